@@ -1,0 +1,133 @@
+"""A batch: what was ordered. Shots, their takes, and the recipe of each."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+DEFAULT_MODEL = "alibaba/wan-2-6-t2v"
+SEED_MAX = 2**31 - 1  # the largest seed that Alibaba documents for Wan
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """The effective request body of a take, as canonical JSON: sorted keys, no spaces, UTF-8.
+
+    Two recipes are equal when the provider would be asked for the same thing.
+    """
+
+    canonical: str
+
+    @classmethod
+    def of(cls, body: Mapping[str, Any]) -> Recipe:
+        """Make the recipe of a request body. Raises ValueError for what JSON cannot say (NaN, sets)."""
+        try:
+            text = json.dumps(body, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+        except TypeError as error:
+            raise ValueError(str(error)) from error
+        return cls(text)
+
+    @cached_property
+    def body(self) -> dict[str, Any]:
+        """The request body. Treat it as read-only."""
+        loaded: dict[str, Any] = json.loads(self.canonical)
+        return loaded
+
+    @cached_property
+    def sha256(self) -> str:
+        """64 hex digits that identify the recipe."""
+        return hashlib.sha256(self.canonical.encode()).hexdigest()
+
+    @property
+    def short_hash(self) -> str:
+        """The first 20 hex digits, as they stand in a request id."""
+        return self.sha256[:20]
+
+    @property
+    def model(self) -> str:
+        """The provider's name of the model."""
+        return str(self.body.get("model", DEFAULT_MODEL))
+
+
+def derived_seed(shot_id: str, slot: int) -> int:
+    """Return the seed of a take whose shot names none: fixed by shot id and slot, so that a clip can be made again.
+
+    The provider would choose one at random and never say which.
+    """
+    digest = hashlib.sha256(f"{shot_id}\n{slot}".encode()).digest()
+    return int.from_bytes(digest[:4]) & SEED_MAX
+
+
+@dataclass(frozen=True)
+class Shot:
+    """The unit of planning.
+
+    `request` is the provider's request body without `seed`: model and prompt always, other parameters where the
+    manifest or its defaults give them. `ordinal` counts from 0 in story order. `line` is where the manifest names it.
+    """
+
+    id: str
+    ordinal: int
+    request: Mapping[str, Any]
+    sequence: str = ""
+    scene: str = ""
+    takes: int = 1
+    seed: int | None = None
+    tags: tuple[str, ...] = ()
+    cost_code: str = ""
+    notes: str = ""
+    omit: bool = False
+    line: int = field(default=0, compare=False)
+
+    @property
+    def prompt(self) -> str:
+        """The prompt, as it is sent."""
+        return str(self.request["prompt"])
+
+    @property
+    def model(self) -> str:
+        """The provider's name of the model."""
+        return str(self.request["model"])
+
+    @cached_property
+    def recipes(self) -> tuple[Recipe, ...]:
+        """One recipe for each wanted take, slot 1 first. A given seed is that of slot 1; each further slot adds 1."""
+        return tuple(Recipe.of({**self.request, "seed": self._seed_of(slot)}) for slot in range(1, self.takes + 1))
+
+    def _seed_of(self, slot: int) -> int:
+        if self.seed is None:
+            return derived_seed(self.id, slot)
+        return (self.seed + slot - 1) & SEED_MAX
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a manifest asks of the runner; None where it asks nothing. Rates are per minute."""
+
+    submit_per_min: float | None = None
+    in_flight: int | None = None
+    poll_per_min: float | None = None
+    downloads: int | None = None
+    max_attempts: int | None = None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits)."""
+
+    name: str
+    shots: tuple[Shot, ...]
+    limits: Limits = Limits()
+    max_credits: int | None = None
+    source: str = ""
+
+    def wanted(self) -> Iterator[tuple[Shot, int, Recipe]]:
+        """Yield shot, slot (from 1) and recipe of every take wanted, story order, omitted shots left out."""
+        for shot in self.shots:
+            if not shot.omit:
+                for slot, recipe in enumerate(shot.recipes, start=1):
+                    yield shot, slot, recipe

@@ -1,0 +1,58 @@
+"""The clock: what time it is, and waiting. A sped-up provider on this machine comes with a sped-up clock."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Time as a run sees it. Waits are measured with `monotonic`, records are dated with `now`."""
+
+    def now(self) -> datetime:
+        """Return the time of day, aware, UTC."""
+        ...
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait that many of this clock's seconds."""
+        ...
+
+
+class LoopClock:
+    """The event loop's clock, `speed` times faster than real time, starting at `start`.
+
+    The time of day is read once; afterwards it advances with the loop's monotonic time, so that a
+    corrected system clock, daylight saving or a leap second cannot reorder what happened. A loop whose
+    time jumps (as in tests) makes this a virtual clock.
+    """
+
+    def __init__(self, start: datetime, speed: float = 1.0) -> None:
+        if start.tzinfo is None:
+            raise ValueError("start must be aware")
+        if speed <= 0:
+            raise ValueError("speed must be above 0")
+        self.speed = speed
+        self._start = start.astimezone(UTC)
+        self._zero = asyncio.get_running_loop().time()
+
+    def now(self) -> datetime:
+        """Return the time of day, aware, UTC."""
+        return self._start + timedelta(seconds=self.monotonic())
+
+    def monotonic(self) -> float:
+        """Return this clock's seconds since it was made."""
+        return (asyncio.get_running_loop().time() - self._zero) * self.speed
+
+    async def sleep(self, delay_s: float) -> None:
+        """Wait that many of this clock's seconds."""
+        await asyncio.sleep(max(0.0, delay_s) / self.speed)
+
+
+def system_now() -> datetime:
+    """Return the machine's time of day, aware, UTC."""
+    return datetime.now(UTC)
