@@ -1,0 +1,376 @@
+"""The lifecycle of a take: its states, the facts that move it, and the one table of allowed moves.
+
+A state is the fold of the facts recorded about a take. `advance` is the only way from one to the next; anything
+that the table does not list raises. The picture in docs/lifecycle.md is generated from the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+from types import MappingProxyType
+from typing import Any
+
+from wanbatch.batch import Recipe
+from wanbatch.errors import StateInvalid
+from wanbatch.models import Order, order_of
+
+
+class State(StrEnum):
+    """Where a take stands. `held` and `failed` wait for the user, the rest moves by itself."""
+
+    PLANNED = "planned"
+    SUBMITTING = "submitting"
+    UNKNOWN = "unknown"
+    HELD = "held"
+    QUEUED = "queued"
+    GENERATING = "generating"
+    COMPLETED = "completed"
+    DOWNLOADED = "downloaded"
+    VERIFIED = "verified"
+    FAILED = "failed"
+
+
+class Fact(StrEnum):
+    """Something that happened to a take, recorded once, with its time."""
+
+    PLANNED = "planned"  # the take exists
+    REPLANNED = "replanned"  # nothing of it is sent; it follows the edited manifest
+    SUPERSEDED = "superseded"  # the manifest asks for another recipe now
+    REINSTATED = "reinstated"  # the manifest asks for this recipe again
+    SUBMIT_STARTED = "submit_started"  # on disk before the first byte of a paid POST
+    NOT_SENT = "not_sent"  # proof P0: no byte left
+    TURNED_AWAY = "turned_away"  # proof P1: refused for now (401, 403, 425, 429)
+    REFUSED = "refused"  # proof P1: refused for good
+    ACCEPTED = "accepted"  # the provider named a generation
+    PRICED = "priced"  # the submit answer said what is held
+    ANSWER_LOST = "answer_lost"  # sent, and nobody knows
+    HELD = "held"  # the user's decision is needed
+    LOOKED_AGAIN = "looked_again"  # a held generation is polled again
+    GENERATION_STARTED = "generation_started"
+    COMPLETED = "completed"
+    GENERATION_FAILED = "generation_failed"  # proof P3
+    RETRY_PLANNED = "retry_planned"  # a new attempt after a failure, by policy or by the user
+    LINK_DEAD = "link_dead"  # a link expired or gave no whole clip: poll for a fresh one
+    DOWNLOADED = "downloaded"  # whole, decodable, hashed; still a .part file
+    DOWNLOAD_DISCARDED = "download_discarded"  # the bytes on disk are not those recorded
+    VERIFIED = "verified"  # under its final name
+    WARNED = "warned"
+    CHARGED = "charged"  # seen in the provider's ledger
+
+
+_S, _F = State, Fact
+_RUNNING = (_S.QUEUED, _S.GENERATING)
+_EVERY = tuple(State)
+
+_MOVES: dict[tuple[State, Fact], State] = {
+    (_S.PLANNED, _F.REPLANNED): _S.PLANNED,
+    (_S.PLANNED, _F.SUBMIT_STARTED): _S.SUBMITTING,
+    (_S.SUBMITTING, _F.NOT_SENT): _S.PLANNED,
+    (_S.SUBMITTING, _F.TURNED_AWAY): _S.PLANNED,
+    (_S.SUBMITTING, _F.REFUSED): _S.FAILED,
+    (_S.SUBMITTING, _F.ACCEPTED): _S.QUEUED,
+    (_S.SUBMITTING, _F.ANSWER_LOST): _S.UNKNOWN,
+    (_S.UNKNOWN, _F.HELD): _S.HELD,
+    (_S.HELD, _F.LOOKED_AGAIN): _S.QUEUED,
+    (_S.QUEUED, _F.GENERATION_STARTED): _S.GENERATING,
+    (_S.COMPLETED, _F.LINK_DEAD): _S.COMPLETED,
+    (_S.COMPLETED, _F.DOWNLOADED): _S.DOWNLOADED,
+    (_S.COMPLETED, _F.HELD): _S.HELD,
+    (_S.DOWNLOADED, _F.VERIFIED): _S.VERIFIED,
+    (_S.DOWNLOADED, _F.DOWNLOAD_DISCARDED): _S.COMPLETED,
+    (_S.DOWNLOADED, _F.HELD): _S.HELD,
+    (_S.FAILED, _F.RETRY_PLANNED): _S.PLANNED,
+    **{(state, _F.PRICED): state for state in _RUNNING},
+    **{(state, _F.COMPLETED): _S.COMPLETED for state in _RUNNING},
+    **{(state, _F.GENERATION_FAILED): _S.FAILED for state in _RUNNING},
+    **{(state, _F.HELD): _S.HELD for state in _RUNNING},
+    **{(state, fact): state for state in _EVERY for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED)},
+    **{(state, _F.CHARGED): state for state in _EVERY if state not in (_S.PLANNED, _S.SUBMITTING, _S.UNKNOWN)},
+}
+TRANSITIONS: Mapping[tuple[State, Fact], State] = MappingProxyType(_MOVES)
+
+OPEN_STATES = frozenset({_S.SUBMITTING, _S.UNKNOWN, _S.HELD, _S.QUEUED, _S.GENERATING})
+"""States in which credits may be spent that no ledger shows yet."""
+IN_FLIGHT_STATES = frozenset({_S.SUBMITTING, _S.QUEUED, _S.GENERATING})
+"""States that hold one of the provider's places."""
+SETTLED_STATES = frozenset({_S.VERIFIED, _S.FAILED, _S.HELD})
+"""States that a run leaves alone."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One fact about one take, as recorded: when (UTC) and with what. `data` holds JSON values only."""
+
+    fact: Fact
+    at: datetime
+    data: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Take:
+    """One try at a shot: the fold of its facts.
+
+    Times are UTC. Credits are whole; None means unknown. `attempts` counts request ids used, `tries` those that count
+    against the user's limit (not 429s, not what never left this machine). `recipe_json` is the canonical body.
+    """
+
+    take_id: int
+    shot_id: str
+    number: int
+    recipe_json: str
+    state: State = State.PLANNED
+    superseded: bool = False
+    planned_at: datetime | None = None
+    attempts: int = 0
+    tries: int = 0
+    resend: bool = False
+    request_id: str | None = None
+    generation_id: str | None = None
+    credits_estimated: int | None = None
+    credits_held: int | None = None
+    credits_charged: int | None = None
+    submitted_at: datetime | None = None
+    accepted_at: datetime | None = None
+    started_at: datetime | None = None
+    completed_at: datetime | None = None
+    last_running_at: datetime | None = None
+    downloaded_at: datetime | None = None
+    verified_at: datetime | None = None
+    download_s: float | None = None
+    dead_links: int = 0
+    file: str | None = None
+    sha256: str | None = None
+    size_bytes: int | None = None
+    clip_duration_s: float | None = None
+    width: int | None = None
+    height: int | None = None
+    has_audio: bool | None = None
+    warning: str = ""
+    error: str = ""
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        """The effective request body."""
+        return Recipe(self.recipe_json)
+
+    @cached_property
+    def order(self) -> Order:
+        """What was ordered, documented defaults filled in."""
+        return order_of(self.recipe)
+
+    @property
+    def label(self) -> str:
+        """`sc010_sh020_t1`: the take's name in files and on screen."""
+        return f"{self.shot_id}_t{self.number}"
+
+    @property
+    def shown_state(self) -> str:
+        """The state for tables: `superseded` where an older recipe has come to rest."""
+        if self.superseded and self.state in (State.PLANNED, State.VERIFIED, State.FAILED):
+            return "superseded"
+        return self.state.value
+
+    @property
+    def credits_committed(self) -> int | None:
+        """Credits that count as spent already: charged, else held, else estimated; 0 where nothing can be spent.
+
+        None where something may be spent and nobody knows how much.
+        """
+        if self.credits_charged is not None:
+            return self.credits_charged
+        if self.state in (State.PLANNED, State.FAILED):
+            return 0
+        return self.credits_held if self.credits_held is not None else self.credits_estimated
+
+
+def _noted(*names: str) -> Callable[[Take, Entry], Take]:
+    """Make a fold step that copies these values of the entry into the take, where the entry has them."""
+
+    def step(take: Take, entry: Entry) -> Take:
+        return replace(take, **{name: entry.data[name] for name in names if name in entry.data})
+
+    return step
+
+
+def _submit_started(take: Take, entry: Entry) -> Take:
+    data = entry.data
+    return replace(
+        take,
+        attempts=data["attempt"],
+        tries=take.tries + 1,
+        resend=False,
+        request_id=data["request_id"],
+        credits_estimated=data.get("credits_estimated"),
+        generation_id=None,
+        credits_held=None,
+        submitted_at=entry.at,
+        accepted_at=None,
+        started_at=None,
+        completed_at=None,
+        last_running_at=None,
+        dead_links=0,
+        error="",
+    )
+
+
+def _not_paid(take: Take, entry: Entry) -> Take:
+    return replace(take, tries=take.tries - 1, resend=entry.fact is Fact.NOT_SENT, error=entry.data.get("error", ""))
+
+
+def _warned(take: Take, entry: Entry) -> Take:
+    text = entry.data["warning"]
+    if text in take.warning.split("; "):
+        return take
+    return replace(take, warning=f"{take.warning}; {text}" if take.warning else text)
+
+
+def _dated(name: str, *noted: str) -> Callable[[Take, Entry], Take]:
+    def step(take: Take, entry: Entry) -> Take:
+        return replace(_noted(*noted)(take, entry), **{name: entry.at})  # type: ignore[arg-type]
+
+    return step
+
+
+def _completed(take: Take, entry: Entry) -> Take:
+    last = entry.data.get("last_running_at")
+    seen = datetime.fromisoformat(last) if last else None
+    return replace(take, completed_at=entry.at, last_running_at=seen, error="")
+
+
+def _generation_started(take: Take, entry: Entry) -> Take:
+    # A change that nobody watched has no time: `started_at` stays empty unless a recent poll still said queued.
+    return replace(take, started_at=entry.at) if entry.data.get("seen_change") else take
+
+
+_FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
+    Fact.REPLANNED: lambda take, entry: replace(take, recipe_json=entry.data["recipe_json"], resend=False, tries=0),
+    Fact.SUPERSEDED: lambda take, _: replace(take, superseded=True),
+    Fact.REINSTATED: lambda take, _: replace(take, superseded=False),
+    Fact.SUBMIT_STARTED: _submit_started,
+    Fact.NOT_SENT: _not_paid,
+    Fact.TURNED_AWAY: _not_paid,
+    Fact.REFUSED: _noted("error"),
+    Fact.ACCEPTED: _dated("accepted_at", "generation_id", "credits_held"),
+    Fact.PRICED: _noted("credits_held"),
+    Fact.ANSWER_LOST: _noted("error"),
+    Fact.HELD: _noted("error"),
+    Fact.LOOKED_AGAIN: lambda take, _: replace(take, error="", dead_links=0),
+    Fact.GENERATION_STARTED: _generation_started,
+    Fact.COMPLETED: _completed,
+    Fact.GENERATION_FAILED: _noted("error"),
+    Fact.RETRY_PLANNED: lambda take, entry: replace(take, tries=0 if entry.data["by"] == "user" else take.tries),
+    Fact.LINK_DEAD: lambda take, _: replace(take, dead_links=take.dead_links + 1),
+    Fact.DOWNLOADED: _dated(
+        "downloaded_at", "sha256", "size_bytes", "clip_duration_s", "width", "height", "has_audio", "download_s"
+    ),
+    Fact.DOWNLOAD_DISCARDED: lambda take, _: replace(take, sha256=None, size_bytes=None, downloaded_at=None),
+    Fact.VERIFIED: _dated("verified_at", "file"),
+    Fact.WARNED: _warned,
+    Fact.CHARGED: _noted("credits_charged"),
+}
+
+
+class TransitionForbidden(StateInvalid):
+    """A fact that cannot happen in this state; nothing was recorded."""
+
+
+def planned_take(take_id: int, shot_id: str, entry: Entry) -> Take:
+    """Make the take that a PLANNED fact brings into being. `entry.data`: number, recipe_json."""
+    data = entry.data
+    return Take(take_id, shot_id, data["number"], data["recipe_json"], planned_at=entry.at)
+
+
+def advance(take: Take, entry: Entry) -> Take:
+    """Return the take as it is after this fact. Raises TransitionForbidden for a move that the table does not list."""
+    state = TRANSITIONS.get((take.state, entry.fact))
+    if state is None:
+        raise TransitionForbidden(f"{take.label} is {take.state}: '{entry.fact}' cannot happen now")
+    if entry.fact is Fact.LOOKED_AGAIN and take.generation_id is None:
+        raise TransitionForbidden(f"{take.label} has no generation id to look at again")
+    return replace(_FOLD[entry.fact](take, entry), state=state)
+
+
+def fold(take_id: int, shot_id: str, entries: Iterable[Entry]) -> Take:
+    """Replay the facts of one take, the first of which must be PLANNED."""
+    feed = iter(entries)
+    first = next(feed)
+    if first.fact is not Fact.PLANNED:
+        raise TransitionForbidden(f"the first fact of take {take_id} is '{first.fact}', not 'planned'")
+    take = planned_take(take_id, shot_id, first)
+    for entry in feed:
+        take = advance(take, entry)
+    return take
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, or `open` while its answer or its generation is awaited."""
+
+    OPEN = "open"
+    NOT_SENT = "not_sent"
+    TURNED_AWAY = "turned_away"
+    REFUSED = "refused"
+    LOST = "lost"
+    FAILED = "failed"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One paid HTTP submit. `body_sha256` is that of the very body sent; times are UTC, credits whole or unknown."""
+
+    take_id: int
+    number: int
+    request_id: str
+    body_sha256: str
+    key_fingerprint: str
+    started_at: datetime
+    outcome: Outcome = Outcome.OPEN
+    ended_at: datetime | None = None
+    http_status: int | None = None
+    generation_id: str | None = None
+    credits_estimated: int | None = None
+    credits_held: int | None = None
+    credits_charged: int | None = None
+    error: str = ""
+
+
+_ATTEMPT_ENDS: dict[Fact, Outcome] = {
+    Fact.NOT_SENT: Outcome.NOT_SENT,
+    Fact.TURNED_AWAY: Outcome.TURNED_AWAY,
+    Fact.REFUSED: Outcome.REFUSED,
+    Fact.ANSWER_LOST: Outcome.LOST,
+    Fact.GENERATION_FAILED: Outcome.FAILED,
+    Fact.COMPLETED: Outcome.COMPLETED,
+}
+
+
+def begin_attempt(take_id: int, entry: Entry) -> Attempt:
+    """Make the attempt that a SUBMIT_STARTED fact opens."""
+    data = entry.data
+    return Attempt(
+        take_id=take_id,
+        number=data["attempt"],
+        request_id=data["request_id"],
+        body_sha256=data["body_sha256"],
+        key_fingerprint=data["key_fingerprint"],
+        started_at=entry.at,
+        credits_estimated=data.get("credits_estimated"),
+    )
+
+
+def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
+    """Return the attempt as it is after a fact about its take."""
+    noted = {
+        name: entry.data[name]
+        for name in ("http_status", "generation_id", "credits_held", "credits_charged", "error")
+        if name in entry.data
+    }
+    if entry.fact in (Fact.ACCEPTED, Fact.PRICED, Fact.CHARGED):
+        return replace(attempt, **noted)
+    if entry.fact in _ATTEMPT_ENDS:
+        return replace(attempt, **noted, outcome=_ATTEMPT_ENDS[entry.fact], ended_at=entry.at)
+    return attempt

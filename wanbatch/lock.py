@@ -1,0 +1,60 @@
+"""The lock of an output folder: one run at a time."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+from filelock import FileLock, Timeout
+
+from wanbatch.errors import LocalFault, OutputLocked
+
+LOCK_NAME = ".lock"
+HOLDER_NAME = ".lock.holder"
+
+
+class OutputLock:
+    """The kernel lock of an output folder: one run at a time, released by the kernel however the run ends."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+        self._descriptor: int | None = None
+        # The kernel drops the lock with the process; the file itself stays, so that its inode can be checked.
+        self._lock = FileLock(output / LOCK_NAME, timeout=0, preserve_lock_file=True)
+
+    def acquire(self) -> None:
+        """Take the lock. Raises OutputLocked, naming the holder, when another run has it."""
+        try:
+            self._lock.acquire()
+        except Timeout as error:
+            raise OutputLocked(f"{self._output} is in use by another run{self._holder()}") from error
+        except (OSError, NotImplementedError) as error:
+            raise LocalFault(f"cannot lock {self._output}: {error}") from error
+        self._inode = (self._output / LOCK_NAME).stat().st_ino
+        holder = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat("T", "seconds")}
+        (self._output / HOLDER_NAME).write_text(json.dumps(holder), encoding="utf-8")
+
+    def _holder(self) -> str:
+        try:
+            told = json.loads((self._output / HOLDER_NAME).read_text(encoding="utf-8"))
+            return f": process {told['pid']} on {told['host']}, since {told['since']}"
+        except (OSError, ValueError, KeyError, TypeError):
+            return ""
+
+    def assert_held(self) -> None:
+        """Raise LocalFault when the lock file was removed or replaced while we hold it."""
+        try:
+            inode = (self._output / LOCK_NAME).stat().st_ino
+        except OSError as error:
+            raise LocalFault(f"the lock file of {self._output} is gone; stopping before anything is paid") from error
+        if inode != self._inode:
+            raise LocalFault(f"the lock file of {self._output} was replaced; stopping before anything is paid")
+
+    def release(self) -> None:
+        """Give the lock back; harmless when it is not held."""
+        if self._lock.is_locked:
+            (self._output / HOLDER_NAME).unlink(missing_ok=True)
+            self._lock.release()

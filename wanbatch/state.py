@@ -1,0 +1,384 @@
+"""The state file: what happened, on disk before we act on it.
+
+SQLite with a write-ahead log; every transition is one transaction that appends facts and stores the folded take,
+flushed to the disk before `record` returns. One writer at a time, held by a kernel lock taken before the file is
+opened; any number of readers meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Self
+
+from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
+from wanbatch.lifecycle import (
+    Attempt,
+    Entry,
+    Fact,
+    Take,
+    advance,
+    advance_attempt,
+    begin_attempt,
+    fold,
+    planned_take,
+)
+from wanbatch.lock import OutputLock
+from wanbatch.plan import Create, Plan, Reinstate, Replan, ShotRow, Supersede
+from wanbatch.tables import DDL, SCHEMA_VERSION, Identity, Run, T, columns_of, from_row, row_crc, to_sql
+
+STATE_NAME = "state.sqlite"
+
+
+class StateReader:
+    """Reads a state file, also while a run writes it."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
+        self._db = connection
+        self.path = path
+        self.output = path.parent
+
+    @classmethod
+    def open(cls, output: Path) -> StateReader:
+        """Open the state file of an output folder for reading. Raises UsageInvalid where there is none."""
+        path = output / STATE_NAME
+        if not path.is_file():
+            raise UsageInvalid(
+                f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet"
+            )
+        reader = StateReader(_connect(path, readonly=True), path)
+        reader.identity()
+        return reader
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close the file."""
+        self.close()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Everything read inside is of one moment, whatever a run writes meanwhile."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("COMMIT")
+
+    def identity(self) -> Identity:
+        """Return the identity row. Raises StateInvalid for a file of a newer version or of another program."""
+        with _foreign_errors(self.path):
+            pairs = dict(self._db.execute("SELECT name, value FROM identity").fetchall())
+        try:
+            version = int(pairs["schema_version"])
+            if version != SCHEMA_VERSION:
+                raise StateInvalid(f"{self.path} is of state version {version}; this wanbatch reads {SCHEMA_VERSION}")
+            return Identity(
+                **{
+                    each.name: pairs[each.name]
+                    for each in fields(Identity)
+                    if each.name not in ("sandbox", "schema_version")
+                },
+                sandbox=pairs["sandbox"] == "1",
+                schema_version=version,
+            )
+        except (KeyError, ValueError) as error:
+            raise StateInvalid(f"{self.path} has no valid identity: {error}") from error
+
+    def _all(self, record: type[T], clause: str, *arguments: object) -> list[T]:
+        names = ", ".join(name for name, _ in columns_of(record))
+        table = {Take: "takes", Attempt: "attempts", ShotRow: "shots", Run: "runs"}[record]
+        with _foreign_errors(self.path):
+            rows = self._db.execute(f"SELECT {names} FROM {table} {clause}", arguments).fetchall()  # noqa: S608
+            return [from_row(record, row) for row in rows]
+
+    def takes(self) -> list[Take]:
+        """All takes, in the order they were planned."""
+        return self._all(Take, "ORDER BY take_id")
+
+    def take(self, take_id: int) -> Take:
+        """One take. Raises StateInvalid where there is none of that id."""
+        found = self._all(Take, "WHERE take_id = ?", take_id)
+        if not found:
+            raise StateInvalid(f"{self.path} has no take {take_id}")
+        return found[0]
+
+    def attempts(self) -> list[Attempt]:
+        """All attempts, by take and number."""
+        return self._all(Attempt, "ORDER BY take_id, number")
+
+    def shots(self) -> list[ShotRow]:
+        """All shots ever planned, in story order, those removed from the manifest last."""
+        return self._all(ShotRow, "ORDER BY removed, ordinal, shot_id")
+
+    def runs(self) -> list[Run]:
+        """All runs, oldest first."""
+        return self._all(Run, "ORDER BY run_id")
+
+    def entries(self) -> Iterator[tuple[int, Entry]]:
+        """Yield take id and entry of every fact in the order recorded. Raises StateInvalid for a damaged row."""
+        with _foreign_errors(self.path):
+            for seq, take_id, fact, at, data, crc in self._db.execute(
+                "SELECT seq, take_id, fact, at, data, crc FROM facts ORDER BY seq"
+            ):
+                if row_crc(take_id, fact, at, data) != crc:
+                    raise StateInvalid(f"{self.path}: fact {seq} does not match its checksum; the file is damaged")
+                yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), json.loads(data))
+
+    def check(self) -> None:
+        """Refold every take from its facts and compare. Raises StateInvalid at the first difference."""
+        with _foreign_errors(self.path):
+            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+        if verdict != "ok":
+            raise StateInvalid(f"{self.path} is damaged: {verdict}. Restore it from a backup; nothing was sent")
+        by_take: dict[int, list[Entry]] = {}
+        for take_id, entry in self.entries():
+            by_take.setdefault(take_id, []).append(entry)
+        takes = self.takes()
+        if {take.take_id for take in takes} != set(by_take):
+            raise StateInvalid(f"{self.path}: takes and facts do not belong together; the file is damaged")
+        for take in takes:
+            if fold(take.take_id, take.shot_id, by_take[take.take_id]) != take:
+                raise StateInvalid(f"{self.path}: {take.label} is not what its facts say; the file is damaged")
+
+
+class StateFile(StateReader):
+    """The one writer of a state file. Holds the output lock from open to close."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, lock: OutputLock) -> None:
+        super().__init__(connection, path)
+        self._lock = lock
+        self._failed: Exception | None = None
+
+    @classmethod
+    def create_or_open(cls, output: Path, wanted: Identity, *, fresh: bool = False) -> StateFile:
+        """Lock the output folder and open its state file, or begin one.
+
+        Raises OutputLocked; StateInvalid where the file belongs to another batch, provider or sandbox, is damaged, or
+        is missing beside clips of ours (unless `fresh`); LocalFault where the folder cannot be written.
+        """
+        path = output / STATE_NAME
+        try:
+            output.mkdir(parents=True, exist_ok=True, mode=0o700)
+            _refuse_foreign(path)
+        except OSError as error:
+            raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
+        lock = OutputLock(output)
+        lock.acquire()
+        try:
+            created = not path.exists()
+            if created and not fresh:
+                _refuse_lost_state(output)
+            with _foreign_errors(path):
+                connection = _connect(path, readonly=False)
+                state = cls(connection, path, lock)
+                if created or _is_empty(connection):
+                    state._begin(wanted)
+            state._assert_same(wanted)
+            state.check()
+        except BaseException:
+            lock.release()
+            raise
+        return state
+
+    def _begin(self, wanted: Identity) -> None:
+        with self._transaction():
+            for statement in DDL:
+                self._db.execute(statement)
+            self._db.executemany(
+                "INSERT INTO identity VALUES (?, ?)",
+                [(each.name, str(to_sql(getattr(wanted, each.name)))) for each in fields(Identity)],
+            )
+        _fsync_directory(self.output)
+
+    def _assert_same(self, wanted: Identity) -> None:
+        ours = self.identity()
+        if ours.sandbox != wanted.sandbox:
+            kinds = {True: "the sandbox", False: "the paid provider"}
+            raise StateInvalid(
+                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
+                " choose another folder with --output"
+            )
+        if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
+            raise StateInvalid(
+                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
+                " choose another folder with --output"
+            )
+        if ours.batch != wanted.batch:
+            raise StateInvalid(
+                f"{self.output} holds the batch '{ours.batch}', not '{wanted.batch}';"
+                " choose another folder with --output"
+            )
+
+    def close(self) -> None:
+        """Close the file, then let go of the lock."""
+        super().close()
+        self._lock.release()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        # A failed write is final: what the disk holds is unknown then, so nothing more may be paid on its word.
+        if self._failed is not None:
+            raise LocalFault(f"the state file failed before: {self._failed}")
+        self._lock.assert_held()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._failed = error
+            raise LocalFault(f"cannot write {self.path}: {error}. Nothing more is sent") from error
+
+    def record(self, take_id: int, *entries: Entry) -> Take:
+        """Append facts about one take and store what they make of it, in one transaction, durable on return.
+
+        Raises TransitionForbidden, and records nothing, where one of them cannot happen; LocalFault when the disk
+        fails.
+        """
+        take = self.take(take_id)
+        with self._transaction():
+            for entry in entries:
+                take = advance(take, entry)
+                self._append(take_id, entry)
+                self._follow_attempt(take, entry)
+            self._store("takes", take)
+        return take
+
+    def _append(self, take_id: int, entry: Entry) -> None:
+        at, data = to_sql(entry.at), json.dumps(entry.data, ensure_ascii=False, allow_nan=False)
+        self._db.execute(
+            "INSERT INTO facts (take_id, fact, at, data, crc) VALUES (?, ?, ?, ?, ?)",
+            (take_id, entry.fact.value, at, data, row_crc(take_id, entry.fact.value, at, data)),
+        )
+
+    def _follow_attempt(self, take: Take, entry: Entry) -> None:
+        if entry.fact is Fact.SUBMIT_STARTED:
+            self._store("attempts", begin_attempt(take.take_id, entry))
+            return
+        found = self._all(Attempt, "WHERE take_id = ? AND number = ?", take.take_id, take.attempts)
+        if found:
+            moved = advance_attempt(found[0], entry)
+            if moved != found[0]:
+                self._store("attempts", moved)
+
+    def _store(self, table: str, record: Any) -> None:
+        columns = [name for name, _ in columns_of(type(record))]
+        key = {"takes": "(take_id)", "attempts": "(take_id, number)", "shots": "(shot_id)", "runs": "(run_id)"}[table]
+        updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
+        self._db.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+            f" ON CONFLICT {key} DO UPDATE SET {updates}",
+            [to_sql(getattr(record, name)) for name in columns],
+        )
+
+    def adopt(self, plan: Plan, at: datetime) -> None:
+        """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction."""
+        next_id = max((take.take_id for take in self.takes()), default=0) + 1
+        with self._transaction():
+            for shot in plan.shots:
+                self._store("shots", shot)
+            for change in plan.changes:
+                match change:
+                    case Create(shot_id, number, recipe):
+                        entry = Entry(Fact.PLANNED, at, {"number": number, "recipe_json": recipe.canonical})
+                        self._append(next_id, entry)
+                        self._store("takes", planned_take(next_id, shot_id, entry))
+                        next_id += 1
+                    case Replan(take_id, recipe):
+                        self._change(take_id, Entry(Fact.REPLANNED, at, {"recipe_json": recipe.canonical}))
+                    case Supersede(take_id):
+                        self._change(take_id, Entry(Fact.SUPERSEDED, at, {}))
+                    case Reinstate(take_id):
+                        self._change(take_id, Entry(Fact.REINSTATED, at, {}))
+
+    def _change(self, take_id: int, entry: Entry) -> None:
+        take = advance(self.take(take_id), entry)
+        self._append(take_id, entry)
+        self._store("takes", take)
+
+    def store_run(self, run: Run) -> None:
+        """Insert or update the row of a run."""
+        with self._transaction():
+            self._store("runs", run)
+
+
+def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    try:
+        if not readonly and not path.exists():
+            # 0600 before the first byte: prompts and ids are private.
+            os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
+        target = f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rw'}"
+        connection = sqlite3.connect(target, uri=True, isolation_level=None, timeout=10)
+        connection.execute("PRAGMA trusted_schema = OFF")
+        connection.execute("PRAGMA cell_size_check = ON")
+        if not readonly:
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            if mode != "wal":
+                raise LocalFault(f"{path} lies on a disk that cannot keep a write-ahead log (got '{mode}')")
+            connection.execute("PRAGMA synchronous = FULL")  # a lost intent is a clip bought twice
+    except sqlite3.Error as error:
+        raise StateInvalid(f"cannot open {path}: {error}") from error
+    except OSError as error:
+        raise LocalFault(f"cannot make {path}: {error.strerror}") from error
+    return connection
+
+
+def _refuse_lost_state(output: Path) -> None:
+    # Clips without the record of what was paid for them: starting over would buy them all again.
+    if any((output / "clips").glob("*.mp4")):
+        raise StateInvalid(f"{output} holds clips but no {STATE_NAME}: restore it, or start over with --fresh")
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
+
+
+@contextmanager
+def _foreign_errors(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+        raise StateInvalid(f"{path} cannot be read: {error}. Restore it from a backup; nothing was sent") from error
+
+
+def _refuse_foreign(path: Path) -> None:
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(info.st_mode):
+        raise StateInvalid(f"{path} is no ordinary file")
+    if hasattr(os, "getuid") and info.st_uid != os.getuid():
+        raise StateInvalid(f"{path} belongs to another user")
+    if info.st_mode & stat.S_IWOTH:
+        raise StateInvalid(f"{path} can be written by anyone; mend it with: chmod 600 {path}")
+
+
+def _fsync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def entry(fact: Fact, at: datetime, data: Mapping[str, Any] | None = None) -> Entry:
+    """Make an entry whose time has the state file's precision, so that a refold compares equal."""
+    return Entry(fact, datetime.fromisoformat(to_sql(at)), dict(data or {}))

@@ -1,0 +1,111 @@
+"""The tables of the state file: their rows, columns and checksums. One table per frozen dataclass."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import zlib
+from base64 import b32encode
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from wanbatch.lifecycle import Attempt, Outcome, State, Take
+from wanbatch.plan import ShotRow
+
+SCHEMA_VERSION = 1
+T = TypeVar("T")
+
+_SQL_TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL"}
+
+
+def columns_of(record: type[Any]) -> tuple[tuple[str, str], ...]:
+    """Name and bare annotation of each field of a dataclass, in order."""
+    return tuple((each.name, str(each.type).removesuffix(" | None")) for each in fields(record))
+
+
+def _ddl(table: str, record: type[Any], *constraints: str) -> str:
+    rows = [f"{name} {_SQL_TYPES.get(kind, 'TEXT')}" for name, kind in columns_of(record)]
+    return f"CREATE TABLE {table} ({', '.join([*rows, *constraints])}) STRICT"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One invocation that could write: when, how fast the provider's time ran, and how it ended."""
+
+    run_id: int
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    speed: float
+    version: str
+    estimate_credits: int | None
+    unpriced: int
+    cap_credits: int | None
+    message: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which batch, provider and key a state file belongs to. It never changes."""
+
+    batch: str
+    provider: str
+    base_url: str
+    sandbox: bool
+    key_fingerprint: str
+    nonce: str
+    created_at: str
+    schema_version: int = SCHEMA_VERSION
+
+
+DDL = (
+    "CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
+    _ddl("shots", ShotRow, "PRIMARY KEY (shot_id)"),
+    _ddl("takes", Take, "PRIMARY KEY (take_id)", "UNIQUE (shot_id, number)", "UNIQUE (generation_id)"),
+    _ddl("attempts", Attempt, "PRIMARY KEY (take_id, number)", "UNIQUE (request_id)"),
+    _ddl("runs", Run, "PRIMARY KEY (run_id)"),
+    """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
+    data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
+    "CREATE INDEX takes_by_state ON takes (state)",
+    "CREATE INDEX facts_by_take ON facts (take_id, seq)",
+    "CREATE UNIQUE INDEX one_open_attempt ON attempts (take_id) WHERE outcome = 'open'",
+)
+
+
+def to_sql(value: object) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds")
+    if isinstance(value, bool):
+        return int(value)
+    if isinstance(value, tuple):
+        return json.dumps(value, ensure_ascii=False)
+    return value
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "datetime": datetime.fromisoformat,
+    "bool": bool,
+    "State": State,
+    "Outcome": Outcome,
+    "tuple[str, ...]": lambda text: tuple(json.loads(text)),
+}
+
+
+def from_row(record: type[T], row: Sequence[Any]) -> T:
+    values = [
+        value if value is None or kind not in _READERS else _READERS[kind](value)
+        for (_, kind), value in zip(columns_of(record), row, strict=True)
+    ]
+    return record(*values)
+
+
+def row_crc(take_id: int, fact: str, at: str, data: str) -> int:
+    return zlib.crc32(f"{take_id}\n{fact}\n{at}\n{data}".encode())
+
+
+def new_identity(batch: str, base_url: str, key_fingerprint: str, at: datetime, *, sandbox: bool) -> Identity:
+    """Make the identity of a batch begun now, with a nonce of 64 random bits for its request ids."""
+    nonce = b32encode(secrets.token_bytes(8)).decode().rstrip("=").lower()
+    return Identity(batch, "aimlapi", base_url, sandbox, key_fingerprint, nonce, at.isoformat(timespec="seconds"))
