@@ -1,0 +1,389 @@
+"""AI/ML API over httpx: the paid POST, sent once; reads, retried; clips, fetched without credentials.
+
+Three clients: submits (no reuse of connections, no retries, no redirects), reads, and clips (never the key). Each has
+few connections, as httpx's pool slows down with their number; concurrency is bounded by the runner.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import logging
+import ssl
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from random import Random
+from typing import Any
+from urllib.parse import urljoin, urlsplit
+
+import httpx
+from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
+
+from wanbatch import __version__
+from wanbatch.answers import (
+    REQUEST_ID,
+    AnswerInvalid,
+    Head,
+    read_charges,
+    read_object,
+    read_progress,
+    read_submit,
+    read_trouble,
+    shown,
+)
+from wanbatch.batch import Recipe
+from wanbatch.clock import Clock
+from wanbatch.models import PriceClass
+from wanbatch.pacing import backoff_s
+from wanbatch.pricing import Quote, listed_quote
+from wanbatch.provider import (
+    Charge,
+    FetchAnswer,
+    Fetched,
+    LinkDead,
+    NoAnswer,
+    NotSent,
+    PollAnswer,
+    Secret,
+    SubmitAnswer,
+    Trouble,
+    Unknown,
+)
+
+DEFAULT_BASE_URL = "https://api.aimlapi.com"
+GENERATIONS = "/v2/video/generations"
+POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
+READ_DEADLINE_S = 60.0
+READ_TRIES = 3
+CLIP_DEADLINE_S = 900.0
+CLIP_STALL_S = 60.0  # a clip must bring CLIP_FLOOR_BYTES in each such span
+CLIP_FLOOR_BYTES = 8 * 1024 * 60
+CLIP_CAP_BYTES = 512 * 1024 * 1024
+BODY_CAP_BYTES = 1024 * 1024
+LEDGER_CAP_BYTES = 8 * 1024 * 1024
+LEDGER_PAGES = 2_000
+CONNECTIONS = 8
+REDIRECTS = 5
+
+_DEAD_LINK = frozenset({401, 403, 404, 410})
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the provider is. `is_loopback` permits plain http and clip hosts on this machine."""
+
+    base_url: str
+    is_loopback: bool
+
+
+class AimlApi:
+    """The provider behind `wanbatch.provider.Provider`. Close it with `aclose`."""
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        key: Secret,
+        clock: Clock,
+        rng: Random,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._endpoint = endpoint
+        self._clock = clock
+        self._rng = rng
+        # httpx logs whole URLs; a signed link in a log is a leaked clip.
+        logging.getLogger("httpx").setLevel(logging.WARNING)
+        context = ssl.create_default_context() if endpoint.base_url.startswith("https") else False
+        bearer = {"Authorization": f"Bearer {key.reveal()}"}
+
+        def client(headers: Mapping[str, str], keepalive: int) -> httpx.AsyncClient:
+            return httpx.AsyncClient(
+                headers={"User-Agent": f"wanbatch/{__version__}", "Accept-Encoding": "identity", **headers},
+                verify=context,
+                trust_env=not endpoint.is_loopback,
+                follow_redirects=False,
+                timeout=httpx.Timeout(READ_DEADLINE_S, connect=10.0, pool=None),
+                limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keepalive),
+                transport=transport,
+            )
+
+        self._submits = client(bearer, 0)
+        self._submits.timeout = httpx.Timeout(POST_DEADLINE_S, connect=10.0, pool=None)
+        self._reads = client(bearer, CONNECTIONS)
+        self._clips = client({}, CONNECTIONS)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        for client in (self._submits, self._reads, self._clips):
+            await client.aclose()
+
+    # --- submit
+
+    async def submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
+        """Send the paid POST, exactly once, whatever happens to it."""
+        assert REQUEST_ID.fullmatch(request_id), "the provider would drop this request id silently"
+        wire = _Wire()
+        request = self._submits.build_request(
+            "POST",
+            self._endpoint.base_url + GENERATIONS,
+            content=recipe.canonical.encode(),
+            headers={"Content-Type": "application/json", "X-Client-Request-Id": request_id},
+            extensions={"trace": wire.trace},
+        )
+        head: Head | None = None
+        body: bytes | None = None
+        try:
+            async with asyncio.timeout(POST_DEADLINE_S):
+                response = await self._submits.send(request, stream=True)
+                head = _head(response)
+                try:
+                    if head.is_success and head.generation_id is not None:
+                        on_accepted(head.generation_id)
+                    body = await _capped(response, BODY_CAP_BYTES)
+                finally:
+                    await response.aclose()
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+            if head is None and not wire.has_sent:
+                return NotSent(_reason(error), is_final=_is_tls(error))
+            return Unknown(_reason(error))
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            if head is None:
+                return Unknown(_reason(error))
+        return read_submit(head, body, request_id)
+
+    # --- reads
+
+    async def poll(self, generation_id: str) -> PollAnswer:
+        """Ask how a generation stands."""
+        answer = await self._read(GENERATIONS, {"generation_id": generation_id}, BODY_CAP_BYTES)
+        return answer if isinstance(answer, NoAnswer) else read_progress(answer)
+
+    async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
+        """Read the ledger's charges for generations since a time; all pages, each charge once."""
+        found: dict[tuple[str, int, datetime], Charge] = {}
+        seen_cursors: set[str] = set()
+        cursor: str | None = None
+        for _ in range(LEDGER_PAGES):
+            params = {"from": since.isoformat(), "direction": "CHARGE", "type": "MODEL_USAGE", "limit": "100"}
+            answer = await self._read(
+                "/v2/billing/transactions", {**params, **({"cursor": cursor} if cursor else {})}, LEDGER_CAP_BYTES
+            )
+            if isinstance(answer, NoAnswer):
+                return answer
+            try:
+                page, cursor = read_charges(read_object(answer))
+            except AnswerInvalid as error:
+                return NoAnswer(Trouble.TRANSIENT, str(error))
+            found.update({(each.generation_id, each.credits, each.at): each for each in page})
+            if cursor is None or cursor in seen_cursors:
+                break
+            seen_cursors.add(cursor)
+        return list(found.values())
+
+    async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
+        """Read the price list; a model that it does not answer for is left out."""
+        quotes: dict[PriceClass, Quote] = {}
+        for model in sorted({each.model for each in classes}):
+            answer = await self._read("/v1/models", {"id": model, "include": "pricing"}, LEDGER_CAP_BYTES)
+            if isinstance(answer, NoAnswer):
+                continue
+            pricing = _pricing_of(answer, model)
+            quotes.update({each: listed_quote(pricing, each) for each in classes if each.model == model})
+        return {each: quote for each, quote in quotes.items() if quote.credits is not None}
+
+    async def balance(self) -> Decimal | None:
+        """Read the balance in USD; None where it cannot be read."""
+        answer = await self._read("/v2/billing", {}, BODY_CAP_BYTES)
+        if isinstance(answer, NoAnswer):
+            return None
+        try:
+            raw = read_object(answer).get("current_balance")
+            amount = Decimal(str(raw)) if isinstance(raw, int | float) and not isinstance(raw, bool) else None
+        except (AnswerInvalid, InvalidOperation):
+            return None
+        return amount if amount is not None and amount.is_finite() else None
+
+    async def check_key(self) -> NoAnswer | None:
+        """Make one free read with the key; None where it was answered."""
+        answer = await self._read("/v2/billing", {}, BODY_CAP_BYTES)
+        return answer if isinstance(answer, NoAnswer) else None
+
+    async def _read(self, path: str, params: Mapping[str, str], cap_bytes: int) -> bytes | NoAnswer:
+        """GET with retries: transport errors, 5xx and broken bodies three times, with full jitter on our own clock."""
+
+        def wait_s(state: RetryCallState) -> float:
+            return backoff_s(state.attempt_number, self._rng)
+
+        retrying = AsyncRetrying(
+            sleep=self._clock.sleep,
+            stop=stop_after_attempt(READ_TRIES),
+            wait=wait_s,
+            retry=retry_if_result(_is_worth_retrying),
+            retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
+            reraise=True,
+        )
+        once: Callable[[], Awaitable[bytes | NoAnswer]] = lambda: self._read_once(path, params, cap_bytes)  # noqa: E731
+        answer: bytes | NoAnswer = await retrying(once)
+        return answer
+
+    async def _read_once(self, path: str, params: Mapping[str, str], cap_bytes: int) -> bytes | NoAnswer:
+        try:
+            async with (
+                asyncio.timeout(READ_DEADLINE_S),
+                self._reads.stream("GET", self._endpoint.base_url + path, params=params) as response,
+            ):
+                head, body = _head(response), await _capped(response, cap_bytes)
+        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+            return NoAnswer(Trouble.TRANSIENT, _reason(error))
+        if not head.is_success:
+            return read_trouble(head, body)
+        return body if body is not None else NoAnswer(Trouble.TRANSIENT, "an answer that was cut short or too long")
+
+    # --- clips
+
+    async def fetch(self, link: Secret, sink: Callable[[bytes], object]) -> FetchAnswer:
+        """Fetch a clip from the host that the link names, following at most five redirects, each checked again."""
+        url = link.reveal()
+        try:
+            async with asyncio.timeout(CLIP_DEADLINE_S):
+                for _ in range(REDIRECTS + 1):
+                    refusal = refuse_link(url, is_loopback=self._endpoint.is_loopback)
+                    if refusal is not None:
+                        return LinkDead(refusal)
+                    async with self._clips.stream("GET", url) as response:
+                        if response.has_redirect_location:
+                            url = urljoin(url, response.headers["location"])
+                            continue
+                        return await self._receive(response, sink)
+                return LinkDead(f"more than {REDIRECTS} redirects")
+        except httpx.InvalidURL:
+            return LinkDead("the link is no URL")
+        except (httpx.HTTPError, TimeoutError) as error:
+            return NoAnswer(Trouble.TRANSIENT, _reason(error))
+
+    async def _receive(self, response: httpx.Response, sink: Callable[[bytes], object]) -> FetchAnswer:
+        head = _head(response)
+        if head.status in _DEAD_LINK:
+            return LinkDead(f"HTTP {head.status} from the clip host")
+        if head.status != 200 or "content-encoding" in head.headers:
+            return NoAnswer(
+                Trouble.TRANSIENT, f"HTTP {head.status} from the clip host", read_trouble(head, None).retry_after_s
+            )
+        announced = head.headers.get("content-length", "")
+        received, span_started, span_bytes = 0, time.monotonic(), 0
+        async for piece in response.aiter_raw():
+            received += len(piece)
+            span_bytes += len(piece)
+            if received > CLIP_CAP_BYTES:
+                return LinkDead(f"the clip is larger than {CLIP_CAP_BYTES // 2**20} MiB")
+            if time.monotonic() - span_started > CLIP_STALL_S:
+                if span_bytes < CLIP_FLOOR_BYTES:
+                    return NoAnswer(Trouble.TRANSIENT, "the clip host sends too slowly")
+                span_started, span_bytes = time.monotonic(), 0
+            sink(piece)
+        if announced.isdigit() and int(announced) != received:
+            return NoAnswer(Trouble.TRANSIENT, f"{received} bytes of {announced} arrived")
+        return Fetched(received)
+
+
+class _Wire:
+    """Learns from httpx's trace whether a byte of the request was sent."""
+
+    def __init__(self) -> None:
+        self.has_sent = False
+
+    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.has_sent = True
+
+
+def _head(response: httpx.Response) -> Head:
+    return Head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+
+
+async def _capped(response: httpx.Response, cap_bytes: int) -> bytes | None:
+    """Read a body of at most so many bytes; None where it is longer, or encoded although we asked for plain bytes."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.aiter_raw():
+        size += len(piece)
+        if size > cap_bytes:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def _is_worth_retrying(answer: bytes | NoAnswer) -> bool:
+    # A 429 is not: the runner slows all reads down instead.
+    return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and "HTTP 429" not in answer.message
+
+
+def _is_tls(error: BaseException | None) -> bool:
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def _reason(error: Exception) -> str:
+    """Name a transport error without its request, whose headers hold the key."""
+    told = shown(error)
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+
+
+def _pricing_of(body: bytes, model: str) -> object:
+    try:
+        rows = read_object(body).get("data")
+    except AnswerInvalid:
+        return None
+    for row in rows if isinstance(rows, list) else []:
+        aliases = row.get("aliases") if isinstance(row, dict) else None
+        if isinstance(row, dict) and (row.get("id") == model or (isinstance(aliases, list) and model in aliases)):
+            return row.get("pricing")
+    return None
+
+
+def refuse_link(url: str, *, is_loopback: bool) -> str | None:
+    """Return why a clip link must not be fetched, or None.
+
+    https on the usual port to a public host; a provider on this machine may also link to this machine over http.
+    """
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "the link is no URL"
+    if not host or parts.username is not None or parts.password is not None:
+        return "the link names no host, or carries a user"
+    if is_loopback and _is_local(host):
+        return None if parts.scheme in ("http", "https") else f"a {shown(parts.scheme)}: link"
+    if parts.scheme != "https":
+        return f"a {shown(parts.scheme)}: link; only https is fetched"
+    if port not in (None, 443):
+        return f"a link to port {port}; only 443 is fetched"
+    if _is_local(host) or _is_private(host):
+        return "a link into a private network"
+    return None
+
+
+def _is_local(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _is_private(host: str) -> bool:
+    try:
+        address = ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    mapped = getattr(address, "ipv4_mapped", None)
+    return not (mapped or address).is_global

@@ -1,0 +1,288 @@
+"""The provider's answers, read: one table from what came back to what it means. Pure; distrusts every field.
+
+Source: the provider's OpenAPI files and error pages, 2026-08-21. What is not clearly one of the listed answers to a
+paid POST is Unknown, since it may have been charged.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+from wanbatch.pricing import read_credits
+from wanbatch.provider import (
+    Accepted,
+    Charge,
+    NoAnswer,
+    PollAnswer,
+    Progress,
+    RefusalKind,
+    Refused,
+    Secret,
+    Status,
+    SubmitAnswer,
+    Trouble,
+    TurnedAway,
+    Unknown,
+)
+
+RETRY_AFTER_CAP_S = 900.0
+MESSAGE_CAP = 300
+GENERATION_ID_CAP = 512
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: outside of it the provider drops the id silently
+
+_STATUSES = {
+    "queued": Status.QUEUED,
+    "pending": Status.QUEUED,
+    "generating": Status.GENERATING,
+    "in_progress": Status.GENERATING,
+    "processing": Status.GENERATING,
+    "completed": Status.COMPLETED,
+    "complete": Status.COMPLETED,
+    "succeeded": Status.COMPLETED,
+    "error": Status.FAILED,
+    "failed": Status.FAILED,
+    "cancelled": Status.FAILED,
+    "canceled": Status.FAILED,
+    "expired": Status.EXPIRED,
+}
+
+# A paid POST: statuses that prove, in the provider's own envelope, that nothing was made.
+_REFUSALS = {
+    400: RefusalKind.REQUEST,
+    401: RefusalKind.KEY,
+    403: RefusalKind.CREDITS,
+    404: RefusalKind.ROUTE,
+    405: RefusalKind.ROUTE,
+    413: RefusalKind.REQUEST,
+    415: RefusalKind.REQUEST,
+    422: RefusalKind.REQUEST,
+}
+_LATER = frozenset({425, 429})
+
+# A read: statuses that will not get better by asking again.
+_READ_TROUBLES = {
+    400: Trouble.INVALID,
+    401: Trouble.KEY,
+    403: Trouble.KEY,
+    404: Trouble.NOT_FOUND,
+    405: Trouble.INVALID,
+    413: Trouble.INVALID,
+    415: Trouble.INVALID,
+    422: Trouble.INVALID,
+}
+
+
+class AnswerInvalid(ValueError):
+    """A body that is no JSON object, or lacks what it must have."""
+
+
+@dataclass(frozen=True)
+class Head:
+    """The status line and the headers of an answer, names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+
+    @property
+    def is_success(self) -> bool:
+        """Any 2xx."""
+        return 200 <= self.status < 300
+
+    @property
+    def generation_id(self) -> str | None:
+        """The generation id in the headers, where it is one that can be used."""
+        return read_generation_id(self.headers.get("x-inference-id"))
+
+
+def shown(text: object) -> str:
+    """Return a server's text fit for a screen or a log: one line, printable, at most 300 characters."""
+    flat = " ".join(str(text).split())
+    clean = "".join(char for char in flat if unicodedata.category(char)[0] != "C")
+    return clean if len(clean) <= MESSAGE_CAP else clean[: MESSAGE_CAP - 1] + "…"
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise AnswerInvalid("an object names a key twice")
+    return made
+
+
+def _refuse_constant(name: str) -> Any:
+    raise AnswerInvalid(f"{name} is no JSON")
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object. Raises AnswerInvalid for anything else, however it is broken."""
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_refuse_repeated, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise AnswerInvalid(f"not JSON: {shown(error)}") from error
+    if not isinstance(value, dict):
+        raise AnswerInvalid(f"a JSON {type(value).__name__} where an object is due")
+    return value
+
+
+def read_generation_id(value: object) -> str | None:
+    """Return an opaque id of 1 to 512 printable characters, else None."""
+    if not isinstance(value, str) or not 1 <= len(value) <= GENERATION_ID_CAP:
+        return None
+    return value if value.isprintable() and not value.isspace() else None
+
+
+def _envelope_message(body: bytes | None) -> str | None:
+    """Return the message of the provider's own error envelope; None where the body is not one."""
+    try:
+        fields = read_object(body or b"")
+    except AnswerInvalid:
+        return None
+    is_ours = "message" in fields and any(name in fields for name in ("statusCode", "requestId", "timestamp", "path"))
+    if not is_ours:
+        return None
+    hints = fields.get("errors") or fields.get("meta") or fields.get("data")
+    return shown(fields["message"] if not hints else f"{fields['message']} {json.dumps(hints, ensure_ascii=False)}")
+
+
+def read_retry_after(head: Head) -> float | None:
+    """Read Retry-After: seconds, or a date measured against the server's own clock; capped at 15 min, else None."""
+    raw = head.headers.get("retry-after", "").strip()
+    if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", raw):
+        return min(float(raw), RETRY_AFTER_CAP_S)
+    try:
+        until = parsedate_to_datetime(raw)
+        now = parsedate_to_datetime(head.headers["date"])
+    except (ValueError, TypeError, KeyError, IndexError, OverflowError):
+        return None
+    try:
+        return min(max(0.0, (until - now).total_seconds()), RETRY_AFTER_CAP_S)
+    except TypeError:  # one of them without a zone
+        return None
+
+
+def read_submit(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer:
+    """Judge the answer to a paid POST. `body` is None where it broke off or was too long."""
+    if head.is_success:
+        return _read_accepted(head, body, request_id)
+    message = _envelope_message(body)
+    if message is not None:
+        if head.status in _LATER:
+            return TurnedAway(head.status, read_retry_after(head), message)
+        if head.status in _REFUSALS:
+            return Refused(_REFUSALS[head.status], head.status, message)
+    said = message or (shown(body.decode("utf-8", "replace")) if body else "no body")
+    hint = " (a redirect is never followed: check AIMLAPI_BASE_URL)" if 300 <= head.status < 400 else ""
+    return Unknown(f"HTTP {head.status}{hint}, server said: {said}", head.status, read_retry_after(head))
+
+
+def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer:
+    try:
+        fields = read_object(body or b"")
+    except AnswerInvalid as error:
+        fields, trouble = {}, f"HTTP {head.status} with an unreadable body: {error}"
+    else:
+        trouble = f"HTTP {head.status} without a generation id"
+    in_header, in_body = head.generation_id, read_generation_id(fields.get("id"))
+    generation_id = in_header or in_body
+    if generation_id is None:
+        return Unknown(trouble, head.status)
+    said_body, said_header = _body_credits(fields), _header_credits(head)
+    note = None
+    if said_body is not None and said_header is not None and said_body != said_header:
+        note = f"the answer's body holds {said_body} credits, its header {said_header}"
+    failed = _STATUSES.get(_word(fields.get("status"))) is Status.FAILED
+    return Accepted(
+        generation_id=generation_id,
+        credits_held=said_body if said_body is not None else said_header,
+        is_echoed=head.headers.get("x-client-request-id") == request_id,
+        failed_message=_error_text(fields) if failed else None,
+        conflict=in_body if in_header and in_body and in_header != in_body else None,
+        credits_note=note,
+    )
+
+
+def _body_credits(fields: Mapping[str, Any]) -> int | None:
+    meta = fields.get("meta")
+    usage = meta.get("usage") if isinstance(meta, Mapping) else None
+    return read_credits(usage.get("credits_used")) if isinstance(usage, Mapping) else None
+
+
+def _header_credits(head: Head) -> int | None:
+    raw = head.headers.get("x-aimlapi-credits-used", "").strip()
+    return read_credits(int(raw)) if re.fullmatch(r"[0-9]{1,18}", raw) else None
+
+
+def _word(value: object) -> str:
+    return str(value).strip().casefold().replace(" ", "_").replace("-", "_")
+
+
+def _error_text(fields: Mapping[str, Any]) -> str:
+    error = fields.get("error")
+    if isinstance(error, Mapping):
+        parts = [shown(error[name]) for name in ("name", "message") if error.get(name)]
+        if parts:
+            return ": ".join(parts)
+    return shown(error) if error else "the provider gave no reason"
+
+
+def read_progress(body: bytes) -> PollAnswer:
+    """Read one poll answer. A body without id or status is no answer yet: ask again later."""
+    try:
+        fields = read_object(body)
+    except AnswerInvalid as error:
+        return NoAnswer(Trouble.TRANSIENT, str(error))
+    generation_id = read_generation_id(fields.get("id"))
+    if generation_id is None or not isinstance(fields.get("status"), str):
+        return NoAnswer(Trouble.TRANSIENT, "an answer without id or status")
+    word = _word(fields["status"])
+    status = _STATUSES.get(word)
+    video = fields.get("video")
+    url = video.get("url") if isinstance(video, Mapping) else None
+    ended_badly = status in (Status.FAILED, Status.EXPIRED)
+    return Progress(
+        generation_id=generation_id,
+        status=status or Status.GENERATING,
+        link=Secret(url) if isinstance(url, str) and url else None,
+        error=_error_text(fields) if ended_badly else None,
+        unknown_word=None if status else shown(fields["status"]),
+    )
+
+
+def read_trouble(head: Head, body: bytes | None) -> NoAnswer:
+    """Judge the answer to a read that is no 2xx."""
+    said = _envelope_message(body) or "no readable reason"
+    trouble = _READ_TROUBLES.get(head.status, Trouble.TRANSIENT)
+    return NoAnswer(trouble, f"HTTP {head.status}, server said: {said}", read_retry_after(head))
+
+
+def read_charges(fields: Mapping[str, Any]) -> tuple[list[Charge], str | None]:
+    """Read one page of the ledger: its charges for generations, and the cursor of the next page, if there is one.
+
+    An entry that cannot be read is left out: an unseen charge stays unknown. Raises AnswerInvalid for what is no page.
+    """
+    rows, pages = fields.get("data"), fields.get("pagination")
+    if not isinstance(rows, list) or not isinstance(pages, Mapping):
+        raise AnswerInvalid("a ledger page without data or pagination")
+    charges = [charge for charge in map(_charge, rows) if charge is not None]
+    cursor = pages.get("next_cursor")
+    return charges, cursor if pages.get("has_more") is True and isinstance(cursor, str) and cursor else None
+
+
+def _charge(row: object) -> Charge | None:
+    if not isinstance(row, Mapping) or row.get("direction") != "CHARGE" or row.get("type") != "MODEL_USAGE":
+        return None
+    amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
+    spent = read_credits(amount.get("credits")) if isinstance(amount, Mapping) else None
+    try:
+        at = datetime.fromisoformat(str(row.get("created_at")))
+    except ValueError:
+        return None
+    if reference is None or spent is None:
+        return None
+    return Charge(reference, spent, at if at.tzinfo else at.replace(tzinfo=UTC))

@@ -1,0 +1,136 @@
+"""A download: a `.part` file that becomes a clip only once it is whole, decodable, hashed and recorded."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from wanbatch.errors import LocalFault
+from wanbatch.media import Probe, check_clip
+
+CLIPS = "clips"
+POSTERS = "posters"
+HASH_BLOCK_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Settled:
+    """A whole clip on disk: its hash, its size in bytes and what a probe of it says."""
+
+    sha256: str
+    size_bytes: int
+    probe: Probe
+
+
+class ForeignFile(LocalFault):
+    """A file that is not ours stands where a clip should go; it is never overwritten."""
+
+
+class Part:
+    """The `.part` file of one download. A context manager; write pieces with `write`.
+
+    It is made anew each time, never through a link, and left on disk when the download breaks off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._descriptor = -1
+
+    def __enter__(self) -> Self:
+        """Create the file. Raises ForeignFile where something other than an old part of ours is in the way."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if not stat.S_ISREG(self.path.lstat().st_mode):
+                raise ForeignFile(f"{self.path} is no ordinary file; move it away")
+            self.path.unlink()
+        except FileNotFoundError:
+            pass
+        flags = os.O_CREAT | os.O_EXCL | os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0)
+        self._descriptor = os.open(self.path, flags, 0o644)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def write(self, piece: bytes) -> None:
+        """Append. Raises OSError when the disk is full."""
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(self._descriptor, view) :]
+
+
+def settle(part: Path) -> Settled:
+    """Flush a part to the disk, hash it and check that it is a whole clip. Slow: run it off the event loop.
+
+    Raises MediaInvalid where it is no whole clip, OSError where the disk fails.
+    """
+    descriptor = os.open(part, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    probe = check_clip(part)
+    return Settled(sha256_of(part), part.stat().st_size, probe)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, 64 hex digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as stream:
+        while block := stream.read(HASH_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def publish(part: Path, final: Path, sha256: str) -> None:
+    """Give a recorded part its final name, durably, and never over a file that is not ours.
+
+    Does nothing more where the final file is there already with that hash (a crash came after the rename). Raises
+    ForeignFile where another file has the name, FileNotFoundError where neither file has those bytes.
+    """
+    if final.exists() or final.is_symlink():
+        if not _has_hash(final, sha256):
+            raise ForeignFile(f"{final} is not a file of this take; move it away and run again")
+        part.unlink(missing_ok=True)
+    else:
+        if not _has_hash(part, sha256):
+            raise FileNotFoundError(errno.ENOENT, "the bytes recorded are not on disk", str(part))
+        _rename_without_overwriting(part, final)
+    _fsync_directory(final.parent)
+
+
+def _has_hash(path: Path, sha256: str) -> bool:
+    try:
+        return stat.S_ISREG(path.lstat().st_mode) and sha256_of(path) == sha256
+    except FileNotFoundError:
+        return False
+
+
+def _rename_without_overwriting(part: Path, final: Path) -> None:
+    try:
+        os.link(part, final, follow_symlinks=False)
+    except FileExistsError as error:
+        raise ForeignFile(f"{final} appeared meanwhile; move it away and run again") from error
+    except OSError as error:
+        if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP):
+            raise
+        part.rename(final)  # a disk without hard links (FAT, some shares); the name was free a moment ago
+        return
+    part.unlink()
+
+
+def _fsync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,320 @@
+"""Pacing: what to do next, and when. Submit rate, takes in flight, when to poll.
+
+Pure: the time comes in as an argument (seconds of a monotonic clock), so the same calls give the same decisions.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from bisect import insort
+from collections import deque
+from dataclasses import dataclass, field, replace
+from random import Random
+
+from wanbatch.models import PriceClass
+
+POLL_FIRST_S = 8.0  # tells whether a take still waits in the provider's queue
+POLL_EVERY_S = 10.0  # with the quantile below: a mean detection lag of 5 to 6 s on a 205 s clip
+POLL_EVERY_MAX_S = 60.0
+POLL_QUANTILE = 0.1  # nothing of a class ends sooner than this share of those seen: polls before it are wasted
+POLL_SAMPLES = 4  # fewer durations than this say nothing about a quantile
+RETRY_FLOOR_S, RETRY_CAP_S = 1.0, 60.0
+RATE_FLOOR = 1 / 16  # the share of the submit rate that repeated 429s leave
+IN_FLIGHT_CAP = 100
+PROBE_ROUNDS = 3  # after a 429 for concurrency: one place more after this many rounds of completions
+
+
+def backoff_s(failures: int, rng: Random) -> float:
+    """Return a wait with full jitter: 1 s up to a ceiling that doubles with each failure, 60 s at most."""
+    ceiling = min(RETRY_CAP_S, RETRY_FLOOR_S * 2 ** min(failures, 10))
+    return rng.uniform(RETRY_FLOOR_S, max(ceiling, RETRY_FLOOR_S))
+
+
+@dataclass
+class Bucket:
+    """A rate limit: `per_s` tokens a second, `burst` at once after a pause."""
+
+    per_s: float
+    burst: float = 1.0
+    _level: float = field(init=False)
+    _at: float | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Start full."""
+        self._level = self.burst
+
+    def ready_at(self, now: float) -> float:
+        """Return when the next token is there; `now` where it is there already."""
+        level = self._level_at(now)
+        return now if level >= 1 - 1e-9 else now + (1 - level) / self.per_s
+
+    def take(self, now: float) -> None:
+        """Use a token."""
+        self._level, self._at = self._level_at(now) - 1, now
+
+    def slow_to(self, per_s: float, now: float) -> None:
+        """Change the rate from now on."""
+        self._level, self._at, self.per_s = self._level_at(now), now, per_s
+
+    def _level_at(self, now: float) -> float:
+        if self._at is None:
+            return self._level
+        return min(self.burst, self._level + max(0.0, now - self._at) * self.per_s)
+
+
+@dataclass(frozen=True)
+class InFlight:
+    """How many takes may be with the provider at once: learnt from 1 upwards, never past `cap`.
+
+    Each acceptance allows one more. A 429 fixes the number at what is running then (halving it would idle the
+    provider for a third of the night); afterwards one more place is tried every few rounds.
+    """
+
+    cap: int
+    allowed: int = 1
+    is_fixed: bool = False
+    ended_since: int = 0
+
+    def accepted(self) -> InFlight:
+        """One more was accepted."""
+        return self if self.is_fixed else replace(self, allowed=min(self.cap, self.allowed + 1))
+
+    def turned_away(self, running: int) -> InFlight:
+        """The provider said 429 while this many were running."""
+        return replace(self, allowed=max(1, min(running, self.cap)), is_fixed=True, ended_since=0)
+
+    def ended(self) -> InFlight:
+        """A generation ended."""
+        if not self.is_fixed:
+            return self
+        if self.ended_since + 1 >= PROBE_ROUNDS * self.allowed:
+            return replace(self, allowed=min(self.cap, self.allowed + 1), ended_since=0)
+        return replace(self, ended_since=self.ended_since + 1)
+
+
+class Durations:
+    """How long generations of each class took, from submit to the poll that saw the end; seconds."""
+
+    def __init__(self) -> None:
+        self._seen: dict[PriceClass, list[float]] = {}
+
+    def add(self, price_class: PriceClass, duration_s: float) -> None:
+        """Note one more."""
+        insort(self._seen.setdefault(price_class, []), duration_s)
+
+    def quantile_s(self, price_class: PriceClass, share: float) -> float | None:
+        """Return the duration that this share of a class stays under; None before enough were seen."""
+        seen = self._seen.get(price_class, [])
+        if len(seen) < POLL_SAMPLES:
+            return None
+        return seen[min(len(seen) - 1, math.floor(share * len(seen)))]
+
+    def mean_s(self) -> float | None:
+        """Return the mean of all; None before the first."""
+        every = [duration for seen in self._seen.values() for duration in seen]
+        return sum(every) / len(every) if every else None
+
+
+def next_poll_s(age_s: float, earliest_end_s: float | None, *, is_queued: bool) -> float:
+    """Return how long to wait for the next poll of a take of this age.
+
+    Once it generates, nothing is asked before `earliest_end_s` (the quantile of its class), then every 10 s; a take
+    that is far older than its class is asked less often.
+    """
+    if is_queued or earliest_end_s is None:
+        return POLL_EVERY_S
+    if age_s < earliest_end_s:
+        return max(POLL_EVERY_S, earliest_end_s - age_s)
+    overdue = age_s > 4 * earliest_end_s
+    return POLL_EVERY_MAX_S if overdue else POLL_EVERY_S
+
+
+# --- the next step ------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Submit:
+    """Send the paid POST of a take."""
+
+    take_id: int
+
+
+@dataclass(frozen=True)
+class Poll:
+    """Ask how a take's generation stands."""
+
+    take_id: int
+
+
+@dataclass(frozen=True)
+class Download:
+    """Fetch a take's clip."""
+
+    take_id: int
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Nothing to do before `until` (monotonic seconds), or before something under way ends where that is None."""
+
+    until: float | None
+
+
+@dataclass(frozen=True)
+class Done:
+    """Nothing left to do or to wait for."""
+
+
+Step = Submit | Poll | Download | Wait | Done
+
+
+@dataclass(frozen=True)
+class Rates:
+    """The limits of a run. Rates are per minute."""
+
+    submit_per_min: float = 60.0
+    poll_per_min: float = 600.0
+    in_flight: int = IN_FLIGHT_CAP
+    downloads: int = 4
+    max_attempts: int = 2
+
+
+POSTS_AT_ONCE = 8  # as many as the submit client has connections
+POLLS_AT_ONCE = 8
+
+
+class Board:
+    """What is planned, running and due; decides the next step of a run."""
+
+    def __init__(self, rates: Rates) -> None:
+        self.rates = rates
+        self.in_flight = InFlight(rates.in_flight)
+        self.running = 0  # takes that hold a place at the provider, POSTs under way included
+        self.posts = 0
+        self.posts_at_once = POSTS_AT_ONCE
+        self.has_canary_answer = False
+        self.is_submitting = True
+        self._submit_share = 1.0
+        self._turned_away_row = 0
+        self._submit_not_before = 0.0
+        self._poll_not_before = 0.0
+        self._submits = Bucket(rates.submit_per_min / 60)
+        self._poll_tokens = Bucket(rates.poll_per_min / 60, burst=max(1.0, rates.poll_per_min / 120))
+        self._planned: deque[int] = deque()
+        self._due: list[tuple[float, int]] = []
+        self._downloads: deque[int] = deque()
+        self._polling: set[int] = set()
+        self._downloading: set[int] = set()
+
+    # what there is to do
+
+    def add_planned(self, take_id: int, *, first: bool = False) -> None:
+        """Queue a take for its submit."""
+        (self._planned.appendleft if first else self._planned.append)(take_id)
+
+    def add_poll(self, take_id: int, due: float) -> None:
+        """Ask for a poll at a time."""
+        heapq.heappush(self._due, (due, take_id))
+
+    def add_download(self, take_id: int) -> None:
+        """Queue a take for its download."""
+        self._downloads.append(take_id)
+
+    @property
+    def planned(self) -> tuple[int, ...]:
+        """Takes not sent yet, in order."""
+        return tuple(self._planned)
+
+    # what happened
+
+    def submit_began(self, now: float) -> None:
+        """A POST goes out."""
+        self._submits.take(now)
+        self.posts += 1
+        self.running += 1
+
+    def submit_ended(self, *, is_running: bool) -> None:
+        """A POST has its answer, or will never have one; `is_running` where a generation runs now."""
+        self.posts -= 1
+        self.running -= 0 if is_running else 1
+
+    def accepted(self, now: float) -> None:
+        """The provider took one: allow more."""
+        self.has_canary_answer = True
+        self.in_flight = self.in_flight.accepted()
+        self._turned_away_row = 0
+        if self._submit_share < 1:
+            self._submit_share = min(1.0, self._submit_share * 1.1)
+            self._submits.slow_to(self.rates.submit_per_min / 60 * self._submit_share, now)
+
+    def turned_away(self, now: float, retry_after_s: float | None, rng: Random) -> float:
+        """The provider said 429: fix the number in flight, halve the submit rate, wait. Returns the wait in seconds."""
+        wait_s = backoff_s(self._turned_away_row, rng) if retry_after_s is None else retry_after_s + rng.uniform(0, 1)
+        self._turned_away_row += 1
+        self.in_flight = self.in_flight.turned_away(self.running)
+        self._submit_share = max(RATE_FLOOR, self._submit_share / 2)
+        self._submits.slow_to(self.rates.submit_per_min / 60 * self._submit_share, now)
+        self.pause_submits(now + wait_s)
+        return wait_s
+
+    def pause_submits(self, until: float) -> None:
+        """Send no POST before `until`."""
+        self._submit_not_before = max(self._submit_not_before, until)
+
+    def pause_polls(self, until: float) -> None:
+        """Ask nothing before `until`."""
+        self._poll_not_before = max(self._poll_not_before, until)
+
+    def generation_ended(self) -> None:
+        """A generation reached its end: its place is free, before its clip is fetched."""
+        self.running -= 1
+        self.in_flight = self.in_flight.ended()
+
+    def poll_ended(self, take_id: int) -> None:
+        """A poll has its answer."""
+        self._polling.discard(take_id)
+
+    def download_ended(self, take_id: int) -> None:
+        """A download is over."""
+        self._downloading.discard(take_id)
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is under way that could still change the board."""
+        return not (self.posts or self._polling or self._downloading)
+
+    # the decision
+
+    def next_step(self, now: float) -> Step:
+        """Return what to do now, and note that it began (submits are noted with `submit_began`, once recorded)."""
+        if self._downloads and len(self._downloading) < self.rates.downloads:
+            take_id = self._downloads.popleft()
+            self._downloading.add(take_id)
+            return Download(take_id)
+        times: list[float] = []
+        if self._may_submit():
+            ready = max(self._submits.ready_at(now), self._submit_not_before)
+            if ready <= now:
+                return Submit(self._planned.popleft())
+            times.append(ready)
+        if self._due and len(self._polling) < POLLS_AT_ONCE:
+            ready = max(self._due[0][0], self._poll_tokens.ready_at(now), self._poll_not_before)
+            if ready <= now:
+                _, take_id = heapq.heappop(self._due)
+                self._poll_tokens.take(now)
+                self._polling.add(take_id)
+                return Poll(take_id)
+            times.append(ready)
+        if times:
+            return Wait(min(times))
+        if self.is_idle and not self._due and not self._downloads:
+            return Done()
+        return Wait(None)
+
+    def _may_submit(self) -> bool:
+        if not self._planned or not self.is_submitting:
+            return False
+        if not self.has_canary_answer:
+            return self.posts == 0  # the first POST of a run goes alone
+        return self.posts < self.posts_at_once and self.running < self.in_flight.allowed

@@ -1,0 +1,210 @@
+"""The provider as the runner sees it: four calls, and the values they answer with.
+
+What is expected to happen is a value; an exception means that something is wrong on this side.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import Enum, StrEnum
+from typing import Protocol
+
+from wanbatch.batch import Recipe
+from wanbatch.models import PriceClass
+from wanbatch.pricing import Quote
+
+
+class Secret:
+    """A text that is never shown: an API key or a signed link. `reveal` is the only way out."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """Return the text, for the wire only."""
+        return self._text
+
+    def __repr__(self) -> str:
+        """Return three stars."""
+        return "***"
+
+    __str__ = __repr__
+
+    def __eq__(self, other: object) -> bool:
+        """Compare by text."""
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        """Hash by text."""
+        return hash(self._text)
+
+
+# --- submit -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """A generation exists. `credits_held` is None where the answer did not say; `is_echoed` tells whether our id came
+    back. `conflict` names a second id in the same answer, which must not be followed.
+    """
+
+    generation_id: str
+    credits_held: int | None
+    is_echoed: bool
+    failed_message: str | None = None
+    conflict: str | None = None
+    credits_note: str | None = None
+
+
+class RefusalKind(Enum):
+    """Who can act on a refusal."""
+
+    REQUEST = "request"  # this request is wrong; others may be right
+    ROUTE = "route"  # the model or the address is wrong; so are all others like it
+    KEY = "key"
+    CREDITS = "credits"
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The provider said no in its own words (proof P1): nothing was made, nothing is charged."""
+
+    kind: RefusalKind
+    http_status: int
+    message: str
+
+
+@dataclass(frozen=True)
+class TurnedAway:
+    """Too many at once, or too early (proof P1): later."""
+
+    http_status: int
+    retry_after_s: float | None
+    message: str
+
+
+@dataclass(frozen=True)
+class NotSent:
+    """No byte of the request left this machine (proof P0). `is_final` where waiting cannot help (TLS)."""
+
+    message: str
+    is_final: bool = False
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """Sent, perhaps, and no answer that can be trusted. It may have been charged."""
+
+    message: str
+    http_status: int | None = None
+    retry_after_s: float | None = None
+
+
+SubmitAnswer = Accepted | Refused | TurnedAway | NotSent | Unknown
+
+
+# --- poll ---------------------------------------------------------------------------------------------------------
+
+
+class Status(StrEnum):
+    """The provider's word, brought to five: what it means for us."""
+
+    QUEUED = "queued"
+    GENERATING = "generating"
+    COMPLETED = "completed"
+    FAILED = "failed"
+    EXPIRED = "expired"  # ended, and it may have been charged
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One poll answer. `link` is a bearer secret, never stored. `unknown_word` holds a status we had never met."""
+
+    generation_id: str
+    status: Status
+    link: Secret | None
+    error: str | None
+    unknown_word: str | None = None
+
+
+class Trouble(Enum):
+    """Why a read brought nothing."""
+
+    TRANSIENT = "transient"  # try again later
+    NOT_FOUND = "not found"
+    KEY = "key"
+    INVALID = "invalid"  # our request is wrong: it will not get better
+
+
+@dataclass(frozen=True)
+class NoAnswer:
+    """A read that brought nothing, after its retries."""
+
+    trouble: Trouble
+    message: str
+    retry_after_s: float | None = None
+
+
+PollAnswer = Progress | NoAnswer
+
+
+# --- fetch --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """All bytes that the host announced are in the file."""
+
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class LinkDead:
+    """The host no longer honours the link, or gave something that is no clip: poll for a fresh one."""
+
+    message: str
+
+
+FetchAnswer = Fetched | LinkDead | NoAnswer
+
+
+@dataclass(frozen=True)
+class Charge:
+    """One entry of the provider's ledger for a generation."""
+
+    generation_id: str
+    credits: int
+    at: datetime
+
+
+class Provider(Protocol):
+    """What the runner needs of a provider."""
+
+    async def submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
+        """Send the paid POST, once. `on_accepted` gets the generation id as soon as the answer's headers are in."""
+        ...
+
+    async def poll(self, generation_id: str) -> PollAnswer:
+        """Ask how a generation stands."""
+        ...
+
+    async def fetch(self, link: Secret, sink: Callable[[bytes], object]) -> FetchAnswer:
+        """Fetch a clip without credentials, piece by piece into `sink`, whose own errors pass through."""
+        ...
+
+    async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
+        """Read the ledger's charges since a time."""
+        ...
+
+    async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
+        """Read the price list; classes it does not answer for are left out."""
+        ...
+
+    async def balance(self) -> Decimal | None:
+        """Read the balance in USD; None where it cannot be read."""
+        ...
