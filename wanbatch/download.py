@@ -11,6 +11,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from wanbatch.disk import fsync_directory
 from wanbatch.errors import LocalFault
 from wanbatch.media import Probe, check_clip
 
@@ -105,7 +106,7 @@ def publish(part: Path, final: Path, sha256: str) -> None:
         if not _has_hash(part, sha256):
             raise FileNotFoundError(errno.ENOENT, "the bytes recorded are not on disk", str(part))
         _rename_without_overwriting(part, final)
-    _fsync_directory(final.parent)
+    fsync_directory(final.parent)
 
 
 def _has_hash(path: Path, sha256: str) -> bool:
@@ -126,11 +127,3 @@ def _rename_without_overwriting(part: Path, final: Path) -> None:
         part.rename(final)  # a disk without hard links (FAT, some shares); the name was free a moment ago
         return
     part.unlink()
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -116,6 +116,7 @@ class Take:
 
     Times are UTC. Credits are whole; None means unknown. `attempts` counts request ids used, `tries` those that count
     against the user's limit (not 429s, not what never left this machine). `recipe_json` is the canonical body.
+    `needs_user` marks a held take that looking again cannot settle.
     """
 
     take_id: int
@@ -142,6 +143,7 @@ class Take:
     verified_at: datetime | None = None
     download_s: float | None = None
     dead_links: int = 0
+    needs_user: bool = False
     file: str | None = None
     sha256: str | None = None
     size_bytes: int | None = None
@@ -173,6 +175,11 @@ class Take:
         if self.superseded and self.state in (State.PLANNED, State.VERIFIED, State.FAILED):
             return "superseded"
         return self.state.value
+
+    @property
+    def can_be_looked_at(self) -> bool:
+        """Say whether polling a held take's generation again may settle it."""
+        return self.generation_id is not None and not self.needs_user
 
     @property
     def credits_committed(self) -> int | None:
@@ -213,6 +220,7 @@ def _submit_started(take: Take, entry: Entry) -> Take:
         completed_at=None,
         last_running_at=None,
         dead_links=0,
+        needs_user=False,
         error="",
     )
 
@@ -257,7 +265,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.ACCEPTED: _dated("accepted_at", "generation_id", "credits_held"),
     Fact.PRICED: _noted("credits_held"),
     Fact.ANSWER_LOST: _noted("error"),
-    Fact.HELD: _noted("error"),
+    Fact.HELD: _noted("error", "needs_user"),
     Fact.LOOKED_AGAIN: lambda take, _: replace(take, error="", dead_links=0),
     Fact.GENERATION_STARTED: _generation_started,
     Fact.COMPLETED: _completed,
@@ -289,8 +297,8 @@ def advance(take: Take, entry: Entry) -> Take:
     state = TRANSITIONS.get((take.state, entry.fact))
     if state is None:
         raise TransitionForbidden(f"{take.label} is {take.state}: '{entry.fact}' cannot happen now")
-    if entry.fact is Fact.LOOKED_AGAIN and take.generation_id is None:
-        raise TransitionForbidden(f"{take.label} has no generation id to look at again")
+    if entry.fact is Fact.LOOKED_AGAIN and not take.can_be_looked_at:
+        raise TransitionForbidden(f"{take.label} cannot be looked at again without the user's word")
     return replace(_FOLD[entry.fact](take, entry), state=state)
 
 

@@ -195,6 +195,7 @@ class Board:
         self.posts_at_once = POSTS_AT_ONCE
         self.has_canary_answer = False
         self.is_submitting = True
+        self._awaits_answers = False
         self._submit_share = 1.0
         self._turned_away_row = 0
         self._submit_not_before = 0.0
@@ -217,9 +218,9 @@ class Board:
         """Ask for a poll at a time."""
         heapq.heappush(self._due, (due, take_id))
 
-    def add_download(self, take_id: int) -> None:
+    def add_download(self, take_id: int, *, first: bool = False) -> None:
         """Queue a take for its download."""
-        self._downloads.append(take_id)
+        (self._downloads.appendleft if first else self._downloads.append)(take_id)
 
     @property
     def planned(self) -> tuple[int, ...]:
@@ -237,6 +238,7 @@ class Board:
     def submit_ended(self, *, is_running: bool) -> None:
         """A POST has its answer, or will never have one; `is_running` where a generation runs now."""
         self.posts -= 1
+        self._awaits_answers = self._awaits_answers and self.posts > 0
         self.running -= 0 if is_running else 1
 
     def accepted(self, now: float) -> None:
@@ -261,6 +263,10 @@ class Board:
     def pause_submits(self, until: float) -> None:
         """Send no POST before `until`."""
         self._submit_not_before = max(self._submit_not_before, until)
+
+    def hold_submits_for_answer(self) -> None:
+        """Send the next POST only when all that are out have their answers."""
+        self._awaits_answers = True
 
     def pause_polls(self, until: float) -> None:
         """Ask nothing before `until`."""
@@ -315,6 +321,28 @@ class Board:
     def _may_submit(self) -> bool:
         if not self._planned or not self.is_submitting:
             return False
+        if self._awaits_answers:
+            return False
         if not self.has_canary_answer:
             return self.posts == 0  # the first POST of a run goes alone
         return self.posts < self.posts_at_once and self.running < self.in_flight.allowed
+
+
+EXPECTED_S = 205.0  # the provider's own sample run; used until this run has seen one end
+
+
+def eta_s(board: Board, ages_s: list[float], mean_s: float | None) -> float | None:
+    """Estimate the seconds until the last take ends; None where nothing is left.
+
+    Takes not sent yet go out in rounds of as many as may run at once, or as fast as the submit rate lets them.
+    """
+    planned = len(board.planned) if board.is_submitting else 0
+    if not planned and not ages_s:
+        return None
+    each_s = EXPECTED_S if mean_s is None else mean_s
+    left_s = max((each_s - age_s for age_s in ages_s), default=0.0)
+    at_once = board.in_flight.allowed if board.in_flight.is_fixed else board.rates.in_flight
+    rounds = math.ceil(planned / max(1, at_once))
+    by_rate_s = 60 * planned / board.rates.submit_per_min
+    queued_s = max(rounds * each_s, by_rate_s + each_s) if planned else 0.0
+    return max(left_s, POLL_EVERY_S) if not planned else max(left_s, queued_s)

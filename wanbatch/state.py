@@ -18,6 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from wanbatch.disk import fsync_directory
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import (
     Attempt,
@@ -202,7 +203,7 @@ class StateFile(StateReader):
                 "INSERT INTO identity VALUES (?, ?)",
                 [(each.name, str(to_sql(getattr(wanted, each.name)))) for each in fields(Identity)],
             )
-        _fsync_directory(self.output)
+        fsync_directory(self.output)
 
     def _assert_same(self, wanted: Identity) -> None:
         ours = self.identity()
@@ -369,14 +370,6 @@ def _refuse_foreign(path: Path) -> None:
         raise StateInvalid(f"{path} belongs to another user")
     if info.st_mode & stat.S_IWOTH:
         raise StateInvalid(f"{path} can be written by anyone; mend it with: chmod 600 {path}")
-
-
-def _fsync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def entry(fact: Fact, at: datetime, data: Mapping[str, Any] | None = None) -> Entry:

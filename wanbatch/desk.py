@@ -1,0 +1,162 @@
+"""The desk of a run: the state file, the board and the purse side by side, and the record of what happens on them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from random import Random
+from typing import Any
+
+from wanbatch.clock import Clock
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.models import PriceClass
+from wanbatch.pacing import Board, Durations, Rates
+from wanbatch.pricing import Quote
+from wanbatch.provider import Provider
+from wanbatch.purse import Purse
+from wanbatch.state import StateFile, entry
+
+OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line
+OUTAGE_FIRST_S = 30.0  # a provider that was never reached in this run is likelier misspelt than down
+
+
+@dataclass(frozen=True)
+class Event:
+    """Something worth telling: `kind` is a fact's name or `note`; `take` is a label, or empty."""
+
+    at: datetime
+    kind: str
+    take: str
+    text: str
+    data: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is held to. Rates are per minute, the cap is in credits.
+
+    `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
+    """
+
+    rates: Rates = field(default_factory=Rates)
+    cap_credits: int | None = None
+    quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
+    key_fingerprint: str = ""
+    limit: int | None = None
+    is_selected: Callable[[Take], bool] = lambda _: True
+    after_verified: Callable[[Take], None] = lambda _: None
+
+
+class Desk:
+    """What the workers of a run share. Only `record` writes to the state file."""
+
+    def __init__(
+        self,
+        state: StateFile,
+        provider: Provider,
+        clock: Clock,
+        settings: RunSettings,
+        rng: Random,
+    ) -> None:
+        self.state = state
+        self.provider = provider
+        self.clock = clock
+        self.settings = settings
+        self.rng = rng
+        self.board = Board(settings.rates)
+        self.durations = Durations()
+        self.purse = Purse(settings.cap_credits, settings.quotes)
+        self.nonce = state.identity().nonce
+        self.takes: dict[int, Take] = {}
+        self.owners: dict[str, int] = {}
+        self.troubles: list[tuple[ExitCode, str]] = []
+        self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
+        self.wake = asyncio.Event()
+        self.is_halted = False
+        self.observer: Callable[[Event], None] = lambda _: None
+        self._unreachable_since: float | None = None
+        self._was_reached = False
+
+    # --- what happened
+
+    def load(self) -> None:
+        """Read all takes from the state file."""
+        for take in self.state.takes():
+            self.takes[take.take_id] = take
+            self.purse.follow(None, take)
+            if take.generation_id is not None:
+                self.owners[take.generation_id] = take.take_id
+
+    def record(self, take_id: int, fact: Fact, data: Mapping[str, Any] | None = None, *more: Fact) -> Take:
+        """Record a fact, and `more` that follow from it with the same data, in one transaction; durable on return."""
+        now = self.clock.now()
+        entries = [entry(each, now, data) for each in (fact, *more)]
+        take = self.state.record(take_id, *entries)
+        self.purse.follow(self.takes.get(take_id), take)
+        self.takes[take_id] = take
+        if take.generation_id is not None:
+            self.owners[take.generation_id] = take_id
+        for each in entries:
+            self.observer(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))
+        return take
+
+    def hold(self, take_id: int, error: str, *, needs_user: bool = False) -> None:
+        """Leave a take that may have been charged to the user, with the reason; its place at the provider is free.
+
+        `needs_user` where looking again on the next run cannot settle it.
+        """
+        take = self.takes[take_id]
+        reason = {"error": error, "needs_user": needs_user}
+        if take.state is State.SUBMITTING:
+            self.record(take_id, Fact.ANSWER_LOST, {**reason, "needs_user": True}, Fact.HELD)
+            return
+        if take.state in (State.QUEUED, State.GENERATING):
+            self.board.generation_ended()
+        self.record(take_id, Fact.HELD, reason)
+
+    def note(self, text: str, take: str = "") -> None:
+        """Tell the user something that is no fact about a take."""
+        self.observer(Event(self.clock.now(), "note", take, text))
+
+    # --- stopping
+
+    def trouble(self, code: ExitCode, message: str) -> None:
+        """Remember why the run cannot end well, and say so once."""
+        if (code, message) not in self.troubles:
+            self.troubles.append((code, message))
+            self.note(message)
+
+    def stop_submitting(self, code: ExitCode, message: str) -> None:
+        """Send no more POSTs in this run; what runs is still polled and fetched."""
+        self.board.is_submitting = False
+        self.trouble(code, message)
+        self.wake.set()
+
+    def halt(self, code: ExitCode, message: str) -> None:
+        """Stop everything now; POSTs that are out get a moment for their answers."""
+        self.is_halted = True
+        self.stop_submitting(code, message)
+
+    # --- the line
+
+    def reached(self) -> None:
+        """The provider answered."""
+        if self._unreachable_since is not None and self._was_reached:
+            self.note("the provider answers again")
+        self._unreachable_since, self._was_reached = None, True
+
+    def unreachable(self, message: str) -> None:
+        """The provider did not answer. After 30 minutes of that (30 s where it never did) the run stops."""
+        now = self.clock.monotonic()
+        if self._unreachable_since is None:
+            self._unreachable_since = now
+            self.note(f"the provider does not answer ({message}); trying on")
+        limit_s = OUTAGE_LIMIT_S if self._was_reached else OUTAGE_FIRST_S
+        if now - self._unreachable_since >= limit_s:
+            self.halt(
+                ExitCode.PROVIDER_UNREACHABLE,
+                f"the provider is out of reach: {message}. Nothing is lost: the same command resumes",
+            )

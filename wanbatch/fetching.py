@@ -1,0 +1,148 @@
+"""Fetching: a completed take's clip becomes a verified file. A dead link leads to a fresh poll, never to a submit."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from wanbatch.desk import Desk
+from wanbatch.download import CLIPS, ForeignFile, Part, Settled, publish, settle
+from wanbatch.errors import MediaInvalid
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.pacing import backoff_s
+from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
+
+DEAD_LINK_LIMIT = 3
+TRANSIENT_LIMIT = 20  # with a back-off of up to a minute: a quarter of an hour of one clip's bad luck
+FRESH_LINK_S = 60.0
+DURATION_SLACK_S = 0.5
+
+
+class Fetching:
+    """Downloads, checks, publishes."""
+
+    def __init__(self, desk: Desk, take_link: Callable[[int], tuple[Secret, float] | None]) -> None:
+        self._desk = desk
+        self._take_link = take_link
+        self._failures: dict[int, int] = {}
+        self._owner_of_hash: dict[str, str] = {}
+
+    def paths_of(self, take: Take) -> tuple[Path, Path]:
+        """Return the part and the final path of a take's clip."""
+        final = self._desk.state.output / CLIPS / f"{take.label}.mp4"
+        return final.with_name(f"{final.name}.part"), final
+
+    async def fetch(self, take_id: int) -> None:
+        """Take one download as far as it goes."""
+        try:
+            take = self._desk.takes[take_id]
+            if take.state is State.DOWNLOADED:
+                await self._publish(take)
+            else:
+                await self._download(take)
+        finally:
+            self._desk.board.download_ended(take_id)
+
+    async def _download(self, take: Take) -> None:
+        desk, handed = self._desk, self._take_link(take.take_id)
+        if handed is None:
+            desk.board.add_poll(take.take_id, desk.clock.monotonic())
+            return
+        link, told_at = handed
+        part, _ = self.paths_of(take)
+        began = desk.clock.monotonic()
+        try:
+            with Part(part) as sink:
+                answer: FetchAnswer = await desk.provider.fetch(link, sink.write)
+            settled = await asyncio.to_thread(settle, part) if isinstance(answer, Fetched) else None
+        except MediaInvalid as error:
+            part.replace(part.with_name(f"{part.name.removesuffix('.part')}.bad"))
+            answer, settled = LinkDead(f"no whole clip came: {error}"), None
+        except ForeignFile as error:
+            desk.hold(take.take_id, str(error))
+            return
+        except OSError:
+            part.unlink(missing_ok=True)  # a full disk needs the room; the take stays completed
+            raise
+        if settled is None:
+            if isinstance(answer, LinkDead) and began - told_at > FRESH_LINK_S:
+                desk.urgent.add(take.take_id)  # it aged in our own queue: that says nothing about the clip
+                desk.board.add_poll(take.take_id, desk.clock.monotonic())
+            else:
+                self._not_fetched(take, answer)
+            return
+        desk.reached()
+        self._failures.pop(take.take_id, None)
+        part.with_name(f"{part.name.removesuffix('.part')}.bad").unlink(missing_ok=True)
+        await self._publish(self._downloaded(take, settled, desk.clock.monotonic() - began))
+
+    def _downloaded(self, take: Take, settled: Settled, took_s: float) -> Take:
+        probe = settled.probe
+        return self._desk.record(
+            take.take_id,
+            Fact.DOWNLOADED,
+            {
+                "sha256": settled.sha256,
+                "size_bytes": settled.size_bytes,
+                "clip_duration_s": round(probe.duration_s, 3),
+                "width": probe.width,
+                "height": probe.height,
+                "has_audio": probe.has_audio,
+                "download_s": round(took_s, 3),
+            },
+        )
+
+    def _not_fetched(self, take: Take, answer: FetchAnswer) -> None:
+        desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
+        failures = self._failures[take_id] = self._failures.get(take_id, 0) + 1
+        if isinstance(answer, LinkDead):
+            take = desk.record(take_id, Fact.LINK_DEAD, {"error": answer.message})
+            if take.dead_links >= DEAD_LINK_LIMIT:
+                desk.hold(take_id, f"paid, and its clip cannot be had ({answer.message}). The next run looks again")
+                return
+        elif isinstance(answer, NoAnswer):
+            desk.note(f"download broke off: {answer.message}", take.label)
+            if failures >= TRANSIENT_LIMIT:
+                desk.hold(
+                    take_id, f"paid, and its clip host does not deliver ({answer.message}). The next run looks again"
+                )
+                return
+        desk.board.add_poll(take_id, now + backoff_s(failures, desk.rng))
+
+    async def _publish(self, take: Take) -> None:
+        desk = self._desk
+        assert take.sha256 is not None, "the hash is stored before the rename"
+        part, final = self.paths_of(take)
+        try:
+            await asyncio.to_thread(publish, part, final, take.sha256)
+        except FileNotFoundError:
+            desk.record(take.take_id, Fact.DOWNLOAD_DISCARDED)
+            desk.board.add_poll(take.take_id, desk.clock.monotonic())
+            return
+        except ForeignFile as error:
+            desk.hold(take.take_id, str(error))
+            return
+        take = desk.record(take.take_id, Fact.VERIFIED, {"file": f"{CLIPS}/{final.name}"})
+        for warning in self._warnings(take):
+            take = desk.record(take.take_id, Fact.WARNED, {"warning": warning})
+        try:
+            await asyncio.to_thread(desk.settings.after_verified, take)
+        except (OSError, MediaInvalid) as error:
+            desk.note(f"no poster or sidecar: {error}", take.label)
+
+    def _warnings(self, take: Take) -> list[str]:
+        """Say where a whole clip is not what was ordered. It is paid for all the same, so it is kept."""
+        order, found = take.order, []
+        if order.frame_size is not None and (take.width, take.height) != order.frame_size:
+            wanted = "{}x{}".format(*order.frame_size)
+            found.append(f"not as ordered: {take.width}x{take.height} instead of {wanted}")
+        length_s, wanted_s = take.clip_duration_s, order.duration_s
+        if wanted_s is not None and length_s is not None and abs(length_s - wanted_s) > DURATION_SLACK_S:
+            found.append(f"not as ordered: {length_s} s instead of {wanted_s} s")
+        if order.has_audio is True and take.has_audio is False:
+            found.append("not as ordered: no sound")
+        twin = self._owner_of_hash.setdefault(take.sha256 or "", take.label)
+        if twin != take.label:
+            found.append(f"the same bytes as {twin}")
+        return found

@@ -1,0 +1,181 @@
+"""Polling: how the generations stand, and what each answer means for its take."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from wanbatch.desk import Desk
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.pacing import POLL_EVERY_S, POLL_QUANTILE, backoff_s, next_poll_s
+from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
+
+GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
+MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywhere
+LINKLESS_LIMIT_S = 600.0
+SEEN_CHANGE_S = 2.5 * POLL_EVERY_S  # a wider gap between two polls does not say when the queue was left
+LEDGER_MARGIN = timedelta(days=1)  # our clock and the provider's may differ
+
+_MODERATION = re.compile(r"moderat|inappropriate|sensitive|policy|violat|nsfw|safety|prohibited", re.IGNORECASE)
+
+
+class Polling:
+    """Asks, and moves takes on. Links are kept in memory only, for the download that follows at once."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._links: dict[int, tuple[Secret, float]] = {}
+        self._queued_at: dict[int, float] = {}
+        self._asked_at: dict[int, datetime] = {}
+        self._missing_since: dict[int, float] = {}
+        self._linkless_since: dict[int, float] = {}
+        self._failures: dict[int, int] = {}
+
+    def take_link(self, take_id: int) -> tuple[Secret, float] | None:
+        """Hand over the link of a completed take and when it was told, once."""
+        return self._links.pop(take_id, None)
+
+    async def poll(self, take_id: int) -> None:
+        """Ask how a take's generation stands, and record what is new."""
+        desk, take = self._desk, self._desk.takes[take_id]
+        assert take.generation_id is not None
+        try:
+            answer = await desk.provider.poll(take.generation_id)
+        finally:
+            desk.board.poll_ended(take_id)
+        if isinstance(answer, NoAnswer):
+            self._no_answer(take, answer)
+            return
+        desk.reached()
+        self._failures.pop(take_id, None)
+        self._missing_since.pop(take_id, None)
+        if answer.generation_id != take.generation_id:
+            text = f"asked for generation {take.generation_id}, the provider told of {answer.generation_id}"
+            desk.hold(take_id, text, needs_user=True)
+            return
+        if take.state is State.COMPLETED:
+            self._linked(take, answer)
+            return
+        match answer.status:
+            case Status.QUEUED | Status.GENERATING:
+                self._running(take, answer)
+            case Status.COMPLETED:
+                self._completed(take, answer)
+            case Status.FAILED:
+                await self._failed(take, answer)
+            case Status.EXPIRED:
+                desk.hold(
+                    take_id, f"the provider says it expired: {answer.error}; it may have been charged", needs_user=True
+                )
+
+    # --- the answers
+
+    def _running(self, take: Take, answer: Progress) -> None:
+        desk, take_id = self._desk, take.take_id
+        now = desk.clock.monotonic()
+        self._asked_at[take_id] = desk.clock.now()
+        if answer.unknown_word is not None:
+            desk.record(take_id, Fact.WARNED, {"warning": f"unknown status '{answer.unknown_word}' taken for running"})
+        if answer.status is Status.QUEUED and take.state is State.QUEUED:
+            self._queued_at[take_id] = now
+        elif answer.status is Status.GENERATING and take.state is State.QUEUED:
+            last = self._queued_at.pop(take_id, None)
+            take = desk.record(
+                take_id, Fact.GENERATION_STARTED, {"seen_change": last is not None and now - last <= SEEN_CHANGE_S}
+            )
+        age_s = self._age_s(take)
+        if age_s > GENERATION_LIMIT_S:
+            desk.hold(take_id, f"no end after {age_s / 60:.0f} min; it may still be running. The next run looks again")
+            return
+        earliest = desk.durations.quantile_s(take.order.price_class, POLL_QUANTILE)
+        desk.board.add_poll(take_id, now + next_poll_s(age_s, earliest, is_queued=take.state is State.QUEUED))
+
+    def _age_s(self, take: Take) -> float:
+        began = take.accepted_at or take.submitted_at
+        return 0.0 if began is None else (self._desk.clock.now() - began).total_seconds()
+
+    def _completed(self, take: Take, answer: Progress) -> None:
+        desk, take_id = self._desk, take.take_id
+        last = self._asked_at.pop(take_id, None)
+        self._queued_at.pop(take_id, None)
+        desk.durations.add(take.order.price_class, self._age_s(take))
+        taken = desk.record(take_id, Fact.COMPLETED, {"last_running_at": last.isoformat() if last else None})
+        desk.board.generation_ended()
+        self._linked(taken, answer)
+
+    def _linked(self, take: Take, answer: Progress) -> None:
+        """Go on to the download with the link of this answer, or ask again for one."""
+        desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
+        if answer.status is Status.COMPLETED and answer.link is not None:
+            self._linkless_since.pop(take_id, None)
+            self._links[take_id] = (answer.link, now)
+            desk.board.add_download(take_id, first=take_id in desk.urgent)
+            desk.urgent.discard(take_id)
+            return
+        since = self._linkless_since.setdefault(take_id, now)
+        if now - since > LINKLESS_LIMIT_S:
+            desk.hold(take_id, "paid, and the provider gives no link to the clip. The next run looks again")
+        else:
+            desk.board.add_poll(take_id, now + POLL_EVERY_S)
+
+    async def _failed(self, take: Take, answer: Progress) -> None:
+        """Record that the provider failed it; plan a new attempt only where no charge shows and tries are left."""
+        desk, take_id = self._desk, take.take_id
+        message = answer.error or "the provider gave no reason"
+        desk.board.generation_ended()
+        desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
+        if take.tries >= desk.settings.rates.max_attempts or _MODERATION.search(message) or take.superseded:
+            return
+        assert take.submitted_at is not None
+        if not await self.match_ledger([take], take.submitted_at):
+            return
+        if desk.takes[take_id].credits_charged is not None:
+            desk.record(take_id, Fact.WARNED, {"warning": "the provider failed it and charged it: ask its support"})
+            return
+        desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+        desk.board.add_planned(take_id)
+
+    def _no_answer(self, take: Take, answer: NoAnswer) -> None:
+        desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
+        match answer.trouble:
+            case Trouble.KEY:
+                desk.halt(
+                    ExitCode.ACCOUNT_STOPPED,
+                    f"the account refuses to tell how takes stand ({answer.message}). Nothing is lost:"
+                    " mend the key and run the same command",
+                )
+            case Trouble.INVALID:
+                desk.hold(take_id, f"the provider refuses to tell how it stands ({answer.message})")
+            case Trouble.NOT_FOUND:
+                since = self._missing_since.setdefault(take_id, now)
+                if now - since > MISSING_LIMIT_S:
+                    desk.hold(take_id, f"the provider no longer knows this generation ({answer.message})")
+                else:
+                    desk.board.add_poll(take_id, now + POLL_EVERY_S)
+            case Trouble.TRANSIENT:
+                failures = self._failures[take_id] = self._failures.get(take_id, 0) + 1
+                if not answer.message.startswith("HTTP"):
+                    desk.unreachable(answer.message)
+                if answer.retry_after_s is not None:
+                    desk.board.pause_polls(now + answer.retry_after_s)
+                desk.board.add_poll(take_id, now + POLL_EVERY_S + backoff_s(failures, desk.rng))
+
+    # --- the ledger
+
+    async def match_ledger(self, takes: Sequence[Take], since: datetime) -> bool:
+        """Record the charges of these takes that the ledger shows by now; False where it cannot be read."""
+        desk = self._desk
+        charges = await desk.provider.charges(since - LEDGER_MARGIN)
+        if isinstance(charges, NoAnswer):
+            desk.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
+            return False
+        sums: dict[str, int] = {}
+        for charge in charges:
+            sums[charge.generation_id] = sums.get(charge.generation_id, 0) + charge.credits
+        for take in takes:
+            spent = sums.get(take.generation_id or "")
+            if spent is not None and desk.takes[take.take_id].credits_charged is None:
+                desk.record(take.take_id, Fact.CHARGED, {"credits_charged": spent})
+        return True

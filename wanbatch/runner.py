@@ -1,0 +1,259 @@
+"""The runner: asks pacing what to do next, starts the worker that does it, and knows how a run ends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any
+
+from wanbatch.desk import Desk
+from wanbatch.errors import ExitCode, WanbatchError, most_urgent
+from wanbatch.fetching import Fetching
+from wanbatch.lifecycle import IN_FLIGHT_STATES, SETTLED_STATES, Fact, State, Take
+from wanbatch.pacing import Done, Download, Poll, Step, Submit, Wait, eta_s
+from wanbatch.plan import submit_order
+from wanbatch.polling import Polling
+from wanbatch.submitting import Submitting, lost_text
+
+POST_GRACE_S = 30.0  # how long a stop waits for answers of POSTs that are out: each saves a generation id
+LEDGER_WAIT_S = 180.0
+LEDGER_EVERY_S = 15.0
+
+
+@dataclass(frozen=True)
+class Standing:
+    """How a run stands. `counts` by shown state; credits are whole, `uncosted` counts takes of unknown cost."""
+
+    counts: Mapping[str, int]
+    credits_committed: int
+    credits_charged: int
+    uncosted: int
+    eta_s: float | None
+
+
+@dataclass(frozen=True)
+class RunEnd:
+    """How a run ended: the exit code, and what the user should read."""
+
+    exit_code: ExitCode
+    messages: tuple[str, ...]
+
+
+class Runner:
+    """One run of a batch whose plan is already in the state file."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._submitting = Submitting(desk)
+        self._polling = Polling(desk)
+        self._fetching = Fetching(desk, self._polling.take_link)
+        self._post_grace_s = POST_GRACE_S
+        self._posts: set[asyncio.Task[None]] = set()
+        self._others: set[asyncio.Task[None]] = set()
+
+    # --- signals
+
+    def drain(self) -> None:
+        """Send nothing more; finish and fetch what is paid for. A second call stops now."""
+        desk = self._desk
+        if any(code is ExitCode.INTERRUPTED for code, _ in desk.troubles):
+            desk.halt(ExitCode.INTERRUPTED, "stopped; nothing is lost: the same command resumes")
+            return
+        running = desk.board.running
+        text = (
+            f"stopping: nothing more is sent, the {running} running takes are finished and fetched first;"
+            " press Ctrl-C again to stop now"
+        )
+        desk.stop_submitting(ExitCode.INTERRUPTED, text if running else "stopping; the same command resumes")
+
+    def terminate(self, grace_s: float) -> None:
+        """Stop now, with this much time for POSTs that are out."""
+        self._post_grace_s = grace_s
+        self._desk.halt(ExitCode.TERMINATED, "terminated; nothing is lost: the same command resumes")
+
+    # --- the run
+
+    async def run(self) -> RunEnd:
+        """Run until nothing is left to do or to wait for."""
+        desk = self._desk
+        async with asyncio.TaskGroup() as group:
+            try:
+                self._resume()
+                await self._loop(group)
+                if not desk.is_halted:
+                    await self._read_ledger()
+            except WanbatchError as error:
+                desk.halt(error.exit_code, str(error))
+            await self._wind_down()
+        return self._end()
+
+    def _resume(self) -> None:
+        """Take up where the state file stands: what was cut off, what runs, what is planned."""
+        desk = self._desk
+        desk.load()
+        now = desk.clock.monotonic()
+        for take in list(desk.takes.values()):
+            self._resume_take(take, now)
+        planned = [take for take in desk.takes.values() if self._is_due(take)]
+        ordinals = {row.shot_id: row.ordinal for row in desk.state.shots()}
+        for take in submit_order(planned, lambda shot_id: ordinals.get(shot_id, 0))[: desk.settings.limit]:
+            desk.board.add_planned(take.take_id)
+
+    def _is_due(self, take: Take) -> bool:
+        return take.state is State.PLANNED and not take.superseded and self._desk.settings.is_selected(take)
+
+    def _resume_take(self, take: Take, now: float) -> None:
+        desk = self._desk
+        if take.state is State.SUBMITTING:
+            desk.hold(take.take_id, lost_text(take, "the last run ended during the submit"), needs_user=True)
+        elif take.state is State.UNKNOWN:
+            desk.hold(take.take_id, take.error, needs_user=True)
+        elif take.state is State.HELD and take.can_be_looked_at:
+            desk.record(take.take_id, Fact.LOOKED_AGAIN)
+            desk.board.running += 1
+            desk.board.add_poll(take.take_id, now)
+        elif take.state in IN_FLIGHT_STATES:
+            desk.board.running += 1
+            desk.board.add_poll(take.take_id, now)
+        elif take.state is State.COMPLETED:
+            desk.board.add_poll(take.take_id, now)
+        elif take.state is State.DOWNLOADED:
+            desk.board.add_download(take.take_id)
+
+    async def _loop(self, group: asyncio.TaskGroup) -> None:
+        desk = self._desk
+        while not desk.is_halted:
+            desk.wake.clear()
+            step = desk.board.next_step(desk.clock.monotonic())
+            if isinstance(step, Done):
+                return
+            if isinstance(step, Wait):
+                await self._wait(step.until)
+            else:
+                self._start(step, group)
+                await asyncio.sleep(0)
+
+    def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
+        match step:
+            case Submit(take_id):
+                if self._submitting.begin(take_id):
+                    self._spawn(group, self._posts, take_id, self._submitting.send(take_id))
+            case Poll(take_id):
+                self._spawn(group, self._others, take_id, self._polling.poll(take_id))
+            case Download(take_id):
+                self._spawn(group, self._others, take_id, self._fetching.fetch(take_id))
+
+    def _spawn(
+        self, group: asyncio.TaskGroup, kind: set[asyncio.Task[None]], take_id: int, work: Coroutine[Any, Any, None]
+    ) -> None:
+        task = group.create_task(self._guarded(take_id, work))
+        kind.add(task)
+        task.add_done_callback(kind.discard)
+        task.add_done_callback(lambda _: self._desk.wake.set())
+
+    async def _guarded(self, take_id: int, work: Coroutine[Any, Any, None]) -> None:
+        """Keep one worker's failure from the others."""
+        desk = self._desk
+        try:
+            await work
+        except WanbatchError as error:
+            desk.halt(error.exit_code, str(error))
+        except OSError as error:
+            desk.halt(ExitCode.LOCAL_FAULT, f"{desk.takes[take_id].label}: {error}")
+        except Exception as error:  # noqa: BLE001  a fault of ours in one take must not cost the others
+            label = desk.takes[take_id].label
+            desk.trouble(ExitCode.LOCAL_FAULT, f"{label}: internal error: {type(error).__name__}: {error}")
+            with suppress(WanbatchError):
+                desk.hold(take_id, f"internal error: {type(error).__name__}. The next run looks again")
+
+    async def _wait(self, until: float | None) -> None:
+        desk = self._desk
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(desk.wake.wait())]
+        if until is not None:
+            waits.append(asyncio.ensure_future(desk.clock.sleep(until - desk.clock.monotonic())))
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _wind_down(self) -> None:
+        """End the workers of a stopped run: reads at once, POSTs when their answer is in or their time is up."""
+        for task in tuple(self._others):
+            task.cancel()
+        if self._posts:
+            await asyncio.wait(tuple(self._posts), timeout=self._post_grace_s)
+        for task in tuple(self._posts):
+            task.cancel()
+
+    async def _read_ledger(self) -> None:
+        """Look for the charges of what this batch made, for as long as they may take to appear."""
+        desk = self._desk
+        until = desk.clock.monotonic() + (0 if desk.troubles else LEDGER_WAIT_S)
+        while missing := [take for take in desk.takes.values() if awaits_charge(take)]:
+            since = min(take.submitted_at for take in missing if take.submitted_at is not None)
+            await self._polling.match_ledger(missing, since)
+            missing = [take for take in missing if awaits_charge(desk.takes[take.take_id])]
+            if desk.is_halted or not missing:
+                return
+            if desk.clock.monotonic() >= until:
+                desk.note(f"{len(missing)} charges are not in the ledger yet; the next run looks again")
+                return
+            await self._wait(desk.clock.monotonic() + LEDGER_EVERY_S)
+
+    # --- where it stands
+
+    def standing(self) -> Standing:
+        """Count the takes and the money, and say when it should be over."""
+        desk = self._desk
+        counts: dict[str, int] = {}
+        for take in desk.takes.values():
+            counts[take.shown_state] = counts.get(take.shown_state, 0) + 1
+        now = desk.clock.now()
+        ages_s = [
+            (now - take.submitted_at).total_seconds()
+            for take in desk.takes.values()
+            if take.state in IN_FLIGHT_STATES and take.submitted_at is not None
+        ]
+        return Standing(
+            counts=counts,
+            credits_committed=desk.purse.committed,
+            credits_charged=desk.purse.charged,
+            uncosted=desk.purse.uncosted,
+            eta_s=eta_s(desk.board, ages_s, desk.durations.mean_s()),
+        )
+
+    def _end(self) -> RunEnd:
+        desk = self._desk
+        takes = [take for take in desk.takes.values() if not take.superseded and desk.settings.is_selected(take)]
+        codes = [code for code, _ in desk.troubles]
+        if any(_needs_decision(take) for take in takes):
+            codes.append(ExitCode.DECISION_NEEDED)
+        if any(take.state is State.FAILED for take in takes):
+            codes.append(ExitCode.TAKES_FAILED)
+        return RunEnd(most_urgent(codes), tuple(message for _, message in desk.troubles))
+
+
+def _needs_decision(take: Take) -> bool:
+    is_charged_for_nothing = take.state is State.FAILED and take.credits_charged is not None
+    return is_charged_for_nothing or take.state in (State.HELD, State.UNKNOWN, State.SUBMITTING)
+
+
+def awaits_charge(take: Take) -> bool:
+    """Say whether a take's charge should be in the ledger and was not seen yet."""
+    return take.state is State.VERIFIED and take.credits_charged is None
+
+
+def is_finished(takes: Iterable[Take], is_selected: Callable[[Take], bool]) -> bool:
+    """Say whether a run would have nothing to ask the provider: all settled, all charges seen."""
+    return not any(_is_unfinished(take, is_selected) for take in takes)
+
+
+def _is_unfinished(take: Take, is_selected: Callable[[Take], bool]) -> bool:
+    if take.state is State.PLANNED:
+        return not take.superseded and is_selected(take)
+    if take.state is State.HELD:
+        return take.can_be_looked_at
+    return take.state not in SETTLED_STATES or awaits_charge(take)

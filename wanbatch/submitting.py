@@ -1,0 +1,224 @@
+"""Submitting: the paid POST of a take, recorded before it leaves and after it is answered.
+
+Whatever is not proof that nothing was made leaves the take held: a clip is never bought twice on a guess.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+from wanbatch.answers import REQUEST_ID
+from wanbatch.batch import Recipe
+from wanbatch.desk import Desk
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.pacing import POLL_FIRST_S, backoff_s
+from wanbatch.pricing import usd_text
+from wanbatch.provider import (
+    Accepted,
+    NotSent,
+    RefusalKind,
+    Refused,
+    SubmitAnswer,
+    TurnedAway,
+    Unknown,
+)
+from wanbatch.purse import Fit
+
+UNKNOWN_ROW_LIMIT = 3  # so many lost answers in a row, and no more money goes after them
+
+
+def request_id_of(nonce: str, recipe: Recipe, take_id: int, attempt: int) -> str:
+    """Make the id that names one paid POST for ever: no user text, at most 128 characters."""
+    request_id = f"wb1:{nonce}:{recipe.short_hash}:{take_id}.{attempt}"
+    assert REQUEST_ID.fullmatch(request_id)
+    return request_id
+
+
+class Submitting:
+    """Sends what the board says, and reads the answers."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+        self._lost_in_a_row = 0
+        self._not_sent_in_a_row = 0
+        self._was_echo_missed = False
+
+    def begin(self, take_id: int) -> bool:
+        """Record the intent of a POST, durably, before any byte of it leaves; False where the budget forbids it."""
+        desk, take = self._desk, self._desk.takes[take_id]
+        board, fit = desk.board, desk.purse.fit(self._desk.takes[take_id])
+        if fit is Fit.NO:
+            board.add_planned(take_id, first=True)
+            desk.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take))
+            return False
+        if fit is Fit.ALONE and board.posts:
+            board.add_planned(take_id, first=True)
+            board.hold_submits_for_answer()
+            return False
+        assert take.state is State.PLANNED, "one open attempt a take, at most"
+        attempt = take.attempts if take.resend else take.attempts + 1
+        recipe = take.recipe
+        desk.record(
+            take_id,
+            Fact.SUBMIT_STARTED,
+            {
+                "attempt": attempt,
+                "request_id": request_id_of(desk.nonce, recipe, take_id, attempt),
+                "body_sha256": hashlib.sha256(recipe.canonical.encode()).hexdigest(),
+                "key_fingerprint": desk.settings.key_fingerprint,
+                "credits_estimated": desk.purse.price_of(take),
+            },
+        )
+        board.submit_began(desk.clock.monotonic())
+        return True
+
+    def _budget_text(self, take: Take) -> str:
+        purse = self._desk.purse
+        left = "some takes have an unknown cost" if purse.uncosted else f"{usd_text(purse.committed)} is committed"
+        return (
+            f"the budget of {usd_text(purse.cap_credits)} is reached: {left}, the next take ({take.label}) costs"
+            f" {usd_text(purse.price_of(take))}. Raise the cap and run the same command again"
+        )
+
+    async def send(self, take_id: int) -> None:
+        """Send the POST that `begin` recorded, and record what its answer means."""
+        desk, take = self._desk, self._desk.takes[take_id]
+        assert take.request_id is not None
+
+        def on_accepted(generation_id: str) -> None:
+            # The headers are in: the id is saved before the body, which may never come.
+            if generation_id not in desk.owners:
+                desk.record(take_id, Fact.ACCEPTED, {"generation_id": generation_id})
+
+        answer: SubmitAnswer | None = None
+        try:
+            answer = await desk.provider.submit(take.recipe, take.request_id, on_accepted)
+        finally:
+            is_running = isinstance(answer, Accepted) or desk.takes[take_id].state is State.QUEUED
+            desk.board.submit_ended(is_running=is_running)
+        if not isinstance(answer, NotSent):
+            desk.reached()
+            self._not_sent_in_a_row = 0
+        if not isinstance(answer, Unknown):
+            self._lost_in_a_row = 0
+        match answer:
+            case Accepted():
+                self._accepted(take_id, answer)
+            case Refused():
+                self._refused(take_id, answer)
+            case TurnedAway():
+                self._turned_away(take_id, answer)
+            case NotSent():
+                self._not_sent(take_id, answer)
+            case Unknown():
+                self._lost(take_id, answer)
+
+    # --- the five answers
+
+    def _accepted(self, take_id: int, answer: Accepted) -> None:
+        desk, board = self._desk, self._desk.board
+        is_first = not board.has_canary_answer
+        owner = desk.owners.get(answer.generation_id, take_id)
+        if owner != take_id:
+            board.running -= 1  # whatever runs under that id is counted for its owner
+            other = desk.takes[owner].label
+            desk.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
+            desk.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
+            return
+        if desk.takes[take_id].state is State.SUBMITTING:
+            desk.record(take_id, Fact.ACCEPTED, {"generation_id": answer.generation_id})
+        board.accepted(desk.clock.monotonic())
+        if not answer.is_echoed and not self._was_echo_missed:
+            self._was_echo_missed = True
+            board.posts_at_once = 1
+            desk.note("the provider does not echo our request ids: one submit at a time, lost answers stay held")
+        self._note_price(take_id, answer, is_first=is_first)
+        if answer.conflict is not None:
+            text = f"the answer names two generations, {answer.generation_id} and {answer.conflict}"
+            desk.hold(take_id, text, needs_user=True)
+        elif answer.failed_message is not None:
+            board.generation_ended()
+            desk.record(take_id, Fact.GENERATION_FAILED, {"error": answer.failed_message})
+        else:
+            board.add_poll(take_id, desk.clock.monotonic() + POLL_FIRST_S)
+
+    def _note_price(self, take_id: int, answer: Accepted, *, is_first: bool) -> None:
+        desk, take = self._desk, self._desk.takes[take_id]
+        if answer.credits_note is not None:
+            desk.record(take_id, Fact.WARNED, {"warning": answer.credits_note})
+        if answer.credits_held is None:
+            if is_first:
+                desk.note("the provider does not say what a submit costs; the ledger will")
+            return
+        desk.record(take_id, Fact.PRICED, {"credits_held": answer.credits_held})
+        expected = desk.purse.price_of(take)
+        if desk.purse.learn(take, answer.credits_held):
+            desk.stop_submitting(
+                ExitCode.DECISION_NEEDED,
+                f"{take.label} holds {usd_text(answer.credits_held)} where {usd_text(expected)} was expected."
+                " Nothing more is sent; run the same command again to accept the new price",
+            )
+
+    def _refused(self, take_id: int, answer: Refused) -> None:
+        desk, label = self._desk, self._desk.takes[take_id].label
+        error = f"HTTP {answer.http_status}, server said: {answer.message}"
+        data = {"http_status": answer.http_status, "error": error}
+        if answer.kind in (RefusalKind.KEY, RefusalKind.CREDITS):
+            desk.record(take_id, Fact.TURNED_AWAY, data)
+            desk.board.add_planned(take_id, first=True)
+            todo = "check the key" if answer.kind is RefusalKind.KEY else "top up"
+            desk.stop_submitting(
+                ExitCode.ACCOUNT_STOPPED, f"the account refuses new work ({error}); {todo}, then run the same command"
+            )
+            return
+        desk.record(take_id, Fact.REFUSED, data)
+        if answer.kind is RefusalKind.ROUTE:
+            desk.stop_submitting(ExitCode.TAKES_FAILED, f"the provider does not know this model or address ({error})")
+        elif not desk.board.has_canary_answer:
+            desk.stop_submitting(
+                ExitCode.TAKES_FAILED, f"the first submit, {label}, was refused, so nothing more is sent ({error})"
+            )
+
+    def _turned_away(self, take_id: int, answer: TurnedAway) -> None:
+        desk = self._desk
+        desk.record(take_id, Fact.TURNED_AWAY, {"http_status": answer.http_status, "error": answer.message})
+        desk.board.add_planned(take_id, first=True)
+        wait_s = desk.board.turned_away(desk.clock.monotonic(), answer.retry_after_s, desk.rng)
+        allowed = desk.board.in_flight.allowed
+        desk.note(f"the provider is busy (HTTP {answer.http_status}): next submit in {wait_s:.0f} s, {allowed} at once")
+
+    def _not_sent(self, take_id: int, answer: NotSent) -> None:
+        desk = self._desk
+        desk.record(take_id, Fact.NOT_SENT, {"error": answer.message})
+        desk.board.add_planned(take_id, first=True)
+        if answer.is_final:
+            desk.halt(ExitCode.PROVIDER_UNREACHABLE, f"no safe connection to the provider: {answer.message}")
+            return
+        self._not_sent_in_a_row += 1
+        desk.unreachable(answer.message)
+        desk.board.pause_submits(desk.clock.monotonic() + backoff_s(self._not_sent_in_a_row, desk.rng))
+
+    def _lost(self, take_id: int, answer: Unknown) -> None:
+        desk, take = self._desk, self._desk.takes[take_id]
+        if take.state is State.QUEUED:  # the headers had told the id; only the rest was lost
+            desk.board.add_poll(take_id, desk.clock.monotonic() + POLL_FIRST_S)
+            return
+        desk.hold(take_id, lost_text(take, answer.message), needs_user=True)
+        if answer.retry_after_s is not None:
+            desk.board.pause_submits(desk.clock.monotonic() + answer.retry_after_s)
+        self._lost_in_a_row += 1
+        if self._lost_in_a_row >= UNKNOWN_ROW_LIMIT:
+            desk.stop_submitting(
+                ExitCode.DECISION_NEEDED,
+                f"{self._lost_in_a_row} submits in a row got no answer that can be trusted ({answer.message});"
+                " nothing more is sent, since each may have been charged",
+            )
+
+
+def lost_text(take: Take, reason: str) -> str:
+    """Say what is known of a take whose answer was lost, and where to look."""
+    return (
+        f"sent, and the answer was lost ({reason}): it may have been charged. Look for client request id"
+        f" {take.request_id} in the provider's request log"
+    )
