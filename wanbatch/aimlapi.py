@@ -12,7 +12,6 @@ import logging
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from random import Random
@@ -52,8 +51,8 @@ from wanbatch.provider import (
     Trouble,
     Unknown,
 )
+from wanbatch.settings import Endpoint, is_loopback_host
 
-DEFAULT_BASE_URL = "https://api.aimlapi.com"
 GENERATIONS = "/v2/video/generations"
 POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
 READ_DEADLINE_S = 60.0
@@ -71,21 +70,13 @@ REDIRECTS = 5
 _DEAD_LINK = frozenset({401, 403, 404, 410})
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """Where the provider is. `is_loopback` permits plain http and clip hosts on this machine."""
-
-    base_url: str
-    is_loopback: bool
-
-
 class AimlApi:
     """The provider behind `wanbatch.provider.Provider`. Close it with `aclose`."""
 
     def __init__(
         self,
         endpoint: Endpoint,
-        key: Secret,
+        key: Secret | None,
         clock: Clock,
         rng: Random,
         transport: httpx.AsyncBaseTransport | None = None,
@@ -96,7 +87,7 @@ class AimlApi:
         # httpx logs whole URLs; a signed link in a log is a leaked clip.
         logging.getLogger("httpx").setLevel(logging.WARNING)
         context = ssl.create_default_context() if endpoint.base_url.startswith("https") else False
-        bearer = {"Authorization": f"Bearer {key.reveal()}"}
+        bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
 
         def client(headers: Mapping[str, str], keepalive: int) -> httpx.AsyncClient:
             return httpx.AsyncClient(
@@ -360,24 +351,15 @@ def refuse_link(url: str, *, is_loopback: bool) -> str | None:
         return "the link is no URL"
     if not host or parts.username is not None or parts.password is not None:
         return "the link names no host, or carries a user"
-    if is_loopback and _is_local(host):
+    if is_loopback and is_loopback_host(host):
         return None if parts.scheme in ("http", "https") else f"a {shown(parts.scheme)}: link"
     if parts.scheme != "https":
         return f"a {shown(parts.scheme)}: link; only https is fetched"
     if port not in (None, 443):
         return f"a link to port {port}; only 443 is fetched"
-    if _is_local(host) or _is_private(host):
+    if is_loopback_host(host) or _is_private(host):
         return "a link into a private network"
     return None
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _is_private(host: str) -> bool:

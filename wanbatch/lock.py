@@ -30,19 +30,12 @@ class OutputLock:
         try:
             self._lock.acquire()
         except Timeout as error:
-            raise OutputLocked(f"{self._output} is in use by another run{self._holder()}") from error
+            raise OutputLocked(f"{self._output} is in use by another run{holder_of(self._output)}") from error
         except (OSError, NotImplementedError) as error:
             raise LocalFault(f"cannot lock {self._output}: {error}") from error
         self._inode = (self._output / LOCK_NAME).stat().st_ino
         holder = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat("T", "seconds")}
         (self._output / HOLDER_NAME).write_text(json.dumps(holder), encoding="utf-8")
-
-    def _holder(self) -> str:
-        try:
-            told = json.loads((self._output / HOLDER_NAME).read_text(encoding="utf-8"))
-            return f": process {told['pid']} on {told['host']}, since {told['since']}"
-        except (OSError, ValueError, KeyError, TypeError):
-            return ""
 
     def assert_held(self) -> None:
         """Raise LocalFault when the lock file was removed or replaced while we hold it."""
@@ -58,3 +51,12 @@ class OutputLock:
         if self._lock.is_locked:
             (self._output / HOLDER_NAME).unlink(missing_ok=True)
             self._lock.release()
+
+
+def holder_of(output: Path) -> str:
+    """Name the run that holds an output folder, as it told itself; empty where none does or none can be read."""
+    try:
+        told = json.loads((output / HOLDER_NAME).read_text(encoding="utf-8"))
+        return f": process {told['pid']} on {told['host']}, since {told['since']}"
+    except (OSError, ValueError, KeyError, TypeError):
+        return ""

@@ -9,6 +9,7 @@ import heapq
 import math
 from bisect import insort
 from collections import deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from random import Random
 
@@ -290,6 +291,12 @@ class Board:
         """Nothing is under way that could still change the board."""
         return not (self.posts or self._polling or self._downloading)
 
+    @property
+    def pace(self) -> tuple[int, float]:
+        """How many takes may run at once, by all that is known, and how many submits a minute there may be."""
+        fixed = self.in_flight.is_fixed
+        return (self.in_flight.allowed if fixed else self.rates.in_flight), self.rates.submit_per_min
+
     # the decision
 
     def next_step(self, now: float) -> Step:
@@ -331,18 +338,18 @@ class Board:
 EXPECTED_S = 205.0  # the provider's own sample run; used until this run has seen one end
 
 
-def eta_s(board: Board, ages_s: list[float], mean_s: float | None) -> float | None:
+def eta_s(planned: int, ages_s: Sequence[float], pace: tuple[int, float], mean_s: float | None) -> float | None:
     """Estimate the seconds until the last take ends; None where nothing is left.
 
-    Takes not sent yet go out in rounds of as many as may run at once, or as fast as the submit rate lets them.
+    `ages_s` are those of the running takes; `pace` is how many may run at once and how many submits a minute there
+    may be. Takes not sent yet go out in rounds, or as fast as the submit rate lets them.
     """
-    planned = len(board.planned) if board.is_submitting else 0
     if not planned and not ages_s:
         return None
+    at_once, per_min = pace
     each_s = EXPECTED_S if mean_s is None else mean_s
     left_s = max((each_s - age_s for age_s in ages_s), default=0.0)
-    at_once = board.in_flight.allowed if board.in_flight.is_fixed else board.rates.in_flight
+    if not planned:
+        return max(left_s, POLL_EVERY_S)
     rounds = math.ceil(planned / max(1, at_once))
-    by_rate_s = 60 * planned / board.rates.submit_per_min
-    queued_s = max(rounds * each_s, by_rate_s + each_s) if planned else 0.0
-    return max(left_s, POLL_EVERY_S) if not planned else max(left_s, queued_s)
+    return max(left_s, rounds * each_s, 60 * planned / per_min + each_s)

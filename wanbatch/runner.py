@@ -18,6 +18,7 @@ from wanbatch.polling import Polling
 from wanbatch.submitting import Submitting, lost_text
 
 POST_GRACE_S = 30.0  # how long a stop waits for answers of POSTs that are out: each saves a generation id
+STOP_GRACE_S = 3.0
 LEDGER_WAIT_S = 180.0
 LEDGER_EVERY_S = 15.0
 
@@ -59,6 +60,7 @@ class Runner:
         """Send nothing more; finish and fetch what is paid for. A second call stops now."""
         desk = self._desk
         if any(code is ExitCode.INTERRUPTED for code, _ in desk.troubles):
+            self._post_grace_s = STOP_GRACE_S
             desk.halt(ExitCode.INTERRUPTED, "stopped; nothing is lost: the same command resumes")
             return
         running = desk.board.running
@@ -67,6 +69,13 @@ class Runner:
             " press Ctrl-C again to stop now"
         )
         desk.stop_submitting(ExitCode.INTERRUPTED, text if running else "stopping; the same command resumes")
+
+    def reach_deadline(self) -> None:
+        """Send nothing more; finish and fetch what is paid for."""
+        if self._desk.board.planned:
+            self._desk.stop_submitting(
+                ExitCode.INTERRUPTED, "the deadline is reached: nothing more is sent; the same command goes on"
+            )
 
     def terminate(self, grace_s: float) -> None:
         """Stop now, with this much time for POSTs that are out."""
@@ -217,12 +226,13 @@ class Runner:
             for take in desk.takes.values()
             if take.state in IN_FLIGHT_STATES and take.submitted_at is not None
         ]
+        planned = len(desk.board.planned) if desk.board.is_submitting else 0
         return Standing(
             counts=counts,
             credits_committed=desk.purse.committed,
             credits_charged=desk.purse.charged,
             uncosted=desk.purse.uncosted,
-            eta_s=eta_s(desk.board, ages_s, desk.durations.mean_s()),
+            eta_s=eta_s(planned, ages_s, desk.board.pace, desk.durations.mean_s()),
         )
 
     def _end(self) -> RunEnd:

@@ -121,6 +121,23 @@ class StateReader:
         """All attempts, by take and number."""
         return self._all(Attempt, "ORDER BY take_id, number")
 
+    def attempts_of(self, take_id: int) -> list[Attempt]:
+        """The attempts of one take, by number."""
+        return self._all(Attempt, "WHERE take_id = ? ORDER BY number", take_id)
+
+    def shot(self, shot_id: str) -> ShotRow:
+        """One shot. Raises StateInvalid where there is none of that id."""
+        found = self._all(ShotRow, "WHERE shot_id = ?", shot_id)
+        if not found:
+            raise StateInvalid(f"{self.path} has no shot {shot_id}")
+        return found[0]
+
+    def last_fact_at(self) -> datetime | None:
+        """When the last fact was recorded; None before the first."""
+        with _foreign_errors(self.path):
+            last = self._db.execute("SELECT max(at) FROM facts").fetchone()[0]
+            return datetime.fromisoformat(last) if last else None
+
     def shots(self) -> list[ShotRow]:
         """All shots ever planned, in story order, those removed from the manifest last."""
         return self._all(ShotRow, "ORDER BY removed, ordinal, shot_id")

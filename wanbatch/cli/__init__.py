@@ -1,0 +1,127 @@
+"""The command line: arguments in, words and exit codes out. Nothing of wanbatch imports it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wanbatch import __version__
+from wanbatch.errors import ExitCode, ManifestInvalid, WanbatchError
+
+# Commands are imported when they run: --help and validate stay quick.
+_COMMANDS = {
+    "init": ("making", "Write an example project into a folder."),
+    "validate": ("making", "Check manifests: every problem with its line."),
+    "plan": ("running", "Show what a run would do and cost."),
+    "run": ("running", "Turn a manifest into verified clips; the same command resumes."),
+    "demo": ("running", "Make the quick-start clips on the sandbox, without a key."),
+    "status": ("looking", "Show how a batch stands, also while it runs."),
+    "retry": ("running", "Run failed takes again."),
+    "report": ("looking", "Rebuild the reports from the state file."),
+    "open": ("looking", "Open the storyboard page."),
+    "verify": ("looking", "Compare the clips with their recorded hashes."),
+    "sandbox": ("serving", "Serve the provider's stand-in on this machine."),
+    "schema": ("making", "Print a JSON Schema of the manifest or a model."),
+    "doctor": ("looking", "Check this machine and the settings."),
+}
+
+
+@dataclass(frozen=True)
+class Global:
+    """What every command is told: how to print, and where the settings are."""
+
+    is_json: bool
+    verbosity: int
+    color: str
+    env_file: Path | None
+
+
+class _Lazy(click.Group):
+    """A group that imports the module of a command only when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        if cmd_name not in _COMMANDS:
+            return None
+        module = import_module(f"wanbatch.cli.{_COMMANDS[cmd_name][0]}")
+        command: click.Command = getattr(module, f"{cmd_name}_command")
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+
+
+_EPILOG = """\b
+Examples:
+  wanbatch demo                                   six clips on the sandbox, no key
+  wanbatch validate shots.yaml
+  wanbatch run shots.yaml --max-usd 40            plan, ask, run, report
+  wanbatch run shots.yaml --sandbox --speed 60    the same, for nothing
+  wanbatch status --watch                         from another terminal
+
+\b
+Exit codes: 0 all verified; 1 some failed; 2 usage or manifest; 3 your decision is needed; 4 account;
+5 budget; 6 in use by another run; 7 this machine; 8 provider out of reach; 130, 143 interrupted.
+"""
+
+
+@click.group(
+    cls=_Lazy, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
+)
+@click.option("--json", "is_json", is_flag=True, help="Print one JSON document (JSON lines for events), nothing else.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what needs you.")
+@click.option("-v", "--verbose", is_flag=True, help="Print every event.")
+@click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
+@click.option(
+    "--env-file", type=click.Path(path_type=Path, dir_okay=False), help="Read the key from here instead of .env."
+)
+@click.version_option(__version__, prog_name="wanbatch")
+@click.pass_context
+def cli(ctx: click.Context, /, **options: Any) -> None:
+    """Turn a manifest of prompts into a folder of verified clips, and account for every credit."""
+    verbosity = int(options["verbose"]) - int(options["quiet"])
+    ctx.obj = Global(options["is_json"], verbosity, options["color"], options["env_file"])
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the program and exit with its code."""
+    sys.exit(int(call(arguments)))
+
+
+def call(arguments: list[str] | None = None) -> int:
+    """Run the program; return its exit code. No error of ours, of a user or of a closed pipe ends in a traceback."""
+    try:
+        code = cli.main(args=arguments, prog_name="wanbatch", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except click.exceptions.Abort:
+        click.echo("interrupted", err=True)
+        return ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except ManifestInvalid as error:
+        click.echo(str(error))
+        click.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) != 1)}; nothing was sent", err=True)
+        return error.exit_code
+    except WanbatchError as error:
+        click.echo(f"wanbatch: {error}", err=True)
+        return error.exit_code
+    except KeyboardInterrupt:
+        click.echo("interrupted; the same command resumes", err=True)
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read us is gone: end quietly, and keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.OK
+    return int(code) if isinstance(code, int) else ExitCode.OK

@@ -1,0 +1,170 @@
+"""Commands that look: status, report, open, verify, doctor."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wanbatch.cli import Global
+from wanbatch.cli.screen import Follower, console_of, is_interactive, print_counts, print_json
+from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.pricing import usd_text
+from wanbatch.session import OUTPUTS, RunOptions, newest_output, session_of
+from wanbatch.standing import BatchStanding, read_standing
+from wanbatch.units import duration_text
+
+_WATCH_EVERY_S = 2.0
+_RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+
+
+def _output(run: Path | None) -> Path:
+    return run if run is not None else newest_output(Path(OUTPUTS))
+
+
+def _standing_json(standing: BatchStanding) -> dict[str, Any]:
+    return {
+        "batch": standing.batch,
+        "output": str(standing.output),
+        "counts": dict(standing.counts),
+        "credits": {
+            "estimate": standing.estimate,
+            "committed": standing.committed,
+            "charged": standing.charged,
+            "cap": standing.cap,
+        },
+        "uncosted_takes": standing.uncosted,
+        "eta_s": standing.eta_s,
+        "running": bool(standing.holder),
+        "problems": [vars(problem) for problem in standing.problems],
+    }
+
+
+@click.command("status", epilog="\b\nExamples:\n  wanbatch status\n  wanbatch status outputs/dragon-pass --watch")
+@_RUN
+@click.option("--watch", "is_watching", is_flag=True, help="Show again every 2 s, until the run ends.")
+@click.pass_obj
+def status_command(options: Global, /, run: Path | None, is_watching: bool) -> int:  # noqa: FBT001
+    """Show how the batch of RUN stands; works from another terminal while a run goes on."""
+    console = console_of(options)
+    output = _output(run)
+    while True:
+        standing = read_standing(output)
+        if options.is_json:
+            print_json(_standing_json(standing))
+        else:
+            if is_watching and console.is_terminal:
+                console.clear()
+            _print_standing(options, standing)
+        if not is_watching or not standing.holder:
+            return 0
+        time.sleep(_WATCH_EVERY_S)
+
+
+def _print_standing(options: Global, standing: BatchStanding) -> None:
+    console = console_of(options)
+    mark = "  SANDBOX" if standing.is_sandbox else ""
+    console.print(f"{standing.batch} → {standing.output}{mark}", style="bold", markup=False)
+    print_counts(console, standing.counts)
+    money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
+    money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
+    if standing.uncosted:
+        money.append(f"{standing.uncosted} takes of unknown cost")
+    if standing.cap is not None:
+        money.append(f"cap {standing.cap:,}")
+    console.print("  " + "; ".join(money))
+    if standing.holder:
+        left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / standing.speed)} left"
+        console.print(f"  running{standing.holder}{left}", markup=False)
+    for problem in standing.problems[:20]:
+        console.print(f"  {problem}", style="yellow", markup=False)
+    if len(standing.problems) > 20:
+        console.print(f"  ... and {len(standing.problems) - 20} more: see reports/takes.csv")
+
+
+@click.command("report", epilog="\b\nExample:\n  wanbatch report outputs/dragon-pass")
+@_RUN
+@click.pass_obj
+def report_command(options: Global, /, run: Path | None) -> int:
+    """Rebuild the reports of RUN from its state file alone."""
+    from wanbatch.clock import system_now
+    from wanbatch.report import write_reports
+    from wanbatch.state import StateReader
+
+    with StateReader.open(_output(run)) as reader:
+        files = write_reports(reader, made_at=system_now())
+    if options.is_json:
+        print_json({"report": str(files.report), "storyboard": str(files.storyboard)})
+    else:
+        click.echo(f"{files.report}\n{files.storyboard}")
+    return 0
+
+
+@click.command("open", epilog="\b\nExamples:\n  wanbatch open\n  wanbatch open --report")
+@_RUN
+@click.option("--report", "is_report", is_flag=True, help="Open the report with times and money instead.")
+@click.pass_obj
+def open_command(options: Global, /, run: Path | None, is_report: bool) -> int:  # noqa: FBT001
+    """Open the storyboard of RUN in the browser."""
+    output = _output(run)
+    page = output / "reports" / "report.html" if is_report else output / "storyboard.html"
+    if not page.is_file():
+        raise UsageInvalid(f"{page} is not there yet: `wanbatch report {output}` writes it")
+    if options.is_json:
+        print_json({"page": str(page.resolve())})
+        return 0
+    click.echo(str(page))
+    if not os.environ.get("WANBATCH_NO_BROWSER"):
+        click.launch(page.resolve().as_uri())
+    return 0
+
+
+@click.command("verify", epilog="\b\nExamples:\n  wanbatch verify\n  wanbatch verify outputs/dragon-pass --fetch")
+@_RUN
+@click.option("--fetch", is_flag=True, help="Fetch again what is missing or altered, without asking.")
+@click.pass_obj
+def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  # noqa: FBT001
+    """Compare the clips of RUN with their recorded hashes; offers to fetch again what is missing. Never pays."""
+    from wanbatch.verifying import verify_output
+
+    output = _output(run)
+    checks = verify_output(output)
+    bad = [check for check in checks if check.verdict != "ok"]
+    if bad and not options.is_json:
+        for check in bad:
+            click.echo(f"{check.take} {check.verdict}: {check.file}")
+    asks = bool(bad) and not fetch and not options.is_json and is_interactive()
+    if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? Nothing is paid.", err=True))):
+        with Follower(options) as follower:
+            session = session_of(RunOptions(makes_report=False), follower.watch(lambda _: True), options.env_file)
+            asyncio.run(session.refetch(output, [check.take_id for check in bad]))
+        checks = verify_output(output)
+        bad = [check for check in checks if check.verdict != "ok"]
+    if options.is_json:
+        print_json({"output": str(output), "checks": [vars(check) for check in checks]})
+    else:
+        click.echo(f"{len(checks) - len(bad)} of {len(checks)} clips are as recorded")
+    return int(ExitCode.TAKES_FAILED if bad else ExitCode.OK)
+
+
+@click.command("doctor", epilog="\b\nExamples:\n  wanbatch doctor\n  wanbatch --json doctor")
+@click.option("--offline", is_flag=True, help="Do not ask the provider.")
+@click.pass_obj
+def doctor_command(options: Global, /, offline: bool) -> int:  # noqa: FBT001
+    """Check this machine and the settings: what runs need, and whether the key is accepted. Sends nothing paid."""
+    from wanbatch.doctor import examine
+
+    findings = asyncio.run(examine(options.env_file, is_offline=offline))
+    if options.is_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        console = console_of(options)
+        styles = {"ok": "green", "note": "dim", "bad": "red"}
+        for finding in findings:
+            console.print(f"[{styles[finding.verdict]}]{finding.verdict:5}[/]", finding.text, markup=True)
+    is_bad = any(finding.verdict == "bad" for finding in findings)
+    return int(ExitCode.LOCAL_FAULT if is_bad else ExitCode.OK)

@@ -1,0 +1,129 @@
+"""Commands about manifests: init, validate, schema."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from wanbatch.cli import Global
+from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid
+from wanbatch.manifest import load_manifest
+from wanbatch.manifest.schemas import example_path, schema_names, schema_text
+
+_ENV_EXAMPLE = """# Copy to .env and put your key here. Never commit .env.
+AIMLAPI_API_KEY=
+# Only for a proxy or a sandbox of your own:
+# AIMLAPI_BASE_URL=http://127.0.0.1:8765
+"""
+_GITIGNORE = ".env\noutputs/\n"
+
+
+@click.command(
+    "validate", epilog="\b\nExamples:\n  wanbatch validate shots.yaml\n  wanbatch --json validate manifests/*.yaml"
+)
+@click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.pass_obj
+def validate_command(options: Global, /, manifests: tuple[Path, ...]) -> int:
+    """Check MANIFESTS: every problem as FILE:LINE:COLUMN MESSAGE, and exit 2 where there is one."""
+    rows, code = [], 0
+    for path in manifests:
+        try:
+            batch = load_manifest(path)
+        except ManifestInvalid as error:
+            code = int(error.exit_code)
+            problems = [vars(problem) for problem in error.problems]
+            rows.append({"manifest": str(path), "valid": False, "problems": problems})
+            if not options.is_json:
+                click.echo(str(error))
+            continue
+        takes = sum(shot.takes for shot in batch.shots if not shot.omit)
+        rows.append({"manifest": str(path), "valid": True, "shots": len(batch.shots), "takes": takes, "problems": []})
+        if not options.is_json and options.verbosity >= 0:
+            click.echo(f"{path}: {len(batch.shots)} shots, {takes} takes, no problem")
+    if options.is_json:
+        import json
+
+        click.echo(json.dumps(rows, ensure_ascii=False))
+    return code
+
+
+@click.command("schema", epilog="\b\nExamples:\n  wanbatch schema > manifest.schema.json\n  wanbatch schema --list")
+@click.argument("name", required=False, default="manifest")
+@click.option("--list", "is_listing", is_flag=True, help="List the names.")
+@click.pass_obj
+def schema_command(options: Global, /, name: str, is_listing: bool) -> int:  # noqa: FBT001
+    """Print the JSON Schema of the manifest, or of the request of a model such as alibaba/wan-2-6-t2v."""
+    names = schema_names()
+    if is_listing:
+        import json
+
+        click.echo(json.dumps(names) if options.is_json else "\n".join(names))
+        return 0
+    if name not in names:
+        raise UsageInvalid(f"there is no schema '{name}'; there are: {', '.join(names)}")
+    click.echo(schema_text(name), nl=False)
+    return 0
+
+
+@click.command(
+    "init", epilog="\b\nExamples:\n  wanbatch init my-film\n  cd my-film && wanbatch run shots.yaml --sandbox"
+)
+@click.argument("folder", required=False, default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.pass_obj
+def init_command(options: Global, /, folder: Path) -> int:
+    """Write an example into FOLDER: a manifest with its schema, a CSV twin, .env.example, .gitignore."""
+    story = example_path("quickstart.yaml").read_text(encoding="utf-8")
+    batch = load_manifest(example_path("quickstart.yaml"))
+    schema_line = "# yaml-language-server: $schema=./manifest.schema.json"
+    lines = [schema_line if line.startswith("# yaml-language-server") else line for line in story.splitlines()]
+    files = {
+        "shots.yaml": "\n".join(lines) + "\n",
+        "shots.csv": _csv_of(batch.shots),
+        "manifest.schema.json": schema_text("manifest"),
+        ".env.example": _ENV_EXAMPLE,
+        ".gitignore": _GITIGNORE,
+    }
+    taken = [name for name in files if (folder / name).exists() and name != ".gitignore"]
+    if taken:
+        raise UsageInvalid(f"{folder} has {', '.join(taken)} already; nothing was written")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            if name != ".gitignore" or not (folder / name).exists():
+                (folder / name).write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise LocalFault(f"cannot write into {folder}: {error.strerror}") from error
+    if options.is_json:
+        import json
+
+        click.echo(json.dumps({"folder": str(folder), "files": sorted(files)}))
+    elif options.verbosity >= 0:
+        click.echo(f"wrote {', '.join(files)} into {folder}")
+        click.echo(f"next: wanbatch run {folder / 'shots.yaml'} --sandbox")
+    return 0
+
+
+def _csv_of(shots: object) -> str:
+    """Write shots as a CSV manifest: one row each, only the columns in use."""
+    import csv
+    import io
+
+    from wanbatch.batch import Shot
+
+    assert isinstance(shots, tuple)
+    rows = []
+    for shot in shots:
+        assert isinstance(shot, Shot)
+        row = {"id": shot.id, "scene": shot.scene, "prompt": shot.prompt, "takes": shot.takes, "seed": shot.seed}
+        rows.append({**row, **{key: value for key, value in shot.request.items() if key not in ("prompt", "model")}})
+    names = list(dict.fromkeys(name for row in rows for name in row if any(each.get(name) for each in rows)))
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        cells = {name: "" if row.get(name) is None else row[name] for name in names}
+        writer.writerow(
+            {name: str(value).lower() if isinstance(value, bool) else value for name, value in cells.items()}
+        )
+    return stream.getvalue()

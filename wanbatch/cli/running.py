@@ -1,0 +1,250 @@
+"""Commands that send: plan, run, demo, retry."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from decimal import Decimal, InvalidOperation
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from wanbatch.batch import Limits
+from wanbatch.cli import Global
+from wanbatch.cli.screen import (
+    Follower,
+    console_of,
+    is_interactive,
+    preview_json,
+    print_json,
+    print_preview,
+    print_result,
+    result_json,
+)
+from wanbatch.errors import UsageInvalid
+from wanbatch.manifest import load_manifest
+from wanbatch.pricing import CREDITS_PER_USD, credits_of_usd
+from wanbatch.session import OUTPUTS, Preview, RunOptions, RunResult, newest_output, session_of
+from wanbatch.standing import problems_of
+from wanbatch.units import parse_duration_s, parse_rate_per_min
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Unit(click.ParamType[float]):
+    """A duration or a rate, as the interface writes them."""
+
+    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return self._parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Usd(click.ParamType[Decimal]):
+    """An amount of USD, exact."""
+
+    name = "USD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"'{value}' is no amount of USD", param, ctx)
+        if not amount.is_finite() or amount < 0:
+            self.fail("an amount of USD is 0 or more", param, ctx)
+        return amount
+
+
+USD = _Usd()
+RATE = _Unit("RATE", parse_rate_per_min)
+DURATION = _Unit("DURATION", parse_duration_s)
+_AT_LEAST_ONE = click.IntRange(min=1)
+
+_RUN_OPTIONS = (
+    click.option("--yes", is_flag=True, help="Do not ask before paying."),
+    click.option("--max-credits", type=click.IntRange(min=0), help="Never commit more than this for the batch."),
+    click.option("--max-usd", type=USD, help="The same in USD."),
+    click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
+    click.option("--limit", type=_AT_LEAST_ONE, help="Send at most this many takes."),
+    click.option("--submit-rate", type=RATE, help="Submits, such as 60/min.  [default: 60/min]"),
+    click.option("--in-flight", type=_AT_LEAST_ONE, help="Takes at the provider at once, at most.  [default: 100]"),
+    click.option("--poll-rate", type=RATE, help="Polls, such as 600/min.  [default: 600/min]"),
+    click.option("--downloads", type=_AT_LEAST_ONE, help="Downloads at once.  [default: 4]"),
+    click.option("--max-attempts", type=_AT_LEAST_ONE, help="Paid tries a take, at most.  [default: 2]"),
+    click.option("--deadline", type=DURATION, help="Send nothing after this long; finish what runs."),
+    click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Sandbox only: times faster than real."),
+    click.option("--no-report", is_flag=True, help="Write no reports at the end."),
+)
+
+
+def _run_options(command: F) -> F:
+    for option in reversed(_RUN_OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The flags of a run, as click gives them."""
+
+    yes: bool = False
+    max_credits: int | None = None
+    max_usd: Decimal | None = None
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    submit_rate: float | None = None
+    in_flight: int | None = None
+    poll_rate: float | None = None
+    downloads: int | None = None
+    max_attempts: int | None = None
+    deadline: float | None = None
+    speed: float | None = None
+    no_report: bool = False
+    sandbox: bool = False
+    output: Path | None = None
+    fresh: bool = False
+    faults: str | None = None
+
+    @classmethod
+    def of(cls, flags: dict[str, Any]) -> _Asked:
+        return cls(**{each.name: flags[each.name] for each in fields(cls) if each.name in flags})
+
+    def options(self) -> RunOptions:
+        if self.max_credits is not None and self.max_usd is not None:
+            raise UsageInvalid("give --max-credits or --max-usd, not both")
+        cap = credits_of_usd(self.max_usd) if self.max_usd is not None else self.max_credits
+        if self.faults is not None and not self.sandbox:
+            raise UsageInvalid("--faults is for the sandbox: add --sandbox")
+        return RunOptions(
+            output=self.output,
+            sandbox=self.sandbox,
+            speed=self.speed,
+            max_credits=cap,
+            only=self.only,
+            limit=self.limit,
+            limits=Limits(self.submit_rate, self.in_flight, self.poll_rate, self.downloads, self.max_attempts),
+            deadline_s=self.deadline,
+            fresh=self.fresh,
+            makes_report=not self.no_report,
+            sandbox_flags=("--faults", self.faults) if self.faults is not None else (),
+        )
+
+
+_OUTPUT = click.option(
+    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="[default: outputs/NAME]"
+)
+_SANDBOX = click.option(
+    "--sandbox", is_flag=True, help="On the embedded sandbox: no key, no cost, real clips of slates."
+)
+_MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
+
+
+@click.command(
+    "plan", epilog="\b\nExamples:\n  wanbatch plan shots.yaml\n  wanbatch plan shots.yaml --sandbox --only 'sc010_*'"
+)
+@_MANIFEST
+@_OUTPUT
+@_SANDBOX
+@click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
+@click.option("--limit", type=_AT_LEAST_ONE, help="Send at most this many takes.")
+@click.option("--max-credits", type=click.IntRange(min=0), help="The cap to plan with.")
+@click.option("--max-usd", type=USD, help="The same in USD.")
+@click.option("--offline", is_flag=True, help="Ask the provider nothing, not even for prices.")
+@click.pass_obj
+def plan_command(options: Global, /, manifest: Path, offline: bool, **flags: Any) -> int:  # noqa: FBT001
+    """Show what a run of MANIFEST would do and cost. Sends nothing and writes nothing."""
+    asked = _Asked.of(flags)
+    with Follower(options) as follower:
+        session = session_of(asked.options(), follower.watch(lambda _: False), options.env_file)
+        preview = asyncio.run(session.preview(load_manifest(manifest), offline=offline))
+    if options.is_json:
+        print_json(preview_json(preview))
+    else:
+        print_preview(console_of(options), preview)
+    return 0
+
+
+@click.command(
+    "run",
+    epilog="\b\nExamples:\n  wanbatch run shots.yaml --max-usd 40\n  wanbatch run shots.yaml --sandbox --speed 60"
+    "\n  wanbatch run shots.csv --yes --only 'sc020_*'     (from cron: add -q)",
+)
+@_MANIFEST
+@_OUTPUT
+@_SANDBOX
+@_run_options
+@click.option("--fresh", is_flag=True, help="Begin anew although clips without a state file are there.")
+@click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
+@click.pass_obj
+def run_command(options: Global, /, manifest: Path, **flags: Any) -> int:
+    """Plan, confirm, run and report MANIFEST. The same command resumes; a finished batch is a no-op."""
+    return _run(options, manifest, _Asked.of(flags))
+
+
+@click.command("demo", epilog="\b\nExample:\n  wanbatch demo")
+@_OUTPUT
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Times faster than real.  [default: 60]")
+@click.pass_obj
+def demo_command(options: Global, /, output: Path | None, speed: float | None) -> int:
+    """Make the six clips of the quick-start manifest on the embedded sandbox: no key, no network, no cost."""
+    from wanbatch.manifest.schemas import example_path
+
+    return _run(options, example_path("quickstart.yaml"), _Asked(sandbox=True, yes=True, output=output, speed=speed))
+
+
+def _run(options: Global, manifest: Path, asked: _Asked) -> int:
+    batch = load_manifest(manifest)
+    with Follower(options) as follower:
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
+        result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(batch))
+    return _tell(options, result)
+
+
+@click.command(
+    "retry", epilog="\b\nExamples:\n  wanbatch retry\n  wanbatch retry outputs/dragon-pass --reason moderation --yes"
+)
+@click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--reason", metavar="TEXT", help="Only takes whose error holds this text.")
+@_run_options
+@click.pass_obj
+def retry_command(options: Global, /, run: Path | None, reason: str | None, **flags: Any) -> int:
+    """Run the failed takes of RUN again (the newest under outputs/ without one), then go on with the rest."""
+    output = run if run is not None else newest_output(Path(OUTPUTS))
+    asked = _Asked.of(flags)
+    with Follower(options) as follower:
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
+        result = asyncio.run(session_of(asked.options(), watch, options.env_file).retry(output, reason))
+    return _tell(options, result)
+
+
+def _confirm(options: Global, preview: Preview, *, is_agreed: bool) -> bool:
+    """Show the plan; ask before money is spent, unless told not to."""
+    console = console_of(options, stderr=True)
+    if options.is_json:
+        print_json({"event": "plan", **preview_json(preview)})
+    elif options.verbosity >= 0:
+        print_preview(console, preview)
+    if preview.is_sandbox or is_agreed or not preview.estimate.takes:
+        return True
+    if not is_interactive():
+        raise UsageInvalid("this run would be paid: confirm it with --yes (nobody is here to ask)")
+    if preview.balance_usd is not None and preview.balance_usd * CREDITS_PER_USD < preview.estimate.credits:
+        console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")
+    return click.confirm(f"Send {preview.estimate.takes} takes to {preview.host}?", default=False, err=True)
+
+
+def _tell(options: Global, result: RunResult) -> int:
+    if options.is_json:
+        print_json({"event": "end", **result_json(result)})
+    elif options.verbosity >= 0 or result.exit_code:
+        print_result(console_of(options), result, problems_of(result.output, limit=10))
+    return int(result.exit_code)

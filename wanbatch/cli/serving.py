@@ -1,0 +1,57 @@
+"""The sandbox command: the provider's stand-in, served on this machine."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wanbatch.cli import Global
+from wanbatch.cli.running import DURATION, RATE, USD
+
+
+@click.command(
+    "sandbox",
+    epilog="\b\nExamples:\n  wanbatch sandbox --port 8765 --speed 60 --faults flaky"
+    "\n  AIMLAPI_BASE_URL=http://127.0.0.1:8765 wanbatch run shots.yaml --speed 60",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 picks a free one.  [default: 0]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine.")
+@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times faster than real.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same times and faults.")
+@click.option("--faults", metavar="NAME|FILE", help="A fault plan; an unknown name lists those there are.")
+@click.option("--rate", type=RATE, help="Submits allowed, such as 60/min.  [default: any]")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Generations at once.  [default: any]")
+@click.option("--balance", type=USD, default=Decimal(1000), help="USD in the account.  [default: 1000]")
+@click.option("--log-lag", type=DURATION, default=30.0, help="How late log and ledger are.  [default: 30s]")
+@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the account here, over restarts.")
+@click.option("--stop-with-parent", is_flag=True, hidden=True, help="End when standard input closes.")
+@click.pass_obj
+def sandbox_command(options: Global, /, **flags: Any) -> int:
+    """Serve a faithful stand-in of the provider on a loopback port. It accepts any made-up key and costs nothing."""
+    from wanbatch.sandbox import SandboxOptions, serve
+
+    settings = SandboxOptions(
+        port=flags["port"],
+        host=flags["host"],
+        speed=flags["speed"],
+        seed=flags["seed"],
+        faults=flags["faults"],
+        rate_per_min=flags["rate"],
+        concurrency=flags["concurrency"],
+        balance_usd=flags["balance"],
+        log_lag_s=flags["log_lag"],
+        data=flags["data"],
+    )
+
+    def on_ready(base_url: str) -> None:
+        if options.is_json:
+            click.echo(f'{{"base_url": "{base_url}"}}')
+        else:
+            click.echo(f"SANDBOX at {base_url}  (time x {flags['speed']:g}; Ctrl-C ends it)")
+            click.echo(f"  AIMLAPI_BASE_URL={base_url} wanbatch run MANIFEST --speed {flags['speed']:g} --yes")
+
+    serve(settings, on_ready=on_ready, stop_on_stdin_eof=flags["stop_with_parent"])
+    return 0

@@ -1,0 +1,114 @@
+"""The doctor: whether this machine and these settings can carry a run."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sqlite3
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+from wanbatch import __version__
+from wanbatch.clock import LoopClock, system_now
+from wanbatch.disk import free_bytes
+from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
+from wanbatch.settings import Settings, fingerprint, load_settings
+from wanbatch.state import StateFile
+from wanbatch.tables import new_identity
+
+ROOM_GIB = 1.0
+STRICT_SQLITE = (3, 37, 0)  # STRICT tables
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at: `verdict` is ok, note or bad."""
+
+    verdict: str
+    text: str
+
+
+async def examine(env_file: Path | None, *, is_offline: bool) -> list[Finding]:
+    """Look at everything that a run needs. Asks the provider for the balance where there is a key."""
+    findings = [
+        Finding("ok", f"wanbatch {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"),
+        _sqlite(),
+        _codecs(),
+        _disk(),
+        _state(),
+        _terminal(),
+    ]
+    try:
+        settings = load_settings(os.environ, env_file, Path.cwd())
+    except UsageInvalid as error:
+        return [*findings, Finding("bad", str(error))]
+    findings.append(_key(settings))
+    if settings.key is not None and not is_offline:
+        findings.append(await _account(settings))
+    return findings
+
+
+def _sqlite() -> Finding:
+    good = sqlite3.sqlite_version_info >= STRICT_SQLITE
+    return Finding("ok" if good else "bad", f"SQLite {sqlite3.sqlite_version}" + ("" if good else "; 3.37 is needed"))
+
+
+def _codecs() -> Finding:
+    try:
+        import av
+    except ImportError as error:
+        return Finding("bad", f"PyAV cannot be loaded: {error}")
+    missing = [name for name in ("libx264", "aac", "h264") if name not in av.codecs_available]
+    if missing:
+        return Finding("bad", f"PyAV {av.__version__} lacks {', '.join(missing)}")
+    return Finding("ok", f"PyAV {av.__version__} reads clips and makes the sandbox's")
+
+
+def _disk() -> Finding:
+    gib = free_bytes(Path.cwd()) / 2**30
+    return Finding("ok" if gib >= ROOM_GIB else "bad", f"{gib:.1f} GiB free here; 200 clips may need 6.3 GiB")
+
+
+def _state() -> Finding:
+    """Begin a state file here, and time a durable write."""
+    try:
+        with tempfile.TemporaryDirectory(prefix=".wanbatch-doctor-", dir=Path.cwd()) as folder:
+            identity = new_identity("doctor", "nowhere", "", system_now(), sandbox=True)
+            began = time.perf_counter()
+            StateFile.create_or_open(Path(folder), identity).close()
+            took_ms = (time.perf_counter() - began) * 1000
+    except (LocalFault, OSError) as error:
+        return Finding("bad", f"no state file can be kept in this folder: {error}")
+    return Finding("ok", f"a state file can be locked and kept in this folder ({took_ms:.0f} ms to begin one)")
+
+
+def _terminal() -> Finding:
+    encoding = (sys.stdout.encoding or "").lower().replace("-", "")
+    verdict = "ok" if encoding == "utf8" else "note"
+    return Finding(verdict, f"the terminal takes {sys.stdout.encoding}")
+
+
+def _key(settings: Settings) -> Finding:
+    if settings.key is None:
+        return Finding("note", "no key: AIMLAPI_API_KEY is not set. The sandbox needs none (--sandbox)")
+    return Finding("ok", f"a key from {settings.key_source} (fingerprint {fingerprint(settings.key)})")
+
+
+async def _account(settings: Settings) -> Finding:
+    from wanbatch.aimlapi import AimlApi
+
+    provider = AimlApi(settings.endpoint, settings.key, LoopClock(system_now()), Random())  # noqa: S311  jitter
+    try:
+        trouble = await provider.check_key()
+        balance = await provider.balance() if trouble is None else None
+    except WanbatchError as error:
+        return Finding("bad", str(error))
+    finally:
+        await provider.aclose()
+    if trouble is not None:
+        return Finding("bad", f"{settings.endpoint.base_url} does not answer for this key: {trouble.message}")
+    return Finding("ok", f"{settings.endpoint.base_url} accepts the key; balance {balance} USD")

@@ -1,0 +1,58 @@
+"""The embedded sandbox: the provider's stand-in as a child process that ends with us.
+
+Its account lives in the output folder, so that a killed run finds its generations again.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from threading import Timer
+
+from wanbatch.errors import LocalFault
+
+START_LIMIT_S = 60.0
+END_LIMIT_S = 10.0
+FOLDER = ".sandbox"
+
+
+@contextmanager
+def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) -> Iterator[str]:
+    """Serve a sandbox for the output folder; yields its base URL. Raises LocalFault where it does not start."""
+    command = [sys.executable, "-m", "wanbatch", "--json", "sandbox", "--data", str(output / FOLDER)]
+    child = subprocess.Popen(  # noqa: S603  our own program, arguments as a list
+        [*command, "--speed", str(speed), "--stop-with-parent", *extra],
+        stdin=subprocess.PIPE,  # its end, however we end, tells the child to stop
+        stdout=subprocess.PIPE,
+        start_new_session=True,  # Ctrl-C is for the run, which still needs the provider while it drains
+        text=True,
+    )
+    assert child.stdin is not None
+    assert child.stdout is not None
+    try:
+        yield _base_url(child)
+    finally:
+        child.stdin.close()
+        try:
+            child.wait(END_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            child.kill()
+            child.wait()
+        child.stdout.close()
+
+
+def _base_url(child: subprocess.Popen[str]) -> str:
+    assert child.stdout is not None
+    alarm = Timer(START_LIMIT_S, child.kill)
+    alarm.start()
+    try:
+        line = child.stdout.readline()
+        return str(json.loads(line)["base_url"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise LocalFault("the embedded sandbox did not start; `wanbatch sandbox` shows why") from error
+    finally:
+        alarm.cancel()

@@ -1,0 +1,523 @@
+"""A session: one manifest or output folder, from the plan to the report. What the command line and programs call."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import platform
+import signal
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import ExitStack, asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any, Self
+
+from wanbatch import __version__
+from wanbatch.batch import Batch, Limits
+from wanbatch.clock import Clock, LoopClock, system_now
+from wanbatch.desk import Desk, Event, RunSettings
+from wanbatch.disk import free_bytes
+from wanbatch.errors import ExitCode, LocalFault, UsageInvalid
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.models import PriceClass, order_of
+from wanbatch.pacing import Rates
+from wanbatch.plan import Plan, is_selected, make_plan, submit_order
+from wanbatch.pricing import Estimate, Quote, best_quote, estimate
+from wanbatch.provider import Provider, Secret
+from wanbatch.runner import RunEnd, Runner, Standing, is_finished
+from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, fingerprint, load_settings, read_endpoint
+from wanbatch.state import STATE_NAME, StateFile, StateReader, entry
+from wanbatch.tables import Identity, Run, new_identity
+
+if TYPE_CHECKING:
+    from wanbatch.aimlapi import AimlApi
+
+OUTPUTS = "outputs"
+LOG_NAME = "run.log"
+ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
+TERMINATE_GRACE_S = 10.0
+PREVIEW_LIMIT_S = 10.0
+SANDBOX_SPEED = 60.0  # a clip in 3.5 s
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """How to run. None means: what the manifest says, else the default.
+
+    `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
+    """
+
+    output: Path | None = None
+    sandbox: bool = False
+    speed: float | None = None
+    max_credits: int | None = None
+    only: tuple[str, ...] = ()
+    limit: int | None = None
+    limits: Limits = field(default_factory=Limits)
+    deadline_s: float | None = None
+    fresh: bool = False
+    makes_report: bool = True
+    sandbox_flags: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a run would do and cost, before it does. `balance_usd` is None where it is not known."""
+
+    batch: str
+    output: Path
+    plan: Plan | None
+    counts: Mapping[str, int]
+    to_submit: Mapping[PriceClass, int]
+    quotes: Mapping[PriceClass, Quote]
+    estimate: Estimate
+    cap_credits: int | None
+    balance_usd: Decimal | None
+    host: str
+    is_sandbox: bool
+    speed: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """How a run ended. `report` is the page, where one was written."""
+
+    exit_code: ExitCode
+    messages: tuple[str, ...]
+    output: Path
+    counts: Mapping[str, int]
+    credits_committed: int
+    credits_charged: int
+    report: Path | None
+
+
+@dataclass(frozen=True)
+class Watch:
+    """What a caller wants to see and decide. `on_start` gets a function that tells how the run stands."""
+
+    confirm: Callable[[Preview], bool] = lambda _: True
+    on_event: Callable[[Event], None] = lambda _: None
+    on_start: Callable[[Callable[[], Standing]], None] = lambda _: None
+    notice: Callable[[str], None] = lambda _: None
+
+
+def output_of(batch: Batch, options: RunOptions) -> Path:
+    """Return the output folder of a batch: as asked, else `outputs/<name>`."""
+    return options.output if options.output is not None else Path(OUTPUTS) / batch.name
+
+
+def rates_of(flags: Limits, manifest: Limits) -> Rates:
+    """Merge limits: a flag, else the manifest, else the default."""
+    default = Rates()
+
+    def pick(name: str, otherwise: float) -> Any:
+        for source in (flags, manifest):
+            value = getattr(source, name)
+            if value is not None:
+                return value
+        return otherwise
+
+    return Rates(
+        submit_per_min=pick("submit_per_min", default.submit_per_min),
+        poll_per_min=pick("poll_per_min", default.poll_per_min),
+        in_flight=pick("in_flight", default.in_flight),
+        downloads=pick("downloads", default.downloads),
+        max_attempts=pick("max_attempts", default.max_attempts),
+    )
+
+
+@dataclass(frozen=True)
+class _Ground:
+    """What a preview is made from."""
+
+    batch: str
+    output: Path
+    takes: Sequence[Take]
+    plan: Plan | None
+    cap_credits: int | None
+
+
+class Session:
+    """One invocation over one output folder."""
+
+    def __init__(self, options: RunOptions, settings: Settings, watch: Watch) -> None:
+        self._options = options
+        self._watch = watch
+        self._settings = settings
+        self._is_embedded = options.sandbox and not settings.endpoint.is_loopback
+        self._is_local = self._is_embedded or settings.endpoint.is_loopback
+        if options.speed is not None and not self._is_local:
+            raise UsageInvalid("--speed is only for a provider on this machine: add --sandbox")
+        default_speed = SANDBOX_SPEED if self._is_embedded else 1.0
+        self._speed = options.speed if options.speed is not None else default_speed
+
+    # --- run
+
+    async def run(self, batch: Batch) -> RunResult:
+        """Plan, confirm, run, report. The same call resumes; a finished batch asks the provider nothing."""
+        output = output_of(batch, self._options)
+        key = self._key()
+        identity = new_identity(batch.name, self._address(), fingerprint(key), system_now(), sandbox=self._is_local)
+        with ExitStack() as stack:
+            state = StateFile.create_or_open(output, identity, fresh=self._options.fresh)
+            stack.callback(state.close)
+            plan = make_plan(batch, state.takes(), state.shots())
+            cap = self._options.max_credits if self._options.max_credits is not None else batch.max_credits
+            return await self._carry_out(state, plan, rates_of(self._options.limits, batch.limits), cap)
+
+    async def preview(self, batch: Batch, *, offline: bool = False) -> Preview:
+        """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
+        output = output_of(batch, self._options)
+        takes, known = [], []
+        if (output / STATE_NAME).is_file():
+            with StateReader.open(output) as reader, reader.snapshot():
+                takes, known = reader.takes(), reader.shots()
+        plan = make_plan(batch, takes, known)
+        cap = self._options.max_credits if self._options.max_credits is not None else batch.max_credits
+        with ExitStack() as stack:
+            provider = None
+            if not offline:
+                folder = Path(stack.enter_context(TemporaryDirectory(prefix="wanbatch-")))
+                provider, _ = await self._open_provider(folder, system_now(), stack, self._optional_key())
+            try:
+                return await self._preview(_Ground(batch.name, output, takes, plan, cap), (), provider)
+            finally:
+                if provider is not None:
+                    await provider.aclose()
+
+    async def retry(self, output: Path, reason: str | None = None) -> RunResult:
+        """Plan new attempts for the failed takes of an output folder, then run them."""
+        with StateReader.open(output) as reader:
+            identity = reader.identity()
+            runs = reader.runs()
+        self._assert_same_provider(identity)
+        with ExitStack() as stack:
+            state = StateFile.create_or_open(output, identity)
+            stack.callback(state.close)
+            failed = [take for take in state.takes() if self._is_retried(take, reason)]
+            cap = self._options.max_credits
+            if cap is None and runs:
+                cap = runs[-1].cap_credits
+            again = [replace(take, state=State.PLANNED) for take in failed]
+            rates = rates_of(self._options.limits, Limits())
+            return await self._carry_out(state, None, rates, cap, again)
+
+    async def refetch(self, output: Path, take_ids: Sequence[int]) -> None:
+        """Fetch the clips of these verified takes again; never submits. Says which cannot be had."""
+        from wanbatch.verifying import refetch
+
+        with StateReader.open(output) as reader:
+            identity = reader.identity()
+        self._assert_same_provider(identity)
+        with ExitStack() as stack:
+            state = StateFile.create_or_open(output, identity)
+            stack.callback(state.close)
+            async with self._provider(state) as (provider, _):
+                for take_id in take_ids:
+                    take = state.take(take_id)
+                    why = await refetch(output, take, provider)
+                    self._watch.notice(f"{take.label}: {why or 'fetched again'}")
+
+    def _is_retried(self, take: Take, reason: str | None) -> bool:
+        if take.state is not State.FAILED or take.superseded or not is_selected(take.shot_id, self._options.only):
+            return False
+        return reason is None or reason.casefold() in take.error.casefold()
+
+    def _assert_same_provider(self, identity: Identity) -> None:
+        # A folder begun on the embedded sandbox needs no flag to go on there.
+        if identity.sandbox and identity.base_url == "sandbox":
+            self._is_embedded = self._is_local = True
+            self._speed = self._options.speed if self._options.speed is not None else SANDBOX_SPEED
+        elif identity.base_url != self._settings.endpoint.name:
+            raise UsageInvalid(
+                f"this folder was begun on {identity.base_url}; the settings now say {self._settings.endpoint.name}"
+            )
+
+    async def _carry_out(
+        self, state: StateFile, plan: Plan | None, rates: Rates, cap: int | None, again: Sequence[Take] = ()
+    ) -> RunResult:
+        """Do what a plan (or a retry of failed takes) asks for."""
+        retried = {take.take_id: take for take in again}
+        takes = [retried.get(take.take_id, take) for take in state.takes()]
+        if plan is None and not again:
+            self._watch.notice("nothing failed that could be tried again")
+        if (plan is None or not plan.changes) and is_finished(takes, self._is_wanted):
+            if plan is not None:
+                state.adopt(plan, system_now())
+            self._watch.notice("nothing to do: every take is settled; no request was made")
+            return self._result(state, self._settled_end(takes), None)
+        async with self._provider(state) as (provider, clock):
+            ground = _Ground(state.identity().batch, state.output, state.takes(), plan, cap)
+            preview = await self._preview(ground, again, provider)
+            if not self._watch.confirm(preview):
+                return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
+            self._assert_room(state.output, preview)
+            if plan is not None:
+                state.adopt(plan, clock.now())
+            for take in again:
+                state.record(take.take_id, entry(Fact.RETRY_PLANNED, clock.now(), {"by": "user"}))
+            settings = RunSettings(
+                rates=rates,
+                cap_credits=cap,
+                quotes=preview.quotes,
+                key_fingerprint=fingerprint(self._key()),
+                limit=self._options.limit,
+                is_selected=self._is_wanted,
+                after_verified=_Keepsake(state.output),
+            )
+            run = self._begin_run(state, preview, clock)
+            end = await self._drive(Desk(state, provider, clock, settings, Random()))  # noqa: S311  jitter, no secret
+            state.store_run(
+                replace(run, ended_at=clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))
+            )
+            return self._result(state, end, clock)
+
+    def _is_wanted(self, take: Take) -> bool:
+        return is_selected(take.shot_id, self._options.only)
+
+    def _settled_end(self, takes: Sequence[Take]) -> RunEnd:
+        current = [take for take in takes if not take.superseded and self._is_wanted(take)]
+        if any(take.state is State.HELD for take in current):
+            return RunEnd(ExitCode.DECISION_NEEDED, ())
+        if any(take.state is State.FAILED for take in current):
+            return RunEnd(ExitCode.TAKES_FAILED, ())
+        return RunEnd(ExitCode.OK, ())
+
+    # --- parts of a run
+
+    def _key(self) -> Secret:
+        if self._is_embedded:
+            return Secret(SANDBOX_KEY)  # the real key has no business there
+        if self._settings.key is not None:
+            return self._settings.key
+        if self._settings.endpoint.is_loopback:
+            return Secret(SANDBOX_KEY)
+        raise UsageInvalid(
+            "no key: set AIMLAPI_API_KEY in the environment or in .env, or try it without one: add --sandbox"
+        )
+
+    def _address(self) -> str:
+        return "sandbox" if self._is_embedded else self._settings.endpoint.name
+
+    def _optional_key(self) -> Secret | None:
+        return self._key() if self._is_local or self._settings.key is not None else None
+
+    @asynccontextmanager
+    async def _provider(self, state: StateFile) -> AsyncIterator[tuple[Provider, Clock]]:
+        with ExitStack() as stack:
+            provider, clock = await self._open_provider(state.output, _start_of_time(state), stack, self._key())
+            try:
+                yield provider, clock
+            finally:
+                await provider.aclose()
+
+    async def _open_provider(
+        self, folder: Path, start: datetime, stack: ExitStack, key: Secret | None
+    ) -> tuple[AimlApi, Clock]:
+        from wanbatch.aimlapi import AimlApi
+        from wanbatch.embedded import embedded_sandbox
+
+        endpoint: Endpoint = self._settings.endpoint
+        if self._is_embedded:
+            url = stack.enter_context(embedded_sandbox(folder, self._speed, self._options.sandbox_flags))
+            endpoint = read_endpoint(url)
+        clock = LoopClock(start, self._speed)
+        return AimlApi(endpoint, key, clock, Random()), clock  # noqa: S311  jitter, no secret
+
+    async def _preview(self, ground: _Ground, again: Sequence[Take], provider: Provider | None) -> Preview:
+        plan, classes = ground.plan, self._classes_to_submit(ground.plan, [*ground.takes, *again])
+        distinct = sorted(set(classes), key=str)
+        listed: dict[PriceClass, Quote] = {}
+        balance: Decimal | None = None
+        if provider is not None and distinct:
+            with suppress(TimeoutError):  # prices and balance are help, not conditions
+                async with asyncio.timeout(PREVIEW_LIMIT_S):
+                    listed = await provider.quotes(distinct)
+                    balance = await provider.balance() if self._optional_key() is not None else None
+        seen = _seen_prices(ground.takes)
+        quotes = {each: best_quote(each, seen, listed.get(each)) for each in distinct}
+        return Preview(
+            batch=ground.batch,
+            output=ground.output,
+            plan=plan,
+            counts=plan.counts if plan is not None else {"retried": len(again)},
+            to_submit={each: classes.count(each) for each in distinct},
+            quotes=quotes,
+            estimate=estimate(classes, quotes),
+            cap_credits=ground.cap_credits,
+            balance_usd=balance,
+            host="the embedded sandbox" if self._is_embedded else self._settings.endpoint.base_url,
+            is_sandbox=self._is_embedded,
+            speed=self._speed,
+        )
+
+    def _classes_to_submit(self, plan: Plan | None, takes: Sequence[Take]) -> list[PriceClass]:
+        if plan is not None:
+            wanted = [each for each in plan.to_submit if is_selected(each.shot.id, self._options.only)]
+            return [order_of(each.recipe).price_class for each in wanted][: self._options.limit]
+        planned = {take.take_id: take for take in takes if take.state is State.PLANNED and not take.superseded}
+        chosen = submit_order([take for take in planned.values() if self._is_wanted(take)], lambda _: 0)
+        return [take.order.price_class for take in chosen][: self._options.limit]
+
+    def _assert_room(self, output: Path, preview: Preview) -> None:
+        needed = ROOM_BYTES * preview.estimate.takes
+        free = free_bytes(output)
+        if free < needed:
+            raise LocalFault(
+                f"{output} has {free / 2**30:.1f} GiB free; {preview.estimate.takes} clips may need"
+                f" {needed / 2**30:.1f} GiB. Nothing was sent: make room, or run part of it with --limit"
+            )
+
+    def _begin_run(self, state: StateFile, preview: Preview, clock: Clock) -> Run:
+        run = Run(
+            run_id=max((each.run_id for each in state.runs()), default=0) + 1,
+            started_at=clock.now(),
+            ended_at=None,
+            exit_code=None,
+            speed=self._speed,
+            version=__version__,
+            estimate_credits=preview.estimate.credits,
+            unpriced=preview.estimate.unpriced,
+            cap_credits=preview.cap_credits,
+            message="",
+        )
+        state.store_run(run)
+        return run
+
+    async def _drive(self, desk: Desk) -> RunEnd:
+        runner = Runner(desk)
+        loop = asyncio.get_running_loop()
+        handlers: dict[int, Callable[[], None]] = {
+            signal.SIGINT: runner.drain,
+            signal.SIGTERM: lambda: runner.terminate(TERMINATE_GRACE_S),
+            getattr(signal, "SIGHUP", signal.SIGTERM): lambda: runner.terminate(TERMINATE_GRACE_S),
+        }
+        deadline = None
+        with RunLog(desk.state.output / LOG_NAME, self._key()) as log:
+
+            def observe(event: Event) -> None:
+                log.write(event)
+                self._watch.on_event(event)
+
+            desk.observer = observe
+            for number, handler in handlers.items():
+                with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
+                    loop.add_signal_handler(number, handler)
+            if self._options.deadline_s is not None:
+                deadline = loop.call_later(self._options.deadline_s / self._speed, runner.reach_deadline)
+            self._watch.on_start(runner.standing)
+            try:
+                return await runner.run()
+            finally:
+                if deadline is not None:
+                    deadline.cancel()
+                for number in handlers:
+                    with suppress(NotImplementedError, RuntimeError, ValueError):
+                        loop.remove_signal_handler(number)
+
+    def _result(self, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
+        page = None
+        if self._options.makes_report and state.takes():
+            from wanbatch.report import write_reports
+
+            page = write_reports(state, made_at=clock.now() if clock is not None else _start_of_time(state)).report
+        takes = state.takes()
+        counts: dict[str, int] = {}
+        for take in takes:
+            counts[take.shown_state] = counts.get(take.shown_state, 0) + 1
+        return RunResult(
+            exit_code=end.exit_code,
+            messages=end.messages,
+            output=state.output,
+            counts=counts,
+            credits_committed=sum(take.credits_committed or 0 for take in takes),
+            credits_charged=sum(take.credits_charged or 0 for take in takes),
+            report=page,
+        )
+
+
+class _Keepsake:
+    """Makes what goes with a verified clip: its poster and its sidecar. Called in worker threads."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = output
+
+    def __call__(self, take: Take) -> None:
+        from wanbatch.download import POSTERS
+        from wanbatch.media import write_poster
+        from wanbatch.report.sidecar import write_sidecar
+
+        assert take.file is not None
+        posters = self._output / POSTERS
+        posters.mkdir(exist_ok=True)
+        write_poster(self._output / take.file, posters / f"{take.label}.jpg")
+        with StateReader.open(self._output) as reader:
+            write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
+
+
+class RunLog:
+    """`run.log`: one JSON object a line, no secrets, readable by this user alone."""
+
+    def __init__(self, path: Path, key: Secret) -> None:
+        self._path = path
+        self._key = key
+        self._stream: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        """Open for appending."""
+        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
+        start = {"at": system_now().isoformat(), "kind": "start", "version": __version__, "host": platform.node()}
+        self._stream.write(json.dumps({**start, "pid": os.getpid()}) + "\n")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        if self._stream is not None:
+            self._stream.close()
+
+    def write(self, event: Event) -> None:
+        """Append an event. A full disk ends the log, not the run: the state file is what counts."""
+        row = {"at": event.at.isoformat(timespec="milliseconds"), "kind": event.kind, "take": event.take}
+        line = json.dumps({**row, "text": event.text, **event.data}, ensure_ascii=False, default=str)
+        assert self._stream is not None
+        with suppress(OSError, ValueError):
+            self._stream.write(line.replace(self._key.reveal(), "***") + "\n")
+            self._stream.flush()
+
+
+def _seen_prices(takes: Sequence[Take]) -> dict[PriceClass, int]:
+    """Return what the newest answer of each class held."""
+    seen: dict[PriceClass, int] = {}
+    for take in sorted(takes, key=lambda take: take.submitted_at.timestamp() if take.submitted_at else 0.0):
+        if take.credits_held is not None:
+            seen[take.order.price_class] = take.credits_held
+    return seen
+
+
+def _start_of_time(state: StateReader) -> datetime:
+    """Return now, or the last recorded time where a sped-up sandbox has run ahead of us."""
+    last = state.last_fact_at()
+    now = system_now()
+    return now if last is None else max(now, last)
+
+
+def newest_output(root: Path) -> Path:
+    """Return the output folder under `root` whose state file changed last. Raises UsageInvalid where there is none."""
+    found = [path for path in root.glob(f"*/{STATE_NAME}") if path.is_file()]
+    if not found:
+        raise UsageInvalid(f"no output folder under {root}/ yet: name one, or run a manifest first")
+    return max(found, key=lambda path: max(each.stat().st_mtime for each in path.parent.glob(f"{STATE_NAME}*"))).parent
+
+
+def session_of(options: RunOptions, watch: Watch, env_file: Path | None = None) -> Session:
+    """Make a session with the settings of this process."""
+    settings = load_settings(os.environ, env_file, Path.cwd())
+    for text in settings.notices:
+        watch.notice(text)
+    return Session(options, settings, watch)

@@ -1,0 +1,116 @@
+"""Settings from outside the manifest: the key, and where the provider is. A manifest can set neither."""
+
+from __future__ import annotations
+
+import hashlib
+import ipaddress
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from wanbatch.errors import UsageInvalid
+from wanbatch.provider import Secret
+
+KEY_NAMES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
+BASE_URL_NAME = "AIMLAPI_BASE_URL"
+DEFAULT_BASE_URL = "https://api.aimlapi.com"
+SANDBOX_KEY = "made-up-for-the-sandbox"
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the provider is. `is_loopback` permits plain http, and clip hosts on this machine."""
+
+    base_url: str
+    is_loopback: bool
+
+    @property
+    def name(self) -> str:
+        """How the state file remembers it: a provider on this machine may come back on another port."""
+        return "this machine" if self.is_loopback else self.base_url
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The key, if there is one, where it was found, the provider's address, and what the user should be told."""
+
+    key: Secret | None
+    key_source: str
+    endpoint: Endpoint
+    notices: tuple[str, ...] = ()
+
+
+def load_settings(environment: Mapping[str, str], env_file: Path | None, folder: Path) -> Settings:
+    """Read the key and the address from the environment, then from `.env` in the working folder (or `env_file`).
+
+    Raises UsageInvalid for a file that is not there, a key that is no header value, or an unsafe address. No message
+    shows a key.
+    """
+    from_file, path = _read_env_file(env_file, folder)
+    notices: list[str] = []
+    key, source = None, "none"
+    for values, name_of_source in ((environment, "the environment"), (from_file, str(path))):
+        found = next((name for name in KEY_NAMES if values.get(name)), None)
+        if found is not None and key is None:
+            key, source = _checked_key(values[found] or "", found), f"{found} in {name_of_source}"
+    if source.endswith(str(path)) and path is not None:
+        notices.append(f"the key is {source}")
+    raw = environment.get(BASE_URL_NAME) or from_file.get(BASE_URL_NAME) or DEFAULT_BASE_URL
+    endpoint = read_endpoint(raw)
+    if endpoint.base_url != DEFAULT_BASE_URL:
+        notices.append(f"the provider is {endpoint.base_url} ({BASE_URL_NAME})")
+    return Settings(key, source, endpoint, tuple(notices))
+
+
+def _read_env_file(env_file: Path | None, folder: Path) -> tuple[Mapping[str, str | None], Path | None]:
+    path = env_file if env_file is not None else folder / ".env"
+    if not path.is_file():
+        if env_file is not None:
+            raise UsageInvalid(f"{env_file} is no file (--env-file)")
+        return {}, None
+    from dotenv import dotenv_values
+
+    try:
+        return dotenv_values(path, interpolate=False, encoding="utf-8"), path
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageInvalid(f"{path} cannot be read: {type(error).__name__}") from error
+
+
+def _checked_key(text: str, name: str) -> Secret:
+    if not text.isascii() or not text.isprintable() or " " in text or len(text) > 512:
+        raise UsageInvalid(f"{name} is no key: it has a space, a line break or a character outside ASCII")
+    return Secret(text)
+
+
+def fingerprint(key: Secret | None) -> str:
+    """Return 16 hex digits that tell keys apart and say nothing about them; empty without a key."""
+    if key is None:
+        return ""
+    return hashlib.sha256(f"wanbatch key\n{key.reveal()}".encode()).hexdigest()[:16]
+
+
+def read_endpoint(raw: str) -> Endpoint:
+    """Check the provider's address: https, or http on this machine. Raises UsageInvalid."""
+    url = raw.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise UsageInvalid(f"{BASE_URL_NAME} is no URL") from error
+    if not host or parts.username is not None or parts.query or parts.fragment:
+        raise UsageInvalid(f"{BASE_URL_NAME} must be a plain address such as {DEFAULT_BASE_URL}")
+    is_loopback = is_loopback_host(host)
+    if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
+        raise UsageInvalid(f"{BASE_URL_NAME} must begin with https:// (http:// only for this machine)")
+    return Endpoint(url, is_loopback)
+
+
+def is_loopback_host(host: str) -> bool:
+    """Say whether a host name or address is this machine."""
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

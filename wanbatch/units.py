@@ -1,0 +1,40 @@
+"""Units as users write them: durations such as `90s`, rates such as `60/min`, and both as people read them."""
+
+from __future__ import annotations
+
+import re
+
+_SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|sec|min|m|h|d)")
+_RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(?:/\s*(s|min|h))?")
+
+
+def parse_duration_s(text: str) -> float:
+    """Read `90s`, `15min`, `2h` as seconds. Raises ValueError."""
+    match = _DURATION.fullmatch(text.strip())
+    if match is None:
+        raise ValueError(f"'{text}' is no duration: write 90s, 15min or 2h")
+    return float(match[1]) * _SECONDS[match[2]]
+
+
+def parse_rate_per_min(text: str) -> float:
+    """Read `60/min`, `10/s` or a bare number a minute. Raises ValueError, also for 0."""
+    match = _RATE.fullmatch(text.strip())
+    per_min = float(match[1]) * 60 / _SECONDS[match[2] or "min"] if match else 0.0
+    if per_min <= 0:
+        raise ValueError(f"'{text}' is no rate: write 60/min or 10/s")
+    return per_min
+
+
+def duration_text(seconds: float | None) -> str:
+    """Return `3 min 25 s`, `2 h 05 min`, `4.2 s`, or `unknown`."""
+    if seconds is None:
+        return "unknown"
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"

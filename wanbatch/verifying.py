@@ -1,0 +1,78 @@
+"""Verifying: the clips on disk held against the hashes in the state file."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from pathlib import Path
+
+from wanbatch.download import Part, publish, settle, sha256_of
+from wanbatch.errors import MediaInvalid, StateInvalid
+from wanbatch.lifecycle import State, Take
+from wanbatch.provider import Fetched, Progress, Provider
+from wanbatch.state import StateReader
+
+
+@dataclass(frozen=True)
+class Check:
+    """One clip: `verdict` is ok, missing or altered."""
+
+    take_id: int
+    take: str
+    file: str
+    verdict: str
+
+
+def verify_output(output: Path) -> list[Check]:
+    """Hash every verified clip. Raises StateInvalid where the state file itself is damaged."""
+    with StateReader.open(output) as reader:
+        reader.check()
+        takes = reader.takes()
+    return [
+        Check(take.take_id, take.label, take.file, verdict_on(output, take.file, take.sha256))
+        for take in takes
+        if take.state is State.VERIFIED and take.file is not None
+    ]
+
+
+def verdict_on(output: Path, file: str, sha256: str | None) -> str:
+    """Say how a clip stands: ok, missing or altered. Raises StateInvalid for a path outside the output folder."""
+    path = (output / file).resolve()
+    if not path.is_relative_to(output.resolve()):
+        raise StateInvalid(f"the state file names a clip outside its folder: {file}")
+    if not path.is_file():
+        return "missing"
+    return "ok" if sha256_of(path) == sha256 else "altered"
+
+
+async def refetch(output: Path, take: Take, provider: Provider) -> str:
+    """Fetch the clip of a verified take again by its generation id. Never submits anything.
+
+    Returns an empty text where the recorded bytes are back, else why not. A file that was altered is kept beside
+    the clip under another name.
+    """
+    assert take.file is not None
+    assert take.generation_id is not None
+    assert take.sha256 is not None
+    answer = await provider.poll(take.generation_id)
+    if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
+        return "the provider does not tell where it is"
+    if answer.link is None:
+        return "the provider gives no link to it any more"
+    final = output / take.file
+    part = final.with_name(f"{final.name}.part")
+    with Part(part) as sink:
+        got = await provider.fetch(answer.link, sink.write)
+    if not isinstance(got, Fetched):
+        return got.message
+    try:
+        settled = await asyncio.to_thread(settle, part)
+    except MediaInvalid as error:
+        return f"no whole clip came: {error}"
+    if settled.sha256 != take.sha256:
+        part.unlink(missing_ok=True)
+        return "the provider now has other bytes than those verified"
+    if final.exists():
+        final.rename(final.with_name(f"{final.stem}.altered{final.suffix}"))
+    await asyncio.to_thread(publish, part, final, take.sha256)
+    return ""
