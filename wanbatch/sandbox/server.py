@@ -1,0 +1,135 @@
+"""Serving the sandbox on loopback: the API on one port, the clip host on another."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+import sys
+from asyncio import Transport
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import uvicorn
+from starlette.requests import Request
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from wanbatch.clock import LoopClock, system_now
+from wanbatch.errors import LocalFault
+from wanbatch.sandbox.account import open_account
+from wanbatch.sandbox.app import Sandbox
+from wanbatch.sandbox.options import SandboxOptions
+
+_TRANSPORTS: dict[tuple[str, int], Transport] = {}
+
+
+class _Droppable(H11Protocol):
+    """An HTTP connection that can be found by its peer, so that a fault can cut it."""
+
+    def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if self.client is not None:
+            _TRANSPORTS[self.client] = transport
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self.client is not None:
+            _TRANSPORTS.pop(self.client, None)
+        super().connection_lost(exc)
+
+
+async def _cut(request: Request) -> None:
+    """Close the connection of a request without a word."""
+    assert request.client is not None
+    transport = _TRANSPORTS.get((request.client.host, request.client.port))
+    if transport is not None:
+        transport.abort()
+    await asyncio.sleep(0.02)
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Any:
+        yield
+
+
+def serve(options: SandboxOptions, *, on_ready: Callable[[str], None], stop_on_stdin_eof: bool = False) -> None:
+    """Serve until interrupted. `on_ready` gets the base URL once both ports answer.
+
+    Raises LocalFault where the port is taken or the account cannot be kept.
+    """
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(_serve(options, on_ready, stop_on_stdin_eof=stop_on_stdin_eof))
+
+
+async def _serve(options: SandboxOptions, on_ready: Callable[[str], None], *, stop_on_stdin_eof: bool) -> None:
+    account, now = open_account(options, system_now().timestamp())
+    clock = LoopClock(datetime.fromtimestamp(now, UTC), options.speed)
+    with _listener(options.host, options.port) as api_socket, _listener(options.host, 0) as clip_socket:
+        sandbox = Sandbox(options, account, clock, _origin(clip_socket))
+        sandbox.drop = _cut
+        logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
+        servers = [_server(sandbox.api), _server(sandbox.clips)]
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            with contextlib.suppress(NotImplementedError):
+                loop.add_signal_handler(number, stopping.set)
+        if stop_on_stdin_eof:
+            loop.add_reader(sys.stdin.fileno(), lambda: _at_eof(stopping, loop))
+        async with asyncio.TaskGroup() as group:
+            for server, listener in zip(servers, (api_socket, clip_socket), strict=True):
+                group.create_task(server.serve(sockets=[listener]))
+            while not all(server.started for server in servers):  # noqa: ASYNC110  uvicorn has no event for it
+                await asyncio.sleep(0.005)
+            on_ready(_origin(api_socket))
+            await stopping.wait()
+            for server in servers:
+                server.should_exit = True
+                server.force_exit = True
+        sandbox.close()
+
+
+def _at_eof(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
+    if not os.read(sys.stdin.fileno(), 4096):
+        loop.remove_reader(sys.stdin.fileno())
+        stopping.set()
+
+
+def _server(app: Any) -> uvicorn.Server:
+    config = uvicorn.Config(
+        app,
+        http=_Droppable,
+        ws="none",
+        lifespan="off",
+        log_level="critical",
+        access_log=False,
+        server_header=False,
+        date_header=False,
+        timeout_keep_alive=60,
+    )
+    return _Server(config)
+
+
+def _listener(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(256)
+        listener.setblocking(False)
+    except OSError as error:
+        listener.close()
+        raise LocalFault(f"the sandbox cannot listen on {host}:{port}: {error.strerror}") from error
+    return listener
+
+
+def _origin(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
