@@ -11,7 +11,7 @@ import ipaddress
 import logging
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from random import Random
@@ -215,8 +215,7 @@ class AimlApi:
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
             reraise=True,
         )
-        once: Callable[[], Awaitable[bytes | NoAnswer]] = lambda: self._read_once(path, params, cap_bytes)  # noqa: E731
-        answer: bytes | NoAnswer = await retrying(once)
+        answer: bytes | NoAnswer = await retrying(self._read_once, path, params, cap_bytes)
         return answer
 
     async def _read_once(self, path: str, params: Mapping[str, str], cap_bytes: int) -> bytes | NoAnswer:

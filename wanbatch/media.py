@@ -64,7 +64,7 @@ def check_clip(path: Path) -> Probe:
 def write_poster(clip: Path, poster: Path) -> None:
     """Write a JPEG of one frame of a checked clip. Raises MediaInvalid, or OSError where the disk fails."""
     with _opened(clip) as container:
-        picture = _frame_at(container, POSTER_AT).to_image()
+        picture = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
     picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
     part = poster.with_name(poster.name + ".part")
     picture.save(part, "JPEG", quality=82, optimize=True)
@@ -238,8 +238,8 @@ class ClipSpec:
 def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: float, target: Path) -> None:
     """Encode a clip: H.264 with the index in front, AAC with a tone where sound is wanted.
 
-    A picture is YUV 4:2:0 as one array of 1.5 times the height by the width (the two colour planes follow the brightness);
-    it is copied before the next is asked for, so one array may be painted over and over. `tone_hz` is a pitch.
+    A picture is YUV 4:2:0 as one array of 1.5 times the height by the width, the colour planes after the
+    brightness. It is copied before the next is asked for, so one array may be painted over and over.
     The same arguments give the same bytes. The interpreter is free for other threads while a frame is encoded.
     """
     with av.open(
@@ -264,7 +264,7 @@ def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: 
 def _planes_within(frame: VideoFrame) -> list[NDArray[np.uint8]]:
     """Return the planes of a frame as views: writing into them changes the frame."""
     return [
-        np.frombuffer(plane, np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
+        np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]
         for plane in frame.planes
     ]
 

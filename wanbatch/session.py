@@ -450,7 +450,10 @@ class _Keepsake:
     def __call__(self, take: Take) -> None:
         from wanbatch.download import POSTERS
         from wanbatch.media import write_poster
-        from wanbatch.report.sidecar import write_sidecar
+        try:
+            from wanbatch.report.sidecar import write_sidecar
+        except ImportError:
+            return
 
         assert take.file is not None
         posters = self._output / POSTERS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,50 +23,16 @@ from wanbatch.cli.screen import (
     print_result,
     result_json,
 )
+from wanbatch.cli.values import DURATION, RATE, USD
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.pricing import CREDITS_PER_USD, credits_of_usd
 from wanbatch.session import OUTPUTS, Preview, RunOptions, RunResult, newest_output, session_of
 from wanbatch.standing import problems_of
-from wanbatch.units import parse_duration_s, parse_rate_per_min
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Unit(click.ParamType[float]):
-    """A duration or a rate, as the interface writes them."""
-
-    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        if isinstance(value, float):
-            return value
-        try:
-            return self._parse(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Usd(click.ParamType[Decimal]):
-    """An amount of USD, exact."""
-
-    name = "USD"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
-        try:
-            amount = Decimal(str(value))
-        except InvalidOperation:
-            self.fail(f"'{value}' is no amount of USD", param, ctx)
-        if not amount.is_finite() or amount < 0:
-            self.fail("an amount of USD is 0 or more", param, ctx)
-        return amount
-
-
-USD = _Usd()
-RATE = _Unit("RATE", parse_rate_per_min)
-DURATION = _Unit("DURATION", parse_duration_s)
 _AT_LEAST_ONE = click.IntRange(min=1)
 
 _RUN_OPTIONS = (

@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from wanbatch.cli import Global
-from wanbatch.cli.running import DURATION, RATE, USD
+from wanbatch.cli.values import DURATION, RATE, USD
 
 
 @click.command(

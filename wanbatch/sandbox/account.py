@@ -143,7 +143,9 @@ class Account:
         ).fetchone()
         if row is None or (key is not None and row[2] != key):
             return None
-        return Generation(*row[:4], json.loads(row[4]), *row[5:9], row[9] or "")
+        seq, found_id, owner, client_id, body, at, credit_count, starts_at, ends_at, failure = row
+        told = (float(at), int(credit_count), float(starts_at), float(ends_at))
+        return Generation(seq, found_id, owner, client_id, json.loads(body), *told, failure or "")
 
     def running(self, now: float) -> int:
         """How many generations have not ended."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import av
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from wanbatch.media import ClipSpec, Plane, Planes, encode_clip, planes_of
+from wanbatch.media import ClipSpec, encode_clip
 from wanbatch.sandbox.models import FPS, Made
 
 _INK, _DIM = (236, 236, 240), (150, 152, 160)
@@ -32,7 +34,8 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path) -> None:
     """Write the clip of a generation: the size, length, frame rate and sound ordered. Slow; deterministic."""
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
-    encode_clip(target, spec, planes_of(draw_slate(generation_id, body, made)), _painter(spec))
+    tone_hz = 220 * 2 ** (int(hashlib.sha256(generation_id.encode()).hexdigest(), 16) % 12 / 12)
+    encode_clip(spec, _frames(spec, _yuv(draw_slate(generation_id, body, made)).copy()), tone_hz, target)
 
 
 def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image.Image:
@@ -61,8 +64,8 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     return image
 
 
-def _painter(spec: ClipSpec) -> Callable[[int, Planes], None]:
-    """Return what changes from frame to frame: the timecode and the progress bar, in brightness only."""
+def _frames(spec: ClipSpec, picture: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
+    """Yield the frames: one array, in which only the timecode and the progress bar change, in brightness alone."""
     unit = min(spec.width, spec.height) / 720
     atlas = _atlas(round(46 * unit))
     glyph_height, glyph_width = next(iter(atlas.values())).shape
@@ -70,23 +73,24 @@ def _painter(spec: ClipSpec) -> Callable[[int, Planes], None]:
     top = spec.height - round(196 * unit) + round(100 * unit)
     bar = slice(spec.height - round(34 * unit), spec.height - round(24 * unit))
     bar_left, bar_right = round(44 * unit), spec.width - round(44 * unit)
-    frames = spec.fps * spec.duration_s
-
-    def paint(number: int, planes: Planes) -> None:
+    picture[bar, bar_left:bar_right] = 50
+    for number in range(spec.frames):
         seconds, frame = divmod(number, spec.fps)
         text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frame:02d}"
         for place, char in enumerate(text):
             at = left + place * glyph_width
-            planes.y[top : top + glyph_height, at : at + glyph_width] = atlas[char]
-        done = bar_left + (bar_right - bar_left) * (number + 1) // frames
-        planes.y[bar, bar_left:done] = 200
-        if number == 0:
-            planes.y[bar, done:bar_right] = 50
-
-    return paint
+            picture[top : top + glyph_height, at : at + glyph_width] = atlas[char]
+        picture[bar, bar_left : bar_left + (bar_right - bar_left) * (number + 1) // spec.frames] = 200
+        yield picture
 
 
-def _atlas(size_px: int) -> dict[str, Plane]:
+def _yuv(image: Image.Image) -> NDArray[np.uint8]:
+    frame = av.VideoFrame.from_image(image).reformat(format="yuv420p")  # type: ignore[no-untyped-call]
+    array: NDArray[np.uint8] = frame.to_ndarray()
+    return array
+
+
+def _atlas(size_px: int) -> dict[str, NDArray[np.uint8]]:
     """Draw each digit once, as brightness on the panel's grey; all of one size, even in both directions."""
     font = _font(size_px)
     width = max(round(font.getlength(char)) for char in _DIGITS) + 2
@@ -96,7 +100,7 @@ def _atlas(size_px: int) -> dict[str, Plane]:
     for char in _DIGITS:
         image = Image.new("RGB", (width, height), _PANEL)
         ImageDraw.Draw(image).text((width / 2, height / 2), char, font=font, fill=_INK, anchor="mm")
-        atlas[char] = planes_of(image).y.copy()
+        atlas[char] = _yuv(image)[:height, :width].copy()
     return atlas
 
 

@@ -1,0 +1,47 @@
+"""Values on the command line: durations, rates and money, with errors that say how to write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal, InvalidOperation
+from typing import Any
+
+import click
+
+from wanbatch.units import parse_duration_s, parse_rate_per_min
+
+
+class _Unit(click.ParamType[float]):
+    """A duration or a rate, as the interface writes them."""
+
+    def __init__(self, name: str, parse: Callable[[str], float]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return self._parse(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Usd(click.ParamType[Decimal]):
+    """An amount of USD, exact."""
+
+    name = "USD"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            amount = Decimal(str(value))
+        except InvalidOperation:
+            self.fail(f"'{value}' is no amount of USD", param, ctx)
+        if not amount.is_finite() or amount < 0:
+            self.fail("an amount of USD is 0 or more", param, ctx)
+        return amount
+
+
+USD = _Usd()
+RATE = _Unit("RATE", parse_rate_per_min)
+DURATION = _Unit("DURATION", parse_duration_s)
