@@ -1,0 +1,30 @@
+# Each target does all its own set-up; nothing is done twice. The environment is .venv in this folder.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: demo test lint bench clean
+
+demo: .venv/.ready
+	$(BIN)/wanbatch demo
+
+test: .venv/.ready-dev
+	$(BIN)/python -m pytest -n auto -q
+
+lint: .venv/.ready-dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: .venv/.ready-dev
+	$(BIN)/python benchmarks/run_all.py
+
+.venv/.ready: pyproject.toml .ci/venv
+	PYTHON="$(PYTHON)" sh .ci/venv .
+	@touch $@
+
+.venv/.ready-dev: pyproject.toml .ci/venv
+	PYTHON="$(PYTHON)" sh .ci/venv '.[dev]'
+	@touch .venv/.ready $@
+
+clean:
+	rm -rf .venv

@@ -1,0 +1,28 @@
+"""What every test shares: clips made once, since a slate of any size is the same work."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+_MADE: dict[tuple[Any, ...], bytes] = {}
+
+
+@pytest.fixture
+def quick_clips(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Render one real clip a size and length, and hand out copies that differ in a trailing box."""
+    from wanbatch.sandbox import slate
+
+    real = slate.render
+
+    def render(generation_id: str, body: Any, made: Any, target: Path) -> None:
+        key = (made.width, made.height, made.duration_s, made.has_audio)
+        if key not in _MADE:
+            real("a-generation", body, made, target)
+            _MADE[key] = target.read_bytes()
+        mark = generation_id.encode()
+        target.write_bytes(_MADE[key] + (8 + len(mark)).to_bytes(4) + b"free" + mark)
+
+    monkeypatch.setattr(slate, "render", render)
