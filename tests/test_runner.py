@@ -88,7 +88,7 @@ def test_a_removed_shot_that_runs_is_still_downloaded(tmp_path: Path) -> None:
     world.run(batch_of(2))
     world.observe = None
     world.run(batch_of(1))
-    assert (world.submits, states(world)) == (2, ["verified", "superseded"])
+    assert (world.submits, states(world)) == (2, ["verified", "verified"])
     assert (tmp_path / "out" / "clips" / "sh001_t1.mp4").exists()
 
 

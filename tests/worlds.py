@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
+from unittest import mock
 
 import httpx
 
@@ -77,8 +78,13 @@ class JumpingLoop(asyncio.SelectorEventLoop):
 def jump(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
     """Run a coroutine function in a loop of its own whose time jumps."""
     loop = JumpingLoop()
+
+    async def in_our_threads(function: Callable[..., Any], *arguments: Any, **_: Any) -> Any:
+        return await loop.run_in_executor(None, function, *arguments)
+
     try:
-        return loop.run_until_complete(main())
+        with mock.patch("anyio.to_thread.run_sync", in_our_threads):  # its own threads would be jumped over
+            return loop.run_until_complete(main())
     finally:
         for task in asyncio.all_tasks(loop):
             task.cancel()

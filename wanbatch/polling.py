@@ -101,7 +101,9 @@ class Polling:
         last = self._asked_at.pop(take_id, None)
         self._queued_at.pop(take_id, None)
         desk.durations.add(take.order.price_class, self._age_s(take))
-        taken = desk.record(take_id, Fact.COMPLETED, {"last_running_at": last.isoformat() if last else None})
+        taken = desk.record(
+            take_id, Fact.COMPLETED, {"last_running_at": last.isoformat(timespec="milliseconds") if last else None}
+        )
         desk.board.generation_ended()
         self._linked(taken, answer)
 

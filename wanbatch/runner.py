@@ -17,6 +17,8 @@ from wanbatch.plan import submit_order
 from wanbatch.polling import Polling
 from wanbatch.submitting import Submitting, lost_text
 
+Work = Callable[[int], Coroutine[Any, Any, None]]
+
 POST_GRACE_S = 30.0  # how long a stop waits for answers of POSTs that are out: each saves a generation id
 STOP_GRACE_S = 3.0
 LEDGER_WAIT_S = 180.0
@@ -148,25 +150,23 @@ class Runner:
         match step:
             case Submit(take_id):
                 if self._submitting.begin(take_id):
-                    self._spawn(group, self._posts, take_id, self._submitting.send(take_id))
+                    self._spawn(group, self._posts, take_id, self._submitting.send)
             case Poll(take_id):
-                self._spawn(group, self._others, take_id, self._polling.poll(take_id))
+                self._spawn(group, self._others, take_id, self._polling.poll)
             case Download(take_id):
-                self._spawn(group, self._others, take_id, self._fetching.fetch(take_id))
+                self._spawn(group, self._others, take_id, self._fetching.fetch)
 
-    def _spawn(
-        self, group: asyncio.TaskGroup, kind: set[asyncio.Task[None]], take_id: int, work: Coroutine[Any, Any, None]
-    ) -> None:
+    def _spawn(self, group: asyncio.TaskGroup, kind: set[asyncio.Task[None]], take_id: int, work: Work) -> None:
         task = group.create_task(self._guarded(take_id, work))
         kind.add(task)
         task.add_done_callback(kind.discard)
         task.add_done_callback(lambda _: self._desk.wake.set())
 
-    async def _guarded(self, take_id: int, work: Coroutine[Any, Any, None]) -> None:
+    async def _guarded(self, take_id: int, work: Work) -> None:
         """Keep one worker's failure from the others."""
         desk = self._desk
         try:
-            await work
+            await work(take_id)
         except WanbatchError as error:
             desk.halt(error.exit_code, str(error))
         except OSError as error:

@@ -1,0 +1,512 @@
+"""The pure layer: recipes, lifecycle, plan, prices, pacing, purse, units."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wanbatch.batch import DEFAULT_MODEL, Batch, Recipe, Shot, derived_seed
+from wanbatch.errors import ExitCode, most_urgent
+from wanbatch.lifecycle import TRANSITIONS, Entry, Fact, State, Take, TransitionForbidden, advance, fold
+from wanbatch.models import PriceClass, order_of
+from wanbatch.pacing import (
+    Board,
+    Bucket,
+    Done,
+    Download,
+    Durations,
+    InFlight,
+    Poll,
+    Rates,
+    Submit,
+    Wait,
+    backoff_s,
+    eta_s,
+    next_poll_s,
+)
+from wanbatch.plan import make_plan, submit_order
+from wanbatch.pricing import (
+    Quote,
+    best_quote,
+    credits_of_usd,
+    estimate,
+    listed_quote,
+    read_credits,
+    usd,
+    usd_text,
+)
+from wanbatch.purse import Fit, Purse
+from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
+
+AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
+CLASS = PriceClass(DEFAULT_MODEL, "1080p", 10)
+
+
+def shot(name: str = "a", takes: int = 1, **request: object) -> Shot:
+    return Shot(name, 0, {"model": DEFAULT_MODEL, "prompt": "p", **request}, takes=takes)
+
+
+def take_of(each: Shot, slot: int = 1, number: int = 1, take_id: int = 1, **fields: object) -> Take:
+    return Take(take_id, each.id, number, each.recipes[slot - 1].canonical, **fields)  # type: ignore[arg-type]
+
+
+# --- recipes
+
+
+@given(st.permutations(["prompt", "model", "duration", "seed"]))
+def test_the_order_of_keys_does_not_make_another_recipe(names: list[str]) -> None:
+    values = {"prompt": "ü", "model": "m", "duration": 5, "seed": 1}
+    assert Recipe.of({name: values[name] for name in names}) == Recipe.of(values)
+
+
+@pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": {1, 2}}])
+def test_what_json_cannot_say_is_no_recipe(body: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        Recipe.of(body)
+
+
+def test_takes_of_a_shot_have_seeds_of_their_own() -> None:
+    given_seed = [recipe.body["seed"] for recipe in replace(shot(takes=3), seed=7).recipes]
+    derived = [recipe.body["seed"] for recipe in shot(takes=2).recipes]
+    assert (given_seed, derived) == ([7, 8, 9], [derived_seed("a", 1), derived_seed("a", 2)])
+
+
+def test_omitted_shots_want_nothing() -> None:
+    batch = Batch("b", (shot("a"), replace(shot("b"), omit=True)))
+    assert [each.id for each, _, _ in batch.wanted()] == ["a"]
+
+
+def test_an_order_fills_in_the_documented_defaults() -> None:
+    order = order_of(shot().recipes[0])
+    assert (order.resolution, order.duration_s, order.frame_size, order.has_audio) == ("1080p", 10, (1920, 1080), True)
+
+
+def test_an_unknown_model_orders_nothing_that_is_known() -> None:
+    order = order_of(Recipe.of({"model": "other/model", "prompt": "p"}))
+    assert (order.resolution, order.duration_s, order.frame_size, str(order.price_class)) == (None, None, None, "model")
+
+
+# --- lifecycle
+
+
+@pytest.mark.parametrize(("state", "fact"), list(itertools.product(State, Fact)), ids=str)
+def test_only_listed_moves_can_happen(state: State, fact: Fact) -> None:
+    data = {
+        "attempt": 1, "request_id": "r", "recipe_json": "{}", "warning": "w", "by": "user", "generation_id": "g",
+        "number": 1,
+    }  # fmt: skip
+    take = take_of(shot(), state=state, generation_id="g", tries=1)
+    if (state, fact) in TRANSITIONS:
+        assert advance(take, Entry(fact, AT, data)).state is TRANSITIONS[state, fact]
+    else:
+        with pytest.raises(TransitionForbidden):
+            advance(take, Entry(fact, AT, data))
+
+
+def test_a_verified_take_never_changes_its_state() -> None:
+    assert {after for (before, _), after in TRANSITIONS.items() if before is State.VERIFIED} == {State.VERIFIED}
+
+
+def test_a_queued_take_is_planned_again_only_after_a_proven_failure() -> None:
+    ways = {(before, fact) for (before, fact), after in TRANSITIONS.items() if after is State.PLANNED}
+    assert {before for before, _ in ways} == {State.PLANNED, State.SUBMITTING, State.FAILED, *()} | {State.PLANNED}
+
+
+def test_a_held_take_without_an_id_is_not_looked_at_again() -> None:
+    take = take_of(shot(), state=State.HELD)
+    with pytest.raises(TransitionForbidden):
+        advance(take, Entry(Fact.LOOKED_AGAIN, AT, {}))
+
+
+def test_a_fold_must_begin_with_planned() -> None:
+    with pytest.raises(TransitionForbidden):
+        fold(1, "a", [Entry(Fact.COMPLETED, AT, {})])
+
+
+def test_a_429_does_not_count_as_a_try() -> None:
+    take = take_of(shot())
+    for attempt in (1, 2):
+        take = advance(take, Entry(Fact.SUBMIT_STARTED, AT, {"attempt": attempt, "request_id": f"r{attempt}"}))
+        take = advance(take, Entry(Fact.TURNED_AWAY, AT, {"error": "busy"}))
+    assert (take.attempts, take.tries, take.state, take.resend) == (2, 0, State.PLANNED, False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "committed"),
+    [
+        ({"state": State.PLANNED, "credits_estimated": 5}, 0),
+        ({"state": State.FAILED, "credits_held": 5}, 0),
+        ({"state": State.SUBMITTING, "credits_estimated": 5}, 5),
+        ({"state": State.HELD, "credits_estimated": None}, None),
+        ({"state": State.QUEUED, "credits_held": 7, "credits_estimated": 5}, 7),
+        ({"state": State.VERIFIED, "credits_held": 7, "credits_charged": 6}, 6),
+        ({"state": State.FAILED, "credits_charged": 6}, 6),
+    ],
+)
+def test_unknown_is_never_zero(fields: dict[str, object], committed: int | None) -> None:
+    assert take_of(shot(), **fields).credits_committed == committed
+
+
+def test_a_warning_is_noted_once() -> None:
+    take = take_of(shot())
+    for text in ("a", "b", "a"):
+        take = advance(take, Entry(Fact.WARNED, AT, {"warning": text}))
+    assert take.warning == "a; b"
+
+
+# --- plan
+
+
+def test_unchanged_takes_are_never_bought_again() -> None:
+    each = shot()
+    plan = make_plan(Batch("b", (each,)), [take_of(each, state=State.VERIFIED)])
+    assert (plan.changes, plan.counts) == ((), {"done": 1})
+
+
+@pytest.mark.parametrize("state", [each for each in State if each is not State.PLANNED])
+def test_a_changed_shot_is_planned_anew_beside_the_old_take(state: State) -> None:
+    plan = make_plan(Batch("b", (shot(prompt="new"),)), [take_of(shot(), state=state)])
+    assert [type(change).__name__ for change in plan.changes] == ["Create", "Supersede"]
+    assert plan.changes[0].number == 2  # type: ignore[union-attr]
+
+
+def test_a_take_that_was_never_sent_follows_the_manifest() -> None:
+    plan = make_plan(Batch("b", (shot(prompt="new"),)), [take_of(shot())])
+    assert [type(change).__name__ for change in plan.changes] == ["Replan"]
+
+
+def test_what_failed_is_not_bought_again_by_itself() -> None:
+    each = shot()
+    plan = make_plan(Batch("b", (each,)), [take_of(each, state=State.FAILED)])
+    assert (plan.changes, plan.counts) == ((), {"failed": 1})
+
+
+def test_more_takes_of_a_shot_keep_those_there_are() -> None:
+    plan = make_plan(Batch("b", (shot(takes=3),)), [take_of(shot(), state=State.VERIFIED)])
+    assert [(change.number, change.recipe) for change in plan.changes] == [  # type: ignore[union-attr]
+        (2, shot(takes=3).recipes[1]),
+        (3, shot(takes=3).recipes[2]),
+    ]
+
+
+def test_a_removed_shot_keeps_what_is_paid_and_drops_what_is_not() -> None:
+    gone, other = shot("gone", takes=2), shot("other")
+    takes = [take_of(gone, 1, 1, 1, state=State.GENERATING), take_of(gone, 2, 2, 2)]
+    first = make_plan(Batch("b", (gone, other)), [])
+    plan = make_plan(Batch("b", (other,)), takes, first.shots)
+    assert [type(change).__name__ for change in plan.changes] == ["Create", "Supersede"]
+    assert ([take.take_id for take in plan.in_progress], plan.removed, plan.shots[-1].removed) == ([1], 1, True)
+
+
+def test_an_omitted_shot_keeps_its_takes_current() -> None:
+    each = shot()
+    plan = make_plan(Batch("b", (replace(each, omit=True),)), [take_of(each, state=State.VERIFIED)])
+    assert (plan.changes, plan.counts) == ((), {"stale": 1, "omitted": 1})
+
+
+@given(st.lists(st.integers(1, 4), min_size=1, max_size=5), st.randoms())
+@settings(max_examples=50, derandomize=True)
+def test_planning_twice_changes_nothing_more(sizes: list[int], rng: Random) -> None:
+    batch = Batch("b", tuple(shot(f"s{n}", takes=size) for n, size in enumerate(sizes)))
+    plan = make_plan(batch, [])
+    takes = [
+        Take(number, change.shot_id, change.number, change.recipe.canonical, state=rng.choice(list(State)))  # type: ignore[union-attr]
+        for number, change in enumerate(plan.changes, 1)
+    ]
+    assert make_plan(batch, takes, plan.shots).changes == ()
+
+
+def test_longest_goes_first_then_story_order() -> None:
+    each = [shot("a", duration=5), shot("b", duration=15), shot("c", duration=15)]
+    takes = [take_of(one, take_id=n) for n, one in enumerate(each)]
+    ordinals = {"a": 0, "b": 1, "c": 2}
+    assert [take.shot_id for take in submit_order(takes, ordinals.__getitem__)] == ["b", "c", "a"]
+
+
+# --- money
+
+
+@pytest.mark.parametrize(
+    ("value", "credit_count"),
+    [
+        (3150000, 3150000), (3150000.0, 3150000), (0, 0), ("3150000", None), (-1, None), (1e30, None), (True, None),
+        (float("nan"), None), (1.5, None), (None, None), (float("inf"), None), ([], None),
+    ],
+)  # fmt: skip
+def test_only_whole_credits_are_money(value: object, credit_count: int | None) -> None:
+    assert read_credits(value) == credit_count
+
+
+def test_credits_and_usd_are_exact() -> None:
+    assert (usd(3_150_000), credits_of_usd(Decimal("1.5750009")), usd_text(None)) == (
+        Decimal("1.575"),
+        3_150_001,
+        "unknown",
+    )
+
+
+def variants(*rows: dict[str, object], dimensions: object = ("resolution", "duration")) -> dict[str, object]:
+    names = list(dimensions) if isinstance(dimensions, tuple) else dimensions
+    return {"kind": "variants", "currency": "USD", "dimensions": names, "variants": list(rows)}
+
+
+_ROW = {"resolution": "1080p", "duration": 10, "price": 1.575, "per": "video"}
+
+
+@pytest.mark.parametrize(
+    ("pricing", "credit_count"),
+    [
+        (variants(_ROW), 3_150_000),
+        (variants(_ROW, {**_ROW, "resolution": "720p"}), 3_150_000),
+        (variants({**_ROW, "price": "0.1575", "per": "second"}), 3_150_000),
+        (variants({"parameters": {"resolution": "1080P", "duration": "10"}, "price": 1.575, "per": "generation"}), 3_150_000),
+        ({"kind": "fixed", "currency": "USD", "units": [{"price": 0.1575, "per": "second"}]}, 3_150_000),
+        (variants(_ROW, _ROW), None),
+        (variants({**_ROW, "per": "frame"}), None),
+        (variants({**_ROW, "price": -1}), None),
+        (variants({**_ROW, "price": 0}), None),
+        (variants({**_ROW, "price": True}), None),
+        (variants({**_ROW, "price": "NaN"}), None),
+        (variants({**_ROW, "price": "cheap"}), None),
+        (variants({**_ROW, "price": 0.0000001}), None),
+        (variants(_ROW, dimensions=("resolution", "style")), None),
+        (variants(_ROW, dimensions="resolution"), None),
+        ({"kind": "variable"}, None),
+        ({"kind": "variants", "variants": {}}, None),
+        ({**variants(_ROW), "currency": "EUR"}, None),
+        (None, None),
+        ("free", None),
+    ],
+)  # fmt: skip
+def test_an_unreadable_price_is_unknown(pricing: object, credit_count: int | None) -> None:
+    assert listed_quote(pricing, CLASS).credits == credit_count
+
+
+def test_a_price_by_the_second_needs_the_seconds() -> None:
+    pricing = {"kind": "fixed", "units": [{"price": 0.1, "per": "second"}]}
+    assert listed_quote(pricing, PriceClass("m", None, None)).credits is None
+
+
+def test_the_most_trustworthy_price_wins() -> None:
+    listed = Quote(5, "list")
+    nowhere = PriceClass("m", "720p", 5)
+    assert [
+        best_quote(CLASS, {CLASS: 7}, listed).credits,
+        best_quote(CLASS, {}, listed).credits,
+        best_quote(CLASS, {}, None).credits,
+        best_quote(nowhere, {}, Quote(None, "list")).credits,
+        best_quote(PriceClass("m", None, None), {}, None).credits,
+    ] == [7, 5, 3_150_000, None, None]
+
+
+def test_an_estimate_counts_what_it_cannot_price() -> None:
+    total = estimate([CLASS, CLASS, PriceClass("m", None, None)], {CLASS: Quote(5, "list")})
+    assert (total.credits, total.takes, total.unpriced) == (10, 3, 1)
+
+
+@pytest.mark.parametrize(
+    ("cap", "price", "spent", "fit"),
+    [
+        (None, None, 0, Fit.YES),
+        (10, 5, 5, Fit.YES),
+        (10, 5, 6, Fit.NO),
+        (10, None, 9, Fit.ALONE),
+        (10, None, 10, Fit.NO),
+    ],
+)
+def test_the_cap_decides_before_each_submit(cap: int | None, price: int | None, spent: int, fit: Fit) -> None:
+    order_class = take_of(shot()).order.price_class
+    purse = Purse(cap, {order_class: Quote(price, "test")})
+    purse.follow(None, take_of(shot(), state=State.VERIFIED, credits_charged=spent))
+    assert purse.fit(take_of(shot("b"))) is fit
+
+
+def test_under_a_cap_a_take_of_unknown_cost_stops_the_rest() -> None:
+    purse = Purse(10**9, {})
+    purse.follow(None, take_of(shot(), state=State.HELD))
+    assert (purse.fit(take_of(shot("b"))), purse.uncosted) == (Fit.NO, 1)
+
+
+def test_a_hold_over_the_quote_is_a_surprise_once() -> None:
+    take = take_of(shot())
+    purse = Purse(None, {take.order.price_class: Quote(100, "test")})
+    assert [purse.learn(take, 110), purse.learn(take, 122), purse.learn(take, 122)] == [False, True, False]
+
+
+# --- pacing
+
+
+@given(st.integers(0, 100), st.randoms(use_true_random=False))
+def test_a_backoff_is_a_second_to_a_minute(failures: int, rng: Random) -> None:
+    assert 1 <= backoff_s(failures, rng) <= 60
+
+
+@given(st.lists(st.floats(0, 20), min_size=1, max_size=60), st.floats(0.05, 5))
+@settings(max_examples=60, derandomize=True)
+def test_a_bucket_never_lets_more_through_than_its_rate(pauses: list[float], per_s: float) -> None:
+    bucket, now, times = Bucket(per_s), 0.0, []
+    for pause in pauses:
+        now = max(now + pause, bucket.ready_at(now + pause))
+        bucket.take(now)
+        times.append(now)
+    gaps = [after - before for before, after in itertools.pairwise(times)]
+    assert all(gap >= 1 / per_s - 1e-6 for gap in gaps)
+
+
+def test_places_grow_with_acceptances_and_hold_at_a_429() -> None:
+    flight = InFlight(cap=5)
+    for _ in range(9):
+        flight = flight.accepted()
+    held = flight.turned_away(3)
+    assert (flight.allowed, held.allowed, held.accepted().allowed) == (5, 3, 3)
+    for _ in range(9):
+        held = held.ended()
+    assert held.allowed == 4
+    assert InFlight(cap=5).ended() == InFlight(cap=5)
+
+
+def test_durations_say_nothing_before_there_are_enough() -> None:
+    durations = Durations()
+    for seconds in (200.0, 100.0, 300.0):
+        durations.add(CLASS, seconds)
+    before = durations.quantile_s(CLASS, 0.1)
+    durations.add(CLASS, 150.0)
+    assert (before, durations.quantile_s(CLASS, 0.1), durations.mean_s()) == (None, 100.0, 187.5)
+    assert Durations().mean_s() is None
+
+
+@pytest.mark.parametrize(
+    ("age_s", "earliest_s", "is_queued", "wait_s"),
+    [(5, None, False, 10), (5, 150, True, 10), (5, 150, False, 145), (148, 150, False, 10), (700, 150, False, 60)],
+)
+def test_polls_begin_where_generations_may_end(
+    age_s: float, earliest_s: float | None, is_queued: bool, wait_s: float
+) -> None:
+    assert next_poll_s(age_s, earliest_s, is_queued=is_queued) == wait_s
+
+
+def test_the_canary_goes_alone_then_places_open_one_by_one() -> None:
+    board = Board(Rates(submit_per_min=6000))
+    for take_id in (1, 2, 3):
+        board.add_planned(take_id)
+    assert board.next_step(0) == Submit(1)
+    board.submit_began(0)
+    assert board.next_step(1) == Wait(None)
+    board.submit_ended(is_running=True)
+    board.accepted(1)
+    assert board.next_step(1) == Submit(2)
+
+
+def test_nothing_left_is_done_and_a_stopped_board_sends_nothing() -> None:
+    board = Board(Rates())
+    assert board.next_step(0) == Done()
+    board.add_planned(1)
+    board.is_submitting = False
+    assert (board.next_step(0), board.planned) == (Done(), (1,))
+
+
+def test_downloads_are_bounded_and_go_first() -> None:
+    board = Board(Rates(downloads=1))
+    board.add_download(1)
+    board.add_download(2, first=True)
+    board.add_poll(3, 0)
+    assert [board.next_step(0), board.next_step(0), board.next_step(0)] == [Download(2), Poll(3), Wait(None)]
+    board.download_ended(2)
+    board.poll_ended(3)
+    assert board.next_step(0) == Download(1)
+
+
+def test_polls_wait_for_their_time_and_their_pause() -> None:
+    board = Board(Rates())
+    board.add_poll(1, 50)
+    board.pause_polls(80)
+    assert board.next_step(0) == Wait(80)
+    assert board.next_step(80) == Poll(1)
+
+
+def test_a_429_halves_the_rate_and_acceptances_bring_it_back() -> None:
+    board, rng = Board(Rates(submit_per_min=60)), Random(1)
+    for take_id in range(4):
+        board.add_planned(take_id)
+    board.has_canary_answer = True
+    board.in_flight = InFlight(cap=9, allowed=9)
+    board.running = 4
+    waited = board.turned_away(0, None, rng)
+    assert 1 <= waited <= 60
+    board.next_step(100)
+    board.submit_began(100)
+    board.submit_ended(is_running=True)
+    board.generation_ended()
+    assert board.next_step(100) == Wait(102.0)
+    for _ in range(20):
+        board.accepted(100)
+    assert board.turned_away(200, 30.0, rng) >= 30
+
+
+def test_eta_counts_rounds_and_rates() -> None:
+    assert [
+        eta_s(0, [], (10, 60), None),
+        eta_s(0, [100.0], (10, 60), 200.0),
+        eta_s(0, [300.0], (10, 60), 200.0),
+        eta_s(30, [], (10, 60), 200.0),
+        eta_s(100, [], (100, 60), 200.0),
+    ] == [None, 100.0, 10.0, 600.0, 300.0]
+
+
+def test_the_pace_is_the_cap_until_a_429_fixes_it() -> None:
+    board = Board(Rates(in_flight=50))
+    free = board.pace
+    board.in_flight = board.in_flight.turned_away(3)
+    assert (free, board.pace) == ((50, 60.0), (3, 60.0))
+
+
+# --- units and codes
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("15min", 900), ("2h", 7200), ("1.5 h", 5400), ("1d", 86400)]
+)
+def test_durations_are_read(text: str, seconds: float) -> None:
+    assert parse_duration_s(text) == seconds
+
+
+@pytest.mark.parametrize(("text", "per_min"), [("60/min", 60), ("10/s", 600), ("30/h", 0.5), ("12", 12)])
+def test_rates_are_read(text: str, per_min: float) -> None:
+    assert parse_rate_per_min(text) == per_min
+
+
+@pytest.mark.parametrize("text", ["", "5", "min", "-1s", "1e3s", "90s\n9"])
+def test_odd_durations_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no duration"):
+        parse_duration_s(text)
+
+
+@pytest.mark.parametrize("text", ["", "0/min", "-1/s", "fast", "1/day"])
+def test_odd_rates_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="no rate"):
+        parse_rate_per_min(text)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(None, "unknown"), (4.24, "4.2 s"), (42, "42 s"), (205, "3 min 25 s"), (7500, "2 h 05 min")]
+)
+def test_durations_read_well(seconds: float | None, text: str) -> None:
+    assert duration_text(seconds) == text
+
+
+def test_the_most_urgent_code_wins() -> None:
+    order = [7, 6, 4, 5, 8, 3, 1, 0]
+    assert [most_urgent([ExitCode(each), ExitCode.OK]) for each in order] == order
+    assert most_urgent([ExitCode(code) for code in order]) == 7
+    assert most_urgent([]) is ExitCode.OK
+
+
+def test_times_are_aware() -> None:
+    assert (AT + timedelta(0)).tzinfo is UTC

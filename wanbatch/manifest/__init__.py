@@ -1,0 +1,118 @@
+"""Manifests: YAML, JSON, CSV and plain text in, a batch or every problem with its place out."""
+
+from __future__ import annotations
+
+import codecs
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+from wanbatch.batch import Batch
+from wanbatch.errors import ManifestInvalid, Problem
+from wanbatch.manifest.tree import FILE_CAP_BYTES, Node, Place, Problems, ReadingStopped, start_of_file
+from wanbatch.manifest.words import one_of
+
+PROBLEMS_SHOWN = 200
+_NOWHERE = Place(0, 0)
+_WIDE = (
+    (codecs.BOM_UTF32_LE, "UTF-32"),
+    (codecs.BOM_UTF32_BE, "UTF-32"),
+    (codecs.BOM_UTF16_LE, "UTF-16"),
+    (codecs.BOM_UTF16_BE, "UTF-16"),
+)
+
+
+def load_manifest(path: Path | str) -> Batch:
+    """Read a manifest: .yaml, .yml, .json, .csv, or .txt with one prompt a line.
+
+    Raises ManifestInvalid with every problem that was found, each with file, line and column.
+    """
+    path = Path(path)
+    problems = Problems(str(path))
+    batch = None
+    try:
+        batch = _read(path, problems)
+    except ReadingStopped:
+        pass
+    except (RecursionError, MemoryError) as error:  # pragma: no cover - the readers bound depth and size
+        problems.add(start_of_file(), f"this file is too much to read ({type(error).__name__})")
+    if problems.found or batch is None:
+        raise ManifestInvalid(_first_ones(problems))
+    return batch
+
+
+def _first_ones(problems: Problems) -> list[Problem]:
+    found = sorted(problems.found)
+    if len(found) <= PROBLEMS_SHOWN:
+        return found
+    last = found[PROBLEMS_SHOWN - 1]
+    more = Problem(last.file, last.line, last.column + 1, f"... and {len(found) - PROBLEMS_SHOWN} more problems")
+    return [*found[:PROBLEMS_SHOWN], more]
+
+
+def _read(path: Path, problems: Problems) -> Batch | None:
+    from wanbatch.manifest.checking import Checker
+
+    reader = _reader_of(path, problems)
+    root = reader(_text_of(path, problems), problems)
+    has_head = path.suffix.lower() not in (".csv", ".txt")
+    return Checker(problems, str(path), has_head=has_head).batch(root)
+
+
+def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node | None]:
+    ending = path.suffix.lower()
+    if ending in (".yaml", ".yml"):
+        from wanbatch.manifest.yaml_file import read_yaml
+
+        return read_yaml
+    if ending == ".json":
+        from wanbatch.manifest.json_file import read_json
+
+        return read_json
+    if ending in (".csv", ".txt"):
+        from wanbatch.manifest.table_file import read_csv, read_txt
+
+        return read_csv if ending == ".csv" else read_txt
+    known = one_of([".yaml", ".yml", ".json", ".csv", ".txt"])
+    found = f"ends in {ending}" if ending else "has no ending"
+    raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}")
+
+
+def _text_of(path: Path, problems: Problems) -> str:
+    try:
+        info = path.stat()
+        if stat.S_ISDIR(info.st_mode):
+            raise problems.stop(_NOWHERE, "this is a folder; name the manifest in it")
+        if not stat.S_ISREG(info.st_mode):
+            raise problems.stop(_NOWHERE, "this is no ordinary file")
+        if info.st_size > FILE_CAP_BYTES:
+            raise problems.stop(_NOWHERE, f"this file is larger than {FILE_CAP_BYTES // 2**20} MiB")
+        raw = path.read_bytes()
+    except FileNotFoundError as error:
+        raise problems.stop(_NOWHERE, "there is no such file") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or str(error)
+        raise problems.stop(_NOWHERE, f"this file cannot be read: {why}") from error
+    return _decoded(raw, problems)
+
+
+def _decoded(raw: bytes, problems: Problems) -> str:
+    for mark, name in _WIDE:
+        if raw.startswith(mark):
+            raise problems.stop(start_of_file(), f"this file is {name}; save it as UTF-8")
+    raw = raw.removeprefix(codecs.BOM_UTF8)
+    try:
+        text = raw.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        begin = raw.rfind(b"\n", 0, error.start) + 1
+        column = len(raw[begin : error.start].decode("utf-8", "replace")) + 1
+        byte = raw[error.start]
+        raise problems.stop(Place(line, column), f"byte 0x{byte:02X} is no UTF-8; save the file as UTF-8") from error
+    nul = text.find("\0")
+    if nul >= 0:
+        place = Place(text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul))
+        raise problems.stop(place, "a NUL character; this is no text file")
+    if not text.strip():
+        raise problems.stop(start_of_file(), "this file is empty")
+    return text.replace("\r\n", "\n")

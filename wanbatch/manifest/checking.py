@@ -1,0 +1,345 @@
+"""From what a manifest says to a batch: every problem at once, each where it stands."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Mapping
+from decimal import Decimal
+from functools import cache
+from pathlib import PurePath
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from wanbatch.batch import DEFAULT_MODEL, Batch, Limits, Shot
+from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
+from wanbatch.manifest.schemas import MANIFEST, schema, schema_names
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.words import fault_words, meant, one_of, shown
+from wanbatch.pricing import credits_of_usd
+from wanbatch.units import parse_rate_per_min
+
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # use fullmatch: `$` lets a line break through
+_RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
+SHORT_PROMPT = 500  # no model's cap is lower: below it a prompt's length cannot be wrong
+_BARE = INTEGER_FIELDS | BOOLEAN_FIELDS
+_HEAD = ("version", "name", "limits", "budget")
+
+
+class Checker:
+    """Checks one manifest. `has_head` where the format can say version, name, limits and budget."""
+
+    def __init__(self, problems: Problems, source: str, *, has_head: bool) -> None:
+        self._problems = problems
+        self._source = source
+        self._has_head = has_head
+        self._passed: dict[Any, Any] = {}
+        self._shots = Draft202012Validator({**schema(MANIFEST), "$ref": "#/$defs/defaults", **_BODYLESS})
+
+    def batch(self, root: Node | None) -> Batch | None:
+        """Return the batch, or None where there was any problem."""
+        if not isinstance(root, Table):
+            at = root.at if root is not None else Place(1, 1)
+            what = "is empty" if root is None or (isinstance(root, Scalar) and root.value is None) else "is no manifest"
+            self._problems.add(at, f"this file {what}; a manifest begins with version: 1 and has shots:")
+            return None
+        known = set(schema(MANIFEST)["properties"])
+        for key, at in root.keys.items():
+            if key not in known:
+                self._problems.add(at, f"{shown(key)} is no field of a manifest{meant(key, known)}")
+        head = self._head(root)
+        defaults = self._table(root, "defaults")
+        if defaults is not None:
+            self._names(defaults, is_shot=False)
+        shots = self._all_shots(root, defaults)
+        if self._problems.found:
+            return None
+        return Batch(shots=shots, source=self._source, **head)
+
+    # --- head
+
+    def _head(self, root: Table) -> dict[str, Any]:
+        head: dict[str, Any] = {"name": safe_name(PurePath(self._source).stem)}
+        name = root.items.get("name")
+        if name is not None:
+            text = name.text if isinstance(name, Scalar) else ""
+            self._safe("name", text, name.at)
+            head["name"] = text
+        if self._has_head and "version" not in root.items:
+            self._problems.add(root.at, "version is missing; write version: 1")
+        plain = {key: _plain(root.items[key], key) for key in _HEAD if key in root.items and key != "name"}
+        validator = Draft202012Validator({**schema(MANIFEST), "required": []})
+        for error in validator.iter_errors({**plain, "shots": [{"id": "x"}]}):
+            self._tell(error, root, "")
+        if not self._problems.found:
+            head["limits"] = _limits(plain.get("limits") or {})
+            head["max_credits"] = _cap(plain.get("budget") or {})
+        return head
+
+    def _table(self, root: Table, name: str) -> Table | None:
+        node = root.items.get(name)
+        if node is None or (isinstance(node, Scalar) and node.value is None):
+            return None
+        if not isinstance(node, Table):
+            self._problems.add(node.at, f"{name} is {shown(_plain(node, name))}; expected a table of names and values")
+            return None
+        return node
+
+    # --- shots
+
+    def _all_shots(self, root: Table, defaults: Table | None) -> tuple[Shot, ...]:
+        listing = root.items.get("shots")
+        if listing is None:
+            self._problems.add(root.at, f"shots is missing{meant_shots(root)}; write shots: and list them below")
+            return ()
+        if not isinstance(listing, Listing):
+            self._problems.add(listing.at, "shots must be a list: begin each shot with a dash")
+            return ()
+        if not listing.items:
+            self._problems.add(listing.at, "shots is empty; list at least one shot")
+        made = []
+        taken: dict[str, tuple[str, Place]] = {}
+        for ordinal, node in enumerate(listing.items):
+            if not isinstance(node, Table):
+                self._problems.add(node.at, f"a shot is {shown(_plain(node, ''))}; expected a table with id and prompt")
+                continue
+            self._names(node, is_shot=True)
+            self._id(node, taken)
+            shot = self._shot(node, defaults, ordinal)
+            if shot is not None:
+                made.append(shot)
+        return tuple(made)
+
+    def _id(self, shot: Table, taken: dict[str, tuple[str, Place]]) -> None:
+        node = shot.items.get("id")
+        if node is None:
+            self._problems.add(shot.at, "id is missing; give the shot a name that will not change, such as sc010_sh020")
+            return
+        text = node.text if isinstance(node, Scalar) else ""
+        self._safe("id", text, node.at)
+        key = unicodedata.normalize("NFKC", text).casefold()
+        if key in taken:
+            other, at = taken[key]
+            same = "is taken" if other == text else f"is {shown(other)} on a disk that ignores case, which is taken"
+            self._problems.add(node.at, f"id {shown(text)} {same}: the first is on line {at.line}")
+        else:
+            taken[key] = (text, node.at)
+
+    def _safe(self, what: str, text: str, at: Place) -> None:
+        """Ids and names become file names, on any system."""
+        if not NAME.fullmatch(text):
+            rule = "letters, digits, dot, dash and underscore, a letter or digit first, 64 characters at most"
+            self._problems.add(at, f"{what} {shown(text)} cannot name a file; it may have {rule}")
+        elif text.split(".", maxsplit=1)[0].casefold() in _RESERVED:
+            self._problems.add(at, f"{what} {shown(text)} is a name that Windows keeps for itself; choose another")
+        elif text.endswith("."):
+            self._problems.add(at, f"{what} {shown(text)} ends in a dot, which some disks drop; choose another")
+
+    def _names(self, table: Table, *, is_shot: bool) -> None:
+        """Refuse fields that neither planning nor any model has."""
+        known = fields_of_shots()
+        for name, at in table.keys.items():
+            if name == "id" and not is_shot:
+                self._problems.add(at, "id cannot be a default: every shot has its own")
+            elif name not in known:
+                self._problems.add(at, f"{shown(name)} is no field of a shot{meant(name, known)}")
+
+    def _shot(self, table: Table, defaults: Table | None, ordinal: int) -> Shot | None:
+        merged = {**(defaults.items if defaults is not None else {}), **table.items}
+        plain = {name: _plain(node, name) for name, node in merged.items() if name in fields_of_shots()}
+        given = {name: value for name, value in plain.items() if value is not None and name != "id"}
+        before = len(self._problems.found)
+        request = {"model": DEFAULT_MODEL, **{k: v for k, v in given.items() if k not in PLANNING_FIELDS}}
+        if isinstance(given.get("prompt"), str):
+            request["prompt"] = given["prompt"] = given["prompt"].strip()
+        self._check_planning(given, merged)
+        self._check_request(request, table, merged)
+        self._check_prompt(request.get("prompt"), merged.get("prompt"))
+        if len(self._problems.found) > before or "id" not in plain:
+            return None
+        return Shot(
+            id=str(plain["id"]),
+            ordinal=ordinal,
+            request=request,
+            sequence=given.get("sequence", ""),
+            scene=given.get("scene", ""),
+            takes=given.get("takes", 1),
+            seed=given.get("seed"),
+            tags=tuple(given.get("tags", ())),
+            cost_code=given.get("cost_code", ""),
+            notes=given.get("notes", ""),
+            omit=given.get("omit", False),
+            line=table.at.line,
+        )
+
+    def _check_planning(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
+        planning = {name: value for name, value in given.items() if name in PLANNING_FIELDS}
+        for error in self._once("planning", planning, self._shots):
+            self._tell(error, Table(Place(1, 1), dict(nodes)), "")
+
+    def _check_request(self, request: Mapping[str, Any], table: Table, nodes: Mapping[str, Node]) -> None:
+        model = request["model"]
+        if model not in schema_names() or model == MANIFEST:
+            at = nodes["model"].at
+            models = [name for name in schema_names() if name != MANIFEST]
+            hint = meant(str(model), models) or f"; there are {one_of(models)}"
+            self._problems.add(at, f"model is {shown(model)}, which is not known{hint}")
+            return
+        for error in self._once(model, request, model_validator(model)):
+            if error.validator == "required":
+                for name in _sequence(error.validator_value):
+                    if name not in request and name != "model":
+                        self._problems.add(table.at, _missing(name, model))
+            elif error.validator == "additionalProperties":
+                for name in request:
+                    if name not in schema(model)["properties"]:
+                        self._problems.add(_place_of(name, table, nodes), _foreign(name, model))
+            else:
+                self._tell(error, Table(table.at, dict(nodes)), model)
+
+    def _once(self, kind: str, values: Mapping[str, Any], validator: Draft202012Validator) -> list[ValidationError]:
+        """Validate; values that differ only in free text from some that passed pass too, if their text is plain."""
+        rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in FREE_TEXT_FIELDS)
+        prompt = values.get("prompt")
+        is_plain = prompt is None or (isinstance(prompt, str) and 0 < len(prompt) <= SHORT_PROMPT)
+        key = (kind, rest, prompt is None, "notes" in values)
+        if is_plain and self._passed.get(key):
+            return []
+        errors = _telling(list(validator.iter_errors(dict(values))))
+        if is_plain and not errors:
+            self._passed[key] = True
+        return errors
+
+    def _check_prompt(self, prompt: Any, node: Node | None) -> None:
+        if not isinstance(prompt, str) or node is None:
+            return
+        for char in prompt:
+            if unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n":
+                name = f"U+{ord(char):04X}"
+                self._problems.add(node.at, f"prompt holds the control character {name}; write it as plain text")
+                return
+
+    def _tell(self, error: ValidationError, table: Table, model: str) -> None:
+        """Put a schema's finding into words, at the place of the value."""
+        if error.validator == "additionalProperties":
+            inner = _follow(table, list(error.absolute_path))
+            known = list(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else []
+            if isinstance(inner, Table):
+                for name, at in inner.keys.items():
+                    if name not in known:
+                        where = ".".join(map(str, error.absolute_path))
+                        self._problems.add(at, f"{shown(name)} is no field of {where}{meant(name, known)}")
+            return
+        path = list(error.absolute_path)
+        node = _follow(table, path)
+        name = ".".join(str(part) for part in path if not isinstance(part, int)) or "this"
+        if error.validator == "maxProperties":
+            self._problems.add(node.at, f"{name} says max_credits and max_usd; give one of them")
+        elif error.validator == "minProperties":
+            self._problems.add(node.at, f"{name} is empty; write max_usd or max_credits")
+        else:
+            value = error.instance
+            self._problems.add(node.at, fault_words(name, value, str(error.validator), error.validator_value, model))
+
+
+_BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
+
+
+def meant_shots(root: Table) -> str:
+    """Name a field that was probably meant to be shots."""
+    return next((f" (is {key} meant?)" for key in root.keys if key in ("shot", "scenes", "prompts", "clips")), "")
+
+
+@cache
+def fields_of_shots() -> frozenset[str]:
+    """Every field that a shot may have, whatever its model."""
+    return frozenset(schema(MANIFEST)["$defs"]["shot"]["properties"])
+
+
+@cache
+def model_validator(model: str) -> Draft202012Validator:
+    """Return the validator of a model's request, built once."""
+    return Draft202012Validator(schema(model))
+
+
+def _telling(errors: list[ValidationError]) -> list[ValidationError]:
+    """Leave out what follows from a wrong type at the same place."""
+    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
+    return [error for error in errors if error.validator == "type" or tuple(error.absolute_path) not in mistyped]
+
+
+def _sequence(value: Any) -> list[str]:
+    return list(value) if isinstance(value, list) else []
+
+
+def _missing(name: str, model: str) -> str:
+    what = "say what the clip shows" if name == "prompt" else f"{model} needs it"
+    return f"{name} is missing; {what}"
+
+
+def _foreign(name: str, model: str) -> str:
+    owners = [each for each in schema_names() if each != MANIFEST and name in schema(each)["properties"]]
+    owners.sort(key=lambda owner: "t2v" not in owner)  # the likelier neighbours first
+    more = f"; {owners[0]} has it" if owners else ""
+    return f"{name} is no parameter of {model}{more}"
+
+
+def _place_of(name: str, table: Table, nodes: Mapping[str, Node]) -> Place:
+    return table.keys.get(name) or nodes[name].at
+
+
+def _follow(node: Node, path: list[Any]) -> Node:
+    for part in path:
+        if (isinstance(node, Table) and part in node.items) or (
+            isinstance(node, Listing) and isinstance(part, int) and part < len(node.items)
+        ):
+            node = node.items[part]
+    return node
+
+
+def _plain(node: Node, name: str) -> Any:
+    """Return a node's value: text fields are the text as written, so that `scene: 007` stays 007."""
+    if isinstance(node, Listing):
+        return [_plain(item, name) for item in node.items]
+    if isinstance(node, Table):
+        return {key: _plain(item, key) for key, item in node.items.items()}
+    if node.value is None or name in _BARE or name in _NUMERIC_HEAD or node.is_quoted:
+        return node.value
+    return node.text
+
+
+_NUMERIC_HEAD = frozenset(
+    ("version", "in_flight", "downloads", "max_attempts", "max_credits", "max_usd", "submit_rate", "poll_rate")
+)
+assert not _BARE & LIST_FIELDS
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, list) else (type(value), str(value))
+
+
+def _limits(given: Mapping[str, Any]) -> Limits:
+    def rate(name: str) -> float | None:
+        return parse_rate_per_min(str(given[name])) if given.get(name) is not None else None
+
+    return Limits(
+        submit_per_min=rate("submit_rate"),
+        in_flight=given.get("in_flight"),
+        poll_per_min=rate("poll_rate"),
+        downloads=given.get("downloads"),
+        max_attempts=given.get("max_attempts"),
+    )
+
+
+def _cap(given: Mapping[str, Any]) -> int | None:
+    if given.get("max_usd") is not None:
+        return credits_of_usd(Decimal(str(given["max_usd"])))
+    return given.get("max_credits")
+
+
+def safe_name(stem: str) -> str:
+    """Make a batch name of a file's stem: what cannot be in a file name becomes a dash."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64]
+    return name if name and NAME.fullmatch(name) and name.split(".")[0].casefold() not in _RESERVED else "batch"

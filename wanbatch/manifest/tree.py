@@ -1,0 +1,94 @@
+"""A manifest as read: values that know where they stand, before anything is made of them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from wanbatch.errors import Problem
+
+DEPTH_CAP = 32
+FILE_CAP_BYTES = 256 * 1024 * 1024
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,17}")
+_WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something stands; line and column count from 1."""
+
+    line: int
+    column: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scalar:
+    """A single value: the text as written, and what it is by JSON's idea of a value."""
+
+    text: str
+    value: Any
+    at: Place
+    is_quoted: bool = False
+
+
+@dataclass(slots=True)
+class Listing:
+    """A list of nodes."""
+
+    at: Place
+    items: list[Node] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Table:
+    """Named nodes, and where each name stands."""
+
+    at: Place
+    items: dict[str, Node] = field(default_factory=dict)
+    keys: dict[str, Place] = field(default_factory=dict)
+
+
+Node = Scalar | Listing | Table
+
+
+class ReadingStopped(Exception):
+    """The file cannot be read any further; the problem that ended it is in the list."""
+
+
+class Problems:
+    """The problems of one file."""
+
+    def __init__(self, file: str) -> None:
+        self.file = file
+        self.found: list[Problem] = []
+        self._seen: set[Problem] = set()
+
+    def add(self, at: Place, message: str) -> None:
+        """Note a problem, once."""
+        problem = Problem(self.file, at.line, at.column, message)
+        if problem not in self._seen:
+            self._seen.add(problem)
+            self.found.append(problem)
+
+    def stop(self, at: Place, message: str) -> ReadingStopped:
+        """Note the problem that ends the reading; raise what this returns."""
+        self.add(at, message)
+        return ReadingStopped(message)
+
+
+def plain_value(text: str) -> Any:
+    """Return what an unquoted text is by JSON's idea: true, false, null, a whole number, a fraction; else text."""
+    if text in _WORDS:
+        return _WORDS[text]
+    if _INTEGER.fullmatch(text):
+        return int(text)
+    if _NUMBER.fullmatch(text):
+        return float(text)
+    return text
+
+
+def start_of_file() -> Place:
+    """Return line 1, column 1."""
+    return Place(1, 1)

@@ -1,0 +1,132 @@
+"""YAML manifests, read as events: only JSON's idea of a value, no aliases, no tags, no repeated keys."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+
+from wanbatch.manifest.tree import DEPTH_CAP, Listing, Node, Place, Problems, Scalar, Table, plain_value, start_of_file
+
+_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+_PLAIN_WORDS = (
+    (
+        re.compile(r"found character .*'\\t'.*|found a tab character"),
+        "a tab where YAML takes only spaces: indent with spaces",
+    ),
+    (re.compile(r"mapping values are not allowed"), "a ': ' inside an unquoted text: put the whole text in quotes"),
+    (re.compile(r"could not find expected ':'"), "a line without ':' after its name, or indented too little"),
+    (re.compile(r"did not find expected key|expected <block end>"), "this line does not fit the indentation above it"),
+    (re.compile(r"did not find expected '-'"), "this line does not fit the list above it"),
+    (re.compile(r"unexpected end of stream|end of the stream"), "a quote or bracket is not closed"),
+    (re.compile(r"did not find expected ',' or"), "a bracket is not closed, or a comma is missing"),
+    (re.compile(r"cannot start any token"), "a character that cannot begin a value: put the value in quotes"),
+    (re.compile(r"unknown escape"), "a backslash in double quotes that escapes nothing: use single quotes"),
+)
+
+
+def read_yaml(text: str, problems: Problems) -> Node | None:
+    """Read the one document of a YAML text; None where there is none. Raises ReadingStopped."""
+    reader = _Reader(problems)
+    try:
+        return reader.document(yaml.parse(text, Loader=_LOADER))
+    except yaml.reader.ReaderError as error:
+        line = text.count("\n", 0, error.position) + 1
+        column = error.position - text.rfind("\n", 0, error.position)
+        raise problems.stop(Place(line, column), "a character that YAML does not allow in a text") from error
+    except yaml.MarkedYAMLError as error:
+        raise problems.stop(*_told(error, text)) from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise problems.stop(start_of_file(), "this is no YAML") from error
+
+
+def _told(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
+    mark = error.problem_mark or error.context_mark
+    said = str(error.problem or error.context or "this is no YAML")
+    at = start_of_file() if mark is None else Place(mark.line + 1, mark.column + 1)
+    lines = text.split("\n")
+    line = lines[at.line - 1] if at.line <= len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return at, _PLAIN_WORDS[0][1]
+    words = next((plain for pattern, plain in _PLAIN_WORDS if pattern.search(said)), said)
+    return at, words
+
+
+class _Reader:
+    """Builds nodes from events, with a stack of its own: no depth can exhaust the interpreter's."""
+
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+
+    def document(self, events: Iterator[Any]) -> Node | None:
+        root: Node | None = None
+        documents = 0
+        stack: list[Listing | Table] = []
+        names: list[tuple[str, Place] | None] = []
+        for event in events:
+            at = Place(event.start_mark.line + 1, event.start_mark.column + 1)
+            if isinstance(event, yaml.DocumentStartEvent):
+                documents += 1
+                if documents > 1:
+                    raise self._problems.stop(at, "a second document; a manifest is one document")
+                continue
+            node = self._node(event, at)
+            if node is None:
+                if isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
+                    stack.pop()
+                    names.pop()
+                continue
+            if not stack:
+                root = node
+            elif not self._place(stack[-1], names, node):
+                continue
+            if not isinstance(node, Scalar):
+                if len(stack) >= DEPTH_CAP:
+                    raise self._problems.stop(at, f"nested more than {DEPTH_CAP} deep")
+                stack.append(node)
+                names.append(None)
+        return root
+
+    def _node(self, event: Any, at: Place) -> Node | None:
+        if isinstance(event, yaml.AliasEvent):
+            raise self._problems.stop(at, f"an alias (*{event.anchor}): write the value out, or use defaults")
+        if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
+            raise self._problems.stop(at, f"an anchor (&{event.anchor}): write the value out, or use defaults")
+        tag = getattr(event, "tag", None)
+        if tag not in (None, "!") and getattr(event, "implicit", None) is not True:
+            raise self._problems.stop(at, f"a tag ({tag}): only plain values are read")
+        if isinstance(event, yaml.ScalarEvent):
+            is_plain = event.style is None or event.style == ""
+            value = plain_value(event.value) if is_plain else event.value
+            return Scalar(event.value, value, at, is_quoted=not is_plain)
+        if isinstance(event, yaml.SequenceStartEvent):
+            return Listing(at)
+        return Table(at) if isinstance(event, yaml.MappingStartEvent) else None
+
+    def _place(self, parent: Listing | Table, names: list[tuple[str, Place] | None], node: Node) -> bool:
+        """Put a node into its parent; False where it was a name."""
+        if isinstance(parent, Listing):
+            parent.items.append(node)
+            return True
+        name = names[-1]
+        if name is None:
+            if not isinstance(node, Scalar):
+                raise self._problems.stop(node.at, "a list or a table as a name: a name is a text")
+            if node.text == "<<" and not node.is_quoted:
+                raise self._problems.stop(node.at, "a merge key (<<): use defaults")
+            names[-1] = (node.text, node.at)
+            return False
+        names[-1] = None
+        put(parent, name[0], name[1], node, self._problems)
+        return True
+
+
+def put(table: Table, name: str, at: Place, node: Node, problems: Problems) -> None:
+    """Put a named node into a table; a name that is there already is a problem, and the first one stays."""
+    if name in table.keys:
+        problems.add(at, f"{name} stands here a second time; the first is on line {table.keys[name].line}")
+        return
+    table.keys[name] = at
+    table.items[name] = node
