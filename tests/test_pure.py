@@ -444,6 +444,7 @@ def test_a_429_halves_the_rate_and_acceptances_bring_it_back() -> None:
     board.submit_began(100)
     board.submit_ended(is_running=True)
     board.generation_ended()
+    board.generation_ended()
     assert board.next_step(100) == Wait(102.0)
     for _ in range(20):
         board.accepted(100)

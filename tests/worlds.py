@@ -142,9 +142,9 @@ class World:
             self.account, _ = open_account(self.options, EPOCH.timestamp())
         sandbox = Sandbox(self.options, self.account, clock, CLIPS)
         if self.sandbox is not None:
-            sandbox._faults = self.sandbox._faults
+            sandbox.faults = self.sandbox.faults
         elif self.rules:
-            sandbox._faults = FaultPlan(self.rules, self.options.seed)
+            sandbox.faults = FaultPlan(self.rules, self.options.seed)
         self.sandbox = sandbox
         identity = new_identity(batch.name, "sandbox", "k", EPOCH, sandbox=True)
         state = StateFile.create_or_open(self.output, identity)

@@ -19,3 +19,18 @@ def fsync_directory(directory: Path) -> None:
 def free_bytes(directory: Path) -> int:
     """Return the bytes free for this user where the directory lies."""
     return shutil.disk_usage(directory).free
+
+
+def replace_text(path: Path, text: str) -> bool:
+    """Write a text file so that a crash leaves the old one or the new one; False where it held that text already."""
+    data = text.encode("utf-8")
+    try:
+        if path.read_bytes() == data:
+            return False
+    except OSError:
+        pass
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".{path.name}.part")
+    part.write_bytes(data)
+    part.replace(path)
+    return True

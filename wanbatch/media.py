@@ -67,8 +67,11 @@ def write_poster(clip: Path, poster: Path) -> None:
         picture = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
     picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
     part = poster.with_name(poster.name + ".part")
-    picture.save(part, "JPEG", quality=82, optimize=True)
-    part.replace(poster)
+    try:
+        picture.save(part, "JPEG", quality=82, optimize=True)
+        part.replace(poster)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 # --- boxes -----------------------------------------------------------------------------------------------------------
@@ -144,8 +147,9 @@ def _opened(path: Path) -> Iterator[InputContainer]:
 
 
 def _reason(error: Exception) -> str:
-    text = str(error.args[1]) if isinstance(error, av.error.FFmpegError) and len(error.args) > 1 else str(error)
-    return text[:200].strip() or type(error).__name__
+    if not isinstance(error, av.error.FFmpegError):  # PyAV tripping over a track that has no decoder, and the like
+        return "its index makes no sense"
+    return str(error.strerror or error)[:200]
 
 
 def _video_of(container: InputContainer) -> VideoStream:
@@ -279,7 +283,8 @@ def _copy(picture: NDArray[np.uint8], planes: list[NDArray[np.uint8]]) -> None:
 def _add_video(container: OutputContainer, spec: ClipSpec) -> VideoStream:
     video = container.add_stream("libx264", rate=spec.fps)
     video.width, video.height, video.pix_fmt = spec.width, spec.height, "yuv420p"
-    video.options = {"preset": "ultrafast", "crf": "24", "x264-params": "threads=1:keyint=60:colormatrix=smpte170m"}
+    # A fixed quantiser: a rate to be kept would make x264 study every frame twice.
+    video.options = {"preset": "ultrafast", "qp": "26", "x264-params": "threads=1:keyint=60:colormatrix=smpte170m"}
     video.codec_context.thread_count = 1  # the bytes must not depend on the number of cores
     return video
 

@@ -450,11 +450,7 @@ class _Keepsake:
     def __call__(self, take: Take) -> None:
         from wanbatch.download import POSTERS
         from wanbatch.media import write_poster
-
-        try:
-            from wanbatch.report.sidecar import write_sidecar
-        except ImportError:
-            return
+        from wanbatch.report.sidecar import write_sidecar
 
         assert take.file is not None
         posters = self._output / POSTERS

@@ -7,7 +7,9 @@ sandbox's own choice and marked so where it stands.
 
 from __future__ import annotations
 
+from wanbatch.sandbox.app import create_app
+from wanbatch.sandbox.house import ConnectionDropped
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.sandbox.server import serve
 
-__all__ = ["SandboxOptions", "serve"]
+__all__ = ["ConnectionDropped", "SandboxOptions", "create_app", "serve"]

@@ -1,4 +1,4 @@
-"""The sandbox's account: every request that arrived, what it made, and the money that follows from the time.
+"""The sandbox's account: every submit that arrived, what it made, and the money that follows from the time.
 
 A generation is one row with the times at which it leaves the queue and ends; status, hold, charge, log and balance
 are read off the clock, so that a sandbox that was killed goes on as though it had never stopped.
@@ -6,50 +6,62 @@ are read off the clock, so that a sandbox that was killed goes on as though it h
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import json
 import math
 import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from decimal import Decimal
-from pathlib import Path
 from random import Random
 from typing import Any
 
 from wanbatch.errors import LocalFault
+from wanbatch.sandbox.books import CREDITS_PER_USD, LedgerPage, LogPage, charge_entry, log_row, topup_entry
 from wanbatch.sandbox.models import MODELS, Made
 from wanbatch.sandbox.options import SandboxOptions
 
-CREDITS_PER_USD = 2_000_000
 QUEUE_S = (1.0, 8.0)
+NEVER_S = 1e15  # a time that no clock reaches
+METRICS_WINDOW_S = 300
 _ID_ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-"
 
 _TABLES = """
 CREATE TABLE IF NOT EXISTS requests (
     seq INTEGER PRIMARY KEY, at REAL NOT NULL, key TEXT NOT NULL, client_request_id TEXT, body TEXT NOT NULL,
-    body_sha256 TEXT NOT NULL, http_status INTEGER NOT NULL, inference_id TEXT NOT NULL UNIQUE, model TEXT NOT NULL,
-    credits INTEGER NOT NULL, starts_at REAL, ends_at REAL, failure TEXT
+    body_sha256 TEXT NOT NULL, fault TEXT NOT NULL, http_status INTEGER NOT NULL, inference_id TEXT NOT NULL UNIQUE,
+    model TEXT NOT NULL, credits INTEGER NOT NULL, starts_at REAL, ends_at REAL NOT NULL, failure TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS requests_by_end ON requests (ends_at);
+CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at);
+CREATE INDEX IF NOT EXISTS requests_by_body ON requests (body_sha256);
 CREATE TABLE IF NOT EXISTS clock (wall REAL NOT NULL, sandbox REAL NOT NULL, speed REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS purse (topup INTEGER NOT NULL, at REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS secrets (signing TEXT NOT NULL) STRICT;
 """
+INTERCEPTS = ("status", "drop_before")  # deeds that leave the work undone
+_TRUTH = (
+    "seq, at, client_request_id, body, body_sha256, fault, http_status, inference_id, model, credits, ends_at, failure"
+)
+
+
+@dataclass(frozen=True)
+class Arrival:
+    """A submit as it came in: when (Unix seconds of the sandbox), whose, and the deed that a fault plan does to it."""
+
+    at: float
+    key: str
+    client_request_id: str | None
+    fault: str = ""
 
 
 @dataclass(frozen=True)
 class Generation:
-    """One accepted request. Times are Unix seconds of the sandbox; `failure` is empty where it will succeed."""
+    """One submit that was accepted. Times are Unix seconds of the sandbox; `failure` is empty where it will succeed."""
 
-    seq: int
     generation_id: str
     key: str
     client_request_id: str | None
     body: Mapping[str, Any]
-    at: float
     credits: int
     starts_at: float
     ends_at: float
@@ -77,45 +89,43 @@ class Account:
         self._options = options
         self.signing_key: str = db.execute("SELECT signing FROM secrets").fetchone()[0]
 
-    # --- requests
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
 
-    def accept(self, key: str, client_request_id: str | None, body: Mapping[str, Any], now: float) -> Generation:
-        """Book a generation and hold its credits, on disk before the answer."""
+    # --- submits
+
+    def accept(
+        self, arrival: Arrival, body: Mapping[str, Any], *, failure: str | None = None, never_ends: bool = False
+    ) -> Generation:
+        """Book a generation and hold its credits, in one commit before the answer. `failure` is how it will end."""
         text = json.dumps(body, sort_keys=True, ensure_ascii=False)
         model = MODELS[str(body["model"])]
         made = model.made_of(body)
-        nth = self._db.execute("SELECT count(*) FROM requests WHERE body = ?", (text,)).fetchone()[0]
+        nth = self._count("http_status = 200 AND body_sha256 = ?", hashlib.sha256(text.encode()).hexdigest())
         rng = Random(f"{self._options.seed}:{nth}:{text}")  # noqa: S311  the same seed gives the same night
-        starts_at = now + rng.uniform(*QUEUE_S)
-        weight = {"480p": 0.4, "720p": 0.7}.get(made.resolution.lower(), 1.0) * (0.4 + 0.6 * made.duration_s / 10)
-        ends_at = starts_at + _lognormal_s(self._options.mean_s * model.pace * weight, self._options.cv, rng)
+        starts_at = arrival.at + rng.uniform(*QUEUE_S)
+        mean_s = self._options.mean_s * model.pace * made.weight
+        ends_at = NEVER_S if never_ends else starts_at + _lognormal_s(mean_s, self._options.cv, rng)
         generation_id = self._new_id(rng)
-        self._insert(
-            (now, key, client_request_id, text, 200, generation_id, model.name, made.credits, starts_at, ends_at)
+        self._insert(arrival, text, (200, generation_id, model.name, made.credits, starts_at, ends_at, failure))
+        return Generation(
+            generation_id, arrival.key, arrival.client_request_id, body, made.credits, starts_at, ends_at, failure or ""
         )
-        return self.generation(generation_id, key) or _missing(generation_id)
 
-    def refuse(self, key: str, client_request_id: str | None, body: str, http_status: int, now: float) -> str:
-        """Book a request that was turned down; returns its inference id."""
-        inference_id = self._new_id(Random(f"{self._options.seed}:refused:{now}:{self.arrived()}"))  # noqa: S311
-        self._insert((now, key, client_request_id, body, http_status, inference_id, _model_in(body), 0, None, now))
+    def turn_away(self, arrival: Arrival, body: str, http_status: int) -> str:
+        """Book a submit that made nothing; `http_status` is 0 where there was no answer. Returns its inference id."""
+        rng = Random(f"{self._options.seed}:turned away:{arrival.at}:{self.arrived()}")  # noqa: S311  repeatable
+        inference_id = self._new_id(rng)
+        self._insert(arrival, body, (http_status, inference_id, _model_in(body), 0, None, arrival.at, None))
         return inference_id
 
-    def fail(self, generation_id: str, failure: str) -> None:
-        """Decide that a generation will end in an error."""
-        self._db.execute("UPDATE requests SET failure = ? WHERE inference_id = ?", (failure, generation_id))
-
-    def stall(self, generation_id: str) -> None:
-        """Decide that a generation will never end."""
-        self._db.execute("UPDATE requests SET ends_at = 1e15 WHERE inference_id = ?", (generation_id,))
-
-    def _insert(self, row: tuple[Any, ...]) -> None:
-        digest = hashlib.sha256(row[3].encode()).hexdigest()
-        at, key, client_request_id, body, *rest = row
+    def _insert(self, arrival: Arrival, body: str, fate: tuple[Any, ...]) -> None:
+        digest = hashlib.sha256(body.encode()).hexdigest()
         self._db.execute(
-            "INSERT INTO requests (at, key, client_request_id, body, body_sha256, http_status, inference_id, model,"
-            " credits, starts_at, ends_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (at, key, client_request_id, body, digest, *rest),
+            "INSERT INTO requests (at, key, client_request_id, fault, body, body_sha256, http_status, inference_id,"
+            " model, credits, starts_at, ends_at, failure) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (arrival.at, arrival.key, arrival.client_request_id, arrival.fault, body, digest, *fate),
         )
 
     def _new_id(self, rng: Random) -> str:
@@ -127,143 +137,162 @@ class Account:
         elif odd < 0.1:
             letters[9] = rng.choice(":/")
         made = "".join(letters)
-        taken = self._db.execute("SELECT 1 FROM requests WHERE inference_id = ?", (made,)).fetchone()
-        return self._new_id(rng) if taken else made
+        return self._new_id(rng) if self._count("inference_id = ?", made) else made
+
+    def _count(self, condition: str, *values: float | str) -> int:
+        sql = f"SELECT count(*) FROM requests WHERE {condition}"  # noqa: S608  conditions stand in this module
+        return int(self._db.execute(sql, values).fetchone()[0])
 
     def arrived(self) -> int:
-        """How many submits arrived."""
-        return int(self._db.execute("SELECT count(*) FROM requests").fetchone()[0])
+        """How many submits arrived with a key."""
+        return self._count("http_status <> 401")
+
+    def running(self, now: float) -> int:
+        """How many generations have not ended."""
+        return self._count("http_status = 200 AND ends_at > ?", now)
+
+    def accepted_since(self, since: float) -> int:
+        """How many submits were accepted after a time."""
+        return self._count("at > ? AND http_status = 200", since)
 
     def generation(self, generation_id: str, key: str | None) -> Generation | None:
         """Find a generation of this key (of any, where it is None)."""
         row = self._db.execute(
-            "SELECT seq, inference_id, key, client_request_id, body, at, credits, starts_at, ends_at, failure"
+            "SELECT inference_id, key, client_request_id, body, credits, starts_at, ends_at, failure"
             " FROM requests WHERE inference_id = ? AND http_status = 200",
             (generation_id,),
         ).fetchone()
-        if row is None or (key is not None and row[2] != key):
+        if row is None or (key is not None and row[1] != key):
             return None
-        seq, found_id, owner, client_id, body, at, credit_count, starts_at, ends_at, failure = row
-        told = (float(at), int(credit_count), float(starts_at), float(ends_at))
-        return Generation(seq, found_id, owner, client_id, json.loads(body), *told, failure or "")
-
-    def running(self, now: float) -> int:
-        """How many generations have not ended."""
-        sql = "SELECT count(*) FROM requests WHERE http_status = 200 AND ends_at > ?"
-        return int(self._db.execute(sql, (now,)).fetchone()[0])
-
-    def submits_since(self, since: float) -> int:
-        """How many submits were accepted since a time."""
-        sql = "SELECT count(*) FROM requests WHERE http_status = 200 AND at > ?"
-        return int(self._db.execute(sql, (since,)).fetchone()[0])
+        found_id, owner, client_id, body, credit_count, starts_at, ends_at, failure = row
+        told = (int(credit_count), float(starts_at), float(ends_at))
+        return Generation(found_id, owner, client_id, json.loads(body), *told, failure or "")
 
     # --- money
 
     def available_credits(self, now: float) -> int:
         """What is left: the top-up less charges and holds; a failed generation's hold is rolled back when it ends."""
-        spent = self._db.execute(
-            "SELECT coalesce(sum(credits), 0) FROM requests"
-            " WHERE http_status = 200 AND (failure IS NULL OR ends_at > ?)",
-            (now,),
-        ).fetchone()[0]
-        return int(self._topup()[0]) - int(spent)
+        held = "http_status = 200 AND (failure IS NULL OR ends_at > ?)"
+        sql = f"SELECT coalesce(sum(credits), 0) FROM requests WHERE {held}"  # noqa: S608  a constant
+        return self._topup()[0] - int(self._db.execute(sql, (now,)).fetchone()[0])
 
     def _topup(self) -> tuple[int, float]:
         row: tuple[int, float] = self._db.execute("SELECT topup, at FROM purse").fetchone()
         return row
 
-    def ledger(self, now: float) -> list[dict[str, Any]]:
-        """All entries by now, newest first: charges land the log lag after the end."""
-        rows = self._db.execute(
-            "SELECT ends_at + ?, credits, model, inference_id FROM requests WHERE http_status = 200"
-            " AND failure IS NULL AND ends_at + ? <= ? ORDER BY ends_at DESC, seq DESC",
-            (self._options.log_lag_s, self._options.log_lag_s, now),
-        ).fetchall()
-        entries = [
-            _entry(at, "CHARGE", "MODEL_USAGE", credit_count, (model, ref)) for at, credit_count, model, ref in rows
-        ]
-        topup, topped_at = self._topup()
-        return [*entries, _entry(topped_at, "TOPUP", "PAYMENT", topup, (None, "sandbox-top-up"))]
+    def ledger(self, page: LedgerPage, now: float) -> tuple[list[dict[str, Any]], tuple[float, int] | None]:
+        """A page of the ledger, newest first, and the place where the next begins (None where there is none).
 
-    def log(self, key: str, window: tuple[float, float], now: float) -> list[dict[str, Any]]:
-        """The request log of a key, newest first: a row appears the log lag after its request ended."""
+        Charges land the log lag after the end of their generation.
+        """
+        lag_s = self._options.log_lag_s
+        end, seq = page.after or (NEVER_S, 0)
         rows = self._db.execute(
-            "SELECT at, http_status, failure, model, credits, seq, inference_id, client_request_id FROM requests"
-            " WHERE key = ? AND at >= ? AND at <= ? AND ends_at + ? <= ? ORDER BY at DESC, seq DESC",
-            (key, *window, self._options.log_lag_s, now),
+            "SELECT ends_at, seq, credits, model, inference_id FROM requests"
+            " WHERE http_status = 200 AND failure IS NULL"
+            " AND ends_at + ? <= ? AND ends_at + ? >= ? AND ends_at + ? < ? AND (ends_at, seq) < (?, ?)"
+            " ORDER BY ends_at DESC, seq DESC LIMIT ?",
+            (lag_s, now, lag_s, page.begin, lag_s, page.end, end, seq, page.limit + 1 if page.has_charges else 0),
         ).fetchall()
-        return [_log_row(*row) for row in rows]
+        found = [((at, seq), charge_entry(at + lag_s, *what)) for at, seq, *what in rows]
+        credit_count, topped_at = self._topup()
+        if page.has_topups and page.begin <= topped_at < page.end:
+            found.append(((topped_at, 0), topup_entry(topped_at, credit_count)))
+        shown = found[: page.limit]
+        return [entry for _, entry in shown], shown[-1][0] if len(found) > len(shown) else None
 
-    def everything(self, now: float) -> list[dict[str, Any]]:
-        """All that arrived, for those who check: the truth that no client sees."""
+    def log(self, page: LogPage, now: float) -> tuple[list[dict[str, Any]], int]:
+        """A page of a key's request log, newest first, and how many rows there are in all.
+
+        A row appears the log lag after its request ended; a submit that a fault swallowed beforehand leaves none.
+        """
+        lag_s = self._options.log_lag_s
+        where = f"key = ? AND at >= ? AND at <= ? AND ends_at + ? <= ? AND fault NOT IN {INTERCEPTS}"
+        values: list[Any] = [page.key, page.begin, page.end, lag_s, now]
+        if page.models:
+            where += f" AND model IN ({', '.join('?' * len(page.models))})"
+            values += page.models
+        good = "(http_status = 200 AND failure IS NULL)"
+        if len(page.statuses) == 1:
+            where += f" AND {good}" if page.statuses == {"succeeded"} else f" AND NOT {good}"
+        sql = (
+            f"SELECT at, {good}, model, credits, seq, inference_id, client_request_id FROM requests WHERE {where}"  # noqa: S608  values are bound
+            " ORDER BY at DESC, seq DESC LIMIT ? OFFSET ?"
+        )
+        rows = self._db.execute(sql, (*values, page.limit, page.offset)).fetchall()
+        return [log_row(*row) for row in rows], self._count(where, *values)
+
+    # --- for those who check
+
+    def durations_s(self, now: float) -> dict[str, list[float]]:
+        """How long the generations took that completed in the metrics window, by model, sorted."""
         rows = self._db.execute(
-            "SELECT seq, at, client_request_id, body, body_sha256, http_status, inference_id, credits, ends_at, failure"
-            " FROM requests ORDER BY seq"
+            "SELECT model, ends_at - at FROM requests WHERE http_status = 200 AND failure IS NULL AND ends_at > ?"
+            " AND ends_at <= ? ORDER BY 1, 2",
+            (now - METRICS_WINDOW_S, now),
         ).fetchall()
-        names = ("seq", "at", "client_request_id", "body", "body_sha256", "http_status", "inference_id", "credits")
+        found: dict[str, list[float]] = {}
+        for model, duration_s in rows:
+            found.setdefault(model, []).append(duration_s)
+        return found
+
+    def everything(self, now: float, *, with_intercepted: bool = False) -> list[dict[str, Any]]:
+        """All submits that were worked on, for those who check: the truth that no client sees.
+
+        `credits` is the hold; `charged` is what was or will be charged for it by now; `fault` is what was done to it.
+        `with_intercepted` adds those that a fault answered or dropped before any work.
+        """
         found = []
-        for row in rows:
-            ends_at, failure, accepted = row[8], row[9], row[5] == 200
-            status = "refused" if not accepted else "running" if now < ends_at else "error" if failure else "completed"
-            charged = row[7] if status == "completed" else 0
-            found.append(
-                {**dict(zip(names, row, strict=False)), "status": status, "charged": charged, "failure": failure}
-            )
+        for row in self._db.execute(f"SELECT {_TRUTH} FROM requests ORDER BY seq"):  # noqa: S608  a constant
+            each = dict(zip(_TRUTH.split(", "), row, strict=True))
+            if each["fault"] in INTERCEPTS and not with_intercepted:
+                continue
+            ended = "error" if each["failure"] else "completed"
+            running = "running" if now < each["ends_at"] else ended
+            each["status"] = running if each["http_status"] == 200 and each["credits"] else "refused"
+            each["charged"] = each["credits"] if each["status"] == "completed" else 0
+            found.append(each)
         return found
 
 
 def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
-    """Open the books, in memory or in the options' folder; returns them and the sandbox's time now, Unix seconds."""
+    """Open the books, in memory or in the options' folder; returns them and the sandbox's time now, Unix seconds.
+
+    `wall` is the machine's time. Raises LocalFault where the folder cannot hold them or another sandbox has them open.
+    """
     try:
         if options.data is not None:
             options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        db = sqlite3.connect(
-            Path(options.data) / "account.sqlite" if options.data else ":memory:", isolation_level=None
-        )
+        path = options.data / "account.sqlite" if options.data is not None else ":memory:"
+        db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one sandbox an account
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; the answer comes after the commit
-        db.executescript(_TABLES)
+        now = _opened(db, options, wall)
     except (OSError, sqlite3.Error) as error:
         raise LocalFault(f"the sandbox cannot keep its account in {options.data}: {error}") from error
+    return Account(db, options), now
+
+
+def _opened(db: sqlite3.Connection, options: SandboxOptions, wall: float) -> float:
+    """Make the tables where they are missing and let the sandbox's time go on from where it would be by now."""
+    db.executescript(_TABLES)
+    db.execute("BEGIN IMMEDIATE")
     anchor = db.execute("SELECT wall, sandbox, speed FROM clock").fetchone()
-    now = wall if anchor is None else max(anchor[1], anchor[1] + (wall - anchor[0]) * anchor[2])
+    now = wall if anchor is None else anchor[1] + max(0.0, wall - anchor[0]) * anchor[2]
     db.execute("DELETE FROM clock")
     db.execute("INSERT INTO clock VALUES (?, ?, ?)", (wall, now, options.speed))
-    if db.execute("SELECT count(*) FROM purse").fetchone()[0] == 0:
+    if anchor is None:
         db.execute("INSERT INTO purse VALUES (?, ?)", (int(options.balance_usd * CREDITS_PER_USD), now))
         signing = hashlib.sha256(f"sandbox link {options.seed}".encode()).hexdigest()
         db.execute("INSERT INTO secrets VALUES (?)", (signing,))
-    return Account(db, options), now
+    db.execute("COMMIT")
+    return float(now)
 
 
 def key_name(bearer: str) -> str:
     """Tell keys apart without keeping them."""
-    return hashlib.sha256(bearer.encode()).hexdigest()[:16]
-
-
-def iso(at: float) -> str:
-    """Write Unix seconds as the provider does: ISO 8601, UTC, milliseconds, Z."""
-    moment = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(seconds=at)
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def usd(credit_count: int) -> float:
-    """USD as the provider's JSON has it: a number."""
-    return float(Decimal(credit_count) / CREDITS_PER_USD)
-
-
-def cursor_at(offset: int) -> str:
-    """Make an opaque cursor."""
-    return base64.urlsafe_b64encode(f"v1:{offset}".encode()).decode()
-
-
-def read_cursor(text: str) -> int | None:
-    """Read a cursor of ours; None for anything else."""
-    try:
-        version, offset = base64.urlsafe_b64decode(text.encode()).decode().split(":")
-        return int(offset) if version == "v1" and int(offset) >= 0 else None
-    except ValueError:
-        return None
+    return hashlib.sha256(bearer.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def _lognormal_s(mean_s: float, cv: float, rng: Random) -> float:
@@ -271,40 +300,8 @@ def _lognormal_s(mean_s: float, cv: float, rng: Random) -> float:
     return rng.lognormvariate(math.log(mean_s) - sigma * sigma / 2, sigma)
 
 
-def _entry(at: float, direction: str, kind: str, credit_count: int, what: tuple[str | None, str]) -> dict[str, Any]:
-    return {
-        "created_at": iso(at),
-        "direction": direction,
-        "type": kind,
-        "amount": {"usd": usd(credit_count), "credits": credit_count},
-        "model": what[0],
-        "reference_id": what[1],
-    }
-
-
-def _log_row(*row: Any) -> dict[str, Any]:
-    at, http_status, failure, model, credit_count, seq, inference_id, client_request_id = row
-    is_good = http_status == 200 and not failure
-    cost = credit_count if is_good else 0
-    return {
-        "created": iso(at),
-        "status": "succeeded" if is_good else "failed",
-        "origin": "api",
-        "model": model,
-        "cost": {"usd": usd(cost), "credits": cost},
-        "tokens": {"input": 0, "output": 0, "total": 0},
-        "request_id": f"req-{seq}",
-        "inference_id": inference_id,
-        "client_request_id": client_request_id,
-    }
-
-
 def _model_in(body: str) -> str:
     try:
-        return str(json.loads(body).get("model"))
-    except (ValueError, AttributeError):
+        return str(json.loads(body)["model"])[:200].encode("utf-8", "replace").decode()
+    except (ValueError, LookupError, TypeError, RecursionError):
         return "unknown"
-
-
-def _missing(generation_id: str) -> Generation:
-    raise LocalFault(f"the sandbox lost generation {generation_id}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
 from random import Random
@@ -17,12 +17,12 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "status": ROUTES,  # answer `code`, in the error envelope or as HTML, before anything is done
     "status_after": ("submit",),  # do the work, then answer `code`
     "drop_before": ROUTES,  # close the connection, nothing done
-    "drop_after": ("submit", "poll"),  # do the work, then close the connection
+    "drop_after": ROUTES,  # do the work, then close the connection
     "delay": ROUTES,  # wait `delay_s`, then answer as usual
     "html": ("submit", "poll", "logs", "ledger", "balance"),  # 200 and a web page
     "bad_json": ("submit", "poll", "logs", "ledger", "balance"),
     "empty": ("submit", "poll", "logs", "ledger", "balance"),
-    "truncate": ("submit", "poll", "clip"),  # announce the whole body, send half of it
+    "truncate": ROUTES,  # announce the whole body, send half of it
     "no_body_id": ("submit",),
     "no_header_id": ("submit",),
     "wrong_id": ("submit", "poll"),
@@ -36,6 +36,8 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "garbage": ("clip",),
     "zero": ("clip",),
     "short": ("clip",),  # half a clip, announced as whole
+    "slow": ("clip",),  # the whole clip, drop by drop over `delay_s`
+    "expired": ("clip",),  # what an expired link gets
 }
 
 
@@ -71,6 +73,10 @@ class FaultPlan:
         self._rules = rules
         self._rng = Random(f"faults {seed}")  # noqa: S311  repeatable on purpose
         self._seen: Counter[str] = Counter()
+
+    def resume(self, on: str, count: int) -> None:
+        """Go on counting a route's requests where a former sandbox stopped."""
+        self._seen[on] = count
 
     def pick(self, on: str, prompt: str = "") -> Fault | None:
         """Count a request of a route and return what befalls it."""
@@ -131,6 +137,7 @@ PLANS: Mapping[str, tuple[Rule, ...]] = {
         Rule("poll", "no_link", nth=(33, 55)),
         Rule("clip", "zero", nth=(1,)),
         Rule("clip", "garbage", nth=(3,)),
+        Rule("clip", "expired", nth=(5,)),
         Rule("clip", "truncate", every=6),
     ),
 }
@@ -162,9 +169,28 @@ def _rule(row: Any, where: str) -> Rule:
         raise UsageInvalid(
             f"{where}: 'on' is one of {', '.join(ROUTES)}, and 'do' one of {', '.join(DEEDS)} that fits it"
         )
-    nth = row.get("nth", ())
-    if not isinstance(nth, list | tuple) or not all(isinstance(each, int) for each in nth):
-        raise UsageInvalid(f"{where}: 'nth' is a list of numbers")
-    if row.get("every") is not None and (not isinstance(row["every"], int) or row["every"] < 1):
-        raise UsageInvalid(f"{where}: 'every' is a number from 1")
-    return Rule(**{**row, "nth": tuple(nth)})
+    for name, (fits, should_be) in _VALUES.items():
+        if name in row and not fits(row[name]):
+            raise UsageInvalid(f"{where}: '{name}' is {should_be}")
+    return Rule(**{**row, "nth": tuple(row.get("nth", ()))})
+
+
+def _is_whole(value: Any, least: int) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_number(value: Any, most: float) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= most
+
+
+_VALUES: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "nth": (lambda value: isinstance(value, list) and all(_is_whole(each, 1) for each in value), "a list of numbers"),
+    "every": (lambda value: _is_whole(value, 1), "a number from 1"),
+    "prompt_contains": (lambda value: isinstance(value, str), "a text"),
+    "probability": (lambda value: _is_number(value, 1), "a number from 0 to 1"),
+    "code": (lambda value: _is_whole(value, 200) and value <= 599, "an HTTP status from 200 to 599"),
+    "has_envelope": (lambda value: isinstance(value, bool), "true or false"),
+    "retry_after": (lambda value: isinstance(value, str) and value.isascii() and value.isprintable(), "a text"),
+    "message": (lambda value: isinstance(value, str) and value != "", "a text"),
+    "delay_s": (lambda value: _is_number(value, 1e6), "a number of seconds"),
+}

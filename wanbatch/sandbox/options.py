@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import math
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -36,10 +37,16 @@ class SandboxOptions:
         """Refuse what cannot be served. Raises UsageInvalid."""
         if not is_loopback(self.host):
             raise UsageInvalid(f"the sandbox serves this machine only, not {self.host}: use 127.0.0.1")
-        if self.speed <= 0 or self.mean_s <= 0 or self.cv < 0 or self.log_lag_s < 0 or self.link_ttl_s <= 0:
-            raise UsageInvalid("speed and durations of the sandbox must be above 0")
-        if self.balance_usd < 0 or self.balance_usd > 10**9:
-            raise UsageInvalid("the sandbox's balance is from 0 to a billion USD")
+        if not 0 <= self.port <= 65_535:
+            raise UsageInvalid(f"{self.port} is no port: use 0 (a free one) to 65535")
+        for name in ("speed", "mean_s", "link_ttl_s", "rate_per_min", "concurrency"):
+            value = getattr(self, name)
+            if value is not None and not (math.isfinite(value) and value > 0):
+                raise UsageInvalid(f"{name} of the sandbox is {value}; it must be above 0")
+        for name in ("cv", "log_lag_s", "balance_usd"):
+            value = getattr(self, name)
+            if not (math.isfinite(value) and 0 <= value <= 10**9):
+                raise UsageInvalid(f"{name} of the sandbox is {value}; it must be from 0 to a billion")
 
 
 def is_loopback(host: str) -> bool:

@@ -11,6 +11,7 @@ import socket
 import sys
 from asyncio import Transport
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
@@ -24,7 +25,9 @@ from wanbatch.sandbox.account import open_account
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.options import SandboxOptions
 
-_TRANSPORTS: dict[tuple[str, int], Transport] = {}
+RENDERERS = 2  # threads: encoding leaves the interpreter free
+CUT_LIMIT_S = 5.0  # for a client that does not read what was sent before the cut
+_CONNECTIONS: dict[tuple[str, int], _Droppable] = {}
 
 
 class _Droppable(H11Protocol):
@@ -32,22 +35,26 @@ class _Droppable(H11Protocol):
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.closed = asyncio.Event()
         if self.client is not None:
-            _TRANSPORTS[self.client] = transport
+            _CONNECTIONS[self.client] = self
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.closed.set()
         if self.client is not None:
-            _TRANSPORTS.pop(self.client, None)
+            _CONNECTIONS.pop(self.client, None)
         super().connection_lost(exc)
 
 
 async def _cut(request: Request) -> None:
-    """Close the connection of a request without a word."""
+    """Close the connection of a request, after what was sent so far; waits until it is closed."""
     assert request.client is not None
-    transport = _TRANSPORTS.get((request.client.host, request.client.port))
-    if transport is not None:
-        transport.abort()
-    await asyncio.sleep(0.02)
+    connection = _CONNECTIONS.get((request.client.host, request.client.port))
+    if connection is not None:
+        connection.transport.close()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(connection.closed.wait(), CUT_LIMIT_S)
+        connection.transport.abort()
 
 
 class _Server(uvicorn.Server):
@@ -72,7 +79,7 @@ async def _serve(options: SandboxOptions, on_ready: Callable[[str], None], *, st
     clock = LoopClock(datetime.fromtimestamp(now, UTC), options.speed)
     with _listener(options.host, options.port) as api_socket, _listener(options.host, 0) as clip_socket:
         sandbox = Sandbox(options, account, clock, _origin(clip_socket))
-        sandbox.drop = _cut
+        sandbox.drop, sandbox.executor = _cut, ThreadPoolExecutor(RENDERERS, "slate")
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
         servers = [_server(sandbox.api), _server(sandbox.clips)]
         stopping = asyncio.Event()
@@ -93,6 +100,7 @@ async def _serve(options: SandboxOptions, on_ready: Callable[[str], None], *, st
                 server.should_exit = True
                 server.force_exit = True
         sandbox.close()
+        account.close()
 
 
 def _at_eof(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
@@ -118,7 +126,8 @@ def _server(app: Any) -> uvicorn.Server:
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named, or asyncio leaves Nagle on and each answer takes 40 ms.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
+import unicodedata
+from bisect import bisect_right
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,10 @@ _WIDE_FONTS = (
     "Arial Unicode.ttf",
     "DejaVuSans.ttf",
 )
+_BUNDLED = frozenset(map(chr, range(0x20, 0x7F))) | frozenset(
+    map(chr, (0xA9, 0xAB, 0xB0, 0xB1, 0xB4, 0xB7, 0xBB, 0x2018, 0x2019, 0x201C, 0x201D, 0x2026, 0x2122))
+)
+_PLAIN = str.maketrans({chr(0x2013): "-", chr(0x2014): "-", chr(0xD7): "x"})  # dashes and the times sign
 _SHOWN_APART = ("model", "prompt", "resolution", "aspect_ratio", "duration", "seed")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -48,7 +54,7 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     edge = round(44 * unit)
     small, tiny = _font(round(26 * unit)), _font(round(21 * unit))
     pen.rectangle((0, 0, round(10 * unit), height), fill=_bright(tint))
-    pen.text((edge, round(34 * unit)), "SANDBOX", font=small, fill=_bright(tint))
+    _draw_mark(pen, (edge, round(30 * unit)), tiny, _bright(tint))
     model = str(body["model"]).split("/")[-1]
     pen.text((width - edge, round(34 * unit)), model, font=small, fill=_DIM, anchor="ra")
     panel_top = height - round(196 * unit)
@@ -59,27 +65,39 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     seed = f"seed {body.get('seed', 'not given')}" + ("   sound" if made.has_audio else "   silent")
     pen.text((edge, panel_top + round(54 * unit)), seed, font=tiny, fill=_DIM)
     others = "   ".join(f"{name}={value}" for name, value in sorted(body.items()) if name not in _SHOWN_APART)
-    pen.text((edge, panel_top + round(84 * unit)), _clipped(others, tiny, width - 2 * edge), font=tiny, fill=_DIM)
+    others, lettering = _lettering(round(21 * unit), others)
+    shown = _clipped(others, lettering, width - 2 * edge)
+    pen.text((edge, panel_top + round(84 * unit)), shown, font=lettering, fill=_DIM)
     pen.text((edge, panel_top + round(114 * unit)), generation_id, font=tiny, fill=_DIM)
     return image
+
+
+def _draw_mark(pen: ImageDraw.ImageDraw, at: tuple[int, int], font: Font, colour: tuple[int, int, int]) -> None:
+    """Draw the word that tells a slate from a real clip, on a plate."""
+    left, top, right, bottom = pen.textbbox(at, "SANDBOX", font=font)
+    room = (bottom - top) * 0.7
+    plate = (at[0], top - room, right + (at[0] - left) + 2 * room, bottom + room)
+    pen.rounded_rectangle(plate, radius=room * 0.6, fill=colour)
+    pen.text((at[0] + room, at[1]), "SANDBOX", font=font, fill=_PANEL)
 
 
 def _frames(spec: ClipSpec, picture: NDArray[np.uint8]) -> Iterator[NDArray[np.uint8]]:
     """Yield the frames: one array, in which only the timecode and the progress bar change, in brightness alone."""
     unit = min(spec.width, spec.height) / 720
-    atlas = _atlas(round(46 * unit))
-    glyph_height, glyph_width = next(iter(atlas.values())).shape
-    left = spec.width - round(44 * unit) - 11 * glyph_width
-    top = spec.height - round(196 * unit) + round(100 * unit)
+    atlas = _atlas(round(40 * unit))
+    start = spec.width - round(44 * unit) - sum(atlas[char].shape[1] for char in "00:00:00:00")
+    top = spec.height - round(196 * unit) + round(16 * unit)
     bar = slice(spec.height - round(34 * unit), spec.height - round(24 * unit))
     bar_left, bar_right = round(44 * unit), spec.width - round(44 * unit)
     picture[bar, bar_left:bar_right] = 50
     for number in range(spec.frames):
         seconds, frame = divmod(number, spec.fps)
         text = f"{seconds // 3600:02d}:{seconds // 60 % 60:02d}:{seconds % 60:02d}:{frame:02d}"
-        for place, char in enumerate(text):
-            at = left + place * glyph_width
-            picture[top : top + glyph_height, at : at + glyph_width] = atlas[char]
+        left = start
+        for char in text:
+            glyph = atlas[char]
+            picture[top : top + glyph.shape[0], left : left + glyph.shape[1]] = glyph
+            left += glyph.shape[1]
         picture[bar, bar_left : bar_left + (bar_right - bar_left) * (number + 1) // spec.frames] = 200
         yield picture
 
@@ -91,13 +109,12 @@ def _yuv(image: Image.Image) -> NDArray[np.uint8]:
 
 
 def _atlas(size_px: int) -> dict[str, NDArray[np.uint8]]:
-    """Draw each digit once, as brightness on the panel's grey; all of one size, even in both directions."""
+    """Draw each digit once, as brightness on the panel's grey; sizes are even, and the same for all digits."""
     font = _font(size_px)
-    width = max(round(font.getlength(char)) for char in _DIGITS) + 2
-    height = round(size_px * 1.25)
-    width, height = width + width % 2, height + height % 2
+    height = round(size_px * 1.25 / 2) * 2
     atlas = {}
     for char in _DIGITS:
+        width = round(font.getlength("0") * (0.6 if char == ":" else 1.04) / 2) * 2
         image = Image.new("RGB", (width, height), _PANEL)
         ImageDraw.Draw(image).text((width / 2, height / 2), char, font=font, fill=_INK, anchor="mm")
         atlas[char] = _yuv(image)[:height, :width].copy()
@@ -122,22 +139,33 @@ def _background(width: int, height: int, tint: tuple[float, float, float]) -> Im
     return Image.fromarray(np.broadcast_to(shade * colour, (height, width, 3)).astype(np.uint8))
 
 
-def _font(size_px: int, text: str = "") -> Font:
-    if any(ord(char) > 0x24F for char in text):
-        for name in _WIDE_FONTS:
-            try:
-                return ImageFont.truetype(name, size_px)
-            except OSError:
-                continue
+def _font(size_px: int) -> Font:
     return ImageFont.load_default(size=size_px)
+
+
+def _lettering(size_px: int, text: str) -> tuple[str, Font]:
+    """Choose a font for a text, and fit the text to it.
+
+    The bundled font knows little beyond ASCII; a font of the machine is used for the rest, where there is one.
+    """
+    text = "".join(char if char.isprintable() else " " for char in text)
+    plain = text.translate(_PLAIN)
+    if set(plain) <= _BUNDLED:
+        return plain, _font(size_px)
+    for name in _WIDE_FONTS:
+        try:
+            return text, ImageFont.truetype(name, size_px)
+        except OSError:
+            continue
+    bare = "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
+    return bare, _font(size_px)
 
 
 def _draw_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: tuple[int, int, int, int], unit: float) -> None:
     """Fill a box with the prompt, as large as it fits; what does not fit at the smallest size ends in an ellipsis."""
     left, top, right, bottom = box
-    shown = "".join(char if char.isprintable() else " " for char in prompt)
     for size in (52, 46, 40, 34, 29, 25, 22):
-        font = _font(round(size * unit), shown)
+        shown, font = _lettering(round(size * unit), prompt)
         lines = _wrapped(shown, font, right - left)
         line_px = round(size * unit * 1.3)
         room = max(1, (bottom - top) // line_px)
@@ -152,25 +180,44 @@ def _draw_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: tuple[int, int, int
 
 
 def _wrapped(text: str, font: Font, width_px: int) -> list[str]:
+    """Break a text into lines. Widths of words are added up: measuring every line anew takes a second a slate."""
     lines: list[str] = [""]
+    blank_px, line_px = font.getlength(" "), 0.0
     for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if font.getlength(longer) <= width_px:
-            lines[-1] = longer
-            continue
-        if lines[-1]:
+        word_px = font.getlength(word)
+        if lines[-1] and line_px + blank_px + word_px > width_px:
             lines.append("")
-        for char in word:  # a word may be wider than the line, and some scripts have no spaces
-            if font.getlength(lines[-1] + char) > width_px:
-                lines.append("")
-            lines[-1] += char
+        if word_px > width_px:  # some scripts have no blanks
+            line_px = _spread(word, font, width_px, lines)
+        elif lines[-1]:
+            lines[-1] += f" {word}"
+            line_px += blank_px + word_px
+        else:
+            lines[-1], line_px = word, word_px
     return lines
 
 
+def _spread(word: str, font: Font, width_px: int, lines: list[str]) -> float:
+    """Break a word that is wider than a line; returns the width of what is on the last line."""
+    line_px = 0.0
+    for char in word:
+        char_px = font.getlength(char)
+        if line_px + char_px > width_px:
+            lines.append("")
+            line_px = 0.0
+        lines[-1] += char
+        line_px += char_px
+    return line_px
+
+
 def _clipped(text: str, font: Font, width_px: int, *, must_clip: bool = False) -> str:
-    if font.getlength(text) <= width_px and not must_clip:
+    """Return as much of a text as fits, with an ellipsis where something is missing."""
+    if not must_clip and font.getlength(text) <= width_px:
         return text
-    kept = text.rstrip(" …")
-    while kept and font.getlength(f"{kept} …") > width_px:
-        kept = kept[:-1]
-    return f"{kept} …"
+    text = text.rstrip(" …")
+
+    def width_of(length: int) -> int:
+        return round(font.getlength(f"{text[:length]} …"))
+
+    fitting = bisect_right(range(len(text) + 1), width_px, key=width_of)
+    return f"{text[: max(0, fitting - 1)].rstrip()} …"

@@ -1,0 +1,105 @@
+"""What the provider publishes of its answers, as JSON Schemas in our own words."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+TEXT, NUMBER, WHOLE = {"type": "string"}, {"type": "number"}, {"type": "integer"}
+MOMENT = {"type": "string", "pattern": r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$"}
+
+
+def rows(of: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": of}
+
+
+def record(**fields: Any) -> dict[str, Any]:
+    """Build an object with these fields and no other; a name that ends in _ may be missing."""
+    return {
+        "type": "object",
+        "properties": {name.rstrip("_"): shape for name, shape in fields.items()},
+        "required": [name for name in fields if not name.endswith("_")],
+        "additionalProperties": False,
+    }
+
+
+def or_null(shape: dict[str, Any]) -> dict[str, Any]:
+    return {"anyOf": [shape, {"type": "null"}]}
+
+
+MONEY = record(usd=NUMBER, credits=WHOLE)
+ENVELOPE = record(message=TEXT, path=TEXT, requestId=TEXT, statusCode=WHOLE, timestamp=MOMENT)
+GENERATION = record(
+    id=TEXT,
+    status={"enum": ["queued", "generating", "completed", "error"]},
+    video_=or_null(record(url={"type": "string", "format": "uri"})),
+    error_=or_null(record(name=TEXT, message=TEXT)),
+    meta_=or_null(record(usage=or_null(record(credits_used=NUMBER, usd_spent_=NUMBER)))),
+)
+LOGS = record(
+    data=rows(
+        record(
+            created=MOMENT,
+            status={"enum": ["succeeded", "failed"]},
+            origin={"enum": ["api", "playground"]},
+            model=TEXT,
+            cost=MONEY,
+            tokens=record(input=WHOLE, output=WHOLE, total=WHOLE),
+            request_id=or_null(TEXT),
+            inference_id=TEXT,
+            client_request_id=or_null(TEXT),
+        )
+    ),
+    pagination=record(limit=WHOLE, offset=WHOLE, total=WHOLE, has_more={"type": "boolean"}),
+)
+LEDGER = record(
+    data=rows(
+        record(
+            created_at=MOMENT,
+            direction={"enum": ["TOPUP", "CHARGE"]},
+            type={"enum": ["PAYMENT", "BONUS", "REFUND", "ADJUSTMENT", "MODEL_USAGE", "CREDITS_EXPIRED", "INIT"]},
+            amount=MONEY,
+            model=or_null(TEXT),
+            reference_id=or_null(TEXT),
+        )
+    ),
+    pagination=record(next_cursor=or_null(TEXT), has_more={"type": "boolean"}),
+)
+BALANCE = record(current_balance=NUMBER, currency={"const": "USD"})
+PRICING = record(
+    kind={"enum": ["fixed", "variants", "variable"]},
+    currency={"const": "USD"},
+    units_=rows({"type": "object"}),
+    dimensions_=rows(TEXT),
+    variants_=rows({"type": "object"}),
+)
+MODELS = record(
+    object={"const": "list"},
+    data=rows(
+        record(
+            id=TEXT,
+            aliases=rows(TEXT),
+            type=TEXT,
+            info=record(name=TEXT, developer=TEXT),
+            tags=rows(TEXT),
+            pricing_=PRICING,
+        )
+    ),
+)
+METRICS = record(
+    window_seconds=WHOLE,
+    generated_at=MOMENT,
+    models=rows(
+        record(
+            alias=TEXT,
+            endpoint=TEXT,
+            metrics=record(duration_ms_=record(p50=NUMBER, p75=NUMBER, p90=NUMBER, p99=NUMBER)),
+        )
+    ),
+)
+
+
+def problems(shape: dict[str, Any], value: Any) -> list[str]:
+    """Return what is wrong with a value."""
+    return [error.message for error in Draft202012Validator(shape).iter_errors(value)]

@@ -1,0 +1,320 @@
+"""The sandbox's API: shapes of answers, refusals, statuses over time."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+
+import pytest
+
+from tests.sandbox import shapes
+from tests.sandbox.desk import BODY, EPOCH, GENERATIONS, LEGACY, SMALL, Desk
+from wanbatch.sandbox import SandboxOptions
+
+AUTH = {"Authorization": "Bearer made-up"}
+
+
+def test_every_answer_has_the_published_shape(desk: Desk) -> None:
+    submitted = desk.submit(request_id="r-1")
+    generation_id = submitted.json()["id"]
+    queued = desk.poll(generation_id)
+    desk.wait(30)
+    generating = desk.poll(generation_id)
+    desk.wait(1000)
+    answers = [
+        (shapes.GENERATION, submitted),
+        (shapes.GENERATION, queued),
+        (shapes.GENERATION, generating),
+        (shapes.GENERATION, desk.poll(generation_id)),
+        (shapes.LOGS, desk.get("/v2/logs", period="24h")),
+        (shapes.LEDGER, desk.get("/v2/billing/transactions")),
+        (shapes.BALANCE, desk.get("/v2/billing")),
+        (shapes.MODELS, desk.get("/v1/models")),
+        (shapes.MODELS, desk.get("/v1/models", include="pricing")),
+        (shapes.METRICS, desk.get("/models/metrics")),
+        (shapes.ENVELOPE, desk.poll("nobody")),
+        (shapes.ENVELOPE, desk.get("/v2/nothing")),
+    ]
+    assert [shapes.problems(shape, answer.json()) for shape, answer in answers] == [[]] * len(answers)
+
+
+def test_a_submit_tells_its_id_and_its_hold(desk: Desk) -> None:
+    answer = desk.submit({**BODY, "resolution": "1080p", "duration": 10}, request_id="r-1")
+    shown = {
+        name: answer.headers.get(name)
+        for name in ("x-client-request-id", "x-aimlapi-credits-used", "x-aimlapi-usd-spent", "content-type")
+    }
+    assert (answer.json(), answer.headers["x-inference-id"], shown) == (
+        {"id": answer.json()["id"], "status": "queued", "meta": {"usage": {"credits_used": 3_150_000}}},
+        answer.json()["id"],
+        {
+            "x-client-request-id": "r-1",
+            "x-aimlapi-credits-used": "3150000",
+            "x-aimlapi-usd-spent": "1.575",
+            "content-type": "application/json",
+        },
+    )
+
+
+def test_a_generation_is_queued_then_generating_then_completed_without_meta(desk: Desk) -> None:
+    generation_id = desk.made()
+    told = []
+    for _ in range(400):
+        told.append(desk.poll(generation_id).json())
+        desk.wait(1)
+    statuses = list(dict.fromkeys(each["status"] for each in told))
+    assert (statuses, sorted(told[-1])) == (["queued", "generating", "completed"], ["id", "status", "video"])
+
+
+def test_the_legacy_paths_serve_the_same_generations(desk: Desk) -> None:
+    generation_id = desk.submit(url=LEGACY).json()["id"]
+    assert desk.get(LEGACY, generation_id=generation_id).json() == desk.poll(generation_id).json()
+
+
+def test_answers_are_dated_by_the_sandboxs_clock(desk: Desk) -> None:
+    desk.wait(3600)
+    assert parsedate_to_datetime(desk.get("/v2/billing").headers["date"]) == EPOCH + timedelta(hours=1)
+
+
+@pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, "r\u00e9sum\u00e9", "a/b"])
+def test_a_request_id_outside_the_alphabet_is_dropped_silently(desk: Desk, request_id: str) -> None:
+    headers = {**AUTH, "X-Client-Request-Id": request_id.encode("latin-1")}
+    answer = desk.request("POST", GENERATIONS, json=BODY, headers=headers)  # type: ignore[dict-item]
+    assert (answer.status_code, "x-client-request-id" in answer.headers) == (200, False)
+
+
+@pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic abc"}])
+@pytest.mark.parametrize("path", [GENERATIONS, LEGACY, "/v2/logs", "/v2/billing", "/v2/billing/transactions"])
+def test_without_a_key_there_is_nothing(desk: Desk, path: str, headers: dict[str, str]) -> None:
+    assert desk.request("GET", path, headers=headers).status_code == 401
+
+
+def test_a_key_that_looks_real_is_refused(desk: Desk) -> None:
+    desk.key = "0123456789abcdef" * 2
+    answer = desk.submit()
+    assert (answer.status_code, "made-up" in answer.json()["message"]) == (401, True)
+
+
+def test_another_keys_generation_is_not_found_and_no_key_is_stored(desk: Desk) -> None:
+    generation_id = desk.made()
+    desk.key = "another"
+    answer = desk.poll(generation_id)
+    (row,) = desk.account._db.execute("SELECT key FROM requests").fetchone()
+    assert (answer.status_code, row) == (404, hashlib.sha256(b"made-up").hexdigest()[:16])
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "content", "kind", "status"),
+    [
+        ("GET", "/v2/nothing", None, None, 404),
+        ("GET", "/v2/logs/", None, None, 404),
+        ("DELETE", GENERATIONS, None, None, 405),
+        ("POST", "/v2/billing", b"{}", "application/json", 405),
+        ("POST", GENERATIONS, b"{", "application/json", 400),
+        ("POST", GENERATIONS, b"\xff\xfe", "application/json", 400),
+        ("POST", GENERATIONS, b"[" * 100_000, "application/json", 400),
+        ("POST", GENERATIONS, b"[]", "application/json", 400),
+        ("POST", GENERATIONS, b'{"model": 1}', "application/json", 400),
+        ("POST", GENERATIONS, b'{"prompt": "x"}', "application/json", 400),
+        ("POST", GENERATIONS, json.dumps(BODY).encode(), "text/plain", 415),
+        ("POST", GENERATIONS, json.dumps(BODY).encode(), None, 415),
+        ("POST", GENERATIONS, b" " * (1024 * 1024 + 1), "application/json", 413),
+        ("POST", GENERATIONS, b'{"model": "alibaba/wan-9"}', "application/json", 404),
+        ("POST", GENERATIONS, b'{"model": "alibaba/wan-2-6-i2v"}', "application/json", 404),
+        ("GET", GENERATIONS, None, None, 400),
+    ],
+)
+def test_refusals_come_in_the_providers_envelope(
+    desk: Desk, method: str, path: str, content: bytes | None, kind: str | None, status: int
+) -> None:
+    headers = {**AUTH, **({"Content-Type": kind} if kind is not None else {})}
+    answer = desk.request(method, path, content=content, headers=headers)
+    said = answer.json()
+    assert (answer.status_code, shapes.problems(shapes.ENVELOPE, said), said["statusCode"], said["path"]) == (
+        status,
+        [],
+        status,
+        path,
+    )
+
+
+MODERN = ("alibaba/wan-2-6-t2v", "alibaba/wan-2-7-t2v")
+SERVED = (
+    *MODERN,
+    "alibaba/wan2.5-t2v-preview",
+    "alibaba/wan2.2-t2v-plus",
+    "alibaba/wan2.1-t2v-plus",
+    "alibaba/wan2.1-t2v-turbo",
+)
+# One row per model, field, value and whether the published parameters allow it.
+CASES = [
+    *((model, "prompt", value, fits) for model in SERVED for value, fits in (("", 0), ("  ", 0), (7, 0), (None, 0))),
+    *((model, "aspect_ratio", "9:16", 1) for model in SERVED),
+    *((model, "aspect_ratio", "16:10", 0) for model in SERVED),
+    *((model, "aspect_ratio", "4:3", 1) for model in SERVED if "2.5" not in model),
+    ("alibaba/wan2.5-t2v-preview", "aspect_ratio", "4:3", 0),
+    *((model, "seed", value, fits) for model in SERVED for value, fits in ((0, 1), (2**31 - 1, 1), (2**31, 0))),
+    *((model, "seed", value, 0) for model in SERVED for value in (-1, True, "7", 7.5, None)),
+    *((model, "enhance_prompt", value, fits) for model in SERVED for value, fits in ((False, 1), (1, 0), ("yes", 0))),
+    *((model, "negative_prompt", value, fits) for model in SERVED for value, fits in (("", 1), ("blur", 1), ([], 0))),
+    *((model, "n", 1, 0) for model in SERVED),
+    *((model, "image_url", "https://example.com/a.png", 0) for model in SERVED),
+    *((model, "duration", value, 1) for model in MODERN for value in (5, 10, 15)),
+    *((model, "duration", value, 0) for model in MODERN for value in (7, "10", 5.0, True)),
+    ("alibaba/wan2.5-t2v-preview", "duration", 10, 1),
+    ("alibaba/wan2.5-t2v-preview", "duration", 15, 0),
+    *((model, "duration", 5, 0) for model in SERVED[3:]),
+    *((model, "watermark", False, 1) for model in SERVED[3:]),
+    *((model, "watermark", False, 0) for model in SERVED[:3]),
+    *((model, name, value, 1) for model in MODERN for name, value in (("shot_type", "multi"), ("generate_audio", False))),
+    *((model, name, value, 0) for model in SERVED[2:] for name, value in (("shot_type", "multi"), ("generate_audio", True))),
+    *((model, "shot_type", "double", 0) for model in MODERN),
+    *((model, "audio_url", value, fits) for model in MODERN for value, fits in (("https://a.test/b.mp3", 1), ("b.mp3", 0))),
+    *((model, "prompt", "x" * length, fits) for model in MODERN for length, fits in ((1500, 1), (1501, 0))),
+    *((model, "resolution", value, fits) for model in MODERN for value, fits in (("720p", 1), ("720P", 0), ("480p", 0))),
+    *(("alibaba/wan2.5-t2v-preview", "resolution", value, fits) for value, fits in (("480p", 1), ("480P", 0))),
+    *(("alibaba/wan2.2-t2v-plus", "resolution", value, fits) for value, fits in (("480P", 1), ("1080P", 1), ("720P", 0))),
+    *(("alibaba/wan2.1-t2v-plus", "resolution", value, fits) for value, fits in (("720P", 1), ("480P", 0))),
+    *(("alibaba/wan2.1-t2v-turbo", "resolution", value, fits) for value, fits in (("480P", 1), ("1080P", 0))),
+    ("alibaba/wan-2-6-t2v", "prompt", "half a character: \ud83d", 0),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("model", "name", "value", "fits"), CASES)
+def test_a_body_is_held_to_the_models_published_parameters(
+    desk: Desk, model: str, name: str, value: object, fits: int
+) -> None:
+    content = json.dumps({"model": model, "prompt": "a lighthouse", name: value})
+    answer = desk.request("POST", GENERATIONS, content=content, headers={**AUTH, "Content-Type": "application/json"})
+    said = answer.json().get("message", "Body validation error: " + name)
+    assert (answer.status_code, said.startswith("Body validation error"), name in said) == (
+        200 if fits else 400,
+        True,
+        True,
+    )
+
+
+def test_a_prompt_is_required_and_all_problems_are_told(desk: Desk) -> None:
+    answer = desk.submit({"model": "alibaba/wan-2-6-t2v", "duration": "5", "extra": 1})
+    assert answer.json()["message"] == (
+        "Body validation error: prompt: Required; duration: Expected integer, received string;"
+        " Unrecognized key in object: 'extra'"
+    )
+
+
+def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(SandboxOptions(rate_per_min=2))
+    first = [desk.submit().status_code for _ in range(3)]
+    turned_away = desk.submit()
+    desk.wait(61)
+    assert (first, turned_away.status_code, "retry-after" in turned_away.headers, desk.submit().status_code) == (
+        [200, 200, 429],
+        429,
+        False,
+        200,
+    )
+
+
+def test_the_number_at_once_is_held(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(SandboxOptions(concurrency=2))
+    before = [desk.submit().status_code for _ in range(3)]
+    desk.wait(3600)
+    assert (before, desk.submit().status_code) == ([200, 200, 429], 200)
+
+
+def test_credits_run_out_at_the_submit_that_cannot_be_held(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(SandboxOptions(balance_usd=Decimal("1.05")))  # two clips of 1,050,000 credits
+    answers = [desk.submit() for _ in range(3)]
+    said = answers[-1].json()["message"]
+    assert ([answer.status_code for answer in answers], said.startswith("You've run out of credits.")) == (
+        [200, 200, 403],
+        True,
+    )
+
+
+def times(desk: Desk) -> list[tuple[str, float, float]]:
+    for prompt in ("one", "two", "one"):
+        desk.submit({**BODY, "prompt": prompt})
+    rows = desk.account._db.execute("SELECT inference_id, starts_at, ends_at FROM requests ORDER BY seq")
+    return list(rows.fetchall())
+
+
+def test_the_same_seed_gives_the_same_ids_and_times(desk_of: Callable[..., Desk]) -> None:
+    first, again, other = (times(desk_of(SandboxOptions(seed=seed))) for seed in (1, 1, 2))
+    assert (first == again, first == other, len({row[0] for row in first + other})) == (True, False, 6)
+
+
+def test_ids_look_like_the_providers_odd_ones_too(desk: Desk) -> None:
+    found = [desk.account.accept(_arrival(), {**SMALL, "prompt": str(number)}).generation_id for number in range(300)]
+    assert (
+        {len(each) for each in found},
+        any(each.startswith("-") for each in found),
+        any(":" in each for each in found),
+        any("/" in each for each in found),
+    ) == ({21}, True, True, True)
+
+
+def _arrival() -> object:
+    from wanbatch.sandbox.account import Arrival
+
+    return Arrival(EPOCH.timestamp(), "k", None)
+
+
+def test_durations_scatter_around_the_mean_that_was_asked_for(desk: Desk) -> None:
+    body = {**BODY, "resolution": "1080p", "duration": 10}
+    made = [desk.account.accept(_arrival(), {**body, "prompt": str(number)}) for number in range(400)]
+    lengths_s = [each.ends_at - each.starts_at for each in made]
+    queues_s = [each.starts_at - EPOCH.timestamp() for each in made]
+    assert (195 < sum(lengths_s) / 400 < 215, min(lengths_s) > 60, max(queues_s) <= 8) == (True, True, True)
+
+
+def test_prices_are_listed_without_a_key_and_by_id(desk: Desk) -> None:
+    listed = desk.request("GET", "/v1/models?id=alibaba/wan-2-6-t2v&include=pricing").json()["data"]
+    pricing = listed[0]["pricing"]
+    sample = [row for row in pricing["variants"] if (row["resolution"], row["duration"]) == ("1080p", 10)]
+    assert ([row["id"] for row in listed], pricing["dimensions"], sample) == (
+        ["alibaba/wan-2-6-t2v"],
+        ["resolution", "duration"],
+        [{"resolution": "1080p", "duration": 10, "price": 1.575, "per": "video"}],
+    )
+
+
+def test_listed_prices_are_the_prices_held(desk: Desk) -> None:
+    told, listed = {}, {}
+    for model in desk.get("/v1/models", include="pricing").json()["data"]:
+        for row in model["pricing"]["variants"]:
+            body = {"prompt": "x", **{name: row[name] for name in model["pricing"]["dimensions"]}, "model": model["id"]}
+            case = (model["id"], row["resolution"], row.get("duration"))
+            listed[case] = round(row["price"] * 2_000_000)
+            told[case] = desk.submit(body).json()["meta"]["usage"]["credits_used"]
+    published = (told["alibaba/wan-2-6-t2v", "1080p", 10], told["alibaba/wan-2-7-t2v", "1080p", 10])
+    assert (told == listed, published) == (True, (3_150_000, 3_900_000))
+
+
+def test_an_unchanged_model_list_is_not_sent_again(desk: Desk) -> None:
+    etag = desk.get("/v1/models").headers["etag"]
+    again = desk.request("GET", "/v1/models", headers={"If-None-Match": etag})
+    other = desk.request("GET", "/v1/models?include=pricing", headers={"If-None-Match": etag})
+    assert (again.status_code, again.content, other.status_code) == (304, b"", 200)
+
+
+def test_metrics_tell_of_models_that_completed_just_now_only(desk: Desk) -> None:
+    desk.submit()
+    before = desk.get("/models/metrics").json()["models"]
+    desk.wait(300)
+    asked = [
+        desk.get("/models/metrics", aliases=[BODY["model"], "x"]).json()["models"],
+        desk.get("/models/metrics", aliases=f"{BODY['model']},x").json()["models"],
+    ]
+    wrong = desk.get("/models/metrics", alias=BODY["model"]).status_code
+    desk.wait(600)
+    assert (before, [len(rows) for rows in asked], wrong, desk.get("/models/metrics").json()["models"]) == (
+        [],
+        [1, 0],
+        400,
+        [],
+    )

@@ -1,0 +1,271 @@
+"""The clip host: signed links, ranges, leaks, and the slates behind the links."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit, urlunsplit
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.sandbox.desk import BODY, EPOCH, SMALL, Desk
+from wanbatch.media import Probe, check_clip
+from wanbatch.sandbox import SandboxOptions, clips, slate
+from wanbatch.sandbox.account import Generation
+from wanbatch.sandbox.models import MODELS
+
+CONTENT = bytes(range(256)) * 4
+
+
+def fixed(_: Generation) -> bytes:
+    return CONTENT
+
+
+@pytest.fixture
+def desk(desk_of: Callable[..., Desk]) -> Desk:
+    return desk_of(SandboxOptions(link_ttl_s=600), render=fixed)
+
+
+def completed(desk: Desk, body: dict[str, object] | None = None) -> str:
+    generation_id = desk.made(body)
+    desk.wait(2000)
+    return generation_id
+
+
+def fetch(desk: Desk, url: str, **headers: str) -> httpx.Response:
+    return desk.request("GET", url, headers=headers)
+
+
+def test_a_link_is_signed_and_on_another_host(desk: Desk) -> None:
+    link = urlsplit(desk.link(completed(desk)))
+    query = {name: values[0] for name, values in parse_qs(link.query).items()}
+    kept_until = int(query["Expires"]) - EPOCH.timestamp() - desk.clock.passed_s
+    assert (link.netloc, link.path.endswith(".mp4"), sorted(query)[:3], kept_until) == (
+        "clips.sandbox.test",
+        True,
+        ["Expires", "OSSAccessKeyId", "Signature"],
+        600,
+    )
+
+
+def test_a_clip_is_sent_whole_with_its_size_and_tag(desk: Desk) -> None:
+    answer = fetch(desk, desk.link(completed(desk)))
+    names = ("content-type", "content-length", "accept-ranges")
+    assert (answer.content, [answer.headers[name] for name in names], answer.headers["etag"].startswith('"')) == (
+        CONTENT,
+        ["video/mp4", "1024", "bytes"],
+        True,
+    )
+
+
+def test_a_head_has_no_body(desk: Desk) -> None:
+    answer = desk.request("HEAD", desk.link(completed(desk)))
+    assert (answer.status_code, answer.headers["content-length"]) == (200, "1024")
+
+
+@pytest.mark.parametrize(
+    ("asked", "status", "part", "told"),
+    [
+        ("bytes=0-99", 206, CONTENT[:100], "bytes 0-99/1024"),
+        ("bytes=1000-", 206, CONTENT[1000:], "bytes 1000-1023/1024"),
+        ("bytes=1000-9999", 206, CONTENT[1000:], "bytes 1000-1023/1024"),
+        ("bytes=-24", 206, CONTENT[1000:], "bytes 1000-1023/1024"),
+        ("bytes=-9999", 206, CONTENT, "bytes 0-1023/1024"),
+        ("bytes=1024-", 416, None, "bytes */1024"),
+        ("bytes=5-4", 416, None, "bytes */1024"),
+        ("bytes=-0", 416, None, "bytes */1024"),
+        ("bytes=0-1,5-6", 200, CONTENT, None),
+        ("bytes=-", 200, CONTENT, None),
+        ("pages=1-2", 200, CONTENT, None),
+    ],
+)
+def test_ranges(desk: Desk, asked: str, status: int, part: bytes | None, told: str | None) -> None:
+    answer = fetch(desk, desk.link(completed(desk)), Range=asked)
+    assert (answer.status_code, answer.headers.get("content-range"), part is None or answer.content == part) == (
+        status,
+        told,
+        True,
+    )
+
+
+def test_a_range_of_another_version_gets_the_whole(desk: Desk) -> None:
+    link = desk.link(completed(desk))
+    etag = fetch(desk, link).headers["etag"]
+    answers = [fetch(desk, link, Range="bytes=0-9", **{"If-Range": tag}) for tag in (etag, '"other"')]
+    assert [answer.status_code for answer in answers] == [206, 200]
+
+
+def test_a_link_expires_and_a_fresh_poll_gives_a_fresh_one(desk: Desk) -> None:
+    generation_id = completed(desk)
+    link = desk.link(generation_id)
+    desk.wait(599)
+    before = fetch(desk, link).status_code
+    desk.wait(2)
+    after = fetch(desk, link)
+    assert (before, after.status_code, "expired" in after.text, fetch(desk, desk.link(generation_id)).status_code) == (
+        200,
+        403,
+        True,
+        200,
+    )
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "code"),
+    [
+        ("Expires=1", "Expires=2", "SignatureDoesNotMatch"),
+        ("Signature=", "Signature=A", "SignatureDoesNotMatch"),
+        ("Signature=", "Nothing=", "SignatureDoesNotMatch"),
+        ("id=", "id=x", "SignatureDoesNotMatch"),
+        ("Expires=1", "Expires=x", "AccessDenied"),
+        ("Expires=", "Nothing=", "AccessDenied"),
+    ],
+)
+def test_a_link_that_was_changed_is_refused(desk: Desk, old: str, new: str, code: str) -> None:
+    link = urlsplit(desk.link(completed(desk)))
+    answer = fetch(desk, urlunsplit(link._replace(query=link.query.replace(old, new, 1))))
+    assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (403, True)
+
+
+@pytest.mark.parametrize("name", ["Authorization", "Cookie", "X-Client-Request-Id"])
+def test_what_belongs_to_the_api_is_refused_and_counted(desk: Desk, name: str) -> None:
+    answer = fetch(desk, desk.link(completed(desk)), **{name: "made-up"})
+    leaks = desk.request("GET", "/sandbox/stats").json()["counts"]["leaks"]
+    assert (answer.status_code, leaks) == (400, 1)
+
+
+def test_the_api_is_not_on_the_clip_host(desk: Desk) -> None:
+    assert desk.request("GET", "http://clips.sandbox.test/v2/billing").status_code == 403
+
+
+def test_odd_ids_have_links_too(desk: Desk) -> None:
+    ids = [completed(desk, {**SMALL, "prompt": str(number)}) for number in range(60)]
+    odd = [each for each in ids if not each.replace("-", "").replace("_", "").isalnum() or each.startswith("-")]
+    assert (len(odd) > 2, {fetch(desk, desk.link(each)).status_code for each in odd}) == (True, {200})
+
+
+def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(
+    desk_of: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rendered: list[str] = []
+
+    def render(generation: Generation) -> bytes:
+        rendered.append(generation.generation_id)
+        return CONTENT
+
+    monkeypatch.setattr(clips, "CACHE_BYTES", 2 * len(CONTENT))
+    desk = desk_of(render=render)
+    one, two, three = (completed(desk, {**SMALL, "prompt": str(number)}) for number in range(3))
+    for each in (one, one, two, three, two, one):
+        fetch(desk, desk.link(each))
+    assert rendered == [one, two, three, one]
+
+
+def test_a_rendering_that_failed_is_tried_again(desk_of: Callable[..., Desk]) -> None:
+    attempts: list[str] = []
+
+    def render(generation: Generation) -> bytes:
+        attempts.append(generation.generation_id)
+        if len(attempts) == 1:
+            raise RuntimeError("no room")
+        return CONTENT
+
+    desk = desk_of(render=render)
+    link = desk.link(completed(desk))
+    with pytest.raises(RuntimeError):
+        fetch(desk, link)
+    assert fetch(desk, link).status_code == 200
+
+
+# --- slates
+
+
+@pytest.mark.parametrize(
+    ("body", "size", "duration_s", "has_audio"),
+    [
+        (SMALL, (832, 480), 5, False),
+        ({**SMALL, "aspect_ratio": "9:16"}, (480, 832), 5, False),
+        ({**SMALL, "aspect_ratio": "1:1"}, (624, 624), 5, False),
+        (
+            {"model": "alibaba/wan2.5-t2v-preview", "prompt": "x", "resolution": "480p", "duration": 10},
+            (832, 480),
+            10,
+            True,
+        ),
+        ({**BODY, "generate_audio": False}, (1280, 720), 5, False),
+    ],
+)
+def test_a_clip_is_what_was_ordered(
+    tmp_path: Path,
+    desk_of: Callable[..., Desk],
+    body: dict[str, object],
+    size: tuple[int, int],
+    duration_s: int,
+    has_audio: bool,
+) -> None:
+    desk = desk_of()
+    path = tmp_path / "clip.mp4"
+    path.write_bytes(fetch(desk, desk.link(completed(desk, body))).content)
+    audio = "aac" if has_audio else None
+    assert check_clip(path) == Probe(float(duration_s), *size, 30.0, 30 * duration_s, has_audio, "h264", audio)
+
+
+@pytest.mark.parametrize(
+    ("resolution", "ratio", "size"),
+    [
+        ("720p", "16:9", (1280, 720)),
+        ("720p", "9:16", (720, 1280)),
+        ("720p", "1:1", (960, 960)),
+        ("720p", "4:3", (1088, 832)),
+        ("720p", "3:4", (832, 1088)),
+        ("1080p", "16:9", (1920, 1080)),
+        ("1080p", "9:16", (1080, 1920)),
+        ("1080p", "1:1", (1440, 1440)),
+        ("1080p", "4:3", (1632, 1248)),
+        ("1080p", "3:4", (1248, 1632)),
+    ],
+)
+def test_every_frame_size_of_wan_2_6(resolution: str, ratio: str, size: tuple[int, int]) -> None:
+    made = MODELS[BODY["model"]].made_of({**BODY, "resolution": resolution, "aspect_ratio": ratio})  # type: ignore[index]
+    picture = slate.draw_slate("an-id", {**BODY, "aspect_ratio": ratio}, replace(made, duration_s=1))
+    assert (picture.size, made.width % 2, made.height % 2) == (size, 0, 0)
+
+
+def test_the_same_generation_gives_the_same_bytes_and_another_gives_others(tmp_path: Path) -> None:
+    made = replace(MODELS[SMALL["model"]].made_of(SMALL), duration_s=1)
+    hashes = []
+    for generation_id in ("one", "one", "two"):
+        slate.render(generation_id, SMALL, made, tmp_path / "clip.mp4")
+        hashes.append(hashlib.sha256((tmp_path / "clip.mp4").read_bytes()).hexdigest())
+    assert (hashes[0] == hashes[1], hashes[0] == hashes[2]) == (True, False)
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["x", "word " * 280, "w" * 1400, "\u4e00\u4f4d\u706f\u5854" * 300, "\u062d\u0627\u0631\u0633 \U0001f3ee e\u0301", "\x00\n\t\u202e", "..."],
+)  # fmt: skip
+@pytest.mark.parametrize("fonts", [slate._WIDE_FONTS, ()])
+def test_any_prompt_can_be_drawn(monkeypatch: pytest.MonkeyPatch, prompt: str, fonts: tuple[str, ...]) -> None:
+    monkeypatch.setattr(slate, "_WIDE_FONTS", fonts)
+    made = MODELS[SMALL["model"]].made_of(SMALL)
+    picture = np.asarray(slate.draw_slate("an-id", {**SMALL, "prompt": prompt, "negative_prompt": prompt}, made))
+    assert (picture.shape, int(picture.max()) > 200) == ((480, 832, 3), True)
+
+
+def test_the_timecode_and_the_bar_move_and_nothing_else() -> None:
+    made = replace(MODELS[SMALL["model"]].made_of(SMALL), duration_s=2)
+    spec = slate.ClipSpec(made.width, made.height, 30, 2, has_audio=False)
+    frames = [frame.copy() for frame in slate._frames(spec, slate._yuv(slate.draw_slate("an-id", SMALL, made)).copy())]
+    changed = np.argwhere(frames[0] != frames[-1])
+    luma = Image.fromarray(frames[-1][: made.height])
+    assert (len(frames), luma.size, changed[:, 0].min() > made.height * 0.7, changed[:, 0].max() < made.height) == (
+        60,
+        (832, 480),
+        True,
+        True,
+    )

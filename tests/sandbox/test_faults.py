@@ -1,0 +1,266 @@
+"""Fault plans: every deed does what it says, named plans exist, files are checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.sandbox.desk import BODY, GENERATIONS, Desk
+from wanbatch.errors import UsageInvalid
+from wanbatch.sandbox import ConnectionDropped, SandboxOptions
+from wanbatch.sandbox.account import Generation
+from wanbatch.sandbox.faults import DEEDS, PLANS, ROUTES, FaultPlan, Rule, read_faults
+
+CLIP = b"a clip of some bytes"
+
+
+def fixed(_: Generation) -> bytes:
+    return CLIP
+
+
+def one(desk_of: Callable[..., Desk], rule: Rule) -> Desk:
+    return desk_of(rules=(rule,), render=fixed)
+
+
+@pytest.mark.parametrize("do", ["drop_before", "drop_after"])
+def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable[..., Desk], do: str) -> None:
+    desk = one(desk_of, Rule("submit", do))
+    with pytest.raises(ConnectionDropped):
+        desk.submit(request_id="r-1")
+    desk.wait(1000)
+    rows = desk.get("/v2/logs", period="1h").json()["data"]
+    made = [row["client_request_id"] for row in rows]
+    assert (made, len(desk.account.everything(1e12))) == (([], 0) if do == "drop_before" else (["r-1"], 1))
+
+
+@pytest.mark.parametrize(("do", "billed"), [("status", 0), ("status_after", 1)])
+@pytest.mark.parametrize("has_envelope", [True, False])
+def test_a_status_comes_before_or_after_the_work(
+    desk_of: Callable[..., Desk], do: str, billed: int, has_envelope: bool
+) -> None:
+    desk = one(desk_of, Rule("submit", do, code=502, has_envelope=has_envelope))
+    answer = desk.submit()
+    desk.wait(1000)
+    charges = desk.get("/v2/billing/transactions", direction="CHARGE").json()["data"]
+    assert (answer.status_code, answer.text.startswith("{"), len(charges)) == (502, has_envelope, billed)
+
+
+def test_a_retry_after_is_sent_as_given(desk_of: Callable[..., Desk]) -> None:
+    desk = one(desk_of, Rule("poll", "status", code=429, retry_after="7"))
+    answer = desk.poll("x")
+    assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
+
+
+@pytest.mark.parametrize(
+    ("do", "expected"),
+    [
+        ("no_body_id", {"body_id": False, "header_id": True, "credits": True, "echo": True}),
+        ("no_header_id", {"body_id": True, "header_id": False, "credits": True, "echo": True}),
+        ("no_credits", {"body_id": True, "header_id": True, "credits": False, "echo": True}),
+        ("no_echo", {"body_id": True, "header_id": True, "credits": True, "echo": False}),
+        ("delay", {"body_id": True, "header_id": True, "credits": True, "echo": True}),
+    ],
+)
+def test_parts_of_a_submits_answer_go_missing(desk_of: Callable[..., Desk], do: str, expected: dict[str, bool]) -> None:
+    answer = one(desk_of, Rule("submit", do)).submit(request_id="r-1")
+    told = {
+        "body_id": "id" in answer.json(),
+        "header_id": "x-inference-id" in answer.headers,
+        "credits": "meta" in answer.json() or "x-aimlapi-credits-used" in answer.headers,
+        "echo": "x-client-request-id" in answer.headers,
+    }
+    assert told == expected
+
+
+@pytest.mark.parametrize("route", ["submit", "poll"])
+def test_a_wrong_id_is_told(desk_of: Callable[..., Desk], route: str) -> None:
+    desk = one(desk_of, Rule(route, "wrong_id"))
+    answer = desk.submit()
+    if route == "poll":
+        answer = desk.poll(answer.json()["id"])
+    assert answer.json()["id"] == answer.headers["x-inference-id"][::-1]
+
+
+def test_twice_the_price_is_told_and_the_price_is_held(desk_of: Callable[..., Desk]) -> None:
+    desk = one(desk_of, Rule("submit", "dearer"))
+    told = desk.submit().json()["meta"]["usage"]["credits_used"]
+    assert (told, desk.account.everything(0)[0]["credits"]) == (2_100_000, 1_050_000)
+
+
+PATHS = {
+    "poll": (GENERATIONS, {"generation_id": "x"}),
+    "logs": ("/v2/logs", {"period": "1h"}),
+    "ledger": ("/v2/billing/transactions", {}),
+    "balance": ("/v2/billing", {}),
+}
+
+
+def read(desk: Desk, route: str) -> Any:
+    path, params = PATHS[route]
+    if route == "poll":
+        params = {"generation_id": desk.made()}
+    return desk.get(path, **params)
+
+
+@pytest.mark.parametrize("route", PATHS)
+@pytest.mark.parametrize(
+    ("do", "is_spoilt"),
+    [
+        ("html", lambda answer: answer.text.startswith("<html>")),
+        ("bad_json", lambda answer: not _is_json(answer.text)),
+        ("empty", lambda answer: answer.content == b""),
+        ("truncate", lambda answer: int(answer.headers["content-length"]) > len(answer.content) > 0),
+    ],
+)
+def test_a_read_is_spoilt_with_status_200(
+    desk_of: Callable[..., Desk], route: str, do: str, is_spoilt: Callable[[Any], bool]
+) -> None:
+    answer = read(one(desk_of, Rule(route, do)), route)
+    assert (answer.status_code, is_spoilt(answer)) == (200, True)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text)
+    except ValueError:
+        return False
+    return True
+
+
+def test_a_generation_can_stall(desk_of: Callable[..., Desk]) -> None:
+    desk = one(desk_of, Rule("submit", "stall"))
+    generation_id = desk.made()
+    desk.wait(1e7)
+    assert desk.poll(generation_id).json()["status"] == "generating"
+
+
+@pytest.mark.parametrize(("do", "told"), [("no_link", None), ("dead_link", 403)])
+def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., Desk], do: str, told: int | None) -> None:
+    desk = one(desk_of, Rule("poll", do))
+    generation_id = desk.made()
+    desk.wait(1000)
+    answer = desk.poll(generation_id).json()
+    url = answer.get("video", {}).get("url")
+    assert (answer["status"], url and desk.request("GET", url).status_code) == ("completed", told)
+
+
+@pytest.mark.parametrize(
+    ("do", "status", "content"),
+    [
+        ("garbage", 200, None),
+        ("zero", 200, b""),
+        ("short", 200, CLIP[: len(CLIP) // 2]),
+        ("truncate", 200, CLIP[: len(CLIP) // 2]),
+        ("slow", 200, CLIP),
+        ("delay", 200, CLIP),
+        ("expired", 403, None),
+        ("status", 500, None),
+    ],
+)
+def test_a_clip_is_spoilt(desk_of: Callable[..., Desk], do: str, status: int, content: bytes | None) -> None:
+    desk = one(desk_of, Rule("clip", do, delay_s=60))
+    generation_id = desk.made()
+    desk.wait(1000)
+    link, began_s = desk.link(generation_id), desk.clock.passed_s
+    answer = desk.request("GET", link)
+    took_s = desk.clock.passed_s - began_s
+    assert (answer.status_code, answer.content == content if content is not None else True, round(took_s)) == (
+        status,
+        True,
+        60 if do in ("slow", "delay") else 0,
+    )
+
+
+def test_every_deed_is_tried_by_some_test() -> None:
+    text = Path(__file__).read_text(encoding="utf-8")
+    assert [do for do in [*DEEDS, "fail"] if f'"{do}"' not in text] == []
+
+
+def test_rules_fit_by_number_turn_prompt_and_chance() -> None:
+    plan = FaultPlan(
+        (
+            Rule("submit", "fail", prompt_contains="storm"),
+            Rule("submit", "html", nth=(2,)),
+            Rule("submit", "empty", every=5),
+            Rule("poll", "html", probability=0.5),
+        ),
+        seed=1,
+    )
+    picked = [plan.pick("submit", "a storm" if number == 4 else "calm") for number in range(1, 11)]
+    polls = [plan.pick("poll") is not None for _ in range(200)]
+    again = FaultPlan((Rule("poll", "html", probability=0.5),), seed=1)
+    assert (
+        [fault.do if fault is not None else "" for fault in picked],
+        60 < sum(polls) < 140,
+        [again.pick("poll") is not None for _ in range(200)] == polls,
+    ) == (["", "html", "", "fail", "empty", "", "", "", "", "empty"], True, True)
+
+
+def test_a_new_sandbox_counts_submits_on_from_its_account(tmp_path: Path, desk_of: Callable[..., Desk]) -> None:
+    options = SandboxOptions(data=tmp_path, faults="lost-answers")
+    first = desk_of(options)
+    statuses = [first.submit().status_code for _ in range(2)]
+    first.account.close()
+    with pytest.raises(ConnectionDropped):
+        desk_of(options).submit()
+    assert statuses == [200, 200]
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_named_plans_are_read(name: str) -> None:
+    assert (isinstance(read_faults(name, 1), FaultPlan), {rule.on for rule in PLANS[name]} <= set(ROUTES)) == (
+        True,
+        True,
+    )
+
+
+def test_an_unknown_plan_lists_those_there_are() -> None:
+    with pytest.raises(UsageInvalid, match="none, flaky, lost-answers, failures, hostile"):
+        read_faults("flakey", 1)
+
+
+def test_a_plan_is_read_from_a_file(tmp_path: Path, desk_of: Callable[..., Desk]) -> None:
+    path = tmp_path / "plan.json"
+    path.write_text(json.dumps([{"on": "submit", "do": "status", "nth": [2], "code": 503, "retry_after": "9"}]))
+    desk = desk_of(SandboxOptions(faults=str(path)))
+    assert [desk.submit().status_code for _ in range(3)] == [200, 503, 200]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{",
+        "{}",
+        "[1]",
+        '[{"on": "submit"}]',
+        '[{"on": "nowhere", "do": "status"}]',
+        '[{"on": "submit", "do": "garbage"}]',
+        '[{"on": "poll", "do": "status", "when": 3}]',
+        '[{"on": "poll", "do": "status", "nth": 3}]',
+        '[{"on": "poll", "do": "status", "nth": [0]}]',
+        '[{"on": "poll", "do": "status", "every": 0}]',
+        '[{"on": "poll", "do": "status", "code": 99}]',
+        '[{"on": "poll", "do": "status", "code": "500"}]',
+        '[{"on": "poll", "do": "status", "probability": 2}]',
+        '[{"on": "poll", "do": "delay", "delay_s": -1}]',
+        '[{"on": "poll", "do": "status", "retry_after": 7}]',
+        '[{"on": "submit", "do": "fail", "message": ""}]',
+        '[{"on": "submit", "do": "fail", "prompt_contains": 1}]',
+        '[{"on": "poll", "do": "status", "has_envelope": "yes"}]',
+    ],
+)
+def test_a_file_of_other_things_is_refused(tmp_path: Path, text: str) -> None:
+    (tmp_path / "plan.json").write_text(text)
+    with pytest.raises(UsageInvalid):
+        read_faults(str(tmp_path / "plan.json"), 1)
+
+
+def test_flaky_loses_no_money(desk_of: Callable[..., Desk]) -> None:
+    desk = desk_of(SandboxOptions(faults="flaky"))
+    answers = [desk.submit({**BODY, "prompt": str(number)}) for number in range(30)]
+    taken = sum(answer.status_code == 200 and "id" in answer.json() for answer in answers)
+    assert taken == len(desk.account.everything(0))

@@ -1,0 +1,62 @@
+"""The sidecar of a clip: a JSON file beside it that says how it was made and what it cost."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from wanbatch.disk import replace_text
+from wanbatch.lifecycle import Attempt, Take
+from wanbatch.plan import ShotRow
+
+
+def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> None:
+    """Write the sidecar of a verified take beside its clip; untouched where nothing changed."""
+    if take.file is None:
+        return
+    text = json.dumps(sidecar(take, shot, attempts), ensure_ascii=False, indent=2) + "\n"
+    replace_text((output / take.file).with_suffix(".json"), text)
+
+
+def sidecar(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> dict[str, Any]:
+    """Return the content of a sidecar. Credits are whole numbers, null where unknown; times are ISO 8601, UTC."""
+    return {
+        "shot_id": take.shot_id,
+        "take": take.number,
+        "state": take.shown_state,
+        "recipe": take.recipe.body,
+        "recipe_sha256": take.recipe.sha256,
+        "seed": take.recipe.body.get("seed"),
+        "shot": {
+            "sequence": shot.sequence,
+            "scene": shot.scene,
+            "tags": list(shot.tags),
+            "cost_code": shot.cost_code,
+            "notes": shot.notes,
+        },
+        "generation_id": take.generation_id,
+        "request_ids": [attempt.request_id for attempt in attempts],
+        "credits": {"held": take.credits_held, "charged": take.credits_charged},
+        "times": {
+            name: iso(getattr(take, name))
+            for name in ("submitted_at", "started_at", "completed_at", "downloaded_at", "verified_at")
+        },
+        "file": take.file,
+        "sha256": take.sha256,
+        "size_bytes": take.size_bytes,
+        "probe": {
+            "duration_s": take.clip_duration_s,
+            "width": take.width,
+            "height": take.height,
+            "has_audio": take.has_audio,
+        },
+        "warning": take.warning,
+    }
+
+
+def iso(at: datetime | None) -> str | None:
+    """Write a time as ISO 8601 in UTC, to the millisecond, with Z."""
+    return None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

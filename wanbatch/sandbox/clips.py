@@ -1,0 +1,190 @@
+"""The clip host: signed links, and the clips behind them, rendered when they are first fetched."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import re
+import tempfile
+from collections import OrderedDict
+from collections.abc import Callable
+from concurrent.futures import Executor
+from pathlib import Path
+from urllib.parse import quote, urlencode
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
+
+from wanbatch.clock import Clock
+from wanbatch.sandbox.account import Generation
+from wanbatch.sandbox.faults import Fault
+from wanbatch.sandbox.house import House
+
+Render = Callable[[Generation], bytes]
+
+CACHE_BYTES = 64 * 1024 * 1024
+LEAKS = ("authorization", "cookie", "x-client-request-id")  # what belongs to the API and must not come here
+DRIPS = 20
+_MP4 = "video/mp4"
+
+
+def draw(generation: Generation) -> bytes:
+    """Render a generation's slate. Slow; the same generation gives the same bytes."""
+    from wanbatch.sandbox.slate import render
+
+    with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
+        path = Path(folder) / "clip.mp4"
+        render(generation.generation_id, generation.body, generation.made, path)
+        return path.read_bytes()
+
+
+class ClipHost:
+    """The host that the links of completed generations name. It must never see a key.
+
+    Rendering happens in `executor`; None renders in the caller's own thread.
+    """
+
+    executor: Executor | None = None
+
+    def __init__(self, house: House, base: str, render: Render | None = None) -> None:
+        self._house = house
+        self._base = base
+        self._render = render if render is not None else draw
+        self._kept: OrderedDict[str, bytes] = OrderedDict()
+        self._pending: dict[str, asyncio.Future[bytes]] = {}
+        self.app = Starlette(routes=[Route("/{name:path}", self._clip, methods=["GET", "HEAD"])])
+
+    def link(self, generation_id: str, lifetime_s: float) -> str:
+        """Sign a link to a clip that ends that many of the sandbox's seconds from now."""
+        expires = int(self._house.now + lifetime_s)
+        shelf = hashlib.sha256(generation_id.encode()).hexdigest()
+        signature = self._signature(generation_id, expires)
+        query = {"Expires": str(expires), "OSSAccessKeyId": "LTAIsandbox", "Signature": signature, "id": generation_id}
+        return f"{self._base}/{shelf[:2]}/{shelf[2:4]}/{shelf[4:28]}.mp4?{urlencode(query, quote_via=quote, safe='')}"
+
+    def _signature(self, generation_id: str, expires: int) -> str:
+        text = f"{generation_id}\n{expires}".encode("utf-8", "replace")
+        digest = hmac.new(self._house.account.signing_key.encode(), text, hashlib.sha256).digest()
+        return base64.b64encode(digest).decode()
+
+    async def _clip(self, request: Request) -> Response:
+        house = self._house
+        house.counts["clip"] += 1
+        if any(name in request.headers for name in LEAKS):
+            house.counts["leaks"] += 1
+            return house.dated(_told(400, "InvalidArgument", "Credentials of the API do not belong on the clip host."))
+        found = self._signed_for(request)
+        if isinstance(found, Response):
+            return house.dated(found)
+        fault = house.faults.pick("clip")
+        instead = await house.befall(request, fault)
+        if instead is not None:
+            return instead
+        answer = await self._answer(request, found, fault)
+        return await house.spoilt(request, fault, house.dated(answer))
+
+    def _signed_for(self, request: Request) -> Generation | Response:
+        """Return the generation that a link is for, or the refusal of the link."""
+        query = request.query_params
+        expires, generation_id = query.get("Expires", ""), query.get("id", "")
+        if not re.fullmatch(r"[0-9]{1,12}", expires):
+            return _told(403, "AccessDenied", "The link is not signed.")
+        signature = self._signature(generation_id, int(expires))
+        if not hmac.compare_digest(query.get("Signature", "").encode("utf-8", "replace"), signature.encode()):
+            return _told(403, "SignatureDoesNotMatch", "The signature does not match the link.")
+        if int(expires) < self._house.now:
+            return _told(403, "AccessDenied", "Request has expired.")
+        generation = self._house.account.generation(generation_id, None)
+        if generation is None or generation.status(self._house.now) != "completed":
+            return _told(404, "NoSuchKey", "The specified key does not exist.")
+        return generation
+
+    async def _answer(self, request: Request, generation: Generation, fault: Fault | None) -> Response:
+        do = fault.do if fault is not None else ""
+        if do == "garbage":
+            return Response(b"\x89PNG\r\n\x1a\n not a clip" * 64, media_type=_MP4)
+        if do == "zero":
+            return Response(b"", media_type=_MP4)
+        if do == "expired":
+            return _told(403, "AccessDenied", "Request has expired.")
+        data = await self._rendered(generation)
+        if do == "short":
+            return Response(data[: len(data) // 2], media_type=_MP4)
+        answer = _ranged(request, data)
+        if do == "slow" and fault is not None:
+            return Dripped(answer, self._house.clock, fault.rule.delay_s)
+        return answer
+
+    async def _rendered(self, generation: Generation) -> bytes:
+        """Return a clip, made on first use; the latest are kept."""
+        name = generation.generation_id
+        if name not in self._kept:
+            if name not in self._pending:
+                self._pending[name] = asyncio.ensure_future(self._make(generation))
+            await asyncio.shield(self._pending[name])
+        self._kept.move_to_end(name)
+        return self._kept[name]
+
+    async def _make(self, generation: Generation) -> bytes:
+        name = generation.generation_id
+        try:
+            if self.executor is None:
+                data = self._render(generation)
+            else:
+                data = await asyncio.get_running_loop().run_in_executor(self.executor, self._render, generation)
+            self._kept[name] = data
+        finally:
+            del self._pending[name]
+        size_bytes = sum(map(len, self._kept.values()))
+        while size_bytes > CACHE_BYTES and len(self._kept) > 1:
+            size_bytes -= len(self._kept.popitem(last=False)[1])
+        return data
+
+
+class Dripped(Response):
+    """An answer whose body comes in drops."""
+
+    def __init__(self, whole: Response, clock: Clock, delay_s: float) -> None:
+        super().__init__(None, whole.status_code)
+        self.body = bytes(whole.body)
+        self.raw_headers = whole.raw_headers
+        self._clock, self._delay_s = clock, delay_s
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  ASGI's signature
+        """Send it."""
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        step = len(self.body) // DRIPS + 1
+        for at in range(0, len(self.body), step):
+            drop = self.body[at : at + step]
+            await self._clock.sleep(self._delay_s * len(drop) / len(self.body))
+            await send({"type": "http.response.body", "body": drop, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+
+def _ranged(request: Request, data: bytes) -> Response:
+    """Answer with the whole, or with the one range that was asked for; several at once are answered with the whole."""
+    etag = f'"{hashlib.sha256(data).hexdigest()[:32]}"'
+    headers = {"etag": etag, "accept-ranges": "bytes"}
+    match = re.fullmatch(r"bytes=([0-9]{0,15})-([0-9]{0,15})", request.headers.get("range", ""))
+    if match is None or not any(match.groups()) or request.headers.get("if-range", etag) != etag:
+        return Response(data, 200, headers, _MP4)
+    first, last = match.groups()
+    begin = int(first) if first else max(0, len(data) - int(last))
+    end = min(len(data), int(last) + 1) if first and last else len(data)
+    if begin >= end:
+        refusal = _told(416, "InvalidRange", "The requested range cannot be satisfied.")
+        refusal.headers["content-range"] = f"bytes */{len(data)}"
+        return refusal
+    headers["content-range"] = f"bytes {begin}-{end - 1}/{len(data)}"
+    return Response(data[begin:end], 206, headers, _MP4)
+
+
+def _told(status: int, code: str, message: str) -> Response:
+    """Refuse as object stores do."""
+    page = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>\n'
+    return Response(page, status, media_type="application/xml")
