@@ -1,5 +1,100 @@
-"""wanbatch: a manifest of prompts in, a folder of verified clips and an account of every credit out."""
+"""wanbatch: a manifest of prompts in, a folder of verified clips and an account of every credit out.
+
+    batch = wanbatch.load_manifest("shots.yaml")
+    preview = wanbatch.plan(batch)                                # what it would do and cost
+    result = wanbatch.run(batch, confirm=lambda preview: True)    # the same call resumes
+    wanbatch.report(result.output)                                # from the state file alone
+
+Names are loaded when they are first used: importing the package costs nothing.
+"""
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "load_manifest": "manifest",
+    "plan": "api",
+    "run": "api",
+    "report": "api",
+    "tables": "api",
+    "Batch": "batch",
+    "Shot": "batch",
+    "Recipe": "batch",
+    "Limits": "batch",
+    "RunOptions": "session",
+    "RunResult": "session",
+    "Preview": "session",
+    "Event": "desk",
+    "ExitCode": "errors",
+    "Problem": "errors",
+    "WanbatchError": "errors",
+    "UsageInvalid": "errors",
+    "ManifestInvalid": "errors",
+    "AccountStopped": "errors",
+    "BudgetReached": "errors",
+    "OutputLocked": "errors",
+    "LocalFault": "errors",
+    "StateInvalid": "errors",
+    "ProviderUnreachable": "errors",
+}
+
+if TYPE_CHECKING:
+    from wanbatch.api import plan, report, run, tables
+    from wanbatch.batch import Batch, Limits, Recipe, Shot
+    from wanbatch.desk import Event
+    from wanbatch.errors import (
+        AccountStopped,
+        BudgetReached,
+        ExitCode,
+        LocalFault,
+        ManifestInvalid,
+        OutputLocked,
+        Problem,
+        ProviderUnreachable,
+        StateInvalid,
+        UsageInvalid,
+        WanbatchError,
+    )
+    from wanbatch.manifest import load_manifest
+    from wanbatch.session import Preview, RunOptions, RunResult
+
+__all__ = [
+    "AccountStopped",
+    "Batch",
+    "BudgetReached",
+    "Event",
+    "ExitCode",
+    "Limits",
+    "LocalFault",
+    "ManifestInvalid",
+    "OutputLocked",
+    "Preview",
+    "Problem",
+    "ProviderUnreachable",
+    "Recipe",
+    "RunOptions",
+    "RunResult",
+    "Shot",
+    "StateInvalid",
+    "UsageInvalid",
+    "WanbatchError",
+    "__version__",
+    "load_manifest",
+    "plan",
+    "report",
+    "run",
+    "tables",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'wanbatch' has no attribute '{name}'")
+    # `wanbatch.plan` and `wanbatch.report` are also modules; importing them would put the module in the name's place.
+    value = getattr(import_module(f"wanbatch.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value

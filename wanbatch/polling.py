@@ -82,9 +82,8 @@ class Polling:
             self._queued_at[take_id] = now
         elif answer.status is Status.GENERATING and take.state is State.QUEUED:
             last = self._queued_at.pop(take_id, None)
-            take = desk.record(
-                take_id, Fact.GENERATION_STARTED, {"seen_change": last is not None and now - last <= SEEN_CHANGE_S}
-            )
+            gap_s = now - last if last is not None else self._age_s(take)  # the submit answer said queued, too
+            take = desk.record(take_id, Fact.GENERATION_STARTED, {"seen_change": gap_s <= SEEN_CHANGE_S})
         age_s = self._age_s(take)
         if age_s > GENERATION_LIMIT_S:
             desk.hold(take_id, f"no end after {age_s / 60:.0f} min; it may still be running. The next run looks again")

@@ -84,7 +84,6 @@ class Sandbox:
     def faults(self, plan: FaultPlan) -> None:
         self.house.faults = plan
 
-
     def close(self) -> None:
         """Stop rendering."""
         if self.executor is not None:
