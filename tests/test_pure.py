@@ -31,7 +31,7 @@ from wanbatch.pacing import (
     eta_s,
     next_poll_s,
 )
-from wanbatch.plan import make_plan, submit_order
+from wanbatch.planning import make_plan, submit_order
 from wanbatch.pricing import (
     Quote,
     best_quote,

@@ -19,7 +19,7 @@ from wanbatch.batch import Batch, Shot
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.lifecycle import Fact, Take
-from wanbatch.plan import make_plan
+from wanbatch.planning import make_plan
 from wanbatch.provider import Secret
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.account import Account, open_account

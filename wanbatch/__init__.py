@@ -94,7 +94,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module 'wanbatch' has no attribute '{name}'")
-    # `wanbatch.plan` and `wanbatch.report` are also modules; importing them would put the module in the name's place.
+    # No module may have one of these names: importing it would put the module in the name's place.
     value = getattr(import_module(f"wanbatch.{_HOMES[name]}"), name)
     globals()[name] = value
     return value

@@ -16,8 +16,8 @@ from wanbatch.session import Preview, RunOptions, RunResult, Watch, session_of
 from wanbatch.state import StateReader
 
 if TYPE_CHECKING:
-    from wanbatch.report import ReportFiles
-    from wanbatch.report.frames import Frames
+    from wanbatch.reporting import ReportFiles
+    from wanbatch.reporting.frames import Frames
 
 
 def plan(manifest: Batch | Path | str, options: RunOptions | None = None, *, offline: bool = False) -> Preview:
@@ -27,7 +27,8 @@ def plan(manifest: Batch | Path | str, options: RunOptions | None = None, *, off
     manifest with problems, and other WanbatchErrors.
     """
     session = session_of(options or RunOptions(), Watch())
-    return _wait(session.preview(_batch(manifest), offline=offline))
+    preview: Preview = _wait(session.preview(_batch(manifest), offline=offline))
+    return preview
 
 
 def run(
@@ -44,12 +45,13 @@ def run(
     `exit_code`, as for the command; an exception means that nothing could be run. Ctrl-C drains, as for the command.
     """
     session = session_of(options or RunOptions(), Watch(confirm=confirm, on_event=on_event))
-    return _wait(session.run(_batch(manifest)))
+    result: RunResult = _wait(session.run(_batch(manifest)))
+    return result
 
 
 def report(output: Path | str) -> ReportFiles:
     """Rebuild the reports of an output folder from its state file alone, and say where they are."""
-    from wanbatch.report import write_reports
+    from wanbatch.reporting import write_reports
 
     with StateReader.open(Path(output)) as reader:
         return write_reports(reader, made_at=system_now())
@@ -57,7 +59,7 @@ def report(output: Path | str) -> ReportFiles:
 
 def tables(output: Path | str) -> Frames:
     """Return the takes, attempts and summary of an output folder as pandas tables with nullable types."""
-    from wanbatch.report.frames import frames
+    from wanbatch.reporting.frames import frames
 
     with StateReader.open(Path(output)) as reader, reader.snapshot():
         return frames(reader)

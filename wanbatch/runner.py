@@ -13,7 +13,7 @@ from wanbatch.errors import ExitCode, WanbatchError, most_urgent
 from wanbatch.fetching import Fetching
 from wanbatch.lifecycle import IN_FLIGHT_STATES, SETTLED_STATES, Fact, State, Take
 from wanbatch.pacing import Done, Download, Poll, Step, Submit, Wait, eta_s
-from wanbatch.plan import submit_order
+from wanbatch.planning import submit_order
 from wanbatch.polling import Polling
 from wanbatch.submitting import Submitting, lost_text
 

@@ -26,7 +26,7 @@ from wanbatch.errors import ExitCode, LocalFault, UsageInvalid
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.models import PriceClass, order_of
 from wanbatch.pacing import Rates
-from wanbatch.plan import Plan, is_selected, make_plan, submit_order
+from wanbatch.planning import Plan, is_selected, make_plan, submit_order
 from wanbatch.pricing import Estimate, Quote, best_quote, estimate
 from wanbatch.provider import Provider, Secret
 from wanbatch.runner import RunEnd, Runner, Standing, is_finished
@@ -423,7 +423,7 @@ class Session:
     def _result(self, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
         page = None
         if self._options.makes_report and state.takes():
-            from wanbatch.report import write_reports
+            from wanbatch.reporting import write_reports
 
             page = write_reports(state, made_at=clock.now() if clock is not None else _start_of_time(state)).report
         takes = state.takes()
@@ -450,7 +450,7 @@ class _Keepsake:
     def __call__(self, take: Take) -> None:
         from wanbatch.download import POSTERS
         from wanbatch.media import write_poster
-        from wanbatch.report.sidecar import write_sidecar
+        from wanbatch.reporting.sidecar import write_sidecar
 
         assert take.file is not None
         posters = self._output / POSTERS

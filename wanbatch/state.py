@@ -32,7 +32,7 @@ from wanbatch.lifecycle import (
     planned_take,
 )
 from wanbatch.lock import OutputLock
-from wanbatch.plan import Create, Plan, Reinstate, Replan, ShotRow, Supersede
+from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede
 from wanbatch.tables import DDL, SCHEMA_VERSION, Identity, Run, T, columns_of, from_row, row_crc, to_sql
 
 STATE_NAME = "state.sqlite"

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from wanbatch.lifecycle import Attempt, Outcome, State, Take
-from wanbatch.plan import ShotRow
+from wanbatch.planning import ShotRow
 
 SCHEMA_VERSION = 1
 T = TypeVar("T")

@@ -92,7 +92,7 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
 def report_command(options: Global, /, run: Path | None) -> int:
     """Rebuild the reports of RUN from its state file alone."""
     from wanbatch.clock import system_now
-    from wanbatch.report import write_reports
+    from wanbatch.reporting import write_reports
     from wanbatch.state import StateReader
 
     with StateReader.open(_output(run)) as reader:

@@ -10,7 +10,7 @@ from typing import Any
 
 from wanbatch.disk import replace_text
 from wanbatch.lifecycle import Attempt, Take
-from wanbatch.plan import ShotRow
+from wanbatch.planning import ShotRow
 
 
 def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> None:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
 from wanbatch.disk import replace_text
-from wanbatch.report.sidecar import iso, write_sidecar
+from wanbatch.reporting.sidecar import iso, write_sidecar
 from wanbatch.standing import problems_in
 from wanbatch.state import StateReader
 
@@ -39,8 +39,8 @@ class ReportFiles:
 
 def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     """Write all reports of an output folder. A crash leaves each file old or new; `made_at` stands in them."""
-    from wanbatch.report.frames import frames
-    from wanbatch.report.page import render_report, render_storyboard
+    from wanbatch.reporting.frames import frames
+    from wanbatch.reporting.page import render_report, render_storyboard
 
     output = reader.output
     folder = output / "reports"

@@ -16,10 +16,10 @@ from markupsafe import Markup
 
 from wanbatch.download import POSTERS
 from wanbatch.lifecycle import State, Take
-from wanbatch.plan import ShotRow
+from wanbatch.planning import ShotRow
 from wanbatch.pricing import usd_text
-from wanbatch.report.charts import duration_histogram, spend_curve
-from wanbatch.report.frames import Frames
+from wanbatch.reporting.charts import duration_histogram, spend_curve
+from wanbatch.reporting.frames import Frames
 from wanbatch.units import duration_text
 
 ROWS_SHOWN = 500
@@ -53,7 +53,7 @@ def _link(path: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("wanbatch.report"),
+        loader=PackageLoader("wanbatch.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

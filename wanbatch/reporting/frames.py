@@ -14,7 +14,7 @@ from typing import Any
 import pandas as pd
 
 from wanbatch.lifecycle import Attempt, State, Take
-from wanbatch.plan import ShotRow
+from wanbatch.planning import ShotRow
 from wanbatch.pricing import CREDITS_PER_USD, usd
 from wanbatch.state import StateReader
 
