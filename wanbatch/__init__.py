@@ -20,7 +20,7 @@ _HOMES = {
     "plan": "api",
     "run": "api",
     "report": "api",
-    "tables": "api",
+    "frames": "api",
     "Batch": "batch",
     "Shot": "batch",
     "Recipe": "batch",
@@ -43,7 +43,7 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from wanbatch.api import plan, report, run, tables
+    from wanbatch.api import frames, plan, report, run
     from wanbatch.batch import Batch, Limits, Recipe, Shot
     from wanbatch.desk import Event
     from wanbatch.errors import (
@@ -83,11 +83,11 @@ __all__ = [
     "UsageInvalid",
     "WanbatchError",
     "__version__",
+    "frames",
     "load_manifest",
     "plan",
     "report",
     "run",
-    "tables",
 ]
 
 

@@ -57,12 +57,12 @@ def report(output: Path | str) -> ReportFiles:
         return write_reports(reader, made_at=system_now())
 
 
-def tables(output: Path | str) -> Frames:
+def frames(output: Path | str) -> Frames:
     """Return the takes, attempts and summary of an output folder as pandas tables with nullable types."""
-    from wanbatch.reporting.frames import frames
+    from wanbatch.reporting.frames import frames as frames_of
 
     with StateReader.open(Path(output)) as reader, reader.snapshot():
-        return frames(reader)
+        return frames_of(reader)
 
 
 def _batch(manifest: Batch | Path | str) -> Batch:

@@ -151,15 +151,18 @@ class Session:
         self._settings = settings
         self._is_embedded = options.sandbox and not settings.endpoint.is_loopback
         self._is_local = self._is_embedded or settings.endpoint.is_loopback
-        if options.speed is not None and not self._is_local:
-            raise UsageInvalid("--speed is only for a provider on this machine: add --sandbox")
         default_speed = SANDBOX_SPEED if self._is_embedded else 1.0
         self._speed = options.speed if options.speed is not None else default_speed
 
     # --- run
 
+    def _assert_speed(self) -> None:
+        if self._options.speed is not None and not self._is_local:
+            raise UsageInvalid("--speed is only for a provider on this machine: add --sandbox")
+
     async def run(self, batch: Batch) -> RunResult:
         """Plan, confirm, run, report. The same call resumes; a finished batch asks the provider nothing."""
+        self._assert_speed()
         output = output_of(batch, self._options)
         key = self._key()
         identity = new_identity(batch.name, self._address(), fingerprint(key), system_now(), sandbox=self._is_local)
@@ -172,6 +175,7 @@ class Session:
 
     async def preview(self, batch: Batch, *, offline: bool = False) -> Preview:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
+        self._assert_speed()
         output = output_of(batch, self._options)
         takes, known = [], []
         if (output / STATE_NAME).is_file():
@@ -237,6 +241,7 @@ class Session:
             raise UsageInvalid(
                 f"this folder was begun on {identity.base_url}; the settings now say {self._settings.endpoint.name}"
             )
+        self._assert_speed()
 
     async def _carry_out(
         self, state: StateFile, plan: Plan | None, rates: Rates, cap: int | None, again: Sequence[Take] = ()

@@ -94,10 +94,12 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 
 
 def from_row(record: type[T], row: Sequence[Any]) -> T:
-    values = [
-        value if value is None or kind not in _READERS else _READERS[kind](value)
-        for (_, kind), value in zip(columns_of(record), row, strict=True)
-    ]
+    """Make a record of a row. Raises ValueError where a value is missing that cannot be, or is none of its kind."""
+    values = []
+    for each, (name, kind), value in zip(fields(record), columns_of(record), row, strict=True):  # type: ignore[arg-type]
+        if value is None and not str(each.type).endswith("| None"):
+            raise ValueError(f"a row without {name}")
+        values.append(value if value is None or kind not in _READERS else _READERS[kind](value))
     return record(*values)
 
 

@@ -1,0 +1,260 @@
+"""The command line: words, exit codes and files, as a script and a person meet them."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wanbatch.cli import _COMMANDS, call
+from wanbatch.lifecycle import State
+from wanbatch.state import StateReader
+
+SMALL = """version: 1
+name: small
+defaults: {model: alibaba/wan2.1-t2v-turbo, resolution: 480P}
+shots:
+  - {id: a, prompt: first}
+  - {id: b, prompt: second}
+"""
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "FORCE_COLOR", "NO_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("WANBATCH_NO_BROWSER", "1")
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "small.yaml").write_text(SMALL)
+
+
+def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "wanbatch", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60, **more)
+
+
+@pytest.mark.parametrize(
+    "command", [(), *((name,) for name in _COMMANDS)], ids=lambda command: "-".join(command) or "top"
+)
+def test_every_command_has_help_with_an_example(command: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    code = call([*command, "--help"])
+    told = capsys.readouterr().out
+    assert (code, "Example" in told, "wanbatch" in told) == (0, True, True)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["run"],
+        ["run", "small.yaml", "--limit", "0"],
+        ["run", "small.yaml", "--max-usd", "lots"],
+        ["run", "small.yaml", "--max-usd", "1", "--max-credits", "5"],
+        ["run", "small.yaml", "--submit-rate", "fast"],
+        ["run", "small.yaml", "--speed", "5"],
+        ["run", "small.yaml", "--faults", "flaky"],
+        ["run", "small.yaml", "--sandbox", "--speed", "0"],
+        ["run", "small.yaml"],
+        ["run", "missing.yaml", "--sandbox"],
+        ["status"],
+        ["status", "nowhere"],
+        ["report", "nowhere"],
+        ["open", "nowhere"],
+        ["verify", "nowhere"],
+        ["retry", "nowhere"],
+        ["schema", "nonsense"],
+        ["sandbox", "--host", "0.0.0.0"],
+        ["sandbox", "--host", "example.org"],
+        ["sandbox", "--faults", "nonsense"],
+        ["--env-file", "nowhere.env", "plan", "small.yaml"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_2_and_never_a_traceback(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    code = call(arguments)
+    told = capsys.readouterr()
+    assert (code, "Traceback" in told.err + told.out, bool(told.err + told.out)) == (2, False, True)
+
+
+def test_validate_tells_every_problem_with_its_place(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "bad.yaml").write_text("version: 1\nshots:\n  - id: a\n    prompt: x\n    duration: 7\n")
+    code = call(["validate", "small.yaml", "bad.yaml"])
+    told = capsys.readouterr().out.splitlines()
+    assert (code, told) == (
+        2,
+        [
+            "small.yaml: 2 shots, 2 takes, no problem",
+            "bad.yaml:5:15 duration is 7; alibaba/wan-2-6-t2v takes 5, 10 or 15",
+        ],
+    )
+
+
+def test_validate_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
+    call(["--json", "validate", "small.yaml", "nowhere.yaml"])
+    rows = json.loads(capsys.readouterr().out)
+    assert [(row["valid"], len(row["problems"])) for row in rows] == [(True, 0), (False, 1)]
+
+
+def test_init_writes_a_project_that_validates_and_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["init", "film"]) == 0
+    assert call(["validate", "film/shots.yaml", "film/shots.csv"]) == 0
+    assert call(["init", "film"]) == 2
+    assert "already" in capsys.readouterr().err
+
+
+def test_a_plan_offline_says_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["--json", "plan", "small.yaml", "--offline"]) == 0
+    plan = json.loads(capsys.readouterr().out)
+    assert (plan["counts"], plan["estimate"]) == ({"new": 2}, {"credits": 0, "takes": 2, "unpriced_takes": 2})
+    assert not Path("outputs").exists()
+
+
+def test_a_run_without_a_key_says_how_to_set_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["run", "small.yaml", "--yes"]) == 2
+    told = capsys.readouterr().err
+    assert "AIMLAPI_API_KEY" in told
+    assert "--sandbox" in told
+
+
+def test_the_whole_way_on_the_embedded_sandbox() -> None:
+    first = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    assert first.returncode == 0, first.stderr
+    assert "2 verified" in first.stdout
+    again = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    assert (again.returncode, "no request was made" in again.stderr) == (0, True)
+    status = json.loads(run("--json", "status").stdout)
+    assert (status["counts"], status["running"], status["problems"]) == ({"verified": 2}, False, [])
+    assert set(status["credits"]) == {"estimate", "committed", "charged", "cap"}
+    out = Path("outputs/small")
+    listed = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    wanted = {
+        "state.sqlite", "run.log", "storyboard.html", "clips/a_t1.mp4", "clips/a_t1.json", "posters/a_t1.jpg",
+        "reports/takes.csv", "reports/attempts.csv", "reports/summary.csv", "reports/summary.json", "reports/report.html",
+    }  # fmt: skip
+    assert wanted <= listed
+    assert oct((out / "state.sqlite").stat().st_mode)[-3:] == "600"
+    for line in (out / "run.log").read_text().splitlines():
+        json.loads(line)
+    clip = out / "clips" / "a_t1.mp4"
+    clip.unlink()
+    assert run("verify").returncode == 1
+    fetched = run("verify", "--fetch")
+    assert (fetched.returncode, clip.exists()) == (0, True), fetched.stderr
+    before = (out / "reports" / "takes.csv").read_bytes()
+    assert run("report").returncode == 0
+    assert (out / "reports" / "takes.csv").read_bytes() == before
+    opened = run("--json", "open")
+    assert Path(json.loads(opened.stdout)["page"]).name == "storyboard.html"
+
+
+def test_json_of_a_run_is_json_lines_and_nothing_else() -> None:
+    done = run("--json", "run", "small.yaml", "--sandbox", "--speed", "300")
+    events = [json.loads(line) for line in done.stdout.splitlines()]
+    assert (events[0]["event"], events[-1]["event"], events[-1]["exit_code"]) == ("plan", "end", 0)
+    assert {"submit_started", "accepted", "verified"} <= {event["event"] for event in events}
+
+
+def test_failed_takes_are_run_again_by_retry() -> None:
+    Path("faults.json").write_text('[{"on": "submit", "do": "fail", "nth": [1], "message": "policy violation"}]')
+    first = run("run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "faults.json")
+    assert (first.returncode, "policy violation" in first.stdout) == (1, True), first.stderr
+    same = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    assert same.returncode == 1
+    assert run("retry", "--reason", "something else").returncode == 1
+    again = run("retry", "--speed", "300", "--yes")
+    assert (again.returncode, "2 verified" in again.stdout) == (0, True), again.stderr
+
+
+def test_a_sandbox_batch_cannot_go_on_with_the_paid_provider() -> None:
+    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+    paid = run("run", "small.yaml", "--yes", env={**os.environ, "AIMLAPI_API_KEY": "made-up"})
+    assert (paid.returncode, "sandbox" in paid.stderr) == (7, True)
+
+
+def test_clips_without_a_state_file_are_not_bought_again() -> None:
+    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+    for path in Path("outputs/small").glob("state.sqlite*"):
+        path.unlink()
+    refused = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    assert (refused.returncode, "--fresh" in refused.stderr) == (7, True)
+
+
+def test_a_damaged_state_file_is_refused_and_nothing_is_sent() -> None:
+    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+    path = Path("outputs/small/state.sqlite")
+    raw = bytearray(path.read_bytes())
+    raw[len(raw) // 3 : len(raw) // 3 * 2] = bytes(len(raw) // 3)
+    path.write_bytes(raw)
+    for command in (("run", "small.yaml", "--sandbox"), ("status",), ("report",), ("verify",)):
+        done = run(*command)
+        assert (done.returncode, "Traceback" in done.stderr) == (7, False), (command, done.stderr)
+
+
+def test_a_second_run_is_told_who_holds_the_folder() -> None:
+    first = subprocess.Popen(
+        [sys.executable, "-m", "wanbatch", "-q", "run", "small.yaml", "--sandbox", "--speed", "30"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        while not Path("outputs/small/.lock.holder").exists():
+            time.sleep(0.02)
+        second = run("run", "small.yaml", "--sandbox")
+        assert (second.returncode, f"process {first.pid}" in second.stderr) == (6, True)
+    finally:
+        assert first.wait(60) == 0
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
+def test_a_stopped_run_is_resumed_by_the_same_command(number: int, code: int) -> None:
+    arguments = ["run", "small.yaml", "--sandbox", "--speed", "20", "--submit-rate", "6/min"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "wanbatch", *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+    )
+    while not _accepted():
+        time.sleep(0.02)
+    first.send_signal(number)
+    assert first.wait(60) == code
+    done = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    with StateReader.open(Path("outputs/small")) as reader:
+        states = [take.state for take in reader.takes()]
+    assert (done.returncode, states) == (0, [State.VERIFIED, State.VERIFIED]), done.stderr
+
+
+def _accepted() -> bool:
+    try:
+        with StateReader.open(Path("outputs/small")) as reader:
+            return any(take.state in (State.QUEUED, State.GENERATING) for take in reader.takes())
+    except Exception:
+        return False
+
+
+def test_doctor_finds_this_machine_fit(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["--json", "doctor", "--offline"]) == 0
+    findings = json.loads(capsys.readouterr().out)
+    assert {finding["verdict"] for finding in findings} <= {"ok", "note"}
+
+
+def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    canary = "canary-key-0123456789"
+    monkeypatch.setenv("AIMLAPI_API_KEY", canary)
+    monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
+    codes = [call(["doctor"]), call(["plan", "small.yaml", "--offline"]), call(["run", "small.yaml", "--yes", "--speed", "300"])]
+    told = capsys.readouterr()
+    files = [path.read_bytes() for path in Path().rglob("*") if path.is_file()]
+    assert codes == [7, 0, 8]
+    assert canary not in told.out + told.err
+    assert not any(canary.encode() in data for data in files)
+
+
+def test_a_closed_pipe_ends_quietly() -> None:
+    code = f"{sys.executable} -m wanbatch schema | head -c 10; exit ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", code], capture_output=True, text=True, check=False, timeout=30)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -1,0 +1,175 @@
+"""The shape of the code: who may import whom, who owns which library, what is public, what is in the wheel."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+import wanbatch
+
+ROOT = Path(wanbatch.__file__).parent
+CHECKOUT = ROOT.parent
+
+# From the top of the package to its ground: a module may import from lines below its own, never from above.
+LAYERS = (
+    ("cli",),
+    ("api",),
+    ("session", "doctor"),
+    ("runner", "embedded", "verifying"),
+    ("submitting", "polling", "fetching"),
+    ("desk",),
+    ("reporting",),
+    ("standing",),
+    ("state", "aimlapi", "download"),
+    ("tables", "lock", "manifest", "answers", "settings"),
+    ("purse", "pacing"),
+    ("provider", "planning"),
+    ("lifecycle", "pricing"),
+    ("models",),
+    ("sandbox",),
+    ("batch", "units", "clock", "disk", "media"),
+    ("errors",),
+)
+PURE = {
+    "errors", "batch", "models", "lifecycle", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
+}  # fmt: skip
+OWNERS = {
+    "httpx": {"aimlapi"},
+    "tenacity": {"aimlapi"},
+    "yaml": {"manifest.yaml_file"},
+    "jsonschema": {"manifest.checking"},
+    "pandas": {"reporting.frames", "reporting"},
+    "jinja2": {"reporting.page"},
+    "markupsafe": {"reporting.page"},
+    "sqlite3": {"state", "doctor", "sandbox.account", "sandbox.books"},
+    "filelock": {"lock"},
+    "dotenv": {"settings"},
+    "starlette": {"sandbox.app", "sandbox.server", "sandbox.house", "sandbox.clips", "sandbox.books"},
+    "uvicorn": {"sandbox.server"},
+    "rich": {"cli.screen"},
+    "click": {"cli", "cli.making", "cli.running", "cli.looking", "cli.serving", "cli.values", "cli.screen"},
+    "av": {"media", "sandbox.slate", "doctor"},
+    "PIL": {"media", "sandbox.slate"},
+}
+SANDBOX_MAY_USE = {"wanbatch.clock", "wanbatch.media", "wanbatch.errors", "wanbatch.sandbox"}
+
+
+def modules() -> dict[str, Path]:
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        if name not in ("__init__", "__main__"):
+            found[name] = path
+    return found
+
+
+def imports(path: Path) -> set[str]:
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module is not None:
+            assert node.level == 0, f"{path}: a relative import"
+            names.add(node.module)
+    return names
+
+
+def layer_of(name: str) -> int:
+    top = name.split(".", maxsplit=1)[0]
+    return next(number for number, line in enumerate(LAYERS) if top in line)
+
+
+@pytest.mark.parametrize("name", modules())
+def test_imports_point_downward(name: str) -> None:
+    ours = {each.removeprefix("wanbatch.") for each in imports(modules()[name]) if each.startswith("wanbatch.")}
+    top = name.split(".", maxsplit=1)[0]
+    upward = {each for each in ours if each.split(".")[0] != top and layer_of(each) <= layer_of(name)}
+    assert upward == set()
+
+
+@pytest.mark.parametrize("name", modules())
+def test_each_library_has_its_owners(name: str) -> None:
+    used = {each.split(".")[0] for each in imports(modules()[name])}
+    assert {library for library in used & set(OWNERS) if name not in OWNERS[library]} == set()
+
+
+@pytest.mark.parametrize("name", sorted(PURE))
+def test_the_pure_layer_touches_nothing(name: str) -> None:
+    impure = {"os", "pathlib", "socket", "sqlite3", "asyncio", "time", "random", "subprocess", "tempfile", "shutil"}
+    used = {each.split(".")[0] for each in imports(modules()[name])}
+    source = modules()[name].read_text(encoding="utf-8")
+    allowed = {"random"} if name == "pacing" else set()  # a Random is passed in
+    assert (used & impure - allowed, "datetime.now(" in source) == (set(), False)
+
+
+@pytest.mark.parametrize("name", [name for name in modules() if name.startswith("sandbox")])
+def test_the_sandbox_shares_no_code_with_the_client(name: str) -> None:
+    ours = {each for each in imports(modules()[name]) if each.startswith("wanbatch")}
+    assert {
+        each for each in ours if not any(each == ok or each.startswith(f"{ok}.") for ok in SANDBOX_MAY_USE)
+    } == set()
+
+
+def test_public_names_are_pinned() -> None:
+    assert sorted(wanbatch.__all__) == sorted(
+        [
+            "AccountStopped", "Batch", "BudgetReached", "Event", "ExitCode", "Limits", "LocalFault", "ManifestInvalid",
+            "OutputLocked", "Preview", "Problem", "ProviderUnreachable", "Recipe", "RunOptions", "RunResult", "Shot",
+            "StateInvalid", "UsageInvalid", "WanbatchError", "__version__", "frames", "load_manifest", "plan", "report",
+            "run",
+        ]
+    )  # fmt: skip
+    assert all(getattr(wanbatch, name) is not None for name in wanbatch.__all__)
+
+
+def test_no_module_hides_a_public_name() -> None:
+    assert set(modules()) & set(wanbatch.__all__) == set()
+
+
+def test_no_code_is_named_for_nothing() -> None:
+    vague = {"utils", "helpers", "core", "common", "base", "manager"}
+    assert {name for name in modules() if name.split(".")[-1] in vague} == set()
+
+
+def test_help_and_validate_load_nothing_heavy() -> None:
+    code = (
+        "import sys; from wanbatch.cli import call; call(['--help']);"
+        f"call(['validate', {str(CHECKOUT / 'manifests' / 'quickstart.yaml')!r}]);"
+        "print(sorted({'pandas', 'httpx', 'av', 'plotly', 'starlette', 'numpy', 'PIL'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
+    build = (
+        "import sys, os; os.chdir(sys.argv[1]);from hatchling.build import build_wheel; print(build_wheel(sys.argv[2]))"
+    )
+    command = [sys.executable, "-W", "ignore", "-c", build, str(CHECKOUT), str(tmp_path)]
+    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+    home = tmp_path / "installed"
+    with zipfile.ZipFile(tmp_path / name) as wheel:
+        wheel.extractall(home)
+    listed = {path.relative_to(home).as_posix() for path in home.rglob("*") if path.is_file()}
+    needed = {
+        "wanbatch/schemas/manifest.schema.json",
+        "wanbatch/schemas/models/alibaba__wan-2-6-t2v.schema.json",
+        "wanbatch/manifests/quickstart.yaml",
+        "wanbatch/reporting/templates/report.html.j2",
+        "wanbatch/py.typed",
+    }
+    assert needed <= listed
+    code = (
+        "import sys; sys.path.insert(0, sys.argv[1]); import wanbatch; from wanbatch.cli import call;"
+        "assert wanbatch.__file__.startswith(sys.argv[1]), wanbatch.__file__;"
+        "sys.exit(call(['init', 'here']) or call(['validate', 'here/shots.yaml', 'here/shots.csv']) or call(['schema']))"
+    )
+    ran = subprocess.run(
+        [sys.executable, "-I", "-c", code, str(home)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (ran.returncode, ran.stderr) == (0, "")
