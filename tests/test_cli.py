@@ -246,7 +246,11 @@ def test_a_key_is_never_shown(monkeypatch: pytest.MonkeyPatch, capsys: pytest.Ca
     canary = "canary-key-0123456789"
     monkeypatch.setenv("AIMLAPI_API_KEY", canary)
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
-    codes = [call(["doctor"]), call(["plan", "small.yaml", "--offline"]), call(["run", "small.yaml", "--yes", "--speed", "300"])]
+    codes = [
+        call(["doctor"]),
+        call(["plan", "small.yaml", "--offline"]),
+        call(["run", "small.yaml", "--yes", "--speed", "300"]),
+    ]
     told = capsys.readouterr()
     files = [path.read_bytes() for path in Path().rglob("*") if path.is_file()]
     assert codes == [7, 0, 8]

@@ -367,4 +367,5 @@ def _is_private(host: str) -> bool:
     except ValueError:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
-    return not (mapped or address).is_global
+    real = mapped or address
+    return not real.is_global or real.is_multicast

@@ -97,7 +97,7 @@ class Checker:
         if not isinstance(listing, Listing):
             self._problems.add(listing.at, "shots must be a list: begin each shot with a dash")
             return ()
-        if not listing.items:
+        if not listing.items and not self._problems.found:
             self._problems.add(listing.at, "shots is empty; list at least one shot")
         made = []
         taken: dict[str, tuple[str, Place]] = {}
@@ -122,8 +122,11 @@ class Checker:
         key = unicodedata.normalize("NFKC", text).casefold()
         if key in taken:
             other, at = taken[key]
-            same = "is taken" if other == text else f"is {shown(other)} on a disk that ignores case, which is taken"
-            self._problems.add(node.at, f"id {shown(text)} {same}: the first is on line {at.line}")
+            if other == text:
+                self._problems.add(node.at, f"id {shown(text)} is taken: the first is on line {at.line}")
+            else:
+                both = f"id {shown(text)} and {shown(other)} on line {at.line}"
+                self._problems.add(node.at, f"{both} are one file on a disk that ignores case; choose another")
         else:
             taken[key] = (text, node.at)
 

@@ -9,7 +9,8 @@ import unicodedata
 from collections import Counter
 
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
-from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, start_of_file
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, ReadingStopped, Scalar, Table, start_of_file
+from wanbatch.manifest.words import meant
 
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 _CELL_CAP = 1024 * 1024
@@ -72,15 +73,7 @@ def _document(rows: list[tuple[list[str], list[Place]]], problems: Problems) -> 
     names = [name.strip() for name in header]
     shots = Listing(rows[0][1][0])
     document = Table(start_of_file(), {"shots": shots}, {"shots": start_of_file()})
-    columns: dict[str, int] = {}
-    for number, name in enumerate(names):
-        if not name:
-            problems.add(header_places[number], "a column without a name")
-        elif name in columns:
-            first = header_places[columns[name]].column
-            problems.add(header_places[number], f"{name} heads a second column; the first begins at column {first}")
-        else:
-            columns[name] = number
+    _check_header(names, header_places, problems)
     for cells, places in rows[1:]:
         if not any(cell.strip() for cell in cells):
             continue
@@ -89,6 +82,22 @@ def _document(rows: list[tuple[list[str], list[Place]]], problems: Problems) -> 
             continue
         shots.items.append(_row(cells, places, names, header_places))
     return document
+
+
+def _check_header(names: list[str], places: list[Place], problems: Problems) -> None:
+    columns: dict[str, Place] = {}
+    for name, at in zip(names, places, strict=True):
+        if not name:
+            problems.add(at, "a column without a name")
+        elif name in columns:
+            problems.add(at, f"{name} heads a second column; the first begins at column {columns[name].column}")
+        columns.setdefault(name, at)
+    for name in ("id", "prompt"):
+        if name not in columns:
+            close = meant(name, [each for each in names if each not in ("id", "prompt")])
+            problems.add(start_of_file(), f"no {name} column; every shot needs one{close}")
+    if problems.found:
+        raise ReadingStopped
 
 
 def _row(cells: list[str], places: list[Place], names: list[str], header_places: list[Place]) -> Table:

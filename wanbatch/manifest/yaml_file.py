@@ -43,8 +43,10 @@ def read_yaml(text: str, problems: Problems) -> Node | None:
 
 
 def _told(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
-    mark = error.problem_mark or error.context_mark
     said = str(error.problem or error.context or "this is no YAML")
+    mark = error.problem_mark or error.context_mark
+    if "end of stream" in said and error.context_mark is not None:
+        mark = error.context_mark  # where it begins is what can be mended
     at = start_of_file() if mark is None else Place(mark.line + 1, mark.column + 1)
     lines = text.split("\n")
     line = lines[at.line - 1] if at.line <= len(lines) else ""

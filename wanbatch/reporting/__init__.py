@@ -157,4 +157,6 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
     text = str(value)
-    return f"'{text}" if name in FREE_TEXT and text.startswith(_FORMULA_STARTS) else text
+    if name in FREE_TEXT and text.startswith(_FORMULA_STARTS):
+        text = f"'{text}"
+    return text.replace("\r\n", "\n").replace("\r", "\n")  # a bare CR is not quoted, and ends a row for many readers

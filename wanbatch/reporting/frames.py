@@ -168,7 +168,7 @@ _AS_THEY_ARE = (
 
 def usd_cell(credit_count: int) -> str:
     """Write credits as USD, exact, with two decimals at least: 3150000 is 1.575."""
-    text = f"{usd(credit_count):.6f}".rstrip("0")
+    text = f"{usd(credit_count):.7f}".rstrip("0")
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(2, '0')}"
 

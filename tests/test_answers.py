@@ -1,0 +1,458 @@
+"""What the provider answers and what it means: every row of the tables, and real sockets for what never leaves or returns."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from random import Random
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from wanbatch.aimlapi import AimlApi, refuse_link
+from wanbatch.answers import (
+    Head,
+    read_charges,
+    read_generation_id,
+    read_object,
+    read_progress,
+    read_retry_after,
+    read_submit,
+    read_trouble,
+    shown,
+)
+from wanbatch.batch import Recipe
+from wanbatch.clock import LoopClock
+from wanbatch.provider import (
+    Accepted,
+    Fetched,
+    LinkDead,
+    NoAnswer,
+    NotSent,
+    Progress,
+    RefusalKind,
+    Refused,
+    Secret,
+    Status,
+    Trouble,
+    TurnedAway,
+    Unknown,
+)
+from wanbatch.settings import Endpoint
+
+ID = "wb1:nonce:recipe:1.1"
+ENVELOPE = {"message": "no", "path": "/v2", "requestId": "r", "statusCode": 0, "timestamp": "t"}
+
+
+def submit(status: int, body: object, **headers: str) -> object:
+    raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+    return read_submit(Head(status, {name.replace("_", "-"): value for name, value in headers.items()}), raw, ID)
+
+
+# --- submit
+
+
+@pytest.mark.parametrize(
+    ("status", "kind"),
+    [
+        (400, RefusalKind.REQUEST), (401, RefusalKind.KEY), (403, RefusalKind.CREDITS), (404, RefusalKind.ROUTE),
+        (405, RefusalKind.ROUTE), (413, RefusalKind.REQUEST), (415, RefusalKind.REQUEST), (422, RefusalKind.REQUEST),
+    ],
+)  # fmt: skip
+def test_a_listed_4xx_in_the_providers_envelope_proves_that_nothing_was_made(status: int, kind: RefusalKind) -> None:
+    assert submit(status, {**ENVELOPE, "statusCode": str(status)}) == Refused(kind, status, "no")
+
+
+@pytest.mark.parametrize("status", [425, 429])
+def test_a_turn_away_is_no_refusal(status: int) -> None:
+    assert submit(status, ENVELOPE, retry_after="7") == TurnedAway(status, 7.0, "no")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422, 425, 429])
+@pytest.mark.parametrize("body", [b"", b"<html>no</html>", {"error": "no"}, {"message": "no"}, ["no"], b"\xff"])
+def test_without_the_envelope_a_4xx_proves_nothing(status: int, body: object) -> None:
+    assert isinstance(submit(status, body), Unknown)
+
+
+@pytest.mark.parametrize(
+    "status", [100, 301, 302, 303, 307, 308, 402, 406, 408, 409, 410, 418, 451, 500, 501, 502, 503, 504, 520, 524, 599]
+)
+@pytest.mark.parametrize("body", [ENVELOPE, b"", b"<html></html>"], ids=["envelope", "empty", "html"])
+def test_every_other_answer_is_unknown(status: int, body: object) -> None:
+    assert isinstance(submit(status, body), Unknown)
+
+
+@pytest.mark.parametrize("status", [200, 201, 202])
+def test_an_id_in_the_body_is_an_acceptance(status: int) -> None:
+    body = {"id": "g", "status": "queued", "meta": {"usage": {"credits_used": 3150000}}}
+    assert submit(status, body, x_client_request_id=ID) == Accepted("g", 3150000, is_echoed=True)
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"null", b"[]", b'"g"', b"<html></html>", b"[" * 20000, b'{"a": NaN}', b'{"id":1,"id":2}', {}]
+)
+def test_an_unreadable_2xx_is_unknown_unless_its_header_names_the_generation(body: object) -> None:
+    assert isinstance(submit(200, body), Unknown)
+    assert submit(200, body, x_inference_id="g", x_aimlapi_credits_used="5") == Accepted("g", 5, is_echoed=False)
+
+
+@pytest.mark.parametrize("value", ["", " ", 7, None, "a" * 513, "a\nb", "a\x00", "a\u202eb", ["g"], True, "\u00a0"])
+def test_an_odd_id_is_no_id(value: object) -> None:
+    assert (read_generation_id(value), isinstance(submit(200, {"id": value, "status": "queued"}), Unknown)) == (
+        None,
+        True,
+    )
+
+
+@pytest.mark.parametrize("value", ["-a", "a:b/c", "ü", "a" * 512])
+def test_an_awkward_id_is_taken_as_it_is(value: str) -> None:
+    assert read_generation_id(value) == value
+
+
+def test_two_ids_and_two_prices_are_both_told() -> None:
+    body = {"id": "other", "status": "queued", "meta": {"usage": {"credits_used": 5}}}
+    answer = submit(200, body, x_inference_id="g", x_aimlapi_credits_used="6")
+    assert isinstance(answer, Accepted)
+    assert (answer.generation_id, answer.conflict, answer.credits_held) == ("g", "other", 5)
+    assert "5" in (answer.credits_note or "")
+
+
+@pytest.mark.parametrize("credit_count", ["3150000", -1, 1e30, True, None, 1.5, {}, []])
+def test_odd_credits_are_unknown_and_never_0(credit_count: object) -> None:
+    answer = submit(200, {"id": "g", "status": "queued", "meta": {"usage": {"credits_used": credit_count}}})
+    assert answer == Accepted("g", None, is_echoed=False)
+
+
+def test_a_submit_that_answers_error_is_accepted_and_failed() -> None:
+    answer = submit(200, {"id": "g", "status": "error", "error": {"name": "E", "message": "m"}})
+    assert answer == Accepted("g", None, is_echoed=False, failed_message="E: m")
+
+
+# --- poll
+
+
+@pytest.mark.parametrize(
+    ("word", "status"),
+    [
+        ("queued", Status.QUEUED), ("generating", Status.GENERATING), ("in_progress", Status.GENERATING),
+        ("processing", Status.GENERATING), ("completed", Status.COMPLETED), ("complete", Status.COMPLETED),
+        ("succeeded", Status.COMPLETED), ("error", Status.FAILED), ("failed", Status.FAILED),
+        ("cancelled", Status.FAILED), ("canceled", Status.FAILED), ("expired", Status.EXPIRED),
+        (" Completed ", Status.COMPLETED), ("In Progress", Status.GENERATING),
+    ],
+)  # fmt: skip
+def test_every_word_of_the_provider_has_one_meaning(word: str, status: Status) -> None:
+    answer = read_progress(json.dumps({"id": "g", "status": word}).encode())
+    assert isinstance(answer, Progress)
+    assert (answer.status, answer.unknown_word) == (status, None)
+
+
+def test_an_unknown_word_is_taken_for_running_and_told() -> None:
+    assert read_progress(b'{"id": "g", "status": "dreaming"}') == Progress(
+        "g", Status.GENERATING, None, None, "dreaming"
+    )
+
+
+def test_a_completed_answer_with_an_error_object_is_completed() -> None:
+    body = {"id": "g", "status": "completed", "video": {"url": "https://x/y"}, "error": {"name": "", "message": ""}}
+    assert read_progress(json.dumps(body).encode()) == Progress("g", Status.COMPLETED, Secret("https://x/y"), None)
+
+
+@pytest.mark.parametrize("video", [None, {}, {"url": None}, {"url": ""}, {"url": 7}, "https://x/y", []])
+def test_a_link_that_is_none_is_none(video: object) -> None:
+    answer = read_progress(json.dumps({"id": "g", "status": "completed", "video": video}).encode())
+    assert isinstance(answer, Progress)
+    assert answer.link is None
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{}", b'{"id": "g"}', b'{"status": "queued"}', b'{"id": "g", "status": 7}', b"[]"]
+)
+def test_a_poll_without_id_or_status_is_asked_again(body: bytes) -> None:
+    answer = read_progress(body)
+    assert isinstance(answer, NoAnswer)
+    assert answer.trouble is Trouble.TRANSIENT
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [
+        (400, Trouble.INVALID), (401, Trouble.KEY), (403, Trouble.KEY), (404, Trouble.NOT_FOUND), (405, Trouble.INVALID),
+        (408, Trouble.TRANSIENT), (409, Trouble.TRANSIENT), (422, Trouble.INVALID), (425, Trouble.TRANSIENT),
+        (429, Trouble.TRANSIENT), (500, Trouble.TRANSIENT), (503, Trouble.TRANSIENT), (524, Trouble.TRANSIENT),
+        (302, Trouble.TRANSIENT),
+    ],
+)  # fmt: skip
+def test_a_read_that_fails_has_one_meaning(status: int, trouble: Trouble) -> None:
+    assert read_trouble(Head(status, {}), b"").trouble is trouble
+
+
+# --- headers and text
+
+
+@pytest.mark.parametrize(
+    ("raw", "date", "seconds"),
+    [
+        ("7", "", 7.0), ("0.5", "", 0.5), ("1000000000", "", 900.0), ("-3", "", None), ("NaN", "", None), ("", "", None),
+        ("soon", "", None), ("1e9", "", None), ("Mon, 23 Nov 2026 20:00:30 GMT", "Mon, 23 Nov 2026 20:00:00 GMT", 30.0),
+        ("Mon, 23 Nov 2026 19:00:30 GMT", "Mon, 23 Nov 2026 20:00:00 GMT", 0.0),
+        ("Mon, 23 Nov 2037 19:00:30 GMT", "Mon, 23 Nov 2026 20:00:00 GMT", 900.0),
+        ("Mon, 23 Nov 2026 20:00:30 GMT", "", None), ("Mon, 99 Nov", "Mon, 23 Nov 2026 20:00:00 GMT", None),
+    ],
+)  # fmt: skip
+def test_retry_after_is_read_with_distrust(raw: str, date: str, seconds: float | None) -> None:
+    assert read_retry_after(Head(429, {"retry-after": raw, "date": date})) == seconds
+
+
+@given(st.text(max_size=2000))
+@settings(max_examples=80, derandomize=True)
+def test_a_servers_text_is_one_printable_line(text: str) -> None:
+    line = shown(text)
+    assert len(line) <= 300
+    assert not any(char in line for char in "\n\r\x1b\x00\x9b\u202e")
+
+
+@given(st.binary(max_size=200))
+@settings(max_examples=200, derandomize=True)
+def test_no_body_breaks_the_readers(body: bytes) -> None:
+    for status in (200, 400, 500):
+        read_submit(Head(status, {}), body, ID)
+        read_trouble(Head(status, {}), body)
+    read_progress(body)
+
+
+def test_a_ledger_page_is_read_entry_by_entry() -> None:
+    good = {
+        "created_at": "2026-08-17T10:00:00.000Z", "direction": "CHARGE", "type": "MODEL_USAGE",
+        "amount": {"usd": 1.5, "credits": 3000000}, "model": "m", "reference_id": "g",
+    }  # fmt: skip
+    odd = [{**good, "amount": {"credits": "3"}}, {**good, "reference_id": None}, {**good, "direction": "TOPUP"}, 7,
+           {**good, "created_at": "yesterday"}, {**good, "type": "REFUND"}]  # fmt: skip
+    charges, cursor = read_charges({"data": [good, *odd], "pagination": {"next_cursor": "c", "has_more": True}})
+    assert ([(each.generation_id, each.credits) for each in charges], cursor) == ([("g", 3000000)], "c")
+    assert read_charges({"data": [], "pagination": {"next_cursor": "c", "has_more": False}}) == ([], None)
+    for broken in ({}, {"data": {}, "pagination": {}}, {"data": [], "pagination": None}):
+        with pytest.raises(ValueError):
+            read_charges(broken)
+
+
+def test_objects_are_strict() -> None:
+    for body in (b"\xef\xbb\xbf{}", b"{} {}", b"[]", b'{"a": Infinity}', b"\xff"):
+        with pytest.raises(ValueError):
+            read_object(body)
+
+
+def test_a_secret_never_shows() -> None:
+    key = Secret("topsecret")
+    assert (repr(key), str(key), f"{key}", key.reveal(), key == Secret("topsecret")) == (
+        "***",
+        "***",
+        "***",
+        "topsecret",
+        True,
+    )
+    assert hash(key) == hash(Secret("topsecret"))
+
+
+# --- links
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://cdn.example.org/a.mp4", "ftp://example.org/a", "file:///etc/passwd", "data:video/mp4,x", "//example.org/a",
+        "https://user:pw@example.org/a", "https://example.org:8443/a", "https://127.0.0.1/a", "https://[::1]/a",
+        "https://10.0.0.8/a", "https://192.168.1.1/a", "https://169.254.169.254/latest", "https://100.64.0.1/a",
+        "https://[::ffff:10.0.0.1]/a", "https://0.0.0.0/a", "https://localhost/a", "https://x.localhost/a", "https://", "",
+        "https://[bad", "https://example.org:99999/a", "https://224.0.0.1/a",
+    ],
+)  # fmt: skip
+def test_a_link_into_somewhere_else_is_refused(url: str) -> None:
+    assert refuse_link(url, is_loopback=False)
+
+
+def test_links_to_public_hosts_are_fetched_and_local_ones_only_from_a_local_provider() -> None:
+    assert [
+        refuse_link("https://cdn.aimlapi.com/a.mp4?Expires=1&Signature=x%3D", is_loopback=False),
+        refuse_link("https://cdn.example.org:443/a", is_loopback=False),
+        refuse_link("http://127.0.0.1:8080/a", is_loopback=True),
+    ] == [None, None, None]
+
+
+# --- real sockets
+
+
+async def served(answer: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]], work: Any) -> Any:
+    """Serve one behaviour on a real socket; return what `work` makes of the provider there, and what was sent."""
+    heard = bytearray()
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.extend(await reader.readuntil(b"\r\n\r\n"))
+        await answer(reader, writer)
+        await close(writer)
+
+    server = await asyncio.start_server(handle, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC), 1000)
+    api = AimlApi(Endpoint(f"http://127.0.0.1:{port}", is_loopback=True), Secret("made-up-key"), clock, Random(1))
+    try:
+        return await work(api, f"http://127.0.0.1:{port}"), bytes(heard)
+    finally:
+        await api.aclose()
+        server.close()
+        await asyncio.sleep(0.01)
+
+
+async def close(writer: asyncio.StreamWriter) -> None:
+    writer.close()
+    with suppress(OSError):
+        await writer.wait_closed()
+
+
+def post(raw: bytes, *, then_abort: bool = False) -> tuple[object, list[str], bytes]:
+    accepted: list[str] = []
+
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+        if then_abort:
+            writer.transport.abort()
+
+    async def work(api: AimlApi, _: str) -> object:
+        return await api.submit(Recipe.of({"prompt": "p"}), ID, accepted.append)
+
+    result, heard = asyncio.run(served(answer, work))
+    return result, accepted, heard
+
+
+def test_a_connection_refused_is_proof_that_nothing_left() -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+
+    async def work() -> object:
+        clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC), 1000)
+        api = AimlApi(Endpoint(f"http://127.0.0.1:{port}", is_loopback=True), Secret("k"), clock, Random(1))
+        try:
+            return await api.submit(Recipe.of({"prompt": "p"}), ID, lambda _: None)
+        finally:
+            await api.aclose()
+
+    answer = asyncio.run(work())
+    assert isinstance(answer, NotSent)
+    assert not answer.is_final
+
+
+def test_no_tls_where_tls_is_due_is_final_and_nothing_left() -> None:
+    async def refuse(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 400 Bad\r\n\r\n")
+        await close(writer)
+
+    async def work() -> object:
+        server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+        url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC), 1000)
+        api = AimlApi(Endpoint(url, is_loopback=True), Secret("k"), clock, Random(1))
+        try:
+            return await api.submit(Recipe.of({"prompt": "p"}), ID, lambda _: None)
+        finally:
+            await api.aclose()
+            server.close()
+            await asyncio.sleep(0.01)
+
+    result = asyncio.run(work())
+    assert isinstance(result, NotSent)
+    assert result.is_final
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 50\r\n\r\n{",
+        b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n{"id"',
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 307 Elsewhere\r\nLocation: /v2/video/generations\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd",
+    ],
+    ids=["closed", "cut", "cut-chunks", "no-http", "redirect", "gzip"],
+)
+def test_whatever_happens_after_the_first_byte_is_unknown_and_sent_once(raw: bytes) -> None:
+    answer, accepted, heard = post(raw)
+    assert (isinstance(answer, Unknown), accepted, heard.count(b"POST ")) == (True, [], 1)
+
+
+def test_a_body_cut_after_its_headers_still_gives_the_generation() -> None:
+    raw = b"HTTP/1.1 200 OK\r\nx-inference-id: gen-1\r\nx-aimlapi-credits-used: 5\r\nContent-Length: 99\r\n\r\n{"
+    answer, accepted, _ = post(raw, then_abort=True)
+    assert (answer, accepted) == (Accepted("gen-1", 5, is_echoed=False), ["gen-1"])
+
+
+def test_a_body_beyond_measure_is_not_read_to_its_end() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 4000000\r\n\r\n"
+    answer, _, _ = post(head + b" " * 2_000_000)
+    assert isinstance(answer, Unknown)
+
+
+def test_the_post_carries_the_hashed_body_and_the_request_id() -> None:
+    _, _, heard = post(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+    lines = heard.decode().lower().split("\r\n")
+    assert f"x-client-request-id: {ID}" in lines
+    assert "authorization: bearer made-up-key" in lines
+    assert "accept-encoding: identity" in lines
+
+
+def fetch(raw: bytes) -> object:
+    async def answer(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(raw)
+        await writer.drain()
+
+    got = bytearray()
+
+    async def work(api: AimlApi, url: str) -> object:
+        return await api.fetch(Secret(f"{url}/clip.mp4?Signature=s"), got.extend)
+
+    result, heard = asyncio.run(served(answer, work))
+    assert b"authorization" not in heard.lower()
+    assert b"made-up-key" not in heard
+    return result
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410])
+def test_a_dead_link_is_told_as_such(status: int) -> None:
+    assert isinstance(fetch(f"HTTP/1.1 {status} No\r\nContent-Length: 0\r\n\r\n".encode()), LinkDead)
+
+
+def test_a_whole_clip_is_counted() -> None:
+    assert fetch(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc") == Fetched(3)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc",
+        b"HTTP/1.1 503 No\r\nContent-Length: 0\r\n\r\n",
+        b"HTTP/1.1 206 Partial\r\nContent-Length: 3\r\n\r\nabc",
+        b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\nContent-Length: 3\r\n\r\nabc",
+        b"",
+    ],
+    ids=["cut", "503", "206", "gzip", "closed"],
+)
+def test_a_fetch_that_brings_no_whole_clip_is_tried_again(raw: bytes) -> None:
+    assert isinstance(fetch(raw), NoAnswer)
+
+
+@pytest.mark.parametrize("where", ["file:///etc/passwd", "https://10.0.0.1/x", "http://example.org/x"])
+def test_a_redirect_is_checked_like_the_link_itself(where: str) -> None:
+    assert isinstance(fetch(f"HTTP/1.1 302 F\r\nLocation: {where}\r\nContent-Length: 0\r\n\r\n".encode()), LinkDead)
+
+
+def test_a_loop_of_redirects_ends() -> None:
+    answer = fetch(b"HTTP/1.1 302 F\r\nLocation: /clip.mp4\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+    assert answer == LinkDead("more than 5 redirects")

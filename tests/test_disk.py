@@ -1,0 +1,275 @@
+"""What is on disk: the state file and its lock, downloads that become clips, settings from files."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from tests.worlds import World, batch_of
+from wanbatch.download import ForeignFile, Part, publish, sha256_of
+from wanbatch.errors import LocalFault, OutputLocked, StateInvalid, UsageInvalid
+from wanbatch.lifecycle import Fact, State, TransitionForbidden
+from wanbatch.planning import make_plan
+from wanbatch.settings import fingerprint, load_settings, read_endpoint
+from wanbatch.state import StateFile, StateReader, entry
+from wanbatch.tables import new_identity
+
+AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
+
+
+def identity(batch: str = "world", *, sandbox: bool = True, url: str = "sandbox") -> object:
+    return new_identity(batch, url, "k", AT, sandbox=sandbox)
+
+
+def opened(folder: Path, **how: object) -> StateFile:
+    return StateFile.create_or_open(folder, identity(**how))  # type: ignore[arg-type]
+
+
+def planned(folder: Path, count: int = 2) -> StateFile:
+    state = opened(folder)
+    state.adopt(make_plan(batch_of(count), state.takes(), state.shots()), AT)
+    return state
+
+
+STARTED = {"attempt": 1, "request_id": "r1", "body_sha256": "b", "key_fingerprint": "k", "credits_estimated": 5}
+
+
+def test_a_refused_move_records_nothing(tmp_path: Path) -> None:
+    state = planned(tmp_path / "o")
+    before = list(state.entries())
+    with pytest.raises(TransitionForbidden):
+        state.record(1, entry(Fact.SUBMIT_STARTED, AT, STARTED), entry(Fact.VERIFIED, AT, {"file": "x"}))
+    after = (list(state.entries()), state.take(1).state, state.attempts())
+    state.close()
+    assert after == (before, State.PLANNED, [])
+
+
+def test_a_take_has_one_open_attempt_at_most(tmp_path: Path) -> None:
+    state = planned(tmp_path / "o")
+    state.record(1, entry(Fact.SUBMIT_STARTED, AT, STARTED))
+    second = replace(state.attempts()[0], number=2, request_id="r2")
+    with pytest.raises(sqlite3.IntegrityError):
+        state._store("attempts", second)
+    state.close()
+
+
+def test_a_generation_belongs_to_one_take(tmp_path: Path) -> None:
+    state = planned(tmp_path / "o")
+    state.record(1, entry(Fact.SUBMIT_STARTED, AT, STARTED), entry(Fact.ACCEPTED, AT, {"generation_id": "g"}))
+    second = {**STARTED, "request_id": "r2"}
+    with pytest.raises(LocalFault):
+        state.record(2, entry(Fact.SUBMIT_STARTED, AT, second), entry(Fact.ACCEPTED, AT, {"generation_id": "g"}))
+    state.close()
+
+
+def test_after_a_failed_write_nothing_more_is_recorded(tmp_path: Path) -> None:
+    state = planned(tmp_path / "o")
+    state._db.execute("DROP TABLE facts")
+    with pytest.raises(LocalFault, match="Nothing more is sent"):
+        state.record(1, entry(Fact.SUBMIT_STARTED, AT, STARTED))
+    with pytest.raises(LocalFault, match="failed before"):
+        state.record(2, entry(Fact.SUBMIT_STARTED, AT, {**STARTED, "request_id": "r2"}))
+    state.close()
+
+
+def test_a_lock_taken_away_stops_the_writer(tmp_path: Path) -> None:
+    state = planned(tmp_path / "o")
+    (tmp_path / "o" / ".lock").unlink()
+    with pytest.raises(LocalFault, match="lock file"):
+        state.record(1, entry(Fact.SUBMIT_STARTED, AT, STARTED))
+    state.close()
+
+
+def test_one_writer_at_a_time_and_readers_always(tmp_path: Path) -> None:
+    state = planned(tmp_path / "o")
+    with pytest.raises(OutputLocked, match=str(os.getpid())):
+        opened(tmp_path / "o")
+    with StateReader.open(tmp_path / "o") as reader:
+        assert len(reader.takes()) == 2
+    state.close()
+    opened(tmp_path / "o").close()
+
+
+@pytest.mark.parametrize(
+    "how", [{"batch": "other"}, {"sandbox": False, "url": "https://api.example.org"}, {"url": "this machine"}]
+)
+def test_a_folder_goes_on_only_as_what_it_began(tmp_path: Path, how: dict[str, object]) -> None:
+    opened(tmp_path / "o").close()
+    with pytest.raises(StateInvalid, match="--output"):
+        opened(tmp_path / "o", **how)
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE takes SET state = 'verified' WHERE take_id = 1", "not what its facts say"),
+        ("UPDATE facts SET data = '{}' WHERE seq = 1", "checksum"),
+        ("DELETE FROM facts WHERE take_id = 2", "belong together"),
+        ("UPDATE takes SET state = 'dreaming' WHERE take_id = 1", "cannot be read"),
+        ("UPDATE takes SET recipe_json = NULL WHERE take_id = 1", "cannot be read"),
+        ("UPDATE identity SET value = '99' WHERE name = 'schema_version'", "version 99"),
+        ("DELETE FROM identity", "identity"),
+        ("DROP TABLE takes", "cannot be read"),
+    ],
+)
+def test_a_state_file_that_was_tampered_with_is_refused(tmp_path: Path, damage: str, said: str) -> None:
+    planned(tmp_path / "o").close()
+    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises(StateInvalid, match=said):
+        opened(tmp_path / "o")
+
+
+@pytest.mark.parametrize("data", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
+def test_a_file_that_is_no_state_file_is_refused(tmp_path: Path, data: bytes) -> None:
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "state.sqlite").write_bytes(data)
+    with pytest.raises(StateInvalid):
+        opened(tmp_path / "o")
+
+
+def test_a_state_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
+    planned(tmp_path / "o").close()
+    (tmp_path / "o" / "state.sqlite").chmod(0o666)
+    with pytest.raises(StateInvalid, match="chmod 600"):
+        opened(tmp_path / "o")
+
+
+def test_a_link_in_the_state_files_place_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "o").mkdir()
+    (tmp_path / "o" / "state.sqlite").symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(StateInvalid, match="no ordinary file"):
+        opened(tmp_path / "o")
+
+
+def test_a_folder_that_cannot_be_made_is_a_local_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(LocalFault):
+        opened(tmp_path / "file" / "o")
+
+
+# --- downloads
+
+
+def test_a_part_replaces_an_old_part_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "c" / "a.mp4.part"
+    for text in (b"old and longer", b"new"):
+        with Part(path) as part:
+            part.write(text)
+    assert path.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("kind", ["link", "folder", "fifo"])
+def test_a_part_is_never_written_through_something_else(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.mp4.part"
+    {"link": lambda: path.symlink_to(tmp_path / "x"), "folder": path.mkdir, "fifo": lambda: os.mkfifo(path)}[kind]()
+    with pytest.raises(ForeignFile), Part(path):
+        pass
+
+
+def test_publishing_twice_is_publishing_once(tmp_path: Path) -> None:
+    part, final = tmp_path / "a.mp4.part", tmp_path / "a.mp4"
+    part.write_bytes(b"clip")
+    digest = sha256_of(part)
+    publish(part, final, digest)
+    publish(part, final, digest)
+    assert (final.read_bytes(), part.exists()) == (b"clip", False)
+
+
+def test_other_bytes_are_never_published_or_overwritten(tmp_path: Path) -> None:
+    part, final = tmp_path / "a.mp4.part", tmp_path / "a.mp4"
+    part.write_bytes(b"clip")
+    with pytest.raises(FileNotFoundError):
+        publish(part, final, "0" * 64)
+    final.write_bytes(b"somebody's")
+    with pytest.raises(ForeignFile):
+        publish(part, final, sha256_of(part))
+    assert final.read_bytes() == b"somebody's"
+
+
+@pytest.mark.usefixtures("quick_clips")
+@pytest.mark.parametrize("damage", ["part gone", "part altered"])
+def test_a_crash_between_hash_and_rename_is_mended_without_a_submit(tmp_path: Path, damage: str) -> None:
+    world = World(tmp_path / "o")
+    world.run(batch_of(1))
+    with StateReader.open(tmp_path / "o") as reader:
+        takes = [each for _, each in reader.entries()]
+    assert [each.fact for each in takes][-3:] == [Fact.DOWNLOADED, Fact.VERIFIED, Fact.CHARGED]
+    world2 = World(tmp_path / "p")
+    from tests.worlds import Killed
+
+    with pytest.raises(Killed):
+        world2.run(batch_of(1), kill_at=7)  # the hash is on disk, the rename is not recorded
+    clips = tmp_path / "p" / "clips"
+    for path in clips.iterdir():
+        if damage == "part gone":
+            path.unlink()
+        else:
+            path.write_bytes(b"other") if path.suffix == ".part" else path.unlink()
+    world2.run(batch_of(1))
+    assert (world2.takes()[0].state, world2.submits) == (State.VERIFIED, 1)
+
+
+# --- settings
+
+
+def test_the_environment_wins_over_the_file_and_the_file_is_told(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("AIMLAPI_KEY=from-file\nAIMLAPI_BASE_URL=https://api.example.org\n")
+    from_file = load_settings({}, None, tmp_path)
+    both = load_settings({"AIML_API_KEY": "from-environment"}, None, tmp_path)
+    assert from_file.key is not None
+    assert both.key is not None
+    assert (from_file.key.reveal(), both.key.reveal()) == ("from-file", "from-environment")
+    assert any(".env" in notice for notice in from_file.notices)
+    assert from_file.endpoint.base_url == "https://api.example.org"
+
+
+def test_an_env_file_is_not_expanded(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("A=secret\nAIMLAPI_API_KEY=${A}x\n")
+    settings = load_settings({}, None, tmp_path)
+    assert settings.key is not None
+    assert settings.key.reveal() == "${A}x"
+
+
+@pytest.mark.parametrize("key", ["has space", "tail\r\nX-Evil: 1", "ünicode", "x" * 513, "tab\there"])
+def test_a_key_that_is_no_header_value_is_refused_without_showing_it(tmp_path: Path, key: str) -> None:
+    with pytest.raises(UsageInvalid) as caught:
+        load_settings({"AIMLAPI_API_KEY": key}, None, tmp_path)
+    assert key not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://api.example.org", "ftp://api.example.org", "api.example.org", "https://u:p@example.org", "https://", "https://[x",
+     "https://example.org/?key=1", "http://10.0.0.1"],
+)  # fmt: skip
+def test_an_unsafe_address_is_refused(url: str) -> None:
+    with pytest.raises(UsageInvalid):
+        read_endpoint(url)
+
+
+@pytest.mark.parametrize(
+    ("url", "is_loopback"),
+    [
+        ("https://api.aimlapi.com/", False),
+        ("http://127.0.0.1:8765", True),
+        ("http://localhost:1", True),
+        ("http://[::1]:1", True),
+    ],
+)
+def test_good_addresses_are_taken(url: str, is_loopback: bool) -> None:
+    endpoint = read_endpoint(url)
+    assert (endpoint.is_loopback, endpoint.base_url.endswith("/")) == (is_loopback, False)
+
+
+def test_a_fingerprint_tells_keys_apart_and_nothing_else() -> None:
+    from wanbatch.provider import Secret
+
+    first, second = fingerprint(Secret("a")), fingerprint(Secret("b"))
+    assert (first != second, len(first), fingerprint(None)) == (True, 16, "")
