@@ -1,4 +1,4 @@
-"""Write docs/lifecycle.md from the table of allowed moves.  python docs/make_lifecycle.py"""
+"""Write docs/lifecycle.md from the table of allowed moves: python docs/make_lifecycle.py."""
 
 from __future__ import annotations
 
