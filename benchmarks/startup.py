@@ -1,6 +1,6 @@
 """Start-up and validation in CPU seconds over a bare interpreter, beside what a user might do instead.
 
-The alternative for the manifest is `yaml.safe_load` and one jsonschema validation of the document, which gives no lines.
+The alternative for a manifest is `yaml.safe_load` and one jsonschema validation of it, which gives no lines.
 """
 
 from __future__ import annotations

@@ -76,13 +76,13 @@ def estimate(classes: Iterable[PriceClass], quotes: Mapping[PriceClass, Quote]) 
 def best_quote(price_class: PriceClass, seen: Mapping[PriceClass, int], listed: Quote | None) -> Quote:
     """Choose the most trustworthy price: seen in this batch, else the provider's list, else its documentation."""
     if price_class in seen:
-        return Quote(seen[price_class], "seen in this batch")
+        return Quote(seen[price_class], "this batch")
     if listed is not None and listed.credits is not None:
         return listed
     if price_class.resolution is not None and price_class.duration_s is not None:
         documented = DOCUMENTED_CREDITS.get((price_class.model, price_class.resolution, price_class.duration_s))
         if documented is not None:
-            return Quote(documented, "the documentation's sample, 2026-08")
+            return Quote(documented, "documentation")
     return UNKNOWN_QUOTE
 
 
@@ -109,7 +109,7 @@ def listed_quote(pricing: object, price_class: PriceClass) -> Quote:
     fitting = [row for row in rows if isinstance(row, Mapping) and _fits(row, price_class, pricing)]
     if len(fitting) != 1:
         return UNKNOWN_QUOTE
-    return Quote(_credits_of_row(fitting[0], price_class), "the provider's price list")
+    return Quote(_credits_of_row(fitting[0], price_class), "price list")
 
 
 def _fits(row: Mapping[str, Any], price_class: PriceClass, pricing: Mapping[str, Any]) -> bool:

@@ -415,7 +415,7 @@ class Session:
                     loop.add_signal_handler(number, handler)
             if self._options.deadline_s is not None:
                 deadline = loop.call_later(self._options.deadline_s / self._speed, runner.reach_deadline)
-            self._watch.on_start(runner.standing)
+            self._watch.on_start(lambda: self._in_real_time(runner.standing()))
             try:
                 return await runner.run()
             finally:
@@ -424,6 +424,10 @@ class Session:
                 for number in handlers:
                     with suppress(NotImplementedError, RuntimeError, ValueError):
                         loop.remove_signal_handler(number)
+
+    def _in_real_time(self, standing: Standing) -> Standing:
+        """A user waits by the clock on the wall, however fast a sandbox's time runs."""
+        return standing if standing.eta_s is None else replace(standing, eta_s=standing.eta_s / self._speed)
 
     def _result(self, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
         page = None

@@ -84,8 +84,9 @@ def print_preview(console: Console, preview: Preview) -> None:
     console.print(f"  {counts}")
     if preview.to_submit:
         table = Table("to send", "takes", "credits each", "credits", "USD", "price from", box=None, padding=(0, 2))
-        for column in table.columns[1:5]:
-            column.justify = "right"
+        for number, column in enumerate(table.columns):
+            column.no_wrap = True
+            column.justify = "right" if 1 <= number <= 4 else "left"
         for each, takes in preview.to_submit.items():
             quote = preview.quotes[each]
             total = None if quote.credits is None else quote.credits * takes
