@@ -95,6 +95,12 @@ def test_one_writer_at_a_time_and_readers_always(tmp_path: Path) -> None:
     opened(tmp_path / "o").close()
 
 
+def test_a_state_file_that_is_only_just_begun_is_no_damage(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").touch()
+    with pytest.raises(UsageInvalid, match="nothing ran yet"):
+        StateReader.open(tmp_path)
+
+
 @pytest.mark.parametrize(
     "how", [{"batch": "other"}, {"sandbox": False, "url": "https://api.example.org"}, {"url": "this machine"}]
 )

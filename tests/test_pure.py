@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.batch import DEFAULT_MODEL, Batch, Recipe, Shot, derived_seed
+from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.lifecycle import TRANSITIONS, Entry, Fact, State, Take, TransitionForbidden, advance, fold
 from wanbatch.models import PriceClass, order_of
@@ -511,3 +513,15 @@ def test_the_most_urgent_code_wins() -> None:
 
 def test_times_are_aware() -> None:
     assert (AT + timedelta(0)).tzinfo is UTC
+
+
+# --- time
+
+
+def test_a_clock_tells_the_time_after_its_loop_has_ended() -> None:
+    async def begin() -> LoopClock:
+        return LoopClock(AT, speed=60)
+
+    clock = asyncio.run(begin())
+    assert clock.now() >= AT
+    assert clock.monotonic() >= 0

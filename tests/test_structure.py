@@ -142,7 +142,7 @@ def test_help_and_validate_load_nothing_heavy() -> None:
         f"call(['validate', {str(CHECKOUT / 'manifests' / 'quickstart.yaml')!r}]);"
         "print(sorted({'pandas', 'httpx', 'av', 'plotly', 'starlette', 'numpy', 'PIL'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.splitlines()[-1] == "[]"
 
 
@@ -151,7 +151,7 @@ def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
         "import sys, os; os.chdir(sys.argv[1]);from hatchling.build import build_wheel; print(build_wheel(sys.argv[2]))"
     )
     command = [sys.executable, "-W", "ignore", "-c", build, str(CHECKOUT), str(tmp_path)]
-    name = subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-1]
+    name = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout.split()[-1]
     home = tmp_path / "installed"
     with zipfile.ZipFile(tmp_path / name) as wheel:
         wheel.extractall(home)
@@ -170,7 +170,12 @@ def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
         "sys.exit(call(['init', 'here']) or call(['validate', 'here/shots.yaml', 'here/shots.csv']) or call(['schema']))"
     )
     ran = subprocess.run(
-        [sys.executable, "-I", "-c", code, str(home)], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-I", "-c", code, str(home)],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
 

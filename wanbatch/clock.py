@@ -38,7 +38,8 @@ class LoopClock:
             raise ValueError("speed must be above 0")
         self.speed = speed
         self._start = start.astimezone(UTC)
-        self._zero = asyncio.get_running_loop().time()
+        self._loop = asyncio.get_running_loop()  # kept: the time may be asked after the loop has stopped
+        self._zero = self._loop.time()
 
     def now(self) -> datetime:
         """Return the time of day, aware, UTC."""
@@ -46,7 +47,7 @@ class LoopClock:
 
     def monotonic(self) -> float:
         """Return this clock's seconds since it was made."""
-        return (asyncio.get_running_loop().time() - self._zero) * self.speed
+        return (self._loop.time() - self._zero) * self.speed
 
     async def sleep(self, delay_s: float) -> None:
         """Wait that many of this clock's seconds."""

@@ -55,7 +55,11 @@ class StateReader:
                 f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet"
             )
         reader = StateReader(_connect(path, readonly=True), path)
-        reader.identity()
+        try:
+            reader.identity()
+        except BaseException:
+            reader.close()
+            raise
         return reader
 
     def close(self) -> None:
@@ -82,6 +86,8 @@ class StateReader:
     def identity(self) -> Identity:
         """Return the identity row. Raises StateInvalid for a file of a newer version or of another program."""
         with _foreign_errors(self.path):
+            if _is_empty(self._db):
+                raise UsageInvalid(f"{self.path} is still empty: nothing ran yet")
             pairs = dict(self._db.execute("SELECT name, value FROM identity").fetchall())
         try:
             version = int(pairs["schema_version"])
