@@ -177,3 +177,24 @@ def test_a_model_takes_its_minimum_and_refuses_the_unknown(model: str) -> None:
 
 def test_there_is_a_schema_for_each_of_the_thirteen_models() -> None:
     assert len(schema_names()) == 14
+
+
+def test_the_pure_loader_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    import yaml
+
+    from wanbatch.manifest import yaml_file
+
+    fast = [load_manifest(path) for path in example_paths()]
+    monkeypatch.setattr(yaml_file, "_LOADER", yaml.SafeLoader)
+    assert [load_manifest(path) for path in example_paths()] == fast
+
+
+def test_a_csv_cell_may_hold_quotes_and_odd_line_breaks(tmp_path: Path) -> None:
+    batch = load(tmp_path, "x.csv", 'id,prompt,scene\na,a 5" nail\u2028here,s\n')
+    assert (batch.shots[0].prompt, batch.shots[0].scene) == ('a 5" nail\u2028here', "s")
+
+
+def test_whole_numbers_may_be_written_as_fractions(tmp_path: Path) -> None:
+    text = '{"version": 1, "budget": {"max_credits": 3e0}, "shots": [{"id": "a", "prompt": "x", "takes": 2.0, "duration": 5.0}]}'
+    batch = load(tmp_path, "x.json", text)
+    assert (batch.max_credits, batch.shots[0].takes, str(batch.shots[0].request["duration"])) == (3, 2, "5")

@@ -27,11 +27,10 @@ def load_manifest(path: Path | str) -> Batch:
 
     Raises ManifestInvalid with every problem that was found, each with file, line and column.
     """
-    path = Path(path)
     problems = Problems(str(path))
     batch = None
     try:
-        batch = _read(path, problems)
+        batch = _read(Path(path), problems)
     except ReadingStopped:
         pass
     except (RecursionError, MemoryError) as error:  # pragma: no cover - the readers bound depth and size
@@ -53,10 +52,13 @@ def _first_ones(problems: Problems) -> list[Problem]:
 def _read(path: Path, problems: Problems) -> Batch | None:
     from wanbatch.manifest.checking import Checker
 
+    size_bytes = _size_of(path, problems)
     reader = _reader_of(path, problems)
+    if size_bytes > FILE_CAP_BYTES:
+        raise problems.stop(start_of_file(), f"this file is larger than {FILE_CAP_BYTES // 2**20} MiB")
     root = reader(_text_of(path, problems), problems)
     has_head = path.suffix.lower() not in (".csv", ".txt")
-    return Checker(problems, str(path), has_head=has_head).batch(root)
+    return Checker(problems, problems.file, has_head=has_head).batch(root)
 
 
 def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node | None]:
@@ -78,28 +80,38 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
     raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}")
 
 
-def _text_of(path: Path, problems: Problems) -> str:
+def _size_of(path: Path, problems: Problems) -> int:
     try:
         info = path.stat()
-        if stat.S_ISDIR(info.st_mode):
-            raise problems.stop(_NOWHERE, "this is a folder; name the manifest in it")
-        if not stat.S_ISREG(info.st_mode):
-            raise problems.stop(_NOWHERE, "this is no ordinary file")
-        if info.st_size > FILE_CAP_BYTES:
-            raise problems.stop(_NOWHERE, f"this file is larger than {FILE_CAP_BYTES // 2**20} MiB")
-        raw = path.read_bytes()
     except FileNotFoundError as error:
         raise problems.stop(_NOWHERE, "there is no such file") from error
     except (OSError, ValueError) as error:
-        why = getattr(error, "strerror", None) or str(error)
-        raise problems.stop(_NOWHERE, f"this file cannot be read: {why}") from error
+        raise problems.stop(_NOWHERE, f"this file cannot be read: {_reason(error)}") from error
+    if stat.S_ISDIR(info.st_mode):
+        raise problems.stop(_NOWHERE, "this is a folder; name the manifest in it")
+    if not stat.S_ISREG(info.st_mode):
+        raise problems.stop(_NOWHERE, "this is no ordinary file")
+    return info.st_size
+
+
+def _text_of(path: Path, problems: Problems) -> str:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise problems.stop(_NOWHERE, f"this file cannot be read: {_reason(error)}") from error
     return _decoded(raw, problems)
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
 
 
 def _decoded(raw: bytes, problems: Problems) -> str:
     for mark, name in _WIDE:
         if raw.startswith(mark):
             raise problems.stop(start_of_file(), f"this file is {name}; save it as UTF-8")
+    if len(raw) >= 4 and (raw[0] == raw[2] == 0 < raw[1] or raw[1] == raw[3] == 0 < raw[0]):
+        raise problems.stop(start_of_file(), "this file is UTF-16 or UTF-32; save it as UTF-8")  # without a mark
     raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         text = raw.decode("utf-8")
@@ -115,4 +127,5 @@ def _decoded(raw: bytes, problems: Problems) -> str:
         raise problems.stop(place, "a NUL character; this is no text file")
     if not text.strip():
         raise problems.stop(start_of_file(), "this file is empty")
-    return text.replace("\r\n", "\n")
+    text = text.replace("\r\n", "\n")
+    return text if "\n" in text else text.replace("\r", "\n")  # lines of an old Mac

@@ -17,13 +17,14 @@ from wanbatch.batch import DEFAULT_MODEL, Batch, Limits, Shot
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
 from wanbatch.manifest.schemas import MANIFEST, schema, schema_names
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
-from wanbatch.manifest.words import fault_words, meant, one_of, shown
+from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
 from wanbatch.pricing import credits_of_usd
 from wanbatch.units import parse_rate_per_min
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # use fullmatch: `$` lets a line break through
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 SHORT_PROMPT = 500  # no model's cap is lower: below it a prompt's length cannot be wrong
+_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BARE = INTEGER_FIELDS | BOOLEAN_FIELDS
 _HEAD = ("version", "name", "limits", "budget")
 
@@ -63,10 +64,12 @@ class Checker:
     def _head(self, root: Table) -> dict[str, Any]:
         head: dict[str, Any] = {"name": safe_name(PurePath(self._source).stem)}
         name = root.items.get("name")
-        if name is not None:
-            text = name.text if isinstance(name, Scalar) else ""
-            self._safe("name", text, name.at)
-            head["name"] = text
+        if name is not None and not _is_null(name):
+            if isinstance(name, Scalar):
+                self._safe("name", name.text, name.at)
+                head["name"] = name.text
+            else:
+                self._problems.add(name.at, f"name is {shown(_plain(name, ''))}; expected text")
         if self._has_head and "version" not in root.items:
             self._problems.add(root.at, "version is missing; write version: 1")
         plain = {key: _plain(root.items[key], key) for key in _HEAD if key in root.items and key != "name"}
@@ -74,9 +77,25 @@ class Checker:
         for error in validator.iter_errors({**plain, "shots": [{"id": "x"}]}):
             self._tell(error, root, "")
         if not self._problems.found:
-            head["limits"] = _limits(plain.get("limits") or {})
-            head["max_credits"] = _cap(plain.get("budget") or {})
+            head["limits"] = self._limits(plain.get("limits") or {}, root)
+            head["max_credits"] = _cap(root)
         return head
+
+    def _limits(self, given: Mapping[str, Any], root: Table) -> Limits:
+        rates: dict[str, float | None] = dict.fromkeys(("submit_rate", "poll_rate"))
+        for name in rates.keys() & given.keys():
+            try:
+                rates[name] = parse_rate_per_min(str(given[name]))
+            except ValueError:
+                at = _follow(root, ["limits", name]).at
+                self._problems.add(at, fault_words(f"limits.{name}", given[name], "rate", "", ""))
+        return Limits(
+            submit_per_min=rates["submit_rate"],
+            in_flight=given.get("in_flight"),
+            poll_per_min=rates["poll_rate"],
+            downloads=given.get("downloads"),
+            max_attempts=given.get("max_attempts"),
+        )
 
     def _table(self, root: Table, name: str) -> Table | None:
         node = root.items.get(name)
@@ -114,10 +133,13 @@ class Checker:
 
     def _id(self, shot: Table, taken: dict[str, tuple[str, Place]]) -> None:
         node = shot.items.get("id")
-        if node is None:
+        if node is None or _is_null(node):
             self._problems.add(shot.at, "id is missing; give the shot a name that will not change, such as sc010_sh020")
             return
-        text = node.text if isinstance(node, Scalar) else ""
+        if not isinstance(node, Scalar):
+            self._problems.add(node.at, f"id is {shown(_plain(node, ''))}; expected text")
+            return
+        text = node.text
         self._safe("id", text, node.at)
         key = unicodedata.normalize("NFKC", text).casefold()
         if key in taken:
@@ -159,8 +181,9 @@ class Checker:
             request["prompt"] = given["prompt"] = given["prompt"].strip()
         self._check_planning(given, merged)
         self._check_request(request, table, merged)
-        self._check_prompt(request.get("prompt"), merged.get("prompt"))
-        if len(self._problems.found) > before or "id" not in plain:
+        for name, value in given.items():
+            self._check_text(name, value, merged[name])
+        if len(self._problems.found) > before or plain.get("id") is None:
             return None
         return Shot(
             id=str(plain["id"]),
@@ -198,16 +221,19 @@ class Checker:
             elif error.validator == "additionalProperties":
                 for name in request:
                     if name not in schema(model)["properties"]:
-                        self._problems.add(_place_of(name, table, nodes), _foreign(name, model))
+                        blamed, hint = _blamed(name, table)
+                        place = blamed or table.keys.get(name) or nodes[name].at
+                        self._problems.add(place, _foreign(name, model) + hint)
             else:
-                self._tell(error, Table(table.at, dict(nodes)), model)
+                blamed, hint = _blamed(str(error.absolute_path[0]), table)
+                self._tell(error, Table(table.at, dict(nodes)), model, blamed, hint)
 
     def _once(self, kind: str, values: Mapping[str, Any], validator: Draft202012Validator) -> list[ValidationError]:
         """Validate; values that differ only in free text from some that passed pass too, if their text is plain."""
         rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in FREE_TEXT_FIELDS)
         prompt = values.get("prompt")
         is_plain = prompt is None or (isinstance(prompt, str) and 0 < len(prompt) <= SHORT_PROMPT)
-        key = (kind, rest, prompt is None, "notes" in values)
+        key = (kind, rest, tuple(type(values.get(name)) for name in FREE_TEXT_FIELDS))
         if is_plain and self._passed.get(key):
             return []
         errors = _telling(list(validator.iter_errors(dict(values))))
@@ -215,36 +241,44 @@ class Checker:
             self._passed[key] = True
         return errors
 
-    def _check_prompt(self, prompt: Any, node: Node | None) -> None:
-        if not isinstance(prompt, str) or node is None:
-            return
-        for char in prompt:
-            if unicodedata.category(char) in ("Cc", "Cs") and char not in "\t\n":
-                name = f"U+{ord(char):04X}"
-                self._problems.add(node.at, f"prompt holds the control character {name}; write it as plain text")
-                return
+    def _check_text(self, name: str, value: Any, node: Node) -> None:
+        """Refuse what cannot be sent, stored or shown as it stands."""
+        if isinstance(value, list) and isinstance(node, Listing):
+            for each, inner in zip(value, node.items, strict=True):
+                self._check_text(name, each, inner)
+        match = _CONTROL.search(value) if isinstance(value, str) else None
+        if match is not None:
+            code = f"U+{ord(match[0]):04X}"
+            what = f"the control character {code}; write it as plain text"
+            if "\ud800" <= match[0] <= "\udfff":
+                what = f"half of a character ({code}); write the whole one"
+            self._problems.add(node.at, f"{name} holds {what}")
 
-    def _tell(self, error: ValidationError, table: Table, model: str) -> None:
+    def _tell(self, error: ValidationError, table: Table, model: str, at: Place | None = None, hint: str = "") -> None:
         """Put a schema's finding into words, at the place of the value."""
         if error.validator == "additionalProperties":
             inner = _follow(table, list(error.absolute_path))
             known = list(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else []
             if isinstance(inner, Table):
-                for name, at in inner.keys.items():
+                for name, place in inner.keys.items():
                     if name not in known:
                         where = ".".join(map(str, error.absolute_path))
-                        self._problems.add(at, f"{shown(name)} is no field of {where}{meant(name, known)}")
+                        self._problems.add(place, f"{shown(name)} is no field of {where}{meant(name, known)}")
             return
         path = list(error.absolute_path)
         node = _follow(table, path)
+        at = at or node.at
         name = ".".join(str(part) for part in path if not isinstance(part, int)) or "this"
         if error.validator == "maxProperties":
-            self._problems.add(node.at, f"{name} says max_credits and max_usd; give one of them")
+            if {"max_credits", "max_usd"} <= set(_sequence(error.instance)):
+                self._problems.add(at, f"{name} says max_credits and max_usd; give one of them")
         elif error.validator == "minProperties":
-            self._problems.add(node.at, f"{name} is empty; write max_usd or max_credits")
+            self._problems.add(at, f"{name} is empty; write max_usd or max_credits")
         else:
-            value = error.instance
-            self._problems.add(node.at, fault_words(name, value, str(error.validator), error.validator_value, model))
+            keyword, limit = str(error.validator), error.validator_value
+            is_quoted = isinstance(node, Scalar) and node.is_quoted
+            words = fault_words(name, error.instance, keyword, limit, model)
+            self._problems.add(at, words + spelling_hint(error.instance, keyword, limit, is_quoted=is_quoted) + hint)
 
 
 _BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
@@ -274,7 +308,7 @@ def _telling(errors: list[ValidationError]) -> list[ValidationError]:
 
 
 def _sequence(value: Any) -> list[str]:
-    return list(value) if isinstance(value, list) else []
+    return list(value) if isinstance(value, list | dict) else []
 
 
 def _missing(name: str, model: str) -> str:
@@ -289,8 +323,15 @@ def _foreign(name: str, model: str) -> str:
     return f"{name} is no parameter of {model}{more}"
 
 
-def _place_of(name: str, table: Table, nodes: Mapping[str, Node]) -> Place:
-    return table.keys.get(name) or nodes[name].at
+def _blamed(name: str, table: Table) -> tuple[Place | None, str]:
+    """Return the place of a shot's model where a default does not suit that model, and what to do about it."""
+    if name in table.keys or "model" not in table.keys:
+        return None, ""
+    return table.items["model"].at, f"; it comes from defaults: write {name}: null in this shot to leave it out"
+
+
+def _is_null(node: Node) -> bool:
+    return isinstance(node, Scalar) and node.value is None
 
 
 def _follow(node: Node, path: list[Any]) -> Node:
@@ -308,6 +349,8 @@ def _plain(node: Node, name: str) -> Any:
         return [_plain(item, name) for item in node.items]
     if isinstance(node, Table):
         return {key: _plain(item, key) for key, item in node.items.items()}
+    if isinstance(node.value, float) and node.value.is_integer() and name in _BARE | _NUMERIC_HEAD:
+        return int(node.value)  # to a schema, 5.0 is a whole number
     if node.value is None or name in _BARE or name in _NUMERIC_HEAD or node.is_quoted:
         return node.value
     return node.text
@@ -323,26 +366,16 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else (type(value), str(value))
 
 
-def _limits(given: Mapping[str, Any]) -> Limits:
-    def rate(name: str) -> float | None:
-        return parse_rate_per_min(str(given[name])) if given.get(name) is not None else None
-
-    return Limits(
-        submit_per_min=rate("submit_rate"),
-        in_flight=given.get("in_flight"),
-        poll_per_min=rate("poll_rate"),
-        downloads=given.get("downloads"),
-        max_attempts=given.get("max_attempts"),
-    )
-
-
-def _cap(given: Mapping[str, Any]) -> int | None:
-    if given.get("max_usd") is not None:
-        return credits_of_usd(Decimal(str(given["max_usd"])))
-    return given.get("max_credits")
+def _cap(root: Table) -> int | None:
+    budget = root.items.get("budget")
+    for name, node in budget.items.items() if isinstance(budget, Table) else ():
+        if isinstance(node, Scalar):
+            # The text, not the float that was made of it: money is exact.
+            return credits_of_usd(Decimal(node.text)) if name == "max_usd" else int(node.value)
+    return None
 
 
 def safe_name(stem: str) -> str:
     """Make a batch name of a file's stem: what cannot be in a file name becomes a dash."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64]
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64].rstrip("-._")
     return name if name and NAME.fullmatch(name) and name.split(".")[0].casefold() not in _RESERVED else "batch"

@@ -3,35 +3,62 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from bisect import bisect_right
 from collections.abc import Callable
 from json import decoder
-from typing import Any, NoReturn
+from typing import Any
 
-from wanbatch.manifest.tree import DEPTH_CAP, Listing, Node, Place, Problems, Scalar, Table, start_of_file
+from wanbatch.manifest.tree import DEPTH_CAP, Listing, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.yaml_file import put
 
 _scan_string: Callable[[str, int], tuple[str, int]] = decoder.scanstring  # type: ignore[attr-defined]
 _SPACE = re.compile(r"[ \t\n\r]*")
+_PLAIN_WORDS = (
+    ("Expecting value", "expected a number, true, false, null, a list, a table, or a text in double quotes"),
+    ("Expecting property name", "expected a name in double quotes"),
+    ("Expecting ':'", "expected a colon between the name and its value"),
+    ("Expecting ','", "expected a comma or a closing bracket"),
+    ("Extra data", "something after the end of the manifest"),
+    ("Unterminated string", "a quote that begins here is never closed"),
+    ("Invalid control character", "a line break or control character inside a text; a line break is written \\n"),
+    ("Invalid", "a backslash that escapes nothing; a backslash is written twice"),
+)
+_LANDMARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]|NaN|-?Infinity', re.DOTALL)
 _ATOM = re.compile(r"[^\s,\]}]+")
 
 
 def read_json(text: str, problems: Problems) -> Node:
     """Read a JSON text. Raises ReadingStopped at the first fault of its syntax."""
+    reader = _Reader(text, problems)
+    reader.survey()
     try:
-        json.loads(text, parse_constant=_refuse, parse_int=str, parse_float=str)
+        json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
-        raise problems.stop(Place(error.lineno, error.colno), f"this is no JSON: {error.msg}") from error
-    except ValueError as error:
-        raise problems.stop(start_of_file(), f"this is no JSON: {error}") from error
-    except RecursionError as error:
-        raise problems.stop(start_of_file(), f"nested more than {DEPTH_CAP} deep") from error
-    return _Reader(text, problems).read()
+        position, words = _told(error, text)
+        raise problems.stop(reader.at(position), f"this is no JSON: {words}") from error
+    return reader.read()
 
 
-def _refuse(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no JSON value")
+def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
+    """Say in plain words what json found, and at which position; the same for every version of Python."""
+    is_in_text = error.msg.startswith(("Unterminated", "Invalid"))
+    match = _SPACE.match(text, error.pos)
+    position = error.pos if match is None or is_in_text else match.end()
+    found = text[position : position + 1]
+    before = text[:position].rstrip()
+    if "trailing comma" in error.msg or (found in ("]", "}") and before.endswith(",")):
+        comma = position if found == "," else len(before) - 1
+        return comma, "a comma with nothing after it; leave it out before a closing bracket"
+    if not is_in_text:
+        if not found:
+            return max(len(before) - 1, 0), "the file ends after this, with a bracket not closed"
+        if found in "#/":
+            return position, "a comment; JSON has none"
+        if found == "'":
+            return position, "a single quote; JSON takes double quotes"
+    return position, next((plain for said, plain in _PLAIN_WORDS if error.msg.startswith(said)), error.msg)
 
 
 class _Reader:
@@ -43,9 +70,24 @@ class _Reader:
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def read(self) -> Node:
-        return self._value(self._skip(0), 0)[0]
+        return self._value(self._skip(0))[0]
 
-    def _at(self, position: int) -> Place:
+    def survey(self) -> None:
+        """Refuse what `json` reads although it is no JSON, and a depth that could exhaust it."""
+        depth = 0
+        for match in _LANDMARK.finditer(self._text):
+            first = match[0][0]
+            if first in "[{":
+                depth += 1
+                if depth > DEPTH_CAP:
+                    raise self._problems.stop(self.at(match.start()), f"nested more than {DEPTH_CAP} deep")
+            elif first in "]}":
+                depth -= 1
+            elif first != '"':
+                raise self._problems.stop(self.at(match.start()), f"this is no JSON: {match[0]} is no number of JSON")
+
+    def at(self, position: int) -> Place:
+        """Return the place of a position in the text."""
         line = bisect_right(self._lines, position)
         return Place(line, position - self._lines[line - 1] + 1)
 
@@ -54,38 +96,36 @@ class _Reader:
         assert match is not None
         return match.end()
 
-    def _value(self, position: int, depth: int) -> tuple[Node, int]:
-        at, first = self._at(position), self._text[position]
-        if depth > DEPTH_CAP:
-            raise self._problems.stop(at, f"nested more than {DEPTH_CAP} deep")
+    def _value(self, position: int) -> tuple[Node, int]:
+        at, first = self.at(position), self._text[position]
         if first == '"':
             text, end = _scan_string(self._text, position + 1)
             return Scalar(text, text, at, is_quoted=True), end
         if first == "[":
-            return self._listing(position, depth)
+            return self._listing(position)
         if first == "{":
-            return self._table(position, depth)
+            return self._table(position)
         match = _ATOM.match(self._text, position)
         assert match is not None
         return Scalar(match[0], _number(match[0]), at), match.end()
 
-    def _listing(self, position: int, depth: int) -> tuple[Node, int]:
-        made = Listing(self._at(position))
+    def _listing(self, position: int) -> tuple[Node, int]:
+        made = Listing(self.at(position))
         position = self._skip(position + 1)
         while self._text[position] != "]":
-            node, position = self._value(position, depth + 1)
+            node, position = self._value(position)
             made.items.append(node)
             position = self._next(position)
         return made, position + 1
 
-    def _table(self, position: int, depth: int) -> tuple[Node, int]:
-        made = Table(self._at(position))
+    def _table(self, position: int) -> tuple[Node, int]:
+        made = Table(self.at(position))
         position = self._skip(position + 1)
         while self._text[position] != "}":
-            at = self._at(position)
+            at = self.at(position)
             name, position = _scan_string(self._text, position + 1)
             position = self._skip(self._skip(position) + 1)
-            node, position = self._value(position, depth + 1)
+            node, position = self._value(position)
             put(made, name, at, node, self._problems)
             position = self._next(position)
         return made, position + 1
@@ -98,9 +138,8 @@ class _Reader:
 def _number(text: str) -> Any:
     if text in ("true", "false", "null"):
         return {"true": True, "false": False, "null": None}[text]
-    if re.fullmatch(r"-?[0-9]{1,18}", text):
-        return int(text)
     try:
-        return float(text) if len(text) < 40 else text
-    except ValueError:
-        return text
+        return int(text)
+    except ValueError:  # a fraction, or more digits than Python reads
+        number = float(text)
+        return text if math.isinf(number) else number

@@ -23,10 +23,12 @@ def read_csv(text: str, problems: Problems) -> Node:
     The delimiter is a comma, or a semicolon where the header has no comma. Raises ReadingStopped.
     """
     header_line = text.split("\n", 1)[0]
+    if "\t" in header_line and "," not in header_line and ";" not in header_line:
+        raise problems.stop(start_of_file(), "the columns are separated by tabs; separate them with commas")
     delimiter = ";" if ";" in header_line and "," not in header_line else ","
     csv.field_size_limit(_CELL_CAP)
     rows: list[tuple[list[str], list[Place]]] = []
-    lines = text.splitlines(keepends=True)
+    lines = re.findall(r"[^\n]*\n|[^\n]+", text)  # not splitlines: a cell may hold U+2028
     reader = csv.reader(iter(lines), delimiter=delimiter, strict=True)
     begun = 0
     while True:
@@ -36,7 +38,10 @@ def read_csv(text: str, problems: Problems) -> Node:
         except StopIteration:
             break
         except csv.Error as error:
-            raise problems.stop(Place(begun + 1, 1), _csv_words(error)) from error
+            at = Place(begun + 1, 1)
+            if "unexpected end" in str(error):
+                at = _places("".join(lines[begun:]), begun + 1, delimiter)[-1]  # the cell that swallowed the rest
+            raise problems.stop(at, _csv_words(error)) from error
         rows.append((cells, _places("".join(lines[begun : reader.line_num]), begun + 1, delimiter)))
     return _document(rows, problems)
 
@@ -47,20 +52,28 @@ def _csv_words(error: csv.Error) -> str:
         return "a quote that begins here is never closed"
     if "expected after" in said:
         return 'text after a closing quote; a quote inside a quoted cell is written twice ("")'
+    if "field limit" in said:
+        return f"a cell of more than {_CELL_CAP // 2**20} MiB; is a quote in this row not closed?"
+    if "new-line character" in said:
+        return "a carriage return in a cell; put the cell in quotes"
     return f"this is no CSV: {said}"
 
 
 def _places(row: str, line: int, delimiter: str) -> list[Place]:
     """Return where each cell of a row begins."""
-    places, column, is_quoted = [Place(line, 1)], 1, False
+    places, column, is_quoted, is_first, has_quotes = [Place(line, 1)], 1, False, True, False
     for char in row:
         column += 1
-        if char == '"':
+        if is_first:
+            has_quotes = char == '"'  # elsewhere in a cell that does not begin with one, a quote is a plain character
+        is_first = False
+        if char == '"' and has_quotes:
             is_quoted = not is_quoted
         elif char == "\n":
             line, column = line + 1, 1
         elif char == delimiter and not is_quoted:
             places.append(Place(line, column))
+            is_first = True
     return places
 
 
@@ -129,7 +142,7 @@ def read_txt(text: str, problems: Problems) -> Node:
     """
     shots = Listing(start_of_file())
     seen: Counter[str] = Counter()
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         prompt = line.strip()
         if not prompt or prompt.startswith("#"):
             continue

@@ -10,7 +10,7 @@ from wanbatch.errors import Problem
 
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024
-_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})")
+_INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,3999})")  # Python reads no more than 4300 digits
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,17}")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any
 
 _KINDS = {
@@ -15,6 +17,9 @@ _KINDS = {
     "object": "a table of names and values",
 }
 SHOWN_CAP = 40
+_SWITCHES = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
+_ZEROS = re.compile(r"0[0-9]{1,18}")
 _BOUNDS = {"const": "{}", "minimum": "{} or more", "maximum": "{} at most"}
 _SIZES = {
     "maxLength": ("characters", "at most"),
@@ -46,7 +51,12 @@ def one_of(values: Sequence[Any]) -> str:
 
 def meant(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean X?)`, or nothing."""
-    folded = {each.casefold(): each for each in known}
+    return _meant(name[:SHOWN_CAP], frozenset(known))
+
+
+@lru_cache(maxsize=1024)  # one slip is often made in every shot
+def _meant(name: str, known: frozenset[str]) -> str:
+    folded = {each.casefold(): each for each in sorted(known)}
     close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
     return f"; did you mean {folded[close[0]]}?" if close else ""
 
@@ -59,7 +69,7 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     who = f"; {taker} takes " if taker else "; expected "
     is_address = keyword == "pattern" and str(limit).startswith("^https")
     if keyword == "type":
-        return f"{name} is {shown(value)}{who}{_KINDS.get(str(limit), str(limit))}{_quote_hint(value, str(limit))}"
+        return f"{name} is {shown(value)}{who}{_KINDS.get(str(limit), str(limit))}"
     if keyword == "enum":
         hint = meant(value, map(str, limit)) if isinstance(value, str) else ""
         return f"{name} is {shown(value)}{who}{one_of(limit)}{hint}"
@@ -71,17 +81,20 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     if keyword == "minLength":
         return f"{name} is empty; write something, or leave {name} out"
     if is_address:
-        return f"{name} is {shown(value)}; expected an address that begins with https://"
+        return f"{name} is {shown(value)}; expected an https:// address without spaces"
     return f"{name} is {shown(value)}; expected a rate such as 60/min or 10/s"
 
 
-def _quote_hint(value: Any, kind: str) -> str:
-    if (
-        isinstance(value, str)
-        and kind in ("integer", "number")
-        and value.strip().lstrip("-").replace(".", "", 1).isdigit()
-    ):
-        return "; write it without quotes" if not value.startswith("0") or value == "0" else ""
-    if isinstance(value, str) and kind == "boolean" and value.casefold() in ("yes", "no", "on", "off", "true", "false"):
-        return f"; write {'true' if value.casefold() in ('yes', 'on', 'true') else 'false'} without quotes"
+def spelling_hint(value: Any, keyword: str, limit: Any, *, is_quoted: bool) -> str:
+    """Return how to write a value that is right but for its spelling, or nothing."""
+    if not isinstance(value, str):
+        return ""
+    without = " without quotes" if is_quoted else ""
+    if keyword == "type" and limit == "boolean" and value.casefold() in _SWITCHES:
+        return f"; write {_SWITCHES[value.casefold()]}{without}"
+    is_number = keyword == "const" or limit in ("integer", "number")
+    if is_quoted and is_number and _NUMBER.fullmatch(value) is not None:
+        return "; write it without quotes"
+    if is_number and _ZEROS.fullmatch(value) is not None:
+        return f"; write {int(value)}"
     return ""

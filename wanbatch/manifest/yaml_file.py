@@ -9,8 +9,12 @@ from typing import Any
 import yaml
 
 from wanbatch.manifest.tree import DEPTH_CAP, Listing, Node, Place, Problems, Scalar, Table, plain_value, start_of_file
+from wanbatch.manifest.words import shown
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+# YAML 1.1, c-printable; PyYAML refuses the others without a place that could be shown
+_UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_STANDARD_TAG = "tag:yaml.org,2002:"
 _PLAIN_WORDS = (
     (
         re.compile(r"found character .*'\\t'.*|found a tab character"),
@@ -29,13 +33,13 @@ _PLAIN_WORDS = (
 
 def read_yaml(text: str, problems: Problems) -> Node | None:
     """Read the one document of a YAML text; None where there is none. Raises ReadingStopped."""
+    odd = _UNPRINTABLE.search(text)
+    if odd is not None:
+        place = Place(text.count("\n", 0, odd.start()) + 1, odd.start() - text.rfind("\n", 0, odd.start()))
+        raise problems.stop(place, "a character that YAML does not allow in a text")
     reader = _Reader(problems)
     try:
         return reader.document(yaml.parse(text, Loader=_LOADER))
-    except yaml.reader.ReaderError as error:
-        line = text.count("\n", 0, error.position) + 1
-        column = error.position - text.rfind("\n", 0, error.position)
-        raise problems.stop(Place(line, column), "a character that YAML does not allow in a text") from error
     except yaml.MarkedYAMLError as error:
         raise problems.stop(*_told(error, text)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -97,8 +101,10 @@ class _Reader:
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
             raise self._problems.stop(at, f"an anchor (&{event.anchor}): write the value out, or use defaults")
         tag = getattr(event, "tag", None)
-        if tag not in (None, "!") and getattr(event, "implicit", None) is not True:
-            raise self._problems.stop(at, f"a tag ({tag}): only plain values are read")
+        if tag is not None:
+            raise self._problems.stop(
+                at, f"a tag ({shown(tag.replace(_STANDARD_TAG, '!!'))[1:-1]}): only plain values are read"
+            )
         if isinstance(event, yaml.ScalarEvent):
             is_plain = event.style is None or event.style == ""
             value = plain_value(event.value) if is_plain else event.value
@@ -128,7 +134,7 @@ class _Reader:
 def put(table: Table, name: str, at: Place, node: Node, problems: Problems) -> None:
     """Put a named node into a table; a name that is there already is a problem, and the first one stays."""
     if name in table.keys:
-        problems.add(at, f"{name} stands here a second time; the first is on line {table.keys[name].line}")
+        problems.add(at, f"{shown(name)[1:-1]} stands here a second time; the first is on line {table.keys[name].line}")
         return
     table.keys[name] = at
     table.items[name] = node
