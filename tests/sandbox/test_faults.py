@@ -91,6 +91,23 @@ def test_twice_the_price_is_told_and_the_price_is_held(desk_of: Callable[..., De
     assert (told, desk.account.everything(0)[0]["credits"]) == (2_100_000, 1_050_000)
 
 
+def test_a_price_of_0_is_told_and_the_price_is_held(desk_of: Callable[..., Desk]) -> None:
+    desk = one(desk_of, Rule("submit", "free"))
+    told = desk.submit().json()["meta"]["usage"]["credits_used"]
+    assert (told, desk.account.everything(0)[0]["credits"]) == (0, 1_050_000)
+
+
+@pytest.mark.parametrize(("do", "charged"), [("fail", 0), ("fail_charged", 1_050_000)])
+def test_a_failure_is_charged_only_where_the_plan_says_so(desk_of: Callable[..., Desk], do: str, charged: int) -> None:
+    desk = one(desk_of, Rule("submit", do))
+    generation_id = desk.made()
+    desk.wait(1e5)
+    rows = desk.get("/v2/billing/transactions", type="MODEL_USAGE").json()["data"]
+    spent = sum(row["amount"]["credits"] for row in rows if row["reference_id"] == generation_id)
+    told = desk.account.everything(desk.clock.now().timestamp())[0]["charged"]
+    assert (desk.poll(generation_id).json()["status"], spent, told) == ("error", charged, charged)
+
+
 PATHS = {
     "poll": (GENERATIONS, {"generation_id": "x"}),
     "logs": ("/v2/logs", {"period": "1h"}),

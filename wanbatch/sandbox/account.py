@@ -39,6 +39,7 @@ CREATE TABLE IF NOT EXISTS purse (topup INTEGER NOT NULL, at REAL NOT NULL) STRI
 CREATE TABLE IF NOT EXISTS secrets (signing TEXT NOT NULL) STRICT;
 """
 INTERCEPTS = ("status", "drop_before")  # deeds that leave the work undone
+_IS_PAID = "http_status = 200 AND (failure IS NULL OR fault = 'fail_charged')"
 _TRUTH = (
     "seq, at, client_request_id, body, body_sha256, fault, http_status, inference_id, model, credits, ends_at, failure"
 )
@@ -172,7 +173,7 @@ class Account:
 
     def available_credits(self, now: float) -> int:
         """What is left: the top-up less charges and holds; a failed generation's hold is rolled back when it ends."""
-        held = "http_status = 200 AND (failure IS NULL OR ends_at > ?)"
+        held = f"http_status = 200 AND ({_IS_PAID} OR ends_at > ?)"
         sql = f"SELECT coalesce(sum(credits), 0) FROM requests WHERE {held}"  # noqa: S608  a constant
         return self._topup()[0] - int(self._db.execute(sql, (now,)).fetchone()[0])
 
@@ -188,8 +189,7 @@ class Account:
         lag_s = self._options.log_lag_s
         end, seq = page.after or (NEVER_S, 0)
         rows = self._db.execute(
-            "SELECT ends_at, seq, credits, model, inference_id FROM requests"
-            " WHERE http_status = 200 AND failure IS NULL"
+            f"SELECT ends_at, seq, credits, model, inference_id FROM requests WHERE {_IS_PAID}"  # noqa: S608  a constant
             " AND ends_at + ? <= ? AND ends_at + ? >= ? AND ends_at + ? < ? AND (ends_at, seq) < (?, ?)"
             " ORDER BY ends_at DESC, seq DESC LIMIT ?",
             (lag_s, now, lag_s, page.begin, lag_s, page.end, end, seq, page.limit + 1 if page.has_charges else 0),
@@ -250,7 +250,8 @@ class Account:
             ended = "error" if each["failure"] else "completed"
             running = "running" if now < each["ends_at"] else ended
             each["status"] = running if each["http_status"] == 200 and each["credits"] else "refused"
-            each["charged"] = each["credits"] if each["status"] == "completed" else 0
+            is_paid = each["status"] == "completed" or (ended == running and each["fault"] == "fail_charged")
+            each["charged"] = each["credits"] if is_paid else 0
             found.append(each)
         return found
 

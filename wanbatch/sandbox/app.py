@@ -195,12 +195,12 @@ class Api:
                 refusal.headers["x-client-request-id"] = client_id
             return refusal
         assert not isinstance(body, Response)
-        failure = fault.rule.message if fault is not None and fault.do == "fail" else None
+        failure = fault.rule.message if fault is not None and fault.do in ("fail", "fail_charged") else None
         generation = self._account.accept(arrival, body, failure=failure, never_ends=arrival.fault == "stall")
         return await house.spoilt(request, fault, self._submitted(generation, arrival.fault))
 
     def _submitted(self, generation: Generation, do: str) -> Response:
-        told = generation.credits * (2 if do == "dearer" else 1)
+        told = generation.credits * {"dearer": 2, "free": 0}.get(do, 1)
         body: dict[str, Any] = {"id": generation.generation_id, "status": "queued"}
         if do == "wrong_id":
             body["id"] = generation.generation_id[::-1]

@@ -29,7 +29,9 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "no_echo": ("submit",),
     "no_credits": ("submit",),
     "dearer": ("submit",),  # tell twice the price
+    "free": ("submit",),  # tell a price of 0
     "fail": ("submit",),  # the generation will end in an error with `message`
+    "fail_charged": ("submit",),  # the same, and it is charged: against the provider's word
     "stall": ("submit",),  # the generation never ends
     "no_link": ("poll",),
     "dead_link": ("poll",),  # a link that has expired
