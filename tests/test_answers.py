@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import ssl
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import httpx
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -119,11 +121,11 @@ def test_two_ids_and_two_prices_are_both_told() -> None:
     body = {"id": "other", "status": "queued", "meta": {"usage": {"credits_used": 5}}}
     answer = submit(200, body, x_inference_id="g", x_aimlapi_credits_used="6")
     assert isinstance(answer, Accepted)
-    assert (answer.generation_id, answer.conflict, answer.credits_held) == ("g", "other", 5)
+    assert (answer.generation_id, answer.conflict, answer.credits_held) == ("g", "other", 6)
     assert "5" in (answer.credits_note or "")
 
 
-@pytest.mark.parametrize("credit_count", ["3150000", -1, 1e30, True, None, 1.5, {}, []])
+@pytest.mark.parametrize("credit_count", ["3150000", -1, 0, 0.0, 1e30, True, None, 1.5, {}, []])
 def test_odd_credits_are_unknown_and_never_0(credit_count: object) -> None:
     answer = submit(200, {"id": "g", "status": "queued", "meta": {"usage": {"credits_used": credit_count}}})
     assert answer == Accepted("g", None, is_echoed=False)
@@ -347,6 +349,25 @@ def test_a_connection_refused_is_proof_that_nothing_left() -> None:
     answer = asyncio.run(work())
     assert isinstance(answer, NotSent)
     assert not answer.is_final
+
+
+@pytest.mark.parametrize("base_url", ["http://127.0.0.1:1", "https://api.example.org", "HTTPS://api.example.org"])
+def test_certificates_are_always_checked(base_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[object] = []
+    real = httpx.AsyncClient
+
+    def client(**options: object) -> httpx.AsyncClient:
+        seen.append(options["verify"])
+        return real(**options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("httpx.AsyncClient", client)
+
+    async def work() -> None:
+        clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC))
+        await AimlApi(Endpoint(base_url, is_loopback=True), None, clock, Random(1)).aclose()
+
+    asyncio.run(work())
+    assert [isinstance(each, ssl.SSLContext) and each.check_hostname for each in seen] == [True] * 3
 
 
 def test_no_tls_where_tls_is_due_is_final_and_nothing_left() -> None:

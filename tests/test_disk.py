@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.worlds import World, batch_of
+from wanbatch.disk import make_folder
 from wanbatch.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.errors import LocalFault, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Fact, State, TransitionForbidden
@@ -93,6 +94,50 @@ def test_one_writer_at_a_time_and_readers_always(tmp_path: Path) -> None:
         assert len(reader.takes()) == 2
     state.close()
     opened(tmp_path / "o").close()
+
+
+@pytest.mark.parametrize(
+    "trace",
+    ["clips/a_t1.mp4", "clips/a_t1.mp4.part", "run.log", "state.sqlite-wal", "reports/takes.csv", "storyboard.html",
+     ".sandbox/account.sqlite"],
+)  # fmt: skip
+@pytest.mark.parametrize("is_there", [False, True])
+def test_a_lost_or_emptied_state_file_is_not_begun_anew(tmp_path: Path, trace: str, is_there: bool) -> None:
+    (tmp_path / trace).parent.mkdir(exist_ok=True)
+    (tmp_path / trace).write_bytes(b"x")
+    if is_there:
+        (tmp_path / "state.sqlite").touch(0o600)
+    with pytest.raises(StateInvalid, match="--fresh"):
+        opened(tmp_path)
+    assert (tmp_path / trace).read_bytes() == b"x"
+
+
+def test_a_state_file_without_tables_is_not_begun_anew_beside_clips(tmp_path: Path) -> None:
+    opened(tmp_path).close()
+    with sqlite3.connect(tmp_path / "state.sqlite") as connection:
+        for name in [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]:
+            connection.execute(f"DROP TABLE {name}")
+    connection.close()
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a_t1.mp4").write_bytes(b"x")
+    with pytest.raises(StateInvalid, match="clips"):
+        opened(tmp_path)
+
+
+def test_a_run_that_was_cut_off_before_it_began_begins(tmp_path: Path) -> None:
+    (tmp_path / "state.sqlite").touch(0o600)
+    opened(tmp_path).close()
+    assert opened(tmp_path).takes() == []
+
+
+def test_new_folders_are_flushed_to_the_disk_with_the_ones_above(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flushed: list[Path] = []
+    monkeypatch.setattr("wanbatch.disk.fsync_directory", flushed.append)
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert sorted(flushed) == [tmp_path, tmp_path / "a"]
 
 
 def test_a_state_file_that_is_only_just_begun_is_no_damage(tmp_path: Path) -> None:
@@ -267,11 +312,13 @@ def test_an_unsafe_address_is_refused(url: str) -> None:
         ("http://127.0.0.1:8765", True),
         ("http://localhost:1", True),
         ("http://[::1]:1", True),
+        ("HTTPS://API.aimlapi.com", False),
     ],
 )
 def test_good_addresses_are_taken(url: str, is_loopback: bool) -> None:
     endpoint = read_endpoint(url)
     assert (endpoint.is_loopback, endpoint.base_url.endswith("/")) == (is_loopback, False)
+    assert endpoint.base_url == endpoint.base_url.lower()
 
 
 def test_a_fingerprint_tells_keys_apart_and_nothing_else() -> None:

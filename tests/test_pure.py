@@ -7,6 +7,7 @@ import itertools
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from random import Random
 
 import pytest
@@ -33,7 +34,8 @@ from wanbatch.pacing import (
     eta_s,
     next_poll_s,
 )
-from wanbatch.planning import make_plan, submit_order
+from wanbatch.planning import Plan, make_plan, submit_order
+from wanbatch.previewing import Ground
 from wanbatch.pricing import (
     Quote,
     best_quote,
@@ -102,9 +104,9 @@ def test_an_unknown_model_orders_nothing_that_is_known() -> None:
 def test_only_listed_moves_can_happen(state: State, fact: Fact) -> None:
     data = {
         "attempt": 1, "request_id": "r", "recipe_json": "{}", "warning": "w", "by": "user", "generation_id": "g",
-        "number": 1,
+        "number": 1, "credits_charged": 5,
     }  # fmt: skip
-    take = take_of(shot(), state=state, generation_id="g", tries=1)
+    take = take_of(shot(), state=state, generation_id="g", tries=1, sha256="f")
     if (state, fact) in TRANSITIONS:
         assert advance(take, Entry(fact, AT, data)).state is TRANSITIONS[state, fact]
     else:
@@ -125,6 +127,37 @@ def test_a_held_take_without_an_id_is_not_looked_at_again() -> None:
     take = take_of(shot(), state=State.HELD)
     with pytest.raises(TransitionForbidden):
         advance(take, Entry(Fact.LOOKED_AGAIN, AT, {}))
+
+
+def test_a_held_take_without_a_clip_on_disk_is_not_named() -> None:
+    take = take_of(shot(), state=State.HELD, generation_id="g")
+    with pytest.raises(TransitionForbidden):
+        advance(take, Entry(Fact.NAMED_AGAIN, AT, {}))
+
+
+def test_charges_of_all_attempts_add_up_whenever_they_are_seen() -> None:
+    take = take_of(shot())
+    take = advance(take, Entry(Fact.SUBMIT_STARTED, AT, {"attempt": 1, "request_id": "r1"}))
+    take = advance(take, Entry(Fact.ACCEPTED, AT, {"generation_id": "g1"}))
+    take = advance(take, Entry(Fact.GENERATION_FAILED, AT, {"error": "e"}))
+    take = advance(take, Entry(Fact.RETRY_PLANNED, AT, {"by": "policy"}))
+    take = advance(take, Entry(Fact.SUBMIT_STARTED, AT, {"attempt": 2, "request_id": "r2", "credits_estimated": 100}))
+    take = advance(take, Entry(Fact.ACCEPTED, AT, {"generation_id": "g2"}))
+    told = [(take.credits_charged, take.is_charge_seen, take.credits_committed)]
+    for data in (
+        {"generation_id": "g1", "credits_charged": 7, "credits_more": 7},
+        {"generation_id": "g2", "credits_charged": 90, "credits_more": 90},
+        {"generation_id": "g2", "credits_charged": 180, "credits_more": 90},
+    ):
+        take = advance(take, Entry(Fact.CHARGED, AT, data))
+        told.append((take.credits_charged, take.is_charge_seen, take.credits_committed))
+    assert told == [(None, False, 100), (7, False, 107), (97, True, 97), (187, True, 187)]
+
+
+def test_a_take_that_is_looked_at_again_ended_when_it_was_first_seen_to() -> None:
+    take = take_of(shot(), state=State.QUEUED, generation_id="g", completed_at=AT)
+    again = advance(take, Entry(Fact.COMPLETED, AT + timedelta(hours=9), {}))
+    assert (again.state, again.completed_at) == (State.COMPLETED, AT)
 
 
 def test_a_fold_must_begin_with_planned() -> None:
@@ -148,8 +181,12 @@ def test_a_429_does_not_count_as_a_try() -> None:
         ({"state": State.SUBMITTING, "credits_estimated": 5}, 5),
         ({"state": State.HELD, "credits_estimated": None}, None),
         ({"state": State.QUEUED, "credits_held": 7, "credits_estimated": 5}, 7),
-        ({"state": State.VERIFIED, "credits_held": 7, "credits_charged": 6}, 6),
-        ({"state": State.FAILED, "credits_charged": 6}, 6),
+        ({"state": State.QUEUED, "credits_held": 5, "credits_estimated": 7}, 7),
+        ({"state": State.VERIFIED, "credits_held": 7, "credits_charged": 6, "is_charge_seen": True}, 6),
+        ({"state": State.FAILED, "credits_charged": 6, "is_charge_seen": True}, 6),
+        ({"state": State.PLANNED, "credits_charged": 6}, 6),
+        ({"state": State.QUEUED, "credits_charged": 6, "credits_held": 5}, 11),
+        ({"state": State.UNKNOWN, "credits_charged": 6}, None),
     ],
 )
 def test_unknown_is_never_zero(fields: dict[str, object], committed: int | None) -> None:
@@ -229,7 +266,7 @@ def test_longest_goes_first_then_story_order() -> None:
     each = [shot("a", duration=5), shot("b", duration=15), shot("c", duration=15)]
     takes = [take_of(one, take_id=n) for n, one in enumerate(each)]
     ordinals = {"a": 0, "b": 1, "c": 2}
-    assert [take.shot_id for take in submit_order(takes, ordinals.__getitem__)] == ["b", "c", "a"]
+    assert [take.shot_id for take in submit_order(takes, ordinals)] == ["b", "c", "a"]
 
 
 # --- money
@@ -326,7 +363,7 @@ def test_an_estimate_counts_what_it_cannot_price() -> None:
 def test_the_cap_decides_before_each_submit(cap: int | None, price: int | None, spent: int, fit: Fit) -> None:
     order_class = take_of(shot()).order.price_class
     purse = Purse(cap, {order_class: Quote(price, "test")})
-    purse.follow(None, take_of(shot(), state=State.VERIFIED, credits_charged=spent))
+    purse.follow(None, take_of(shot(), state=State.VERIFIED, credits_charged=spent, is_charge_seen=True))
     assert purse.fit(take_of(shot("b"))) is fit
 
 
@@ -340,6 +377,13 @@ def test_a_hold_over_the_quote_is_a_surprise_once() -> None:
     take = take_of(shot())
     purse = Purse(None, {take.order.price_class: Quote(100, "test")})
     assert [purse.learn(take, 110), purse.learn(take, 122), purse.learn(take, 122)] == [False, True, False]
+
+
+def test_a_hold_below_the_quote_lowers_nothing() -> None:
+    take = take_of(shot())
+    purse = Purse(None, {take.order.price_class: Quote(100, "test")})
+    purse.learn(take, 1)
+    assert purse.price_of(take) == 100
 
 
 # --- pacing
@@ -525,3 +569,45 @@ def test_a_clock_tells_the_time_after_its_loop_has_ended() -> None:
     clock = asyncio.run(begin())
     assert clock.now() >= AT
     assert clock.monotonic() >= 0
+
+
+# --- the preview
+
+
+def ground(plan: Plan | None, takes: tuple[Take, ...] = (), limit: int | None = None) -> Ground:
+    ordinals = {"a": 0, "b": 1, "c": 2}
+    return Ground("b", Path("o"), takes, ordinals, plan, None, lambda shot_id: shot_id != "x", limit)
+
+
+def test_a_limited_preview_prices_the_takes_that_the_run_will_send() -> None:
+    shots = tuple(
+        Shot(name, number, {"model": DEFAULT_MODEL, "prompt": name, "duration": duration, "resolution": "1080p"})
+        for number, (name, duration) in enumerate([("a", 5), ("b", 15), ("c", 10)])
+    )
+    plan = make_plan(Batch("b", shots), ())
+    planned = tuple(Take(number, each.id, 1, each.recipes[0].canonical) for number, each in enumerate(shots, 1))
+    expected = [take.order.price_class for take in submit_order(planned, {"a": 0, "b": 1, "c": 2})[:2]]
+    assert [each.duration_s for each in expected] == [15, 10]
+    assert ground(plan, limit=2).classes_to_submit == expected
+    assert ground(None, planned, limit=2).classes_to_submit == expected
+
+
+def test_takes_under_way_are_priced_too_since_they_may_go_again() -> None:
+    running = take_of(shot("a", duration=15), state=State.GENERATING)
+    done = take_of(shot("b", duration=5), state=State.VERIFIED)
+    assert ground(None, (running, done)).classes_to_quote == [running.order.price_class]
+
+
+@pytest.mark.parametrize(
+    ("fields", "price"),
+    [
+        ({"credits_held": 5, "credits_estimated": 7}, 7),
+        ({"credits_held": 9, "credits_estimated": 7}, 9),
+        ({"credits_held": 9, "credits_charged": 8, "is_charge_seen": True, "tries": 1}, 8),
+        ({"credits_held": 9, "credits_charged": 17, "is_charge_seen": True, "tries": 2}, 9),
+        ({"credits_estimated": 7}, None),
+    ],
+)
+def test_a_price_is_learnt_from_the_ledger_or_from_a_hold(fields: dict[str, object], price: int | None) -> None:
+    take = take_of(shot(), **fields)
+    assert ground(None, (take,)).seen_prices.get(take.order.price_class) == price

@@ -17,6 +17,7 @@ from wanbatch.pricing import Quote
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.state import StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000  # 5 s of the small model in the sandbox
@@ -214,6 +215,120 @@ def test_a_failed_generation_is_tried_again_once_and_not_charged(tmp_path: Path)
     end = world.run(batch_of(3))
     charged = sum(row["charged"] for row in world.ledger())
     assert (end.exit_code, world.submits, charged) == (ExitCode.OK, 4, 3 * PRICE)
+
+
+def test_a_failure_that_is_charged_is_told_and_never_tried_again(tmp_path: Path) -> None:
+    rules = (Rule("submit", "fail_charged", nth=(2,), message="model crashed"),)
+    world = World(tmp_path / "out", rules=rules, options=SandboxOptions(log_lag_s=0))
+    end = world.run(batch_of(3))
+    take = world.takes()[1]
+    charged = sum(row["charged"] for row in world.ledger())
+    assert (end.exit_code, world.submits, states(world)) == (
+        ExitCode.DECISION_NEEDED, 3, ["verified", "failed", "verified"],
+    )  # fmt: skip
+    assert (take.credits_charged, charged, sum(each.credits_charged or 0 for each in world.takes())) == (
+        PRICE, 3 * PRICE, 3 * PRICE,
+    )  # fmt: skip
+    assert "charged" in take.warning
+
+
+def test_a_charge_that_comes_after_the_retry_is_not_lost(tmp_path: Path) -> None:
+    rules = (Rule("submit", "fail_charged", nth=(2,)),)
+    world = World(tmp_path / "out", rules=rules, options=SandboxOptions(log_lag_s=120))
+    end = world.run(batch_of(2))
+    charged = sum(row["charged"] for row in world.ledger())
+    take = world.takes()[1]
+    assert (end.exit_code, world.submits, take.credits_charged, charged) == (ExitCode.OK, 3, 2 * PRICE, 3 * PRICE)
+    assert "charged" in take.warning
+    with StateReader.open(tmp_path / "out") as reader:
+        assert [each.credits_charged for each in reader.attempts()] == [PRICE, PRICE, PRICE]
+
+
+def test_a_moderated_prompt_that_is_charged_needs_a_decision(tmp_path: Path) -> None:
+    rule = Rule("submit", "fail_charged", nth=(1,), message="Content policy violation")
+    world = World(tmp_path / "out", rules=(rule,), options=SandboxOptions(log_lag_s=0))
+    end = world.run(batch_of(1))
+    assert (end.exit_code, world.takes()[0].credits_charged) == (ExitCode.DECISION_NEEDED, PRICE)
+
+
+def test_a_price_of_0_is_not_believed_and_does_not_lift_the_cap(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "free"),),
+        settings=RunSettings(cap_credits=2 * PRICE, quotes={CLASS: Quote(PRICE, "test")}),
+    )
+    end = world.run(batch_of(4))
+    assert (end.exit_code, world.submits) == (ExitCode.BUDGET_REACHED, 2)
+
+
+def test_a_take_of_unknown_price_waits_for_the_answer_of_the_one_before(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "delay", nth=(1,), delay_s=20),),
+        settings=RunSettings(cap_credits=4 * PRICE),
+    )
+    end = world.run(batch_of(3))
+    assert (end.exit_code, world.submits) == (ExitCode.OK, 3)
+
+
+def test_who_watches_a_run_cannot_end_it(tmp_path: Path) -> None:
+    def fail(_runner: Runner, event: Event) -> None:
+        if event.kind == "accepted":
+            raise BrokenPipeError
+
+    world = World(tmp_path / "out", observe=fail)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
+
+
+def test_a_clip_that_waits_for_its_name_is_not_fetched_again(tmp_path: Path) -> None:
+    foreign = tmp_path / "out" / "clips" / "sh000_t1.mp4"
+    world = World(tmp_path / "out")
+    foreign.parent.mkdir(parents=True)
+
+    def put(_runner: Runner, event: Event) -> None:
+        if event.kind == "completed":
+            foreign.write_bytes(b"a file of the user")
+
+    world.observe = put
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world), foreign.read_bytes()) == (
+        ExitCode.DECISION_NEEDED, ["held"], b"a file of the user",
+    )  # fmt: skip
+    world.observe = None
+    foreign.unlink()
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
+    assert world.hosts is not None
+    fetched = [request for request in world.hosts.requests if request.url.host == "127.0.0.2"]
+    assert (states(world), fetched) == (["verified"], [])
+
+
+def test_an_id_that_the_disk_does_not_keep_is_told_to_the_user(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+
+    def break_disk(runner: Runner, event: Event) -> None:
+        if event.kind == "submit_started":
+            runner._desk.state._failed = OSError("disk full")
+
+    world.observe = break_disk
+    end = world.run(batch_of(2))
+    generation_id = world.ledger()[0]["inference_id"]
+    assert (end.exit_code, world.submits) == (ExitCode.LOCAL_FAULT, 1)
+    assert any(generation_id in message and "sh000_t1" in message for message in end.messages)
+
+
+def test_a_key_that_the_provider_echoes_is_stored_nowhere(tmp_path: Path) -> None:
+    rules = (
+        Rule("submit", "status", nth=(2,), code=400, message="bad key made-up here"),
+        Rule("submit", "status", nth=(3,), code=500, has_envelope=False, message="made-up"),
+        Rule("submit", "fail", nth=(4,), message="policy: made-up"),
+    )
+    world = World(tmp_path / "out", rules=rules)
+    end = world.run(batch_of(5))
+    files = [path.read_bytes() for path in (tmp_path / "out").rglob("*") if path.is_file()]
+    assert any("***" in take.error for take in world.takes())
+    assert not any(b"made-up" in data for data in files)
+    assert not any("made-up" in text for text in [*end.messages, *(event.text for event in world.events)])
 
 
 def test_a_moderated_prompt_is_not_tried_again(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("session", "doctor"),
+    ("previewing", "runlog"),
     ("runner", "embedded", "verifying"),
     ("submitting", "polling", "fetching"),
     ("desk",),

@@ -27,7 +27,7 @@ _HOMES = {
     "Limits": "batch",
     "RunOptions": "session",
     "RunResult": "session",
-    "Preview": "session",
+    "Preview": "previewing",
     "Event": "desk",
     "ExitCode": "errors",
     "Problem": "errors",
@@ -60,7 +60,8 @@ if TYPE_CHECKING:
         WanbatchError,
     )
     from wanbatch.manifest import load_manifest
-    from wanbatch.session import Preview, RunOptions, RunResult
+    from wanbatch.previewing import Preview
+    from wanbatch.session import RunOptions, RunResult
 
 __all__ = [
     "AccountStopped",

@@ -12,10 +12,11 @@ import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from random import Random
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
 
 import httpx
@@ -67,6 +68,7 @@ LEDGER_PAGES = 2_000
 CONNECTIONS = 8
 REDIRECTS = 5
 
+A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
 _DEAD_LINK = frozenset({401, 403, 404, 410})
 
 
@@ -86,8 +88,9 @@ class AimlApi:
         self._rng = rng
         # httpx logs whole URLs; a signed link in a log is a leaked clip.
         logging.getLogger("httpx").setLevel(logging.WARNING)
-        context = ssl.create_default_context() if endpoint.base_url.startswith("https") else False
+        context = ssl.create_default_context()
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
+        self._key = key
 
         def client(headers: Mapping[str, str], keepalive: int) -> httpx.AsyncClient:
             return httpx.AsyncClient(
@@ -114,6 +117,9 @@ class AimlApi:
 
     async def submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
         """Send the paid POST, exactly once, whatever happens to it."""
+        return self._masked(await self._submit(recipe, request_id, on_accepted))
+
+    async def _submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
         assert REQUEST_ID.fullmatch(request_id), "the provider would drop this request id silently"
         wire = _Wire()
         request = self._submits.build_request(
@@ -149,7 +155,7 @@ class AimlApi:
     async def poll(self, generation_id: str) -> PollAnswer:
         """Ask how a generation stands."""
         answer = await self._read(GENERATIONS, {"generation_id": generation_id}, BODY_CAP_BYTES)
-        return answer if isinstance(answer, NoAnswer) else read_progress(answer)
+        return self._masked(answer if isinstance(answer, NoAnswer) else read_progress(answer))
 
     async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
         """Read the ledger's charges for generations since a time; all pages, each charge once."""
@@ -216,7 +222,18 @@ class AimlApi:
             reraise=True,
         )
         answer: bytes | NoAnswer = await retrying(self._read_once, path, params, cap_bytes)
-        return answer
+        return answer if isinstance(answer, bytes) else self._masked(answer)
+
+    def _masked(self, answer: A) -> A:
+        """Take the key out of what a server said: some echo the request that they refuse."""
+        if self._key is None:
+            return answer
+        texts = {each.name: getattr(answer, each.name) for each in fields(answer)}
+        key = self._key.reveal()
+        said: dict[str, Any] = {
+            name: text.replace(key, "***") for name, text in texts.items() if isinstance(text, str) and key in text
+        }
+        return replace(answer, **said) if said else answer
 
     async def _read_once(self, path: str, params: Mapping[str, str], cap_bytes: int) -> bytes | NoAnswer:
         try:
@@ -235,7 +252,9 @@ class AimlApi:
 
     async def fetch(self, link: Secret, sink: Callable[[bytes], object]) -> FetchAnswer:
         """Fetch a clip from the host that the link names, following at most five redirects, each checked again."""
-        url = link.reveal()
+        return self._masked(await self._fetch(link.reveal(), sink))
+
+    async def _fetch(self, url: str, sink: Callable[[bytes], object]) -> FetchAnswer:
         try:
             async with asyncio.timeout(CLIP_DEADLINE_S):
                 for _ in range(REDIRECTS + 1):

@@ -199,7 +199,7 @@ def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAns
     failed = _STATUSES.get(_word(fields.get("status"))) is Status.FAILED
     return Accepted(
         generation_id=generation_id,
-        credits_held=said_body if said_body is not None else said_header,
+        credits_held=max((each for each in (said_body, said_header) if each is not None), default=None),
         is_echoed=head.headers.get("x-client-request-id") == request_id,
         failed_message=_error_text(fields) if failed else None,
         conflict=in_body if in_header and in_body and in_header != in_body else None,
@@ -207,15 +207,16 @@ def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAns
     )
 
 
+# A submit that holds 0 credits says nothing: no generation of this model family is free.
 def _body_credits(fields: Mapping[str, Any]) -> int | None:
     meta = fields.get("meta")
     usage = meta.get("usage") if isinstance(meta, Mapping) else None
-    return read_credits(usage.get("credits_used")) if isinstance(usage, Mapping) else None
+    return (read_credits(usage.get("credits_used")) or None) if isinstance(usage, Mapping) else None
 
 
 def _header_credits(head: Head) -> int | None:
     raw = head.headers.get("x-aimlapi-credits-used", "").strip()
-    return read_credits(int(raw)) if re.fullmatch(r"[0-9]{1,18}", raw) else None
+    return (read_credits(int(raw)) or None) if re.fullmatch(r"[0-9]{1,18}", raw) else None
 
 
 def _word(value: object) -> str:

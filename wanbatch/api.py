@@ -12,7 +12,8 @@ from wanbatch.clock import system_now
 from wanbatch.desk import Event
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.session import Preview, RunOptions, RunResult, Watch, session_of
+from wanbatch.previewing import Preview
+from wanbatch.session import RunOptions, RunResult, Watch, session_of
 from wanbatch.state import StateReader
 
 if TYPE_CHECKING:

@@ -77,6 +77,7 @@ class Desk:
         self.wake = asyncio.Event()
         self.is_halted = False
         self.observer: Callable[[Event], None] = lambda _: None
+        self.observer_error: Exception | None = None
         self._unreachable_since: float | None = None
         self._was_reached = False
 
@@ -100,8 +101,17 @@ class Desk:
         if take.generation_id is not None:
             self.owners[take.generation_id] = take_id
         for each in entries:
-            self.observer(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))
+            self._tell(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))
         return take
+
+    def _tell(self, event: Event) -> None:
+        """Show an event. Who looks on must not stop paid work: an observer that raises is not called again."""
+        if self.observer_error is not None:
+            return
+        try:
+            self.observer(event)
+        except Exception as error:  # noqa: BLE001  a closed pipe, or a caller's own mistake
+            self.observer_error = error
 
     def hold(self, take_id: int, error: str, *, needs_user: bool = False) -> None:
         """Leave a take that may have been charged to the user, with the reason; its place at the provider is free.
@@ -119,7 +129,7 @@ class Desk:
 
     def note(self, text: str, take: str = "") -> None:
         """Tell the user something that is no fact about a take."""
-        self.observer(Event(self.clock.now(), "note", take, text))
+        self._tell(Event(self.clock.now(), "note", take, text))
 
     # --- stopping
 

@@ -16,6 +16,14 @@ def fsync_directory(directory: Path) -> None:
         os.close(descriptor)
 
 
+def make_folder(folder: Path, mode: int = 0o777) -> None:
+    """Make a folder and those above it, so that their names survive a power cut. Raises OSError."""
+    missing = [each for each in (folder, *folder.parents) if not each.exists()]
+    folder.mkdir(parents=True, exist_ok=True, mode=mode)
+    for made in missing:
+        fsync_directory(made.parent)
+
+
 def free_bytes(directory: Path) -> int:
     """Return the bytes free for this user where the directory lies."""
     return shutil.disk_usage(directory).free
@@ -31,6 +39,9 @@ def replace_text(path: Path, text: str) -> bool:
         pass
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    part.write_bytes(data)
+    with part.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
     part.replace(path)
     return True

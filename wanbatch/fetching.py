@@ -117,7 +117,7 @@ class Fetching:
         try:
             await asyncio.to_thread(publish, part, final, take.sha256)
         except FileNotFoundError:
-            desk.record(take.take_id, Fact.DOWNLOAD_DISCARDED)
+            desk.record(take.take_id, Fact.DOWNLOAD_DISCARDED)  # the file is gone or was changed: fetch it again
             desk.board.add_poll(take.take_id, desk.clock.monotonic())
             return
         except ForeignFile as error:

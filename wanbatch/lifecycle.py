@@ -50,6 +50,7 @@ class Fact(StrEnum):
     ANSWER_LOST = "answer_lost"  # sent, and nobody knows
     HELD = "held"  # the user's decision is needed
     LOOKED_AGAIN = "looked_again"  # a held generation is polled again
+    NAMED_AGAIN = "named_again"  # a held clip that is whole on disk is given its name again
     GENERATION_STARTED = "generation_started"
     COMPLETED = "completed"
     GENERATION_FAILED = "generation_failed"  # proof P3
@@ -59,7 +60,7 @@ class Fact(StrEnum):
     DOWNLOAD_DISCARDED = "download_discarded"  # the bytes on disk are not those recorded
     VERIFIED = "verified"  # under its final name
     WARNED = "warned"
-    CHARGED = "charged"  # seen in the provider's ledger
+    CHARGED = "charged"  # seen in the provider's ledger, for this attempt or an earlier one
 
 
 _S, _F = State, Fact
@@ -76,6 +77,7 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.SUBMITTING, _F.ANSWER_LOST): _S.UNKNOWN,
     (_S.UNKNOWN, _F.HELD): _S.HELD,
     (_S.HELD, _F.LOOKED_AGAIN): _S.QUEUED,
+    (_S.HELD, _F.NAMED_AGAIN): _S.DOWNLOADED,
     (_S.QUEUED, _F.GENERATION_STARTED): _S.GENERATING,
     (_S.COMPLETED, _F.LINK_DEAD): _S.COMPLETED,
     (_S.COMPLETED, _F.DOWNLOADED): _S.DOWNLOADED,
@@ -88,8 +90,7 @@ _MOVES: dict[tuple[State, Fact], State] = {
     **{(state, _F.COMPLETED): _S.COMPLETED for state in _RUNNING},
     **{(state, _F.GENERATION_FAILED): _S.FAILED for state in _RUNNING},
     **{(state, _F.HELD): _S.HELD for state in _RUNNING},
-    **{(state, fact): state for state in _EVERY for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED)},
-    **{(state, _F.CHARGED): state for state in _EVERY if state not in (_S.PLANNED, _S.SUBMITTING, _S.UNKNOWN)},
+    **{(state, fact): state for state in _EVERY for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED, _F.CHARGED)},
 }
 TRANSITIONS: Mapping[tuple[State, Fact], State] = MappingProxyType(_MOVES)
 
@@ -116,7 +117,8 @@ class Take:
 
     Times are UTC. Credits are whole; None means unknown. `attempts` counts request ids used, `tries` those that count
     against the user's limit (not 429s, not what never left this machine). `recipe_json` is the canonical body.
-    `needs_user` marks a held take that looking again cannot settle.
+    `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the last one's
+    is in it. `needs_user` marks a held take that looking again cannot settle.
     """
 
     take_id: int
@@ -134,6 +136,7 @@ class Take:
     credits_estimated: int | None = None
     credits_held: int | None = None
     credits_charged: int | None = None
+    is_charge_seen: bool = False
     submitted_at: datetime | None = None
     accepted_at: datetime | None = None
     started_at: datetime | None = None
@@ -183,15 +186,16 @@ class Take:
 
     @property
     def credits_committed(self) -> int | None:
-        """Credits that count as spent already: charged, else held, else estimated; 0 where nothing can be spent.
+        """Credits that count as spent already: what was charged, and what the last attempt may still be charged.
 
-        None where something may be spent and nobody knows how much.
+        The latter is the larger of what was held and what was expected, until the ledger tells. None where something
+        may be spent and nobody knows how much.
         """
-        if self.credits_charged is not None:
-            return self.credits_charged
-        if self.state in (State.PLANNED, State.FAILED):
-            return 0
-        return self.credits_held if self.credits_held is not None else self.credits_estimated
+        charged = self.credits_charged or 0
+        if self.is_charge_seen or self.state in (State.PLANNED, State.FAILED):
+            return charged
+        known = [each for each in (self.credits_held, self.credits_estimated) if each is not None]
+        return charged + max(known) if known else None
 
 
 def _noted(*names: str) -> Callable[[Take, Entry], Take]:
@@ -214,6 +218,7 @@ def _submit_started(take: Take, entry: Entry) -> Take:
         credits_estimated=data.get("credits_estimated"),
         generation_id=None,
         credits_held=None,
+        is_charge_seen=False,
         submitted_at=entry.at,
         accepted_at=None,
         started_at=None,
@@ -246,7 +251,18 @@ def _dated(name: str, *noted: str) -> Callable[[Take, Entry], Take]:
 def _completed(take: Take, entry: Entry) -> Take:
     last = entry.data.get("last_running_at")
     seen = datetime.fromisoformat(last) if last else None
+    if take.completed_at is not None:  # held, and looked at again: it ended when it was first seen to
+        return replace(take, error="")
     return replace(take, completed_at=entry.at, last_running_at=seen, error="")
+
+
+def _charged(take: Take, entry: Entry) -> Take:
+    data = entry.data
+    more = data.get("credits_more", data["credits_charged"])
+    is_last = data.get("generation_id", take.generation_id) == take.generation_id
+    return replace(
+        take, credits_charged=(take.credits_charged or 0) + more, is_charge_seen=take.is_charge_seen or is_last
+    )
 
 
 def _generation_started(take: Take, entry: Entry) -> Take:
@@ -267,6 +283,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.ANSWER_LOST: _noted("error"),
     Fact.HELD: _noted("error", "needs_user"),
     Fact.LOOKED_AGAIN: lambda take, _: replace(take, error="", dead_links=0),
+    Fact.NAMED_AGAIN: lambda take, _: replace(take, error=""),
     Fact.GENERATION_STARTED: _generation_started,
     Fact.COMPLETED: _completed,
     Fact.GENERATION_FAILED: _noted("error"),
@@ -278,7 +295,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.DOWNLOAD_DISCARDED: lambda take, _: replace(take, sha256=None, size_bytes=None, downloaded_at=None),
     Fact.VERIFIED: _dated("verified_at", "file"),
     Fact.WARNED: _warned,
-    Fact.CHARGED: _noted("credits_charged"),
+    Fact.CHARGED: _charged,
 }
 
 
@@ -299,6 +316,8 @@ def advance(take: Take, entry: Entry) -> Take:
         raise TransitionForbidden(f"{take.label} is {take.state}: '{entry.fact}' cannot happen now")
     if entry.fact is Fact.LOOKED_AGAIN and not take.can_be_looked_at:
         raise TransitionForbidden(f"{take.label} cannot be looked at again without the user's word")
+    if entry.fact is Fact.NAMED_AGAIN and take.sha256 is None:
+        raise TransitionForbidden(f"{take.label} has no clip on disk that could be named")
     return replace(_FOLD[entry.fact](take, entry), state=state)
 
 

@@ -6,12 +6,13 @@ Unchanged shots are never bought again, changed ones are planned anew beside the
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from wanbatch.batch import Batch, Recipe, Shot
 from wanbatch.lifecycle import State, Take
+from wanbatch.models import Order, order_of
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class Plan:
     def to_submit(self) -> tuple[Wanted, ...]:
         """Takes that would be paid for: new ones and those planned before."""
         return tuple(each for each in self.wanted if each.take is None or each.take.state is State.PLANNED)
+
+    @property
+    def in_submit_order(self) -> tuple[Wanted, ...]:
+        """The takes that would be paid for, in the order in which a run sends them."""
+        return tuple(sorted(self.to_submit, key=lambda each: _rank(order_of(each.recipe), each.shot.ordinal)))
 
     @property
     def in_progress(self) -> tuple[Take, ...]:
@@ -230,12 +236,16 @@ def _removed(row: ShotRow) -> ShotRow:
     return replace(row, wanted=0, removed=True)
 
 
-def submit_order(takes: Iterable[Take], ordinal_of: Callable[[str], int]) -> list[Take]:
+def _rank(order: Order, ordinal: int) -> tuple[float, int]:
+    return -order.weight, ordinal
+
+
+def submit_order(takes: Iterable[Take], ordinals: Mapping[str, int]) -> list[Take]:
     """Order planned takes for submission: longest expected first, then story order.
 
     With mixed lengths this ends a night up to 10% sooner than story order; with one length it is story order.
     """
-    return sorted(takes, key=lambda take: (-take.order.weight, ordinal_of(take.shot_id), take.number))
+    return sorted(takes, key=lambda take: (*_rank(take.order, ordinals.get(take.shot_id, 0)), take.number))
 
 
 def is_selected(shot_id: str, patterns: Sequence[str]) -> bool:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.lifecycle import Attempt, Fact, State, Take
 from wanbatch.pacing import POLL_EVERY_S, POLL_QUANTILE, backoff_s, next_poll_s
 from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
 
@@ -99,7 +98,8 @@ class Polling:
         desk, take_id = self._desk, take.take_id
         last = self._asked_at.pop(take_id, None)
         self._queued_at.pop(take_id, None)
-        desk.durations.add(take.order.price_class, self._age_s(take))
+        if take.completed_at is None:
+            desk.durations.add(take.order.price_class, self._age_s(take))
         taken = desk.record(
             take_id, Fact.COMPLETED, {"last_running_at": last.isoformat(timespec="milliseconds") if last else None}
         )
@@ -128,12 +128,8 @@ class Polling:
         desk.board.generation_ended()
         desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
         if take.tries >= desk.settings.rates.max_attempts or _MODERATION.search(message) or take.superseded:
-            return
-        assert take.submitted_at is not None
-        if not await self.match_ledger([take], take.submitted_at):
-            return
-        if desk.takes[take_id].credits_charged is not None:
-            desk.record(take_id, Fact.WARNED, {"warning": "the provider failed it and charged it: ask its support"})
+            return  # the ledger is looked at once, at the end of the run
+        if not await self.match_ledger() or desk.takes[take_id].is_charge_seen:
             return
         desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
         desk.board.add_planned(take_id)
@@ -165,18 +161,36 @@ class Polling:
 
     # --- the ledger
 
-    async def match_ledger(self, takes: Sequence[Take], since: datetime) -> bool:
-        """Record the charges of these takes that the ledger shows by now; False where it cannot be read."""
+    async def match_ledger(self) -> bool:
+        """Record what the ledger shows by now for every generation of this batch; False where it cannot be read.
+
+        A charge may come late, for an attempt that was given up long ago, or twice; each is recorded once.
+        """
         desk = self._desk
-        charges = await desk.provider.charges(since - LEDGER_MARGIN)
+        attempts = [each for each in desk.state.attempts() if each.generation_id is not None]
+        if not attempts:
+            return True
+        charges = await desk.provider.charges(min(each.started_at for each in attempts) - LEDGER_MARGIN)
         if isinstance(charges, NoAnswer):
             desk.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
             return False
         sums: dict[str, int] = {}
         for charge in charges:
             sums[charge.generation_id] = sums.get(charge.generation_id, 0) + charge.credits
-        for take in takes:
-            spent = sums.get(take.generation_id or "")
-            if spent is not None and desk.takes[take.take_id].credits_charged is None:
-                desk.record(take.take_id, Fact.CHARGED, {"credits_charged": spent})
+        for attempt in attempts:
+            spent = sums.get(attempt.generation_id or "")
+            if spent is not None and (attempt.credits_charged is None or spent > attempt.credits_charged):
+                self._charged(attempt, spent)
         return True
+
+    def _charged(self, attempt: Attempt, spent: int) -> None:
+        desk, take_id, before = self._desk, attempt.take_id, attempt.credits_charged or 0
+        data = {"generation_id": attempt.generation_id, "credits_charged": spent, "credits_more": spent - before}
+        take = desk.record(take_id, Fact.CHARGED, data)
+        if attempt.credits_charged is not None:
+            self._warn(take_id, f"the ledger shows a second charge for {attempt.generation_id}: ask the provider")
+        if attempt.number < take.attempts or take.state is State.FAILED:
+            self._warn(take_id, "the provider failed it and charged it: ask its support")
+
+    def _warn(self, take_id: int, warning: str) -> None:
+        self._desk.record(take_id, Fact.WARNED, {"warning": warning})

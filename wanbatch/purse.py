@@ -56,7 +56,10 @@ class Purse:
         return Fit.YES if self.committed + price <= self.cap_credits else Fit.NO
 
     def learn(self, take: Take, credits_held: int) -> bool:
-        """Note what an answer held; True where it is more than 1.1 times what was expected."""
+        """Note what an answer held; True where it is more than 1.1 times what was expected.
+
+        A hold below the quote lowers nothing: only the ledger tells what a clip costs.
+        """
         expected = self.price_of(take)
-        self._prices[take.order.price_class] = credits_held
+        self._prices[take.order.price_class] = max(credits_held, expected or 0)
         return expected is not None and credits_held > expected * SURPRISE

@@ -97,7 +97,8 @@ class Runner:
                     await self._read_ledger()
             except WanbatchError as error:
                 desk.halt(error.exit_code, str(error))
-            await self._wind_down()
+            finally:
+                await self._wind_down()
         return self._end()
 
     def _resume(self) -> None:
@@ -109,7 +110,7 @@ class Runner:
             self._resume_take(take, now)
         planned = [take for take in desk.takes.values() if self._is_due(take)]
         ordinals = {row.shot_id: row.ordinal for row in desk.state.shots()}
-        for take in submit_order(planned, lambda shot_id: ordinals.get(shot_id, 0))[: desk.settings.limit]:
+        for take in submit_order(planned, ordinals)[: desk.settings.limit]:
             desk.board.add_planned(take.take_id)
 
     def _is_due(self, take: Take) -> bool:
@@ -121,6 +122,9 @@ class Runner:
             desk.hold(take.take_id, lost_text(take, "the last run ended during the submit"), needs_user=True)
         elif take.state is State.UNKNOWN:
             desk.hold(take.take_id, take.error, needs_user=True)
+        elif take.state is State.HELD and take.can_be_looked_at and take.sha256 is not None:
+            desk.record(take.take_id, Fact.NAMED_AGAIN)
+            desk.board.add_download(take.take_id)
         elif take.state is State.HELD and take.can_be_looked_at:
             desk.record(take.take_id, Fact.LOOKED_AGAIN)
             desk.board.running += 1
@@ -198,18 +202,23 @@ class Runner:
             task.cancel()
 
     async def _read_ledger(self) -> None:
-        """Look for the charges of what this batch made, for as long as they may take to appear."""
+        """Look for the charges of what this batch made, for as long as they may take to appear.
+
+        What failed or is held is looked at once: it should cost nothing, and a charge of it must not go unseen.
+        """
         desk = self._desk
-        until = desk.clock.monotonic() + (0 if desk.troubles else LEDGER_WAIT_S)
-        while missing := [take for take in desk.takes.values() if awaits_charge(take)]:
-            since = min(take.submitted_at for take in missing if take.submitted_at is not None)
-            await self._polling.match_ledger(missing, since)
-            missing = [take for take in missing if awaits_charge(desk.takes[take.take_id])]
+        if not any(_may_show_a_charge(take) for take in desk.takes.values()):
+            return
+        until = desk.clock.monotonic() + LEDGER_WAIT_S
+        while True:
+            await self._polling.match_ledger()
+            missing = sum(map(awaits_charge, desk.takes.values()))
             if desk.is_halted or not missing:
                 return
-            if desk.clock.monotonic() >= until:
-                desk.note(f"{len(missing)} charges are not in the ledger yet; the next run looks again")
+            if desk.troubles or desk.clock.monotonic() >= until:
+                desk.note(f"{missing} charges are not in the ledger yet; the next run looks again")
                 return
+            desk.wake.clear()
             await self._wait(desk.clock.monotonic() + LEDGER_EVERY_S)
 
     # --- where it stands
@@ -253,7 +262,12 @@ def _needs_decision(take: Take) -> bool:
 
 def awaits_charge(take: Take) -> bool:
     """Say whether a take's charge should be in the ledger and was not seen yet."""
-    return take.state is State.VERIFIED and take.credits_charged is None
+    return take.state is State.VERIFIED and not take.is_charge_seen
+
+
+def _may_show_a_charge(take: Take) -> bool:
+    is_ended = take.state in (State.VERIFIED, State.FAILED, State.HELD)
+    return is_ended and take.generation_id is not None and not take.is_charge_seen
 
 
 def is_finished(takes: Iterable[Take], is_selected: Callable[[Take], bool]) -> bool:

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
-import platform
 import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
@@ -15,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
 from wanbatch.batch import Batch, Limits
@@ -24,11 +22,13 @@ from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
 from wanbatch.errors import ExitCode, LocalFault, UsageInvalid
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.models import PriceClass, order_of
+from wanbatch.models import PriceClass
 from wanbatch.pacing import Rates
-from wanbatch.planning import Plan, is_selected, make_plan, submit_order
-from wanbatch.pricing import Estimate, Quote, best_quote, estimate
+from wanbatch.planning import Plan, is_selected, make_plan
+from wanbatch.previewing import Ground, Preview
+from wanbatch.pricing import Quote, best_quote, estimate
 from wanbatch.provider import Provider, Secret
+from wanbatch.runlog import LOG_NAME, RunLog
 from wanbatch.runner import RunEnd, Runner, Standing, is_finished
 from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, fingerprint, load_settings, read_endpoint
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from wanbatch.aimlapi import AimlApi
 
 OUTPUTS = "outputs"
-LOG_NAME = "run.log"
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
 TERMINATE_GRACE_S = 10.0
 PREVIEW_LIMIT_S = 10.0
@@ -63,24 +62,6 @@ class RunOptions:
     fresh: bool = False
     makes_report: bool = True
     sandbox_flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Preview:
-    """What a run would do and cost, before it does. `balance_usd` is None where it is not known."""
-
-    batch: str
-    output: Path
-    plan: Plan | None
-    counts: Mapping[str, int]
-    to_submit: Mapping[PriceClass, int]
-    quotes: Mapping[PriceClass, Quote]
-    estimate: Estimate
-    cap_credits: int | None
-    balance_usd: Decimal | None
-    host: str
-    is_sandbox: bool
-    speed: float
 
 
 @dataclass(frozen=True)
@@ -131,17 +112,6 @@ def rates_of(flags: Limits, manifest: Limits) -> Rates:
     )
 
 
-@dataclass(frozen=True)
-class _Ground:
-    """What a preview is made from."""
-
-    batch: str
-    output: Path
-    takes: Sequence[Take]
-    plan: Plan | None
-    cap_credits: int | None
-
-
 class Session:
     """One invocation over one output folder."""
 
@@ -189,7 +159,17 @@ class Session:
                 folder = Path(stack.enter_context(TemporaryDirectory(prefix="wanbatch-")))
                 provider, _ = await self._open_provider(folder, system_now(), stack, self._optional_key())
             try:
-                return await self._preview(_Ground(batch.name, output, takes, plan, cap), (), provider)
+                ground = Ground(
+                    batch=batch.name,
+                    output=output,
+                    takes=takes,
+                    ordinals={shot.id: shot.ordinal for shot in batch.shots},
+                    plan=plan,
+                    cap_credits=cap,
+                    is_selected=self._is_selected,
+                    limit=self._options.limit,
+                )
+                return await self._preview(ground, provider)
             finally:
                 if provider is not None:
                     await provider.aclose()
@@ -228,7 +208,7 @@ class Session:
                     self._watch.notice(f"{take.label}: {why or 'fetched again'}")
 
     def _is_retried(self, take: Take, reason: str | None) -> bool:
-        if take.state is not State.FAILED or take.superseded or not is_selected(take.shot_id, self._options.only):
+        if take.state is not State.FAILED or take.superseded or not self._is_wanted(take):
             return False
         return reason is None or reason.casefold() in take.error.casefold()
 
@@ -257,8 +237,18 @@ class Session:
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(takes), None)
         async with self._provider(state) as (provider, clock):
-            ground = _Ground(state.identity().batch, state.output, state.takes(), plan, cap)
-            preview = await self._preview(ground, again, provider)
+            ground = Ground(
+                batch=state.identity().batch,
+                output=state.output,
+                takes=takes,
+                ordinals={row.shot_id: row.ordinal for row in state.shots()},
+                plan=plan,
+                cap_credits=cap,
+                is_selected=self._is_selected,
+                limit=self._options.limit,
+                retried=len(again),
+            )
+            preview = await self._preview(ground, provider)
             if not self._watch.confirm(preview):
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             self._assert_room(state.output, preview)
@@ -282,8 +272,11 @@ class Session:
             )
             return self._result(state, end, clock)
 
+    def _is_selected(self, shot_id: str) -> bool:
+        return is_selected(shot_id, self._options.only)
+
     def _is_wanted(self, take: Take) -> bool:
-        return is_selected(take.shot_id, self._options.only)
+        return self._is_selected(take.shot_id)
 
     def _settled_end(self, takes: Sequence[Take]) -> RunEnd:
         current = [take for take in takes if not take.superseded and self._is_wanted(take)]
@@ -334,9 +327,8 @@ class Session:
         clock = LoopClock(start, self._speed)
         return AimlApi(endpoint, key, clock, Random()), clock  # noqa: S311  jitter, no secret
 
-    async def _preview(self, ground: _Ground, again: Sequence[Take], provider: Provider | None) -> Preview:
-        plan, classes = ground.plan, self._classes_to_submit(ground.plan, [*ground.takes, *again])
-        distinct = sorted(set(classes), key=str)
+    async def _preview(self, ground: Ground, provider: Provider | None) -> Preview:
+        classes, distinct = ground.classes_to_submit, ground.classes_to_quote
         listed: dict[PriceClass, Quote] = {}
         balance: Decimal | None = None
         if provider is not None and distinct:
@@ -344,14 +336,14 @@ class Session:
                 async with asyncio.timeout(PREVIEW_LIMIT_S):
                     listed = await provider.quotes(distinct)
                     balance = await provider.balance() if self._optional_key() is not None else None
-        seen = _seen_prices(ground.takes)
+        seen = ground.seen_prices
         quotes = {each: best_quote(each, seen, listed.get(each)) for each in distinct}
         return Preview(
             batch=ground.batch,
             output=ground.output,
-            plan=plan,
-            counts=plan.counts if plan is not None else {"retried": len(again)},
-            to_submit={each: classes.count(each) for each in distinct},
+            plan=ground.plan,
+            counts=ground.plan.counts if ground.plan is not None else {"retried": ground.retried},
+            to_submit={each: classes.count(each) for each in sorted(set(classes), key=str)},
             quotes=quotes,
             estimate=estimate(classes, quotes),
             cap_credits=ground.cap_credits,
@@ -360,14 +352,6 @@ class Session:
             is_sandbox=self._is_embedded,
             speed=self._speed,
         )
-
-    def _classes_to_submit(self, plan: Plan | None, takes: Sequence[Take]) -> list[PriceClass]:
-        if plan is not None:
-            wanted = [each for each in plan.to_submit if is_selected(each.shot.id, self._options.only)]
-            return [order_of(each.recipe).price_class for each in wanted][: self._options.limit]
-        planned = {take.take_id: take for take in takes if take.state is State.PLANNED and not take.superseded}
-        chosen = submit_order([take for take in planned.values() if self._is_wanted(take)], lambda _: 0)
-        return [take.order.price_class for take in chosen][: self._options.limit]
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
         needed = ROOM_BYTES * preview.estimate.takes
@@ -404,12 +388,7 @@ class Session:
         }
         deadline = None
         with RunLog(desk.state.output / LOG_NAME, self._key()) as log:
-
-            def observe(event: Event) -> None:
-                log.write(event)
-                self._watch.on_event(event)
-
-            desk.observer = observe
+            desk.observer = self._observer(log)
             for number, handler in handlers.items():
                 with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
                     loop.add_signal_handler(number, handler)
@@ -424,6 +403,23 @@ class Session:
                 for number in handlers:
                     with suppress(NotImplementedError, RuntimeError, ValueError):
                         loop.remove_signal_handler(number)
+
+    def _observer(self, log: RunLog) -> Callable[[Event], None]:
+        """Log every event and show it. Who looks on must not end a paid run: one that raises is shown no more."""
+        failed: list[Exception] = []
+
+        def observe(event: Event) -> None:
+            log.write(event)
+            if failed:
+                return
+            try:
+                self._watch.on_event(event)
+            except Exception as error:  # noqa: BLE001  a closed pipe, or a caller's mistake
+                failed.append(error)
+                text = f"what watched this run failed ({type(error).__name__}); the run goes on unwatched"
+                log.write(Event(event.at, "note", "", text))
+
+        return observe
 
     def _in_real_time(self, standing: Standing) -> Standing:
         """A user waits by the clock on the wall, however fast a sandbox's time runs."""
@@ -467,46 +463,6 @@ class _Keepsake:
         write_poster(self._output / take.file, posters / f"{take.label}.jpg")
         with StateReader.open(self._output) as reader:
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
-
-
-class RunLog:
-    """`run.log`: one JSON object a line, no secrets, readable by this user alone."""
-
-    def __init__(self, path: Path, key: Secret) -> None:
-        self._path = path
-        self._key = key
-        self._stream: IO[str] | None = None
-
-    def __enter__(self) -> Self:
-        """Open for appending."""
-        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
-        self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
-        start = {"at": system_now().isoformat(), "kind": "start", "version": __version__, "host": platform.node()}
-        self._stream.write(json.dumps({**start, "pid": os.getpid()}) + "\n")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Close."""
-        if self._stream is not None:
-            self._stream.close()
-
-    def write(self, event: Event) -> None:
-        """Append an event. A full disk ends the log, not the run: the state file is what counts."""
-        row = {"at": event.at.isoformat(timespec="milliseconds"), "kind": event.kind, "take": event.take}
-        line = json.dumps({**row, "text": event.text, **event.data}, ensure_ascii=False, default=str)
-        assert self._stream is not None
-        with suppress(OSError, ValueError):
-            self._stream.write(line.replace(self._key.reveal(), "***") + "\n")
-            self._stream.flush()
-
-
-def _seen_prices(takes: Sequence[Take]) -> dict[PriceClass, int]:
-    """Return what the newest answer of each class held."""
-    seen: dict[PriceClass, int] = {}
-    for take in sorted(takes, key=lambda take: take.submitted_at.timestamp() if take.submitted_at else 0.0):
-        if take.credits_held is not None:
-            seen[take.order.price_class] = take.credits_held
-    return seen
 
 
 def _start_of_time(state: StateReader) -> datetime:

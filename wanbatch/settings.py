@@ -7,7 +7,7 @@ import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from wanbatch.errors import UsageInvalid
 from wanbatch.provider import Secret
@@ -96,6 +96,7 @@ def read_endpoint(raw: str) -> Endpoint:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
+        url = urlunsplit(parts._replace(netloc=parts.netloc.lower()))  # one spelling, as the state file compares it
     except ValueError as error:
         raise UsageInvalid(f"{BASE_URL_NAME} is no URL") from error
     if not host or parts.username is not None or parts.query or parts.fragment:

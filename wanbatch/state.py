@@ -18,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from wanbatch.disk import fsync_directory
+from wanbatch.disk import fsync_directory, make_folder
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import (
     Attempt,
@@ -192,24 +192,26 @@ class StateFile(StateReader):
         """Lock the output folder and open its state file, or begin one.
 
         Raises OutputLocked; StateInvalid where the file belongs to another batch, provider or sandbox, is damaged, or
-        is missing beside clips of ours (unless `fresh`); LocalFault where the folder cannot be written.
+        is missing or empty beside anything that a run leaves (unless `fresh`); LocalFault where the folder cannot be
+        written.
         """
         path = output / STATE_NAME
         try:
-            output.mkdir(parents=True, exist_ok=True, mode=0o700)
+            make_folder(output, mode=0o700)
             _refuse_foreign(path)
         except OSError as error:
             raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
         lock = OutputLock(output)
         lock.acquire()
         try:
-            created = not path.exists()
-            if created and not fresh:
-                _refuse_lost_state(output)
+            if not fresh and (not path.exists() or path.stat().st_size == 0):
+                _refuse_lost_state(output)  # before SQLite sees the file: it would drop a log that is left over
             with _foreign_errors(path):
                 connection = _connect(path, readonly=False)
                 state = cls(connection, path, lock)
-                if created or _is_empty(connection):
+                if _is_empty(connection):
+                    if not fresh:
+                        _refuse_lost_state(output)
                     state._begin(wanted)
             state._assert_same(wanted)
             state.check()
@@ -296,10 +298,13 @@ class StateFile(StateReader):
         if entry.fact is Fact.SUBMIT_STARTED:
             self._store("attempts", begin_attempt(take.take_id, entry))
             return
-        found = self._all(Attempt, "WHERE take_id = ? AND number = ?", take.take_id, take.attempts)
-        if found:
-            moved = advance_attempt(found[0], entry)
-            if moved != found[0]:
+        if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
+            key, value = "generation_id", entry.data["generation_id"]
+        else:
+            key, value = "number", take.attempts
+        for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
+            moved = advance_attempt(attempt, entry)
+            if moved != attempt:
                 self._store("attempts", moved)
 
     def _store(self, table: str, record: Any) -> None:
@@ -364,10 +369,23 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
+_TRACES = (f"{STATE_NAME}-wal", "run.log", "reports", "storyboard.html", ".sandbox")
+
+
 def _refuse_lost_state(output: Path) -> None:
-    # Clips without the record of what was paid for them: starting over would buy them all again.
-    if any((output / "clips").glob("*.mp4")):
-        raise StateInvalid(f"{output} holds clips but no {STATE_NAME}: restore it, or start over with --fresh")
+    # A run was here, and the record of what it paid for is gone: starting over would buy it all again.
+    found = next((name for name in _TRACES if _is_something(output / name)), None)
+    if found is None and any((output / "clips").glob("*")):
+        found = "clips"
+    if found is not None:
+        raise StateInvalid(
+            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record: restore it from a backup,"
+            " or start over, and pay again, with --fresh"
+        )
+
+
+def _is_something(path: Path) -> bool:
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
 
 
 def _is_empty(connection: sqlite3.Connection) -> bool:

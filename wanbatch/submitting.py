@@ -10,7 +10,7 @@ import hashlib
 from wanbatch.answers import REQUEST_ID
 from wanbatch.batch import Recipe
 from wanbatch.desk import Desk
-from wanbatch.errors import ExitCode
+from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import POLL_FIRST_S, backoff_s
 from wanbatch.pricing import usd_text
@@ -48,13 +48,13 @@ class Submitting:
         """Record the intent of a POST, durably, before any byte of it leaves; False where the budget forbids it."""
         desk, take = self._desk, self._desk.takes[take_id]
         board, fit = desk.board, desk.purse.fit(self._desk.takes[take_id])
+        if board.posts and (fit is Fit.ALONE or (fit is Fit.NO and desk.purse.uncosted)):
+            board.add_planned(take_id, first=True)
+            board.hold_submits_for_answer()  # what is out may tell its price
+            return False
         if fit is Fit.NO:
             board.add_planned(take_id, first=True)
             desk.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take))
-            return False
-        if fit is Fit.ALONE and board.posts:
-            board.add_planned(take_id, first=True)
-            board.hold_submits_for_answer()
             return False
         assert take.state is State.PLANNED, "one open attempt a take, at most"
         attempt = take.attempts if take.resend else take.attempts + 1
@@ -89,7 +89,7 @@ class Submitting:
         def on_accepted(generation_id: str) -> None:
             # The headers are in: the id is saved before the body, which may never come.
             if generation_id not in desk.owners:
-                desk.record(take_id, Fact.ACCEPTED, {"generation_id": generation_id})
+                self._record_accepted(take_id, generation_id)
 
         answer: SubmitAnswer | None = None
         try:
@@ -127,7 +127,7 @@ class Submitting:
             desk.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
             return
         if desk.takes[take_id].state is State.SUBMITTING:
-            desk.record(take_id, Fact.ACCEPTED, {"generation_id": answer.generation_id})
+            self._record_accepted(take_id, answer.generation_id)
         board.accepted(desk.clock.monotonic())
         if not answer.is_echoed and not self._was_echo_missed:
             self._was_echo_missed = True
@@ -142,6 +142,19 @@ class Submitting:
             desk.record(take_id, Fact.GENERATION_FAILED, {"error": answer.failed_message})
         else:
             board.add_poll(take_id, desk.clock.monotonic() + POLL_FIRST_S)
+
+    def _record_accepted(self, take_id: int, generation_id: str) -> None:
+        desk = self._desk
+        try:
+            desk.record(take_id, Fact.ACCEPTED, {"generation_id": generation_id})
+        except LocalFault:
+            # The disk no longer keeps what was just paid for: the user is the last place it can be saved.
+            desk.trouble(
+                ExitCode.LOCAL_FAULT,
+                f"{desk.takes[take_id].label} is paid as generation {generation_id} and could not be recorded:"
+                " write this id down",
+            )
+            raise
 
     def _note_price(self, take_id: int, answer: Accepted, *, is_first: bool) -> None:
         desk, take = self._desk, self._desk.takes[take_id]

@@ -26,8 +26,9 @@ from wanbatch.cli.screen import (
 from wanbatch.cli.values import DURATION, RATE, USD
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.previewing import Preview
 from wanbatch.pricing import CREDITS_PER_USD, credits_of_usd
-from wanbatch.session import OUTPUTS, Preview, RunOptions, RunResult, newest_output, session_of
+from wanbatch.session import OUTPUTS, RunOptions, RunResult, newest_output, session_of
 from wanbatch.standing import problems_of
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -148,7 +149,11 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, **flags: Any
 @_OUTPUT
 @_SANDBOX
 @_run_options
-@click.option("--fresh", is_flag=True, help="Begin anew although clips without a state file are there.")
+@click.option(
+    "--fresh",
+    is_flag=True,
+    help="Begin anew where the state file of an earlier run is lost; what it bought is bought again.",
+)
 @click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
 @click.pass_obj
 def run_command(options: Global, /, manifest: Path, **flags: Any) -> int:

@@ -1,0 +1,49 @@
+"""`run.log`: what happened in every run of an output folder, one JSON object a line."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from contextlib import suppress
+from pathlib import Path
+from typing import IO, Self
+
+from wanbatch import __version__
+from wanbatch.clock import system_now
+from wanbatch.desk import Event
+from wanbatch.provider import Secret
+
+LOG_NAME = "run.log"
+
+
+class RunLog:
+    """`run.log`, opened for appending: no secrets, readable by this user alone. A context manager."""
+
+    def __init__(self, path: Path, key: Secret) -> None:
+        self._path = path
+        self._key = json.dumps(key.reveal())[1:-1]
+        self._stream: IO[str] | None = None
+
+    def __enter__(self) -> Self:
+        """Open for appending."""
+        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
+        start = {"at": system_now().isoformat(), "kind": "start", "version": __version__, "host": platform.node()}
+        self._stream.write(json.dumps({**start, "pid": os.getpid()}) + "\n")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Close."""
+        if self._stream is not None:
+            with suppress(OSError):  # a full disk ends the log, not the run
+                self._stream.close()
+
+    def write(self, event: Event) -> None:
+        """Append an event. A full disk ends the log, not the run: the state file is what counts."""
+        row = {"at": event.at.isoformat(timespec="milliseconds"), "kind": event.kind, "take": event.take}
+        line = json.dumps({**row, "text": event.text, **event.data}, ensure_ascii=False, default=str)
+        assert self._stream is not None
+        with suppress(OSError, ValueError):
+            self._stream.write(line.replace(self._key, "***") + "\n")
+            self._stream.flush()
