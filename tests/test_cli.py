@@ -251,6 +251,39 @@ def _accepted() -> bool:
         return False
 
 
+def _held_batch() -> None:
+    rules = [{"on": "submit", "do": "drop_before", "nth": [2]}]
+    Path("lost.json").write_text(json.dumps(rules))
+    done = run(
+        "-q", "run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "lost.json", "--on-unknown", "hold"
+    )
+    assert done.returncode == 3, done.stderr
+
+
+def test_a_held_take_is_resolved_by_the_users_word() -> None:
+    _held_batch()
+    looked = run("reconcile")
+    assert (looked.returncode, "b_t1" in looked.stdout) == (3, True), looked.stderr
+    wrong = [run("resolve", "b_t1"), run("resolve", "x_t1", "--abandon"), run("resolve", "a_t1", "--abandon"),
+             run("resolve", "b_t1", "--resubmit"), run("resolve", "b_t1", "--adopt", "nobody-knows-it"),
+             run("resolve", "1", "2", "3", "--abandon")]  # fmt: skip
+    assert [each.returncode for each in wrong] == [2] * 6, [each.stderr for each in wrong]
+    assert "--yes" in wrong[3].stderr
+    done = run("--json", "resolve", "outputs/small", "b_t1", "--resubmit", "--yes")
+    assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "planned"), done.stderr
+    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+    assert run("reconcile").returncode == 0
+
+
+def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts() -> None:
+    _held_batch()
+    assert run("resolve", "b_t1", "--abandon").returncode == 0
+    told = json.loads(run("--json", "status").stdout)
+    assert (told["counts"], told["credits"]["committed"] > told["credits"]["charged"]) == (
+        {"verified": 1, "failed": 1}, True,
+    )  # fmt: skip
+
+
 def test_doctor_finds_this_machine_fit(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--json", "doctor", "--offline"]) == 0
     findings = json.loads(capsys.readouterr().out)

@@ -104,7 +104,8 @@ def test_an_unknown_model_orders_nothing_that_is_known() -> None:
 def test_only_listed_moves_can_happen(state: State, fact: Fact) -> None:
     data = {
         "attempt": 1, "request_id": "r", "recipe_json": "{}", "warning": "w", "by": "user", "generation_id": "g",
-        "number": 1, "credits_charged": 5,
+        "number": 1, "credits_charged": 5, "at": AT.isoformat(), "provider_at": AT.isoformat(), "error": "e",
+        "has_witness": True, "is_failed": False, "log_lag_s": 1.0,
     }  # fmt: skip
     take = take_of(shot(), state=state, generation_id="g", tries=1, sha256="f")
     if (state, fact) in TRANSITIONS:
@@ -120,7 +121,12 @@ def test_a_verified_take_never_changes_its_state() -> None:
 
 def test_a_queued_take_is_planned_again_only_after_a_proven_failure() -> None:
     ways = {(before, fact) for (before, fact), after in TRANSITIONS.items() if after is State.PLANNED}
-    assert {before for before, _ in ways} == {State.PLANNED, State.SUBMITTING, State.FAILED, *()} | {State.PLANNED}
+    assert {before for before, _ in ways} == {
+        State.PLANNED, State.SUBMITTING, State.FAILED, State.UNKNOWN, State.HELD,
+    }  # fmt: skip
+    assert {fact for before, fact in ways if before in (State.UNKNOWN, State.HELD)} == {
+        Fact.PRESUMED_ABSENT, Fact.RESUBMIT_ALLOWED,
+    }  # fmt: skip
 
 
 def test_a_held_take_without_an_id_is_not_looked_at_again() -> None:

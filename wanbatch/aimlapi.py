@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import json
 import logging
 import ssl
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Any, TypeVar
 from urllib.parse import urljoin, urlsplit
@@ -28,6 +30,8 @@ from wanbatch.answers import (
     AnswerInvalid,
     Head,
     read_charges,
+    read_log_page,
+    read_log_row,
     read_object,
     read_progress,
     read_submit,
@@ -37,13 +41,15 @@ from wanbatch.answers import (
 from wanbatch.batch import Recipe
 from wanbatch.clock import Clock
 from wanbatch.models import PriceClass
-from wanbatch.pacing import backoff_s
+from wanbatch.pacing import Bucket, backoff_s
 from wanbatch.pricing import Quote, listed_quote
 from wanbatch.provider import (
     Charge,
     FetchAnswer,
     Fetched,
     LinkDead,
+    LogRow,
+    LogScan,
     NoAnswer,
     NotSent,
     PollAnswer,
@@ -65,6 +71,11 @@ CLIP_CAP_BYTES = 512 * 1024 * 1024
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
 LEDGER_PAGES = 2_000
+LOG_LIMIT = 100
+LOGS_PER_MIN = 170.0  # the provider refuses more than 200
+LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
+SCAN_TRIES = 3
+SCAN_MARGIN = timedelta(seconds=2)
 CONNECTIONS = 8
 REDIRECTS = 5
 
@@ -91,6 +102,8 @@ class AimlApi:
         context = ssl.create_default_context()
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self._key = key
+        self._server_ahead = timedelta(0)
+        self._log_tokens = Bucket(LOGS_PER_MIN / 60, burst=10)
 
         def client(headers: Mapping[str, str], keepalive: int) -> httpx.AsyncClient:
             return httpx.AsyncClient(
@@ -179,6 +192,78 @@ class AimlApi:
             seen_cursors.add(cursor)
         return list(found.values())
 
+    async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
+        """Read the whole request log of our key since a time; never a part of it.
+
+        The window ends in the past, so that new rows do not move the pages; where the rows collected are not as many
+        as the log says there are, it moved all the same and is read again.
+        """
+        why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps moving")
+        for _ in range(SCAN_TRIES):
+            end = self._server_now() - SCAN_MARGIN
+            begin = min(max(since, end - LOG_WINDOW), end)
+            found = await self._scan(begin, end)
+            if isinstance(found, LogScan):
+                return found
+            if found is not None:
+                why = found
+                if found.trouble is not Trouble.TRANSIENT:
+                    break
+        return why
+
+    async def _scan(self, begin: datetime, end: datetime) -> LogScan | NoAnswer | None:
+        """Read the pages of one window; None where they do not add up."""
+        raw: dict[str, Mapping[str, Any]] = {}
+        total, offset = 0, 0
+        window = {"start": begin.isoformat(), "end": end.isoformat(), "limit": str(LOG_LIMIT)}
+        while True:
+            await self._pace_log()
+            answer = await self._read("/v2/logs", {**window, "offset": str(offset)}, LEDGER_CAP_BYTES)
+            if isinstance(answer, NoAnswer):
+                return answer
+            try:
+                page = read_log_page(read_object(answer))
+            except AnswerInvalid as error:
+                return NoAnswer(Trouble.TRANSIENT, str(error))
+            if offset and page.total != total:
+                return None
+            total, offset = page.total, offset + len(page.rows)
+            raw.update({json.dumps(row, sort_keys=True): row for row in page.rows})
+            if offset >= total or not page.rows:
+                break
+        if len(raw) != total:
+            return None
+        try:
+            told = [read_log_row(row) for row in raw.values()]
+        except AnswerInvalid as error:
+            return NoAnswer(Trouble.TRANSIENT, str(error))
+        return LogScan(
+            begin=begin,
+            end=end,
+            taken_at=self._server_now(),
+            rows=tuple(each for each in told if isinstance(each, LogRow)),
+            other_ids=frozenset(each for each in told if isinstance(each, str)),
+        )
+
+    async def _pace_log(self) -> None:
+        """Stay under the log's own limit, which all our runs with one key share."""
+        now = self._clock.monotonic()
+        ready = self._log_tokens.ready_at(now)
+        if ready > now:
+            await self._clock.sleep(ready - now)
+        self._log_tokens.take(self._clock.monotonic())
+
+    def _server_now(self) -> datetime:
+        """Return the provider's time as its last answer told it; ours before the first."""
+        return self._clock.now() + self._server_ahead
+
+    def _note_date(self, head: Head) -> None:
+        try:
+            told = parsedate_to_datetime(head.headers["date"])
+            self._server_ahead = told - self._clock.now()
+        except (KeyError, ValueError, TypeError, OverflowError):
+            return
+
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
         """Read the price list; a model that it does not answer for is left out."""
         quotes: dict[PriceClass, Quote] = {}
@@ -242,6 +327,7 @@ class AimlApi:
                 self._reads.stream("GET", self._endpoint.base_url + path, params=params) as response,
             ):
                 head, body = _head(response), await _capped(response, cap_bytes)
+                self._note_date(head)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return NoAnswer(Trouble.TRANSIENT, _reason(error))
         if not head.is_success:

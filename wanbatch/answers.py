@@ -19,6 +19,7 @@ from wanbatch.pricing import read_credits
 from wanbatch.provider import (
     Accepted,
     Charge,
+    LogRow,
     NoAnswer,
     PollAnswer,
     Progress,
@@ -275,6 +276,47 @@ def read_charges(fields: Mapping[str, Any]) -> tuple[list[Charge], str | None]:
     return charges, cursor if pages.get("has_more") is True and isinstance(cursor, str) and cursor else None
 
 
+@dataclass(frozen=True)
+class LogPage:
+    """One page of the request log: its rows as they came, and how many there are on all pages."""
+
+    rows: tuple[Mapping[str, Any], ...]
+    total: int
+
+
+def read_log_page(fields: Mapping[str, Any]) -> LogPage:
+    """Read one page of the request log. Raises AnswerInvalid: half a log would be no proof of anything."""
+    rows, pages = fields.get("data"), fields.get("pagination")
+    if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
+        raise AnswerInvalid("a log page without rows")
+    total = pages.get("total") if isinstance(pages, Mapping) else None
+    if isinstance(total, bool) or not isinstance(total, int) or total < 0:
+        raise AnswerInvalid("a log page without a total")
+    return LogPage(tuple(rows), total)
+
+
+def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
+    """Read a row with a client request id; for one without, return its inference id. Raises AnswerInvalid."""
+    generation_id = read_generation_id(row.get("inference_id"))
+    request_id = row.get("client_request_id")
+    if not isinstance(request_id, str):
+        return generation_id or ""
+    status, cost = row.get("status"), row.get("cost")
+    if status not in ("succeeded", "failed"):
+        raise AnswerInvalid(f"a log row of status {shown(status)}")
+    try:
+        at = datetime.fromisoformat(str(row.get("created")))
+    except ValueError as error:
+        raise AnswerInvalid("a log row without a time") from error
+    return LogRow(
+        request_id=request_id,
+        generation_id=generation_id,
+        is_good=status == "succeeded",
+        credits=read_credits(cost.get("credits")) if isinstance(cost, Mapping) else None,
+        at=at if at.tzinfo else at.replace(tzinfo=UTC),
+    )
+
+
 def _charge(row: object) -> Charge | None:
     if not isinstance(row, Mapping) or row.get("direction") != "CHARGE" or row.get("type") != "MODEL_USAGE":
         return None
@@ -286,4 +328,7 @@ def _charge(row: object) -> Charge | None:
         return None
     if reference is None or spent is None:
         return None
-    return Charge(reference, spent, at if at.tzinfo else at.replace(tzinfo=UTC))
+    model = row.get("model")
+    return Charge(
+        reference, spent, at if at.tzinfo else at.replace(tzinfo=UTC), model if isinstance(model, str) else ""
+    )

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -15,7 +15,8 @@ from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.models import PriceClass
 from wanbatch.pacing import Board, Durations, Rates
 from wanbatch.pricing import Quote
-from wanbatch.provider import Provider
+from wanbatch.proofs import OnUnknown
+from wanbatch.provider import LogRow, Provider
 from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
 
@@ -38,13 +39,18 @@ class Event:
 class RunSettings:
     """What a run is held to. Rates are per minute, the cap is in credits.
 
-    `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
+    `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
+    the default); `logged` are submits that run.log tells of. `after_verified` is called in a worker thread with each
+    verified take (poster, sidecar); its errors are only noted.
     """
 
     rates: Rates = field(default_factory=Rates)
     cap_credits: int | None = None
     quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
     key_fingerprint: str = ""
+    on_unknown: OnUnknown = OnUnknown.RECONCILE
+    unknown_grace: timedelta | None = None
+    logged: Sequence[LogRow] = ()
     limit: int | None = None
     is_selected: Callable[[Take], bool] = lambda _: True
     after_verified: Callable[[Take], None] = lambda _: None
@@ -121,11 +127,18 @@ class Desk:
         take = self.takes[take_id]
         reason = {"error": error, "needs_user": needs_user}
         if take.state is State.SUBMITTING:
-            self.record(take_id, Fact.ANSWER_LOST, {**reason, "needs_user": True}, Fact.HELD)
+            self.lose(take_id, error)
             return
         if take.state in (State.QUEUED, State.GENERATING):
             self.board.generation_ended()
         self.record(take_id, Fact.HELD, reason)
+
+    def lose(self, take_id: int, error: str) -> None:
+        """The answer of a submit is lost: it is looked up, or held at once where the user wants that."""
+        if self.settings.on_unknown is OnUnknown.HOLD:
+            self.record(take_id, Fact.ANSWER_LOST, {"error": error, "needs_user": True}, Fact.HELD)
+        else:
+            self.record(take_id, Fact.ANSWER_LOST, {"error": error})
 
     def note(self, text: str, take: str = "") -> None:
         """Tell the user something that is no fact about a take."""

@@ -48,6 +48,15 @@ class Fact(StrEnum):
     ACCEPTED = "accepted"  # the provider named a generation
     PRICED = "priced"  # the submit answer said what is held
     ANSWER_LOST = "answer_lost"  # sent, and nobody knows
+    SEARCHED = "searched"  # the provider's log was read whole, and settled nothing
+    ADOPTED = "adopted"  # a generation is this take's: by its exact request id, or by the user's word
+    FOUND_FAILED = "found_failed"  # proof P2
+    PRESUMED_ABSENT = "presumed_absent"  # proof P4, under the policy `resubmit`
+    RESUBMIT_ALLOWED = "resubmit_allowed"  # proof P5: the user's word
+    ABANDONED = "abandoned"  # the user gives it up; what it may have cost still counts
+    FOUND_UNRECORDED = "found_unrecorded"  # a submit of ours that this state file does not know
+    FOUND_LATE = "found_late"  # the generation of an earlier attempt, after the take went on without it
+    LOGGED = "logged"  # how late the provider's log showed it
     HELD = "held"  # the user's decision is needed
     LOOKED_AGAIN = "looked_again"  # a held generation is polled again
     NAMED_AGAIN = "named_again"  # a held clip that is whole on disk is given its name again
@@ -76,6 +85,14 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.SUBMITTING, _F.ACCEPTED): _S.QUEUED,
     (_S.SUBMITTING, _F.ANSWER_LOST): _S.UNKNOWN,
     (_S.UNKNOWN, _F.HELD): _S.HELD,
+    (_S.UNKNOWN, _F.SEARCHED): _S.UNKNOWN,
+    (_S.HELD, _F.SEARCHED): _S.HELD,
+    (_S.UNKNOWN, _F.PRESUMED_ABSENT): _S.PLANNED,
+    **{(state, _F.ADOPTED): _S.QUEUED for state in (_S.UNKNOWN, _S.HELD)},
+    **{(state, _F.FOUND_FAILED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
+    **{(state, _F.RESUBMIT_ALLOWED): _S.PLANNED for state in (_S.UNKNOWN, _S.HELD)},
+    **{(state, _F.ABANDONED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
+    **{(state, _F.FOUND_UNRECORDED): _S.HELD for state in (*_RUNNING, _S.PLANNED, _S.UNKNOWN, _S.HELD, _S.FAILED)},
     (_S.HELD, _F.LOOKED_AGAIN): _S.QUEUED,
     (_S.HELD, _F.NAMED_AGAIN): _S.DOWNLOADED,
     (_S.QUEUED, _F.GENERATION_STARTED): _S.GENERATING,
@@ -90,7 +107,11 @@ _MOVES: dict[tuple[State, Fact], State] = {
     **{(state, _F.COMPLETED): _S.COMPLETED for state in _RUNNING},
     **{(state, _F.GENERATION_FAILED): _S.FAILED for state in _RUNNING},
     **{(state, _F.HELD): _S.HELD for state in _RUNNING},
-    **{(state, fact): state for state in _EVERY for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED, _F.CHARGED)},
+    **{
+        (state, fact): state
+        for state in _EVERY
+        for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.LOGGED)
+    },
 }
 TRANSITIONS: Mapping[tuple[State, Fact], State] = MappingProxyType(_MOVES)
 
@@ -118,7 +139,9 @@ class Take:
     Times are UTC. Credits are whole; None means unknown. `attempts` counts request ids used, `tries` those that count
     against the user's limit (not 429s, not what never left this machine). `recipe_json` is the canonical body.
     `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the last one's
-    is in it. `needs_user` marks a held take that looking again cannot settle.
+    is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
+    `needs_user` marks a held take that looking again cannot settle. `first_searched_at` and `last_searched_at` are the
+    provider's time; `witnessed` counts the looks that showed a later submit of ours and not this one.
     """
 
     take_id: int
@@ -137,6 +160,7 @@ class Take:
     credits_held: int | None = None
     credits_charged: int | None = None
     is_charge_seen: bool = False
+    credits_at_risk: int | None = 0
     submitted_at: datetime | None = None
     accepted_at: datetime | None = None
     started_at: datetime | None = None
@@ -146,6 +170,12 @@ class Take:
     verified_at: datetime | None = None
     download_s: float | None = None
     dead_links: int = 0
+    searches: int = 0
+    witnessed: int = 0
+    is_failure_seen: bool = False
+    first_searched_at: datetime | None = None
+    last_searched_at: datetime | None = None
+    log_lag_s: float | None = None
     needs_user: bool = False
     file: str | None = None
     sha256: str | None = None
@@ -185,17 +215,28 @@ class Take:
         return self.generation_id is not None and not self.needs_user
 
     @property
+    def can_be_searched(self) -> bool:
+        """Say whether the provider's log may tell what became of its submit."""
+        return self.state in (State.UNKNOWN, State.HELD) and self.generation_id is None and self.request_id is not None
+
+    @property
     def credits_committed(self) -> int | None:
         """Credits that count as spent already: what was charged, and what the last attempt may still be charged.
 
         The latter is the larger of what was held and what was expected, until the ledger tells. None where something
         may be spent and nobody knows how much.
         """
-        charged = self.credits_charged or 0
-        if self.is_charge_seen or self.state in (State.PLANNED, State.FAILED):
-            return charged
-        known = [each for each in (self.credits_held, self.credits_estimated) if each is not None]
-        return charged + max(known) if known else None
+        open_credits = 0 if self.state in (State.PLANNED, State.FAILED) else self.credits_open
+        if open_credits is None or self.credits_at_risk is None:
+            return None
+        return (self.credits_charged or 0) + self.credits_at_risk + open_credits
+
+    @property
+    def credits_open(self) -> int | None:
+        """What the last attempt may still be charged: the larger of hold and estimate; None where neither is known."""
+        if self.is_charge_seen:
+            return 0
+        return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
 
 
 def _noted(*names: str) -> Callable[[Take, Entry], Take]:
@@ -225,6 +266,12 @@ def _submit_started(take: Take, entry: Entry) -> Take:
         completed_at=None,
         last_running_at=None,
         dead_links=0,
+        searches=0,
+        witnessed=0,
+        is_failure_seen=False,
+        first_searched_at=None,
+        last_searched_at=None,
+        log_lag_s=None,
         needs_user=False,
         error="",
     )
@@ -256,12 +303,60 @@ def _completed(take: Take, entry: Entry) -> Take:
     return replace(take, completed_at=entry.at, last_running_at=seen, error="")
 
 
+def _searched(take: Take, entry: Entry) -> Take:
+    at = datetime.fromisoformat(entry.data["provider_at"])
+    return replace(
+        take,
+        searches=take.searches + 1,
+        witnessed=take.witnessed + bool(entry.data["has_witness"]),
+        is_failure_seen=bool(entry.data["is_failed"]),
+        first_searched_at=take.first_searched_at or at,
+        last_searched_at=at,
+    )
+
+
+def _adopted(take: Take, entry: Entry) -> Take:
+    # When it was accepted stays unknown: nobody saw the answer.
+    return replace(_noted("generation_id", "credits_held")(take, entry), error="", needs_user=False)
+
+
+def _given_up(take: Take, entry: Entry) -> Take:
+    """The last attempt is over without proof: what it may cost stays counted."""
+    risk, more = take.credits_at_risk, take.credits_open
+    return replace(
+        take,
+        credits_at_risk=None if risk is None or more is None else risk + more,
+        tries=0 if entry.fact is Fact.RESUBMIT_ALLOWED else take.tries,
+        error=entry.data.get("error", ""),
+        needs_user=False,
+    )
+
+
+def _found_unrecorded(take: Take, entry: Entry) -> Take:
+    data = entry.data
+    return replace(
+        take,
+        attempts=max(take.attempts, data["attempt"]),
+        request_id=data["request_id"],
+        generation_id=None,
+        credits_held=data.get("credits_held"),
+        is_charge_seen=False,
+        resend=False,
+        submitted_at=datetime.fromisoformat(data["at"]),
+        needs_user=True,
+        error=data["error"],
+    )
+
+
 def _charged(take: Take, entry: Entry) -> Take:
     data = entry.data
     more = data.get("credits_more", data["credits_charged"])
     is_last = data.get("generation_id", take.generation_id) == take.generation_id
     return replace(
-        take, credits_charged=(take.credits_charged or 0) + more, is_charge_seen=take.is_charge_seen or is_last
+        take,
+        credits_charged=(take.credits_charged or 0) + more,
+        is_charge_seen=take.is_charge_seen or is_last,
+        credits_at_risk=data.get("credits_at_risk", take.credits_at_risk),
     )
 
 
@@ -281,6 +376,15 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.ACCEPTED: _dated("accepted_at", "generation_id", "credits_held"),
     Fact.PRICED: _noted("credits_held"),
     Fact.ANSWER_LOST: _noted("error"),
+    Fact.SEARCHED: _searched,
+    Fact.ADOPTED: _adopted,
+    Fact.FOUND_FAILED: _noted("error"),
+    Fact.PRESUMED_ABSENT: _given_up,
+    Fact.RESUBMIT_ALLOWED: _given_up,
+    Fact.ABANDONED: _given_up,
+    Fact.FOUND_UNRECORDED: _found_unrecorded,
+    Fact.FOUND_LATE: lambda take, _: take,
+    Fact.LOGGED: _noted("log_lag_s"),
     Fact.HELD: _noted("error", "needs_user"),
     Fact.LOOKED_AGAIN: lambda take, _: replace(take, error="", dead_links=0),
     Fact.NAMED_AGAIN: lambda take, _: replace(take, error=""),
@@ -341,6 +445,7 @@ class Outcome(StrEnum):
     TURNED_AWAY = "turned_away"
     REFUSED = "refused"
     LOST = "lost"
+    ABANDONED = "abandoned"
     FAILED = "failed"
     COMPLETED = "completed"
 
@@ -362,7 +467,15 @@ class Attempt:
     credits_estimated: int | None = None
     credits_held: int | None = None
     credits_charged: int | None = None
+    is_echoed: bool | None = None
     error: str = ""
+
+    @property
+    def credits_at_risk(self) -> int | None:
+        """What it may still be charged though its take went on without it: 0 where it cannot, None where unknown."""
+        if self.outcome not in (Outcome.LOST, Outcome.ABANDONED) or self.credits_charged is not None:
+            return 0
+        return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
 
 
 _ATTEMPT_ENDS: dict[Fact, Outcome] = {
@@ -371,6 +484,8 @@ _ATTEMPT_ENDS: dict[Fact, Outcome] = {
     Fact.REFUSED: Outcome.REFUSED,
     Fact.ANSWER_LOST: Outcome.LOST,
     Fact.GENERATION_FAILED: Outcome.FAILED,
+    Fact.FOUND_FAILED: Outcome.FAILED,
+    Fact.ABANDONED: Outcome.ABANDONED,
     Fact.COMPLETED: Outcome.COMPLETED,
 }
 
@@ -389,14 +504,33 @@ def begin_attempt(take_id: int, entry: Entry) -> Attempt:
     )
 
 
+def unrecorded_attempt(take_id: int, entry: Entry) -> Attempt:
+    """Make the attempt that a FOUND_UNRECORDED fact brings to light: all that is known is what the log told."""
+    data = entry.data
+    return Attempt(
+        take_id=take_id,
+        number=data["attempt"],
+        request_id=data["request_id"],
+        body_sha256="",
+        key_fingerprint=data["key_fingerprint"],
+        started_at=datetime.fromisoformat(data["at"]),
+        outcome=Outcome.LOST,
+        ended_at=entry.at,
+        credits_held=data.get("credits_held"),
+        error=data["error"],
+    )
+
+
 def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
     """Return the attempt as it is after a fact about its take."""
     noted = {
         name: entry.data[name]
-        for name in ("http_status", "generation_id", "credits_held", "credits_charged", "error")
+        for name in ("http_status", "generation_id", "credits_held", "credits_charged", "is_echoed", "error")
         if name in entry.data
     }
-    if entry.fact in (Fact.ACCEPTED, Fact.PRICED, Fact.CHARGED):
+    if entry.fact is Fact.ADOPTED:
+        return replace(attempt, **noted, outcome=Outcome.OPEN, ended_at=None)
+    if entry.fact in (Fact.ACCEPTED, Fact.PRICED, Fact.CHARGED, Fact.FOUND_LATE):
         return replace(attempt, **noted)
     if entry.fact in _ATTEMPT_ENDS:
         return replace(attempt, **noted, outcome=_ATTEMPT_ENDS[entry.fact], ended_at=entry.at)

@@ -156,6 +156,11 @@ class Download:
 
 
 @dataclass(frozen=True)
+class Search:
+    """Look lost answers up in the provider's log."""
+
+
+@dataclass(frozen=True)
 class Wait:
     """Nothing to do before `until` (monotonic seconds), or before something under way ends where that is None."""
 
@@ -167,7 +172,7 @@ class Done:
     """Nothing left to do or to wait for."""
 
 
-Step = Submit | Poll | Download | Wait | Done
+Step = Submit | Poll | Download | Search | Wait | Done
 
 
 @dataclass(frozen=True)
@@ -206,6 +211,9 @@ class Board:
         self._planned: deque[int] = deque()
         self._due: list[tuple[float, int]] = []
         self._downloads: deque[int] = deque()
+        self._search_due: float | None = None
+        self._is_searching = False
+        self._awaits_search = False
         self._polling: set[int] = set()
         self._downloading: set[int] = set()
 
@@ -222,6 +230,25 @@ class Board:
     def add_download(self, take_id: int, *, first: bool = False) -> None:
         """Queue a take for its download."""
         (self._downloads.appendleft if first else self._downloads.append)(take_id)
+
+    def drop_planned(self, take_id: int) -> None:
+        """Do not send a take after all."""
+        if take_id in self._planned:
+            self._planned.remove(take_id)
+
+    def add_search(self, due: float, *, before_submits: bool = False) -> None:
+        """Ask for a search at a time; with `before_submits` nothing is sent until one has ended well."""
+        self._search_due = due if self._search_due is None else min(due, self._search_due)
+        self._awaits_search = self._awaits_search or before_submits
+
+    @property
+    def waits_to_submit(self) -> bool:
+        """Say whether submits wait for a search."""
+        return self._awaits_search
+
+    def allow_submits(self) -> None:
+        """The search that submits waited for has told what it can."""
+        self._awaits_search = False
 
     @property
     def planned(self) -> tuple[int, ...]:
@@ -286,10 +313,20 @@ class Board:
         """A download is over."""
         self._downloading.discard(take_id)
 
+    def search_ended(self) -> None:
+        """A search has its answer."""
+        self._is_searching = False
+
+    @property
+    def waits_only_for_searches(self) -> bool:
+        """Nothing is left but lost answers that time may tell."""
+        has_work = not self.is_idle or self._due or self._downloads or self._may_submit()
+        return self._search_due is not None and not has_work
+
     @property
     def is_idle(self) -> bool:
         """Nothing is under way that could still change the board."""
-        return not (self.posts or self._polling or self._downloading)
+        return not (self.posts or self._polling or self._downloading or self._is_searching)
 
     @property
     def pace(self) -> tuple[int, float]:
@@ -319,16 +356,24 @@ class Board:
                 self._polling.add(take_id)
                 return Poll(take_id)
             times.append(ready)
+        return self._search_or_wait(now, times)
+
+    def _search_or_wait(self, now: float, times: list[float]) -> Step:
+        is_left_with_searches = self.is_idle and not self._due and not self._downloads
+        if self._search_due is not None and not self._is_searching:
+            if self._search_due <= now:
+                self._search_due, self._is_searching = None, True
+                return Search()
+            if self.is_submitting or not is_left_with_searches:  # a run that was stopped waits for no search
+                times.append(self._search_due)
         if times:
             return Wait(min(times))
-        if self.is_idle and not self._due and not self._downloads:
-            return Done()
-        return Wait(None)
+        return Done() if is_left_with_searches else Wait(None)
 
     def _may_submit(self) -> bool:
         if not self._planned or not self.is_submitting:
             return False
-        if self._awaits_answers:
+        if self._awaits_answers or self._awaits_search:
             return False
         if not self.has_canary_answer:
             return self.posts == 0  # the first POST of a run goes alone

@@ -98,7 +98,7 @@ class Polling:
         desk, take_id = self._desk, take.take_id
         last = self._asked_at.pop(take_id, None)
         self._queued_at.pop(take_id, None)
-        if take.completed_at is None:
+        if take.completed_at is None and take.accepted_at is not None:
             desk.durations.add(take.order.price_class, self._age_s(take))
         taken = desk.record(
             take_id, Fact.COMPLETED, {"last_running_at": last.isoformat(timespec="milliseconds") if last else None}
@@ -186,11 +186,22 @@ class Polling:
     def _charged(self, attempt: Attempt, spent: int) -> None:
         desk, take_id, before = self._desk, attempt.take_id, attempt.credits_charged or 0
         data = {"generation_id": attempt.generation_id, "credits_charged": spent, "credits_more": spent - before}
+        if attempt.credits_at_risk != 0:
+            data["credits_at_risk"] = self._at_risk_without(attempt)
         take = desk.record(take_id, Fact.CHARGED, data)
         if attempt.credits_charged is not None:
             self._warn(take_id, f"the ledger shows a second charge for {attempt.generation_id}: ask the provider")
         if attempt.number < take.attempts or take.state is State.FAILED:
             self._warn(take_id, "the provider failed it and charged it: ask its support")
+
+    def _at_risk_without(self, charged: Attempt) -> int | None:
+        risks = [
+            each.credits_at_risk
+            for each in self._desk.state.attempts_of(charged.take_id)
+            if each.number != charged.number
+        ]
+        known = [each for each in risks if each is not None]
+        return sum(known) if len(known) == len(risks) else None
 
     def _warn(self, take_id: int, warning: str) -> None:
         self._desk.record(take_id, Fact.WARNED, {"warning": warning})

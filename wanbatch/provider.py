@@ -180,6 +180,33 @@ class Charge:
     generation_id: str
     credits: int
     at: datetime
+    model: str = ""
+
+
+@dataclass(frozen=True)
+class LogRow:
+    """One row of the provider's request log. `generation_id` is its inference id; `credits` is None where unread."""
+
+    request_id: str
+    generation_id: str | None
+    is_good: bool
+    credits: int | None
+    at: datetime
+
+
+@dataclass(frozen=True)
+class LogScan:
+    """One complete reading of the request log of our key, all rows made between `begin` and `end`.
+
+    `taken_at` is the provider's own time. `rows` are those that carry a client request id, newest first; `other_ids`
+    are the inference ids of the rest.
+    """
+
+    begin: datetime
+    end: datetime
+    taken_at: datetime
+    rows: tuple[LogRow, ...]
+    other_ids: frozenset[str]
 
 
 class Provider(Protocol):
@@ -199,6 +226,10 @@ class Provider(Protocol):
 
     async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
         """Read the ledger's charges since a time."""
+        ...
+
+    async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
+        """Read the whole request log of our key since a time (at most 91 days); never a part of it."""
         ...
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:

@@ -6,15 +6,49 @@ import json
 import os
 import platform
 from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Self
 
 from wanbatch import __version__
 from wanbatch.clock import system_now
 from wanbatch.desk import Event
-from wanbatch.provider import Secret
+from wanbatch.provider import LogRow, Secret
 
 LOG_NAME = "run.log"
+
+
+def requests_in(path: Path, nonce: str) -> list[LogRow]:
+    """Read which submits of a batch the log tells of, with their generations where it knows them; oldest first.
+
+    A line is written after the state file has recorded it, so whatever stands here and not there was lost there.
+    """
+    found: dict[str, LogRow] = {}
+    of_take: dict[str, str] = {}
+    try:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            for line in lines:
+                if '"submit_started"' in line or '"accepted"' in line or '"adopted"' in line:
+                    _note_request(line, f"wb1:{nonce}:", found, of_take)
+    except OSError:
+        return []
+    return list(found.values())
+
+
+def _note_request(line: str, prefix: str, found: dict[str, LogRow], of_take: dict[str, str]) -> None:
+    try:
+        event = json.loads(line)
+        at, take = datetime.fromisoformat(event["at"]), str(event["take"])
+        request_id, generation_id = event.get("request_id"), event.get("generation_id")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return
+    if isinstance(request_id, str) and request_id.startswith(prefix):
+        found[request_id] = LogRow(request_id, None, is_good=False, credits=None, at=at)
+        of_take[take] = request_id
+    elif isinstance(generation_id, str) and take in of_take:
+        request_id = of_take[take]
+        found[request_id] = replace(found[request_id], generation_id=generation_id)
 
 
 class RunLog:

@@ -12,13 +12,16 @@ from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, WanbatchError, most_urgent
 from wanbatch.fetching import Fetching
 from wanbatch.lifecycle import IN_FLIGHT_STATES, SETTLED_STATES, Fact, State, Take
-from wanbatch.pacing import Done, Download, Poll, Step, Submit, Wait, eta_s
+from wanbatch.pacing import Done, Download, Poll, Search, Step, Submit, Wait, eta_s
 from wanbatch.planning import submit_order
 from wanbatch.polling import Polling
+from wanbatch.proofs import OnUnknown
+from wanbatch.reconciling import Reconciling
 from wanbatch.submitting import Submitting, lost_text
 
-Work = Callable[[int], Coroutine[Any, Any, None]]
+Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 where no take is meant
 
+NO_TAKE = 0
 POST_GRACE_S = 30.0  # how long a stop waits for answers of POSTs that are out: each saves a generation id
 STOP_GRACE_S = 3.0
 LEDGER_WAIT_S = 180.0
@@ -49,12 +52,14 @@ class Runner:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._submitting = Submitting(desk)
+        self._reconciling = Reconciling(desk)
+        self._submitting = Submitting(desk, self._reconciling.lost)
         self._polling = Polling(desk)
         self._fetching = Fetching(desk, self._polling.take_link)
         self._post_grace_s = POST_GRACE_S
         self._posts: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
+        self._has_said_wait = False
 
     # --- signals
 
@@ -112,6 +117,7 @@ class Runner:
         ordinals = {row.shot_id: row.ordinal for row in desk.state.shots()}
         for take in submit_order(planned, ordinals)[: desk.settings.limit]:
             desk.board.add_planned(take.take_id)
+        self._reconciling.plan(is_resume=any(take.attempts for take in desk.takes.values()))
 
     def _is_due(self, take: Take) -> bool:
         return take.state is State.PLANNED and not take.superseded and self._desk.settings.is_selected(take)
@@ -119,8 +125,8 @@ class Runner:
     def _resume_take(self, take: Take, now: float) -> None:
         desk = self._desk
         if take.state is State.SUBMITTING:
-            desk.hold(take.take_id, lost_text(take, "the last run ended during the submit"), needs_user=True)
-        elif take.state is State.UNKNOWN:
+            desk.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
+        elif take.state is State.UNKNOWN and desk.settings.on_unknown is OnUnknown.HOLD:
             desk.hold(take.take_id, take.error, needs_user=True)
         elif take.state is State.HELD and take.can_be_looked_at and take.sha256 is not None:
             desk.record(take.take_id, Fact.NAMED_AGAIN)
@@ -145,10 +151,23 @@ class Runner:
             if isinstance(step, Done):
                 return
             if isinstance(step, Wait):
+                self._say_what_is_waited_for()
                 await self._wait(step.until)
             else:
                 self._start(step, group)
                 await asyncio.sleep(0)
+
+    def _say_what_is_waited_for(self) -> None:
+        desk = self._desk
+        if self._has_said_wait or not desk.board.waits_only_for_searches:
+            return
+        self._has_said_wait = True
+        lost = sum(take.state is State.UNKNOWN for take in desk.takes.values())
+        until = self._reconciling.until()
+        desk.note(
+            f"{lost} lost answers are looked up until {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here, and"
+            " the same command goes on"
+        )
 
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
         match step:
@@ -159,6 +178,8 @@ class Runner:
                 self._spawn(group, self._others, take_id, self._polling.poll)
             case Download(take_id):
                 self._spawn(group, self._others, take_id, self._fetching.fetch)
+            case Search():
+                self._spawn(group, self._others, NO_TAKE, lambda _: self._reconciling.search())
 
     def _spawn(self, group: asyncio.TaskGroup, kind: set[asyncio.Task[None]], take_id: int, work: Work) -> None:
         task = group.create_task(self._guarded(take_id, work))
@@ -174,12 +195,18 @@ class Runner:
         except WanbatchError as error:
             desk.halt(error.exit_code, str(error))
         except OSError as error:
-            desk.halt(ExitCode.LOCAL_FAULT, f"{desk.takes[take_id].label}: {error}")
+            desk.halt(ExitCode.LOCAL_FAULT, f"{self._name(take_id)}: {error}")
         except Exception as error:  # noqa: BLE001  a fault of ours in one take must not cost the others
-            label = desk.takes[take_id].label
-            desk.trouble(ExitCode.LOCAL_FAULT, f"{label}: internal error: {type(error).__name__}: {error}")
+            text = f"{self._name(take_id)}: internal error: {type(error).__name__}: {error}"
+            if take_id == NO_TAKE:
+                desk.stop_submitting(ExitCode.LOCAL_FAULT, text)
+                return
+            desk.trouble(ExitCode.LOCAL_FAULT, text)
             with suppress(WanbatchError):
                 desk.hold(take_id, f"internal error: {type(error).__name__}. The next run looks again")
+
+    def _name(self, take_id: int) -> str:
+        return "the search for lost answers" if take_id == NO_TAKE else self._desk.takes[take_id].label
 
     async def _wait(self, until: float | None) -> None:
         desk = self._desk
@@ -279,5 +306,5 @@ def _is_unfinished(take: Take, is_selected: Callable[[Take], bool]) -> bool:
     if take.state is State.PLANNED:
         return not take.superseded and is_selected(take)
     if take.state is State.HELD:
-        return take.can_be_looked_at
+        return take.can_be_looked_at or take.can_be_searched
     return take.state not in SETTLED_STATES or awaits_charge(take)

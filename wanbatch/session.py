@@ -8,7 +8,7 @@ import signal
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -27,10 +27,12 @@ from wanbatch.pacing import Rates
 from wanbatch.planning import Plan, is_selected, make_plan
 from wanbatch.previewing import Ground, Preview
 from wanbatch.pricing import Quote, best_quote, estimate
+from wanbatch.proofs import OnUnknown
 from wanbatch.provider import Provider, Secret
-from wanbatch.runlog import LOG_NAME, RunLog
+from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner, Standing, is_finished
 from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, fingerprint, load_settings, read_endpoint
+from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry
 from wanbatch.tables import Identity, Run, new_identity
 
@@ -41,6 +43,7 @@ OUTPUTS = "outputs"
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
 TERMINATE_GRACE_S = 10.0
 PREVIEW_LIMIT_S = 10.0
+SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 SANDBOX_SPEED = 60.0  # a clip in 3.5 s
 
 
@@ -58,6 +61,8 @@ class RunOptions:
     only: tuple[str, ...] = ()
     limit: int | None = None
     limits: Limits = field(default_factory=Limits)
+    on_unknown: OnUnknown = OnUnknown.RECONCILE
+    unknown_grace_s: float | None = None
     deadline_s: float | None = None
     fresh: bool = False
     makes_report: bool = True
@@ -195,17 +200,52 @@ class Session:
         """Fetch the clips of these verified takes again; never submits. Says which cannot be had."""
         from wanbatch.verifying import refetch
 
+        async with self._desk_of(output) as desk:
+            desk.load()
+            for take_id in take_ids:
+                take = desk.takes[take_id]
+                why = await refetch(output, take, desk.provider)
+                self._watch.notice(f"{take.label}: {why or 'fetched again'}")
+
+    async def reconcile(self, output: Path) -> Reconciled:
+        """Look up lost answers once and compare with the ledger; sends nothing paid."""
+        async with self._desk_of(output) as desk:
+            return await reconcile(desk)
+
+    async def resolve(
+        self, output: Path, label: str, word: tuple[Decision, str | None], confirm: Callable[[Take], bool]
+    ) -> Take | None:
+        """Record the user's word on a held take; None where `confirm` says no. Raises UsageInvalid."""
+        async with self._desk_of(output) as desk:
+            desk.load()
+            take = take_to_resolve(desk, label)
+            return await resolve(desk, take, *word) if confirm(take) else None
+
+    @asynccontextmanager
+    async def _desk_of(self, output: Path) -> AsyncIterator[Desk]:
+        """Open an output folder for work beside a run."""
         with StateReader.open(output) as reader:
             identity = reader.identity()
         self._assert_same_provider(identity)
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
-            async with self._provider(state) as (provider, _):
-                for take_id in take_ids:
-                    take = state.take(take_id)
-                    why = await refetch(output, take, provider)
-                    self._watch.notice(f"{take.label}: {why or 'fetched again'}")
+            async with self._provider(state) as (provider, clock):
+                settings = RunSettings(
+                    key_fingerprint=fingerprint(self._key()),
+                    on_unknown=self._options.on_unknown,
+                    unknown_grace=self._grace(),
+                    logged=requests_in(output / LOG_NAME, identity.nonce),
+                )
+                desk = Desk(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
+                with RunLog(output / LOG_NAME, self._key()) as log:
+                    desk.observer = self._observer(log)
+                    yield desk
+
+    def _grace(self) -> timedelta | None:
+        if self._options.unknown_grace_s is not None:
+            return timedelta(seconds=self._options.unknown_grace_s)
+        return SANDBOX_GRACE if self._is_embedded else None
 
     def _is_retried(self, take: Take, reason: str | None) -> bool:
         if take.state is not State.FAILED or take.superseded or not self._is_wanted(take):
@@ -261,6 +301,9 @@ class Session:
                 cap_credits=cap,
                 quotes=preview.quotes,
                 key_fingerprint=fingerprint(self._key()),
+                on_unknown=self._options.on_unknown,
+                unknown_grace=self._grace(),
+                logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
                 limit=self._options.limit,
                 is_selected=self._is_wanted,
                 after_verified=_Keepsake(state.output),

@@ -106,9 +106,16 @@ def problems_in(takes: Sequence[Take]) -> tuple[Problem, ...]:
             todo = "It was charged all the same: ask the provider" if paid else "`wanbatch retry` tries again"
             found.append(Problem(take.label, "failed", take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
-            todo = "It is never bought again by itself" if take.needs_user else ""
-            found.append(Problem(take.label, "held", take.error, todo))
+            is_searched = take.state is State.UNKNOWN
+            todo = "It is looked up in the provider's log by the next run" if is_searched else _held_todo(take)
+            found.append(Problem(take.label, take.state.value, take.error, todo))
     return tuple(found)
+
+
+def _held_todo(take: Take) -> str:
+    if not take.needs_user:
+        return ""
+    return f"It is never bought again by itself: `wanbatch resolve {take.label}` with --adopt, --resubmit or --abandon"
 
 
 def problems_of(output: Path, limit: int) -> list[str]:

@@ -13,7 +13,7 @@ import sqlite3
 import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
@@ -24,12 +24,14 @@ from wanbatch.lifecycle import (
     Attempt,
     Entry,
     Fact,
+    Outcome,
     Take,
     advance,
     advance_attempt,
     begin_attempt,
     fold,
     planned_take,
+    unrecorded_attempt,
 )
 from wanbatch.lock import OutputLock
 from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede
@@ -281,9 +283,9 @@ class StateFile(StateReader):
         take = self.take(take_id)
         with self._transaction():
             for entry in entries:
-                take = advance(take, entry)
+                before, take = take, advance(take, entry)
                 self._append(take_id, entry)
-                self._follow_attempt(take, entry)
+                self._follow_attempt(before, take, entry)
             self._store("takes", take)
         return take
 
@@ -294,18 +296,28 @@ class StateFile(StateReader):
             (take_id, entry.fact.value, at, data, row_crc(take_id, entry.fact.value, at, data)),
         )
 
-    def _follow_attempt(self, take: Take, entry: Entry) -> None:
+    def _follow_attempt(self, before: Take, take: Take, entry: Entry) -> None:
         if entry.fact is Fact.SUBMIT_STARTED:
             self._store("attempts", begin_attempt(take.take_id, entry))
             return
+        key, value = "number", take.attempts
         if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
             key, value = "generation_id", entry.data["generation_id"]
-        else:
-            key, value = "number", take.attempts
+        elif entry.fact is Fact.FOUND_LATE:
+            value = entry.data["attempt"]
+        elif entry.fact is Fact.FOUND_UNRECORDED:
+            self._end_attempt(before, entry)
+            self._store("attempts", unrecorded_attempt(take.take_id, entry))
+            return
         for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
             moved = advance_attempt(attempt, entry)
             if moved != attempt:
                 self._store("attempts", moved)
+
+    def _end_attempt(self, take: Take, entry: Entry) -> None:
+        # A later submit of ours exists, so there was proof that this one made nothing.
+        for attempt in self._all(Attempt, "WHERE take_id = ? AND outcome = 'open'", take.take_id):
+            self._store("attempts", replace(attempt, outcome=Outcome.FAILED, ended_at=entry.at))
 
     def _store(self, table: str, record: Any) -> None:
         columns = [name for name, _ in columns_of(type(record))]

@@ -6,6 +6,7 @@ Whatever is not proof that nothing was made leaves the take held: a clip is neve
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 
 from wanbatch.answers import REQUEST_ID
 from wanbatch.batch import Recipe
@@ -38,8 +39,9 @@ def request_id_of(nonce: str, recipe: Recipe, take_id: int, attempt: int) -> str
 class Submitting:
     """Sends what the board says, and reads the answers."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, on_lost: Callable[[], None]) -> None:
         self._desk = desk
+        self._on_lost = on_lost
         self._lost_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._was_echo_missed = False
@@ -161,10 +163,11 @@ class Submitting:
         if answer.credits_note is not None:
             desk.record(take_id, Fact.WARNED, {"warning": answer.credits_note})
         if answer.credits_held is None:
+            desk.record(take_id, Fact.PRICED, {"is_echoed": answer.is_echoed})
             if is_first:
                 desk.note("the provider does not say what a submit costs; the ledger will")
             return
-        desk.record(take_id, Fact.PRICED, {"credits_held": answer.credits_held})
+        desk.record(take_id, Fact.PRICED, {"is_echoed": answer.is_echoed, "credits_held": answer.credits_held})
         expected = desk.purse.price_of(take)
         if desk.purse.learn(take, answer.credits_held):
             desk.stop_submitting(
@@ -217,7 +220,8 @@ class Submitting:
         if take.state is State.QUEUED:  # the headers had told the id; only the rest was lost
             desk.board.add_poll(take_id, desk.clock.monotonic() + POLL_FIRST_S)
             return
-        desk.hold(take_id, lost_text(take, answer.message), needs_user=True)
+        desk.lose(take_id, lost_text(take, answer.message))
+        self._on_lost()
         if answer.retry_after_s is not None:
             desk.board.pause_submits(desk.clock.monotonic() + answer.retry_after_s)
         self._lost_in_a_row += 1
@@ -232,6 +236,6 @@ class Submitting:
 def lost_text(take: Take, reason: str) -> str:
     """Say what is known of a take whose answer was lost, and where to look."""
     return (
-        f"sent, and the answer was lost ({reason}): it may have been charged. Look for client request id"
-        f" {take.request_id} in the provider's request log"
+        f"sent, and the answer was lost ({reason}): it may have been charged. Its client request id in the provider's"
+        f" request log is {take.request_id}"
     )

@@ -23,6 +23,8 @@ _COMMANDS = {
     "demo": ("running", "Make the quick-start clips on the sandbox, without a key."),
     "status": ("looking", "Show how a batch stands, also while it runs."),
     "retry": ("running", "Run failed takes again."),
+    "reconcile": ("settling", "Look up lost answers; compare with the provider's ledger."),
+    "resolve": ("settling", "Decide what becomes of a take that is held."),
     "report": ("looking", "Rebuild the reports from the state file."),
     "open": ("looking", "Open the storyboard page."),
     "verify": ("looking", "Compare the clips with their recorded hashes."),

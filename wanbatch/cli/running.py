@@ -28,6 +28,7 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.previewing import Preview
 from wanbatch.pricing import CREDITS_PER_USD, credits_of_usd
+from wanbatch.proofs import OnUnknown
 from wanbatch.session import OUTPUTS, RunOptions, RunResult, newest_output, session_of
 from wanbatch.standing import problems_of
 
@@ -47,6 +48,13 @@ _RUN_OPTIONS = (
     click.option("--poll-rate", type=RATE, help="Polls, such as 600/min.  [default: 600/min]"),
     click.option("--downloads", type=_AT_LEAST_ONE, help="Downloads at once.  [default: 4]"),
     click.option("--max-attempts", type=_AT_LEAST_ONE, help="Paid tries a take, at most.  [default: 2]"),
+    click.option(
+        "--on-unknown",
+        type=click.Choice(["reconcile", "resubmit", "hold"]),
+        help="When an answer is lost: look it up; also send again what left no trace; or ask at once."
+        "  [default: reconcile]",
+    ),
+    click.option("--unknown-grace", type=DURATION, help="How long after a submit its log row would have to show."),
     click.option("--deadline", type=DURATION, help="Send nothing after this long; finish what runs."),
     click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Sandbox only: times faster than real."),
     click.option("--no-report", is_flag=True, help="Write no reports at the end."),
@@ -73,6 +81,8 @@ class _Asked:
     poll_rate: float | None = None
     downloads: int | None = None
     max_attempts: int | None = None
+    on_unknown: str | None = None
+    unknown_grace: float | None = None
     deadline: float | None = None
     speed: float | None = None
     no_report: bool = False
@@ -99,6 +109,8 @@ class _Asked:
             only=self.only,
             limit=self.limit,
             limits=Limits(self.submit_rate, self.in_flight, self.poll_rate, self.downloads, self.max_attempts),
+            on_unknown=OnUnknown(self.on_unknown or OnUnknown.RECONCILE),
+            unknown_grace_s=self.unknown_grace,
             deadline_s=self.deadline,
             fresh=self.fresh,
             makes_report=not self.no_report,

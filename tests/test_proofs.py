@@ -1,0 +1,217 @@
+"""What log and ledger prove about a submit whose answer was lost: every condition, one at a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from wanbatch.batch import DEFAULT_MODEL, Shot
+from wanbatch.lifecycle import Attempt, Outcome, State, Take
+from wanbatch.proofs import (
+    Absent,
+    Adopt,
+    Contradiction,
+    Evidence,
+    Failed,
+    default_grace,
+    find,
+    lag_samples,
+    patience_ends,
+    take_and_attempt,
+    unrecorded,
+)
+from wanbatch.provider import Charge, LogRow, LogScan
+
+AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
+NOW = AT + timedelta(hours=30)
+GRACE = timedelta(hours=2)
+RECIPE = Shot("a", 0, {"model": DEFAULT_MODEL, "prompt": "p"}).recipes[0]
+
+
+def attempt(number: int, *, take_id: int = 1, minutes: float = 0, **more: Any) -> Attempt:
+    started_at = AT + timedelta(minutes=minutes)
+    fields = {"request_id": f"wb1:n:r:{take_id}.{number}", "body_sha256": "b", "key_fingerprint": "k"} | more
+    return Attempt(take_id=take_id, number=number, started_at=started_at, **fields)
+
+
+LOST = attempt(1, outcome=Outcome.LOST)
+EARLIER = attempt(1, take_id=2, minutes=-60, generation_id="e")
+LATER = attempt(1, take_id=3, minutes=60, generation_id="l")
+UNKNOWN = Take(
+    1, "a", 1, RECIPE.canonical, state=State.UNKNOWN, attempts=1, request_id=LOST.request_id, searches=3, witnessed=2,
+    first_searched_at=AT + timedelta(minutes=1), last_searched_at=NOW - timedelta(minutes=10),
+)  # fmt: skip
+
+
+def row(of: Attempt, generation_id: str | None = "g", *, is_good: bool = True, cost: int | None = 5) -> LogRow:
+    return LogRow(of.request_id, generation_id, is_good, cost, of.started_at)
+
+
+def evidence(*rows: LogRow, **more: Any) -> Evidence:
+    scan = LogScan(AT - timedelta(days=1), NOW, NOW, rows, frozenset({"other"}))
+    fields = {
+        "scan": scan, "charges": (), "attempts": (EARLIER, LOST, LATER), "key_fingerprint": "k", "is_echoed": True,
+        "lags_s": (), "grace": GRACE,
+    }  # fmt: skip
+    return Evidence(**{**fields, **more})
+
+
+SEEN = (row(EARLIER, "e"), row(LATER, "l"))
+
+
+def test_a_row_with_exactly_our_request_id_is_adopted_and_no_other() -> None:
+    near = replace(row(LOST, "x"), request_id=LOST.request_id + "0")
+    assert find(UNKNOWN, LOST, evidence(*SEEN, near, row(LOST, "g"))) == Adopt("g", 5)
+    assert isinstance(find(UNKNOWN, LOST, evidence(*SEEN, near)), Absent)
+
+
+def test_two_rows_of_one_generation_are_one_and_of_two_are_double() -> None:
+    late = replace(row(LOST, "h"), at=AT + timedelta(hours=1))
+    assert find(UNKNOWN, LOST, evidence(row(LOST, "g"), row(LOST, "g"))) == Adopt("g", 5)
+    assert find(UNKNOWN, LOST, evidence(late, row(LOST, "g"))) == Adopt("g", 5, ("h",))
+    assert find(UNKNOWN, LOST, evidence(row(LOST, "g"), row(LOST, "f", is_good=False, cost=0))) == Adopt("g", 5)
+
+
+def test_a_cost_of_0_or_none_in_the_log_is_unknown() -> None:
+    assert find(UNKNOWN, LOST, evidence(row(LOST, "g", cost=0))) == Adopt("g", None)
+
+
+def test_a_success_without_an_id_is_for_a_person() -> None:
+    assert isinstance(find(UNKNOWN, LOST, evidence(row(LOST, None))), Contradiction)
+
+
+FAILED = row(LOST, "g", is_good=False, cost=0)
+
+
+@pytest.mark.parametrize(
+    ("take", "is_proof"),
+    [
+        (UNKNOWN, False),
+        (replace(UNKNOWN, is_failure_seen=True), True),
+        (replace(UNKNOWN, is_failure_seen=True, last_searched_at=NOW - timedelta(minutes=9)), False),
+        (replace(UNKNOWN, is_failure_seen=True, last_searched_at=None), False),
+    ],
+    ids=["first look", "second look", "too soon", "never looked"],
+)
+def test_a_failure_is_proof_when_seen_twice(take: Take, is_proof: bool) -> None:
+    assert find(take, LOST, evidence(FAILED)) == Failed("g", is_proof)
+
+
+@pytest.mark.parametrize("cost", [1, None])
+def test_a_failure_with_a_cost_is_for_a_person(cost: int | None) -> None:
+    take = replace(UNKNOWN, is_failure_seen=True)
+    assert isinstance(find(take, LOST, evidence(replace(FAILED, credits=cost))), Contradiction)
+
+
+def test_a_failure_that_the_ledger_charges_is_for_a_person() -> None:
+    take = replace(UNKNOWN, is_failure_seen=True)
+    found = find(take, LOST, evidence(FAILED, charges=(Charge("g", 5, AT),)))
+    assert isinstance(found, Contradiction)
+    assert "g" in found.why
+
+
+def test_nothing_at_all_is_proof_when_every_condition_holds() -> None:
+    assert find(UNKNOWN, LOST, evidence(*SEEN)) == Absent(is_proof=True)
+
+
+@pytest.mark.parametrize(
+    ("take", "lost", "more", "why"),
+    [
+        (replace(UNKNOWN, first_searched_at=None), LOST, {}, "may still appear"),
+        (replace(UNKNOWN, first_searched_at=NOW - GRACE + timedelta(seconds=1)), LOST, {}, "may still appear"),
+        (replace(UNKNOWN, first_searched_at=NOW - timedelta(hours=25)), LOST, {"grace": None}, "may still appear"),
+        (UNKNOWN, LOST, {"key_fingerprint": "another"}, "another key"),
+        (UNKNOWN, LOST, {"is_echoed": False}, "request ids back"),
+        (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, DEFAULT_MODEL),)}, "orphan"),
+        (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT),)}, "orphan"),
+        (replace(UNKNOWN, witnessed=0), LOST, {"grace": timedelta(hours=20)}, "no later submit"),
+        (replace(UNKNOWN, last_searched_at=NOW - timedelta(minutes=9)), LOST, {"grace": timedelta(hours=20)}, "no later"),
+    ],
+    ids=["no look", "grace", "default grace", "key", "echo", "orphan", "orphan of no model", "witness", "gap"],
+)  # fmt: skip
+def test_each_condition_of_absence_counts(take: Take, lost: Attempt, more: dict[str, Any], why: str) -> None:
+    found = find(take, lost, evidence(*SEEN, **more))
+    assert isinstance(found, Absent)
+    assert (found.is_proof, why in found.why) == (False, True), found
+
+
+@pytest.mark.parametrize(
+    "charge",
+    [
+        Charge("l", 5, AT, DEFAULT_MODEL),
+        Charge("other", 5, AT, DEFAULT_MODEL),
+        Charge("orphan", 5, AT, "another/model"),
+        Charge("orphan", 5, AT - timedelta(days=1), DEFAULT_MODEL),
+    ],
+    ids=["ours", "of another request", "another model", "long before"],
+)
+def test_a_charge_that_cannot_be_its_own_does_not_matter(charge: Charge) -> None:
+    assert find(UNKNOWN, LOST, evidence(*SEEN, charges=(charge,))) == Absent(is_proof=True)
+
+
+def test_a_witness_must_show_now_too() -> None:
+    found = find(UNKNOWN, LOST, evidence(row(EARLIER, "e"), grace=timedelta(hours=20)))
+    assert isinstance(found, Absent)
+    assert not found.is_proof
+
+
+@pytest.mark.parametrize(
+    ("rows", "grace_h", "is_proof"),
+    [((row(EARLIER, "e"),), 14, True), ((row(EARLIER, "e"),), 16, False), ((), 14, False)],
+    ids=["twice the grace", "less", "an earlier one missing"],
+)
+def test_without_a_later_submit_every_earlier_one_must_show_and_twice_the_grace_pass(
+    rows: tuple[LogRow, ...], grace_h: float, is_proof: bool
+) -> None:
+    take = replace(UNKNOWN, witnessed=0)
+    found = find(take, LOST, evidence(*rows, attempts=(EARLIER, LOST), grace=timedelta(hours=grace_h)))
+    assert isinstance(found, Absent)
+    assert found.is_proof is is_proof
+
+
+def test_the_grace_is_a_day_until_the_lag_is_known() -> None:
+    network_and_generation = timedelta(minutes=75)
+    assert default_grace([1.0] * 19) == network_and_generation + timedelta(hours=24)
+    assert default_grace([1.0] * 20) == network_and_generation + timedelta(hours=2)
+    assert default_grace([3600.0, *[1.0] * 19]) == network_and_generation + timedelta(hours=10)
+
+
+def test_patience_is_three_graces_from_the_first_look() -> None:
+    assert patience_ends(UNKNOWN, evidence()) == AT + timedelta(minutes=1) + 3 * GRACE
+    assert patience_ends(replace(UNKNOWN, first_searched_at=None), evidence()) is None
+
+
+def test_rows_with_our_nonce_that_the_state_does_not_know() -> None:
+    strange = [
+        LogRow("wb1:n:r:9.1", "s", True, 5, AT + timedelta(hours=2)),
+        LogRow("wb1:n:r:8.1", "t", True, 5, AT),
+        LogRow("wb1:other:r:9.1", "u", True, 5, AT),
+    ]
+    scan = replace(evidence(*SEEN).scan, rows=(*SEEN, *strange))
+    assert [each.generation_id for each in unrecorded(scan, "n", (EARLIER, LOST, LATER))] == ["t", "s"]
+
+
+@pytest.mark.parametrize(
+    ("request_id", "told"),
+    [("wb1:n:r:12.3", (12, 3)), ("wb1:n:r", None), ("wb1:n:r:x.1", None), ("wb1:n:r:1", None), ("a", None)],
+)
+def test_a_request_id_tells_take_and_attempt(request_id: str, told: tuple[int, int] | None) -> None:
+    assert take_and_attempt(request_id) == told
+
+
+def test_a_lag_is_measured_where_the_row_is_new() -> None:
+    ended = replace(UNKNOWN, take_id=3, state=State.VERIFIED, completed_at=NOW - timedelta(hours=1))
+    attempts, now = {3: LATER}, evidence(*SEEN).scan
+    before = replace(now, rows=(), taken_at=NOW - timedelta(minutes=10))
+    fresh = replace(ended, completed_at=NOW - timedelta(minutes=5))
+    assert lag_samples([ended], attempts, now, before) == {3: 3600.0}
+    assert lag_samples([ended], attempts, now, now) == {}  # it was there before
+    assert lag_samples([ended], attempts, now, None) == {}  # it may have been there for long
+    assert lag_samples([fresh], attempts, now, None) == {3: 300.0}
+    assert lag_samples([replace(fresh, log_lag_s=1.0)], attempts, now, None) == {}
+    assert lag_samples([replace(fresh, completed_at=None)], attempts, now, None) == {}
+    assert lag_samples([fresh], {}, now, None) == {}
+    assert lag_samples([fresh], attempts, replace(now, rows=()), None) == {}

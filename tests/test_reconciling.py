@@ -1,0 +1,380 @@
+"""What becomes of a submit whose answer was lost: found again, proven to have failed, sent again, or held by name."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.worlds import API, EPOCH, World, batch_of, jump
+from wanbatch.aimlapi import AimlApi
+from wanbatch.clock import LoopClock
+from wanbatch.desk import Event, RunSettings
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import State
+from wanbatch.proofs import OnUnknown
+from wanbatch.provider import LogScan, NoAnswer, Secret, Trouble
+from wanbatch.runlog import requests_in
+from wanbatch.runner import Runner
+from wanbatch.sandbox.faults import Rule
+from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.settings import Endpoint
+from wanbatch.state import StateReader
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+PRICE = 378_000
+RESUBMIT = RunSettings(on_unknown=OnUnknown.RESUBMIT)
+HOURS = 3600.0
+
+
+def states(world: World) -> list[str]:
+    return [take.shown_state for take in world.takes()]
+
+
+def charged_twice(world: World) -> list[str]:
+    """Takes with two charged submits, told from their request ids, by the provider's own books."""
+    seen: dict[str, int] = {}
+    for row in world.ledger():
+        if row["charged"]:
+            name = row["client_request_id"].split(":")[3].split(".")[0]
+            seen[name] = seen.get(name, 0) + 1
+    return [name for name, count in seen.items() if count > 1]
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        Rule("submit", "drop_after", nth=(1,)),
+        Rule("submit", "drop_after", nth=(2,)),
+        Rule("submit", "status_after", nth=(2,), code=500),
+        Rule("submit", "status_after", nth=(2,), code=504, has_envelope=False),
+        Rule("submit", "drop_after", nth=(1, 2)),
+    ],
+    ids=lambda rule: f"{rule.do}-{rule.nth}-{rule.code}",
+)
+@pytest.mark.parametrize("policy", [OnUnknown.RECONCILE, OnUnknown.RESUBMIT])
+def test_a_lost_answer_is_found_again_by_its_exact_request_id(tmp_path: Path, rule: Rule, policy: OnUnknown) -> None:
+    world = World(tmp_path / "out", rules=(rule,), settings=RunSettings(on_unknown=policy))
+    end = world.run(batch_of(4))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 4, 4)
+    assert sum(take.credits_charged or 0 for take in world.takes()) == 4 * PRICE
+
+
+def test_other_takes_go_on_while_one_is_looked_up(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),))
+    world.run(batch_of(4))
+    kinds = [(event.kind, event.take) for event in world.events]
+    assert kinds.index(("verified", "sh003_t1")) < kinds.index(("held", "sh001_t1"))
+    assert any("looked up until" in event.text for event in world.events)
+
+
+@pytest.mark.parametrize("do", ["drop_before", "status"])
+def test_what_left_no_trace_is_held_as_safe_to_send_again(tmp_path: Path, do: str) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", do, nth=(2,), code=500),))
+    end = world.run(batch_of(3))
+    take = world.takes()[1]
+    assert (end.exit_code, take.state, world.submits) == (ExitCode.DECISION_NEEDED, State.HELD, 2)
+    assert "looks safe" in take.error
+    assert take.first_searched_at is not None
+    assert take.last_searched_at is not None
+
+
+def test_what_left_no_trace_is_sent_again_where_the_user_said_so(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),), settings=RESUBMIT)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 3)
+    assert str(world.takes()[1].request_id).endswith(".2")
+    lost = next(event.at for event in world.events if event.kind == "answer_lost")
+    again = next(event.at for event in world.events if event.kind == "presumed_absent")
+    assert again - lost >= timedelta(hours=25)
+    assert world.takes()[1].credits_at_risk == PRICE  # presumed is not proven: what it may have cost stays counted
+
+
+def test_the_first_of_a_batch_has_no_witness_and_waits_for_one(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(1,)),), settings=RESUBMIT)
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held"], 0)
+    assert "cannot be known" in world.takes()[0].error
+
+
+@pytest.mark.parametrize("lag_h", [0.5, 6, 20])
+def test_a_late_log_leads_to_no_second_purchase(tmp_path: Path, lag_h: float) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "drop_after", nth=(2,)),),
+        settings=RESUBMIT,
+        options=SandboxOptions(log_lag_s=lag_h * HOURS),
+    )
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), charged_twice(world)) == (ExitCode.OK, ["verified"] * 3, [])
+
+
+def test_a_log_later_than_any_grace_is_found_out_and_named_double(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "drop_after", nth=(2,)),),
+        settings=RunSettings(on_unknown=OnUnknown.RESUBMIT, unknown_grace=timedelta(minutes=20)),
+        options=SandboxOptions(log_lag_s=0),
+    )
+    assert world.options.log_lag_s == 0
+
+    def delay(runner: Runner, event: Event) -> None:
+        # The row of the lost submit alone comes late: against all that was assumed.
+        if event.kind == "answer_lost":
+            assert world.account is not None
+            world.account._db.execute("UPDATE requests SET ends_at = ends_at + 90000 WHERE seq = 2")
+
+    world.observe = delay
+    world.run(batch_of(3))
+    assert world.submits == 4
+    world.observe = None
+    world.elapsed_s += 50 * HOURS
+    world.rules = ()
+    world.run(batch_of(4))
+    take = world.takes()[1]
+    assert charged_twice(world) == ["2"]
+    assert "DOUBLE" in take.warning
+    assert (take.credits_charged, take.credits_at_risk) == (2 * PRICE, 0)
+
+
+def test_a_held_take_is_looked_up_on_every_resume(tmp_path: Path) -> None:
+    hold = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2,)),), settings=hold)
+    assert world.run(batch_of(2)).exit_code is ExitCode.DECISION_NEEDED
+    assert world.run(batch_of(2)).exit_code is ExitCode.OK
+    assert (states(world), world.submits) == (["verified"] * 2, 2)
+
+
+def test_a_run_that_waits_may_be_left_and_goes_on(tmp_path: Path) -> None:
+    def leave(runner: Runner, event: Event) -> None:
+        if "looked up until" in event.text:
+            runner.drain()
+
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),), settings=RESUBMIT, observe=leave)
+    left = world.run(batch_of(3))
+    assert (left.exit_code, states(world)) == (ExitCode.INTERRUPTED, ["verified", "unknown", "verified"])
+    world.observe = None
+    assert world.run(batch_of(3)).exit_code is ExitCode.OK
+    assert world.submits == 3
+
+
+@pytest.mark.parametrize("after", ["submit_started", "accepted"])
+def test_a_state_file_older_than_the_truth_buys_nothing_twice(tmp_path: Path, after: str) -> None:
+    old = tmp_path / "old.sqlite"
+
+    def copy(runner: Runner, event: Event) -> None:
+        if event.kind == after and not old.exists():
+            import sqlite3
+
+            with sqlite3.connect(old) as target, sqlite3.connect(tmp_path / "out" / "state.sqlite") as source:
+                source.backup(target)
+            target.close()
+            source.close()
+
+    world = World(tmp_path / "out", observe=copy)
+    assert world.run(batch_of(4)).exit_code is ExitCode.OK
+    bought = world.submits
+    for path in (tmp_path / "out").glob("state.sqlite*"):
+        path.unlink()
+    shutil.copy(old, tmp_path / "out" / "state.sqlite")
+    (tmp_path / "out" / "state.sqlite").chmod(0o600)
+    world.observe = None
+    end = world.run(batch_of(4))
+    held = [take for take in world.takes() if take.state is State.HELD]
+    assert (end.exit_code, world.submits, len(held)) == (ExitCode.DECISION_NEEDED, bought, 3)
+    for take in held:
+        made = next(row for row in world.ledger() if row["client_request_id"] == take.request_id)
+        assert f"--adopt {made['inference_id']}" in take.error
+    assert world.run(batch_of(4)).exit_code is ExitCode.DECISION_NEEDED
+    assert world.submits == bought
+
+
+def test_run_log_tells_of_submits_that_the_state_file_lost(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    path.write_text(
+        '{"at": "2026-11-01T20:00:00+00:00", "kind": "submit_started", "take": "a_t1", "request_id": "wb1:n:r:1.1"}\n'
+        'half a line {"\n'
+        '{"at": "2026-11-01T20:00:01+00:00", "kind": "accepted", "take": "a_t1", "generation_id": "g"}\n'
+        '{"at": "2026-11-01T20:00:02+00:00", "kind": "submit_started", "take": "b_t1", "request_id": "wb1:other:r:2.1"}\n'
+        '{"at": "2026-11-01T20:00:02+00:00", "kind": "accepted", "take": "b_t1", "generation_id": "h"}\n'
+        '[1, "submit_started"]\n{"kind": "accepted", "at": "never", "take": 1}\n'
+    )
+    assert [(row.request_id, row.generation_id) for row in requests_in(path, "n")] == [("wb1:n:r:1.1", "g")]
+    assert requests_in(tmp_path / "none", "n") == []
+
+
+def test_a_submit_that_only_run_log_knows_is_held(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+
+    def stop(runner: Runner, event: Event) -> None:
+        if event.kind == "accepted":
+            runner.drain()
+
+    world.observe = stop
+    world.run(batch_of(2))
+    second = world.takes()[1]
+    with StateReader.open(tmp_path / "out") as reader:
+        nonce = reader.identity().nonce
+    (tmp_path / "run.log").write_text(
+        f'{{"at": "2026-11-01T20:00:00+00:00", "kind": "submit_started", "take": "{second.label}",'
+        f' "request_id": "wb1:{nonce}:{second.recipe.short_hash}:2.1"}}\n'
+    )
+    world.observe = None
+    world.settings = RunSettings(logged=requests_in(tmp_path / "run.log", nonce))
+    end = world.run(batch_of(2))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["verified", "held"], 1)
+    assert "run.log" in world.takes()[1].error
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "submits"),
+    [
+        (Rule("logs", "status", code=500), ExitCode.PROVIDER_UNREACHABLE, 1),
+        (Rule("logs", "html"), ExitCode.PROVIDER_UNREACHABLE, 1),
+        (Rule("logs", "drop_before"), ExitCode.PROVIDER_UNREACHABLE, 1),
+        (Rule("logs", "status", code=403, message="no"), ExitCode.OK, 3),
+        (Rule("logs", "status", nth=tuple(range(1, 8)), code=503), ExitCode.OK, 3),
+        (Rule("logs", "status", nth=(1, 2), code=429, retry_after="40"), ExitCode.OK, 3),
+        (Rule("logs", "truncate", nth=(1, 2)), ExitCode.OK, 3),
+        (Rule("logs", "empty", nth=(1, 2)), ExitCode.OK, 3),
+    ],
+    ids=lambda value: f"{value.do}-{value.code}-{len(value.nth)}" if isinstance(value, Rule) else "",
+)
+def test_a_resume_sends_nothing_before_the_log_was_read(
+    tmp_path: Path, rule: Rule, code: ExitCode, submits: int
+) -> None:
+    def stop(runner: Runner, event: Event) -> None:
+        if event.kind == "accepted":
+            runner.drain()
+
+    world = World(tmp_path / "out", rules=(rule,), observe=stop)
+    world.run(batch_of(3))
+    world.observe = None
+    end = world.run(batch_of(3))
+    assert (end.exit_code, world.submits) == (code, submits)
+
+
+def test_lags_of_our_own_rows_are_measured(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "drop_before", nth=(2,)),),
+        settings=RESUBMIT,
+        options=SandboxOptions(log_lag_s=200.0),
+    )
+    world.run(batch_of(3))
+    lags: list[Any] = [take.log_lag_s for take in world.takes()]
+    assert [lag is None or 200 <= lag <= 1000 for lag in lags] == [True] * 3
+    assert any(lag is not None for lag in lags)
+
+
+# --- reading the log
+
+
+def rows_of(count: int, start: int = 0) -> list[dict[str, Any]]:
+    return [
+        {
+            "created": "2026-11-01T20:00:00.000Z", "status": "succeeded", "model": "m",
+            "cost": {"usd": 0.1, "credits": 7}, "inference_id": f"g{number}",
+            "client_request_id": f"wb1:n:r:{number}.1" if number % 2 else None,
+        }
+        for number in range(start, start + count)
+    ]  # fmt: skip
+
+
+def scan(pages: Callable[[int, int], Any], now: datetime = EPOCH) -> tuple[Any, list[httpx.Request]]:
+    """Read a log whose page at an offset, in a reading of that number, is what `pages` makes of them."""
+    requests: list[httpx.Request] = []
+    readings = [0]
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        requests.append(request)
+        offset = int(request.url.params["offset"])
+        readings[0] += offset == 0
+        told = pages(readings[0], offset)
+        if isinstance(told, httpx.Response):
+            return httpx.Response(told.status_code, stream=httpx.ByteStream(told.content))
+        rows, total = told
+        body = {"data": rows, "pagination": {"limit": 100, "offset": offset, "total": total, "has_more": False}}
+        stream = httpx.ByteStream(json.dumps(body).encode())
+        return httpx.Response(200, stream=stream, headers={"date": "Sun, 01 Nov 2026 23:00:00 GMT"})
+
+    async def work() -> Any:
+        api = AimlApi(
+            Endpoint(API, is_loopback=True), Secret("k"), LoopClock(now), Random(1), httpx.MockTransport(answer)
+        )
+        try:
+            return await api.scan_log(now - timedelta(days=200))
+        finally:
+            await api.aclose()
+
+    return jump(work), requests
+
+
+def test_a_log_is_read_page_by_page_in_a_window_that_ends_in_the_past() -> None:
+    found, requests = scan(lambda _, offset: (rows_of(min(100, 250 - offset), offset), 250))
+    assert isinstance(found, LogScan)
+    assert (len(found.rows), len(found.other_ids)) == (125, 125)
+    assert [request.url.params["offset"] for request in requests] == ["0", "100", "200"]
+    begin, end = (datetime.fromisoformat(requests[0].url.params[name]) for name in ("start", "end"))
+    assert end == EPOCH - timedelta(seconds=2)
+    assert end - begin == timedelta(days=91)
+    assert found.taken_at == datetime(2026, 11, 1, 23, tzinfo=UTC)  # by the provider's clock, not by ours
+
+
+@pytest.mark.parametrize(
+    "pages",
+    [
+        lambda reading, offset: (rows_of(min(100, 150 - offset), offset), 150 + (offset > 0) * (reading == 1)),
+        lambda reading, offset: (rows_of(100, 0 if reading == 1 else offset)[: 150 - offset], 150),
+        lambda reading, offset: (rows_of(3), 3) if reading == 2 else (rows_of(2), 3),
+        lambda reading, offset: (rows_of(3), 3) if reading == 2 else (rows_of(2) + rows_of(1), 3),
+    ],
+    ids=["total moves", "a page twice", "too few", "a row twice"],
+)
+def test_a_log_that_moves_is_read_again(pages: Callable[[int, int], Any]) -> None:
+    found, requests = scan(pages)
+    assert isinstance(found, LogScan)
+    assert sum(request.url.params["offset"] == "0" for request in requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("pages", "trouble"),
+    [
+        (lambda reading, _: (rows_of(reading), 9), Trouble.TRANSIENT),
+        (lambda *_: (rows_of(2), -1), Trouble.TRANSIENT),
+        (lambda *_: (rows_of(2), True), Trouble.TRANSIENT),
+        (lambda *_: ("rows", 1), Trouble.TRANSIENT),
+        (lambda *_: ([{**rows_of(2)[1], "status": "running"}], 1), Trouble.TRANSIENT),
+        (lambda *_: ([{**rows_of(2)[1], "created": "yesterday"}], 1), Trouble.TRANSIENT),
+        (lambda *_: httpx.Response(200, text="<html>"), Trouble.TRANSIENT),
+        (lambda *_: httpx.Response(503), Trouble.TRANSIENT),
+        (lambda *_: httpx.Response(403, json={"message": "no", "statusCode": 403}), Trouble.KEY),
+        (lambda *_: httpx.Response(400, json={"message": "no", "statusCode": 400}), Trouble.INVALID),
+    ],
+    ids=["never adds up", "negative", "boolean", "no rows", "status", "time", "html", "503", "403", "400"],
+)
+def test_half_a_log_is_no_log(pages: Callable[[int, int], Any], trouble: Trouble) -> None:
+    found, requests = scan(pages)
+    assert isinstance(found, NoAnswer)
+    assert (found.trouble, len(requests) <= 30) == (trouble, True)
+
+
+def test_the_logs_own_limit_is_kept() -> None:
+    times: list[float] = []
+
+    def pages(_: int, offset: int) -> Any:
+        times.append(asyncio.get_running_loop().time())
+        return rows_of(1, offset), 300
+
+    found, _ = scan(pages)
+    assert isinstance(found, LogScan)
+    busiest = max(sum(begin <= each < begin + 60 for each in times) for begin in times)
+    assert (len(times), 150 <= busiest <= 180) == (300, True)

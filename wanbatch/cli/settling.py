@@ -1,0 +1,112 @@
+"""Commands that settle what a run could not: reconcile, resolve."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wanbatch.cli import Global
+from wanbatch.cli.screen import console_of, is_interactive, print_json
+from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.lifecycle import Take
+from wanbatch.pricing import usd_text
+from wanbatch.session import OUTPUTS, RunOptions, Watch, newest_output, session_of
+from wanbatch.settling import Decision, Reconciled
+
+_RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+
+
+@click.command(
+    "reconcile", epilog="\b\nExamples:\n  wanbatch reconcile\n  wanbatch --json reconcile outputs/dragon-pass"
+)
+@_RUN
+@click.pass_obj
+def reconcile_command(options: Global, /, run: Path | None) -> int:
+    """Look up submits of RUN whose answers were lost, and compare with the provider's ledger. Sends nothing paid."""
+    output = run if run is not None else newest_output(Path(OUTPUTS))
+    session = session_of(RunOptions(makes_report=False), _watch(options), options.env_file)
+    found = asyncio.run(session.reconcile(output))
+    if options.is_json:
+        print_json({"output": str(output), **asdict(found)})
+    else:
+        for line in _lines(found):
+            console_of(options).print(line, markup=False, highlight=False)
+    needs_user = found.open or found.doubles or found.breaches
+    return int(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
+
+
+def _watch(options: Global) -> Watch:
+    """Tell what matters on standard error: standard output holds the answer alone."""
+
+    def tell(text: str) -> None:
+        if options.verbosity >= 0:
+            click.echo(f"wanbatch: {text}", err=True)
+
+    return Watch(notice=tell, on_event=lambda event: tell(event.text) if event.kind == "note" else None)
+
+
+def _lines(found: Reconciled) -> list[str]:
+    lines = []
+    for labels, words in (
+        (found.adopted, "found again; the same `run` fetches them"),
+        (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
+        (found.planned, "left no trace; the same `run` sends them again"),
+        (found.open, "wait for you, or for the provider's log; `wanbatch status` says why"),
+        (found.doubles, "DOUBLE: made twice by the provider; ask its support"),
+        (found.breaches, "failed and charged all the same; ask the provider's support"),
+        (found.uncharged, "verified, and their charge is not in the ledger yet"),
+    ):
+        if labels:
+            names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
+            lines.append(f"{len(labels)} {words}: {names}")
+    if not found.is_ledger_read:
+        lines.append("the ledger could not be read")
+    lines.append(
+        f"the ledger shows {found.credits_charged:,} credits ({usd_text(found.credits_charged)}) for this batch"
+    )
+    return lines
+
+
+@click.command(
+    "resolve",
+    epilog="\b\nExamples:\n  wanbatch resolve sc010_sh020_t1 --adopt 08zqLA021WrqNkIw2wc3P"
+    "\n  wanbatch resolve outputs/dragon-pass sc010_sh020_t1 --resubmit",
+)
+@click.argument("names", nargs=-1, required=True, metavar="[RUN] TAKE")
+@click.option("--adopt", metavar="ID", help="This generation is its clip.")
+@click.option("--resubmit", is_flag=True, help="Send it again: it may be charged a second time.")
+@click.option("--abandon", is_flag=True, help="Give it up; what it may have cost still counts.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | None, **flags: Any) -> int:
+    """Decide what becomes of a TAKE that is held or unknown. It is recorded; the same `run` then goes on with it."""
+    if len(names) > 2:
+        raise UsageInvalid("name one take, and before it the output folder where it is not the newest")
+    output = Path(names[0]) if len(names) == 2 else newest_output(Path(OUTPUTS))
+    chosen = [Decision.ADOPT] * (adopt is not None) + [each for each in Decision if flags.get(each.value)]
+    if len(chosen) != 1:
+        raise UsageInvalid("say one of --adopt ID, --resubmit, --abandon")
+    decision = chosen[0]
+
+    def confirm(take: Take) -> bool:
+        click.echo(f"{take.label} {take.state}: {take.error}", err=True)
+        if decision is not Decision.RESUBMIT or flags["yes"]:
+            return True
+        cost = usd_text(take.credits_open)
+        if not is_interactive():
+            raise UsageInvalid(
+                f"this may be charged a second time ({cost}): confirm it with --yes (nobody is here to ask)"
+            )
+        return click.confirm(f"It may be charged a second time: {cost}. Send it again?", default=False, err=True)
+
+    session = session_of(RunOptions(makes_report=False), _watch(options), options.env_file)
+    take = asyncio.run(session.resolve(output, names[-1], (decision, adopt), confirm))
+    if options.is_json:
+        print_json({"take": names[-1], "state": None if take is None else take.state.value})
+    elif take is not None:
+        click.echo(f"{take.label} is {take.state} now; the same `run` goes on with it")
+    return int(ExitCode.INTERRUPTED if take is None else ExitCode.OK)

@@ -1,0 +1,234 @@
+"""Proofs: what the provider's request log and ledger say about a submit whose answer was lost.
+
+A paid POST is sent again only on proof that the one before made nothing, or on the user's word:
+
+  P0  no byte of it left this machine                          decided where it is sent
+  P1  refused in the provider's own words                      decided where it is answered
+  P2  its log row says failed, at no cost, and no charge shows
+  P3  a poll of its generation says it failed                  decided where it is polled
+  P4  nothing of it shows, long after it would have to         only under the policy `resubmit`
+  P5  the user says so
+
+Pure: times are the provider's own, handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from wanbatch.lifecycle import Attempt, Take
+from wanbatch.provider import Charge, LogRow, LogScan
+
+NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way
+GENERATION_GRACE = timedelta(minutes=60)  # a generation is logged when it ends
+LAG_UNTIL_KNOWN = timedelta(hours=24)
+LAG_FLOOR = timedelta(hours=2)
+LAG_FACTOR = 10
+LAG_SAMPLES = 20
+SEARCH_GAP = timedelta(minutes=10)  # two looks that count lie this far apart
+PATIENCE = 3  # so many graces, and a person decides
+CLOCK_MARGIN = timedelta(hours=4)  # a clock of ours that is this wrong still finds its rows
+
+
+class OnUnknown(StrEnum):
+    """What to do with a submit whose answer was lost.
+
+    `reconcile` looks it up and holds what cannot be known; `resubmit` is the user's standing word to send again what
+    left no trace; `hold` asks the user at once.
+    """
+
+    RECONCILE = "reconcile"
+    RESUBMIT = "resubmit"
+    HOLD = "hold"
+
+
+@dataclass(frozen=True)
+class Adopt:
+    """A row with exactly our request id succeeded: its generation is this take's. `double` names further ones."""
+
+    generation_id: str
+    credits: int | None
+    double: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Failed:
+    """Its row says that it failed at no cost. `is_proof` once it was looked at again, with no charge to be seen."""
+
+    generation_id: str | None
+    is_proof: bool
+
+
+@dataclass(frozen=True)
+class Absent:
+    """Nothing of it shows. `is_proof` where every condition of P4 holds; else `why` names the first that does not."""
+
+    is_proof: bool
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Contradiction:
+    """Its rows or charges do not fit together: a person has to look."""
+
+    why: str
+
+
+Finding = Adopt | Failed | Absent | Contradiction
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What one look brought: a complete scan of the log, the ledger's charges, and what is known of this route.
+
+    `is_echoed` tells whether the provider gives our request ids back; `grace` is None for the default.
+    """
+
+    scan: LogScan
+    charges: Sequence[Charge]
+    attempts: Sequence[Attempt]
+    key_fingerprint: str
+    is_echoed: bool
+    lags_s: Sequence[float]
+    grace: timedelta | None
+
+    @property
+    def full_grace(self) -> timedelta:
+        """How long after a submit it would have to show."""
+        return self.grace if self.grace is not None else default_grace(self.lags_s)
+
+    @property
+    def orphans(self) -> list[Charge]:
+        """Charges that belong to no submit known to us or to the log."""
+        known = {each.generation_id for each in self.attempts} | self.scan.other_ids
+        known |= {row.generation_id for row in self.scan.rows}
+        return [charge for charge in self.charges if charge.generation_id not in known]
+
+
+def default_grace(lags_s: Sequence[float]) -> timedelta:
+    """Return network and generation time plus the log's lag: 24 h until 20 of our own rows have told it."""
+    lag = LAG_UNTIL_KNOWN
+    if len(lags_s) >= LAG_SAMPLES:
+        lag = max(LAG_FLOOR, timedelta(seconds=LAG_FACTOR * max(lags_s)))
+    return NETWORK_GRACE + GENERATION_GRACE + lag
+
+
+def rows_of(scan: LogScan, request_id: str) -> list[LogRow]:
+    """Return the rows with exactly this request id, oldest first: nothing else ties a row to a submit of ours."""
+    return sorted((row for row in scan.rows if row.request_id == request_id), key=lambda row: row.at)
+
+
+def find(take: Take, attempt: Attempt, evidence: Evidence) -> Finding:
+    """Say what the evidence proves about a take whose submit's answer was lost."""
+    rows = rows_of(evidence.scan, attempt.request_id)
+    good = list(dict.fromkeys(row.generation_id for row in rows if row.is_good and row.generation_id))
+    if good:
+        told = next(row.credits for row in rows if row.generation_id == good[0])
+        return Adopt(good[0], told or None, tuple(good[1:]))
+    if any(row.is_good for row in rows):
+        return Contradiction("the provider's log says it succeeded and names no generation")
+    if rows:
+        return _failed(take, rows, evidence)
+    return _absent(take, attempt, evidence)
+
+
+def _failed(take: Take, rows: Sequence[LogRow], evidence: Evidence) -> Finding:
+    if any(row.credits != 0 for row in rows):
+        return Contradiction("the provider's log says it failed, and names a cost")
+    ids = {row.generation_id for row in rows if row.generation_id}
+    charged = sorted({charge.generation_id for charge in evidence.charges} & ids)
+    if charged:
+        return Contradiction(f"the provider's log says it failed, and its ledger charges {charged[0]}")
+    return Failed(min(ids, default=None), is_proof=take.is_failure_seen and _is_next_look(take, evidence))
+
+
+def _is_next_look(take: Take, evidence: Evidence) -> bool:
+    last = take.last_searched_at
+    return last is not None and evidence.scan.taken_at - last >= SEARCH_GAP
+
+
+def has_witness(attempt: Attempt, evidence: Evidence) -> bool:
+    """Say whether the log shows a submit of ours that was made later than this one."""
+    later = {each.request_id for each in evidence.attempts if each.started_at > attempt.started_at}
+    return any(row.request_id in later for row in evidence.scan.rows)
+
+
+def shows_all_before(attempt: Attempt, evidence: Evidence) -> bool:
+    """Say whether the log shows every earlier submit of ours that was accepted."""
+    shown = {row.request_id for row in evidence.scan.rows}
+    began = evidence.scan.begin
+    earlier = [
+        each
+        for each in evidence.attempts
+        if each.generation_id is not None and began + CLOCK_MARGIN <= each.started_at < attempt.started_at
+    ]
+    return bool(earlier) and all(each.request_id in shown for each in earlier)
+
+
+def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
+    first, now, grace = take.first_searched_at, evidence.scan.taken_at, evidence.full_grace
+    if first is None or now - first < grace:
+        return Absent(is_proof=False, why="it may still appear in the provider's log")
+    if attempt.key_fingerprint != evidence.key_fingerprint:
+        return Absent(is_proof=False, why="it was sent with another key, whose log is not this one")
+    if not evidence.is_echoed:
+        return Absent(is_proof=False, why="the provider did not give our request ids back")
+    orphans = [charge for charge in evidence.orphans if charge.at >= attempt.started_at - CLOCK_MARGIN]
+    same = [charge for charge in orphans if not charge.model or charge.model == take.order.model]
+    if same:
+        return Absent(
+            is_proof=False, why=f"the ledger shows a charge that belongs to no take ({same[0].generation_id})"
+        )
+    if take.witnessed >= 1 and has_witness(attempt, evidence) and _is_next_look(take, evidence):
+        return Absent(is_proof=True)
+    if shows_all_before(attempt, evidence) and now - first >= 2 * grace and take.searches >= 1:
+        return Absent(is_proof=True)
+    return Absent(is_proof=False, why="no later submit of ours shows in the provider's log either")
+
+
+def patience_ends(take: Take, evidence: Evidence) -> datetime | None:
+    """Return when a person has to decide, by the provider's clock; None before the first look."""
+    first = take.first_searched_at
+    return None if first is None else first + PATIENCE * evidence.full_grace
+
+
+def unrecorded(scan: LogScan, nonce: str, attempts: Iterable[Attempt]) -> list[LogRow]:
+    """Return rows of submits that carry our nonce and that the state file does not know, oldest first."""
+    known = {each.request_id for each in attempts}
+    mine = [row for row in scan.rows if row.request_id.startswith(f"wb1:{nonce}:") and row.request_id not in known]
+    return sorted(mine, key=lambda row: row.at)
+
+
+def take_and_attempt(request_id: str) -> tuple[int, int] | None:
+    """Read take id and attempt number from a request id of ours; None where it is none."""
+    parts = request_id.split(":")
+    if len(parts) != 4:
+        return None
+    take_id, _, attempt = parts[3].partition(".")
+    return (int(take_id), int(attempt)) if take_id.isdigit() and attempt.isdigit() else None
+
+
+def lag_samples(
+    takes: Iterable[Take], attempts: Mapping[int, Attempt], scan: LogScan, before: LogScan | None
+) -> dict[int, float]:
+    """Return how late the rows of ended generations came, in seconds, by take id, where that could be seen.
+
+    A row counts where it is new since the last scan, or where its generation ended so recently that it cannot have
+    been there for long.
+    """
+    shown = {row.request_id for row in scan.rows}
+    shown_before = {row.request_id for row in before.rows} if before is not None else set()
+    found: dict[int, float] = {}
+    for take in takes:
+        attempt = attempts.get(take.take_id)
+        if take.log_lag_s is not None or take.completed_at is None or attempt is None:
+            continue
+        if attempt.request_id not in shown or attempt.request_id in shown_before:
+            continue
+        is_new = before is not None and take.completed_at <= before.taken_at
+        if is_new or scan.taken_at - take.completed_at <= SEARCH_GAP:
+            found[take.take_id] = max(0.0, (scan.taken_at - take.completed_at).total_seconds())
+    return found
