@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
+from wanbatch.attempts import Attempt, Outcome
 from wanbatch.batch import DEFAULT_MODEL, Shot
-from wanbatch.lifecycle import Attempt, Outcome, State, Take
+from wanbatch.lifecycle import State, Take
 from wanbatch.proofs import (
     Absent,
     Adopt,

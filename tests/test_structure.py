@@ -30,6 +30,7 @@ LAYERS = (
     ("tables", "lock", "manifest", "answers", "settings"),
     ("purse", "pacing", "proofs"),
     ("provider", "planning"),
+    ("attempts",),
     ("lifecycle", "pricing"),
     ("models",),
     ("sandbox",),
@@ -37,7 +38,7 @@ LAYERS = (
     ("errors",),
 )
 PURE = {
-    "errors", "batch", "models", "lifecycle", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
+    "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi"},

@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
+from wanbatch.attempts import Attempt
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Attempt, Fact, State, Take
+from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import POLL_EVERY_S, POLL_QUANTILE, backoff_s, next_poll_s
 from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
 

@@ -19,7 +19,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from wanbatch.lifecycle import Attempt, Take
+from wanbatch.attempts import Attempt
+from wanbatch.lifecycle import Take
 from wanbatch.provider import Charge, LogRow, LogScan
 
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from wanbatch.attempts import Attempt, Outcome
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Attempt, Fact, Outcome, State, Take
+from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pricing import usd_text
 from wanbatch.proofs import (
     CLOCK_MARGIN,

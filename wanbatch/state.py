@@ -18,21 +18,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from wanbatch.attempts import Attempt, Outcome, advance_attempt, begin_attempt, unrecorded_attempt
 from wanbatch.disk import fsync_directory, make_folder
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
-from wanbatch.lifecycle import (
-    Attempt,
-    Entry,
-    Fact,
-    Outcome,
-    Take,
-    advance,
-    advance_attempt,
-    begin_attempt,
-    fold,
-    planned_take,
-    unrecorded_attempt,
-)
+from wanbatch.lifecycle import Entry, Fact, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede
 from wanbatch.tables import DDL, SCHEMA_VERSION, Identity, Run, T, columns_of, from_row, row_crc, to_sql

@@ -11,7 +11,8 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from wanbatch.lifecycle import Attempt, Outcome, State, Take
+from wanbatch.attempts import Attempt, Outcome
+from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
 
 SCHEMA_VERSION = 1

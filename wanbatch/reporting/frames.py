@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.lifecycle import Attempt, State, Take
+from wanbatch.attempts import Attempt
+from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
 from wanbatch.pricing import CREDITS_PER_USD, usd
 from wanbatch.state import StateReader

@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from wanbatch.attempts import Attempt
 from wanbatch.disk import replace_text
-from wanbatch.lifecycle import Attempt, Take
+from wanbatch.lifecycle import Take
 from wanbatch.planning import ShotRow
 
 

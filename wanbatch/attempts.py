@@ -1,0 +1,109 @@
+"""Attempts: one paid HTTP submit each. How one begins, and what the facts about its take make of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+
+from wanbatch.lifecycle import Entry, Fact
+
+
+class Outcome(StrEnum):
+    """How an attempt ended, or `open` while its answer or its generation is awaited."""
+
+    OPEN = "open"
+    NOT_SENT = "not_sent"
+    TURNED_AWAY = "turned_away"
+    REFUSED = "refused"
+    LOST = "lost"
+    ABANDONED = "abandoned"
+    FAILED = "failed"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One paid HTTP submit. `body_sha256` is that of the very body sent; times are UTC, credits whole or unknown."""
+
+    take_id: int
+    number: int
+    request_id: str
+    body_sha256: str
+    key_fingerprint: str
+    started_at: datetime
+    outcome: Outcome = Outcome.OPEN
+    ended_at: datetime | None = None
+    http_status: int | None = None
+    generation_id: str | None = None
+    credits_estimated: int | None = None
+    credits_held: int | None = None
+    credits_charged: int | None = None
+    is_echoed: bool | None = None
+    error: str = ""
+
+    @property
+    def credits_at_risk(self) -> int | None:
+        """What it may still be charged though its take went on without it: 0 where it cannot, None where unknown."""
+        if self.outcome not in (Outcome.LOST, Outcome.ABANDONED) or self.credits_charged is not None:
+            return 0
+        return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
+
+
+_ATTEMPT_ENDS: dict[Fact, Outcome] = {
+    Fact.NOT_SENT: Outcome.NOT_SENT,
+    Fact.TURNED_AWAY: Outcome.TURNED_AWAY,
+    Fact.REFUSED: Outcome.REFUSED,
+    Fact.ANSWER_LOST: Outcome.LOST,
+    Fact.GENERATION_FAILED: Outcome.FAILED,
+    Fact.FOUND_FAILED: Outcome.FAILED,
+    Fact.ABANDONED: Outcome.ABANDONED,
+    Fact.COMPLETED: Outcome.COMPLETED,
+}
+
+
+def begin_attempt(take_id: int, entry: Entry) -> Attempt:
+    """Make the attempt that a SUBMIT_STARTED fact opens."""
+    data = entry.data
+    return Attempt(
+        take_id=take_id,
+        number=data["attempt"],
+        request_id=data["request_id"],
+        body_sha256=data["body_sha256"],
+        key_fingerprint=data["key_fingerprint"],
+        started_at=entry.at,
+        credits_estimated=data.get("credits_estimated"),
+    )
+
+
+def unrecorded_attempt(take_id: int, entry: Entry) -> Attempt:
+    """Make the attempt that a FOUND_UNRECORDED fact brings to light: all that is known is what the log told."""
+    data = entry.data
+    return Attempt(
+        take_id=take_id,
+        number=data["attempt"],
+        request_id=data["request_id"],
+        body_sha256="",
+        key_fingerprint=data["key_fingerprint"],
+        started_at=datetime.fromisoformat(data["at"]),
+        outcome=Outcome.LOST,
+        ended_at=entry.at,
+        credits_held=data.get("credits_held"),
+        error=data["error"],
+    )
+
+
+def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
+    """Return the attempt as it is after a fact about its take."""
+    noted = {
+        name: entry.data[name]
+        for name in ("http_status", "generation_id", "credits_held", "credits_charged", "is_echoed", "error")
+        if name in entry.data
+    }
+    if entry.fact is Fact.ADOPTED:
+        return replace(attempt, **noted, outcome=Outcome.OPEN, ended_at=None)
+    if entry.fact in (Fact.ACCEPTED, Fact.PRICED, Fact.CHARGED, Fact.FOUND_LATE):
+        return replace(attempt, **noted)
+    if entry.fact in _ATTEMPT_ENDS:
+        return replace(attempt, **noted, outcome=_ATTEMPT_ENDS[entry.fact], ended_at=entry.at)
+    return attempt
