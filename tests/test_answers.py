@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wanbatch.aimlapi import AimlApi, refuse_link
+from wanbatch.aimlapi import AimlApi
+from wanbatch.cliphost import refuse_link
 from wanbatch.answers import (
     Head,
     read_charges,

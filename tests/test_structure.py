@@ -27,6 +27,8 @@ LAYERS = (
     ("reporting",),
     ("standing",),
     ("state", "aimlapi", "download"),
+    ("cliphost",),
+    ("wire",),
     ("tables", "lock", "manifest", "answers", "settings"),
     ("purse", "pacing", "proofs"),
     ("provider", "planning"),
@@ -41,7 +43,7 @@ PURE = {
     "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
 }  # fmt: skip
 OWNERS = {
-    "httpx": {"aimlapi"},
+    "httpx": {"aimlapi", "cliphost", "wire"},
     "tenacity": {"aimlapi"},
     "yaml": {"manifest.yaml_file"},
     "jsonschema": {"manifest.checking"},

@@ -7,11 +7,8 @@ few connections, as httpx's pool slows down with their number; concurrency is bo
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import json
-import logging
 import ssl
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -19,12 +16,10 @@ from decimal import Decimal, InvalidOperation
 from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Any, TypeVar
-from urllib.parse import urljoin, urlsplit
 
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
-from wanbatch import __version__
 from wanbatch.answers import (
     REQUEST_ID,
     AnswerInvalid,
@@ -36,9 +31,9 @@ from wanbatch.answers import (
     read_progress,
     read_submit,
     read_trouble,
-    shown,
 )
 from wanbatch.batch import Recipe
+from wanbatch.cliphost import ClipHost
 from wanbatch.clock import Clock
 from wanbatch.models import PriceClass
 from wanbatch.pacing import Bucket, backoff_s
@@ -46,8 +41,6 @@ from wanbatch.pricing import Quote, listed_quote
 from wanbatch.provider import (
     Charge,
     FetchAnswer,
-    Fetched,
-    LinkDead,
     LogRow,
     LogScan,
     NoAnswer,
@@ -58,16 +51,12 @@ from wanbatch.provider import (
     Trouble,
     Unknown,
 )
-from wanbatch.settings import Endpoint, is_loopback_host
+from wanbatch.settings import Endpoint
+from wanbatch.wire import READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_client, reason
 
 GENERATIONS = "/v2/video/generations"
 POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
-READ_DEADLINE_S = 60.0
 READ_TRIES = 3
-CLIP_DEADLINE_S = 900.0
-CLIP_STALL_S = 60.0  # a clip must bring CLIP_FLOOR_BYTES in each such span
-CLIP_FLOOR_BYTES = 8 * 1024 * 60
-CLIP_CAP_BYTES = 512 * 1024 * 1024
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
 LEDGER_PAGES = 2_000
@@ -76,11 +65,8 @@ LOGS_PER_MIN = 170.0  # the provider refuses more than 200
 LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
 SCAN_TRIES = 3
 SCAN_MARGIN = timedelta(seconds=2)
-CONNECTIONS = 8
-REDIRECTS = 5
 
 A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
-_DEAD_LINK = frozenset({401, 403, 404, 410})
 
 
 class AimlApi:
@@ -97,33 +83,21 @@ class AimlApi:
         self._endpoint = endpoint
         self._clock = clock
         self._rng = rng
-        # httpx logs whole URLs; a signed link in a log is a leaked clip.
-        logging.getLogger("httpx").setLevel(logging.WARNING)
         context = ssl.create_default_context()
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self._key = key
         self._server_ahead = timedelta(0)
         self._log_tokens = Bucket(LOGS_PER_MIN / 60, burst=10)
-
-        def client(headers: Mapping[str, str], keepalive: int) -> httpx.AsyncClient:
-            return httpx.AsyncClient(
-                headers={"User-Agent": f"wanbatch/{__version__}", "Accept-Encoding": "identity", **headers},
-                verify=context,
-                trust_env=not endpoint.is_loopback,
-                follow_redirects=False,
-                timeout=httpx.Timeout(READ_DEADLINE_S, connect=10.0, pool=None),
-                limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keepalive),
-                transport=transport,
-            )
-
-        self._submits = client(bearer, 0)
+        trust_env = not endpoint.is_loopback
+        self._submits = make_client(bearer, context, keepalive=0, trust_env=trust_env, transport=transport)
         self._submits.timeout = httpx.Timeout(POST_DEADLINE_S, connect=10.0, pool=None)
-        self._reads = client(bearer, CONNECTIONS)
-        self._clips = client({}, CONNECTIONS)
+        self._reads = make_client(bearer, context, trust_env=trust_env, transport=transport)
+        self._fetches = make_client({}, context, trust_env=trust_env, transport=transport)
+        self._clips = ClipHost(self._fetches, is_loopback=endpoint.is_loopback)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        for client in (self._submits, self._reads, self._clips):
+        for client in (self._submits, self._reads, self._fetches):
             await client.aclose()
 
     # --- submit
@@ -134,7 +108,7 @@ class AimlApi:
 
     async def _submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
         assert REQUEST_ID.fullmatch(request_id), "the provider would drop this request id silently"
-        wire = _Wire()
+        wire = Wire()
         request = self._submits.build_request(
             "POST",
             self._endpoint.base_url + GENERATIONS,
@@ -147,20 +121,20 @@ class AimlApi:
         try:
             async with asyncio.timeout(POST_DEADLINE_S):
                 response = await self._submits.send(request, stream=True)
-                head = _head(response)
+                head = head_of(response)
                 try:
                     if head.is_success and head.generation_id is not None:
                         on_accepted(head.generation_id)
-                    body = await _capped(response, BODY_CAP_BYTES)
+                    body = await capped(response, BODY_CAP_BYTES)
                 finally:
                     await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             if head is None and not wire.has_sent:
-                return NotSent(_reason(error), is_final=_is_tls(error))
-            return Unknown(_reason(error))
+                return NotSent(reason(error), is_final=is_tls(error))
+            return Unknown(reason(error))
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             if head is None:
-                return Unknown(_reason(error))
+                return Unknown(reason(error))
         return read_submit(head, body, request_id)
 
     # --- reads
@@ -326,10 +300,10 @@ class AimlApi:
                 asyncio.timeout(READ_DEADLINE_S),
                 self._reads.stream("GET", self._endpoint.base_url + path, params=params) as response,
             ):
-                head, body = _head(response), await _capped(response, cap_bytes)
+                head, body = head_of(response), await capped(response, cap_bytes)
                 self._note_date(head)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
-            return NoAnswer(Trouble.TRANSIENT, _reason(error))
+            return NoAnswer(Trouble.TRANSIENT, reason(error))
         if not head.is_success:
             return read_trouble(head, body)
         return body if body is not None else NoAnswer(Trouble.TRANSIENT, "an answer that was cut short or too long")
@@ -338,97 +312,12 @@ class AimlApi:
 
     async def fetch(self, link: Secret, sink: Callable[[bytes], object]) -> FetchAnswer:
         """Fetch a clip from the host that the link names, following at most five redirects, each checked again."""
-        return self._masked(await self._fetch(link.reveal(), sink))
-
-    async def _fetch(self, url: str, sink: Callable[[bytes], object]) -> FetchAnswer:
-        try:
-            async with asyncio.timeout(CLIP_DEADLINE_S):
-                for _ in range(REDIRECTS + 1):
-                    refusal = refuse_link(url, is_loopback=self._endpoint.is_loopback)
-                    if refusal is not None:
-                        return LinkDead(refusal)
-                    async with self._clips.stream("GET", url) as response:
-                        if response.has_redirect_location:
-                            url = urljoin(url, response.headers["location"])
-                            continue
-                        return await self._receive(response, sink)
-                return LinkDead(f"more than {REDIRECTS} redirects")
-        except httpx.InvalidURL:
-            return LinkDead("the link is no URL")
-        except (httpx.HTTPError, TimeoutError) as error:
-            return NoAnswer(Trouble.TRANSIENT, _reason(error))
-
-    async def _receive(self, response: httpx.Response, sink: Callable[[bytes], object]) -> FetchAnswer:
-        head = _head(response)
-        if head.status in _DEAD_LINK:
-            return LinkDead(f"HTTP {head.status} from the clip host")
-        if head.status != 200 or "content-encoding" in head.headers:
-            return NoAnswer(
-                Trouble.TRANSIENT, f"HTTP {head.status} from the clip host", read_trouble(head, None).retry_after_s
-            )
-        announced = head.headers.get("content-length", "")
-        received, span_started, span_bytes = 0, time.monotonic(), 0
-        async for piece in response.aiter_raw():
-            received += len(piece)
-            span_bytes += len(piece)
-            if received > CLIP_CAP_BYTES:
-                return LinkDead(f"the clip is larger than {CLIP_CAP_BYTES // 2**20} MiB")
-            if time.monotonic() - span_started > CLIP_STALL_S:
-                if span_bytes < CLIP_FLOOR_BYTES:
-                    return NoAnswer(Trouble.TRANSIENT, "the clip host sends too slowly")
-                span_started, span_bytes = time.monotonic(), 0
-            sink(piece)
-        if announced.isdigit() and int(announced) != received:
-            return NoAnswer(Trouble.TRANSIENT, f"{received} bytes of {announced} arrived")
-        return Fetched(received)
-
-
-class _Wire:
-    """Learns from httpx's trace whether a byte of the request was sent."""
-
-    def __init__(self) -> None:
-        self.has_sent = False
-
-    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
-        if event.endswith("send_request_headers.started"):
-            self.has_sent = True
-
-
-def _head(response: httpx.Response) -> Head:
-    return Head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
-
-
-async def _capped(response: httpx.Response, cap_bytes: int) -> bytes | None:
-    """Read a body of at most so many bytes; None where it is longer, or encoded although we asked for plain bytes."""
-    if response.headers.get("content-encoding", "identity").lower() != "identity":
-        return None
-    pieces: list[bytes] = []
-    size = 0
-    async for piece in response.aiter_raw():
-        size += len(piece)
-        if size > cap_bytes:
-            return None
-        pieces.append(piece)
-    return b"".join(pieces)
+        return self._masked(await self._clips.fetch(link.reveal(), sink))
 
 
 def _is_worth_retrying(answer: bytes | NoAnswer) -> bool:
     # A 429 is not: the runner slows all reads down instead.
     return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and "HTTP 429" not in answer.message
-
-
-def _is_tls(error: BaseException | None) -> bool:
-    while error is not None:
-        if isinstance(error, ssl.SSLError):
-            return True
-        error = error.__cause__ or error.__context__
-    return False
-
-
-def _reason(error: Exception) -> str:
-    """Name a transport error without its request, whose headers hold the key."""
-    told = shown(error)
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
 
 
 def _pricing_of(body: bytes, model: str) -> object:
@@ -441,36 +330,3 @@ def _pricing_of(body: bytes, model: str) -> object:
         if isinstance(row, dict) and (row.get("id") == model or (isinstance(aliases, list) and model in aliases)):
             return row.get("pricing")
     return None
-
-
-def refuse_link(url: str, *, is_loopback: bool) -> str | None:
-    """Return why a clip link must not be fetched, or None.
-
-    https on the usual port to a public host; a provider on this machine may also link to this machine over http.
-    """
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        return "the link is no URL"
-    if not host or parts.username is not None or parts.password is not None:
-        return "the link names no host, or carries a user"
-    if is_loopback and is_loopback_host(host):
-        return None if parts.scheme in ("http", "https") else f"a {shown(parts.scheme)}: link"
-    if parts.scheme != "https":
-        return f"a {shown(parts.scheme)}: link; only https is fetched"
-    if port not in (None, 443):
-        return f"a link to port {port}; only 443 is fetched"
-    if is_loopback_host(host) or _is_private(host):
-        return "a link into a private network"
-    return None
-
-
-def _is_private(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    real = mapped or address
-    return not real.is_global or real.is_multicast

@@ -1,0 +1,83 @@
+"""The wire: httpx clients with few connections, and what can be told of an exchange."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+
+from wanbatch import __version__
+from wanbatch.answers import Head, shown
+
+READ_DEADLINE_S = 60.0
+CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds concurrency
+
+
+def make_client(
+    headers: Mapping[str, str],
+    context: ssl.SSLContext,
+    *,
+    keepalive: int = CONNECTIONS,
+    trust_env: bool,
+    transport: httpx.AsyncBaseTransport | None,
+) -> httpx.AsyncClient:
+    """Make a client that follows no redirect and asks for plain bytes."""
+    # httpx logs whole URLs; a signed link in a log is a leaked clip.
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    return httpx.AsyncClient(
+        headers={"User-Agent": f"wanbatch/{__version__}", "Accept-Encoding": "identity", **headers},
+        verify=context,
+        trust_env=trust_env,
+        follow_redirects=False,
+        timeout=httpx.Timeout(READ_DEADLINE_S, connect=10.0, pool=None),
+        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keepalive),
+        transport=transport,
+    )
+
+
+class Wire:
+    """Learns from httpx's trace whether a byte of the request was sent."""
+
+    def __init__(self) -> None:
+        self.has_sent = False
+
+    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+        if event.endswith("send_request_headers.started"):
+            self.has_sent = True
+
+
+def head_of(response: httpx.Response) -> Head:
+    """Return the status and the headers, names in lower case."""
+    return Head(response.status_code, {name.lower(): value for name, value in response.headers.items()})
+
+
+async def capped(response: httpx.Response, cap_bytes: int) -> bytes | None:
+    """Read a body of at most so many bytes; None where it is longer, or encoded although we asked for plain bytes."""
+    if response.headers.get("content-encoding", "identity").lower() != "identity":
+        return None
+    pieces: list[bytes] = []
+    size = 0
+    async for piece in response.aiter_raw():
+        size += len(piece)
+        if size > cap_bytes:
+            return None
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def is_tls(error: BaseException | None) -> bool:
+    """Say whether an error came of TLS: waiting does not mend that."""
+    while error is not None:
+        if isinstance(error, ssl.SSLError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
+def reason(error: Exception) -> str:
+    """Name a transport error without its request, whose headers hold the key."""
+    told = shown(error)
+    return f"{type(error).__name__}: {told}" if told else type(error).__name__
