@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.aimlapi import AimlApi
-from wanbatch.cliphost import refuse_link
 from wanbatch.answers import (
     Head,
     read_charges,
@@ -31,6 +30,7 @@ from wanbatch.answers import (
     shown,
 )
 from wanbatch.batch import Recipe
+from wanbatch.cliphost import refuse_link
 from wanbatch.clock import LoopClock
 from wanbatch.provider import (
     Accepted,

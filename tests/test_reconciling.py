@@ -20,6 +20,7 @@ from wanbatch.clock import LoopClock
 from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
+from wanbatch.pacing import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogScan, NoAnswer, Secret, Trouble
 from wanbatch.runlog import requests_in
@@ -273,6 +274,108 @@ def test_lags_of_our_own_rows_are_measured(tmp_path: Path) -> None:
     lags: list[Any] = [take.log_lag_s for take in world.takes()]
     assert [lag is None or 200 <= lag <= 1000 for lag in lags] == [True] * 3
     assert any(lag is not None for lag in lags)
+
+
+# --- what the books may say of a lost submit
+
+
+def after_loss(world: World, sql: str) -> None:
+    """Change the provider's books once, when the answer of the second submit was lost."""
+
+    def change(_runner: Runner, event: Event) -> None:
+        if event.kind == "answer_lost" and not done:
+            done.append(event)
+            assert world.account is not None
+            world.account._db.execute(sql)
+
+    done: list[Event] = []
+    world.observe = change
+
+
+LOST = (Rule("submit", "drop_after", nth=(2,)),)
+
+
+def test_a_lost_submit_that_failed_at_no_cost_is_sent_again(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=LOST)
+    after_loss(world, "UPDATE requests SET failure = 'crashed' WHERE seq = 2")
+    end = world.run(batch_of(3))
+    kinds = [event.kind for event in world.events if event.take == "sh001_t1"]
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
+    assert [kind for kind in kinds if kind in ("searched", "found_failed", "retry_planned")] == [
+        "searched", "found_failed", "retry_planned",
+    ]  # fmt: skip
+    assert charged_twice(world) == []
+
+
+def test_a_lost_submit_that_failed_is_not_tried_more_often_than_allowed(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=LOST, settings=RunSettings(rates=Rates(max_attempts=1)))
+    after_loss(world, "UPDATE requests SET failure = 'crashed' WHERE seq = 2")
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.TAKES_FAILED, "failed", 3)
+
+
+def test_a_lost_submit_that_failed_and_is_charged_is_for_a_person(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=LOST)
+    after_loss(world, "UPDATE requests SET failure = 'crashed', fault = 'fail_charged' WHERE seq = 2")
+    end = world.run(batch_of(3))
+    take = world.takes()[1]
+    assert (end.exit_code, take.state, world.submits) == (ExitCode.DECISION_NEEDED, State.HELD, 3)
+    assert "its ledger charges" in take.error
+
+
+def test_two_generations_for_one_submit_are_named(tmp_path: Path) -> None:
+    columns = "at, key, client_request_id, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at"
+    world = World(tmp_path / "out", rules=LOST)
+    after_loss(
+        world,
+        f"INSERT INTO requests ({columns}, inference_id) SELECT {columns}, 'twin' FROM requests WHERE seq = 2",
+    )
+    end = world.run(batch_of(3))
+    take = world.takes()[1]
+    assert (end.exit_code, take.state) == (ExitCode.OK, State.VERIFIED)
+    assert "DOUBLE" in take.warning
+    assert {take.generation_id, take.warning.rsplit(" ", 1)[1]} == {
+        row["inference_id"] for row in world.ledger() if row["client_request_id"] == take.request_id
+    }
+
+
+@pytest.mark.parametrize("rule", [Rule("ledger", "status", code=503), Rule("ledger", "html")], ids=["503", "html"])
+def test_without_the_ledger_nothing_is_presumed(tmp_path: Path, rule: Rule) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "drop_before", nth=(2,)), rule),
+        settings=RunSettings(on_unknown=OnUnknown.RESUBMIT, unknown_grace=timedelta(minutes=20)),
+        observe=lambda runner, event: runner.drain() if "ledger cannot be read" in event.text and passed() else None,
+    )
+    seen: list[int] = []
+
+    def passed() -> bool:
+        seen.append(1)
+        return len(seen) > 30
+
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.INTERRUPTED, "unknown", 2)
+
+
+def test_a_take_given_up_that_was_made_after_all_is_told(tmp_path: Path) -> None:
+    from wanbatch.lifecycle import Fact
+    from wanbatch.state import StateFile, entry
+
+    hold = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=LOST, settings=hold)
+    world.run(batch_of(3))
+    with StateReader.open(tmp_path / "out") as reader:
+        identity = reader.identity()
+    state = StateFile.create_or_open(tmp_path / "out", identity)
+    state.record(2, entry(Fact.ABANDONED, EPOCH, {"error": "given up"}))
+    state.close()
+    world.elapsed_s += 5 * HOURS
+    end = world.run(batch_of(4))
+    take = world.takes()[1]
+    assert (end.exit_code, take.state, "made after all" in take.warning) == (
+        ExitCode.DECISION_NEEDED, State.FAILED, True,
+    )  # fmt: skip
+    assert (take.credits_charged, take.credits_at_risk, "DOUBLE" in take.warning) == (PRICE, 0, False)
 
 
 # --- reading the log

@@ -93,13 +93,16 @@ class Reconciling:
 
     async def search(self) -> None:
         """Read the log whole, and the ledger where it matters, and record what they prove."""
-        desk = self._desk
         try:
-            attempts = desk.state.attempts()
-            since = self._since(attempts)
-            scan = None if since is None else await desk.provider.scan_log(since)
+            await self._search()
         finally:
-            desk.board.search_ended()
+            self._desk.board.search_ended()
+
+    async def _search(self) -> None:
+        desk = self._desk
+        attempts = desk.state.attempts()
+        since = self._since(attempts)
+        scan = None if since is None else await desk.provider.scan_log(since)
         if isinstance(scan, NoAnswer):
             self._not_read(scan)
             return
@@ -335,7 +338,8 @@ class Reconciling:
                 continue
             data = {"attempt": attempt.number, "generation_id": made, "credits_held": rows[0].credits or None}
             desk.record(take.take_id, Fact.FOUND_LATE, data)
-            self._warn(take, f"DOUBLE: attempt {attempt.number} of it was made after all, as {made}")
+            name = "DOUBLE: " if take.generation_id is not None or take.state is State.PLANNED else ""
+            self._warn(take, f"{name}attempt {attempt.number} of it was made after all, as {made}")
 
     def _warn(self, take: Take, warning: str) -> None:
         if warning not in take.warning:
