@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -251,8 +252,8 @@ def _accepted() -> bool:
         return False
 
 
-def _held_batch() -> None:
-    rules = [{"on": "submit", "do": "drop_before", "nth": [2]}]
+def _held_batch(do: str = "drop_before") -> None:
+    rules = [{"on": "submit", "do": do, "nth": [2]}]
     Path("lost.json").write_text(json.dumps(rules))
     done = run(
         "-q", "run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "lost.json", "--on-unknown", "hold"
@@ -273,6 +274,26 @@ def test_a_held_take_is_resolved_by_the_users_word() -> None:
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "planned"), done.stderr
     assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
     assert run("reconcile").returncode == 0
+
+
+def test_a_generation_that_the_user_names_is_adopted_and_fetched() -> None:
+    _held_batch("drop_after")
+    with closing(sqlite3.connect("outputs/small/.sandbox/account.sqlite")) as books:
+        ids = [row[0] for row in books.execute("SELECT inference_id FROM requests ORDER BY seq")]
+    taken = run("resolve", "b_t1", "--adopt", ids[0])
+    assert (taken.returncode, "a_t1" in taken.stderr) == (2, True)
+    done = run("resolve", "b_t1", "--adopt", ids[1])
+    assert (done.returncode, "queued" in done.stdout) == (0, True), done.stderr
+    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+    with StateReader.open(Path("outputs/small")) as reader:
+        assert [take.generation_id for take in reader.takes()] == ids
+
+
+def test_reconcile_finds_what_was_lost() -> None:
+    _held_batch("drop_after")
+    time.sleep(0.5)  # by then its row is in the sandbox's log: 150 s have passed there
+    told = json.loads(run("--json", "reconcile").stdout)
+    assert (told["adopted"], told["open"]) == (["b_t1"], [])
 
 
 def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts() -> None:

@@ -21,6 +21,7 @@ from wanbatch.proofs import (
     find,
     lag_samples,
     patience_ends,
+    recipe_in,
     take_and_attempt,
     unrecorded,
 )
@@ -201,6 +202,11 @@ def test_rows_with_our_nonce_that_the_state_does_not_know() -> None:
 )
 def test_a_request_id_tells_take_and_attempt(request_id: str, told: tuple[int, int] | None) -> None:
     assert take_and_attempt(request_id) == told
+
+
+@pytest.mark.parametrize(("request_id", "recipe"), [("wb1:n:r:1.1", "r"), ("wb2:n:r:1.1", None), ("a", None)])
+def test_a_request_id_tells_the_recipe(request_id: str, recipe: str | None) -> None:
+    assert recipe_in(request_id) == recipe
 
 
 def test_a_lag_is_measured_where_the_row_is_new() -> None:

@@ -198,6 +198,24 @@ def test_a_state_file_older_than_the_truth_buys_nothing_twice(tmp_path: Path, af
     assert world.submits == bought
 
 
+def test_a_batch_begun_anew_is_offered_what_the_lost_one_bought(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(2))
+    world.elapsed_s += HOURS
+    for path in (tmp_path / "out").glob("state.sqlite*"):
+        path.unlink()
+    shutil.rmtree(tmp_path / "out" / "clips")
+    world.settings = RunSettings(is_begun_anew=True)
+    end = world.run(batch_of(3))
+    takes = world.takes()
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held", "held", "verified"], 3)
+    ids = [row["inference_id"] for row in world.ledger()]
+    assert [f"--adopt {made}" in take.error for take, made in zip(takes[:2], ids, strict=False)] == [True, True]
+    world.settings = RunSettings()
+    assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
+    assert world.submits == 3
+
+
 def test_run_log_tells_of_submits_that_the_state_file_lost(tmp_path: Path) -> None:
     path = tmp_path / "run.log"
     path.write_text(

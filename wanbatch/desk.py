@@ -40,8 +40,8 @@ class RunSettings:
     """What a run is held to. Rates are per minute, the cap is in credits.
 
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
-    the default); `logged` are submits that run.log tells of. `after_verified` is called in a worker thread with each
-    verified take (poster, sidecar); its errors are only noted.
+    the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost.
+    `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
 
     rates: Rates = field(default_factory=Rates)
@@ -51,6 +51,7 @@ class RunSettings:
     on_unknown: OnUnknown = OnUnknown.RECONCILE
     unknown_grace: timedelta | None = None
     logged: Sequence[LogRow] = ()
+    is_begun_anew: bool = False
     limit: int | None = None
     is_selected: Callable[[Take], bool] = lambda _: True
     after_verified: Callable[[Take], None] = lambda _: None

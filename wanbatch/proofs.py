@@ -212,6 +212,12 @@ def take_and_attempt(request_id: str) -> tuple[int, int] | None:
     return (int(take_id), int(attempt)) if take_id.isdigit() and attempt.isdigit() else None
 
 
+def recipe_in(request_id: str) -> str | None:
+    """Read the recipe's hash from a request id of any batch of ours; None where it is none."""
+    parts = request_id.split(":")
+    return parts[2] if len(parts) == 4 and parts[0] == "wb1" else None
+
+
 def lag_samples(
     takes: Iterable[Take], attempts: Mapping[int, Attempt], scan: LogScan, before: LogScan | None
 ) -> dict[int, float]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from wanbatch.attempts import Attempt, Outcome
 from wanbatch.desk import Desk
@@ -25,6 +25,7 @@ from wanbatch.proofs import (
     has_witness,
     lag_samples,
     patience_ends,
+    recipe_in,
     take_and_attempt,
     unrecorded,
 )
@@ -36,6 +37,7 @@ SEARCH_SELDOM_S = 1800.0
 EAGER_SEARCHES = 20
 FAILURE_LIMIT_S = 600.0  # a resume whose log cannot be read for this long sends nothing
 RETRY_S = 30.0
+LOG_REACH = timedelta(days=91)
 
 
 class Reconciling:
@@ -47,6 +49,7 @@ class Reconciling:
         self._count = 0
         self._failing_since: float | None = None
         self._is_first = True
+        self._offered: set[str | None] = set()
 
     # --- when
 
@@ -55,7 +58,9 @@ class Reconciling:
         desk = self._desk
         self.note_logged()
         now = desk.clock.monotonic()
-        if is_resume and (desk.board.planned or any(take.can_be_searched for take in desk.takes.values())):
+        if desk.settings.is_begun_anew and desk.board.planned:
+            desk.board.add_search(now, before_submits=True)
+        elif is_resume and (desk.board.planned or any(take.can_be_searched for take in desk.takes.values())):
             desk.board.add_search(now, before_submits=bool(desk.board.planned))
         elif any(take.state is State.UNKNOWN for take in desk.takes.values()):
             desk.board.add_search(now)
@@ -112,6 +117,8 @@ class Reconciling:
             desk.reached()
             self._note_lags(attempts, scan)
             self._note_unrecorded(attempts, scan)
+            if desk.settings.is_begun_anew and self._is_first:
+                self._offer_by_recipe(scan)
             await self._settle(desk.state.attempts(), scan)
             self._before = scan
         self._is_first = False
@@ -124,6 +131,8 @@ class Reconciling:
         cases = [take.submitted_at for take in desk.takes.values() if take.can_be_searched]
         begun = [each for each in cases if each is not None]
         begun += [each.started_at for each in attempts if each.credits_at_risk != 0]
+        if desk.settings.is_begun_anew and self._is_first:
+            return desk.clock.now() - LOG_REACH
         last = desk.state.last_fact_at() if self._is_first else None
         if last is not None and attempts:
             begun.append(last)
@@ -190,6 +199,10 @@ class Reconciling:
             f"this state file is older than the truth: {source} shows {name}{cost} for attempt {ids[1]} of"
             f" it. `wanbatch resolve {take.label} --adopt {row.generation_id or 'ID'}` takes it over"
         )
+        self._hold_unrecorded(take, row, ids[1], text)
+
+    def _hold_unrecorded(self, take: Take, row: LogRow, attempt: int, text: str) -> None:
+        desk = self._desk
         if take.state in (State.QUEUED, State.GENERATING):
             desk.board.generation_ended()
         desk.board.drop_planned(take.take_id)
@@ -197,7 +210,7 @@ class Reconciling:
             take.take_id,
             Fact.FOUND_UNRECORDED,
             {
-                "attempt": ids[1],
+                "attempt": attempt,
                 "request_id": row.request_id,
                 "key_fingerprint": desk.settings.key_fingerprint,
                 "at": row.at.isoformat(timespec="milliseconds"),
@@ -205,6 +218,27 @@ class Reconciling:
                 "error": text,
             },
         )
+
+    def _offer_by_recipe(self, scan: LogScan) -> None:
+        """Offer what an earlier state file of this folder may have bought: rows of the same recipe, by name."""
+        desk = self._desk
+        planned = [desk.takes[take_id] for take_id in desk.board.planned]
+        for take in planned:
+            rows = [row for row in scan.rows if row.is_good and recipe_in(row.request_id) == take.recipe.short_hash]
+            free = [row for row in rows if row.generation_id not in self._offered and row.generation_id]
+            if not free or take.attempts:
+                continue
+            row = min(free, key=lambda row: row.at)
+            self._offered.add(row.generation_id)
+            cost = f", {usd_text(row.credits)}" if row.credits else ""
+            self._hold_unrecorded(
+                take,
+                row,
+                1,
+                f"an earlier state file was lost, and the provider's log shows {row.generation_id}{cost} of the very"
+                f" same recipe. `wanbatch resolve {take.label} --adopt {row.generation_id}` takes it over, --resubmit buys"
+                " another",
+            )
 
     # --- submits whose answers were lost
 

@@ -33,7 +33,7 @@ from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner, Standing, is_finished
 from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, fingerprint, load_settings, read_endpoint
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve
-from wanbatch.state import STATE_NAME, StateFile, StateReader, entry
+from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.tables import Identity, Run, new_identity
 
 if TYPE_CHECKING:
@@ -304,6 +304,7 @@ class Session:
                 on_unknown=self._options.on_unknown,
                 unknown_grace=self._grace(),
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
+                is_begun_anew=not any(take.attempts for take in takes) and has_clips(state.output),
                 limit=self._options.limit,
                 is_selected=self._is_wanted,
                 after_verified=_Keepsake(state.output),

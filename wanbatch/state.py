@@ -376,13 +376,18 @@ _TRACES = (f"{STATE_NAME}-wal", "run.log", "reports", "storyboard.html", ".sandb
 def _refuse_lost_state(output: Path) -> None:
     # A run was here, and the record of what it paid for is gone: starting over would buy it all again.
     found = next((name for name in _TRACES if _is_something(output / name)), None)
-    if found is None and any((output / "clips").glob("*")):
+    if found is None and has_clips(output):
         found = "clips"
     if found is not None:
         raise StateInvalid(
             f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record: restore it from a backup,"
             " or start over, and pay again, with --fresh"
         )
+
+
+def has_clips(output: Path) -> bool:
+    """Say whether clips, or parts of clips, lie in an output folder."""
+    return any((output / "clips").glob("*"))
 
 
 def _is_something(path: Path) -> bool:
