@@ -236,8 +236,8 @@ class Reconciling:
                 row,
                 1,
                 f"an earlier state file was lost, and the provider's log shows {row.generation_id}{cost} of the very"
-                f" same recipe. `wanbatch resolve {take.label} --adopt {row.generation_id}` takes it over, --resubmit buys"
-                " another",
+                f" same recipe. `wanbatch resolve {take.label} --adopt {row.generation_id}` takes it over, --resubmit"
+                " buys another",
             )
 
     # --- submits whose answers were lost
