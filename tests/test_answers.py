@@ -6,9 +6,10 @@ import asyncio
 import json
 import socket
 import ssl
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import suppress
 from datetime import UTC, datetime
+from decimal import Decimal
 from random import Random
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from wanbatch import cliphost
 from wanbatch.aimlapi import AimlApi
 from wanbatch.answers import (
     Head,
@@ -30,8 +32,9 @@ from wanbatch.answers import (
     shown,
 )
 from wanbatch.batch import Recipe
-from wanbatch.cliphost import refuse_link
+from wanbatch.cliphost import ClipHost, refuse_link
 from wanbatch.clock import LoopClock
+from wanbatch.models import PriceClass
 from wanbatch.provider import (
     Accepted,
     Fetched,
@@ -478,3 +481,140 @@ def test_a_redirect_is_checked_like_the_link_itself(where: str) -> None:
 def test_a_loop_of_redirects_ends() -> None:
     answer = fetch(b"HTTP/1.1 302 F\r\nLocation: /clip.mp4\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
     assert answer == LinkDead("more than 5 redirects")
+
+
+# --- the other reads
+
+
+def told(path: str, body: object, work: Callable[[AimlApi], Coroutine[Any, Any, Any]], status: int = 200) -> Any:
+    """Ask an API whose answer to `path` is `body`; bytes are sent as they are."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        assert request.url.path == path
+        content = body if isinstance(body, bytes) else json.dumps(body).encode()
+        return httpx.Response(status, stream=httpx.ByteStream(content))
+
+    async def ask() -> Any:
+        clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC), 1000)
+        transport = httpx.MockTransport(answer)
+        api = AimlApi(Endpoint("http://127.0.0.1", is_loopback=True), Secret("k"), clock, Random(1), transport)
+        try:
+            return await work(api)
+        finally:
+            await api.aclose()
+
+    return asyncio.run(ask())
+
+
+@pytest.mark.parametrize(
+    ("body", "amount"),
+    [
+        ({"current_balance": 12.5, "currency": "USD"}, Decimal("12.5")),
+        ({"current_balance": -3}, Decimal(-3)),
+        ({"current_balance": "12.5"}, None),
+        ({"current_balance": True}, None),
+        ({"current_balance": None}, None),
+        ({}, None),
+        ([], None),
+        (b"{", None),
+        (b'{"current_balance": 1e999}', None),
+        (b'{"current_balance": NaN}', None),
+    ],
+)
+def test_a_balance_is_known_or_unknown_and_never_a_guess(body: object, amount: Decimal | None) -> None:
+    assert told("/v2/billing", body, lambda api: api.balance()) == amount
+
+
+def test_a_balance_that_cannot_be_read_is_unknown() -> None:
+    assert told("/v2/billing", {"message": "no", "statusCode": 403}, lambda api: api.balance(), 403) is None
+
+
+@pytest.mark.parametrize(("status", "trouble"), [(200, None), (401, Trouble.KEY), (403, Trouble.KEY)])
+def test_a_key_is_checked_by_a_free_read(status: int, trouble: Trouble | None) -> None:
+    answer = told("/v2/billing", {"message": "no", "statusCode": status}, lambda api: api.check_key(), status)
+    assert (None if answer is None else answer.trouble) == trouble
+
+
+PRICED = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
+FIXED = {"kind": "fixed", "currency": "USD", "units": [{"price": 1.5, "per": "video"}]}
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "price"),
+    [
+        ({"data": [{"id": PRICED.model, "pricing": FIXED}]}, 200, 3_000_000),
+        ({"data": [{"id": "x", "aliases": [PRICED.model], "pricing": FIXED}]}, 200, 3_000_000),
+        ({"data": [{"id": "x", "pricing": FIXED}]}, 200, None),
+        ({"data": ["x", None, {"id": PRICED.model}]}, 200, None),
+        ({"data": {"id": PRICED.model}}, 200, None),
+        ({"data": [{"id": PRICED.model, "pricing": [FIXED]}]}, 200, None),
+        (b"<html>", 200, None),
+        ({"message": "no", "statusCode": 404}, 404, None),
+    ],
+)
+def test_a_listed_price_is_read_or_left_out(body: object, status: int, price: int | None) -> None:
+    quotes = told("/v1/models", body, lambda api: api.quotes([PRICED]), status)
+    assert {each: quote.credits for each, quote in quotes.items()} == ({} if price is None else {PRICED: price})
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"<html>", {"data": {}, "pagination": {}}, {"data": []}, {"data": [], "pagination": []}],
+)
+def test_half_a_ledger_is_no_ledger(body: object) -> None:
+    found = told("/v2/billing/transactions", body, lambda api: api.charges(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert isinstance(found, NoAnswer)
+
+
+def test_a_ledger_that_goes_round_in_circles_ends() -> None:
+    row = {
+        "created_at": "2026-01-01T00:00:00Z", "direction": "CHARGE", "type": "MODEL_USAGE", "model": None,
+        "amount": {"usd": 1, "credits": 5}, "reference_id": "g",
+    }  # fmt: skip
+    body = {"data": [row], "pagination": {"has_more": True, "next_cursor": "again"}}
+    found = told("/v2/billing/transactions", body, lambda api: api.charges(datetime(2026, 1, 1, tzinfo=UTC)))
+    assert [(charge.generation_id, charge.credits) for charge in found] == [("g", 5)]
+
+
+# --- the clip host, at its limits
+
+
+def fetched(monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], *, step_s: float = 0.0, **limits: int) -> Any:
+    """Fetch a clip that comes in these pieces, each `step_s` after the last, under other limits."""
+    for name, value in limits.items():
+        monkeypatch.setattr(cliphost, name, value)
+    now = [0.0]
+    monkeypatch.setattr(cliphost.time, "monotonic", lambda: now[0])
+
+    class Stream(httpx.AsyncByteStream):
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            for piece in pieces:
+                now[0] += step_s
+                yield piece
+
+    async def work() -> Any:
+        transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Stream()))
+        async with httpx.AsyncClient(transport=transport) as client:
+            return await ClipHost(client, is_loopback=True).fetch("http://127.0.0.1/clip", lambda _: None)
+
+    return asyncio.run(work())
+
+
+def test_a_clip_beyond_measure_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(fetched(monkeypatch, [b"x" * 6] * 3, CLIP_CAP_BYTES=12), LinkDead)
+    assert fetched(monkeypatch, [b"x" * 6] * 2, CLIP_CAP_BYTES=12) == Fetched(12)
+
+
+def test_a_clip_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    slow = fetched(monkeypatch, [b"x" * 10] * 9, step_s=25.0, CLIP_FLOOR_BYTES=100)
+    assert isinstance(slow, NoAnswer)
+    assert "slowly" in slow.message
+    assert fetched(monkeypatch, [b"x" * 100] * 9, step_s=25.0, CLIP_FLOOR_BYTES=100) == Fetched(900)
+
+
+def test_a_link_that_is_no_url_is_dead() -> None:
+    async def work() -> Any:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(lambda _: httpx.Response(200))) as client:
+            return await ClipHost(client, is_loopback=True).fetch("http://127.0.0.1/a\x00b", lambda _: None)
+
+    assert isinstance(asyncio.run(work()), LinkDead)

@@ -261,45 +261,53 @@ def _held_batch(do: str = "drop_before") -> None:
     assert done.returncode == 3, done.stderr
 
 
-def test_a_held_take_is_resolved_by_the_users_word() -> None:
+def inside(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The same as `run`, in this process."""
+    capsys.readouterr()
+    code = call(list(arguments))
+    told = capsys.readouterr()
+    return subprocess.CompletedProcess(arguments, code, told.out, told.err)
+
+
+def test_a_held_take_is_resolved_by_the_users_word(capsys: pytest.CaptureFixture[str]) -> None:
     _held_batch()
-    looked = run("reconcile")
+    looked = inside(capsys, "reconcile")
     assert (looked.returncode, "b_t1" in looked.stdout) == (3, True), looked.stderr
-    wrong = [run("resolve", "b_t1"), run("resolve", "x_t1", "--abandon"), run("resolve", "a_t1", "--abandon"),
-             run("resolve", "b_t1", "--resubmit"), run("resolve", "b_t1", "--adopt", "nobody-knows-it"),
-             run("resolve", "1", "2", "3", "--abandon")]  # fmt: skip
+    wrong = [inside(capsys, "resolve", "b_t1"), inside(capsys, "resolve", "x_t1", "--abandon"), inside(capsys, "resolve", "a_t1", "--abandon"),
+             inside(capsys, "resolve", "b_t1", "--resubmit"), inside(capsys, "resolve", "b_t1", "--adopt", "nobody-knows-it"),
+             inside(capsys, "resolve", "1", "2", "3", "--abandon")]  # fmt: skip
     assert [each.returncode for each in wrong] == [2] * 6, [each.stderr for each in wrong]
     assert "--yes" in wrong[3].stderr
-    done = run("--json", "resolve", "outputs/small", "b_t1", "--resubmit", "--yes")
+    done = inside(capsys, "--json", "resolve", "outputs/small", "b_t1", "--resubmit", "--yes")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "planned"), done.stderr
     assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
-    assert run("reconcile").returncode == 0
+    assert inside(capsys, "reconcile").returncode == 0
 
 
-def test_a_generation_that_the_user_names_is_adopted_and_fetched() -> None:
+def test_a_generation_that_the_user_names_is_adopted_and_fetched(capsys: pytest.CaptureFixture[str]) -> None:
     _held_batch("drop_after")
     with closing(sqlite3.connect("outputs/small/.sandbox/account.sqlite")) as books:
         ids = [row[0] for row in books.execute("SELECT inference_id FROM requests ORDER BY seq")]
-    taken = run("resolve", "b_t1", "--adopt", ids[0])
+    taken = inside(capsys, "resolve", "b_t1", "--adopt", ids[0])
     assert (taken.returncode, "a_t1" in taken.stderr) == (2, True)
-    done = run("resolve", "b_t1", "--adopt", ids[1])
+    done = inside(capsys, "resolve", "b_t1", "--adopt", ids[1])
     assert (done.returncode, "queued" in done.stdout) == (0, True), done.stderr
     assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
     with StateReader.open(Path("outputs/small")) as reader:
         assert [take.generation_id for take in reader.takes()] == ids
 
 
-def test_reconcile_finds_what_was_lost() -> None:
+def test_reconcile_finds_what_was_lost(capsys: pytest.CaptureFixture[str]) -> None:
     _held_batch("drop_after")
     time.sleep(0.5)  # by then its row is in the sandbox's log: 150 s have passed there
-    told = json.loads(run("--json", "reconcile").stdout)
+    told = json.loads(inside(capsys, "--json", "reconcile").stdout)
     assert (told["adopted"], told["open"]) == (["b_t1"], [])
 
 
-def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts() -> None:
+def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts(capsys: pytest.CaptureFixture[str]) -> None:
     _held_batch()
-    assert run("resolve", "b_t1", "--abandon").returncode == 0
-    told = json.loads(run("--json", "status").stdout)
+    assert inside(capsys, "resolve", "b_t1", "--abandon").returncode == 0
+    told = json.loads(inside(capsys, "--json", "status").stdout)
     assert (told["counts"], told["credits"]["committed"] > told["credits"]["charged"]) == (
         {"verified": 1, "failed": 1}, True,
     )  # fmt: skip
