@@ -576,6 +576,41 @@ def test_a_ledger_that_goes_round_in_circles_ends() -> None:
     assert [(charge.generation_id, charge.credits) for charge in found] == [("g", 5)]
 
 
+def test_a_ledger_without_end_is_read_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wanbatch.aimlapi.LEDGER_PAGES", 1)
+    body = {"data": [], "pagination": {"has_more": True, "next_cursor": "more"}}
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    assert told("/v2/billing/transactions", body, lambda api: api.charges(since)) == []
+
+
+def test_a_connection_that_fails_once_bytes_have_left_proves_nothing() -> None:
+    async def work() -> Any:
+        async def answer(request: httpx.Request) -> httpx.Response:
+            await request.extensions["trace"]("http11.send_request_headers.started", {})
+            raise httpx.ConnectError("lost")
+
+        clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC), 1000)
+        transport = httpx.MockTransport(answer)
+        api = AimlApi(Endpoint("http://127.0.0.1", is_loopback=True), None, clock, Random(1), transport)
+        try:
+            return await api.submit(Recipe.of({"prompt": "p"}), ID, lambda _: None)
+        finally:
+            await api.aclose()
+
+    assert asyncio.run(work()) == Unknown("ConnectError: lost")
+
+
+def test_an_error_without_words_is_told_as_such() -> None:
+    answer = submit(200, {"id": "g", "status": "error", "error": {"name": "", "code": 7}})
+    assert isinstance(answer, Accepted)
+    assert "code" in (answer.failed_message or "")
+
+
+def test_a_date_without_a_zone_is_no_retry_after() -> None:
+    headers = {"retry-after": "Sun, 01 Nov 2026 23:00:00 -0000", "date": "Sun, 01 Nov 2026 23:00:00 GMT"}
+    assert read_retry_after(Head(429, headers)) is None
+
+
 # --- the clip host, at its limits
 
 

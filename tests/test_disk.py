@@ -7,6 +7,7 @@ import sqlite3
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -326,3 +327,69 @@ def test_a_fingerprint_tells_keys_apart_and_nothing_else() -> None:
 
     first, second = fingerprint(Secret("a")), fingerprint(Secret("b"))
     assert (first != second, len(first), fingerprint(None)) == (True, 16, "")
+
+
+# --- the state file, at its edges
+
+
+def test_takes_and_shots_that_are_not_there_are_told(tmp_path: Path) -> None:
+    state = planned(tmp_path)
+    with pytest.raises(StateInvalid, match="no take 99"):
+        state.take(99)
+    with pytest.raises(StateInvalid, match="no shot zz"):
+        state.shot("zz")
+    state.close()
+
+
+def test_a_fresh_start_begins_anew_beside_what_a_lost_one_left(tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / "a_t1.mp4").write_bytes(b"x")
+    identity = new_identity("b", "sandbox", "k", AT, sandbox=True)
+    StateFile.create_or_open(tmp_path, identity, fresh=True).close()
+    assert (tmp_path / "clips" / "a_t1.mp4").read_bytes() == b"x"
+
+
+def test_a_state_file_of_another_user_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened(tmp_path).close()
+    monkeypatch.setattr("os.getuid", lambda: 12345678)
+    with pytest.raises(StateInvalid, match="another user"):
+        opened(tmp_path)
+
+
+def test_a_state_file_that_cannot_be_made_is_a_local_fault(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = os.open
+
+    def refuse(path: object, *arguments: int) -> int:
+        if str(path).endswith("state.sqlite"):
+            raise OSError(28, "No space left on device")
+        return real(path, *arguments)  # type: ignore[call-overload, no-any-return]
+
+    monkeypatch.setattr("os.open", refuse)
+    with pytest.raises(LocalFault, match="No space"):
+        opened(tmp_path)
+
+
+def test_a_disk_that_keeps_no_log_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = sqlite3.connect
+
+    class Plain(sqlite3.Connection):
+        def execute(self, sql: str, *more: Any) -> sqlite3.Cursor:  # type: ignore[override]
+            return super().execute(sql.replace("WAL", "DELETE"), *more)
+
+    monkeypatch.setattr("sqlite3.connect", lambda *a, **k: real(*a, **k, factory=Plain))
+    with pytest.raises(LocalFault, match="write-ahead log"):
+        opened(tmp_path)
+
+
+def test_a_page_that_was_overwritten_is_found(tmp_path: Path) -> None:
+    state = planned(tmp_path)
+    state.close()
+    path = tmp_path / "state.sqlite"
+    raw = bytearray(path.read_bytes())
+    with sqlite3.connect(path) as connection:
+        root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'facts_by_take'").fetchone()[0]
+    connection.close()
+    raw[(root - 1) * 4096 + 8 : root * 4096] = bytes(4096 - 8)
+    path.write_bytes(raw)
+    with pytest.raises(StateInvalid, match=r"damaged|cannot be read"):
+        opened(tmp_path)

@@ -280,10 +280,12 @@ def test_a_line_that_comes_back_costs_time_only(tmp_path: Path, monkeypatch: pyt
     ("owner", "name", "error", "code"),
     [
         (Fetching, "_download", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
+        (Fetching, "fetch", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
+        (Polling, "poll", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
         (Polling, "_completed", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
         (Fetching, "_download", OSError(errno.EIO, "disk"), ExitCode.LOCAL_FAULT),
     ],
-    ids=["fetch", "poll", "disk"],
+    ids=["download", "fetch", "before a poll", "poll", "disk"],
 )
 def test_a_mistake_of_ours_in_one_take_costs_no_other(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, owner: type, name: str, error: Exception, code: ExitCode

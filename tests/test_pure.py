@@ -34,7 +34,7 @@ from wanbatch.pacing import (
     eta_s,
     next_poll_s,
 )
-from wanbatch.planning import Plan, make_plan, submit_order
+from wanbatch.planning import Plan, Supersede, make_plan, submit_order
 from wanbatch.previewing import Ground
 from wanbatch.pricing import (
     Quote,
@@ -47,6 +47,7 @@ from wanbatch.pricing import (
     usd_text,
 )
 from wanbatch.purse import Fit, Purse
+from wanbatch.runner import is_finished
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
@@ -575,6 +576,51 @@ def test_a_clock_tells_the_time_after_its_loop_has_ended() -> None:
     clock = asyncio.run(begin())
     assert clock.now() >= AT
     assert clock.monotonic() >= 0
+
+
+# --- small things
+
+
+def test_a_shot_names_its_model() -> None:
+    assert shot().model == DEFAULT_MODEL
+
+
+def test_a_take_that_is_dropped_is_not_sent() -> None:
+    board = Board(Rates())
+    board.add_planned(1)
+    board.drop_planned(2)
+    board.drop_planned(1)
+    assert board.planned == ()
+
+
+def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
+    running = take_of(shot("a"), state=State.GENERATING)
+    planned = take_of(shot("b"), take_id=2, state=State.PLANNED)
+    batch = Batch("b", (shot("a"), replace(shot("b"), omit=True)))
+    plan = make_plan(batch, [running, planned])
+    assert plan.counts == {"in progress": 1, "omitted": 1}
+    assert plan.changes == (Supersede(2),)
+
+
+@pytest.mark.parametrize(
+    ("fields", "finished"),
+    [
+        ({"state": State.PLANNED}, False),
+        ({"state": State.PLANNED, "superseded": True}, True),
+        ({"state": State.PLANNED, "shot_id": "x"}, True),
+        ({"state": State.VERIFIED}, False),
+        ({"state": State.VERIFIED, "is_charge_seen": True}, True),
+        ({"state": State.FAILED}, True),
+        ({"state": State.UNKNOWN}, False),
+        ({"state": State.QUEUED}, False),
+        ({"state": State.HELD, "generation_id": "g"}, False),
+        ({"state": State.HELD, "generation_id": "g", "needs_user": True}, True),
+        ({"state": State.HELD, "request_id": "r", "needs_user": True}, False),
+    ],
+)
+def test_a_batch_is_finished_when_nothing_is_left_to_ask(fields: dict[str, object], finished: bool) -> None:
+    take = replace(take_of(shot()), **fields)  # type: ignore[arg-type]
+    assert is_finished([take], lambda each: each.shot_id != "x") is finished
 
 
 # --- the preview

@@ -6,6 +6,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
@@ -17,18 +18,19 @@ import pytest
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch.aimlapi import AimlApi
 from wanbatch.clock import LoopClock
-from wanbatch.desk import Event, RunSettings
-from wanbatch.errors import ExitCode
+from wanbatch.desk import Desk, Event, RunSettings
+from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.lifecycle import State
 from wanbatch.pacing import Rates
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogScan, NoAnswer, Secret, Trouble
+from wanbatch.provider import LogRow, LogScan, NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runlog import requests_in
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.settings import Endpoint
-from wanbatch.state import StateReader
+from wanbatch.settling import Decision, reconcile, resolve, take_to_resolve
+from wanbatch.state import StateFile, StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000
@@ -394,6 +396,163 @@ def test_a_take_given_up_that_was_made_after_all_is_told(tmp_path: Path) -> None
         ExitCode.DECISION_NEEDED, State.FAILED, True,
     )  # fmt: skip
     assert (take.credits_charged, take.credits_at_risk, "DOUBLE" in take.warning) == (PRICE, 0, False)
+
+
+# --- the log says what the state file cannot
+
+
+def change_log(monkeypatch: pytest.MonkeyPatch, change: Callable[[LogScan, World], LogScan], world: World) -> None:
+    """Change what a reading of the log brings."""
+    real = AimlApi.scan_log
+
+    async def scan_log(self: AimlApi, since: datetime) -> Any:
+        found = await real(self, since)
+        return change(found, world) if isinstance(found, LogScan) else found
+
+    monkeypatch.setattr(AimlApi, "scan_log", scan_log)
+
+
+def with_row(scan: LogScan, request_id: str, generation_id: str | None = "strange") -> LogScan:
+    row = LogRow(request_id, generation_id, True, 7, EPOCH)
+    return replace(scan, rows=(*scan.rows, row))
+
+
+def stop_after(kind: str) -> Callable[[Runner, Event], None]:
+    def stop(runner: Runner, event: Event) -> None:
+        if (event.kind, event.take) == (kind, "sh000_t1"):
+            runner.drain()
+            runner.drain()
+
+    return stop
+
+
+def request_id(world: World, take_id: int, attempt: int) -> str:
+    with StateReader.open(world.output) as reader:
+        nonce = reader.identity().nonce
+        return f"wb1:{nonce}:{reader.take(take_id).recipe.short_hash}:{take_id}.{attempt}"
+
+
+def test_a_take_that_the_state_file_does_not_know_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path / "out", observe=stop_after("accepted"))
+    world.run(batch_of(2))
+    world.observe = None
+    strange = request_id(world, 1, 1).replace(":1.1", ":77.1")
+    change_log(monkeypatch, lambda scan, _: with_row(scan, strange), world)
+    end = world.run(batch_of(2))
+    assert end.exit_code is ExitCode.DECISION_NEEDED
+    assert any(strange in message and "strange" in message for message in end.messages)
+
+
+@pytest.mark.parametrize(("kind", "state"), [("accepted", State.HELD), ("verified", State.VERIFIED)])
+def test_a_later_attempt_that_only_the_log_knows_is_never_repeated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, state: State
+) -> None:
+    world = World(tmp_path / "out", observe=stop_after(kind))
+    world.run(batch_of(2))
+    world.observe = None
+    later = request_id(world, 1, 2)
+    change_log(monkeypatch, lambda scan, _: with_row(scan, later), world)
+    world.run(batch_of(5))
+    take = world.takes()[0]
+    assert (take.state, later in take.error or later in take.warning or "strange" in take.error) == (state, True)
+    with StateReader.open(world.output) as reader:
+        numbers = [each.number for each in reader.attempts_of(1)]
+    assert numbers == ([1, 2] if state is State.HELD else [1])
+
+
+def test_a_row_that_leads_to_another_takes_generation_is_for_a_person(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "out", rules=LOST)
+
+    def steal(scan: LogScan, world: World) -> LogScan:
+        first = world.takes()[0].generation_id
+        return with_row(replace(scan, rows=()), request_id(world, 2, 1), first)
+
+    change_log(monkeypatch, steal, world)
+    end = world.run(batch_of(2))
+    take = world.takes()[1]
+    assert (end.exit_code, take.state, "sh000_t1" in take.error) == (ExitCode.DECISION_NEEDED, State.HELD, True)
+    assert world.run(batch_of(2)).exit_code is ExitCode.DECISION_NEEDED  # a held one is not held twice
+
+
+def test_a_success_that_names_no_generation_is_for_a_person(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world = World(tmp_path / "out", rules=LOST)
+    change_log(monkeypatch, lambda scan, world: with_row(replace(scan, rows=()), request_id(world, 2, 1), None), world)
+    end = world.run(batch_of(2))
+    assert (end.exit_code, world.takes()[1].state) == (ExitCode.DECISION_NEEDED, State.HELD)
+
+
+def test_what_left_no_trace_is_not_sent_more_often_than_allowed(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "drop_before", nth=(2, 4)),),
+        settings=RunSettings(on_unknown=OnUnknown.RESUBMIT, rates=Rates(max_attempts=1)),
+    )
+    end = world.run(batch_of(3))
+    take = world.takes()[1]
+    assert (end.exit_code, take.state, "used up" in take.error) == (ExitCode.DECISION_NEEDED, State.HELD, True)
+
+
+def test_a_batch_that_never_sent_anything_has_nothing_to_look_up(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(cap_credits=0, is_begun_anew=True))
+    assert world.run(batch_of(1)).exit_code is ExitCode.BUDGET_REACHED
+    with StateReader.open(tmp_path / "out") as reader:
+        identity = reader.identity()
+
+    async def work() -> Any:
+        state = StateFile.create_or_open(tmp_path / "out", identity)
+        assert world.hosts is not None
+        clock = LoopClock(EPOCH)
+        api = AimlApi(Endpoint(API, is_loopback=True), Secret("k"), clock, Random(1), world.hosts)
+        desk = Desk(state, api, clock, RunSettings(), Random(1))
+        try:
+            found = await reconcile(desk)
+            with pytest.raises(UsageInvalid):
+                await resolve(desk, desk.takes[1], Decision.ADOPT, "\n")
+            with pytest.raises(UsageInvalid):
+                await resolve(desk, desk.takes[1], Decision.ADOPT, None)
+            return found
+        finally:
+            await api.aclose()
+            state.close()
+
+    found = jump(work)
+    assert (found.open, found.adopted, found.credits_charged, found.is_ledger_read) == ((), (), 0, True)
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (NoAnswer(Trouble.TRANSIENT, "HTTP 502"), ProviderUnreachable),
+        (NoAnswer(Trouble.NOT_FOUND, "HTTP 404"), UsageInvalid),
+        (Progress("another", Status.GENERATING, None, None), UsageInvalid),
+    ],
+    ids=["unreachable", "not found", "stranger"],
+)
+def test_an_id_is_adopted_only_where_the_provider_knows_it(tmp_path: Path, answer: Any, error: type) -> None:
+    hold = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=LOST, settings=hold)
+    world.run(batch_of(2))
+    with StateReader.open(tmp_path / "out") as reader:
+        identity = reader.identity()
+
+    class Told:
+        async def poll(self, _: str) -> Any:
+            return answer
+
+    async def work() -> None:
+        state = StateFile.create_or_open(tmp_path / "out", identity)
+        desk = Desk(state, Told(), LoopClock(EPOCH), RunSettings(), Random(1))  # type: ignore[arg-type]
+        desk.load()
+        try:
+            with pytest.raises(error):
+                await resolve(desk, take_to_resolve(desk, "sh001_t1"), Decision.ADOPT, "some-id")
+        finally:
+            state.close()
+
+    jump(work)
+    assert world.takes()[1].state is State.HELD
 
 
 # --- reading the log

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.worlds import World, batch_of, with_prompt
+from tests.worlds import World, batch_of, shots, with_prompt
+from wanbatch.batch import Batch
 from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
@@ -266,6 +268,24 @@ def test_a_take_of_unknown_price_waits_for_the_answer_of_the_one_before(tmp_path
     )
     end = world.run(batch_of(3))
     assert (end.exit_code, world.submits) == (ExitCode.OK, 3)
+
+
+def test_under_a_cap_a_second_class_of_unknown_price_waits_for_what_is_out(tmp_path: Path) -> None:
+    shots_ = (*shots(3), *(replace(each, id=f"big{each.id}") for each in shots(2, resolution="720P")))
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "delay", nth=(2, 3, 4), delay_s=30),),
+        settings=RunSettings(cap_credits=100 * PRICE),
+    )
+    end = world.run(Batch("world", tuple(replace(each, ordinal=n) for n, each in enumerate(shots_))))
+    assert (end.exit_code, world.submits) == (ExitCode.OK, 5)
+    out, most, unpriced = 0, 0, 0
+    for event in world.events:
+        out += (event.kind == "submit_started") - (event.kind == "accepted")
+        if event.kind == "submit_started" and event.data["credits_estimated"] is None:
+            unpriced += 1
+            most = max(most, out)
+    assert (unpriced, most) == (2, 1)
 
 
 def test_who_watches_a_run_cannot_end_it(tmp_path: Path) -> None:

@@ -46,9 +46,7 @@ class Fetching:
 
     async def _download(self, take: Take) -> None:
         desk, handed = self._desk, self._take_link(take.take_id)
-        if handed is None:
-            desk.board.add_poll(take.take_id, desk.clock.monotonic())
-            return
+        assert handed is not None, "a download follows the poll that told its link"
         link, told_at = handed
         part, _ = self.paths_of(take)
         began = desk.clock.monotonic()
@@ -101,7 +99,8 @@ class Fetching:
             if take.dead_links >= DEAD_LINK_LIMIT:
                 desk.hold(take_id, f"paid, and its clip cannot be had ({answer.message}). The next run looks again")
                 return
-        elif isinstance(answer, NoAnswer):
+        else:
+            assert isinstance(answer, NoAnswer)
             desk.note(f"download broke off: {answer.message}", take.label)
             if failures >= TRANSIENT_LIMIT:
                 desk.hold(

@@ -313,6 +313,11 @@ class Board:
         """A download is over."""
         self._downloading.discard(take_id)
 
+    def worker_ended(self, take_id: int) -> None:
+        """Whatever was under way for a take is over, however it ended."""
+        self._polling.discard(take_id)
+        self._downloading.discard(take_id)
+
     def search_ended(self) -> None:
         """A search has its answer."""
         self._is_searching = False

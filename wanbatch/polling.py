@@ -40,7 +40,9 @@ class Polling:
     async def poll(self, take_id: int) -> None:
         """Ask how a take's generation stands, and record what is new."""
         desk, take = self._desk, self._desk.takes[take_id]
-        assert take.generation_id is not None
+        if take.generation_id is None or take.state not in (State.QUEUED, State.GENERATING, State.COMPLETED):
+            desk.board.poll_ended(take_id)  # what the log told meanwhile has settled it
+            return
         try:
             answer = await desk.provider.poll(take.generation_id)
         finally:
@@ -65,7 +67,8 @@ class Polling:
                 self._completed(take, answer)
             case Status.FAILED:
                 await self._failed(take, answer)
-            case Status.EXPIRED:
+            case _:
+                assert answer.status is Status.EXPIRED
                 desk.hold(
                     take_id, f"the provider says it expired: {answer.error}; it may have been charged", needs_user=True
                 )
@@ -152,7 +155,8 @@ class Polling:
                     desk.hold(take_id, f"the provider no longer knows this generation ({answer.message})")
                 else:
                     desk.board.add_poll(take_id, now + POLL_EVERY_S)
-            case Trouble.TRANSIENT:
+            case _:
+                assert answer.trouble is Trouble.TRANSIENT
                 failures = self._failures[take_id] = self._failures.get(take_id, 0) + 1
                 if not answer.message.startswith("HTTP"):
                     desk.unreachable(answer.message)

@@ -62,8 +62,6 @@ class Reconciling:
             desk.board.add_search(now, before_submits=True)
         elif is_resume and (desk.board.planned or any(take.can_be_searched for take in desk.takes.values())):
             desk.board.add_search(now, before_submits=bool(desk.board.planned))
-        elif any(take.state is State.UNKNOWN for take in desk.takes.values()):
-            desk.board.add_search(now)
 
     def lost(self) -> None:
         """An answer was lost just now: look soon, unless the user wants to be asked instead."""

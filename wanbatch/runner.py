@@ -178,7 +178,8 @@ class Runner:
                 self._spawn(group, self._others, take_id, self._polling.poll)
             case Download(take_id):
                 self._spawn(group, self._others, take_id, self._fetching.fetch)
-            case Search():
+            case _:
+                assert isinstance(step, Search)
                 self._spawn(group, self._others, NO_TAKE, lambda _: self._reconciling.search())
 
     def _spawn(self, group: asyncio.TaskGroup, kind: set[asyncio.Task[None]], take_id: int, work: Work) -> None:
@@ -204,6 +205,8 @@ class Runner:
             desk.trouble(ExitCode.LOCAL_FAULT, text)
             with suppress(WanbatchError):
                 desk.hold(take_id, f"internal error: {type(error).__name__}. The next run looks again")
+        finally:
+            desk.board.worker_ended(take_id)
 
     def _name(self, take_id: int) -> str:
         return "the search for lost answers" if take_id == NO_TAKE else self._desk.takes[take_id].label
