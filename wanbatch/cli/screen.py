@@ -12,6 +12,7 @@ from typing import Any, Self
 import click
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -32,8 +33,32 @@ STATE_STYLES = {
     "queued": "cyan",
     "superseded": "dim",
 }
-_PLAIN_KINDS = {"verified", "generation_failed", "refused", "held", "warned", "note", "retry_planned"}
+_PLAIN_KINDS = {
+    "verified",
+    "generation_failed",
+    "refused",
+    "held",
+    "warned",
+    "note",
+    "retry_planned",
+    "answer_lost",
+    "adopted",
+    "found_failed",
+    "presumed_absent",
+    "found_unrecorded",
+}
+_WORDS = {
+    "note": "",
+    "generation_failed": "failed",
+    "answer_lost": "answer lost: it may have been charged; nothing is sent again before that is known",
+    "adopted": "found again in the provider's log",
+    "found_failed": "failed, and cost nothing",
+    "presumed_absent": "left no trace; it is sent again",
+    "found_unrecorded": "held",
+}
+_TOLD_IN_WORDS = {"answer_lost", "adopted", "found_failed", "presumed_absent"}
 _REFRESH_HZ = 4
+FILE_WIDTH = 120  # where no terminal tells its own
 
 
 def console_of(options: Global, *, stderr: bool = False) -> Console:
@@ -42,7 +67,9 @@ def console_of(options: Global, *, stderr: bool = False) -> Console:
     if force is None and os.environ.get("FORCE_COLOR"):
         force = True
     no_color = options.color == "never" or (options.color == "auto" and bool(os.environ.get("NO_COLOR")))
-    return Console(stderr=stderr, no_color=no_color, force_terminal=force, highlight=False, soft_wrap=True)
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or os.environ.get("COLUMNS") else FILE_WIDTH
+    return Console(stderr=stderr, no_color=no_color, force_terminal=force, highlight=False, soft_wrap=True, width=width)
 
 
 def print_json(document: Any) -> None:
@@ -84,15 +111,16 @@ def print_preview(console: Console, preview: Preview) -> None:
     counts = ", ".join(f"{number} {name}" for name, number in preview.counts.items()) or "no takes"
     console.print(f"  {counts}")
     if preview.to_submit:
-        table = Table("to send", "takes", "credits each", "credits", "USD", "price from", box=None, padding=(0, 2))
+        table = Table("to send", "takes", "each", "credits", "USD", "price from", box=None, padding=(0, 2, 0, 0))
         for number, column in enumerate(table.columns):
-            column.no_wrap = True
+            column.overflow = "fold"  # a narrow screen gets more lines, never a cut number
+            column.no_wrap = number in (1, 4)
             column.justify = "right" if 1 <= number <= 4 else "left"
         for each, takes in preview.to_submit.items():
             quote = preview.quotes[each]
             total = None if quote.credits is None else quote.credits * takes
             table.add_row(str(each), str(takes), _number(quote.credits), _number(total), _usd(total), quote.source)
-        console.print(table)
+        console.print(Padding(table, (0, 0, 0, 2)))
     console.print(f"  {_estimate_text(preview)}")
     if preview.speed != 1:
         console.print(f"  time runs {preview.speed:g} times faster there", style="dim")
@@ -205,8 +233,8 @@ class Follower:
         self._update()
 
     def _line(self, event: Event) -> str:
-        what = {"note": "", "generation_failed": "failed"}.get(event.kind, event.kind.replace("_", " "))
-        text = event.text or str(event.data.get("warning", ""))
+        what = _WORDS.get(event.kind, event.kind.replace("_", " "))
+        text = "" if event.kind in _TOLD_IN_WORDS else event.text or str(event.data.get("warning", ""))
         parts = [part for part in (event.take, what) if part]
         if event.kind == "verified" and self._standing is not None:
             text = standing_text(self._standing())
