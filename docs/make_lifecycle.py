@@ -17,7 +17,7 @@ WORDS = {
     State.COMPLETED: "paid, to be fetched",
     State.DOWNLOADED: "whole and hashed, not yet under its name",
     State.VERIFIED: "a clip under its final name",
-    State.FAILED: "proven to have made nothing",
+    State.FAILED: "proven to have made nothing, or given up by you",
 }
 
 
