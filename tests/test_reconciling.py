@@ -432,6 +432,23 @@ def request_id(world: World, take_id: int, attempt: int) -> str:
         return f"wb1:{nonce}:{reader.take(take_id).recipe.short_hash}:{take_id}.{attempt}"
 
 
+def test_a_submit_that_began_while_the_log_was_read_is_no_stranger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)), Rule("logs", "delay", delay_s=45)))
+
+    def show_all(scan: LogScan, world: World) -> LogScan:
+        with StateReader.open(world.output) as reader:
+            begun = [LogRow(each.request_id, None, False, 0, each.started_at) for each in reader.attempts()]
+        return replace(scan, rows=tuple(row for row in begun if not row.request_id.endswith(":2.1")))
+
+    change_log(monkeypatch, show_all, world)
+    world.settings = RunSettings(rates=Rates(submit_per_min=2))
+    world.observe = lambda runner, event: runner.drain() if "looked up" in event.text else None
+    world.run(batch_of(6))
+    assert states(world) == ["verified", "unknown", *["verified"] * 4]
+
+
 def test_a_take_that_the_state_file_does_not_know_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = World(tmp_path / "out", observe=stop_after("accepted"))
     world.run(batch_of(2))

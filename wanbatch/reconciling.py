@@ -114,7 +114,7 @@ class Reconciling:
         if scan is not None:
             desk.reached()
             self._note_lags(attempts, scan)
-            self._note_unrecorded(attempts, scan)
+            self._note_unrecorded(desk.state.attempts(), scan)  # some may have begun while the log was read
             if desk.settings.is_begun_anew and self._is_first:
                 self._offer_by_recipe(scan)
             await self._settle(desk.state.attempts(), scan)
