@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -34,11 +34,10 @@ def every_state_batch() -> tuple[Batch, dict[str, State]]:
 
 @dataclass
 class Pen:
-    """Writes facts about takes, each second one; a step is `(take id, state to lead it to, words)`."""
+    """Writes facts about takes, one a second; a step is `(take id, state to lead it to, words)`."""
 
     state: StateFile
     now: datetime = BEGIN
-    words: Mapping[str, Any] = field(default_factory=dict)
 
     def tell(self, take_id: int, fact: Fact, **data: Any) -> None:
         self.now += timedelta(seconds=1)

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -14,14 +14,31 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
 from wanbatch.disk import replace_text
+from wanbatch.lifecycle import Take
+from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take, shown_text
 from wanbatch.reporting.sidecar import iso, write_sidecar
-from wanbatch.standing import problems_in
+from wanbatch.standing import Problem, problems_in
 from wanbatch.state import StateReader
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FREE_TEXT = frozenset({"prompt", "notes", "error", "warning", "scene", "sequence", "tags", "cost_code", "key"})
+FREE_TEXT = frozenset(
+    {
+        "prompt",
+        "notes",
+        "error",
+        "warning",
+        "scene",
+        "sequence",
+        "tags",
+        "cost_code",
+        "key",
+        "model",
+        "resolution",
+        "aspect_ratio",
+    }
+)
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -39,7 +56,7 @@ class ReportFiles:
 
 def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     """Write all reports of an output folder. A crash leaves each file old or new; `made_at` stands in them."""
-    from wanbatch.reporting.frames import frames
+    from wanbatch.reporting.frames import make_frames
     from wanbatch.reporting.page import render_report, render_storyboard
 
     output = reader.output
@@ -53,10 +70,10 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
         summary_json=folder / "summary.json",
     )
     with reader.snapshot():
-        tables = frames(reader)
-        facts = summary_facts(reader, tables.summary, made_at)
-        shots = {shot.shot_id: shot for shot in reader.shots()}
-        takes, attempts = reader.takes(), reader.attempts()
+        takes = [shown_take(take, output) for take in reader.takes()]
+        attempts, shots = shown_attempts(reader.attempts(), output), shown_shots(reader.shots(), takes)
+        tables = make_frames(takes, shots, attempts, reader.identity().batch)
+        facts = summary_facts(reader, takes, tables.summary, made_at)
     replace_text(files.takes, csv_text(tables.takes))
     replace_text(files.attempts, csv_text(tables.attempts))
     replace_text(files.summary, csv_text(tables.summary))
@@ -64,33 +81,39 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     by_take: dict[int, list[Any]] = {}
     for attempt in attempts:
         by_take.setdefault(attempt.take_id, []).append(attempt)
+    by_id = {shot.shot_id: shot for shot in shots}
     for take in takes:
         if take.file is not None and (output / take.file).is_file():
-            write_sidecar(output, take, shots[take.shot_id], by_take.get(take.take_id, []))
+            write_sidecar(output, take, by_id[take.shot_id], by_take.get(take.take_id, []))
     replace_text(files.report, render_report(facts, tables, takes))
-    replace_text(files.storyboard, render_storyboard(facts, takes, list(shots.values()), output))
+    replace_text(files.storyboard, render_storyboard(facts, takes, shots, output))
     return files
 
 
-def summary_facts(reader: StateReader, summary: pd.DataFrame, made_at: datetime) -> dict[str, Any]:
-    """Return what `summary.json` holds: JSON values, null where unknown."""
-    identity, takes, runs = reader.identity(), reader.takes(), reader.runs()
+def summary_facts(
+    reader: StateReader, takes: Sequence[Take], summary: pd.DataFrame, made_at: datetime
+) -> dict[str, Any]:
+    """Return what `summary.json` holds: JSON values, null where unknown. `takes` are those that may be shown."""
+    identity, runs = reader.identity(), reader.runs()
     counts: dict[str, int] = {}
     for take in takes:
         counts[take.shown_state] = counts.get(take.shown_state, 0) + 1
     omitted = sum(shot.omit for shot in reader.shots())
     if omitted:
         counts["omitted"] = omitted
+    groups: list[dict[str, Any]] = json.loads(summary.to_json(orient="records"))
+    whole = groups[0]
     committed = [take.credits_committed for take in takes]
     last = runs[-1] if runs else None
     first_submit = min((take.submitted_at for take in takes if take.submitted_at), default=None)
     last_clip = max((take.verified_at for take in takes if take.verified_at), default=None)
-    elapsed_s = (last_clip - first_submit).total_seconds() if first_submit and last_clip else None
+    elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
+    problems = problems_in(takes)
     return {
         "batch": identity.batch,
         "output": reader.output.resolve().name,
         "sandbox": identity.sandbox,
-        "provider": identity.base_url,
+        "provider": shown_text(identity.base_url, reader.output),
         "created_at": identity.created_at,
         "made_at": iso(made_at),
         "version": __version__,
@@ -98,10 +121,12 @@ def summary_facts(reader: StateReader, summary: pd.DataFrame, made_at: datetime)
         "elapsed_s": elapsed_s,
         "credits": {
             "estimate": last.estimate_credits if last is not None and not last.unpriced else None,
-            "committed": sum(value or 0 for value in committed),
-            "charged": sum(take.credits_charged or 0 for take in takes),
-            "held": sum(take.credits_held or 0 for take in takes),
-            "unknown_takes": sum(value is None for value in committed),
+            "committed": _sum_known(committed),
+            "charged": whole["credits_charged"],
+            "held": whole["credits_held"],
+            "unknown_takes": whole["takes_of_unknown_cost"],
+            "charges_not_seen": whole["charges_not_seen"],
+            "holds_not_seen": whole["holds_not_seen"],
             "cap": last.cap_credits if last is not None else None,
         },
         "runs": [
@@ -110,26 +135,44 @@ def summary_facts(reader: StateReader, summary: pd.DataFrame, made_at: datetime)
                 "ended_at": iso(run.ended_at),
                 "exit_code": run.exit_code,
                 "speed": run.speed,
-                "message": run.message,
+                "message": shown_text(run.message, reader.output),
             }
             for run in runs
         ],
-        "failures": causes([(take.label, take.error) for take in takes if take.error]),
-        "problems": [vars(problem) for problem in problems_in(takes)],
-        "summary": json.loads(summary.to_json(orient="records")) if len(summary) else [],
+        "needs": needs_of(problems),
+        "problems": [vars(problem) for problem in problems],
+        "summary": groups,
     }
 
 
-def causes(errors: Sequence[tuple[str, str]]) -> list[dict[str, Any]]:
-    """Group errors by cause: the same words, whatever ids and numbers stand in them. Most frequent first."""
-    groups: dict[str, list[str]] = {}
-    for label, error in errors:
-        cause = re.sub(r"wb1:[A-Za-z0-9:.]+", "…", error)
-        cause = re.sub(r"\b(?!HTTP\b)[A-Za-z0-9_-]{16,}\b", "…", cause)
-        cause = re.sub(r"(?<!HTTP )\b\d+(\.\d+)?\b", "#", cause)
-        groups.setdefault(cause, []).append(label)
-    ordered = sorted(groups.items(), key=lambda item: (-len(item[1]), item[0]))
-    return [{"cause": cause, "count": len(labels), "takes": labels} for cause, labels in ordered]
+def _sum_known(values: Sequence[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return sum(known) if known or not values else None
+
+
+_URGENCY = {"held": 0, "unknown": 1, "failed": 2}
+
+
+def needs_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
+    """Group what needs the user by state, what to do and cause: the same words, whatever ids and numbers are in them.
+
+    Held takes come first, since only the user can settle them; then the most frequent.
+    """
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for problem in problems:
+        todo = problem.todo.replace(problem.take, "TAKE")
+        groups.setdefault((problem.state, todo, _cause(problem.error)), []).append(problem.take)
+    ordered = sorted(groups.items(), key=lambda item: (_URGENCY.get(item[0][0], 0), item[0][1], -len(item[1]), item[0]))
+    return [
+        {"state": state, "todo": todo, "cause": cause, "count": len(labels), "takes": labels}
+        for (state, todo, cause), labels in ordered
+    ]
+
+
+def _cause(error: str) -> str:
+    cause = re.sub(r"wb1:[A-Za-z0-9:.]+", "…", error)
+    cause = re.sub(r"(?<![\w-])(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}(?![\w-])", "…", cause)  # an id: long, with a digit
+    return re.sub(r"(?<!HTTP )\b\d+(\.\d+)?\b", "#", cause)
 
 
 def csv_text(frame: pd.DataFrame) -> str:

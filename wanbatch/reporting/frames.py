@@ -1,7 +1,8 @@
 """The tables of the reports, made with pandas from the state file alone.
 
 takes: one row a take, and one for an omitted shot without takes. attempts: one row a paid submit. summary: one row a
-group of takes on each level. Unknown values are missing, never 0; credits are Int64; times are UTC.
+group of takes on each level. Unknown values are missing, never 0; credits are Int64; times are UTC. A sum is that of
+its known parts, missing where none is known, and a count beside it says how many are not.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from wanbatch.attempts import Attempt
 from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
 from wanbatch.pricing import CREDITS_PER_USD, usd
+from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take
 from wanbatch.state import StateReader
 
 TAKE_COLUMNS: dict[str, str] = {
@@ -77,7 +79,43 @@ ATTEMPT_COLUMNS: dict[str, str] = {
     "key_fingerprint": "string",
     "error": "string",
 }
-LEVELS = ("batch", "sequence", "scene", "model", "resolution", "duration", "cost_code")
+SUMMARY_COLUMNS: dict[str, str] = {
+    "level": "string",
+    "key": "string",
+    "takes": "Int64",
+    "verified": "Int64",
+    "failed": "Int64",
+    "held": "Int64",
+    "superseded": "Int64",
+    "omitted": "Int64",
+    "clip_seconds": "Float64",
+    "credits_held": "Int64",
+    "credits_charged": "Int64",
+    "usd": "string",
+    "credits_charged_not_used": "Int64",
+    "holds_not_seen": "Int64",
+    "charges_not_seen": "Int64",
+    "takes_of_unknown_cost": "Int64",
+    "credits_per_finished_second": "Int64",
+    "usd_per_finished_second": "Float64",
+    "queued_p50_s": "Float64",
+    "queued_p95_s": "Float64",
+    "generating_p50_s": "Float64",
+    "generating_p95_s": "Float64",
+    "download_p50_s": "Float64",
+    "download_p95_s": "Float64",
+    "total_p50_s": "Float64",
+    "total_p95_s": "Float64",
+}
+_MONEY_COLUMNS: dict[str, str] = {
+    "shot_id": "string",
+    "take": "Int64",
+    "is_hold_unseen": "boolean",
+    "is_charge_unseen": "boolean",
+    "is_uncosted": "boolean",
+    "credits_not_used": "Int64",
+}
+LEVELS = ("sequence", "scene", "model", "resolution", "duration", "cost_code")
 TIMINGS = ("queued_s", "generating_s", "download_s", "total_s")
 
 
@@ -92,9 +130,16 @@ class Frames:
 
 def frames(reader: StateReader) -> Frames:
     """Make the tables of a state file."""
-    takes, shots, attempts = reader.takes(), reader.shots(), reader.attempts()
+    takes = [shown_take(take, reader.output) for take in reader.takes()]
+    attempts = shown_attempts(reader.attempts(), reader.output)
+    return make_frames(takes, shown_shots(reader.shots(), takes), attempts, reader.identity().batch)
+
+
+def make_frames(takes: Sequence[Take], shots: Sequence[ShotRow], attempts: Sequence[Attempt], batch: str) -> Frames:
+    """Make the tables of these takes, shots and attempts."""
     take_frame = takes_frame(takes, shots)
-    return Frames(take_frame, attempts_frame(attempts, takes), summary_frame(take_frame, reader.identity().batch))
+    money = money_frame(takes, attempts)
+    return Frames(take_frame, attempts_frame(attempts, takes), summary_frame(take_frame, money, batch))
 
 
 def takes_frame(takes: Sequence[Take], shots: Sequence[ShotRow]) -> pd.DataFrame:
@@ -196,63 +241,91 @@ def attempts_frame(attempts: Sequence[Attempt], takes: Sequence[Take]) -> pd.Dat
     return _frame(rows, ATTEMPT_COLUMNS)
 
 
+def money_frame(takes: Sequence[Take], attempts: Sequence[Attempt]) -> pd.DataFrame:
+    """One row per take: what of its cost is not known, and the credits charged that gave no clip in use."""
+    by_take: dict[int, list[Attempt]] = {}
+    for attempt in attempts:
+        by_take.setdefault(attempt.take_id, []).append(attempt)
+    return _frame([_money_row(take, by_take.get(take.take_id, [])) for take in takes], _MONEY_COLUMNS)
+
+
+def _money_row(take: Take, attempts: Sequence[Attempt]) -> dict[str, Any]:
+    is_free = take.state in (State.PLANNED, State.FAILED)  # not sent, or proven to cost nothing
+    earlier = sum(each.credits_charged or 0 for each in attempts if each.number < take.attempts)
+    is_used = not (take.superseded or is_free or take.state is State.HELD)
+    return {
+        "shot_id": take.shot_id,
+        "take": take.number,
+        "is_hold_unseen": take.credits_held is None and (not is_free or take.generation_id is not None),
+        "is_charge_unseen": (not is_free and not take.is_charge_seen) or take.credits_at_risk != 0,
+        "is_uncosted": take.credits_committed is None,
+        "credits_not_used": None
+        if take.credits_charged is None
+        else min(earlier, take.credits_charged)
+        if is_used
+        else take.credits_charged,
+    }
+
+
 def _frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
-    series: dict[str, pd.Series[Any]] = {}
-    for name, kind in columns.items():
-        values = [row.get(name) for row in rows]
-        if kind == "time":
-            series[name] = pd.Series(pd.to_datetime(pd.Series(values, dtype="object"), utc=True))
-        else:
-            series[name] = pd.Series(values, dtype=kind)
-    return pd.DataFrame(series)
+    kinds = {name: "datetime64[ms, UTC]" if kind == "time" else kind for name, kind in columns.items()}
+    return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})
 
 
 # --- summary ------------------------------------------------------------------------------------------------------
 
 
-def summary_frame(takes: pd.DataFrame, batch: str) -> pd.DataFrame:
-    """One row per group on each level: counts, finished seconds, money, and p50 and p95 of the timings in seconds."""
-    keyed = takes.assign(
-        batch=batch,
-        duration=takes["duration_ordered_s"].astype("string"),
+def summary_frame(takes: pd.DataFrame, money: pd.DataFrame, batch: str) -> pd.DataFrame:
+    """One row per group on each level: the columns of SUMMARY_COLUMNS. The batch has its row also without takes."""
+    keyed = takes.merge(money, on=["shot_id", "take"], how="left").assign(
+        duration=takes["duration_ordered_s"].astype("string")
     )
-    rows = []
+    rows = [{"level": "batch", "key": batch, **_summed(keyed)}]
     for level in LEVELS:
         keys = keyed[level].fillna("")
-        if level != "batch" and not (keys != "").any():
-            continue
-        rows += [{"level": level, "key": key, **_summed(keyed[keys == key])} for key in dict.fromkeys(keys)]
-    return pd.DataFrame(rows)
+        if (keys != "").any():
+            rows += [{"level": level, "key": key, **_summed(group)} for key, group in keyed.groupby(keys, sort=False)]
+    return _frame(rows, SUMMARY_COLUMNS)
 
 
 def _summed(group: pd.DataFrame) -> dict[str, Any]:
     real = group[group["take"].notna()]
-    verified = real[real["verified_at"].notna()]
-    charged = int(real["credits_charged"].fillna(0).sum())
-    finished_s = float(verified["clip_duration_s"].fillna(0).sum())
-    # Spent, perhaps, and by how much nobody knows: sent, not proven free, and neither held nor charged by a number.
-    open_states = [State.SUBMITTING, State.UNKNOWN, State.HELD, State.QUEUED, State.GENERATING]
-    is_uncosted = real["credits_charged"].isna() & real["credits_held"].isna() & real["credits_estimated"].isna()
-    is_open = real["state"].isin(open_states) | (real["verified_at"].notna() & real["credits_charged"].isna())
-    idle = real[real["verified_at"].isna() | (real["state"] == "superseded")]
+    unseen = {name: int(real[name].sum()) for name in ("is_hold_unseen", "is_charge_unseen", "is_uncosted")}
+    charged = _sum_known(real["credits_charged"], unseen["is_charge_unseen"])
+    lengths_s = real.loc[real["verified_at"].notna(), "clip_duration_s"]
+    unmeasured = int(lengths_s.isna().sum())
+    finished_s = None if unmeasured and unmeasured == len(lengths_s) else round(float(lengths_s.sum()), 3)
+    is_priced = bool(finished_s) and not unmeasured and not unseen["is_charge_unseen"]
+    per_second = charged / finished_s if is_priced and charged is not None and finished_s is not None else None
     counts = real["state"].value_counts()
-    row: dict[str, Any] = {
+    return {
         "takes": len(real),
         **{name: int(counts.get(name, 0)) for name in ("verified", "failed", "held", "superseded")},
         "omitted": len(group) - len(real),
-        "clip_seconds": round(finished_s, 3),
-        "credits_held": int(real["credits_held"].fillna(0).sum()),
+        "clip_seconds": finished_s,
+        "credits_held": _sum_known(real["credits_held"], unseen["is_hold_unseen"]),
         "credits_charged": charged,
-        "usd": usd_cell(charged),
-        "credits_charged_not_used": int(idle["credits_charged"].fillna(0).sum()),
-        "takes_of_unknown_cost": int((is_open & is_uncosted).sum()),
-        "credits_per_finished_second": round(charged / finished_s) if finished_s else None,
-        "usd_per_finished_second": round(charged / finished_s / CREDITS_PER_USD, 6) if finished_s else None,
+        "usd": None if charged is None else usd_cell(charged),
+        "credits_charged_not_used": _sum_known(real["credits_not_used"], unseen["is_charge_unseen"]),
+        "holds_not_seen": unseen["is_hold_unseen"],
+        "charges_not_seen": unseen["is_charge_unseen"],
+        "takes_of_unknown_cost": unseen["is_uncosted"],
+        "credits_per_finished_second": None if per_second is None else round(per_second),
+        "usd_per_finished_second": None if per_second is None else round(per_second / CREDITS_PER_USD, 6),
+        **{name: value for timing in TIMINGS for name, value in _shares(real[timing], timing).items()},
     }
-    for name in TIMINGS:
-        values = real[name].dropna().astype("float64")
-        for share in (50, 95):
-            row[f"{name.removesuffix('_s')}_p{share}_s"] = (
-                round(float(values.quantile(share / 100)), 3) if len(values) else None
-            )
-    return row
+
+
+def _sum_known(values: pd.Series[Any], unknown: int) -> int | None:
+    known = values.dropna()
+    return int(known.sum()) if len(known) or not unknown else None
+
+
+def _shares(values: pd.Series[Any], timing: str) -> dict[str, float]:
+    """Return the median and the 95th percentile of a timing, by column name; nothing where none is known."""
+    known = values.dropna().astype("float64")
+    if not len(known):
+        return {}
+    found = known.quantile([0.5, 0.95]).round(3)
+    name = timing.removesuffix("_s")
+    return {f"{name}_p50_s": float(found.iloc[0]), f"{name}_p95_s": float(found.iloc[1])}

@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from wanbatch.download import POSTERS
 from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
-from wanbatch.pricing import usd_text
+from wanbatch.pricing import CREDITS_PER_USD, usd_text
 from wanbatch.reporting.charts import duration_histogram, spend_curve
 from wanbatch.reporting.frames import Frames
+from wanbatch.reporting.shown import is_own
 from wanbatch.units import duration_text
 
 ROWS_SHOWN = 500
+PLAYERS_SHOWN = 60  # a player loads its poster at once; above this many, pictures that load in sight link to the clips
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -43,7 +47,28 @@ def _credits(value: float | None) -> str:
 
 
 def _usd(value: float | None) -> str:
+    if value is not None and 0 < value < CREDITS_PER_USD / 200:
+        return "< 0.01 USD"
     return "unknown" if value is None else usd_text(int(value))
+
+
+def _number(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.1f}".removesuffix(".0")
+
+
+def _plural(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _coded(text: str) -> Markup:
+    """Escape a text and set its options and what stands between backticks as code."""
+    escaped = str(escape(visible(text)))
+    return Markup(re.sub(r"`([^`]*)`|(?<!\S)(--[a-z]+)", r"<code>\1\2</code>", escaped))  # noqa: S704  escaped
+
+
+def _minute(at: str) -> str:
+    """Shorten `2026-03-02T07:30:00.000Z` to `2026-03-02 07:30 UTC`."""
+    return f"{at[:10]} {at[11:16]} UTC"
 
 
 def _link(path: str) -> str:
@@ -63,6 +88,10 @@ def _environment() -> Environment:
         "visible": visible,
         "credits": _credits,
         "usd": _usd,
+        "number": _number,
+        "plural": _plural,
+        "coded": _coded,
+        "minute": _minute,
         "duration": duration_text,
         "link": _link,
     }
@@ -83,25 +112,32 @@ def _page(template: str, **values: Any) -> str:
 def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take]) -> str:
     """Render `reports/report.html`."""
     summary = list(facts["summary"])
-    batch = next((row for row in summary if row["level"] == "batch"), None)
-    rows = [row for row in summary if row["level"] != "batch"]
-    speeds = sorted({run["speed"] for run in facts["runs"] if run["speed"] != 1})
+    rows = summary[1:]
     return _page(
         "report.html.j2",
         facts=facts,
-        batch=batch,
+        batch=summary[0],
+        trouble=facts["runs"][-1]["message"].removesuffix(".") if facts["runs"] else "",
+        needs=[
+            (state, todo, list(causes))
+            for (state, todo), causes in groupby(facts["needs"], lambda need: (need["state"], need["todo"]))
+        ],
         groups=[
             (level, [row for row in rows if row["level"] == level]) for level in dict.fromkeys(r["level"] for r in rows)
         ],
         takes=takes[:ROWS_SHOWN],
         hidden=max(0, len(takes) - ROWS_SHOWN),
-        speeds=", ".join(f"{speed:g}" for speed in speeds),
+        speeds=_speeds(facts),
         histogram=Markup(duration_histogram(_known(tables, "generating_s"))),  # noqa: S704  numbers only
         curve=Markup(spend_curve(takes)),  # noqa: S704  numbers only
         timings=("queued", "generating", "download", "total"),
         asked=sum(not take.superseded for take in takes),
         done=sum(take.state is State.VERIFIED and not take.superseded for take in takes),
     )
+
+
+def _speeds(facts: Mapping[str, Any]) -> str:
+    return " and ".join(f"{speed:g}" for speed in sorted({run["speed"] for run in facts["runs"]} - {1}))
 
 
 def _known(tables: Frames, column: str) -> list[float]:
@@ -123,16 +159,21 @@ def render_storyboard(facts: Mapping[str, Any], takes: Sequence[Take], shots: Se
         old = [_frame_of(take, output) for take in mine if take.superseded and take.state is not State.PLANNED]
         if current or old or shot.omit:
             scenes[-1][1].append({"shot": shot, "current": current, "old": old})
-    return _page("storyboard.html.j2", facts=facts, scenes=[scene for scene in scenes if scene[1]])
+    clips = sum(take.file is not None for take in takes)
+    return _page(
+        "storyboard.html.j2",
+        facts=facts,
+        speeds=_speeds(facts),
+        scenes=[scene for scene in scenes if scene[1]],
+        has_players=clips <= PLAYERS_SHOWN,
+    )
 
 
 def _frame_of(take: Take, output: Path) -> dict[str, Any]:
     poster = f"{POSTERS}/{take.label}.jpg"
-    ratio = take.order.aspect_ratio or "16:9"
     return {
         "take": take,
         "clip": take.file,
-        "poster": poster if (output / poster).is_file() else None,
-        "shape": f"r{ratio.replace(':', 'x')}" if ratio in ("16:9", "9:16", "1:1", "4:3", "3:4") else "r16x9",
+        "poster": poster if is_own(output, POSTERS, poster) and (output / poster).is_file() else None,
         "prompt": str(take.recipe.body.get("prompt", "")),
     }

@@ -12,10 +12,12 @@ from wanbatch.attempts import Attempt
 from wanbatch.disk import replace_text
 from wanbatch.lifecycle import Take
 from wanbatch.planning import ShotRow
+from wanbatch.reporting.shown import shown_take
 
 
 def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> None:
     """Write the sidecar of a verified take beside its clip; untouched where nothing changed."""
+    take = shown_take(take, output)
     if take.file is None:
         return
     text = json.dumps(sidecar(take, shot, attempts), ensure_ascii=False, indent=2) + "\n"

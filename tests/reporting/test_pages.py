@@ -1,0 +1,271 @@
+"""The pages: safe to open, whole without a network, and every link leads to a file of the output folder."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+
+from tests.reporting.states import MADE_AT, begin, every_state, place_clips, shot, write_run
+from wanbatch.batch import Batch
+from wanbatch.lifecycle import State
+from wanbatch.reporting import ReportFiles, page, write_reports
+from wanbatch.reporting.page import visible
+from wanbatch.state import StateReader
+
+HOSTILE = [
+    "</script><script>alert(1)</script>",
+    "\"' onerror=alert(1) x='",
+    "<img src=x onerror=alert(1)>",
+    "</style></title></textarea>",
+    "{{ 7*7 }} {% raw %}",
+    "&lt;b&gt; &amp;",
+]
+VOID = {"meta", "img", "br"}
+
+
+class Reader(HTMLParser):
+    """Collects tags, attributes and text, and asserts that tags close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.open: list[str] = []
+        self.text = ""
+        self.words = ""
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+        self.words = " ".join(f"{self.words} {data}".split())
+
+
+def read(path: Path) -> Reader:
+    reader = Reader()
+    reader.feed(path.read_text(encoding="utf-8"))
+    assert reader.open == []
+    return reader
+
+
+def reported(output: Path) -> ReportFiles:
+    with StateReader.open(output) as reader:
+        return write_reports(reader, made_at=MADE_AT)
+
+
+def one_take(output: Path, state: State, prompt: str = "p", **words: str) -> ReportFiles:
+    pen = begin(output, Batch(words.pop("batch", "b"), (shot("s", 0, prompt=prompt, scene=words.pop("scene", "")),)))
+    pen.lead(1, state, label="s_t1", **words)
+    place_clips(output, pen.state)
+    write_run(pen, message=words.get("message", ""))
+    pen.state.close()
+    return reported(output)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_text_from_outside_is_shown_and_never_markup(tmp_path: Path, text: str) -> None:
+    files = one_take(tmp_path, State.FAILED, text, error=text, warning=text, scene=text, batch=text)
+    for path in (files.report, files.storyboard):
+        found = read(path)
+        attributes = {name for _, attributes in found.tags for name in attributes}
+        assert text in found.text
+        assert not [tag for tag, _ in found.tags if tag in ("script", "iframe", "object", "form")]
+        assert not [name for name in attributes if name.startswith("on")]
+
+
+def test_nothing_hides_in_a_text() -> None:
+    assert visible("a\u202eb\x00c\x1bd\n\te\u2066f\x9bg") == "a[U+202E]bcd\n\te[U+2066]fg"
+
+
+def test_a_page_carries_no_raw_control_or_bidi_character(tmp_path: Path) -> None:
+    hostile = "a\u202egpj.exe\u202c \x1b[31m \x07 \u2067x\u2069"
+    files = one_take(tmp_path, State.FAILED, hostile, error=hostile)
+    for path in (files.report, files.storyboard):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text)
+        assert "[U+202E]" in text
+
+
+def test_the_policy_lets_in_the_style_of_the_page_and_nothing_else(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    files = reported(tmp_path)
+    for path in (files.report, files.storyboard):
+        text = path.read_text(encoding="utf-8")
+        styles = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
+        digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
+        policy = next(each["content"] for _, each in read(path).tags if "http-equiv" in each)
+        assert len(styles) == 1
+        assert policy == (
+            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' file: data:; media-src 'self' file:;"
+            " base-uri 'none'; form-action 'none'"
+        )
+        assert "style=" not in text.replace(styles[0], "")
+
+
+def test_every_link_leads_to_a_file_of_the_output_folder(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    files = reported(tmp_path)
+    for path in (files.report, files.storyboard):
+        links = [
+            value
+            for _, attributes in read(path).tags
+            for name, value in attributes.items()
+            if name in ("href", "src", "poster") and value is not None
+        ]
+        targets = [(path.parent / unquote(link)).resolve() for link in links]
+        assert len(links) > 2
+        assert [link for link in links if re.match(r"[a-z]+:|/", link)] == []
+        assert all(target.is_file() and target.is_relative_to(tmp_path.resolve()) for target in targets)
+
+
+@pytest.mark.parametrize(
+    "file",
+    [
+        "../../x.mp4",
+        "clips/../../../x.mp4",
+        "clips/a/../../../../x.mp4",
+        "clips/..\\x.mp4",
+        "/etc/x.mp4",
+        "//host/x.mp4",
+        "..\\x.mp4",
+        "C:x.mp4",
+        "clips/\0x.mp4",
+        "javascript:alert(1)",
+        "reports/x.mp4",
+    ],
+)
+def test_a_state_file_cannot_lead_out_of_its_folder(tmp_path: Path, file: str) -> None:
+    output = tmp_path / "a" / "b"
+    pen = begin(output, Batch("b", (shot("s", 0),)))
+    pen.lead(1, State.VERIFIED, file=file)
+    (tmp_path / "x.mp4").write_bytes(b"not ours")
+    pen.state.close()
+    files = reported(output)
+    assert not (tmp_path / "x.json").exists()
+    for path in (files.report, files.storyboard):
+        assert not [each for _, each in read(path).tags if "x.mp4" in str(each) or "javascript" in str(each)]
+
+
+def test_every_state_has_its_place_in_the_storyboard(tmp_path: Path) -> None:
+    states = every_state(tmp_path)
+    found = read(reported(tmp_path).storyboard)
+    words = found.text.split()
+    players = [attributes for tag, attributes in found.tags if tag == "video"]
+    assert [name for name in states if f"{name}_t1" not in words] == []
+    assert {state.value for state in states.values()} - {"verified"} | {"omitted"} <= set(words)
+    assert [(each["src"], each["poster"], each["preload"]) for each in players] == [
+        ("clips/sc2_sh08_t1.mp4", "posters/sc2_sh08_t1.jpg", "none")
+    ]
+
+
+def test_a_large_storyboard_loads_pictures_as_they_come_in_sight(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    every_state(tmp_path)
+    monkeypatch.setattr(page, "PLAYERS_SHOWN", 0)
+    found = read(reported(tmp_path).storyboard)
+    assert [(each["loading"], each["src"]) for tag, each in found.tags if tag == "img"] == [
+        ("lazy", "posters/sc2_sh08_t1.jpg")
+    ]
+    assert ("a", {"href": "clips/sc2_sh08_t1.mp4"}) in found.tags
+    assert [tag for tag, _ in found.tags if tag == "video"] == []
+
+
+def test_a_long_table_is_cut_and_says_where_the_rest_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every_state(tmp_path)
+    monkeypatch.setattr(page, "ROWS_SHOWN", 3)
+    assert "The first 3 takes; 7 more are in takes.csv" in read(reported(tmp_path).report).text
+
+
+def test_the_report_says_what_needs_the_user(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    text = read(reported(tmp_path).report).words
+    assert "1 failed wanbatch retry tries again. the server said: no sc2_sh09_t1" in text
+    assert "1 held It is never bought again by itself: wanbatch resolve TAKE with --adopt" in text
+    assert text.index("1 held It") < text.index("1 unknown It") < text.index("1 failed wanbatch")
+    assert "1 of 10" in text
+
+
+def test_the_report_says_why_the_last_run_stopped(tmp_path: Path) -> None:
+    found = read(one_take(tmp_path, State.VERIFIED, message="the budget is reached <b>").report)
+    assert "What needs you The last run stopped early The budget is reached <b>." in found.words
+
+
+def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:
+    text = read(one_take(tmp_path, State.UNKNOWN).report).words
+    assert "charged unknown unknown credits, seen in the ledger; what 1 more take may cost is not in it" in text
+    assert "committed unknown unknown credits, and 1 take of unknown cost" in text
+    assert "a finished second – 0 s of clips" in text
+
+
+def test_the_curve_of_the_money_counts_what_it_cannot_draw(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    assert "2.62 USD in the end, and 3 takes of unknown cost" in read(reported(tmp_path).report).text
+
+
+def test_a_poster_outside_of_the_folder_is_not_shown(tmp_path: Path) -> None:
+    output = tmp_path / "a"
+    one_take(output, State.VERIFIED)
+    (tmp_path / "elsewhere.jpg").write_bytes(b"not ours")
+    (output / "posters/s_t1.jpg").unlink()
+    (output / "posters/s_t1.jpg").symlink_to(tmp_path / "elsewhere.jpg")
+    players = [each for tag, each in read(reported(output).storyboard).tags if tag == "video"]
+    assert [("poster" in each, each["src"]) for each in players] == [(False, "clips/s_t1.mp4")]
+
+
+def test_a_sandbox_says_so_on_every_page(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("s", 0),)), base_url="sandbox", sandbox=True)
+    write_run(pen, speed=60)
+    files = write_reports(pen.state, made_at=MADE_AT)
+    pen.state.close()
+    for path in (files.report, files.storyboard):
+        text = read(path).text
+        assert "SANDBOX" in text
+        assert "60 times faster than real" in text
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "shown"),
+    [
+        ("empty", "verified 0 of 0", "No shots yet."),
+        ("all planned", "verified 0 of 3 3 planned", "s2_t1 planned"),
+        ("all failed", "verified 0 of 3 3 failed", "s2_t1 failed"),
+        ("all omitted", "verified 0 of 0 3 omitted", "omitted s2"),
+        ("all verified", "verified 3 of 3 3 verified", "s2_t1"),
+    ],
+)
+def test_a_batch_of_one_kind_has_all_its_pages(tmp_path: Path, kind: str, told: str, shown: str) -> None:
+    shots = tuple(shot(f"s{number}", number, omit=kind == "all omitted") for number in range(3))
+    pen = begin(tmp_path, Batch("b", () if kind == "empty" else shots))
+    for take in pen.state.takes():
+        pen.lead(take.take_id, State(kind.removeprefix("all ")), label=take.label)
+    files = write_reports(pen.state, made_at=MADE_AT)
+    pen.state.close()
+    assert told in read(files.report).words
+    assert shown in read(files.storyboard).words
+
+
+def test_the_browser_is_asked_for_nothing_from_outside(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    files = reported(tmp_path)
+    for path in (files.report, files.storyboard):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"https?://|@import|url\(|<script|<link", text)
+
+
+def test_reports_cost_no_pandas_until_they_are_written() -> None:
+    code = "import sys, wanbatch.reporting.sidecar; sys.exit('pandas' in sys.modules or 'jinja2' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
