@@ -405,7 +405,10 @@ def test_a_generation_that_never_ends_is_held_and_never_bought_again(tmp_path: P
 def test_a_poll_that_tells_of_a_stranger_is_never_followed(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("poll", "wrong_id", nth=(1,)),))
     end = world.run(batch_of(1))
-    assert (end.exit_code, world.takes()[0].needs_user) == (ExitCode.DECISION_NEEDED, True)
+    held = world.takes()[0]
+    assert (end.exit_code, held.state) == (ExitCode.DECISION_NEEDED, State.HELD)
+    assert (world.run(batch_of(1)).exit_code, world.submits) == (ExitCode.OK, 1)
+    assert world.takes()[0].generation_id == held.generation_id
 
 
 def test_a_refused_key_while_polling_stops_everything_and_loses_nothing(tmp_path: Path) -> None:

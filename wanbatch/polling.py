@@ -55,7 +55,7 @@ class Polling:
         self._missing_since.pop(take_id, None)
         if answer.generation_id != take.generation_id:
             text = f"asked for generation {take.generation_id}, the provider told of {answer.generation_id}"
-            desk.hold(take_id, text, needs_user=True)
+            desk.hold(take_id, f"{text}. The next run looks again")
             return
         if take.state is State.COMPLETED:
             self._linked(take, answer)
