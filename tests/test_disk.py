@@ -338,6 +338,24 @@ def test_takes_and_shots_that_are_not_there_are_told(tmp_path: Path) -> None:
         state.take(99)
     with pytest.raises(StateInvalid, match="no shot zz"):
         state.shot("zz")
+    shots = state.shots()
+    assert state.shot(shots[0].shot_id) == shots[0]
+    state.close()
+
+
+def test_a_plan_that_changes_its_mind_is_written(tmp_path: Path) -> None:
+    state = planned(tmp_path)
+    batch = batch_of(2)
+    for wanted in (
+        replace(batch, shots=batch.shots[:1]),
+        batch,
+        replace(
+            batch, shots=(batch.shots[0], replace(batch.shots[1], request={**batch.shots[1].request, "prompt": "x"}))
+        ),
+    ):
+        state.adopt(make_plan(wanted, state.takes(), state.shots()), AT)
+    state.check()
+    assert [(take.superseded, "x" in take.recipe_json) for take in state.takes()][1] == (False, True)
     state.close()
 
 

@@ -15,7 +15,7 @@ from tests.worlds import World, batch_of
 from wanbatch.aimlapi import AimlApi
 from wanbatch.desk import Event, RunSettings
 from wanbatch.download import Part
-from wanbatch.errors import ExitCode
+from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.fetching import Fetching
 from wanbatch.lifecycle import State, Take
 from wanbatch.pacing import Rates
@@ -345,3 +345,35 @@ def test_a_run_tells_how_it_stands(tmp_path: Path) -> None:
     assert (told[-1].counts, told[-1].credits_charged, told[-1].eta_s) == ({"verified": 3}, 3 * PRICE, None)
     assert told[-1].credits_committed == 3 * PRICE
     assert timedelta(seconds=told[0].eta_s) < timedelta(hours=1)
+
+
+def test_a_deadline_with_nothing_left_to_send_changes_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.observe = lambda runner, event: runner.reach_deadline() if event.kind == "completed" else None
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
+
+
+def test_a_state_file_that_fails_at_the_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: Reconciling, **__: Any) -> None:
+        raise LocalFault("the disk is gone")
+
+    monkeypatch.setattr(Reconciling, "plan", fail)
+    world = World(tmp_path / "out")
+    end = world.run(batch_of(1))
+    assert (end.exit_code, end.messages, world.submits) == (ExitCode.LOCAL_FAULT, ("the disk is gone",), 0)
+
+
+def test_a_second_stop_waits_for_no_answer_longer_than_a_moment(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "delay", nth=(1,), delay_s=60),))
+
+    def stop(runner: Runner, event: Event) -> None:
+        if event.kind == "submit_started":
+            runner.drain()
+            runner.drain()
+
+    world.observe = stop
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world)) == (ExitCode.INTERRUPTED, ["submitting"])
+    world.observe = None
+    assert world.run(batch_of(1)).exit_code is ExitCode.DECISION_NEEDED  # cut off before it arrived: no trace of it
+    assert (states(world), world.submits) == (["held"], 0)

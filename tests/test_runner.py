@@ -271,14 +271,14 @@ def test_a_take_of_unknown_price_waits_for_the_answer_of_the_one_before(tmp_path
 
 
 def test_under_a_cap_a_second_class_of_unknown_price_waits_for_what_is_out(tmp_path: Path) -> None:
-    shots_ = (*shots(3), *(replace(each, id=f"big{each.id}") for each in shots(2, resolution="720P")))
+    both = (*shots(6, resolution="720P"), *(replace(each, id=f"small{each.id}") for each in shots(2)))
     world = World(
         tmp_path / "out",
-        rules=(Rule("submit", "delay", nth=(2, 3, 4), delay_s=30),),
-        settings=RunSettings(cap_credits=100 * PRICE),
+        rules=(Rule("submit", "delay", nth=(6,), delay_s=100),),
+        settings=RunSettings(cap_credits=100 * PRICE, rates=Rates(submit_per_min=3)),
     )
-    end = world.run(Batch("world", tuple(replace(each, ordinal=n) for n, each in enumerate(shots_))))
-    assert (end.exit_code, world.submits) == (ExitCode.OK, 5)
+    end = world.run(Batch("world", tuple(replace(each, ordinal=n) for n, each in enumerate(both))))
+    assert (end.exit_code, world.submits) == (ExitCode.OK, 8)
     out, most, unpriced = 0, 0, 0
     for event in world.events:
         out += (event.kind == "submit_started") - (event.kind == "accepted")
@@ -452,6 +452,23 @@ def test_a_price_far_over_the_quote_stops_new_submits(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=rules, settings=RunSettings(quotes=quotes))
     end = world.run(batch_of(6))
     assert (end.exit_code, world.submits) == (ExitCode.DECISION_NEEDED, 2)
+
+
+def test_a_lost_answer_that_says_when_to_come_back_is_heeded(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "status", nth=(2,), code=503, retry_after="90"),))
+    world.observe = lambda runner, event: runner.drain() if "looked up" in event.text else None
+    world.run(batch_of(3))
+    times = {(event.kind, event.take): event.at for event in world.events}
+    waited = times["submit_started", "sh002_t1"] - times["answer_lost", "sh001_t1"]
+    assert 90 <= waited.total_seconds() < 100
+
+
+def test_a_price_told_twice_differently_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wanbatch.answers._header_credits", lambda _: PRICE + 1)
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    take = world.takes()[0]
+    assert (take.credits_held, "its header" in take.warning, take.credits_charged) == (PRICE + 1, True, PRICE)
 
 
 def test_without_an_echo_one_submit_goes_at_a_time(tmp_path: Path) -> None:
