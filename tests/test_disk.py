@@ -125,6 +125,16 @@ def test_a_state_file_without_tables_is_not_begun_anew_beside_clips(tmp_path: Pa
         opened(tmp_path)
 
 
+def test_a_run_that_was_cut_off_while_it_began_begins(tmp_path: Path) -> None:
+    opened(tmp_path / "a").close()
+    connection = sqlite3.connect(tmp_path / "state.sqlite", isolation_level=None)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.close()
+    (tmp_path / "state.sqlite").chmod(0o600)
+    (tmp_path / "state.sqlite-wal").write_bytes(bytes(4152))  # a commit that the power cut tore
+    opened(tmp_path).close()
+
+
 def test_a_run_that_was_cut_off_before_it_began_begins(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite").touch(0o600)
     opened(tmp_path).close()

@@ -17,10 +17,11 @@ import pytest
 
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch.aimlapi import AimlApi
+from wanbatch.attempts import Outcome
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
-from wanbatch.lifecycle import State
+from wanbatch.lifecycle import Fact, State
 from wanbatch.pacing import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow, LogScan, NoAnswer, Progress, Secret, Status, Trouble
@@ -30,7 +31,7 @@ from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.settings import Endpoint
 from wanbatch.settling import Decision, reconcile, resolve, take_to_resolve
-from wanbatch.state import StateFile, StateReader
+from wanbatch.state import StateFile, StateReader, entry
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000
@@ -378,9 +379,6 @@ def test_without_the_ledger_nothing_is_presumed(tmp_path: Path, rule: Rule) -> N
 
 
 def test_a_take_given_up_that_was_made_after_all_is_told(tmp_path: Path) -> None:
-    from wanbatch.lifecycle import Fact
-    from wanbatch.state import StateFile, entry
-
     hold = RunSettings(on_unknown=OnUnknown.HOLD)
     world = World(tmp_path / "out", rules=LOST, settings=hold)
     world.run(batch_of(3))
@@ -570,6 +568,22 @@ def test_an_id_is_adopted_only_where_the_provider_knows_it(tmp_path: Path, answe
 
     jump(work)
     assert world.takes()[1].state is State.HELD
+
+
+def test_a_take_that_the_user_sends_again_while_it_runs_counts_both(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "stall", nth=(1,)),))
+    world.run(batch_of(1))
+    assert states(world) == ["held"]
+    with StateReader.open(tmp_path / "out") as reader:
+        identity = reader.identity()
+    state = StateFile.create_or_open(tmp_path / "out", identity)
+    take = state.record(1, entry(Fact.RESUBMIT_ALLOWED, EPOCH, {"error": ""}))
+    assert (take.credits_at_risk, [each.outcome for each in state.attempts()]) == (PRICE, [Outcome.ABANDONED])
+    state.close()
+    end = world.run(batch_of(1))
+    take = world.takes()[0]
+    assert (end.exit_code, take.state, world.submits) == (ExitCode.OK, State.VERIFIED, 2)
+    assert (take.credits_charged, take.credits_committed) == (PRICE, 2 * PRICE)
 
 
 # --- reading the log

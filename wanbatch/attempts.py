@@ -100,6 +100,8 @@ def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
         for name in ("http_status", "generation_id", "credits_held", "credits_charged", "is_echoed", "error")
         if name in entry.data
     }
+    if entry.fact is Fact.RESUBMIT_ALLOWED and attempt.outcome is Outcome.OPEN:
+        return replace(attempt, outcome=Outcome.ABANDONED, ended_at=entry.at)
     if entry.fact is Fact.ADOPTED:
         return replace(attempt, **noted, outcome=Outcome.OPEN, ended_at=None)
     if entry.fact in (Fact.ACCEPTED, Fact.PRICED, Fact.CHARGED, Fact.FOUND_LATE):

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
@@ -196,13 +196,14 @@ class StateFile(StateReader):
         lock.acquire()
         try:
             if not fresh and (not path.exists() or path.stat().st_size == 0):
-                _refuse_lost_state(output)  # before SQLite sees the file: it would drop a log that is left over
+                # Before SQLite sees the file: it would drop a log that is left over.
+                _refuse_lost_state(output, (f"{STATE_NAME}-wal", *_TRACES))
             with _foreign_errors(path):
                 connection = _connect(path, readonly=False)
                 state = cls(connection, path, lock)
                 if _is_empty(connection):
                     if not fresh:
-                        _refuse_lost_state(output)
+                        _refuse_lost_state(output, _TRACES)
                     state._begin(wanted)
             state._assert_same(wanted)
             state.check()
@@ -370,12 +371,12 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
-_TRACES = (f"{STATE_NAME}-wal", "run.log", "reports", "storyboard.html", ".sandbox")
+_TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
 
 
-def _refuse_lost_state(output: Path) -> None:
+def _refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
     # A run was here, and the record of what it paid for is gone: starting over would buy it all again.
-    found = next((name for name in _TRACES if _is_something(output / name)), None)
+    found = next((name for name in traces if _is_something(output / name)), None)
     if found is None and has_clips(output):
         found = "clips"
     if found is not None:
