@@ -471,8 +471,8 @@ def test_downloads_are_bounded_and_go_first() -> None:
     board.add_download(2, first=True)
     board.add_poll(3, 0)
     assert [board.next_step(0), board.next_step(0), board.next_step(0)] == [Download(2), Poll(3), Wait(None)]
-    board.download_ended(2)
-    board.poll_ended(3)
+    board.worker_ended(2)
+    board.worker_ended(3)
     assert board.next_step(0) == Download(1)
 
 

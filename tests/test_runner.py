@@ -243,6 +243,20 @@ def test_a_charge_that_comes_after_the_retry_is_not_lost(tmp_path: Path) -> None
         assert [each.credits_charged for each in reader.attempts()] == [PRICE, PRICE, PRICE]
 
 
+def test_two_looks_at_the_ledger_at_once_count_each_charge_once(tmp_path: Path) -> None:
+    rules = (Rule("submit", "fail", nth=(4, 5)), Rule("ledger", "delay", delay_s=20))
+    world = World(
+        tmp_path / "out",
+        rules=rules,
+        options=SandboxOptions(log_lag_s=0, cv=0.001),
+        settings=RunSettings(rates=Rates(submit_per_min=600)),
+    )
+    end = world.run(batch_of(6))
+    looks = [event for event in world.events if event.kind == "charged"]
+    assert (end.exit_code, len(looks)) == (ExitCode.OK, 6)
+    assert [take.credits_charged for take in world.takes()] == [PRICE] * 6
+
+
 def test_a_moderated_prompt_that_is_charged_needs_a_decision(tmp_path: Path) -> None:
     rule = Rule("submit", "fail_charged", nth=(1,), message="Content policy violation")
     world = World(tmp_path / "out", rules=(rule,), options=SandboxOptions(log_lag_s=0))

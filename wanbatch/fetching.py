@@ -35,14 +35,11 @@ class Fetching:
 
     async def fetch(self, take_id: int) -> None:
         """Take one download as far as it goes."""
-        try:
-            take = self._desk.takes[take_id]
-            if take.state is State.DOWNLOADED:
-                await self._publish(take)
-            else:
-                await self._download(take)
-        finally:
-            self._desk.board.download_ended(take_id)
+        take = self._desk.takes[take_id]
+        if take.state is State.DOWNLOADED:
+            await self._publish(take)
+        else:
+            await self._download(take)
 
     async def _download(self, take: Take) -> None:
         desk, handed = self._desk, self._take_link(take.take_id)

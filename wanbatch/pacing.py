@@ -305,14 +305,6 @@ class Board:
         self.running -= 1
         self.in_flight = self.in_flight.ended()
 
-    def poll_ended(self, take_id: int) -> None:
-        """A poll has its answer."""
-        self._polling.discard(take_id)
-
-    def download_ended(self, take_id: int) -> None:
-        """A download is over."""
-        self._downloading.discard(take_id)
-
     def worker_ended(self, take_id: int) -> None:
         """Whatever was under way for a take is over, however it ended."""
         self._polling.discard(take_id)

@@ -41,12 +41,8 @@ class Polling:
         """Ask how a take's generation stands, and record what is new."""
         desk, take = self._desk, self._desk.takes[take_id]
         if take.generation_id is None or take.state not in (State.QUEUED, State.GENERATING, State.COMPLETED):
-            desk.board.poll_ended(take_id)  # what the log told meanwhile has settled it
-            return
-        try:
-            answer = await desk.provider.poll(take.generation_id)
-        finally:
-            desk.board.poll_ended(take_id)
+            return  # what the log told meanwhile has settled it
+        answer = await desk.provider.poll(take.generation_id)
         if isinstance(answer, NoAnswer):
             self._no_answer(take, answer)
             return
@@ -172,17 +168,18 @@ class Polling:
         A charge may come late, for an attempt that was given up long ago, or twice; each is recorded once.
         """
         desk = self._desk
-        attempts = [each for each in desk.state.attempts() if each.generation_id is not None]
-        if not attempts:
+        begun = [each.started_at for each in desk.state.attempts() if each.generation_id is not None]
+        if not begun:
             return True
-        charges = await desk.provider.charges(min(each.started_at for each in attempts) - LEDGER_MARGIN)
+        charges = await desk.provider.charges(min(begun) - LEDGER_MARGIN)
         if isinstance(charges, NoAnswer):
             desk.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
             return False
         sums: dict[str, int] = {}
         for charge in charges:
             sums[charge.generation_id] = sums.get(charge.generation_id, 0) + charge.credits
-        for attempt in attempts:
+        # Read anew: another look may have recorded the same charges while this one waited.
+        for attempt in [each for each in desk.state.attempts() if each.generation_id is not None]:
             spent = sums.get(attempt.generation_id or "")
             if spent is not None and (attempt.credits_charged is None or spent > attempt.credits_charged):
                 self._charged(attempt, spent)
