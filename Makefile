@@ -2,13 +2,17 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test lint bench clean
+.PHONY: demo test simulate lint bench clean
 
 demo: .venv/.ready
 	$(BIN)/wanbatch demo
 
 test: .venv/.ready-dev
 	$(BIN)/python -m pytest -n auto -q
+
+SEEDS ?= 1000
+simulate: .venv/.ready-dev
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .

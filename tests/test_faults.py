@@ -266,11 +266,30 @@ def test_without_safe_tls_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.Mo
     assert (end.exit_code, states(world)) == (ExitCode.PROVIDER_UNREACHABLE, ["planned"] * 2)
 
 
+def test_a_provider_that_turns_all_away_is_not_asked_for_ever(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "status", code=429),))
+    end = world.run(batch_of(2))
+    sent = sum(event.kind == "submit_started" for event in world.events)
+    assert (end.exit_code, states(world), sent) == (ExitCode.PROVIDER_UNREACHABLE, ["planned"] * 2, 60)
+
+
+def test_what_was_charged_for_nothing_before_is_not_followed_by_more_money(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "fail_charged", nth=(1,)), Rule("submit", "fail", nth=(2,))),
+        options=SandboxOptions(log_lag_s=20),
+        settings=RunSettings(rates=Rates(max_attempts=5)),
+    )
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["failed"], 2)
+    assert world.takes()[0].credits_charged == PRICE
+
+
 def test_a_line_that_comes_back_costs_time_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     answered(monkeypatch, lambda n: NotSent("no route") if n in (2, 3, 4) else None)
     world = World(tmp_path / "out")
     end = world.run(batch_of(2))
-    assert (end.exit_code, [str(take.request_id)[-2:] for take in world.takes()]) == (ExitCode.OK, [".1", ".1"])
+    assert (end.exit_code, [str(take.request_id)[-2:] for take in world.takes()]) == (ExitCode.OK, [".1", ".4"])
 
 
 # --- our own mistakes, and the user's signals

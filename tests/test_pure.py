@@ -177,7 +177,7 @@ def test_a_429_does_not_count_as_a_try() -> None:
     for attempt in (1, 2):
         take = advance(take, Entry(Fact.SUBMIT_STARTED, AT, {"attempt": attempt, "request_id": f"r{attempt}"}))
         take = advance(take, Entry(Fact.TURNED_AWAY, AT, {"error": "busy"}))
-    assert (take.attempts, take.tries, take.state, take.resend) == (2, 0, State.PLANNED, False)
+    assert (take.attempts, take.tries, take.state) == (2, 0, State.PLANNED)
 
 
 @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.lifecycle import Fact, State
 from wanbatch.pacing import Rates
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogRow, LogScan, NoAnswer, Progress, Secret, Status, Trouble
+from wanbatch.provider import LogRow, LogScan, NoAnswer, NotSent, Progress, Secret, Status, Trouble
 from wanbatch.runlog import requests_in
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
@@ -584,6 +584,54 @@ def test_a_take_that_the_user_sends_again_while_it_runs_counts_both(tmp_path: Pa
     take = world.takes()[0]
     assert (end.exit_code, take.state, world.submits) == (ExitCode.OK, State.VERIFIED, 2)
     assert (take.credits_charged, take.credits_committed) == (PRICE, 2 * PRICE)
+
+
+def test_a_state_file_restored_from_before_a_line_came_back_buys_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sqlite3
+
+    old, real, sent = tmp_path / "old.sqlite", AimlApi._submit, [0]
+
+    async def submit(self: AimlApi, *arguments: Any) -> Any:
+        sent[0] += 1
+        return NotSent("no route") if sent[0] == 1 else await real(self, *arguments)
+
+    monkeypatch.setattr(AimlApi, "_submit", submit)
+
+    def copy(_: Runner, event: Event) -> None:
+        if event.kind == "not_sent":
+            with sqlite3.connect(old) as target, sqlite3.connect(tmp_path / "out" / "state.sqlite") as source:
+                source.backup(target)
+            target.close()
+            source.close()
+
+    world = World(tmp_path / "out", observe=copy)
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
+    for path in (tmp_path / "out").glob("state.sqlite*"):
+        path.unlink()
+    shutil.copy(old, tmp_path / "out" / "state.sqlite")
+    (tmp_path / "out" / "state.sqlite").chmod(0o600)
+    world.observe = None
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held"], 1)
+
+
+def test_a_cost_that_was_unknown_is_known_once_the_submit_is_found(tmp_path: Path) -> None:
+    capped = RunSettings(on_unknown=OnUnknown.HOLD, cap_credits=3 * PRICE)
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(1,)),), settings=capped)
+    world.run(batch_of(1))
+    with StateReader.open(tmp_path / "out") as reader:
+        identity = reader.identity()
+    state = StateFile.create_or_open(tmp_path / "out", identity)
+    take = state.record(1, entry(Fact.RESUBMIT_ALLOWED, EPOCH, {"error": ""}))
+    assert (take.credits_at_risk, take.credits_committed) == (None, None)
+    state.close()
+    world.elapsed_s += HOURS
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
+    take = world.takes()[0]
+    assert (take.credits_at_risk, take.credits_charged, take.state) == (0, PRICE, State.VERIFIED)
+    assert world.submits == 1  # it was found before it was sent again
 
 
 # --- reading the log

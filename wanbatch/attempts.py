@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from wanbatch.lifecycle import Entry, Fact
+from wanbatch.lifecycle import Entry, Fact, State, Take
 
 
 class Outcome(StrEnum):
@@ -48,6 +49,17 @@ class Attempt:
         if self.outcome not in (Outcome.LOST, Outcome.ABANDONED) or self.credits_charged is not None:
             return 0
         return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
+
+
+def risk_of(take: Take, attempts: Iterable[Attempt]) -> int | None:
+    """Sum what attempts of a take may still be charged that were given up; None where one of them is unknown.
+
+    The last attempt of a take under way is not given up: `Take.credits_open` counts it.
+    """
+    under_way = 0 if take.state in (State.PLANNED, State.FAILED) else take.attempts
+    risks = [each.credits_at_risk for each in attempts if each.take_id == take.take_id and each.number != under_way]
+    known = [risk for risk in risks if risk is not None]
+    return sum(known) if len(known) == len(risks) else None
 
 
 _ATTEMPT_ENDS: dict[Fact, Outcome] = {

@@ -88,7 +88,7 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.UNKNOWN, _F.SEARCHED): _S.UNKNOWN,
     (_S.HELD, _F.SEARCHED): _S.HELD,
     (_S.UNKNOWN, _F.PRESUMED_ABSENT): _S.PLANNED,
-    **{(state, _F.ADOPTED): _S.QUEUED for state in (_S.UNKNOWN, _S.HELD)},
+    **{(state, _F.ADOPTED): _S.QUEUED for state in (_S.UNKNOWN, _S.HELD, _S.PLANNED)},
     **{(state, _F.FOUND_FAILED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
     **{(state, _F.RESUBMIT_ALLOWED): _S.PLANNED for state in (_S.UNKNOWN, _S.HELD)},
     **{(state, _F.ABANDONED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
@@ -153,7 +153,6 @@ class Take:
     planned_at: datetime | None = None
     attempts: int = 0
     tries: int = 0
-    resend: bool = False
     request_id: str | None = None
     generation_id: str | None = None
     credits_estimated: int | None = None
@@ -254,7 +253,6 @@ def _submit_started(take: Take, entry: Entry) -> Take:
         take,
         attempts=data["attempt"],
         tries=take.tries + 1,
-        resend=False,
         request_id=data["request_id"],
         credits_estimated=data.get("credits_estimated"),
         generation_id=None,
@@ -278,7 +276,7 @@ def _submit_started(take: Take, entry: Entry) -> Take:
 
 
 def _not_paid(take: Take, entry: Entry) -> Take:
-    return replace(take, tries=take.tries - 1, resend=entry.fact is Fact.NOT_SENT, error=entry.data.get("error", ""))
+    return replace(take, tries=take.tries - 1, error=entry.data.get("error", ""))
 
 
 def _warned(take: Take, entry: Entry) -> Take:
@@ -317,7 +315,8 @@ def _searched(take: Take, entry: Entry) -> Take:
 
 def _adopted(take: Take, entry: Entry) -> Take:
     # When it was accepted stays unknown: nobody saw the answer.
-    return replace(_noted("generation_id", "credits_held")(take, entry), error="", needs_user=False)
+    names = ("generation_id", "credits_held", "credits_at_risk")
+    return replace(_noted(*names)(take, entry), error="", needs_user=False)
 
 
 def _given_up(take: Take, entry: Entry) -> Take:
@@ -341,7 +340,6 @@ def _found_unrecorded(take: Take, entry: Entry) -> Take:
         generation_id=None,
         credits_held=data.get("credits_held"),
         is_charge_seen=False,
-        resend=False,
         submitted_at=datetime.fromisoformat(data["at"]),
         needs_user=True,
         error=data["error"],
@@ -366,7 +364,7 @@ def _generation_started(take: Take, entry: Entry) -> Take:
 
 
 _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
-    Fact.REPLANNED: lambda take, entry: replace(take, recipe_json=entry.data["recipe_json"], resend=False, tries=0),
+    Fact.REPLANNED: lambda take, entry: replace(take, recipe_json=entry.data["recipe_json"], tries=0),
     Fact.SUPERSEDED: lambda take, _: replace(take, superseded=True),
     Fact.REINSTATED: lambda take, _: replace(take, superseded=False),
     Fact.SUBMIT_STARTED: _submit_started,
@@ -383,7 +381,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.RESUBMIT_ALLOWED: _given_up,
     Fact.ABANDONED: _given_up,
     Fact.FOUND_UNRECORDED: _found_unrecorded,
-    Fact.FOUND_LATE: lambda take, _: take,
+    Fact.FOUND_LATE: _noted("credits_at_risk"),
     Fact.LOGGED: _noted("log_lag_s"),
     Fact.HELD: _noted("error", "needs_user"),
     Fact.LOOKED_AGAIN: lambda take, _: replace(take, error="", dead_links=0),

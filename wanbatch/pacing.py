@@ -23,6 +23,7 @@ POLL_SAMPLES = 4  # fewer durations than this say nothing about a quantile
 RETRY_FLOOR_S, RETRY_CAP_S = 1.0, 60.0
 RATE_FLOOR = 1 / 16  # the share of the submit rate that repeated 429s leave
 IN_FLIGHT_CAP = 100
+SHUT_OUT_ROW = 60  # 429s in a row, about an hour of them, with nothing of ours running
 PROBE_ROUNDS = 3  # after a 429 for concurrency: one place more after this many rounds of completions
 
 
@@ -287,6 +288,11 @@ class Board:
         self._submits.slow_to(self.rates.submit_per_min / 60 * self._submit_share, now)
         self.pause_submits(now + wait_s)
         return wait_s
+
+    @property
+    def is_shut_out(self) -> bool:
+        """Nothing of ours is running, and the provider has still turned away one submit after the other."""
+        return self.running <= 0 and self._turned_away_row >= SHUT_OUT_ROW
 
     def pause_submits(self, until: float) -> None:
         """Send no POST before `until`."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from wanbatch.attempts import Attempt
+from wanbatch.attempts import Attempt, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
@@ -129,8 +129,8 @@ class Polling:
         desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
         if take.tries >= desk.settings.rates.max_attempts or _MODERATION.search(message) or take.superseded:
             return  # the ledger is looked at once, at the end of the run
-        if not await self.match_ledger() or desk.takes[take_id].is_charge_seen:
-            return
+        if not await self.match_ledger() or desk.takes[take_id].credits_charged is not None:
+            return  # what was charged for nothing, now or before, is not followed by more money on its own
         desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
         desk.board.add_planned(take_id)
 
@@ -189,21 +189,13 @@ class Polling:
         desk, take_id, before = self._desk, attempt.take_id, attempt.credits_charged or 0
         data = {"generation_id": attempt.generation_id, "credits_charged": spent, "credits_more": spent - before}
         if attempt.credits_at_risk != 0:
-            data["credits_at_risk"] = self._at_risk_without(attempt)
+            others = [each for each in desk.state.attempts_of(take_id) if each.number != attempt.number]
+            data["credits_at_risk"] = risk_of(desk.takes[take_id], others)
         take = desk.record(take_id, Fact.CHARGED, data)
         if attempt.credits_charged is not None:
             self._warn(take_id, f"the ledger shows a second charge for {attempt.generation_id}: ask the provider")
         if attempt.number < take.attempts or take.state is State.FAILED:
             self._warn(take_id, "the provider failed it and charged it: ask its support")
-
-    def _at_risk_without(self, charged: Attempt) -> int | None:
-        risks = [
-            each.credits_at_risk
-            for each in self._desk.state.attempts_of(charged.take_id)
-            if each.number != charged.number
-        ]
-        known = [each for each in risks if each is not None]
-        return sum(known) if len(known) == len(risks) else None
 
     def _warn(self, take_id: int, warning: str) -> None:
         self._desk.record(take_id, Fact.WARNED, {"warning": warning})

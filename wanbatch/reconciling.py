@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.attempts import Attempt, Outcome, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
@@ -247,11 +248,13 @@ class Reconciling:
         open_cases: list[tuple[Take, Attempt]] = []
         for take in list(desk.takes.values()):
             attempt = by_number.get((take.take_id, take.attempts))
-            if not take.can_be_searched or attempt is None:
+            if attempt is None or not _is_open(take, attempt):
                 continue
             finding = find(take, attempt, evidence)
             if isinstance(finding, Adopt):
-                self._adopt(take, attempt, finding)
+                self._adopt(take, attempts, finding)
+            elif take.state is State.PLANNED:  # given up, and to be sent again: nothing less than a find stops that
+                continue
             elif isinstance(finding, Contradiction):
                 self._hold(take, finding.why)
             else:
@@ -309,15 +312,18 @@ class Reconciling:
                 },
             )
 
-    def _adopt(self, take: Take, attempt: Attempt, found: Adopt) -> None:
+    def _adopt(self, take: Take, attempts: Sequence[Attempt], found: Adopt) -> None:
         desk = self._desk
         owner = desk.owners.get(found.generation_id, take.take_id)
         if owner != take.take_id:
             self._hold(take, f"its request id leads to the generation of {desk.takes[owner].label}")
             return
+        attempt = next(each for each in attempts if (each.take_id, each.number) == (take.take_id, take.attempts))
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
             return
-        data = {"generation_id": found.generation_id, "by": "log"}
+        others = [each for each in attempts if each.number != take.attempts]
+        data = {"generation_id": found.generation_id, "by": "log", "credits_at_risk": risk_of(take, others)}
+        desk.board.drop_planned(take.take_id)
         desk.record(take.take_id, Fact.ADOPTED, data | ({"credits_held": found.credits} if found.credits else {}))
         if found.double:
             self._warn(
@@ -359,16 +365,22 @@ class Reconciling:
         desk = self._desk
         for attempt in attempts:
             take = desk.takes[attempt.take_id]
-            is_over = attempt.outcome in (Outcome.LOST, Outcome.ABANDONED) and not (
-                take.can_be_searched and attempt.number == take.attempts
-            )
+            is_last = attempt.number == take.attempts and _is_open(take, attempt)
+            is_over = attempt.outcome in (Outcome.LOST, Outcome.ABANDONED) and not is_last
             rows = [row for row in scan.rows if row.request_id == attempt.request_id and row.is_good]
             if not is_over or attempt.generation_id is not None or not rows or rows[0].generation_id is None:
                 continue
             made = rows[0].generation_id
             if made in desk.owners:
                 continue
-            data = {"attempt": attempt.number, "generation_id": made, "credits_held": rows[0].credits or None}
+            told = replace(attempt, credits_held=rows[0].credits or attempt.credits_held)
+            others = [each for each in attempts if each.number != attempt.number]
+            data = {
+                "attempt": attempt.number,
+                "generation_id": made,
+                "credits_held": told.credits_held,
+                "credits_at_risk": risk_of(take, [*others, told]),
+            }
             desk.record(take.take_id, Fact.FOUND_LATE, data)
             name = "DOUBLE: " if take.generation_id is not None or take.state is State.PLANNED else ""
             self._warn(take, f"{name}attempt {attempt.number} of it was made after all, as {made}")
@@ -376,3 +388,9 @@ class Reconciling:
     def _warn(self, take: Take, warning: str) -> None:
         if warning not in take.warning:
             self._desk.record(take.take_id, Fact.WARNED, {"warning": warning})
+
+
+def _is_open(take: Take, attempt: Attempt) -> bool:
+    """Say whether the log may still give this take the generation of its last attempt."""
+    is_given_up = attempt.outcome in (Outcome.LOST, Outcome.ABANDONED) and attempt.generation_id is None
+    return take.can_be_searched or (take.state is State.PLANNED and is_given_up)

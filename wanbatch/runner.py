@@ -297,7 +297,7 @@ def awaits_charge(take: Take) -> bool:
 
 def _may_show_a_charge(take: Take) -> bool:
     is_ended = take.state in (State.VERIFIED, State.FAILED, State.HELD)
-    return is_ended and take.generation_id is not None and not take.is_charge_seen
+    return take.credits_at_risk != 0 or (is_ended and take.generation_id is not None and not take.is_charge_seen)
 
 
 def is_finished(takes: Iterable[Take], is_selected: Callable[[Take], bool]) -> bool:

@@ -59,7 +59,7 @@ class Submitting:
             desk.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take))
             return False
         assert take.state is State.PLANNED, "one open attempt a take, at most"
-        attempt = take.attempts if take.resend else take.attempts + 1
+        attempt = take.attempts + 1  # a new id for every POST: one that ever left this process is never used again
         recipe = take.recipe
         desk.record(
             take_id,
@@ -202,6 +202,13 @@ class Submitting:
         desk.board.add_planned(take_id, first=True)
         wait_s = desk.board.turned_away(desk.clock.monotonic(), answer.retry_after_s, desk.rng)
         allowed = desk.board.in_flight.allowed
+        if desk.board.is_shut_out:
+            desk.stop_submitting(
+                ExitCode.PROVIDER_UNREACHABLE,
+                f"the provider turns every submit away (HTTP {answer.http_status}) though nothing of this batch runs"
+                " there. Nothing is lost: run the same command again later",
+            )
+            return
         desk.note(f"the provider is busy (HTTP {answer.http_status}): next submit in {wait_s:.0f} s, {allowed} at once")
 
     def _not_sent(self, take_id: int, answer: NotSent) -> None:

@@ -21,9 +21,14 @@ T = TypeVar("T")
 _SQL_TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL"}
 
 
+_COLUMNS: dict[type[Any], tuple[tuple[str, str], ...]] = {}
+
+
 def columns_of(record: type[Any]) -> tuple[tuple[str, str], ...]:
     """Name and bare annotation of each field of a dataclass, in order."""
-    return tuple((each.name, str(each.type).removesuffix(" | None")) for each in fields(record))
+    if record not in _COLUMNS:
+        _COLUMNS[record] = tuple((each.name, str(each.type).removesuffix(" | None")) for each in fields(record))
+    return _COLUMNS[record]
 
 
 def _ddl(table: str, record: type[Any], *constraints: str) -> str:

@@ -1,0 +1,1 @@
+"""A deterministic simulation of whole batches: one seed is one provider, one disk, one user, and some crashes."""

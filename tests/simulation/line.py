@@ -1,0 +1,199 @@
+"""The line to the provider: requests as ASGI calls, lost or cut at seeded points."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import ssl
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+import httpx
+
+from tests.simulation.disk import Disk
+from wanbatch.sandbox.app import ConnectionDropped, Sandbox
+
+API, CLIP_BASE = "http://127.0.0.1", "http://127.0.0.2"
+ROUTES = ("submit", "poll", "logs", "ledger", "clip")
+CUTS = {
+    "refused": ROUTES,  # no connection
+    "bad_tls": ROUTES,  # no safe one
+    "lost": ROUTES,  # sent, and never arrived
+    "timeout": ROUTES,  # worked on, and no answer
+    "reset": ROUTES,
+    "broken_body": ROUTES,  # the headers, and half of the body
+    "twin": ("submit",),  # the answer names the first generation of all
+    "another": ("poll",),  # the answer tells of somebody else's generation, which failed
+    "expired": ("poll",),  # the answer says that a generation expired, which may have been charged
+}
+"""What goes wrong between us and the provider's work, and on which routes."""
+
+
+Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Do this to the n-th request of a route, counted from 1 over all runs."""
+
+    on: str
+    nth: int
+    do: str
+
+
+@dataclass
+class Line(httpx.AsyncBaseTransport):
+    """Hands requests to the sandbox. What the provider has begun it ends, whether or not anyone waits for it."""
+
+    disk: Disk
+    tell: Callable[[str], None]
+    cuts: dict[tuple[str, int], str]
+    rng: Random
+    is_slow: bool
+    seen: Counter[str] = field(default_factory=Counter)
+    hit: set[tuple[str, str]] = field(default_factory=set)
+    sandbox: Sandbox | None = None
+    served: set[asyncio.Task[None]] = field(default_factory=set)
+    ledger_read_at: float = -1.0  # seconds of the world
+    now_s: Callable[[], float] = lambda: 0.0
+    first_id: str = ""  # the first that this run was told of
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Carry one request there and its answer back."""
+        on = route_of(request)
+        self.seen[on] += 1
+        do = self.cuts.get((on, self.seen[on]), "")
+        if do:
+            self.hit.add((on, do))
+        told = request.headers.get("x-client-request-id", "") or request.url.params.get("generation_id", "")
+        if do in ("refused", "bad_tls"):
+            self.tell(f"{on} {told} -> {do}")
+            raise _no_connection(do)
+        if self.is_slow and self.rng.random() < 0.3:
+            await asyncio.sleep(self.rng.choice((0.05, 0.4, 3.0)))
+        self.disk.step(f"{on}: not arrived")
+        trace = request.extensions.get("trace")
+        if trace is not None:
+            await trace("http11.send_request_headers.started", {})
+        if do == "lost":
+            self.tell(f"{on} {told} -> lost on its way")
+            raise httpx.WriteError("Broken pipe")
+        answer = await self._ask(request, on, told)
+        if on == "ledger":
+            self.ledger_read_at = self.now_s()
+        self.disk.step(f"{on}: answer not seen")
+        if self.is_slow and self.rng.random() < 0.2:
+            await asyncio.sleep(self.rng.choice((0.05, 0.4, 3.0)))
+        if do == "timeout":
+            raise httpx.ReadTimeout("")
+        if do == "reset":
+            raise httpx.ReadError("Connection reset by peer")
+        status, headers, body = self._twisted(answer, on, do)
+        announced = next((int(value) for name, value in headers if name == b"content-length"), len(body))
+        is_broken = len(body) < announced or do == "broken_body"
+        return httpx.Response(status, headers=headers, stream=Body(body, is_broken=is_broken))
+
+    def _twisted(self, answer: Answer, on: str, do: str) -> Answer:
+        """Let an answer lie about whose generation it is, or how it ended."""
+        status, headers, body = answer
+        if status != 200 or on not in ("submit", "poll"):
+            return answer
+        own_id = next((value.decode() for name, value in headers if name == b"x-inference-id"), "")
+        if on == "submit" and not do:
+            self.first_id = self.first_id or own_id
+        if do == "twin" and self.first_id and own_id:
+            made = body.replace(own_id.encode(), self.first_id.encode())
+            return (
+                status,
+                [(name, self.first_id.encode() if name == b"x-inference-id" else value) for name, value in headers],
+                made,
+            )
+        if do in ("another", "expired"):
+            made_id, word = (own_id, "expired") if do == "expired" else ("somebody-elses-0001", "error")
+            made = json.dumps({"id": made_id, "status": word, "error": {"name": "Gone", "message": word}}).encode()
+            return status, [each for each in headers if each[0] != b"content-length"], made
+        return answer
+
+    async def _ask(self, request: httpx.Request, on: str, told: str) -> Answer:
+        assert self.sandbox is not None
+        app = self.sandbox.clips if on == "clip" else self.sandbox.api
+        answer: list[Any] = [0, [], b""]
+        pieces: list[bytes] = []
+        sent = request.content if on == "submit" else b""
+
+        async def receive() -> dict[str, Any]:
+            return {"type": "http.request", "body": sent, "more_body": False}
+
+        async def send(message: dict[str, Any]) -> None:
+            if message["type"] == "http.response.start":
+                answer[0], answer[1] = message["status"], list(message["headers"])
+            else:
+                pieces.append(message.get("body", b""))
+
+        async def serve() -> None:
+            try:
+                await app(_scope(request), receive, send)
+            except ConnectionDropped:
+                answer[0] = -1
+
+        work = asyncio.ensure_future(serve())
+        self.served.add(work)
+        work.add_done_callback(self.served.discard)
+        await asyncio.shield(work)
+        self.tell(f"{on} {told} -> {answer[0] if answer[0] > 0 else 'dropped'}")
+        if answer[0] < 0:
+            raise httpx.RemoteProtocolError("Server disconnected without sending a response.")
+        return answer[0], answer[1], b"".join(pieces)
+
+
+class Body(httpx.AsyncByteStream):
+    """The body of an answer, which may break off in the middle."""
+
+    def __init__(self, data: bytes, *, is_broken: bool) -> None:
+        self._data, self._is_broken = data, is_broken
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield it."""
+        data = self._data[: len(self._data) // 2 + 1] if self._is_broken else self._data
+        if data:
+            yield data
+        if self._is_broken:
+            raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+
+
+def route_of(request: httpx.Request) -> str:
+    """Name the route of a request as fault plans do."""
+    if request.url.host == "127.0.0.2":
+        return "clip"
+    if request.method == "POST":
+        return "submit"
+    return {"/v2/video/generations": "poll", "/v2/logs": "logs", "/v2/billing/transactions": "ledger"}.get(
+        request.url.path, "balance"
+    )
+
+
+def _scope(request: httpx.Request) -> dict[str, Any]:
+    return {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "headers": [(name.lower(), value) for name, value in request.headers.raw],
+        "scheme": "http",
+        "path": request.url.path,
+        "raw_path": request.url.raw_path.split(b"?")[0],
+        "query_string": request.url.query,
+        "server": (request.url.host, 80),
+        "client": ("127.0.0.1", 1),
+        "root_path": "",
+    }
+
+
+def _no_connection(do: str) -> httpx.ConnectError:
+    error = httpx.ConnectError("certificate verify failed" if do == "bad_tls" else "Connection refused")
+    if do == "bad_tls":
+        error.__cause__ = ssl.SSLError("certificate verify failed")
+    return error

@@ -1,0 +1,192 @@
+"""Many worlds: seeds over processes, every single crash of one batch, pairs of crashes; and what they covered."""
+
+from __future__ import annotations
+
+import gc
+import random
+import re
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, field, replace
+from itertools import product
+
+from tests.simulation.disk import Crash, Outcome
+from tests.simulation.line import CUTS
+from tests.simulation.oracle import problems
+from tests.simulation.scenario import PRICES, SMALL, Scenario, scenario_of
+from tests.simulation.world import World, world_of
+from wanbatch.batch import Shot
+from wanbatch.lifecycle import TRANSITIONS, Fact, State
+from wanbatch.pacing import Rates
+from wanbatch.sandbox.faults import DEEDS, Rule
+
+CHUNK = 50
+
+
+@dataclass
+class Found:
+    """What some worlds brought."""
+
+    worlds: int = 0
+    broken: dict[str, list[str]] = field(default_factory=dict)  # how to make it again: what was wrong
+    moves: set[tuple[State, Fact]] = field(default_factory=set)
+    deeds: set[tuple[str, str]] = field(default_factory=set)
+    cuts: set[tuple[str, str]] = field(default_factory=set)
+    ends: Counter[str] = field(default_factory=Counter)
+    states: Counter[str] = field(default_factory=Counter)
+    hashes: dict[str, str] = field(default_factory=dict)
+
+    def add(self, more: Found) -> None:
+        """Put two together."""
+        self.worlds += more.worlds
+        self.broken |= more.broken
+        self.moves |= more.moves
+        self.deeds |= more.deeds
+        self.cuts |= more.cuts
+        self.ends.update(more.ends)
+        self.states.update(more.states)
+        self.hashes |= more.hashes
+
+    def note(self, name: str, world: World, wrong: Sequence[str]) -> None:
+        """Count one world."""
+        self.worlds += 1
+        if wrong:
+            self.broken[name] = list(wrong)
+        self.moves |= world.moves
+        self.deeds |= world.deeds
+        self.cuts |= world.line.hit
+        self.ends.update("killed" if end.code is None else end.code.name for end in world.ends)
+        self.states.update(take.state.value for take in world.takes)
+        self.hashes[name] = world.trace_hash
+
+
+def live(scenario: Scenario) -> tuple[World, list[str]]:
+    """Live one scenario through and judge it."""
+    with world_of(scenario) as world:
+        world.live()
+        return world, problems(world)
+
+
+def seeds(numbers: Iterable[int]) -> Found:
+    """Live through these seeds."""
+    found = Found()
+    gc.disable()
+    try:
+        for count, seed in enumerate(numbers):
+            world, wrong = live(scenario_of(seed))
+            found.note(str(seed), world, wrong)
+            if count % 25 == 24:
+                gc.collect()
+    finally:
+        gc.enable()
+    return found
+
+
+def spread(work: Callable[[range], Found], numbers: range, jobs: int) -> Found:
+    """Do chunks of the numbers in processes of their own."""
+    chunks = [numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK)]
+    found = Found()
+    if jobs == 1:
+        for chunk in chunks:
+            found.add(work(chunk))
+        return found
+    with ProcessPoolExecutor(jobs) as pool:
+        for part in pool.map(work, chunks):
+            found.add(part)
+    return found
+
+
+# --- every crash of one batch
+
+
+def three_shots() -> Scenario:
+    """Three takes on a good day, but for one lost answer and one clip that breaks off."""
+    shots = tuple(
+        Shot(f"sh{n:02d}", n, {"model": SMALL, "resolution": "480P", "prompt": f"shot number {n}"}) for n in range(3)
+    )
+    rules = (Rule("submit", "drop_after", nth=(2,)), Rule("clip", "truncate", nth=(1,)))
+    return Scenario(seed=3, shots=shots, rates=Rates(), cap_credits=4 * PRICES[SMALL], rules=rules)
+
+
+def steps_of(scenario: Scenario) -> list[str]:
+    """Return the steps of the first run of a scenario."""
+    return live(scenario)[0].steps[0]
+
+
+def single_crashes(scenario: Scenario) -> list[Scenario]:
+    """Return the scenario once for each step and each outcome on the disk; what a cut leaves is seeded."""
+    tails = [
+        (Outcome.CLEAN, 0),
+        (Outcome.SYNCED, 0),
+        (Outcome.ROT, 0),
+        *((outcome, seed) for outcome in (Outcome.CUT, Outcome.ZEROS) for seed in (1, 2)),
+    ]
+    count = len(steps_of(scenario))
+    return [
+        replace(scenario, crashes=(Crash(step, outcome, seed * 1000 + step),))
+        for step, (outcome, seed) in product(range(count), tails)
+    ]
+
+
+def double_crashes(scenario: Scenario, count: int) -> list[Scenario]:
+    """Return a seeded sample of pairs of crashes."""
+    rng = random.Random("pairs of crashes")
+    most = len(steps_of(scenario))
+
+    def crash() -> Crash:
+        return Crash(rng.randrange(most), rng.choice(list(Outcome)), rng.randrange(2**32))
+
+    return [replace(scenario, crashes=(crash(), crash())) for _ in range(count)]
+
+
+def crashes(scenarios: Sequence[Scenario]) -> Found:
+    """Live through these scenarios; each is named by its crashes."""
+    found = Found()
+    for count, scenario in enumerate(scenarios):
+        world, wrong = live(scenario)
+        found.note(" ".join(map(str, scenario.crashes)), world, wrong)
+        if count % 25 == 24:
+            gc.collect()
+    return found
+
+
+# --- what was covered
+
+
+def coverage_text(found: Found) -> str:
+    """Say which arrows, deeds and cuts were hit, and name those that were not."""
+    # A run does not read the balance: only the preview does, and it is a help, no condition.
+    deeds = {(on, do) for do, routes in DEEDS.items() for on in routes if on != "balance"}
+    cuts = {(on, do) for do, routes in CUTS.items() for on in routes}
+    lines = []
+    for name, hit, every in (
+        ("arrows", found.moves & set(TRANSITIONS), set(TRANSITIONS)),
+        ("deeds", found.deeds, deeds),
+        ("cuts", found.cuts, cuts),
+    ):
+        missing = sorted(f"{first} {second}" for first, second in every - set(hit))
+        lines.append(f"{name}: {len(hit)} of {len(every)}" + (f"; not hit: {', '.join(missing)}" if missing else ""))
+    return "\n".join(lines)
+
+
+def causes(found: Found) -> list[tuple[str, int, str]]:
+    """Group what was wrong by its wording: how often, and in which world first."""
+    groups: dict[str, list[str]] = {}
+    for name, wrong in found.broken.items():
+        for text in dict.fromkeys(map(wording, wrong)):
+            groups.setdefault(text, []).append(name)
+    return sorted(((text, len(names), names[0]) for text, names in groups.items()), key=lambda group: -group[1])
+
+
+def wording(text: str) -> str:
+    """Return a text without names and numbers, so that the same trouble reads the same."""
+    text = re.sub(r"wb1:\S+|sh\d\d_t\d+|[A-Za-z0-9_:/-]{21}(?=\b)|/dev/shm\S*|\d+", "#", text)
+    return text[:160]
+
+
+def timed(work: Callable[[], Found]) -> tuple[Found, float]:
+    """Do it, and say how many seconds that took."""
+    began = time.perf_counter()
+    return work(), time.perf_counter() - began

@@ -1,0 +1,108 @@
+"""Whole batches under faults and crashes: what the provider's books and the disk say in the end."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.simulation import mutants, sweep
+from tests.simulation.oracle import problems
+from tests.simulation.scenario import Scenario, scenario_of
+from tests.simulation.world import world_of
+from wanbatch.lifecycle import TRANSITIONS
+
+CHUNK = 25
+SEEDS = 300
+SINGLES = 6  # parts that the sample of single crashes is cut into
+STRIDE = 8  # one crash in so many is in the sample; `--crashes` runs them all
+
+
+def told(found: sweep.Found) -> str:
+    """Say what was wrong and how to see it again."""
+    lines = [f"WRONG in {count}: {text}; first: {first}" for text, count, first in sweep.causes(found)]
+    return "\n".join(["python -m tests.simulation --seed N shows the whole trace", *lines])
+
+
+@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
+def test_no_seed_breaks_a_rule(first: int) -> None:
+    found = sweep.seeds(range(first, first + CHUNK))
+    assert not found.broken, told(found)
+
+
+@pytest.mark.parametrize("seed", [1, 5, 11])
+def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
+    first, second = (sweep.live(scenario_of(seed))[0] for _ in range(2))
+    assert first.trace == second.trace
+
+
+def test_a_trace_does_not_hang_on_the_process() -> None:
+    code = "from tests.simulation.sweep import seeds; print(sorted(seeds(range(40, 44)).hashes.items()))"
+    root = Path(__file__).resolve().parents[2]
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            cwd=root,
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=60,
+        ).stdout
+        for hash_seed in ("1", "2")
+    ]
+    assert (runs[0], len(runs[0]) > 100) == (runs[1], True)
+
+
+@pytest.mark.parametrize("part", range(SINGLES))
+def test_a_crash_at_any_step_is_resumed(part: int) -> None:
+    every = sweep.single_crashes(sweep.three_shots())
+    found = sweep.crashes(every[part :: SINGLES * STRIDE])
+    assert not found.broken, told(found)
+
+
+def test_two_crashes_are_resumed() -> None:
+    found = sweep.crashes(sweep.double_crashes(sweep.three_shots(), 25))
+    assert not found.broken, told(found)
+
+
+@pytest.mark.parametrize("doctored", ["second charge", "unknown submit", "dearer", "same request id"])
+def test_the_oracle_sees_a_doctored_ledger(doctored: str) -> None:
+    with world_of(sweep.three_shots()) as world:
+        world.live()
+        books = world.books()
+        assert problems(world, books) == []
+        row = next(row for row in books if row["charged"])
+        ids = row["client_request_id"]
+        if doctored == "second charge":
+            books.append({**row, "client_request_id": f"{ids[:-1]}9", "inference_id": "made-up"})
+        elif doctored == "unknown submit":
+            books.append(
+                {**row, "client_request_id": ":".join([*ids.split(":")[:3], "99.1"]), "inference_id": "made-up"}
+            )
+        elif doctored == "dearer":
+            row["charged"] += 1
+        else:
+            books.append({**row, "charged": 0, "credits": 0})
+        assert problems(world, books) != []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "a submitting take is bought anew on resume",
+        "blind retry on a timeout",
+        "the cap is not checked",
+        "a download goes to the final name",
+    ],
+)
+def test_a_broken_protocol_is_caught(name: str) -> None:
+    assert mutants.caught_by(name, 60) is not None
+
+
+def test_the_moves_seen_are_moves_of_the_table() -> None:
+    world, wrong = sweep.live(Scenario(seed=1, shots=scenario_of(1).shots))
+    assert (wrong, world.moves <= set(TRANSITIONS), len(world.moves) > 5) == ([], True, True)
