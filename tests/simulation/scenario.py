@@ -152,6 +152,8 @@ def _rule(rng: Random) -> Rule:
     message = rng.choice(("the generation failed", "it broke", "Content policy violation", f"bad token {KEY}"))
     retry_after = rng.choice((None, None, "7", "nan", "-3", "100000", "Sun, 01 Nov 2026 21:00:00 GMT"))
     delay_s = rng.choice((1.0, 5.0, 90.0, 200.0))
+    if on == "poll" and do == "status" and delay_s > 5:
+        code = 404  # the one that could be mistaken for a proof
     return Rule(
         on, do, code=code, has_envelope=has_envelope, retry_after=retry_after, message=message, delay_s=delay_s, **when
     )
