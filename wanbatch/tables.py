@@ -99,13 +99,21 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
+_PLANS: dict[type[Any], tuple[tuple[str, Callable[[Any], Any] | None, bool], ...]] = {}
+
+
 def from_row(record: type[T], row: Sequence[Any]) -> T:
     """Make a record of a row. Raises ValueError where a value is missing that cannot be, or is none of its kind."""
+    plan = _PLANS.get(record)
+    if plan is None:
+        kinds = zip(fields(record), columns_of(record), strict=True)  # type: ignore[arg-type]
+        plan = tuple((name, _READERS.get(kind), str(each.type).endswith("| None")) for each, (name, kind) in kinds)
+        _PLANS[record] = plan
     values = []
-    for each, (name, kind), value in zip(fields(record), columns_of(record), row, strict=True):  # type: ignore[arg-type]
-        if value is None and not str(each.type).endswith("| None"):
+    for (name, reader, is_optional), value in zip(plan, row, strict=True):
+        if value is None and not is_optional:
             raise ValueError(f"a row without {name}")
-        values.append(value if value is None or kind not in _READERS else _READERS[kind](value))
+        values.append(value if value is None or reader is None else reader(value))
     return record(*values)
 
 
