@@ -21,7 +21,7 @@ from wanbatch.lifecycle import State, Take
 from wanbatch.pacing import Rates
 from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble
+from wanbatch.provider import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown
 from wanbatch.reconciling import Reconciling
 from wanbatch.runner import Runner, Standing
 from wanbatch.sandbox import slate
@@ -257,6 +257,29 @@ def test_a_submit_that_answers_error_has_failed(tmp_path: Path, monkeypatch: pyt
     world = World(tmp_path / "out")
     end = world.run(batch_of(2))
     assert (end.exit_code, states(world)) == (ExitCode.TAKES_FAILED, ["failed", "verified"])
+
+
+def test_an_id_that_the_headers_told_is_enough_whatever_follows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = AimlApi._submit
+
+    async def submit(self: AimlApi, *arguments: Any) -> SubmitAnswer:
+        await real(self, *arguments)
+        return Unknown("the line broke")
+
+    monkeypatch.setattr(AimlApi, "_submit", submit)
+    world = World(tmp_path / "out")
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
+    assert (states(world), world.submits) == (["verified"], 1)
+
+
+def test_a_trouble_is_told_once(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.observe = lambda runner, event: (
+        runner._desk.trouble(ExitCode.DECISION_NEEDED, "look here") if event.kind == "accepted" else None
+    )
+    assert world.run(batch_of(2)).messages == ("look here",)
 
 
 def test_without_safe_tls_nothing_is_sent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -600,6 +600,8 @@ def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
     plan = make_plan(batch, [running, planned])
     assert plan.counts == {"in progress": 1, "omitted": 1}
     assert plan.changes == (Supersede(2),)
+    held = take_of(shot("a"), state=State.HELD)
+    assert make_plan(Batch("b", (shot("a"),)), [held]).counts == {"held": 1}
 
 
 @pytest.mark.parametrize(

@@ -473,6 +473,9 @@ def test_a_later_attempt_that_only_the_log_knows_is_never_repeated(
     with StateReader.open(world.output) as reader:
         numbers = [each.number for each in reader.attempts_of(1)]
     assert numbers == ([1, 2] if state is State.HELD else [1])
+    world.run(batch_of(6))
+    warnings = [event for event in world.events if event.kind == "warned"]
+    assert len(warnings) == 1
 
 
 def test_a_row_that_leads_to_another_takes_generation_is_for_a_person(

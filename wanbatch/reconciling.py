@@ -291,7 +291,8 @@ class Reconciling:
             self._found_failed(take)
         elif isinstance(finding, Absent) and finding.is_proof and take.state is State.UNKNOWN:
             self._absent(take)
-        elif isinstance(finding, Failed | Absent):
+        else:
+            assert isinstance(finding, Failed | Absent), "what was found was adopted before"
             self._searched(take, attempt, evidence, is_failed=isinstance(finding, Failed))
             ends = patience_ends(self._desk.takes[take.take_id], evidence)
             if take.state is State.UNKNOWN and ends is not None and evidence.scan.taken_at >= ends:

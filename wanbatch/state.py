@@ -336,8 +336,9 @@ class StateFile(StateReader):
                         self._change(take_id, Entry(Fact.REPLANNED, at, {"recipe_json": recipe.canonical}))
                     case Supersede(take_id):
                         self._change(take_id, Entry(Fact.SUPERSEDED, at, {}))
-                    case Reinstate(take_id):
-                        self._change(take_id, Entry(Fact.REINSTATED, at, {}))
+                    case _:
+                        assert isinstance(change, Reinstate)
+                        self._change(change.take_id, Entry(Fact.REINSTATED, at, {}))
 
     def _change(self, take_id: int, entry: Entry) -> None:
         take = advance(self.take(take_id), entry)

@@ -113,7 +113,8 @@ class Submitting:
                 self._turned_away(take_id, answer)
             case NotSent():
                 self._not_sent(take_id, answer)
-            case Unknown():
+            case _:
+                assert isinstance(answer, Unknown)
                 self._lost(take_id, answer)
 
     # --- the five answers
