@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -170,27 +172,38 @@ def test_a_run_that_waits_may_be_left_and_goes_on(tmp_path: Path) -> None:
     assert world.submits == 3
 
 
+def backing_up(world: World, kind: str) -> Path:
+    """Copy the state file at the first event of a kind; returns where the copy will be."""
+    copy = world.output.with_name("backup.sqlite")
+
+    def back_up(_: Runner, event: Event) -> None:
+        if event.kind == kind and not copy.exists():
+            with (
+                closing(sqlite3.connect(copy)) as target,
+                closing(sqlite3.connect(world.output / "state.sqlite")) as source,
+            ):
+                source.backup(target)
+
+    world.observe = back_up
+    return copy
+
+
+def restore(world: World, copy: Path) -> None:
+    """Put an old copy in the place of the state file."""
+    for path in world.output.glob("state.sqlite*"):
+        path.unlink()
+    shutil.copy(copy, world.output / "state.sqlite")
+    (world.output / "state.sqlite").chmod(0o600)
+    world.observe = None
+
+
 @pytest.mark.parametrize("after", ["submit_started", "accepted"])
 def test_a_state_file_older_than_the_truth_buys_nothing_twice(tmp_path: Path, after: str) -> None:
-    old = tmp_path / "old.sqlite"
-
-    def copy(runner: Runner, event: Event) -> None:
-        if event.kind == after and not old.exists():
-            import sqlite3
-
-            with sqlite3.connect(old) as target, sqlite3.connect(tmp_path / "out" / "state.sqlite") as source:
-                source.backup(target)
-            target.close()
-            source.close()
-
-    world = World(tmp_path / "out", observe=copy)
+    world = World(tmp_path / "out")
+    copy = backing_up(world, after)
     assert world.run(batch_of(4)).exit_code is ExitCode.OK
     bought = world.submits
-    for path in (tmp_path / "out").glob("state.sqlite*"):
-        path.unlink()
-    shutil.copy(old, tmp_path / "out" / "state.sqlite")
-    (tmp_path / "out" / "state.sqlite").chmod(0o600)
-    world.observe = None
+    restore(world, copy)
     end = world.run(batch_of(4))
     held = [take for take in world.takes() if take.state is State.HELD]
     assert (end.exit_code, world.submits, len(held)) == (ExitCode.DECISION_NEEDED, bought, 3)
@@ -592,30 +605,17 @@ def test_a_take_that_the_user_sends_again_while_it_runs_counts_both(tmp_path: Pa
 def test_a_state_file_restored_from_before_a_line_came_back_buys_nothing_twice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sqlite3
-
-    old, real, sent = tmp_path / "old.sqlite", AimlApi._submit, [0]
+    real, sent = AimlApi._submit, [0]
 
     async def submit(self: AimlApi, *arguments: Any) -> Any:
         sent[0] += 1
         return NotSent("no route") if sent[0] == 1 else await real(self, *arguments)
 
     monkeypatch.setattr(AimlApi, "_submit", submit)
-
-    def copy(_: Runner, event: Event) -> None:
-        if event.kind == "not_sent":
-            with sqlite3.connect(old) as target, sqlite3.connect(tmp_path / "out" / "state.sqlite") as source:
-                source.backup(target)
-            target.close()
-            source.close()
-
-    world = World(tmp_path / "out", observe=copy)
+    world = World(tmp_path / "out")
+    copy = backing_up(world, "not_sent")
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    for path in (tmp_path / "out").glob("state.sqlite*"):
-        path.unlink()
-    shutil.copy(old, tmp_path / "out" / "state.sqlite")
-    (tmp_path / "out" / "state.sqlite").chmod(0o600)
-    world.observe = None
+    restore(world, copy)
     end = world.run(batch_of(1))
     assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held"], 1)
 
