@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.worlds import API, EPOCH, World, batch_of, jump
+from tests.worlds import API, EPOCH, World, batch_of, jump, with_prompt
 from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Outcome
 from wanbatch.clock import LoopClock
@@ -635,6 +635,42 @@ def test_a_cost_that_was_unknown_is_known_once_the_submit_is_found(tmp_path: Pat
     take = world.takes()[0]
     assert (take.credits_at_risk, take.credits_charged, take.state) == (0, PRICE, State.VERIFIED)
     assert world.submits == 1  # it was found before it was sent again
+
+
+def test_an_edited_take_does_not_get_the_clip_of_its_old_prompt(tmp_path: Path) -> None:
+    hold = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=LOST, settings=hold)
+    world.run(batch_of(2))
+    with StateReader.open(tmp_path / "out") as reader:
+        identity = reader.identity()
+    state = StateFile.create_or_open(tmp_path / "out", identity)
+    state.record(2, entry(Fact.RESUBMIT_ALLOWED, EPOCH, {"error": ""}))
+    state.close()
+    world.elapsed_s += HOURS
+    assert world.run(with_prompt(batch_of(2), "sh001", "another prompt")).exit_code is ExitCode.OK
+    take = world.takes()[1]
+    body = next(row["body"] for row in world.ledger() if row["inference_id"] == take.generation_id)
+    assert (world.submits, "another prompt" in body, "DOUBLE" in take.warning) == (3, True, True)
+
+
+def test_a_restored_state_file_whose_take_runs_sends_nothing_before_the_log_was_read(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(2,), message="Internal"),))
+    copy = backing_up(world, "generation_failed")
+    assert world.run(batch_of(2)).exit_code is ExitCode.OK
+    bought = world.submits
+    world.elapsed_s += 48 * HOURS
+    restore(world, copy)
+    world.run(batch_of(2))
+    assert (world.submits, charged_twice(world)) == (bought, [])
+
+
+@pytest.mark.parametrize("code", [403, 404])
+def test_a_log_that_never_can_be_read_leaves_lost_answers_to_a_person(tmp_path: Path, code: int) -> None:
+    rules = (*LOST, Rule("logs", "status", code=code, message="no"))
+    world = World(tmp_path / "out", rules=rules)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)) == (ExitCode.DECISION_NEEDED, ["verified", "held", "verified"])
+    assert "cannot be read" in world.takes()[1].error
 
 
 # --- reading the log

@@ -61,8 +61,8 @@ class Reconciling:
         now = desk.clock.monotonic()
         if desk.settings.is_begun_anew and desk.board.planned:
             desk.board.add_search(now, before_submits=True)
-        elif is_resume and (desk.board.planned or any(take.can_be_searched for take in desk.takes.values())):
-            desk.board.add_search(now, before_submits=bool(desk.board.planned))
+        elif is_resume and (desk.board.planned or any(map(_may_matter, desk.takes.values()))):
+            desk.board.add_search(now, before_submits=True)  # what runs may fail, and be sent again
 
     def lost(self) -> None:
         """An answer was lost just now: look soon, unless the user wants to be asked instead."""
@@ -143,10 +143,10 @@ class Reconciling:
             self._failing_since = now
             desk.note(f"the provider's request log cannot be read ({answer.message})")
         if answer.trouble is Trouble.KEY or answer.trouble in (Trouble.INVALID, Trouble.NOT_FOUND):
-            # It will not get better: what is lost stays as it is, and what was never sent may go.
+            # It will not get better: what is lost is for a person, and what was never sent may go.
             desk.board.allow_submits()
-            self._count += EAGER_SEARCHES
-            self._plan_next()
+            for take in [take for take in desk.takes.values() if take.state is State.UNKNOWN]:
+                self._hold(take, f"the provider's request log cannot be read ({answer.message})")
             return
         if not answer.message.startswith("HTTP"):
             desk.unreachable(answer.message)
@@ -185,7 +185,7 @@ class Reconciling:
         name = row.generation_id or "a submit"
         cost = f", {usd_text(row.credits)}" if row.credits else ""
         if take is None or ids is None or row.request_id.split(":")[2] != take.recipe.short_hash:
-            desk.trouble(
+            desk.stop_submitting(
                 ExitCode.DECISION_NEEDED,
                 f"{source} shows {name} under our request id {row.request_id}{cost}, of a take that this"
                 " state file does not know: it is older than the truth",
@@ -394,4 +394,9 @@ class Reconciling:
 def _is_open(take: Take, attempt: Attempt) -> bool:
     """Say whether the log may still give this take the generation of its last attempt."""
     is_given_up = attempt.outcome in (Outcome.LOST, Outcome.ABANDONED) and attempt.generation_id is None
-    return take.can_be_searched or (take.state is State.PLANNED and is_given_up)
+    is_same = recipe_in(attempt.request_id) == take.recipe.short_hash  # it may have been edited since
+    return take.can_be_searched or (take.state is State.PLANNED and is_given_up and is_same)
+
+
+def _may_matter(take: Take) -> bool:
+    return take.can_be_searched or take.state in (State.QUEUED, State.GENERATING)

@@ -232,6 +232,7 @@ class Session:
             stack.callback(state.close)
             async with self._provider(state) as (provider, clock):
                 settings = RunSettings(
+                    rates=Rates(max_attempts=0),  # nothing is planned to be sent without a run
                     key_fingerprint=fingerprint(self._key()),
                     on_unknown=self._options.on_unknown,
                     unknown_grace=self._grace(),
