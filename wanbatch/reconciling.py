@@ -135,6 +135,9 @@ class Reconciling:
         last = desk.state.last_fact_at() if self._is_first else None
         if last is not None and attempts:
             begun.append(last)
+            # This run may have written facts already: what is to be sent was planned before any of its rows was made.
+            planned = [desk.takes[take_id].planned_at for take_id in desk.board.planned]
+            begun += [each for each in planned if each is not None]
         return min(begun) - CLOCK_MARGIN if begun else None
 
     def _not_read(self, answer: NoAnswer) -> None:
