@@ -20,6 +20,7 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("session", "doctor"),
+    ("options", "access"),
     ("previewing", "runlog"),
     ("runner", "embedded", "verifying", "settling"),
     ("submitting", "polling", "fetching", "reconciling"),

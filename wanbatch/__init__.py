@@ -25,8 +25,8 @@ _HOMES = {
     "Shot": "batch",
     "Recipe": "batch",
     "Limits": "batch",
-    "RunOptions": "session",
-    "RunResult": "session",
+    "RunOptions": "options",
+    "RunResult": "options",
     "Preview": "previewing",
     "Event": "desk",
     "ExitCode": "errors",
@@ -60,8 +60,8 @@ if TYPE_CHECKING:
         WanbatchError,
     )
     from wanbatch.manifest import load_manifest
+    from wanbatch.options import RunOptions, RunResult
     from wanbatch.previewing import Preview
-    from wanbatch.session import RunOptions, RunResult
 
 __all__ = [
     "AccountStopped",

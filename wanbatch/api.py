@@ -12,8 +12,9 @@ from wanbatch.clock import system_now
 from wanbatch.desk import Event
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.options import RunOptions, RunResult, Watch
 from wanbatch.previewing import Preview
-from wanbatch.session import RunOptions, RunResult, Watch, session_of
+from wanbatch.session import session_of
 from wanbatch.state import StateReader
 
 if TYPE_CHECKING:

@@ -5,116 +5,41 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
+from wanbatch.access import Access, start_of_time
 from wanbatch.batch import Batch, Limits
-from wanbatch.clock import Clock, LoopClock, system_now
+from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
-from wanbatch.errors import ExitCode, LocalFault, UsageInvalid
+from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.models import PriceClass
+from wanbatch.options import RunOptions, RunResult, Watch, output_of, rates_of
 from wanbatch.pacing import Rates
 from wanbatch.planning import Plan, is_selected, make_plan
 from wanbatch.previewing import Ground, Preview
 from wanbatch.pricing import Quote, best_quote, estimate
-from wanbatch.proofs import OnUnknown
-from wanbatch.provider import Provider, Secret
+from wanbatch.provider import Provider
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner, Standing, is_finished
-from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, fingerprint, load_settings, read_endpoint
+from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
-from wanbatch.tables import Identity, Run, new_identity
+from wanbatch.tables import Run, new_identity
 
-if TYPE_CHECKING:
-    from wanbatch.aimlapi import AimlApi
-
-OUTPUTS = "outputs"
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
 TERMINATE_GRACE_S = 10.0
 PREVIEW_LIMIT_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
-SANDBOX_SPEED = 60.0  # a clip in 3.5 s
-
-
-@dataclass(frozen=True)
-class RunOptions:
-    """How to run. None means: what the manifest says, else the default.
-
-    `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
-    """
-
-    output: Path | None = None
-    sandbox: bool = False
-    speed: float | None = None
-    max_credits: int | None = None
-    only: tuple[str, ...] = ()
-    limit: int | None = None
-    limits: Limits = field(default_factory=Limits)
-    on_unknown: OnUnknown = OnUnknown.RECONCILE
-    unknown_grace_s: float | None = None
-    deadline_s: float | None = None
-    fresh: bool = False
-    makes_report: bool = True
-    sandbox_flags: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class RunResult:
-    """How a run ended. `report` is the page, where one was written."""
-
-    exit_code: ExitCode
-    messages: tuple[str, ...]
-    output: Path
-    counts: Mapping[str, int]
-    credits_committed: int
-    credits_charged: int
-    report: Path | None
-
-
-@dataclass(frozen=True)
-class Watch:
-    """What a caller wants to see and decide. `on_start` gets a function that tells how the run stands."""
-
-    confirm: Callable[[Preview], bool] = lambda _: True
-    on_event: Callable[[Event], None] = lambda _: None
-    on_start: Callable[[Callable[[], Standing]], None] = lambda _: None
-    notice: Callable[[str], None] = lambda _: None
-
-
-def output_of(batch: Batch, options: RunOptions) -> Path:
-    """Return the output folder of a batch: as asked, else `outputs/<name>`."""
-    return options.output if options.output is not None else Path(OUTPUTS) / batch.name
-
-
-def rates_of(flags: Limits, manifest: Limits) -> Rates:
-    """Merge limits: a flag, else the manifest, else the default."""
-    default = Rates()
-
-    def pick(name: str, otherwise: float) -> Any:
-        for source in (flags, manifest):
-            value = getattr(source, name)
-            if value is not None:
-                return value
-        return otherwise
-
-    return Rates(
-        submit_per_min=pick("submit_per_min", default.submit_per_min),
-        poll_per_min=pick("poll_per_min", default.poll_per_min),
-        in_flight=pick("in_flight", default.in_flight),
-        downloads=pick("downloads", default.downloads),
-        max_attempts=pick("max_attempts", default.max_attempts),
-    )
 
 
 class Session:
@@ -123,24 +48,20 @@ class Session:
     def __init__(self, options: RunOptions, settings: Settings, watch: Watch) -> None:
         self._options = options
         self._watch = watch
-        self._settings = settings
-        self._is_embedded = options.sandbox and not settings.endpoint.is_loopback
-        self._is_local = self._is_embedded or settings.endpoint.is_loopback
-        default_speed = SANDBOX_SPEED if self._is_embedded else 1.0
-        self._speed = options.speed if options.speed is not None else default_speed
+        self._access = Access(
+            settings, sandbox=options.sandbox, speed=options.speed, sandbox_flags=options.sandbox_flags
+        )
 
     # --- run
 
-    def _assert_speed(self) -> None:
-        if self._options.speed is not None and not self._is_local:
-            raise UsageInvalid("--speed is only for a provider on this machine: add --sandbox")
-
     async def run(self, batch: Batch) -> RunResult:
         """Plan, confirm, run, report. The same call resumes; a finished batch asks the provider nothing."""
-        self._assert_speed()
+        self._access.assert_speed()
         output = output_of(batch, self._options)
-        key = self._key()
-        identity = new_identity(batch.name, self._address(), fingerprint(key), system_now(), sandbox=self._is_local)
+        key = self._access.key()
+        identity = new_identity(
+            batch.name, self._access.address, fingerprint(key), system_now(), sandbox=self._access.is_local
+        )
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity, fresh=self._options.fresh)
             stack.callback(state.close)
@@ -150,7 +71,7 @@ class Session:
 
     async def preview(self, batch: Batch, *, offline: bool = False) -> Preview:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
-        self._assert_speed()
+        self._access.assert_speed()
         output = output_of(batch, self._options)
         takes, known = [], []
         if (output / STATE_NAME).is_file():
@@ -158,33 +79,28 @@ class Session:
                 takes, known = reader.takes(), reader.shots()
         plan = make_plan(batch, takes, known)
         cap = self._options.max_credits if self._options.max_credits is not None else batch.max_credits
-        with ExitStack() as stack:
-            provider = None
-            if not offline:
-                folder = Path(stack.enter_context(TemporaryDirectory(prefix="wanbatch-")))
-                provider, _ = await self._open_provider(folder, system_now(), stack, self._optional_key())
-            try:
-                ground = Ground(
-                    batch=batch.name,
-                    output=output,
-                    takes=takes,
-                    ordinals={shot.id: shot.ordinal for shot in batch.shots},
-                    plan=plan,
-                    cap_credits=cap,
-                    is_selected=self._is_selected,
-                    limit=self._options.limit,
-                )
+        ground = Ground(
+            batch=batch.name,
+            output=output,
+            takes=takes,
+            ordinals={shot.id: shot.ordinal for shot in batch.shots},
+            plan=plan,
+            cap_credits=cap,
+            is_selected=self._is_selected,
+            limit=self._options.limit,
+        )
+        if offline:
+            return await self._preview(ground, None)
+        with TemporaryDirectory(prefix="wanbatch-") as folder:
+            async with self._access.provider(Path(folder), system_now()) as (provider, _):
                 return await self._preview(ground, provider)
-            finally:
-                if provider is not None:
-                    await provider.aclose()
 
     async def retry(self, output: Path, reason: str | None = None) -> RunResult:
         """Plan new attempts for the failed takes of an output folder, then run them."""
         with StateReader.open(output) as reader:
             identity = reader.identity()
             runs = reader.runs()
-        self._assert_same_provider(identity)
+        self._access.assert_same_provider(identity)
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
@@ -226,43 +142,32 @@ class Session:
         """Open an output folder for work beside a run."""
         with StateReader.open(output) as reader:
             identity = reader.identity()
-        self._assert_same_provider(identity)
+        self._access.assert_same_provider(identity)
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
-            async with self._provider(state) as (provider, clock):
+            async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
                 settings = RunSettings(
                     rates=Rates(max_attempts=0),  # nothing is planned to be sent without a run
-                    key_fingerprint=fingerprint(self._key()),
+                    key_fingerprint=fingerprint(self._access.key()),
                     on_unknown=self._options.on_unknown,
                     unknown_grace=self._grace(),
                     logged=requests_in(output / LOG_NAME, identity.nonce),
                 )
                 desk = Desk(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
-                with RunLog(output / LOG_NAME, self._key()) as log:
+                with RunLog(output / LOG_NAME, self._access.key()) as log:
                     desk.observer = self._observer(log)
                     yield desk
 
     def _grace(self) -> timedelta | None:
         if self._options.unknown_grace_s is not None:
             return timedelta(seconds=self._options.unknown_grace_s)
-        return SANDBOX_GRACE if self._is_embedded else None
+        return SANDBOX_GRACE if self._access.is_embedded else None
 
     def _is_retried(self, take: Take, reason: str | None) -> bool:
         if take.state is not State.FAILED or take.superseded or not self._is_wanted(take):
             return False
         return reason is None or reason.casefold() in take.error.casefold()
-
-    def _assert_same_provider(self, identity: Identity) -> None:
-        # A folder begun on the embedded sandbox needs no flag to go on there.
-        if identity.sandbox and identity.base_url == "sandbox":
-            self._is_embedded = self._is_local = True
-            self._speed = self._options.speed if self._options.speed is not None else SANDBOX_SPEED
-        elif identity.base_url != self._settings.endpoint.name:
-            raise UsageInvalid(
-                f"this folder was begun on {identity.base_url}; the settings now say {self._settings.endpoint.name}"
-            )
-        self._assert_speed()
 
     async def _carry_out(
         self, state: StateFile, plan: Plan | None, rates: Rates, cap: int | None, again: Sequence[Take] = ()
@@ -277,7 +182,7 @@ class Session:
                 state.adopt(plan, system_now())
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(takes), None)
-        async with self._provider(state) as (provider, clock):
+        async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
             ground = Ground(
                 batch=state.identity().batch,
                 output=state.output,
@@ -301,7 +206,7 @@ class Session:
                 rates=rates,
                 cap_credits=cap,
                 quotes=preview.quotes,
-                key_fingerprint=fingerprint(self._key()),
+                key_fingerprint=fingerprint(self._access.key()),
                 on_unknown=self._options.on_unknown,
                 unknown_grace=self._grace(),
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
@@ -333,45 +238,6 @@ class Session:
 
     # --- parts of a run
 
-    def _key(self) -> Secret:
-        if self._is_embedded:
-            return Secret(SANDBOX_KEY)  # the real key has no business there
-        if self._settings.key is not None:
-            return self._settings.key
-        if self._settings.endpoint.is_loopback:
-            return Secret(SANDBOX_KEY)
-        raise UsageInvalid(
-            "no key: set AIMLAPI_API_KEY in the environment or in .env, or try it without one: add --sandbox"
-        )
-
-    def _address(self) -> str:
-        return "sandbox" if self._is_embedded else self._settings.endpoint.name
-
-    def _optional_key(self) -> Secret | None:
-        return self._key() if self._is_local or self._settings.key is not None else None
-
-    @asynccontextmanager
-    async def _provider(self, state: StateFile) -> AsyncIterator[tuple[Provider, Clock]]:
-        with ExitStack() as stack:
-            provider, clock = await self._open_provider(state.output, _start_of_time(state), stack, self._key())
-            try:
-                yield provider, clock
-            finally:
-                await provider.aclose()
-
-    async def _open_provider(
-        self, folder: Path, start: datetime, stack: ExitStack, key: Secret | None
-    ) -> tuple[AimlApi, Clock]:
-        from wanbatch.aimlapi import AimlApi
-        from wanbatch.embedded import embedded_sandbox
-
-        endpoint: Endpoint = self._settings.endpoint
-        if self._is_embedded:
-            url = stack.enter_context(embedded_sandbox(folder, self._speed, self._options.sandbox_flags))
-            endpoint = read_endpoint(url)
-        clock = LoopClock(start, self._speed)
-        return AimlApi(endpoint, key, clock, Random()), clock  # noqa: S311  jitter, no secret
-
     async def _preview(self, ground: Ground, provider: Provider | None) -> Preview:
         classes, distinct = ground.classes_to_submit, ground.classes_to_quote
         listed: dict[PriceClass, Quote] = {}
@@ -380,7 +246,7 @@ class Session:
             with suppress(TimeoutError):  # prices and balance are help, not conditions
                 async with asyncio.timeout(PREVIEW_LIMIT_S):
                     listed = await provider.quotes(distinct)
-                    balance = await provider.balance() if self._optional_key() is not None else None
+                    balance = await provider.balance() if self._access.has_key else None
         seen = ground.seen_prices
         quotes = {each: best_quote(each, seen, listed.get(each)) for each in distinct}
         return Preview(
@@ -393,9 +259,9 @@ class Session:
             estimate=estimate(classes, quotes),
             cap_credits=ground.cap_credits,
             balance_usd=balance,
-            host="the embedded sandbox" if self._is_embedded else self._settings.endpoint.base_url,
-            is_sandbox=self._is_embedded,
-            speed=self._speed,
+            host=self._access.host,
+            is_sandbox=self._access.is_embedded,
+            speed=self._access.speed,
         )
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
@@ -413,7 +279,7 @@ class Session:
             started_at=clock.now(),
             ended_at=None,
             exit_code=None,
-            speed=self._speed,
+            speed=self._access.speed,
             version=__version__,
             estimate_credits=preview.estimate.credits,
             unpriced=preview.estimate.unpriced,
@@ -432,13 +298,13 @@ class Session:
             getattr(signal, "SIGHUP", signal.SIGTERM): lambda: runner.terminate(TERMINATE_GRACE_S),
         }
         deadline = None
-        with RunLog(desk.state.output / LOG_NAME, self._key()) as log:
+        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log:
             desk.observer = self._observer(log)
             for number, handler in handlers.items():
                 with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
                     loop.add_signal_handler(number, handler)
             if self._options.deadline_s is not None:
-                deadline = loop.call_later(self._options.deadline_s / self._speed, runner.reach_deadline)
+                deadline = loop.call_later(self._options.deadline_s / self._access.speed, runner.reach_deadline)
             self._watch.on_start(lambda: self._in_real_time(runner.standing()))
             try:
                 return await runner.run()
@@ -468,14 +334,14 @@ class Session:
 
     def _in_real_time(self, standing: Standing) -> Standing:
         """A user waits by the clock on the wall, however fast a sandbox's time runs."""
-        return standing if standing.eta_s is None else replace(standing, eta_s=standing.eta_s / self._speed)
+        return standing if standing.eta_s is None else replace(standing, eta_s=standing.eta_s / self._access.speed)
 
     def _result(self, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
         page = None
         if self._options.makes_report and state.takes():
             from wanbatch.reporting import write_reports
 
-            page = write_reports(state, made_at=clock.now() if clock is not None else _start_of_time(state)).report
+            page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
         takes = state.takes()
         counts: dict[str, int] = {}
         for take in takes:
@@ -508,21 +374,6 @@ class _Keepsake:
         write_poster(self._output / take.file, posters / f"{take.label}.jpg")
         with StateReader.open(self._output) as reader:
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
-
-
-def _start_of_time(state: StateReader) -> datetime:
-    """Return now, or the last recorded time where a sped-up sandbox has run ahead of us."""
-    last = state.last_fact_at()
-    now = system_now()
-    return now if last is None else max(now, last)
-
-
-def newest_output(root: Path) -> Path:
-    """Return the output folder under `root` whose state file changed last. Raises UsageInvalid where there is none."""
-    found = [path for path in root.glob(f"*/{STATE_NAME}") if path.is_file()]
-    if not found:
-        raise UsageInvalid(f"no output folder under {root}/ yet: name one, or run a manifest first")
-    return max(found, key=lambda path: max(each.stat().st_mtime for each in path.parent.glob(f"{STATE_NAME}*"))).parent
 
 
 def session_of(options: RunOptions, watch: Watch, env_file: Path | None = None) -> Session:

@@ -13,8 +13,9 @@ import click
 from wanbatch.cli import Global
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_counts, print_json
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.options import OUTPUTS, RunOptions, newest_output
 from wanbatch.pricing import usd_text
-from wanbatch.session import OUTPUTS, RunOptions, newest_output, session_of
+from wanbatch.session import session_of
 from wanbatch.standing import BatchStanding, read_standing
 from wanbatch.units import duration_text
 

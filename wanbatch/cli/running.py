@@ -26,10 +26,11 @@ from wanbatch.cli.screen import (
 from wanbatch.cli.values import DURATION, RATE, USD
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
 from wanbatch.previewing import Preview
 from wanbatch.pricing import CREDITS_PER_USD, credits_of_usd
 from wanbatch.proofs import OnUnknown
-from wanbatch.session import OUTPUTS, RunOptions, RunResult, newest_output, session_of
+from wanbatch.session import session_of
 from wanbatch.standing import problems_of
 
 F = TypeVar("F", bound=Callable[..., Any])

@@ -18,10 +18,10 @@ from rich.table import Table
 
 from wanbatch.cli import Global
 from wanbatch.desk import Event
+from wanbatch.options import RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.pricing import CREDITS_PER_USD, usd_text
 from wanbatch.runner import Standing
-from wanbatch.session import RunResult, Watch
 from wanbatch.units import duration_text
 
 STATE_STYLES = {

@@ -13,8 +13,9 @@ from wanbatch.cli import Global
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Take
+from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.pricing import usd_text
-from wanbatch.session import OUTPUTS, RunOptions, Watch, newest_output, session_of
+from wanbatch.session import session_of
 from wanbatch.settling import Decision, Reconciled
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))

@@ -1,0 +1,106 @@
+"""Access to the provider: which one a session talks to, with which key, and how fast its time runs."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import ExitStack, asynccontextmanager
+from datetime import datetime
+from pathlib import Path
+from random import Random
+
+from wanbatch.clock import Clock, LoopClock, system_now
+from wanbatch.errors import UsageInvalid
+from wanbatch.provider import Provider, Secret
+from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, read_endpoint
+from wanbatch.state import StateReader
+from wanbatch.tables import Identity
+
+SANDBOX_SPEED = 60.0  # a clip in 3.5 s
+
+
+class Access:
+    """The provider that the settings and the flags of one invocation lead to."""
+
+    def __init__(
+        self, settings: Settings, *, sandbox: bool, speed: float | None, sandbox_flags: tuple[str, ...]
+    ) -> None:
+        self._settings = settings
+        self._asked_speed = speed
+        self._sandbox_flags = sandbox_flags
+        self.is_embedded = sandbox and not settings.endpoint.is_loopback
+        self.is_local = self.is_embedded or settings.endpoint.is_loopback
+        self.speed = self._default_speed()
+
+    def _default_speed(self) -> float:
+        if self._asked_speed is not None:
+            return self._asked_speed
+        return SANDBOX_SPEED if self.is_embedded else 1.0
+
+    def assert_speed(self) -> None:
+        """Raise UsageInvalid for a speed that the provider would not know of."""
+        if self._asked_speed is not None and not self.is_local:
+            raise UsageInvalid("--speed is only for a provider on this machine: add --sandbox")
+
+    def assert_same_provider(self, identity: Identity) -> None:
+        """Go on where a folder was begun. Raises UsageInvalid where the settings lead elsewhere."""
+        # A folder begun on the embedded sandbox needs no flag to go on there.
+        if identity.sandbox and identity.base_url == "sandbox":
+            self.is_embedded = self.is_local = True
+            self.speed = self._default_speed()
+        elif identity.base_url != self._settings.endpoint.name:
+            raise UsageInvalid(
+                f"this folder was begun on {identity.base_url}; the settings now say {self._settings.endpoint.name}"
+            )
+        self.assert_speed()
+
+    @property
+    def address(self) -> str:
+        """The name of the provider as the state file keeps it."""
+        return "sandbox" if self.is_embedded else self._settings.endpoint.name
+
+    @property
+    def host(self) -> str:
+        """The provider as a person reads it."""
+        return "the embedded sandbox" if self.is_embedded else self._settings.endpoint.base_url
+
+    def key(self) -> Secret:
+        """Return the key to use. Raises UsageInvalid where there is none."""
+        if self.is_embedded:
+            return Secret(SANDBOX_KEY)  # the real key has no business there
+        if self._settings.key is not None:
+            return self._settings.key
+        if self._settings.endpoint.is_loopback:
+            return Secret(SANDBOX_KEY)
+        raise UsageInvalid(
+            "no key: set AIMLAPI_API_KEY in the environment or in .env, or try it without one: add --sandbox"
+        )
+
+    @property
+    def has_key(self) -> bool:
+        """Whether the provider can be asked for what only a key may know."""
+        return self.is_local or self._settings.key is not None
+
+    @asynccontextmanager
+    async def provider(self, folder: Path, start: datetime) -> AsyncIterator[tuple[Provider, Clock]]:
+        """Open the line; an embedded sandbox keeps its state under `folder`, and its time begins at `start`."""
+        from wanbatch.aimlapi import AimlApi
+        from wanbatch.embedded import embedded_sandbox
+
+        endpoint: Endpoint = self._settings.endpoint
+        with ExitStack() as stack:
+            if self.is_embedded:
+                url = stack.enter_context(embedded_sandbox(folder, self.speed, self._sandbox_flags))
+                endpoint = read_endpoint(url)
+            clock = LoopClock(start, self.speed)
+            provider = AimlApi(endpoint, self.key() if self.has_key else None, clock, Random())  # noqa: S311  jitter
+            try:
+                yield provider, clock
+            finally:
+                await provider.aclose()
+
+
+def start_of_time(state: StateReader) -> datetime:
+    """Return now, or the last recorded time where a sped-up sandbox has run ahead of us."""
+    last = state.last_fact_at()
+    now = system_now()
+    return now if last is None else max(now, last)
