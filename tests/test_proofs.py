@@ -92,24 +92,36 @@ FAILED = row(LOST, "g", is_good=False, cost=0)
     ("take", "is_proof"),
     [
         (UNKNOWN, False),
-        (replace(UNKNOWN, is_failure_seen=True), True),
-        (replace(UNKNOWN, is_failure_seen=True, last_searched_at=NOW - timedelta(minutes=9)), False),
-        (replace(UNKNOWN, is_failure_seen=True, last_searched_at=None), False),
+        (replace(UNKNOWN, failure_seen_at=NOW - timedelta(hours=24)), True),
+        (replace(UNKNOWN, failure_seen_at=NOW - timedelta(minutes=44)), False),
     ],
-    ids=["first look", "second look", "too soon", "never looked"],
+    ids=["first look", "after the log's lag", "too soon"],
 )
-def test_a_failure_is_proof_when_seen_twice(take: Take, is_proof: bool) -> None:
+def test_a_failure_is_proof_when_seen_again_after_the_lag(take: Take, is_proof: bool) -> None:
     assert find(take, LOST, evidence(FAILED)) == Failed("g", is_proof)
+
+
+@pytest.mark.parametrize(
+    ("charges", "is_proof"),
+    [((), True), ((Charge("orphan", 5, AT, DEFAULT_MODEL),), False), ((Charge("orphan", 5, AT, "a/gpt-4o"),), True)],
+    ids=["no charge", "a charge of nobody", "another family"],
+)
+def test_a_failure_without_a_generation_is_proof_where_no_charge_is_of_nobody(
+    charges: tuple[Charge, ...], is_proof: bool
+) -> None:
+    take = replace(UNKNOWN, failure_seen_at=NOW - timedelta(hours=24))
+    found = find(take, LOST, evidence(replace(FAILED, generation_id=None), charges=charges))
+    assert found == Failed(None, is_proof)
 
 
 @pytest.mark.parametrize("cost", [1, None])
 def test_a_failure_with_a_cost_is_for_a_person(cost: int | None) -> None:
-    take = replace(UNKNOWN, is_failure_seen=True)
+    take = replace(UNKNOWN, failure_seen_at=NOW - timedelta(hours=24))
     assert isinstance(find(take, LOST, evidence(replace(FAILED, credits=cost))), Contradiction)
 
 
 def test_a_failure_that_the_ledger_charges_is_for_a_person() -> None:
-    take = replace(UNKNOWN, is_failure_seen=True)
+    take = replace(UNKNOWN, failure_seen_at=NOW - timedelta(hours=24))
     found = find(take, LOST, evidence(FAILED, charges=(Charge("g", 5, AT),)))
     assert isinstance(found, Contradiction)
     assert "g" in found.why
@@ -210,15 +222,18 @@ def test_a_request_id_tells_the_recipe(request_id: str, recipe: str | None) -> N
 
 
 def test_a_lag_is_measured_where_the_row_is_new() -> None:
-    ended = replace(UNKNOWN, take_id=3, state=State.VERIFIED, completed_at=NOW - timedelta(hours=1))
+    end = NOW - timedelta(hours=1)
+    ended = replace(UNKNOWN, take_id=3, state=State.VERIFIED, completed_at=end, last_running_at=end)
     attempts, now = {3: LATER}, evidence(*SEEN).scan
     before = replace(now, rows=(), taken_at=NOW - timedelta(minutes=10))
-    fresh = replace(ended, completed_at=NOW - timedelta(minutes=5))
+    fresh = replace(ended, completed_at=NOW - timedelta(minutes=5), last_running_at=NOW - timedelta(minutes=6))
+    long_ended = replace(fresh, last_running_at=NOW - timedelta(minutes=9))
     assert lag_samples([ended], attempts, now, before) == {3: 3600.0}
     assert lag_samples([ended], attempts, now, now) == {}  # it was there before
     assert lag_samples([ended], attempts, now, None) == {}  # it may have been there for long
     assert lag_samples([fresh], attempts, now, None) == {3: 300.0}
     assert lag_samples([replace(fresh, log_lag_s=1.0)], attempts, now, None) == {}
     assert lag_samples([replace(fresh, completed_at=None)], attempts, now, None) == {}
+    assert lag_samples([long_ended, replace(fresh, last_running_at=None)], attempts, now, None) == {}
     assert lag_samples([fresh], {}, now, None) == {}
     assert lag_samples([fresh], attempts, replace(now, rows=()), None) == {}

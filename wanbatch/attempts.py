@@ -21,6 +21,11 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"
     FAILED = "failed"
     COMPLETED = "completed"
+    DOUBLE = "double"  # a second generation of a submit that had one already; numbered downwards from -1
+
+
+MAY_BE_CHARGED = frozenset({Outcome.LOST, Outcome.ABANDONED, Outcome.DOUBLE})
+"""Outcomes of attempts that a take went on without, and that the ledger may charge all the same."""
 
 
 @dataclass(frozen=True)
@@ -46,7 +51,7 @@ class Attempt:
     @property
     def credits_at_risk(self) -> int | None:
         """What it may still be charged though its take went on without it: 0 where it cannot, None where unknown."""
-        if self.outcome not in (Outcome.LOST, Outcome.ABANDONED) or self.credits_charged is not None:
+        if self.outcome not in MAY_BE_CHARGED or self.credits_charged is not None:
             return 0
         return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
 
@@ -54,12 +59,28 @@ class Attempt:
 def risk_of(take: Take, attempts: Iterable[Attempt]) -> int | None:
     """Sum what attempts of a take may still be charged that were given up; None where one of them is unknown.
 
-    The last attempt of a take under way is not given up: `Take.credits_open` counts it.
+    The attempt that a take under way follows is not given up: `Take.credits_open` counts it.
     """
-    under_way = 0 if take.state in (State.PLANNED, State.FAILED) else take.attempts
+    under_way = 0 if take.state in (State.PLANNED, State.FAILED) else take.attempt
     risks = [each.credits_at_risk for each in attempts if each.take_id == take.take_id and each.number != under_way]
     known = [risk for risk in risks if risk is not None]
     return sum(known) if len(known) == len(risks) else None
+
+
+def risk_left(attempts: Iterable[Attempt], found: int) -> int | None:
+    """Sum what a take's other attempts may still be charged once a submit of this number was found; None if unknown.
+
+    A later submit exists only where there was proof that the one before it made nothing.
+    """
+    others = [each for each in attempts if each.number != found]
+    ended = [replace(each, outcome=Outcome.ABANDONED) if _is_left_open(each, found) else each for each in others]
+    risks = [each.credits_at_risk for each in ended]
+    known = [risk for risk in risks if risk is not None]
+    return sum(known) if len(known) == len(risks) else None
+
+
+def _is_left_open(attempt: Attempt, found: int) -> bool:
+    return attempt.outcome is Outcome.OPEN and attempt.number > found
 
 
 _ATTEMPT_ENDS: dict[Fact, Outcome] = {
@@ -103,6 +124,43 @@ def unrecorded_attempt(take_id: int, entry: Entry) -> Attempt:
         credits_held=data.get("credits_held"),
         error=data["error"],
     )
+
+
+def double_attempt(take_id: int, entry: Entry) -> Attempt:
+    """Make the attempt that a FOUND_DOUBLE fact brings to light: a generation that nobody ordered."""
+    data = entry.data
+    return Attempt(
+        take_id=take_id,
+        number=data["attempt"],
+        request_id=data["request_id"],
+        body_sha256="",
+        key_fingerprint=data["key_fingerprint"],
+        started_at=datetime.fromisoformat(data["at"]),
+        outcome=Outcome.DOUBLE,
+        ended_at=entry.at,
+        generation_id=data["generation_id"],
+        credits_held=data.get("credits_held"),
+        error=data["error"],
+    )
+
+
+def double_number(attempts: Iterable[Attempt]) -> int:
+    """Return the number of a take's next double."""
+    return min((each.number for each in attempts if each.number < 0), default=0) - 1
+
+
+def doubled(attempts: Iterable[Attempt]) -> set[int]:
+    """Return the ids of takes that more than one generation was or may be charged for."""
+    made: dict[int, set[str]] = {}
+    for each in attempts:
+        if each.generation_id is not None and each.outcome is not Outcome.FAILED:
+            made.setdefault(each.take_id, set()).add(each.generation_id)
+    return {take_id for take_id, generations in made.items() if len(generations) > 1}
+
+
+def charged_for_nothing(attempts: Iterable[Attempt]) -> set[int]:
+    """Return the ids of takes with a failed generation that the ledger charges."""
+    return {each.take_id for each in attempts if each.outcome is Outcome.FAILED and each.credits_charged}
 
 
 def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:

@@ -40,7 +40,8 @@ class RunSettings:
     """What a run is held to. Rates are per minute, the cap is in credits.
 
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
-    the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost.
+    the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
+    `trusts_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
 
@@ -52,6 +53,7 @@ class RunSettings:
     unknown_grace: timedelta | None = None
     logged: Sequence[LogRow] = ()
     is_begun_anew: bool = False
+    trusts_state: bool = False
     limit: int | None = None
     is_selected: Callable[[Take], bool] = lambda _: True
     after_verified: Callable[[Take], None] = lambda _: None
@@ -80,6 +82,7 @@ class Desk:
         self.takes: dict[int, Take] = {}
         self.owners: dict[str, int] = {}
         self.troubles: list[tuple[ExitCode, str]] = []
+        self.sendable: set[int] | None = None  # the takes that a limit allows; None where there is no limit
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
         self.wake = asyncio.Event()
         self.is_halted = False
@@ -95,8 +98,15 @@ class Desk:
         for take in self.state.takes():
             self.takes[take.take_id] = take
             self.purse.follow(None, take)
-            if take.generation_id is not None:
-                self.owners[take.generation_id] = take.take_id
+        for attempt in self.state.attempts():
+            if attempt.generation_id is not None:
+                self.owners[attempt.generation_id] = attempt.take_id
+
+    def plan_again(self, take_id: int) -> None:
+        """Queue a take that is planned anew, where this run may send it; else the next one does."""
+        is_allowed = self.sendable is None or take_id in self.sendable
+        if is_allowed and self.settings.is_selected(self.takes[take_id]):
+            self.board.add_planned(take_id)
 
     def record(self, take_id: int, fact: Fact, data: Mapping[str, Any] | None = None, *more: Fact) -> Take:
         """Record a fact, and `more` that follow from it with the same data, in one transaction; durable on return."""

@@ -56,6 +56,7 @@ class Fact(StrEnum):
     ABANDONED = "abandoned"  # the user gives it up; what it may have cost still counts
     FOUND_UNRECORDED = "found_unrecorded"  # a submit of ours that this state file does not know
     FOUND_LATE = "found_late"  # the generation of an earlier attempt, after the take went on without it
+    FOUND_DOUBLE = "found_double"  # a second generation of a submit that had one already
     LOGGED = "logged"  # how late the provider's log showed it
     HELD = "held"  # the user's decision is needed
     LOOKED_AGAIN = "looked_again"  # a held generation is polled again
@@ -87,8 +88,8 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.UNKNOWN, _F.HELD): _S.HELD,
     (_S.UNKNOWN, _F.SEARCHED): _S.UNKNOWN,
     (_S.HELD, _F.SEARCHED): _S.HELD,
-    (_S.UNKNOWN, _F.PRESUMED_ABSENT): _S.PLANNED,
-    **{(state, _F.ADOPTED): _S.QUEUED for state in (_S.UNKNOWN, _S.HELD, _S.PLANNED)},
+    **{(state, _F.PRESUMED_ABSENT): _S.PLANNED for state in (_S.UNKNOWN, _S.HELD)},
+    **{(state, _F.ADOPTED): _S.QUEUED for state in (_S.UNKNOWN, _S.HELD, _S.PLANNED, _S.FAILED)},
     **{(state, _F.FOUND_FAILED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
     **{(state, _F.RESUBMIT_ALLOWED): _S.PLANNED for state in (_S.UNKNOWN, _S.HELD)},
     **{(state, _F.ABANDONED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
@@ -110,7 +111,7 @@ _MOVES: dict[tuple[State, Fact], State] = {
     **{
         (state, fact): state
         for state in _EVERY
-        for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.LOGGED)
+        for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.FOUND_DOUBLE, _F.LOGGED)
     },
 }
 TRANSITIONS: Mapping[tuple[State, Fact], State] = MappingProxyType(_MOVES)
@@ -136,12 +137,14 @@ class Entry:
 class Take:
     """One try at a shot: the fold of its facts.
 
-    Times are UTC. Credits are whole; None means unknown. `attempts` counts request ids used, `tries` those that count
-    against the user's limit (not 429s, not what never left this machine). `recipe_json` is the canonical body.
-    `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the last one's
-    is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
-    `needs_user` marks a held take that looking again cannot settle. `first_searched_at` and `last_searched_at` are the
-    provider's time; `witnessed` counts the looks that showed a later submit of ours and not this one.
+    Times are UTC. Credits are whole; None means unknown. `attempts` counts request ids used, `attempt` is the one that
+    the take follows (the last, unless an earlier one was adopted), `tries` those that count against the user's limit
+    (not 429s, not what never left this machine). `recipe_json` is the canonical body.
+    `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the one it
+    follows is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
+    `needs_user` marks a held take that looking again cannot settle. `first_searched_at`, `last_searched_at` and
+    `failure_seen_at` (the first look at a row that says it failed) are the provider's time; `witnessed` counts the
+    looks that showed a later submit of ours and not this one.
     """
 
     take_id: int
@@ -152,6 +155,7 @@ class Take:
     superseded: bool = False
     planned_at: datetime | None = None
     attempts: int = 0
+    attempt: int = 0
     tries: int = 0
     request_id: str | None = None
     generation_id: str | None = None
@@ -171,7 +175,7 @@ class Take:
     dead_links: int = 0
     searches: int = 0
     witnessed: int = 0
-    is_failure_seen: bool = False
+    failure_seen_at: datetime | None = None
     first_searched_at: datetime | None = None
     last_searched_at: datetime | None = None
     log_lag_s: float | None = None
@@ -252,6 +256,7 @@ def _submit_started(take: Take, entry: Entry) -> Take:
     return replace(
         take,
         attempts=data["attempt"],
+        attempt=data["attempt"],
         tries=take.tries + 1,
         request_id=data["request_id"],
         credits_estimated=data.get("credits_estimated"),
@@ -266,7 +271,7 @@ def _submit_started(take: Take, entry: Entry) -> Take:
         dead_links=0,
         searches=0,
         witnessed=0,
-        is_failure_seen=False,
+        failure_seen_at=None,
         first_searched_at=None,
         last_searched_at=None,
         log_lag_s=None,
@@ -307,7 +312,7 @@ def _searched(take: Take, entry: Entry) -> Take:
         take,
         searches=take.searches + 1,
         witnessed=take.witnessed + bool(entry.data["has_witness"]),
-        is_failure_seen=bool(entry.data["is_failed"]),
+        failure_seen_at=(take.failure_seen_at or at) if entry.data["is_failed"] else None,
         first_searched_at=take.first_searched_at or at,
         last_searched_at=at,
     )
@@ -315,8 +320,9 @@ def _searched(take: Take, entry: Entry) -> Take:
 
 def _adopted(take: Take, entry: Entry) -> Take:
     # When it was accepted stays unknown: nobody saw the answer.
-    names = ("generation_id", "credits_held", "credits_at_risk")
-    return replace(_noted(*names)(take, entry), error="", needs_user=False)
+    names = ("generation_id", "credits_held", "credits_at_risk", "attempt", "request_id", "credits_estimated")
+    is_charge_seen = bool(entry.data.get("is_charge_seen"))
+    return replace(_noted(*names)(take, entry), error="", needs_user=False, is_charge_seen=is_charge_seen)
 
 
 def _given_up(take: Take, entry: Entry) -> Take:
@@ -336,9 +342,11 @@ def _found_unrecorded(take: Take, entry: Entry) -> Take:
     return replace(
         take,
         attempts=max(take.attempts, data["attempt"]),
+        attempt=data["attempt"],
         request_id=data["request_id"],
         generation_id=None,
         credits_held=data.get("credits_held"),
+        credits_at_risk=data.get("credits_at_risk"),
         is_charge_seen=False,
         submitted_at=datetime.fromisoformat(data["at"]),
         needs_user=True,
@@ -382,6 +390,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.ABANDONED: _given_up,
     Fact.FOUND_UNRECORDED: _found_unrecorded,
     Fact.FOUND_LATE: _noted("credits_at_risk"),
+    Fact.FOUND_DOUBLE: _noted("credits_at_risk"),
     Fact.LOGGED: _noted("log_lag_s"),
     Fact.HELD: _noted("error", "needs_user"),
     Fact.LOOKED_AGAIN: lambda take, _: replace(take, error="", dead_links=0),

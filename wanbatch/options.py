@@ -24,6 +24,7 @@ class RunOptions:
     """How to run. None means: what the manifest says, else the default.
 
     `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
+    `trust_state` sends although the provider's log cannot tell whether this state file is the newest.
     """
 
     output: Path | None = None
@@ -35,6 +36,7 @@ class RunOptions:
     limits: Limits = field(default_factory=Limits)
     on_unknown: OnUnknown = OnUnknown.RECONCILE
     unknown_grace_s: float | None = None
+    trust_state: bool = False
     deadline_s: float | None = None
     fresh: bool = False
     makes_report: bool = True

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime, timedelta
 
-from wanbatch.attempts import Attempt, risk_of
+from wanbatch.attempts import Attempt, Outcome, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
@@ -43,6 +43,8 @@ class Polling:
         if take.generation_id is None or take.state not in (State.QUEUED, State.GENERATING, State.COMPLETED):
             return  # what the log told meanwhile has settled it
         answer = await desk.provider.poll(take.generation_id)
+        if desk.takes[take_id].state is State.HELD:
+            return  # what the log told meanwhile has settled it
         if isinstance(answer, NoAnswer):
             self._no_answer(take, answer)
             return
@@ -131,8 +133,9 @@ class Polling:
             return  # the ledger is looked at once, at the end of the run
         if not await self.match_ledger() or desk.takes[take_id].credits_charged is not None:
             return  # what was charged for nothing, now or before, is not followed by more money on its own
-        desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
-        desk.board.add_planned(take_id)
+        if desk.takes[take_id].state is State.FAILED:  # the log may have shown another submit of it meanwhile
+            desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+            desk.plan_again(take_id)
 
     def _no_answer(self, take: Take, answer: NoAnswer) -> None:
         desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
@@ -191,10 +194,10 @@ class Polling:
         if attempt.credits_at_risk != 0:
             others = [each for each in desk.state.attempts_of(take_id) if each.number != attempt.number]
             data["credits_at_risk"] = risk_of(desk.takes[take_id], others)
-        take = desk.record(take_id, Fact.CHARGED, data)
+        desk.record(take_id, Fact.CHARGED, data)
         if attempt.credits_charged is not None:
             self._warn(take_id, f"the ledger shows a second charge for {attempt.generation_id}: ask the provider")
-        if attempt.number < take.attempts or take.state is State.FAILED:
+        if attempt.outcome is Outcome.FAILED:
             self._warn(take_id, "the provider failed it and charged it: ask its support")
 
     def _warn(self, take_id: int, warning: str) -> None:

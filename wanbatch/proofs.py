@@ -14,13 +14,14 @@ Pure: times are the provider's own, handed in.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
-from wanbatch.attempts import Attempt
-from wanbatch.lifecycle import Take
+from wanbatch.attempts import MAY_BE_CHARGED, Attempt
+from wanbatch.lifecycle import State, Take
 from wanbatch.provider import Charge, LogRow, LogScan
 
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way
@@ -31,7 +32,10 @@ LAG_FACTOR = 10
 LAG_SAMPLES = 20
 SEARCH_GAP = timedelta(minutes=10)  # two looks that count lie this far apart
 PATIENCE = 3  # so many graces, and a person decides
+SEEN_END = timedelta(minutes=2)  # an end that was seen within this time of a poll that said running
 CLOCK_MARGIN = timedelta(hours=4)  # a clock of ours that is this wrong still finds its rows
+
+_FAMILY = re.compile(r"[a-z]{3,}")  # the words of a model's name: alibaba/wan-2-6-t2v -> alibaba, wan
 
 
 class OnUnknown(StrEnum):
@@ -102,6 +106,11 @@ class Evidence:
         return self.grace if self.grace is not None else default_grace(self.lags_s)
 
     @property
+    def lag(self) -> timedelta:
+        """How late the log or the ledger may show something; two looks that count lie further apart."""
+        return max(self.full_grace - NETWORK_GRACE - GENERATION_GRACE, SEARCH_GAP)
+
+    @property
     def orphans(self) -> list[Charge]:
         """Charges that belong to no submit known to us or to the log."""
         known = {each.generation_id for each in self.attempts} | self.scan.other_ids
@@ -132,18 +141,38 @@ def find(take: Take, attempt: Attempt, evidence: Evidence) -> Finding:
     if any(row.is_good for row in rows):
         return Contradiction("the provider's log says it succeeded and names no generation")
     if rows:
-        return _failed(take, rows, evidence)
+        return _failed(take, attempt, rows, evidence)
     return _absent(take, attempt, evidence)
 
 
-def _failed(take: Take, rows: Sequence[LogRow], evidence: Evidence) -> Finding:
+def _failed(take: Take, attempt: Attempt, rows: Sequence[LogRow], evidence: Evidence) -> Finding:
     if any(row.credits != 0 for row in rows):
         return Contradiction("the provider's log says it failed, and names a cost")
     ids = {row.generation_id for row in rows if row.generation_id}
     charged = sorted({charge.generation_id for charge in evidence.charges} & ids)
     if charged:
         return Contradiction(f"the provider's log says it failed, and its ledger charges {charged[0]}")
-    return Failed(min(ids, default=None), is_proof=take.is_failure_seen and _is_next_look(take, evidence))
+    seen = take.failure_seen_at
+    is_old = seen is not None and evidence.scan.taken_at - seen >= evidence.lag
+    # A row that names no generation leaves open whose a charge is.
+    return Failed(
+        min(ids, default=None), is_proof=is_old and (bool(ids) or not _charges_of_nobody(take, attempt, evidence))
+    )
+
+
+def _charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[Charge]:
+    """Charges since its submit that belong to no submit known, of a model that may be the take's by another name."""
+    since = attempt.started_at - CLOCK_MARGIN
+    return [each for each in evidence.orphans if each.at >= since and _is_like(each.model, take.order.model)]
+
+
+def _is_like(model: str, ours: str) -> bool:
+    """Say whether a model of the ledger may be ours: the same vendor or family, or none named."""
+
+    def names(text: str) -> set[str]:
+        return set(_FAMILY.findall(text.casefold()))
+
+    return not names(model) or bool(names(model) & names(ours))
 
 
 def _is_next_look(take: Take, evidence: Evidence) -> bool:
@@ -161,11 +190,8 @@ def shows_all_before(attempt: Attempt, evidence: Evidence) -> bool:
     """Say whether the log shows every earlier submit of ours that was accepted."""
     shown = {row.request_id for row in evidence.scan.rows}
     began = evidence.scan.begin
-    earlier = [
-        each
-        for each in evidence.attempts
-        if each.generation_id is not None and began + CLOCK_MARGIN <= each.started_at < attempt.started_at
-    ]
+    made = [each for each in evidence.attempts if each.generation_id is not None and each.number > 0]
+    earlier = [each for each in made if began + CLOCK_MARGIN <= each.started_at < attempt.started_at]
     return bool(earlier) and all(each.request_id in shown for each in earlier)
 
 
@@ -177,8 +203,7 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
         return Absent(is_proof=False, why="it was sent with another key, whose log is not this one")
     if not evidence.is_echoed:
         return Absent(is_proof=False, why="the provider did not give our request ids back")
-    orphans = [charge for charge in evidence.orphans if charge.at >= attempt.started_at - CLOCK_MARGIN]
-    same = [charge for charge in orphans if not charge.model or charge.model == take.order.model]
+    same = _charges_of_nobody(take, attempt, evidence)
     if same:
         return Absent(
             is_proof=False, why=f"the ledger shows a charge that belongs to no take ({same[0].generation_id})"
@@ -194,6 +219,13 @@ def patience_ends(take: Take, evidence: Evidence) -> datetime | None:
     """Return when a person has to decide, by the provider's clock; None before the first look."""
     first = take.first_searched_at
     return None if first is None else first + PATIENCE * evidence.full_grace
+
+
+def is_open(take: Take, attempt: Attempt) -> bool:
+    """Say whether the log may still give this take the generation of the attempt that it follows."""
+    is_given_up = attempt.outcome in MAY_BE_CHARGED and attempt.generation_id is None
+    is_same = recipe_in(attempt.request_id) == take.recipe.short_hash  # it may have been edited since
+    return take.can_be_searched or (take.state is State.PLANNED and is_given_up and is_same)
 
 
 def unrecorded(scan: LogScan, nonce: str, attempts: Iterable[Attempt]) -> list[LogRow]:
@@ -233,6 +265,8 @@ def lag_samples(
         attempt = attempts.get(take.take_id)
         if take.log_lag_s is not None or take.completed_at is None or attempt is None:
             continue
+        if take.last_running_at is None or take.completed_at - take.last_running_at > SEEN_END:
+            continue  # it may have ended, and been logged, long before it was seen to
         if attempt.request_id not in shown or attempt.request_id in shown_before:
             continue
         is_new = before is not None and take.completed_at <= before.taken_at

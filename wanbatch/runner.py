@@ -24,6 +24,7 @@ Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 where 
 NO_TAKE = 0
 POST_GRACE_S = 30.0  # how long a stop waits for answers of POSTs that are out: each saves a generation id
 STOP_GRACE_S = 3.0
+DEADLINE_TEXT = "the deadline is reached: nothing more is sent; the same command goes on"
 LEDGER_WAIT_S = 180.0
 LEDGER_EVERY_S = 15.0
 
@@ -60,6 +61,7 @@ class Runner:
         self._posts: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
         self._has_said_wait = False
+        self._is_deadline_reached = False
 
     # --- signals
 
@@ -78,11 +80,14 @@ class Runner:
         desk.stop_submitting(ExitCode.INTERRUPTED, text if running else "stopping; the same command resumes")
 
     def reach_deadline(self) -> None:
-        """Send nothing more; finish and fetch what is paid for."""
-        if self._desk.board.planned:
-            self._desk.stop_submitting(
-                ExitCode.INTERRUPTED, "the deadline is reached: nothing more is sent; the same command goes on"
-            )
+        """Send nothing more, and wait for no lost answer; finish and fetch what is paid for."""
+        desk = self._desk
+        if any(self._is_due(take) or take.state is State.UNKNOWN for take in desk.takes.values()):
+            desk.stop_submitting(ExitCode.INTERRUPTED, DEADLINE_TEXT)
+        else:  # what runs may still fail, and be planned anew
+            desk.board.is_submitting = False
+            self._is_deadline_reached = True
+            desk.wake.set()
 
     def terminate(self, grace_s: float) -> None:
         """Stop now, with this much time for POSTs that are out."""
@@ -115,9 +120,11 @@ class Runner:
             self._resume_take(take, now)
         planned = [take for take in desk.takes.values() if self._is_due(take)]
         ordinals = {row.shot_id: row.ordinal for row in desk.state.shots()}
-        for take in submit_order(planned, ordinals)[: desk.settings.limit]:
-            desk.board.add_planned(take.take_id)
-        self._reconciling.plan(is_resume=any(take.attempts for take in desk.takes.values()))
+        chosen = [take.take_id for take in submit_order(planned, ordinals)[: desk.settings.limit]]
+        desk.sendable = None if desk.settings.limit is None else set(chosen)
+        for take_id in chosen:
+            desk.board.add_planned(take_id)
+        self._reconciling.plan()
 
     def _is_due(self, take: Take) -> bool:
         return take.state is State.PLANNED and not take.superseded and self._desk.settings.is_selected(take)
@@ -162,11 +169,11 @@ class Runner:
         if self._has_said_wait or not desk.board.waits_only_for_searches:
             return
         self._has_said_wait = True
-        lost = sum(take.state is State.UNKNOWN for take in desk.takes.values())
+        lost = self._reconciling.waited_for()
         until = self._reconciling.until()
         desk.note(
-            f"{lost} lost answers are looked up until {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here, and"
-            " the same command goes on"
+            f"{len(lost)} lost answers are looked up until {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here,"
+            " and the same command goes on"
         )
 
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
@@ -277,12 +284,18 @@ class Runner:
     def _end(self) -> RunEnd:
         desk = self._desk
         takes = [take for take in desk.takes.values() if not take.superseded and desk.settings.is_selected(take)]
+        if self._is_deadline_reached and any(map(self._is_due, takes)):
+            desk.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         codes = [code for code, _ in desk.troubles]
-        if any(_needs_decision(take) for take in takes):
-            codes.append(ExitCode.DECISION_NEEDED)
-        if any(take.state is State.FAILED for take in takes):
-            codes.append(ExitCode.TAKES_FAILED)
-        return RunEnd(most_urgent(codes), tuple(message for _, message in desk.troubles))
+        return RunEnd(most_urgent([*codes, end_code(takes)]), tuple(message for _, message in desk.troubles))
+
+
+def end_code(takes: Iterable[Take]) -> ExitCode:
+    """Return what these takes say of how a run ended, whatever else happened in it."""
+    shown = list(takes)
+    if any(map(_needs_decision, shown)):
+        return ExitCode.DECISION_NEEDED
+    return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK
 
 
 def _needs_decision(take: Take) -> bool:

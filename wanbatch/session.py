@@ -30,9 +30,9 @@ from wanbatch.previewing import Ground, Preview
 from wanbatch.pricing import Quote, best_quote, estimate
 from wanbatch.provider import Provider
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
-from wanbatch.runner import RunEnd, Runner, Standing, is_finished
+from wanbatch.runner import RunEnd, Runner, Standing, end_code, is_finished
 from wanbatch.settings import Settings, fingerprint, load_settings
-from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve
+from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.tables import Run, new_identity
 
@@ -133,8 +133,8 @@ class Session:
     ) -> Take | None:
         """Record the user's word on a held take; None where `confirm` says no. Raises UsageInvalid."""
         async with self._desk_of(output) as desk:
-            desk.load()
-            take = take_to_resolve(desk, label)
+            take_up(desk)
+            take = take_to_resolve(desk, label, word[0])
             return await resolve(desk, take, *word) if confirm(take) else None
 
     @asynccontextmanager
@@ -211,6 +211,7 @@ class Session:
                 unknown_grace=self._grace(),
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
                 is_begun_anew=not any(take.attempts for take in takes) and has_clips(state.output),
+                trusts_state=self._options.trust_state,
                 limit=self._options.limit,
                 is_selected=self._is_wanted,
                 after_verified=_Keepsake(state.output),
@@ -229,12 +230,7 @@ class Session:
         return self._is_selected(take.shot_id)
 
     def _settled_end(self, takes: Sequence[Take]) -> RunEnd:
-        current = [take for take in takes if not take.superseded and self._is_wanted(take)]
-        if any(take.state is State.HELD for take in current):
-            return RunEnd(ExitCode.DECISION_NEEDED, ())
-        if any(take.state is State.FAILED for take in current):
-            return RunEnd(ExitCode.TAKES_FAILED, ())
-        return RunEnd(ExitCode.OK, ())
+        return RunEnd(end_code(take for take in takes if not take.superseded and self._is_wanted(take)), ())
 
     # --- parts of a run
 

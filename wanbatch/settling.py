@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from wanbatch.answers import read_generation_id
+from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, charged_for_nothing, double_number, doubled, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import Polling
+from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import NoAnswer, Trouble
 from wanbatch.reconciling import Reconciling
+from wanbatch.submitting import lost_text
+
+_MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
 
 
 class Decision(StrEnum):
@@ -26,7 +32,8 @@ class Decision(StrEnum):
 class Reconciled:
     """What a look brought. Takes by label; `credits_charged` sums what the ledger shows for this batch by now.
 
-    `uncharged` are verified takes whose charge the ledger does not show yet, `breaches` failed ones that it charges.
+    `uncharged` are verified takes whose charge the ledger does not show yet, `doubles` those with more than one
+    generation, `breaches` those with a failed generation that it charges.
     """
 
     adopted: tuple[str, ...]
@@ -42,13 +49,13 @@ class Reconciled:
 
 async def reconcile(desk: Desk) -> Reconciled:
     """Read log and ledger once, record what they prove, and tell it. Sends nothing paid."""
-    desk.load()
+    take_up(desk)
     before = {take.take_id: take.state for take in desk.takes.values()}
     reconciling = Reconciling(desk)
     reconciling.note_logged()
     await reconciling.search()
     is_ledger_read = await Polling(desk).match_ledger()
-    takes = list(desk.takes.values())
+    takes, attempts = list(desk.takes.values()), desk.state.attempts()
 
     def moved(state: State) -> tuple[str, ...]:
         return tuple(take.label for take in takes if take.state is state and before[take.take_id] is not state)
@@ -58,22 +65,36 @@ async def reconcile(desk: Desk) -> Reconciled:
         failed=moved(State.FAILED),
         planned=moved(State.PLANNED),
         open=tuple(take.label for take in takes if take.state in (State.UNKNOWN, State.HELD)),
-        doubles=tuple(take.label for take in takes if "DOUBLE" in take.warning),
+        doubles=tuple(desk.takes[take_id].label for take_id in sorted(doubled(attempts))),
         uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
-        breaches=tuple(take.label for take in takes if take.state is State.FAILED and take.credits_charged),
+        breaches=tuple(desk.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         credits_charged=desk.purse.charged,
         is_ledger_read=is_ledger_read,
     )
 
 
-def take_to_resolve(desk: Desk, label: str) -> Take:
-    """Find the held or unknown take of that name. Raises UsageInvalid where there is none."""
+def take_up(desk: Desk) -> None:
+    """Read the state file, and look at takes that a dead run left in the midst of a submit as lost."""
+    desk.load()
+    for take in [take for take in desk.takes.values() if take.state is State.SUBMITTING]:
+        desk.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
+
+
+def take_to_resolve(desk: Desk, label: str, decision: Decision) -> Take:
+    """Find the take of that name that this word may be given on. Raises UsageInvalid where there is none."""
     take = next((take for take in desk.takes.values() if take.label == label), None)
     if take is None:
         raise UsageInvalid(f"there is no take {label} here; `wanbatch status` lists those that need you")
-    if take.state not in (State.HELD, State.UNKNOWN):
+    may_be = (State.HELD, State.UNKNOWN, State.FAILED) if decision is Decision.ADOPT else (State.HELD, State.UNKNOWN)
+    if take.state not in may_be:
         raise UsageInvalid(f"{label} is {take.state}: only held and unknown takes are resolved")
+    if take.state is State.FAILED and not _given_up(desk, take):
+        raise UsageInvalid(f"{label} is failed, and every submit of it is known to have made nothing")
     return take
+
+
+def _given_up(desk: Desk, take: Take) -> list[Attempt]:
+    return [each for each in desk.state.attempts_of(take.take_id) if each.outcome in MAY_BE_CHARGED]
 
 
 async def resolve(desk: Desk, take: Take, decision: Decision, generation_id: str | None) -> Take:
@@ -96,4 +117,66 @@ async def resolve(desk: Desk, take: Take, decision: Decision, generation_id: str
         raise ProviderUnreachable(f"the provider does not tell how {generation_id} stands: {answer.message}")
     if answer.generation_id != generation_id:
         raise UsageInvalid(f"asked for {generation_id}, the provider told of {answer.generation_id}")
-    return desk.record(take.take_id, Fact.ADOPTED, {"generation_id": generation_id, "by": "user"})
+    return _adopt(desk, take, generation_id, await _request_of(desk, take, generation_id))
+
+
+async def _request_of(desk: Desk, take: Take, generation_id: str) -> str | None:
+    """Ask the log under which request id a generation was made; None where it does not tell.
+
+    Raises UsageInvalid where that is the submit of another take.
+    """
+    attempts = desk.state.attempts_of(take.take_id)
+    scan = await desk.provider.scan_log(min(each.started_at for each in attempts) - CLOCK_MARGIN)
+    if isinstance(scan, NoAnswer):
+        return None
+    found = next((row.request_id for row in scan.rows if row.generation_id == generation_id), None)
+    other = next((each for each in desk.state.attempts() if each.request_id == found), None)
+    if other is not None and other.take_id != take.take_id:
+        raise UsageInvalid(f"generation {generation_id} was made by a submit of {desk.takes[other.take_id].label}")
+    return found
+
+
+def _adopt(desk: Desk, take: Take, generation_id: str, request_id: str | None) -> Take:
+    """Give a take a generation by the user's word: to the attempt that made it, else to one that may have."""
+    attempts = desk.state.attempts_of(take.take_id)
+    followed = next(each for each in attempts if each.number == take.attempt)
+    nameless = [each for each in (*attempts, followed) if each.generation_id is None and each.outcome in _MAY_HAVE_MADE]
+    maker = next((each for each in attempts if each.generation_id == generation_id), None)
+    if maker is None:
+        maker = next((each for each in nameless if each.request_id == request_id), None)
+    if maker is None and nameless:
+        maker = nameless[-1]
+    if maker is None:  # every submit has its generation: this is one more
+        maker = _beside(desk, take, followed, generation_id, attempts)
+    others = [_ended(each) for each in attempts if each.number != maker.number]
+    data = {
+        "generation_id": generation_id,
+        "by": "user",
+        "attempt": maker.number,
+        "request_id": maker.request_id,
+        "credits_held": maker.credits_held,
+        "credits_estimated": maker.credits_estimated,
+        "is_charge_seen": maker.credits_charged is not None,
+        "credits_at_risk": risk_of(take, others),
+    }
+    return desk.record(take.take_id, Fact.ADOPTED, data)
+
+
+def _ended(attempt: Attempt) -> Attempt:
+    return replace(attempt, outcome=Outcome.ABANDONED) if attempt.outcome is Outcome.OPEN else attempt
+
+
+def _beside(desk: Desk, take: Take, followed: Attempt, generation_id: str, attempts: Sequence[Attempt]) -> Attempt:
+    number = double_number(attempts)
+    data = {
+        "attempt": number,
+        "request_id": f"{followed.request_id}#{-number}",
+        "generation_id": generation_id,
+        "key_fingerprint": followed.key_fingerprint,
+        "at": followed.started_at.isoformat(timespec="milliseconds"),
+        "credits_held": followed.credits_held,
+        "credits_at_risk": take.credits_at_risk,
+        "error": "named by you",
+    }
+    desk.record(take.take_id, Fact.FOUND_DOUBLE, data)
+    return next(each for each in desk.state.attempts_of(take.take_id) if each.number == number)

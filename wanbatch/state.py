@@ -18,13 +18,20 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from wanbatch.attempts import Attempt, Outcome, advance_attempt, begin_attempt, unrecorded_attempt
+from wanbatch.attempts import (
+    Attempt,
+    Outcome,
+    advance_attempt,
+    begin_attempt,
+    double_attempt,
+    unrecorded_attempt,
+)
 from wanbatch.disk import fsync_directory, make_folder
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, Fact, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede
-from wanbatch.tables import DDL, SCHEMA_VERSION, Identity, Run, T, columns_of, from_row, row_crc, to_sql
+from wanbatch.tables import DDL, SCHEMA_VERSION, Identity, Run, Stray, T, columns_of, from_row, row_crc, to_sql
 
 STATE_NAME = "state.sqlite"
 
@@ -98,7 +105,7 @@ class StateReader:
 
     def _all(self, record: type[T], clause: str, *arguments: object) -> list[T]:
         names = ", ".join(name for name, _ in columns_of(record))
-        table = {Take: "takes", Attempt: "attempts", ShotRow: "shots", Run: "runs"}[record]
+        table = {Take: "takes", Attempt: "attempts", ShotRow: "shots", Run: "runs", Stray: "strays"}[record]
         with _foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names} FROM {table} {clause}", arguments).fetchall()  # noqa: S608
             return [from_row(record, row) for row in rows]
@@ -143,6 +150,16 @@ class StateReader:
         """All runs, oldest first."""
         return self._all(Run, "ORDER BY run_id")
 
+    def strays(self) -> list[Stray]:
+        """Submits of this batch that belong to no take of it, oldest first."""
+        return self._all(Stray, "ORDER BY at, request_id")
+
+    def log_read_until(self) -> datetime:
+        """Up to when the provider's log is known to hold nothing that this file does not; its beginning at first."""
+        with _foreign_errors(self.path):
+            row = self._db.execute("SELECT at FROM marks WHERE name = 'log_read_until'").fetchone()
+            return datetime.fromisoformat(row[0] if row else self.identity().created_at)
+
     def entries(self) -> Iterator[tuple[int, Entry]]:
         """Yield take id and entry of every fact in the order recorded. Raises StateInvalid for a damaged row."""
         with _foreign_errors(self.path):
@@ -177,6 +194,7 @@ class StateFile(StateReader):
         super().__init__(connection, path)
         self._lock = lock
         self._failed: Exception | None = None
+        self.is_new = False
 
     @classmethod
     def create_or_open(cls, output: Path, wanted: Identity, *, fresh: bool = False) -> StateFile:
@@ -205,6 +223,7 @@ class StateFile(StateReader):
                     if not fresh:
                         _refuse_lost_state(output, _TRACES)
                     state._begin(wanted)
+                    state.is_new = True
             state._assert_same(wanted)
             state.check()
         except BaseException:
@@ -290,28 +309,37 @@ class StateFile(StateReader):
         if entry.fact is Fact.SUBMIT_STARTED:
             self._store("attempts", begin_attempt(take.take_id, entry))
             return
-        key, value = "number", take.attempts
+        if entry.fact is Fact.FOUND_UNRECORDED:
+            self._end_open(before, entry)
+            self._store("attempts", unrecorded_attempt(take.take_id, entry))
+            return
+        if entry.fact is Fact.FOUND_DOUBLE:
+            self._store("attempts", double_attempt(take.take_id, entry))
+            return
+        if entry.fact is Fact.ADOPTED and before.attempt != take.attempt:
+            self._end_open(before, entry)
+        key, value = "number", take.attempt
         if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
             key, value = "generation_id", entry.data["generation_id"]
         elif entry.fact is Fact.FOUND_LATE:
             value = entry.data["attempt"]
-        elif entry.fact is Fact.FOUND_UNRECORDED:
-            self._end_attempt(before, entry)
-            self._store("attempts", unrecorded_attempt(take.take_id, entry))
-            return
         for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
             moved = advance_attempt(attempt, entry)
             if moved != attempt:
                 self._store("attempts", moved)
 
-    def _end_attempt(self, take: Take, entry: Entry) -> None:
-        # A later submit of ours exists, so there was proof that this one made nothing.
+    def _end_open(self, take: Take, entry: Entry) -> None:
+        # A later submit of ours exists only where there was proof that this one made nothing.
         for attempt in self._all(Attempt, "WHERE take_id = ? AND outcome = 'open'", take.take_id):
-            self._store("attempts", replace(attempt, outcome=Outcome.FAILED, ended_at=entry.at))
+            is_proof = entry.fact is Fact.FOUND_UNRECORDED and entry.data["attempt"] > attempt.number
+            outcome = Outcome.FAILED if is_proof else Outcome.ABANDONED
+            self._store("attempts", replace(attempt, outcome=outcome, ended_at=entry.at))
 
     def _store(self, table: str, record: Any) -> None:
         columns = [name for name, _ in columns_of(type(record))]
-        key = {"takes": "(take_id)", "attempts": "(take_id, number)", "shots": "(shot_id)", "runs": "(run_id)"}[table]
+        key = {"takes": "(take_id)", "attempts": "(take_id, number)", "shots": "(shot_id)", "runs": "(run_id)"}.get(
+            table, "(request_id)"
+        )
         updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
         self._db.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
@@ -344,6 +372,18 @@ class StateFile(StateReader):
         take = advance(self.take(take_id), entry)
         self._append(take_id, entry)
         self._store("takes", take)
+
+    def note_stray(self, stray: Stray) -> None:
+        """Keep a submit of this batch that belongs to no take of it."""
+        with self._transaction():
+            self._store("strays", stray)
+
+    def note_log_read(self, until: datetime) -> None:
+        """Remember up to when the provider's log was read whole; never moves back."""
+        if until <= self.log_read_until():
+            return
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (to_sql(until),))
 
     def store_run(self, run: Run) -> None:
         """Insert or update the row of a run."""

@@ -53,6 +53,17 @@ class Run:
 
 
 @dataclass(frozen=True)
+class Stray:
+    """A submit under our nonce that belongs to no take of this state file. Credits are whole or unknown."""
+
+    request_id: str
+    generation_id: str | None
+    credits_held: int | None
+    at: datetime
+    source: str
+
+
+@dataclass(frozen=True)
 class Identity:
     """Which batch, provider and key a state file belongs to. It never changes."""
 
@@ -72,6 +83,8 @@ DDL = (
     _ddl("takes", Take, "PRIMARY KEY (take_id)", "UNIQUE (shot_id, number)", "UNIQUE (generation_id)"),
     _ddl("attempts", Attempt, "PRIMARY KEY (take_id, number)", "UNIQUE (request_id)"),
     _ddl("runs", Run, "PRIMARY KEY (run_id)"),
+    _ddl("strays", Stray, "PRIMARY KEY (request_id)"),
+    "CREATE TABLE marks (name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT",
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
     "CREATE INDEX takes_by_state ON takes (state)",

@@ -56,6 +56,11 @@ _RUN_OPTIONS = (
         "  [default: reconcile]",
     ),
     click.option("--unknown-grace", type=DURATION, help="How long after a submit its log row would have to show."),
+    click.option(
+        "--trust-state",
+        is_flag=True,
+        help="Send although the provider's log cannot tell whether this state file is the newest.",
+    ),
     click.option("--deadline", type=DURATION, help="Send nothing after this long; finish what runs."),
     click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Sandbox only: times faster than real."),
     click.option("--no-report", is_flag=True, help="Write no reports at the end."),
@@ -84,6 +89,7 @@ class _Asked:
     max_attempts: int | None = None
     on_unknown: str | None = None
     unknown_grace: float | None = None
+    trust_state: bool = False
     deadline: float | None = None
     speed: float | None = None
     no_report: bool = False
@@ -112,6 +118,7 @@ class _Asked:
             limits=Limits(self.submit_rate, self.in_flight, self.poll_rate, self.downloads, self.max_attempts),
             on_unknown=OnUnknown(self.on_unknown or OnUnknown.RECONCILE),
             unknown_grace_s=self.unknown_grace,
+            trust_state=self.trust_state,
             deadline_s=self.deadline,
             fresh=self.fresh,
             makes_report=not self.no_report,

@@ -57,8 +57,8 @@ def _lines(found: Reconciled) -> list[str]:
         (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
         (found.planned, "left no trace; the same `run` sends them again"),
         (found.open, "wait for you, or for the provider's log; `wanbatch status` says why"),
-        (found.doubles, "DOUBLE: made twice by the provider; ask its support"),
-        (found.breaches, "failed and charged all the same; ask the provider's support"),
+        (found.doubles, "DOUBLE: more than one generation was made; ask the provider's support"),
+        (found.breaches, "a generation failed and was charged all the same; ask the provider's support"),
         (found.uncharged, "verified, and their charge is not in the ledger yet"),
     ):
         if labels:

@@ -1,0 +1,211 @@
+"""Discovering: what the provider's log or run.log shows of this batch and the state file does not know.
+
+Its file was restored, copied or lost, or the provider made more than was asked for. Nothing of it is taken over
+silently: it is offered by name, and no more money goes after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, double_number, risk_left, risk_of
+from wanbatch.desk import Desk
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.pricing import usd_text
+from wanbatch.proofs import is_open, recipe_in, take_and_attempt, unrecorded
+from wanbatch.provider import LogRow, LogScan
+from wanbatch.tables import Stray
+
+LOG = "the provider's log"
+LOOK_AGAIN_S = 60.0
+
+
+class Discovering:
+    """Records what a state file lacks."""
+
+    def __init__(self, desk: Desk) -> None:
+        self._desk = desk
+
+    # --- submits that the state file does not know
+
+    def note_logged(self) -> None:
+        """Hold the takes of submits that run.log tells of and the state file does not know."""
+        known = {each.request_id for each in self._desk.state.attempts()}
+        for row in self._desk.settings.logged:
+            if row.request_id not in known:
+                self._note_unrecorded(row, "run.log")
+
+    def note_scan(self, scan: LogScan) -> None:
+        """Hold the takes of submits that the provider's log shows and the state file does not know."""
+        for row in unrecorded(scan, self._desk.nonce, self._desk.state.attempts()):
+            self._note_unrecorded(row, LOG)
+
+    def _note_unrecorded(self, row: LogRow, source: str) -> None:
+        desk, ids = self._desk, take_and_attempt(row.request_id)
+        take = desk.takes.get(ids[0]) if ids is not None else None
+        if take is None or ids is None or recipe_in(row.request_id) != take.recipe.short_hash:
+            self._note_stray(row, source)
+            return
+        name, cost = row.generation_id or "a submit", _cost(row)
+        if take.state is State.SUBMITTING:
+            desk.board.add_search(desk.clock.monotonic() + LOOK_AGAIN_S)  # once its answer is in
+            return
+        if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED):
+            self.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")
+            return
+        text = (
+            f"this state file is older than the truth: {source} shows {name}{cost} for attempt {ids[1]} of"
+            f" it. `wanbatch resolve {take.label} --adopt {row.generation_id or 'ID'}` takes it over"
+        )
+        self._hold(take, row, ids[1], text)
+
+    def _note_stray(self, row: LogRow, source: str) -> None:
+        """A submit of no take there is: offer it to one of the same recipe, else keep it by name and stop once."""
+        desk = self._desk
+        if any(each.request_id == row.request_id for each in desk.state.strays()):
+            return  # the user was told; running again is their word to go on
+        name = row.generation_id or "a submit"
+        heir = next((take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id)), None)
+        if heir is not None:
+            text = (
+                f"this state file is older than the truth: {source} shows {name}{_cost(row)} of the very same recipe."
+                f" `wanbatch resolve {heir.label} --adopt {row.generation_id or 'ID'}` takes it over, --resubmit buys"
+                " another"
+            )
+            self._hold(heir, row, 1, text)
+        else:
+            desk.state.note_stray(Stray(row.request_id, row.generation_id, row.credits or None, row.at, source))
+        desk.stop_submitting(
+            ExitCode.DECISION_NEEDED,
+            f"{source} shows {name} under our request id {row.request_id}{_cost(row)}, of a take that this state file"
+            " does not know: it is older than the truth. Nothing more is sent; restore the newest state file, or run"
+            " the same command again to go on without it",
+        )
+
+    def _untried(self) -> list[Take]:
+        return [take for take in self._desk.takes.values() if take.state is State.PLANNED and not take.attempts]
+
+    def _hold(self, take: Take, row: LogRow, attempt: int, text: str) -> None:
+        desk = self._desk
+        if take.state in (State.QUEUED, State.GENERATING):
+            desk.board.generation_ended()
+        desk.board.drop_planned(take.take_id)
+        desk.record(
+            take.take_id,
+            Fact.FOUND_UNRECORDED,
+            {
+                "attempt": attempt,
+                "request_id": row.request_id,
+                "key_fingerprint": desk.settings.key_fingerprint,
+                "at": row.at.isoformat(timespec="milliseconds"),
+                "credits_held": row.credits or None,
+                "credits_at_risk": risk_left(desk.state.attempts_of(take.take_id), attempt),
+                "error": text,
+            },
+        )
+
+    def offer_by_recipe(self, scan: LogScan) -> None:
+        """Offer what an earlier state file of this folder may have bought: rows of the same recipe, by name."""
+        desk = self._desk
+        taken = {each.request_id for each in desk.state.attempts()} | {each.request_id for each in desk.state.strays()}
+        rows = sorted((row for row in scan.rows if row.is_good and row.generation_id), key=lambda row: row.at)
+        for take in self._untried():
+            if take.superseded:
+                continue
+            free = [row for row in rows if row.request_id not in taken and row.generation_id not in desk.owners]
+            row = next((row for row in free if recipe_in(row.request_id) == take.recipe.short_hash), None)
+            if row is None:
+                continue
+            taken.add(row.request_id)
+            self._hold(
+                take,
+                row,
+                1,
+                f"an earlier state file was lost, and {LOG} shows {row.generation_id}{_cost(row)} of the very same"
+                f" recipe. `wanbatch resolve {take.label} --adopt {row.generation_id}` takes it over, --resubmit"
+                " buys another",
+            )
+
+    # --- more generations than were asked for
+
+    def note_late(self, scan: LogScan) -> None:
+        """Name what earlier attempts made after all, once their takes had gone on without them."""
+        desk = self._desk
+        attempts = desk.state.attempts()
+        for attempt in attempts:
+            take = desk.takes[attempt.take_id]
+            is_over = attempt.outcome in MAY_BE_CHARGED and not (
+                attempt.number == take.attempt and is_open(take, attempt)
+            )
+            row = next(iter(self._strangers(attempt, scan)), None)
+            if not is_over or attempt.generation_id is not None or row is None:
+                continue
+            told = replace(attempt, credits_held=row.credits or attempt.credits_held)
+            data = self._priced(take, told, attempts) | {"generation_id": row.generation_id}
+            desk.record(take.take_id, Fact.FOUND_LATE, data)
+            desk.owners[row.generation_id or ""] = take.take_id
+            is_more = take.generation_id is not None or take.state is State.PLANNED
+            text = f"attempt {attempt.number} of it was made after all, as {row.generation_id}"
+            self._tell(take, text, is_double=is_more)
+
+    def note_doubles(self, scan: LogScan) -> None:
+        """Name generations that the log shows under a request id whose attempt has another one."""
+        desk = self._desk
+        for attempt in desk.state.attempts():
+            if attempt.generation_id is None:
+                continue
+            for row in self._strangers(attempt, scan):
+                take, attempts = desk.takes[attempt.take_id], desk.state.attempts_of(attempt.take_id)
+                number = double_number(attempts)
+                made = replace(
+                    attempt,
+                    number=number,
+                    outcome=Outcome.DOUBLE,
+                    credits_estimated=None,
+                    credits_held=row.credits,
+                    credits_charged=None,
+                )
+                text = f"the provider made {row.generation_id} beside {attempt.generation_id} for one submit"
+                data = {
+                    "request_id": f"{attempt.request_id}#{-number}",
+                    "generation_id": row.generation_id,
+                    "key_fingerprint": attempt.key_fingerprint,
+                    "at": row.at.isoformat(timespec="milliseconds"),
+                    "error": text,
+                }
+                desk.record(take.take_id, Fact.FOUND_DOUBLE, data | self._priced(take, made, [*attempts, made]))
+                desk.owners[row.generation_id or ""] = take.take_id
+                self._tell(take, text, is_double=True)
+
+    def _strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
+        """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
+        rows = [row for row in scan.rows if row.request_id == attempt.request_id and row.is_good]
+        rows = [row for row in rows if row.generation_id and row.generation_id not in self._desk.owners]
+        return sorted({row.generation_id: row for row in rows}.values(), key=lambda row: row.at)
+
+    def _priced(self, take: Take, told: Attempt, attempts: Iterable[Attempt]) -> dict[str, Any]:
+        others = [each for each in attempts if (each.take_id, each.number) != (told.take_id, told.number)]
+        return {
+            "attempt": told.number,
+            "credits_held": told.credits_held,
+            "credits_at_risk": risk_of(take, [*others, told]),
+        }
+
+    def _tell(self, take: Take, text: str, *, is_double: bool) -> None:
+        if is_double:
+            self.warn(take, f"DOUBLE: {text}")
+            self._desk.trouble(ExitCode.DECISION_NEEDED, f"DOUBLE: {take.label}: {text}; ask the provider's support")
+        else:
+            self.warn(take, text)
+
+    def warn(self, take: Take, warning: str) -> None:
+        """Record a warning about a take, once."""
+        if warning not in self._desk.takes[take.take_id].warning:
+            self._desk.record(take.take_id, Fact.WARNED, {"warning": warning})
+
+
+def _cost(row: LogRow) -> str:
+    return f", {usd_text(row.credits)}" if row.credits else ""
