@@ -157,7 +157,7 @@ def _adopt(desk: Desk, take: Take, generation_id: str, request_id: str | None) -
         "credits_held": maker.credits_held,
         "credits_estimated": maker.credits_estimated,
         "is_charge_seen": maker.credits_charged is not None,
-        "credits_at_risk": risk_of(take, others),
+        "credits_at_risk": risk_of(replace(take, attempt=maker.number), others),
     }
     return desk.record(take.take_id, Fact.ADOPTED, data)
 

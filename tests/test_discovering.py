@@ -1,0 +1,438 @@
+"""What the state file does not know: restored, copied or begun anew, and generations that nobody ordered."""
+
+from __future__ import annotations
+
+import asyncio
+import shutil
+import sqlite3
+from collections.abc import Callable, Coroutine
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from random import Random
+from typing import Any, TypeVar
+
+import pytest
+
+from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states, with_row
+from tests.worlds import API, CLIPS, EPOCH, Hosts, Killed, World, batch_of, jump
+from wanbatch.aimlapi import AimlApi
+from wanbatch.attempts import Outcome
+from wanbatch.clock import LoopClock
+from wanbatch.desk import Desk, Event, RunSettings
+from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.pacing import Rates
+from wanbatch.proofs import OnUnknown
+from wanbatch.provider import LogScan, Secret
+from wanbatch.runner import Runner
+from wanbatch.sandbox.app import Sandbox
+from wanbatch.sandbox.faults import FaultPlan, Rule
+from wanbatch.settings import Endpoint
+from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
+from wanbatch.state import StateFile, StateReader
+from wanbatch.tables import new_identity
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+T = TypeVar("T")
+
+
+def saved(world: World) -> Path:
+    """Copy the state file as it is now."""
+    copy = world.output.with_name("backup.sqlite")
+    copy.unlink(missing_ok=True)
+    with closing(sqlite3.connect(copy)) as target, closing(sqlite3.connect(world.output / "state.sqlite")) as source:
+        source.backup(target)
+    return copy
+
+
+def saving(world: World, kind: str, take: str) -> Path:
+    """Copy the state file at the first event of a kind about a take; returns where the copy will be."""
+    copy = world.output.with_name("backup.sqlite")
+
+    def save(_: Runner, event: Event) -> None:
+        if (event.kind, event.take) == (kind, take) and not copy.exists():
+            saved(world)
+
+    world.observe = save
+    return copy
+
+
+def restore(world: World, copy: Path) -> None:
+    """Put an old copy in the place of the state file, two days later, without the clips made since."""
+    for path in world.output.glob("state.sqlite*"):
+        path.unlink()
+    shutil.copy(copy, world.output / "state.sqlite")
+    (world.output / "state.sqlite").chmod(0o600)
+    shutil.rmtree(world.output / "clips", ignore_errors=True)
+    world.observe = None
+    world.elapsed_s += 48 * HOURS
+
+
+def at_desk(world: World, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
+    """Work on a world's output folder beside its runs, as the commands that settle do."""
+
+    async def main() -> T:
+        loop = asyncio.get_running_loop()
+        assert world.account is not None
+        assert world.sandbox is not None
+        clock = LoopClock(datetime.fromtimestamp(EPOCH.timestamp() + world.elapsed_s, UTC))
+        sandbox = Sandbox(world.options, world.account, clock, CLIPS)
+        sandbox.faults = world.sandbox.faults
+        state = StateFile.create_or_open(world.output, new_identity("world", "sandbox", "k", EPOCH, sandbox=True))
+        api = AimlApi(Endpoint(API, is_loopback=True), Secret("made-up"), clock, Random(1), Hosts(sandbox))
+        try:
+            return await work(Desk(state, api, clock, RunSettings(rates=Rates(max_attempts=0)), Random(1)))
+        finally:
+            world.elapsed_s += loop.time() + 1
+            await api.aclose()
+            state.close()
+            sandbox.close()
+
+    return jump(main)
+
+
+def settle(world: World, label: str, decision: Decision, generation_id: str | None = None) -> Take:
+    """Give the user's word on a take."""
+
+    async def work(desk: Desk) -> Take:
+        take_up(desk)
+        return await resolve(desk, take_to_resolve(desk, label, decision), decision, generation_id)
+
+    return at_desk(world, work)
+
+
+def told(world: World) -> Reconciled:
+    return at_desk(world, reconcile)
+
+
+def generation(world: World, attempt: str) -> str:
+    """The generation that a submit, named `take id.attempt`, made at the provider."""
+    return next(str(row["inference_id"]) for row in world.ledger() if row["client_request_id"].endswith(f":{attempt}"))
+
+
+def outcomes(world: World, take_id: int) -> dict[int, Outcome]:
+    with StateReader.open(world.output) as reader:
+        return {each.number: each.outcome for each in reader.attempts_of(take_id)}
+
+
+def leave_waiting(runner: Runner, event: Event) -> None:
+    if "looked up until" in event.text:
+        runner.drain()
+
+
+# --- a state file that is older than the truth
+
+
+@pytest.mark.parametrize("count", [3, 4], ids=["same manifest", "a shot more"])
+def test_the_log_is_read_from_when_it_was_last_read_whole(tmp_path: Path, count: int) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(3))
+    copy = saved(world)
+    world.settings = RunSettings()
+    world.elapsed_s += HOURS
+    world.run(batch_of(3))
+    restore(world, copy)
+    assert world.run(batch_of(count)).exit_code is ExitCode.DECISION_NEEDED
+    assert (world.submits, states(world)) == (count, ["verified", "held", "held", "verified"][:count])
+
+
+def test_facts_of_a_partial_run_do_not_hide_older_rows(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(3))
+    copy = saved(world)
+    world.settings = RunSettings()
+    world.run(batch_of(3))
+    restore(world, copy)
+    world.settings = RunSettings(is_selected=lambda take: take.shot_id == "sh000")
+    world.run(batch_of(3))
+    world.settings = RunSettings()
+    world.run(batch_of(3))
+    assert (world.submits, charged_twice(world)) == (3, [])
+
+
+def test_a_state_file_from_before_the_first_submit_is_a_resume(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(cap_credits=0))
+    world.run(batch_of(2))
+    copy = saved(world)
+    world.settings = RunSettings()
+    world.run(batch_of(2))
+    restore(world, copy)
+    assert world.run(batch_of(2)).exit_code is ExitCode.DECISION_NEEDED
+    assert (world.submits, states(world)) == (2, ["held", "held"])
+
+
+def test_a_user_who_knows_better_sends_without_the_log(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(2))
+    assert world.sandbox is not None
+    world.sandbox.faults = FaultPlan((Rule("logs", "status", code=403, message="no"),), 1)
+    world.settings = RunSettings()
+    end = world.run(batch_of(2))
+    assert (end.exit_code, "--trust-state" in end.messages[0], world.submits) == (ExitCode.DECISION_NEEDED, True, 1)
+    world.settings = RunSettings(trusts_state=True)
+    assert (world.run(batch_of(2)).exit_code, world.submits) == (ExitCode.OK, 2)
+
+
+def test_a_submit_of_a_take_whose_number_moved_is_offered_to_its_recipe(tmp_path: Path) -> None:
+    world, whole = World(tmp_path / "out"), batch_of(3)
+    world.run(replace(whole, shots=whole.shots[:1]))
+    copy = saved(world)
+    world.run(replace(whole, shots=(whole.shots[0], whole.shots[2])))
+    restore(world, copy)
+    end = world.run(whole)  # sh001 takes the number that sh002 had
+    assert (end.exit_code, states(world), world.submits) == (
+        ExitCode.DECISION_NEEDED, ["verified", "planned", "held"], 2,
+    )  # fmt: skip
+    take = settle(world, "sh002_t1", Decision.ADOPT, generation(world, "2.1"))
+    assert take.state is State.QUEUED
+    assert (world.run(whole).exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
+    assert len({row["body"] for row in world.ledger()}) == world.submits == 3
+
+
+def test_a_submit_that_fits_no_take_stops_the_run_once_and_is_kept_by_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(2))
+    world.settings = RunSettings()
+    with StateReader.open(world.output) as reader:
+        strange = f"wb1:{reader.identity().nonce}:{'0' * 20}:77.1"
+    real = AimlApi.scan_log
+
+    async def scan_log(self: AimlApi, since: datetime) -> Any:
+        found = await real(self, since)
+        assert isinstance(found, LogScan)
+        return with_row(found, strange)
+
+    monkeypatch.setattr(AimlApi, "scan_log", scan_log)
+    end = world.run(batch_of(2))
+    assert (end.exit_code, strange in end.messages[0], world.submits) == (ExitCode.DECISION_NEEDED, True, 1)
+    assert (world.run(batch_of(2)).exit_code, world.submits) == (ExitCode.OK, 2)
+    with StateReader.open(world.output) as reader:
+        assert [(each.request_id, each.generation_id) for each in reader.strays()] == [(strange, "strange")]
+
+
+def test_a_poll_that_comes_back_after_the_log_has_settled_its_take_changes_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(2,), message="Internal"),))
+    copy = saving(world, "accepted", "sh001_t1")
+    world.run(batch_of(2))
+    restore(world, copy)
+    real = AimlApi.poll
+
+    async def slow(self: AimlApi, generation_id: str) -> Any:
+        answer = await real(self, generation_id)
+        await asyncio.sleep(5)
+        return answer
+
+    monkeypatch.setattr(AimlApi, "poll", slow)
+    end = world.run(batch_of(2))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["verified", "held"], 3)
+
+
+# --- more generations than were asked for
+
+
+def test_two_machines_with_copies_of_a_folder_are_found_out(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    copy = saving(world, "accepted", "sh000_t1")
+    world.run(batch_of(2))
+    assert world.account is not None
+    world.account._db.execute("UPDATE requests SET ends_at = ends_at + 3000 WHERE seq = 2")  # the log is late
+    world.elapsed_s -= 48 * HOURS
+    restore(world, copy)
+    world.run(batch_of(2))
+    assert charged_twice(world) == ["2"]
+    world.elapsed_s += 60 * HOURS
+    found = told(world)
+    take = world.takes()[1]
+    assert (found.doubles, "DOUBLE" in take.warning) == (("sh001_t1",), True)
+    assert (take.credits_charged, outcomes(world, 2)) == (2 * PRICE, {-1: Outcome.DOUBLE, 1: Outcome.COMPLETED})
+    assert told(world).doubles == ("sh001_t1",)
+    assert len(outcomes(world, 2)) == 2  # it is found once
+
+
+# --- the user's word
+
+
+def twice_lost(tmp_path: Path) -> World:
+    """A take whose two submits both lost their answers and both made a clip that the log shows days later."""
+    grace = RunSettings(on_unknown=OnUnknown.RESUBMIT, unknown_grace=timedelta(minutes=20))
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2, 4)),), settings=grace)
+
+    def delay(_: Runner, event: Event) -> None:
+        if event.kind == "answer_lost":
+            assert world.account is not None
+            late = EPOCH.timestamp() + 80_000
+            world.account._db.execute(
+                "UPDATE requests SET ends_at = ends_at + 90000 WHERE seq IN (2, 4) AND ends_at < ?", (late,)
+            )
+
+    world.observe = delay
+    world.run(batch_of(3))
+    world.observe = None
+    world.settings = RunSettings()
+    assert states(world) == ["verified", "held", "verified"]
+    return world
+
+
+def test_a_generation_goes_to_the_attempt_that_made_it(tmp_path: Path) -> None:
+    world = twice_lost(tmp_path)
+    world.elapsed_s += 40 * HOURS
+    take = settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
+    assert (take.attempt, take.attempts, take.credits_at_risk) == (1, 2, PRICE)
+    world.run(batch_of(3))
+    assert told(world).doubles == ("sh001_t1",)
+    take = world.takes()[1]
+    assert (take.state, take.credits_charged, take.credits_at_risk) == (State.VERIFIED, 2 * PRICE, 0)
+    assert outcomes(world, 2) == {1: Outcome.COMPLETED, 2: Outcome.LOST}
+    assert told(world).uncharged == ()
+
+
+def test_a_generation_of_an_earlier_attempt_that_is_known_already_may_be_chosen(tmp_path: Path) -> None:
+    world = twice_lost(tmp_path)
+    assert world.account is not None
+    world.account._db.execute("UPDATE requests SET ends_at = ends_at + 200000 WHERE seq = 4")
+    world.elapsed_s += 40 * HOURS
+    told(world)
+    assert "made after all" in world.takes()[1].warning
+    take = settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
+    assert (take.attempt, take.is_charge_seen, take.credits_charged) == (1, True, PRICE)
+    assert world.run(batch_of(3)).exit_code is ExitCode.OK
+
+
+def test_a_generation_of_another_takes_submit_is_refused(tmp_path: Path) -> None:
+    hold = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(1, 2)),), settings=hold)
+    world.run(batch_of(1))
+    world.run(batch_of(2))
+    world.elapsed_s += HOURS
+    with pytest.raises(UsageInvalid, match="submit of sh000_t1"):
+        settle(world, "sh001_t1", Decision.ADOPT, generation(world, "1.1"))
+
+
+def test_what_was_given_up_and_made_after_all_can_be_had(tmp_path: Path) -> None:
+    hold = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=LOST, settings=hold)
+    world.run(batch_of(2))
+    assert settle(world, "sh001_t1", Decision.ABANDON).state is State.FAILED
+    world.elapsed_s += HOURS
+    take = settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
+    assert (take.state, take.credits_at_risk) == (State.QUEUED, 0)
+    assert (world.run(batch_of(2)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 2, 2)
+
+
+def test_a_failed_take_that_made_nothing_adopts_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="policy violation"),))
+    world.run(batch_of(1))
+    with pytest.raises(UsageInvalid, match="made nothing"):
+        settle(world, "sh000_t1", Decision.ADOPT, "some-id")
+    with pytest.raises(UsageInvalid, match="only held and unknown"):
+        settle(world, "sh000_t1", Decision.RESUBMIT)
+
+
+def test_another_generation_than_the_one_recorded_is_adopted_beside_it(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "stall", nth=(1,)),))
+    world.run(batch_of(2))
+    assert states(world) == ["held", "verified"]
+    stalled = world.takes()[0].generation_id
+    assert world.account is not None
+    columns = "at, key, client_request_id, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at"
+    world.account._db.execute(
+        f"INSERT INTO requests ({columns}, inference_id) SELECT at, key, 'a-stranger', fault, body, body_sha256,"
+        " http_status, model, credits, starts_at, ends_at, 'twin' FROM requests WHERE seq = 2"
+    )
+    take = settle(world, "sh000_t1", Decision.ADOPT, "twin")
+    assert (take.attempt, take.generation_id) == (-1, "twin")
+    world.run(batch_of(2))
+    with StateReader.open(world.output) as reader:
+        made = {each.number: (each.generation_id, each.outcome) for each in reader.attempts_of(1)}
+    assert made == {1: (stalled, Outcome.ABANDONED), -1: ("twin", Outcome.COMPLETED)}
+    assert world.takes()[0].state is State.VERIFIED
+
+
+@pytest.mark.parametrize("work", ["reconcile", "resolve"])
+def test_a_submit_that_a_crash_cut_off_is_looked_up_without_a_run(tmp_path: Path, work: str) -> None:
+    world = World(tmp_path / "out")
+    with pytest.raises(Killed):
+        world.run(batch_of(3), kill_at=1)
+    cut = next(take for take in world.takes() if take.state is State.SUBMITTING)
+    if work == "reconcile":
+        assert told(world).open == (cut.label,)
+    else:
+        assert settle(world, cut.label, Decision.ABANDON).state is State.FAILED
+
+
+# --- what a run may send
+
+
+def test_what_is_held_as_safe_is_sent_again_once_the_user_says_so_for_all(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),))
+    world.run(batch_of(3))
+    assert "looks safe" in world.takes()[1].error
+    world.settings = RESUBMIT
+    world.elapsed_s += HOURS
+    assert (world.run(batch_of(3)).exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
+
+
+def test_only_what_is_selected_is_waited_for_and_sent_again(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(2,)),), settings=RESUBMIT, observe=leave_waiting
+    )
+    world.run(batch_of(3))
+    world.observe, before = None, world.elapsed_s
+    world.settings = replace(RESUBMIT, is_selected=lambda take: take.shot_id == "sh000")
+    assert world.run(batch_of(3)).exit_code is ExitCode.OK
+    assert (states(world)[1], world.submits, world.elapsed_s - before < HOURS) == ("unknown", 2, True)
+
+
+def test_a_failed_take_of_an_earlier_run_does_not_exceed_the_limit(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="Internal"),))
+    world.observe = lambda runner, event: (runner.drain(), runner.drain()) if event.kind == "accepted" else None  # type: ignore[assignment]
+    world.run(batch_of(3))
+    world.observe = None
+    world.settings = RunSettings(limit=1)
+    world.run(batch_of(3))
+    assert (world.submits, states(world).count("planned")) == (2, 2)
+
+
+def test_a_deadline_stops_tries_that_come_after_it(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="Internal"),))
+    world.observe = lambda runner, event: runner.reach_deadline() if event.kind == "accepted" else None
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.INTERRUPTED, ["planned"], 1)
+
+
+def test_a_deadline_after_the_last_submit_is_no_trouble(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.observe = lambda runner, event: runner.reach_deadline() if event.kind == "accepted" else None
+    end = world.run(batch_of(1))
+    assert (end.exit_code, end.messages, states(world)) == (ExitCode.OK, (), ["verified"])
+
+
+def test_a_log_that_is_down_for_ever_is_not_asked_for_ever(tmp_path: Path) -> None:
+    grace = RunSettings(unknown_grace=timedelta(minutes=20))
+    world = World(tmp_path / "out", rules=(*LOST, Rule("logs", "status", code=503)), settings=grace)
+    end = world.run(batch_of(2))
+    assert (end.exit_code, states(world)) == (ExitCode.DECISION_NEEDED, ["verified", "held"])
+    assert timedelta(hours=1) <= timedelta(seconds=world.elapsed_s) < timedelta(hours=2)
+
+
+def test_a_take_that_failed_and_was_charged_needs_a_decision_every_time(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail_charged", nth=(1,), message="policy violation"),))
+    assert world.run(batch_of(2)).exit_code is ExitCode.DECISION_NEEDED
+    assert world.run(batch_of(2)).exit_code is ExitCode.DECISION_NEEDED
+    take = world.takes()[0]
+    assert (take.state, take.warning) == (State.FAILED, "the provider failed it and charged it: ask its support")
+    assert told(world).breaches == ("sh000_t1",)
+
+
+def test_a_first_attempt_charged_late_is_not_said_to_have_failed(tmp_path: Path) -> None:
+    world = twice_lost(tmp_path)
+    world.elapsed_s += 40 * HOURS
+    world.run(batch_of(3))
+    assert "failed it" not in world.takes()[1].warning
+    assert Fact.FOUND_LATE.value in [event.kind for event in world.events]
