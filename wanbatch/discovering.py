@@ -15,7 +15,7 @@ from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pricing import usd_text
-from wanbatch.proofs import is_open, recipe_in, take_and_attempt, unrecorded
+from wanbatch.proofs import is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.provider import LogRow, LogScan
 from wanbatch.tables import Stray
 
@@ -182,7 +182,7 @@ class Discovering:
 
     def _strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
         """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
-        rows = [row for row in scan.rows if row.request_id == attempt.request_id and row.is_good]
+        rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good]
         rows = [row for row in rows if row.generation_id and row.generation_id not in self._desk.owners]
         return sorted({row.generation_id: row for row in rows}.values(), key=lambda row: row.at)
 

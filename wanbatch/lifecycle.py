@@ -7,7 +7,7 @@ that the table does not list raises. The picture in docs/lifecycle.md is generat
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
@@ -242,18 +242,29 @@ class Take:
         return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
 
 
+def _with(take: Take, **values: Any) -> Take:
+    """`dataclasses.replace` for a take, eight times as fast: a state file refolds hundreds of thousands of facts."""
+    made = object.__new__(Take)
+    made.__dict__.update(take.__dict__)
+    if "recipe_json" in values:  # what was made of it is no longer true
+        made.__dict__.pop("recipe", None)
+        made.__dict__.pop("order", None)
+    made.__dict__.update(values)
+    return made
+
+
 def _noted(*names: str) -> Callable[[Take, Entry], Take]:
     """Make a fold step that copies these values of the entry into the take, where the entry has them."""
 
     def step(take: Take, entry: Entry) -> Take:
-        return replace(take, **{name: entry.data[name] for name in names if name in entry.data})
+        return _with(take, **{name: entry.data[name] for name in names if name in entry.data})
 
     return step
 
 
 def _submit_started(take: Take, entry: Entry) -> Take:
     data = entry.data
-    return replace(
+    return _with(
         take,
         attempts=data["attempt"],
         attempt=data["attempt"],
@@ -281,19 +292,19 @@ def _submit_started(take: Take, entry: Entry) -> Take:
 
 
 def _not_paid(take: Take, entry: Entry) -> Take:
-    return replace(take, tries=take.tries - 1, error=entry.data.get("error", ""))
+    return _with(take, tries=take.tries - 1, error=entry.data.get("error", ""))
 
 
 def _warned(take: Take, entry: Entry) -> Take:
     text = entry.data["warning"]
     if text in take.warning.split("; "):
         return take
-    return replace(take, warning=f"{take.warning}; {text}" if take.warning else text)
+    return _with(take, warning=f"{take.warning}; {text}" if take.warning else text)
 
 
 def _dated(name: str, *noted: str) -> Callable[[Take, Entry], Take]:
     def step(take: Take, entry: Entry) -> Take:
-        return replace(_noted(*noted)(take, entry), **{name: entry.at})  # type: ignore[arg-type]
+        return _with(_noted(*noted)(take, entry), **{name: entry.at})
 
     return step
 
@@ -302,13 +313,13 @@ def _completed(take: Take, entry: Entry) -> Take:
     last = entry.data.get("last_running_at")
     seen = datetime.fromisoformat(last) if last else None
     if take.completed_at is not None:  # held, and looked at again: it ended when it was first seen to
-        return replace(take, error="")
-    return replace(take, completed_at=entry.at, last_running_at=seen, error="")
+        return _with(take, error="")
+    return _with(take, completed_at=entry.at, last_running_at=seen, error="")
 
 
 def _searched(take: Take, entry: Entry) -> Take:
     at = datetime.fromisoformat(entry.data["provider_at"])
-    return replace(
+    return _with(
         take,
         searches=take.searches + 1,
         witnessed=take.witnessed + bool(entry.data["has_witness"]),
@@ -322,13 +333,13 @@ def _adopted(take: Take, entry: Entry) -> Take:
     # When it was accepted stays unknown: nobody saw the answer.
     names = ("generation_id", "credits_held", "credits_at_risk", "attempt", "request_id", "credits_estimated")
     is_charge_seen = bool(entry.data.get("is_charge_seen"))
-    return replace(_noted(*names)(take, entry), error="", needs_user=False, is_charge_seen=is_charge_seen)
+    return _with(_noted(*names)(take, entry), error="", needs_user=False, is_charge_seen=is_charge_seen)
 
 
 def _given_up(take: Take, entry: Entry) -> Take:
     """The last attempt is over without proof: what it may cost stays counted."""
     risk, more = take.credits_at_risk, take.credits_open
-    return replace(
+    return _with(
         take,
         credits_at_risk=None if risk is None or more is None else risk + more,
         tries=0 if entry.fact is Fact.RESUBMIT_ALLOWED else take.tries,
@@ -339,7 +350,7 @@ def _given_up(take: Take, entry: Entry) -> Take:
 
 def _found_unrecorded(take: Take, entry: Entry) -> Take:
     data = entry.data
-    return replace(
+    return _with(
         take,
         attempts=max(take.attempts, data["attempt"]),
         attempt=data["attempt"],
@@ -358,7 +369,7 @@ def _charged(take: Take, entry: Entry) -> Take:
     data = entry.data
     more = data.get("credits_more", data["credits_charged"])
     is_last = data.get("generation_id", take.generation_id) == take.generation_id
-    return replace(
+    return _with(
         take,
         credits_charged=(take.credits_charged or 0) + more,
         is_charge_seen=take.is_charge_seen or is_last,
@@ -368,13 +379,13 @@ def _charged(take: Take, entry: Entry) -> Take:
 
 def _generation_started(take: Take, entry: Entry) -> Take:
     # A change that nobody watched has no time: `started_at` stays empty unless a recent poll still said queued.
-    return replace(take, started_at=entry.at) if entry.data.get("seen_change") else take
+    return _with(take, started_at=entry.at) if entry.data.get("seen_change") else take
 
 
 _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
-    Fact.REPLANNED: lambda take, entry: replace(take, recipe_json=entry.data["recipe_json"], tries=0),
-    Fact.SUPERSEDED: lambda take, _: replace(take, superseded=True),
-    Fact.REINSTATED: lambda take, _: replace(take, superseded=False),
+    Fact.REPLANNED: lambda take, entry: _with(take, recipe_json=entry.data["recipe_json"], tries=0),
+    Fact.SUPERSEDED: lambda take, _: _with(take, superseded=True),
+    Fact.REINSTATED: lambda take, _: _with(take, superseded=False),
     Fact.SUBMIT_STARTED: _submit_started,
     Fact.NOT_SENT: _not_paid,
     Fact.TURNED_AWAY: _not_paid,
@@ -393,17 +404,17 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.FOUND_DOUBLE: _noted("credits_at_risk"),
     Fact.LOGGED: _noted("log_lag_s"),
     Fact.HELD: _noted("error", "needs_user"),
-    Fact.LOOKED_AGAIN: lambda take, _: replace(take, error="", dead_links=0),
-    Fact.NAMED_AGAIN: lambda take, _: replace(take, error=""),
+    Fact.LOOKED_AGAIN: lambda take, _: _with(take, error="", dead_links=0),
+    Fact.NAMED_AGAIN: lambda take, _: _with(take, error=""),
     Fact.GENERATION_STARTED: _generation_started,
     Fact.COMPLETED: _completed,
     Fact.GENERATION_FAILED: _noted("error"),
-    Fact.RETRY_PLANNED: lambda take, entry: replace(take, tries=0 if entry.data["by"] == "user" else take.tries),
-    Fact.LINK_DEAD: lambda take, _: replace(take, dead_links=take.dead_links + 1),
+    Fact.RETRY_PLANNED: lambda take, entry: _with(take, tries=0 if entry.data["by"] == "user" else take.tries),
+    Fact.LINK_DEAD: lambda take, _: _with(take, dead_links=take.dead_links + 1),
     Fact.DOWNLOADED: _dated(
         "downloaded_at", "sha256", "size_bytes", "clip_duration_s", "width", "height", "has_audio", "download_s"
     ),
-    Fact.DOWNLOAD_DISCARDED: lambda take, _: replace(take, sha256=None, size_bytes=None, downloaded_at=None),
+    Fact.DOWNLOAD_DISCARDED: lambda take, _: _with(take, sha256=None, size_bytes=None, downloaded_at=None),
     Fact.VERIFIED: _dated("verified_at", "file"),
     Fact.WARNED: _warned,
     Fact.CHARGED: _charged,
@@ -429,7 +440,8 @@ def advance(take: Take, entry: Entry) -> Take:
         raise TransitionForbidden(f"{take.label} cannot be looked at again without the user's word")
     if entry.fact is Fact.NAMED_AGAIN and take.sha256 is None:
         raise TransitionForbidden(f"{take.label} has no clip on disk that could be named")
-    return replace(_FOLD[entry.fact](take, entry), state=state)
+    moved = _FOLD[entry.fact](take, entry)
+    return moved if moved.state is state else _with(moved, state=state)
 
 
 def fold(take_id: int, shot_id: str, entries: Iterable[Entry]) -> Take:

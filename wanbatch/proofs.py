@@ -126,9 +126,9 @@ def default_grace(lags_s: Sequence[float]) -> timedelta:
     return NETWORK_GRACE + GENERATION_GRACE + lag
 
 
-def rows_of(scan: LogScan, request_id: str) -> list[LogRow]:
+def rows_of(scan: LogScan, request_id: str) -> Sequence[LogRow]:
     """Return the rows with exactly this request id, oldest first: nothing else ties a row to a submit of ours."""
-    return sorted((row for row in scan.rows if row.request_id == request_id), key=lambda row: row.at)
+    return scan.by_request.get(request_id, ())
 
 
 def find(take: Take, attempt: Attempt, evidence: Evidence) -> Finding:
@@ -182,13 +182,13 @@ def _is_next_look(take: Take, evidence: Evidence) -> bool:
 
 def has_witness(attempt: Attempt, evidence: Evidence) -> bool:
     """Say whether the log shows a submit of ours that was made later than this one."""
-    later = {each.request_id for each in evidence.attempts if each.started_at > attempt.started_at}
-    return any(row.request_id in later for row in evidence.scan.rows)
+    later = [each for each in evidence.attempts if each.started_at > attempt.started_at]
+    return any(each.request_id in evidence.scan.by_request for each in later)
 
 
 def shows_all_before(attempt: Attempt, evidence: Evidence) -> bool:
     """Say whether the log shows every earlier submit of ours that was accepted."""
-    shown = {row.request_id for row in evidence.scan.rows}
+    shown = evidence.scan.by_request
     began = evidence.scan.begin
     made = [each for each in evidence.attempts if each.generation_id is not None and each.number > 0]
     earlier = [each for each in made if began + CLOCK_MARGIN <= each.started_at < attempt.started_at]
@@ -231,8 +231,8 @@ def is_open(take: Take, attempt: Attempt) -> bool:
 def unrecorded(scan: LogScan, nonce: str, attempts: Iterable[Attempt]) -> list[LogRow]:
     """Return rows of submits that carry our nonce and that the state file does not know, oldest first."""
     known = {each.request_id for each in attempts}
-    mine = [row for row in scan.rows if row.request_id.startswith(f"wb1:{nonce}:") and row.request_id not in known]
-    return sorted(mine, key=lambda row: row.at)
+    mine = [each for each in scan.by_request if each.startswith(f"wb1:{nonce}:") and each not in known]
+    return sorted((row for each in mine for row in scan.by_request[each]), key=lambda row: row.at)
 
 
 def take_and_attempt(request_id: str) -> tuple[int, int] | None:
@@ -258,8 +258,7 @@ def lag_samples(
     A row counts where it is new since the last scan, or where its generation ended so recently that it cannot have
     been there for long.
     """
-    shown = {row.request_id for row in scan.rows}
-    shown_before = {row.request_id for row in before.rows} if before is not None else set()
+    shown, shown_before = scan.by_request, before.by_request if before is not None else {}
     found: dict[int, float] = {}
     for take in takes:
         attempt = attempts.get(take.take_id)

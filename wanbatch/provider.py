@@ -5,11 +5,12 @@ What is expected to happen is a value; an exception means that something is wron
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import Enum, StrEnum
+from functools import cached_property
 from typing import Protocol
 
 from wanbatch.batch import Recipe
@@ -207,6 +208,14 @@ class LogScan:
     taken_at: datetime
     rows: tuple[LogRow, ...]
     other_ids: frozenset[str]
+
+    @cached_property
+    def by_request(self) -> Mapping[str, tuple[LogRow, ...]]:
+        """Rows by their request id, oldest first."""
+        found: dict[str, list[LogRow]] = {}
+        for row in sorted(self.rows, key=lambda row: row.at):
+            found.setdefault(row.request_id, []).append(row)
+        return {request_id: tuple(rows) for request_id, rows in found.items()}
 
 
 class Provider(Protocol):

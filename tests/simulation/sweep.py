@@ -77,7 +77,7 @@ def seeds(numbers: Iterable[int]) -> Found:
         for count, seed in enumerate(numbers):
             world, wrong = live(scenario_of(seed))
             found.note(str(seed), world, wrong)
-            if count % 25 == 24:
+            if count % 50 == 49:
                 gc.collect()
     finally:
         gc.enable()
@@ -147,7 +147,7 @@ def crashes(scenarios: Sequence[Scenario]) -> Found:
     for count, scenario in enumerate(scenarios):
         world, wrong = live(scenario)
         found.note(" ".join(map(str, scenario.crashes)), world, wrong)
-        if count % 25 == 24:
+        if count % 50 == 49:
             gc.collect()
     return found
 

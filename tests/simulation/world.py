@@ -201,12 +201,12 @@ class World:
             self.settle()
 
     def settle(self) -> None:
-        """Resume on a good day until nothing changes; long after, look once more."""
+        """Resume on a good day; long after, resume until nothing changes and look once more."""
         self.tell("--- no faults from here on")
         self._is_final = True
         self.plan, self.line.cuts, self.line.is_slow = FaultPlan((), 0), {}, False
         self.options = replace(self.options, concurrency=None, rate_per_min=None)
-        self._resume()
+        self.invoke(None)
         self.elapsed_s += LONG_AFTER_S
         self._resume()
         self._between(self._reconcile)
