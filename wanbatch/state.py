@@ -217,17 +217,24 @@ class StateFile(StateReader):
                 # Before SQLite sees the file: it would drop a log that is left over.
                 _refuse_lost_state(output, (f"{STATE_NAME}-wal", *_TRACES))
             with _foreign_errors(path):
-                connection = _connect(path, readonly=False)
-                state = cls(connection, path, lock)
-                if _is_empty(connection):
+                state = cls(_connect(path, readonly=False), path, lock)
+        except BaseException:
+            lock.release()
+            raise
+        try:
+            with _foreign_errors(path):
+                if _is_empty(state._db):
                     if not fresh:
                         _refuse_lost_state(output, _TRACES)
                     state._begin(wanted)
                     state.is_new = True
             state._assert_same(wanted)
             state.check()
+        except OSError as error:
+            state.close()
+            raise LocalFault(f"cannot write {path}: {error.strerror}") from error
         except BaseException:
-            lock.release()
+            state.close()
             raise
         return state
 
@@ -262,8 +269,10 @@ class StateFile(StateReader):
 
     def close(self) -> None:
         """Close the file, then let go of the lock."""
-        super().close()
-        self._lock.release()
+        try:
+            super().close()
+        finally:
+            self._lock.release()
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:

@@ -1,11 +1,12 @@
 """The disk of a simulation: it counts what is made durable, and at a crash keeps what a real one would keep.
 
 A step is a point where a crash can fall. Every transaction has three (before it, in its commit, after it), every flush
-two, every request two (not arrived; worked on, and its answer not seen).
+two, every request two (not arrived; worked on, and its answer not seen), and closing the state file one.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import stat
@@ -23,6 +24,8 @@ from wanbatch import state as state_module
 connect = state_module._connect
 STATE, WAL, LOG, CLIPS = "state.sqlite", "state.sqlite-wal", "run.log", "clips"
 WAL_HEADER, WAL_FRAME = 32, 24 + 4096
+PAGE = 4096
+_SQLITE_SAYS = {errno.ENOSPC: "database or disk is full", errno.EIO: "disk I/O error"}
 Files = dict[str, bytes]
 
 
@@ -58,23 +61,40 @@ class Crash:
         return cls(int(step), Outcome(outcome), int(seed))
 
 
+@dataclass(frozen=True)
+class Fault:
+    """The disk refuses the first write at or after step `step` of an invocation, with `error`.
+
+    A commit that is refused may have reached the disk all the same (`is_kept`).
+    """
+
+    step: int
+    error: int
+    is_kept: bool
+
+
 @dataclass
 class Disk:
-    """One output folder, and the crash that waits for it."""
+    """One output folder, and the crash or the fault that waits for it."""
 
     output: Path
     crash: Crash | None = None
+    fault: Fault | None = None
+    next_fault: Fault | None = None
+    faults_hit: set[str] = field(default_factory=set)
     steps: list[str] = field(default_factory=list)
     is_dead: bool = False
     survivors: Files | None = None
     tell: Callable[[str], None] = lambda _: None
     on_death: Callable[[], None] = lambda: None
+    _refused: Fault | None = None
     _flushed: dict[int, int] = field(default_factory=dict)  # inode: bytes on the disk for certain
     _names: set[str] = field(default_factory=set)  # names in clips/ on the disk for certain
 
     def begin(self, crash: Crash | None) -> None:
         """A new process starts; what it finds is on the disk."""
         self.crash, self.steps, self.is_dead, self.survivors = crash, [], False, None
+        self.fault, self.next_fault, self._refused = self.next_fault, None, None
         clips = self.output / CLIPS
         found = [path for path in clips.iterdir() if path.is_file()] if clips.is_dir() else []
         self._names = {path.name for path in found}
@@ -84,6 +104,11 @@ class Disk:
     def is_torn(self) -> bool:
         """Say whether the crash could cost bytes that were not flushed."""
         return self.crash is not None and self.crash.outcome not in (Outcome.CLEAN, Outcome.ROT)
+
+    @property
+    def was_refused(self) -> bool:
+        """Say whether the disk refused a write in this invocation."""
+        return self._refused is not None
 
     # --- steps
 
@@ -104,9 +129,35 @@ class Disk:
             before = self.files()
             real()
             self._die("commit", before)
+        if self._is_refused("commit"):
+            assert self._refused is not None
+            if self._refused.is_kept:
+                real()
+            raise sqlite3.OperationalError(_SQLITE_SAYS[self._refused.error])
         answer = real()
         self.step("committed")
         return answer
+
+    def close(self, real: Callable[[], Any]) -> None:
+        """Close the state file, which moves its log into it, or die while that goes on."""
+        if self.is_dead or self.crash is None or len(self.steps) != self.crash.step:
+            self.steps.append("close")
+            real()
+            return
+        self.steps.append("close")
+        before = self.files()
+        real()
+        self._die("close", before)
+
+    def _is_refused(self, name: str) -> bool:
+        fault = self.fault
+        if fault is None or len(self.steps) <= fault.step:
+            return False
+        self.fault, self._refused = None, fault
+        word = f"{name} {errno.errorcode[fault.error]}"
+        self.faults_hit.add(word)
+        self.tell(f"DISK: {word}{', kept' if fault.is_kept else ''}")
+        return True
 
     def _die(self, name: str, before: Files | None) -> None:
         crash = self.crash
@@ -133,7 +184,9 @@ class Disk:
         if crash.outcome is Outcome.ROT:
             return {name: data[:-1] + b"?" if name.endswith(".part") else data for name, data in files.items()}
         rng = Random(crash.seed)
-        if before is not None:
+        if self.steps[-1] == "close" and before is not None:
+            files = {**files, **_half_moved(before, files, rng)}
+        elif before is not None:
             files = {**files, **_torn(before, files.get(WAL, b""), crash.outcome, rng)}
         if LOG in files:
             lines = files[LOG].splitlines(keepends=True)
@@ -190,12 +243,23 @@ class Disk:
         info = os.fstat(descriptor)
         is_folder = stat.S_ISDIR(info.st_mode)
         self.step("flush folder" if is_folder else "flush file")
+        if self._is_refused("flush folder" if is_folder else "flush file"):
+            assert self._refused is not None
+            raise OSError(self._refused.error, os.strerror(self._refused.error))
         clips = self.output / CLIPS
         if not is_folder:
             self._flushed[info.st_ino] = info.st_size
         elif clips.is_dir() and clips.stat().st_ino == info.st_ino:
             self._names = {path.name for path in clips.iterdir()}
         self.step("flushed folder" if is_folder else "flushed file")
+
+
+def _half_moved(before: Files, after: Files, rng: Random) -> Files:
+    """Return state file and log as a power cut leaves them while the log moves into the file: it goes last."""
+    old, new = before.get(STATE, b""), after.get(STATE, b"")
+    pages = range(0, max(len(old), len(new)), PAGE)
+    mixed = b"".join((new if rng.random() < 0.5 else old)[at : at + PAGE].ljust(PAGE, b"\0") for at in pages)
+    return {STATE: mixed, WAL: before.get(WAL, b"")}
 
 
 def _torn(before: Files, wal: bytes, outcome: Outcome, rng: Random) -> Files:
@@ -232,4 +296,4 @@ class Watched:
         return self._connection.execute(sql, *values)
 
     def close(self) -> None:
-        self._connection.close()
+        self._disk.close(self._connection.close)

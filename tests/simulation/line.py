@@ -60,10 +60,29 @@ class Line(httpx.AsyncBaseTransport):
     ledger_read_at: float = -1.0  # seconds of the world
     now_s: Callable[[], float] = lambda: 0.0
     first_id: str = ""  # the first that this run was told of
+    wrongs: list[str] = field(default_factory=list)
+    _posts: int = 0
+    _is_first_answered: bool = False
+
+    def begin(self) -> None:
+        """A new run starts."""
+        self.first_id, self._posts, self._is_first_answered = "", 0, False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Carry one request there and its answer back."""
         on = route_of(request)
+        if on != "submit":
+            return await self._carry(request, on)
+        if self._posts and not self._is_first_answered:
+            self.wrongs.append("the first POST of a run does not go alone")
+        self._posts += 1
+        try:
+            return await self._carry(request, on)
+        finally:
+            self._posts -= 1
+            self._is_first_answered = True
+
+    async def _carry(self, request: httpx.Request, on: str) -> httpx.Response:
         self.seen[on] += 1
         do = self.cuts.get((on, self.seen[on]), "")
         if do:

@@ -8,6 +8,8 @@ What a client cannot see through is allowed for, and only that:
                                  before the ledger showed it is not held against the run, and the cap counts it from
                                  when the ledger told of it
   an old state file restored     its doubles, its cap and what it holds are judged only where run.log was never torn
+  a generation that takes longer, or a log that is later, than anyone may assume, and two generations for one submit:
+                                 its doubles must be named DOUBLE
 """
 
 from __future__ import annotations
@@ -18,8 +20,8 @@ from collections.abc import Iterator
 from typing import Any
 
 from tests.simulation.disk import CLIPS
-from tests.simulation.scenario import KEY, PRICES
-from tests.simulation.world import EPOCH, World, clip_bytes
+from tests.simulation.scenario import KEY, OTHER_KEY, PRICES
+from tests.simulation.world import EPOCH, TWIN, World, clip_bytes
 from wanbatch.attempts import Attempt, Outcome
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State, Take
@@ -45,11 +47,13 @@ class Oracle:
         prefix = f"wb1:{world.nonce}:"
         self._ours = [row for row in books if str(row["client_request_id"]).startswith(prefix)]
         self._is_blind = world.is_rolled_back and world.is_log_torn  # nothing is left that tells what was sent
+        self._maker = {each.generation_id: each for each in world.attempts if each.generation_id is not None}
         self._by_id = {row["inference_id"]: row for row in self._ours}
 
     def problems(self) -> Iterator[str]:
         """Yield what is wrong."""
         yield from self._world.wrongs
+        yield from self._world.line.wrongs
         yield from self._ends()
         yield from self._request_ids()
         yield from self._doubles()
@@ -65,6 +69,8 @@ class Oracle:
     def _ends(self) -> Iterator[str]:
         world = self._world
         for number, end in enumerate(world.ends):
+            if end.is_disks_fault:
+                continue
             if end.refused:
                 yield f"run {number} was refused: {end.refused}"
             elif end.code is ExitCode.LOCAL_FAULT:
@@ -85,7 +91,7 @@ class Oracle:
         if self._is_blind:
             return
         for request_id, count in Counter(row["client_request_id"] for row in self._ours).items():
-            if count > 1:
+            if count > 1 + (request_id in self._world.twins):
                 yield f"request id {request_id} arrived {count} times"
 
     def _label(self, take_id: int) -> str:
@@ -102,9 +108,19 @@ class Oracle:
                 bought.setdefault(ids[0], []).append(row)
         for take_id, rows in bought.items():
             label = self._label(take_id)
-            if len(rows) > 1 + world.user_words.get(label, 0):
+            if self._is_bent(rows):
+                if len(rows) > 1 and not self._is_named_double(take_id):
+                    yield f"{label} was charged {len(rows)} times and is not named DOUBLE"
+            elif len(rows) > 1 + world.user_words.get(label, 0):
                 yield f"DOUBLE: {label} was charged {len(rows)} times: {[row['client_request_id'] for row in rows]}"
         yield from self._rebought(bought)
+
+    def _is_bent(self, rows: list[Row]) -> bool:
+        """Say whether one of these took longer than anyone may assume, or was made twice."""
+        return any(row["client_request_id"] in self._world.late | self._world.twins for row in rows)
+
+    def _is_named_double(self, take_id: int) -> bool:
+        return self._world.is_rolled_back or "DOUBLE" in self._takes[take_id].warning
 
     def _rebought(self, bought: dict[int, list[Row]]) -> Iterator[str]:
         """An unchanged shot is never bought again; a failed take not without a look at the ledger."""
@@ -113,7 +129,7 @@ class Oracle:
         counts = Counter(
             (self._takes[take_id].shot_id, row["body_sha256"])
             for take_id, rows in bought.items()
-            if take_id in self._takes
+            if take_id in self._takes and not self._is_bent(rows)
             for row in rows
         )
         for (shot_id, _), count in counts.items():
@@ -136,7 +152,7 @@ class Oracle:
                 continue
             ids = take_and_attempt(row["client_request_id"])
             assert ids is not None
-            take, attempt = self._takes.get(ids[0]), self._attempts.get(ids)
+            take, attempt = self._takes.get(ids[0]), self._maker.get(row["inference_id"]) or self._attempts.get(ids)
             if attempt is not None and attempt.generation_id == row["inference_id"]:
                 known += row["charged"]
             why = self._unseen(row, take, attempt)
@@ -153,7 +169,7 @@ class Oracle:
         """Say why a charge is not accounted for; empty where it is."""
         if take is None or attempt is None:
             return "the state file does not know that submit"
-        is_last = attempt.number == take.attempts
+        is_last = attempt.number == take.attempt
         if attempt.generation_id == row["inference_id"]:
             if attempt.credits_charged != row["charged"]:
                 return f"its attempt says {attempt.credits_charged}; the take is {take.state}"
@@ -179,7 +195,7 @@ class Oracle:
             return
         moves: list[tuple[float, int, int, Row]] = []
         for row in self._ours:
-            if row["http_status"] == 200 and row["credits"]:
+            if row["http_status"] == 200 and row["credits"] and not row["inference_id"].endswith(TWIN):
                 moves.append((row["at"], 1, row["credits"], row))
                 if row["failure"]:
                     moves.append((row["ends_at"], 0, -row["credits"], row))
@@ -208,7 +224,7 @@ class Oracle:
             row = self._by_id.get(made)
             if row is None:
                 yield f"{attempt.request_id} has generation {made}, which is not ours"
-            elif row["client_request_id"] != attempt.request_id:
+            elif row["client_request_id"] != attempt.request_id.partition("#")[0]:
                 yield f"{attempt.request_id} has the generation of {row['client_request_id']}"
             if owners.setdefault(made, attempt.take_id) != attempt.take_id:
                 yield f"generation {made} belongs to two takes"
@@ -230,9 +246,9 @@ class Oracle:
     def _held(self, take: Take) -> Iterator[str]:
         """Held only where it cannot be known, or where the provider contradicts itself."""
         rows = [row for row in self._ours if row["client_request_id"] == take.request_id]
-        attempt = self._attempts.get((take.take_id, take.attempts))
+        attempt = self._attempts.get((take.take_id, take.attempt))
         is_good = bool(rows) and rows[0]["status"] == "completed"
-        if not is_good or attempt is None or self._is_blind:
+        if not is_good or attempt is None or self._is_blind or take.request_id in self._world.foreign:
             return
         if take.generation_id is None and attempt.body_sha256:
             yield f"{take.label} is held though the log shows its generation: {take.error}"
@@ -260,7 +276,7 @@ class Oracle:
 
     def _secrets(self) -> Iterator[str]:
         world = self._world
-        marks = (KEY, "Signature=", "OSSAccessKeyId", world.account.signing_key)
+        marks = (KEY, OTHER_KEY, "Signature=", "OSSAccessKeyId", world.account.signing_key)
         for path in sorted(world.output.rglob("*")):
             data = path.read_bytes() if path.is_file() else b""
             for mark in marks:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
-from tests.simulation.disk import Crash, Outcome
+from tests.simulation.disk import Crash, Fault, Outcome
 from tests.simulation.line import CUTS, Cut
 from wanbatch.batch import Shot
 from wanbatch.models import PriceClass
@@ -18,6 +19,7 @@ from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions
 
 KEY = "canary-key-5d41402abc4b2a76"
+OTHER_KEY = "canary-key-7d793037a0760186"
 SMALL, LARGE = "alibaba/wan2.1-t2v-turbo", "alibaba/wan-2-6-t2v"
 PRICES: Mapping[str, int] = {SMALL: 378_000, LARGE: 1_050_000}
 CLASSES: Mapping[str, PriceClass] = {SMALL: PriceClass(SMALL, "480P", None), LARGE: PriceClass(LARGE, "720p", 5)}
@@ -39,7 +41,11 @@ class Act:
 
 @dataclass(frozen=True)
 class Scenario:
-    """Everything that a seed decides. `quotes` are credits by model; `strangers` are (seconds, shot number, same key)."""
+    """Everything that a seed decides. `quotes` are credits by model; `strangers` are (seconds, shot number, same key).
+
+    `late_s` is by how much the generation of a submit whose answer was lost takes longer than anyone may assume;
+    `twins` are the submits, counted over all runs, that the provider makes two generations for.
+    """
 
     seed: int
     shots: tuple[Shot, ...]
@@ -56,10 +62,40 @@ class Scenario:
     crashes: tuple[Crash | None, ...] = ()
     acts: tuple[Act, ...] = ()
     limit: int | None = None
+    disk_faults: tuple[Fault | None, ...] = ()
+    late_s: float = 0.0
+    twins: tuple[int, ...] = ()
 
 
 def scenario_of(seed: int) -> Scenario:
     """Make the scenario of a seed."""
+    return _harder(_scenario_of(seed), Random(f"harder {seed}"))
+
+
+def _harder(scenario: Scenario, rng: Random) -> Scenario:
+    """Add what no protocol can prevent, and what a disk does before it dies."""
+    runs = max(1, len(scenario.crashes))
+    faults = tuple(_disk_fault(rng) if rng.random() < 0.5 else None for _ in range(runs)) if rng.random() < 0.1 else ()
+    acts = list(scenario.acts)
+    tells_key = any(KEY in rule.message for rule in scenario.rules)  # only the key in use can be masked
+    if rng.random() < 0.06 and not tells_key:
+        acts.append(Act(rng.randint(1, runs), "other key"))
+    if rng.random() < 0.1:
+        acts += [Act(rng.randint(1, runs), do) for do in ("abandon", "adopt")]
+    return replace(
+        scenario,
+        acts=tuple(acts),
+        disk_faults=faults,
+        late_s=rng.choice((20_000.0, 100_000.0, 200_000.0)) if rng.random() < 0.06 else 0.0,
+        twins=tuple(sorted({rng.randint(1, 5) for _ in range(2)})) if rng.random() < 0.05 else (),
+    )
+
+
+def _disk_fault(rng: Random) -> Fault:
+    return Fault(rng.randrange(rng.choice((12, 40, 100))), rng.choice((errno.ENOSPC, errno.EIO)), rng.random() < 0.5)
+
+
+def _scenario_of(seed: int) -> Scenario:
     rng = Random(f"scenario {seed}")
     shots = _shots(rng)
     lag_s = rng.choice((0.0, 0.0, 30.0, 30.0, 30.0, 300.0, 300.0, 3600.0))

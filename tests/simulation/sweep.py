@@ -34,6 +34,8 @@ class Found:
     moves: set[tuple[State, Fact]] = field(default_factory=set)
     deeds: set[tuple[str, str]] = field(default_factory=set)
     cuts: set[tuple[str, str]] = field(default_factory=set)
+    disk_faults: set[str] = field(default_factory=set)
+    bends: Counter[str] = field(default_factory=Counter)
     ends: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     hashes: dict[str, str] = field(default_factory=dict)
@@ -45,6 +47,8 @@ class Found:
         self.moves |= more.moves
         self.deeds |= more.deeds
         self.cuts |= more.cuts
+        self.disk_faults |= more.disk_faults
+        self.bends.update(more.bends)
         self.ends.update(more.ends)
         self.states.update(more.states)
         self.hashes |= more.hashes
@@ -57,6 +61,8 @@ class Found:
         self.moves |= world.moves
         self.deeds |= world.deeds
         self.cuts |= world.line.hit
+        self.disk_faults |= world.disk.faults_hit
+        self.bends.update({"late": len(world.late), "made twice": len(world.twins)})
         self.ends.update("killed" if end.code is None else end.code.name for end in world.ends)
         self.states.update(take.state.value for take in world.takes)
         self.hashes[name] = world.trace_hash
@@ -160,14 +166,19 @@ def coverage_text(found: Found) -> str:
     # A run does not read the balance: only the preview does, and it is a help, no condition.
     deeds = {(on, do) for do, routes in DEEDS.items() for on in routes if on != "balance"}
     cuts = {(on, do) for do, routes in CUTS.items() for on in routes}
+    arrows = {(state, fact) for (state, fact), after in TRANSITIONS.items() if state is not after}
+    notes = set(TRANSITIONS) - arrows
     lines = []
     for name, hit, every in (
-        ("arrows", found.moves & set(TRANSITIONS), set(TRANSITIONS)),
+        ("arrows", found.moves & arrows, arrows),
+        ("facts that leave a state as it is", found.moves & notes, notes),
         ("deeds", found.deeds, deeds),
         ("cuts", found.cuts, cuts),
     ):
         missing = sorted(f"{first} {second}" for first, second in every - set(hit))
         lines.append(f"{name}: {len(hit)} of {len(every)}" + (f"; not hit: {', '.join(missing)}" if missing else ""))
+    lines.append(f"disk: {', '.join(sorted(found.disk_faults))}")
+    lines.append(f"beyond what may be assumed: {dict(sorted(found.bends.items()))}")
     return "\n".join(lines)
 
 

@@ -21,11 +21,11 @@ from unittest import mock
 from tests.simulation.disk import CLIPS, LOG, STATE, WAL, Crash, Disk, Killed
 from tests.simulation.line import API, CLIP_BASE, Line
 from tests.simulation.loop import SimLoop, Stuck
-from tests.simulation.scenario import CLASSES, KEY, PRICES, Scenario
+from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, PRICES, Act, Scenario
 from wanbatch import aimlapi, download, polling, runlog, tables
 from wanbatch import state as state_module
 from wanbatch.aimlapi import AimlApi
-from wanbatch.attempts import Attempt
+from wanbatch.attempts import Attempt, Outcome
 from wanbatch.batch import Batch, Shot
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
@@ -56,6 +56,11 @@ LONG_AFTER_S = 100 * 3600.0  # past every patience: three times a day and an hou
 SPEED = 1.0
 
 
+TWIN = "-twin"  # ends the id of a second generation
+_BOOKED = (
+    "at, key, client_request_id, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at, failure"
+)
+_TWIN = f"INSERT INTO requests ({_BOOKED}, inference_id) SELECT {_BOOKED}, inference_id || ? FROM requests"
 _COLUMNS = cache(tables.columns_of)
 
 
@@ -120,6 +125,7 @@ class End:
     messages: tuple[str, ...] = ()
     refused: str = ""
     has_run: bool = True
+    is_disks_fault: bool = False
 
 
 @dataclass
@@ -141,6 +147,9 @@ class World:
     charges_seen: dict[str, float] = field(default_factory=dict)  # by generation: when the state file learnt of it
     caps: list[tuple[float, int | None]] = field(default_factory=list)  # from when (Unix seconds) which cap
     user_words: dict[str, int] = field(default_factory=dict)  # how often the user let a take be sent again
+    late: set[str] = field(default_factory=set)  # request ids whose generation took longer than anyone may assume
+    foreign: set[str] = field(default_factory=set)  # request ids sent with the other key
+    twins: set[str] = field(default_factory=set)  # request ids that the provider made two generations for
     is_rolled_back: bool = False
     is_log_torn: bool = False
     elapsed_s: float = 0.0
@@ -153,6 +162,7 @@ class World:
         self.limit = scenario.limit
         self.nonce = b32encode(Random(f"nonce {scenario.seed}").randbytes(8)).decode().rstrip("=").lower()
         self.options = scenario.options
+        self.key = KEY
         self.account: Account
         self.account, _ = open_account(self.options, EPOCH.timestamp())
         self.plan: FaultPlan = Plan(scenario.rules, scenario.seed, self.deeds)
@@ -165,6 +175,8 @@ class World:
         self._strangers = sorted(scenario.strangers)
         self._events = 0
         self._failed_at: dict[str, float] = {}
+        self._requests: dict[str, str] = {}
+        self._accepted = 0
         self.recorded: set[str] = set()
         self._old_states: list[dict[str, bytes]] = []
         self._is_final = False
@@ -196,14 +208,16 @@ class World:
         with self.disk.watched():
             last = max([1, len(scenario.crashes), *(act.run + 1 for act in scenario.acts)])
             for run in range(last):
+                self.key = OTHER_KEY if Act(run, "other key") in scenario.acts else KEY
                 self.act(run)
+                self.disk.next_fault = scenario.disk_faults[run] if run < len(scenario.disk_faults) else None
                 self.invoke(scenario.crashes[run] if run < len(scenario.crashes) else None)
             self.settle()
 
     def settle(self) -> None:
         """Resume on a good day; long after, resume until nothing changes and look once more."""
         self.tell("--- no faults from here on")
-        self._is_final = True
+        self._is_final, self.key = True, KEY
         self.plan, self.line.cuts, self.line.is_slow = FaultPlan((), 0), {}, False
         self.options = replace(self.options, concurrency=None, rate_per_min=None)
         self.invoke(None)
@@ -227,9 +241,10 @@ class World:
         self.tell(f"--- run {self._runs}" + (f", to die at step {crash.step} ({crash.outcome})" if crash else ""))
         self.disk.begin(crash)
         self._events = 0
-        self.line.first_id = ""
+        self.line.begin()
         self.caps.append((EPOCH.timestamp() + self.now_s, self.cap_credits))
         end = self._drive(self._invoke)
+        end.is_disks_fault = self.disk.was_refused
         self._runs += 1
         self.steps.append(self.disk.steps)
         self.ends.append(end)
@@ -297,7 +312,7 @@ class World:
         return Batch("simulated", self.shots)
 
     def _identity(self) -> Any:
-        made = new_identity("simulated", "sandbox", fingerprint(Secret(KEY)), EPOCH, sandbox=True)
+        made = new_identity("simulated", "sandbox", fingerprint(Secret(self.key)), EPOCH, sandbox=True)
         return replace(made, nonce=self.nonce)
 
     def _open(self, clock: LoopClock, stack: ExitStack) -> tuple[StateFile, AimlApi]:
@@ -307,7 +322,7 @@ class World:
         sandbox.faults = self.plan
         provider = AimlApi(
             Endpoint(API, is_loopback=True),
-            Secret(KEY),
+            Secret(self.key),
             clock,
             Random(f"jitter {self.scenario.seed} {self._runs}"),
             self.line,
@@ -319,7 +334,7 @@ class World:
             rates=self.scenario.rates,
             cap_credits=self.cap_credits,
             quotes=quotes,
-            key_fingerprint=fingerprint(Secret(KEY)),
+            key_fingerprint=fingerprint(Secret(self.key)),
             on_unknown=self.on_unknown,
             unknown_grace=self.scenario.grace,
             logged=requests_in(self.output / LOG, state.identity().nonce),
@@ -347,7 +362,7 @@ class World:
             deadline = next((act.at for act in self._acts_now("deadline")), None)
             if deadline is not None:
                 asyncio.get_running_loop().call_later(deadline * 5.0, runner.reach_deadline)
-            with RunLog(self.output / LOG, Secret(KEY)) as log:
+            with RunLog(self.output / LOG, Secret(self.key)) as log:
                 desk.observer = self._observer(log, runner, clock)
                 end: RunEnd = await runner.run()
             state.store_run(replace(run, ended_at=clock.now(), exit_code=int(end.exit_code)))
@@ -403,6 +418,7 @@ class World:
                 self.wrongs.append(f"{event.take} is sent again without the user's standing word")
             if event.kind == "charged":
                 self.charges_seen.setdefault(event.data["generation_id"], event.at.timestamp())
+            self._bend(event)
             self._strangers_submit()
             for act in self._acts_now("drain", "drain twice", "terminate"):
                 if self._events == act.at or (act.do == "drain twice" and self._events == act.at + 4):
@@ -410,6 +426,30 @@ class World:
                     runner.terminate(10.0) if act.do == "terminate" else runner.drain()
 
         return observe
+
+    def _bend(self, event: Event) -> None:
+        """Let the provider do what it says it never does."""
+        request_id = self._requests.get(event.take, "")
+        if event.kind == "submit_started":
+            self._requests[event.take] = event.data["request_id"]
+            if self.key == OTHER_KEY:
+                self.foreign.add(event.data["request_id"])
+        elif event.kind == "answer_lost" and self.scenario.late_s and not self._is_final:
+            if self._write("UPDATE requests SET ends_at = ends_at + ?", self.scenario.late_s, request_id):
+                self.late.add(request_id)
+                self.tell(f"{request_id} takes {self.scenario.late_s:.0f} s longer")
+        elif event.kind in ("accepted", "answer_lost"):
+            self._accepted += 1
+            is_chosen = self._accepted in self.scenario.twins and self.key == KEY  # another key's log is not ours
+            if is_chosen and self._write(_TWIN, TWIN, request_id):
+                self.twins.add(request_id)
+                self.tell(f"{request_id} is made twice")
+
+    def _write(self, sql: str, value: float | str, request_id: str) -> bool:
+        """Change the provider's books where a submit made something."""
+        made = "client_request_id = ? AND http_status = 200 AND failure IS NULL AND fault <> 'no_echo'"
+        cursor = self.account._db.execute(f"{sql} WHERE {made}", (value, request_id))
+        return cursor.rowcount > 0
 
     def _probe_lock(self) -> None:
         """Start the same command a second time."""
@@ -485,7 +525,7 @@ class World:
         with ExitStack() as stack:
             state, provider = self._open(clock, stack)
             desk = Desk(state, provider, clock, self._settings(state, {}), Random(f"desk {self.scenario.seed}"))
-            log = stack.enter_context(RunLog(self.output / LOG, Secret(KEY)))
+            log = stack.enter_context(RunLog(self.output / LOG, Secret(self.key)))
             desk.observer = self._observer(log, Runner(desk), clock)
             yield desk
             self._look(state)
@@ -508,6 +548,8 @@ class World:
         with self._desk() as desk:
             desk.load()
             found = [take for take in desk.takes.values() if take.state in (State.HELD, State.UNKNOWN)]
+            if decision is Decision.ADOPT:
+                found += [take for take in desk.takes.values() if _was_given_up(desk, take)]
             if not found:
                 return End(ExitCode.OK)
             take = rng.choice(found)
@@ -536,6 +578,11 @@ class World:
     def books(self) -> list[dict[str, Any]]:
         """The provider's own books at the end of time: every submit, with what was charged for it."""
         return self.account.everything(EPOCH.timestamp() + self.now_s + 10**7, with_intercepted=True)
+
+
+def _was_given_up(desk: Desk, take: Take) -> bool:
+    attempts = desk.state.attempts_of(take.take_id)
+    return take.state is State.FAILED and bool(attempts) and attempts[-1].outcome is Outcome.ABANDONED
 
 
 _LEFT_OUT = ("request_id", "body_sha256", "key_fingerprint", "provider_at")
