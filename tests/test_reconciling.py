@@ -240,9 +240,12 @@ def test_run_log_tells_of_submits_that_the_state_file_lost(tmp_path: Path) -> No
         '{"at": "2026-11-01T20:00:01+00:00", "kind": "accepted", "take": "a_t1", "generation_id": "g"}\n'
         '{"at": "2026-11-01T20:00:02+00:00", "kind": "submit_started", "take": "b_t1", "request_id": "wb1:other:r:2.1"}\n'
         '{"at": "2026-11-01T20:00:02+00:00", "kind": "accepted", "take": "b_t1", "generation_id": "h"}\n'
+        '{"at": "2026-11-01T20:09:00+00:00", "kind": "adopted", "take": "c_t1", "request_id": "wb1:n:r:3.1",'
+        ' "generation_id": "k"}\n'
         '[1, "submit_started"]\n{"kind": "accepted", "at": "never", "take": 1}\n'
     )
-    assert [(row.request_id, row.generation_id) for row in requests_in(path, "n")] == [("wb1:n:r:1.1", "g")]
+    found = [(row.request_id, row.generation_id) for row in requests_in(path, "n")]
+    assert found == [("wb1:n:r:1.1", "g"), ("wb1:n:r:3.1", "k")]
     assert requests_in(tmp_path / "none", "n") == []
 
 

@@ -44,9 +44,9 @@ def _note_request(line: str, prefix: str, found: dict[str, LogRow], of_take: dic
     except (ValueError, KeyError, TypeError, AttributeError):
         return
     if isinstance(request_id, str) and request_id.startswith(prefix):
-        found[request_id] = LogRow(request_id, None, is_good=False, credits=None, at=at)
+        found.setdefault(request_id, LogRow(request_id, None, is_good=False, credits=None, at=at))
         of_take[take] = request_id
-    elif isinstance(generation_id, str) and take in of_take:
+    if isinstance(generation_id, str) and take in of_take:
         request_id = of_take[take]
         found[request_id] = replace(found[request_id], generation_id=generation_id)
 

@@ -102,9 +102,8 @@ async def resolve(desk: Desk, take: Take, decision: Decision, generation_id: str
     if decision is Decision.RESUBMIT:
         return desk.record(take.take_id, Fact.RESUBMIT_ALLOWED, {"error": ""})
     if decision is Decision.ABANDON:
-        return desk.record(
-            take.take_id, Fact.ABANDONED, {"error": "given up by you; what it may have cost still counts"}
-        )
+        text = f"given up by you; what it may have cost still counts. It was {take.state}: {take.error}"
+        return desk.record(take.take_id, Fact.ABANDONED, {"error": text})
     if read_generation_id(generation_id) is None or generation_id is None:
         raise UsageInvalid("that is no generation id")
     owner = desk.owners.get(generation_id, take.take_id)

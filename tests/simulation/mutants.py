@@ -16,10 +16,12 @@ from wanbatch import (
     aimlapi,
     answers,
     attempts,
+    discovering,
     download,
     fetching,
     lifecycle,
     lock,
+    pacing,
     planning,
     polling,
     proofs,
@@ -30,14 +32,14 @@ from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Outcome
 from wanbatch.desk import Desk
 from wanbatch.download import publish
-from wanbatch.errors import ExitCode
+from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.fetching import Fetching
 from wanbatch.lifecycle import Fact, State, Take, advance
 from wanbatch.polling import Polling
 from wanbatch.provider import Accepted, LinkDead, NotSent, RefusalKind, Refused, TurnedAway, Unknown
 from wanbatch.purse import Fit, Purse
 from wanbatch.runner import Runner
-from wanbatch.state import entry
+from wanbatch.state import StateFile, entry
 
 SEED_LIMIT = 1_000
 Patches = Iterator[tuple[Any, str, Any]]
@@ -596,7 +598,7 @@ def resubmit_at_the_first_miss() -> Patches:
 
 @mutant
 def resubmit_whatever_the_policy() -> Patches:
-    def absent(self: Any, take: Take) -> None:
+    def absent(self: Any, take: Take, _: Any) -> None:
         self._desk.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": ""})
         self._desk.board.add_planned(take.take_id)
 
@@ -605,10 +607,52 @@ def resubmit_whatever_the_policy() -> Patches:
 
 @mutant
 def a_failed_row_is_believed_though_it_was_charged() -> Patches:
-    def failed(take: Take, rows: Any, evidence: Any) -> Any:
-        return proofs.Failed(None, is_proof=True)
+    yield proofs, "_failed", lambda *_: proofs.Failed(None, is_proof=True)
 
-    yield proofs, "_failed", failed
+
+@mutant
+def the_log_of_another_key_is_believed() -> Patches:
+    real = proofs._absent
+
+    def absent(take: Take, attempt: Any, evidence: Any) -> Any:
+        return real(take, replace(attempt, key_fingerprint=evidence.key_fingerprint), evidence)
+
+    yield proofs, "_absent", absent
+
+
+@mutant
+def what_is_made_late_is_not_named() -> Patches:
+    yield discovering.Discovering, "note_late", lambda *_: None
+
+
+@mutant
+def what_is_made_twice_is_not_named() -> Patches:
+    yield discovering.Discovering, "note_doubles", lambda *_: None
+
+
+@mutant
+def the_first_post_does_not_go_alone() -> Patches:
+    def may_submit(board: Any) -> bool:
+        is_free = board.is_submitting and not (board._awaits_answers or board._awaits_search)
+        return is_free and bool(board._planned) and board.posts < board.posts_at_once
+
+    yield pacing.Board, "_may_submit", may_submit
+
+
+@mutant
+def a_write_that_failed_goes_unnoticed() -> Patches:
+    real = StateFile.record
+
+    def record(state: Any, take_id: int, *entries: Any) -> Take:
+        try:
+            return real(state, take_id, *entries)
+        except LocalFault:
+            take = state.take(take_id)
+            for each in entries:
+                take = advance(take, each)
+            return take
+
+    yield StateFile, "record", record
 
 
 @mutant
@@ -622,5 +666,5 @@ def lost_answers_are_never_looked_up() -> Patches:
 
 @mutant
 def an_old_state_file_is_believed() -> Patches:
-    yield reconciling, "unrecorded", lambda *_: []
-    yield reconciling.Reconciling, "note_logged", lambda _: None
+    yield discovering, "unrecorded", lambda *_: []
+    yield discovering.Discovering, "note_logged", lambda _: None

@@ -78,12 +78,20 @@ def _harder(scenario: Scenario, rng: Random) -> Scenario:
     faults = tuple(_disk_fault(rng) if rng.random() < 0.5 else None for _ in range(runs)) if rng.random() < 0.1 else ()
     acts = list(scenario.acts)
     tells_key = any(KEY in rule.message for rule in scenario.rules)  # only the key in use can be masked
+    rules, policy = scenario.rules, scenario.on_unknown
     if rng.random() < 0.06 and not tells_key:
-        acts.append(Act(rng.randint(1, runs), "other key"))
+        acts.append(Act(rng.randint(0, runs), "other key"))
+        rules = (*rules, Rule("submit", "drop_after", nth=(rng.randint(1, 4),)))
+        policy = rng.choice((policy, OnUnknown.RESUBMIT))
     if rng.random() < 0.1:
         acts += [Act(rng.randint(1, runs), do) for do in ("abandon", "adopt")]
+    if rng.random() < 0.05:  # a copy from the middle of a run, and a later attempt that only the log knows
+        acts.append(Act(rng.randint(1, runs + 1), "roll back"))
+        rules = (Rule("submit", "fail", nth=(rng.randint(1, 4),)), *rules)
     return replace(
         scenario,
+        rules=rules,
+        on_unknown=policy,
         acts=tuple(acts),
         disk_faults=faults,
         late_s=rng.choice((20_000.0, 100_000.0, 200_000.0)) if rng.random() < 0.06 else 0.0,

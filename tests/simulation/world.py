@@ -281,6 +281,7 @@ class World:
             loop.close()
         if died_at is not None:
             self.disk.restore()
+            self._keep_copy()
             self.wrongs += half_clips(self.output)
             found = (self.output / CLIPS).glob("*.mp4")
             early = sorted(path.name for path in found if path.stem not in self.recorded)
@@ -393,8 +394,12 @@ class World:
     def _look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
         self.takes, self.attempts = state.takes(), state.attempts()
-        if any(act.do == "roll back" for act in self.scenario.acts):
-            self._old_states.append(self.disk.files())
+        self._keep_copy()
+
+    def _keep_copy(self) -> None:
+        files = self.disk.files() if any(act.do == "roll back" for act in self.scenario.acts) else {}
+        if files.get(STATE):
+            self._old_states.append(files)
 
     def _observer(self, log: RunLog, runner: Runner, clock: LoopClock) -> Callable[[Event], None]:
         def observe(event: Event) -> None:
