@@ -31,6 +31,7 @@ from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.settings import Endpoint
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
+from wanbatch.standing import read_standing
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import new_identity
 
@@ -212,6 +213,9 @@ def test_a_submit_that_fits_no_take_stops_the_run_once_and_is_kept_by_name(
     assert (world.run(batch_of(2)).exit_code, world.submits) == (ExitCode.OK, 2)
     with StateReader.open(world.output) as reader:
         assert [(each.request_id, each.generation_id) for each in reader.strays()] == [(strange, "strange")]
+    standing = read_standing(world.output)
+    assert [(each.take, each.state) for each in standing.problems] == [(strange, "stray")]
+    assert "strange" in standing.problems[0].error
 
 
 def test_a_poll_that_comes_back_after_the_log_has_settled_its_take_changes_nothing(

@@ -380,6 +380,15 @@ def test_under_a_cap_a_take_of_unknown_cost_stops_the_rest() -> None:
     assert (purse.fit(take_of(shot("b"))), purse.uncosted) == (Fit.NO, 1)
 
 
+@pytest.mark.parametrize(("credits_held", "committed"), [(70, 70), (None, 100)], ids=["known", "unknown"])
+def test_a_submit_of_no_take_counts_under_the_cap(credits_held: int | None, committed: int) -> None:
+    purse = Purse(
+        150, {PriceClass("a", "480p", None): Quote(100, "test"), PriceClass("b", "480p", None): Quote(50, "t")}
+    )
+    purse.add_stray(credits_held)
+    assert purse.committed == committed
+
+
 def test_a_hold_over_the_quote_is_a_surprise_once() -> None:
     take = take_of(shot())
     purse = Purse(None, {take.order.price_class: Quote(100, "test")})

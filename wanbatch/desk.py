@@ -102,6 +102,9 @@ class Desk:
             if attempt.generation_id is not None:
                 self.owners[attempt.generation_id] = attempt.take_id
 
+        for stray in self.state.strays():
+            self.purse.add_stray(stray.credits_held)
+
     def plan_again(self, take_id: int) -> None:
         """Queue a take that is planned anew, where this run may send it; else the next one does."""
         is_allowed = self.sendable is None or take_id in self.sendable

@@ -78,6 +78,7 @@ class Discovering:
             self._hold(heir, row, 1, text)
         else:
             desk.state.note_stray(Stray(row.request_id, row.generation_id, row.credits or None, row.at, source))
+            desk.purse.add_stray(row.credits or None)
         desk.stop_submitting(
             ExitCode.DECISION_NEEDED,
             f"{source} shows {name} under our request id {row.request_id}{_cost(row)}, of a take that this state file"

@@ -40,6 +40,10 @@ class Purse:
             self.committed += sign * (committed or 0)
             self.charged += sign * (take.credits_charged or 0)
 
+    def add_stray(self, credits_held: int | None) -> None:
+        """Count a submit that belongs to no take: what it cost, or the highest price known where nobody tells."""
+        self.committed += max(self._prices.values(), default=0) if credits_held is None else credits_held
+
     def price_of(self, take: Take) -> int | None:
         """Return what a take should cost, in credits; None where nothing tells."""
         return self._prices.get(take.order.price_class)

@@ -11,13 +11,14 @@ from wanbatch.clock import system_now
 from wanbatch.lifecycle import IN_FLIGHT_STATES, State, Take
 from wanbatch.lock import holder_of
 from wanbatch.pacing import Rates, eta_s
+from wanbatch.pricing import usd_text
 from wanbatch.state import StateReader
-from wanbatch.tables import Run
+from wanbatch.tables import Run, Stray
 
 
 @dataclass(frozen=True)
 class Problem:
-    """A take that needs the user: what is wrong, and what can be done."""
+    """A take, or a submit of no take, that needs the user: what is wrong, and what can be done."""
 
     take: str
     state: str
@@ -51,7 +52,7 @@ def read_standing(output: Path) -> BatchStanding:
     """Read how the batch of an output folder stands; works while a run goes on."""
     with StateReader.open(output) as reader, reader.snapshot():
         identity, takes, runs = reader.identity(), reader.takes(), reader.runs()
-        omitted = sum(shot.omit for shot in reader.shots())
+        omitted, strays = sum(shot.omit for shot in reader.shots()), reader.strays()
         last_at = reader.last_fact_at()
     counts: dict[str, int] = {}
     for take in takes:
@@ -72,7 +73,7 @@ def read_standing(output: Path) -> BatchStanding:
         cap=last_run.cap_credits if last_run is not None else None,
         uncosted=sum(value is None for value in committed),
         eta_s=_eta_s(takes, last_run, last_at) if holder else None,
-        problems=problems_in(takes),
+        problems=problems_in(takes, strays),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
     )
@@ -95,8 +96,8 @@ def _eta_s(takes: Sequence[Take], run: Run | None, last_at: datetime | None) -> 
     )
 
 
-def problems_in(takes: Sequence[Take]) -> tuple[Problem, ...]:
-    """List the takes that need the user, in the order they were planned."""
+def problems_in(takes: Sequence[Take], strays: Sequence[Stray] = ()) -> tuple[Problem, ...]:
+    """List the takes that need the user, in the order they were planned, and submits that belong to none."""
     found = []
     for take in takes:
         if take.superseded:
@@ -109,6 +110,11 @@ def problems_in(takes: Sequence[Take]) -> tuple[Problem, ...]:
             is_searched = take.state is State.UNKNOWN
             todo = "It is looked up in the provider's log by the next run" if is_searched else _held_todo(take)
             found.append(Problem(take.label, take.state.value, take.error, todo))
+    for stray in strays:
+        cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)
+        made = stray.generation_id or "nothing that is known"
+        error = f"{stray.source} shows it, and no take here: it made {made}, its cost is {cost}"
+        found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
     return tuple(found)
 
 
@@ -121,7 +127,7 @@ def _held_todo(take: Take) -> str:
 def problems_of(output: Path, limit: int) -> list[str]:
     """Return lines on what needs the user, at most so many, the last one saying how many more there are."""
     with StateReader.open(output) as reader:
-        problems = problems_in(reader.takes())
+        problems = problems_in(reader.takes(), reader.strays())
     lines = [str(problem) for problem in problems[:limit]]
     if len(problems) > limit:
         lines.append(f"... and {len(problems) - limit} more: `wanbatch status {output}`")

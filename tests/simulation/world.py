@@ -398,7 +398,7 @@ class World:
 
     def _keep_copy(self) -> None:
         files = self.disk.files() if any(act.do == "roll back" for act in self.scenario.acts) else {}
-        if files.get(STATE):
+        if files.get(STATE) and self._requests:  # before the first submit there is nothing worth a copy
             self._old_states.append(files)
 
     def _observer(self, log: RunLog, runner: Runner, clock: LoopClock) -> Callable[[Event], None]:

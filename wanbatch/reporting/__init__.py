@@ -108,7 +108,7 @@ def summary_facts(
     first_submit = min((take.submitted_at for take in takes if take.submitted_at), default=None)
     last_clip = max((take.verified_at for take in takes if take.verified_at), default=None)
     elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
-    problems = problems_in(takes)
+    problems = problems_in(takes, reader.strays())
     return {
         "batch": identity.batch,
         "output": reader.output.resolve().name,
