@@ -75,11 +75,13 @@ class StateReader:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read inside is of one moment, whatever a run writes meanwhile."""
-        self._db.execute("BEGIN")
+        with _foreign_errors(self.path):
+            self._db.execute("BEGIN")
         try:
             yield
         finally:
-            self._db.execute("COMMIT")
+            with _foreign_errors(self.path):
+                self._db.execute("COMMIT")
 
     def identity(self) -> Identity:
         """Return the identity row. Raises StateInvalid for a file of a newer version or of another program."""
