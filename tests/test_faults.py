@@ -419,3 +419,15 @@ def test_a_second_stop_waits_for_no_answer_longer_than_a_moment(tmp_path: Path) 
     world.observe = None
     assert world.run(batch_of(1)).exit_code is ExitCode.DECISION_NEEDED  # cut off before it arrived: no trace of it
     assert (states(world), world.submits) == (["held"], 0)
+
+
+@pytest.mark.parametrize(
+    ("nth", "told"),
+    [((2,), []), (tuple(range(2, 40)), ["no answer", "the provider answers again"])],
+    ids=["one lost answer", "a minute of them"],
+)
+def test_an_outage_is_told_once_it_lasts(tmp_path: Path, nth: tuple[int, ...], told: list[str]) -> None:
+    world = World(tmp_path / "out", rules=(Rule("poll", "html", nth=nth),))
+    assert world.run(batch_of(2)).exit_code is ExitCode.OK
+    notes = [event.text for event in world.events if "answer" in event.text]
+    assert [text[: len(start)] for text, start in zip(notes, told, strict=True)] == told

@@ -21,6 +21,7 @@ from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
 
 OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line
+OUTAGE_TOLD_S = 10.0  # a single answer that is lost is no news
 OUTAGE_FIRST_S = 30.0  # a provider that was never reached in this run is likelier misspelt than down
 
 
@@ -90,6 +91,7 @@ class Desk:
         self.observer_error: Exception | None = None
         self._unreachable_since: float | None = None
         self._was_reached = False
+        self._is_outage_told = False
 
     # --- what happened
 
@@ -181,18 +183,20 @@ class Desk:
 
     def reached(self) -> None:
         """The provider answered."""
-        if self._unreachable_since is not None and self._was_reached:
+        if self._is_outage_told:
             self.note("the provider answers again")
-        self._unreachable_since, self._was_reached = None, True
+        self._unreachable_since, self._was_reached, self._is_outage_told = None, True, False
 
     def unreachable(self, message: str) -> None:
-        """The provider did not answer. After 30 minutes of that (30 s where it never did) the run stops."""
+        """The provider gave no answer that can be read. After 30 minutes of that (30 s at first) the run stops."""
         now = self.clock.monotonic()
         if self._unreachable_since is None:
             self._unreachable_since = now
-            self.note(f"the provider does not answer ({message}); trying on")
-        limit_s = OUTAGE_LIMIT_S if self._was_reached else OUTAGE_FIRST_S
-        if now - self._unreachable_since >= limit_s:
+        lasted_s = now - self._unreachable_since
+        if not self._is_outage_told and (lasted_s >= OUTAGE_TOLD_S or not self._was_reached):
+            self._is_outage_told = True
+            self.note(f"no answer from the provider that can be read ({message}); trying on")
+        if lasted_s >= (OUTAGE_LIMIT_S if self._was_reached else OUTAGE_FIRST_S):
             self.halt(
                 ExitCode.PROVIDER_UNREACHABLE,
                 f"the provider is out of reach: {message}. Nothing is lost: the same command resumes",
