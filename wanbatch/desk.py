@@ -100,9 +100,7 @@ class Desk:
         for take in self.state.takes():
             self.takes[take.take_id] = take
             self.purse.follow(None, take)
-        for attempt in self.state.attempts():
-            if attempt.generation_id is not None:
-                self.owners[attempt.generation_id] = attempt.take_id
+        self.owners = self.state.owners()
 
         for stray in self.state.strays():
             self.purse.add_stray(stray.credits_held)

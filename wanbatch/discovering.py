@@ -33,15 +33,19 @@ class Discovering:
 
     def note_logged(self) -> None:
         """Hold the takes of submits that run.log tells of and the state file does not know."""
-        known = {each.request_id for each in self._desk.state.attempts()}
-        for row in self._desk.settings.logged:
+        logged = self._desk.settings.logged
+        known = {each.request_id for each in self._known(row.request_id for row in logged)}
+        for row in logged:
             if row.request_id not in known:
                 self._note_unrecorded(row, "run.log")
 
     def note_scan(self, scan: LogScan) -> None:
         """Hold the takes of submits that the provider's log shows and the state file does not know."""
-        for row in unrecorded(scan, self._desk.nonce, self._desk.state.attempts()):
+        for row in unrecorded(scan, self._desk.nonce, self._known(scan.by_request)):
             self._note_unrecorded(row, LOG)
+
+    def _known(self, request_ids: Iterable[str]) -> list[Attempt]:
+        return self._desk.state.attempts_of_requests(request_ids)
 
     def _note_unrecorded(self, row: LogRow, source: str) -> None:
         desk, ids = self._desk, take_and_attempt(row.request_id)
@@ -111,7 +115,8 @@ class Discovering:
     def offer_by_recipe(self, scan: LogScan) -> None:
         """Offer what an earlier state file of this folder may have bought: rows of the same recipe, by name."""
         desk = self._desk
-        taken = {each.request_id for each in desk.state.attempts()} | {each.request_id for each in desk.state.strays()}
+        taken = {each.request_id for each in self._known(scan.by_request)}
+        taken |= {each.request_id for each in desk.state.strays()}
         rows = sorted((row for row in scan.rows if row.is_good and row.generation_id), key=lambda row: row.at)
         for take in self._untried():
             if take.superseded:
@@ -135,8 +140,7 @@ class Discovering:
     def note_late(self, scan: LogScan) -> None:
         """Name what earlier attempts made after all, once their takes had gone on without them."""
         desk = self._desk
-        attempts = desk.state.attempts()
-        for attempt in attempts:
+        for attempt in self._known(scan.by_request):
             take = desk.takes[attempt.take_id]
             is_over = attempt.outcome in MAY_BE_CHARGED and not (
                 attempt.number == take.attempt and is_open(take, attempt)
@@ -145,6 +149,7 @@ class Discovering:
             if not is_over or attempt.generation_id is not None or row is None:
                 continue
             told = replace(attempt, credits_held=row.credits or attempt.credits_held)
+            attempts = desk.state.attempts_of(take.take_id)
             data = self._priced(take, told, attempts) | {"generation_id": row.generation_id}
             desk.record(take.take_id, Fact.FOUND_LATE, data)
             desk.owners[row.generation_id or ""] = take.take_id
@@ -155,7 +160,7 @@ class Discovering:
     def note_doubles(self, scan: LogScan) -> None:
         """Name generations that the log shows under a request id whose attempt has another one."""
         desk = self._desk
-        for attempt in desk.state.attempts():
+        for attempt in self._known(scan.by_request):
             if attempt.generation_id is None:
                 continue
             for row in self._strangers(attempt, scan):

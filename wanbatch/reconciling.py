@@ -113,8 +113,7 @@ class Reconciling:
 
     async def _search(self) -> None:
         desk = self._desk
-        attempts = desk.state.attempts()
-        since = self._since(attempts)
+        since = self._since()
         scan = None if since is None else await desk.provider.scan_log(since)
         if isinstance(scan, NoAnswer):
             self._not_read(scan)
@@ -123,7 +122,7 @@ class Reconciling:
         self._failing_since = None
         if scan is not None:
             desk.reached()
-            self._note_lags(attempts, scan)
+            self._note_lags(scan)
             self._discovering.note_scan(scan)  # some may have begun while the log was read
             if desk.settings.is_begun_anew and self._is_first:
                 self._discovering.offer_by_recipe(scan)
@@ -134,14 +133,14 @@ class Reconciling:
         desk.board.allow_submits()
         self._plan_next()
 
-    def _since(self, attempts: Sequence[Attempt]) -> datetime | None:
+    def _since(self) -> datetime | None:
         """Return from when the log matters: the oldest open question, or, for a resume, what was never read whole."""
         desk = self._desk
         if desk.settings.is_begun_anew and self._is_first:
             return desk.clock.now() - LOG_REACH
         cases = [take.submitted_at for take in desk.takes.values() if take.can_be_searched]
         begun = [each for each in cases if each is not None]
-        begun += [each.started_at for each in attempts if each.credits_at_risk != 0]
+        begun += [each.started_at for each in desk.state.attempts_at_risk()]
         if self._is_first and not desk.state.is_new:
             begun.append(desk.state.log_read_until())
         return min(begun) - CLOCK_MARGIN if begun else None
@@ -191,9 +190,9 @@ class Reconciling:
     def _grace(self) -> timedelta:
         return self._patience() / PATIENCE
 
-    def _note_lags(self, attempts: Sequence[Attempt], scan: LogScan) -> None:
+    def _note_lags(self, scan: LogScan) -> None:
         desk = self._desk
-        last = {each.take_id: each for each in attempts}
+        last = {each.take_id: each for each in desk.state.attempts_of_requests(scan.by_request)}
         for take_id, lag_s in lag_samples(desk.takes.values(), last, scan, self._before).items():
             desk.record(take_id, Fact.LOGGED, {"log_lag_s": round(lag_s, 1)})
 
@@ -201,17 +200,15 @@ class Reconciling:
 
     async def _settle(self, scan: LogScan) -> None:
         desk = self._desk
-        attempts = desk.state.attempts()
-        by_number = {(each.take_id, each.number): each for each in attempts}
+        asked = [take for take in desk.takes.values() if take.can_be_searched or take.credits_at_risk != 0]
+        followed = [(take, attempt) for take in asked if (attempt := self._followed(take)) is not None]
+        attempts = desk.state.attempts() if followed else []
         evidence = self._evidence(scan, (), attempts)
         open_cases: list[tuple[Take, Attempt]] = []
-        for take in list(desk.takes.values()):
-            attempt = by_number.get((take.take_id, take.attempt))
-            if attempt is None or not is_open(take, attempt):
-                continue
+        for take, attempt in followed:
             finding = find(take, attempt, evidence)
             if isinstance(finding, Adopt):
-                self._adopt(take, attempt, attempts, finding)
+                self._adopt(take, attempt, finding)
             elif take.state is State.PLANNED:  # given up, and to be sent again: nothing less than a find stops that
                 continue
             elif isinstance(finding, Contradiction):
@@ -230,6 +227,12 @@ class Reconciling:
         evidence = self._evidence(scan, charges, desk.state.attempts())
         for take, attempt in open_cases:
             self._judge(desk.takes[take.take_id], attempt, evidence)
+
+    def _followed(self, take: Take) -> Attempt | None:
+        """Return the attempt that a take follows, where the log may still tell what became of it."""
+        attempts = self._desk.state.attempts_of(take.take_id)
+        attempt = next((each for each in attempts if each.number == take.attempt), None)
+        return attempt if attempt is not None and is_open(take, attempt) else None
 
     def _evidence(self, scan: LogScan, charges: Sequence[Charge], attempts: Sequence[Attempt]) -> Evidence:
         desk = self._desk
@@ -274,7 +277,7 @@ class Reconciling:
                 },
             )
 
-    def _adopt(self, take: Take, attempt: Attempt, attempts: Sequence[Attempt], found: Adopt) -> None:
+    def _adopt(self, take: Take, attempt: Attempt, found: Adopt) -> None:
         desk = self._desk
         owner = desk.owners.get(found.generation_id, take.take_id)
         if owner != take.take_id:
@@ -282,7 +285,7 @@ class Reconciling:
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
             return
-        others = [each for each in attempts if each.number != attempt.number]
+        others = [each for each in desk.state.attempts_of(take.take_id) if each.number != attempt.number]
         data = {"generation_id": found.generation_id, "by": "log", "credits_at_risk": risk_of(take, others)}
         desk.board.drop_planned(take.take_id)
         desk.record(take.take_id, Fact.ADOPTED, data | ({"credits_held": found.credits} if found.credits else {}))

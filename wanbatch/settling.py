@@ -129,7 +129,7 @@ async def _request_of(desk: Desk, take: Take, generation_id: str) -> str | None:
     if isinstance(scan, NoAnswer):
         return None
     found = next((row.request_id for row in scan.rows if row.generation_id == generation_id), None)
-    other = next((each for each in desk.state.attempts() if each.request_id == found), None)
+    other = next(iter(desk.state.attempts_of_requests([found] if found is not None else [])), None)
     if other is not None and other.take_id != take.take_id:
         raise UsageInvalid(f"generation {generation_id} was made by a submit of {desk.takes[other.take_id].label}")
     return found

@@ -11,7 +11,7 @@ import json
 import os
 import sqlite3
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wanbatch.attempts import (
+    MAY_BE_CHARGED,
     Attempt,
     Outcome,
     advance_attempt,
@@ -34,6 +35,7 @@ from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersed
 from wanbatch.tables import DDL, SCHEMA_VERSION, Identity, Run, Stray, T, columns_of, from_row, row_crc, to_sql
 
 STATE_NAME = "state.sqlite"
+IN_ONE_QUERY = 500
 
 
 class StateReader:
@@ -130,6 +132,29 @@ class StateReader:
     def attempts_of(self, take_id: int) -> list[Attempt]:
         """The attempts of one take, by number."""
         return self._all(Attempt, "WHERE take_id = ? ORDER BY number", take_id)
+
+    def attempts_at_risk(self) -> list[Attempt]:
+        """The attempts that were given up, and that the ledger may still charge."""
+        marks = ", ".join("?" * len(MAY_BE_CHARGED))
+        return self._all(
+            Attempt,
+            f"WHERE outcome IN ({marks}) AND credits_charged IS NULL ORDER BY take_id, number",
+            *(each.value for each in sorted(MAY_BE_CHARGED)),
+        )
+
+    def attempts_of_requests(self, request_ids: Iterable[str]) -> list[Attempt]:
+        """The attempts with these request ids, by take and number."""
+        wanted, found = list(request_ids), []
+        for at in range(0, len(wanted), IN_ONE_QUERY):
+            part = wanted[at : at + IN_ONE_QUERY]
+            found += self._all(Attempt, f"WHERE request_id IN ({', '.join('?' * len(part))})", *part)
+        return sorted(found, key=lambda each: (each.take_id, each.number))
+
+    def owners(self) -> dict[str, int]:
+        """The take of each generation known."""
+        with _foreign_errors(self.path):
+            sql = "SELECT generation_id, take_id FROM attempts WHERE generation_id IS NOT NULL"
+            return dict(self._db.execute(sql).fetchall())
 
     def shot(self, shot_id: str) -> ShotRow:
         """One shot. Raises StateInvalid where there is none of that id."""
