@@ -529,10 +529,19 @@ def test_a_balance_that_cannot_be_read_is_unknown() -> None:
     assert told("/v2/billing", {"message": "no", "statusCode": 403}, lambda api: api.balance(), 403) is None
 
 
-@pytest.mark.parametrize(("status", "trouble"), [(200, None), (401, Trouble.KEY), (403, Trouble.KEY)])
-def test_a_key_is_checked_by_a_free_read(status: int, trouble: Trouble | None) -> None:
-    answer = told("/v2/billing", {"message": "no", "statusCode": status}, lambda api: api.check_key(), status)
-    assert (None if answer is None else answer.trouble) == trouble
+@pytest.mark.parametrize(("status", "trouble"), [(200, Trouble.TRANSIENT), (401, Trouble.KEY), (403, Trouble.KEY)])
+def test_a_key_is_checked_by_a_free_read(status: int, trouble: Trouble) -> None:
+    answer = told("/v2/billing", {"message": "no", "statusCode": status}, lambda api: api.account(), status)
+    assert answer.trouble is trouble
+
+
+@pytest.mark.parametrize(
+    "pagination", [{"has_more": True}, {"has_more": True, "next_cursor": ""}, {"has_more": True, "next_cursor": 5}]
+)
+def test_a_page_that_does_not_say_where_the_next_is_makes_no_ledger(pagination: dict[str, Any]) -> None:
+    since = datetime(2026, 1, 1, tzinfo=UTC)
+    body = {"data": [], "pagination": pagination}
+    assert isinstance(told("/v2/billing/transactions", body, lambda api: api.charges(since)), NoAnswer)
 
 
 PRICED = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
@@ -573,14 +582,14 @@ def test_a_ledger_that_goes_round_in_circles_ends() -> None:
     }  # fmt: skip
     body = {"data": [row], "pagination": {"has_more": True, "next_cursor": "again"}}
     found = told("/v2/billing/transactions", body, lambda api: api.charges(datetime(2026, 1, 1, tzinfo=UTC)))
-    assert [(charge.generation_id, charge.credits) for charge in found] == [("g", 5)]
+    assert isinstance(found, NoAnswer)  # half a ledger would show charges as missing
 
 
 def test_a_ledger_without_end_is_read_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("wanbatch.aimlapi.LEDGER_PAGES", 1)
     body = {"data": [], "pagination": {"has_more": True, "next_cursor": "more"}}
     since = datetime(2026, 1, 1, tzinfo=UTC)
-    assert told("/v2/billing/transactions", body, lambda api: api.charges(since)) == []
+    assert isinstance(told("/v2/billing/transactions", body, lambda api: api.charges(since)), NoAnswer)
 
 
 def test_a_connection_that_fails_once_bytes_have_left_proves_nothing() -> None:

@@ -10,6 +10,7 @@ from random import Random
 
 from wanbatch.clock import Clock, LoopClock, system_now
 from wanbatch.errors import UsageInvalid
+from wanbatch.pricelist import PriceShelf
 from wanbatch.provider import Provider, Secret
 from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, read_endpoint
 from wanbatch.state import StateReader
@@ -93,6 +94,8 @@ class Access:
                 endpoint = read_endpoint(url)
             clock = LoopClock(start, self.speed)
             provider = AimlApi(endpoint, self.key() if self.has_key else None, clock, Random())  # noqa: S311  jitter
+            if not self.is_local:  # a sandbox's list is as old as the sandbox
+                provider.shelf = PriceShelf(endpoint.base_url)
             try:
                 yield provider, clock
             finally:

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from random import Random
 from typing import Any, TypeVar
@@ -21,9 +21,12 @@ import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
 from wanbatch.answers import (
+    CHARGES,
+    REFUNDS,
     REQUEST_ID,
     AnswerInvalid,
     Head,
+    read_balance,
     read_charges,
     read_log_page,
     read_log_row,
@@ -34,9 +37,10 @@ from wanbatch.answers import (
 )
 from wanbatch.batch import Recipe
 from wanbatch.cliphost import ClipHost
-from wanbatch.clock import Clock
+from wanbatch.clock import Clock, system_now
 from wanbatch.models import PriceClass
 from wanbatch.pacing import Bucket, backoff_s
+from wanbatch.pricelist import Listed, PriceShelf, read_etag
 from wanbatch.pricing import Quote, listed_quote
 from wanbatch.provider import (
     Charge,
@@ -66,7 +70,10 @@ LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
 SCAN_TRIES = 3
 SCAN_MARGIN = timedelta(seconds=2)
 
+HTTP_NOT_MODIFIED = 304
+
 A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
+R = TypeVar("R")
 
 
 class AimlApi:
@@ -86,6 +93,7 @@ class AimlApi:
         context = ssl.create_default_context()
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self._key = key
+        self.shelf: PriceShelf | None = None  # keeps price lists; None where they are not worth keeping
         self._server_ahead = timedelta(0)
         self._log_tokens = Bucket(LOGS_PER_MIN / 60, burst=10)
         trust_env = not endpoint.is_loopback
@@ -146,25 +154,34 @@ class AimlApi:
 
     async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
         """Read the ledger's charges for generations since a time; all pages, each charge once."""
+        return await self._ledger(since, CHARGES)
+
+    async def refunds(self, since: datetime) -> Sequence[Charge] | NoAnswer:
+        """Read what the ledger says was paid back since a time, where it names a generation."""
+        return await self._ledger(since, REFUNDS)
+
+    async def _ledger(self, since: datetime, kind: tuple[str, str]) -> Sequence[Charge] | NoAnswer:
         found: dict[tuple[str, int, datetime], Charge] = {}
         seen_cursors: set[str] = set()
         cursor: str | None = None
         for _ in range(LEDGER_PAGES):
-            params = {"from": since.isoformat(), "direction": "CHARGE", "type": "MODEL_USAGE", "limit": "100"}
+            params = {"from": since.isoformat(), "direction": kind[0], "type": kind[1], "limit": "100"}
             answer = await self._read(
                 "/v2/billing/transactions", {**params, **({"cursor": cursor} if cursor else {})}, LEDGER_CAP_BYTES
             )
             if isinstance(answer, NoAnswer):
                 return answer
             try:
-                page, cursor = read_charges(read_object(answer))
+                page, cursor = read_charges(read_object(answer), kind)
             except AnswerInvalid as error:
                 return NoAnswer(Trouble.TRANSIENT, str(error))
             found.update({(each.generation_id, each.credits, each.at): each for each in page})
-            if cursor is None or cursor in seen_cursors:
-                break
+            if cursor is None:
+                return list(found.values())
+            if cursor in seen_cursors:
+                return NoAnswer(Trouble.TRANSIENT, "the pages of the ledger go round in circles")
             seen_cursors.add(cursor)
-        return list(found.values())
+        return NoAnswer(Trouble.TRANSIENT, f"the ledger has more than {LEDGER_PAGES} pages")
 
     async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
         """Read the whole request log of our key since a time; never a part of it.
@@ -239,34 +256,56 @@ class AimlApi:
             return
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
-        """Read the price list; a model that it does not answer for is left out."""
+        """Read the price list; a model that it does not answer for is left out.
+
+        Where there is a shelf, an answer that is unchanged since is not sent again, and a list that the provider gives
+        no answer for now is taken from there, with its age. A live answer always wins, also one without a price.
+        """
         quotes: dict[PriceClass, Quote] = {}
         for model in sorted({each.model for each in classes}):
-            answer = await self._read("/v1/models", {"id": model, "include": "pricing"}, LEDGER_CAP_BYTES)
-            if isinstance(answer, NoAnswer):
-                continue
-            pricing = _pricing_of(answer, model)
-            quotes.update({each: listed_quote(pricing, each) for each in classes if each.model == model})
+            now = system_now()
+            kept = self.shelf.get(model, now) if self.shelf is not None else None
+            answer = await self._retried(self._list_once, model, kept)
+            mine = [each for each in classes if each.model == model]
+            if isinstance(answer, Listed):
+                if self.shelf is not None:
+                    self.shelf.keep(model, answer)
+                quotes.update({each: listed_quote(answer.pricing, each) for each in mine})
+            elif kept is not None:
+                old = [(each, listed_quote(kept.pricing, each)) for each in mine]
+                text = kept.age_text(now)
+                quotes.update({each: replace(quote, source=text, is_live=False) for each, quote in old})
         return {each: quote for each, quote in quotes.items() if quote.credits is not None}
+
+    async def _list_once(self, model: str, kept: Listed | None) -> Listed | NoAnswer:
+        params, headers = {"id": model, "include": "pricing"}, {}
+        if kept is not None and kept.etag:
+            headers["If-None-Match"] = kept.etag
+        answer = await self._get("/v1/models", params, LEDGER_CAP_BYTES, headers)
+        if isinstance(answer, NoAnswer):
+            return answer
+        head, body = answer
+        now = system_now()
+        if head.status == HTTP_NOT_MODIFIED and kept is not None and headers:
+            return replace(kept, at=now)
+        if not head.is_success or body is None:
+            return read_trouble(head, body)
+        return Listed(_pricing_of(body, model), read_etag(head.headers.get("etag")), now)
 
     async def balance(self) -> Decimal | None:
         """Read the balance in USD; None where it cannot be read."""
-        answer = await self._read("/v2/billing", {}, BODY_CAP_BYTES)
-        if isinstance(answer, NoAnswer):
-            return None
-        try:
-            raw = read_object(answer).get("current_balance")
-            amount = Decimal(str(raw)) if isinstance(raw, int | float) and not isinstance(raw, bool) else None
-        except (AnswerInvalid, InvalidOperation):
-            return None
-        return amount if amount is not None and amount.is_finite() else None
+        answer = await self.account()
+        return None if isinstance(answer, NoAnswer) else answer
 
-    async def check_key(self) -> NoAnswer | None:
-        """Make one free read with the key; None where it was answered."""
+    async def account(self) -> Decimal | NoAnswer:
+        """Read the balance in USD, or why it cannot be read. It also shows whether the key is accepted."""
         answer = await self._read("/v2/billing", {}, BODY_CAP_BYTES)
-        return answer if isinstance(answer, NoAnswer) else None
+        return answer if isinstance(answer, NoAnswer) else read_balance(answer)
 
     async def _read(self, path: str, params: Mapping[str, str], cap_bytes: int) -> bytes | NoAnswer:
+        return await self._retried(self._read_once, path, params, cap_bytes)
+
+    async def _retried(self, read: Callable[..., Awaitable[R | NoAnswer]], *arguments: Any) -> R | NoAnswer:
         """GET with retries: transport errors, 5xx and broken bodies three times, with full jitter on our own clock."""
 
         def wait_s(state: RetryCallState) -> float:
@@ -280,8 +319,8 @@ class AimlApi:
             retry_error_callback=lambda state: state.outcome.result() if state.outcome else None,
             reraise=True,
         )
-        answer: bytes | NoAnswer = await retrying(self._read_once, path, params, cap_bytes)
-        return answer if isinstance(answer, bytes) else self._masked(answer)
+        answer: R | NoAnswer = await retrying(read, *arguments)
+        return self._masked(answer) if isinstance(answer, NoAnswer) else answer
 
     def _masked(self, answer: A) -> A:
         """Take the key out of what a server said: some echo the request that they refuse."""
@@ -295,18 +334,29 @@ class AimlApi:
         return replace(answer, **said) if said else answer
 
     async def _read_once(self, path: str, params: Mapping[str, str], cap_bytes: int) -> bytes | NoAnswer:
+        answer = await self._get(path, params, cap_bytes, {})
+        if isinstance(answer, NoAnswer):
+            return answer
+        head, body = answer
+        if not head.is_success:
+            return read_trouble(head, body)
+        return body if body is not None else NoAnswer(Trouble.TRANSIENT, "an answer that was cut short or too long")
+
+    async def _get(
+        self, path: str, params: Mapping[str, str], cap_bytes: int, headers: Mapping[str, str]
+    ) -> tuple[Head, bytes | None] | NoAnswer:
         try:
             async with (
                 asyncio.timeout(READ_DEADLINE_S),
-                self._reads.stream("GET", self._endpoint.base_url + path, params=params) as response,
+                self._reads.stream(
+                    "GET", self._endpoint.base_url + path, params=params, headers=dict(headers)
+                ) as response,
             ):
                 head, body = head_of(response), await capped(response, cap_bytes)
                 self._note_date(head)
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
-        if not head.is_success:
-            return read_trouble(head, body)
-        return body if body is not None else NoAnswer(Trouble.TRANSIENT, "an answer that was cut short or too long")
+        return head, body
 
     # --- clips
 
@@ -315,7 +365,7 @@ class AimlApi:
         return self._masked(await self._clips.fetch(link.reveal(), sink))
 
 
-def _is_worth_retrying(answer: bytes | NoAnswer) -> bool:
+def _is_worth_retrying(answer: object) -> bool:
     # A 429 is not: the runner slows all reads down instead.
     return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and "HTTP 429" not in answer.message
 

@@ -12,6 +12,7 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -263,17 +264,37 @@ def read_trouble(head: Head, body: bytes | None) -> NoAnswer:
     return NoAnswer(trouble, f"HTTP {head.status}, server said: {said}", read_retry_after(head))
 
 
-def read_charges(fields: Mapping[str, Any]) -> tuple[list[Charge], str | None]:
-    """Read one page of the ledger: its charges for generations, and the cursor of the next page, if there is one.
+def read_balance(body: bytes) -> Decimal | NoAnswer:
+    """Read the balance in USD. What is no number, or another currency, is no answer: never 0."""
+    try:
+        fields = read_object(body)
+    except AnswerInvalid as error:
+        return NoAnswer(Trouble.TRANSIENT, str(error))
+    raw = fields.get("current_balance")
+    if isinstance(raw, bool) or not isinstance(raw, int | float) or fields.get("currency", "USD") != "USD":
+        return NoAnswer(Trouble.TRANSIENT, "an answer without a balance in USD")
+    amount = Decimal(str(raw))
+    return amount if amount.is_finite() else NoAnswer(Trouble.TRANSIENT, "a balance without end")
+
+
+CHARGES, REFUNDS = ("CHARGE", "MODEL_USAGE"), ("TOPUP", "REFUND")  # direction and type of ledger entries
+
+
+def read_charges(fields: Mapping[str, Any], kind: tuple[str, str] = CHARGES) -> tuple[list[Charge], str | None]:
+    """Read one page of the ledger: its entries of one kind that name a generation, and the cursor of the next page.
 
     An entry that cannot be read is left out: an unseen charge stays unknown. Raises AnswerInvalid for what is no page.
     """
     rows, pages = fields.get("data"), fields.get("pagination")
     if not isinstance(rows, list) or not isinstance(pages, Mapping):
         raise AnswerInvalid("a ledger page without data or pagination")
-    charges = [charge for charge in map(_charge, rows) if charge is not None]
+    charges = [charge for row in rows if (charge := _charge(row, kind)) is not None]
     cursor = pages.get("next_cursor")
-    return charges, cursor if pages.get("has_more") is True and isinstance(cursor, str) and cursor else None
+    if pages.get("has_more") is not True:
+        return charges, None
+    if not isinstance(cursor, str) or not cursor:
+        raise AnswerInvalid("a ledger page that says more follows, and not where")
+    return charges, cursor
 
 
 @dataclass(frozen=True)
@@ -317,8 +338,8 @@ def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
     )
 
 
-def _charge(row: object) -> Charge | None:
-    if not isinstance(row, Mapping) or row.get("direction") != "CHARGE" or row.get("type") != "MODEL_USAGE":
+def _charge(row: object, kind: tuple[str, str]) -> Charge | None:
+    if not isinstance(row, Mapping) or (row.get("direction"), row.get("type")) != kind:
         return None
     amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
     spent = read_credits(amount.get("credits")) if isinstance(amount, Mapping) else None

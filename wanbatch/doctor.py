@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from random import Random
 
@@ -16,12 +17,14 @@ from wanbatch import __version__
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.disk import free_bytes
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
+from wanbatch.provider import NoAnswer
 from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.state import StateFile
 from wanbatch.tables import new_identity
 
 ROOM_GIB = 1.0
 STRICT_SQLITE = (3, 37, 0)  # STRICT tables
+LOOK_BACK = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,7 @@ async def examine(env_file: Path | None, *, is_offline: bool) -> list[Finding]:
         return [*findings, Finding("bad", str(error))]
     findings.append(_key(settings))
     if settings.key is not None and not is_offline:
-        findings.append(await _account(settings))
+        findings += await _account(settings)
     return findings
 
 
@@ -98,17 +101,37 @@ def _key(settings: Settings) -> Finding:
     return Finding("ok", f"a key from {settings.key_source} (fingerprint {fingerprint(settings.key)})")
 
 
-async def _account(settings: Settings) -> Finding:
+KEY_LIMITS = (
+    (
+        "a key may have a spending limit of its own (for ever, a day, a week or a month, anew at 00:00 UTC) and be kept"
+        " to certain calls: the Keys page of your account sets both, the balance shows neither. A 403 with a balance"
+        " left means that limit"
+    ),
+    "how many submits a minute and at once are allowed is published nowhere: a run learns it from the 429s it gets",
+)
+
+
+async def _account(settings: Settings) -> list[Finding]:
+    """Look at the account: the balance, and whether the key may read what a run accounts with. Sends nothing paid."""
     from wanbatch.aimlapi import AimlApi
 
+    since = system_now() - LOOK_BACK
     provider = AimlApi(settings.endpoint, settings.key, LoopClock(system_now()), Random())  # noqa: S311  jitter
     try:
-        trouble = await provider.check_key()
-        balance = await provider.balance() if trouble is None else None
+        balance = await provider.account()
+        if isinstance(balance, NoAnswer):
+            return [Finding("bad", f"{settings.endpoint.base_url} does not answer for this key: {balance.message}")]
+        found = [Finding("ok", f"{settings.endpoint.base_url} accepts the key; balance {balance:,.2f} USD")]
+        found.append(_readable("the ledger", await provider.charges(since), "what was charged stays unknown"))
+        found.append(_readable("the request log", await provider.scan_log(since), "lost answers stay held"))
     except WanbatchError as error:
-        return Finding("bad", str(error))
+        return [Finding("bad", str(error))]
     finally:
         await provider.aclose()
-    if trouble is not None:
-        return Finding("bad", f"{settings.endpoint.base_url} does not answer for this key: {trouble.message}")
-    return Finding("ok", f"{settings.endpoint.base_url} accepts the key; balance {balance} USD")
+    return [*found, *(Finding("note", text) for text in KEY_LIMITS)]
+
+
+def _readable(what: str, answer: object, otherwise: str) -> Finding:
+    if isinstance(answer, NoAnswer):
+        return Finding("bad", f"the key cannot read {what} ({answer.message}): {otherwise}")
+    return Finding("ok", f"the key may read {what}")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from decimal import ROUND_FLOOR, Decimal, InvalidOperation
+from dataclasses import dataclass, replace
+from decimal import ROUND_FLOOR, Decimal, DecimalException
+from types import MappingProxyType
 from typing import Any
 
 from wanbatch.models import DOCUMENTED_CREDITS, PriceClass
@@ -42,48 +43,112 @@ def read_credits(value: object) -> int | None:
 
 @dataclass(frozen=True)
 class Quote:
-    """What takes of one class are expected to cost: credits each, and where that was read."""
+    """What takes of one class are expected to cost: credits each, and where that was read.
+
+    `others` are prices that other sources name for the same class: they widen the range, not the expectation.
+    `is_live` where a running provider said so just now, `is_proven` where this batch was charged or held that much.
+    """
 
     credits: int | None
     source: str
+    others: tuple[int, ...] = ()
+    is_live: bool = False
+    is_proven: bool = False
+
+    @property
+    def low(self) -> int | None:
+        """The lowest price that any source names; None where there is no price."""
+        return None if self.credits is None else min(self.credits, *self.others, self.credits)
+
+    @property
+    def high(self) -> int | None:
+        """The highest price that any source names; None where there is no price."""
+        return None if self.credits is None else max(self.credits, *self.others, self.credits)
 
 
 UNKNOWN_QUOTE = Quote(None, "unknown")
+THIS_BATCH, EARLIER_BATCHES = "this batch", "earlier batches"
+PRICE_LIST, DOCUMENTATION = "price list", "documentation"
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """The cost of takes that are not paid yet. `credits` sums the known ones; `unpriced` counts the others."""
+    """The cost of takes that are not paid yet. All three figures sum the known ones; `unpriced` counts the others.
+
+    `low`: each take once, at the lowest price that a source names. `credits`, what is expected: once, at the most
+    trustworthy. `worst`: at the highest, and charged as often as it may be tried.
+    """
 
     credits: int
     takes: int
     unpriced: int
+    low: int = 0
+    worst: int = 0
+
+    def __add__(self, other: Estimate) -> Estimate:
+        """Put two together."""
+        return Estimate(
+            self.credits + other.credits,
+            self.takes + other.takes,
+            self.unpriced + other.unpriced,
+            self.low + other.low,
+            self.worst + other.worst,
+        )
 
 
-def estimate(classes: Iterable[PriceClass], quotes: Mapping[PriceClass, Quote]) -> Estimate:
+NOTHING = Estimate(0, 0, 0)
+
+
+def estimate(classes: Iterable[PriceClass], quotes: Mapping[PriceClass, Quote], tries: int = 1) -> Estimate:
     """Sum what takes of these classes will cost. An unknown price is counted, never taken as 0."""
-    total = takes = unpriced = 0
+    total = NOTHING
     for price_class in classes:
-        takes += 1
-        each = quotes.get(price_class, UNKNOWN_QUOTE).credits
-        if each is None:
-            unpriced += 1
+        quote = quotes.get(price_class, UNKNOWN_QUOTE)
+        if quote.credits is None or quote.low is None or quote.high is None:
+            total += Estimate(0, 1, 1)
         else:
-            total += each
-    return Estimate(total, takes, unpriced)
+            total += Estimate(quote.credits, 1, 0, quote.low, quote.high * tries)
+    return total
 
 
-def best_quote(price_class: PriceClass, seen: Mapping[PriceClass, int], listed: Quote | None) -> Quote:
-    """Choose the most trustworthy price: seen in this batch, else the provider's list, else its documentation."""
-    if price_class in seen:
-        return Quote(seen[price_class], "this batch")
-    if listed is not None and listed.credits is not None:
-        return listed
-    if price_class.resolution is not None and price_class.duration_s is not None:
-        documented = DOCUMENTED_CREDITS.get((price_class.model, price_class.resolution, price_class.duration_s))
-        if documented is not None:
-            return Quote(documented, "documentation")
-    return UNKNOWN_QUOTE
+def best_quote(
+    price_class: PriceClass,
+    seen: Mapping[PriceClass, int],
+    listed: Quote | None,
+    earlier: Mapping[PriceClass, int] = MappingProxyType({}),
+    held: Mapping[PriceClass, int] = MappingProxyType({}),
+) -> Quote:
+    """Choose the most trustworthy price, and keep what the other sources say beside it.
+
+    In this order: seen in this batch, the provider's list as it is now, charged in earlier batches, an older copy of
+    the list, the provider's documentation. `held` are the latest holds, which alone prove no price.
+    """
+    stated = listed if listed is not None and listed.credits is not None else None
+    told = [
+        _quote(seen.get(price_class), THIS_BATCH, is_proven=True),
+        stated if stated is not None and stated.is_live else None,
+        _quote(earlier.get(price_class), EARLIER_BATCHES),
+        stated,
+        _quote(documented_credits(price_class), DOCUMENTATION),
+    ]
+    found = [quote for quote in told if quote is not None]
+    if not found:
+        return UNKNOWN_QUOTE
+    # The documentation is the last resort: beside a price of today it says nothing.
+    others = {quote.credits for quote in found if quote.source != DOCUMENTATION} | {held.get(price_class)}
+    rest = sorted(each for each in others if each is not None and each != found[0].credits)
+    return replace(found[0], others=tuple(rest))
+
+
+def _quote(credit_count: int | None, source: str, *, is_proven: bool = False) -> Quote | None:
+    return None if credit_count is None else Quote(credit_count, source, is_proven=is_proven)
+
+
+def documented_credits(price_class: PriceClass) -> int | None:
+    """Return the price in the documentation's own sample answers, where there is one of this class."""
+    if price_class.resolution is None or price_class.duration_s is None:
+        return None
+    return DOCUMENTED_CREDITS.get((price_class.model, price_class.resolution, price_class.duration_s))
 
 
 _PER_CLIP = frozenset({"video", "generation", "request", "clip", "item", "call", "unit"})
@@ -109,12 +174,12 @@ def listed_quote(pricing: object, price_class: PriceClass) -> Quote:
     fitting = [row for row in rows if isinstance(row, Mapping) and _fits(row, price_class, pricing)]
     if len(fitting) != 1:
         return UNKNOWN_QUOTE
-    return Quote(_credits_of_row(fitting[0], price_class), "price list")
+    return Quote(_credits_of_row(fitting[0], price_class), PRICE_LIST, is_live=True)
 
 
 def _fits(row: Mapping[str, Any], price_class: PriceClass, pricing: Mapping[str, Any]) -> bool:
     dimensions = pricing.get("dimensions") if pricing.get("kind") == "variants" else []
-    if not isinstance(dimensions, list):
+    if not isinstance(dimensions, list) or not all(isinstance(name, str) for name in dimensions):
         return False
     ours = {"resolution": price_class.resolution, "duration": price_class.duration_s}
     nested = next((row[key] for key in ("dimensions", "parameters", "when") if isinstance(row.get(key), Mapping)), row)
@@ -130,14 +195,13 @@ def _credits_of_row(row: Mapping[str, Any], price_class: PriceClass) -> int | No
         return None
     try:
         price = Decimal(str(raw)) * CREDITS_PER_USD
-    except InvalidOperation:
-        return None
-    if per in _PER_SECOND:
-        if price_class.duration_s is None:
+        if per in _PER_SECOND:
+            if price_class.duration_s is None:
+                return None
+            price *= price_class.duration_s
+        elif per not in _PER_CLIP:
             return None
-        price *= price_class.duration_s
-    elif per not in _PER_CLIP:
+        is_whole = price.is_finite() and 0 < price <= CREDITS_MAX and price == price.to_integral_value()
+    except (DecimalException, ValueError):  # no number, or one past all bounds
         return None
-    if not price.is_finite() or price <= 0 or price > CREDITS_MAX or price != price.to_integral_value():
-        return None
-    return int(price)
+    return int(price) if is_whole else None

@@ -237,6 +237,10 @@ class Provider(Protocol):
         """Read the ledger's charges since a time."""
         ...
 
+    async def refunds(self, since: datetime) -> Sequence[Charge] | NoAnswer:
+        """Read what the ledger says was paid back since a time, by the generation that it names."""
+        ...
+
     async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
         """Read the whole request log of our key since a time (at most 91 days); never a part of it."""
         ...
@@ -247,4 +251,8 @@ class Provider(Protocol):
 
     async def balance(self) -> Decimal | None:
         """Read the balance in USD; None where it cannot be read."""
+        ...
+
+    async def account(self) -> Decimal | NoAnswer:
+        """Read the balance in USD, or why it cannot be read."""
         ...

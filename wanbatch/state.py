@@ -32,7 +32,19 @@ from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, Fact, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede
-from wanbatch.tables import DDL, SCHEMA_VERSION, Identity, Run, Stray, T, columns_of, from_row, row_crc, to_sql
+from wanbatch.tables import (
+    DDL,
+    SCHEMA_VERSION,
+    Identity,
+    QuotedPrice,
+    Run,
+    Stray,
+    T,
+    columns_of,
+    from_row,
+    row_crc,
+    to_sql,
+)
 
 STATE_NAME = "state.sqlite"
 IN_ONE_QUERY = 500
@@ -109,7 +121,14 @@ class StateReader:
 
     def _all(self, record: type[T], clause: str, *arguments: object) -> list[T]:
         names = ", ".join(name for name, _ in columns_of(record))
-        table = {Take: "takes", Attempt: "attempts", ShotRow: "shots", Run: "runs", Stray: "strays"}[record]
+        table = {
+            Take: "takes",
+            Attempt: "attempts",
+            ShotRow: "shots",
+            Run: "runs",
+            Stray: "strays",
+            QuotedPrice: "quotes",
+        }[record]
         with _foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names} FROM {table} {clause}", arguments).fetchall()  # noqa: S608
             return [from_row(record, row) for row in rows]
@@ -177,6 +196,10 @@ class StateReader:
         """All runs, oldest first."""
         return self._all(Run, "ORDER BY run_id")
 
+    def quotes(self) -> list[QuotedPrice]:
+        """The prices that each run went by, oldest first."""
+        return self._all(QuotedPrice, "ORDER BY run_id, price_class")
+
     def strays(self) -> list[Stray]:
         """Submits of this batch that belong to no take of it, oldest first."""
         return self._all(Stray, "ORDER BY at, request_id")
@@ -187,11 +210,16 @@ class StateReader:
             row = self._db.execute("SELECT at FROM marks WHERE name = 'log_read_until'").fetchone()
             return datetime.fromisoformat(row[0] if row else self.identity().created_at)
 
-    def entries(self) -> Iterator[tuple[int, Entry]]:
-        """Yield take id and entry of every fact in the order recorded. Raises StateInvalid for a damaged row."""
+    def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
+        """Yield take id and entry of every fact (or those of one kind) in the order recorded.
+
+        Raises StateInvalid for a damaged row.
+        """
+        kind = only.value if only is not None else None
         with _foreign_errors(self.path):
             for seq, take_id, fact, at, data, crc in self._db.execute(
-                "SELECT seq, take_id, fact, at, data, crc FROM facts ORDER BY seq"
+                "SELECT seq, take_id, fact, at, data, crc FROM facts WHERE ? IS NULL OR fact = ? ORDER BY seq",
+                (kind, kind),
             ):
                 if row_crc(take_id, fact, at, data) != crc:
                     raise StateInvalid(f"{self.path}: fact {seq} does not match its checksum; the file is damaged")
@@ -374,7 +402,7 @@ class StateFile(StateReader):
     def _store(self, table: str, record: Any) -> None:
         columns = [name for name, _ in columns_of(type(record))]
         key = {"takes": "(take_id)", "attempts": "(take_id, number)", "shots": "(shot_id)", "runs": "(run_id)"}.get(
-            table, "(request_id)"
+            table, "(run_id, price_class)" if table == "quotes" else "(request_id)"
         )
         updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
         self._db.execute(
@@ -421,10 +449,12 @@ class StateFile(StateReader):
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (to_sql(until),))
 
-    def store_run(self, run: Run) -> None:
-        """Insert or update the row of a run."""
+    def store_run(self, run: Run, quotes: Sequence[QuotedPrice] = ()) -> None:
+        """Insert or update the row of a run, with the prices that it goes by."""
         with self._transaction():
             self._store("runs", run)
+            for quote in quotes:
+                self._store("quotes", quote)
 
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:

@@ -13,7 +13,9 @@ from typing import Any, TypeVar
 
 from wanbatch.attempts import Attempt, Outcome
 from wanbatch.lifecycle import State, Take
+from wanbatch.models import PriceClass
 from wanbatch.planning import ShotRow
+from wanbatch.pricing import Quote
 
 SCHEMA_VERSION = 1
 T = TypeVar("T")
@@ -38,7 +40,11 @@ def _ddl(table: str, record: type[Any], *constraints: str) -> str:
 
 @dataclass(frozen=True)
 class Run:
-    """One invocation that could write: when, how fast the provider's time ran, and how it ended."""
+    """One invocation that could write: when, how fast the provider's time ran, and how it ended.
+
+    The estimate is of what it was about to send; `scene_caps` is JSON, credits by scene; `is_cap_given` where a flag
+    gave the cap, which then holds until another does.
+    """
 
     run_id: int
     started_at: datetime
@@ -50,6 +56,32 @@ class Run:
     unpriced: int
     cap_credits: int | None
     message: str
+    is_cap_given: bool = False
+    scene_caps: str = "{}"
+    estimate_low: int | None = None
+    estimate_worst: int | None = None
+
+    @property
+    def caps_by_scene(self) -> dict[str, int]:
+        """The caps of single scenes, in credits."""
+        caps: dict[str, int] = json.loads(self.scene_caps)
+        return caps
+
+
+@dataclass(frozen=True)
+class QuotedPrice:
+    """The price of a class that a run went by, and where it was read. Credits are of one take, None where unknown."""
+
+    run_id: int
+    price_class: str
+    model: str
+    resolution: str | None
+    duration_s: int | None
+    credits: int | None
+    low: int | None
+    high: int | None
+    source: str
+    at: datetime
 
 
 @dataclass(frozen=True)
@@ -77,12 +109,29 @@ class Identity:
     schema_version: int = SCHEMA_VERSION
 
 
+def quoted(run: Run, price_class: PriceClass, quote: Quote) -> QuotedPrice:
+    """Make the row of a price that a run goes by."""
+    return QuotedPrice(
+        run_id=run.run_id,
+        price_class=str(price_class),
+        model=price_class.model,
+        resolution=price_class.resolution,
+        duration_s=price_class.duration_s,
+        credits=quote.credits,
+        low=quote.low,
+        high=quote.high,
+        source=quote.source,
+        at=run.started_at,
+    )
+
+
 DDL = (
     "CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     _ddl("shots", ShotRow, "PRIMARY KEY (shot_id)"),
     _ddl("takes", Take, "PRIMARY KEY (take_id)", "UNIQUE (shot_id, number)", "UNIQUE (generation_id)"),
     _ddl("attempts", Attempt, "PRIMARY KEY (take_id, number)", "UNIQUE (request_id)"),
     _ddl("runs", Run, "PRIMARY KEY (run_id)"),
+    _ddl("quotes", QuotedPrice, "PRIMARY KEY (run_id, price_class)"),
     _ddl("strays", Stray, "PRIMARY KEY (request_id)"),
     "CREATE TABLE marks (name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT",
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,

@@ -1,0 +1,81 @@
+"""What this project's own batches paid so far: the newest price of each class, by what answers and ledger said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path
+
+from wanbatch.errors import WanbatchError
+from wanbatch.lifecycle import Take
+from wanbatch.models import PriceClass
+from wanbatch.state import STATE_NAME, StateReader
+from wanbatch.tables import QuotedPrice
+
+BATCHES_READ = 20  # the newest tell the price of today; reading hundreds would slow every plan
+
+
+def seen_prices(takes: Iterable[Take]) -> dict[PriceClass, int]:
+    """Return what the newest answer or charge of each class said; a hold never speaks for less than was expected."""
+    seen: dict[PriceClass, int] = {}
+    for take in sorted(takes, key=_sent_at):
+        price = _price_seen(take)
+        if price is not None:
+            seen[take.order.price_class] = price
+    return seen
+
+
+def held_prices(takes: Iterable[Take]) -> dict[PriceClass, int]:
+    """Return what the newest answer of each class held, whatever was expected."""
+    return {take.order.price_class: take.credits_held for take in sorted(takes, key=_sent_at) if take.credits_held}
+
+
+def prices_now(takes: Iterable[Take], quotes: Iterable[QuotedPrice]) -> dict[PriceClass, int]:
+    """Return what a take of each class costs now: as this batch saw, else as its newest run was quoted."""
+    quoted = {
+        PriceClass(each.model, each.resolution, each.duration_s): each.credits
+        for each in quotes
+        if each.credits is not None
+    }
+    return {**quoted, **seen_prices(takes)}
+
+
+def charged_price(take: Take) -> int | None:
+    """Return what the ledger charged for the one generation of a take; None where it did not tell of one alone.
+
+    A charge of 0 names no price: no generation is free.
+    """
+    return (take.credits_charged or None) if take.is_charge_seen and take.tries <= 1 else None
+
+
+def _price_seen(take: Take) -> int | None:
+    if take.is_charge_seen and take.tries <= 1:
+        return charged_price(take)
+    if take.credits_held is None:
+        return None
+    return max(take.credits_held, take.credits_estimated or 0)
+
+
+def _sent_at(take: Take) -> float:
+    return take.submitted_at.timestamp() if take.submitted_at is not None else 0.0
+
+
+def earlier_prices(output: Path, base_url: str) -> dict[PriceClass, int]:
+    """Return the newest charge of each class in the other output folders beside this one, of the same provider.
+
+    A folder that cannot be read tells nothing.
+    """
+    takes: list[Take] = []
+    for path in _newest(output):
+        with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
+            if reader.identity().base_url == base_url:
+                takes += [take for take in reader.takes() if charged_price(take) is not None]
+    return seen_prices(takes)
+
+
+def _newest(output: Path) -> list[Path]:
+    home = output.resolve()
+    with suppress(OSError):
+        found = [path for path in home.parent.glob(f"*/{STATE_NAME}") if path.parent != home and path.is_file()]
+        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[:BATCHES_READ]
+    return []

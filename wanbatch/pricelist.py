@@ -1,0 +1,84 @@
+"""The shelf of price lists: what the provider's list said last, kept for this user, so that its age can be told.
+
+It lies in the user's cache folder and not in an output folder: a list belongs to the provider and not to a batch, a
+plan writes nothing into an output folder, and losing it costs one request. It only ever saves an answer that the
+provider confirms as unchanged (304), or stands in, with its age, where the provider does not answer at all.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from wanbatch.disk import replace_text
+
+SHELF_NAME = "prices.json"
+KEPT_FOR = timedelta(days=30)  # an older list says nothing about the price of today
+_ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
+_UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+@dataclass(frozen=True)
+class Listed:
+    """The `pricing` object of one model as the provider last said or confirmed it, and when that was (UTC)."""
+
+    pricing: Any
+    etag: str
+    at: datetime
+
+    def age_text(self, now: datetime) -> str:
+        """Return `list of 3 h ago`."""
+        seconds = max(0, int((now - self.at).total_seconds()))
+        for unit_s, name in _UNITS:
+            if seconds >= unit_s:
+                return f"list of {seconds // unit_s} {name} ago"
+        return "list of just now"
+
+
+def read_etag(text: str | None) -> str:
+    """Return an ETag that may be sent back; empty where there is none, or none that is one."""
+    return text if text is not None and _ETAG.fullmatch(text) else ""
+
+
+class PriceShelf:
+    """Price lists by model, of one provider. What cannot be read or written is as if it were not there."""
+
+    def __init__(self, provider: str, path: Path | None = None) -> None:
+        self._provider = provider
+        self._path = path if path is not None else user_cache_path("wanbatch") / SHELF_NAME
+
+    def get(self, model: str, now: datetime) -> Listed | None:
+        """Return the list that is kept for a model; None where there is none, or one from too long ago."""
+        row: Any = self._rows().get(model)
+        try:
+            kept = Listed(row["pricing"], read_etag(row["etag"]), datetime.fromisoformat(row["at"]))
+            is_good = kept.at.tzinfo is not None and kept.at <= now + timedelta(days=1) and now - kept.at <= KEPT_FOR
+        except (TypeError, KeyError, ValueError, OverflowError):
+            return None
+        return kept if is_good else None
+
+    def keep(self, model: str, listed: Listed) -> None:
+        """Keep a list, as said or confirmed just now."""
+        row = {"pricing": listed.pricing, "etag": listed.etag, "at": listed.at.astimezone(UTC).isoformat()}
+        every = self._every()
+        every[self._provider] = {**self._rows(), model: row}
+        with suppress(OSError, ValueError):
+            replace_text(self._path, json.dumps(every, ensure_ascii=False) + "\n")
+
+    def _rows(self) -> dict[str, Any]:
+        rows = self._every().get(self._provider)
+        return rows if isinstance(rows, dict) else {}
+
+    def _every(self) -> dict[str, Any]:
+        try:
+            every = json.loads(self._path.read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return every if isinstance(every, dict) else {}
