@@ -46,7 +46,7 @@ from wanbatch.pricing import (
     usd,
     usd_text,
 )
-from wanbatch.purse import Fit, Purse
+from wanbatch.purse import Fit, Purse, Surprise
 from wanbatch.runner import is_finished
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
@@ -369,7 +369,7 @@ def test_an_estimate_counts_what_it_cannot_price() -> None:
 )
 def test_the_cap_decides_before_each_submit(cap: int | None, price: int | None, spent: int, fit: Fit) -> None:
     order_class = take_of(shot()).order.price_class
-    purse = Purse(cap, {order_class: Quote(price, "test")})
+    purse = Purse(cap, {order_class: Quote(price, "test", is_proven=True)})
     purse.follow(None, take_of(shot(), state=State.VERIFIED, credits_charged=spent, is_charge_seen=True))
     assert purse.fit(take_of(shot("b"))) is fit
 
@@ -392,7 +392,7 @@ def test_a_submit_of_no_take_counts_under_the_cap(credits_held: int | None, comm
 def test_a_hold_over_the_quote_is_a_surprise_once() -> None:
     take = take_of(shot())
     purse = Purse(None, {take.order.price_class: Quote(100, "test")})
-    assert [purse.learn(take, 110), purse.learn(take, 122), purse.learn(take, 122)] == [False, True, False]
+    assert [purse.learn(take, 110), purse.learn(take, 122), purse.learn(take, 122)] == [None, Surprise.DEARER, None]
 
 
 def test_a_hold_below_the_quote_lowers_nothing() -> None:

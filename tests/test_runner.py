@@ -465,7 +465,7 @@ def test_a_price_far_over_the_quote_stops_new_submits(tmp_path: Path) -> None:
     rules = (Rule("submit", "dearer", nth=(2,)),)
     world = World(tmp_path / "out", rules=rules, settings=RunSettings(quotes=quotes))
     end = world.run(batch_of(6))
-    assert (end.exit_code, world.submits) == (ExitCode.DECISION_NEEDED, 2)
+    assert (end.exit_code, world.submits) == (ExitCode.BUDGET_REACHED, 2)
 
 
 def test_a_lost_answer_that_says_when_to_come_back_is_heeded(tmp_path: Path) -> None:

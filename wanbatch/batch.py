@@ -117,12 +117,13 @@ class Limits:
 
 @dataclass(frozen=True)
 class Batch:
-    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits)."""
+    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name)."""
 
     name: str
     shots: tuple[Shot, ...]
     limits: Limits = Limits()
     max_credits: int | None = None
+    scene_caps: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
 
     def wanted(self) -> Iterator[tuple[Shot, int, Recipe]]:

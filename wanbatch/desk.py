@@ -38,8 +38,9 @@ class Event:
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is held to. Rates are per minute, the cap is in credits.
+    """What a run is held to. Rates are per minute, caps are in credits, those of scenes by their names.
 
+    `is_agreed` is the user's standing word: a new price is accepted where a cap still holds, and nobody is asked.
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
     the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
     `trusts_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
@@ -48,6 +49,8 @@ class RunSettings:
 
     rates: Rates = field(default_factory=Rates)
     cap_credits: int | None = None
+    scene_caps: Mapping[str, int] = field(default_factory=dict)
+    is_agreed: bool = False
     quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
     key_fingerprint: str = ""
     on_unknown: OnUnknown = OnUnknown.RECONCILE
@@ -78,7 +81,9 @@ class Desk:
         self.rng = rng
         self.board = Board(settings.rates)
         self.durations = Durations()
-        self.purse = Purse(settings.cap_credits, settings.quotes)
+        scenes = {row.shot_id: row.scene for row in state.shots()} if settings.scene_caps else {}
+        self.purse = Purse(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
+        self.has_new_price = False  # an answer held another price than was expected, and the user is to be asked
         self.nonce = state.identity().nonce
         self.takes: dict[int, Take] = {}
         self.owners: dict[str, int] = {}

@@ -235,6 +235,12 @@ class Take:
         return (self.credits_charged or 0) + self.credits_at_risk + open_credits
 
     @property
+    def may_be_charged_more(self) -> bool:
+        """Say whether the ledger may still show a charge of it."""
+        is_free = self.state in (State.PLANNED, State.FAILED)  # not sent, or proven to cost nothing
+        return (not is_free and not self.is_charge_seen) or self.credits_at_risk != 0
+
+    @property
     def credits_open(self) -> int | None:
         """What the last attempt may still be charged: the larger of hold and estimate; None where neither is known."""
         if self.is_charge_seen:

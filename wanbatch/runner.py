@@ -42,10 +42,16 @@ class Standing:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended: the exit code, and what the user should read."""
+    """How a run ended: the exit code, and what the user should read.
+
+    `was_stopped` where something kept it from sending more, `has_new_price` where only a price did that turned out to
+    be another.
+    """
 
     exit_code: ExitCode
     messages: tuple[str, ...]
+    has_new_price: bool = False
+    was_stopped: bool = False
 
 
 class Runner:
@@ -287,7 +293,12 @@ class Runner:
         if self._is_deadline_reached and any(map(self._is_due, takes)):
             desk.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         codes = [code for code, _ in desk.troubles]
-        return RunEnd(most_urgent([*codes, end_code(takes)]), tuple(message for _, message in desk.troubles))
+        return RunEnd(
+            most_urgent([*codes, end_code(takes)]),
+            tuple(message for _, message in desk.troubles),
+            has_new_price=desk.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
+            was_stopped=not desk.board.is_submitting,
+        )
 
 
 def end_code(takes: Iterable[Take]) -> ExitCode:

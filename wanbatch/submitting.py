@@ -24,7 +24,7 @@ from wanbatch.provider import (
     TurnedAway,
     Unknown,
 )
-from wanbatch.purse import Fit
+from wanbatch.purse import Fit, Surprise
 
 UNKNOWN_ROW_LIMIT = 3  # so many lost answers in a row, and no more money goes after them
 
@@ -45,18 +45,22 @@ class Submitting:
         self._lost_in_a_row = 0
         self._not_sent_in_a_row = 0
         self._was_echo_missed = False
+        self._paused_scenes: set[str] = set()
 
     def begin(self, take_id: int) -> bool:
         """Record the intent of a POST, durably, before any byte of it leaves; False where the budget forbids it."""
         desk, take = self._desk, self._desk.takes[take_id]
         board, fit = desk.board, desk.purse.fit(self._desk.takes[take_id])
-        if board.posts and (fit is Fit.ALONE or (fit is Fit.NO and desk.purse.uncosted)):
+        if board.posts and (fit is Fit.ALONE or (fit is not Fit.YES and desk.purse.may_learn(take))):
             board.add_planned(take_id, first=True)
             board.hold_submits_for_answer()  # what is out may tell its price
             return False
         if fit is Fit.NO:
             board.add_planned(take_id, first=True)
             desk.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take))
+            return False
+        if fit is Fit.SCENE:
+            self._pause_scene(take)
             return False
         assert take.state is State.PLANNED, "one open attempt a take, at most"
         attempt = take.attempts + 1  # a new id for every POST: one that ever left this process is never used again
@@ -81,6 +85,22 @@ class Submitting:
         return (
             f"the budget of {usd_text(purse.cap_credits)} is reached: {left}, the next take ({take.label}) costs"
             f" {usd_text(purse.price_of(take))}. Raise the cap and run the same command again"
+        )
+
+    def _pause_scene(self, take: Take) -> None:
+        """Leave a take of a scene whose own cap is reached to a later run; the others go on."""
+        desk, pocket, scene = self._desk, self._desk.purse.pocket_of(take), self._desk.purse.scene_of(take)
+        assert pocket is not None
+        if scene in self._paused_scenes:
+            return
+        self._paused_scenes.add(scene)
+        spent = f"{usd_text(pocket.committed)} is committed"
+        left = "some of its takes have an unknown cost" if pocket.uncosted else spent
+        desk.trouble(
+            ExitCode.BUDGET_REACHED,
+            f"the budget of scene {scene}, {usd_text(pocket.cap_credits)}, is reached: {left}, the next take"
+            f" ({take.label}) costs {usd_text(desk.purse.price_of(take))}. Other scenes go on; raise it and run the"
+            " same command again",
         )
 
     async def send(self, take_id: int) -> None:
@@ -170,12 +190,18 @@ class Submitting:
             return
         desk.record(take_id, Fact.PRICED, {"is_echoed": answer.is_echoed, "credits_held": answer.credits_held})
         expected = desk.purse.price_of(take)
-        if desk.purse.learn(take, answer.credits_held):
-            desk.stop_submitting(
-                ExitCode.DECISION_NEEDED,
-                f"{take.label} holds {usd_text(answer.credits_held)} where {usd_text(expected)} was expected."
-                " Nothing more is sent; run the same command again to accept the new price",
-            )
+        surprise = desk.purse.learn(take, answer.credits_held)
+        if surprise is None:
+            return
+        text = f"{take.label} holds {usd_text(answer.credits_held)} where {usd_text(expected)} was expected"
+        if desk.settings.is_agreed and (surprise is Surprise.CHEAPER or desk.purse.cap_credits is not None):
+            desk.note(f"{text}; it goes on{' within the cap' if desk.purse.cap_credits is not None else ''}")
+            return
+        desk.has_new_price = True
+        todo = "run the same command again to accept the new price"
+        if desk.settings.is_agreed:
+            todo = "give a cap that covers it (--max-usd), or " + todo
+        desk.stop_submitting(ExitCode.BUDGET_REACHED, f"{text}. Nothing more is sent: {todo}")
 
     def _refused(self, take_id: int, answer: Refused) -> None:
         desk, label = self._desk, self._desk.takes[take_id].label
@@ -184,7 +210,8 @@ class Submitting:
         if answer.kind in (RefusalKind.KEY, RefusalKind.CREDITS):
             desk.record(take_id, Fact.TURNED_AWAY, data)
             desk.board.add_planned(take_id, first=True)
-            todo = "check the key" if answer.kind is RefusalKind.KEY else "top up"
+            is_key = answer.kind is RefusalKind.KEY
+            todo = "check the key" if is_key else "top up, or raise the key's own limit (`wanbatch doctor` explains it)"
             desk.stop_submitting(
                 ExitCode.ACCOUNT_STOPPED, f"the account refuses new work ({error}); {todo}, then run the same command"
             )

@@ -124,6 +124,15 @@ def test_limits_and_budget_are_read(tmp_path: Path) -> None:
     assert (batch.limits, batch.max_credits) == (Limits(600, 5, 30, None, None), 3_150_000)
 
 
+def test_a_budget_may_have_caps_for_scenes(tmp_path: Path) -> None:
+    text = "version: 1\nbudget: {max_usd: 3, scenes: {007: {max_usd: 1.575}, sc2: {max_credits: 0}}}\n"
+    shots = "shots:\n  - {id: a, prompt: x, scene: 007}\n  - {id: b, prompt: x, scene: sc2, omit: true}\n"
+    batch = load(tmp_path, "x.yaml", text + shots)
+    assert (batch.max_credits, batch.scene_caps) == (6_000_000, {"007": 3_150_000, "sc2": 0})
+    alone = load(tmp_path, "y.yaml", text.replace("max_usd: 3, ", "") + shots)
+    assert (alone.max_credits, dict(alone.scene_caps)) == (None, {"007": 3_150_000, "sc2": 0})
+
+
 def test_a_prompt_is_trimmed_and_otherwise_sent_as_written(tmp_path: Path) -> None:
     batch = load(tmp_path, "x.json", json.dumps({"version": 1, "shots": [{"id": "a", "prompt": "  é\t“x”\n 雪 🐉 "}]}))
     assert batch.shots[0].prompt == "é\t“x”\n 雪 🐉"

@@ -55,6 +55,8 @@ class Checker:
         if defaults is not None:
             self._names(defaults, is_shot=False)
         shots = self._all_shots(root, defaults)
+        if _scene_caps(root.items.get("budget")):
+            self._scenes_of_budget(root, {shot.scene for shot in shots})
         if self._problems.found:
             return None
         return Batch(shots=shots, source=self._source, **head)
@@ -78,8 +80,21 @@ class Checker:
             self._tell(error, root, "")
         if not self._problems.found:
             head["limits"] = self._limits(plain.get("limits") or {}, root)
-            head["max_credits"] = _cap(root)
+            budget = root.items.get("budget")
+            head["max_credits"] = _cap(budget)
+            caps = {scene: _cap(node) for scene, node in _scene_caps(budget).items()}
+            head["scene_caps"] = {scene: cap for scene, cap in caps.items() if cap is not None}
         return head
+
+    def _scenes_of_budget(self, root: Table, scenes: set[str]) -> None:
+        """Refuse a cap on a scene that no shot has: it would hold nothing back."""
+        budget = _follow(root, ["budget", "scenes"])
+        names = budget.keys if isinstance(budget, Table) and not self._problems.found else {}
+        known = sorted(scenes - {""})
+        for name, at in names.items():
+            if name not in known:
+                hint = meant(name, known) or (f"; there are {', '.join(known)}" if known else "; there are none")
+                self._problems.add(at, f"budget.scenes names {shown(name)}, which is no scene of a shot{hint}")
 
     def _limits(self, given: Mapping[str, Any], root: Table) -> Limits:
         rates: dict[str, float | None] = dict.fromkeys(("submit_rate", "poll_rate"))
@@ -269,9 +284,8 @@ class Checker:
         node = _follow(table, path)
         at = at or node.at
         name = ".".join(str(part) for part in path if not isinstance(part, int)) or "this"
-        if error.validator == "maxProperties":
-            if {"max_credits", "max_usd"} <= set(_sequence(error.instance)):
-                self._problems.add(at, f"{name} says max_credits and max_usd; give one of them")
+        if error.validator in ("maxProperties", "not"):
+            self._problems.add(at, f"{name} says max_credits and max_usd; give one of them")
         elif error.validator == "minProperties":
             self._problems.add(at, f"{name} is empty; write max_usd or max_credits")
         else:
@@ -366,13 +380,17 @@ def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else (type(value), str(value))
 
 
-def _cap(root: Table) -> int | None:
-    budget = root.items.get("budget")
-    for name, node in budget.items.items() if isinstance(budget, Table) else ():
+def _cap(caps: Node | None) -> int | None:
+    for name, node in caps.items.items() if isinstance(caps, Table) else ():
         if isinstance(node, Scalar):
             # The text, not the float that was made of it: money is exact.
             return credits_of_usd(Decimal(node.text)) if name == "max_usd" else int(node.value)
     return None
+
+
+def _scene_caps(budget: Node | None) -> Mapping[str, Node]:
+    scenes = budget.items.get("scenes") if isinstance(budget, Table) else None
+    return scenes.items if isinstance(scenes, Table) else {}
 
 
 def safe_name(stem: str) -> str:
