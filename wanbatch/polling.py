@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from wanbatch.attempts import Attempt, Outcome, risk_of
+from wanbatch.attempts import Outcome, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
+from wanbatch.ledger import News, may_have_made, news
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import POLL_EVERY_S, POLL_QUANTILE, backoff_s, next_poll_s
-from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
+from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
 MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywhere
@@ -166,31 +168,37 @@ class Polling:
     # --- the ledger
 
     async def match_ledger(self) -> bool:
-        """Record what the ledger shows by now for every generation of this batch; False where it cannot be read.
+        """Record what the ledger shows by now for every generation of this batch; False where it cannot be read."""
+        return await self.read_ledger() is not None
+
+    async def read_ledger(self) -> Sequence[Charge] | None:
+        """Read the ledger, record what is new for this batch, and return its charges; None where it cannot be read.
 
         A charge may come late, for an attempt that was given up long ago, or twice; each is recorded once.
         """
         desk = self._desk
-        begun = [each.started_at for each in desk.state.attempts() if each.generation_id is not None]
+        attempts = desk.state.attempts()
+        begun = [each.started_at for each in attempts if each.generation_id is not None or may_have_made(each)]
+        begun += [each.at for each in desk.state.strays()]
         if not begun:
-            return True
+            return ()
         charges = await desk.provider.charges(min(begun) - LEDGER_MARGIN)
         if isinstance(charges, NoAnswer):
             desk.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
-            return False
-        sums: dict[str, int] = {}
-        for charge in charges:
-            sums[charge.generation_id] = sums.get(charge.generation_id, 0) + charge.credits
+            return None
         # Read anew: another look may have recorded the same charges while this one waited.
-        for attempt in [each for each in desk.state.attempts() if each.generation_id is not None]:
-            spent = sums.get(attempt.generation_id or "")
-            if spent is not None and (attempt.credits_charged is None or spent > attempt.credits_charged):
-                self._charged(attempt, spent)
-        return True
+        for each in news(desk.state.attempts(), charges):
+            self._charged(each)
+        return charges
 
-    def _charged(self, attempt: Attempt, spent: int) -> None:
-        desk, take_id, before = self._desk, attempt.take_id, attempt.credits_charged or 0
-        data = {"generation_id": attempt.generation_id, "credits_charged": spent, "credits_more": spent - before}
+    def _charged(self, found: News) -> None:
+        desk, attempt = self._desk, found.attempt
+        take_id = attempt.take_id
+        data = {
+            "generation_id": attempt.generation_id,
+            "credits_charged": found.credits_charged,
+            "credits_more": found.credits_more,
+        }
         if attempt.credits_at_risk != 0:
             others = [each for each in desk.state.attempts_of(take_id) if each.number != attempt.number]
             data["credits_at_risk"] = risk_of(desk.takes[take_id], others)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from wanbatch.answers import read_generation_id
 from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, charged_for_nothing, double_number, doubled, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ProviderUnreachable, UsageInvalid
+from wanbatch.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.polling import Polling
+from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN
-from wanbatch.provider import NoAnswer, Trouble
+from wanbatch.provider import Charge, NoAnswer, Trouble
 from wanbatch.reconciling import Reconciling
 from wanbatch.submitting import lost_text
 
@@ -33,7 +35,8 @@ class Reconciled:
     """What a look brought. Takes by label; `credits_charged` sums what the ledger shows for this batch by now.
 
     `uncharged` are verified takes whose charge the ledger does not show yet, `doubles` those with more than one
-    generation, `breaches` those with a failed generation that it charges.
+    generation, `breaches` those with a failed generation that it charges; `ledger` has a line for each generation,
+    as the provider's books stood at `read_at`.
     """
 
     adopted: tuple[str, ...]
@@ -45,6 +48,8 @@ class Reconciled:
     breaches: tuple[str, ...]
     credits_charged: int
     is_ledger_read: bool
+    ledger: tuple[LedgerLine, ...] = ()
+    read_at: datetime | None = None
 
 
 async def reconcile(desk: Desk) -> Reconciled:
@@ -54,7 +59,7 @@ async def reconcile(desk: Desk) -> Reconciled:
     reconciling = Reconciling(desk)
     reconciling.note_logged()
     await reconciling.search()
-    is_ledger_read = await Polling(desk).match_ledger()
+    charges = await Polling(desk).read_ledger()
     takes, attempts = list(desk.takes.values()), desk.state.attempts()
 
     def moved(state: State) -> tuple[str, ...]:
@@ -69,8 +74,40 @@ async def reconcile(desk: Desk) -> Reconciled:
         uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
         breaches=tuple(desk.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         credits_charged=desk.purse.charged,
-        is_ledger_read=is_ledger_read,
+        is_ledger_read=charges is not None,
+        ledger=() if charges is None else await _matched(desk, charges),
+        read_at=desk.clock.now(),
     )
+
+
+async def _matched(desk: Desk, charges: Sequence[Charge]) -> tuple[LedgerLine, ...]:
+    """Match every generation of this batch with the ledger as it was just read, and with what it paid back."""
+    attempts = desk.state.attempts()
+    if not attempts:
+        return ()
+    strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in desk.state.strays()]
+    refunds = await desk.provider.refunds(min(each.started_at for each in attempts) - LEDGER_MARGIN)
+    if isinstance(refunds, NoAnswer):
+        desk.note(f"whether anything was paid back cannot be read ({refunds.message})")
+        refunds = ()
+    strays += await _logged(desk, [each for each in attempts if may_have_made(each)])
+    return tuple(match_ledger(attempts, desk.takes, Books(charges, refunds), strays))
+
+
+async def _logged(desk: Desk, nameless: Sequence[Attempt]) -> list[Stranger]:
+    """Ask the log which generations it names for submits that are not known to have one."""
+    if not nameless:
+        return []
+    scan = await desk.provider.scan_log(min(each.started_at for each in nameless) - CLOCK_MARGIN)
+    if isinstance(scan, NoAnswer):
+        desk.note(f"the provider's request log cannot be read ({scan.message}); charges of lost answers may be missed")
+        return []
+    ids = {each.request_id for each in nameless}
+    return [
+        Stranger(row.request_id, row.generation_id, row.credits or None, is_failed=not row.is_good)
+        for row in scan.rows
+        if row.request_id in ids
+    ]
 
 
 def take_up(desk: Desk) -> None:

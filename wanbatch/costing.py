@@ -1,0 +1,136 @@
+"""The costing of a batch, take by take: estimated, committed, charged, still to come, and spent on what. Pure.
+
+Credits are whole; None means unknown. Charges are counted by distinct generation id: what two attempts name is one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from wanbatch.attempts import Attempt, Outcome
+from wanbatch.lifecycle import State, Take
+from wanbatch.models import PriceClass
+
+
+@dataclass(frozen=True)
+class TakeCost:
+    """The money of one take.
+
+    `estimated` is what its first submit was expected to cost, or its price now where nothing was sent; `held` what
+    answers held for generations that did not fail; `committed` what may still be charged; `to_complete` what it will
+    cost to send it, 0 where that is done. What was charged is split by what it went into: a clip `in_use`, or one that
+    is `superseded`, what `failed`, what is `held_back` for the user, and `spare` generations beside the take's own.
+    """
+
+    estimated: int | None
+    held: int | None
+    committed: int | None
+    to_complete: int | None
+    in_use: int = 0
+    failed: int = 0
+    superseded: int = 0
+    held_back: int = 0
+    spare: int = 0
+
+    @property
+    def charged(self) -> int:
+        """All that the ledger showed for this take."""
+        return self.in_use + self.failed + self.superseded + self.held_back + self.spare
+
+
+def cost_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass, int]) -> TakeCost:
+    """Cost one take. `attempts` are its own; `prices` what a take of each class costs now, as far as known."""
+    is_to_come = take.state is State.PLANNED and not take.superseded
+    price = prices.get(take.order.price_class)
+    sent = sorted((each for each in attempts if each.number > 0), key=lambda each: each.number)
+    unsent = price if is_to_come else 0
+    spent = take.credits_charged or 0
+    return TakeCost(
+        estimated=sent[0].credits_estimated if sent else unsent,
+        held=_held(attempts),
+        committed=None if take.credits_committed is None else take.credits_committed - spent,
+        to_complete=unsent,
+        **_went_into(take, attempts, spent),
+    )
+
+
+_NO_GENERATION = frozenset({Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED, Outcome.FAILED})
+
+
+def _held(attempts: Iterable[Attempt]) -> int | None:
+    """Sum the holds of generations that did not fail; None where one of them is unknown."""
+    holds: dict[str, int | None] = {}
+    for each in attempts:
+        if each.outcome not in _NO_GENERATION:
+            key = each.generation_id or each.request_id
+            known = [value for value in (holds.get(key), each.credits_held) if value is not None]
+            holds[key] = max(known, default=None)
+    parts = [value for value in holds.values() if value is not None]
+    return sum(parts) if len(parts) == len(holds) else None
+
+
+def _went_into(take: Take, attempts: Iterable[Attempt], spent: int) -> dict[str, int]:
+    """Split what was charged. What no attempt names stays with the take's own: no credit is left out."""
+    if take.superseded:
+        own = "superseded"
+    elif take.state is State.FAILED:
+        own = "failed"
+    else:
+        own = "held_back" if take.state in (State.HELD, State.UNKNOWN) else "in_use"
+    by_generation = {each.generation_id: each for each in attempts if each.credits_charged is not None}
+    parts = dict.fromkeys(("in_use", "failed", "superseded", "held_back", "spare"), 0)
+    left = spent
+    for generation_id, each in by_generation.items():
+        if generation_id != take.generation_id and each.credits_charged is not None:
+            parts["failed" if each.outcome is Outcome.FAILED else "spare"] += each.credits_charged
+            left -= each.credits_charged
+    parts[own] += left
+    return parts
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One of the figures of a batch: what is known of it, and how many takes are not in it."""
+
+    known: int
+    unknown: int
+
+    @property
+    def credits(self) -> int | None:
+        """The figure; None while a part of it is unknown."""
+        return None if self.unknown else self.known
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The three figures of a batch side by side: what was expected, what answers held, what the ledger charged."""
+
+    estimated: Figure
+    held: Figure
+    charged: Figure
+
+
+def figures_of(takes: Sequence[Take], attempts: Iterable[Attempt], prices: Mapping[PriceClass, int]) -> Figures:
+    """Sum the three figures over all takes of a batch."""
+    by_take = attempts_by_take(attempts)
+    costs = [cost_of(take, by_take.get(take.take_id, []), prices) for take in takes]
+    return Figures(
+        estimated=_figure(cost.estimated for cost in costs),
+        held=_figure(cost.held for cost in costs),
+        charged=Figure(sum(cost.charged for cost in costs), sum(take.may_be_charged_more for take in takes)),
+    )
+
+
+def _figure(values: Iterable[int | None]) -> Figure:
+    every = list(values)
+    known = [value for value in every if value is not None]
+    return Figure(sum(known), len(every) - len(known))
+
+
+def attempts_by_take(attempts: Iterable[Attempt]) -> dict[int, list[Attempt]]:
+    """Group attempts by the take they belong to."""
+    found: dict[int, list[Attempt]] = {}
+    for each in attempts:
+        found.setdefault(each.take_id, []).append(each)
+    return found

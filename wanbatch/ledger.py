@@ -1,0 +1,230 @@
+"""The match of what was sent with the provider's ledger: one line a generation, each with what was observed. Pure.
+
+By distinct generation id over all attempts: a generation that two attempts name is counted once. A verdict says what
+the books showed when they were read, never more: a charge that is not there yet is missing, not waived, and a hold is
+released only where the provider failed its generation and the ledger, read afterwards, charges nothing for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from functools import cached_property
+
+from wanbatch.attempts import Attempt, Outcome
+from wanbatch.lifecycle import State, Take
+from wanbatch.provider import Charge
+
+
+class Verdict(StrEnum):
+    """What the ledger says of one generation."""
+
+    CONFIRMED = "confirmed"
+    CHARGED = "charged"
+    HELD = "held"
+    RELEASED = "released"
+    REFUNDED = "refunded"
+    MISSING = "missing"
+    UNKNOWN = "unknown"
+    ORPHAN = "orphan"
+
+
+VERDICT_WORDS: Mapping[Verdict, str] = {
+    Verdict.CONFIRMED: "charged what was held",
+    Verdict.CHARGED: "charged otherwise, or for no clip",
+    Verdict.HELD: "still running, or waiting for you",
+    Verdict.RELEASED: "failed; the ledger shows no charge",
+    Verdict.REFUNDED: "charged, and paid back",
+    Verdict.MISSING: "completed; its charge does not show yet",
+    Verdict.UNKNOWN: "sent, and no generation is known",
+    Verdict.ORPHAN: "charged, and no take here has its clip",
+}
+
+
+@dataclass(frozen=True)
+class LedgerLine:
+    """One generation, or one submit without a known one. Credits are whole, None where nobody told.
+
+    `takes` and `request_ids` are those that name it; `charges` counts its entries in the ledger, `refunded` sums what
+    it paid back; `at` is its newest charge.
+    """
+
+    verdict: Verdict
+    generation_id: str | None
+    takes: tuple[str, ...]
+    request_ids: tuple[str, ...]
+    held: int | None
+    charged: int | None
+    charges: int = 0
+    refunded: int | None = None
+    at: datetime | None = None
+
+    @property
+    def difference(self) -> int | None:
+        """Charged less held; None where one of them is unknown."""
+        return None if self.charged is None or self.held is None else self.charged - self.held
+
+
+@dataclass(frozen=True)
+class Stranger:
+    """What the log, or run.log, names for a submit of ours: one that no take has, or whose answer was lost."""
+
+    request_id: str
+    generation_id: str | None
+    held: int | None
+    is_failed: bool = False
+
+
+_NO_POST = frozenset({Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED})
+
+
+@dataclass(frozen=True)
+class Books:
+    """What the ledger showed at one reading: charges, and what was paid back, both by the generation they name."""
+
+    charges: Sequence[Charge]
+    refunds: Sequence[Charge] = ()
+
+    def charges_of(self, generation_id: str | None) -> list[Charge]:
+        """Return the charges for one generation."""
+        return self._charges.get(generation_id, [])
+
+    def refunded(self, generation_id: str | None) -> int | None:
+        """Return what was paid back for one generation; None where nothing was seen."""
+        parts = self._refunds.get(generation_id, [])
+        return sum(each.credits for each in parts) if parts else None
+
+    @cached_property
+    def _charges(self) -> Mapping[str | None, list[Charge]]:
+        return _by_generation(self.charges)
+
+    @cached_property
+    def _refunds(self) -> Mapping[str | None, list[Charge]]:
+        return _by_generation(self.refunds)
+
+
+def _by_generation(entries: Iterable[Charge]) -> Mapping[str | None, list[Charge]]:
+    found: dict[str | None, list[Charge]] = {}
+    for each in entries:
+        found.setdefault(each.generation_id, []).append(each)
+    return found
+
+
+def may_have_made(attempt: Attempt) -> bool:
+    """Say whether a submit may have made a generation that is not known: the log may name it."""
+    return attempt.generation_id is None and attempt.outcome not in _NO_POST
+
+
+def match_ledger(
+    attempts: Sequence[Attempt], takes: Mapping[int, Take], books: Books, strangers: Iterable[Stranger]
+) -> list[LedgerLine]:
+    """Match each generation of ours with the ledger; charges of nobody known to us are not ours to judge.
+
+    `takes` by take id. Lines come in the order of the attempts, then what only `strangers` name.
+    """
+    groups: dict[str, list[Attempt]] = {}
+    for attempt in attempts:
+        if attempt.generation_id is not None or may_have_made(attempt):
+            groups.setdefault(attempt.generation_id or attempt.request_id, []).append(attempt)
+    ours = {each.generation_id for each in attempts}
+    named: dict[str, list[Stranger]] = {}
+    for stranger in dict.fromkeys(
+        each for each in strangers if each.generation_id is None or each.generation_id not in ours
+    ):
+        named.setdefault(stranger.request_id, []).append(stranger)
+    lines = []
+    for group in groups.values():
+        found = [] if group[0].generation_id is not None else named.pop(group[0].request_id, [])
+        label = takes[group[-1].take_id].label
+        told = [_stranger(each, books, label) for each in found if each.generation_id is not None]
+        lines += told or ([_line(group, takes, books)] if _is_told(group) else [])
+    lines += [_stranger(each, books) for rest in named.values() for each in rest]
+    return lines
+
+
+def _is_told(group: Sequence[Attempt]) -> bool:
+    """A submit that is proven to have made nothing has no line."""
+    return group[0].generation_id is not None or group[0].outcome is not Outcome.FAILED
+
+
+def _line(group: Sequence[Attempt], takes: Mapping[int, Take], books: Books) -> LedgerLine:
+    generation_id = group[0].generation_id
+    charges = books.charges_of(generation_id) if generation_id is not None else []
+    held = max((each.credits_held for each in group if each.credits_held is not None), default=None)
+    charged = sum(charge.credits for charge in charges) if charges else None
+    refunded = books.refunded(generation_id) if generation_id is not None else None
+    return LedgerLine(
+        verdict=Verdict.REFUNDED if refunded is not None else _verdict(group, takes[group[-1].take_id], held, charged),
+        generation_id=generation_id,
+        takes=tuple(dict.fromkeys(takes[each.take_id].label for each in group)),
+        request_ids=tuple(each.request_id for each in group),
+        held=held,
+        charged=charged,
+        charges=len(charges),
+        refunded=refunded,
+        at=max((charge.at for charge in charges), default=None),
+    )
+
+
+def _verdict(group: Sequence[Attempt], take: Take, held: int | None, charged: int | None) -> Verdict:
+    outcomes = {each.outcome for each in group}
+    if charged is not None:
+        return Verdict.CONFIRMED if charged == held and Outcome.COMPLETED in outcomes else Verdict.CHARGED
+    if group[0].generation_id is None:
+        return Verdict.UNKNOWN
+    if outcomes == {Outcome.FAILED}:
+        return Verdict.RELEASED
+    if Outcome.COMPLETED in outcomes or (take.state in _MADE and take.generation_id == group[0].generation_id):
+        return Verdict.MISSING
+    return Verdict.HELD
+
+
+_MADE = frozenset({State.COMPLETED, State.DOWNLOADED, State.VERIFIED})
+
+
+def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> LedgerLine:
+    charges = books.charges_of(stranger.generation_id) if stranger.generation_id is not None else []
+    refunded = books.refunded(stranger.generation_id) if stranger.generation_id is not None else None
+    uncharged = Verdict.RELEASED if stranger.is_failed else Verdict.UNKNOWN
+    verdict = Verdict.ORPHAN if charges else uncharged
+    return LedgerLine(
+        verdict=Verdict.REFUNDED if refunded is not None else verdict,
+        generation_id=stranger.generation_id,
+        takes=() if label is None else (label,),
+        request_ids=(stranger.request_id,),
+        held=stranger.held,
+        charged=sum(charge.credits for charge in charges) if charges else None,
+        charges=len(charges),
+        refunded=refunded,
+        at=max((charge.at for charge in charges), default=None),
+    )
+
+
+@dataclass(frozen=True)
+class News:
+    """A charge, or more of one, that the state file does not hold yet; `attempt` is the one to record it for."""
+
+    attempt: Attempt
+    credits_charged: int
+    credits_more: int
+
+
+def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
+    """Return what the ledger shows beyond what is recorded: once for each generation, however many attempts name it."""
+    sums: dict[str, int] = {}
+    for charge in charges:
+        sums[charge.generation_id] = sums.get(charge.generation_id, 0) + charge.credits
+    makers: dict[str, Attempt] = {}
+    for attempt in attempts:
+        if attempt.generation_id is not None:
+            before = makers.get(attempt.generation_id)
+            if before is None or before.credits_charged is None:
+                makers[attempt.generation_id] = attempt
+    found = []
+    for generation_id, attempt in makers.items():
+        spent, recorded = sums.get(generation_id), attempt.credits_charged
+        if spent is not None and (recorded is None or spent > recorded):
+            found.append(News(attempt, spent, spent - (recorded or 0)))
+    return found
