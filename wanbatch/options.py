@@ -15,6 +15,7 @@ from wanbatch.previewing import Preview
 from wanbatch.proofs import OnUnknown
 from wanbatch.runner import Standing
 from wanbatch.state import STATE_NAME
+from wanbatch.tables import Run
 
 OUTPUTS = "outputs"
 
@@ -24,7 +25,9 @@ class RunOptions:
     """How to run. None means: what the manifest says, else the default.
 
     `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
-    `trust_state` sends although the provider's log cannot tell whether this state file is the newest.
+    `pilot` sends so many representative takes first and asks before the rest; `is_agreed` is the user's standing word
+    (`--yes`): nobody is asked in the midst of a run. `trust_state` sends although the provider's log cannot tell
+    whether this state file is the newest.
     """
 
     output: Path | None = None
@@ -33,6 +36,8 @@ class RunOptions:
     max_credits: int | None = None
     only: tuple[str, ...] = ()
     limit: int | None = None
+    pilot: int | None = None
+    is_agreed: bool = False
     limits: Limits = field(default_factory=Limits)
     on_unknown: OnUnknown = OnUnknown.RECONCILE
     unknown_grace_s: float | None = None
@@ -45,7 +50,11 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended. `report` is the page, where one was written."""
+    """How a run ended. `report` is the page, where one was written.
+
+    `credits_committed` and `credits_charged` sum what is known; `uncosted` counts takes that may have cost something
+    and nobody knows how much, `charges_not_seen` those whose charge the ledger may still show.
+    """
 
     exit_code: ExitCode
     messages: tuple[str, ...]
@@ -54,11 +63,16 @@ class RunResult:
     credits_committed: int
     credits_charged: int
     report: Path | None
+    uncosted: int = 0
+    charges_not_seen: int = 0
 
 
 @dataclass(frozen=True)
 class Watch:
-    """What a caller wants to see and decide. `on_start` gets a function that tells how the run stands."""
+    """What a caller wants to see and decide. `confirm` is asked before anything is paid, and again after a pilot or
+    where an answer held another price than was expected (`Preview.why`). `on_start` gets a function that tells how
+    the run stands.
+    """
 
     confirm: Callable[[Preview], bool] = lambda _: True
     on_event: Callable[[Event], None] = lambda _: None
@@ -69,6 +83,34 @@ class Watch:
 def output_of(batch: Batch, options: RunOptions) -> Path:
     """Return the output folder of a batch: as asked, else `outputs/<name>`."""
     return options.output if options.output is not None else Path(OUTPUTS) / batch.name
+
+
+@dataclass(frozen=True)
+class Caps:
+    """What may be committed at most, in credits: for the batch (None: no cap) and for single scenes.
+
+    `is_given` where a flag said so, now or (`is_kept`) in an earlier run: that holds until another flag does.
+    """
+
+    credits: int | None
+    scenes: Mapping[str, int]
+    is_given: bool = False
+    is_kept: bool = False
+
+
+def caps_of(flag: int | None, batch: Batch | None, last: Run | None) -> Caps:
+    """Choose the caps: a flag, else the flag of an earlier run, else the manifest. Without one, those of the last run.
+
+    A cap that was given once is not lost by leaving its flag out of the command that resumes.
+    """
+    scenes = batch.scene_caps if batch is not None else last.caps_by_scene if last is not None else {}
+    if flag is not None:
+        return Caps(flag, scenes, is_given=True)
+    if last is not None and last.is_cap_given:
+        return Caps(last.cap_credits, scenes, is_given=True, is_kept=True)
+    if batch is not None:
+        return Caps(batch.max_credits, scenes)
+    return Caps(last.cap_credits if last is not None else None, scenes)
 
 
 def rates_of(flags: Limits, manifest: Limits) -> Rates:

@@ -14,21 +14,22 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from wanbatch import __version__
 from wanbatch.access import Access, start_of_time
 from wanbatch.batch import Batch, Limits
 from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
-from wanbatch.errors import ExitCode, LocalFault
+from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable
+from wanbatch.history import earlier_prices
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.models import PriceClass
-from wanbatch.options import RunOptions, RunResult, Watch, output_of, rates_of
+from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pacing import Rates
 from wanbatch.planning import Plan, is_selected, make_plan
-from wanbatch.previewing import Ground, Preview
-from wanbatch.pricing import Quote, best_quote, estimate
-from wanbatch.provider import Provider
+from wanbatch.previewing import Ground, Preview, Why
+from wanbatch.pricing import Quote, estimate, usd_text
+from wanbatch.provider import NoAnswer, Provider, Trouble
+from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner, Standing, end_code, is_finished
 from wanbatch.settings import Settings, fingerprint, load_settings
@@ -48,6 +49,7 @@ class Session:
     def __init__(self, options: RunOptions, settings: Settings, watch: Watch) -> None:
         self._options = options
         self._watch = watch
+        self._deadline: float | None = None
         self._access = Access(
             settings, sandbox=options.sandbox, speed=options.speed, sandbox_flags=options.sandbox_flags
         )
@@ -66,28 +68,30 @@ class Session:
             state = StateFile.create_or_open(output, identity, fresh=self._options.fresh)
             stack.callback(state.close)
             plan = make_plan(batch, state.takes(), state.shots())
-            cap = self._options.max_credits if self._options.max_credits is not None else batch.max_credits
-            return await self._carry_out(state, plan, rates_of(self._options.limits, batch.limits), cap)
+            caps = self._caps(batch, state.runs())
+            return await self._carry_out(state, plan, rates_of(self._options.limits, batch.limits), caps)
 
     async def preview(self, batch: Batch, *, offline: bool = False) -> Preview:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
         output = output_of(batch, self._options)
-        takes, known = [], []
+        takes, known, runs = [], [], []
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
-                takes, known = reader.takes(), reader.shots()
+                takes, known, runs = reader.takes(), reader.shots(), reader.runs()
         plan = make_plan(batch, takes, known)
-        cap = self._options.max_credits if self._options.max_credits is not None else batch.max_credits
+        caps = self._caps(batch, runs)
         ground = Ground(
             batch=batch.name,
             output=output,
             takes=takes,
             ordinals={shot.id: shot.ordinal for shot in batch.shots},
             plan=plan,
-            cap_credits=cap,
+            cap_credits=caps.credits,
+            scene_caps=caps.scenes,
             is_selected=self._is_selected,
             limit=self._options.limit,
+            tries=rates_of(self._options.limits, batch.limits).max_attempts,
         )
         if offline:
             return await self._preview(ground, None)
@@ -105,12 +109,9 @@ class Session:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
             failed = [take for take in state.takes() if self._is_retried(take, reason)]
-            cap = self._options.max_credits
-            if cap is None and runs:
-                cap = runs[-1].cap_credits
             again = [replace(take, state=State.PLANNED) for take in failed]
             rates = rates_of(self._options.limits, Limits())
-            return await self._carry_out(state, None, rates, cap, again)
+            return await self._carry_out(state, None, rates, self._caps(None, runs), again)
 
     async def refetch(self, output: Path, take_ids: Sequence[int]) -> None:
         """Fetch the clips of these verified takes again; never submits. Says which cannot be had."""
@@ -122,6 +123,26 @@ class Session:
                 take = desk.takes[take_id]
                 why = await refetch(output, take, desk.provider)
                 self._watch.notice(f"{take.label}: {why or 'fetched again'}")
+
+    async def balance(self, output: Path | None) -> tuple[Decimal, str]:
+        """Ask what the account holds, in USD, and where: that of an output folder's provider, or of the settings'.
+
+        Raises AccountStopped where the key is refused, ProviderUnreachable where nothing is told.
+        """
+        with ExitStack() as stack:
+            if output is not None:
+                reader = stack.enter_context(StateReader.open(output))
+                self._access.assert_same_provider(reader.identity())
+                start = start_of_time(reader)
+            else:
+                output, start = Path(stack.enter_context(TemporaryDirectory(prefix="wanbatch-"))), system_now()
+            self._access.key()
+            async with self._access.provider(output, start) as (provider, _):
+                told = await provider.account()
+        if isinstance(told, NoAnswer):
+            is_refused = told.trouble is Trouble.KEY
+            raise (AccountStopped if is_refused else ProviderUnreachable)(f"no balance: {told.message}")
+        return told, self._access.host
 
     async def reconcile(self, output: Path) -> Reconciled:
         """Look up lost answers once and compare with the ledger; sends nothing paid."""
@@ -170,7 +191,7 @@ class Session:
         return reason is None or reason.casefold() in take.error.casefold()
 
     async def _carry_out(
-        self, state: StateFile, plan: Plan | None, rates: Rates, cap: int | None, again: Sequence[Take] = ()
+        self, state: StateFile, plan: Plan | None, rates: Rates, caps: Caps, again: Sequence[Take] = ()
     ) -> RunResult:
         """Do what a plan (or a retry of failed takes) asks for."""
         retried = {take.take_id: take for take in again}
@@ -189,10 +210,13 @@ class Session:
                 takes=takes,
                 ordinals={row.shot_id: row.ordinal for row in state.shots()},
                 plan=plan,
-                cap_credits=cap,
+                cap_credits=caps.credits,
+                scene_caps=caps.scenes,
                 is_selected=self._is_selected,
                 limit=self._options.limit,
+                tries=rates.max_attempts,
                 retried=len(again),
+                shots=state.shots(),
             )
             preview = await self._preview(ground, provider)
             if not self._watch.confirm(preview):
@@ -204,7 +228,9 @@ class Session:
                 state.record(take.take_id, entry(Fact.RETRY_PLANNED, clock.now(), {"by": "user"}))
             settings = RunSettings(
                 rates=rates,
-                cap_credits=cap,
+                cap_credits=caps.credits,
+                scene_caps=caps.scenes,
+                is_agreed=self._options.is_agreed,
                 quotes=preview.quotes,
                 key_fingerprint=fingerprint(self._access.key()),
                 on_unknown=self._options.on_unknown,
@@ -216,12 +242,47 @@ class Session:
                 is_selected=self._is_wanted,
                 after_verified=_Keepsake(state.output),
             )
-            run = self._begin_run(state, preview, clock)
-            end = await self._drive(Desk(state, provider, clock, settings, Random()))  # noqa: S311  jitter, no secret
-            state.store_run(
-                replace(run, ended_at=clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))
-            )
+            line = Line(state, provider, clock)
+            end = await self._rounds(line, replace(ground, plan=None, retried=0), preview, settings, caps)
             return self._result(state, end, clock)
+
+    def _caps(self, batch: Batch | None, runs: Sequence[Run]) -> Caps:
+        caps = caps_of(self._options.max_credits, batch, runs[-1] if runs else None)
+        if caps.is_kept:
+            self._watch.notice(
+                f"the cap of an earlier run holds, {usd_text(caps.credits)}; --max-usd or --max-credits changes it"
+            )
+        return caps
+
+    async def _rounds(self, line: Line, ground: Ground, preview: Preview, settings: RunSettings, caps: Caps) -> RunEnd:
+        """Run; after a pilot, or where a price is new, ask again with what was learnt, and run the rest."""
+        state, limit, count = line.state, self._options.limit, self._options.pilot
+        shots = state.shots()
+        ground = replace(ground, shots=shots, ordinals={row.shot_id: row.ordinal for row in shots})
+        progress = Progress.of(state.takes(), limit)
+        while True:
+            pilot = choose_pilot(state, count, limit, self._is_wanted)
+            is_selected = self._is_wanted if pilot is None else _in(pilot)
+            end = await self._round(line, preview, replace(settings, is_selected=is_selected), caps)
+            ground = progress.ground(ground, state.takes())
+            is_pilot_done, count = pilot is not None and not end.was_stopped, None
+            if not ground.orders_to_submit or not (end.has_new_price or is_pilot_done):
+                return end
+            why = Why.PRICE if end.has_new_price else Why.PILOT
+            findings = progress.findings(ground, settings)
+            preview = replace(await self._preview(ground, line.provider), why=why, findings=findings, pilot=None)
+            if not self._watch.confirm(preview):
+                rest = f"the pilot is done; {preview.estimate.takes} more takes were not sent: the same command goes on"
+                return end if end.has_new_price else RunEnd(ExitCode.INTERRUPTED, (rest,))
+            settings = replace(settings, quotes=preview.quotes, limit=ground.limit, logged=(), is_begun_anew=False)
+
+    async def _round(self, line: Line, preview: Preview, settings: RunSettings, caps: Caps) -> RunEnd:
+        state, clock, run = line.state, line.clock, begin_run(line, preview, caps)
+        end = await self._drive(Desk(state, line.provider, clock, settings, Random()))  # noqa: S311  jitter, no secret
+        state.store_run(
+            replace(run, ended_at=clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))
+        )
+        return end
 
     def _is_selected(self, shot_id: str) -> bool:
         return is_selected(shot_id, self._options.only)
@@ -243,21 +304,25 @@ class Session:
                 async with asyncio.timeout(PREVIEW_LIMIT_S):
                     listed = await provider.quotes(distinct)
                     balance = await provider.balance() if self._access.has_key else None
-        seen = ground.seen_prices
-        quotes = {each: best_quote(each, seen, listed.get(each)) for each in distinct}
+        quotes = ground.quote(listed, earlier_prices(ground.output, self._access.address) if distinct else {})
         return Preview(
             batch=ground.batch,
             output=ground.output,
             plan=ground.plan,
-            counts=ground.plan.counts if ground.plan is not None else {"retried": ground.retried},
+            counts=ground.counts,
             to_submit={each: classes.count(each) for each in sorted(set(classes), key=str)},
             quotes=quotes,
-            estimate=estimate(classes, quotes),
+            estimate=estimate(classes, quotes, ground.tries),
             cap_credits=ground.cap_credits,
             balance_usd=balance,
             host=self._access.host,
             is_sandbox=self._access.is_embedded,
             speed=self._access.speed,
+            scenes=ground.scenes(quotes),
+            scene_caps=ground.scene_caps,
+            before=ground.before,
+            tries=ground.tries,
+            pilot=self._options.pilot,
         )
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
@@ -268,22 +333,6 @@ class Session:
                 f"{output} has {free / 2**30:.1f} GiB free; {preview.estimate.takes} clips may need"
                 f" {needed / 2**30:.1f} GiB. Nothing was sent: make room, or run part of it with --limit"
             )
-
-    def _begin_run(self, state: StateFile, preview: Preview, clock: Clock) -> Run:
-        run = Run(
-            run_id=max((each.run_id for each in state.runs()), default=0) + 1,
-            started_at=clock.now(),
-            ended_at=None,
-            exit_code=None,
-            speed=self._access.speed,
-            version=__version__,
-            estimate_credits=preview.estimate.credits,
-            unpriced=preview.estimate.unpriced,
-            cap_credits=preview.cap_credits,
-            message="",
-        )
-        state.store_run(run)
-        return run
 
     async def _drive(self, desk: Desk) -> RunEnd:
         runner = Runner(desk)
@@ -300,7 +349,9 @@ class Session:
                 with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
                     loop.add_signal_handler(number, handler)
             if self._options.deadline_s is not None:
-                deadline = loop.call_later(self._options.deadline_s / self._access.speed, runner.reach_deadline)
+                if self._deadline is None:  # of all rounds together
+                    self._deadline = loop.time() + self._options.deadline_s / self._access.speed
+                deadline = loop.call_at(self._deadline, runner.reach_deadline)
             self._watch.on_start(lambda: self._in_real_time(runner.standing()))
             try:
                 return await runner.run()
@@ -350,7 +401,13 @@ class Session:
             credits_committed=sum(take.credits_committed or 0 for take in takes),
             credits_charged=sum(take.credits_charged or 0 for take in takes),
             report=page,
+            uncosted=sum(take.credits_committed is None for take in takes),
+            charges_not_seen=sum(take.may_be_charged_more for take in takes),
         )
+
+
+def _in(chosen: frozenset[int]) -> Callable[[Take], bool]:
+    return lambda take: take.take_id in chosen
 
 
 class _Keepsake:

@@ -13,22 +13,14 @@ import click
 
 from wanbatch.batch import Limits
 from wanbatch.cli import Global
-from wanbatch.cli.screen import (
-    Follower,
-    console_of,
-    is_interactive,
-    preview_json,
-    print_json,
-    print_preview,
-    print_result,
-    result_json,
-)
+from wanbatch.cli.money import preview_json, print_preview
+from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.values import DURATION, RATE, USD
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
-from wanbatch.previewing import Preview
-from wanbatch.pricing import CREDITS_PER_USD, credits_of_usd
+from wanbatch.previewing import Preview, Why
+from wanbatch.pricing import credits_of_usd
 from wanbatch.proofs import OnUnknown
 from wanbatch.session import session_of
 from wanbatch.standing import problems_of
@@ -42,6 +34,12 @@ _RUN_OPTIONS = (
     click.option("--yes", is_flag=True, help="Do not ask before paying."),
     click.option("--max-credits", type=click.IntRange(min=0), help="Never commit more than this for the batch."),
     click.option("--max-usd", type=USD, help="The same in USD."),
+    click.option(
+        "--pilot",
+        type=_AT_LEAST_ONE,
+        metavar="N",
+        help="Send N representative takes first, show what they cost and took, and ask before the rest.",
+    ),
     click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
     click.option("--limit", type=_AT_LEAST_ONE, help="Send at most this many takes."),
     click.option("--submit-rate", type=RATE, help="Submits, such as 60/min.  [default: 60/min]"),
@@ -82,6 +80,7 @@ class _Asked:
     max_usd: Decimal | None = None
     only: tuple[str, ...] = ()
     limit: int | None = None
+    pilot: int | None = None
     submit_rate: float | None = None
     in_flight: int | None = None
     poll_rate: float | None = None
@@ -115,6 +114,8 @@ class _Asked:
             max_credits=cap,
             only=self.only,
             limit=self.limit,
+            pilot=self.pilot,
+            is_agreed=self.yes,
             limits=Limits(self.submit_rate, self.in_flight, self.poll_rate, self.downloads, self.max_attempts),
             on_unknown=OnUnknown(self.on_unknown or OnUnknown.RECONCILE),
             unknown_grace_s=self.unknown_grace,
@@ -143,6 +144,7 @@ _MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 @_SANDBOX
 @click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
 @click.option("--limit", type=_AT_LEAST_ONE, help="Send at most this many takes.")
+@click.option("--max-attempts", type=_AT_LEAST_ONE, help="Paid tries a take, at most: the worst case.  [default: 2]")
 @click.option("--max-credits", type=click.IntRange(min=0), help="The cap to plan with.")
 @click.option("--max-usd", type=USD, help="The same in USD.")
 @click.option("--offline", is_flag=True, help="Ask the provider nothing, not even for prices.")
@@ -162,7 +164,8 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, **flags: Any
 
 @click.command(
     "run",
-    epilog="\b\nExamples:\n  wanbatch run shots.yaml --max-usd 40\n  wanbatch run shots.yaml --sandbox --speed 60"
+    epilog="\b\nExamples:\n  wanbatch run shots.yaml --max-usd 40\n  wanbatch run shots.yaml --pilot 5 --max-usd 40"
+    "\n  wanbatch run shots.yaml --sandbox --speed 60"
     "\n  wanbatch run shots.csv --yes --only 'sc020_*'     (from cron: add -q)",
 )
 @_MANIFEST
@@ -218,19 +221,31 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 
 
 def _confirm(options: Global, preview: Preview, *, is_agreed: bool) -> bool:
-    """Show the plan; ask before money is spent, unless told not to."""
+    """Show the plan; ask before money is spent, unless told not to.
+
+    `--yes` is the user's word for what was planned and for what follows a pilot. It is none for a price that turned
+    out to be another: the rest then goes out only where it is known to stay within a cap.
+    """
     console = console_of(options, stderr=True)
     if options.is_json:
         print_json({"event": "plan", **preview_json(preview)})
     elif options.verbosity >= 0:
         print_preview(console, preview)
-    if preview.is_sandbox or is_agreed or not preview.estimate.takes:
+    if preview.is_sandbox or not preview.estimate.takes:
         return True
+    if is_agreed:
+        return preview.why is not Why.PRICE or preview.is_known_within_cap
     if not is_interactive():
+        if preview.why is not Why.START:
+            return False
         raise UsageInvalid("this run would be paid: confirm it with --yes (nobody is here to ask)")
-    if preview.balance_usd is not None and preview.balance_usd * CREDITS_PER_USD < preview.estimate.credits:
+    balance = preview.balance_credits
+    if balance is not None and balance < preview.estimate.credits:
         console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")
-    return click.confirm(f"Send {preview.estimate.takes} takes to {preview.host}?", default=False, err=True)
+    takes = (
+        f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
+    )
+    return click.confirm(f"Send {takes} to {preview.host}?", default=False, err=True)
 
 
 def _tell(options: Global, result: RunResult) -> int:

@@ -12,7 +12,6 @@ from typing import Any, Self
 import click
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -20,7 +19,7 @@ from wanbatch.cli import Global
 from wanbatch.desk import Event
 from wanbatch.options import RunResult, Watch
 from wanbatch.previewing import Preview
-from wanbatch.pricing import CREDITS_PER_USD, usd_text
+from wanbatch.pricing import usd_text
 from wanbatch.runner import Standing
 from wanbatch.units import duration_text
 
@@ -77,78 +76,6 @@ def print_json(document: Any) -> None:
     click.echo(json.dumps(document, ensure_ascii=False, default=str))
 
 
-def preview_json(preview: Preview) -> dict[str, Any]:
-    """Return a plan as JSON values. Credits are whole numbers, null where unknown."""
-    return {
-        "batch": preview.batch,
-        "output": str(preview.output),
-        "provider": preview.host,
-        "counts": dict(preview.counts),
-        "to_submit": [
-            {
-                "model": each.model,
-                "resolution": each.resolution,
-                "duration_s": each.duration_s,
-                "takes": takes,
-                "credits_each": preview.quotes[each].credits,
-                "price_from": preview.quotes[each].source,
-            }
-            for each, takes in preview.to_submit.items()
-        ],
-        "estimate": {
-            "credits": preview.estimate.credits,
-            "takes": preview.estimate.takes,
-            "unpriced_takes": preview.estimate.unpriced,
-        },
-        "cap_credits": preview.cap_credits,
-        "balance_usd": None if preview.balance_usd is None else str(preview.balance_usd),
-    }
-
-
-def print_preview(console: Console, preview: Preview) -> None:
-    """Print a plan as a table: what would be sent, what it costs, what is there already."""
-    console.print(f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)})")
-    counts = ", ".join(f"{number} {name}" for name, number in preview.counts.items()) or "no takes"
-    console.print(f"  {counts}")
-    if preview.to_submit:
-        table = Table("to send", "takes", "each", "credits", "USD", "price from", box=None, padding=(0, 2, 0, 0))
-        for number, column in enumerate(table.columns):
-            column.overflow = "fold"  # a narrow screen gets more lines, never a cut number
-            column.no_wrap = number in (1, 4)
-            column.justify = "right" if 1 <= number <= 4 else "left"
-        for each, takes in preview.to_submit.items():
-            quote = preview.quotes[each]
-            total = None if quote.credits is None else quote.credits * takes
-            table.add_row(str(each), str(takes), _number(quote.credits), _number(total), _usd(total), quote.source)
-        console.print(Padding(table, (0, 0, 0, 2)))
-    console.print(f"  {_estimate_text(preview)}")
-    if preview.speed != 1:
-        console.print(f"  time runs {preview.speed:g} times faster there", style="dim")
-
-
-def _estimate_text(preview: Preview) -> str:
-    known = f"estimate {preview.estimate.credits:,} credits ({usd_text(preview.estimate.credits)})"
-    parts = [known if preview.estimate.takes else "nothing to send"]
-    if preview.estimate.unpriced:
-        parts = [f"{known if preview.estimate.credits else 'cost unknown'}"]
-        parts.append(f"[yellow]{preview.estimate.unpriced} takes of unknown price not included[/yellow]")
-    if preview.cap_credits is not None:
-        parts.append(f"cap {preview.cap_credits:,} credits ({usd_text(preview.cap_credits)})")
-    if preview.balance_usd is not None:
-        parts.append(f"balance {preview.balance_usd:,.2f} USD")
-        if preview.balance_usd * CREDITS_PER_USD < preview.estimate.credits:
-            parts.append("[red]the balance is below the estimate[/red]")
-    return "; ".join(parts)
-
-
-def _number(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
-
-
-def _usd(value: int | None) -> str:
-    return "unknown" if value is None else usd_text(value).removesuffix(" USD")
-
-
 def standing_text(standing: Standing) -> str:
     """Return one line on how a run stands."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
@@ -177,6 +104,9 @@ class Follower:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """End the live line."""
+        self._end_line()
+
+    def _end_line(self) -> None:
         if self._progress is not None:
             self._update()
             self._progress.stop()
@@ -184,7 +114,12 @@ class Follower:
 
     def watch(self, confirm: Callable[[Preview], bool]) -> Watch:
         """Return what a session calls."""
-        return Watch(confirm=confirm, on_event=self._event, on_start=self._start, notice=self.notice)
+
+        def ask(preview: Preview) -> bool:
+            self._end_line()
+            return confirm(preview)
+
+        return Watch(confirm=ask, on_event=self._event, on_start=self._start, notice=self.notice)
 
     def notice(self, text: str) -> None:
         """Tell the user something outside of events."""
@@ -242,13 +177,20 @@ class Follower:
 
 
 def result_json(result: RunResult) -> dict[str, Any]:
-    """Return how a run ended as JSON values."""
+    """Return how a run ended as JSON values: a sum is null while a part of it is unknown, its known part beside it."""
     return {
         "exit_code": int(result.exit_code),
         "messages": list(result.messages),
         "output": str(result.output),
         "counts": dict(result.counts),
-        "credits": {"committed": result.credits_committed, "charged": result.credits_charged},
+        "credits": {
+            "committed": None if result.uncosted else result.credits_committed,
+            "committed_known": result.credits_committed,
+            "charged": None if result.charges_not_seen else result.credits_charged,
+            "charged_known": result.credits_charged,
+        },
+        "uncosted_takes": result.uncosted,
+        "charges_not_seen": result.charges_not_seen,
         "report": None if result.report is None else str(result.report),
     }
 
@@ -257,9 +199,13 @@ def print_result(console: Console, result: RunResult, problems: list[str]) -> No
     """Print how a run ended, what it cost and where things are."""
     counts = ", ".join(f"{number} {name}" for name, number in sorted(result.counts.items())) or "no takes"
     console.print(f"[bold]{counts}[/bold]")
-    charged = f"charged {result.credits_charged:,} credits ({usd_text(result.credits_charged)})"
+    parts = [f"charged {result.credits_charged:,} credits ({usd_text(result.credits_charged)})"]
     pending = result.credits_committed - result.credits_charged
-    console.print(f"  {charged}" + (f"; {pending:,} more held or expected" if pending else ""))
+    if pending:
+        parts.append(f"{pending:,} more held or expected")
+    if result.uncosted:
+        parts.append(f"and {result.uncosted} takes of unknown cost")
+    console.print(f"  {'; '.join(parts)}")
     for problem in problems:
         console.print(f"  {problem}", style="yellow", markup=False)
     for message in result.messages:

@@ -1,0 +1,380 @@
+"""Caps, new prices and the pilot: what may be sent, what stops it, and who is asked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import wanbatch
+from tests.worlds import World, batch_of, shots
+from wanbatch.batch import Batch, Shot
+from wanbatch.cli.running import _confirm
+from wanbatch.desk import RunSettings
+from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.lifecycle import State, Take
+from wanbatch.models import PriceClass
+from wanbatch.options import Caps, caps_of
+from wanbatch.piloting import Findings, findings_of, pilot_of
+from wanbatch.previewing import Preview, Why
+from wanbatch.pricing import Estimate, Quote
+from wanbatch.purse import Fit, Purse, Surprise
+from wanbatch.sandbox.faults import Rule
+from wanbatch.state import StateReader
+from wanbatch.tables import Run
+
+PRICE = 378_000
+CLASS = PriceClass("alibaba/wan2.1-t2v-turbo", "480P", None)
+PROVEN = {CLASS: Quote(PRICE, "test", is_proven=True)}
+AT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
+
+
+def take(shot_id: str, state: State = State.PLANNED, **facts: Any) -> Take:
+    recipe = '{"model":"alibaba/wan2.1-t2v-turbo","prompt":"x","resolution":"480P"}'
+    return Take(facts.pop("take_id", 1), shot_id, 1, facts.pop("recipe", recipe), state=state, **facts)
+
+
+# --- the purse
+
+
+SCENES = {"a": "sc1", "b": "sc1", "c": "sc2"}
+
+
+@pytest.mark.parametrize(
+    ("cap", "scene_cap", "spent", "shot_id", "fit"),
+    [
+        (None, 2 * PRICE, PRICE, "b", Fit.YES),
+        (None, 2 * PRICE - 1, PRICE, "b", Fit.SCENE),
+        (None, PRICE, PRICE, "c", Fit.YES),
+        (2 * PRICE - 1, PRICE, PRICE, "c", Fit.NO),
+        (2 * PRICE - 1, PRICE, PRICE, "b", Fit.NO),
+    ],
+)
+def test_a_scene_has_a_cap_of_its_own(cap: int | None, scene_cap: int, spent: int, shot_id: str, fit: Fit) -> None:
+    purse = Purse(cap, PROVEN, {"sc1": scene_cap}, SCENES)
+    purse.follow(None, take("a", State.VERIFIED, credits_charged=spent, is_charge_seen=True))
+    assert purse.fit(take(shot_id)) is fit
+
+
+def test_what_nobody_knows_of_a_scene_pauses_that_scene_alone() -> None:
+    purse = Purse(None, PROVEN, {"sc1": 10 * PRICE}, SCENES)
+    purse.follow(None, take("a", State.HELD))
+    assert (purse.fit(take("b")), purse.fit(take("c")), purse.may_learn(take("b"))) == (Fit.SCENE, Fit.YES, True)
+
+
+def test_under_a_cap_a_price_that_no_answer_told_goes_alone() -> None:
+    listed = {CLASS: Quote(PRICE, "price list")}
+    assert [
+        Purse(None, listed).fit(take("a")),
+        Purse(10 * PRICE, listed).fit(take("a")),
+        Purse(None, listed, {"sc1": 10 * PRICE}, SCENES).fit(take("a")),
+        Purse(10 * PRICE, PROVEN).fit(take("a")),
+    ] == [Fit.YES, Fit.ALONE, Fit.ALONE, Fit.YES]
+
+
+@pytest.mark.parametrize(
+    ("held", "surprise"),
+    [(100, None), (110, None), (111, Surprise.DEARER), (90, None), (89, Surprise.CHEAPER), (1, Surprise.CHEAPER)],
+)
+def test_a_first_hold_more_than_a_tenth_off_is_a_surprise(held: int, surprise: Surprise | None) -> None:
+    purse = Purse(None, {CLASS: Quote(100, "price list")})
+    assert purse.learn(take("a"), held) is surprise
+    assert purse.price_of(take("a")) == max(held, 100)
+
+
+def test_a_lower_hold_is_told_once_and_of_a_price_that_was_seen_never() -> None:
+    purse = Purse(None, {CLASS: Quote(100, "price list")})
+    assert [purse.learn(take("a"), 50), purse.learn(take("b"), 50)] == [Surprise.CHEAPER, None]
+    assert Purse(None, {CLASS: Quote(100, "this batch", is_proven=True)}).learn(take("a"), 50) is None
+    assert Purse(None, {}).learn(take("a"), 50) is None
+
+
+# --- a run under caps of scenes
+
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
+
+def in_scenes(count: int) -> Batch:
+    return Batch("world", tuple(replace(each, scene=f"sc{n % 2}") for n, each in enumerate(shots(count))))
+
+
+def test_only_the_scene_pauses_and_the_rest_goes_on(tmp_path: Path) -> None:
+    settings = RunSettings(quotes=PROVEN, scene_caps={"sc0": 2 * PRICE})
+    world = World(tmp_path / "out", settings=settings)
+    end = world.run(in_scenes(8))
+    told = [(take.shot_id, take.state.value) for take in world.takes() if take.state is State.PLANNED]
+    assert (end.exit_code, told, world.submits) == (
+        ExitCode.BUDGET_REACHED,
+        [("sh004", "planned"), ("sh006", "planned")],
+        6,
+    )
+    assert [message.split(",")[0] for message in end.messages] == ["the budget of scene sc0"]
+    world.settings = replace(settings, scene_caps={"sc0": 3 * PRICE})
+    assert (world.run(in_scenes(8)).exit_code, world.submits) == (ExitCode.BUDGET_REACHED, 7)
+    world.settings = replace(settings, scene_caps={"sc0": 4 * PRICE})
+    assert (world.run(in_scenes(8)).exit_code, world.submits) == (ExitCode.OK, 8)
+
+
+def test_a_killed_run_does_not_begin_its_caps_anew(tmp_path: Path) -> None:
+    from tests.worlds import Killed
+
+    settings = RunSettings(quotes=PROVEN, cap_credits=4 * PRICE, scene_caps={"sc0": PRICE})
+    world = World(tmp_path / "out", settings=settings)
+    for kill_at in (3, 7, 12):
+        with pytest.raises(Killed):
+            world.run(in_scenes(10), kill_at)
+    end = world.run(in_scenes(10))
+    by_scene = [take.shot_id for take in world.takes() if take.attempts and take.shot_id in {"sh000", "sh002", "sh004"}]
+    assert (end.exit_code, world.submits <= 4, len(by_scene)) == (ExitCode.BUDGET_REACHED, True, 1)
+
+
+def test_what_is_held_is_fetched_though_the_cap_is_reached(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(quotes=PROVEN, cap_credits=2 * PRICE))
+    end = world.run(batch_of(5))
+    assert (end.exit_code, [take.shown_state for take in world.takes()]) == (
+        ExitCode.BUDGET_REACHED,
+        ["verified"] * 2 + ["planned"] * 3,
+    )
+
+
+# --- a new price
+
+
+@pytest.mark.parametrize(
+    ("settings", "code", "submits", "is_new"),
+    [
+        (RunSettings(), ExitCode.BUDGET_REACHED, 1, True),
+        (RunSettings(cap_credits=100 * PRICE), ExitCode.BUDGET_REACHED, 1, True),
+        (RunSettings(is_agreed=True), ExitCode.BUDGET_REACHED, 1, True),
+        (RunSettings(is_agreed=True, cap_credits=100 * PRICE), ExitCode.OK, 4, False),
+        (RunSettings(is_agreed=True, cap_credits=3 * PRICE), ExitCode.BUDGET_REACHED, 1, False),
+    ],
+    ids=["nobody", "cap", "yes", "yes and cap", "yes and small cap"],
+)
+def test_a_dearer_canary_stops_the_run_unless_a_cap_holds_it(
+    tmp_path: Path, settings: RunSettings, code: ExitCode, submits: int, *, is_new: bool
+) -> None:
+    rules = (Rule("submit", "dearer", nth=(1,)),)
+    quotes = {CLASS: Quote(PRICE, "price list")}
+    world = World(tmp_path / "out", rules=rules, settings=replace(settings, quotes=quotes))
+    end = world.run(batch_of(4))
+    assert (end.exit_code, world.submits, end.has_new_price) == (code, submits, is_new)
+
+
+@pytest.mark.parametrize(
+    ("is_agreed", "code", "submits"), [(False, ExitCode.BUDGET_REACHED, 1), (True, ExitCode.OK, 3)]
+)
+def test_a_cheaper_canary_is_asked_about_and_agreed_to_by_yes(
+    tmp_path: Path, code: ExitCode, submits: int, *, is_agreed: bool
+) -> None:
+    quotes = {CLASS: Quote(2 * PRICE, "documentation")}
+    world = World(tmp_path / "out", settings=RunSettings(quotes=quotes, is_agreed=is_agreed))
+    end = world.run(batch_of(3))
+    assert (end.exit_code, world.submits) == (code, submits)
+
+
+def preview(**facts: Any) -> Preview:
+    default = {
+        "batch": "b", "output": Path("out"), "plan": None, "counts": {}, "to_submit": {CLASS: 2}, "quotes": {CLASS: Quote(5, "x")},
+        "estimate": Estimate(10, 2, 0, 10, 20), "cap_credits": None, "balance_usd": None, "host": "h", "is_sandbox": False, "speed": 1.0,
+    }  # fmt: skip
+    return Preview(**{**default, **facts})
+
+
+@pytest.mark.parametrize(
+    ("facts", "answer"),
+    [
+        ({}, True),
+        ({"why": Why.PILOT}, True),
+        ({"why": Why.PRICE}, False),
+        ({"why": Why.PRICE, "cap_credits": 10}, True),
+        ({"why": Why.PRICE, "cap_credits": 9}, False),
+        ({"why": Why.PRICE, "cap_credits": 12, "before": 3}, False),
+        ({"why": Why.PRICE, "cap_credits": 99, "before": None}, False),
+        ({"why": Why.PRICE, "cap_credits": 99, "estimate": Estimate(10, 3, 1)}, False),
+        ({"why": Why.PRICE, "is_sandbox": True}, True),
+    ],
+)
+def test_yes_is_no_word_for_a_price_that_turned_out_to_be_another(facts: dict[str, Any], *, answer: bool) -> None:
+    from wanbatch.cli import Global
+
+    quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
+    assert _confirm(quiet, preview(**facts), is_agreed=True) is answer
+
+
+def test_without_yes_and_without_anybody_nothing_new_is_agreed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wanbatch.cli import Global, running
+
+    monkeypatch.setattr(running, "is_interactive", lambda: False)
+    quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
+    assert _confirm(quiet, preview(why=Why.PILOT), is_agreed=False) is False
+    with pytest.raises(UsageInvalid):
+        _confirm(quiet, preview(), is_agreed=False)
+
+
+# --- whose cap holds
+
+
+def last(cap: int | None, *, is_given: bool, scenes: str = "{}") -> Run:
+    return Run(1, AT, None, None, 1.0, "0", None, 0, cap, "", is_cap_given=is_given, scene_caps=scenes)
+
+
+MANIFEST = Batch("b", (), max_credits=60, scene_caps={"sc1": 5})
+
+
+@pytest.mark.parametrize(
+    ("flag", "batch", "before", "caps"),
+    [
+        (None, MANIFEST, None, Caps(60, {"sc1": 5})),
+        (40, MANIFEST, None, Caps(40, {"sc1": 5}, is_given=True)),
+        (None, MANIFEST, last(40, is_given=True), Caps(40, {"sc1": 5}, is_given=True, is_kept=True)),
+        (90, MANIFEST, last(40, is_given=True), Caps(90, {"sc1": 5}, is_given=True)),
+        (None, MANIFEST, last(30, is_given=False), Caps(60, {"sc1": 5})),
+        (None, Batch("b", ()), last(30, is_given=False), Caps(None, {})),
+        (None, None, last(30, is_given=False, scenes='{"sc2": 7}'), Caps(30, {"sc2": 7})),
+        (None, None, None, Caps(None, {})),
+    ],
+)
+def test_a_cap_given_once_holds_until_another_is(
+    flag: int | None, batch: Batch | None, before: Run | None, caps: Caps
+) -> None:
+    assert caps_of(flag, batch, before) == caps
+
+
+# --- the pilot
+
+
+def order(shot_id: str, resolution: str, duration: int) -> Take:
+    body = {"model": "alibaba/wan-2-6-t2v", "prompt": "x", "resolution": resolution, "duration": duration}
+    return take(shot_id, recipe=json.dumps(body), take_id=int(shot_id[1:]))
+
+
+def test_a_pilot_covers_price_classes_first_and_then_scenes() -> None:
+    planned = [order(f"s{n}", "1080p" if n < 3 else "720p", 10 if n < 8 else 5) for n in range(12)]
+    scenes = {f"s{n}": f"sc{n % 3}" for n in range(12)}
+    chosen = pilot_of(planned, scenes, 5)
+    assert len({each.order.price_class for each in chosen[:3]}) == 3
+    assert len({scenes[each.shot_id] for each in chosen[:3]}) == 3
+    assert pilot_of(planned, scenes, 5) == chosen
+    assert {each.shot_id for each in pilot_of(planned, scenes, 99)} == {each.shot_id for each in planned}
+
+
+def test_one_take_stands_for_the_largest_class() -> None:
+    planned = [order("s0", "1080p", 10), *(order(f"s{n}", "720p", 5) for n in range(1, 5))]
+    assert [each.shot_id for each in pilot_of(planned, {}, 1)] == ["s1"]
+
+
+def test_a_pilot_measures_cost_and_time() -> None:
+    sent = {"submitted_at": AT, "credits_estimated": 10, "credits_held": 12}
+    done = take(
+        "a",
+        State.VERIFIED,
+        **sent,
+        completed_at=AT + timedelta(seconds=200),
+        credits_charged=12,
+        is_charge_seen=True,
+        tries=1,
+    )
+    failed = take("b", State.FAILED, **sent)
+    late = take("c", State.VERIFIED, **sent, completed_at=AT + timedelta(seconds=100))
+    found = findings_of([done, failed, late, take("d")], 10, (5, 60.0))
+    (row,) = found.classes
+    assert (row.takes, row.verified, row.failed, row.expected, row.held, row.charged, row.mean_s) == (
+        3,
+        2,
+        1,
+        10,
+        12,
+        12,
+        150.0,
+    )
+    assert (found.charges_not_seen, found.rest_s) == (1, 300.0)
+    assert findings_of([], 3, (5, 60.0)) == Findings((), 0, None)
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AIMLAPI_BASE_URL", raising=False)
+
+
+def small(count: int) -> Batch:
+    body = {"model": "alibaba/wan2.1-t2v-turbo", "resolution": "480P"}
+    return Batch("small", tuple(Shot(f"s{n}", n, {**body, "prompt": f"shot {n}"}) for n in range(count)))
+
+
+def asked(answers: dict[Why, bool], seen: list[Preview]) -> Callable[[Preview], bool]:
+    def confirm(preview: Preview) -> bool:
+        seen.append(preview)
+        return answers.get(preview.why, True)
+
+    return confirm
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_a_pilot_goes_first_and_the_rest_only_if_that_is_agreed_to() -> None:
+    options = wanbatch.RunOptions(sandbox=True, speed=600, pilot=1, makes_report=False)
+    seen: list[Preview] = []
+    result = wanbatch.run(small(3), options, confirm=asked({Why.PILOT: False}, seen))
+    assert (result.exit_code, dict(result.counts)) == (ExitCode.INTERRUPTED, {"verified": 1, "planned": 2})
+    assert "2 more takes were not sent" in result.messages[0]
+    first, second = seen
+    assert (first.estimate.takes, first.pilot, second.why, second.estimate.takes) == (3, 1, Why.PILOT, 2)
+    assert second.findings is not None
+    assert [(row.takes, row.held) for row in second.findings.classes] == [(1, PRICE)]
+    assert second.quotes[CLASS].source == "this batch"
+    done = wanbatch.run(small(3), replace(options, pilot=None), confirm=lambda _: True)
+    assert dict(done.counts) == {"verified": 3}
+    with StateReader.open(done.output) as reader:
+        runs = [(run.estimate_low, run.estimate_credits, run.estimate_worst) for run in reader.runs()]
+        sources = [quote.source for quote in reader.quotes()]
+    assert (runs, sources) == (
+        [(3 * PRICE, 3 * PRICE, 6 * PRICE), (2 * PRICE, 2 * PRICE, 4 * PRICE)],
+        ["price list", "this batch"],
+    )
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_a_limit_holds_over_the_pilot_and_the_rest() -> None:
+    options = wanbatch.RunOptions(sandbox=True, speed=600, pilot=1, limit=2, makes_report=False)
+    seen: list[Preview] = []
+    result = wanbatch.run(small(4), options, confirm=asked({}, seen))
+    assert (dict(result.counts), [each.estimate.takes for each in seen]) == ({"verified": 2, "planned": 2}, [2, 1])
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_a_paused_scene_keeps_no_pilot_from_going_on() -> None:
+    shots_ = tuple(replace(each, scene=f"sc{n % 2}") for n, each in enumerate(small(4).shots))
+    batch = Batch("small", shots_, scene_caps={"sc0": 0})
+    options = wanbatch.RunOptions(sandbox=True, speed=600, pilot=2, makes_report=False)
+    result = wanbatch.run(batch, options, confirm=lambda _: True)
+    assert (result.exit_code, dict(result.counts)) == (ExitCode.BUDGET_REACHED, {"verified": 2, "planned": 2})
+
+
+@pytest.mark.usefixtures("in_folder")
+def test_a_new_price_is_asked_about_in_the_same_run(tmp_path: Path) -> None:
+    faults = tmp_path / "faults.json"
+    faults.write_text('[{"on": "submit", "do": "dearer", "nth": [1]}]')
+    options = wanbatch.RunOptions(
+        sandbox=True, speed=600, makes_report=False, sandbox_flags=("--faults", str(faults)), max_credits=100 * PRICE
+    )
+    seen: list[Preview] = []
+    refused = wanbatch.run(small(2), options, confirm=asked({Why.PRICE: False}, seen))
+    assert (refused.exit_code, dict(refused.counts)) == (ExitCode.BUDGET_REACHED, {"verified": 1, "planned": 1})
+    assert (seen[-1].why, seen[-1].before) == (Why.PRICE, PRICE)
+    again = wanbatch.run(small(2), replace(options, max_credits=None), confirm=lambda _: True)
+    assert (again.exit_code, again.credits_charged) == (ExitCode.OK, 2 * PRICE)
+    with StateReader.open(again.output) as reader:
+        assert [run.cap_credits for run in reader.runs()] == [100 * PRICE] * 2  # the flag's cap still held
+
+
+def test_a_balance_is_compared_in_whole_credits() -> None:
+    assert preview(balance_usd=Decimal("0.0000049")).balance_credits == 9
+    assert preview().balance_credits is None

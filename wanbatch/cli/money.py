@@ -1,0 +1,252 @@
+"""Money as people read it: what a run would cost, what a pilot brought, what the ledger shows, in 80 columns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from decimal import Decimal
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.padding import Padding
+from rich.table import Table
+
+from wanbatch.costing import Figures
+from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
+from wanbatch.piloting import Findings
+from wanbatch.previewing import Preview, Why
+from wanbatch.pricing import Estimate, credits_of_usd, usd, usd_text
+from wanbatch.units import duration_text
+
+SCENES_SHOWN = 30
+INDENT = 2
+_FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexp.", "USD\nworst")
+_FEW_FIGURES = (*_FIGURES[:3], _FIGURES[4])
+
+
+def preview_json(preview: Preview) -> dict[str, Any]:
+    """Return a plan as JSON values. Credits are whole numbers, null where unknown; USD are texts, exact."""
+    return {
+        "batch": preview.batch,
+        "output": str(preview.output),
+        "provider": preview.host,
+        "why": preview.why.value,
+        "counts": dict(preview.counts),
+        "to_submit": [
+            {
+                "model": each.model,
+                "resolution": each.resolution,
+                "duration_s": each.duration_s,
+                "takes": takes,
+                "credits_each": preview.quotes[each].credits,
+                "credits_each_low": preview.quotes[each].low,
+                "credits_each_high": preview.quotes[each].high,
+                "price_from": preview.quotes[each].source,
+            }
+            for each, takes in preview.to_submit.items()
+        ],
+        "estimate": _estimate_json(preview.estimate),
+        "scenes": [{"scene": scene, **_estimate_json(each)} for scene, each in preview.scenes.items()],
+        "tries": preview.tries,
+        "credits_before": preview.before,
+        "cap_credits": preview.cap_credits,
+        "scene_caps": dict(preview.scene_caps),
+        "balance_usd": None if preview.balance_usd is None else str(preview.balance_usd),
+        "findings": None if preview.findings is None else _findings_json(preview.findings),
+    }
+
+
+def _estimate_json(estimate: Estimate) -> dict[str, Any]:
+    """A figure is null while a part of it has no price; `known` holds what is summed."""
+    is_whole = not estimate.unpriced
+    known = {"low": estimate.low, "credits": estimate.credits, "worst": estimate.worst}
+    return {
+        **{name: value if is_whole else None for name, value in known.items()},
+        "usd": {name: str(usd(value)) if is_whole else None for name, value in known.items()},
+        "known": known,
+        "takes": estimate.takes,
+        "unpriced_takes": estimate.unpriced,
+    }
+
+
+def _findings_json(findings: Findings) -> dict[str, Any]:
+    rows = [
+        {**vars(each), "price_class": str(each.price_class), "mean_s": each.mean_s and round(each.mean_s, 1)}
+        for each in findings.classes
+    ]
+    return {"classes": rows, "charges_not_seen": findings.charges_not_seen, "rest_s": findings.rest_s}
+
+
+def print_preview(console: Console, preview: Preview) -> None:
+    """Print a plan: what would be sent, what it costs, by scene too, and what is there already."""
+    if preview.findings is not None:
+        _print_findings(console, preview)
+    console.print(f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)})")
+    counts = ", ".join(f"{number} {name}" for name, number in preview.counts.items()) or "no takes"
+    console.print(f"  {counts}")
+    if preview.to_submit:
+        table = _table("to send", "takes", "each", "expected", "USD", "price from", left=(0, 5))
+        for each, takes in preview.to_submit.items():
+            quote = preview.quotes[each]
+            total = None if quote.credits is None else quote.credits * takes
+            table.add_row(str(each), str(takes), _number(quote.credits), _number(total), _usd(total), quote.source)
+        _print(console, table)
+        _print_scenes(console, preview)
+    for line in _estimate_lines(preview):
+        console.print(f"  {line}")
+    if preview.speed != 1:
+        console.print(f"  time runs {preview.speed:g} times faster there", style="dim")
+
+
+def _print_scenes(console: Console, preview: Preview) -> None:
+    """Print the range by scene; a narrow screen gets USD for what is expected alone."""
+    tables = [_scenes_table(preview, columns) for columns in (_FIGURES, _FEW_FIGURES)]
+    room = console.width - INDENT
+    _print(console, next((each for each in tables if console.measure(each).maximum <= room), tables[-1]))
+    if preview.estimate.unpriced:
+        console.print(f"  [yellow]+? {preview.estimate.unpriced} takes of unknown price are not in these sums[/yellow]")
+
+
+def _scenes_table(preview: Preview, columns: Sequence[str]) -> Table:
+    shown = list(preview.scenes.items()) if len(preview.scenes) > 1 else []
+    table = _table("scene" if shown else "", "takes", *columns, left=(0,))
+    for scene, each in shown[:SCENES_SHOWN]:
+        table.add_row(escape(scene) or "(none)", *_figures(each, columns))
+    if len(shown) > SCENES_SHOWN:
+        rest = sum((each for _, each in shown[SCENES_SHOWN:]), Estimate(0, 0, 0))
+        table.add_row(f"{len(shown) - SCENES_SHOWN} more", *_figures(rest, columns))
+    table.add_row("in all", *_figures(preview.estimate, columns), style="bold" if shown else None)
+    return table
+
+
+def _figures(each: Estimate, columns: Sequence[str]) -> list[str]:
+    if each.unpriced == each.takes and each.takes:
+        return [str(each.takes), *("unknown" for _ in columns)]
+    more = "+?" if each.unpriced else ""
+    figures = {"low": each.low, "expected": each.credits, "exp.": each.credits, "worst": each.worst}
+    cells = []
+    for column in columns:
+        unit, name = column.split("\n")
+        cells.append(f"{figures[name]:,}{more}" if unit == "credits" else _usd(figures[name]))
+    return [str(each.takes), *cells]
+
+
+def _estimate_lines(preview: Preview) -> list[str]:
+    estimate = preview.estimate
+    if not estimate.takes:
+        return ["nothing to send"]
+    lines = []
+    if preview.tries > 1:
+        lines.append(f"worst: every take bought {preview.tries} times at the highest price known (--max-attempts)")
+    if preview.before:
+        lines.append(f"spent and committed before: {preview.before:,} credits ({usd_text(preview.before)})")
+    elif preview.before is None:
+        lines.append("[yellow]what was sent before has in part an unknown cost[/yellow]")
+    if preview.cap_credits is not None:
+        cap = f"cap {preview.cap_credits:,} credits ({usd_text(preview.cap_credits)}) for the whole batch"
+        reached = (preview.before or 0) + estimate.credits > preview.cap_credits
+        lines.append(cap + ("; [yellow]it will be reached: the rest waits[/yellow]" if reached else ""))
+    for scene, cap_credits in preview.scene_caps.items():
+        lines.append(f"cap of scene {escape(scene)}: {cap_credits:,} credits ({usd_text(cap_credits)})")
+    if preview.balance_usd is not None:
+        lines.append(f"balance {preview.balance_usd:,.2f} USD{_balance_text(preview)}")
+    if preview.pilot is not None and preview.why is Why.START:
+        lines.append(f"a pilot of {min(preview.pilot, estimate.takes)} takes goes first")
+    return lines
+
+
+def _balance_text(preview: Preview) -> str:
+    balance = preview.balance_credits
+    if balance is None or balance >= preview.estimate.worst:
+        return ""
+    if balance < preview.estimate.credits:
+        missing = usd_text(preview.estimate.credits - balance)
+        return f"; [red]the balance is below the estimate by {missing}[/red]"
+    return "; it covers what is expected, not the worst"
+
+
+def _print_findings(console: Console, preview: Preview) -> None:
+    findings = preview.findings
+    assert findings is not None
+    console.print("[bold]the pilot brought[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
+    table = _table("a take of", "verified", "expected", "held", "charged", "took", left=(0,))
+    for each in findings.classes:
+        money = (_number(each.expected), _number(each.held), _number(each.charged))
+        verified = f"{each.verified} of {each.takes}"
+        table.add_row(str(each.price_class), verified, *money, duration_text(each.mean_s))
+    _print(console, table)
+    if findings.charges_not_seen:
+        console.print(f"  {findings.charges_not_seen} charges are not in the ledger yet")
+    if findings.rest_s is not None:
+        console.print(f"  the rest may take {duration_text(findings.rest_s / preview.speed)}")
+
+
+# --- the ledger
+
+
+def ledger_table(lines: Sequence[LedgerLine]) -> Table:
+    """Return the table of what the ledger shows, by verdict: how many generations, what was held and charged."""
+    table = _table("ledger", "submits", "held", "charged", "", left=(0, 4))
+    for verdict in Verdict:
+        mine = [line for line in lines if line.verdict is verdict]
+        if mine:
+            held, charged = (_sum(line.held for line in mine), _sum(line.charged for line in mine))
+            table.add_row(verdict.value, str(len(mine)), held, charged, VERDICT_WORDS[verdict])
+    return table
+
+
+def _sum(values: Iterable[int | None]) -> str:
+    every = list(values)
+    known = [value for value in every if value is not None]
+    if not known:
+        return ""
+    return f"{sum(known):,}" + ("+?" if len(known) < len(every) else "")
+
+
+def figures_table(figures: Figures) -> Table:
+    """Return estimated, held and charged below each other, with what is not known of each."""
+    table = _table("", "credits", "USD", "", left=(0, 3))
+    for name, figure, unknown in (
+        ("estimated", figures.estimated, "takes without a price"),
+        ("held", figures.held, "takes whose hold is unknown"),
+        ("charged", figures.charged, "charges not seen yet"),
+    ):
+        more = "+?" if figure.unknown else ""
+        remark = f"+? {figure.unknown} {unknown}" if figure.unknown else ""
+        table.add_row(name, f"{figure.known:,}{more}", f"{_usd(figure.known)}{more}", remark)
+    return table
+
+
+def print_table(console: Console, table: Table) -> None:
+    """Print a table of this module, indented."""
+    _print(console, table)
+
+
+def print_balance(console: Console, balance_usd: Decimal, host: str) -> None:
+    """Print what the account holds."""
+    console.print(f"{balance_usd:,.2f} USD ({credits_of_usd(balance_usd):,} credits) at {host}", markup=False)
+
+
+# --- parts
+
+
+def _table(*columns: str, left: tuple[int, ...]) -> Table:
+    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
+    for number, column in enumerate(table.columns):
+        column.overflow = "fold"  # a narrow screen gets more lines, never a cut number
+        column.justify = "left" if number in left else "right"
+        column.no_wrap = number not in left
+        column.min_width = 6 if number == 0 else None
+    return table
+
+
+def _print(console: Console, table: Table) -> None:
+    console.print(Padding(table, (0, 0, 0, INDENT)))
+
+
+def _number(value: int | None) -> str:
+    return "unknown" if value is None else f"{value:,}"
+
+
+def _usd(value: int | None) -> str:
+    return "unknown" if value is None else usd_text(value).removesuffix(" USD")

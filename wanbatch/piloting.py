@@ -1,0 +1,103 @@
+"""The pilot: a few representative takes that are sent first, and what they tell of the rest. Pure."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from wanbatch.lifecycle import State, Take
+from wanbatch.models import PriceClass
+from wanbatch.pacing import eta_s
+
+
+def pilot_of(planned: Sequence[Take], scenes: Mapping[str, str], count: int) -> list[Take]:
+    """Choose takes that stand for the rest: each price class first, then each scene, then what comes first.
+
+    `planned` are in the order in which they would be sent; `scenes` gives the scene of each shot. Of two price classes
+    that have no take yet, the one with more takes comes first.
+    """
+    sizes = Counter(take.order.price_class for take in planned)
+    classes: Counter[PriceClass] = Counter()
+    places: Counter[str] = Counter()
+    left = list(enumerate(planned))
+    chosen: list[Take] = []
+    while left and len(chosen) < count:
+        best = min(
+            left,
+            key=lambda each: (
+                classes[each[1].order.price_class],
+                places[scenes.get(each[1].shot_id, "")],
+                -sizes[each[1].order.price_class],
+                each[0],
+            ),
+        )
+        left.remove(best)
+        classes[best[1].order.price_class] += 1
+        places[scenes.get(best[1].shot_id, "")] += 1
+        chosen.append(best[1])
+    return chosen
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What takes of one price class cost and took. Credits are of one take; None where unknown."""
+
+    price_class: PriceClass
+    takes: int
+    verified: int
+    failed: int
+    expected: int | None
+    held: int | None
+    charged: int | None
+    mean_s: float | None
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What was measured before the rest is sent. `rest_s` is how long the rest may take, None where nothing ended."""
+
+    classes: tuple[Measured, ...]
+    charges_not_seen: int
+    rest_s: float | None
+
+
+def findings_of(sent: Iterable[Take], rest: int, pace: tuple[int, float]) -> Findings:
+    """Measure takes that were sent. `rest` counts those to come; `pace`: takes at once, and submits a minute."""
+    takes = [take for take in sent if take.submitted_at is not None]
+    by_class: dict[PriceClass, list[Take]] = {}
+    for take in takes:
+        by_class.setdefault(take.order.price_class, []).append(take)
+    mean_s = _mean_s(takes)
+    return Findings(
+        classes=tuple(_measure(each, by_class[each]) for each in sorted(by_class, key=str)),
+        charges_not_seen=sum(take.state is State.VERIFIED and not take.is_charge_seen for take in takes),
+        rest_s=None if mean_s is None else eta_s(rest, [], pace, mean_s),
+    )
+
+
+def _measure(price_class: PriceClass, takes: Sequence[Take]) -> Measured:
+    charged = [take.credits_charged for take in takes if take.is_charge_seen and take.tries <= 1]
+    return Measured(
+        price_class=price_class,
+        takes=len(takes),
+        verified=sum(take.state is State.VERIFIED for take in takes),
+        failed=sum(take.state is State.FAILED for take in takes),
+        expected=_highest(take.credits_estimated for take in takes),
+        held=_highest(take.credits_held for take in takes),
+        charged=_highest(charged),
+        mean_s=_mean_s(takes),
+    )
+
+
+def _highest(values: Iterable[int | None]) -> int | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _mean_s(takes: Sequence[Take]) -> float | None:
+    spans_s = [
+        (take.completed_at - take.submitted_at).total_seconds()
+        for take in takes
+        if take.completed_at is not None and take.submitted_at is not None
+    ]
+    return sum(spans_s) / len(spans_s) if spans_s else None
