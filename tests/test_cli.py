@@ -118,7 +118,12 @@ def test_init_writes_a_project_that_validates_and_overwrites_nothing(capsys: pyt
 def test_a_plan_offline_says_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--json", "plan", "small.yaml", "--offline"]) == 0
     plan = json.loads(capsys.readouterr().out)
-    assert (plan["counts"], plan["estimate"]) == ({"new": 2}, {"credits": 0, "takes": 2, "unpriced_takes": 2})
+    unknown = {"low": None, "credits": None, "worst": None, "takes": 2, "unpriced_takes": 2}
+    known = {"low": 0, "credits": 0, "worst": 0}
+    assert (plan["counts"], plan["estimate"]) == (
+        {"new": 2},
+        {**unknown, "known": known, "usd": dict.fromkeys(known)},
+    )
     assert not Path("outputs").exists()
 
 
@@ -137,7 +142,8 @@ def test_the_whole_way_on_the_embedded_sandbox() -> None:
     assert (again.returncode, "no request was made" in again.stderr) == (0, True)
     status = json.loads(run("--json", "status").stdout)
     assert (status["counts"], status["running"], status["problems"]) == ({"verified": 2}, False, [])
-    assert set(status["credits"]) == {"estimate", "committed", "charged", "cap"}
+    whole = {"estimate": 756_000, "committed": 756_000, "charged": 756_000, "cap": None}
+    assert status["credits"] == {**whole, "committed_known": 756_000, "charged_known": 756_000}
     out = Path("outputs/small")
     listed = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     wanted = {
@@ -308,9 +314,11 @@ def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts(capsys: pyt
     _held_batch()
     assert inside(capsys, "resolve", "b_t1", "--abandon").returncode == 0
     told = json.loads(inside(capsys, "--json", "status").stdout)
-    assert (told["counts"], told["credits"]["committed"] > told["credits"]["charged"]) == (
+    credit_counts = told["credits"]
+    assert (told["counts"], credit_counts["committed"] > credit_counts["charged_known"]) == (
         {"verified": 1, "failed": 1}, True,
     )  # fmt: skip
+    assert (credit_counts["charged"], told["charges_not_seen"]) == (None, 1)  # what was given up may still be charged
 
 
 def test_doctor_finds_this_machine_fit(capsys: pytest.CaptureFixture[str]) -> None:

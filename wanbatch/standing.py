@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 
 from wanbatch.clock import system_now
+from wanbatch.costing import Figures, figures_of
+from wanbatch.history import prices_now
 from wanbatch.lifecycle import IN_FLIGHT_STATES, State, Take
 from wanbatch.lock import holder_of
 from wanbatch.pacing import Rates, eta_s
@@ -31,7 +33,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class BatchStanding:
-    """Counts by shown state; credits are whole, None where unknown. `holder` names a run that is going on."""
+    """Counts by shown state; credits are whole. `holder` names a run that is going on.
+
+    `committed` and `charged` sum what is known: `uncosted` takes may have cost something and nobody knows how much,
+    and of `charges_not_seen` the ledger may still show a charge. `estimate` is None where a price was unknown.
+    """
 
     batch: str
     output: Path
@@ -42,6 +48,7 @@ class BatchStanding:
     charged: int
     cap: int | None
     uncosted: int
+    charges_not_seen: int
     eta_s: float | None
     problems: tuple[Problem, ...]
     holder: str
@@ -72,11 +79,19 @@ def read_standing(output: Path) -> BatchStanding:
         charged=sum(take.credits_charged or 0 for take in takes),
         cap=last_run.cap_credits if last_run is not None else None,
         uncosted=sum(value is None for value in committed),
+        charges_not_seen=sum(take.may_be_charged_more for take in takes),
         eta_s=_eta_s(takes, last_run, last_at) if holder else None,
         problems=problems_in(takes, strays),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
     )
+
+
+def read_figures(output: Path) -> Figures:
+    """Read what a batch was estimated at, what answers held and what the ledger charged."""
+    with StateReader.open(output) as reader, reader.snapshot():
+        takes = reader.takes()
+        return figures_of(takes, reader.attempts(), prices_now(takes, reader.quotes()))
 
 
 def _eta_s(takes: Sequence[Take], run: Run | None, last_at: datetime | None) -> float | None:

@@ -41,7 +41,7 @@ def test_only_the_time_of_the_report_changes_with_it(tmp_path: Path) -> None:
     every_state(tmp_path)
     first, second = report(tmp_path), report(tmp_path, made_at=MADE_AT.replace(hour=23))
     changed = {name for name in first if first[name] != second[name]}
-    assert changed == {"reports/summary.json", "reports/report.html", "storyboard.html"}
+    assert changed == {"reports/summary.json", "reports/costs.json", "reports/report.html", "storyboard.html"}
     for name in changed:
         assert first[name].replace(b"07:30", b"23:30") == second[name]
 
@@ -51,7 +51,11 @@ def test_the_files_are_these_and_no_part_is_left(tmp_path: Path) -> None:
     assert sorted(report(tmp_path)) == [
         "clips/sc2_sh08_t1.json",
         "reports/attempts.csv",
+        "reports/costs.csv",
+        "reports/costs.json",
+        "reports/prices.csv",
         "reports/report.html",
+        "reports/spend.csv",
         "reports/summary.csv",
         "reports/summary.json",
         "reports/takes.csv",

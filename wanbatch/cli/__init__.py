@@ -25,6 +25,7 @@ _COMMANDS = {
     "retry": ("running", "Run failed takes again."),
     "reconcile": ("settling", "Look up lost answers; compare with the provider's ledger."),
     "resolve": ("settling", "Decide what becomes of a take that is held."),
+    "balance": ("settling", "Show what the account holds."),
     "report": ("looking", "Rebuild the reports from the state file."),
     "open": ("looking", "Open the storyboard page."),
     "verify": ("looking", "Compare the clips with their recorded hashes."),

@@ -32,13 +32,16 @@ def _standing_json(standing: BatchStanding) -> dict[str, Any]:
         "batch": standing.batch,
         "output": str(standing.output),
         "counts": dict(standing.counts),
-        "credits": {
+        "credits": {  # a sum is null while a part of it is unknown; its known part stands beside it
             "estimate": standing.estimate,
-            "committed": standing.committed,
-            "charged": standing.charged,
+            "committed": None if standing.uncosted else standing.committed,
+            "committed_known": standing.committed,
+            "charged": None if standing.charges_not_seen else standing.charged,
+            "charged_known": standing.charged,
             "cap": standing.cap,
         },
         "uncosted_takes": standing.uncosted,
+        "charges_not_seen": standing.charges_not_seen,
         "eta_s": standing.eta_s,
         "running": bool(standing.holder),
         "problems": [vars(problem) for problem in standing.problems],
@@ -74,7 +77,9 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
     money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
     money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
     if standing.uncosted:
-        money.append(f"{standing.uncosted} takes of unknown cost")
+        money.append(f"and {standing.uncosted} takes of unknown cost")
+    if standing.charges_not_seen:
+        money.append(f"{standing.charges_not_seen} charges not seen yet")
     if standing.cap is not None:
         money.append(f"cap {standing.cap:,}")
     console.print("  " + "; ".join(money))
@@ -87,21 +92,53 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
         console.print(f"  ... and {len(standing.problems) - 20} more: see reports/takes.csv")
 
 
-@click.command("report", epilog="\b\nExample:\n  wanbatch report outputs/dragon-pass")
-@_RUN
+@click.command(
+    "report",
+    epilog="\b\nExamples:\n  wanbatch report outputs/dragon-pass"
+    "\n  wanbatch report outputs/ep1 outputs/ep2 --combined -o outputs/costs",
+)
+@click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--combined", is_flag=True, help="One cost report of all RUNs together.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the combined report goes.  [default: outputs/combined]",
+)
 @click.pass_obj
-def report_command(options: Global, /, run: Path | None) -> int:
-    """Rebuild the reports of RUN from its state file alone."""
+def report_command(
+    options: Global,
+    /,
+    runs: tuple[Path, ...],
+    combined: bool,  # noqa: FBT001
+    output: Path | None,
+) -> int:
+    """Rebuild the reports of each RUN from its state file alone; with --combined, add up what they cost."""
     from wanbatch.clock import system_now
-    from wanbatch.reporting import write_reports
+    from wanbatch.reporting import csv_text, write_reports
+    from wanbatch.reporting.accounts import write_combined
     from wanbatch.state import StateReader
 
-    with StateReader.open(_output(run)) as reader:
-        files = write_reports(reader, made_at=system_now())
+    if output is not None and not combined:
+        raise UsageInvalid("-o is for --combined: a batch has its reports in its own folder")
+    if combined:
+        folder = output if output is not None else Path(OUTPUTS) / "combined"
+        page, facts = write_combined(runs or (_output(None),), folder, system_now(), csv_text)
+        if options.is_json:
+            print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
+        else:
+            click.echo(page)
+        return 0
+    written = []
+    for run in runs or (_output(None),):
+        with StateReader.open(run) as reader:
+            written.append(write_reports(reader, made_at=system_now()))
     if options.is_json:
-        print_json({"report": str(files.report), "storyboard": str(files.storyboard)})
+        rows = [{"report": str(each.report), "storyboard": str(each.storyboard)} for each in written]
+        print_json(rows[0] if len(rows) == 1 else rows)
     else:
-        click.echo(f"{files.report}\n{files.storyboard}")
+        for each in written:
+            click.echo(f"{each.report}\n{each.storyboard}")
     return 0
 
 

@@ -10,13 +10,17 @@ from typing import Any
 import click
 
 from wanbatch.cli import Global
+from wanbatch.cli.money import figures_table, ledger_table, print_balance, print_table
 from wanbatch.cli.screen import console_of, is_interactive, print_json
+from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Take
 from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
-from wanbatch.pricing import usd_text
+from wanbatch.pricing import credits_of_usd, usd_text
+from wanbatch.reporting.accounts import figures_json, ledger_rows, write_ledger
 from wanbatch.session import session_of
 from wanbatch.settling import Decision, Reconciled
+from wanbatch.standing import read_figures
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 
@@ -31,11 +35,20 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
     output = run if run is not None else newest_output(Path(OUTPUTS))
     session = session_of(RunOptions(makes_report=False), _watch(options), options.env_file)
     found = asyncio.run(session.reconcile(output))
+    read_at, figures = found.read_at or system_now(), read_figures(output)
+    page = write_ledger(output, found.ledger, read_at) if found.is_ledger_read else None
     if options.is_json:
-        print_json({"output": str(output), **asdict(found)})
+        told = {**asdict(found), "ledger": ledger_rows(found.ledger, read_at), "figures": figures_json(figures)}
+        print_json({"output": str(output), **told, "ledger_csv": None if page is None else str(page)})
     else:
+        console = console_of(options)
         for line in _lines(found):
-            console_of(options).print(line, markup=False, highlight=False)
+            console.print(line, markup=False, highlight=False)
+        if found.ledger:
+            print_table(console, ledger_table(found.ledger))
+        print_table(console, figures_table(figures))
+        if page is not None:
+            console.print(f"  each generation: {page}", markup=False)
     needs_user = found.open or found.doubles or found.breaches
     return int(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
 
@@ -70,6 +83,21 @@ def _lines(found: Reconciled) -> list[str]:
         f"the ledger shows {found.credits_charged:,} credits ({usd_text(found.credits_charged)}) for this batch"
     )
     return lines
+
+
+@click.command("balance", epilog="\b\nExamples:\n  wanbatch balance\n  wanbatch --json balance outputs/dragon-pass")
+@_RUN
+@click.option("--sandbox", is_flag=True, help="A new embedded sandbox: what its accounts begin with.")
+@click.pass_obj
+def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
+    """Show what the account holds: the one that RUN was begun with, or that of the settings. Sends nothing paid."""
+    session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options), options.env_file)
+    balance, host = asyncio.run(session.balance(run))
+    if options.is_json:
+        print_json({"balance_usd": str(balance), "credits": credits_of_usd(balance), "provider": host})
+    else:
+        print_balance(console_of(options), balance, host)
+    return 0
 
 
 @click.command(

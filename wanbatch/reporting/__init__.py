@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wanbatch import __version__
 from wanbatch.disk import replace_text
 from wanbatch.lifecycle import Take
+from wanbatch.reporting.accounts import cost_report, write_costs
 from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take, shown_text
 from wanbatch.reporting.sidecar import iso, write_sidecar
 from wanbatch.standing import Problem, problems_in
@@ -37,6 +38,8 @@ FREE_TEXT = frozenset(
         "model",
         "resolution",
         "aspect_ratio",
+        "batch",
+        "price_class",
     }
 )
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -52,6 +55,7 @@ class ReportFiles:
     attempts: Path
     summary: Path
     summary_json: Path
+    costs: Path
 
 
 def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
@@ -68,16 +72,19 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
         attempts=folder / "attempts.csv",
         summary=folder / "summary.csv",
         summary_json=folder / "summary.json",
+        costs=folder / "costs.csv",
     )
     with reader.snapshot():
         takes = [shown_take(take, output) for take in reader.takes()]
         attempts, shots = shown_attempts(reader.attempts(), output), shown_shots(reader.shots(), takes)
         tables = make_frames(takes, shots, attempts, reader.identity().batch)
         facts = summary_facts(reader, takes, tables.summary, made_at)
+        costs, cost_facts = cost_report(reader)
     replace_text(files.takes, csv_text(tables.takes))
     replace_text(files.attempts, csv_text(tables.attempts))
     replace_text(files.summary, csv_text(tables.summary))
     replace_text(files.summary_json, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
+    write_costs(folder, costs, {"made_at": facts["made_at"], **cost_facts}, csv_text)
     by_take: dict[int, list[Any]] = {}
     for attempt in attempts:
         by_take.setdefault(attempt.take_id, []).append(attempt)
@@ -85,7 +92,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     for take in takes:
         if take.file is not None and (output / take.file).is_file():
             write_sidecar(output, take, by_id[take.shot_id], by_take.get(take.take_id, []))
-    replace_text(files.report, render_report(facts, tables, takes))
+    replace_text(files.report, render_report(facts, tables, takes, cost_facts))
     replace_text(files.storyboard, render_storyboard(facts, takes, shots, output))
     return files
 
@@ -179,14 +186,16 @@ def csv_text(frame: pd.DataFrame) -> str:
     """Write a table as CSV: RFC 4180 quoting, LF line ends, empty cells for unknown, no cell that is a formula."""
     import pandas as pd
 
+    columns = [[None if pd.isna(value) else value for value in frame[name].tolist()] for name in frame.columns]
+    return csv_rows(list(frame.columns), zip(*columns, strict=True))
+
+
+def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """Write rows as CSV under these column names, like `csv_text`; None is an empty cell."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(frame.columns)
-    columns = []
-    for name in frame.columns:
-        values = frame[name].tolist()
-        columns.append([_cell(name, None if pd.isna(value) else value) for value in values])
-    writer.writerows(zip(*columns, strict=True))
+    writer.writerow(names)
+    writer.writerows([_cell(name, value) for name, value in zip(names, row, strict=True)] for row in rows)
     return stream.getvalue()
 
 

@@ -7,7 +7,7 @@ its known parts, missing where none is known, and a count beside it says how man
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -153,7 +153,7 @@ def takes_frame(takes: Sequence[Take], shots: Sequence[ShotRow]) -> pd.DataFrame
         rows += [_take_row(take, shot) for take in mine]
         if shot.omit and not mine:
             rows.append({**_shot_cells(shot), "state": "omitted", "prompt": shot.prompt})
-    return _frame(rows, TAKE_COLUMNS)
+    return typed_frame(rows, TAKE_COLUMNS)
 
 
 def _shot_cells(shot: ShotRow) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def attempts_frame(attempts: Sequence[Attempt], takes: Sequence[Take]) -> pd.Dat
         }
         for attempt in attempts
     ]
-    return _frame(rows, ATTEMPT_COLUMNS)
+    return typed_frame(rows, ATTEMPT_COLUMNS)
 
 
 def money_frame(takes: Sequence[Take], attempts: Sequence[Attempt]) -> pd.DataFrame:
@@ -246,7 +246,7 @@ def money_frame(takes: Sequence[Take], attempts: Sequence[Attempt]) -> pd.DataFr
     by_take: dict[int, list[Attempt]] = {}
     for attempt in attempts:
         by_take.setdefault(attempt.take_id, []).append(attempt)
-    return _frame([_money_row(take, by_take.get(take.take_id, [])) for take in takes], _MONEY_COLUMNS)
+    return typed_frame([_money_row(take, by_take.get(take.take_id, [])) for take in takes], _MONEY_COLUMNS)
 
 
 def _money_row(take: Take, attempts: Sequence[Attempt]) -> dict[str, Any]:
@@ -257,7 +257,7 @@ def _money_row(take: Take, attempts: Sequence[Attempt]) -> dict[str, Any]:
         "shot_id": take.shot_id,
         "take": take.number,
         "is_hold_unseen": take.credits_held is None and (not is_free or take.generation_id is not None),
-        "is_charge_unseen": (not is_free and not take.is_charge_seen) or take.credits_at_risk != 0,
+        "is_charge_unseen": take.may_be_charged_more,
         "is_uncosted": take.credits_committed is None,
         "credits_not_used": None
         if take.credits_charged is None
@@ -267,7 +267,8 @@ def _money_row(take: Take, attempts: Sequence[Attempt]) -> dict[str, Any]:
     }
 
 
-def _frame(rows: list[dict[str, Any]], columns: dict[str, str]) -> pd.DataFrame:
+def typed_frame(rows: list[dict[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Make a table of these columns and nullable types; what a row does not have is missing."""
     kinds = {name: "datetime64[ms, UTC]" if kind == "time" else kind for name, kind in columns.items()}
     return pd.DataFrame({name: pd.Series([row.get(name) for row in rows], dtype=kind) for name, kind in kinds.items()})
 
@@ -285,7 +286,7 @@ def summary_frame(takes: pd.DataFrame, money: pd.DataFrame, batch: str) -> pd.Da
         keys = keyed[level].fillna("")
         if (keys != "").any():
             rows += [{"level": level, "key": key, **_summed(group)} for key, group in keyed.groupby(keys, sort=False)]
-    return _frame(rows, SUMMARY_COLUMNS)
+    return typed_frame(rows, SUMMARY_COLUMNS)
 
 
 def _summed(group: pd.DataFrame) -> dict[str, Any]:

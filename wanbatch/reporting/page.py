@@ -7,6 +7,7 @@ import hashlib
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -19,12 +20,13 @@ from markupsafe import Markup, escape
 from wanbatch.download import POSTERS
 from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
-from wanbatch.pricing import CREDITS_PER_USD, usd_text
+from wanbatch.pricing import CREDITS_PER_USD, usd, usd_text
 from wanbatch.reporting.charts import duration_histogram, spend_curve
 from wanbatch.reporting.frames import Frames
 from wanbatch.reporting.shown import is_own
 from wanbatch.units import duration_text
 
+UNSEEN = "\u2013"  # a dash: there is nothing to show
 ROWS_SHOWN = 500
 PLAYERS_SHOWN = 60  # a player loads its poster at once; above this many, pictures that load in sight link to the clips
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -50,6 +52,28 @@ def _usd(value: float | None) -> str:
     if value is not None and 0 < value < CREDITS_PER_USD / 200:
         return "< 0.01 USD"
     return "unknown" if value is None else usd_text(int(value))
+
+
+def _exact_usd(value: int | None) -> str:
+    return UNSEEN if value is None else f"{usd(value):,.2f}"
+
+
+def _whole(value: int | None) -> str:
+    return UNSEEN if value is None else f"{int(value):,}"
+
+
+def _part(row: Mapping[str, Any], name: str) -> str:
+    """Write a sum; where a part of it is unknown, what is known with a mark."""
+    whole = row[f"{name}_credits"]
+    return f"{int(whole):,}" if whole is not None else f"{int(row[f'{name}_known_credits']):,} +?"
+
+
+def _percent(text: str | None) -> str:
+    return UNSEEN if text is None else f"{Decimal(text) * 100:.0f}%"
+
+
+def _rate(text: str | None) -> str:
+    return UNSEEN if text is None else f"{Decimal(text):.4f}"
 
 
 def _number(value: float | None) -> str:
@@ -89,6 +113,11 @@ def _environment() -> Environment:
         "credits": _credits,
         "usd": _usd,
         "number": _number,
+        "exact_usd": _exact_usd,
+        "whole": _whole,
+        "part": _part,
+        "percent": _percent,
+        "rate": _rate,
         "plural": _plural,
         "coded": _coded,
         "minute": _minute,
@@ -109,13 +138,14 @@ def _page(template: str, **values: Any) -> str:
     return environment.get_template(template).render(style=Markup(style), policy=policy, **values) + "\n"  # noqa: S704
 
 
-def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take]) -> str:
-    """Render `reports/report.html`."""
+def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take], costs: Mapping[str, Any]) -> str:
+    """Render `reports/report.html`; `costs` is what `costs.json` holds."""
     summary = list(facts["summary"])
     rows = summary[1:]
     return _page(
         "report.html.j2",
         facts=facts,
+        costs=costs,
         batch=summary[0],
         trouble=facts["runs"][-1]["message"].removesuffix(".") if facts["runs"] else "",
         needs=[
@@ -134,6 +164,11 @@ def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take
         asked=sum(not take.superseded for take in takes),
         done=sum(take.state is State.VERIFIED and not take.superseded for take in takes),
     )
+
+
+def render_combined(costs: Mapping[str, Any]) -> str:
+    """Render the cost report of several batches."""
+    return _page("combined.html.j2", costs=costs)
 
 
 def _speeds(facts: Mapping[str, Any]) -> str:

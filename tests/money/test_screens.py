@@ -1,0 +1,232 @@
+"""Money on the screen and in JSON: what fits 80 columns, what is unknown, and what a script may rely on."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from tests.money.test_costs import story
+from tests.money.test_ledger import PRICE, attempt, charge, take
+from wanbatch.attempts import Outcome
+from wanbatch.cli import call
+from wanbatch.cli.money import figures_table, ledger_table, preview_json, print_balance, print_preview, print_table
+from wanbatch.costing import Figure, Figures
+from wanbatch.doctor import examine
+from wanbatch.ledger import Books, Stranger, match_ledger
+from wanbatch.lifecycle import State
+from wanbatch.models import PriceClass
+from wanbatch.piloting import Findings, Measured
+from wanbatch.previewing import Preview, Why
+from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote
+from wanbatch.standing import read_standing
+
+LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
+OTHER = PriceClass("alibaba/wan-2-6-image-to-video-flash", "1080p", 15)
+NIGHT = 200 * 3_150_000
+
+
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "FORCE_COLOR", "COLUMNS"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def preview(**facts: Any) -> Preview:
+    scenes = {f"sc{n:03d}": Estimate(NIGHT // 10, 20, 0, NIGHT // 12, NIGHT // 5) for n in range(1, 4)}
+    told: dict[str, Any] = {
+        "batch": "a-night",
+        "output": Path("outputs/a-night"),
+        "plan": None,
+        "counts": {"new": 200},
+        "to_submit": {LARGE: 180, OTHER: 20},
+        "quotes": {LARGE: Quote(3_150_000, "price list"), OTHER: Quote(12_345_678, "list of 30 d ago", (9_999_999,))},
+        "estimate": Estimate(NIGHT, 200, 0, NIGHT - 9, 2 * NIGHT),
+        "cap_credits": 10**9,
+        "balance_usd": Decimal(900),
+        "host": "https://api.aimlapi.com",
+        "is_sandbox": False,
+        "speed": 1.0,
+        "scenes": scenes,
+        "tries": 2,
+    }
+    return Preview(**{**told, **facts})
+
+
+def screen(made: Preview) -> list[str]:
+    stream = io.StringIO()
+    print_preview(Console(file=stream, width=80, no_color=True, highlight=False, soft_wrap=True), made)
+    return stream.getvalue().splitlines()
+
+
+def unpriced() -> Preview:
+    quotes = {LARGE: Quote(3_150_000, "documentation"), OTHER: UNKNOWN_QUOTE}
+    scenes = {"sc001": Estimate(NIGHT, 180, 0, NIGHT, 2 * NIGHT), "sc002": Estimate(0, 20, 20)}
+    return preview(quotes=quotes, scenes=scenes, estimate=Estimate(NIGHT, 200, 20, NIGHT, 2 * NIGHT), cap_credits=None)
+
+
+def piloted() -> Preview:
+    rows = (
+        Measured(LARGE, 3, 2, 1, 3_150_000, 3_150_000, None, 231.0),
+        Measured(OTHER, 1, 0, 0, None, None, None, None),
+    )
+    return preview(why=Why.PILOT, findings=Findings(rows, 2, 12_000.0), before=12_600_000)
+
+
+@pytest.mark.parametrize(
+    "made",
+    [preview(), unpriced(), piloted(), preview(before=None, pilot=5)],
+    ids=["priced", "unpriced", "pilot", "unknown"],
+)
+def test_a_plan_fits_80_columns_and_cuts_no_number(made: Preview) -> None:
+    lines = screen(made)
+    assert max(len(line.rstrip()) for line in lines) <= 80
+    assert not any("…" in line for line in lines)
+    assert any("630,000,000" in line for line in lines)
+
+
+def test_a_plan_gives_a_range_by_scene_and_in_all() -> None:
+    text = "\n".join(" ".join(line.split()) for line in screen(preview()))
+    assert "sc001 20 52,500,000 63,000,000 126,000,000 26.25 31.50 63.00" in text
+    assert "in all 200 629,999,991 630,000,000 1,260,000,000 315.00 315.00 630.00" in text
+    assert "list of 30 d ago" in text
+    assert "worst: every take bought 2 times" in text
+
+
+def test_what_has_no_price_is_unknown_and_its_sum_says_so() -> None:
+    text = "\n".join(" ".join(line.split()) for line in screen(unpriced()))
+    assert "sc002 20 unknown unknown unknown unknown\n" in text
+    assert "in all 200 630,000,000+?" in text
+    assert "20 takes of unknown price are not in these sums" in text
+    told = preview_json(unpriced())["estimate"]
+    assert (told["credits"], told["usd"]["worst"], told["known"]["credits"], told["unpriced_takes"]) == (
+        None,
+        None,
+        NIGHT,
+        20,
+    )
+
+
+@pytest.mark.parametrize(
+    ("balance", "words"),
+    [
+        (Decimal(900), ""),
+        (Decimal(400), "it covers what is expected, not the worst"),
+        (Decimal("314.99"), "the balance is below the estimate by 0.01 USD"),
+    ],
+)
+def test_the_balance_is_held_against_the_estimate(balance: Decimal, words: str) -> None:
+    line = next(line for line in screen(preview(balance_usd=balance)) if "balance" in line)
+    assert line.strip() == f"balance {balance:,.2f} USD" + (f"; {words}" if words else "")
+
+
+def test_a_cap_that_will_be_reached_is_told_before() -> None:
+    assert any("it will be reached" in line for line in screen(preview(before=2 * NIGHT)))
+    assert not any("it will be reached" in line for line in screen(preview()))
+
+
+def test_a_story_of_many_scenes_is_shown_in_part_and_summed_whole() -> None:
+    scenes = {f"sc{n:03d}": Estimate(10, 1, 0, 10, 20) for n in range(50)}
+    text = [" ".join(line.split()) for line in screen(preview(scenes=scenes))]
+    assert "20 more 20 200 200 400 0.00 0.00 0.00" in text
+
+
+def test_a_pilot_tells_what_it_measured() -> None:
+    text = "\n".join(" ".join(line.split()) for line in screen(piloted()))
+    assert "the pilot brought" in text
+    assert "wan-2-6-t2v 1080p 10 s 2 of 3 3,150,000 3,150,000 unknown 3 min 51 s" in text
+    assert "2 charges are not in the ledger yet" in text
+    assert "the rest may take 3 h 20 min" in text
+    assert preview_json(piloted())["findings"]["classes"][0]["mean_s"] == 231.0
+
+
+def test_the_ledger_and_the_figures_fit_80_columns() -> None:
+    sent = [attempt(Outcome.COMPLETED), attempt(Outcome.COMPLETED, number=2, generation_id="h", credits_held=None)]
+    lines = match_ledger(sent, {1: take(State.VERIFIED)}, Books([charge(), charge("h")]), [Stranger("r", "s", None)])
+    figures = Figures(Figure(2 * PRICE, 1), Figure(PRICE, 1), Figure(2 * PRICE, 3))
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, no_color=True, highlight=False)
+    for table in (ledger_table(lines), figures_table(figures)):
+        print_table(console, table)
+    text = "\n".join(" ".join(line.split()) for line in stream.getvalue().splitlines())
+    assert max(len(line.rstrip()) for line in stream.getvalue().splitlines()) <= 80
+    assert "confirmed 1 1,050,000 1,050,000 charged what was held" in text
+    assert "unknown 1 sent, and no generation is known" in text
+    assert "charged 2,100,000+? 1.05+? +? 3 charges not seen yet" in text
+
+
+def test_a_balance_is_told_in_usd_and_credits() -> None:
+    stream = io.StringIO()
+    print_balance(Console(file=stream, width=80, no_color=True), Decimal("12.34"), "here")
+    assert stream.getvalue() == "12.34 USD (24,680,000 credits) at here\n"
+
+
+def test_a_total_in_json_is_null_while_a_part_of_it_is_unknown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    story(tmp_path / "out")
+    assert call(["--json", "status", str(tmp_path / "out")]) == 0
+    told = json.loads(capsys.readouterr().out)
+    known = read_standing(tmp_path / "out")
+    assert told["credits"] == {
+        "estimate": 9,
+        "committed": None,
+        "committed_known": known.committed,
+        "charged": None,
+        "charged_known": known.charged,
+        "cap": 10 * PRICE,
+    }
+    assert (told["uncosted_takes"], told["charges_not_seen"]) == (1, 1)
+
+
+def test_several_batches_are_reported_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folders = [str(story(tmp_path / name, name)) for name in ("one", "two")]
+    assert call(["report", *folders, "-o", "x"]) == 2
+    assert call(["report", *folders]) == 0
+    assert call(["report", *folders, "--combined"]) == 0
+    assert Path("outputs/combined/costs.html").is_file()
+    capsys.readouterr()
+    assert call(["--json", "report", *folders, "--combined", "-o", "together"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["page"], told["all"]["actual_credits"]) == ("together/costs.html", 2 * (3 * PRICE + 5))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(["balance"], 2), (["balance", "nowhere"], 2), (["balance", "--sandbox"], 0)]
+)
+def test_a_balance_needs_a_key_or_a_sandbox(
+    arguments: list[str], code: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(arguments) == code
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_a_refused_key_and_a_dead_provider_have_their_codes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")  # nothing listens on the discard port
+    monkeypatch.setenv("AIMLAPI_API_KEY", "k")
+    monkeypatch.setattr("wanbatch.aimlapi.READ_TRIES", 1)
+    assert call(["balance"]) == 8
+    assert "no balance" in capsys.readouterr().err
+    findings = asyncio.run(examine(None, is_offline=False))
+    assert [finding.verdict for finding in findings][-1] == "bad"
+
+
+def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    from wanbatch.embedded import embedded_sandbox
+
+    with embedded_sandbox(Path.cwd(), 60.0, ()) as url:
+        monkeypatch.setenv("AIMLAPI_BASE_URL", url)
+        monkeypatch.setenv("AIMLAPI_API_KEY", "made-up")
+        found = asyncio.run(examine(None, is_offline=False))
+    told = [(finding.verdict, finding.text.split(";")[0]) for finding in found[-5:]]
+    assert told[1:3] == [("ok", "the key may read the ledger"), ("ok", "the key may read the request log")]
+    assert (told[0][0], told[3][0], "00:00 UTC" in found[-2].text) == ("ok", "note", True)
