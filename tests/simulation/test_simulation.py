@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation import mutants, sweep
+from tests.simulation import accounts, mutants, sweep
 from tests.simulation.oracle import problems
 from tests.simulation.scenario import Scenario, scenario_of
 from tests.simulation.world import world_of
@@ -106,3 +106,14 @@ def test_a_broken_protocol_is_caught(name: str) -> None:
 def test_the_moves_seen_are_moves_of_the_table() -> None:
     world, wrong = sweep.live(Scenario(seed=1, shots=scenario_of(1).shots))
     assert (wrong, world.moves <= set(TRANSITIONS), len(world.moves) > 5) == ([], True, True)
+
+
+@pytest.mark.parametrize("first", [0, 25, 618])
+def test_the_reports_say_what_the_providers_books_say(first: int) -> None:
+    found = accounts.seeds(range(first, first + 25), accounts.usual)
+    assert (found.broken, found.charges > 30) == ({}, True)
+
+
+def test_fifty_at_once_pass_no_cap_of_a_batch_or_a_scene() -> None:
+    found = accounts.seeds(range(2), accounts.crowd_of)
+    assert (found.broken, found.in_flight >= 50) == ({}, True)
