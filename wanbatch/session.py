@@ -304,7 +304,9 @@ class Session:
                 async with asyncio.timeout(PREVIEW_LIMIT_S):
                     listed = await provider.quotes(distinct)
                     balance = await provider.balance() if self._access.has_key else None
-        quotes = ground.quote(listed, earlier_prices(ground.output, self._access.address) if distinct else {})
+        told = {*ground.seen_prices, *(each for each, quote in listed.items() if quote.is_live)}
+        is_told = told.issuperset(distinct)  # reading other batches takes time where they are large
+        quotes = ground.quote(listed, {} if is_told else earlier_prices(ground.output, self._access.address))
         return Preview(
             batch=ground.batch,
             output=ground.output,

@@ -359,6 +359,15 @@ def test_a_paused_scene_keeps_no_pilot_from_going_on() -> None:
 
 
 @pytest.mark.usefixtures("in_folder")
+def test_what_an_earlier_batch_was_charged_prices_the_next_one() -> None:
+    options = wanbatch.RunOptions(sandbox=True, speed=600, makes_report=False)
+    wanbatch.run(small(1), options, confirm=lambda _: True)
+    found = wanbatch.plan(replace(small(2), name="next"), options, offline=True)
+    assert (found.quotes[CLASS].source, found.estimate.credits) == ("earlier batches", 2 * PRICE)
+    assert wanbatch.plan(replace(small(2), name="next"), options).quotes[CLASS].source == "price list"
+
+
+@pytest.mark.usefixtures("in_folder")
 def test_a_new_price_is_asked_about_in_the_same_run(tmp_path: Path) -> None:
     faults = tmp_path / "faults.json"
     faults.write_text('[{"on": "submit", "do": "dearer", "nth": [1]}]')

@@ -31,8 +31,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 _AT_LEAST_ONE = click.IntRange(min=1)
 
 _RUN_OPTIONS = (
-    click.option("--yes", is_flag=True, help="Do not ask before paying."),
-    click.option("--max-credits", type=click.IntRange(min=0), help="Never commit more than this for the batch."),
+    click.option(
+        "--yes",
+        is_flag=True,
+        help="Do not ask before paying. A price above the expected one still needs a cap that holds it.",
+    ),
+    click.option(
+        "--max-credits",
+        type=click.IntRange(min=0),
+        help="Never commit more than this for the batch, over all its runs.",
+    ),
     click.option("--max-usd", type=USD, help="The same in USD."),
     click.option(
         "--pilot",
