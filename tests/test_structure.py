@@ -19,7 +19,7 @@ CHECKOUT = ROOT.parent
 LAYERS = (
     ("cli",),
     ("api",),
-    ("session", "doctor"),
+    ("session", "doctor", "marking", "cut", "export"),
     ("rounds",),
     ("options", "access"),
     ("previewing", "runlog"),
@@ -72,6 +72,7 @@ OWNERS = {
         "cli.values",
         "cli.screen",
         "cli.settling",
+        "cli.cutting",
     },
     "av": {"media", "sandbox.slate", "doctor"},
     "PIL": {"media", "sandbox.slate"},

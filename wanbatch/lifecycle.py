@@ -70,6 +70,8 @@ class Fact(StrEnum):
     DOWNLOAD_DISCARDED = "download_discarded"  # the bytes on disk are not those recorded
     VERIFIED = "verified"  # under its final name
     WARNED = "warned"
+    CIRCLED = "circled"  # the user chose it for the cut
+    UNCIRCLED = "uncircled"  # another was chosen, or none
     CHARGED = "charged"  # seen in the provider's ledger, for this attempt or an earlier one
 
 
@@ -104,6 +106,8 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.DOWNLOADED, _F.DOWNLOAD_DISCARDED): _S.COMPLETED,
     (_S.DOWNLOADED, _F.HELD): _S.HELD,
     (_S.FAILED, _F.RETRY_PLANNED): _S.PLANNED,
+    (_S.VERIFIED, _F.CIRCLED): _S.VERIFIED,
+    (_S.VERIFIED, _F.UNCIRCLED): _S.VERIFIED,
     **{(state, _F.PRICED): state for state in _RUNNING},
     **{(state, _F.COMPLETED): _S.COMPLETED for state in _RUNNING},
     **{(state, _F.GENERATION_FAILED): _S.FAILED for state in _RUNNING},
@@ -144,7 +148,8 @@ class Take:
     follows is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
     `needs_user` marks a held take that looking again cannot settle. `first_searched_at`, `last_searched_at` and
     `failure_seen_at` (the first look at a row that says it failed) are the provider's time; `witnessed` counts the
-    looks that showed a later submit of ours and not this one.
+    looks that showed a later submit of ours and not this one. `is_retake` marks one that the user asked for beside the
+    manifest, with a `note` on why; `circled` the one take of its shot that the user chose.
     """
 
     take_id: int
@@ -189,6 +194,9 @@ class Take:
     has_audio: bool | None = None
     warning: str = ""
     error: str = ""
+    is_retake: bool = False
+    note: str = ""
+    circled: bool = False
 
     @cached_property
     def recipe(self) -> Recipe:
@@ -423,6 +431,8 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.DOWNLOAD_DISCARDED: lambda take, _: _with(take, sha256=None, size_bytes=None, downloaded_at=None),
     Fact.VERIFIED: _dated("verified_at", "file"),
     Fact.WARNED: _warned,
+    Fact.CIRCLED: lambda take, _: _with(take, circled=True),
+    Fact.UNCIRCLED: lambda take, _: _with(take, circled=False),
     Fact.CHARGED: _charged,
 }
 
@@ -432,9 +442,10 @@ class TransitionForbidden(StateInvalid):
 
 
 def planned_take(take_id: int, shot_id: str, entry: Entry) -> Take:
-    """Make the take that a PLANNED fact brings into being. `entry.data`: number, recipe_json."""
+    """Make the take that a PLANNED fact brings into being. `entry.data`: number, recipe_json; of a retake also note."""
     data = entry.data
-    return Take(take_id, shot_id, data["number"], data["recipe_json"], planned_at=entry.at)
+    take = Take(take_id, shot_id, data["number"], data["recipe_json"], planned_at=entry.at)
+    return _with(take, is_retake=True, note=data["note"]) if "note" in data else take
 
 
 def advance(take: Take, entry: Entry) -> Take:

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from typing import Any
 
 from wanbatch.batch import Batch, Recipe, Shot
 from wanbatch.lifecycle import State, Take
@@ -34,11 +35,18 @@ class ShotRow:
 
 @dataclass(frozen=True)
 class Create:
-    """A new take of a shot."""
+    """A new take of a shot. `note` is None for a take of the manifest, and a text, or empty, for a retake."""
 
     shot_id: str
     number: int
     recipe: Recipe
+    note: str | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What its PLANNED fact records."""
+        told = {} if self.note is None else {"note": self.note}
+        return {"number": self.number, "recipe_json": self.recipe.canonical, **told}
 
 
 @dataclass(frozen=True)
@@ -189,7 +197,11 @@ def _plan_shot(shot: Shot, takes: list[Take]) -> tuple[list[Wanted], list[Change
             free.remove(same)
             if same.superseded:
                 changes.append(Reinstate(same.take_id))
-    unsent = [take for take in sorted(free, key=lambda take: take.number) if take.state is State.PLANNED]
+    unsent = [
+        take
+        for take in sorted(free, key=lambda take: take.number)
+        if take.state is State.PLANNED and not take.is_retake
+    ]
     next_number = max((take.number for take in takes), default=0) + 1
     wanted: list[Wanted] = []
     for slot, recipe in enumerate(recipes):
@@ -204,8 +216,25 @@ def _plan_shot(shot: Shot, takes: list[Take]) -> tuple[list[Wanted], list[Change
             next_number += 1
         wanted.append(Wanted(shot, recipe, take))
     hashes = {recipe.canonical for recipe in recipes}
+    for take in [take for take in free if take.is_retake and not shot.omit]:
+        followed = _follow_retake(shot, take, hashes)
+        if followed is not None:
+            changes += [Reinstate(take.take_id)] if take.superseded else []
+            changes += [Replan(take.take_id, followed)] if followed.canonical != take.recipe_json else []
+            wanted.append(Wanted(shot, followed, take))
+            free.remove(take)
     changes += [Supersede(take.take_id) for take in free if not take.superseded and _is_left_behind(take, shot, hashes)]
     return wanted, changes, free
+
+
+def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
+    """Return the recipe that a retake has under this manifest; None where it is stale, or a slot asks for the same.
+
+    A retake is the shot's request with a seed of its own. One that was never sent follows an edited shot.
+    """
+    recipe = Recipe.of({**shot.request, "seed": take.recipe.body["seed"]})
+    is_current = recipe.canonical == take.recipe_json or take.state is State.PLANNED
+    return recipe if is_current and recipe.canonical not in slots else None
 
 
 def _is_left_behind(take: Take, shot: Shot, wanted: set[str]) -> bool:

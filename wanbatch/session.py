@@ -10,6 +10,7 @@ from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
+from glob import escape
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -29,6 +30,7 @@ from wanbatch.planning import Plan, is_selected, make_plan
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import Quote, estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
+from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner, Standing, end_code, is_finished
@@ -112,6 +114,19 @@ class Session:
             again = [replace(take, state=State.PLANNED) for take in failed]
             rates = rates_of(self._options.limits, Limits())
             return await self._carry_out(state, None, rates, self._caps(None, runs), again)
+
+    async def retake(self, output: Path, asked: Retake) -> RunResult:
+        """Plan new takes of some shots of an output folder, confirm, and run those shots."""
+        with StateReader.open(output) as reader:
+            identity, runs = reader.identity(), reader.runs()
+        self._access.assert_same_provider(identity)
+        self._options = replace(self._options, only=tuple(map(escape, asked.shot_ids)))
+        with ExitStack() as stack:
+            state = StateFile.create_or_open(output, identity)
+            stack.callback(state.close)
+            plan = plan_retakes(state.shots(), state.takes(), asked)
+            rates = rates_of(self._options.limits, Limits())
+            return await self._carry_out(state, plan, rates, self._caps(None, runs))
 
     async def refetch(self, output: Path, take_ids: Sequence[int]) -> None:
         """Fetch the clips of these verified takes again; never submits. Says which cannot be had."""

@@ -419,10 +419,10 @@ class StateFile(StateReader):
                 self._store("shots", shot)
             for change in plan.changes:
                 match change:
-                    case Create(shot_id, number, recipe):
-                        entry = Entry(Fact.PLANNED, at, {"number": number, "recipe_json": recipe.canonical})
+                    case Create():
+                        entry = Entry(Fact.PLANNED, at, change.data)
                         self._append(next_id, entry)
-                        self._store("takes", planned_take(next_id, shot_id, entry))
+                        self._store("takes", planned_take(next_id, change.shot_id, entry))
                         next_id += 1
                     case Replan(take_id, recipe):
                         self._change(take_id, Entry(Fact.REPLANNED, at, {"recipe_json": recipe.canonical}))
@@ -431,6 +431,12 @@ class StateFile(StateReader):
                     case _:
                         assert isinstance(change, Reinstate)
                         self._change(change.take_id, Entry(Fact.REINSTATED, at, {}))
+
+    def record_together(self, entries: Sequence[tuple[int, Entry]]) -> None:
+        """Append facts about several takes, by take id, that are true only together. One transaction."""
+        with self._transaction():
+            for take_id, entry in entries:
+                self._change(take_id, entry)
 
     def _change(self, take_id: int, entry: Entry) -> None:
         take = advance(self.take(take_id), entry)

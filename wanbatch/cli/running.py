@@ -11,17 +11,19 @@ from typing import Any, TypeVar
 
 import click
 
-from wanbatch.batch import Limits
+from wanbatch.batch import SEED_MAX, Limits
 from wanbatch.cli import Global
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
-from wanbatch.cli.values import DURATION, RATE, USD
+from wanbatch.cli.values import DURATION, RATE, USD, split_run
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import credits_of_usd
 from wanbatch.proofs import OnUnknown
+from wanbatch.retaking import Retake
 from wanbatch.session import session_of
 from wanbatch.standing import problems_of
 
@@ -225,6 +227,43 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
     with Follower(options) as follower:
         watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).retry(output, reason))
+    return _tell(options, result)
+
+
+@click.command(
+    "retake",
+    epilog="\b\nExamples:\n  wanbatch retake sc010_sh020\n  wanbatch retake outputs/dragon-pass sc010_sh020 sc020_sh010"
+    " --takes 2 --note 'slower camera'\n  wanbatch retake sc010_sh020 --seed 4711 --later",
+)
+@click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT...")
+@click.option("--takes", type=_AT_LEAST_ONE, default=1, show_default=True, help="New takes of each shot.")
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Of the first new take; each further one adds 1.")
+@click.option("--note", metavar="TEXT", default="", help="Why; it stands in the reports and the export.")
+@click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
+@_run_options
+@click.pass_obj
+def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
+    """Make new takes of each SHOT from its newest recipe with a new seed. The takes there are keep number and clip.
+
+    To change the words of a shot, edit the manifest and `run` it instead.
+    """
+    output, shot_ids = split_run(names)
+    if not shot_ids:
+        raise UsageInvalid("name at least one shot")
+    asked = _Asked.of(flags)
+    if asked.only:
+        raise UsageInvalid("--only is for other commands: name the shots themselves")
+    retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip())
+    if later:
+        labels = plan_for_later(output, retake)
+        if options.is_json:
+            print_json({"output": str(output), "planned": labels})
+        elif options.verbosity >= 0:
+            click.echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys them")
+        return 0
+    with Follower(options) as follower:
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
+        result = asyncio.run(session_of(asked.options(), watch, options.env_file).retake(output, retake))
     return _tell(options, result)
 
 

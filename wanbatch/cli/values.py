@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
+from pathlib import Path
 from typing import Any
 
 import click
 
+from wanbatch.options import OUTPUTS, newest_output
+from wanbatch.state import STATE_NAME
 from wanbatch.units import parse_duration_s, parse_rate_per_min
 
 
@@ -40,6 +43,17 @@ class _Usd(click.ParamType[Decimal]):
         if not amount.is_finite() or amount < 0:
             self.fail("an amount of USD is 0 or more", param, ctx)
         return amount
+
+
+def split_run(names: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
+    """Tell an output folder from the names after it: `[RUN] NAME...`. Without one it is the newest under outputs/.
+
+    The first word is a folder where it holds a state file, or is written as a path.
+    """
+    first = names[0]
+    if (Path(first) / STATE_NAME).is_file() or set(first) & set("/\\") or first in (".", ".."):
+        return Path(first), names[1:]
+    return newest_output(Path(OUTPUTS)), names
 
 
 USD = _Usd()

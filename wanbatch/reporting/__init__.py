@@ -28,6 +28,7 @@ FREE_TEXT = frozenset(
     {
         "prompt",
         "notes",
+        "take_note",
         "error",
         "warning",
         "scene",

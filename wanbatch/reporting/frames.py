@@ -61,6 +61,8 @@ TAKE_COLUMNS: dict[str, str] = {
     "recipe_sha256": "string",
     "credits_estimated": "Int64",
     "total_s": "Float64",
+    "circled": "boolean",
+    "take_note": "string",
 }
 ATTEMPT_COLUMNS: dict[str, str] = {
     "shot_id": "string",
@@ -187,6 +189,7 @@ def _take_row(take: Take, shot: ShotRow) -> dict[str, Any]:
         "total_s": _seconds(take.submitted_at, take.verified_at),
         "warning": take.warning or None,
         "error": take.error or None,
+        "take_note": take.note or None,
         "recipe_sha256": take.recipe.sha256,
         **{name: getattr(take, name) for name in _AS_THEY_ARE},
     }
@@ -209,6 +212,7 @@ _AS_THEY_ARE = (
     "width",
     "height",
     "has_audio",
+    "circled",
 )
 
 

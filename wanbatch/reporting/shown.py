@@ -40,7 +40,13 @@ def is_own(output: Path, folder: str, file: str) -> bool:
 def shown_take(take: Take, output: Path) -> Take:
     """Return a take as reports may show it; its file is None where it is no clip of this folder."""
     file = take.file if take.file is not None and is_own(output, CLIPS, take.file) else None
-    return replace(take, file=file, error=shown_text(take.error, output), warning=shown_text(take.warning, output))
+    return replace(
+        take,
+        file=file,
+        error=shown_text(take.error, output),
+        warning=shown_text(take.warning, output),
+        note=shown_text(take.note, output),
+    )
 
 
 def shown_shots(shots: Sequence[ShotRow], takes: Sequence[Take]) -> list[ShotRow]:

@@ -56,6 +56,8 @@ def sidecar(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> dict[str,
             "height": take.height,
             "has_audio": take.has_audio,
         },
+        "circled": take.circled,
+        "note": take.note,
         "warning": take.warning,
     }
 

@@ -1,0 +1,120 @@
+"""Choosing: which take of a shot goes into the cut. The circled one, else the newest good one, else a hole."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wanbatch.errors import UsageInvalid
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.planning import ShotRow
+
+FALLBACK_S = 5  # what Wan makes where neither the request nor the documentation says how long
+
+
+@dataclass(frozen=True)
+class Pick:
+    """The user's word: this take of this shot."""
+
+    shot_id: str
+    number: int
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a shot brings to the cut: a take with a clip, or a hole. `note` says why it is a hole, or what is odd.
+
+    `ordered_s` is how long the shot was ordered to be; a hole lasts that long.
+    """
+
+    shot: ShotRow
+    take: Take | None
+    ordered_s: int
+    note: str = ""
+
+
+def choices(shots: Iterable[ShotRow], takes: Iterable[Take]) -> tuple[Choice, ...]:
+    """Choose a take for every shot of the story, in its order. Omitted and removed shots are no part of it."""
+    by_shot = _by_shot(takes)
+    story = sorted((shot for shot in shots if not shot.omit and not shot.removed), key=lambda shot: shot.ordinal)
+    return tuple(_choose(shot, by_shot.get(shot.shot_id, [])) for shot in story)
+
+
+def _by_shot(takes: Iterable[Take]) -> dict[str, list[Take]]:
+    by_shot: dict[str, list[Take]] = {}
+    for take in sorted(takes, key=lambda take: take.number):
+        by_shot.setdefault(take.shot_id, []).append(take)
+    return by_shot
+
+
+def _choose(shot: ShotRow, takes: Sequence[Take]) -> Choice:
+    current = [take for take in takes if not take.superseded]
+    circled = [take for take in takes if take.circled]
+    good = circled or [take for take in current if take.state is State.VERIFIED]
+    if good:
+        take = good[-1]
+        note = "circled, and made from an older recipe" if take.superseded else ""
+        return Choice(shot, take, _ordered_s(take), note)
+    ordered_s = _ordered_s((current or takes)[-1]) if takes else FALLBACK_S
+    return Choice(shot, None, ordered_s, _why_missing(takes, current))
+
+
+def _ordered_s(take: Take) -> int:
+    return FALLBACK_S if take.order.duration_s is None else take.order.duration_s
+
+
+def _why_missing(takes: Sequence[Take], current: Sequence[Take]) -> str:
+    if not takes:
+        return "never planned"
+    stale = [take.number for take in takes if take.superseded and take.state is State.VERIFIED]
+    if current:
+        newest = current[-1]
+        words = {State.PLANNED: "not made yet", State.VERIFIED: "", State.HELD: "held"}
+        why = words.get(newest.state, newest.state.value)
+        why += f": {newest.error}" if newest.error and newest.state in (State.FAILED, State.HELD) else ""
+    else:
+        why = "no take of the manifest's recipe"
+    return why + (f"; take {stale[-1]} is of an older recipe: circle it to use it" if stale else "")
+
+
+def circle(takes: Iterable[Take], picks: Sequence[Pick]) -> list[tuple[Take, Fact]]:
+    """Return the facts that make these the circle takes of their shots; none for what is circled already.
+
+    Raises UsageInvalid, for all of them at once, where a take does not exist or has no clip, or a shot is named twice.
+    """
+    by_shot = _by_shot(takes)
+    facts: list[tuple[Take, Fact]] = []
+    problems = [f"{pick.shot_id}: one take can be circled, not two" for pick in _doubled(picks)]
+    for pick in picks:
+        mine = by_shot.get(pick.shot_id, [])
+        take = next((take for take in mine if take.number == pick.number), None)
+        if take is None:
+            problems.append(_no_such(pick, mine))
+        elif take.state is not State.VERIFIED:
+            problems.append(f"{take.label} is {take.state}: only a verified take has a clip to circle")
+        elif not take.circled:
+            facts += [(other, Fact.UNCIRCLED) for other in mine if other.circled]
+            facts.append((take, Fact.CIRCLED))
+    if problems:
+        raise UsageInvalid("; ".join(dict.fromkeys(problems)))
+    return facts
+
+
+def _doubled(picks: Sequence[Pick]) -> list[Pick]:
+    return [pick for pick in set(picks) if len({each.number for each in picks if each.shot_id == pick.shot_id}) > 1]
+
+
+def _no_such(pick: Pick, mine: Sequence[Take]) -> str:
+    if not mine:
+        return f"there is no shot '{pick.shot_id}' with takes"
+    return f"{pick.shot_id} has no take {pick.number}; it has {', '.join(str(take.number) for take in mine)}"
+
+
+def uncircle(takes: Iterable[Take], shot_ids: Sequence[str]) -> list[tuple[Take, Fact]]:
+    """Return the facts that take the circles of these shots away. Raises UsageInvalid for a shot without takes."""
+    by_shot = _by_shot(takes)
+    unknown = [shot_id for shot_id in shot_ids if shot_id not in by_shot]
+    if unknown:
+        raise UsageInvalid("; ".join(f"there is no shot '{shot_id}' with takes" for shot_id in unknown))
+    found = [take for shot_id in dict.fromkeys(shot_ids) for take in by_shot[shot_id]]
+    return [(take, Fact.UNCIRCLED) for take in found if take.circled]

@@ -1,0 +1,78 @@
+"""Retakes: new takes of shots that the user asks for beside the manifest, each with a number and a seed of its own."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from wanbatch.batch import SEED_MAX, Recipe, Shot
+from wanbatch.errors import UsageInvalid
+from wanbatch.lifecycle import State, Take
+from wanbatch.planning import Create, Plan, ShotRow, Wanted
+
+
+@dataclass(frozen=True)
+class Retake:
+    """What is asked for: so many new takes of each of these shots. `seed` is that of the first; each further adds 1."""
+
+    shot_ids: tuple[str, ...]
+    takes: int = 1
+    seed: int | None = None
+    note: str = ""
+
+
+def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake) -> Plan:
+    """Plan new takes from the newest recipe of each shot, beside the takes there are, which are kept.
+
+    The plan wants nothing but the shots named: what is planned of them and not sent yet is part of it.
+    Raises UsageInvalid, for all shots at once, where one has no take, is omitted or removed, or has the seed already.
+    """
+    by_id = {shot.shot_id: shot for shot in shots}
+    all_takes = list(takes)
+    wanted: list[Wanted] = []
+    changes: list[Create] = []
+    problems: list[str] = []
+    for shot_id in dict.fromkeys(asked.shot_ids):
+        mine = sorted((take for take in all_takes if take.shot_id == shot_id), key=lambda take: take.number)
+        try:
+            created = _retakes_of(by_id.get(shot_id), shot_id, mine, asked)
+        except UsageInvalid as error:
+            problems.append(str(error))
+            continue
+        changes += created
+        sendable = [take for take in mine if take.state is State.PLANNED and not take.superseded]
+        wanted += [Wanted(_shot_of(by_id[shot_id], take.recipe), take.recipe, take) for take in sendable]
+        wanted += [Wanted(_shot_of(by_id[shot_id], each.recipe), each.recipe, None) for each in created]
+    if problems:
+        raise UsageInvalid("; ".join(problems))
+    return Plan(tuple(shots), tuple(wanted), tuple(changes), kept=(), omitted=0, removed=0)
+
+
+def _retakes_of(shot: ShotRow | None, shot_id: str, mine: Sequence[Take], asked: Retake) -> list[Create]:
+    if shot is None or shot.removed:
+        raise UsageInvalid(f"there is no shot '{shot_id}' in the manifest of this folder")
+    if shot.omit or not mine:
+        raise UsageInvalid(f"{shot_id} is omitted: the manifest says what is made of it")
+    model = next((take for take in reversed(mine) if not take.superseded), mine[-1])
+    used = {take.recipe_json: take for take in mine}
+    created: list[Create] = []
+    for extra in range(asked.takes):
+        number = mine[-1].number + 1 + extra
+        seed = retake_seed(shot_id, number) if asked.seed is None else (asked.seed + extra) & SEED_MAX
+        recipe = Recipe.of({**model.recipe.body, "seed": seed})
+        if recipe.canonical in used:
+            raise UsageInvalid(f"{used[recipe.canonical].label} was made with seed {seed}: choose another --seed")
+        created.append(Create(shot_id, number, recipe, asked.note))
+    return created
+
+
+def retake_seed(shot_id: str, number: int) -> int:
+    """Return the seed of a retake: fixed by shot id and number, and none that a take of the manifest derives."""
+    digest = hashlib.sha256(f"{shot_id}\nretake\n{number}".encode()).digest()
+    return int.from_bytes(digest[:4]) & SEED_MAX
+
+
+def _shot_of(row: ShotRow, recipe: Recipe) -> Shot:
+    request = {name: value for name, value in recipe.body.items() if name != "seed"}
+    return Shot(row.shot_id, row.ordinal, request, sequence=row.sequence, scene=row.scene)
