@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -55,7 +55,7 @@ def check_clip(path: Path) -> Probe:
     """
     with path.open("rb") as stream:
         _walk_boxes(stream, os.fstat(stream.fileno()).st_size)
-    with _opened(path) as container:
+    with opened(path) as container:
         probe = _probe(container)
         _decode_end(container, probe.duration_s)
     return probe
@@ -63,7 +63,7 @@ def check_clip(path: Path) -> Probe:
 
 def write_poster(clip: Path, poster: Path) -> None:
     """Write a JPEG of one frame of a checked clip. Raises MediaInvalid, or OSError where the disk fails."""
-    with _opened(clip) as container:
+    with opened(clip) as container:
         picture = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
     picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
     part = poster.with_name(poster.name + ".part")
@@ -131,9 +131,9 @@ def _read_box(stream: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[InputContainer]:
+def opened(clip: Path | BinaryIO) -> Iterator[InputContainer]:
     """Open a clip for reading; whatever FFmpeg or PyAV makes of odd bytes becomes MediaInvalid."""
-    with path.open("rb") as stream:
+    with clip.open("rb") if isinstance(clip, Path) else nullcontext(clip) as stream:
         try:
             # The format is named, so that no bytes can pass for a playlist that points elsewhere.
             with av.open(stream, "r", format="mp4", metadata_errors="replace") as container:
@@ -253,7 +253,7 @@ def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: 
         audio = _add_audio(container) if spec.has_audio else None
         frame = VideoFrame(spec.width, spec.height, "yuv420p")
         frame.time_base = Fraction(1, spec.fps)
-        planes = _planes_within(frame)
+        planes = planes_within(frame)
         for number, picture in enumerate(pictures):
             _copy(picture, planes)
             frame.pts = number
@@ -265,7 +265,7 @@ def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: 
             container.mux(audio.encode(None))
 
 
-def _planes_within(frame: VideoFrame) -> list[NDArray[np.uint8]]:
+def planes_within(frame: VideoFrame) -> list[NDArray[np.uint8]]:
     """Return the planes of a frame as views: writing into them changes the frame."""
     return [
         np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)[:, : plane.width]

@@ -1,19 +1,26 @@
-"""Commands that choose and cut: circle."""
+"""Commands that choose and cut: circle, cut."""
 
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wanbatch.choosing import Pick
 from wanbatch.cli import Global
-from wanbatch.cli.screen import print_json
+from wanbatch.cli.screen import console_of, print_json
 from wanbatch.cli.values import split_run
-from wanbatch.errors import UsageInvalid
+from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Fact
 from wanbatch.marking import mark
+from wanbatch.options import OUTPUTS, newest_output
+from wanbatch.units import duration_text
+
+if TYPE_CHECKING:
+    from wanbatch.timeline import Piece, Timeline
 
 _PAIR = re.compile(r"(?P<shot>[^:/\\]+):t?(?P<take>[1-9][0-9]*)")
 _NUMBER = re.compile(r"t?[1-9][0-9]*")
@@ -56,3 +63,100 @@ def _asked(names: tuple[str, ...], *, is_clearing: bool) -> tuple[Path, list[Pic
     if len(words) == 2 and not any(pairs) and _NUMBER.fullmatch(words[1]):
         return output, [Pick(words[0], int(words[1].removeprefix("t")))], ()
     raise UsageInvalid("write SHOT TAKE, or SHOT:TAKE as often as you like, such as sc010_sh020:2")
+
+
+_RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+_ONLY = click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
+
+
+@click.command(
+    "cut",
+    epilog="\b\nExamples:\n  wanbatch cut\n  wanbatch cut outputs/dragon-pass --only 'sc020_*' -o scene20.mp4"
+    "\n  wanbatch cut --reencode              (clips of several sizes or models)",
+)
+@_RUN
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="[default: cut.mp4 in RUN]")
+@click.option("--reencode", is_flag=True, help="Fit and encode all pictures anew, at the format that most clips have.")
+@click.option("--slates/--no-slates", default=True, help="Slates for missing shots, or nothing.  [default: slates]")
+@_ONLY
+@click.pass_obj
+def cut_command(options: Global, /, run: Path | None, target: Path | None, only: tuple[str, ...], **flags: bool) -> int:
+    """Join the chosen takes of RUN in story order: chapters by scene, slates for what is missing.
+
+    Pictures are copied untouched where all clips agree; sound is encoded once, so that every join is in sync.
+    Exit code 1 says that shots are missing from the cut.
+    """
+    from wanbatch.cut import CUT_NAME, CutOptions, make_cut
+
+    output = run if run is not None else newest_output(Path(OUTPUTS))
+    wish = CutOptions(target, only, reencode=flags["reencode"], slates=flags["slates"])
+    timeline = make_cut(output, wish, _progress(options))
+    written = target if target is not None else output / CUT_NAME
+    if options.is_json:
+        print_json({"file": str(written), "reencoded": wish.reencode, **_told(timeline)})
+    elif options.verbosity >= 0:
+        _print_cut(options, written, timeline)
+    return _exit_code(timeline)
+
+
+def _exit_code(timeline: Timeline) -> int:
+    return int(ExitCode.TAKES_FAILED if timeline.holes else ExitCode.OK)
+
+
+def _progress(options: Global) -> Any:
+    """Show which piece is being written, on one line of a terminal."""
+    is_shown = sys.stderr.isatty() and options.verbosity >= 0 and not options.is_json
+
+    def tell(piece: Piece, timeline: Timeline) -> None:
+        if is_shown:
+            share = (piece.begin + piece.frames) * 100 // timeline.frames
+            click.echo(f"\r  {share:3} %  {piece.label}\x1b[K", nl=piece is timeline.pieces[-1], err=True)
+
+    return tell
+
+
+def _told(timeline: Timeline) -> dict[str, Any]:
+    """Return what is in a cut as JSON values; frames count from 0."""
+    fps = timeline.format.fps
+    return {
+        "frames": timeline.frames,
+        "duration_s": round(float(timeline.duration_s), 3),
+        "fps": f"{fps.numerator}/{fps.denominator}",
+        "width": timeline.format.width,
+        "height": timeline.format.height,
+        "has_audio": timeline.rate_hz is not None,
+        "scenes": [vars(scene) for scene in timeline.scenes],
+        "pieces": [
+            {
+                "shot": piece.choice.shot.shot_id,
+                "take": None if piece.choice.take is None else piece.choice.take.number,
+                "begin": piece.begin,
+                "frames": piece.frames,
+                "note": piece.choice.note,
+            }
+            for piece in timeline.pieces
+        ],
+    }
+
+
+def _print_cut(options: Global, written: Path, timeline: Timeline) -> None:
+    console = console_of(options)
+    like = timeline.format
+    clips = len(timeline.pieces) - len(timeline.holes)
+    console.print(str(written), style="bold", markup=False)
+    sound = "sound" if timeline.rate_hz is not None else "silent"
+    length = duration_text(float(timeline.duration_s))
+    console.print(
+        f"  {clips} clips in {len(timeline.scenes)} scenes; {length}, {timeline.frames:,} frames;"
+        f" {like.size}, {float(like.fps):.5g} fps, {sound}"
+    )
+    _print_notes(options, timeline)
+
+
+def _print_notes(options: Global, timeline: Timeline) -> None:
+    console = console_of(options)
+    for piece in timeline.pieces:
+        if piece.clip is None:
+            console.print(f"  missing: {piece.label}, {piece.choice.note}", style="yellow", markup=False)
+        elif piece.choice.note:
+            console.print(f"  {piece.label}: {piece.choice.note}", style="yellow", markup=False)

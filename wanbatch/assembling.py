@@ -1,0 +1,60 @@
+"""Assembling: the timeline of an output folder. The chosen takes in story order, their clips measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from wanbatch.choosing import Choice, choices
+from wanbatch.download import CLIPS
+from wanbatch.errors import MediaInvalid, UsageInvalid
+from wanbatch.lifecycle import Take
+from wanbatch.planning import is_selected
+from wanbatch.reporting.shown import is_own, shown_text
+from wanbatch.splicing import measure
+from wanbatch.state import StateReader
+from wanbatch.timeline import Measured, Timeline, lay_out
+
+
+def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True) -> Timeline:
+    """Lay out the cut of an output folder; works while a run goes on.
+
+    `only` are globs of shot ids. A clip that is not on disk as it was recorded is a hole. Raises UsageInvalid where no
+    shot is selected, or none has a clip.
+    """
+    with StateReader.open(output) as reader, reader.snapshot():
+        batch, shots, takes = reader.identity().batch, reader.shots(), reader.takes()
+    chosen = [choice for choice in choices(shots, takes) if is_selected(choice.shot.shot_id, only)]
+    if not chosen:
+        raise UsageInvalid("no shot of the story matches --only" if only else "the story has no shots")
+    clips: dict[int, Measured] = {}
+    told = []
+    for choice in chosen:
+        found = None if choice.take is None else _measured(output, choice.take)
+        if choice.take is not None and isinstance(found, Measured):
+            clips[choice.take.take_id] = found
+            told.append(choice)
+        else:
+            told.append(_hole(output, choice, found))
+    return lay_out(batch, told, clips, with_holes=with_holes)
+
+
+def _hole(output: Path, choice: Choice, why: str | Measured | None) -> Choice:
+    note = choice.note if why is None else f"{why}: `wanbatch verify` offers to fetch it again"
+    return replace(choice, take=None, note=shown_text(note, output))
+
+
+def _measured(output: Path, take: Take) -> Measured | str:
+    """Measure the clip of a take; or say why it cannot be used."""
+    if take.file is None or not is_own(output, CLIPS, take.file):
+        return f"take {take.number} names no clip of this folder"
+    path = output / take.file
+    try:
+        if path.stat().st_size != take.size_bytes:
+            return f"the clip of take {take.number} is not as recorded"
+        return measure(path)
+    except OSError as error:
+        return f"the clip of take {take.number} is not on disk ({error.strerror})"
+    except MediaInvalid as error:
+        return f"the clip of take {take.number} cannot be read ({error})"

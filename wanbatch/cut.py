@@ -1,0 +1,136 @@
+"""The cut: the chosen takes of an output folder in one film, slates for what is missing, chapters by scene."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from wanbatch.assembling import assemble
+from wanbatch.disk import free_bytes, fsync_directory, make_folder
+from wanbatch.download import CLIPS
+from wanbatch.errors import LocalFault, UsageInvalid
+from wanbatch.joining import Sources, join, slate_misfit
+from wanbatch.slating import Card, draw_card
+from wanbatch.state import STATE_NAME
+from wanbatch.timeline import Piece, Timeline, fps_text
+
+CUT_NAME = "cut.mp4"
+ENCODED_BYTES_PER_PIXEL = 0.02  # a frame of a busy picture at this quality, generously
+SOUND_BYTES_PER_S = 24_000
+MISFITS_TOLD = 40
+
+
+@dataclass(frozen=True)
+class CutOptions:
+    """How to cut. `target` None is `cut.mp4` in the output folder; `only` are globs of shot ids."""
+
+    target: Path | None = None
+    only: tuple[str, ...] = ()
+    reencode: bool = False
+    slates: bool = True
+
+
+def make_cut(output: Path, options: CutOptions, told: Callable[[Piece, Timeline], None] = lambda *_: None) -> Timeline:
+    """Write the cut of an output folder and return what is in it. A crash leaves the old file or the new one.
+
+    Raises UsageInvalid where nothing can be cut, or clips differ and `reencode` is not asked for; LocalFault where the
+    disk is full or fails.
+    """
+    target = _target(output, options)
+    timeline = assemble(output, options.only, with_holes=options.slates)
+    if not options.reencode:
+        _assert_joinable(timeline)
+    try:
+        make_folder(target.parent)
+        _assert_room(target.parent, output, timeline, options)
+    except OSError as error:
+        raise LocalFault(f"cannot write {target}: {error.strerror}") from error
+    sources = Sources(
+        clip=lambda piece: _clip_of(output, piece),
+        slate=lambda piece: _slate_of(piece, timeline),
+        told=lambda piece: told(piece, timeline),
+    )
+    part = target.with_name(f".{target.name}.part")
+    try:
+        join(timeline, sources, part, reencode=options.reencode)
+        _settle(part, target)
+    finally:
+        part.unlink(missing_ok=True)
+    return timeline
+
+
+def _target(output: Path, options: CutOptions) -> Path:
+    target = options.target if options.target is not None else output / CUT_NAME
+    if target.suffix.lower() != ".mp4":
+        raise UsageInvalid(f"a cut is an MP4: name it .mp4, not {target.name}")
+    if target.resolve().is_relative_to((output / CLIPS).resolve()) or target.name == STATE_NAME:
+        raise UsageInvalid(f"{target} is where the clips are kept: name another place")
+    if target.is_dir():
+        raise UsageInvalid(f"{target} is a folder: name a file in it")
+    return target
+
+
+def _assert_joinable(timeline: Timeline) -> None:
+    like = timeline.format
+    misfits = timeline.misfits
+    if misfits:
+        lines = [f"  {label}: {', '.join(differences)}" for label, differences in misfits[:MISFITS_TOLD]]
+        if len(misfits) > MISFITS_TOLD:
+            lines.append(f"  ... and {len(misfits) - MISFITS_TOLD} more")
+        raise UsageInvalid(
+            f"{len(misfits)} of {len(timeline.pieces) - len(timeline.holes)} clips cannot be joined as they are with"
+            f" the rest ({like.codec}, {like.size}, {fps_text(like.fps)} fps):\n"
+            + "\n".join(lines)
+            + "\nadd --reencode to fit them in, or leave them out with --only"
+        )
+    why = slate_misfit(like) if timeline.holes else ""
+    if why:
+        raise UsageInvalid(f"{why}: add --reencode, or --no-slates to leave the missing shots out")
+
+
+def _assert_room(folder: Path, output: Path, timeline: Timeline, options: CutOptions) -> None:
+    needed = float(timeline.duration_s) * SOUND_BYTES_PER_S
+    if options.reencode:
+        needed += timeline.frames * timeline.format.width * timeline.format.height * ENCODED_BYTES_PER_PIXEL
+    else:
+        needed += sum(_clip_of(output, piece).stat().st_size for piece in timeline.pieces if piece.clip is not None)
+    free = free_bytes(folder)
+    if free < needed:
+        raise LocalFault(
+            f"{folder} has {free / 2**20:,.0f} MiB free; the cut may need {needed / 2**20:,.0f} MiB. Make room, or"
+            " write it elsewhere with -o"
+        )
+
+
+def _clip_of(output: Path, piece: Piece) -> Path:
+    assert piece.choice.take is not None
+    assert piece.choice.take.file is not None
+    return output / piece.choice.take.file
+
+
+def _slate_of(piece: Piece, timeline: Timeline) -> Image.Image:
+    like, shot = timeline.format, piece.choice.shot
+    seconds = f"{float(piece.frames / like.fps):g} s"
+    card = Card(
+        project=timeline.batch,
+        scene=shot.scene or shot.sequence,
+        shot=shot.shot_id,
+        take="MISSING",
+        length=f"{seconds}   {piece.frames} frames at {fps_text(like.fps)}",
+        why=piece.choice.note,
+    )
+    return draw_card(card, like.width, like.height)
+
+
+def _settle(part: Path, target: Path) -> None:
+    try:
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.replace(target)
+        fsync_directory(target.parent)
+    except OSError as error:
+        raise LocalFault(f"cannot write {target}: {error.strerror}") from error

@@ -1,0 +1,117 @@
+"""The slate of a hole: a picture that says which shot is missing from a cut, how long it is, and why."""
+
+from __future__ import annotations
+
+import unicodedata
+from dataclasses import dataclass
+
+from PIL import Image, ImageDraw, ImageFont
+
+_GROUND, _PLATE, _INK, _DIM, _ALERT = (24, 25, 28), (36, 38, 43), (238, 238, 240), (150, 153, 160), (240, 180, 70)
+_WIDE_FONTS = (
+    "DejaVuSans.ttf",
+    "Arial Unicode.ttf",
+    "NotoSans-Regular.ttf",
+    "NotoSansCJK-Regular.ttc",
+    "PingFang.ttc",
+)
+_SMALLEST_PX = 9
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True)
+class Card:
+    """What stands on a slate. `why` may be long: it is cut where the room ends."""
+
+    project: str
+    scene: str
+    shot: str
+    take: str
+    length: str
+    why: str
+
+
+def draw_card(card: Card, width: int, height: int) -> Image.Image:
+    """Draw a slate of this size. The same card gives the same picture on one machine."""
+    unit = min(width, height) / 100
+    image = Image.new("RGB", (width, height), _GROUND)
+    pen = ImageDraw.Draw(image)
+    edge = round(6 * unit)
+    pen.rectangle((edge, edge, width - edge, height - edge), fill=_PLATE)
+    _draw_stripes(image, (edge, edge, width - edge, round(14 * unit)), unit)
+    left, room = round(12 * unit), width - round(24 * unit)
+    rows = (
+        (20, 5.0, _DIM, card.project),
+        (28, 5.0, _DIM, f"scene {card.scene}" if card.scene else ""),
+        (38, 13.0, _INK, card.shot),
+        (58, 8.0, _ALERT, card.take),
+        (71, 5.0, _INK, card.length),
+    )
+    for top, size, colour, text in rows:
+        font = _fitting(text, size * unit, room)
+        pen.text((left, round(top * height / 100)), _shown(text, font), font=font, fill=colour)
+    _draw_reason(pen, card.why, (left, round(80 * height / 100), room, 2), 3.6 * unit)
+    return image
+
+
+def _draw_stripes(image: Image.Image, box: tuple[int, int, int, int], unit: float) -> None:
+    """Draw the clapper's stripes across the top of the plate."""
+    left, top, right, bottom = box
+    strip = Image.new("RGB", (right - left, bottom - top), _INK)
+    pen = ImageDraw.Draw(strip)
+    step, tall = max(4, round(12 * unit)), bottom - top
+    for begin in range(-tall, right - left, 2 * step):
+        pen.polygon(((begin, tall), (begin + tall, 0), (begin + tall + step, 0), (begin + step, tall)), fill=_GROUND)
+    image.paste(strip, (left, top))
+
+
+def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, int], size_px: float) -> None:
+    """Write a text into lines: left, top, width in pixels, and how many lines there may be."""
+    left, top, room, most = box
+    font = _font(text, size_px)
+    lines: list[str] = []
+    for word in _shown(text, font).split():
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and font.getlength(longer) <= room:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    if len(lines) > most:
+        lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
+    for number, line in enumerate(lines):
+        clipped = line
+        while len(clipped) > 1 and font.getlength(clipped) > room:
+            clipped = clipped[:-2].rstrip() + "…"
+        pen.text((left, top + number * round(size_px * 1.35)), clipped, font=font, fill=_DIM)
+
+
+def _fitting(text: str, size_px: float, room_px: int) -> Font:
+    """Choose a font in which a text fits into one line."""
+    while True:
+        font = _font(text, size_px)
+        if size_px <= _SMALLEST_PX or font.getlength(_shown(text, font)) <= room_px:
+            return font
+        size_px = max(_SMALLEST_PX, size_px * 0.9)
+
+
+def _font(text: str, size_px: float) -> Font:
+    """Take the bundled font, which is the same everywhere; a font of the machine for what goes beyond it."""
+    size_px = max(_SMALLEST_PX, round(size_px))
+    if any(ord(char) > 0x7E and char != "…" for char in text):
+        for name in _WIDE_FONTS:
+            try:
+                return ImageFont.truetype(name, size_px)
+            except OSError:
+                continue
+    return ImageFont.load_default(size=size_px)
+
+
+def _shown(text: str, font: Font) -> str:
+    """Leave out what cannot be drawn: controls, and accents where only the bundled font is there."""
+    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    is_bundled = isinstance(font, ImageFont.ImageFont) or "Aileron" in str(font.getname()[0])
+    if not is_bundled:
+        return text
+    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    return "".join(char if ord(char) <= 0x7E or char == "…" else "?" for char in plain)

@@ -1,0 +1,186 @@
+"""The timeline of a cut: which clip or hole lies where, in frames. What cutting and exporting share."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import groupby
+from typing import TypeVar
+
+from wanbatch.choosing import Choice
+from wanbatch.errors import UsageInvalid
+
+T = TypeVar("T", bound=Hashable)
+
+
+@dataclass(frozen=True)
+class ClipFormat:
+    """What clips must share to be joined as they are.
+
+    `fps` is frames a second; `headers` the decoder's configuration as the file keeps it, which holds colour and all
+    else that an encoder was told. `is_even` where frames follow each other at that rate exactly.
+    """
+
+    codec: str
+    width: int
+    height: int
+    fps: Fraction
+    pixel_format: str
+    sample_aspect: Fraction
+    headers: bytes
+    is_even: bool = True
+
+    @property
+    def size(self) -> str:
+        """`1280x720`."""
+        return f"{self.width}x{self.height}"
+
+    def differences(self, other: ClipFormat) -> tuple[str, ...]:
+        """Say in which ways this format is not another, in words; empty where they can be joined."""
+        found = [
+            f"{mine} instead of {theirs}"
+            for mine, theirs in (
+                (self.codec, other.codec),
+                (self.size, other.size),
+                (f"{fps_text(self.fps)} fps", f"{fps_text(other.fps)} fps"),
+                (self.pixel_format, other.pixel_format),
+                (f"pixels of {self.sample_aspect}", f"pixels of {other.sample_aspect}"),
+            )
+            if mine != theirs
+        ]
+        if not self.is_even:
+            found.append("its frames come unevenly")
+        if not found and self.headers != other.headers:
+            found.append("its encoder was set up otherwise")
+        return tuple(found)
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A clip as measured: its format, frames in all, and its sound; `rate_hz` is None without any.
+
+    `lag` is how many frames decoding must run ahead of showing.
+    """
+
+    format: ClipFormat
+    frames: int
+    lag: int
+    rate_hz: int | None
+    channels: int
+
+    @property
+    def duration_s(self) -> Fraction:
+        """How long its pictures last."""
+        return self.frames / self.format.fps
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A stretch of the cut: a clip from its first frame to its last, or a hole. Counted in frames of the cut."""
+
+    choice: Choice
+    clip: Measured | None
+    begin: int
+    frames: int
+
+    @property
+    def label(self) -> str:
+        """`sc010_sh020_t2`, or the shot's id where there is no take."""
+        return self.choice.take.label if self.choice.take is not None else self.choice.shot.shot_id
+
+
+@dataclass(frozen=True)
+class Scene:
+    """A run of pieces of one scene. Its title is the scene's name, else the sequence's, else the first shot's id."""
+
+    title: str
+    begin: int
+    frames: int
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A cut: pieces in story order, without gaps between them, at the format that most of it has."""
+
+    batch: str
+    format: ClipFormat
+    pieces: tuple[Piece, ...]
+
+    @property
+    def frames(self) -> int:
+        """How many frames it has."""
+        return sum(piece.frames for piece in self.pieces)
+
+    @property
+    def duration_s(self) -> Fraction:
+        """How long it is."""
+        return self.frames / self.format.fps
+
+    @property
+    def holes(self) -> tuple[Piece, ...]:
+        """The pieces without a clip."""
+        return tuple(piece for piece in self.pieces if piece.clip is None)
+
+    @property
+    def rate_hz(self) -> int | None:
+        """The sample rate that most of its sound has; None where no clip has sound."""
+        return _most((piece.clip.rate_hz, piece.frames) for piece in self.pieces if piece.clip and piece.clip.rate_hz)
+
+    @property
+    def channels(self) -> int:
+        """1 where all sound is mono, else 2."""
+        return min(2, max((piece.clip.channels for piece in self.pieces if piece.clip), default=0))
+
+    @property
+    def scenes(self) -> tuple[Scene, ...]:
+        """Its scenes in the order in which they come; one that comes back is told again."""
+        found = []
+        for _, group in groupby(self.pieces, key=lambda piece: (piece.choice.shot.sequence, piece.choice.shot.scene)):
+            pieces = list(group)
+            shot = pieces[0].choice.shot
+            title = shot.scene or shot.sequence or shot.shot_id
+            found.append(Scene(title, pieces[0].begin, sum(piece.frames for piece in pieces)))
+        return tuple(found)
+
+    @property
+    def misfits(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Clips that cannot be joined as they are, by label, and in what they differ from the rest."""
+        told = ((piece.label, piece.clip.format.differences(self.format)) for piece in self.pieces if piece.clip)
+        return tuple((label, differences) for label, differences in told if differences)
+
+
+def lay_out(
+    batch: str, choices: Sequence[Choice], clips: Mapping[int, Measured], *, with_holes: bool = True
+) -> Timeline:
+    """Lay choices end to end. `clips` are the measured ones by take id; what is not among them is a hole.
+
+    Lengths are rounded to frames of the cut, each by itself. Raises UsageInvalid where there is no clip at all.
+    """
+    found = [(choice, clips.get(choice.take.take_id) if choice.take is not None else None) for choice in choices]
+    main = _most((clip.format, clip.frames) for _, clip in found if clip is not None)
+    if main is None:
+        raise UsageInvalid("no shot has a clip yet: there is nothing to cut")
+    pieces: list[Piece] = []
+    begin = 0
+    for choice, clip in found:
+        if clip is None and not with_holes:
+            continue
+        length_s = Fraction(choice.ordered_s) if clip is None else clip.duration_s
+        frames = max(1, round(length_s * main.fps))
+        pieces.append(Piece(choice, clip, begin, frames))
+        begin += frames
+    return Timeline(batch, main, tuple(pieces))
+
+
+def _most(weighed: Iterable[tuple[T, int]]) -> T | None:
+    """Return what weighs most in all, the first of equals; None of nothing."""
+    sums: dict[T, int] = {}
+    for value, weight in weighed:
+        sums[value] = sums.get(value, 0) + weight
+    return max(sums, key=lambda value: sums[value], default=None)
+
+
+def fps_text(fps: Fraction) -> str:
+    """Write a frame rate: 30, 29.97, 23.976."""
+    return f"{float(fps):.3f}".rstrip("0").rstrip(".")
