@@ -120,7 +120,7 @@ def _slate_of(piece: Piece, timeline: Timeline) -> Image.Image:
         scene=shot.scene or shot.sequence,
         shot=shot.shot_id,
         take="MISSING",
-        length=f"{seconds}   {piece.frames} frames at {fps_text(like.fps)}",
+        length=f"{seconds}, {piece.frames} frames at {fps_text(like.fps)} fps",
         why=piece.choice.note,
     )
     return draw_card(card, like.width, like.height)

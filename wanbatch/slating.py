@@ -64,6 +64,7 @@ def _draw_stripes(image: Image.Image, box: tuple[int, int, int, int], unit: floa
     for begin in range(-tall, right - left, 2 * step):
         pen.polygon(((begin, tall), (begin + tall, 0), (begin + tall + step, 0), (begin + step, tall)), fill=_GROUND)
     image.paste(strip, (left, top))
+    ImageDraw.Draw(image).line((left, bottom, right, bottom), fill=_GROUND, width=max(1, round(unit)))
 
 
 def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, int], size_px: float) -> None:

@@ -92,7 +92,7 @@ class Piece:
 
 @dataclass(frozen=True)
 class Scene:
-    """A run of pieces of one scene. Its title is the scene's name, else the sequence's, else the first shot's id."""
+    """A run of pieces of one scene; a shot of none is one by itself. Titled by scene, else sequence, else shot."""
 
     title: str
     begin: int
@@ -101,11 +101,15 @@ class Scene:
 
 @dataclass(frozen=True)
 class Timeline:
-    """A cut: pieces in story order, without gaps between them, at the format that most of it has."""
+    """A cut: pieces in story order, without gaps between them, at the format that most of it has.
+
+    `left_out` are shots without a clip that were not to be holes.
+    """
 
     batch: str
     format: ClipFormat
     pieces: tuple[Piece, ...]
+    left_out: tuple[Choice, ...] = ()
 
     @property
     def frames(self) -> int:
@@ -123,6 +127,11 @@ class Timeline:
         return tuple(piece for piece in self.pieces if piece.clip is None)
 
     @property
+    def missing(self) -> tuple[Choice, ...]:
+        """The shots without a clip, whether they have left a hole or not."""
+        return (*(piece.choice for piece in self.holes), *self.left_out)
+
+    @property
     def rate_hz(self) -> int | None:
         """The sample rate that most of its sound has; None where no clip has sound."""
         return _most((piece.clip.rate_hz, piece.frames) for piece in self.pieces if piece.clip and piece.clip.rate_hz)
@@ -136,7 +145,7 @@ class Timeline:
     def scenes(self) -> tuple[Scene, ...]:
         """Its scenes in the order in which they come; one that comes back is told again."""
         found = []
-        for _, group in groupby(self.pieces, key=lambda piece: (piece.choice.shot.sequence, piece.choice.shot.scene)):
+        for _, group in groupby(self.pieces, key=_place):
             pieces = list(group)
             shot = pieces[0].choice.shot
             title = shot.scene or shot.sequence or shot.shot_id
@@ -162,15 +171,22 @@ def lay_out(
     if main is None:
         raise UsageInvalid("no shot has a clip yet: there is nothing to cut")
     pieces: list[Piece] = []
+    left_out: list[Choice] = []
     begin = 0
     for choice, clip in found:
         if clip is None and not with_holes:
+            left_out.append(choice)
             continue
         length_s = Fraction(choice.ordered_s) if clip is None else clip.duration_s
         frames = max(1, round(length_s * main.fps))
         pieces.append(Piece(choice, clip, begin, frames))
         begin += frames
-    return Timeline(batch, main, tuple(pieces))
+    return Timeline(batch, main, tuple(pieces), tuple(left_out))
+
+
+def _place(piece: Piece) -> tuple[str, ...]:
+    shot = piece.choice.shot
+    return (shot.sequence, shot.scene) if shot.sequence or shot.scene else (shot.shot_id,)
 
 
 def _most(weighed: Iterable[tuple[T, int]]) -> T | None:

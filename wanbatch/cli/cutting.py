@@ -1,4 +1,4 @@
-"""Commands that choose and cut: circle, cut."""
+"""Commands that choose and cut: circle, cut, export."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, only:
 
 
 def _exit_code(timeline: Timeline) -> int:
-    return int(ExitCode.TAKES_FAILED if timeline.holes else ExitCode.OK)
+    return int(ExitCode.TAKES_FAILED if timeline.missing else ExitCode.OK)
 
 
 def _progress(options: Global) -> Any:
@@ -136,6 +136,7 @@ def _told(timeline: Timeline) -> dict[str, Any]:
             }
             for piece in timeline.pieces
         ],
+        "missing": [{"shot": choice.shot.shot_id, "note": choice.note} for choice in timeline.missing],
     }
 
 
@@ -155,8 +156,35 @@ def _print_cut(options: Global, written: Path, timeline: Timeline) -> None:
 
 def _print_notes(options: Global, timeline: Timeline) -> None:
     console = console_of(options)
+    for choice in timeline.missing:
+        console.print(f"  missing: {choice.shot.shot_id}, {choice.note}", style="yellow", markup=False)
     for piece in timeline.pieces:
-        if piece.clip is None:
-            console.print(f"  missing: {piece.label}, {piece.choice.note}", style="yellow", markup=False)
-        elif piece.choice.note:
+        if piece.clip is not None and piece.choice.note:
             console.print(f"  {piece.label}: {piece.choice.note}", style="yellow", markup=False)
+
+
+@click.command(
+    "export",
+    epilog="\b\nExamples:\n  wanbatch export --format otio\n  wanbatch export outputs/dragon-pass --format edl"
+    " --only 'sc020_*' -o scene20.edl",
+)
+@_RUN
+@click.option("--format", "how", type=click.Choice(["otio", "edl"]), required=True, help="OpenTimelineIO, or CMX 3600.")
+@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="[default: edit/cut.FORMAT in RUN]")
+@_ONLY
+@click.pass_obj
+def export_command(options: Global, /, run: Path | None, how: str, target: Path | None, only: tuple[str, ...]) -> int:
+    """Write the cut of RUN for an editing program: clips with how each was made, markers, gaps for what is missing.
+
+    Clips are linked relative to the file: move the output folder whole. An EDL carries pictures only, holes as black.
+    Exit code 1 says that shots are missing from the cut.
+    """
+    from wanbatch.export import EditFormat, export
+
+    output = run if run is not None else newest_output(Path(OUTPUTS))
+    written, timeline = export(output, EditFormat(how), target, only)
+    if options.is_json:
+        print_json({"file": str(written), **_told(timeline)})
+    elif options.verbosity >= 0:
+        _print_cut(options, written, timeline)
+    return _exit_code(timeline)

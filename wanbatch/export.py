@@ -1,0 +1,290 @@
+"""The export: the cut for an editing program, as OpenTimelineIO or as a CMX 3600 edit decision list."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from fractions import Fraction
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+from urllib.parse import quote
+
+from wanbatch import __version__
+from wanbatch.assembling import assemble
+from wanbatch.disk import replace_text
+from wanbatch.errors import LocalFault, UsageInvalid
+from wanbatch.lifecycle import Take
+from wanbatch.timeline import Piece, Timeline, fps_text
+
+EDIT_FOLDER = "edit"
+REEL_LENGTH = 8  # what CMX 3600 has room for
+EDL_EVENTS_MAX = 999
+EDL_RATES = frozenset(map(Fraction, (24, 25, 30, 50, 60))) | {
+    Fraction(each * 1000, 1001) for each in (24, 30, 60)
+}  # what SMPTE timecode can count with two digits of frames
+DROP_FRAME_RATES = frozenset({Fraction(30_000, 1001), Fraction(60_000, 1001)})
+COMMENT_LENGTH = 200
+
+
+class EditFormat(StrEnum):
+    """What editing programs read."""
+
+    OTIO = "otio"
+    EDL = "edl"
+
+
+def export(
+    output: Path, how: EditFormat, target: Path | None = None, only: Sequence[str] = ()
+) -> tuple[Path, Timeline]:
+    """Write the cut of an output folder for an editing program; returns the file and what is in it.
+
+    Clips are named relative to the file, so that an output folder that is moved whole still links. Raises UsageInvalid
+    where the library is not installed, nothing can be cut, or an EDL cannot say it; LocalFault where the disk fails.
+    """
+    written = target if target is not None else output / EDIT_FOLDER / f"cut.{how}"
+    if written.suffix.lower() != f".{how}":
+        raise UsageInvalid(f"name the file .{how}, not {written.name}")
+    library = _library()
+    timeline = assemble(output, only)
+    if how is EditFormat.OTIO:
+        text = library.adapters.write_to_string(_otio(library, timeline, output, written.parent), "otio_json", indent=2)
+    else:
+        text = _edl(library, timeline, output, written.parent)
+    try:
+        replace_text(written, text.rstrip("\n") + "\n")
+    except OSError as error:
+        raise LocalFault(f"cannot write {written}: {error.strerror}") from error
+    return written, timeline
+
+
+def _library() -> ModuleType:
+    try:
+        import opentimelineio
+    except ImportError as error:
+        raise UsageInvalid(
+            "exports need OpenTimelineIO, which is not installed: pip install 'wanbatch[edit]'"
+        ) from error
+    if "cmx_3600" not in opentimelineio.adapters.available_adapter_names():
+        raise UsageInvalid("the EDL part of OpenTimelineIO is not installed: pip install 'wanbatch[edit]'")
+    library: ModuleType = opentimelineio
+    return library
+
+
+# --- OpenTimelineIO --------------------------------------------------------------------------------------------------
+
+
+def _otio(otio: ModuleType, timeline: Timeline, output: Path, folder: Path) -> Any:
+    """Make a timeline with one track of pictures and, where a clip has sound, one of sound below it."""
+    made = otio.schema.Timeline(timeline.batch, metadata={"wanbatch": {"version": __version__}})
+    kinds = [("V1", otio.schema.TrackKind.Video)]
+    if timeline.rate_hz is not None:
+        kinds.append(("A1", otio.schema.TrackKind.Audio))
+    for name, kind in kinds:
+        track = otio.schema.Track(name, kind=kind)
+        is_picture = kind == otio.schema.TrackKind.Video
+        for piece in timeline.pieces:
+            is_heard = piece.clip is not None and piece.clip.rate_hz is not None
+            if piece.clip is not None and (is_picture or is_heard):
+                track.append(_clip(otio, piece, output, folder, has_markers=is_picture))
+            else:
+                track.append(_gap(otio, piece, timeline.format.fps, has_markers=is_picture))
+        made.tracks.append(track)
+    for scene in timeline.scenes:
+        span = _range(otio, scene.begin, scene.frames, timeline.format.fps)
+        made.tracks.markers.append(otio.schema.Marker(scene.title, span, otio.schema.MarkerColor.PURPLE))
+    return made
+
+
+def _range(otio: ModuleType, begin: int, frames: int, fps: Fraction) -> Any:
+    rate = float(fps)
+    return otio.opentime.TimeRange(otio.opentime.RationalTime(begin, rate), otio.opentime.RationalTime(frames, rate))
+
+
+def _clip(otio: ModuleType, piece: Piece, output: Path, folder: Path, *, has_markers: bool) -> Any:
+    assert piece.clip is not None
+    assert piece.choice.take is not None
+    whole = _range(otio, 0, piece.clip.frames, piece.clip.format.fps)
+    facts = clip_facts(piece)
+    media = otio.schema.ExternalReference(
+        target_url=_link(output / str(piece.choice.take.file), folder), available_range=whole
+    )
+    media.name = Path(str(piece.choice.take.file)).name
+    clip = otio.schema.Clip(piece.label, media_reference=media, source_range=whole, metadata={"wanbatch": facts})
+    if has_markers:
+        first = _range(otio, 0, 1, piece.clip.format.fps)
+        clip.markers.extend(_marker(otio, first, kind, text) for kind, text in remarks(piece))
+    return clip
+
+
+def _gap(otio: ModuleType, piece: Piece, fps: Fraction, *, has_markers: bool) -> Any:
+    gap = otio.schema.Gap(source_range=_range(otio, 0, piece.frames, fps), metadata={"wanbatch": _shot_facts(piece)})
+    gap.name = piece.label
+    if has_markers:
+        gap.markers.extend(_marker(otio, _range(otio, 0, 1, fps), kind, text) for kind, text in remarks(piece))
+    return gap
+
+
+def _marker(otio: ModuleType, span: Any, kind: str, text: str) -> Any:
+    colours = {"note": otio.schema.MarkerColor.GREEN, "warning": otio.schema.MarkerColor.YELLOW}
+    colour = colours.get(kind, otio.schema.MarkerColor.RED)
+    return otio.schema.Marker(text, span, colour, {"wanbatch": {"kind": kind}})
+
+
+def remarks(piece: Piece) -> list[tuple[str, str]]:
+    """Return what somebody should see at a piece: kind (note, warning, missing) and text."""
+    take, told = piece.choice.take, []
+    if piece.clip is None:
+        told.append(("missing", f"{piece.label} is missing: {piece.choice.note}".removesuffix(": ")))
+    elif piece.choice.note:
+        told.append(("warning", piece.choice.note))
+    if piece.choice.shot.notes:
+        told.append(("note", piece.choice.shot.notes))
+    if take is not None and piece.clip is not None:
+        told += [("note", take.note)] * bool(take.note) + [("warning", take.warning)] * bool(take.warning)
+    return told
+
+
+def _shot_facts(piece: Piece) -> dict[str, Any]:
+    shot = piece.choice.shot
+    return {
+        "shot_id": shot.shot_id,
+        "sequence": shot.sequence,
+        "scene": shot.scene,
+        "tags": list(shot.tags),
+        "cost_code": shot.cost_code,
+        "notes": shot.notes,
+    }
+
+
+def clip_facts(piece: Piece) -> dict[str, Any]:
+    """Return how a clip was made, as JSON values: credits are whole numbers, None where unknown."""
+    take = piece.choice.take
+    assert take is not None
+    return {
+        **_shot_facts(piece),
+        "take": take.number,
+        "circled": take.circled,
+        "take_note": take.note,
+        "recipe": take.recipe.body,
+        "recipe_sha256": take.recipe.sha256,
+        "seed": take.recipe.body.get("seed"),
+        "generation_id": take.generation_id,
+        "credits_held": take.credits_held,
+        "credits_charged": take.credits_charged,
+        "file": take.file,
+        "sha256": take.sha256,
+        "size_bytes": take.size_bytes,
+        "warning": take.warning,
+    }
+
+
+def _link(clip: Path, folder: Path) -> str:
+    """Write the way from a folder to a clip as a relative URL."""
+    try:
+        way = os.path.relpath(clip.resolve(), folder.resolve())
+    except ValueError:  # another drive
+        return clip.resolve().as_uri()
+    return quote(Path(way).as_posix())
+
+
+# --- CMX 3600 --------------------------------------------------------------------------------------------------------
+
+
+def _edl(otio: ModuleType, timeline: Timeline, output: Path, folder: Path) -> str:
+    """Write the pictures as an EDL: source timecode from 0, record timecode from one hour, black for holes."""
+    _assert_edl_can(timeline)
+    fps = timeline.format.fps
+    rate = float(fps)
+    reels = reel_names([piece.label for piece in timeline.pieces])
+    is_dropped = fps in DROP_FRAME_RATES
+    start = otio.opentime.from_timecode("01:00:00;00" if is_dropped else "01:00:00:00", rate)
+    track = otio.schema.Track("V", kind=otio.schema.TrackKind.Video)
+    track.append(otio.schema.Gap(source_range=otio.opentime.TimeRange(otio.opentime.RationalTime(0, rate), start)))
+    for piece in timeline.pieces:
+        span = _range(otio, 0, piece.frames, fps)
+        clip = otio.schema.Clip(_plain(piece.label), source_range=span)
+        clip.metadata["cmx_3600"] = {"reel": reels[piece.label], "comments": _comments(piece)}
+        if piece.clip is None:
+            clip.metadata["cmx_3600"]["reel"] = "BL"
+        else:
+            assert piece.choice.take is not None
+            clip.media_reference = otio.schema.ExternalReference(
+                _link(output / str(piece.choice.take.file), folder), span
+            )
+        at = otio.opentime.RationalTime(start.value + piece.begin, rate)  # a locator counts by the record, not the reel
+        span = otio.opentime.TimeRange(at, otio.opentime.RationalTime(1, rate))
+        clip.markers.extend(_marker(otio, span, kind, _plain(told)) for kind, told in remarks(piece))
+        track.append(clip)
+    made = otio.schema.Timeline(_plain(timeline.batch)[:70])
+    made.tracks.append(track)
+    text: str = otio.adapters.write_to_string(made, "cmx_3600", rate=rate)
+    title, _, events = text.partition("\n\n")
+    return f"{title}\nFCM: {'' if is_dropped else 'NON-'}DROP FRAME\n\n{events}"
+
+
+def _assert_edl_can(timeline: Timeline) -> None:
+    fps = timeline.format.fps
+    others = [piece.label for piece in timeline.pieces if piece.clip is not None and piece.clip.format.fps != fps]
+    if others:
+        raise UsageInvalid(
+            f"an EDL has one frame rate: {', '.join(others[:8])} {'are' if len(others) > 1 else 'is'} not at"
+            f" {fps_text(fps)} fps. Use --format otio, or leave them out with --only"
+        )
+    if fps not in EDL_RATES:
+        raise UsageInvalid(f"no timecode counts {fps_text(fps)} frames a second: use --format otio")
+    if len(timeline.pieces) > EDL_EVENTS_MAX:
+        raise UsageInvalid(
+            f"an EDL holds {EDL_EVENTS_MAX} events; this cut has {len(timeline.pieces)}: export scenes with --only"
+        )
+
+
+def reel_names(labels: Iterable[str]) -> dict[str, str]:
+    """Give each label a reel name of at most 8 letters and digits, none twice, the same in every export.
+
+    `sc010_sh020_t1` becomes `010020T1`: its digits, where they tell the labels apart; else letters made of a hash.
+    """
+    every = list(dict.fromkeys(labels))
+    short = {label: _digits_of(label) for label in every}
+    counts = Counter(short.values())
+    return {label: name if name and counts[name] == 1 else _hashed(label) for label, name in short.items()}
+
+
+def _digits_of(label: str) -> str:
+    shot, _, number = label.rpartition("_t")
+    if not number.isascii() or not number.isdigit():
+        shot, number = label, ""
+    name = "".join(re.findall(r"[0-9]+", shot)) + (f"T{number}" if number else "")
+    return name if name[:1].isdigit() and len(name) <= REEL_LENGTH else ""
+
+
+def _hashed(label: str) -> str:
+    digest = int(hashlib.sha256(label.encode()).hexdigest(), 16)
+    letters = "ABCDEFGHJKLMNPQRSTUVWXYZ"
+    return "W" + "".join(letters[digest // len(letters) ** place % len(letters)] for place in range(REEL_LENGTH - 1))
+
+
+def _comments(piece: Piece) -> list[str]:
+    take: Take | None = piece.choice.take
+    told = {"SCENE": piece.choice.shot.scene, "SHOT": piece.choice.shot.shot_id}
+    if take is not None and piece.clip is not None:
+        told |= {
+            "TAKE": str(take.number),
+            "SEED": str(take.recipe.body.get("seed", "")),
+            "GENERATION": take.generation_id or "",
+            "RECIPE SHA256": take.recipe.sha256,
+            "CLIP SHA256": take.sha256 or "",
+            "CREDITS CHARGED": "" if take.credits_charged is None else str(take.credits_charged),
+        }
+    return [f"{name}: {_plain(text)}" for name, text in told.items() if text]
+
+
+def _plain(text: str) -> str:
+    """Write a text as an EDL can hold it: one line of ASCII, accents left out, no comment inside a comment."""
+    bare = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
+    return " ".join(bare.encode("ascii", "replace").decode().split())[:COMMENT_LENGTH]
