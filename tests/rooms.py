@@ -15,9 +15,11 @@ from wanbatch.state import StateReader
 _MADE: dict[Reel, bytes] = {}
 
 
-def make_room(output: Path, batch: Batch, reels: Mapping[str, Reel], failed: Collection[str] = ()) -> Pen:
+def make_room(
+    output: Path, batch: Batch, reels: Mapping[str, Reel], failed: Collection[str] = (), base_url: str = "sandbox"
+) -> Pen:
     """Begin a folder in which the takes named by `reels` have clips, those of `failed` failed, all others wait."""
-    pen = begin(output, batch, sandbox=True, base_url="sandbox")
+    pen = begin(output, batch, sandbox=True, base_url=base_url)
     for take in pen.state.takes():
         if take.label in reels:
             place_clip(pen, take, reels[take.label])

@@ -22,7 +22,7 @@ LAYERS = (
     ("session", "doctor", "marking", "cut", "export"),
     ("rounds",),
     ("options", "access"),
-    ("previewing", "runlog"),
+    ("previewing", "runlog", "assembling"),
     ("runner", "embedded", "verifying", "settling"),
     ("reconciling",),
     ("submitting", "polling", "fetching", "discovering"),
@@ -36,17 +36,22 @@ LAYERS = (
     ("tables", "lock", "manifest", "answers", "settings"),
     ("piloting",),
     ("purse", "pacing", "proofs", "ledger", "costing"),
+    ("joining",),
+    ("splicing",),
+    ("timeline",),
+    ("choosing", "retaking"),
     ("provider", "planning"),
     ("attempts",),
     ("lifecycle", "pricing"),
     ("models",),
     ("sandbox",),
-    ("batch", "units", "clock", "disk", "media"),
+    ("batch", "units", "clock", "disk", "media", "avc", "slating"),
     ("errors",),
 )
 PURE = {
     "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "ledger", "costing", "piloting",
+    "choosing", "retaking", "timeline", "avc",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},
@@ -74,8 +79,9 @@ OWNERS = {
         "cli.settling",
         "cli.cutting",
     },
-    "av": {"media", "sandbox.slate", "doctor"},
-    "PIL": {"media", "sandbox.slate"},
+    "av": {"media", "splicing", "joining", "sandbox.slate", "doctor"},
+    "PIL": {"media", "slating", "sandbox.slate"},
+    "opentimelineio": {"export"},
 }
 SANDBOX_MAY_USE = {"wanbatch.clock", "wanbatch.media", "wanbatch.errors", "wanbatch.sandbox"}
 

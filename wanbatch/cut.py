@@ -7,14 +7,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from PIL import Image
-
 from wanbatch.assembling import assemble
 from wanbatch.disk import free_bytes, fsync_directory, make_folder
 from wanbatch.download import CLIPS
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.joining import Sources, join, slate_misfit
-from wanbatch.slating import Card, draw_card
+from wanbatch.slating import Card, Picture, draw_card
 from wanbatch.state import STATE_NAME
 from wanbatch.timeline import Piece, Timeline, fps_text
 
@@ -112,7 +110,7 @@ def _clip_of(output: Path, piece: Piece) -> Path:
     return output / piece.choice.take.file
 
 
-def _slate_of(piece: Piece, timeline: Timeline) -> Image.Image:
+def _slate_of(piece: Piece, timeline: Timeline) -> Picture:
     like, shot = timeline.format, piece.choice.shot
     seconds = f"{float(piece.frames / like.fps):g} s"
     card = Card(

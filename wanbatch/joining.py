@@ -23,11 +23,11 @@ from av.container import OutputContainer
 from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
-from PIL import Image
 
 from wanbatch.avc import PROFILES, AvcRecord
 from wanbatch.errors import LocalFault, MediaInvalid
 from wanbatch.media import check_clip, opened
+from wanbatch.slating import Picture
 from wanbatch.splicing import Samples, audio_frame, layout_of, measure, read_packets, read_pictures, read_sound
 from wanbatch.timeline import ClipFormat, Piece, Timeline
 
@@ -43,7 +43,7 @@ class Sources:
     """Where pieces come from: the file of a clip, the picture of a hole. `told` hears of each piece that is written."""
 
     clip: Callable[[Piece], Path]
-    slate: Callable[[Piece], Image.Image]
+    slate: Callable[[Piece], Picture]
     told: Callable[[Piece], None] = lambda _: None
 
 
@@ -224,7 +224,7 @@ class _Colour:
         return self.matrix == 1 or (self.matrix not in (5, 6) and height >= 720)
 
 
-def _still(picture: Image.Image, like: ClipFormat, colour: _Colour) -> VideoFrame:
+def _still(picture: Picture, like: ClipFormat, colour: _Colour) -> VideoFrame:
     frame = VideoFrame.from_image(picture)  # type: ignore[no-untyped-call]
     matrix = "ITU709" if colour.is_709(like.height) else "ITU601"
     still: VideoFrame = frame.reformat(format="yuv420p", dst_colorspace=matrix)
@@ -247,7 +247,7 @@ def slate_misfit(like: ClipFormat) -> str:
     return ""
 
 
-def _slate_clip(picture: Image.Image, frames: int, like: ClipFormat, colour: _Colour) -> bytes:
+def _slate_clip(picture: Picture, frames: int, like: ClipFormat, colour: _Colour) -> bytes:
     """Encode a still as a clip of this format, with parameter sets under an id that the clips do not use.
 
     So one track holds both: its record lists both kinds, and each picture names its own.

@@ -18,6 +18,7 @@ _WIDE_FONTS = (
 _SMALLEST_PX = 9
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+Picture = Image.Image
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class Card:
     why: str
 
 
-def draw_card(card: Card, width: int, height: int) -> Image.Image:
+def draw_card(card: Card, width: int, height: int) -> Picture:
     """Draw a slate of this size. The same card gives the same picture on one machine."""
     unit = min(width, height) / 100
     image = Image.new("RGB", (width, height), _GROUND)

@@ -127,6 +127,8 @@ def test_a_sidecar_says_how_the_clip_was_made_and_what_it_cost(tmp_path: Path) -
         "sha256": "c" * 64,
         "size_bytes": 260_939,
         "probe": {"duration_s": 5.0, "width": 1280, "height": 720, "has_audio": True},
+        "circled": False,
+        "note": "",
         "warning": "no sound",
     }
 

@@ -259,7 +259,8 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
         if options.is_json:
             print_json({"output": str(output), "planned": labels})
         elif options.verbosity >= 0:
-            click.echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys them")
+            what = "it" if len(labels) == 1 else "them"
+            click.echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
         watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))

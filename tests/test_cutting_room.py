@@ -1,0 +1,192 @@
+"""Choosing, retaking, cutting and exporting from the command line, on the sandbox, as a filmmaker does in the morning."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.films import Reel, read_frames
+from tests.rooms import make_room, takes_of
+from tests.test_cut import ABC, R
+from wanbatch.batch import Batch
+from wanbatch.cli import call
+from wanbatch.lifecycle import State
+from wanbatch.manifest import load_manifest
+from wanbatch.state import StateFile, StateReader
+
+MANIFEST = """version: 1
+name: morning
+defaults: {model: alibaba/wan2.1-t2v-turbo, resolution: 480P, takes: 2}
+shots:
+  - {id: a, scene: s1, prompt: first}
+  - {id: b, scene: s1, prompt: moderated}
+  - {id: c, scene: s2, prompt: third}
+"""
+FAULTS = [{"on": "submit", "do": "fail", "prompt_contains": "moderated", "message": "Content policy violation"}]
+
+
+@pytest.fixture(autouse=True)
+def a_folder_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "FORCE_COLOR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def said(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    capsys.readouterr()
+    code = call(list(arguments))
+    told = capsys.readouterr()
+    return int(code), told.out, told.err
+
+
+def told(capsys: pytest.CaptureFixture[str], *arguments: str) -> dict[str, Any]:
+    return json.loads(said(capsys, "--json", *arguments)[1].splitlines()[-1])
+
+
+def states(output: Path) -> dict[str, str]:
+    return {label: take.state.value for label, take in takes_of(output).items()}
+
+
+def test_a_morning_from_the_first_clips_to_the_cut(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    (tmp_path / "faults.json").write_text(json.dumps(FAULTS))
+    sandbox = ["--sandbox", "--speed", "600", "--no-report"]
+    said(capsys, "run", "m.yaml", *sandbox, "--faults", "faults.json", "--only", "[ab]", "-o", "out")
+    out = tmp_path / "out"
+    assert states(out) == {f"{shot}_t{number}": state for shot, state in (("a", "verified"), ("b", "failed"), ("c", "planned")) for number in (1, 2)}  # fmt: skip
+    clip = (out / "clips" / "a_t1.mp4").read_bytes()
+
+    assert said(capsys, "circle", "out", "a", "1")[0] == 0
+    code, _, _ = said(capsys, "retake", "out", "a", "b", "--note", "again", "--speed", "600")
+    assert states(out) == {
+        "a_t1": "verified", "a_t2": "verified", "a_t3": "verified", "b_t1": "failed", "b_t2": "failed", "b_t3": "verified",
+        "c_t1": "planned", "c_t2": "planned",
+    }  # fmt: skip
+    assert (code, takes_of(out)["b_t3"].note, (out / "clips" / "a_t1.mp4").read_bytes() == clip) == (1, "again", True)
+
+    plan = told(capsys, "plan", "m.yaml", "-o", "out", "--sandbox", "--offline")
+    assert plan["counts"] == {"new": 2, "done": 4, "failed": 2}
+    made = told(capsys, "cut", "out")
+    assert [(piece["shot"], piece["take"]) for piece in made["pieces"]] == [("a", 1), ("b", 3), ("c", None)]
+    assert (made["missing"], [scene["title"] for scene in made["scenes"]]) == (
+        [{"shot": "c", "note": "not made yet"}],
+        ["s1", "s2"],
+    )
+    assert Path(made["file"]).stat().st_size > 10_000
+
+    code, _, _ = said(capsys, "run", "m.yaml", *sandbox, "-o", "out")
+    assert (code, states(out)["c_t1"], len(states(out))) == (1, "verified", 8)
+    with StateReader.open(out) as reader:
+        assert all(
+            len(reader.attempts_of(take.take_id)) == 1 for take in reader.takes() if take.state is State.VERIFIED
+        )
+    code, words, _ = said(capsys, "cut", "out")
+    assert (code, "3 clips in 2 scenes" in words, "missing" in words) == (0, True, False)
+
+
+def folder(tmp_path: Path, batch: Batch = ABC) -> Path:
+    make_room(tmp_path / "o", batch, {"a_t1": R, "c_t1": Reel(3)}).state.close()
+    return tmp_path / "o"
+
+
+def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(folder(tmp_path))
+    assert said(capsys, "circle", out, "a", "1")[:2] == (0, "a_t1 is circled\n")
+    assert said(capsys, "circle", out, "a:1", "c:t1")[:2] == (0, "c_t1 is circled\n")
+    assert said(capsys, "circle", out, "a:1")[:2] == (0, "nothing changed: it was so already\n")
+    assert told(capsys, "circle", "--clear", out, "a") == {
+        "output": out,
+        "changed": [{"shot": "a", "take": 1, "circled": False}],
+    }
+    (tmp_path / "outputs").mkdir()
+    (tmp_path / "o").rename(tmp_path / "outputs" / "o")
+    assert said(capsys, "circle", "a:1")[:2] == (0, "a_t1 is circled\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("circle", "RUN"), "write SHOT TAKE"),
+        (("circle", "RUN", "a"), "write SHOT TAKE"),
+        (("circle", "RUN", "a:1", "c"), "write SHOT TAKE"),
+        (("circle", "RUN", "a", "0"), "write SHOT TAKE"),
+        (("circle", "RUN", "a", "7"), "a has no take 7; it has 1"),
+        (("circle", "RUN", "b:1"), "b_t1 is planned: only a verified take"),
+        (("circle", "RUN", "--clear"), "name at least one shot"),
+        (("circle", "nowhere/x", "a:1"), "nowhere/x holds no state.sqlite"),
+        (("circle", "a:1"), "no output folder under outputs/"),
+        (("retake", "RUN"), "name at least one shot"),
+        (("retake", "RUN", "a", "--only", "b"), "name the shots themselves"),
+        (("retake", "RUN", "x", "--later"), "there is no shot 'x'"),
+        (("cut", "RUN", "--only", "b"), "nothing to cut"),
+        (("cut", "RUN", "-o", "clips.mov"), "name it .mp4"),
+        (("export", "RUN", "--format", "otio", "--only", "nothing"), "no shot of the story matches --only"),
+    ],
+)
+def test_a_word_that_cannot_be_meant_is_refused_with_what_to_write(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], words: str
+) -> None:
+    out = str(folder(tmp_path))
+    code, _, error = said(capsys, *(out if each == "RUN" else each for each in arguments))
+    assert (code, words in error) == (2, True), error
+
+
+def test_nothing_is_circled_or_planned_while_a_run_holds_the_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder(tmp_path)
+    with StateReader.open(out) as reader:
+        identity = reader.identity()
+    state = StateFile.create_or_open(out, identity)
+    try:
+        codes = [said(capsys, "circle", str(out), "a:1")[0], said(capsys, "retake", str(out), "a", "--later")[0]]
+        assert (codes, said(capsys, "cut", str(out))[0]) == ([6, 6], 1)
+    finally:
+        state.close()
+
+
+def test_a_retake_for_later_waits_for_the_next_run_and_survives_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = folder(tmp_path)
+    code, words, _ = said(capsys, "retake", str(out), "a", "--later", "--takes", "2", "--seed", "5")
+    assert (code, words) == (0, "planned a_t2, a_t3: the next `wanbatch run` of the manifest buys them\n")
+    waiting = takes_of(out)["a_t3"]
+    assert (waiting.state, waiting.is_retake, waiting.recipe.body["seed"]) == (State.PLANNED, True, 6)
+
+
+def test_a_paid_retake_asks_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "m.yaml").write_text(MANIFEST)
+    batch = load_manifest(tmp_path / "m.yaml")
+    pen = make_room(tmp_path / "o", batch, {"a_t1": R}, base_url="this machine")
+    pen.state.close()
+    monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")  # nobody listens there
+    code, _, error = said(capsys, "retake", str(tmp_path / "o"), "a")
+    assert (code, "confirm it with --yes" in error, "a_t3" in takes_of(tmp_path / "o")) == (2, True, False), error
+
+
+def test_quiet_says_nothing_and_the_exit_code_tells_of_missing_shots(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = str(folder(tmp_path))
+    assert said(capsys, "-q", "cut", out) == (1, "", "")
+    assert said(capsys, "-q", "cut", out, "--only", "[ac]") == (0, "", "")
+    assert len(read_frames(Path(out) / "cut.mp4")) == 60
+    assert said(capsys, "export", out, "--format", "edl")[0] == 1
+
+
+def test_the_cut_says_what_is_in_it_and_what_is_missing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = folder(tmp_path)
+    code, words, error = said(capsys, "cut", str(out))
+    assert (code, error) == (1, "")
+    assert (
+        words
+        == f"{out}/cut.mp4\n  2 clips in 2 scenes; 3.0 s, 90 frames; 128x96, 30 fps, sound\n  missing: b, not made yet\n"
+    )
