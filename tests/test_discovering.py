@@ -22,6 +22,7 @@ from wanbatch.attempts import Outcome
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.history import charged_price, seen_prices
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import Rates
 from wanbatch.proofs import OnUnknown
@@ -440,3 +441,14 @@ def test_a_first_attempt_charged_late_is_not_said_to_have_failed(tmp_path: Path)
     world.run(batch_of(3))
     assert "failed it" not in world.takes()[1].warning
     assert Fact.FOUND_LATE.value in [event.kind for event in world.events]
+
+
+def test_the_price_of_a_take_bought_twice_is_not_the_sum(tmp_path: Path) -> None:
+    world = twice_lost(tmp_path)
+    world.elapsed_s += 40 * HOURS
+    world.run(batch_of(3))
+    told(world)
+    takes = world.takes()
+    assert takes[1].credits_charged == 2 * PRICE
+    assert seen_prices(takes)[takes[1].order.price_class] == PRICE
+    assert charged_price(takes[1]) is None

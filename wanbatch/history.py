@@ -45,11 +45,11 @@ def charged_price(take: Take) -> int | None:
 
     A charge of 0 names no price: no generation is free.
     """
-    return (take.credits_charged or None) if take.is_charge_seen and take.tries <= 1 else None
+    return (take.credits_charged or None) if take.is_charge_seen and take.attempts == 1 else None
 
 
 def _price_seen(take: Take) -> int | None:
-    if take.is_charge_seen and take.tries <= 1:
+    if take.is_charge_seen and take.attempts == 1:
         return charged_price(take)
     if take.credits_held is None:
         return None

@@ -14,6 +14,7 @@ from wanbatch.models import PriceClass, order_of
 from wanbatch.piloting import Findings
 from wanbatch.planning import Plan, ShotRow, submit_order
 from wanbatch.pricing import NOTHING, Estimate, Quote, best_quote, credits_of_usd, estimate
+from wanbatch.proofs import OnUnknown
 
 
 class Why(StrEnum):
@@ -30,7 +31,8 @@ class Preview:
 
     `scenes` is the estimate by scene, in story order; `before` what this batch spent and committed already (None where
     a part of it is unknown); `tries` how often a take may be bought in the worst case; `pilot` how many takes go
-    first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought.
+    first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought. `lost` counts the
+    submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace.
     """
 
     batch: str
@@ -52,6 +54,8 @@ class Preview:
     pilot: int | None = None
     why: Why = Why.START
     findings: Findings | None = None
+    lost: int = 0
+    on_unknown: OnUnknown = OnUnknown.RECONCILE
 
     @property
     def is_known_within_cap(self) -> bool:
@@ -93,6 +97,12 @@ class Ground:
         if self.plan is not None:
             return self.plan.counts
         return {"retried": self.retried} if self.retried else {"new": len(self.orders_to_submit)}
+
+    @property
+    def lost(self) -> int:
+        """How many submits have lost answers that a run looks up."""
+        may_be = [take for take in self.takes if take.can_be_searched or take.state is State.SUBMITTING]
+        return sum(self.is_selected(take.shot_id) for take in may_be)
 
     @property
     def orders_to_submit(self) -> list[tuple[str, PriceClass]]:

@@ -340,6 +340,8 @@ class Session:
             before=ground.before,
             tries=ground.tries,
             pilot=self._options.pilot,
+            lost=ground.lost,
+            on_unknown=self._options.on_unknown,
         )
 
     def _assert_room(self, output: Path, preview: Preview) -> None:

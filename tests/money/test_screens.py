@@ -25,6 +25,7 @@ from wanbatch.models import PriceClass
 from wanbatch.piloting import Findings, Measured
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote
+from wanbatch.proofs import OnUnknown
 from wanbatch.standing import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
@@ -230,3 +231,22 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
     told = [(finding.verdict, finding.text.split(";")[0]) for finding in found[-5:]]
     assert told[1:3] == [("ok", "the key may read the ledger"), ("ok", "the key may read the request log")]
     assert (told[0][0], told[3][0], "00:00 UTC" in found[-2].text) == ("ok", "note", True)
+
+
+@pytest.mark.parametrize(
+    ("lost", "policy", "told"),
+    [
+        (0, OnUnknown.RECONCILE, ""),
+        (0, OnUnknown.RESUBMIT, "lost answers that leave no trace are sent again (--on-unknown resubmit)"),
+        (2, OnUnknown.RECONCILE, "2 lost answers are looked up; what leaves no trace is held for you"),
+        (2, OnUnknown.HOLD, "2 lost answers are held for you"),
+        (
+            2,
+            OnUnknown.RESUBMIT,
+            "2 lost answers are looked up; up to 2 that leave no trace are sent again, beside the above",
+        ),
+    ],
+)
+def test_a_plan_says_what_becomes_of_lost_answers(lost: int, policy: OnUnknown, told: str) -> None:
+    found = [line.strip() for line in screen(preview(lost=lost, on_unknown=policy)) if "lost answers" in line]
+    assert found == ([told] if told else [])

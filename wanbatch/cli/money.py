@@ -16,6 +16,7 @@ from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import Estimate, credits_of_usd, usd, usd_text
+from wanbatch.proofs import OnUnknown
 from wanbatch.units import duration_text
 
 SCENES_SHOWN = 30
@@ -52,6 +53,8 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "cap_credits": preview.cap_credits,
         "scene_caps": dict(preview.scene_caps),
         "balance_usd": None if preview.balance_usd is None else str(preview.balance_usd),
+        "lost_answers": preview.lost,
+        "on_unknown": preview.on_unknown.value,
         "findings": None if preview.findings is None else _findings_json(preview.findings),
     }
 
@@ -133,9 +136,9 @@ def _figures(each: Estimate, columns: Sequence[str]) -> list[str]:
 
 def _estimate_lines(preview: Preview) -> list[str]:
     estimate = preview.estimate
+    lines = _lost_lines(preview)
     if not estimate.takes:
-        return ["nothing to send"]
-    lines = []
+        return ["nothing to send", *lines]
     if preview.tries > 1:
         lines.append(f"worst: every take bought {preview.tries} times at the highest price known (--max-attempts)")
     if preview.before:
@@ -153,6 +156,19 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if preview.pilot is not None and preview.why is Why.START:
         lines.append(f"a pilot of {min(preview.pilot, estimate.takes)} takes goes first")
     return lines
+
+
+def _lost_lines(preview: Preview) -> list[str]:
+    """Say what becomes of lost answers, where there are some or the user has a standing word on them."""
+    is_standing = preview.on_unknown is OnUnknown.RESUBMIT
+    if not preview.lost:
+        return ["lost answers that leave no trace are sent again (--on-unknown resubmit)"] if is_standing else []
+    after = {
+        OnUnknown.RECONCILE: "looked up; what leaves no trace is held for you",
+        OnUnknown.RESUBMIT: f"looked up; up to {preview.lost} that leave no trace are sent again, beside the above",
+        OnUnknown.HOLD: "held for you",
+    }
+    return [f"[yellow]{preview.lost} lost answers are {after[preview.on_unknown]}[/yellow]"]
 
 
 def _balance_text(preview: Preview) -> str:
