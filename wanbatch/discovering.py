@@ -151,11 +151,9 @@ class Discovering:
             told = replace(attempt, credits_held=row.credits or attempt.credits_held)
             attempts = desk.state.attempts_of(take.take_id)
             data = self._priced(take, told, attempts) | {"generation_id": row.generation_id}
-            desk.record(take.take_id, Fact.FOUND_LATE, data)
-            desk.owners[row.generation_id or ""] = take.take_id
-            is_more = take.generation_id is not None or take.state is State.PLANNED
             text = f"attempt {attempt.number} of it was made after all, as {row.generation_id}"
-            self._tell(take, text, is_double=is_more)
+            is_more = take.generation_id is not None or take.state is State.PLANNED
+            self._found(take, Fact.FOUND_LATE, data, f"DOUBLE: {text}" if is_more else text)
 
     def note_doubles(self, scan: LogScan) -> None:
         """Name generations that the log shows under a request id whose attempt has another one."""
@@ -182,9 +180,8 @@ class Discovering:
                     "at": row.at.isoformat(timespec="milliseconds"),
                     "error": text,
                 }
-                desk.record(take.take_id, Fact.FOUND_DOUBLE, data | self._priced(take, made, [*attempts, made]))
-                desk.owners[row.generation_id or ""] = take.take_id
-                self._tell(take, text, is_double=True)
+                more = self._priced(take, made, [*attempts, made])
+                self._found(take, Fact.FOUND_DOUBLE, data | more, f"DOUBLE: {text}")
 
     def _strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
         """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
@@ -200,12 +197,13 @@ class Discovering:
             "credits_at_risk": risk_of(take, [*others, told]),
         }
 
-    def _tell(self, take: Take, text: str, *, is_double: bool) -> None:
-        if is_double:
-            self.warn(take, f"DOUBLE: {text}")
-            self._desk.trouble(ExitCode.DECISION_NEEDED, f"DOUBLE: {take.label}: {text}; ask the provider's support")
-        else:
-            self.warn(take, text)
+    def _found(self, take: Take, fact: Fact, data: dict[str, Any], warning: str) -> None:
+        """Record a generation that was not known, and its name in the reports, in one transaction."""
+        desk = self._desk
+        desk.record(take.take_id, fact, data | {"warning": warning}, Fact.WARNED)
+        desk.owners[data["generation_id"]] = take.take_id
+        if warning.startswith("DOUBLE"):
+            desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
 
     def warn(self, take: Take, warning: str) -> None:
         """Record a warning about a take, once."""

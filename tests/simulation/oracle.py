@@ -104,7 +104,8 @@ class Oracle:
         bought: dict[int, list[Row]] = {}
         for row in self._ours:
             ids = take_and_attempt(row["client_request_id"])
-            if row["charged"] and not row["failure"] and ids is not None:
+            is_told = row["client_request_id"] in world.strays  # of a recipe that the manifest no longer asks for
+            if row["charged"] and not row["failure"] and ids is not None and not is_told:
                 bought.setdefault(ids[0], []).append(row)
         for take_id, rows in bought.items():
             label = self._label(take_id)

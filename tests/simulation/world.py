@@ -148,6 +148,7 @@ class World:
     caps: list[tuple[float, int | None]] = field(default_factory=list)  # from when (Unix seconds) which cap
     user_words: dict[str, int] = field(default_factory=dict)  # how often the user let a take be sent again
     late: set[str] = field(default_factory=set)  # request ids whose generation took longer than anyone may assume
+    strays: set[str] = field(default_factory=set)  # request ids that were told as belonging to no take
     foreign: set[str] = field(default_factory=set)  # request ids sent with the other key
     twins: set[str] = field(default_factory=set)  # request ids that the provider made two generations for
     is_rolled_back: bool = False
@@ -394,6 +395,7 @@ class World:
     def _look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
         self.takes, self.attempts = state.takes(), state.attempts()
+        self.strays = {each.request_id for each in state.strays()}
         self._keep_copy()
 
     def _keep_copy(self) -> None:
