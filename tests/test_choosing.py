@@ -184,6 +184,28 @@ def test_a_waiting_retake_that_would_become_what_a_slot_asks_for_is_not_bought_b
     assert ([each.take for each in plan.to_submit], Supersede(20) in plan.changes) == ([None], True)
 
 
+def test_a_retake_stands_in_for_a_failed_take_which_is_not_tried_again() -> None:
+    failed, also, made = take(1, F), take(2, F), take(3, F, shot_id="b")
+    plan = retaken([failed, also, made])
+    assert [change for change in plan.changes if isinstance(change, Supersede)] == [Supersede(1)]
+    gone = replace(failed, superseded=True)
+    later = make_plan(Batch("b", (shot(),)), [gone, retake()])
+    assert ([each.take for each in later.wanted], later.changes, later.kept) == ([retake()], (), (gone,))
+
+
+def test_a_failed_retake_that_was_retaken_stays_replaced() -> None:
+    one, two = take(1, F, superseded=True), retake(F, superseded=True)
+    body = {**two.recipe.body, "seed": retake_seed("a", 3)}
+    three = replace(two, take_id=21, number=3, recipe_json=Recipe.of(body).canonical, state=V, superseded=False)
+    later = make_plan(Batch("b", (shot(),)), [one, two, three])
+    assert ([each.take for each in later.wanted], later.changes) == ([three], ())
+
+
+def test_a_failed_take_comes_back_when_no_retake_stands_in_for_it() -> None:
+    plan = make_plan(Batch("b", (shot(),)), [take(1, F, superseded=True)])
+    assert plan.changes == (Reinstate(1),)
+
+
 @pytest.mark.parametrize("batch", [Batch("b", (shot(omit=True),)), Batch("b", ())], ids=["omitted", "removed"])
 def test_a_waiting_retake_of_a_shot_that_is_out_is_not_bought(batch: Batch) -> None:
     plan = make_plan(batch, [take(1), retake(State.PLANNED)])

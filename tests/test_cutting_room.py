@@ -68,7 +68,7 @@ def test_a_morning_from_the_first_clips_to_the_cut(tmp_path: Path, capsys: pytes
     assert (code, takes_of(out)["b_t3"].note, (out / "clips" / "a_t1.mp4").read_bytes() == clip) == (1, "again", True)
 
     plan = told(capsys, "plan", "m.yaml", "-o", "out", "--sandbox", "--offline")
-    assert plan["counts"] == {"new": 2, "done": 4, "failed": 2}
+    assert plan["counts"] == {"new": 2, "done": 4, "failed": 1, "stale": 1}
     made = told(capsys, "cut", "out")
     assert [(piece["shot"], piece["take"]) for piece in made["pieces"]] == [("a", 1), ("b", 3), ("c", None)]
     assert (made["missing"], [scene["title"] for scene in made["scenes"]]) == (

@@ -39,7 +39,7 @@ class Fact(StrEnum):
 
     PLANNED = "planned"  # the take exists
     REPLANNED = "replanned"  # nothing of it is sent; it follows the edited manifest
-    SUPERSEDED = "superseded"  # the manifest asks for another recipe now
+    SUPERSEDED = "superseded"  # the manifest asks for another recipe now, or a retake stands in for a failed take
     REINSTATED = "reinstated"  # the manifest asks for this recipe again
     SUBMIT_STARTED = "submit_started"  # on disk before the first byte of a paid POST
     NOT_SENT = "not_sent"  # proof P0: no byte left

@@ -192,6 +192,8 @@ def _plan_shot(shot: Shot, takes: list[Take]) -> tuple[list[Wanted], list[Change
     changes: list[Change] = []
     for slot, recipe in enumerate(recipes):
         same = next((take for take in free if take.recipe_json == recipe.canonical), None)
+        if same is not None and same.superseded and same.state is State.FAILED:
+            same = next((take for take in free if take.is_retake and _is_of(shot, take)), same)
         if same is not None:
             matched[slot] = same
             free.remove(same)
@@ -216,8 +218,10 @@ def _plan_shot(shot: Shot, takes: list[Take]) -> tuple[list[Wanted], list[Change
             next_number += 1
         wanted.append(Wanted(shot, recipe, take))
     hashes = {recipe.canonical for recipe in recipes}
+    newest = max((take.number for take in takes if take.is_retake), default=0)
     for take in [take for take in free if take.is_retake and not shot.omit]:
-        followed = _follow_retake(shot, take, hashes)
+        is_replaced = take.superseded and take.state is State.FAILED and take.number < newest
+        followed = None if is_replaced else _follow_retake(shot, take, hashes)
         if followed is not None:
             changes += [Reinstate(take.take_id)] if take.superseded else []
             changes += [Replan(take.take_id, followed)] if followed.canonical != take.recipe_json else []
@@ -227,12 +231,22 @@ def _plan_shot(shot: Shot, takes: list[Take]) -> tuple[list[Wanted], list[Change
     return wanted, changes, free
 
 
+def _is_of(shot: Shot, retake: Take) -> bool:
+    """Say whether a retake is of this request, whatever its seed, and may come to a clip."""
+    is_open = not (retake.superseded and retake.state is State.FAILED)
+    return is_open and _retake_of(shot, retake).canonical == retake.recipe_json
+
+
+def _retake_of(shot: Shot, retake: Take) -> Recipe:
+    return Recipe.of({**shot.request, "seed": retake.recipe.body["seed"]})
+
+
 def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
     """Return the recipe that a retake has under this manifest; None where it is stale, or a slot asks for the same.
 
     A retake is the shot's request with a seed of its own. One that was never sent follows an edited shot.
     """
-    recipe = Recipe.of({**shot.request, "seed": take.recipe.body["seed"]})
+    recipe = _retake_of(shot, take)
     is_current = recipe.canonical == take.recipe_json or take.state is State.PLANNED
     return recipe if is_current and recipe.canonical not in slots else None
 

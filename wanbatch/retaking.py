@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from wanbatch.batch import SEED_MAX, Recipe, Shot
 from wanbatch.errors import UsageInvalid
 from wanbatch.lifecycle import State, Take
-from wanbatch.planning import Create, Plan, ShotRow, Wanted
+from wanbatch.planning import Create, Plan, ShotRow, Supersede, Wanted
 
 
 @dataclass(frozen=True)
@@ -25,13 +25,14 @@ class Retake:
 def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake) -> Plan:
     """Plan new takes from the newest recipe of each shot, beside the takes there are, which are kept.
 
+    Each stands in for one failed take of the shot, where there is one: that is superseded, and not tried again.
     The plan wants nothing but the shots named: what is planned of them and not sent yet is part of it.
     Raises UsageInvalid, for all shots at once, where one has no take, is omitted or removed, or has the seed already.
     """
     by_id = {shot.shot_id: shot for shot in shots}
     all_takes = list(takes)
     wanted: list[Wanted] = []
-    changes: list[Create] = []
+    changes: list[Create | Supersede] = []
     problems: list[str] = []
     for shot_id in dict.fromkeys(asked.shot_ids):
         mine = sorted((take for take in all_takes if take.shot_id == shot_id), key=lambda take: take.number)
@@ -40,6 +41,8 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake)
         except UsageInvalid as error:
             problems.append(str(error))
             continue
+        failed = [take for take in mine if take.state is State.FAILED and not take.superseded]
+        changes += [Supersede(take.take_id) for take in failed[: asked.takes]]
         changes += created
         sendable = [take for take in mine if take.state is State.PLANNED and not take.superseded]
         wanted += [Wanted(_shot_of(by_id[shot_id], take.recipe), take.recipe, take) for take in sendable]
