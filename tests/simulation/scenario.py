@@ -88,13 +88,23 @@ def _harder(scenario: Scenario, rng: Random) -> Scenario:
     if rng.random() < 0.05:  # a copy from the middle of a run, and a later attempt that only the log knows
         acts.append(Act(rng.randint(1, runs + 1), "roll back"))
         rules = (Rule("submit", "fail", nth=(rng.randint(1, 4),)), *rules)
+    rates = scenario.rates
+    if rng.random() < 0.02:  # a copy from when a take had failed, and a try of it that only the log knows
+        acts += [Act(1, "retry"), Act(2, "roll back")]
+        rules = (Rule("submit", "fail", nth=(1, 2)), *rules)
+        rates = replace(rates, max_attempts=1)
+    late_s = rng.choice((20_000.0, 100_000.0, 200_000.0)) if rng.random() < 0.06 else 0.0
+    if late_s:
+        rules = (*rules, Rule("submit", "drop_after", nth=(rng.randint(1, 4),)))
+        policy = rng.choice((policy, OnUnknown.RESUBMIT, OnUnknown.RESUBMIT))
     return replace(
         scenario,
         rules=rules,
+        rates=rates,
         on_unknown=policy,
         acts=tuple(acts),
         disk_faults=faults,
-        late_s=rng.choice((20_000.0, 100_000.0, 200_000.0)) if rng.random() < 0.06 else 0.0,
+        late_s=late_s,
         twins=tuple(sorted({rng.randint(1, 5) for _ in range(2)})) if rng.random() < 0.05 else (),
     )
 

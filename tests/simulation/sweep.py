@@ -79,6 +79,7 @@ def seeds(numbers: Iterable[int]) -> Found:
     """Live through these seeds."""
     found = Found()
     gc.disable()
+    gc.freeze()  # what was imported need not be looked through again and again
     try:
         for count, seed in enumerate(numbers):
             world, wrong = live(scenario_of(seed))
