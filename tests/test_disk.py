@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.worlds import World, batch_of
-from wanbatch.disk import make_folder
+from wanbatch import state as state_module
+from wanbatch.disk import make_folder, network_kind
 from wanbatch.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.errors import LocalFault, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Fact, State, TransitionForbidden
@@ -278,6 +279,31 @@ def test_a_crash_between_hash_and_rename_is_mended_without_a_submit(tmp_path: Pa
     assert (world2.takes()[0].state, world2.submits) == (State.VERIFIED, 1)
 
 
+@pytest.mark.parametrize(
+    ("kind", "told"),
+    [("nfs4", "nfs4"), ("cifs", "cifs"), ("fuse.sshfs", "fuse.sshfs"), ("ext4", None), ("tmpfs", None)],
+)
+def test_a_network_share_is_known(tmp_path: Path, kind: str, told: str | None) -> None:
+    share = tmp_path / "a share"
+    (share / "out").mkdir(parents=True)
+    place = str(share.resolve()).replace(" ", "\\040")
+    lines = [
+        "22 1 8:1 / / rw - ext4 /dev/sda1 rw",
+        f"36 22 0:52 / {place} rw shared:1 - {kind} host:/x rw",
+        "half a line",
+    ]
+    (tmp_path / "mounts").write_text("\n".join(lines))
+    assert network_kind(share / "out", tmp_path / "mounts") == told
+    assert network_kind(tmp_path, tmp_path / "mounts") is None
+    assert network_kind(tmp_path, tmp_path / "none") is None
+
+
+def test_a_state_file_on_a_network_share_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(state_module, "network_kind", lambda _: "nfs")
+    with pytest.raises(LocalFault, match="network share"):
+        World(tmp_path / "out").run(batch_of(1))
+
+
 # --- settings
 
 
@@ -290,6 +316,17 @@ def test_the_environment_wins_over_the_file_and_the_file_is_told(tmp_path: Path)
     assert (from_file.key.reveal(), both.key.reveal()) == ("from-file", "from-environment")
     assert any(".env" in notice for notice in from_file.notices)
     assert from_file.endpoint.base_url == "https://api.example.org"
+
+
+def test_what_lies_between_here_and_the_provider_is_told_without_credentials(tmp_path: Path) -> None:
+    around = {"https_proxy": "http://me:secret@proxy.example.org:3128", "SSL_CERT_FILE": "ca.pem"}
+    assert load_settings(around, None, tmp_path).detours == (
+        "requests go through the proxy proxy.example.org:3128",
+        "certificates are checked against SSL_CERT_FILE",
+    )
+    assert load_settings({}, None, tmp_path).detours == ()
+    here = {**around, "AIMLAPI_BASE_URL": "http://127.0.0.1:8000"}
+    assert load_settings(here, None, tmp_path).detours == ()
 
 
 def test_an_env_file_is_not_expanded(tmp_path: Path) -> None:

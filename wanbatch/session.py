@@ -451,6 +451,6 @@ class _Keepsake:
 def session_of(options: RunOptions, watch: Watch, env_file: Path | None = None) -> Session:
     """Make a session with the settings of this process."""
     settings = load_settings(os.environ, env_file, Path.cwd())
-    for text in settings.notices:
+    for text in (*settings.notices, *(() if options.sandbox else settings.detours)):
         watch.notice(text)
     return Session(options, settings, watch)

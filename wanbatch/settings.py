@@ -15,6 +15,7 @@ from wanbatch.provider import Secret
 KEY_NAMES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 BASE_URL_NAME = "AIMLAPI_BASE_URL"
 DEFAULT_BASE_URL = "https://api.aimlapi.com"
+PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 SANDBOX_KEY = "made-up-for-the-sandbox"
 
 
@@ -33,12 +34,16 @@ class Endpoint:
 
 @dataclass(frozen=True)
 class Settings:
-    """The key, if there is one, where it was found, the provider's address, and what the user should be told."""
+    """The key, if there is one, where it was found, the provider's address, and what the user should be told.
+
+    `detours` are what lies between this machine and a provider elsewhere.
+    """
 
     key: Secret | None
     key_source: str
     endpoint: Endpoint
     notices: tuple[str, ...] = ()
+    detours: tuple[str, ...] = ()
 
 
 def load_settings(environment: Mapping[str, str], env_file: Path | None, folder: Path) -> Settings:
@@ -60,7 +65,20 @@ def load_settings(environment: Mapping[str, str], env_file: Path | None, folder:
     endpoint = read_endpoint(raw)
     if endpoint.base_url != DEFAULT_BASE_URL:
         notices.append(f"the provider is {endpoint.base_url} ({BASE_URL_NAME})")
-    return Settings(key, source, endpoint, tuple(notices))
+    detours = () if endpoint.is_loopback else _detours(environment)
+    return Settings(key, source, endpoint, tuple(notices), detours)
+
+
+def _detours(environment: Mapping[str, str]) -> tuple[str, ...]:
+    """Tell what the environment puts between this machine and the provider; credentials of a proxy are not shown."""
+    proxy = next((environment[name] for name in PROXY_NAMES if environment.get(name)), None)
+    told = []
+    if proxy is not None:
+        address = proxy.rpartition("@")[2].rpartition("//")[2]
+        told.append(f"requests go through the proxy {''.join(filter(str.isprintable, address))[:200]}")
+    if environment.get("SSL_CERT_FILE"):
+        told.append("certificates are checked against SSL_CERT_FILE")
+    return tuple(told)
 
 
 def _read_env_file(env_file: Path | None, folder: Path) -> tuple[Mapping[str, str | None], Path | None]:

@@ -27,7 +27,7 @@ from wanbatch.attempts import (
     double_attempt,
     unrecorded_attempt,
 )
-from wanbatch.disk import fsync_directory, make_folder
+from wanbatch.disk import fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, Fact, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
@@ -265,6 +265,12 @@ class StateFile(StateReader):
             _refuse_foreign(path)
         except OSError as error:
             raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
+        share = network_kind(output)
+        if share is not None:
+            raise LocalFault(
+                f"{output} lies on a network share ({share}), which does not keep what it says it has written:"
+                " choose a folder on a disk of this machine with --output"
+            )
         lock = OutputLock(output)
         lock.acquire()
         try:
