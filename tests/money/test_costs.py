@@ -216,6 +216,16 @@ def test_of_two_good_takes_the_newer_is_usable(tmp_path: Path) -> None:
     assert (row["finished_s"], row["usable_s"], row["usd_per_usable_second"]) == ("12.5", "7.5", "0.140000")
 
 
+def test_a_circled_take_is_usable_before_a_newer_one(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("a", 0, takes=2),)))
+    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1", clip_s=5.0)
+    pen.lead(2, State.VERIFIED, charged=CREDITS, label="a_t2", clip_s=7.5)
+    pen.tell(1, Fact.CIRCLED)
+    write_run(pen, None)
+    pen.state.close()
+    assert rows_of(costs_of(tmp_path), "batch")["b"]["usable_s"] == "5"
+
+
 def test_a_charged_failure_is_no_cost_of_the_clip(tmp_path: Path) -> None:
     pen = twice(tmp_path)
     pen.tell(1, Fact.CHARGED, generation_id="gen-1b", credits_charged=2 * CREDITS)

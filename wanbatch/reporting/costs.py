@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from wanbatch.attempts import Attempt
+from wanbatch.choosing import choices
 from wanbatch.costing import Figures, TakeCost, attempts_by_take, cost_of, figures_of
 from wanbatch.history import prices_now
 from wanbatch.lifecycle import Fact, State, Take
@@ -167,7 +168,7 @@ def _takes_frame(book: Book) -> pd.DataFrame:
     """One row a take: where it belongs, and its money (Int64, missing where unknown)."""
     by_take, prices = attempts_by_take(book.attempts), book.prices
     shots = {row.shot_id: row for row in book.shots}
-    usable = _usable(book.takes)
+    usable = {each.take.take_id for each in choices(book.shots, book.takes) if each.take is not None}
     rows = []
     for take in book.takes:
         cost = cost_of(take, by_take.get(take.take_id, []), prices)
@@ -217,17 +218,6 @@ def _take_row(book: Book, take: Take, cost: TakeCost, shot: ShotRow | None) -> d
         "is_first": int(is_first),
         "is_first_good": int(is_first and is_verified and take.tries <= 1),
     }
-
-
-def _usable(takes: Sequence[Take]) -> set[int]:
-    """Return the takes that would go into a cut: of each shot the newest good one that is asked for."""
-    newest: dict[str, Take] = {}
-    for take in takes:
-        if take.state is State.VERIFIED and not take.superseded:
-            best = newest.get(take.shot_id)
-            if best is None or take.number > best.number:
-                newest[take.shot_id] = take
-    return {take.take_id for take in newest.values()}
 
 
 # --- groups
