@@ -52,6 +52,7 @@ class Session:
         self._options = options
         self._watch = watch
         self._deadline: float | None = None
+        self._detours = settings.detours
         self._access = Access(
             settings, sandbox=options.sandbox, speed=options.speed, sandbox_flags=options.sandbox_flags
         )
@@ -311,6 +312,10 @@ class Session:
     # --- parts of a run
 
     async def _preview(self, ground: Ground, provider: Provider | None) -> Preview:
+        if provider is not None and not self._access.is_local:
+            for text in self._detours:
+                self._watch.notice(text)
+            self._detours = ()
         classes, distinct = ground.classes_to_submit, ground.classes_to_quote
         listed: dict[PriceClass, Quote] = {}
         balance: Decimal | None = None
@@ -451,6 +456,6 @@ class _Keepsake:
 def session_of(options: RunOptions, watch: Watch, env_file: Path | None = None) -> Session:
     """Make a session with the settings of this process."""
     settings = load_settings(os.environ, env_file, Path.cwd())
-    for text in (*settings.notices, *(() if options.sandbox else settings.detours)):
+    for text in settings.notices:
         watch.notice(text)
     return Session(options, settings, watch)
