@@ -25,7 +25,7 @@ from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.joining import slate_misfit
 from wanbatch.slating import Card, draw_card
 from wanbatch.splicing import measure
-from wanbatch.timeline import Timeline
+from wanbatch.timeline import ClipFormat, Timeline
 
 R = Reel(1)
 NTSC = Fraction(30_000, 1001)
@@ -391,3 +391,11 @@ def test_ffprobe_agrees(tmp_path: Path, reencode: bool) -> None:
         ("s1", 0.0),
         ("s2", pytest.approx(71 / 30, abs=1e-3)),
     ]
+
+
+def test_formats_that_cannot_be_joined_say_why() -> None:
+    like = ClipFormat("h264", 64, 64, Fraction(30), "yuv420p", Fraction(1), b"a")
+    assert like.differences(like) == ()
+    assert replace(like, is_even=False).differences(like) == ("its frames come unevenly",)
+    assert replace(like, headers=b"b").differences(like) == ("its encoder was set up otherwise",)
+    assert replace(like, width=32, codec="hevc").differences(like) == ("hevc instead of h264", "32x64 instead of 64x64")

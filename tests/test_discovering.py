@@ -21,12 +21,14 @@ from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Outcome
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
+from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.history import charged_price, seen_prices
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.pacing import Rates
+from wanbatch.pacing import Rates, Search
+from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogScan, Secret
+from wanbatch.provider import LogRow, LogScan, Secret
 from wanbatch.runner import Runner
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
@@ -452,3 +454,76 @@ def test_the_price_of_a_take_bought_twice_is_not_the_sum(tmp_path: Path) -> None
     assert takes[1].credits_charged == 2 * PRICE
     assert seen_prices(takes)[takes[1].order.price_class] == PRICE
     assert charged_price(takes[1]) is None
+
+
+# --- what happens at the same time
+
+
+def test_a_row_of_a_take_that_is_being_sent_is_looked_at_again_later(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    with pytest.raises(Killed):
+        world.run(batch_of(1), kill_at=1)
+
+    async def work(desk: Desk) -> tuple[State, bool]:
+        desk.load()
+        take = desk.takes[1]
+        row = LogRow(str(take.request_id).replace(":1.1", ":1.2"), "g", True, 7, EPOCH)
+        desk.settings = replace(desk.settings, logged=(row,))
+        Discovering(desk).note_logged()
+        return desk.takes[1].state, desk.board.next_step(desk.clock.monotonic() + 3600) == Search()
+
+    assert at_desk(world, work) == (State.SUBMITTING, True)
+
+
+def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="Internal"),))
+    real = Polling.match_ledger
+
+    async def match_ledger(self: Polling) -> bool:
+        done = await real(self)
+        take = self._desk.takes[1]
+        if take.state is State.FAILED:
+            later = str(take.request_id).replace(":1.1", ":1.2")
+            self._desk.settings = replace(self._desk.settings, logged=(LogRow(later, "g", True, 7, EPOCH),))
+            Discovering(self._desk).note_logged()
+        return done
+
+    monkeypatch.setattr(Polling, "match_ledger", match_ledger)
+    world.run(batch_of(1))
+    assert (states(world), world.submits) == (["held"], 1)
+
+
+def test_a_look_at_a_batch_that_is_new_asks_for_nothing(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    world.output = tmp_path / "other"
+    assert told(world).open == ()
+
+
+def test_what_only_run_log_knows_is_never_sent_again_by_policy(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(2))
+    second = world.takes()[1]
+    with StateReader.open(world.output) as reader:
+        nonce = reader.identity().nonce
+    row = LogRow(f"wb1:{nonce}:{second.recipe.short_hash}:2.1", None, False, None, EPOCH)
+    world.settings = RunSettings(
+        logged=(row,), on_unknown=OnUnknown.RESUBMIT, unknown_grace=timedelta(minutes=20), rates=Rates(max_attempts=9)
+    )
+    for count in range(3, 7):
+        world.run(batch_of(count))
+        world.elapsed_s += HOURS
+    assert (states(world)[1], world.submits, str(world.takes()[1].request_id)) == ("held", 5, row.request_id)
+
+
+def test_the_users_word_needs_no_log(tmp_path: Path) -> None:
+    hold = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=LOST, settings=hold)
+    world.run(batch_of(2))
+    world.elapsed_s += HOURS
+    assert world.sandbox is not None
+    world.sandbox.faults = FaultPlan((Rule("logs", "status", code=403, message="no"),), 1)
+    assert told(world).open == ("sh001_t1",)
+    assert settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1")).state is State.QUEUED

@@ -15,7 +15,7 @@ from tests.worlds import World, batch_of
 from wanbatch import state as state_module
 from wanbatch.disk import make_folder, network_kind
 from wanbatch.download import ForeignFile, Part, publish, sha256_of
-from wanbatch.errors import LocalFault, OutputLocked, StateInvalid, UsageInvalid
+from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Fact, State, TransitionForbidden
 from wanbatch.planning import make_plan
 from wanbatch.settings import fingerprint, load_settings, read_endpoint
@@ -296,6 +296,20 @@ def test_a_network_share_is_known(tmp_path: Path, kind: str, told: str | None) -
     assert network_kind(share / "out", tmp_path / "mounts") == told
     assert network_kind(tmp_path, tmp_path / "mounts") is None
     assert network_kind(tmp_path, tmp_path / "none") is None
+
+
+def test_a_first_write_that_fails_is_told_plainly_and_leaves_no_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: Path) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(state_module, "fsync_directory", full)
+        with pytest.raises(LocalFault, match="No space left"):
+            World(tmp_path / "out").run(batch_of(1))
+    world = World(tmp_path / "out")
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
 
 
 def test_a_state_file_on_a_network_share_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -666,8 +666,8 @@ def test_takes_under_way_are_priced_too_since_they_may_go_again() -> None:
     [
         ({"credits_held": 5, "credits_estimated": 7}, 7),
         ({"credits_held": 9, "credits_estimated": 7}, 9),
-        ({"credits_held": 9, "credits_charged": 8, "is_charge_seen": True, "tries": 1}, 8),
-        ({"credits_held": 9, "credits_charged": 17, "is_charge_seen": True, "tries": 2}, 9),
+        ({"credits_held": 9, "credits_charged": 8, "is_charge_seen": True, "attempts": 1}, 8),
+        ({"credits_held": 9, "credits_charged": 17, "is_charge_seen": True, "attempts": 2}, 9),
         ({"credits_estimated": 7}, None),
     ],
 )

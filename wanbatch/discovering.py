@@ -91,7 +91,8 @@ class Discovering:
         )
 
     def _untried(self) -> list[Take]:
-        return [take for take in self._desk.takes.values() if take.state is State.PLANNED and not take.attempts]
+        planned = [take for take in self._desk.takes.values() if take.state is State.PLANNED and not take.superseded]
+        return [take for take in planned if not take.attempts]
 
     def _hold(self, take: Take, row: LogRow, attempt: int, text: str) -> None:
         desk = self._desk
@@ -119,8 +120,6 @@ class Discovering:
         taken |= {each.request_id for each in desk.state.strays()}
         rows = sorted((row for row in scan.rows if row.is_good and row.generation_id), key=lambda row: row.at)
         for take in self._untried():
-            if take.superseded:
-                continue
             free = [row for row in rows if row.request_id not in taken and row.generation_id not in desk.owners]
             row = next((row for row in free if recipe_in(row.request_id) == take.recipe.short_hash), None)
             if row is None:
