@@ -180,7 +180,10 @@ class Oracle:
                 right = hashlib.sha256(clip_bytes(row["inference_id"])).hexdigest()
                 return "" if take.sha256 == right else "its clip has other bytes"
             is_given_up = self._world.user_words.get(take.label, 0) > 0  # planned again by the user's word
-            is_fine = take.state is State.HELD or attempt.outcome is Outcome.ABANDONED or is_given_up
+            is_late = (
+                row["client_request_id"] in self._world.late and "DOUBLE" in take.warning
+            )  # made of an older prompt
+            is_fine = take.state is State.HELD or attempt.outcome is Outcome.ABANDONED or is_given_up or is_late
             return "" if is_fine else f"its take is {take.state}: {take.error}"
         named = f"{take.error} {take.warning} {attempt.error}"
         is_named = row["client_request_id"] in named or row["inference_id"] in named

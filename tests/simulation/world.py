@@ -12,11 +12,13 @@ from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from random import Random
 from typing import Any
 from unittest import mock
+
+import httpx
 
 from tests.simulation.disk import CLIPS, LOG, STATE, WAL, Crash, Disk, Killed
 from tests.simulation.line import API, CLIP_BASE, Line
@@ -62,6 +64,7 @@ _BOOKED = (
 )
 _TWIN = f"INSERT INTO requests ({_BOOKED}, inference_id) SELECT {_BOOKED}, inference_id || ? FROM requests"
 _COLUMNS = cache(tables.columns_of)
+_URLS = lru_cache(4096)(httpx._urls.urlparse)
 
 
 @cache
@@ -613,6 +616,7 @@ def world_of(scenario: Scenario) -> Iterator[World]:
             (runlog, "system_now", lambda: EPOCH),
             (tables, "columns_of", _COLUMNS),  # pure, and a fifth of a seed's cost
             (state_module, "columns_of", _COLUMNS),
+            (httpx._urls, "urlparse", _URLS),  # pure, too: most requests of a seed go to the same few addresses
         ):
             stack.enter_context(mock.patch.object(target, name, value))
         world = World(scenario, folder / "out")
