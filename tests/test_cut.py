@@ -399,3 +399,15 @@ def test_formats_that_cannot_be_joined_say_why() -> None:
     assert replace(like, is_even=False).differences(like) == ("its frames come unevenly",)
     assert replace(like, headers=b"b").differences(like) == ("its encoder was set up otherwise",)
     assert replace(like, width=32, codec="hevc").differences(like) == ("hevc instead of h264", "32x64 instead of 64x64")
+
+
+def test_a_record_whose_parameter_set_ids_are_all_taken_has_none_free() -> None:
+    def coded(number: int) -> bytes:
+        bits = f"{number + 1:b}"
+        return int(("0" * (len(bits) - 1) + bits).ljust(16, "0"), 2).to_bytes(2)
+
+    sets = tuple(b"\x67\x64\x00\x1f" + coded(number) for number in range(32))
+    record = AvcRecord(b"\x01\x64\x00\x1f\xff", sets[1:], (), b"")
+    assert record.free_id() == 0
+    with pytest.raises(ValueError, match="taken"):
+        replace(record, sequence_sets=sets).free_id()
