@@ -230,15 +230,16 @@ class World:
         self._between(self._reconcile)
 
     def _resume(self) -> None:
-        before: object = None
         for _ in range(RESUME_LIMIT):
+            before = self._standing()
             self.invoke(None)
-            now = [(take.state, take.credits_charged, take.attempts) for take in self.takes], self.ends[-1].code
-            if now == before or not self.ends[-1].has_run:
+            if self._standing() == before or not self.ends[-1].has_run:
                 return
-            before = now
             self.elapsed_s += 600 + self.options.log_lag_s  # what ended by now shows in the ledger then
         self.wrongs.append(f"nothing settled in {RESUME_LIMIT} runs without faults")
+
+    def _standing(self) -> object:
+        return [(take.state, take.credits_charged, take.attempts) for take in self.takes], self.ends[-1].code
 
     def invoke(self, crash: Crash | None) -> End:
         """Start the command once, and let it end or die."""
