@@ -8,7 +8,7 @@ demo: .venv/.ready
 	$(BIN)/wanbatch demo
 
 test: .venv/.ready-dev
-	$(BIN)/python -m pytest -n auto -q
+	$(BIN)/python -m pytest -n auto --dist loadgroup -q
 
 SEEDS ?= 1000
 simulate: .venv/.ready-dev

@@ -188,6 +188,7 @@ def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
         "wanbatch/schemas/models/alibaba__wan-2-6-t2v.schema.json",
         "wanbatch/manifests/quickstart.yaml",
         "wanbatch/reporting/templates/report.html.j2",
+        "wanbatch/reporting/templates/sheet.js",
         "wanbatch/py.typed",
     }
     assert needed <= listed

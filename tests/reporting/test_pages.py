@@ -7,8 +7,10 @@ import hashlib
 import re
 import subprocess
 import sys
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote
 
 import pytest
@@ -16,7 +18,7 @@ import pytest
 from tests.reporting.states import MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch import Batch
 from wanbatch.lifecycle import State
-from wanbatch.reporting import ReportFiles, page, write_reports
+from wanbatch.reporting import ReportFiles, page, sheet, write_reports
 from wanbatch.reporting.page import visible
 from wanbatch.state import StateReader
 
@@ -28,7 +30,7 @@ HOSTILE = [
     "{{ 7*7 }} {% raw %}",
     "&lt;b&gt; &amp;",
 ]
-VOID = {"meta", "img", "br"}
+VOID = {"meta", "img", "br", "input"}
 
 
 class Reader(HTMLParser):
@@ -50,6 +52,8 @@ class Reader(HTMLParser):
         assert self.open.pop() == tag
 
     def handle_data(self, data: str) -> None:
+        if self.open and self.open[-1] in ("script", "style"):
+            return
         self.text += data
         self.words = " ".join(f"{self.words} {data}".split())
 
@@ -82,7 +86,8 @@ def test_text_from_outside_is_shown_and_never_markup(tmp_path: Path, text: str) 
         found = read(path)
         attributes = {name for _, attributes in found.tags for name in attributes}
         assert text in found.text
-        assert not [tag for tag, _ in found.tags if tag in ("script", "iframe", "object", "form")]
+        assert not [tag for tag, _ in found.tags if tag in ("iframe", "object")]
+        assert len([tag for tag, _ in found.tags if tag == "script"]) == (path == files.storyboard)
         assert not [name for name in attributes if name.startswith("on")]
 
 
@@ -107,10 +112,13 @@ def test_the_policy_lets_in_the_style_of_the_page_and_nothing_else(tmp_path: Pat
         styles = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
         digest = base64.b64encode(hashlib.sha256(styles[0].encode()).digest()).decode()
         policy = next(each["content"] for _, each in read(path).tags if "http-equiv" in each)
+        scripts = re.findall(r"<script>(.*?)</script>", text, re.DOTALL)
+        digests = [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in scripts]
+        code = "".join(f"script-src 'sha256-{each}'; " for each in digests)
         assert len(styles) == 1
         assert policy == (
-            f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' file: data:; media-src 'self' file:;"
-            " base-uri 'none'; form-action 'none'"
+            f"default-src 'none'; style-src 'sha256-{digest}'; {code}img-src 'self' file: data:;"
+            " media-src 'self' file:; base-uri 'none'; form-action 'none'"
         )
         assert "style=" not in text.replace(styles[0], "")
 
@@ -162,26 +170,50 @@ def test_a_state_file_cannot_lead_out_of_its_folder(tmp_path: Path, file: str) -
 def test_every_state_has_its_place_in_the_storyboard(tmp_path: Path) -> None:
     states = every_state(tmp_path)
     found = read(reported(tmp_path).storyboard)
-    words = found.text.split()
-    players = [attributes for tag, attributes in found.tags if tag == "video"]
-    assert [name for name in states if f"{name}_t1" not in words] == []
-    assert {state.value for state in states.values()} - {"verified"} | {"omitted"} <= set(words)
-    assert [(each["src"], each["poster"], each["preload"]) for each in players] == [
-        ("clips/sc2_sh08_t1.mp4", "posters/sc2_sh08_t1.jpg", "none")
-    ]
-
-
-def test_a_large_storyboard_loads_pictures_as_they_come_in_sight(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    every_state(tmp_path)
-    monkeypatch.setattr(page, "PLAYERS_SHOWN", 0)
-    found = read(reported(tmp_path).storyboard)
-    assert [(each["loading"], each["src"]) for tag, each in found.tags if tag == "img"] == [
-        ("lazy", "posters/sc2_sh08_t1.jpg")
-    ]
-    assert ("a", {"href": "clips/sc2_sh08_t1.mp4"}) in found.tags
+    cards = [each["data-shot"] for tag, each in found.tags if tag == "article"]
+    clips = [(each["href"], each["aria-label"]) for tag, each in found.tags if each.get("class") == "clip"]
+    stills = [(each["src"], each["loading"], each["width"]) for tag, each in found.tags if tag == "img"]
+    assert cards == [*states, "zz_omitted"]
+    assert {state.value for state in states.values()} | {"omitted"} <= set(found.words.split())
+    assert clips == [("clips/sc2_sh08_t1.mp4", "play sc2_sh08_t1")]
+    assert stills == [("posters/sc2_sh08_t1.jpg", "lazy", "1280")]
     assert [tag for tag, _ in found.tags if tag == "video"] == []
+
+
+def test_a_storyboard_of_too_many_shots_says_where_the_rest_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    every_state(tmp_path)
+    monkeypatch.setattr(sheet, "SHOTS_SHOWN", 3)
+    found = read(reported(tmp_path).storyboard)
+    assert "The first 3 shots of 11 are shown; reports/takes.csv lists all of them." in found.words
+    assert len([tag for tag, _ in found.tags if tag == "article"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("state", "words", "told"),
+    [
+        (State.FAILED, {}, ["wanbatch retry outputs/b --only s"]),
+        (State.FAILED, {"charged": 5}, []),
+        (State.UNKNOWN, {}, ["wanbatch reconcile outputs/b"]),
+        (
+            State.HELD,
+            {},
+            [f"wanbatch resolve outputs/b s_t1 {way}" for way in ("--adopt ID", "--resubmit", "--abandon")],
+        ),
+        (State.VERIFIED, {}, []),
+        (State.GENERATING, {}, []),
+    ],
+)
+def test_a_card_tells_what_can_be_done(tmp_path: Path, state: State, words: dict[str, Any], told: list[str]) -> None:
+    text = one_take(tmp_path / "outputs/b", state, **words).storyboard.read_text(encoding="utf-8")
+    assert [unescape(each) for each in re.findall(r"<code data-command[^>]*>(.*?)</code>", text)] == told
+
+
+def test_a_card_tells_what_a_take_cost_and_took(tmp_path: Path) -> None:
+    words = read(one_take(tmp_path, State.VERIFIED, charged=1_050_000).storyboard).words
+    assert "T1 720p 5 s seed 7" in words.replace("16:9 ", "")
+    assert "verified 0.52 USD in 3.0 s" in words or "verified 0.53 USD in 3.0 s" in words
+    unknown = read(one_take(tmp_path / "u", State.UNKNOWN, estimated=None).storyboard).words
+    assert "cost unknown" in unknown
 
 
 def test_a_long_table_is_cut_and_says_where_the_rest_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,8 +254,9 @@ def test_a_poster_outside_of_the_folder_is_not_shown(tmp_path: Path) -> None:
     (tmp_path / "elsewhere.jpg").write_bytes(b"not ours")
     (output / "posters/s_t1.jpg").unlink()
     (output / "posters/s_t1.jpg").symlink_to(tmp_path / "elsewhere.jpg")
-    players = [each for tag, each in read(reported(output).storyboard).tags if tag == "video"]
-    assert [("poster" in each, each["src"]) for each in players] == [(False, "clips/s_t1.mp4")]
+    found = read(reported(output).storyboard)
+    assert [each["href"] for _, each in found.tags if each.get("class") == "clip"] == ["clips/s_t1.mp4"]
+    assert [tag for tag, _ in found.tags if tag == "img"] == []
 
 
 def test_a_sandbox_says_so_on_every_page(tmp_path: Path) -> None:
@@ -241,10 +274,10 @@ def test_a_sandbox_says_so_on_every_page(tmp_path: Path) -> None:
     ("kind", "told", "shown"),
     [
         ("empty", "verified 0 of 0", "No shots yet."),
-        ("all planned", "verified 0 of 3 3 planned", "s2_t1 planned"),
-        ("all failed", "verified 0 of 3 3 failed", "s2_t1 failed"),
-        ("all omitted", "verified 0 of 0 3 omitted", "omitted s2"),
-        ("all verified", "verified 3 of 3 3 verified", "s2_t1"),
+        ("all planned", "verified 0 of 3 3 planned", "s2 planned"),
+        ("all failed", "verified 0 of 3 3 failed", "s2 failed"),
+        ("all omitted", "verified 0 of 0 3 omitted", "s2 omitted"),
+        ("all verified", "verified 3 of 3 3 verified", "s2 no still of this clip T1"),
     ],
 )
 def test_a_batch_of_one_kind_has_all_its_pages(tmp_path: Path, kind: str, told: str, shown: str) -> None:
@@ -263,7 +296,7 @@ def test_the_browser_is_asked_for_nothing_from_outside(tmp_path: Path) -> None:
     files = reported(tmp_path)
     for path in (files.report, files.storyboard):
         text = path.read_text(encoding="utf-8")
-        assert not re.search(r"https?://|@import|url\(|<script|<link", text)
+        assert not re.search(r"https?://|@import|url\(|<script src|<link", text)
 
 
 def test_reports_cost_no_pandas_until_they_are_written() -> None:

@@ -62,7 +62,8 @@ class ReportFiles:
 def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     """Write all reports of an output folder. A crash leaves each file old or new; `made_at` stands in them."""
     from wanbatch.reporting.frames import make_frames
-    from wanbatch.reporting.page import render_report, render_storyboard
+    from wanbatch.reporting.page import render_report
+    from wanbatch.reporting.sheet import render_sheet
 
     output = reader.output
     folder = output / "reports"
@@ -94,7 +95,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
         if take.file is not None and (output / take.file).is_file():
             write_sidecar(output, take, by_id[take.shot_id], by_take.get(take.take_id, []))
     replace_text(files.report, render_report(facts, tables, takes, cost_facts))
-    replace_text(files.storyboard, render_storyboard(facts, takes, shots, output))
+    replace_text(files.storyboard, render_sheet(facts, takes, shots, output))
     return files
 
 

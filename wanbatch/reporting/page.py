@@ -1,4 +1,4 @@
-"""The pages: the report and the storyboard. Offline, without scripts, everything from outside escaped."""
+"""The pages: how they are rendered, and the report. Offline, everything from outside escaped."""
 
 from __future__ import annotations
 
@@ -10,25 +10,20 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from wanbatch.download import POSTERS
 from wanbatch.lifecycle import State, Take
-from wanbatch.planning import ShotRow
 from wanbatch.pricing import CREDITS_PER_USD, usd, usd_text
 from wanbatch.reporting.charts import duration_histogram, spend_curve
 from wanbatch.reporting.frames import Frames
-from wanbatch.reporting.shown import is_own
 from wanbatch.units import duration_text
 
 UNSEEN = "\u2013"  # a dash: there is nothing to show
 ROWS_SHOWN = 500
-PLAYERS_SHOWN = 60  # a player loads its poster at once; above this many, pictures that load in sight link to the clips
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -127,22 +122,29 @@ def _environment() -> Environment:
     return environment
 
 
-def _page(template: str, **values: Any) -> str:
+def page(template: str, *, sheet: str = "style.css.j2", script: str = "", **values: Any) -> str:
+    """Render a page whose policy lets nothing run or show but its own style, its own script and files beside it."""
     environment = _environment()
-    style = environment.get_template("style.css.j2").render()
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
+    style = environment.get_template(sheet).render()
+    code = environment.get_template(script).render() if script else ""
     policy = (
-        f"default-src 'none'; style-src 'sha256-{digest}'; img-src 'self' file: data:; media-src 'self' file:;"
-        " base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; "
+        + (f"script-src 'sha256-{_digest(code)}'; " if code else "")
+        + "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
     )
-    return environment.get_template(template).render(style=Markup(style), policy=policy, **values) + "\n"  # noqa: S704
+    own = {"style": Markup(style), "script": Markup(code)}  # noqa: S704  files of ours, without a word from outside
+    return environment.get_template(template).render(policy=policy, **own, **values) + "\n"
+
+
+def _digest(text: str) -> str:
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
 def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take], costs: Mapping[str, Any]) -> str:
     """Render `reports/report.html`; `costs` is what `costs.json` holds."""
     summary = list(facts["summary"])
     rows = summary[1:]
-    return _page(
+    return page(
         "report.html.j2",
         facts=facts,
         costs=costs,
@@ -157,7 +159,7 @@ def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take
         ],
         takes=takes[:ROWS_SHOWN],
         hidden=max(0, len(takes) - ROWS_SHOWN),
-        speeds=_speeds(facts),
+        speeds=speeds_of(facts),
         histogram=Markup(duration_histogram(_known(tables, "generating_s"))),  # noqa: S704  numbers only
         curve=Markup(spend_curve(takes)),  # noqa: S704  numbers only
         timings=("queued", "generating", "download", "total"),
@@ -168,47 +170,13 @@ def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take
 
 def render_combined(costs: Mapping[str, Any]) -> str:
     """Render the cost report of several batches."""
-    return _page("combined.html.j2", costs=costs)
+    return page("combined.html.j2", costs=costs)
 
 
-def _speeds(facts: Mapping[str, Any]) -> str:
+def speeds_of(facts: Mapping[str, Any]) -> str:
+    """Say how many times faster than real the time of these runs went; empty where it did not."""
     return " and ".join(f"{speed:g}" for speed in sorted({run["speed"] for run in facts["runs"]} - {1}))
 
 
 def _known(tables: Frames, column: str) -> list[float]:
     return [float(value) for value in tables.takes[column].dropna()]
-
-
-def render_storyboard(facts: Mapping[str, Any], takes: Sequence[Take], shots: Sequence[ShotRow], output: Path) -> str:
-    """Render `storyboard.html`: every shot in story order with its takes, old ones folded away."""
-    by_shot: dict[str, list[Take]] = {}
-    for take in takes:
-        by_shot.setdefault(take.shot_id, []).append(take)
-    scenes: list[tuple[str, list[Any]]] = []
-    for shot in shots:
-        name = " / ".join(part for part in (shot.sequence, shot.scene) if part)
-        if not scenes or scenes[-1][0] != name:
-            scenes.append((name, []))
-        mine = by_shot.get(shot.shot_id, [])
-        current = [_frame_of(take, output) for take in mine if not take.superseded]
-        old = [_frame_of(take, output) for take in mine if take.superseded and take.state is not State.PLANNED]
-        if current or old or shot.omit:
-            scenes[-1][1].append({"shot": shot, "current": current, "old": old})
-    clips = sum(take.file is not None for take in takes)
-    return _page(
-        "storyboard.html.j2",
-        facts=facts,
-        speeds=_speeds(facts),
-        scenes=[scene for scene in scenes if scene[1]],
-        has_players=clips <= PLAYERS_SHOWN,
-    )
-
-
-def _frame_of(take: Take, output: Path) -> dict[str, Any]:
-    poster = f"{POSTERS}/{take.label}.jpg"
-    return {
-        "take": take,
-        "clip": take.file,
-        "poster": poster if is_own(output, POSTERS, poster) and (output / poster).is_file() else None,
-        "prompt": str(take.recipe.body.get("prompt", "")),
-    }

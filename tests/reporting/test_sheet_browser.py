@@ -1,0 +1,313 @@
+"""The contact sheet in a real browser: what a filmmaker sees, plays, filters, chooses and pastes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.films import Reel, shoot
+from tests.reporting.states import MADE_AT, begin, shot, write_run
+from wanbatch.batch import Batch
+from wanbatch.lifecycle import Fact, State
+from wanbatch.media import write_poster
+from wanbatch.reporting import write_reports
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+EVIL = '</script><img src=x onerror="window.hit=1"><script>window.hit=1</script>\'"`${window.hit=1}` {{7*7}}'
+
+
+@dataclass
+class Looked:
+    """A page, and what it complained of."""
+
+    page: Page
+    output: Path
+    complaints: list[str] = field(default_factory=list)
+
+    def shots(self) -> list[str]:
+        """The ids of the shots in sight, in their order."""
+        cards = self.page.locator(".shot:visible")
+        return [str(each.get_attribute("data-shot")) for each in cards.all()]
+
+    def lines(self) -> list[str]:
+        """The commands to paste."""
+        return [each.input_value() for each in self.page.locator("#tray:visible input").all()]
+
+    def until(self, expression: str) -> None:
+        """Wait until an expression is true. The page's policy forbids the driver's own way, which needs `eval`."""
+        for _ in range(250):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(20)
+        pytest.fail(f"never became true: {expression}")
+
+    def focused(self) -> str | None:
+        return self.page.evaluate("document.activeElement.getAttribute('aria-label')")
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Three scenes: two takes a shot, one of them circled, a failed one, a held one, a stale one, an evil prompt."""
+    output = tmp_path_factory.mktemp("my films") / "outputs" / "dragon's pass"
+    shots = [
+        shot(f"sc{n // 3}_sh{n}", n, scene=f"sc{n // 3}", takes=2, prompt=EVIL if n == 4 else f"shot {n} of a dragon")
+        for n in range(7)
+    ]
+    pen = begin(output, Batch("dragon", tuple(shots)))
+    (output / "clips").mkdir()
+    (output / "posters").mkdir()
+    clip = shoot(Reel(1, frames=60), output / "one.mp4")
+    for take in pen.state.takes():
+        state = {"sc0_sh2": State.FAILED, "sc1_sh3": State.HELD}.get(take.shot_id, State.VERIFIED)
+        is_bad = state is not State.VERIFIED and take.number == 2
+        charged = 1_000_000 + 50_000 * take.take_id
+        pen.lead(
+            take.take_id, state if is_bad else State.VERIFIED, label=take.label, charged=None if is_bad else charged
+        )
+        if not is_bad:
+            (output / f"clips/{take.label}.mp4").write_bytes(clip.read_bytes())
+            write_poster(clip, output / f"posters/{take.label}.jpg")
+    pen.tell(1, Fact.CIRCLED)
+    pen.tell(14, Fact.WARNED, warning="not as ordered: no sound")
+    write_run(pen)
+    write_reports(pen.state, made_at=MADE_AT)
+    pen.state.close()
+    return output
+
+
+@pytest.fixture
+def looked(browser: Browser, film: Path) -> Iterator[Looked]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    found = Looked(context.new_page(), film)
+    found.page.on("console", lambda message: found.complaints.append(message.text))
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    found.page.on("requestfailed", lambda request: found.complaints.append(f"{request.url}: {request.failure}"))
+    found.page.goto((film / "storyboard.html").as_uri())
+    yield found
+    complaints = [each for each in found.complaints if "ERR_ABORTED" not in each]  # a clip that was left again
+    context.close()
+    assert complaints == []
+
+
+def test_every_shot_has_a_card_under_its_scene(looked: Looked) -> None:
+    heads = [each.inner_text().splitlines()[0] for each in looked.page.locator("h2:visible").all()]
+    assert [head.split()[0] for head in heads] == ["sc0", "sc1", "sc2"]
+    assert looked.shots() == [f"sc{n // 3}_sh{n}" for n in range(7)]
+    assert looked.page.locator("#count").inner_text() == "7 of 7 shots"
+    assert looked.page.locator(".take").count() == 14
+
+
+def test_words_from_outside_stay_words(looked: Looked) -> None:
+    assert looked.page.locator("[data-shot=sc1_sh4] .prompt").inner_text() == EVIL
+    assert looked.page.evaluate("window.hit") is None
+    assert looked.page.locator("script").count() == 1
+    assert looked.page.locator("img[src=x]").count() == 0
+
+
+def test_a_clip_plays_on_hover_alone_and_without_sound(looked: Looked) -> None:
+    frame = looked.page.locator("[data-shot=sc0_sh1] [data-take='1'] .frame")
+    assert looked.page.locator("video").count() == 0
+    frame.hover()
+    video = looked.page.locator("video")
+    video.wait_for(state="attached")
+    looked.until("document.querySelector('video')?.currentTime > 0")
+    playing = video.evaluate("each => [each.muted, each.loop, decodeURI(each.src).split('/').pop()]")
+    looked.page.locator("[data-shot=sc0_sh1] [data-take='2'] .frame").hover()
+    looked.until("document.querySelector('video')?.src.endsWith('sc0_sh1_t2.mp4') ?? false")
+    one_at_a_time = looked.page.locator("video").count()
+    looked.page.mouse.move(5, 5)
+    looked.until("!document.querySelector('video')")
+    assert (playing, one_at_a_time) == ([True, True, "sc0_sh1_t1.mp4"], 1)
+
+
+def test_keys_lead_from_take_to_take_play_and_give_sound(looked: Looked) -> None:
+    page = looked.page
+    page.locator(".take").first.focus()
+    walked = []
+    for key in ("ArrowRight", "ArrowDown", "ArrowUp", "ArrowLeft", "j", "j", "k"):
+        page.keyboard.press(key)
+        walked.append(str(looked.focused()).split(",")[0])
+    page.keyboard.press("Space")
+    looked.until("document.querySelector('video')?.currentTime > 0")
+    muted = [page.locator("video").evaluate("each => each.muted")]
+    page.keyboard.press("m")
+    muted.append(page.locator("video").evaluate("each => each.muted"))
+    page.keyboard.press("Escape")
+    assert walked[0] == "sc0_sh0_t2"
+    assert walked[2:] == ["sc0_sh0_t2", "sc0_sh0_t1", "sc0_sh1_t1", "sc0_sh2_t1", "sc0_sh1_t1"]
+    assert muted == [True, False]
+    assert page.locator("video").count() == 0
+
+
+def test_only_one_take_is_in_the_order_of_the_tab_key(looked: Looked) -> None:
+    looked.page.keyboard.press("j")
+    assert looked.page.locator(".take[tabindex='0']").count() == 1
+
+
+def test_a_choice_gives_the_command_to_paste(looked: Looked) -> None:
+    page, run = looked.page, "'" + str(looked.output).replace("'", "'\\''") + "'"
+    assert looked.lines() == []
+    page.locator("[data-shot=sc0_sh1] [data-take='2'] .circle").click()
+    page.locator("[data-shot=sc1_sh4] .take").first.focus()
+    page.keyboard.press("2")
+    page.keyboard.press("r")
+    page.locator("[data-shot=sc0_sh0] [data-take='1'] .circle").click()
+    given = looked.lines()
+    page.locator("#tray button", has_text="Start over").click()
+    assert given == [
+        f"wanbatch circle {run} sc0_sh1:2 sc1_sh4:2",
+        f"wanbatch circle --clear {run} sc0_sh0",
+        f"wanbatch retake {run} sc1_sh4",
+    ]
+    assert looked.lines() == []
+    assert page.locator(".is-circled").count() == 1
+
+
+def test_choices_outlast_the_page(looked: Looked) -> None:
+    looked.page.locator("[data-shot=sc2_sh6] [data-take='1'] .circle").click()
+    looked.page.reload()
+    assert looked.lines()[0].endswith("sc2_sh6:1")
+    assert looked.page.locator("[data-shot=sc2_sh6] [aria-pressed=true]").inner_text() == "Circled"
+
+
+def test_what_can_be_done_about_trouble_is_told(looked: Looked) -> None:
+    run = "'" + str(looked.output).replace("'", "'\\''") + "'"
+    told = looked.page.locator(".mend code").all_inner_texts()
+    assert told == [
+        f"wanbatch retry {run} --only sc0_sh2",
+        *(f"wanbatch resolve {run} sc1_sh3_t2 {way}" for way in ("--adopt ID", "--resubmit", "--abandon")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("Failed or held", ["sc0_sh2", "sc1_sh3"]),
+        ("Unchosen", [f"sc{n // 3}_sh{n}" for n in range(1, 7)]),
+        ("Chosen", ["sc0_sh0"]),
+        ("Warned", ["sc2_sh6"]),
+    ],
+)
+def test_filters_leave_what_they_say(looked: Looked, name: str, found: list[str]) -> None:
+    looked.page.locator(".chips button").filter(has_text=re.compile(f"^{name}")).click()
+    assert looked.shots() == found
+    assert looked.page.locator("#count").inner_text() == f"{len(found)} of 7 shots"
+    assert looked.page.get_by_role("button", pressed=True).first.inner_text().startswith(name)
+
+
+def test_text_and_scene_narrow_it_down_and_nothing_says_so(looked: Looked) -> None:
+    page = looked.page
+    page.keyboard.press("f")
+    page.keyboard.type("dragon j1")  # keys are letters here
+    nothing = (looked.shots(), page.locator("#none").is_visible())
+    page.locator("#all").click()
+    page.locator("#scene").select_option(label="sc1")
+    scene = looked.shots()
+    page.locator("#text").fill("SHOT 5")
+    assert nothing == ([], True)
+    assert scene == ["sc1_sh3", "sc1_sh4", "sc1_sh5"]
+    assert looked.shots() == ["sc1_sh5"]
+    assert page.locator(".scene:visible h2").count() == 1
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [("state", ["sc1_sh3", "sc0_sh2"]), ("cost", ["sc2_sh6", "sc1_sh5"]), ("time", ["sc0_sh0"])]
+)
+def test_shots_are_sorted_and_go_back_to_the_story(looked: Looked, order: str, first: list[str]) -> None:
+    looked.page.locator("#sort").select_option(order)
+    sorted_shots = looked.shots()
+    looked.page.locator("#sort").select_option("story")
+    assert sorted_shots[: len(first)] == first
+    assert len(sorted_shots) == 7
+    assert looked.shots() == [f"sc{n // 3}_sh{n}" for n in range(7)]
+    assert looked.page.locator("h2:visible").count() == 3
+
+
+def test_dark_and_light_are_readable(looked: Looked) -> None:
+    contrasts = []
+    for theme in ("dark", "light"):
+        looked.page.emulate_media(color_scheme=theme)  # type: ignore[arg-type]
+        contrasts += looked.page.evaluate(CONTRAST)
+    assert min(contrasts) >= 4.5
+
+
+CONTRAST = """() => {
+  const light = (text) => {
+    const [r, g, b] = text.match(/[\\d.]+/g).map(Number).slice(0, 3)
+      .map((v) => v / 255).map((v) => (v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const ground = (each) => {
+    for (; each; each = each.parentElement) {
+      const colour = getComputedStyle(each).backgroundColor;
+      if (!/, 0\\)$/.test(colour) && colour !== "transparent") return colour;
+    }
+    return "rgb(255,255,255)";
+  };
+  const asked = "h1, .dim, h2, h3, .slate span, .slate b, .warning, .why, .prompt, button:not([hidden]), .hole b, code, .tag";
+  return [...document.querySelectorAll(asked)].filter((each) => each.checkVisibility()).map((each) => {
+    const [a, b] = [light(getComputedStyle(each).color), light(ground(each))];
+    return (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
+  });
+}"""
+
+
+def test_a_button_turns_dark_and_light(looked: Looked) -> None:
+    looked.page.emulate_media(color_scheme="dark")
+    dark = looked.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    looked.page.locator("#theme").click()
+    light = looked.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    looked.page.locator("#theme").click()
+    assert dark != light
+    assert looked.page.evaluate("getComputedStyle(document.body).backgroundColor") == dark
+
+
+def test_keys_are_told(looked: Looked) -> None:
+    looked.page.keyboard.press("?")
+    assert looked.page.locator("#help dt").count() >= 8
+    looked.page.keyboard.press("Escape")
+    assert not looked.page.locator("#help").is_visible()
+
+
+def test_every_button_field_and_picture_link_has_a_name(looked: Looked) -> None:
+    nameless = looked.page.evaluate(
+        "[...document.querySelectorAll('button, input, select, a, dialog, figure')].filter((each) =>"
+        " !(each.getAttribute('aria-label') || each.textContent.trim() || each.labels?.length)).length"
+    )
+    assert nameless == 0
+
+
+@pytest.mark.parametrize("width", [400, 1280, 2560])
+def test_nothing_sticks_out_at_any_width(looked: Looked, width: int) -> None:
+    looked.page.set_viewport_size({"width": width, "height": 900})
+    assert looked.page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_paper_has_the_pictures_and_no_controls(looked: Looked) -> None:
+    looked.page.emulate_media(media="print")
+    assert looked.page.locator(".bar, .circle, .retake, .tools").filter(visible=True).count() == 0
+    assert looked.page.locator(".frame img:visible").count() == 12
+
+
+def test_without_its_script_the_page_shows_all_and_links_to_the_clips(browser: Browser, film: Path) -> None:
+    context = browser.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto((film / "storyboard.html").as_uri())
+    seen = (
+        page.locator(".shot:visible").count(),
+        page.locator("a.clip").count(),
+        page.locator("button:visible").count(),
+    )
+    mends = page.locator(".mend code").first.inner_text()
+    context.close()
+    assert seen == (7, 12, 0)
+    assert mends == "wanbatch retry outputs/dragon's pass --only sc0_sh2"

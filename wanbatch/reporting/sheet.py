@@ -1,0 +1,171 @@
+"""The contact sheet: every shot in story order with its takes, to look at, choose from and hand on."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from wanbatch.choosing import choices
+from wanbatch.download import POSTERS
+from wanbatch.lifecycle import State, Take
+from wanbatch.planning import ShotRow
+from wanbatch.pricing import usd_text
+from wanbatch.reporting.page import page, speeds_of
+from wanbatch.reporting.shown import is_own
+from wanbatch.units import duration_text
+
+SHOTS_SHOWN = 2_000  # 2 MB and half a second in a browser; more would be no page to look at
+TAKES_ABREAST = 4
+FRAME = (480, 270)  # what a poster measures at most, where the clip's own size is not known
+FILM = "cut.mp4"
+CHIPS = (
+    ("all", "All"),
+    ("trouble", "Failed or held"),
+    ("unchosen", "Unchosen"),
+    ("chosen", "Chosen"),
+    ("warned", "Warned"),
+)
+KEYS = (
+    ("\u2190 \u2192 \u2191 \u2193", "the next take that way"),
+    ("j  k", "the next shot, the last one"),
+    ("space", "play, stop"),
+    ("m", "sound"),
+    ("c, 1\u20269", "circle this take, or the take of that number"),
+    ("r", "take this shot again"),
+    ("f", "find"),
+    ("esc", "stop; leave the search"),
+)
+_RANKS = {State.HELD: 0, State.UNKNOWN: 1, State.FAILED: 2, State.VERIFIED: 9}
+_TROUBLE = frozenset({State.HELD, State.UNKNOWN, State.FAILED})
+
+
+def render_sheet(facts: Mapping[str, Any], takes: Sequence[Take], shots: Sequence[ShotRow], output: Path) -> str:
+    """Render `storyboard.html`: a card a shot, its takes side by side, old ones folded away.
+
+    The page needs nothing but the files beside it, and shows all of them without its script, too.
+    """
+    by_shot: dict[str, list[Take]] = {}
+    for take in takes:
+        by_shot.setdefault(take.shot_id, []).append(take)
+    in_cut = {choice.take.take_id for choice in choices(shots, takes) if choice.take is not None}
+    listed = [shot for shot in shots if shot.omit or _shown_takes(by_shot.get(shot.shot_id, []))]
+    scenes: list[dict[str, Any]] = []
+    for order, shot in enumerate(listed[:SHOTS_SHOWN]):
+        name = " / ".join(part for part in (shot.sequence, shot.scene) if part)
+        if not scenes or scenes[-1]["name"] != name:
+            scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0})
+        mine = by_shot.get(shot.shot_id, [])
+        scenes[-1]["cards"].append(_card_of(shot, mine, order, output, in_cut))
+        scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
+    home = output.resolve()
+    return page(
+        "sheet.html.j2",
+        sheet="sheet.css.j2",
+        script="sheet.js",
+        facts=facts,
+        speeds=speeds_of(facts),
+        scenes=scenes,
+        run=f"outputs/{home.name}" if home.parent.name == "outputs" else home.name,
+        film=FILM if (output / FILM).is_file() else "",
+        total=len(listed),
+        shown=min(len(listed), SHOTS_SHOWN),
+        hidden=max(0, len(listed) - SHOTS_SHOWN),
+        chips=CHIPS,
+        keys=KEYS,
+    )
+
+
+def _shown_takes(takes: Sequence[Take]) -> list[Take]:
+    return [take for take in takes if not take.superseded or take.state is not State.PLANNED]
+
+
+def _card_of(shot: ShotRow, takes: Sequence[Take], order: int, output: Path, in_cut: Container[int]) -> dict[str, Any]:
+    shown = sorted(_shown_takes(takes), key=lambda take: take.number)
+    current = [take for take in shown if not take.superseded]
+    spent = [take.credits_committed for take in shown]
+    times_s = [seconds for take in shown if (seconds := _took_s(take)) is not None]
+    newest = (current or shown)[-1] if shown else None
+    body = newest.recipe.body if newest is not None else {}
+    has_rivals = sum(take.file is not None for take in shown) > 1
+    frames = {take.take_id: _frame_of(take, output, in_cut, has_rivals=has_rivals) for take in shown}
+    return {
+        "shot": shot,
+        "order": order,
+        "current": [frames[take.take_id] for take in current],
+        "old": [frames[take.take_id] for take in shown if take.superseded],
+        "width": min(max(1, len(current)), TAKES_ABREAST),
+        "rank": min((_RANKS.get(take.state, 5) for take in current), default=10),
+        "cost": sum(each for each in spent if each is not None),
+        "time_s": f"{max(times_s):.1f}" if times_s else "",
+        "is_trouble": any(take.state in _TROUBLE for take in current),
+        "is_warned": any(take.warning for take in current),
+        "prompt": str(body.get("prompt", shot.prompt)),
+        "parameters": [(name, str(value)) for name, value in body.items() if name not in ("prompt", "seed")],
+        "can_be_retaken": bool(current) and not shot.omit and not shot.removed,
+    }
+
+
+def _frame_of(take: Take, output: Path, in_cut: Container[int], *, has_rivals: bool) -> dict[str, Any]:
+    poster = f"{POSTERS}/{take.label}.jpg"
+    has_poster = take.file is not None and is_own(output, POSTERS, poster) and (output / poster).is_file()
+    width, height = (take.width, take.height) if take.width and take.height else FRAME
+    return {
+        "take": take,
+        "clip": take.file,
+        "poster": poster if has_poster else None,
+        "width": width,
+        "height": height,
+        "shape": "tall" if height > width else "",
+        "is_in_cut": take.take_id in in_cut,
+        "has_rivals": has_rivals,
+        "slate": _slate(take),
+        "facts": [part for part in (_cost(take), _time(take)) if part],
+        "commands": _commands(take),
+    }
+
+
+def _slate(take: Take) -> list[str]:
+    order, body = take.order, take.recipe.body
+    length_s = take.clip_duration_s if take.clip_duration_s is not None else order.duration_s
+    parts = [
+        order.resolution or "",
+        order.aspect_ratio or "",
+        f"{length_s:g} s" if length_s is not None else "",
+        f"seed {body['seed']}" if "seed" in body else "",
+    ]
+    return [part for part in parts if part]
+
+
+def _cost(take: Take) -> str:
+    if take.credits_charged is not None:
+        return usd_text(take.credits_charged)
+    if take.state in (State.PLANNED, State.FAILED) and take.credits_committed == 0:
+        return ""
+    spent = take.credits_committed
+    return "cost unknown" if spent is None else f"{usd_text(spent)} held"
+
+
+def _took_s(take: Take) -> float | None:
+    begin, end = take.submitted_at, take.completed_at
+    return (end - begin).total_seconds() if isinstance(begin, datetime) and isinstance(end, datetime) else None
+
+
+def _time(take: Take) -> str:
+    took_s = _took_s(take)
+    return "" if took_s is None else f"in {duration_text(took_s)}"
+
+
+def _commands(take: Take) -> list[tuple[str, ...]]:
+    """Return what can be done about a take that came to nothing: command and words, without the output folder."""
+    if take.superseded:
+        return []
+    if take.state is State.FAILED and take.credits_charged is None:
+        return [("retry", "--only", take.shot_id)]
+    if take.state is State.UNKNOWN or (take.state is State.HELD and not take.needs_user):
+        return [("reconcile",)]
+    if take.state is State.HELD:
+        ways: list[tuple[str, ...]] = [("--adopt", "ID"), ("--resubmit",), ("--abandon",)]
+        return [("resolve", take.label, *way) for way in ways]
+    return []
