@@ -53,6 +53,7 @@ def test_the_files_are_these_and_no_part_is_left(tmp_path: Path) -> None:
         "reports/attempts.csv",
         "reports/costs.csv",
         "reports/costs.json",
+        "reports/plotly.min.js",
         "reports/prices.csv",
         "reports/report.html",
         "reports/spend.csv",

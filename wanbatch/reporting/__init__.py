@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
 from wanbatch.disk import replace_text
-from wanbatch.lifecycle import Take
+from wanbatch.lifecycle import Entry, Fact, Take
 from wanbatch.reporting.accounts import cost_report, write_costs
 from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take, shown_text
 from wanbatch.reporting.sidecar import iso, write_sidecar
@@ -62,7 +62,8 @@ class ReportFiles:
 def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     """Write all reports of an output folder. A crash leaves each file old or new; `made_at` stands in them."""
     from wanbatch.reporting.frames import make_frames
-    from wanbatch.reporting.page import render_report
+    from wanbatch.reporting.page import Shown, render_report
+    from wanbatch.reporting.plotting import place_plotly
     from wanbatch.reporting.sheet import render_sheet
 
     output = reader.output
@@ -82,6 +83,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
         tables = make_frames(takes, shots, attempts, reader.identity().batch)
         facts = summary_facts(reader, takes, tables.summary, made_at)
         costs, cost_facts = cost_report(reader)
+        charges = [(entry.at, _more(entry)) for _, entry in reader.entries(Fact.CHARGED)]
     replace_text(files.takes, csv_text(tables.takes))
     replace_text(files.attempts, csv_text(tables.attempts))
     replace_text(files.summary, csv_text(tables.summary))
@@ -94,9 +96,14 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     for take in takes:
         if take.file is not None and (output / take.file).is_file():
             write_sidecar(output, take, by_id[take.shot_id], by_take.get(take.take_id, []))
-    replace_text(files.report, render_report(facts, tables, takes, cost_facts))
+    place_plotly(folder)
+    replace_text(files.report, render_report(facts, Shown(takes, attempts, charges), cost_facts))
     replace_text(files.storyboard, render_sheet(facts, takes, shots, output))
     return files
+
+
+def _more(charge: Entry) -> int:
+    return int(charge.data.get("credits_more", charge.data["credits_charged"]))
 
 
 def summary_facts(

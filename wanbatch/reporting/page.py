@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import json
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
@@ -16,14 +19,15 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
+from wanbatch.attempts import Attempt
 from wanbatch.lifecycle import State, Take
 from wanbatch.pricing import CREDITS_PER_USD, usd, usd_text
-from wanbatch.reporting.charts import duration_histogram, spend_curve
-from wanbatch.reporting.frames import Frames
+from wanbatch.reporting.figures import figures_of, headlines
 from wanbatch.units import duration_text
 
 UNSEEN = "\u2013"  # a dash: there is nothing to show
 ROWS_SHOWN = 500
+PLOT_SOURCES = "'self' file:"  # `file:` is a page opened by double click, 'self' one that is served
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
@@ -90,6 +94,14 @@ def _minute(at: str) -> str:
     return f"{at[:10]} {at[11:16]} UTC"
 
 
+def _json(value: object) -> Markup:
+    """Write JSON for a script element: no character of it can end the element or begin a comment."""
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704  escaped
+
+
 def _link(path: str) -> str:
     return quote(path)
 
@@ -118,19 +130,27 @@ def _environment() -> Environment:
         "minute": _minute,
         "duration": duration_text,
         "link": _link,
+        "json": _json,
     }
     return environment
 
 
-def page(template: str, *, sheet: str = "style.css.j2", script: str = "", **values: Any) -> str:
-    """Render a page whose policy lets nothing run or show but its own style, its own script and files beside it."""
+def page(
+    template: str, *, sheet: str = "style.css.j2", script: str = "", has_plots: bool = False, **values: Any
+) -> str:
+    """Render a page whose policy lets nothing run or show but its own style, its own script and files beside it.
+
+    Plots need more: plotly's file beside the page, for which no hash is accepted where a page is opened from a disk;
+    and styles, which plotly sets on what it draws. Nothing of either can send anything anywhere.
+    """
     environment = _environment()
     style = environment.get_template(sheet).render()
     code = environment.get_template(script).render() if script else ""
+    styles = "'unsafe-inline'" if has_plots else f"'sha256-{_digest(style)}'"
+    codes = f"script-src 'sha256-{_digest(code)}'{' ' + PLOT_SOURCES if has_plots else ''}; " if code else ""
     policy = (
-        f"default-src 'none'; style-src 'sha256-{_digest(style)}'; "
-        + (f"script-src 'sha256-{_digest(code)}'; " if code else "")
-        + "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; style-src {styles}; {codes}"
+        "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
     )
     own = {"style": Markup(style), "script": Markup(code)}  # noqa: S704  files of ours, without a word from outside
     return environment.get_template(template).render(policy=policy, **own, **values) + "\n"
@@ -140,12 +160,24 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take], costs: Mapping[str, Any]) -> str:
-    """Render `reports/report.html`; `costs` is what `costs.json` holds."""
-    summary = list(facts["summary"])
+@dataclass(frozen=True)
+class Shown:
+    """What the report page shows: the takes, their attempts, and the charges as the ledger showed them."""
+
+    takes: Sequence[Take]
+    attempts: Sequence[Attempt]
+    charges: Sequence[tuple[datetime, int]]
+
+
+def render_report(facts: Mapping[str, Any], shown: Shown, costs: Mapping[str, Any]) -> str:
+    """Render `reports/report.html`; `facts` is what `summary.json` holds, `costs` what `costs.json` does."""
+    summary, takes = list(facts["summary"]), shown.takes
     rows = summary[1:]
+    figures = figures_of(takes, shown.attempts, shown.charges, facts)
     return page(
         "report.html.j2",
+        script="report.js",
+        has_plots=bool(figures),
         facts=facts,
         costs=costs,
         batch=summary[0],
@@ -160,8 +192,8 @@ def render_report(facts: Mapping[str, Any], tables: Frames, takes: Sequence[Take
         takes=takes[:ROWS_SHOWN],
         hidden=max(0, len(takes) - ROWS_SHOWN),
         speeds=speeds_of(facts),
-        histogram=Markup(duration_histogram(_known(tables, "generating_s"))),  # noqa: S704  numbers only
-        curve=Markup(spend_curve(takes)),  # noqa: S704  numbers only
+        figures=figures,
+        headlines=headlines(takes, shown.attempts),
         timings=("queued", "generating", "download", "total"),
         asked=sum(not take.superseded for take in takes),
         done=sum(take.state is State.VERIFIED and not take.superseded for take in takes),
@@ -176,7 +208,3 @@ def render_combined(costs: Mapping[str, Any]) -> str:
 def speeds_of(facts: Mapping[str, Any]) -> str:
     """Say how many times faster than real the time of these runs went; empty where it did not."""
     return " and ".join(f"{speed:g}" for speed in sorted({run["speed"] for run in facts["runs"]} - {1}))
-
-
-def _known(tables: Frames, column: str) -> list[float]:
-    return [float(value) for value in tables.takes[column].dropna()]

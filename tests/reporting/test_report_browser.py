@@ -1,0 +1,106 @@
+"""The report in a real browser: the figures are drawn, from the disk alone, and the table sorts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.reporting.states import MADE_AT, begin, every_state, shot
+from wanbatch.batch import Batch
+from wanbatch.lifecycle import State
+from wanbatch.reporting import write_reports
+from wanbatch.state import StateReader
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.xdist_group("browser")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("report")
+    every_state(output)
+    with StateReader.open(output) as reader:
+        return write_reports(reader, made_at=MADE_AT).report
+
+
+@pytest.fixture
+def page(browser: Browser, report: Path) -> Iterator[Page]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    page, complaints = context.new_page(), []
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(report.as_uri())
+    yield page
+    context.close()
+    assert complaints == []
+
+
+def test_every_figure_is_drawn(page: Page) -> None:
+    drawn = page.locator(".js-plotly-plot")
+    assert [each.get_attribute("id") for each in drawn.all()] == [
+        f"figure-{name}" for name in ("gantt", "durations", "spend", "concurrency", "failures")
+    ]
+    assert all(each.locator(".trace").count() for each in drawn.all())
+    assert page.locator(".undrawn:visible").count() == 0
+
+
+def test_figures_follow_dark_and_light(page: Page) -> None:
+    colours = []
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme)  # type: ignore[arg-type]
+        page.wait_for_timeout(50)
+        colours.append(page.locator("#figure-gantt .ytick text").first.evaluate("each => getComputedStyle(each).fill"))
+    assert colours[0] != colours[1]
+
+
+def test_the_table_of_takes_sorts_by_each_column(page: Page) -> None:
+    def column(number: int) -> list[str]:
+        return page.locator(f"table.sortable tbody td:nth-child({number})").all_inner_texts()
+
+    page.locator("table.sortable th button", has_text="state").click()
+    up = column(2)
+    page.locator("table.sortable th button", has_text="state").click()
+    down = column(2)
+    page.locator("table.sortable th button", has_text="credits charged").click()
+    assert up == sorted(up)
+    assert down == sorted(up, reverse=True)
+    assert [text for text in column(6) if text] == column(6)[:1]  # the unknown ones come last
+    assert page.locator("th[aria-sort=ascending]").inner_text().strip().startswith("credits charged")
+
+
+@pytest.mark.parametrize("width", [400, 1280, 2560])
+def test_nothing_sticks_out_at_any_width(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+
+
+def test_without_plotly_the_page_says_so_and_still_sorts(browser: Browser, tmp_path: Path) -> None:
+    every_state(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        report = write_reports(reader, made_at=MADE_AT).report
+    report.with_name("plotly.min.js").unlink()
+    page = browser.new_page()
+    page.goto(report.as_uri())
+    seen = (page.locator(".undrawn:visible").count(), page.locator("table.sortable th button").count())
+    page.close()
+    assert seen == (5, 7)
+
+
+def test_a_batch_without_a_submit_has_a_quiet_page(browser: Browser, tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("s", 0),)))
+    report = write_reports(pen.state, made_at=MADE_AT).report
+    pen.state.close()
+    complaints: list[str] = []
+    page = browser.new_page()
+    page.on("console", lambda message: complaints.append(message.text))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.goto(report.as_uri())
+    seen = (page.locator(".js-plotly-plot").count(), page.locator("table.sortable tbody tr").count(), complaints)
+    page.close()
+    assert seen == (0, 1, [])
+    assert State.PLANNED.value in report.read_text(encoding="utf-8")

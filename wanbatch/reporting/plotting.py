@@ -1,0 +1,30 @@
+"""Plotly's script: one file beside the report page, so that it draws without a network."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+
+SCRIPT_NAME = "plotly.min.js"
+
+
+@cache
+def _script() -> bytes:
+    return files("plotly").joinpath("package_data", SCRIPT_NAME).read_bytes()
+
+
+def place_plotly(folder: Path) -> None:
+    """Put plotly's script into a folder, unless it is there already, byte by byte. Raises OSError."""
+    target, script = folder / SCRIPT_NAME, _script()
+    if not target.is_symlink() and target.is_file() and target.read_bytes() == script:
+        return
+    part = folder / f"{SCRIPT_NAME}.part"
+    part.unlink(missing_ok=True)
+    try:
+        with part.open("xb") as stream:
+            stream.write(script)
+        os.replace(part, target)  # noqa: PTH105  over a link, not through it
+    finally:
+        part.unlink(missing_ok=True)
