@@ -11,6 +11,7 @@ import tempfile
 from collections import OrderedDict
 from collections.abc import Callable
 from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlencode
 
@@ -30,6 +31,7 @@ Render = Callable[[Generation], bytes]
 CACHE_BYTES = 64 * 1024 * 1024
 LEAKS = ("authorization", "cookie", "x-client-request-id")  # what belongs to the API and must not come here
 DRIPS = 20
+SPOILT = frozenset({"black", "frozen", "silent"})  # faults of what is in a clip, not of how it is sent
 _MP4 = "video/mp4"
 
 
@@ -40,6 +42,16 @@ def draw(generation: Generation) -> bytes:
     with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
         path = Path(folder) / "clip.mp4"
         render(generation.generation_id, generation.body, generation.made, path)
+        return path.read_bytes()
+
+
+def draw_spoilt(generation: Generation, do: str) -> bytes:
+    """Render a generation's clip with one of the `SPOILT` faults. Slow; the same arguments give the same bytes."""
+    from wanbatch.sandbox.slate import render_spoilt
+
+    with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
+        path = Path(folder) / "clip.mp4"
+        render_spoilt(do, generation.generation_id, generation.body, generation.made, path)
         return path.read_bytes()
 
 
@@ -81,7 +93,7 @@ class ClipHost:
         found = self._signed_for(request)
         if isinstance(found, Response):
             return house.dated(found)
-        fault = house.faults.pick("clip")
+        fault = house.faults.pick("clip", str(found.body["prompt"]))
         instead = await house.befall(request, fault)
         if instead is not None:
             return instead
@@ -112,7 +124,7 @@ class ClipHost:
             return Response(b"", media_type=_MP4)
         if do == "expired":
             return _told(403, "AccessDenied", "Request has expired.")
-        data = await self._rendered(generation)
+        data = await self._rendered(generation, do if do in SPOILT else "")
         if do == "short":
             return Response(data[: len(data) // 2], media_type=_MP4)
         answer = _ranged(request, data)
@@ -120,23 +132,23 @@ class ClipHost:
             return Dripped(answer, self._house.clock, fault.rule.delay_s)
         return answer
 
-    async def _rendered(self, generation: Generation) -> bytes:
+    async def _rendered(self, generation: Generation, spoilt: str) -> bytes:
         """Return a clip, made on first use; the latest are kept."""
-        name = generation.generation_id
+        name = f"{generation.generation_id} {spoilt}"
         if name not in self._kept:
             if name not in self._pending:
-                self._pending[name] = asyncio.ensure_future(self._make(generation))
+                made = self._render if not spoilt else partial(draw_spoilt, do=spoilt)
+                self._pending[name] = asyncio.ensure_future(self._make(name, partial(made, generation)))
             await asyncio.shield(self._pending[name])
         self._kept.move_to_end(name)
         return self._kept[name]
 
-    async def _make(self, generation: Generation) -> bytes:
-        name = generation.generation_id
+    async def _make(self, name: str, render: Callable[[], bytes]) -> bytes:
         try:
             if self.executor is None:
-                data = self._render(generation)
+                data = render()
             else:
-                data = await asyncio.get_running_loop().run_in_executor(self.executor, self._render, generation)
+                data = await asyncio.get_running_loop().run_in_executor(self.executor, render)
             self._kept[name] = data
         finally:
             del self._pending[name]

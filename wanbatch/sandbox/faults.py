@@ -40,6 +40,9 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "short": ("clip",),  # half a clip, announced as whole
     "slow": ("clip",),  # the whole clip, drop by drop over `delay_s`
     "expired": ("clip",),  # what an expired link gets
+    "black": ("clip",),  # a whole clip with a black picture
+    "frozen": ("clip",),  # one whose picture stands still
+    "silent": ("clip",),  # one whose sound track is silent
 }
 
 
@@ -141,6 +144,12 @@ PLANS: Mapping[str, tuple[Rule, ...]] = {
         Rule("clip", "garbage", nth=(3,)),
         Rule("clip", "expired", nth=(5,)),
         Rule("clip", "truncate", every=6),
+    ),
+    # Whole clips that nobody ordered.
+    "bad-media": (
+        Rule("clip", "black", nth=(2,)),
+        Rule("clip", "frozen", nth=(3,)),
+        Rule("clip", "silent", nth=(5,)),
     ),
 }
 

@@ -7,6 +7,7 @@ import hashlib
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,18 @@ def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
     tone_hz = 220 * 2 ** (int(hashlib.sha256(generation_id.encode()).hexdigest(), 16) % 12 / 12)
     encode_clip(spec, _frames(spec, _yuv(draw_slate(generation_id, body, made)).copy()), tone_hz, target)
+
+
+def render_spoilt(do: str, generation_id: str, body: Mapping[str, Any], made: Made, target: Path) -> None:
+    """Write a whole clip that nobody orders: `black`, `frozen`, or `silent` with a track that holds no sound."""
+    spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
+    slate = _yuv(draw_slate(generation_id, body, made)).copy()
+    if do == "silent":
+        encode_clip(spec, _frames(spec, slate), 0.0, target)
+        return
+    if do == "black":
+        slate[: spec.height], slate[spec.height :] = 16, 128
+    encode_clip(spec, repeat(slate, spec.frames), 220.0, target)
 
 
 def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image.Image:
