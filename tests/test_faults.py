@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,11 +12,12 @@ from typing import Any
 
 import pytest
 
-from tests.worlds import World, batch_of
+from tests.worlds import Killed, World, batch_of
+from wanbatch import fetching
 from wanbatch.aimlapi import AimlApi
 from wanbatch.desk import Event, RunSettings
 from wanbatch.download import Part
-from wanbatch.errors import ExitCode, LocalFault
+from wanbatch.errors import ExitCode, LocalFault, MediaInvalid
 from wanbatch.fetching import Fetching
 from wanbatch.lifecycle import State, Take
 from wanbatch.pacing import Rates
@@ -138,6 +140,53 @@ def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning(
     assert (end.exit_code, take.state, world.submits) == (ExitCode.OK, State.VERIFIED, 1)
     assert "not as ordered" in take.warning
     assert warning in take.warning
+
+
+@pytest.mark.parametrize(
+    ("do", "more", "warning"),
+    [
+        ("black", {}, "not as ordered: black picture"),
+        ("frozen", {}, "not as ordered: the picture stands still"),
+        ("silent", {}, "not as ordered: the sound is silent (peak -inf dBFS)"),
+        ("silent", {"generate_audio": False}, ""),
+        ("delay", {}, ""),
+    ],
+    ids=["black", "frozen", "silent", "without sound as ordered", "sound"],
+)
+def test_a_clip_that_nobody_orders_is_kept_with_a_warning_and_never_bought_again(
+    tmp_path: Path, do: str, more: dict[str, Any], warning: str
+) -> None:
+    world = World(tmp_path / "out", rules=(Rule("clip", do),))
+    end = world.run(batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5, **more))
+    take = world.takes()[0]
+    assert (end.exit_code, take.state, take.warning, world.submits) == (ExitCode.OK, State.VERIFIED, warning, 1)
+    assert world.run(batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5, **more)).exit_code == 0
+    assert world.submits == 1
+
+
+def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def blind(_: Path) -> Any:
+        raise MediaInvalid("the clip cannot be decoded: no memory")
+
+    monkeypatch.setattr(fetching, "look_at", blind)
+    world = World(tmp_path / "out")
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
+    assert world.takes()[0].warning == "could not be looked at: the clip cannot be decoded: no memory"
+
+
+def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path) -> None:
+    batch = batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5)
+    found = []
+    for kill_at in range(2, 10):  # the first is before the submit
+        world = World(tmp_path / str(kill_at), rules=(Rule("clip", "black"),))
+        with suppress(Killed):
+            world.run(batch, kill_at=kill_at)
+        world.run(batch)
+        take = world.takes()[0]
+        found.append((take.state, take.warning, world.submits))
+    assert set(found) == {(State.VERIFIED, "not as ordered: black picture", 1)}
 
 
 def test_the_same_bytes_for_two_takes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

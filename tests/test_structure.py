@@ -45,13 +45,14 @@ LAYERS = (
     ("lifecycle", "pricing"),
     ("models",),
     ("sandbox",),
-    ("batch", "units", "clock", "disk", "media", "avc", "slating"),
+    ("viewing",),
+    ("batch", "units", "clock", "disk", "media", "avc", "slating", "looks"),
     ("errors",),
 )
 PURE = {
     "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "ledger", "costing", "piloting",
-    "choosing", "retaking", "timeline", "avc",
+    "choosing", "retaking", "timeline", "avc", "looks",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},
@@ -79,7 +80,7 @@ OWNERS = {
         "cli.settling",
         "cli.cutting",
     },
-    "av": {"media", "splicing", "joining", "sandbox.slate", "doctor"},
+    "av": {"media", "viewing", "splicing", "joining", "sandbox.slate", "doctor"},
     "PIL": {"media", "slating", "sandbox.slate"},
     "opentimelineio": {"export"},
 }

@@ -10,8 +10,10 @@ from wanbatch.desk import Desk
 from wanbatch.download import CLIPS, ForeignFile, Part, Settled, publish, settle
 from wanbatch.errors import MediaInvalid
 from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.looks import shortfalls
 from wanbatch.pacing import backoff_s
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
+from wanbatch.viewing import look_at
 
 DEAD_LINK_LIMIT = 3
 TRANSIENT_LIMIT = 20  # with a back-off of up to a minute: a quarter of an hour of one clip's bad luck
@@ -119,9 +121,10 @@ class Fetching:
         except ForeignFile as error:
             desk.hold(take.take_id, str(error))
             return
-        take = desk.record(take.take_id, Fact.VERIFIED, {"file": f"{CLIPS}/{final.name}"})
-        for warning in self._warnings(take):
+        warnings = self._warnings(take) + await asyncio.to_thread(_shortfalls, take, final)
+        for warning in warnings:  # before it is settled: a crash in between looks again, and tells nothing twice
             take = desk.record(take.take_id, Fact.WARNED, {"warning": warning})
+        take = desk.record(take.take_id, Fact.VERIFIED, {"file": f"{CLIPS}/{final.name}"})
         try:
             await asyncio.to_thread(desk.settings.after_verified, take)
         except (OSError, MediaInvalid) as error:
@@ -142,3 +145,12 @@ class Fetching:
         if twin != take.label:
             found.append(f"the same bytes as {twin}")
         return found
+
+
+def _shortfalls(take: Take, clip: Path) -> list[str]:
+    """Look at a whole clip and say what nobody orders. One that cannot be looked at is kept like any other."""
+    try:
+        look = look_at(clip)
+    except (OSError, MediaInvalid) as error:
+        return [f"could not be looked at: {error}"]
+    return shortfalls(look, is_sound_ordered=take.order.has_audio is True)

@@ -11,9 +11,12 @@ import pytest
 
 from tests.sandbox.desk import BODY, GENERATIONS, Desk
 from wanbatch.errors import UsageInvalid
+from wanbatch.looks import shortfalls
+from wanbatch.media import check_clip
 from wanbatch.sandbox import ConnectionDropped, SandboxOptions
 from wanbatch.sandbox.account import Generation
 from wanbatch.sandbox.faults import DEEDS, PLANS, ROUTES, FaultPlan, Rule, read_faults
+from wanbatch.viewing import look_at
 
 CLIP = b"a clip of some bytes"
 
@@ -190,6 +193,28 @@ def test_a_clip_is_spoilt(desk_of: Callable[..., Desk], do: str, status: int, co
         True,
         60 if do in ("slow", "delay") else 0,
     )
+
+
+@pytest.mark.parametrize(
+    ("do", "told"),
+    [
+        ("black", "black picture"),
+        ("frozen", "the picture stands still"),
+        ("silent", "the sound is silent (peak -inf dBFS)"),
+    ],
+)
+def test_a_whole_clip_is_not_what_anybody_orders(
+    tmp_path: Path, desk_of: Callable[..., Desk], do: str, told: str
+) -> None:
+    desk = desk_of(rules=(Rule("clip", do, prompt_contains="dragon"),))
+    path, warnings = tmp_path / "clip.mp4", []
+    for prompt in ("a dragon", "a valley"):
+        generation_id = desk.made({**BODY, "prompt": prompt})
+        desk.wait(1000)
+        path.write_bytes(desk.request("GET", desk.link(generation_id)).content)
+        assert (check_clip(path).width, check_clip(path).has_audio) == (1280, True)
+        warnings.append(shortfalls(look_at(path), is_sound_ordered=True))
+    assert warnings == [[f"not as ordered: {told}"], []]
 
 
 def test_every_deed_is_tried_by_some_test() -> None:

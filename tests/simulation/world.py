@@ -24,7 +24,7 @@ from tests.simulation.disk import CLIPS, LOG, STATE, WAL, Crash, Disk, Killed
 from tests.simulation.line import API, CLIP_BASE, Line
 from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, PRICES, Act, Scenario
-from wanbatch import aimlapi, download, polling, runlog, tables
+from wanbatch import aimlapi, download, fetching, polling, runlog, tables
 from wanbatch import state as state_module
 from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Attempt, Outcome
@@ -33,6 +33,7 @@ from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, MediaInvalid, OutputLocked, WanbatchError
 from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.looks import Look
 from wanbatch.media import Probe
 from wanbatch.planning import make_plan
 from wanbatch.previewing import Ground
@@ -613,6 +614,7 @@ def world_of(scenario: Scenario) -> Iterator[World]:
         for target, name, value in (
             (aimlapi.ssl, "create_default_context", _context),
             (download, "check_clip", check_clip),
+            (fetching, "look_at", lambda _: Look(5.0)),  # a clip of a simulation has no pictures
             (polling, "GENERATION_LIMIT_S", GENERATION_LIMIT_S),
             (runlog, "system_now", lambda: EPOCH),
             (tables, "columns_of", _COLUMNS),  # pure, and a fifth of a seed's cost

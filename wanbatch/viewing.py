@@ -1,0 +1,124 @@
+"""Viewing: a clip decoded once, as little of it as a look needs. Measured in `benchmarks/looking.py`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.reformatter import ColorRange
+
+from wanbatch.errors import MediaInvalid
+from wanbatch.looks import Look, Luma, Watching
+from wanbatch.media import opened
+
+LINES = 180  # sampled of each picture, at least: an eye that blinks in a medium shot is four of them
+PICTURES_MAX = 1_500  # 15 s at 60 a second with room: longer clips are looked at so far
+_EIGHT_BIT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
+
+
+def look_at(clip: Path) -> Look:
+    """Look at a clip from beginning to end. Slow: run it off the event loop.
+
+    Pictures that no other needs are skipped, which halves the work. What does not decode is told (`Look.damaged_s`),
+    and the rest is looked at. Raises MediaInvalid where nothing can be seen, OSError where the file cannot be read.
+    """
+    with opened(clip) as container:
+        if not container.streams.video:
+            raise MediaInvalid("the file has no video track")
+        return _Viewing(container).look()
+
+
+class _Viewing:
+    """One pass over a clip's packets, pictures and sound as they come."""
+
+    def __init__(self, container: InputContainer) -> None:
+        self._container = container
+        self._video = container.streams.video[0]
+        self._video.codec_context.skip_frame = "NONREF"
+        self._time_base = self._video.time_base or Fraction(1, av.time_base)
+        self._zero = self._video.start_time or 0
+        self._watching: Watching | None = None
+        self._mixer = AudioResampler(format="fltp")
+        self._seen = 0
+        self._last_s = 0.0
+        self._peak: float | None = None
+        self._damaged_s: float | None = None
+
+    def look(self) -> Look:
+        for frame in self._frames():
+            if isinstance(frame, AudioFrame):
+                self._hear(frame)
+            else:
+                self._see(frame)
+            if self._seen >= PICTURES_MAX:
+                break
+        if self._watching is None:
+            raise MediaInvalid("not one picture of the clip can be decoded")
+        end_s = self._end_s()
+        black, still = self._watching.end(end_s)
+        return Look(end_s, black, still, _dbfs(self._peak), self._damaged_s)
+
+    def _frames(self) -> Iterator[VideoFrame | AudioFrame]:
+        streams = [self._video, *self._container.streams.audio[:1]]
+        for packet in self._container.demux(streams):
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:  # one packet: those after it may be whole
+                if packet.stream is self._video:
+                    self._damage(packet.pts)
+                continue
+            for frame in frames:
+                assert isinstance(frame, VideoFrame | AudioFrame)
+                yield frame
+
+    def _damage(self, pts: int | None) -> None:
+        if self._damaged_s is None:
+            self._damaged_s = self._last_s if pts is None else self._seconds(pts)
+
+    def _seconds(self, pts: int) -> float:
+        return float((pts - self._zero) * self._time_base)
+
+    def _see(self, frame: VideoFrame) -> None:
+        if frame.is_corrupt:
+            self._damage(frame.pts)
+        if frame.pts is None:
+            return
+        if self._watching is None:
+            self._watching = Watching(*((0, 255) if frame.color_range == ColorRange.JPEG else (16, 235)))
+        self._last_s = self._seconds(frame.pts)
+        self._watching.see(self._last_s, _luma(frame), is_key=frame.key_frame)
+        self._seen += 1
+
+    def _hear(self, frame: AudioFrame) -> None:
+        for mixed in self._mixer.resample(frame):
+            peak = float(np.abs(mixed.to_ndarray()).max(initial=0.0))
+            self._peak = max(self._peak or 0.0, peak)
+
+    def _end_s(self) -> float:
+        if self._seen < PICTURES_MAX and self._video.duration is not None:
+            return max(self._last_s, float(self._video.duration * self._time_base))
+        return self._last_s
+
+
+def _luma(frame: VideoFrame) -> Luma:
+    if frame.format.name not in _EIGHT_BIT:
+        frame = frame.reformat(format="yuv420p")
+    plane = frame.planes[0]
+    step = max(1, min(plane.width, plane.height) // LINES)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
+    return rows[::step, : plane.width : step]
+
+
+def _dbfs(peak: float | None) -> float | None:
+    if peak is None:
+        return None
+    return 20 * math.log10(peak) if peak > 0 else -math.inf
