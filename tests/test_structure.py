@@ -19,7 +19,7 @@ CHECKOUT = ROOT.parent
 LAYERS = (
     ("cli",),
     ("api",),
-    ("session", "doctor", "marking", "cut", "export"),
+    ("session", "doctor", "marking", "cut", "export", "tagging"),
     ("rounds",),
     ("options", "access"),
     ("previewing", "runlog", "assembling"),
@@ -80,7 +80,7 @@ OWNERS = {
         "cli.settling",
         "cli.cutting",
     },
-    "av": {"media", "viewing", "splicing", "joining", "sandbox.slate", "doctor"},
+    "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate", "doctor"},
     "PIL": {"media", "slating", "sandbox.slate"},
     "opentimelineio": {"export"},
 }

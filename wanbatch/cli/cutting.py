@@ -166,23 +166,40 @@ def _print_notes(options: Global, timeline: Timeline) -> None:
 @click.command(
     "export",
     epilog="\b\nExamples:\n  wanbatch export --format otio\n  wanbatch export outputs/dragon-pass --format edl"
-    " --only 'sc020_*' -o scene20.edl",
+    " --only 'sc020_*' -o scene20.edl\n  wanbatch export --format mp4          (copies that know how they were made)",
 )
 @_RUN
-@click.option("--format", "how", type=click.Choice(["otio", "edl"]), required=True, help="OpenTimelineIO, or CMX 3600.")
-@click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="[default: edit/cut.FORMAT in RUN]")
+@click.option(
+    "--format",
+    "how",
+    type=click.Choice(["otio", "edl", "mp4"]),
+    required=True,
+    help="OpenTimelineIO; CMX 3600; tagged copies of the clips.",
+)
+@click.option(
+    "-o",
+    "--output",
+    "target",
+    type=click.Path(path_type=Path),
+    help="[default: edit/cut.FORMAT, or the folder edit/tagged, in RUN]",
+)
 @_ONLY
 @click.pass_obj
 def export_command(options: Global, /, run: Path | None, how: str, target: Path | None, only: tuple[str, ...]) -> int:
     """Write the cut of RUN for an editing program: clips with how each was made, markers, gaps for what is missing.
 
     Clips are linked relative to the file: move the output folder whole. An EDL carries pictures only, holes as black.
+    With mp4 the clips are copied, untouched but for title, prompt, model, seed and ids, which are then inside.
     Exit code 1 says that shots are missing from the cut.
     """
     from wanbatch.export import EditFormat, export
+    from wanbatch.tagging import tag_clips
 
     output = run if run is not None else newest_output(Path(OUTPUTS))
-    written, timeline = export(output, EditFormat(how), target, only)
+    if how == "mp4":
+        written, timeline = tag_clips(output, target, only)
+    else:
+        written, timeline = export(output, EditFormat(how), target, only)
     if options.is_json:
         print_json({"file": str(written), **_told(timeline)})
     elif options.verbosity >= 0:

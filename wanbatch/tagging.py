@@ -1,0 +1,205 @@
+"""Tagged copies: the chosen clips with how each was made inside the file. Pictures and sound are copied untouched.
+
+The clips themselves are never changed: their hashes are on record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import unicodedata
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import av
+import av.error
+from av.container import InputContainer
+
+from wanbatch import __version__
+from wanbatch.assembling import assemble
+from wanbatch.disk import free_bytes, fsync_directory, make_folder
+from wanbatch.download import CLIPS, sha256_of
+from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
+from wanbatch.lifecycle import Take
+from wanbatch.media import check_clip, opened
+from wanbatch.reporting.shown import shown_text
+from wanbatch.timeline import Piece, Timeline
+
+TAGGED_FOLDER = "edit/tagged"
+LINE_MAX = 250  # characters: what players and asset managers read of a title or description
+PROMPT_MAX = 4_000  # of a comment; the record holds all of it
+_MAKER = '{"wanbatch": '
+_OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
+_TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+
+
+def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()) -> tuple[Path, Timeline]:
+    """Copy the clips of the cut into a folder, each with its tags; returns the folder and what is in the cut.
+
+    A copy that is there is made anew; the same clip gives the same bytes. Raises UsageInvalid where nothing can be cut
+    or a file in the way is no tagged copy, LocalFault where a clip is not as recorded or the disk fails.
+    """
+    target = folder if folder is not None else output / TAGGED_FOLDER
+    if target.resolve().is_relative_to((output / CLIPS).resolve()):
+        raise UsageInvalid(f"{target} is where the clips are kept: name another place")
+    if target.exists() and not target.is_dir():
+        raise UsageInvalid(f"{target} is a file: name a folder")
+    timeline = assemble(output, only)
+    pieces = [piece for piece in timeline.pieces if piece.clip is not None]
+    for piece in pieces:
+        _assert_free(target / f"{piece.label}.mp4")
+    try:
+        make_folder(target)
+        _assert_room(target, pieces)
+        for piece in pieces:
+            _tag(output, timeline.batch, piece, target / f"{piece.label}.mp4")
+        fsync_directory(target)
+    except OSError as error:
+        raise LocalFault(f"cannot write to {target}: {error.strerror or error}") from error
+    return target, timeline
+
+
+def _assert_free(copy: Path) -> None:
+    if not copy.exists() and not copy.is_symlink():
+        return
+    try:
+        with opened(copy) as container:
+            is_ours = container.metadata.get("synopsis", "").startswith(_MAKER)
+    except (OSError, MediaInvalid):
+        is_ours = False
+    if copy.is_symlink() or not is_ours:
+        raise UsageInvalid(f"{copy} is no tagged copy: move it away, or name another folder with -o")
+
+
+def _assert_room(folder: Path, pieces: Sequence[Piece]) -> None:
+    needed, free = sum(_take_of(piece).size_bytes or 0 for piece in pieces), free_bytes(folder)
+    if free < needed:
+        raise LocalFault(f"{folder} has {free / 2**20:,.0f} MiB free; the copies need {needed / 2**20:,.0f} MiB")
+
+
+def _take_of(piece: Piece) -> Take:
+    assert piece.choice.take is not None
+    return piece.choice.take
+
+
+def _tag(output: Path, batch: str, piece: Piece, copy: Path) -> None:
+    take = _take_of(piece)
+    clip = output / str(take.file)
+    if sha256_of(clip) != take.sha256:
+        raise LocalFault(f"{clip} is not as recorded: `wanbatch verify` offers to fetch it again")
+    part = copy.with_name(f".{copy.name}.part")
+    try:
+        try:
+            written = _copy(clip, part, tags_of(batch, piece, output))
+            check_clip(part)
+            is_same = _read_back(part) == written
+        except (av.error.FFmpegError, MediaInvalid) as error:
+            raise LocalFault(f"{copy} was not written whole ({error})") from error
+        if not is_same:
+            raise LocalFault(f"{copy} came out with other pictures or sound than {clip.name}: is the disk full?")
+        with part.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        part.replace(copy)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _copy(clip: Path, part: Path, tags: Mapping[str, str]) -> list[str]:
+    """Copy pictures and sound packet by packet; returns the digest of each track."""
+    with opened(clip) as source, av.open(str(part), "w", format="mp4", options=_OPTIONS) as made:
+        tracks = _tracks(source)
+        streams = {each.index: made.add_stream_from_template(each) for each in tracks}
+        digests = {each.index: hashlib.sha256() for each in tracks}
+        made.metadata.update(tags)
+        for packet in source.demux(tracks):
+            if packet.dts is not None:
+                digests[packet.stream.index].update(bytes(packet))
+                packet.stream = streams[packet.stream.index]
+                made.mux(packet)
+    return [each.hexdigest() for each in digests.values()]
+
+
+def _read_back(part: Path) -> list[str]:
+    with opened(part) as container:
+        digests = {each.index: hashlib.sha256() for each in _tracks(container)}
+        for packet in container.demux(_tracks(container)):
+            if packet.dts is not None:
+                digests[packet.stream.index].update(bytes(packet))
+    return [each.hexdigest() for each in digests.values()]
+
+
+def _tracks(container: InputContainer) -> list[Any]:
+    return [*container.streams.video, *container.streams.audio]
+
+
+# --- tags ------------------------------------------------------------------------------------------------------------
+
+
+def tags_of(batch: str, piece: Piece, output: Path) -> dict[str, str]:
+    """Return the tags of a clip under FFmpeg's names for those that MP4 players know.
+
+    `comment` is the prompt, `synopsis` a JSON object with the recipe and all ids. No costs and no notes: a copy leaves
+    the house. No secrets: links lose their queries.
+    """
+    take, shot = _take_of(piece), piece.choice.shot
+    body = {name: _shown(value, output) for name, value in take.recipe.body.items()}
+    made_at = take.completed_at or take.verified_at
+    facts = [take.recipe.model, f"seed {body['seed']}" if "seed" in body else "", f"generation {take.generation_id}"]
+    tags = {
+        "title": _plain(f"{take.shot_id}, take {take.number}", LINE_MAX),
+        "album": _plain(batch, LINE_MAX),
+        "show": _plain(shot.scene or shot.sequence, LINE_MAX),
+        "episode_id": _plain(take.label, LINE_MAX),
+        "artist": _plain(take.recipe.model, LINE_MAX),
+        "description": _plain(", ".join(filter(None, facts)), LINE_MAX),
+        "comment": _plain(str(body.get("prompt", "")), PROMPT_MAX),
+        "synopsis": _record(batch, piece, body, made_at),
+        "date": "" if made_at is None else made_at.astimezone(UTC).date().isoformat(),
+        "creation_time": "" if made_at is None else _iso(made_at),
+    }
+    return {name: text for name, text in tags.items() if text}
+
+
+def _record(batch: str, piece: Piece, body: Mapping[str, Any], made_at: datetime | None) -> str:
+    take, shot = _take_of(piece), piece.choice.shot
+    record = {
+        "wanbatch": __version__,
+        "batch": batch,
+        "sequence": shot.sequence,
+        "scene": shot.scene,
+        "shot_id": take.shot_id,
+        "take": take.number,
+        "recipe": body,
+        "recipe_sha256": take.recipe.sha256,
+        "generation_id": take.generation_id,
+        "made_at": None if made_at is None else _iso(made_at),
+        "clip_sha256": take.sha256,
+    }
+    return json.dumps(record)  # ASCII: nothing hides in it, and nothing is lost
+
+
+def _iso(at: datetime) -> str:
+    return at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def _shown(value: Any, output: Path) -> Any:
+    if isinstance(value, str):
+        return shown_text(value, output)
+    if isinstance(value, Mapping):
+        return {name: _shown(each, output) for name, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_shown(each, output) for each in value]
+    return value
+
+
+def _plain(text: str, most: int) -> str:
+    """Leave out what hides, turns the direction or ends a text early; cut it at so many characters."""
+    kept = "".join(
+        char
+        for char in text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")
+        if char == "\n" or (unicodedata.category(char) not in ("Cc", "Cs") and char not in _TURNING)
+    ).strip()
+    return kept if len(kept) <= most else f"{kept[: most - 1].rstrip()}…"
