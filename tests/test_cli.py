@@ -173,6 +173,16 @@ def test_json_of_a_run_is_json_lines_and_nothing_else() -> None:
     assert {"submit_started", "accepted", "verified"} <= {event["event"] for event in events}
 
 
+def test_a_clip_to_look_at_is_told_on_the_screen_and_in_every_file_about_it() -> None:
+    Path("faults.json").write_text('[{"on": "clip", "do": "black", "prompt_contains": "second"}]')
+    done = run("run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "faults.json")
+    assert (done.returncode, "  look at b_t1: not as ordered: black picture\n" in done.stdout) == (0, True), done.stderr
+    assert "look at a_t1" not in done.stdout
+    out = Path("outputs/small")
+    for file in ("clips/b_t1.json", "reports/takes.csv", "reports/report.html", "storyboard.html"):
+        assert "not as ordered: black picture" in (out / file).read_text(), file
+
+
 def test_failed_takes_are_run_again_by_retry() -> None:
     Path("faults.json").write_text('[{"on": "submit", "do": "fail", "nth": [1], "message": "policy violation"}]')
     first = run("run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "faults.json")

@@ -59,13 +59,16 @@ def test_a_copy_tells_how_its_clip_was_made(tmp_path: Path) -> None:
         "album": "dragon-pass",
         "show": "s1",
         "episode_id": "a_t1",
-        "artist": "m",
+        "artist": "m (sandbox)",
         "comment": "A dragon\nlands.",
         "date": made_at[:10],
     }
-    assert found["description"] == f"m, seed {take.recipe.body['seed']}, generation {take.generation_id}"
+    assert found["description"] == f"m (sandbox), seed {take.recipe.body['seed']}, generation {take.generation_id}"
     assert found["creation_time"] == f"{made_at}.000000Z"
-    assert {name: record[name] for name in ("recipe", "recipe_sha256", "generation_id", "clip_sha256", "take")} == {
+    assert {
+        name: record[name] for name in ("sandbox", "recipe", "recipe_sha256", "generation_id", "clip_sha256", "take")
+    } == {
+        "sandbox": True,
         "recipe": take.recipe.body,
         "recipe_sha256": take.recipe.sha256,
         "generation_id": take.generation_id,

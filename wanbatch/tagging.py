@@ -10,6 +10,7 @@ import json
 import os
 import unicodedata
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.lifecycle import Take
 from wanbatch.media import check_clip, opened
 from wanbatch.reporting.shown import shown_text
+from wanbatch.state import StateReader
 from wanbatch.timeline import Piece, Timeline
 
 TAGGED_FOLDER = "edit/tagged"
@@ -47,7 +49,7 @@ def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()
         raise UsageInvalid(f"{target} is where the clips are kept: name another place")
     if target.exists() and not target.is_dir():
         raise UsageInvalid(f"{target} is a file: name a folder")
-    timeline = assemble(output, only)
+    timeline, is_sandbox = assemble(output, only), _is_sandbox(output)
     pieces = [piece for piece in timeline.pieces if piece.clip is not None]
     for piece in pieces:
         _assert_free(target / f"{piece.label}.mp4")
@@ -55,11 +57,17 @@ def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()
         make_folder(target)
         _assert_room(target, pieces)
         for piece in pieces:
-            _tag(output, timeline.batch, piece, target / f"{piece.label}.mp4")
+            tags = tags_of(Making(timeline.batch, output, is_sandbox), piece)
+            _tag(output / str(_take_of(piece).file), _take_of(piece), tags, target / f"{piece.label}.mp4")
         fsync_directory(target)
     except OSError as error:
         raise LocalFault(f"cannot write to {target}: {error.strerror or error}") from error
     return target, timeline
+
+
+def _is_sandbox(output: Path) -> bool:
+    with StateReader.open(output) as reader:
+        return reader.identity().sandbox
 
 
 def _assert_free(copy: Path) -> None:
@@ -85,15 +93,13 @@ def _take_of(piece: Piece) -> Take:
     return piece.choice.take
 
 
-def _tag(output: Path, batch: str, piece: Piece, copy: Path) -> None:
-    take = _take_of(piece)
-    clip = output / str(take.file)
+def _tag(clip: Path, take: Take, tags: Mapping[str, str], copy: Path) -> None:
     if sha256_of(clip) != take.sha256:
         raise LocalFault(f"{clip} is not as recorded: `wanbatch verify` offers to fetch it again")
     part = copy.with_name(f".{copy.name}.part")
     try:
         try:
-            written = _copy(clip, part, tags_of(batch, piece, output))
+            written = _copy(clip, part, tags)
             check_clip(part)
             is_same = _read_back(part) == written
         except (av.error.FFmpegError, MediaInvalid) as error:
@@ -138,36 +144,49 @@ def _tracks(container: InputContainer) -> list[Any]:
 # --- tags ------------------------------------------------------------------------------------------------------------
 
 
-def tags_of(batch: str, piece: Piece, output: Path) -> dict[str, str]:
+@dataclass(frozen=True)
+class Making:
+    """Where a clip was made: the batch, its output folder, and whether it is a slate of the sandbox."""
+
+    batch: str
+    output: Path
+    is_sandbox: bool
+
+
+def tags_of(making: Making, piece: Piece) -> dict[str, str]:
     """Return the tags of a clip under FFmpeg's names for those that MP4 players know.
 
     `comment` is the prompt, `synopsis` a JSON object with the recipe and all ids. No costs and no notes: a copy leaves
     the house. No secrets: links lose their queries.
     """
     take, shot = _take_of(piece), piece.choice.shot
-    body = {name: _shown(value, output) for name, value in take.recipe.body.items()}
+    body = {name: _shown(value, making.output) for name, value in take.recipe.body.items()}
     made_at = take.completed_at or take.verified_at
-    facts = [take.recipe.model, f"seed {body['seed']}" if "seed" in body else "", f"generation {take.generation_id}"]
-    tags = {
-        "title": _plain(f"{take.shot_id}, take {take.number}", LINE_MAX),
-        "album": _plain(batch, LINE_MAX),
-        "show": _plain(shot.scene or shot.sequence, LINE_MAX),
-        "episode_id": _plain(take.label, LINE_MAX),
-        "artist": _plain(take.recipe.model, LINE_MAX),
-        "description": _plain(", ".join(filter(None, facts)), LINE_MAX),
-        "comment": _plain(str(body.get("prompt", "")), PROMPT_MAX),
-        "synopsis": _record(batch, piece, body, made_at),
-        "date": "" if made_at is None else made_at.astimezone(UTC).date().isoformat(),
-        "creation_time": "" if made_at is None else _iso(made_at),
+    model = f"{take.recipe.model} (sandbox)" if making.is_sandbox else take.recipe.model
+    seed = f"seed {body['seed']}" if "seed" in body else ""
+    facts = [model, seed, f"generation {take.generation_id}" if take.generation_id else ""]
+    lines = {
+        "title": f"{take.shot_id}, take {take.number}",
+        "album": making.batch,
+        "show": shot.scene or shot.sequence,
+        "episode_id": take.label,
+        "artist": model,
+        "description": ", ".join(filter(None, facts)),
     }
+    tags = {name: _plain(text, LINE_MAX) for name, text in lines.items()}
+    tags["comment"] = _plain(str(body.get("prompt", "")), PROMPT_MAX)
+    tags["synopsis"] = _record(making, piece, body, made_at)
+    if made_at is not None:
+        tags |= {"date": made_at.astimezone(UTC).date().isoformat(), "creation_time": _iso(made_at)}
     return {name: text for name, text in tags.items() if text}
 
 
-def _record(batch: str, piece: Piece, body: Mapping[str, Any], made_at: datetime | None) -> str:
+def _record(making: Making, piece: Piece, body: Mapping[str, Any], made_at: datetime | None) -> str:
     take, shot = _take_of(piece), piece.choice.shot
     record = {
         "wanbatch": __version__,
-        "batch": batch,
+        "sandbox": making.is_sandbox,
+        "batch": making.batch,
         "sequence": shot.sequence,
         "scene": shot.scene,
         "shot_id": take.shot_id,

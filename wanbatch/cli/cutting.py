@@ -202,6 +202,11 @@ def export_command(options: Global, /, run: Path | None, how: str, target: Path 
         written, timeline = export(output, EditFormat(how), target, only)
     if options.is_json:
         print_json({"file": str(written), **_told(timeline)})
+    elif options.verbosity >= 0 and how == "mp4":
+        console = console_of(options)
+        console.print(str(written), style="bold", markup=False)
+        console.print(f"  {len(timeline.pieces) - len(timeline.holes)} copies, each with how it was made inside")
+        _print_notes(options, timeline)
     elif options.verbosity >= 0:
         _print_cut(options, written, timeline)
     return _exit_code(timeline)

@@ -17,6 +17,7 @@ from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.values import DURATION, RATE, USD, split_run
 from wanbatch.errors import UsageInvalid
+from wanbatch.lifecycle import State
 from wanbatch.manifest import load_manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
@@ -26,10 +27,12 @@ from wanbatch.proofs import OnUnknown
 from wanbatch.retaking import Retake
 from wanbatch.session import session_of
 from wanbatch.standing import problems_of
+from wanbatch.state import StateReader
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
+WARNINGS_TOLD = 5
 _AT_LEAST_ONE = click.IntRange(min=1)
 
 _RUN_OPTIONS = (
@@ -300,5 +303,18 @@ def _tell(options: Global, result: RunResult) -> int:
     if options.is_json:
         print_json({"event": "end", **result_json(result)})
     elif options.verbosity >= 0 or result.exit_code:
-        print_result(console_of(options), result, problems_of(result.output, limit=10))
+        told = [*problems_of(result.output, limit=10), *_warnings_of(result.output)]
+        print_result(console_of(options), result, told)
     return int(result.exit_code)
+
+
+def _warnings_of(output: Path) -> list[str]:
+    """Return lines on the clips that somebody should look at, at most so many."""
+    with StateReader.open(output) as reader:
+        warned = [
+            take for take in reader.takes() if take.state is State.VERIFIED and take.warning and not take.superseded
+        ]
+    lines = [f"look at {take.label}: {take.warning}" for take in warned[:WARNINGS_TOLD]]
+    if len(warned) > WARNINGS_TOLD:
+        lines.append(f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in reports/takes.csv")
+    return lines

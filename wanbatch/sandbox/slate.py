@@ -69,7 +69,7 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     pen.rectangle((0, 0, round(10 * unit), height), fill=_bright(tint))
     _draw_mark(pen, (edge, round(30 * unit)), tiny, _bright(tint))
     model = str(body["model"]).split("/")[-1]
-    pen.text((width - edge, round(34 * unit)), model, font=small, fill=_DIM, anchor="ra")
+    pen.text((width - edge, round(43 * unit)), model, font=small, fill=_DIM, anchor="rm")
     panel_top = height - round(196 * unit)
     _draw_prompt(pen, str(body["prompt"]), (edge, round(92 * unit), width - edge, panel_top - round(20 * unit)), unit)
     pen.rectangle((round(10 * unit), panel_top, width, height), fill=_PANEL)
