@@ -10,6 +10,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from wanbatch.errors import MediaInvalid
@@ -198,6 +200,28 @@ def test_a_clip_damaged_in_its_midst_is_told_and_looked_at_to_its_end(tmp_path: 
         f"not as ordered: the picture is damaged at {look.damaged_s:.1f} s"
     )
     assert (0 < look.damaged_s < LENGTH_S, look.duration_s) == (True, LENGTH_S)
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return shoot(tmp_path_factory.mktemp("looks") / "clip.mp4", MOVING).read_bytes()
+
+
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(flips=st.lists(st.tuples(st.floats(0, 1, exclude_max=True), st.integers(0, 255)), min_size=1, max_size=12))
+def test_whatever_the_bytes_a_look_ends_and_only_media_invalid_escapes(
+    tmp_path: Path, whole: bytes, flips: list[tuple[float, int]]
+) -> None:
+    data = bytearray(whole)
+    for where, value in flips:
+        data[int(where * len(data))] = value
+    (tmp_path / "fuzzed.mp4").write_bytes(data)
+    try:
+        shortfalls(look_at(tmp_path / "fuzzed.mp4"), is_sound_ordered=True)
+    except MediaInvalid:
+        return
 
 
 @pytest.mark.parametrize("data", [b"no clip", b"\0\0\0\x10ftypisom\0\0\0\0" * 9])

@@ -269,3 +269,10 @@ def test_the_timecode_and_the_bar_move_and_nothing_else() -> None:
         True,
         True,
     )
+
+
+def test_what_no_font_can_draw_is_told_by_its_length() -> None:
+    shown, _ = slate._lettering(20, "Eine Brücke, \U00010600\U00010601\U00010602 am Abend")
+    assert shown == "Eine Brücke,  [3 characters that no font here has]  am Abend".replace(
+        "ü", "ü" if slate._installed(slate._WIDE_FONTS) else "u"
+    )

@@ -148,10 +148,14 @@ def _print_cut(options: Global, written: Path, timeline: Timeline) -> None:
     sound = "sound" if timeline.rate_hz is not None else "silent"
     length = duration_text(float(timeline.duration_s))
     console.print(
-        f"  {clips} clips in {len(timeline.scenes)} scenes; {length}, {timeline.frames:,} frames;"
-        f" {like.size}, {float(like.fps):.5g} fps, {sound}"
+        f"  {_counted(clips, 'clip')} in {_counted(len(timeline.scenes), 'scene')};"
+        f" {length}, {timeline.frames:,} frames; {like.size}, {float(like.fps):.5g} fps, {sound}"
     )
     _print_notes(options, timeline)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _print_notes(options: Global, timeline: Timeline) -> None:
@@ -205,7 +209,10 @@ def export_command(options: Global, /, run: Path | None, how: str, target: Path 
     elif options.verbosity >= 0 and how == "mp4":
         console = console_of(options)
         console.print(str(written), style="bold", markup=False)
-        console.print(f"  {len(timeline.pieces) - len(timeline.holes)} copies, each with how it was made inside")
+        copies = len(timeline.pieces) - len(timeline.holes)
+        console.print(
+            f"  {_counted(copies, 'clip')}, copied with how {'it was' if copies == 1 else 'they were'} made inside"
+        )
         _print_notes(options, timeline)
     elif options.verbosity >= 0:
         _print_cut(options, written, timeline)

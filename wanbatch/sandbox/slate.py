@@ -7,7 +7,8 @@ import hashlib
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from itertools import repeat
+from functools import cache, lru_cache
+from itertools import groupby, repeat
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,12 @@ _WIDE_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansCJKsc-Regular.otf",
     "PingFang.ttc",
+    "Hiragino Sans GB.ttc",
+    "wqy-zenhei.ttc",
     "Arial Unicode.ttf",
     "DejaVuSans.ttf",
 )
+_TRIAL_PX = 16
 _BUNDLED = frozenset(map(chr, range(0x20, 0x7F))) | frozenset(
     map(chr, (0xA9, 0xAB, 0xB0, 0xB1, 0xB4, 0xB7, 0xBB, 0x2018, 0x2019, 0x201C, 0x201D, 0x2026, 0x2122))
 )
@@ -159,19 +163,47 @@ def _font(size_px: int) -> Font:
 def _lettering(size_px: int, text: str) -> tuple[str, Font]:
     """Choose a font for a text, and fit the text to it.
 
-    The bundled font knows little beyond ASCII; a font of the machine is used for the rest, where there is one.
+    The bundled font knows little beyond ASCII; for the rest the font of this machine that knows most of it is used.
+    What none knows is told by its length: a row of empty boxes tells nothing.
     """
     text = "".join(char if char.isprintable() else " " for char in text)
     plain = text.translate(_PLAIN)
     if set(plain) <= _BUNDLED:
         return plain, _font(size_px)
-    for name in _WIDE_FONTS:
+    chars = frozenset(text)
+    name = min(_installed(_WIDE_FONTS), key=lambda each: len(_lacked(each, chars)), default=None)
+    if name is not None:
+        return _without(text, _lacked(name, chars)), ImageFont.truetype(name, size_px)
+    bare = "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
+    return _without(bare, _lacked(None, frozenset(bare))), _font(size_px)
+
+
+@cache
+def _installed(names: tuple[str, ...]) -> tuple[str, ...]:
+    found = []
+    for name in names:
         try:
-            return text, ImageFont.truetype(name, size_px)
+            ImageFont.truetype(name, _TRIAL_PX)
         except OSError:
             continue
-    bare = "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
-    return bare, _font(size_px)
+        found.append(name)
+    return tuple(found)
+
+
+@lru_cache(maxsize=512)
+def _lacked(name: str | None, chars: frozenset[str]) -> frozenset[str]:
+    """Return the characters that a font draws as it draws what is no character; None is the bundled font."""
+    font = _font(_TRIAL_PX) if name is None else ImageFont.truetype(name, _TRIAL_PX)
+    nothing = bytes(font.getmask("\U0010ffff"))
+    return frozenset(char for char in chars - {" "} if bytes(font.getmask(char)) == nothing)
+
+
+def _without(text: str, lacked: frozenset[str]) -> str:
+    told = []
+    for is_lacked, group in groupby(text, key=lambda char: char in lacked):
+        run = "".join(group)
+        told.append(f" [{len(run)} characters that no font here has] " if is_lacked else run)
+    return "".join(told).strip()
 
 
 def _draw_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: tuple[int, int, int, int], unit: float) -> None:
