@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from wanbatch import viewing
 from wanbatch.errors import MediaInvalid
 from wanbatch.looks import Look, Stretch, Watching, shortfalls
 from wanbatch.media import ClipSpec, check_clip, encode_clip
@@ -136,12 +137,12 @@ def test_an_encoder_that_renews_a_still_does_not_move_it(
     assert bool(look_at(path).still) is stands_still
 
 
-def loud(folder: Path, level: float | None) -> Look:
+def loud(folder: Path, level: float | None, codec: str = "aac") -> Look:
     """Look at a clip whose sound is a tone of this amplitude; None is no sound track."""
     source, path = shoot(folder / "source.mp4", MOVING, has_audio=False), folder / "clip.mp4"
     with av.open(str(source)) as pictures, av.open(str(path), "w", format="mp4") as container:
         video = container.add_stream_from_template(pictures.streams.video[0])
-        sound = container.add_stream("aac", rate=48_000) if level is not None else None
+        sound = container.add_stream(codec, rate=48_000) if level is not None else None
         if sound is not None:
             sound.layout = "stereo"  # type: ignore[union-attr]
         for packet in pictures.demux(video=0):
@@ -174,8 +175,9 @@ def test_a_silent_track_is_told_with_its_peak(tmp_path: Path, level: float | Non
     assert re.sub(r"-6\d\.\d", "-6x", found) == told  # an encoder is not exact to a tenth
 
 
-def test_a_look_tells_the_peak(tmp_path: Path) -> None:
-    assert loud(tmp_path, 0.1).peak_dbfs == pytest.approx(-20.0, abs=0.3)
+@pytest.mark.parametrize("codec", ["aac", "pcm_s16le", "pcm_s32le", "ac3"])
+def test_a_look_tells_the_peak(tmp_path: Path, codec: str) -> None:
+    assert loud(tmp_path, 0.1, codec).peak_dbfs == pytest.approx(-20.0, abs=0.3)
     assert loud(tmp_path, None) == Look(5.0)
 
 
@@ -257,6 +259,29 @@ def test_a_clip_shorter_than_what_lasts_is_judged_as_a_whole() -> None:
     assert shortfalls(Look(1.0, *watching.end(1.0), peak_dbfs=-math.inf), is_sound_ordered=False) == [
         "not as ordered: black picture"
     ]
+
+
+def test_a_clip_without_end_is_looked_at_as_far_as_it_costs_little(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(viewing, "PICTURES_MAX", 30)
+    path = shoot(tmp_path / "clip.mp4", then((3, still), (9, MOVING)), has_audio=False)
+    assert look_at(path) == Look(2.9, still=(Stretch(0.0, 2.9),))
+
+
+def test_pictures_of_ten_bits_are_seen_like_others(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mp4"
+    with av.open(str(path), "w", format="mp4") as container:
+        video = container.add_stream("libx264", rate=FPS)
+        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv420p10le"  # type: ignore[union-attr]
+        for number in range(FPS * LENGTH_S):
+            picture = np.full((HEIGHT * 3 // 2, WIDTH), 128, np.uint8)
+            picture[:HEIGHT] = then((3, even(16)), (9, MOVING))(number / FPS)
+            frame = av.VideoFrame.from_ndarray(picture, format="yuv420p").reformat(format="yuv420p10le")
+            frame.pts = number
+            container.mux(video.encode(frame))  # type: ignore[union-attr]
+        container.mux(video.encode(None))  # type: ignore[union-attr]
+    assert look_at(path).black == (Stretch(0.0, 3.0),)
 
 
 def test_a_look_changes_no_byte_and_a_check_still_passes(tmp_path: Path) -> None:

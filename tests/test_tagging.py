@@ -16,6 +16,7 @@ import pytest
 from tests.films import Reel
 from tests.rooms import make_room, takes_of
 from tests.test_cut import ABC, R, film, room
+from wanbatch import tagging
 from wanbatch.batch import Batch
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.tagging import LINE_MAX, PROMPT_MAX, tag_clips
@@ -174,6 +175,22 @@ def test_a_folder_that_cannot_be_made_is_said_so(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(LocalFault, match="cannot write to"):
         tag_clips(output, tmp_path / "file" / "x")
+
+
+def test_a_disk_that_is_full_is_said_so_and_leaves_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    output = room(tmp_path, film(("a", "s1")), a=R)
+    with monkeypatch.context() as patched:
+        patched.setattr(tagging, "free_bytes", lambda _: 100)
+        with pytest.raises(LocalFault, match="the copies need"):
+            tag_clips(output)
+
+    def half(path: Path) -> list[str]:
+        return ["what is not flushed is not written"]
+
+    monkeypatch.setattr(tagging, "_read_back", half)
+    with pytest.raises(LocalFault, match="is the disk full"):
+        tag_clips(output)
+    assert list((output / "edit" / "tagged").iterdir()) == []
 
 
 def test_the_command_tells_where_the_copies_are_and_what_is_missing(tmp_path: Path) -> None:

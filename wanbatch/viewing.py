@@ -11,7 +11,6 @@ import av
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
-from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
@@ -47,7 +46,6 @@ class _Viewing:
         self._time_base = self._video.time_base or Fraction(1, av.time_base)
         self._zero = self._video.start_time or 0
         self._watching: Watching | None = None
-        self._mixer = AudioResampler(format="fltp")
         self._seen = 0
         self._last_s = 0.0
         self._peak: float | None = None
@@ -99,9 +97,7 @@ class _Viewing:
         self._seen += 1
 
     def _hear(self, frame: AudioFrame) -> None:
-        for mixed in self._mixer.resample(frame):
-            peak = float(np.abs(mixed.to_ndarray()).max(initial=0.0))
-            self._peak = max(self._peak or 0.0, peak)
+        self._peak = max(self._peak or 0.0, _peak_of(frame))
 
     def _end_s(self) -> float:
         if self._seen < PICTURES_MAX and self._video.duration is not None:
@@ -116,6 +112,16 @@ def _luma(frame: VideoFrame) -> Luma:
     step = max(1, min(plane.width, plane.height) // LINES)
     rows = np.frombuffer(memoryview(plane), np.uint8).reshape(plane.height, plane.line_size)
     return rows[::step, : plane.width : step]
+
+
+def _peak_of(frame: AudioFrame) -> float:
+    """Return the loudest sample as a share of full scale."""
+    block = frame.to_ndarray()
+    if block.dtype.kind == "f":
+        return float(np.abs(block).max(initial=0.0))
+    full = float(2 ** (8 * block.itemsize - 1))
+    middle = full if block.dtype.kind == "u" else 0.0
+    return float(np.abs(block.astype(np.float64) - middle).max(initial=0.0) / full)
 
 
 def _dbfs(peak: float | None) -> float | None:
