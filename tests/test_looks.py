@@ -261,10 +261,11 @@ def test_a_clip_shorter_than_what_lasts_is_judged_as_a_whole() -> None:
     ]
 
 
+@pytest.mark.parametrize("limit", ["PICTURES_MAX", "PACKETS_MAX"])
 def test_a_clip_without_end_is_looked_at_as_far_as_it_costs_little(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(viewing, "PICTURES_MAX", 30)
+    monkeypatch.setattr(viewing, limit, 30)
     path = shoot(tmp_path / "clip.mp4", then((3, still), (9, MOVING)), has_audio=False)
     assert look_at(path) == Look(2.9, still=(Stretch(0.0, 2.9),))
 

@@ -21,6 +21,7 @@ from wanbatch.media import opened
 
 LINES = 180  # sampled of each picture, at least: an eye that blinks in a medium shot is four of them
 PICTURES_MAX = 1_500  # 15 s at 60 a second with room: longer clips are looked at so far
+PACKETS_MAX = 10 * PICTURES_MAX  # with the sound, and with what does not decode
 _EIGHT_BIT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
 
 
@@ -48,6 +49,7 @@ class _Viewing:
         self._watching: Watching | None = None
         self._seen = 0
         self._last_s = 0.0
+        self._is_whole = False
         self._peak: float | None = None
         self._damaged_s: float | None = None
 
@@ -67,7 +69,9 @@ class _Viewing:
 
     def _frames(self) -> Iterator[VideoFrame | AudioFrame]:
         streams = [self._video, *self._container.streams.audio[:1]]
-        for packet in self._container.demux(streams):
+        for number, packet in enumerate(self._container.demux(streams)):
+            if number == PACKETS_MAX:
+                return
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:  # one packet: those after it may be whole
@@ -77,10 +81,11 @@ class _Viewing:
             for frame in frames:
                 assert isinstance(frame, VideoFrame | AudioFrame)
                 yield frame
+        self._is_whole = True
 
     def _damage(self, pts: int | None) -> None:
         if self._damaged_s is None:
-            self._damaged_s = self._last_s if pts is None else self._seconds(pts)
+            self._damaged_s = self._last_s if pts is None else max(0.0, self._seconds(pts))
 
     def _seconds(self, pts: int) -> float:
         return float((pts - self._zero) * self._time_base)
@@ -100,7 +105,7 @@ class _Viewing:
         self._peak = max(self._peak or 0.0, _peak_of(frame))
 
     def _end_s(self) -> float:
-        if self._seen < PICTURES_MAX and self._video.duration is not None:
+        if self._is_whole and self._video.duration is not None:
             return max(self._last_s, float(self._video.duration * self._time_base))
         return self._last_s
 
