@@ -156,7 +156,7 @@ def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning(
 def test_a_clip_that_nobody_orders_is_kept_with_a_warning_and_never_bought_again(
     tmp_path: Path, do: str, more: dict[str, Any], warning: str
 ) -> None:
-    world = World(tmp_path / "out", rules=(Rule("clip", do),))
+    world = World(tmp_path / "out", rules=(Rule("clip", do),), looks=True)
     end = world.run(batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5, **more))
     take = world.takes()[0]
     assert (end.exit_code, take.state, take.warning, world.submits) == (ExitCode.OK, State.VERIFIED, warning, 1)
@@ -171,7 +171,7 @@ def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(
         raise MediaInvalid("the clip cannot be decoded: no memory")
 
     monkeypatch.setattr(fetching, "look_at", blind)
-    world = World(tmp_path / "out")
+    world = World(tmp_path / "out", looks=True)
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
     assert world.takes()[0].warning == "could not be looked at: the clip cannot be decoded: no memory"
 
@@ -180,7 +180,7 @@ def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path
     batch = batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5)
     found = []
     for kill_at in range(2, 10):  # the first is before the submit
-        world = World(tmp_path / str(kill_at), rules=(Rule("clip", "black"),))
+        world = World(tmp_path / str(kill_at), rules=(Rule("clip", "black"),), looks=True)
         with suppress(Killed):
             world.run(batch, kill_at=kill_at)
         world.run(batch)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import selectors
+import ssl
 from collections.abc import Callable, Coroutine
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -14,11 +17,13 @@ from unittest import mock
 
 import httpx
 
+from wanbatch import aimlapi, fetching
 from wanbatch.aimlapi import AimlApi
 from wanbatch.batch import Batch, Shot
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.lifecycle import Fact, Take
+from wanbatch.looks import Look
 from wanbatch.planning import make_plan
 from wanbatch.provider import Secret
 from wanbatch.runner import RunEnd, Runner
@@ -111,6 +116,14 @@ class Hosts(httpx.AsyncBaseTransport):
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.") from error
 
 
+_made = ssl.create_default_context
+
+
+@cache
+def _context(*_: Any) -> ssl.SSLContext:
+    return _made()  # 20 ms each, and never used: these hosts speak plain http
+
+
 class Killed(BaseException):
     """The process is gone: nothing after this line happens."""
 
@@ -130,10 +143,15 @@ class World:
     sandbox: Sandbox | None = None
     hosts: Hosts | None = None
     observe: Callable[[Runner, Event], None] | None = None
+    looks: bool = False  # at the pictures of each clip: decoding them takes most of a small world's time
 
     def run(self, batch: Batch, kill_at: int | None = None) -> RunEnd:
         """Run a batch to the end of one invocation; with `kill_at`, to the n-th durable transition of it."""
-        return jump(lambda: self._run(batch, kill_at))
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(aimlapi.ssl, "create_default_context", _context))
+            if not self.looks:
+                stack.enter_context(mock.patch.object(fetching, "look_at", return_value=Look(5.0)))
+            return jump(lambda: self._run(batch, kill_at))
 
     async def _run(self, batch: Batch, kill_at: int | None) -> RunEnd:
         loop = asyncio.get_running_loop()

@@ -28,7 +28,7 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return write_reports(reader, made_at=MADE_AT).report
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def page(browser: Browser, report: Path) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1280, "height": 900})
     page, complaints = context.new_page(), []
