@@ -179,6 +179,14 @@ def test_choices_outlast_the_page(looked: Looked) -> None:
     assert looked.page.locator("[data-shot=sc2_sh6] [aria-pressed=true]").inner_text() == "Circled"
 
 
+def test_what_the_commands_have_done_is_asked_for_no_more(looked: Looked) -> None:
+    looked.page.locator("[data-shot=sc2_sh6] [data-take='1'] .circle").click()
+    kept = {"picks": [["sc0_sh0", 1], ["gone", 1], ["sc0_sh1", 9]], "retakes": [["sc0_sh1", 1], ["gone", 2]]}
+    looked.page.evaluate("kept => localStorage.setItem(localStorage.key(0), JSON.stringify(kept))", kept)
+    looked.page.reload()
+    assert looked.lines() == []
+
+
 def test_what_can_be_done_about_trouble_is_told(looked: Looked) -> None:
     run = "'" + str(looked.output).replace("'", "'\\''") + "'"
     told = looked.page.locator(".mend code").all_inner_texts()

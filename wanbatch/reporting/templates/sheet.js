@@ -29,18 +29,23 @@
   const retakes = new Set();
   const keep = () => {
     try {
-      localStorage.setItem(key, JSON.stringify({ picks: [...picks], retakes: [...retakes] }));
+      localStorage.setItem(key, JSON.stringify({ picks: [...picks], retakes: [...retakes].map((shot) => [shot, countOf(shot)]) }));
     } catch { /* a page opened from a disk may have no storage: the choices last as long as the page */ }
   };
   try {
     const kept = JSON.parse(localStorage.getItem(key) ?? "{}");
-    for (const [shot, take] of kept.picks ?? []) if (takesOf(shot).some((each) => each === take) || take === 0) picks.set(shot, take);
-    for (const shot of kept.retakes ?? []) if (cards.some((card) => card.dataset.shot === shot)) retakes.add(shot);
+    // What the commands have done since is no wish any more: a circle that is there, a shot with a take more.
+    for (const [shot, take] of kept.picks ?? []) {
+      if (take !== (stored.get(shot) ?? 0) && (take === 0 || takesOf(shot).includes(take))) picks.set(shot, take);
+    }
+    for (const [shot, count] of kept.retakes ?? []) if (count > 0 && countOf(shot) === count) retakes.add(shot);
   } catch { /* as above */ }
 
   function shotOf(element) { return element.closest(".shot"); }
+  function cardOf(shot) { return cards.find((each) => each.dataset.shot === shot); }
+  function countOf(shot) { return cardOf(shot) ? all(".take", cardOf(shot)).length : 0; }
   function takesOf(shot) {
-    const card = cards.find((each) => each.dataset.shot === shot);
+    const card = cardOf(shot);
     return card ? all(".take[data-clip]", card).map((take) => Number(take.dataset.take)) : [];
   }
   const chosen = (shot) => (picks.has(shot) ? picks.get(shot) : stored.get(shot) ?? 0);
