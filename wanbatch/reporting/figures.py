@@ -76,7 +76,7 @@ def gantt(takes: Sequence[Take], attempts: Sequence[Attempt]) -> Figure | None:
         for role, rows in bars.items()
     ]
     more = len(sent) - len(shown)
-    words = f"{len(shown)} takes in the order in which they were sent"
+    words = f"{len(shown)} takes in the order in which they were sent; times are UTC"
     words += f"; {more} later ones are in takes.csv" if more else ""
     return {
         "id": "gantt",

@@ -51,7 +51,7 @@
     }
     if (figure.id === "durations") { layout.xaxis.title = { text: "seconds", font: { size: 11, color: colour("dim") } }; layout.xaxis.rangemode = "tozero"; }
     if (figure.id === "failures") { layout.xaxis.dtick = Math.max(1, Math.ceil(Math.max(...figure.traces.flatMap((trace) => trace.x)) / 8)); layout.xaxis.tickformat = "d"; layout.xaxis.rangemode = "tozero"; }
-    if (figure.id === "gantt") layout.xaxis.side = "top";
+    if (figure.id === "gantt") { layout.xaxis.side = "top"; layout.xaxis.title = undefined; }
     if (figure.id === "gantt") layout.legend.y = 1 + 44 / layout.height;
     if (figure.limit) {
       layout.shapes = [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.limit.value, y1: figure.limit.value, line: { color: colour("c-limit"), width: 1.5, dash: "dash" } }];
