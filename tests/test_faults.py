@@ -349,7 +349,7 @@ def test_what_was_charged_for_nothing_before_is_not_followed_by_more_money(tmp_p
     world = World(
         tmp_path / "out",
         rules=(Rule("submit", "fail_charged", nth=(1,)), Rule("submit", "fail", nth=(2,))),
-        options=SandboxOptions(log_lag_s=20),
+        options=SandboxOptions(log_lag_s=55),
         settings=RunSettings(rates=Rates(max_attempts=5)),
     )
     end = world.run(batch_of(1))

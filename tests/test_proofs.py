@@ -231,7 +231,7 @@ def test_a_lag_is_measured_where_the_row_is_new() -> None:
     assert lag_samples([ended], attempts, now, before) == {3: 3600.0}
     assert lag_samples([ended], attempts, now, now) == {}  # it was there before
     assert lag_samples([ended], attempts, now, None) == {}  # it may have been there for long
-    assert lag_samples([fresh], attempts, now, None) == {3: 300.0}
+    assert lag_samples([fresh], attempts, now, None) == {3: 360.0}
     assert lag_samples([replace(fresh, log_lag_s=1.0)], attempts, now, None) == {}
     assert lag_samples([replace(fresh, completed_at=None)], attempts, now, None) == {}
     assert lag_samples([long_ended, replace(fresh, last_running_at=None)], attempts, now, None) == {}

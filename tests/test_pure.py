@@ -18,21 +18,18 @@ from wanbatch.batch import DEFAULT_MODEL, Batch, Recipe, Shot, derived_seed
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.lifecycle import TRANSITIONS, Entry, Fact, State, Take, TransitionForbidden, advance, fold
+from wanbatch.limits import Bucket, InFlight
 from wanbatch.models import PriceClass, order_of
 from wanbatch.pacing import (
     Board,
-    Bucket,
     Done,
     Download,
-    Durations,
-    InFlight,
     Poll,
     Rates,
     Submit,
     Wait,
     backoff_s,
     eta_s,
-    next_poll_s,
 )
 from wanbatch.planning import Plan, Supersede, make_plan, submit_order
 from wanbatch.previewing import Ground
@@ -420,38 +417,6 @@ def test_a_bucket_never_lets_more_through_than_its_rate(pauses: list[float], per
         times.append(now)
     gaps = [after - before for before, after in itertools.pairwise(times)]
     assert all(gap >= 1 / per_s - 1e-6 for gap in gaps)
-
-
-def test_places_grow_with_acceptances_and_hold_at_a_429() -> None:
-    flight = InFlight(cap=5)
-    for _ in range(9):
-        flight = flight.accepted()
-    held = flight.turned_away(3)
-    assert (flight.allowed, held.allowed, held.accepted().allowed) == (5, 3, 3)
-    for _ in range(9):
-        held = held.ended()
-    assert held.allowed == 4
-    assert InFlight(cap=5).ended() == InFlight(cap=5)
-
-
-def test_durations_say_nothing_before_there_are_enough() -> None:
-    durations = Durations()
-    for seconds in (200.0, 100.0, 300.0):
-        durations.add(CLASS, seconds)
-    before = durations.quantile_s(CLASS, 0.1)
-    durations.add(CLASS, 150.0)
-    assert (before, durations.quantile_s(CLASS, 0.1), durations.mean_s()) == (None, 100.0, 187.5)
-    assert Durations().mean_s() is None
-
-
-@pytest.mark.parametrize(
-    ("age_s", "earliest_s", "is_queued", "wait_s"),
-    [(5, None, False, 10), (5, 150, True, 10), (5, 150, False, 145), (148, 150, False, 10), (700, 150, False, 60)],
-)
-def test_polls_begin_where_generations_may_end(
-    age_s: float, earliest_s: float | None, is_queued: bool, wait_s: float
-) -> None:
-    assert next_poll_s(age_s, earliest_s, is_queued=is_queued) == wait_s
 
 
 def test_the_canary_goes_alone_then_places_open_one_by_one() -> None:

@@ -36,6 +36,7 @@ LAYERS = (
     ("tables", "lock", "manifest", "answers", "settings"),
     ("piloting",),
     ("purse", "pacing", "proofs", "ledger", "costing"),
+    ("hazard", "limits"),
     ("joining",),
     ("splicing",),
     ("timeline",),
@@ -51,7 +52,7 @@ LAYERS = (
 )
 PURE = {
     "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
-    "ledger", "costing", "piloting",
+    "ledger", "costing", "piloting", "hazard", "limits",
     "choosing", "retaking", "timeline", "avc", "looks",
 }  # fmt: skip
 OWNERS = {

@@ -38,8 +38,9 @@ from wanbatch.answers import (
 from wanbatch.batch import Recipe
 from wanbatch.cliphost import ClipHost
 from wanbatch.clock import Clock, system_now
+from wanbatch.limits import Bucket
 from wanbatch.models import PriceClass
-from wanbatch.pacing import Bucket, backoff_s
+from wanbatch.pacing import backoff_s
 from wanbatch.pricelist import Listed, PriceShelf, read_etag
 from wanbatch.pricing import Quote, listed_quote
 from wanbatch.provider import (

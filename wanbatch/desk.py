@@ -11,9 +11,10 @@ from typing import Any
 
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
+from wanbatch.hazard import Hazards, Seen
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.models import PriceClass
-from wanbatch.pacing import Board, Durations, Rates
+from wanbatch.pacing import Board, Rates
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow, Provider
@@ -44,6 +45,7 @@ class RunSettings:
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
     the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
     `trusts_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
+    `times_before` is what earlier batches saw of how long generations take.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
 
@@ -59,6 +61,7 @@ class RunSettings:
     is_begun_anew: bool = False
     trusts_state: bool = False
     limit: int | None = None
+    times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)
     is_selected: Callable[[Take], bool] = lambda _: True
     after_verified: Callable[[Take], None] = lambda _: None
 
@@ -80,7 +83,7 @@ class Desk:
         self.settings = settings
         self.rng = rng
         self.board = Board(settings.rates)
-        self.durations = Durations()
+        self.hazards = Hazards(settings.times_before, settings.rates.polls_per_take)
         scenes = {row.shot_id: row.scene for row in state.shots()} if settings.scene_caps else {}
         self.purse = Purse(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
         self.has_new_price = False  # an answer held another price than was expected, and the user is to be asked

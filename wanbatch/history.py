@@ -1,4 +1,4 @@
-"""What this project's own batches paid so far: the newest price of each class, by what answers and ledger said."""
+"""What this project's own batches paid so far, and how long they waited: by class, from their state files."""
 
 from __future__ import annotations
 
@@ -7,11 +7,13 @@ from contextlib import suppress
 from pathlib import Path
 
 from wanbatch.errors import WanbatchError
+from wanbatch.hazard import Hazard, Seen
 from wanbatch.lifecycle import Take
 from wanbatch.models import PriceClass
 from wanbatch.state import STATE_NAME, StateReader
 from wanbatch.tables import QuotedPrice
 
+TAKES_TIMED = 200  # tell a distribution well enough
 BATCHES_READ = 20  # the newest tell the price of today; reading hundreds would slow every plan
 
 
@@ -71,6 +73,30 @@ def earlier_prices(output: Path, base_url: str) -> dict[PriceClass, int]:
             if reader.identity().base_url == base_url:
                 takes += [take for take in reader.takes() if charged_price(take) is not None]
     return seen_prices(takes)
+
+
+def times_seen(takes: Iterable[Take]) -> dict[PriceClass, Seen]:
+    """Return how long generations of each class took, by the polls that watched them, newest takes only."""
+    learnt: dict[PriceClass, Hazard] = {}
+    watched = [take for take in takes if take.completed_at is not None and take.last_running_at is not None]
+    for take in sorted(watched, key=_sent_at)[-TAKES_TIMED:]:
+        begun, last, end = take.started_at or take.accepted_at, take.last_running_at, take.completed_at
+        if begun is not None and last is not None and end is not None and begun <= last <= end:
+            last_s = (last - begun).total_seconds()
+            hazard = learnt.setdefault(take.order.price_class, Hazard())
+            hazard.add_watched(0.0, last_s)
+            hazard.add_end(last_s, (end - begun).total_seconds())
+    return {each: hazard.seen() for each, hazard in learnt.items()}
+
+
+def earlier_times(output: Path, base_url: str) -> dict[PriceClass, Seen]:
+    """Return how long generations took in the other output folders beside this one, of the same provider."""
+    takes: list[Take] = []
+    for path in _newest(output):
+        with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
+            if reader.identity().base_url == base_url:
+                takes += reader.newest_completed(TAKES_TIMED)
+    return times_seen(takes)
 
 
 def _newest(output: Path) -> list[Path]:

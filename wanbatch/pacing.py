@@ -7,24 +7,21 @@ from __future__ import annotations
 
 import heapq
 import math
-from bisect import insort
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 
-from wanbatch.models import PriceClass
+from wanbatch.hazard import POLLS_PER_TAKE
+from wanbatch.limits import Bucket, InFlight, LearntRate
 
 POLL_FIRST_S = 8.0  # tells whether a take still waits in the provider's queue
-POLL_EVERY_S = 10.0  # with the quantile below: a mean detection lag of 5 to 6 s on a 205 s clip
+POLL_EVERY_S = 10.0  # of what waits: for its start, for a link, for an id to become known
 POLL_EVERY_MAX_S = 60.0
-POLL_QUANTILE = 0.1  # nothing of a class ends sooner than this share of those seen: polls before it are wasted
-POLL_SAMPLES = 4  # fewer durations than this say nothing about a quantile
 RETRY_FLOOR_S, RETRY_CAP_S = 1.0, 60.0
 RATE_FLOOR = 1 / 16  # the share of the submit rate that repeated 429s leave
 IN_FLIGHT_CAP = 100
 SHUT_OUT_ROW = 60  # 429s in a row, about an hour of them, with nothing of ours running
-PROBE_ROUNDS = 3  # after a 429 for concurrency: one place more after this many rounds of completions
 
 
 def backoff_s(failures: int, rng: Random) -> float:
@@ -33,103 +30,12 @@ def backoff_s(failures: int, rng: Random) -> float:
     return rng.uniform(RETRY_FLOOR_S, max(ceiling, RETRY_FLOOR_S))
 
 
-@dataclass
-class Bucket:
-    """A rate limit: `per_s` tokens a second, `burst` at once after a pause."""
+def queued_poll_s(age_s: float) -> float:
+    """Return how long to wait for the next poll of a take that waits in the provider's queue.
 
-    per_s: float
-    burst: float = 1.0
-    _level: float = field(init=False)
-    _at: float | None = field(init=False, default=None)
-
-    def __post_init__(self) -> None:
-        """Start full."""
-        self._level = self.burst
-
-    def ready_at(self, now: float) -> float:
-        """Return when the next token is there; `now` where it is there already."""
-        level = self._level_at(now)
-        return now if level >= 1 - 1e-9 else now + (1 - level) / self.per_s
-
-    def take(self, now: float) -> None:
-        """Use a token."""
-        self._level, self._at = self._level_at(now) - 1, now
-
-    def slow_to(self, per_s: float, now: float) -> None:
-        """Change the rate from now on."""
-        self._level, self._at, self.per_s = self._level_at(now), now, per_s
-
-    def _level_at(self, now: float) -> float:
-        if self._at is None:
-            return self._level
-        return min(self.burst, self._level + max(0.0, now - self._at) * self.per_s)
-
-
-@dataclass(frozen=True)
-class InFlight:
-    """How many takes may be with the provider at once: learnt from 1 upwards, never past `cap`.
-
-    Each acceptance allows one more. A 429 fixes the number at what is running then (halving it would idle the
-    provider for a third of the night); afterwards one more place is tried every few rounds.
+    It cannot end there; polls only tell when it left, and an eighth of its wait is near enough.
     """
-
-    cap: int
-    allowed: int = 1
-    is_fixed: bool = False
-    ended_since: int = 0
-
-    def accepted(self) -> InFlight:
-        """One more was accepted."""
-        return self if self.is_fixed else replace(self, allowed=min(self.cap, self.allowed + 1))
-
-    def turned_away(self, running: int) -> InFlight:
-        """The provider said 429 while this many were running."""
-        return replace(self, allowed=max(1, min(running, self.cap)), is_fixed=True, ended_since=0)
-
-    def ended(self) -> InFlight:
-        """A generation ended."""
-        if not self.is_fixed:
-            return self
-        if self.ended_since + 1 >= PROBE_ROUNDS * self.allowed:
-            return replace(self, allowed=min(self.cap, self.allowed + 1), ended_since=0)
-        return replace(self, ended_since=self.ended_since + 1)
-
-
-class Durations:
-    """How long generations of each class took, from submit to the poll that saw the end; seconds."""
-
-    def __init__(self) -> None:
-        self._seen: dict[PriceClass, list[float]] = {}
-
-    def add(self, price_class: PriceClass, duration_s: float) -> None:
-        """Note one more."""
-        insort(self._seen.setdefault(price_class, []), duration_s)
-
-    def quantile_s(self, price_class: PriceClass, share: float) -> float | None:
-        """Return the duration that this share of a class stays under; None before enough were seen."""
-        seen = self._seen.get(price_class, [])
-        if len(seen) < POLL_SAMPLES:
-            return None
-        return seen[min(len(seen) - 1, math.floor(share * len(seen)))]
-
-    def mean_s(self) -> float | None:
-        """Return the mean of all; None before the first."""
-        every = [duration for seen in self._seen.values() for duration in seen]
-        return sum(every) / len(every) if every else None
-
-
-def next_poll_s(age_s: float, earliest_end_s: float | None, *, is_queued: bool) -> float:
-    """Return how long to wait for the next poll of a take of this age.
-
-    Once it generates, nothing is asked before `earliest_end_s` (the quantile of its class), then every 10 s; a take
-    that is far older than its class is asked less often.
-    """
-    if is_queued or earliest_end_s is None:
-        return POLL_EVERY_S
-    if age_s < earliest_end_s:
-        return max(POLL_EVERY_S, earliest_end_s - age_s)
-    overdue = age_s > 4 * earliest_end_s
-    return POLL_EVERY_MAX_S if overdue else POLL_EVERY_S
+    return min(POLL_EVERY_MAX_S, max(POLL_EVERY_S, age_s / 8))
 
 
 # --- the next step ------------------------------------------------------------------------------------------------
@@ -176,6 +82,9 @@ class Done:
 Step = Submit | Poll | Download | Search | Wait | Done
 
 
+Gain = Callable[[float], float]
+
+
 @dataclass(frozen=True)
 class Rates:
     """The limits of a run. Rates are per minute."""
@@ -185,6 +94,7 @@ class Rates:
     in_flight: int = IN_FLIGHT_CAP
     downloads: int = 4
     max_attempts: int = 2
+    polls_per_take: float = POLLS_PER_TAKE
 
 
 POSTS_AT_ONCE = 8  # as many as the submit client has connections
@@ -204,6 +114,7 @@ class Board:
         self.is_submitting = True
         self._awaits_answers = False
         self._submit_share = 1.0
+        self._learnt = LearntRate(rates.submit_per_min)
         self._turned_away_row = 0
         self._submit_not_before = 0.0
         self._poll_not_before = 0.0
@@ -211,6 +122,8 @@ class Board:
         self._poll_tokens = Bucket(rates.poll_per_min / 60, burst=max(1.0, rates.poll_per_min / 120))
         self._planned: deque[int] = deque()
         self._due: list[tuple[float, int]] = []
+        self._overdue: dict[int, float] = {}
+        self._gains: dict[int, Gain] = {}
         self._downloads: deque[int] = deque()
         self._search_due: float | None = None
         self._is_searching = False
@@ -224,9 +137,11 @@ class Board:
         """Queue a take for its submit."""
         (self._planned.appendleft if first else self._planned.append)(take_id)
 
-    def add_poll(self, take_id: int, due: float) -> None:
-        """Ask for a poll at a time."""
+    def add_poll(self, take_id: int, due: float, gain: Gain | None = None) -> None:
+        """Ask for a poll at a time. `gain` tells what it is worth at any time: 1 when it is due, more later."""
         heapq.heappush(self._due, (due, take_id))
+        if gain is not None:
+            self._gains[take_id] = gain
 
     def add_download(self, take_id: int, *, first: bool = False) -> None:
         """Queue a take for its download."""
@@ -261,6 +176,9 @@ class Board:
     def submit_began(self, now: float) -> None:
         """A POST goes out."""
         self._submits.take(now)
+        self.in_flight = self.in_flight.sent(self.running)
+        if self.in_flight.is_trying:
+            self._awaits_answers = True  # what comes of it must not be mixed with another's answer
         self.posts += 1
         self.running += 1
 
@@ -273,21 +191,30 @@ class Board:
     def accepted(self, now: float) -> None:
         """The provider took one: allow more."""
         self.has_canary_answer = True
-        self.in_flight = self.in_flight.accepted()
+        before, self.in_flight = self.in_flight, self.in_flight.accepted()
+        if before.is_fixed and not self.in_flight.is_fixed:
+            self._learnt.refused()  # the places were not what the 429 was about
+        self._learnt.accepted(now)
         self._turned_away_row = 0
-        if self._submit_share < 1:
-            self._submit_share = min(1.0, self._submit_share * 1.1)
-            self._submits.slow_to(self.rates.submit_per_min / 60 * self._submit_share, now)
+        self._submit_share = min(1.0, self._submit_share * 1.1)
+        self._set_rate(now)
 
     def turned_away(self, now: float, retry_after_s: float | None, rng: Random) -> float:
-        """The provider said 429: fix the number in flight, halve the submit rate, wait. Returns the wait in seconds."""
+        """The provider said 429: hold the number in flight, or the rate, and wait. Returns the wait in seconds."""
         wait_s = backoff_s(self._turned_away_row, rng) if retry_after_s is None else retry_after_s + rng.uniform(0, 1)
         self._turned_away_row += 1
-        self.in_flight = self.in_flight.turned_away(self.running)
+        if self._learnt.is_spent(now) and not self.in_flight.is_trying:
+            self._learnt.refused()
+        else:
+            self.in_flight = self.in_flight.turned_away(self.running, now)
         self._submit_share = max(RATE_FLOOR, self._submit_share / 2)
-        self._submits.slow_to(self.rates.submit_per_min / 60 * self._submit_share, now)
+        self._set_rate(now)
         self.pause_submits(now + wait_s)
         return wait_s
+
+    def _set_rate(self, now: float) -> None:
+        per_min = min(self._learnt.now_per_min, self.rates.submit_per_min * self._submit_share)
+        self._submits.slow_to(per_min / 60, now)
 
     @property
     def is_shut_out(self) -> bool:
@@ -323,7 +250,7 @@ class Board:
     @property
     def waits_only_for_searches(self) -> bool:
         """Nothing is left but lost answers that time may tell."""
-        has_work = not self.is_idle or self._due or self._downloads or self._may_submit()
+        has_work = not self.is_idle or self._due or self._overdue or self._downloads or self._may_submit()
         return self._search_due is not None and not has_work
 
     @property
@@ -335,7 +262,7 @@ class Board:
     def pace(self) -> tuple[int, float]:
         """How many takes may run at once, by all that is known, and how many submits a minute there may be."""
         fixed = self.in_flight.is_fixed
-        return (self.in_flight.allowed if fixed else self.rates.in_flight), self.rates.submit_per_min
+        return (self.in_flight.allowed if fixed else self.rates.in_flight), self._learnt.now_per_min
 
     # the decision
 
@@ -346,23 +273,41 @@ class Board:
             self._downloading.add(take_id)
             return Download(take_id)
         times: list[float] = []
-        if self._may_submit():
-            ready = max(self._submits.ready_at(now), self._submit_not_before)
+        trial_at = self._trial_at()
+        if trial_at is not None or self._may_submit():
+            ready = max(self._submits.ready_at(now), self._submit_not_before, trial_at or 0.0)
             if ready <= now:
                 return Submit(self._planned.popleft())
             times.append(ready)
-        if self._due and len(self._polling) < POLLS_AT_ONCE:
-            ready = max(self._due[0][0], self._poll_tokens.ready_at(now), self._poll_not_before)
+        if (self._due or self._overdue) and len(self._polling) < POLLS_AT_ONCE:
+            first = now if self._overdue else self._due[0][0]
+            ready = max(first, self._poll_tokens.ready_at(now), self._poll_not_before)
             if ready <= now:
-                _, take_id = heapq.heappop(self._due)
+                take_id = self._worthiest(now)
                 self._poll_tokens.take(now)
                 self._polling.add(take_id)
                 return Poll(take_id)
             times.append(ready)
         return self._search_or_wait(now, times)
 
+    def _worthiest(self, now: float) -> int:
+        """Return the take whose poll gains most now, of all that are due; where polls are rationed, order is all."""
+        while self._due and self._due[0][0] <= now:
+            due, take_id = heapq.heappop(self._due)
+            self._overdue[take_id] = due
+        best = next(iter(self._overdue))
+        if len(self._overdue) > 1:
+            best = max(self._overdue, key=lambda take_id: self._worth(take_id, now))
+        del self._overdue[best]
+        self._gains.pop(best, None)
+        return best
+
+    def _worth(self, take_id: int, now: float) -> float:
+        gain = self._gains.get(take_id)
+        return 1 + (now - self._overdue[take_id]) / POLL_EVERY_S if gain is None else gain(now)
+
     def _search_or_wait(self, now: float, times: list[float]) -> Step:
-        is_left_with_searches = self.is_idle and not self._due and not self._downloads
+        is_left_with_searches = self.is_idle and not self._due and not self._overdue and not self._downloads
         if self._search_due is not None and not self._is_searching:
             if self._search_due <= now:
                 self._search_due, self._is_searching = None, True
@@ -373,10 +318,18 @@ class Board:
             return Wait(min(times))
         return Done() if is_left_with_searches else Wait(None)
 
+    def _trial_at(self) -> float | None:
+        """Return when one submit beyond the number that is held may show what a 429 meant; None for never."""
+        if self.posts or not self._may_send():
+            return None
+        return self.in_flight.may_try_at(self.running)
+
+    def _may_send(self) -> bool:
+        is_open = bool(self._planned) and self.is_submitting
+        return is_open and not self._awaits_answers and not self._awaits_search
+
     def _may_submit(self) -> bool:
-        if not self._planned or not self.is_submitting:
-            return False
-        if self._awaits_answers or self._awaits_search:
+        if not self._may_send():
             return False
         if not self.has_canary_answer:
             return self.posts == 0  # the first POST of a run goes alone

@@ -11,7 +11,7 @@ from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.ledger import News, may_have_made, news
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.pacing import POLL_EVERY_S, POLL_QUANTILE, backoff_s, next_poll_s
+from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
@@ -78,6 +78,7 @@ class Polling:
     def _running(self, take: Take, answer: Progress) -> None:
         desk, take_id = self._desk, take.take_id
         now = desk.clock.monotonic()
+        asked_age_s = self._asked_age_s(take)
         self._asked_at[take_id] = desk.clock.now()
         if answer.unknown_word is not None:
             desk.record(take_id, Fact.WARNED, {"warning": f"unknown status '{answer.unknown_word}' taken for running"})
@@ -91,19 +92,45 @@ class Polling:
         if age_s > GENERATION_LIMIT_S:
             desk.hold(take_id, f"no end after {age_s / 60:.0f} min; it may still be running. The next run looks again")
             return
-        earliest = desk.durations.quantile_s(take.order.price_class, POLL_QUANTILE)
-        desk.board.add_poll(take_id, now + next_poll_s(age_s, earliest, is_queued=take.state is State.QUEUED))
+        if take.state is State.QUEUED:
+            desk.board.add_poll(take_id, now + queued_poll_s(age_s))
+            return
+        hazard = desk.hazards.of(take.order.price_class)
+        age_s = self._generating_s(take)
+        hazard.add_watched(min(asked_age_s or 0.0, age_s), age_s)
+        curve = hazard.curve()
+        begun = curve.area(age_s)
+        desk.board.add_poll(
+            take_id,
+            now + curve.next_poll_s(age_s),
+            lambda later: (curve.area(age_s + later - now) - begun) / curve.step,
+        )
 
     def _age_s(self, take: Take) -> float:
         began = take.accepted_at or take.submitted_at
         return 0.0 if began is None else (self._desk.clock.now() - began).total_seconds()
 
+    def _generating_s(self, take: Take) -> float:
+        """Return how long a take has been generated; where nobody saw its start, since it was accepted."""
+        began = take.started_at or take.accepted_at or take.submitted_at
+        return 0.0 if began is None else max(0.0, (self._desk.clock.now() - began).total_seconds())
+
+    def _asked_age_s(self, take: Take) -> float | None:
+        """Return the age at the last poll that this run made of a take; None before the first."""
+        asked, began = self._asked_at.get(take.take_id), take.started_at or take.accepted_at or take.submitted_at
+        return None if asked is None or began is None else max(0.0, (asked - began).total_seconds())
+
+    def _learn_end(self, take: Take) -> None:
+        """Note when a generation ended: between the last poll and this one. One that nobody watched tells nothing."""
+        asked_age_s = self._asked_age_s(take)
+        if take.completed_at is None and asked_age_s is not None:
+            self._desk.hazards.of(take.order.price_class).add_end(asked_age_s, self._generating_s(take))
+
     def _completed(self, take: Take, answer: Progress) -> None:
         desk, take_id = self._desk, take.take_id
+        self._learn_end(take)
         last = self._asked_at.pop(take_id, None)
         self._queued_at.pop(take_id, None)
-        if take.completed_at is None and take.accepted_at is not None:
-            desk.durations.add(take.order.price_class, self._age_s(take))
         taken = desk.record(
             take_id, Fact.COMPLETED, {"last_running_at": last.isoformat(timespec="milliseconds") if last else None}
         )
@@ -129,6 +156,8 @@ class Polling:
         """Record that the provider failed it; plan a new attempt only where no charge shows and tries are left."""
         desk, take_id = self._desk, take.take_id
         message = answer.error or "the provider gave no reason"
+        self._learn_end(take)
+        self._asked_at.pop(take_id, None)
         desk.board.generation_ended()
         desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
         if take.tries >= desk.settings.rates.max_attempts or _MODERATION.search(message) or take.superseded:
@@ -163,6 +192,8 @@ class Polling:
                     desk.unreachable(answer.message)
                 if answer.retry_after_s is not None:
                     desk.board.pause_polls(now + answer.retry_after_s)
+                elif answer.message.startswith("HTTP 429"):
+                    desk.board.pause_polls(now + backoff_s(failures, desk.rng))
                 desk.board.add_poll(take_id, now + POLL_EVERY_S + backoff_s(failures, desk.rng))
 
     # --- the ledger

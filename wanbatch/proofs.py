@@ -270,5 +270,7 @@ def lag_samples(
             continue
         is_new = before is not None and take.completed_at <= before.taken_at
         if is_new or scan.taken_at - take.completed_at <= SEARCH_GAP:
-            found[take.take_id] = max(0.0, (scan.taken_at - take.completed_at).total_seconds())
+            # From the last poll that saw it running: the longest that it can have been. Too long a lag waits, too short
+            # a one buys twice.
+            found[take.take_id] = max(0.0, (scan.taken_at - take.last_running_at).total_seconds())
     return found

@@ -284,7 +284,7 @@ class Runner:
             credits_committed=desk.purse.committed,
             credits_charged=desk.purse.charged,
             uncosted=desk.purse.uncosted,
-            eta_s=eta_s(planned, ages_s, desk.board.pace, desk.durations.mean_s()),
+            eta_s=eta_s(planned, ages_s, desk.board.pace, desk.hazards.mean_s()),
         )
 
     def _end(self) -> RunEnd:

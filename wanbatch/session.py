@@ -21,7 +21,7 @@ from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
 from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable
-from wanbatch.history import earlier_prices
+from wanbatch.history import earlier_prices, earlier_times, times_seen
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
@@ -256,6 +256,7 @@ class Session:
                 trusts_state=self._options.trust_state,
                 limit=self._options.limit,
                 is_selected=self._is_wanted,
+                times_before=times_seen(takes) or earlier_times(state.output, self._access.address),
                 after_verified=_Keepsake(state.output),
             )
             line = Line(state, provider, clock)

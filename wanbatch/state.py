@@ -137,6 +137,10 @@ class StateReader:
         """All takes, in the order they were planned."""
         return self._all(Take, "ORDER BY take_id")
 
+    def newest_completed(self, limit: int) -> list[Take]:
+        """The takes planned last, at most so many, whose generations were seen to their ends."""
+        return self._all(Take, "WHERE completed_at IS NOT NULL ORDER BY take_id DESC LIMIT ?", limit)
+
     def take(self, take_id: int) -> Take:
         """One take. Raises StateInvalid where there is none of that id."""
         found = self._all(Take, "WHERE take_id = ?", take_id)

@@ -34,6 +34,7 @@ from wanbatch.desk import Desk
 from wanbatch.download import publish
 from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.fetching import Fetching
+from wanbatch.hazard import Curve
 from wanbatch.lifecycle import Fact, State, Take, advance
 from wanbatch.polling import Polling
 from wanbatch.provider import Accepted, LinkDead, NotSent, RefusalKind, Refused, TurnedAway, Unknown
@@ -304,7 +305,8 @@ def a_poll_404_is_bought_again() -> Patches:
 
 @mutant
 def our_own_time_limit_buys_again() -> Patches:
-    yield polling, "next_poll_s", lambda age_s, *_, **__: 10.0
+    yield polling, "queued_poll_s", lambda _: 10.0
+    yield Curve, "next_poll_s", lambda *_: 10.0
     yield from _resubmit_when_held("no end after")
     real = Polling._running
 

@@ -1,0 +1,164 @@
+"""The provider's limits, learnt: from simulated providers that say 429 for places, for the rate, for both or for nothing."""
+
+from __future__ import annotations
+
+import heapq
+from collections import deque
+from dataclasses import dataclass
+from random import Random
+
+import pytest
+
+from wanbatch.limits import InFlight, LearntRate
+from wanbatch.pacing import Board, Rates, Submit, Wait
+
+
+def test_places_grow_with_acceptances_and_hold_at_a_429() -> None:
+    flight = InFlight(cap=5)
+    for _ in range(9):
+        flight = flight.accepted()
+    held = flight.turned_away(3)
+    assert (flight.allowed, held.allowed, held.accepted().allowed) == (5, 3, 3)
+    assert InFlight(cap=5).ended() == InFlight(cap=5)
+
+
+def test_trials_that_are_taken_show_that_places_are_no_limit() -> None:
+    held = InFlight(cap=9, allowed=4).turned_away(4, now=100)
+    assert (held.may_try_at(3), held.may_try_at(4), held.may_try_at(5)) == (None, 115, None)
+    once = held.sent(4).accepted()
+    assert (once.is_fixed, once.may_try_at(4), once.may_try_at(5)) == (True, 115, 115)  # one may have ended unseen
+    assert once.sent(5).accepted() == InFlight(cap=9, allowed=6)
+
+
+def test_two_trials_refused_settle_the_places_until_a_probe() -> None:
+    held = InFlight(cap=9, allowed=4).turned_away(4, now=100).sent(4).turned_away(4, now=115)
+    settled = held.sent(4).turned_away(4, now=180)
+    assert (held.trial_at, settled.trial_at, settled.allowed, settled.is_settled) == (180, None, 4, True)
+    for _ in range(100):
+        settled = settled.ended()
+    probe = settled.sent(4)
+    refused, taken = probe.turned_away(4, now=900), probe.accepted()
+    assert settled.may_try_at(4) == 0
+    assert (refused.allowed, refused.trial_at, refused.probes_failed) == (4, None, 1)
+    assert (taken.allowed, taken.is_fixed, taken.trial_at) == (5, True, None)
+
+
+def test_a_limit_that_shrinks_by_far_is_tried_anew() -> None:
+    settled = InFlight(cap=99, allowed=40, is_fixed=True, is_settled=True)
+    assert (settled.turned_away(39).allowed, settled.turned_away(39).is_settled) == (39, True)
+    assert (settled.turned_away(10).allowed, settled.turned_away(10).is_settled) == (10, False)
+
+
+def test_a_rate_falls_by_refusals_and_rises_by_acceptances() -> None:
+    rate = LearntRate(60)
+    rate.refused()
+    rate.refused()
+    fallen = rate.now_per_min
+    for second in range(20):
+        rate.accepted(second)
+    assert (round(fallen, 1), round(rate.now_per_min, 2)) == (29.4, 32.34)
+    for second in range(400):
+        rate.accepted(20 + second)
+    assert rate.per_min is None
+
+
+@dataclass
+class Provider:
+    """Takes so many at once, and so many submits in any minute; each runs 100 to 300 s."""
+
+    places: int = 10**6
+    per_min: int = 10**6
+    spurious: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        self.running = 0
+        self.count = 0
+        self.times: deque[float] = deque()
+
+    def takes(self, now: float) -> bool:
+        self.count += 1
+        while self.times and self.times[0] <= now - 60:
+            self.times.popleft()
+        if self.count in self.spurious or self.running >= self.places or len(self.times) >= self.per_min:
+            return False
+        self.running += 1
+        self.times.append(now)
+        return True
+
+
+def drive(provider: Provider, takes: int, rates: Rates | None = None) -> tuple[float, list[int], Board]:
+    """Submit so many, each answered after a second; returns the end, the numbers of the refused ones and the board."""
+    board, rng, now, refused = Board(rates or Rates()), Random(3), 0.0, []
+    ends: list[tuple[float, int]] = []
+    posts: list[tuple[float, int]] = []
+    sent = 0
+    for take_id in range(takes):
+        board.add_planned(take_id)
+    while True:
+        while posts and posts[0][0] <= now:
+            _, take_id = heapq.heappop(posts)
+            sent += 1
+            is_taken = provider.takes(now)
+            board.submit_ended(is_running=is_taken)
+            if is_taken:
+                board.accepted(now)
+                heapq.heappush(ends, (now + rng.uniform(100, 300), take_id))
+            else:
+                refused.append(sent)
+                board.add_planned(take_id, first=True)
+                board.turned_away(now, None, rng)
+        while ends and ends[0][0] <= now:
+            heapq.heappop(ends)
+            provider.running -= 1
+            board.generation_ended()
+        step = board.next_step(now)
+        if isinstance(step, Submit):
+            board.submit_began(now)
+            heapq.heappush(posts, (now + 1.0, step.take_id))
+            continue
+        times = [each[0][0] for each in (posts, ends) if each]
+        if isinstance(step, Wait) and step.until is not None:
+            times.append(step.until)
+        if not times:
+            return now, refused, board
+        now = max(now, min(times))
+
+
+@pytest.mark.parametrize("places", [3, 20, 50])
+def test_an_unknown_number_of_places_is_found_and_kept_with_few_refusals(places: int) -> None:
+    end, refused, board = drive(Provider(places=places), 1000)
+    settled = [each for each in refused if each > 150]
+    ideal = 1000 * 200 / places
+    assert board.in_flight.allowed in (places, places + 1)
+    assert len(settled) <= 0.01 * 1000
+    assert len(refused) <= 20
+    assert end <= 1.1 * ideal + 300
+
+
+def test_a_rate_that_is_told_too_high_is_found_and_kept_with_few_refusals() -> None:
+    end, refused, board = drive(Provider(per_min=20), 600)
+    assert len([each for each in refused if each > 150]) <= 6
+    assert len(refused) <= 20
+    assert not board.in_flight.is_fixed
+    assert end <= 1.3 * (600 / 20 * 60 + 200)
+
+
+def test_a_429_that_means_nothing_costs_little_time() -> None:
+    plain, _, _ = drive(Provider(), 200)
+    hit, refused, board = drive(Provider(spurious=(3, 4, 9)), 200)
+    assert refused == [3, 4, 9]
+    assert not board.in_flight.is_fixed
+    assert hit <= plain + 400
+
+
+def test_retry_after_is_obeyed() -> None:
+    board = Board(Rates())
+    board.has_canary_answer = True
+    board.in_flight = InFlight(cap=9, allowed=9)
+    board.add_planned(1)
+    waited = board.turned_away(10, 120.0, Random(1))
+    step = board.next_step(10)
+    assert isinstance(step, Wait)
+    assert step.until is not None
+    assert step.until >= 10 + 120
+    assert waited >= 120
