@@ -5,12 +5,18 @@ from __future__ import annotations
 import heapq
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 
 import pytest
 
-from wanbatch.limits import InFlight, LearntRate
+from tests.worlds import World, batch_of
+from wanbatch.desk import RunSettings
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import State
+from wanbatch.limits import Breaker, InFlight, LearntRate
 from wanbatch.pacing import Board, Rates, Submit, Wait
+from wanbatch.sandbox.faults import Rule
 
 
 def test_places_grow_with_acceptances_and_hold_at_a_429() -> None:
@@ -149,6 +155,36 @@ def test_a_429_that_means_nothing_costs_little_time() -> None:
     assert refused == [3, 4, 9]
     assert not board.in_flight.is_fixed
     assert hit <= plain + 400
+
+
+def test_a_breaker_opens_at_five_failures_alike_and_no_others() -> None:
+    breaker = Breaker()
+    alike = [breaker.failed(f"Internal error, node-{n}") for n in range(4)]
+    breaker.went_well()
+    again = [breaker.failed("internal error, node-7") for _ in range(4)]
+    other = breaker.failed("out of memory")
+    row = [breaker.failed("internal error, node-7") for _ in range(5)]
+    assert (alike, again, other, row) == ([False] * 4, [False] * 4, False, [False] * 4 + [True])
+
+
+def test_failures_alike_stop_the_submits_and_what_runs_is_finished(tmp_path: Path) -> None:
+    fail = Rule("submit", "fail", nth=tuple(range(3, 90)), message="Internal model error")
+    world = World(tmp_path / "out", rules=(fail,), settings=RunSettings(rates=Rates(max_attempts=1, in_flight=4)))
+    end = world.run(batch_of(30))
+    states = [take.state for take in world.takes()]
+    assert end.exit_code is ExitCode.TAKES_FAILED
+    assert "5 takes in a row failed alike" in end.messages[0]
+    assert states.count(State.VERIFIED) == 2
+    assert 5 <= states.count(State.FAILED) <= 9
+    assert states.count(State.PLANNED) == 30 - 2 - states.count(State.FAILED)
+
+
+def test_prompts_that_are_moderated_do_not_stop_the_others(tmp_path: Path) -> None:
+    fail = Rule("submit", "fail", nth=tuple(range(1, 9)), message="Content policy violation: the prompt was moderated")
+    world = World(tmp_path / "out", rules=(fail,))
+    world.run(batch_of(12))
+    states = [take.state for take in world.takes()]
+    assert (states.count(State.FAILED), states.count(State.VERIFIED)) == (8, 4)
 
 
 def test_retry_after_is_obeyed() -> None:

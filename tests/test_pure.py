@@ -31,7 +31,7 @@ from wanbatch.pacing import (
     backoff_s,
     eta_s,
 )
-from wanbatch.planning import Plan, Supersede, make_plan, submit_order
+from wanbatch.planning import First, Plan, Supersede, make_plan, submit_order
 from wanbatch.previewing import Ground
 from wanbatch.pricing import (
     Quote,
@@ -271,6 +271,7 @@ def test_longest_goes_first_then_story_order() -> None:
     takes = [take_of(one, take_id=n) for n, one in enumerate(each)]
     ordinals = {"a": 0, "b": 1, "c": 2}
     assert [take.shot_id for take in submit_order(takes, ordinals)] == ["b", "c", "a"]
+    assert [take.shot_id for take in submit_order(takes, ordinals, First.STORY)] == ["a", "b", "c"]
 
 
 # --- money

@@ -13,8 +13,10 @@ from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hazard import Hazards, Seen
 from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.limits import ALIKE_LIMIT, Breaker
 from wanbatch.models import PriceClass
 from wanbatch.pacing import Board, Rates
+from wanbatch.planning import First
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow, Provider
@@ -61,6 +63,7 @@ class RunSettings:
     is_begun_anew: bool = False
     trusts_state: bool = False
     limit: int | None = None
+    first: First = First.LONGEST
     times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)
     is_selected: Callable[[Take], bool] = lambda _: True
     after_verified: Callable[[Take], None] = lambda _: None
@@ -86,6 +89,7 @@ class Desk:
         self.hazards = Hazards(settings.times_before, settings.rates.polls_per_take)
         scenes = {row.shot_id: row.scene for row in state.shots()} if settings.scene_caps else {}
         self.purse = Purse(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
+        self.breaker = Breaker()
         self.has_new_price = False  # an answer held another price than was expected, and the user is to be asked
         self.nonce = state.identity().nonce
         self.takes: dict[int, Take] = {}
@@ -167,6 +171,16 @@ class Desk:
         self._tell(Event(self.clock.now(), "note", take, text))
 
     # --- stopping
+
+    def failed(self, take_id: int, cause: str) -> None:
+        """A take failed for a reason that is not its own; after some alike in a row, no more money follows."""
+        if self.board.is_submitting and self.breaker.failed(cause):
+            self.stop_submitting(
+                ExitCode.TAKES_FAILED,
+                f"{ALIKE_LIMIT} takes in a row failed alike, {self.takes[take_id].label} the last ({cause}): nothing"
+                " more is sent, what runs is finished. The same command goes on with the others, `wanbatch retry`"
+                " with these",
+            )
 
     def trouble(self, code: ExitCode, message: str) -> None:
         """Remember why the run cannot end well, and say so once."""

@@ -9,6 +9,7 @@ monotonic clock.
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from dataclasses import dataclass, field, replace
 
@@ -17,10 +18,13 @@ PROBE_ROUNDS = 3  # one place more is tried after this many rounds of completion
 PROBE_FLOOR = 100  # and not before so many of them: one refusal in a hundred submits
 PROBE_DOUBLINGS = 3
 UNSEEN_ENDS, UNSEEN_SHARE = 2, 8  # so many, and an eighth of the places, may be free without our knowing
+ALIKE_LIMIT = 5  # equal failures in a row: four takes of bad luck are possible, five alike have one cause
 RATE_CUT = 0.7  # of the rate at a refusal; four of these find a third of what was assumed
 RATE_RAISE = 1.1
 RAISE_AFTER, RAISE_AFTER_MOST = 20, 400  # accepted submits before the next raise; twice as many after each refusal
 RATE_IS_USED = 0.7  # a refusal well below the rate that was learnt is about places
+
+_VARYING = re.compile(r"[A-Za-z0-9_-]*\d[A-Za-z0-9_-]*")
 
 
 @dataclass
@@ -131,6 +135,29 @@ class InFlight:
 
 def _trial_at(trials: int, now: float) -> float | None:
     return now + TRIAL_AFTER_S[trials] if trials < len(TRIAL_AFTER_S) else None
+
+
+class Breaker:
+    """Says when so many failures in a row are alike that more money should not follow.
+
+    Ids and numbers in a cause do not make it another. What a prompt alone is to blame for is not told to it.
+    """
+
+    def __init__(self, limit: int = ALIKE_LIMIT) -> None:
+        self._limit = limit
+        self._cause = ""
+        self._row = 0
+
+    def went_well(self) -> None:
+        """Something ended as it should."""
+        self._cause, self._row = "", 0
+
+    def failed(self, cause: str) -> bool:
+        """Something failed; say whether that is enough."""
+        plain = _VARYING.sub("#", cause).casefold()
+        self._row = self._row + 1 if plain == self._cause else 1
+        self._cause = plain
+        return self._row >= self._limit
 
 
 class LearntRate:

@@ -11,6 +11,7 @@ from wanbatch.batch import Batch, Limits
 from wanbatch.desk import Event
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pacing import Rates
+from wanbatch.planning import First
 from wanbatch.previewing import Preview
 from wanbatch.proofs import OnUnknown
 from wanbatch.runner import Standing
@@ -36,6 +37,7 @@ class RunOptions:
     max_credits: int | None = None
     only: tuple[str, ...] = ()
     limit: int | None = None
+    first: First = First.LONGEST
     pilot: int | None = None
     is_agreed: bool = False
     limits: Limits = field(default_factory=Limits)

@@ -8,12 +8,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Any
 
 from wanbatch.batch import Batch, Recipe, Shot
 from wanbatch.lifecycle import State, Take
 from wanbatch.models import Order, order_of
+
+
+class First(StrEnum):
+    """Which takes are sent first.
+
+    Longest first ends a night of mixed lengths sooner, since nothing long begins last; the story's order shows its
+    beginning sooner. With one length they are the same.
+    """
+
+    LONGEST = "longest"
+    STORY = "story"
 
 
 @dataclass(frozen=True)
@@ -103,10 +115,9 @@ class Plan:
         """Takes that would be paid for: new ones and those planned before."""
         return tuple(each for each in self.wanted if each.take is None or each.take.state is State.PLANNED)
 
-    @property
-    def in_submit_order(self) -> tuple[Wanted, ...]:
+    def in_submit_order(self, first: First) -> tuple[Wanted, ...]:
         """The takes that would be paid for, in the order in which a run sends them."""
-        return tuple(sorted(self.to_submit, key=lambda each: _rank(order_of(each.recipe), each.shot.ordinal)))
+        return tuple(sorted(self.to_submit, key=lambda each: _rank(order_of(each.recipe), each.shot.ordinal, first)))
 
     @property
     def in_progress(self) -> tuple[Take, ...]:
@@ -279,16 +290,13 @@ def _removed(row: ShotRow) -> ShotRow:
     return replace(row, wanted=0, removed=True)
 
 
-def _rank(order: Order, ordinal: int) -> tuple[float, int]:
-    return -order.weight, ordinal
+def _rank(order: Order, ordinal: int, first: First) -> tuple[float, int]:
+    return -order.weight if first is First.LONGEST else 0.0, ordinal
 
 
-def submit_order(takes: Iterable[Take], ordinals: Mapping[str, int]) -> list[Take]:
-    """Order planned takes for submission: longest expected first, then story order.
-
-    With mixed lengths this ends a night up to 10% sooner than story order; with one length it is story order.
-    """
-    return sorted(takes, key=lambda take: (*_rank(take.order, ordinals.get(take.shot_id, 0)), take.number))
+def submit_order(takes: Iterable[Take], ordinals: Mapping[str, int], first: First = First.LONGEST) -> list[Take]:
+    """Order planned takes for submission: longest expected first and then in story order, or in story order alone."""
+    return sorted(takes, key=lambda take: (*_rank(take.order, ordinals.get(take.shot_id, 0), first), take.number))
 
 
 def is_selected(shot_id: str, patterns: Sequence[str]) -> bool:

@@ -129,6 +129,7 @@ class Polling:
     def _completed(self, take: Take, answer: Progress) -> None:
         desk, take_id = self._desk, take.take_id
         self._learn_end(take)
+        desk.breaker.went_well()
         last = self._asked_at.pop(take_id, None)
         self._queued_at.pop(take_id, None)
         taken = desk.record(
@@ -160,6 +161,8 @@ class Polling:
         self._asked_at.pop(take_id, None)
         desk.board.generation_ended()
         desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
+        if not _MODERATION.search(message):
+            desk.failed(take_id, message)
         if take.tries >= desk.settings.rates.max_attempts or _MODERATION.search(message) or take.superseded:
             return  # the ledger is looked at once, at the end of the run
         if not await self.match_ledger() or desk.takes[take_id].credits_charged is not None:

@@ -12,7 +12,7 @@ from wanbatch.history import held_prices, seen_prices
 from wanbatch.lifecycle import SETTLED_STATES, State, Take
 from wanbatch.models import PriceClass, order_of
 from wanbatch.piloting import Findings
-from wanbatch.planning import Plan, ShotRow, submit_order
+from wanbatch.planning import First, Plan, ShotRow, submit_order
 from wanbatch.pricing import NOTHING, Estimate, Quote, best_quote, credits_of_usd, estimate
 from wanbatch.proofs import OnUnknown
 
@@ -90,6 +90,7 @@ class Ground:
     tries: int = 1
     retried: int = 0
     shots: Sequence[ShotRow] = ()
+    first: First = First.LONGEST
 
     @property
     def counts(self) -> dict[str, int]:
@@ -108,11 +109,13 @@ class Ground:
     def orders_to_submit(self) -> list[tuple[str, PriceClass]]:
         """Shot id and price class of each take that the run would send, in the order in which it sends them."""
         if self.plan is not None:
-            wanted = [each for each in self.plan.in_submit_order if self.is_selected(each.shot.id)]
+            wanted = [each for each in self.plan.in_submit_order(self.first) if self.is_selected(each.shot.id)]
             return [(each.shot.id, order_of(each.recipe).price_class) for each in wanted][: self.limit]
         planned = [take for take in self.takes if take.state is State.PLANNED and not take.superseded]
         chosen = [take for take in planned if self.is_selected(take.shot_id)]
-        return [(take.shot_id, take.order.price_class) for take in submit_order(chosen, self.ordinals)][: self.limit]
+        return [(take.shot_id, take.order.price_class) for take in submit_order(chosen, self.ordinals, self.first)][
+            : self.limit
+        ]
 
     @property
     def classes_to_submit(self) -> list[PriceClass]:

@@ -12,7 +12,7 @@ from wanbatch.desk import RunSettings
 from wanbatch.lifecycle import State, Take
 from wanbatch.options import Caps
 from wanbatch.piloting import Findings, findings_of, pilot_of
-from wanbatch.planning import submit_order
+from wanbatch.planning import First, submit_order
 from wanbatch.previewing import Ground, Preview
 from wanbatch.provider import Provider
 from wanbatch.state import StateFile
@@ -56,12 +56,12 @@ class Progress:
 
 
 def choose_pilot(
-    state: StateFile, count: int | None, limit: int | None, is_wanted: Callable[[Take], bool]
+    state: StateFile, count: int | None, limit: int | None, is_wanted: Callable[[Take], bool], first: First
 ) -> frozenset[int] | None:
     """Choose the takes of a pilot, by id; None where there is none to run, or it would be all there is."""
     planned = [take for take in state.takes() if take.state is State.PLANNED and not take.superseded]
     shots = state.shots()
-    order = submit_order(filter(is_wanted, planned), {row.shot_id: row.ordinal for row in shots})[:limit]
+    order = submit_order(filter(is_wanted, planned), {row.shot_id: row.ordinal for row in shots}, first)[:limit]
     if count is None or count >= len(order):
         return None
     return frozenset(take.take_id for take in pilot_of(order, {row.shot_id: row.scene for row in shots}, count))

@@ -126,7 +126,7 @@ class Runner:
             self._resume_take(take, now)
         planned = [take for take in desk.takes.values() if self._is_due(take)]
         ordinals = {row.shot_id: row.ordinal for row in desk.state.shots()}
-        chosen = [take.take_id for take in submit_order(planned, ordinals)[: desk.settings.limit]]
+        chosen = [take.take_id for take in submit_order(planned, ordinals, desk.settings.first)[: desk.settings.limit]]
         desk.sendable = None if desk.settings.limit is None else set(chosen)
         for take_id in chosen:
             desk.board.add_planned(take_id)

@@ -94,6 +94,7 @@ class Session:
             scene_caps=caps.scenes,
             is_selected=self._is_selected,
             limit=self._options.limit,
+            first=self._options.first,
             tries=rates_of(self._options.limits, batch.limits).max_attempts,
         )
         if offline:
@@ -230,6 +231,7 @@ class Session:
                 scene_caps=caps.scenes,
                 is_selected=self._is_selected,
                 limit=self._options.limit,
+                first=self._options.first,
                 tries=rates.max_attempts,
                 retried=len(again),
                 shots=state.shots(),
@@ -255,6 +257,7 @@ class Session:
                 is_begun_anew=not any(take.attempts for take in takes) and has_clips(state.output),
                 trusts_state=self._options.trust_state,
                 limit=self._options.limit,
+                first=self._options.first,
                 is_selected=self._is_wanted,
                 times_before=times_seen(takes) or earlier_times(state.output, self._access.address),
                 after_verified=_Keepsake(state.output),
@@ -278,7 +281,7 @@ class Session:
         ground = replace(ground, shots=shots, ordinals={row.shot_id: row.ordinal for row in shots})
         progress = Progress.of(state.takes(), limit)
         while True:
-            pilot = choose_pilot(state, count, limit, self._is_wanted)
+            pilot = choose_pilot(state, count, limit, self._is_wanted, self._options.first)
             is_selected = self._is_wanted if pilot is None else _in(pilot)
             end = await self._round(line, preview, replace(settings, is_selected=is_selected), caps)
             ground = progress.ground(ground, state.takes())

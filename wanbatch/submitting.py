@@ -217,6 +217,7 @@ class Submitting:
             )
             return
         desk.record(take_id, Fact.REFUSED, data)
+        desk.failed(take_id, error)
         if answer.kind is RefusalKind.ROUTE:
             desk.stop_submitting(ExitCode.TAKES_FAILED, f"the provider does not know this model or address ({error})")
         elif not desk.board.has_canary_answer:

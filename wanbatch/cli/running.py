@@ -21,6 +21,7 @@ from wanbatch.lifecycle import State
 from wanbatch.manifest import load_manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
+from wanbatch.planning import First
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import credits_of_usd
 from wanbatch.proofs import OnUnknown
@@ -55,6 +56,13 @@ _RUN_OPTIONS = (
     ),
     click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
     click.option("--limit", type=_AT_LEAST_ONE, help="Send at most this many takes."),
+    click.option(
+        "--order",
+        type=click.Choice([each.value for each in First]),
+        default=First.LONGEST.value,
+        help="What is sent first: the longest, which ends a mixed night sooner, or the story's beginning."
+        "  [default: longest]",
+    ),
     click.option("--submit-rate", type=RATE, help="Submits, such as 60/min.  [default: 60/min]"),
     click.option("--in-flight", type=_AT_LEAST_ONE, help="Takes at the provider at once, at most.  [default: 100]"),
     click.option("--poll-rate", type=RATE, help="Polls, such as 600/min.  [default: 600/min]"),
@@ -93,6 +101,7 @@ class _Asked:
     max_usd: Decimal | None = None
     only: tuple[str, ...] = ()
     limit: int | None = None
+    order: str = First.LONGEST.value
     pilot: int | None = None
     submit_rate: float | None = None
     in_flight: int | None = None
@@ -127,6 +136,7 @@ class _Asked:
             max_credits=cap,
             only=self.only,
             limit=self.limit,
+            first=First(self.order),
             pilot=self.pilot,
             is_agreed=self.yes,
             limits=Limits(self.submit_rate, self.in_flight, self.poll_rate, self.downloads, self.max_attempts),
