@@ -7,8 +7,10 @@ BIN := .venv/bin
 demo: .venv/.ready
 	$(BIN)/wanbatch demo
 
+# Many tests wait for a process or a clock: two workers a core.
+WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: .venv/.ready-dev
-	$(BIN)/python -m pytest -n auto --dist loadgroup -q
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 SEEDS ?= 1000
 simulate: .venv/.ready-dev
