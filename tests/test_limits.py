@@ -15,7 +15,8 @@ from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
 from wanbatch.limits import Breaker, InFlight, LearntRate
-from wanbatch.pacing import Board, Rates, Submit, Wait
+from wanbatch.links import expires_at
+from wanbatch.pacing import Board, Download, Rates, Submit, Wait
 from wanbatch.sandbox.faults import Rule
 
 
@@ -198,3 +199,50 @@ def test_retry_after_is_obeyed() -> None:
     assert step.until is not None
     assert step.until >= 10 + 120
     assert waited >= 120
+
+
+SIGNED = "https://cdn.example.com/a.mp4?"
+
+
+@pytest.mark.parametrize(
+    ("query", "at"),
+    [
+        ("Expires=1767808493&OSSAccessKeyId=x&Signature=y", 1767808493),
+        ("X-Amz-Date=20260107T120000Z&X-Amz-Expires=3600", 1767790800),
+        ("X-Goog-Date=20260107T120000Z&X-Goog-Expires=600", 1767787800),
+        ("se=2026-01-07T12%3A00%3A00Z&sig=x", 1767787200),
+        ("se=2026-01-07T12%3A00%3A00", 1767787200),
+        ("", None),
+        ("Expires=soon", None),
+        ("Expires=-5", None),
+        ("Expires=99999999999999999999", None),
+        ("X-Amz-Date=yesterday&X-Amz-Expires=3600", None),
+        ("X-Amz-Date=20260107T120000Z&X-Amz-Expires=1e99", None),
+        ("X-Amz-Date=20260107T120000Z&X-Amz-Expires=99999999999999", None),
+    ],
+)
+def test_a_signed_link_says_when_it_dies(query: str, at: int | None) -> None:
+    found = expires_at(SIGNED + query)
+    assert (None if found is None else int(found.timestamp())) == at
+    assert expires_at("https://[broken/") is None
+
+
+def test_the_link_that_dies_first_is_fetched_first() -> None:
+    board = Board(Rates(downloads=9))
+    for take_id, expires in ((1, 900.0), (2, 300.0), (3, 600.0), (4, 300.0)):
+        board.add_download(take_id, expires=expires)
+    board.add_download(5)
+    board.add_download(6, first=True)
+    steps = [board.next_step(0) for _ in range(6)]
+    assert [each.take_id for each in steps if isinstance(each, Download)] == [6, 2, 4, 3, 1, 5]
+
+
+def test_a_disk_that_fills_up_stops_the_submits_and_what_runs_is_fetched(tmp_path: Path) -> None:
+    room = iter([10**12] * 3)
+    settings = RunSettings(free_bytes=lambda: next(room, 40 * 2**20))
+    world = World(tmp_path / "out", settings=settings)
+    end = world.run(batch_of(6))
+    states = [take.state for take in world.takes()]
+    assert end.exit_code is ExitCode.LOCAL_FAULT
+    assert "has 0.0 GiB free" in end.messages[0]
+    assert (states.count(State.VERIFIED), states.count(State.PLANNED)) == (3, 3)

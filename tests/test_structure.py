@@ -36,7 +36,7 @@ LAYERS = (
     ("tables", "lock", "manifest", "answers", "settings"),
     ("piloting",),
     ("purse", "pacing", "proofs", "ledger", "costing"),
-    ("hazard", "limits"),
+    ("hazard", "limits", "links"),
     ("joining",),
     ("splicing",),
     ("timeline",),
@@ -52,7 +52,7 @@ LAYERS = (
 )
 PURE = {
     "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
-    "ledger", "costing", "piloting", "hazard", "limits",
+    "ledger", "costing", "piloting", "hazard", "limits", "links",
     "choosing", "retaking", "timeline", "avc", "looks",
 }  # fmt: skip
 OWNERS = {

@@ -124,7 +124,8 @@ class Board:
         self._due: list[tuple[float, int]] = []
         self._overdue: dict[int, float] = {}
         self._gains: dict[int, Gain] = {}
-        self._downloads: deque[int] = deque()
+        self._downloads: list[tuple[float, int, int]] = []
+        self._queued = 0
         self._search_due: float | None = None
         self._is_searching = False
         self._awaits_search = False
@@ -143,9 +144,10 @@ class Board:
         if gain is not None:
             self._gains[take_id] = gain
 
-    def add_download(self, take_id: int, *, first: bool = False) -> None:
-        """Queue a take for its download."""
-        (self._downloads.appendleft if first else self._downloads.append)(take_id)
+    def add_download(self, take_id: int, *, first: bool = False, expires: float = math.inf) -> None:
+        """Queue a take for its download: the link that dies first goes first, `first` before all, else in turn."""
+        self._queued += 1
+        heapq.heappush(self._downloads, (-math.inf if first else expires, self._queued, take_id))
 
     def drop_planned(self, take_id: int) -> None:
         """Do not send a take after all."""
@@ -269,7 +271,7 @@ class Board:
     def next_step(self, now: float) -> Step:
         """Return what to do now, and note that it began (submits are noted with `submit_began`, once recorded)."""
         if self._downloads and len(self._downloading) < self.rates.downloads:
-            take_id = self._downloads.popleft()
+            _, _, take_id = heapq.heappop(self._downloads)
             self._downloading.add(take_id)
             return Download(take_id)
         times: list[float] = []

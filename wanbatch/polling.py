@@ -11,6 +11,7 @@ from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.ledger import News, may_have_made, news
 from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.links import LASTS, expires_at
 from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
 
@@ -144,7 +145,10 @@ class Polling:
         if answer.status is Status.COMPLETED and answer.link is not None:
             self._linkless_since.pop(take_id, None)
             self._links[take_id] = (answer.link, now)
-            desk.board.add_download(take_id, first=take_id in desk.urgent)
+            ends_at = expires_at(answer.link.reveal())
+            lasts = LASTS if ends_at is None else ends_at - desk.clock.now()
+            is_first = take_id in desk.urgent
+            desk.board.add_download(take_id, first=is_first, expires=now + lasts.total_seconds())
             desk.urgent.discard(take_id)
             return
         since = self._linkless_since.setdefault(take_id, now)

@@ -37,9 +37,9 @@ from wanbatch.runner import RunEnd, Runner, Standing, end_code, is_finished
 from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
+from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Run, new_identity
 
-ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
 TERMINATE_GRACE_S = 10.0
 PREVIEW_LIMIT_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
@@ -260,6 +260,7 @@ class Session:
                 first=self._options.first,
                 is_selected=self._is_wanted,
                 times_before=times_seen(takes) or earlier_times(state.output, self._access.address),
+                free_bytes=lambda: free_bytes(state.output),
                 after_verified=_Keepsake(state.output),
             )
             line = Line(state, provider, clock)

@@ -26,6 +26,7 @@ from wanbatch.provider import (
 )
 from wanbatch.purse import Fit, Surprise
 
+ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
 UNKNOWN_ROW_LIMIT = 3  # so many lost answers in a row, and no more money goes after them
 
 
@@ -62,6 +63,9 @@ class Submitting:
         if fit is Fit.SCENE:
             self._pause_scene(take)
             return False
+        if not self._has_room():
+            board.add_planned(take_id, first=True)
+            return False
         assert take.state is State.PLANNED, "one open attempt a take, at most"
         attempt = take.attempts + 1  # a new id for every POST: one that ever left this process is never used again
         recipe = take.recipe
@@ -78,6 +82,21 @@ class Submitting:
         )
         board.submit_began(desk.clock.monotonic())
         return True
+
+    def _has_room(self) -> bool:
+        """Say whether the disk has room for this clip and all that are under way; where it has not, stop submitting."""
+        desk = self._desk
+        if desk.settings.free_bytes is None:
+            return True
+        free, needed = desk.settings.free_bytes(), ROOM_BYTES * (desk.board.running + 1)
+        if free < needed:
+            desk.stop_submitting(
+                ExitCode.LOCAL_FAULT,
+                f"{desk.state.output} has {free / 2**30:.1f} GiB free, and the clips under way may need"
+                f" {needed / 2**30:.1f} GiB: nothing more is sent, they are finished and fetched. Make room and run the"
+                " same command again",
+            )
+        return free >= needed
 
     def _budget_text(self, take: Take) -> str:
         purse = self._desk.purse
