@@ -17,6 +17,8 @@ from wanbatch.pricing import usd_text
 from wanbatch.state import StateReader
 from wanbatch.tables import Run, Stray
 
+_TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -58,30 +60,31 @@ class BatchStanding:
 def read_standing(output: Path) -> BatchStanding:
     """Read how the batch of an output folder stands; works while a run goes on."""
     with StateReader.open(output) as reader, reader.snapshot():
-        identity, takes, runs = reader.identity(), reader.takes(), reader.runs()
-        omitted, strays = sum(shot.omit for shot in reader.shots()), reader.strays()
+        identity, tallies, runs = reader.identity(), reader.tallies(), reader.runs()
+        unsettled, in_flight = reader.takes_in(_TROUBLED), reader.takes_in(IN_FLIGHT_STATES)
+        mean_s = reader.mean_generation_s()
+        omitted, strays = reader.omitted(), reader.strays()
         last_at = reader.last_fact_at()
     counts: dict[str, int] = {}
-    for take in takes:
-        counts[take.shown_state] = counts.get(take.shown_state, 0) + 1
+    for take, count in tallies:
+        counts[take.shown_state] = counts.get(take.shown_state, 0) + count
     if omitted:
         counts["omitted"] = omitted
     holder = holder_of(output)
     last_run = runs[-1] if runs else None
-    committed = [take.credits_committed for take in takes]
     return BatchStanding(
         batch=identity.batch,
         output=output,
         is_sandbox=identity.sandbox,
         counts=counts,
         estimate=last_run.estimate_credits if last_run is not None and not last_run.unpriced else None,
-        committed=sum(value or 0 for value in committed),
-        charged=sum(take.credits_charged or 0 for take in takes),
+        committed=sum((take.credits_committed or 0) * count for take, count in tallies),
+        charged=sum((take.credits_charged or 0) * count for take, count in tallies),
         cap=last_run.cap_credits if last_run is not None else None,
-        uncosted=sum(value is None for value in committed),
-        charges_not_seen=sum(take.may_be_charged_more for take in takes),
-        eta_s=_eta_s(takes, last_run, last_at) if holder else None,
-        problems=problems_in(takes, strays),
+        uncosted=sum(count for take, count in tallies if take.credits_committed is None),
+        charges_not_seen=sum(count for take, count in tallies if take.may_be_charged_more),
+        eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)) if holder else None,
+        problems=problems_in(unsettled, strays),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
     )
@@ -94,21 +97,19 @@ def read_figures(output: Path) -> Figures:
         return figures_of(takes, reader.attempts(), prices_now(takes, reader.quotes()))
 
 
-def _eta_s(takes: Sequence[Take], run: Run | None, last_at: datetime | None) -> float | None:
+def _now(run: Run | None, last_at: datetime | None) -> datetime:
+    """Return the time of the batch: that of its last fact where a sandbox's time runs faster than ours."""
+    is_sped_up = run is not None and run.speed != 1
+    return last_at if is_sped_up and last_at is not None else system_now()
+
+
+def _eta_s(
+    tallies: Sequence[tuple[Take, int]], in_flight: Sequence[Take], mean_s: float | None, now: datetime
+) -> float | None:
     """Estimate from outside the run: as many at once as are running now."""
-    speed = run.speed if run is not None else 1.0
-    now = last_at if speed != 1 and last_at is not None else system_now()
-    running = [take for take in takes if take.state in IN_FLIGHT_STATES and take.submitted_at is not None]
-    ended = [
-        (take.completed_at - take.submitted_at).total_seconds()
-        for take in takes
-        if take.completed_at is not None and take.submitted_at is not None
-    ]
-    planned = sum(take.state is State.PLANNED and not take.superseded for take in takes)
-    ages_s = [(now - take.submitted_at).total_seconds() for take in running if take.submitted_at is not None]
-    return eta_s(
-        planned, ages_s, (max(1, len(running)), Rates().submit_per_min), sum(ended) / len(ended) if ended else None
-    )
+    ages_s = [(now - take.submitted_at).total_seconds() for take in in_flight if take.submitted_at is not None]
+    planned = sum(count for take, count in tallies if take.state is State.PLANNED and not take.superseded)
+    return eta_s(planned, ages_s, (max(1, len(ages_s)), Rates().submit_per_min), mean_s)
 
 
 def problems_in(takes: Sequence[Take], strays: Sequence[Stray] = ()) -> tuple[Problem, ...]:
@@ -142,7 +143,7 @@ def _held_todo(take: Take) -> str:
 def problems_of(output: Path, limit: int) -> list[str]:
     """Return lines on what needs the user, at most so many, the last one saying how many more there are."""
     with StateReader.open(output) as reader:
-        problems = problems_in(reader.takes(), reader.strays())
+        problems = problems_in(reader.takes_in(_TROUBLED), reader.strays())
     lines = [str(problem) for problem in problems[:limit]]
     if len(problems) > limit:
         lines.append(f"... and {len(problems) - limit} more: `wanbatch status {output}`")

@@ -29,7 +29,7 @@ from wanbatch.attempts import (
 )
 from wanbatch.disk import fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
-from wanbatch.lifecycle import Entry, Fact, Take, advance, fold, planned_take
+from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede
 from wanbatch.tables import (
@@ -48,6 +48,21 @@ from wanbatch.tables import (
 
 STATE_NAME = "state.sqlite"
 IN_ONE_QUERY = 500
+_TALLIED = (
+    "state",
+    "superseded",
+    "credits_estimated",
+    "credits_held",
+    "credits_charged",
+    "is_charge_seen",
+    "credits_at_risk",
+)
+
+
+def _tallied(row: Mapping[str, Any]) -> Take:
+    kind = {**row, "state": State(row["state"])}
+    kind |= {name: bool(row[name]) for name in ("superseded", "is_charge_seen")}
+    return Take(0, "", 0, "", **kind)
 
 
 class StateReader:
@@ -137,6 +152,28 @@ class StateReader:
         """All takes, in the order they were planned."""
         return self._all(Take, "ORDER BY take_id")
 
+    def tallies(self) -> list[tuple[Take, int]]:
+        """Count the takes that are alike in state and money: one of each kind, and how many there are.
+
+        A hundred thousand takes are of a few dozen kinds; nothing else of such a take may be read.
+        """
+        names = ", ".join(_TALLIED)
+        with _foreign_errors(self.path):
+            rows = self._db.execute(f"SELECT {names}, count(*) FROM takes GROUP BY {names}").fetchall()  # noqa: S608
+            return [(_tallied(dict(zip(_TALLIED, row, strict=False))), row[-1]) for row in rows]
+
+    def takes_in(self, states: Iterable[State]) -> list[Take]:
+        """The takes in these states, in the order they were planned."""
+        wanted = sorted(state.value for state in states)
+        return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
+
+    def mean_generation_s(self) -> float | None:
+        """The mean time from submit to the poll that saw the end, in seconds; None before the first."""
+        with _foreign_errors(self.path):
+            sql = "SELECT avg(julianday(completed_at) - julianday(submitted_at)) * 86400 FROM takes"
+            mean: float | None = self._db.execute(sql).fetchone()[0]
+            return mean
+
     def newest_completed(self, limit: int) -> list[Take]:
         """The takes planned last, at most so many, whose generations were seen to their ends."""
         return self._all(Take, "WHERE completed_at IS NOT NULL ORDER BY take_id DESC LIMIT ?", limit)
@@ -189,12 +226,19 @@ class StateReader:
     def last_fact_at(self) -> datetime | None:
         """When the last fact was recorded; None before the first."""
         with _foreign_errors(self.path):
-            last = self._db.execute("SELECT max(at) FROM facts").fetchone()[0]
+            # Of the newest rows: a step of the clock is no reason to read all.
+            sql = "SELECT max(at) FROM (SELECT at FROM facts ORDER BY seq DESC LIMIT 1000)"
+            last = self._db.execute(sql).fetchone()[0]
             return datetime.fromisoformat(last) if last else None
 
     def shots(self) -> list[ShotRow]:
         """All shots ever planned, in story order, those removed from the manifest last."""
         return self._all(ShotRow, "ORDER BY removed, ordinal, shot_id")
+
+    def omitted(self) -> int:
+        """How many shots are omitted."""
+        with _foreign_errors(self.path):
+            return int(self._db.execute("SELECT count(*) FROM shots WHERE omit").fetchone()[0])
 
     def runs(self) -> list[Run]:
         """All runs, oldest first."""

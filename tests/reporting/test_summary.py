@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
@@ -19,7 +20,7 @@ from wanbatch.batch import Batch
 from wanbatch.lifecycle import Fact, State
 from wanbatch.reporting import needs_of, write_reports
 from wanbatch.reporting.frames import frames
-from wanbatch.standing import Problem
+from wanbatch.standing import Problem, problems_in, read_standing
 from wanbatch.state import StateReader
 
 COUNTED = [
@@ -222,3 +223,17 @@ def test_what_needs_the_user_is_grouped_by_what_to_do_and_cause_whatever_ids_it_
         {"state": "failed", "todo": "ask", "cause": "HTTP 400: case # of …", "count": 2, "takes": ["s0_t1", "s1_t1"]},
         {"state": "failed", "todo": "ask", "cause": "HTTP 500: case #", "count": 1, "takes": ["s2_t1"]},
     ]
+
+
+def test_the_standing_is_that_of_every_single_take(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    standing = read_standing(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        takes, shots, strays = reader.takes(), reader.shots(), reader.strays()
+    committed = [take.credits_committed for take in takes]
+    counts = Counter(take.shown_state for take in takes) | Counter(omitted=sum(shot.omit for shot in shots))
+    assert standing.counts == counts
+    assert (standing.committed, standing.uncosted) == (sum(filter(None, committed)), committed.count(None))
+    assert standing.charged == sum(take.credits_charged or 0 for take in takes)
+    assert standing.charges_not_seen == sum(take.may_be_charged_more for take in takes)
+    assert standing.problems == problems_in(takes, strays)
