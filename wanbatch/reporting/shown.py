@@ -22,6 +22,8 @@ _BEARER = re.compile(r"(?i)\bbearer\s+[^\s,;\"']+")
 
 def shown_text(text: str, output: Path) -> str:
     """Return a text without passwords and queries of links, without keys, the output folder by its name alone."""
+    if not text:  # of a hundred thousand takes nearly all
+        return text
     text = _BEARER.sub("Bearer ***", _QUERY.sub(r"\1?…", _USERINFO.sub(r"\1", text)))
     for folder in (output.resolve(), output.absolute()):
         if folder.name:
