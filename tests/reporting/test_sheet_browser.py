@@ -50,6 +50,14 @@ class Looked:
             self.page.wait_for_timeout(20)
         pytest.fail(f"never became true: {expression}")
 
+    def reload_until(self, *, has_lines: bool) -> None:
+        """Load the page again, a few times where it must be: a browser writes its storage down when it has time."""
+        for _ in range(20):
+            self.page.reload()
+            if bool(self.lines()) is has_lines:
+                return
+            self.page.wait_for_timeout(100)
+
     def focused(self) -> str | None:
         return self.page.evaluate("document.activeElement.getAttribute('aria-label')")
 
@@ -174,7 +182,7 @@ def test_a_choice_gives_the_command_to_paste(looked: Looked) -> None:
 
 def test_choices_outlast_the_page(looked: Looked) -> None:
     looked.page.locator("[data-shot=sc2_sh6] [data-take='1'] .circle").click()
-    looked.page.reload()
+    looked.reload_until(has_lines=True)
     assert looked.lines()[0].endswith("sc2_sh6:1")
     assert looked.page.locator("[data-shot=sc2_sh6] [aria-pressed=true]").inner_text() == "Circled"
 
@@ -183,7 +191,7 @@ def test_what_the_commands_have_done_is_asked_for_no_more(looked: Looked) -> Non
     looked.page.locator("[data-shot=sc2_sh6] [data-take='1'] .circle").click()
     kept = {"picks": [["sc0_sh0", 1], ["gone", 1], ["sc0_sh1", 9]], "retakes": [["sc0_sh1", 1], ["gone", 2]]}
     looked.page.evaluate("kept => localStorage.setItem(localStorage.key(0), JSON.stringify(kept))", kept)
-    looked.page.reload()
+    looked.reload_until(has_lines=False)
     assert looked.lines() == []
 
 
