@@ -16,7 +16,7 @@ from tests.simulation.world import world_of
 from wanbatch.lifecycle import TRANSITIONS
 
 CHUNK = 25
-SEEDS = 300  # `make simulate` runs as many as one likes
+SEEDS = 250  # `make simulate` runs as many as one likes
 SINGLES = 6  # parts that the sample of single crashes is cut into
 STRIDE = 8  # one crash in so many is in the sample; `--crashes` runs them all
 
