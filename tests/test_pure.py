@@ -31,7 +31,7 @@ from wanbatch.pacing import (
     backoff_s,
     eta_s,
 )
-from wanbatch.planning import First, Plan, Supersede, make_plan, submit_order
+from wanbatch.planning import Due, First, Plan, Supersede, make_plan, submit_order
 from wanbatch.previewing import Ground
 from wanbatch.pricing import (
     Quote,
@@ -44,7 +44,7 @@ from wanbatch.pricing import (
     usd_text,
 )
 from wanbatch.purse import Fit, Purse, Surprise
-from wanbatch.runner import is_finished
+from wanbatch.stock import Stock
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
@@ -268,10 +268,9 @@ def test_planning_twice_changes_nothing_more(sizes: list[int], rng: Random) -> N
 
 def test_longest_goes_first_then_story_order() -> None:
     each = [shot("a", duration=5), shot("b", duration=15), shot("c", duration=15)]
-    takes = [take_of(one, take_id=n) for n, one in enumerate(each)]
-    ordinals = {"a": 0, "b": 1, "c": 2}
-    assert [take.shot_id for take in submit_order(takes, ordinals)] == ["b", "c", "a"]
-    assert [take.shot_id for take in submit_order(takes, ordinals, First.STORY)] == ["a", "b", "c"]
+    due = [Due(n, one.id, 1, n, "", take_of(one).order.price_class) for n, one in reversed([*enumerate(each)])]
+    assert [one.shot_id for one in submit_order(due)] == ["b", "c", "a"]
+    assert [one.shot_id for one in submit_order(due, First.STORY)] == ["a", "b", "c"]
 
 
 # --- money
@@ -368,13 +367,13 @@ def test_an_estimate_counts_what_it_cannot_price() -> None:
 def test_the_cap_decides_before_each_submit(cap: int | None, price: int | None, spent: int, fit: Fit) -> None:
     order_class = take_of(shot()).order.price_class
     purse = Purse(cap, {order_class: Quote(price, "test", is_proven=True)})
-    purse.follow(None, take_of(shot(), state=State.VERIFIED, credits_charged=spent, is_charge_seen=True))
+    purse.begin([(take_of(shot(), state=State.VERIFIED, credits_charged=spent, is_charge_seen=True), 1)])
     assert purse.fit(take_of(shot("b"))) is fit
 
 
 def test_under_a_cap_a_take_of_unknown_cost_stops_the_rest() -> None:
     purse = Purse(10**9, {})
-    purse.follow(None, take_of(shot(), state=State.HELD))
+    purse.begin([(take_of(shot(), state=State.HELD), 1)])
     assert (purse.fit(take_of(shot("b"))), purse.uncosted) == (Fit.NO, 1)
 
 
@@ -597,15 +596,15 @@ def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
 )
 def test_a_batch_is_finished_when_nothing_is_left_to_ask(fields: dict[str, object], finished: bool) -> None:
     take = replace(take_of(shot()), **fields)  # type: ignore[arg-type]
-    assert is_finished([take], lambda each: each.shot_id != "x") is finished
+    assert Stock.of([take]).is_finished(lambda shot_id: shot_id != "x") is finished
 
 
 # --- the preview
 
 
 def ground(plan: Plan | None, takes: tuple[Take, ...] = (), limit: int | None = None) -> Ground:
-    ordinals = {"a": 0, "b": 1, "c": 2}
-    return Ground("b", Path("o"), takes, ordinals, plan, None, lambda shot_id: shot_id != "x", limit)
+    rows = make_plan(Batch("b", tuple(replace(shot(name), ordinal=n) for n, name in enumerate("abc"))), ()).shots
+    return Ground("b", Path("o"), Stock.of(takes, rows), plan, None, lambda shot_id: shot_id != "x", limit)
 
 
 def test_a_limited_preview_prices_the_takes_that_the_run_will_send() -> None:
@@ -615,7 +614,7 @@ def test_a_limited_preview_prices_the_takes_that_the_run_will_send() -> None:
     )
     plan = make_plan(Batch("b", shots), ())
     planned = tuple(Take(number, each.id, 1, each.recipes[0].canonical) for number, each in enumerate(shots, 1))
-    expected = [take.order.price_class for take in submit_order(planned, {"a": 0, "b": 1, "c": 2})[:2]]
+    expected = [planned[n].order.price_class for n in (1, 2)]
     assert [each.duration_s for each in expected] == [15, 10]
     assert ground(plan, limit=2).classes_to_submit == expected
     assert ground(None, planned, limit=2).classes_to_submit == expected

@@ -29,6 +29,7 @@ LAYERS = (
     ("desk",),
     ("reporting",),
     ("standing",),
+    ("hand",),
     ("history",),
     ("state", "aimlapi", "download"),
     ("cliphost",),
@@ -40,7 +41,7 @@ LAYERS = (
     ("joining",),
     ("splicing",),
     ("timeline",),
-    ("choosing", "retaking"),
+    ("choosing", "retaking", "stock"),
     ("provider", "planning"),
     ("attempts",),
     ("lifecycle", "pricing"),
@@ -53,7 +54,7 @@ LAYERS = (
 PURE = {
     "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "ledger", "costing", "piloting", "hazard", "limits", "links",
-    "choosing", "retaking", "timeline", "avc", "looks",
+    "choosing", "retaking", "timeline", "avc", "looks", "stock",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},

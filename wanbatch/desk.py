@@ -11,17 +11,19 @@ from typing import Any
 
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
+from wanbatch.hand import Hand
 from wanbatch.hazard import Hazards, Seen
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.limits import ALIKE_LIMIT, Breaker
 from wanbatch.models import PriceClass
 from wanbatch.pacing import Board, Rates
-from wanbatch.planning import First
+from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow, Provider
 from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
+from wanbatch.stock import Stock
 
 OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line
 OUTAGE_TOLD_S = 10.0  # a single answer that is lost is no news
@@ -66,7 +68,7 @@ class RunSettings:
     limit: int | None = None
     first: First = First.LONGEST
     times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)
-    is_selected: Callable[[Take], bool] = lambda _: True
+    is_selected: Callable[[Due | Take], bool] = lambda _: True
     free_bytes: Callable[[], int] | None = None
     after_verified: Callable[[Take], None] = lambda _: None
 
@@ -89,13 +91,12 @@ class Desk:
         self.rng = rng
         self.board = Board(settings.rates)
         self.hazards = Hazards(settings.times_before, settings.rates.polls_per_take)
-        scenes = {row.shot_id: row.scene for row in state.shots()} if settings.scene_caps else {}
+        scenes = state.scene_by_shot() if settings.scene_caps else {}
         self.purse = Purse(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
         self.breaker = Breaker()
         self.has_new_price = False  # an answer held another price than was expected, and the user is to be asked
         self.nonce = state.identity().nonce
-        self.takes: dict[int, Take] = {}
-        self.owners: dict[str, int] = {}
+        self.takes = Hand(state)
         self.troubles: list[tuple[ExitCode, str]] = []
         self.sendable: set[int] | None = None  # the takes that a limit allows; None where there is no limit
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
@@ -109,15 +110,21 @@ class Desk:
 
     # --- what happened
 
-    def load(self) -> None:
-        """Read all takes from the state file."""
-        for take in self.state.takes():
-            self.takes[take.take_id] = take
-            self.purse.follow(None, take)
-        self.owners = self.state.owners()
-
+    def load(self) -> Stock:
+        """Take up where the state file stands; returns the stock of its takes."""
+        stock = self.state.stock()
+        self.takes.take_up(stock)
+        self.purse.begin(stock.kinds)
+        if self.purse.has_scene_caps:
+            for scene, take, count in self.state.tallies_by_scene():
+                self.purse.begin_scene(scene, take, count)
         for stray in self.state.strays():
             self.purse.add_stray(stray.credits_held)
+        return stock
+
+    def owner_of(self, generation_id: str) -> int | None:
+        """Return the id of the take that a generation belongs to; None where it is of none here."""
+        return self.state.owner_of(generation_id)
 
     def plan_again(self, take_id: int) -> None:
         """Queue a take that is planned anew, where this run may send it; else the next one does."""
@@ -129,11 +136,10 @@ class Desk:
         """Record a fact, and `more` that follow from it with the same data, in one transaction; durable on return."""
         now = self.clock.now()
         entries = [entry(each, now, data) for each in (fact, *more)]
+        before = self.takes[take_id]
         take = self.state.record(take_id, *entries)
-        self.purse.follow(self.takes.get(take_id), take)
-        self.takes[take_id] = take
-        if take.generation_id is not None:
-            self.owners[take.generation_id] = take_id
+        self.purse.follow(before, take)
+        self.takes.follow(before, take)
         for each in entries:
             self._tell(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))
         return take

@@ -91,7 +91,7 @@ class Discovering:
         )
 
     def _untried(self) -> list[Take]:
-        planned = [take for take in self._desk.takes.values() if take.state is State.PLANNED and not take.superseded]
+        planned = [take for take in self._desk.state.takes_in([State.PLANNED]) if not take.superseded]
         return [take for take in planned if not take.attempts]
 
     def _hold(self, take: Take, row: LogRow, attempt: int, text: str) -> None:
@@ -118,10 +118,13 @@ class Discovering:
         desk = self._desk
         taken = {each.request_id for each in self._known(scan.by_request)}
         taken |= {each.request_id for each in desk.state.strays()}
-        rows = sorted((row for row in scan.rows if row.is_good and row.generation_id), key=lambda row: row.at)
+        by_recipe: dict[str | None, list[LogRow]] = {}
+        for each in sorted(scan.rows, key=lambda row: row.at):
+            if each.is_good and each.generation_id and desk.owner_of(each.generation_id) is None:
+                by_recipe.setdefault(recipe_in(each.request_id), []).append(each)
         for take in self._untried():
-            free = [row for row in rows if row.request_id not in taken and row.generation_id not in desk.owners]
-            row = next((row for row in free if recipe_in(row.request_id) == take.recipe.short_hash), None)
+            rows = by_recipe.get(take.recipe.short_hash, [])
+            row = next((row for row in rows if row.request_id not in taken), None)
             if row is None:
                 continue
             taken.add(row.request_id)
@@ -185,7 +188,7 @@ class Discovering:
     def _strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
         """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
         rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good]
-        rows = [row for row in rows if row.generation_id and row.generation_id not in self._desk.owners]
+        rows = [row for row in rows if row.generation_id and self._desk.owner_of(row.generation_id) is None]
         return sorted({row.generation_id: row for row in rows}.values(), key=lambda row: row.at)
 
     def _priced(self, take: Take, told: Attempt, attempts: Iterable[Attempt]) -> dict[str, Any]:
@@ -200,7 +203,6 @@ class Discovering:
         """Record a generation that was not known, and its name in the reports, in one transaction."""
         desk = self._desk
         desk.record(take.take_id, fact, data | {"warning": warning}, Fact.WARNED)
-        desk.owners[data["generation_id"]] = take.take_id
         if warning.startswith("DOUBLE"):
             desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
 

@@ -249,6 +249,11 @@ class Take:
         return (not is_free and not self.is_charge_seen) or self.credits_at_risk != 0
 
     @property
+    def awaits_charge(self) -> bool:
+        """Say whether its charge should be in the ledger and was not seen yet."""
+        return self.state is State.VERIFIED and not self.is_charge_seen
+
+    @property
     def credits_open(self) -> int | None:
         """What the last attempt may still be charged: the larger of hold and estimate; None where neither is known."""
         if self.is_charge_seen:

@@ -24,6 +24,7 @@ class ModelDefaults:
     has_audio: bool | None
 
 
+NO_DEFAULTS = ModelDefaults(None, None, None, None)
 _WAN_2_6 = ModelDefaults("1080p", "16:9", 10, has_audio=True)
 MODEL_DEFAULTS: Mapping[str, ModelDefaults] = MappingProxyType(
     {
@@ -92,12 +93,6 @@ class Order:
             return None
         return FRAME_SIZES.get((self.resolution, self.aspect_ratio))
 
-    @property
-    def weight(self) -> float:
-        """How long the generation may take, relative to others: longest first shortens a mixed night."""
-        lines = {"480p": 0.5, "720p": 1.0, "1080p": 2.0}.get((self.resolution or "1080p").lower(), 1.0)
-        return lines * (self.duration_s or 5) * (2.5 if "wan-2-7" in self.model else 1.0)
-
 
 @dataclass(frozen=True, order=True)
 class PriceClass:
@@ -111,17 +106,30 @@ class PriceClass:
         parts = [self.model.split("/")[-1], self.resolution or "", f"{self.duration_s} s" if self.duration_s else ""]
         return " ".join(part for part in parts if part)
 
+    @property
+    def weight(self) -> float:
+        """How long the generation may take, relative to others: longest first shortens a mixed night."""
+        lines = {"480p": 0.5, "720p": 1.0, "1080p": 2.0}.get((self.resolution or "1080p").lower(), 1.0)
+        return lines * (self.duration_s or 5) * (2.5 if "wan-2-7" in self.model else 1.0)
+
+
+def class_of(model: str, resolution: str | None, duration: Any) -> PriceClass:
+    """Return the price class of a request that says this, None where it says nothing: then the documented default."""
+    known = MODEL_DEFAULTS.get(model, NO_DEFAULTS)
+    duration_s = known.duration_s if duration is None else int(duration)
+    return PriceClass(model, known.resolution if resolution is None else resolution, duration_s)
+
 
 def order_of(recipe: Recipe) -> Order:
     """Read what a recipe asks for, with the documented defaults of its model."""
     body: Mapping[str, Any] = recipe.body
-    known = MODEL_DEFAULTS.get(recipe.model, ModelDefaults(None, None, None, None))
-    duration = body.get("duration", known.duration_s)
+    known = MODEL_DEFAULTS.get(recipe.model, NO_DEFAULTS)
+    priced = class_of(recipe.model, body.get("resolution"), body.get("duration"))
     audio = True if "audio_url" in body else body.get("generate_audio", known.has_audio)
     return Order(
         model=recipe.model,
-        resolution=body.get("resolution", known.resolution),
+        resolution=priced.resolution,
         aspect_ratio=body.get("aspect_ratio", known.aspect_ratio),
-        duration_s=int(duration) if duration is not None else None,
+        duration_s=priced.duration_s,
         has_audio=audio,
     )

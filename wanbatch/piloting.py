@@ -3,38 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass
 from wanbatch.pacing import eta_s
+from wanbatch.planning import Due
 
 
-def pilot_of(planned: Sequence[Take], scenes: Mapping[str, str], count: int) -> list[Take]:
+def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
     """Choose takes that stand for the rest: each price class first, then each scene, then what comes first.
 
-    `planned` are in the order in which they would be sent; `scenes` gives the scene of each shot. Of two price classes
-    that have no take yet, the one with more takes comes first.
+    `planned` are in the order in which they would be sent. Of two price classes that have no take yet, the one with
+    more takes comes first.
     """
-    sizes = Counter(take.order.price_class for take in planned)
+    sizes = Counter(each.price_class for each in planned)
     classes: Counter[PriceClass] = Counter()
     places: Counter[str] = Counter()
     left = list(enumerate(planned))
-    chosen: list[Take] = []
+    chosen: list[Due] = []
     while left and len(chosen) < count:
         best = min(
             left,
             key=lambda each: (
-                classes[each[1].order.price_class],
-                places[scenes.get(each[1].shot_id, "")],
-                -sizes[each[1].order.price_class],
+                classes[each[1].price_class],
+                places[each[1].scene],
+                -sizes[each[1].price_class],
                 each[0],
             ),
         )
         left.remove(best)
-        classes[best[1].order.price_class] += 1
-        places[scenes.get(best[1].shot_id, "")] += 1
+        classes[best[1].price_class] += 1
+        places[best[1].scene] += 1
         chosen.append(best[1])
     return chosen
 

@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from wanbatch.batch import Batch, Recipe, Shot
 from wanbatch.lifecycle import State, Take
-from wanbatch.models import Order, order_of
+from wanbatch.models import PriceClass, order_of
 
 
 class First(StrEnum):
@@ -43,6 +43,17 @@ class ShotRow:
     wanted: int
     omit: bool
     removed: bool
+
+
+class Due(NamedTuple):
+    """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place."""
+
+    take_id: int
+    shot_id: str
+    number: int
+    ordinal: int
+    scene: str
+    price_class: PriceClass
 
 
 @dataclass(frozen=True)
@@ -115,27 +126,45 @@ class Plan:
         """Takes that would be paid for: new ones and those planned before."""
         return tuple(each for each in self.wanted if each.take is None or each.take.state is State.PLANNED)
 
-    def in_submit_order(self, first: First) -> tuple[Wanted, ...]:
-        """The takes that would be paid for, in the order in which a run sends them."""
-        return tuple(sorted(self.to_submit, key=lambda each: _rank(order_of(each.recipe), each.shot.ordinal, first)))
+    @property
+    def due(self) -> tuple[Due, ...]:
+        """The takes that would be paid for, as a run sees them."""
+        numbers = (change.number for change in self.changes if isinstance(change, Create))
+        return tuple(
+            Due(
+                each.take.take_id if each.take is not None else 0,
+                each.shot.id,
+                each.take.number if each.take is not None else next(numbers),
+                each.shot.ordinal,
+                each.shot.scene,
+                order_of(each.recipe).price_class,
+            )
+            for each in self.to_submit
+        )
 
     @property
     def in_progress(self) -> tuple[Take, ...]:
         """Takes paid for and not settled yet, wanted or kept."""
         mine = [each.take for each in self.wanted if each.take is not None]
-        return tuple(take for take in [*mine, *self.kept] if _group(take) == "in progress")
+        return tuple(take for take in [*mine, *self.kept] if group_of(take) == "in progress")
 
     @property
     def counts(self) -> dict[str, int]:
         """Takes by what a run would do with them, for the plan's table; only groups that occur."""
-        groups = Counter("new" if each.take is None else _group(each.take) for each in self.wanted)
+        groups = Counter("new" if each.take is None else group_of(each.take) for each in self.wanted)
         groups.update("stale" for take in self.kept if take.state is not State.PLANNED)
         groups["omitted"] = self.omitted
-        order = ("new", "in progress", "done", "failed", "held", "stale", "omitted")
-        return {name: groups[name] for name in order if groups[name]}
+        return in_table_order(groups)
 
 
-def _group(take: Take) -> str:
+def in_table_order(groups: Mapping[str, int]) -> dict[str, int]:
+    """Return the groups of a plan's table that occur, in its order."""
+    order = ("new", "in progress", "done", "failed", "held", "stale", "omitted")
+    return {name: groups[name] for name in order if groups.get(name)}
+
+
+def group_of(take: Take) -> str:
+    """Return what a run would do with a take that is asked for, in the words of a plan's table."""
     match take.state:
         case State.PLANNED:
             return "new"
@@ -290,13 +319,13 @@ def _removed(row: ShotRow) -> ShotRow:
     return replace(row, wanted=0, removed=True)
 
 
-def _rank(order: Order, ordinal: int, first: First) -> tuple[float, int]:
-    return -order.weight if first is First.LONGEST else 0.0, ordinal
-
-
-def submit_order(takes: Iterable[Take], ordinals: Mapping[str, int], first: First = First.LONGEST) -> list[Take]:
+def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
     """Order planned takes for submission: longest expected first and then in story order, or in story order alone."""
-    return sorted(takes, key=lambda take: (*_rank(take.order, ordinals.get(take.shot_id, 0), first), take.number))
+    every = sorted(due, key=lambda each: (each.ordinal, each.number))
+    if first is First.STORY:
+        return every
+    weights = {each: -each.weight for each in {each.price_class for each in every}}
+    return sorted(every, key=lambda each: weights[each.price_class])
 
 
 def is_selected(shot_id: str, patterns: Sequence[str]) -> bool:

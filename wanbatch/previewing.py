@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
 
 from wanbatch.history import held_prices, seen_prices
-from wanbatch.lifecycle import SETTLED_STATES, State, Take
-from wanbatch.models import PriceClass, order_of
+from wanbatch.lifecycle import SETTLED_STATES, State
+from wanbatch.models import PriceClass
 from wanbatch.piloting import Findings
-from wanbatch.planning import First, Plan, ShotRow, submit_order
-from wanbatch.pricing import NOTHING, Estimate, Quote, best_quote, credits_of_usd, estimate
+from wanbatch.planning import Due, First, Plan, submit_order
+from wanbatch.pricing import Estimate, Quote, best_quote, credits_of_usd, estimate
 from wanbatch.proofs import OnUnknown
+from wanbatch.stock import Stock
 
 
 class Why(StrEnum):
@@ -72,16 +74,15 @@ class Preview:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a preview is made from. `takes` are those of the state file, retried ones as they will be: planned.
+    """What a preview is made from: the stock of the state file, and the plan where a manifest brings news.
 
-    `ordinals` gives the place of each shot in the story; `limit` is how many takes may be sent, None for all; `tries`
-    how often each may be bought; `shots` are those of the state file, for where there is no plan.
+    `limit` is how many takes may be sent, None for all; `tries` how often each may be bought; `retried` counts failed
+    takes that the stock lists as planned again; `is_as_planned` where the manifest is the one that was planned before.
     """
 
     batch: str
     output: Path
-    takes: Sequence[Take]
-    ordinals: Mapping[str, int]
+    stock: Stock
     plan: Plan | None
     cap_credits: int | None
     is_selected: Callable[[str], bool]
@@ -89,7 +90,7 @@ class Ground:
     scene_caps: Mapping[str, int] = field(default_factory=dict)
     tries: int = 1
     retried: int = 0
-    shots: Sequence[ShotRow] = ()
+    is_as_planned: bool = False
     first: First = First.LONGEST
 
     @property
@@ -97,63 +98,59 @@ class Ground:
         """Takes by what the run would do with them."""
         if self.plan is not None:
             return self.plan.counts
-        return {"retried": self.retried} if self.retried else {"new": len(self.orders_to_submit)}
+        if self.is_as_planned:
+            return self.stock.counts
+        return {"retried": self.retried} if self.retried else {"new": len(self.to_send)}
 
     @property
     def lost(self) -> int:
         """How many submits have lost answers that a run looks up."""
-        may_be = [take for take in self.takes if take.can_be_searched or take.state is State.SUBMITTING]
+        may_be = [take for take in self.stock.open_takes if take.can_be_searched or take.state is State.SUBMITTING]
         return sum(self.is_selected(take.shot_id) for take in may_be)
 
-    @property
-    def orders_to_submit(self) -> list[tuple[str, PriceClass]]:
-        """Shot id and price class of each take that the run would send, in the order in which it sends them."""
-        if self.plan is not None:
-            wanted = [each for each in self.plan.in_submit_order(self.first) if self.is_selected(each.shot.id)]
-            return [(each.shot.id, order_of(each.recipe).price_class) for each in wanted][: self.limit]
-        planned = [take for take in self.takes if take.state is State.PLANNED and not take.superseded]
-        chosen = [take for take in planned if self.is_selected(take.shot_id)]
-        return [(take.shot_id, take.order.price_class) for take in submit_order(chosen, self.ordinals, self.first)][
-            : self.limit
-        ]
+    @cached_property
+    def to_send(self) -> list[Due]:
+        """Each take that the run would send, in the order in which it sends them."""
+        due = self.stock.due if self.plan is None else self.plan.due
+        return submit_order([each for each in due if self.is_selected(each.shot_id)], self.first)[: self.limit]
 
     @property
     def classes_to_submit(self) -> list[PriceClass]:
         """The price class of each take that the run would send, in the order in which it sends them."""
-        return [price_class for _, price_class in self.orders_to_submit]
+        return [each.price_class for each in self.to_send]
 
     def scenes(self, quotes: Mapping[PriceClass, Quote]) -> dict[str, Estimate]:
         """Estimate by scene, in story order; takes without a scene under an empty name."""
-        rows = self.plan.shots if self.plan is not None else self.shots
-        scene_of = {row.shot_id: row.scene for row in rows}
-        found: dict[str, Estimate] = dict.fromkeys((row.scene for row in rows), NOTHING)
-        for shot_id, price_class in self.orders_to_submit:
-            scene = scene_of.get(shot_id, "")
-            found[scene] = found.get(scene, NOTHING) + estimate([price_class], quotes, self.tries)
-        return {scene: each for scene, each in found.items() if each.takes}
+        names = self.stock.scenes if self.plan is None else (row.scene for row in self.plan.shots)
+        by_scene: dict[str, list[PriceClass]] = {scene: [] for scene in names}
+        for each in self.to_send:
+            by_scene.setdefault(each.scene, []).append(each.price_class)
+        return {scene: estimate(classes, quotes, self.tries) for scene, classes in by_scene.items() if classes}
 
     @property
     def before(self) -> int | None:
         """What the takes there are spent and committed already; None where a part of it is unknown."""
-        parts = [take.credits_committed for take in self.takes]
-        known = [part for part in parts if part is not None]
-        return sum(known) if len(known) == len(parts) else None
+        return self.stock.committed
 
     @property
     def classes_to_quote(self) -> list[PriceClass]:
         """Every price class that the run may come to pay for: also of takes under way, which may fail and go again."""
-        open_takes = [take for take in self.takes if take.state not in SETTLED_STATES and not take.superseded]
-        return sorted({*self.classes_to_submit, *(take.order.price_class for take in open_takes)}, key=str)
+        under_way = {
+            take.order.price_class
+            for take, _ in self.stock.kinds
+            if take.state not in SETTLED_STATES and not take.superseded
+        }
+        return sorted({*self.classes_to_submit, *under_way}, key=str)
 
     def quote(self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]) -> dict[PriceClass, Quote]:
         """Choose the price of each class that the run may come to pay for.
 
         `listed` is what the provider's list says, `earlier` what other batches were charged.
         """
-        seen, held = self.seen_prices, held_prices(self.takes)
+        seen, held = self.seen_prices, held_prices(take for take, _ in self.stock.kinds)
         return {each: best_quote(each, seen, listed.get(each), earlier, held) for each in self.classes_to_quote}
 
     @property
     def seen_prices(self) -> dict[PriceClass, int]:
         """What the newest answer or charge of each class said; a hold never speaks for less than was expected."""
-        return seen_prices(self.takes)
+        return seen_prices(take for take, _ in self.stock.kinds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from types import MappingProxyType
@@ -39,12 +39,12 @@ class Pocket:
     charged: int = 0
     uncosted: int = 0  # takes that may have cost something, and nobody knows how much
 
-    def add(self, take: Take, sign: int) -> None:
-        """Put a take's part in, or take it out."""
+    def add(self, take: Take, count: int) -> None:
+        """Put the parts of so many takes like this one in, or take them out where `count` is negative."""
         committed = take.credits_committed
-        self.uncosted += sign * (committed is None)
-        self.committed += sign * (committed or 0)
-        self.charged += sign * (take.credits_charged or 0)
+        self.uncosted += count * (committed is None)
+        self.committed += count * (committed or 0)
+        self.charged += count * (take.credits_charged or 0)
 
     def fits(self, price: int | None) -> bool:
         """Say whether committed + charged + this price stays within the cap; an unknown price needs room at all."""
@@ -102,14 +102,29 @@ class Purse:
         """Return the sums of a take's scene; None where that scene has no cap of its own."""
         return self._scenes.get(self.scene_of(take))
 
-    def follow(self, before: Take | None, after: Take) -> None:
+    @property
+    def has_scene_caps(self) -> bool:
+        """Say whether single scenes have caps of their own."""
+        return bool(self._scenes)
+
+    def begin(self, kinds: Iterable[tuple[Take, int]]) -> None:
+        """Start from takes that are there: one of each kind, and how many."""
+        for take, count in kinds:
+            self._all.add(take, count)
+
+    def begin_scene(self, scene: str, take: Take, count: int) -> None:
+        """Start from so many takes like this one in a scene."""
+        pocket = self._scenes.get(scene)
+        if pocket is not None:
+            pocket.add(take, count)
+
+    def follow(self, before: Take, after: Take) -> None:
         """Replace a take's part in the sums."""
         for take, sign in ((before, -1), (after, 1)):
-            if take is not None:
-                self._all.add(take, sign)
-                scene = self.pocket_of(take)
-                if scene is not None:
-                    scene.add(take, sign)
+            self._all.add(take, sign)
+            scene = self.pocket_of(take)
+            if scene is not None:
+                scene.add(take, sign)
 
     def add_stray(self, credits_held: int | None) -> None:
         """Count a submit that belongs to no take: what it cost, or the highest price known where nobody tells."""

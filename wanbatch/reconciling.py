@@ -58,7 +58,7 @@ class Reconciling:
         is_resume = not desk.state.is_new
         if desk.settings.is_begun_anew and desk.board.planned:
             desk.board.add_search(desk.clock.monotonic(), before_submits=True)
-        elif is_resume and (desk.board.planned or any(map(_may_matter, desk.takes.values()))):
+        elif is_resume and (desk.board.planned or any(map(_may_matter, desk.takes))):
             # What runs may fail, and be sent again.
             desk.board.add_search(desk.clock.monotonic(), before_submits=True)
 
@@ -96,11 +96,10 @@ class Reconciling:
     def waited_for(self) -> list[Take]:
         """Return the takes whose lost answers this run looks up."""
         desk = self._desk
-        takes = [take for take in desk.takes.values() if take.state is State.UNKNOWN]
-        return [take for take in takes if desk.settings.is_selected(take)]
+        return [take for take in desk.takes if take.state is State.UNKNOWN and desk.settings.is_selected(take)]
 
     def _lags_s(self) -> list[float]:
-        return [take.log_lag_s for take in self._desk.takes.values() if take.log_lag_s is not None]
+        return self._desk.state.log_lags_s()
 
     # --- a search
 
@@ -138,7 +137,7 @@ class Reconciling:
         desk = self._desk
         if desk.settings.is_begun_anew and self._is_first:
             return desk.clock.now() - LOG_REACH
-        cases = [take.submitted_at for take in desk.takes.values() if take.can_be_searched]
+        cases = [take.submitted_at for take in desk.takes if take.can_be_searched]
         begun = [each for each in cases if each is not None]
         begun += [each.started_at for each in desk.state.attempts_at_risk()]
         if self._is_first and not desk.state.is_new:
@@ -164,7 +163,7 @@ class Reconciling:
     def _never_read(self, answer: NoAnswer) -> None:
         """It will not get better: what is lost is for a person, and so is what was never sent."""
         desk = self._desk
-        for take in [take for take in desk.takes.values() if take.state is State.UNKNOWN]:
+        for take in [take for take in desk.takes if take.state is State.UNKNOWN]:
             self._hold(take, f"the provider's request log cannot be read ({answer.message})")
         if desk.board.waits_to_submit and not desk.settings.trusts_state:
             self._refuse_to_send(
@@ -182,7 +181,7 @@ class Reconciling:
     def _give_up_waiting(self, why: str) -> None:
         """Leave to a person what could not be looked up in all the time that an answer may take."""
         desk = self._desk
-        for take in [take for take in desk.takes.values() if take.state is State.UNKNOWN]:
+        for take in [take for take in desk.takes if take.state is State.UNKNOWN]:
             begun = take.first_searched_at or take.submitted_at
             if begun is not None and desk.clock.now() - begun >= self._patience():
                 self._hold(take, why)
@@ -193,14 +192,14 @@ class Reconciling:
     def _note_lags(self, scan: LogScan) -> None:
         desk = self._desk
         last = {each.take_id: each for each in desk.state.attempts_of_requests(scan.by_request)}
-        for take_id, lag_s in lag_samples(desk.takes.values(), last, scan, self._before).items():
+        for take_id, lag_s in lag_samples(map(desk.takes.__getitem__, last), last, scan, self._before).items():
             desk.record(take_id, Fact.LOGGED, {"log_lag_s": round(lag_s, 1)})
 
     # --- submits whose answers were lost
 
     async def _settle(self, scan: LogScan) -> None:
         desk = self._desk
-        asked = [take for take in desk.takes.values() if take.can_be_searched or take.credits_at_risk != 0]
+        asked = [take for take in desk.takes if take.can_be_searched or take.credits_at_risk != 0]
         followed = [(take, attempt) for take in asked if (attempt := self._followed(take)) is not None]
         attempts = desk.state.attempts() if followed else []
         evidence = self._evidence(scan, (), attempts)
@@ -279,8 +278,8 @@ class Reconciling:
 
     def _adopt(self, take: Take, attempt: Attempt, found: Adopt) -> None:
         desk = self._desk
-        owner = desk.owners.get(found.generation_id, take.take_id)
-        if owner != take.take_id:
+        owner = desk.owner_of(found.generation_id)
+        if owner is not None and owner != take.take_id:
             self._hold(take, f"its request id leads to the generation of {desk.takes[owner].label}")
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently

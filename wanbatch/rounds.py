@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from wanbatch import __version__
 from wanbatch.clock import Clock
 from wanbatch.desk import RunSettings
-from wanbatch.lifecycle import State, Take
+from wanbatch.lifecycle import Take
 from wanbatch.options import Caps
 from wanbatch.piloting import Findings, findings_of, pilot_of
-from wanbatch.planning import First, submit_order
+from wanbatch.planning import Due, First, submit_order
 from wanbatch.previewing import Ground, Preview
 from wanbatch.provider import Provider
-from wanbatch.state import StateFile
+from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import Run, quoted
 
 
@@ -30,41 +30,40 @@ class Line:
 
 @dataclass(frozen=True)
 class Progress:
-    """What one invocation has done so far: attempts by take before it began, and how many takes it may send."""
+    """What one invocation has done so far: where the sending stood before it began, and how many takes it may send."""
 
-    before: Mapping[int, int]
+    state: StateReader
+    mark: int
     limit: int | None
 
     @classmethod
-    def of(cls, takes: Sequence[Take], limit: int | None) -> Progress:
-        """Begin with these takes."""
-        return cls({take.take_id: take.attempts for take in takes}, limit)
+    def of(cls, state: StateReader, limit: int | None) -> Progress:
+        """Begin where the sending stands now."""
+        return cls(state, state.sends(), limit)
 
-    def sent(self, takes: Sequence[Take]) -> list[Take]:
+    def sent(self) -> list[Take]:
         """Return the takes that were sent since."""
-        return [take for take in takes if take.attempts > self.before.get(take.take_id, 0)]
+        return self.state.takes_sent_since(self.mark)
 
-    def ground(self, ground: Ground, takes: Sequence[Take]) -> Ground:
+    def ground(self, ground: Ground) -> Ground:
         """Return what the next round starts from."""
-        left = None if self.limit is None else max(0, self.limit - len(self.sent(takes)))
-        return replace(ground, takes=takes, limit=left)
+        left = None if self.limit is None else max(0, self.limit - len(self.sent()))
+        return replace(ground, stock=self.state.stock(), limit=left)
 
     def findings(self, ground: Ground, settings: RunSettings) -> Findings:
         """Measure what was sent, for the question whether to send the rest."""
         pace = (settings.rates.in_flight, settings.rates.submit_per_min)
-        return findings_of(self.sent(ground.takes), len(ground.orders_to_submit), pace)
+        return findings_of(self.sent(), len(ground.to_send), pace)
 
 
 def choose_pilot(
-    state: StateFile, count: int | None, limit: int | None, is_wanted: Callable[[Take], bool], first: First
+    state: StateReader, count: int | None, limit: int | None, is_wanted: Callable[[Due | Take], bool], first: First
 ) -> frozenset[int] | None:
     """Choose the takes of a pilot, by id; None where there is none to run, or it would be all there is."""
-    planned = [take for take in state.takes() if take.state is State.PLANNED and not take.superseded]
-    shots = state.shots()
-    order = submit_order(filter(is_wanted, planned), {row.shot_id: row.ordinal for row in shots}, first)[:limit]
-    if count is None or count >= len(order):
+    if count is None:
         return None
-    return frozenset(take.take_id for take in pilot_of(order, {row.shot_id: row.scene for row in shots}, count))
+    order = submit_order(filter(is_wanted, state.stock().due), first)[:limit]
+    return None if count >= len(order) else frozenset(each.take_id for each in pilot_of(order, count))
 
 
 def begin_run(line: Line, preview: Preview, caps: Caps) -> Run:

@@ -11,7 +11,7 @@ from typing import Any
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, WanbatchError, most_urgent
 from wanbatch.fetching import Fetching
-from wanbatch.lifecycle import IN_FLIGHT_STATES, SETTLED_STATES, Fact, State, Take
+from wanbatch.lifecycle import IN_FLIGHT_STATES, Fact, State, Take
 from wanbatch.pacing import Done, Download, Poll, Search, Step, Submit, Wait, eta_s
 from wanbatch.planning import submit_order
 from wanbatch.polling import Polling
@@ -88,7 +88,7 @@ class Runner:
     def reach_deadline(self) -> None:
         """Send nothing more, and wait for no lost answer; finish and fetch what is paid for."""
         desk = self._desk
-        if any(self._is_due(take) or take.state is State.UNKNOWN for take in desk.takes.values()):
+        if desk.board.planned or any(take.state is State.UNKNOWN for take in desk.takes):
             desk.stop_submitting(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         else:  # what runs may still fail, and be planned anew
             desk.board.is_submitting = False
@@ -120,20 +120,16 @@ class Runner:
     def _resume(self) -> None:
         """Take up where the state file stands: what was cut off, what runs, what is planned."""
         desk = self._desk
-        desk.load()
+        stock = desk.load()
         now = desk.clock.monotonic()
-        for take in list(desk.takes.values()):
+        for take in desk.takes:
             self._resume_take(take, now)
-        planned = [take for take in desk.takes.values() if self._is_due(take)]
-        ordinals = {row.shot_id: row.ordinal for row in desk.state.shots()}
-        chosen = [take.take_id for take in submit_order(planned, ordinals, desk.settings.first)[: desk.settings.limit]]
+        due = filter(desk.settings.is_selected, stock.due)
+        chosen = [each.take_id for each in submit_order(due, desk.settings.first)[: desk.settings.limit]]
         desk.sendable = None if desk.settings.limit is None else set(chosen)
         for take_id in chosen:
             desk.board.add_planned(take_id)
         self._reconciling.plan()
-
-    def _is_due(self, take: Take) -> bool:
-        return take.state is State.PLANNED and not take.superseded and self._desk.settings.is_selected(take)
 
     def _resume_take(self, take: Take, now: float) -> None:
         desk = self._desk
@@ -250,12 +246,12 @@ class Runner:
         What failed or is held is looked at once: it should cost nothing, and a charge of it must not go unseen.
         """
         desk = self._desk
-        if not any(_may_show_a_charge(take) for take in desk.takes.values()):
+        if not desk.state.may_show_charges():
             return
         until = desk.clock.monotonic() + LEDGER_WAIT_S
         while True:
             await self._polling.match_ledger()
-            missing = sum(map(awaits_charge, desk.takes.values()))
+            missing = desk.takes.awaiting
             if desk.is_halted or not missing:
                 return
             if desk.troubles or desk.clock.monotonic() >= until:
@@ -269,18 +265,15 @@ class Runner:
     def standing(self) -> Standing:
         """Count the takes and the money, and say when it should be over."""
         desk = self._desk
-        counts: dict[str, int] = {}
-        for take in desk.takes.values():
-            counts[take.shown_state] = counts.get(take.shown_state, 0) + 1
         now = desk.clock.now()
         ages_s = [
             (now - take.submitted_at).total_seconds()
-            for take in desk.takes.values()
+            for take in desk.takes
             if take.state in IN_FLIGHT_STATES and take.submitted_at is not None
         ]
         planned = len(desk.board.planned) if desk.board.is_submitting else 0
         return Standing(
-            counts=counts,
+            counts={state: count for state, count in desk.takes.counts.items() if count},
             credits_committed=desk.purse.committed,
             credits_charged=desk.purse.charged,
             uncosted=desk.purse.uncosted,
@@ -289,8 +282,12 @@ class Runner:
 
     def _end(self) -> RunEnd:
         desk = self._desk
-        takes = [take for take in desk.takes.values() if not take.superseded and desk.settings.is_selected(take)]
-        if self._is_deadline_reached and any(map(self._is_due, takes)):
+        takes: list[Take] = []
+        try:
+            takes += filter(desk.settings.is_selected, desk.state.takes_in(TROUBLED_STATES))
+        except WanbatchError as error:  # a disk that died: what was told before must still be read
+            desk.trouble(error.exit_code, str(error))
+        if self._is_deadline_reached and desk.board.planned:
             desk.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         codes = [code for code, _ in desk.troubles]
         return RunEnd(
@@ -301,9 +298,13 @@ class Runner:
         )
 
 
+TROUBLED_STATES = frozenset({State.SUBMITTING, State.UNKNOWN, State.HELD, State.FAILED})
+"""States that decide how a run ended."""
+
+
 def end_code(takes: Iterable[Take]) -> ExitCode:
-    """Return what these takes say of how a run ended, whatever else happened in it."""
-    shown = list(takes)
+    """Return what these takes, as far as the manifest asks for them, say of how a run ended."""
+    shown = [take for take in takes if not take.superseded]
     if any(map(_needs_decision, shown)):
         return ExitCode.DECISION_NEEDED
     return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK
@@ -312,26 +313,3 @@ def end_code(takes: Iterable[Take]) -> ExitCode:
 def _needs_decision(take: Take) -> bool:
     is_charged_for_nothing = take.state is State.FAILED and take.credits_charged is not None
     return is_charged_for_nothing or take.state in (State.HELD, State.UNKNOWN, State.SUBMITTING)
-
-
-def awaits_charge(take: Take) -> bool:
-    """Say whether a take's charge should be in the ledger and was not seen yet."""
-    return take.state is State.VERIFIED and not take.is_charge_seen
-
-
-def _may_show_a_charge(take: Take) -> bool:
-    is_ended = take.state in (State.VERIFIED, State.FAILED, State.HELD)
-    return take.credits_at_risk != 0 or (is_ended and take.generation_id is not None and not take.is_charge_seen)
-
-
-def is_finished(takes: Iterable[Take], is_selected: Callable[[Take], bool]) -> bool:
-    """Say whether a run would have nothing to ask the provider: all settled, all charges seen."""
-    return not any(_is_unfinished(take, is_selected) for take in takes)
-
-
-def _is_unfinished(take: Take, is_selected: Callable[[Take], bool]) -> bool:
-    if take.state is State.PLANNED:
-        return not take.superseded and is_selected(take)
-    if take.state is State.HELD:
-        return take.can_be_looked_at or take.can_be_searched
-    return take.state not in SETTLED_STATES or awaits_charge(take)

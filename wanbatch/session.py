@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import replace
@@ -21,22 +22,24 @@ from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
 from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable
-from wanbatch.history import earlier_prices, earlier_times, times_seen
+from wanbatch.hazard import Seen
+from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pacing import Rates
-from wanbatch.planning import Plan, is_selected, make_plan
+from wanbatch.planning import Due, Plan, is_selected, make_plan
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import Quote, estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
 from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
-from wanbatch.runner import RunEnd, Runner, Standing, end_code, is_finished
+from wanbatch.runner import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
 from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
+from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Run, new_identity
 
@@ -78,17 +81,16 @@ class Session:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
         output = output_of(batch, self._options)
-        takes, known, runs = [], [], []
+        takes, known, runs, stock = [], [], [], Stock()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
-                takes, known, runs = reader.takes(), reader.shots(), reader.runs()
+                takes, known, runs, stock = reader.takes(), reader.shots(), reader.runs(), reader.stock()
         plan = make_plan(batch, takes, known)
         caps = self._caps(batch, runs)
         ground = Ground(
             batch=batch.name,
             output=output,
-            takes=takes,
-            ordinals={shot.id: shot.ordinal for shot in batch.shots},
+            stock=stock,
             plan=plan,
             cap_credits=caps.credits,
             scene_caps=caps.scenes,
@@ -112,8 +114,7 @@ class Session:
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
-            failed = [take for take in state.takes() if self._is_retried(take, reason)]
-            again = [replace(take, state=State.PLANNED) for take in failed]
+            again = [take for take in state.takes_in([State.FAILED]) if self._is_retried(take, reason)]
             rates = rates_of(self._options.limits, Limits())
             return await self._carry_out(state, None, rates, self._caps(None, runs), again)
 
@@ -211,21 +212,21 @@ class Session:
         self, state: StateFile, plan: Plan | None, rates: Rates, caps: Caps, again: Sequence[Take] = ()
     ) -> RunResult:
         """Do what a plan (or a retry of failed takes) asks for."""
-        retried = {take.take_id: take for take in again}
-        takes = [retried.get(take.take_id, take) for take in state.takes()]
+        stock = state.stock()
+        if again:
+            stock = stock.planned_again(again, state.shots())
         if plan is None and not again:
             self._watch.notice("nothing failed that could be tried again")
-        if (plan is None or not plan.changes) and is_finished(takes, self._is_wanted):
+        if (plan is None or not plan.changes) and stock.is_finished(self._is_selected):
             if plan is not None:
                 state.adopt(plan, system_now())
             self._watch.notice("nothing to do: every take is settled; no request was made")
-            return self._result(state, self._settled_end(takes), None)
+            return self._result(state, self._settled_end(state), None)
         async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
             ground = Ground(
                 batch=state.identity().batch,
                 output=state.output,
-                takes=takes,
-                ordinals={row.shot_id: row.ordinal for row in state.shots()},
+                stock=stock,
                 plan=plan,
                 cap_credits=caps.credits,
                 scene_caps=caps.scenes,
@@ -234,7 +235,6 @@ class Session:
                 first=self._options.first,
                 tries=rates.max_attempts,
                 retried=len(again),
-                shots=state.shots(),
             )
             preview = await self._preview(ground, provider)
             if not self._watch.confirm(preview):
@@ -254,18 +254,23 @@ class Session:
                 on_unknown=self._options.on_unknown,
                 unknown_grace=self._grace(),
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
-                is_begun_anew=not any(take.attempts for take in takes) and has_clips(state.output),
+                is_begun_anew=not stock.was_sent and has_clips(state.output),
                 trusts_state=self._options.trust_state,
                 limit=self._options.limit,
                 first=self._options.first,
                 is_selected=self._is_wanted,
-                times_before=times_seen(takes) or earlier_times(state.output, self._access.address),
+                times_before=self._times_before(state),
                 free_bytes=lambda: free_bytes(state.output),
                 after_verified=_Keepsake(state.output),
             )
             line = Line(state, provider, clock)
-            end = await self._rounds(line, replace(ground, plan=None, retried=0), preview, settings, caps)
+            ground = replace(ground, plan=None, retried=0, is_as_planned=False)
+            end = await self._rounds(line, ground, preview, settings, caps)
             return self._result(state, end, clock)
+
+    def _times_before(self, state: StateFile) -> dict[PriceClass, Seen]:
+        seen = times_seen(state.newest_completed(TAKES_TIMED))
+        return seen or earlier_times(state.output, self._access.address)
 
     def _caps(self, batch: Batch | None, runs: Sequence[Run]) -> Caps:
         caps = caps_of(self._options.max_credits, batch, runs[-1] if runs else None)
@@ -278,16 +283,16 @@ class Session:
     async def _rounds(self, line: Line, ground: Ground, preview: Preview, settings: RunSettings, caps: Caps) -> RunEnd:
         """Run; after a pilot, or where a price is new, ask again with what was learnt, and run the rest."""
         state, limit, count = line.state, self._options.limit, self._options.pilot
-        shots = state.shots()
-        ground = replace(ground, shots=shots, ordinals={row.shot_id: row.ordinal for row in shots})
-        progress = Progress.of(state.takes(), limit)
+        progress = Progress.of(state, limit)
         while True:
             pilot = choose_pilot(state, count, limit, self._is_wanted, self._options.first)
             is_selected = self._is_wanted if pilot is None else _in(pilot)
             end = await self._round(line, preview, replace(settings, is_selected=is_selected), caps)
-            ground = progress.ground(ground, state.takes())
             is_pilot_done, count = pilot is not None and not end.was_stopped, None
-            if not ground.orders_to_submit or not (end.has_new_price or is_pilot_done):
+            if not (end.has_new_price or is_pilot_done):
+                return end
+            ground = progress.ground(ground)
+            if not ground.to_send:
                 return end
             why = Why.PRICE if end.has_new_price else Why.PILOT
             findings = progress.findings(ground, settings)
@@ -308,11 +313,11 @@ class Session:
     def _is_selected(self, shot_id: str) -> bool:
         return is_selected(shot_id, self._options.only)
 
-    def _is_wanted(self, take: Take) -> bool:
+    def _is_wanted(self, take: Due | Take) -> bool:
         return self._is_selected(take.shot_id)
 
-    def _settled_end(self, takes: Sequence[Take]) -> RunEnd:
-        return RunEnd(end_code(take for take in takes if not take.superseded and self._is_wanted(take)), ())
+    def _settled_end(self, state: StateFile) -> RunEnd:
+        return RunEnd(end_code(filter(self._is_wanted, state.takes_in(TROUBLED_STATES))), ())
 
     # --- parts of a run
 
@@ -413,29 +418,28 @@ class Session:
         return standing if standing.eta_s is None else replace(standing, eta_s=standing.eta_s / self._access.speed)
 
     def _result(self, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
-        page = None
-        if self._options.makes_report and state.takes():
+        page, kinds = None, state.stock().kinds
+        if self._options.makes_report and kinds:
             from wanbatch.reporting import write_reports
 
             page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
-        takes = state.takes()
-        counts: dict[str, int] = {}
-        for take in takes:
-            counts[take.shown_state] = counts.get(take.shown_state, 0) + 1
+        counts: Counter[str] = Counter()
+        for take, count in kinds:
+            counts[take.shown_state] += count
         return RunResult(
             exit_code=end.exit_code,
             messages=end.messages,
             output=state.output,
             counts=counts,
-            credits_committed=sum(take.credits_committed or 0 for take in takes),
-            credits_charged=sum(take.credits_charged or 0 for take in takes),
+            credits_committed=sum((take.credits_committed or 0) * count for take, count in kinds),
+            credits_charged=sum((take.credits_charged or 0) * count for take, count in kinds),
             report=page,
-            uncosted=sum(take.credits_committed is None for take in takes),
-            charges_not_seen=sum(take.may_be_charged_more for take in takes),
+            uncosted=sum(count for take, count in kinds if take.credits_committed is None),
+            charges_not_seen=sum(count for take, count in kinds if take.may_be_charged_more),
         )
 
 
-def _in(chosen: frozenset[int]) -> Callable[[Take], bool]:
+def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:
     return lambda take: take.take_id in chosen
 
 

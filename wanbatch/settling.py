@@ -55,12 +55,12 @@ class Reconciled:
 async def reconcile(desk: Desk) -> Reconciled:
     """Read log and ledger once, record what they prove, and tell it. Sends nothing paid."""
     take_up(desk)
-    before = {take.take_id: take.state for take in desk.takes.values()}
+    before = {take.take_id: take.state for take in desk.state.takes()}
     reconciling = Reconciling(desk)
     reconciling.note_logged()
     await reconciling.search()
     charges = await Polling(desk).read_ledger()
-    takes, attempts = list(desk.takes.values()), desk.state.attempts()
+    takes, attempts = desk.state.takes(), desk.state.attempts()
 
     def moved(state: State) -> tuple[str, ...]:
         return tuple(take.label for take in takes if take.state is state and before[take.take_id] is not state)
@@ -91,7 +91,8 @@ async def _matched(desk: Desk, charges: Sequence[Charge]) -> tuple[LedgerLine, .
         desk.note(f"whether anything was paid back cannot be read ({refunds.message})")
         refunds = ()
     strays += await _logged(desk, [each for each in attempts if may_have_made(each)])
-    return tuple(match_ledger(attempts, desk.takes, Books(charges, refunds), strays))
+    takes = {take.take_id: take for take in desk.state.takes()}
+    return tuple(match_ledger(attempts, takes, Books(charges, refunds), strays))
 
 
 async def _logged(desk: Desk, nameless: Sequence[Attempt]) -> list[Stranger]:
@@ -113,13 +114,13 @@ async def _logged(desk: Desk, nameless: Sequence[Attempt]) -> list[Stranger]:
 def take_up(desk: Desk) -> None:
     """Read the state file, and look at takes that a dead run left in the midst of a submit as lost."""
     desk.load()
-    for take in [take for take in desk.takes.values() if take.state is State.SUBMITTING]:
+    for take in [take for take in desk.takes if take.state is State.SUBMITTING]:
         desk.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
 
 
 def take_to_resolve(desk: Desk, label: str, decision: Decision) -> Take:
     """Find the take of that name that this word may be given on. Raises UsageInvalid where there is none."""
-    take = next((take for take in desk.takes.values() if take.label == label), None)
+    take = next((take for take in desk.state.takes() if take.label == label), None)
     if take is None:
         raise UsageInvalid(f"there is no take {label} here; `wanbatch status` lists those that need you")
     may_be = (State.HELD, State.UNKNOWN, State.FAILED) if decision is Decision.ADOPT else (State.HELD, State.UNKNOWN)
@@ -143,8 +144,8 @@ async def resolve(desk: Desk, take: Take, decision: Decision, generation_id: str
         return desk.record(take.take_id, Fact.ABANDONED, {"error": text})
     if read_generation_id(generation_id) is None or generation_id is None:
         raise UsageInvalid("that is no generation id")
-    owner = desk.owners.get(generation_id, take.take_id)
-    if owner != take.take_id:
+    owner = desk.owner_of(generation_id)
+    if owner is not None and owner != take.take_id:
         raise UsageInvalid(f"generation {generation_id} belongs to {desk.takes[owner].label}")
     answer = await desk.provider.poll(generation_id)
     if isinstance(answer, NoAnswer):

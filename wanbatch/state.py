@@ -31,7 +31,9 @@ from wanbatch.disk import fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
-from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede
+from wanbatch.models import PriceClass, class_of
+from wanbatch.planning import Create, Due, Plan, Reinstate, Replan, ShotRow, Supersede
+from wanbatch.stock import Kind, Stock
 from wanbatch.tables import (
     DDL,
     SCHEMA_VERSION,
@@ -48,6 +50,7 @@ from wanbatch.tables import (
 
 STATE_NAME = "state.sqlite"
 IN_ONE_QUERY = 500
+_CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
 _TALLIED = (
     "state",
     "superseded",
@@ -162,6 +165,70 @@ class StateReader:
             rows = self._db.execute(f"SELECT {names}, count(*) FROM takes GROUP BY {names}").fetchall()  # noqa: S608
             return [(_tallied(dict(zip(_TALLIED, row, strict=False))), row[-1]) for row in rows]
 
+    def stock(self) -> Stock:
+        """Take stock of the batch without looking at every take."""
+        return Stock(
+            kinds=self._kinds(),
+            due=self._due(),
+            open_takes=self._all(
+                Take,
+                "WHERE state IN ('submitting', 'unknown', 'held', 'queued', 'generating', 'completed', 'downloaded')"
+                " OR credits_at_risk IS NOT 0 ORDER BY take_id",
+            ),
+            scenes=self._scenes(),
+            omitted=self.omitted(),
+        )
+
+    def _kinds(self) -> list[Kind]:
+        names = ", ".join(_TALLIED)
+        sql = (
+            f"SELECT {names}, min(attempts, 2) AS sent, recipe_json, max(submitted_at), count(*)"  # noqa: S608
+            f" FROM takes GROUP BY {names}, sent, {_CLASS}"
+        )
+        with _foreign_errors(self.path):
+            kinds = []
+            for *row, sent, recipe_json, submitted_at, count in self._db.execute(sql):
+                take = _tallied(dict(zip(_TALLIED, row, strict=True)))
+                at = None if submitted_at is None else datetime.fromisoformat(submitted_at)
+                kinds.append((replace(take, attempts=sent, recipe_json=recipe_json, submitted_at=at), count))
+            return kinds
+
+    def _due(self) -> list[Due]:
+        sql = (
+            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS}"  # noqa: S608
+            " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
+            " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
+        )
+        classes: dict[str, PriceClass] = {}
+        with _foreign_errors(self.path):
+            due = []
+            for take_id, shot_id, number, ordinal, scene, told in self._db.execute(sql):
+                if told not in classes:
+                    classes[told] = class_of(*json.loads(told))
+                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told]))
+            return due
+
+    def _scenes(self) -> tuple[str, ...]:
+        with _foreign_errors(self.path):
+            sql = "SELECT scene FROM shots GROUP BY scene ORDER BY min(removed), min(ordinal)"
+            return tuple(scene for (scene,) in self._db.execute(sql))
+
+    def scene_by_shot(self) -> dict[str, str]:
+        """The scene of each shot, by id."""
+        with _foreign_errors(self.path):
+            return dict(self._db.execute("SELECT shot_id, scene FROM shots").fetchall())
+
+    def tallies_by_scene(self) -> list[tuple[str, Take, int]]:
+        """Count the takes of each scene that are alike in state and money, as `tallies` does for all."""
+        names = ", ".join(_TALLIED)
+        sql = (
+            f"SELECT coalesce(scene, '') AS place, {names}, count(*)"  # noqa: S608
+            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}"
+        )
+        with _foreign_errors(self.path):
+            rows = self._db.execute(sql).fetchall()
+            return [(place, _tallied(dict(zip(_TALLIED, row, strict=True))), n) for place, *row, n in rows]
+
     def takes_in(self, states: Iterable[State]) -> list[Take]:
         """The takes in these states, in the order they were planned."""
         wanted = sorted(state.value for state in states)
@@ -173,6 +240,40 @@ class StateReader:
             sql = "SELECT avg(julianday(completed_at) - julianday(submitted_at)) * 86400 FROM takes"
             mean: float | None = self._db.execute(sql).fetchone()[0]
             return mean
+
+    def takes_sent_since(self, mark: int) -> list[Take]:
+        """The takes that were sent since `sends` gave this mark, in the order they were planned."""
+        clause = "WHERE take_id IN (SELECT take_id FROM attempts WHERE rowid > ? AND number > 0) ORDER BY take_id"
+        return self._all(Take, clause, mark)
+
+    def sends(self) -> int:
+        """Return a mark for `takes_sent_since`: how far the sending has come."""
+        with _foreign_errors(self.path):
+            return int(self._db.execute("SELECT coalesce(max(rowid), 0) FROM attempts").fetchone()[0])
+
+    def may_show_charges(self) -> bool:
+        """Say whether the ledger may show a charge of a take that came to an end and that was not seen yet."""
+        sql = (
+            "SELECT 1 FROM takes WHERE credits_at_risk IS NOT 0 OR (NOT is_charge_seen AND generation_id IS NOT NULL"
+            " AND state IN ('verified', 'failed', 'held')) LIMIT 1"
+        )
+        with _foreign_errors(self.path):
+            return self._db.execute(sql).fetchone() is not None
+
+    def log_lags_s(self) -> list[float]:
+        """How late the provider's log showed each take where that was seen, in seconds."""
+        with _foreign_errors(self.path):
+            sql = "SELECT log_lag_s FROM takes WHERE log_lag_s IS NOT NULL"
+            return [lag_s for (lag_s,) in self._db.execute(sql)]
+
+    def warned(self) -> list[tuple[str, str]]:
+        """Label and warning of each verified take of today's recipes that somebody should look at."""
+        sql = (
+            "SELECT shot_id || '_t' || number, warning FROM takes"
+            " WHERE state = 'verified' AND warning != '' AND NOT superseded ORDER BY take_id"
+        )
+        with _foreign_errors(self.path):
+            return self._db.execute(sql).fetchall()
 
     def newest_completed(self, limit: int) -> list[Take]:
         """The takes planned last, at most so many, whose generations were seen to their ends."""
@@ -210,11 +311,12 @@ class StateReader:
             found += self._all(Attempt, f"WHERE request_id IN ({', '.join('?' * len(part))})", *part)
         return sorted(found, key=lambda each: (each.take_id, each.number))
 
-    def owners(self) -> dict[str, int]:
-        """The take of each generation known."""
+    def owner_of(self, generation_id: str | None) -> int | None:
+        """The take of a generation, by id; None where nobody here has it."""
         with _foreign_errors(self.path):
-            sql = "SELECT generation_id, take_id FROM attempts WHERE generation_id IS NOT NULL"
-            return dict(self._db.execute(sql).fetchall())
+            sql = "SELECT take_id FROM attempts WHERE generation_id = ? ORDER BY rowid DESC LIMIT 1"
+            row = self._db.execute(sql, (generation_id,)).fetchone()
+            return None if row is None else int(row[0])
 
     def shot(self, shot_id: str) -> ShotRow:
         """One shot. Raises StateInvalid where there is none of that id."""

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from wanbatch.answers import REQUEST_ID
 from wanbatch.batch import Recipe
 from wanbatch.desk import Desk
-from wanbatch.errors import ExitCode, LocalFault
+from wanbatch.errors import ExitCode, LocalFault, StateInvalid
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import POLL_FIRST_S, backoff_s
 from wanbatch.pricing import usd_text
@@ -129,8 +129,7 @@ class Submitting:
 
         def on_accepted(generation_id: str) -> None:
             # The headers are in: the id is saved before the body, which may never come.
-            if generation_id not in desk.owners:
-                self._record_accepted(take_id, generation_id)
+            self._record_accepted(take_id, generation_id)
 
         answer: SubmitAnswer | None = None
         try:
@@ -161,8 +160,8 @@ class Submitting:
     def _accepted(self, take_id: int, answer: Accepted) -> None:
         desk, board = self._desk, self._desk.board
         is_first = not board.has_canary_answer
-        owner = desk.owners.get(answer.generation_id, take_id)
-        if owner != take_id:
+        owner = desk.owner_of(answer.generation_id)
+        if owner is not None and owner != take_id:
             board.running -= 1  # whatever runs under that id is counted for its owner
             other = desk.takes[owner].label
             desk.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
@@ -186,10 +185,12 @@ class Submitting:
             board.add_poll(take_id, desk.clock.monotonic() + POLL_FIRST_S)
 
     def _record_accepted(self, take_id: int, generation_id: str) -> None:
+        """Record whose a generation is, unless another take has it."""
         desk = self._desk
         try:
-            desk.record(take_id, Fact.ACCEPTED, {"generation_id": generation_id})
-        except LocalFault:
+            if desk.owner_of(generation_id) is None:
+                desk.record(take_id, Fact.ACCEPTED, {"generation_id": generation_id})
+        except (LocalFault, StateInvalid):
             # The disk no longer keeps what was just paid for: the user is the last place it can be saved.
             desk.trouble(
                 ExitCode.LOCAL_FAULT,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -22,6 +21,7 @@ from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, caps_of
 from wanbatch.piloting import Findings, findings_of, pilot_of
+from wanbatch.planning import Due
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import Estimate, Quote
 from wanbatch.purse import Fit, Purse, Surprise
@@ -58,13 +58,17 @@ SCENES = {"a": "sc1", "b": "sc1", "c": "sc2"}
 )
 def test_a_scene_has_a_cap_of_its_own(cap: int | None, scene_cap: int, spent: int, shot_id: str, fit: Fit) -> None:
     purse = Purse(cap, PROVEN, {"sc1": scene_cap}, SCENES)
-    purse.follow(None, take("a", State.VERIFIED, credits_charged=spent, is_charge_seen=True))
+    spent_on = take("a", State.VERIFIED, credits_charged=spent, is_charge_seen=True)
+    purse.begin([(spent_on, 1)])
+    purse.begin_scene("sc1", spent_on, 1)
+    purse.begin_scene("sc2", take("c"), 3)
     assert purse.fit(take(shot_id)) is fit
 
 
 def test_what_nobody_knows_of_a_scene_pauses_that_scene_alone() -> None:
     purse = Purse(None, PROVEN, {"sc1": 10 * PRICE}, SCENES)
-    purse.follow(None, take("a", State.HELD))
+    purse.begin([(take("a", State.HELD), 1)])
+    purse.begin_scene("sc1", take("a", State.HELD), 1)
     assert (purse.fit(take("b")), purse.fit(take("c")), purse.may_learn(take("b"))) == (Fit.SCENE, Fit.YES, True)
 
 
@@ -251,24 +255,23 @@ def test_a_cap_given_once_holds_until_another_is(
 # --- the pilot
 
 
-def order(shot_id: str, resolution: str, duration: int) -> Take:
-    body = {"model": "alibaba/wan-2-6-t2v", "prompt": "x", "resolution": resolution, "duration": duration}
-    return take(shot_id, recipe=json.dumps(body), take_id=int(shot_id[1:]))
+def due(name: str, resolution: str, duration: int, scene: str = "") -> Due:
+    number = int(name[1:])
+    return Due(number, name, 1, number, scene, PriceClass("alibaba/wan-2-6-t2v", resolution, duration))
 
 
 def test_a_pilot_covers_price_classes_first_and_then_scenes() -> None:
-    planned = [order(f"s{n}", "1080p" if n < 3 else "720p", 10 if n < 8 else 5) for n in range(12)]
-    scenes = {f"s{n}": f"sc{n % 3}" for n in range(12)}
-    chosen = pilot_of(planned, scenes, 5)
-    assert len({each.order.price_class for each in chosen[:3]}) == 3
-    assert len({scenes[each.shot_id] for each in chosen[:3]}) == 3
-    assert pilot_of(planned, scenes, 5) == chosen
-    assert {each.shot_id for each in pilot_of(planned, scenes, 99)} == {each.shot_id for each in planned}
+    planned = [due(f"s{n}", "1080p" if n < 3 else "720p", 10 if n < 8 else 5, f"sc{n % 3}") for n in range(12)]
+    chosen = pilot_of(planned, 5)
+    assert len({each.price_class for each in chosen[:3]}) == 3
+    assert len({each.scene for each in chosen[:3]}) == 3
+    assert pilot_of(planned, 5) == chosen
+    assert {each.shot_id for each in pilot_of(planned, 99)} == {each.shot_id for each in planned}
 
 
 def test_one_take_stands_for_the_largest_class() -> None:
-    planned = [order("s0", "1080p", 10), *(order(f"s{n}", "720p", 5) for n in range(1, 5))]
-    assert [each.shot_id for each in pilot_of(planned, {}, 1)] == ["s1"]
+    planned = [due("s0", "1080p", 10), *(due(f"s{n}", "720p", 5) for n in range(1, 5))]
+    assert [each.shot_id for each in pilot_of(planned, 1)] == ["s1"]
 
 
 def test_a_pilot_measures_cost_and_time() -> None:

@@ -90,7 +90,8 @@ def no_intent_before_the_post() -> Patches:
         key = id(desk), take_id
         if fact is Fact.SUBMIT_STARTED:
             pending[key] = data
-            desk.takes[take_id] = advance(desk.takes[take_id], entry(fact, desk.clock.now(), data))
+            before = desk.takes[take_id]
+            desk.takes.follow(before, advance(before, entry(fact, desk.clock.now(), data)))
             return desk.takes[take_id]
         if key in pending:
             real(desk, take_id, Fact.SUBMIT_STARTED, pending.pop(key))
@@ -232,20 +233,7 @@ class _Late:
 
 @mutant
 def a_second_take_gets_the_same_generation() -> Patches:
-    class Nobody(dict[str, int]):
-        def get(self, _: Any, default: Any = None) -> Any:
-            return default
-
-        def __contains__(self, _: object) -> bool:
-            return False
-
-    real = Desk.load
-
-    def load(desk: Desk) -> None:
-        real(desk)
-        desk.owners = Nobody(desk.owners)
-
-    yield Desk, "load", load
+    yield Desk, "owner_of", lambda _desk, _generation_id: None
 
 
 # --- request ids
@@ -505,7 +493,8 @@ def a_dead_link_is_the_end() -> Patches:
     def not_fetched(self: Fetching, take: Take, answer: Any) -> None:
         if isinstance(answer, LinkDead):
             self._desk.hold(take.take_id, "dead")
-            self._desk.takes[take.take_id] = replace(self._desk.takes[take.take_id], needs_user=True)
+            held = self._desk.takes[take.take_id]
+            self._desk.takes.follow(held, replace(held, needs_user=True))
         else:
             real(self, take, answer)
 

@@ -41,7 +41,7 @@ from wanbatch.pricing import Quote, best_quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import Secret
 from wanbatch.runlog import RunLog, requests_in
-from wanbatch.runner import RunEnd, Runner, is_finished
+from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.account import Account, Arrival, Generation, key_name, open_account
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import Fault, FaultPlan, Rule
@@ -354,12 +354,12 @@ class World:
             state, provider = self._open(clock, stack)
             batch = self._batch()
             plan = make_plan(batch, state.takes(), state.shots())
-            takes = state.takes()
-            if not plan.changes and is_finished(takes, lambda _: True):
+            stock = state.stock()
+            if not plan.changes and stock.is_finished(lambda _: True):
                 state.adopt(plan, clock.now())
                 self._look(state)
-                return End(self._settled_code(takes), has_run=False)
-            quotes = self._quotes(Ground("simulated", self.output, takes, {}, plan, None, lambda _: True, None))
+                return End(self._settled_code(state.takes()), has_run=False)
+            quotes = self._quotes(Ground("simulated", self.output, stock, plan, None, lambda _: True, None))
             state.adopt(plan, clock.now())
             number = max((each.run_id for each in state.runs()), default=0) + 1
             run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
@@ -550,7 +550,7 @@ class World:
     async def _retry(self) -> End:
         with self._desk() as desk:
             desk.load()
-            for take in list(desk.takes.values()):
+            for take in desk.state.takes():
                 if take.state is State.FAILED and not take.superseded:
                     desk.record(take.take_id, Fact.RETRY_PLANNED, {"by": "user"})
                     self.user_words[take.label] = self.user_words.get(take.label, 0) + 1
@@ -559,9 +559,9 @@ class World:
     async def _resolve(self, decision: Decision, rng: Random) -> End:
         with self._desk() as desk:
             desk.load()
-            found = [take for take in desk.takes.values() if take.state in (State.HELD, State.UNKNOWN)]
+            found = [take for take in desk.state.takes() if take.state in (State.HELD, State.UNKNOWN)]
             if decision is Decision.ADOPT:
-                found += [take for take in desk.takes.values() if _was_given_up(desk, take)]
+                found += [take for take in desk.state.takes() if _was_given_up(desk, take)]
             if not found:
                 return End(ExitCode.OK)
             take = rng.choice(found)

@@ -17,7 +17,6 @@ from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.values import DURATION, RATE, USD, split_run
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import State
 from wanbatch.manifest import load_manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
@@ -321,10 +320,8 @@ def _tell(options: Global, result: RunResult) -> int:
 def _warnings_of(output: Path) -> list[str]:
     """Return lines on the clips that somebody should look at, at most so many."""
     with StateReader.open(output) as reader:
-        warned = [
-            take for take in reader.takes() if take.state is State.VERIFIED and take.warning and not take.superseded
-        ]
-    lines = [f"look at {take.label}: {take.warning}" for take in warned[:WARNINGS_TOLD]]
+        warned = reader.warned()
+    lines = [f"look at {label}: {warning}" for label, warning in warned[:WARNINGS_TOLD]]
     if len(warned) > WARNINGS_TOLD:
         lines.append(f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in reports/takes.csv")
     return lines

@@ -1,0 +1,105 @@
+"""The stock of a batch: its takes in short, so that a hundred thousand of them are never all looked at. Pure.
+
+Takes that are alike in state and money are counted, those that a run would send are listed by name, and only those
+that something is open about are there as a whole.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from wanbatch.lifecycle import State, Take
+from wanbatch.planning import Due, ShotRow, group_of, in_table_order
+
+Kind = tuple[Take, int]
+"""Takes alike in state, money and price class: the one that was sent last, and how many they are.
+
+Of the one only what they have in common may be read, and `submitted_at`.
+"""
+
+Selected = Callable[[str], bool]
+"""Says whether a run is meant for a shot, by its id."""
+
+
+@dataclass(frozen=True)
+class Stock:
+    """The takes of a batch. `scenes` are in story order; `omitted` counts shots."""
+
+    kinds: Sequence[Kind] = ()
+    due: Sequence[Due] = ()
+    open_takes: Sequence[Take] = ()
+    scenes: Sequence[str] = ()
+    omitted: int = 0
+
+    @classmethod
+    def of(cls, takes: Iterable[Take], shots: Sequence[ShotRow] = ()) -> Stock:
+        """Take stock of takes that are there as a whole."""
+        every, by_id = list(takes), {row.shot_id: row for row in shots}
+
+        def due_of(take: Take) -> Due:
+            row = by_id.get(take.shot_id)
+            ordinal, scene = (0, "") if row is None else (row.ordinal, row.scene)
+            return Due(take.take_id, take.shot_id, take.number, ordinal, scene, take.order.price_class)
+
+        return cls(
+            kinds=[(take, 1) for take in every],
+            due=[due_of(take) for take in every if take.state is State.PLANNED and not take.superseded],
+            open_takes=[take for take in every if is_open(take)],
+            scenes=tuple(dict.fromkeys(row.scene for row in shots)),
+            omitted=sum(row.omit for row in shots),
+        )
+
+    def planned_again(self, failed: Sequence[Take], shots: Sequence[ShotRow]) -> Stock:
+        """Return the stock as it is once these failed takes are planned again."""
+        again = Stock.of([replace(take, state=State.PLANNED) for take in failed], shots)
+        return replace(self, due=[*self.due, *again.due])
+
+    @property
+    def has_takes(self) -> bool:
+        """Say whether there is any take."""
+        return bool(self.kinds)
+
+    @property
+    def was_sent(self) -> bool:
+        """Say whether any take was ever sent."""
+        return any(take.attempts for take, _ in self.kinds)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Takes by what a run of the unchanged manifest would do with them, for a plan's table."""
+        groups = Counter({"omitted": self.omitted})
+        for take, count in self.kinds:
+            if not take.superseded:
+                groups[group_of(take)] += count
+            elif take.state is not State.PLANNED:
+                groups["stale"] += count
+        return in_table_order(groups)
+
+    @property
+    def committed(self) -> int | None:
+        """What was charged and what may be; None where a part of it is unknown."""
+        known = 0
+        for take, count in self.kinds:
+            if take.credits_committed is None:
+                return None
+            known += take.credits_committed * count
+        return known
+
+    def is_finished(self, is_selected: Selected) -> bool:
+        """Say whether a run would have nothing to ask the provider: all settled, all charges seen."""
+        if any(is_selected(each.shot_id) for each in self.due) or any(map(_is_unsettled, self.open_takes)):
+            return False
+        return not any(take.awaits_charge for take, _ in self.kinds)
+
+
+def is_open(take: Take) -> bool:
+    """Say whether something is open about a take that was sent: how it ends, or what an earlier attempt may cost."""
+    return take.state not in (State.PLANNED, State.VERIFIED, State.FAILED) or take.credits_at_risk != 0
+
+
+def _is_unsettled(take: Take) -> bool:
+    if take.state is State.HELD:
+        return take.can_be_looked_at or take.can_be_searched
+    return take.state not in (State.PLANNED, State.VERIFIED, State.FAILED)
