@@ -210,7 +210,7 @@ class StateReader:
 
     def _scenes(self) -> tuple[str, ...]:
         with _foreign_errors(self.path):
-            sql = "SELECT scene FROM shots GROUP BY scene ORDER BY min(removed), min(ordinal)"
+            sql = "SELECT scene FROM shots GROUP BY scene ORDER BY min(removed * 1000000000 + ordinal)"
             return tuple(scene for (scene,) in self._db.execute(sql))
 
     def scene_by_shot(self) -> dict[str, str]:

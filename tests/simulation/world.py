@@ -8,6 +8,7 @@ import shutil
 import ssl
 import tempfile
 from base64 import b32encode
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -32,6 +33,7 @@ from wanbatch.batch import Batch, Shot
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, MediaInvalid, OutputLocked, WanbatchError
+from wanbatch.history import held_prices, seen_prices
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.looks import Look
 from wanbatch.media import Probe
@@ -40,6 +42,7 @@ from wanbatch.previewing import Ground
 from wanbatch.pricing import Quote, best_quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import Secret
+from wanbatch.purse import Purse
 from wanbatch.runlog import RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.account import Account, Arrival, Generation, key_name, open_account
@@ -48,6 +51,7 @@ from wanbatch.sandbox.faults import Fault, FaultPlan, Rule
 from wanbatch.settings import Endpoint, fingerprint
 from wanbatch.settling import Decision, reconcile, resolve
 from wanbatch.state import StateFile, entry
+from wanbatch.stock import Stock, is_open
 from wanbatch.tables import Run, new_identity
 
 EPOCH = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)
@@ -376,9 +380,23 @@ class World:
             if desk.observer_error is not None:
                 self.wrongs.append(f"the observer failed: {desk.observer_error!r}")
             self._look(state)
+            if not self.disk.is_dead:
+                self._assert_counted(desk)
             if [act.do for act in self._acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
                 self._assert_drained(end)
             return End(end.exit_code, end.messages)
+
+    def _assert_counted(self, desk: Desk) -> None:
+        """What a run keeps count of, step by step, is what all takes say in the end."""
+        purse = Purse(None, {})
+        purse.begin((take, 1) for take in self.takes)
+        sums = (desk.purse.charged, desk.purse.uncosted), (purse.charged, purse.uncosted)
+        counts = Counter(take.shown_state for take in self.takes)
+        awaiting = sum(take.awaits_charge for take in self.takes)
+        if sums[0] != sums[1] or (+desk.takes.counts, desk.takes.awaiting) != (counts, awaiting):
+            self.wrongs.append(f"the run counted {sums[0]} {+desk.takes.counts} where there are {sums[1]} {counts}")
+        if {take.take_id: take for take in desk.takes} != {take.take_id: take for take in self.takes if is_open(take)}:
+            self.wrongs.append("the takes in hand are not those that are open")
 
     def _assert_drained(self, end: RunEnd) -> None:
         """A stop asked for once lets every POST end."""
@@ -400,6 +418,8 @@ class World:
     def _look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
         self.takes, self.attempts = state.takes(), state.attempts()
+        if in_short(state.stock()) != in_short(Stock.of(self.takes, state.shots())):
+            self.wrongs.append("the stock of the state file is not what its takes say")
         self.strays = {each.request_id for each in state.strays()}
         self._keep_copy()
 
@@ -590,6 +610,27 @@ class World:
     def books(self) -> list[dict[str, Any]]:
         """The provider's own books at the end of time: every submit, with what was charged for it."""
         return self.account.everything(EPOCH.timestamp() + self.now_s + 10**7, with_intercepted=True)
+
+
+def in_short(stock: Stock) -> tuple[Any, ...]:
+    """Return all that a run reads from the stock of its batch."""
+    kinds = [take for take, _ in stock.kinds]
+    counts = Counter[str]()
+    for take, count in stock.kinds:
+        counts[take.shown_state] += count
+    return (
+        counts,
+        stock.counts,
+        stock.committed,
+        sorted(stock.due),
+        list(stock.open_takes),
+        list(stock.scenes),
+        seen_prices(kinds),
+        held_prices(kinds),
+        {take.order.price_class for take in kinds},
+        (stock.has_takes, stock.was_sent, stock.omitted, stock.is_finished(lambda _: True)),
+        (stock.is_finished(lambda _: False), sum(count for take, count in stock.kinds if take.may_be_charged_more)),
+    )
 
 
 def _was_given_up(desk: Desk, take: Take) -> bool:
