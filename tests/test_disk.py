@@ -189,6 +189,68 @@ def test_a_state_file_that_was_tampered_with_is_refused(tmp_path: Path, damage: 
         opened(tmp_path / "o")
 
 
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE takes SET attempts = 1 WHERE take_id = 1", "not what its facts say"),
+        ("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1", "not what its facts say"),
+        ("UPDATE facts SET data = '{}' WHERE take_id = 1", "checksum"),
+    ],
+)
+def test_in_a_large_state_file_a_take_is_believed_only_with_its_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
+) -> None:
+    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    planned(tmp_path / "o").close()
+    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+        connection.execute(damage)
+    connection.close()
+    state = opened(tmp_path / "o")
+    facts = len(list(state.entries())) if "facts" not in damage else 0
+    with pytest.raises(StateInvalid, match=said):
+        state.record(1, entry(Fact.WARNED, AT, {"warning": "x"}))
+    with pytest.raises(StateInvalid, match=said):
+        state.record_together([(1, entry(Fact.WARNED, AT, {"warning": "x"}))])
+    state.record(2, entry(Fact.WARNED, AT, {"warning": "x"}))
+    assert "facts" in damage or len(list(state.entries())) == facts + 1
+    state.close()
+    with pytest.raises(StateInvalid, match=said), StateReader.open(tmp_path / "o") as reader:
+        reader.check()
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("UPDATE takes SET state = 'queued' WHERE take_id = 1", "not what its facts say"),
+        ("DELETE FROM facts WHERE take_id = 2", "belong together"),
+        ("DELETE FROM takes WHERE take_id = 2", "belong together"),
+        ("UPDATE takes SET credits_at_risk = 5 WHERE take_id = 2", "not what its facts say"),
+    ],
+)
+def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_ones_are_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
+) -> None:
+    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    planned(tmp_path / "o").close()
+    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+        connection.execute(damage)
+    connection.close()
+    with pytest.raises(StateInvalid, match=said):
+        opened(tmp_path / "o")
+
+
+def test_a_state_file_of_an_older_version_gets_its_indexes(tmp_path: Path) -> None:
+    planned(tmp_path / "o").close()
+    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+        connection.execute("DROP INDEX attempts_by_generation")
+    connection.close()
+    opened(tmp_path / "o").close()
+    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+        names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
+    connection.close()
+    assert "attempts_by_generation" in names
+
+
 @pytest.mark.parametrize("data", [b"not a database at all" * 100, b"SQLite format 3\0" + b"\xff" * 5000])
 def test_a_file_that_is_no_state_file_is_refused(tmp_path: Path, data: bytes) -> None:
     (tmp_path / "o").mkdir()

@@ -136,11 +136,13 @@ DDL = (
     "CREATE TABLE marks (name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT",
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
-    "CREATE INDEX takes_by_state ON takes (state)",
-    "CREATE INDEX facts_by_take ON facts (take_id, seq)",
-    "CREATE INDEX takes_at_risk ON takes (take_id) WHERE credits_at_risk IS NOT 0",
-    "CREATE INDEX attempts_by_generation ON attempts (generation_id) WHERE generation_id IS NOT NULL",
-    "CREATE UNIQUE INDEX one_open_attempt ON attempts (take_id) WHERE outcome = 'open'",
+)
+INDEXES = (
+    "CREATE INDEX IF NOT EXISTS takes_by_state ON takes (state)",
+    "CREATE INDEX IF NOT EXISTS facts_by_take ON facts (take_id, seq)",
+    "CREATE INDEX IF NOT EXISTS takes_at_risk ON takes (take_id) WHERE credits_at_risk IS NOT 0",
+    "CREATE INDEX IF NOT EXISTS attempts_by_generation ON attempts (generation_id) WHERE generation_id IS NOT NULL",
+    "CREATE UNIQUE INDEX IF NOT EXISTS one_open_attempt ON attempts (take_id) WHERE outcome = 'open'",
 )
 
 
