@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -218,6 +219,16 @@ def test_in_a_large_state_file_a_take_is_believed_only_with_its_facts(
         reader.check()
 
 
+def touch(output: Path) -> None:
+    with closing(opened(output)) as state:
+        state.record(1, entry(Fact.WARNED, AT, {"warning": "x"}))
+
+
+def look(output: Path) -> None:
+    with closing(opened(output)) as state:
+        state.stock()
+
+
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
@@ -236,7 +247,9 @@ def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_on
         connection.execute(damage)
     connection.close()
     with pytest.raises(StateInvalid, match=said):
-        opened(tmp_path / "o")
+        touch(tmp_path / "o")
+    with pytest.raises(StateInvalid, match=said):
+        look(tmp_path / "o")
 
 
 def test_a_state_file_of_an_older_version_gets_its_indexes(tmp_path: Path) -> None:

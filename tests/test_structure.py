@@ -70,7 +70,7 @@ OWNERS = {
     "starlette": {"sandbox.app", "sandbox.server", "sandbox.house", "sandbox.clips", "sandbox.books"},
     "uvicorn": {"sandbox.server"},
     "rich": {"cli.screen", "cli.money"},
-    "platformdirs": {"pricelist"},
+    "platformdirs": {"manifest.shelf", "pricelist"},
     "click": {
         "cli",
         "cli.making",

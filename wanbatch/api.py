@@ -12,6 +12,7 @@ from wanbatch.clock import system_now
 from wanbatch.desk import Event
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.manifest.shelf import Manifest
 from wanbatch.options import RunOptions, RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.session import session_of
@@ -47,7 +48,8 @@ def run(
     `exit_code`, as for the command; an exception means that nothing could be run. Ctrl-C drains, as for the command.
     """
     session = session_of(options or RunOptions(), Watch(confirm=confirm, on_event=on_event))
-    result: RunResult = _wait(session.run(_batch(manifest)))
+    source = Manifest(Path(manifest.source), manifest) if isinstance(manifest, Batch) else Manifest(Path(manifest))
+    result: RunResult = _wait(session.run(source))
     return result
 
 

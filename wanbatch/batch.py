@@ -116,6 +116,16 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class Head:
+    """What a manifest says of the whole batch: its name, and what it asks of limits and budget."""
+
+    name: str
+    limits: Limits = Limits()
+    max_credits: int | None = None
+    scene_caps: Mapping[str, int] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Batch:
     """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name)."""
 
@@ -125,6 +135,11 @@ class Batch:
     max_credits: int | None = None
     scene_caps: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
+
+    @property
+    def head(self) -> Head:
+        """What is said of the whole."""
+        return Head(self.name, self.limits, self.max_credits, self.scene_caps)
 
     def wanted(self) -> Iterator[tuple[Shot, int, Recipe]]:
         """Yield shot, slot (from 1) and recipe of every take wanted, story order, omitted shots left out."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from wanbatch.batch import Recipe
+from wanbatch.batch import DEFAULT_MODEL, Recipe
 
 
 @dataclass(frozen=True)
@@ -113,8 +113,9 @@ class PriceClass:
         return lines * (self.duration_s or 5) * (2.5 if "wan-2-7" in self.model else 1.0)
 
 
-def class_of(model: str, resolution: str | None, duration: Any) -> PriceClass:
+def class_of(model: str | None, resolution: str | None, duration: Any) -> PriceClass:
     """Return the price class of a request that says this, None where it says nothing: then the documented default."""
+    model = DEFAULT_MODEL if model is None else model
     known = MODEL_DEFAULTS.get(model, NO_DEFAULTS)
     duration_s = known.duration_s if duration is None else int(duration)
     return PriceClass(model, known.resolution if resolution is None else resolution, duration_s)

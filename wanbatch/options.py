@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch import Batch, Limits
+from wanbatch.batch import Head, Limits
 from wanbatch.desk import Event
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pacing import Rates
@@ -82,9 +82,9 @@ class Watch:
     notice: Callable[[str], None] = lambda _: None
 
 
-def output_of(batch: Batch, options: RunOptions) -> Path:
+def output_of(head: Head, options: RunOptions) -> Path:
     """Return the output folder of a batch: as asked, else `outputs/<name>`."""
-    return options.output if options.output is not None else Path(OUTPUTS) / batch.name
+    return options.output if options.output is not None else Path(OUTPUTS) / head.name
 
 
 @dataclass(frozen=True)
@@ -100,18 +100,18 @@ class Caps:
     is_kept: bool = False
 
 
-def caps_of(flag: int | None, batch: Batch | None, last: Run | None) -> Caps:
+def caps_of(flag: int | None, head: Head | None, last: Run | None) -> Caps:
     """Choose the caps: a flag, else the flag of an earlier run, else the manifest. Without one, those of the last run.
 
     A cap that was given once is not lost by leaving its flag out of the command that resumes.
     """
-    scenes = batch.scene_caps if batch is not None else last.caps_by_scene if last is not None else {}
+    scenes = head.scene_caps if head is not None else last.caps_by_scene if last is not None else {}
     if flag is not None:
         return Caps(flag, scenes, is_given=True)
     if last is not None and last.is_cap_given:
         return Caps(last.cap_credits, scenes, is_given=True, is_kept=True)
-    if batch is not None:
-        return Caps(batch.max_credits, scenes)
+    if head is not None:
+        return Caps(head.max_credits, scenes)
     return Caps(last.cap_credits if last is not None else None, scenes)
 
 

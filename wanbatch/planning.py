@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 from wanbatch.batch import Batch, Recipe, Shot
@@ -147,6 +148,21 @@ class Plan:
         """Takes paid for and not settled yet, wanted or kept."""
         mine = [each.take for each in self.wanted if each.take is not None]
         return tuple(take for take in [*mine, *self.kept] if group_of(take) == "in progress")
+
+    @property
+    def is_lasting(self) -> bool:
+        """Say whether the same manifest will need no new plan, whatever comes of these takes.
+
+        Not where a take that is kept might be wanted again, or sent, once another state is reached.
+        """
+        left = {change.take_id for change in self.changes if isinstance(change, Supersede)}
+        wanted: dict[str, set[str]] = {}
+        for each in self.wanted:
+            wanted.setdefault(each.shot.id, set()).add(each.recipe.canonical)
+        return all(
+            (take.superseded or take.take_id in left) and take.recipe_json not in wanted.get(take.shot_id, ())
+            for take in self.kept
+        )
 
     @property
     def counts(self) -> dict[str, int]:
@@ -321,11 +337,14 @@ def _removed(row: ShotRow) -> ShotRow:
 
 def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
     """Order planned takes for submission: longest expected first and then in story order, or in story order alone."""
-    every = sorted(due, key=lambda each: (each.ordinal, each.number))
+    every = sorted(due, key=attrgetter("ordinal", "number"))
     if first is First.STORY:
         return every
-    weights = {each: -each.weight for each in {each.price_class for each in every}}
-    return sorted(every, key=lambda each: weights[each.price_class])
+    weights = {each: each.weight for each in {each.price_class for each in every}}
+    by_weight: dict[float, list[Due]] = {weight: [] for weight in sorted(weights.values(), reverse=True)}
+    for each in every:
+        by_weight[weights[each.price_class]].append(each)
+    return [each for group in by_weight.values() for each in group]
 
 
 def is_selected(shot_id: str, patterns: Sequence[str]) -> bool:

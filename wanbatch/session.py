@@ -8,7 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
 from glob import escape
@@ -17,7 +17,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from wanbatch.access import Access, start_of_time
-from wanbatch.batch import Batch, Limits
+from wanbatch.batch import Batch, Head, Limits
 from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
@@ -25,6 +25,7 @@ from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreac
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pacing import Rates
@@ -48,6 +49,19 @@ PREVIEW_LIMIT_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 
 
+@dataclass(frozen=True)
+class Job:
+    """What to do with a state file: carry out a plan, try failed takes `again`, or go on as was planned before.
+
+    `digest` is that of the manifest that a plan was made from.
+    """
+
+    plan: Plan | None = None
+    again: Sequence[Take] = ()
+    digest: str = ""
+    is_as_planned: bool = False
+
+
 class Session:
     """One invocation over one output folder."""
 
@@ -62,31 +76,34 @@ class Session:
 
     # --- run
 
-    async def run(self, batch: Batch) -> RunResult:
+    async def run(self, manifest: Manifest) -> RunResult:
         """Plan, confirm, run, report. The same call resumes; a finished batch asks the provider nothing."""
         self._access.assert_speed()
-        output = output_of(batch, self._options)
+        head = manifest.head()
+        output = output_of(head, self._options)
         key = self._access.key()
         identity = new_identity(
-            batch.name, self._access.address, fingerprint(key), system_now(), sandbox=self._access.is_local
+            head.name, self._access.address, fingerprint(key), system_now(), sandbox=self._access.is_local
         )
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity, fresh=self._options.fresh)
             stack.callback(state.close)
-            plan = make_plan(batch, state.takes(), state.shots())
-            caps = self._caps(batch, state.runs())
-            return await self._carry_out(state, plan, rates_of(self._options.limits, batch.limits), caps)
+            job = Job(digest=manifest.digest, is_as_planned=True)
+            if not state.is_planned_from(manifest.digest):
+                job = Job(plan=make_plan(manifest.batch(), state.takes(), state.shots()), digest=manifest.digest)
+            caps = self._caps(head, state.runs())
+            return await self._carry_out(state, job, rates_of(self._options.limits, head.limits), caps)
 
     async def preview(self, batch: Batch, *, offline: bool = False) -> Preview:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
-        output = output_of(batch, self._options)
+        output = output_of(batch.head, self._options)
         takes, known, runs, stock = [], [], [], Stock()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
                 takes, known, runs, stock = reader.takes(), reader.shots(), reader.runs(), reader.stock()
         plan = make_plan(batch, takes, known)
-        caps = self._caps(batch, runs)
+        caps = self._caps(batch.head, runs)
         ground = Ground(
             batch=batch.name,
             output=output,
@@ -115,8 +132,10 @@ class Session:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
             again = [take for take in state.takes_in([State.FAILED]) if self._is_retried(take, reason)]
+            if not again:
+                self._watch.notice("nothing failed that could be tried again")
             rates = rates_of(self._options.limits, Limits())
-            return await self._carry_out(state, None, rates, self._caps(None, runs), again)
+            return await self._carry_out(state, Job(again=again), rates, self._caps(None, runs))
 
     async def retake(self, output: Path, asked: Retake) -> RunResult:
         """Plan new takes of some shots of an output folder, confirm, and run those shots."""
@@ -129,7 +148,7 @@ class Session:
             stack.callback(state.close)
             plan = plan_retakes(state.shots(), state.takes(), asked)
             rates = rates_of(self._options.limits, Limits())
-            return await self._carry_out(state, plan, rates, self._caps(None, runs))
+            return await self._carry_out(state, Job(plan=plan), rates, self._caps(None, runs))
 
     async def refetch(self, output: Path, take_ids: Sequence[int]) -> None:
         """Fetch the clips of these verified takes again; never submits. Says which cannot be had."""
@@ -208,18 +227,14 @@ class Session:
             return False
         return reason is None or reason.casefold() in take.error.casefold()
 
-    async def _carry_out(
-        self, state: StateFile, plan: Plan | None, rates: Rates, caps: Caps, again: Sequence[Take] = ()
-    ) -> RunResult:
+    async def _carry_out(self, state: StateFile, job: Job, rates: Rates, caps: Caps) -> RunResult:
         """Do what a plan (or a retry of failed takes) asks for."""
-        stock = state.stock()
+        stock, plan, again = state.stock(), job.plan, job.again
         if again:
             stock = stock.planned_again(again, state.shots())
-        if plan is None and not again:
-            self._watch.notice("nothing failed that could be tried again")
         if (plan is None or not plan.changes) and stock.is_finished(self._is_selected):
             if plan is not None:
-                state.adopt(plan, system_now())
+                state.adopt(plan, system_now(), job.digest)
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(state), None)
         async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
@@ -235,13 +250,14 @@ class Session:
                 first=self._options.first,
                 tries=rates.max_attempts,
                 retried=len(again),
+                is_as_planned=job.is_as_planned,
             )
             preview = await self._preview(ground, provider)
             if not self._watch.confirm(preview):
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             self._assert_room(state.output, preview)
             if plan is not None:
-                state.adopt(plan, clock.now())
+                state.adopt(plan, clock.now(), job.digest)
             for take in again:
                 state.record(take.take_id, entry(Fact.RETRY_PLANNED, clock.now(), {"by": "user"}))
             settings = RunSettings(
@@ -272,8 +288,8 @@ class Session:
         seen = times_seen(state.newest_completed(TAKES_TIMED))
         return seen or earlier_times(state.output, self._access.address)
 
-    def _caps(self, batch: Batch | None, runs: Sequence[Run]) -> Caps:
-        caps = caps_of(self._options.max_credits, batch, runs[-1] if runs else None)
+    def _caps(self, head: Head | None, runs: Sequence[Run]) -> Caps:
+        caps = caps_of(self._options.max_credits, head, runs[-1] if runs else None)
         if caps.is_kept:
             self._watch.notice(
                 f"the cap of an earlier run holds, {usd_text(caps.credits)}; --max-usd or --max-credits changes it"

@@ -12,7 +12,8 @@ import os
 import sqlite3
 import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +53,7 @@ from wanbatch.tables import (
 STATE_NAME = "state.sqlite"
 IN_ONE_QUERY = 500
 CHECKED_AT_ONCE = 20_000  # facts that are refolded in a quarter of a second; of more, each take when it is touched
+_PLANNED_FROM = "planned from "
 _CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
 _TALLIED = (
     "state",
@@ -180,8 +182,9 @@ class StateReader:
     def _open_takes(self) -> list[Take]:
         return self._all(
             Take,
-            "WHERE state IN ('submitting', 'unknown', 'held', 'queued', 'generating', 'completed', 'downloaded')"
-            " OR credits_at_risk IS NOT 0 ORDER BY take_id",
+            "WHERE take_id IN (SELECT take_id FROM takes WHERE credits_at_risk IS NOT 0 UNION SELECT take_id FROM takes"
+            " WHERE state IN ('submitting', 'unknown', 'held', 'queued', 'generating', 'completed', 'downloaded'))"
+            " ORDER BY take_id",  # two indexes; with an OR all takes are looked through
         )
 
     def _kinds(self) -> list[Kind]:
@@ -365,6 +368,12 @@ class StateReader:
             row = self._db.execute("SELECT at FROM marks WHERE name = 'log_read_until'").fetchone()
             return datetime.fromisoformat(row[0] if row else self.identity().created_at)
 
+    def is_planned_from(self, digest: str) -> bool:
+        """Say whether the last plan was that of the manifest with this digest, and is one that lasts."""
+        with _foreign_errors(self.path):
+            row = self._db.execute("SELECT 1 FROM marks WHERE name = ?", (_PLANNED_FROM + digest,)).fetchone()
+            return bool(digest) and row is not None
+
     def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield take id and entry of every fact (or those of one kind) in the order recorded.
 
@@ -395,9 +404,9 @@ class StateReader:
         with _foreign_errors(self.path):
             verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict == "ok":
-                stray = "SELECT 1 WHERE EXISTS (SELECT take_id FROM {} EXCEPT SELECT take_id FROM {})"
-                pairs = (("facts", "takes"), ("takes", "facts"))
-                is_torn = any(self._db.execute(stray.format(*pair)).fetchone() for pair in pairs)
+                takes = "SELECT count(*), sum(take_id), max(take_id) FROM takes"
+                told = "SELECT count(*), sum(take_id), max(take_id) FROM (SELECT DISTINCT take_id FROM facts)"
+                is_torn = self._db.execute(takes).fetchone() != self._db.execute(told).fetchone()
         if verdict != "ok":
             raise StateInvalid(f"{self.path} is damaged: {verdict}. Restore it from a backup; nothing was sent")
         if is_torn:
@@ -420,6 +429,7 @@ class StateFile(StateReader):
         self._lock = lock
         self._failed: Exception | None = None
         self._checked: set[int] | None = None  # takes by id; None where all are
+        self._pages: Future[None] | None = None
         self.is_new = False
 
     @classmethod
@@ -489,10 +499,31 @@ class StateFile(StateReader):
         if facts <= CHECKED_AT_ONCE:
             self.check()
             return
-        self.check_pages()
+        beside = ThreadPoolExecutor(1, "pages")
+        self._pages = beside.submit(self._check_pages_beside)
+        beside.shutdown(wait=False)
         self._checked = set()
         for take in self._open_takes():
             self._touched(take)
+
+    def _check_pages_beside(self) -> None:
+        with closing(StateReader(_connect(self.path, readonly=True), self.path)) as reader:
+            reader.check_pages()
+
+    def await_check(self) -> None:
+        """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
+
+        Nothing is written, and no stock is told, before it ended well.
+        """
+        if self._pages is not None:
+            self._pages.result()
+            self._pages = None
+
+    def stock(self) -> Stock:
+        """Take stock of the batch without looking at every take. Raises StateInvalid for a damaged file."""
+        found = super().stock()
+        self.await_check()
+        return found
 
     def _touched(self, take: Take) -> Take:
         """Return a take that a fact is about to follow: its row is believed only where its facts say the same."""
@@ -523,6 +554,8 @@ class StateFile(StateReader):
     def close(self) -> None:
         """Close the file, then let go of the lock."""
         try:
+            if self._pages is not None:
+                wait([self._pages])  # a lock is given back by whoever closes the file first
             super().close()
         finally:
             self._lock.release()
@@ -533,6 +566,7 @@ class StateFile(StateReader):
         if self._failed is not None:
             raise LocalFault(f"the state file failed before: {self._failed}")
         self._lock.assert_held()
+        self.await_check()
         try:
             self._db.execute("BEGIN IMMEDIATE")
             try:
@@ -609,13 +643,21 @@ class StateFile(StateReader):
             [to_sql(getattr(record, name)) for name in columns],
         )
 
-    def adopt(self, plan: Plan, at: datetime) -> None:
-        """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction."""
+    def adopt(self, plan: Plan, at: datetime, digest: str = "") -> None:
+        """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction.
+
+        `digest` is that of the manifest it was made from, where one was taken.
+        """
+        known = {shot.shot_id: shot for shot in self.shots()}
         with _foreign_errors(self.path):
             next_id = self._db.execute("SELECT coalesce(max(take_id), 0) + 1 FROM takes").fetchone()[0]
         with self._transaction():
+            self._db.execute("DELETE FROM marks WHERE name LIKE ?", (f"{_PLANNED_FROM}%",))
+            if digest and plan.is_lasting:
+                self._db.execute("INSERT INTO marks VALUES (?, ?)", (_PLANNED_FROM + digest, to_sql(at)))
             for shot in plan.shots:
-                self._store("shots", shot)
+                if known.get(shot.shot_id) != shot:
+                    self._store("shots", shot)
             for change in plan.changes:
                 match change:
                     case Create():

@@ -18,6 +18,7 @@ from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json
 from wanbatch.cli.values import DURATION, RATE, USD, split_run
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
 from wanbatch.planning import First
@@ -218,10 +219,11 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
 
 
 def _run(options: Global, manifest: Path, asked: _Asked) -> int:
-    batch = load_manifest(manifest)
+    source = Manifest(manifest)
+    source.head()  # a manifest with problems ends here, before anything is shown
     with Follower(options) as follower:
         watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
-        result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(batch))
+        result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
     return _tell(options, result)
 
 

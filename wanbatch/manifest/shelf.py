@@ -1,0 +1,100 @@
+"""Manifests that were read before: a large one is not read again where not a byte of it, nor this program, changed.
+
+What is kept is the head alone, in the user's cache folder, by the digest of the file; the shots are in the state file
+of the batch, which knows by the same digest that it was planned from them. Losing the shelf costs one reading.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import suppress
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from platformdirs import user_cache_path
+
+from wanbatch import __version__
+from wanbatch.batch import Batch, Head, Limits
+from wanbatch.disk import replace_text
+from wanbatch.manifest import load_manifest
+from wanbatch.manifest.tree import FILE_CAP_BYTES
+
+SHELF_NAME = "manifests.json"
+WORTH_BYTES = 256 * 1024  # what is smaller is read in a moment
+HEADS_KEPT = 50
+
+
+class Manifest:
+    """A manifest file: its head at once where it was read before, its shots where somebody asks for them.
+
+    `digest` is empty for a file that is too small to be kept.
+    """
+
+    def __init__(self, path: Path, batch: Batch | None = None) -> None:
+        """`batch` where it was read already, or made by a program."""
+        self._path = path
+        self._batch = batch
+        self._head = None if batch is None else batch.head
+        self.digest = _digest_of(path) if batch is None else ""
+
+    def head(self) -> Head:
+        """Return what it asks of the whole batch. Raises ManifestInvalid."""
+        if self._head is None:
+            kept = _shelved().get(self.digest) if self.digest else None
+            self._head = _head_in(kept) or self.batch().head
+        return self._head
+
+    def batch(self) -> Batch:
+        """Return it whole, read at the first call. Raises ManifestInvalid with every problem."""
+        if self._batch is None:
+            self._batch = load_manifest(self._path)
+            if self.digest and self.digest != _digest_of(self._path):
+                self.digest = ""  # written while it was read
+            if self.digest:
+                _shelve(self.digest, self._batch.head)
+        return self._batch
+
+
+def _digest_of(path: Path) -> str:
+    with suppress(OSError, ValueError):
+        if path.is_file() and WORTH_BYTES <= path.stat().st_size <= FILE_CAP_BYTES:
+            known = hashlib.sha256(f"{__version__}\n{path.name}\n".encode())
+            known.update(path.read_bytes())
+            return known.hexdigest()
+    return ""
+
+
+def _head_in(row: Any) -> Head | None:
+    """Read a head; None for what is none."""
+    try:
+        limits = Limits(**{name: _number(value) for name, value in row["limits"].items()})
+        caps = {str(scene): int(cap) for scene, cap in row["scene_caps"].items()}
+        cap = None if row["max_credits"] is None else int(row["max_credits"])
+        return Head(str(row["name"]), limits, cap, caps) if row["name"] else None
+    except (TypeError, KeyError, ValueError, AttributeError):
+        return None
+
+
+def _number(value: Any) -> Any:
+    if value is None or (isinstance(value, int | float) and value > 0):
+        return value
+    raise ValueError("no number")
+
+
+def _shelved() -> dict[str, Any]:
+    try:
+        rows = json.loads((user_cache_path("wanbatch") / SHELF_NAME).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return rows if isinstance(rows, dict) else {}
+
+
+def _shelve(digest: str, head: Head) -> None:
+    rows = _shelved()
+    rows.pop(digest, None)
+    rows[digest] = asdict(head)
+    newest = dict([*rows.items()][-HEADS_KEPT:])
+    with suppress(OSError, ValueError):
+        replace_text(user_cache_path("wanbatch") / SHELF_NAME, json.dumps(newest, ensure_ascii=False) + "\n")
