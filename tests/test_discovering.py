@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import sqlite3
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,9 +26,9 @@ from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.history import charged_price, seen_prices
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import Rates, Search
-from wanbatch.polling import Polling
-from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogRow, LogScan, Secret
+from wanbatch.polling import LEDGER_MARGIN, Polling
+from wanbatch.proofs import CLOCK_MARGIN, OnUnknown
+from wanbatch.provider import Charge, LogRow, LogScan, NoAnswer, Secret
 from wanbatch.runner import Runner
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
@@ -481,8 +481,8 @@ def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="Internal"),))
     real = Polling.match_ledger
 
-    async def match_ledger(self: Polling) -> bool:
-        done = await real(self)
+    async def match_ledger(self: Polling, since: datetime | None = None) -> bool:
+        done = await real(self, since)
         take = self._desk.takes[1]
         if take.state is State.FAILED:
             later = str(take.request_id).replace(":1.1", ":1.2")
@@ -527,3 +527,23 @@ def test_the_users_word_needs_no_log(tmp_path: Path) -> None:
     world.sandbox.faults = FaultPlan((Rule("logs", "status", code=403, message="no"),), 1)
     assert told(world).open == ("sh001_t1",)
     assert settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1")).state is State.QUEUED
+
+
+def test_after_a_failure_the_ledger_is_read_from_its_own_submit_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[datetime] = []
+    real = AimlApi.charges
+
+    async def charges(self: AimlApi, since: datetime) -> Sequence[Charge] | NoAnswer:
+        asked.append(since)
+        return await real(self, since)
+
+    monkeypatch.setattr(AimlApi, "charges", charges)
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(2,), message="Internal"),))
+    world.run(batch_of(2))
+    with StateReader.open(world.output) as reader:
+        submits = [each.started_at for each in reader.attempts()]
+    assert [state for state, _ in zip(states(world), submits, strict=False)] == ["verified", "verified"]
+    assert (len(submits), asked[0]) == (3, submits[1] - CLOCK_MARGIN)
+    assert submits[0] - LEDGER_MARGIN in asked[1:]

@@ -24,6 +24,8 @@ class Outcome(StrEnum):
     DOUBLE = "double"  # a second generation of a submit that had one already; numbered downwards from -1
 
 
+NO_POST = frozenset({Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED})
+"""Outcomes that prove that nothing was made."""
 MAY_BE_CHARGED = frozenset({Outcome.LOST, Outcome.ABANDONED, Outcome.DOUBLE})
 """Outcomes of attempts that a take went on without, and that the ledger may charge all the same."""
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.attempts import NO_POST, Attempt, Outcome
 from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass
 
@@ -55,7 +55,7 @@ def cost_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass,
     )
 
 
-_NO_GENERATION = frozenset({Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED, Outcome.FAILED})
+_NO_GENERATION = NO_POST | {Outcome.FAILED}
 
 
 def _held(attempts: Iterable[Attempt]) -> int | None:

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.attempts import NO_POST, Attempt, Outcome
 from wanbatch.lifecycle import State, Take
 from wanbatch.provider import Charge
 
@@ -77,9 +77,6 @@ class Stranger:
     is_failed: bool = False
 
 
-_NO_POST = frozenset({Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED})
-
-
 @dataclass(frozen=True)
 class Books:
     """What the ledger showed at one reading: charges, and what was paid back, both by the generation they name."""
@@ -114,7 +111,7 @@ def _by_generation(entries: Iterable[Charge]) -> Mapping[str | None, list[Charge
 
 def may_have_made(attempt: Attempt) -> bool:
     """Say whether a submit may have made a generation that is not known: the log may name it."""
-    return attempt.generation_id is None and attempt.outcome not in _NO_POST
+    return attempt.generation_id is None and attempt.outcome not in NO_POST
 
 
 def match_ledger(

@@ -9,10 +9,11 @@ from datetime import datetime, timedelta
 from wanbatch.attempts import Outcome, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.ledger import News, may_have_made, news
+from wanbatch.ledger import News, news
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
 from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
+from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
@@ -169,7 +170,8 @@ class Polling:
             desk.failed(take_id, message)
         if take.tries >= desk.settings.rates.max_attempts or _MODERATION.search(message) or take.superseded:
             return  # the ledger is looked at once, at the end of the run
-        if not await self.match_ledger() or desk.takes[take_id].credits_charged is not None:
+        sent = min(each.started_at for each in desk.state.attempts_of(take_id))
+        if not await self.match_ledger(sent) or desk.takes[take_id].credits_charged is not None:
             return  # what was charged for nothing, now or before, is not followed by more money on its own
         if desk.takes[take_id].state is State.FAILED:  # the log may have shown another submit of it meanwhile
             desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
@@ -205,28 +207,35 @@ class Polling:
 
     # --- the ledger
 
-    async def match_ledger(self) -> bool:
-        """Record what the ledger shows by now for every generation of this batch; False where it cannot be read."""
-        return await self.read_ledger() is not None
+    async def match_ledger(self, since: datetime | None = None) -> bool:
+        """Record what the ledger shows by now for this batch, or for what was sent since a time.
 
-    async def read_ledger(self) -> Sequence[Charge] | None:
+        False where it cannot be read.
+        """
+        return await self.read_ledger(since) is not None
+
+    async def read_ledger(self, since: datetime | None = None) -> Sequence[Charge] | None:
         """Read the ledger, record what is new for this batch, and return its charges; None where it cannot be read.
 
-        A charge may come late, for an attempt that was given up long ago, or twice; each is recorded once.
+        A charge may come late, for an attempt that was given up long ago, or twice; each is recorded once. With `since`
+        only what was sent then or later is looked for, so that all charges of a generation are read, or none.
         """
         desk = self._desk
-        attempts = desk.state.attempts()
-        begun = [each.started_at for each in attempts if each.generation_id is not None or may_have_made(each)]
-        begun += [each.at for each in desk.state.strays()]
+        begun = [] if since is None else [since - CLOCK_MARGIN]
+        if since is None:
+            sent = (desk.state.first_sent_at(), *(each.at for each in desk.state.strays()))
+            begun = [at - LEDGER_MARGIN for at in sent if at is not None]
         if not begun:
             return ()
-        charges = await desk.provider.charges(min(begun) - LEDGER_MARGIN)
+        charges = await desk.provider.charges(min(begun))
         if isinstance(charges, NoAnswer):
             desk.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
             return None
-        # Read anew: another look may have recorded the same charges while this one waited.
-        for each in news(desk.state.attempts(), charges):
-            self._charged(each)
+        # Read now: another look may have recorded the same charges while this one waited.
+        attempts = desk.state.attempts_of_generations({each.generation_id for each in charges})
+        for each in news(attempts, charges):
+            if since is None or each.attempt.started_at >= since:
+                self._charged(each)
         return charges
 
     def _charged(self, found: News) -> None:

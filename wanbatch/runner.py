@@ -248,9 +248,10 @@ class Runner:
         desk = self._desk
         if not desk.state.may_show_charges():
             return
-        until = desk.clock.monotonic() + LEDGER_WAIT_S
+        until, since = desk.clock.monotonic() + LEDGER_WAIT_S, None
         while True:
-            await self._polling.match_ledger()
+            await self._polling.match_ledger(since)
+            since = desk.state.first_awaited_at()
             missing = desk.takes.awaiting
             if desk.is_halted or not missing:
                 return

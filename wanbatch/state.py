@@ -21,6 +21,7 @@ from typing import Any, Self
 
 from wanbatch.attempts import (
     MAY_BE_CHARGED,
+    NO_POST,
     Attempt,
     Outcome,
     advance_attempt,
@@ -313,11 +314,36 @@ class StateReader:
 
     def attempts_of_requests(self, request_ids: Iterable[str]) -> list[Attempt]:
         """The attempts with these request ids, by take and number."""
-        wanted, found = list(request_ids), []
+        return self._attempts_with("request_id", request_ids)
+
+    def attempts_of_generations(self, generation_ids: Iterable[str]) -> list[Attempt]:
+        """The attempts that name these generations, by take and number."""
+        return self._attempts_with("generation_id", generation_ids)
+
+    def _attempts_with(self, column: str, values: Iterable[str]) -> list[Attempt]:
+        wanted, found = list(values), []
         for at in range(0, len(wanted), IN_ONE_QUERY):
             part = wanted[at : at + IN_ONE_QUERY]
-            found += self._all(Attempt, f"WHERE request_id IN ({', '.join('?' * len(part))})", *part)
+            found += self._all(Attempt, f"WHERE {column} IN ({', '.join('?' * len(part))})", *part)
         return sorted(found, key=lambda each: (each.take_id, each.number))
+
+    def first_sent_at(self) -> datetime | None:
+        """When the first submit began that made a generation, or may have; None before it."""
+        marks = ", ".join("?" * len(NO_POST))
+        sql = f"SELECT min(started_at) FROM attempts WHERE generation_id IS NOT NULL OR outcome NOT IN ({marks})"  # noqa: S608
+        with _foreign_errors(self.path):
+            first = self._db.execute(sql, sorted(each.value for each in NO_POST)).fetchone()[0]
+            return None if first is None else datetime.fromisoformat(first)
+
+    def first_awaited_at(self) -> datetime | None:
+        """When the first submit of the takes began whose charges should show and do not; None where all do."""
+        sql = (
+            "SELECT min(started_at) FROM attempts WHERE take_id IN"
+            " (SELECT take_id FROM takes WHERE state = 'verified' AND NOT is_charge_seen)"
+        )
+        with _foreign_errors(self.path):
+            first = self._db.execute(sql).fetchone()[0]
+            return None if first is None else datetime.fromisoformat(first)
 
     def owner_of(self, generation_id: str | None) -> int | None:
         """The take of a generation, by id; None where nobody here has it."""

@@ -327,11 +327,11 @@ def the_stranger_of_a_poll_is_followed() -> Patches:
 def a_failed_take_is_tried_again_without_a_look_at_the_ledger() -> Patches:
     real = Polling.match_ledger
 
-    async def match_ledger(self: Polling) -> bool:
+    async def match_ledger(self: Polling, since: Any = None) -> bool:
         import sys
 
         frame = sys._getframe(1)
-        return True if frame.f_code.co_name == "_failed" else await real(self)
+        return True if frame.f_code.co_name == "_failed" else await real(self, since)
 
     yield Polling, "match_ledger", match_ledger
 
