@@ -662,3 +662,102 @@ def test_a_link_that_is_no_url_is_dead() -> None:
             return await ClipHost(client, is_loopback=True).fetch("http://127.0.0.1/a\x00b", lambda _: None)
 
     assert isinstance(asyncio.run(work()), LinkDead)
+
+
+# --- a clip that breaks off
+
+WHOLE = b"abcdefghi"
+TAG = {"etag": '"v1"'}
+
+
+def broken(
+    monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, dict[str, str], bytes]
+) -> tuple[object, bytes, list[str | None]]:
+    """Fetch a clip from a host that gives these answers in turn; a body shorter than its length breaks off."""
+    monkeypatch.setattr(cliphost, "RESUME_WAIT_S", 0.0)
+    asked: list[str | None] = []
+    got = bytearray()
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        status, headers, body = answers[len(asked)]
+        asked.append(request.headers.get("range"))
+        assert request.headers.get("if-range") == (TAG["etag"] if asked[-1] else None)
+
+        async def pieces() -> AsyncIterator[bytes]:
+            yield body
+            if int(headers.get("content-length", len(body))) > len(body):
+                raise httpx.ReadError("connection reset")
+
+        return httpx.Response(status, headers=headers, content=pieces())
+
+    async def work() -> object:
+        async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
+            return await ClipHost(client, is_loopback=True).fetch("http://127.0.0.1/clip", got.extend)
+
+    return asyncio.run(work()), bytes(got), asked
+
+
+def cut(size: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    return 200, {"content-length": "9", **TAG, **headers}, WHOLE[:size]
+
+
+def rest(begin: int, end: int = 9, **headers: str) -> tuple[int, dict[str, str], bytes]:
+    told = {"content-length": str(9 - begin), "content-range": f"bytes {begin}-8/9", **TAG}
+    return 206, told | {name.replace("_", "-"): value for name, value in headers.items()}, WHOLE[begin:end]
+
+
+def test_a_clip_that_breaks_off_goes_on_where_it_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert broken(monkeypatch, cut(3), rest(3)) == (Fetched(9), WHOLE, [None, "bytes=3-"])
+    in_parts = broken(monkeypatch, cut(1), rest(1, 4), rest(4, 5), rest(5))
+    assert in_parts == (Fetched(9), WHOLE, [None, "bytes=1-", "bytes=4-", "bytes=5-"])
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        rest(3, etag='"v2"'),
+        rest(3, etag=""),
+        rest(3, content_range="bytes 2-8/9"),
+        rest(3, content_range="bytes 3-8/10"),
+        rest(3, content_range="bytes 3-8/*"),
+        rest(3, content_range=""),
+        rest(3, content_encoding="gzip"),
+        (200, {"content-length": "9", **TAG}, WHOLE),
+        (416, {"content-length": "0"}, b""),
+        (503, {"content-length": "0"}, b""),
+    ],
+)
+def test_nothing_but_the_rest_of_the_same_bytes_is_put_behind_a_part(
+    monkeypatch: pytest.MonkeyPatch, second: tuple[int, dict[str, str], bytes]
+) -> None:
+    answer, got, asked = broken(monkeypatch, cut(3), second)
+    assert (isinstance(answer, NoAnswer), got, len(asked)) == (True, WHOLE[:3], 2)
+
+
+@pytest.mark.parametrize(
+    "first",
+    [cut(3, etag='W/"v1"'), cut(3, etag="v1"), cut(3, etag=""), cut(0), (503, {"content-length": "9", **TAG}, b"xxx")],
+)
+def test_what_cannot_be_proven_the_same_begins_anew(
+    monkeypatch: pytest.MonkeyPatch, first: tuple[int, dict[str, str], bytes]
+) -> None:
+    answer, _, asked = broken(monkeypatch, first)
+    assert (isinstance(answer, NoAnswer), asked) == (True, [None])
+
+
+def test_a_clip_goes_on_three_times_at_most_and_not_without_progress(monkeypatch: pytest.MonkeyPatch) -> None:
+    answer, got, asked = broken(monkeypatch, cut(1), rest(1, 2), rest(2, 3), rest(3, 4), rest(4))
+    assert (isinstance(answer, NoAnswer), got, len(asked)) == (True, WHOLE[:4], 4)
+    answer, got, asked = broken(monkeypatch, cut(3), rest(3, 3), rest(3))
+    assert (isinstance(answer, NoAnswer), got, len(asked)) == (True, WHOLE[:3], 2)
+
+
+def test_a_link_that_dies_while_a_clip_is_fetched_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert isinstance(broken(monkeypatch, cut(3), (403, {"content-length": "0"}, b""))[0], LinkDead)
+
+
+def test_a_host_that_asks_for_patience_is_not_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    busy = (503, {"content-length": "0", "retry-after": "30"}, b"")
+    answer, _, asked = broken(monkeypatch, cut(3), busy, rest(3))
+    assert isinstance(answer, NoAnswer)
+    assert (answer.retry_after_s, len(asked)) == (30.0, 2)
