@@ -613,12 +613,22 @@ class StateFile(StateReader):
         """
         take = self._touched(self.take(take_id))
         with self._transaction():
+            first = take
             for entry in entries:
                 before, take = take, advance(take, entry)
                 self._append(take_id, entry)
                 self._follow_attempt(before, take, entry)
-            self._store("takes", take)
+            self._move("takes", first, take, "take_id = ?", take_id)
         return take
+
+    def _move(self, table: str, before: Any, after: Any, where: str, *key: object) -> None:
+        """Store what changed of a row: a fact touches a few of its fifty columns."""
+        old, new = vars(before), vars(after)
+        changed = [name for name, _ in columns_of(type(after)) if new[name] != old[name]]
+        if changed:
+            names = ", ".join(f"{name} = ?" for name in changed)
+            values = [to_sql(new[name]) for name in changed]
+            self._db.execute(f"UPDATE {table} SET {names} WHERE {where}", (*values, *key))  # noqa: S608
 
     def _append(self, take_id: int, entry: Entry) -> None:
         at, data = to_sql(entry.at), json.dumps(entry.data, ensure_ascii=False, allow_nan=False)
@@ -647,8 +657,7 @@ class StateFile(StateReader):
             value = entry.data["attempt"]
         for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
             moved = advance_attempt(attempt, entry)
-            if moved != attempt:
-                self._store("attempts", moved)
+            self._move("attempts", attempt, moved, "take_id = ? AND number = ?", attempt.take_id, attempt.number)
 
     def _end_open(self, take: Take, entry: Entry) -> None:
         # A later submit of ours exists only where there was proof that this one made nothing.
