@@ -63,6 +63,7 @@ from wanbatch.wire import READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_c
 GENERATIONS = "/v2/video/generations"
 POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
 READ_TRIES = 3
+READS_KEPT = 4  # idle connections; each is looked at twice a request, a handshake for a burst costs less
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
 LEDGER_PAGES = 2_000
@@ -101,7 +102,7 @@ class AimlApi:
         trust_env = not endpoint.is_loopback
         self._submits = make_client(bearer, context, keepalive=0, trust_env=trust_env, transport=transport)
         self._submits.timeout = httpx.Timeout(POST_DEADLINE_S, connect=10.0, pool=None)
-        self._reads = make_client(bearer, context, trust_env=trust_env, transport=transport)
+        self._reads = make_client(bearer, context, keepalive=READS_KEPT, trust_env=trust_env, transport=transport)
         self._read_headers = dict(self._reads.headers)
         self._read_extensions = {"timeout": self._reads.timeout.as_dict()}
         self._fetches = make_client({}, context, trust_env=trust_env, transport=transport)
