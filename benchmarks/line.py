@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ def serve(places: int) -> None:
             self.api = api  # type: ignore[assignment]
 
     server.Sandbox = Watched  # type: ignore[misc]
-    options = SandboxOptions(speed=SPEED, concurrency=places, rate_per_min=PER_MIN if places == PLACES else None)
+    rate = PER_MIN if places == PLACES else None
+    options = SandboxOptions(speed=SPEED, concurrency=places, rate_per_min=rate, balance_usd=Decimal(10**6))
     server.serve(options, on_ready=lambda url: print(url, flush=True), stop_on_stdin_eof=True)
 
 

@@ -16,6 +16,7 @@ import resource
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -195,6 +196,17 @@ def played(lasts: Sequence[float], waits_s: Callable[[int], float] | None, place
     return score
 
 
+def optimum(draw: Callable[[Random], float]) -> float:
+    """Return the least lag times polls that any schedule has, (integral sqrt(f S) dt)^2 / 2, from many draws."""
+    rng, width_s, count = Random(99), 2.0, 200_000
+    ends = Counter(int(draw(rng) / width_s) for _ in range(count))
+    alive, area = count, 0.0
+    for _, died in sorted(ends.items()):
+        area += math.sqrt((alive - died / 2) / count * died / count / width_s) * width_s
+        alive -= died
+    return area * area / 2
+
+
 def shots_of(count: int, durations: Sequence[int]) -> list[Shot]:
     return [
         Shot(
@@ -233,6 +245,12 @@ def main() -> int:
     show("wanbatch, limits told", wanbatch(lasts.__getitem__, shots, told), ideal, takes)
     few = Rates(in_flight=PLACES, polls_per_take=7.5)
     show("wanbatch, limits told, fewer polls", wanbatch(lasts.__getitem__, shots, few), ideal, takes)
+    best_product = optimum(lambda rng: lognormal(rng, 205))
+    for per_take in (5, 8):
+        capped = Rates(in_flight=PLACES, poll_per_min=60 * PLACES / 205 * per_take)
+        score = wanbatch(lasts.__getitem__, shots, capped)
+        over = score.lag_s / takes * (score.polls / takes) / best_product
+        show(f"wanbatch, {capped.poll_per_min:.0f} polls/min: {over:.3f} of the bound", score, ideal, takes)
     show("wanbatch, limits not told", wanbatch(lasts.__getitem__, shots, Rates()), ideal, takes)
     show("gather, semaphore, fixed 15 s", played(lasts, lambda _: 15.0), ideal, takes)
     show("gather, semaphore, back-off x1.5 to 60 s", played(lasts, lambda n: min(60.0, 5 * 1.5**n)), ideal, takes)

@@ -12,11 +12,11 @@ from typing import Any
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
-from wanbatch.hazard import Hazards, Seen
+from wanbatch.hazard import POLLS_PER_TAKE, Hazards, Seen
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.limits import ALIKE_LIMIT, Breaker
 from wanbatch.models import PriceClass
-from wanbatch.pacing import Board, Rates
+from wanbatch.pacing import POLL_FIRST_S, Board, Rates
 from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
@@ -177,6 +177,28 @@ class Desk:
     def note(self, text: str, take: str = "") -> None:
         """Tell the user something that is no fact about a take."""
         self._tell(Event(self.clock.now(), "note", take, text))
+
+    # --- polls
+
+    def plan_poll(self, take: Take, age_s: float) -> None:
+        """Ask for the next poll of a take that has been generated for so long, where the hazard says that it pays."""
+        now, curve = self.clock.monotonic(), self.hazards.of(take.order.price_class).curve()
+        begun = curve.area(age_s)
+        self.board.add_poll(
+            take.take_id,
+            now + curve.next_poll_s(age_s),
+            lambda later: (curve.area(age_s + later - now) - begun) / curve.step,
+        )
+
+    def plan_first_poll(self, take: Take) -> None:
+        """Ask for the first poll of a take that was just accepted: soon, so that its wait in the queue is seen.
+
+        Where polls are few that one is spared.
+        """
+        if self.board.is_rationed or self.settings.rates.polls_per_take < POLLS_PER_TAKE:
+            self.plan_poll(take, 0.0)
+        else:
+            self.board.add_poll(take.take_id, self.clock.monotonic() + POLL_FIRST_S)
 
     # --- stopping
 

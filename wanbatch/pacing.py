@@ -219,6 +219,11 @@ class Board:
         self._submits.slow_to(per_min / 60, now)
 
     @property
+    def is_rationed(self) -> bool:
+        """More polls are due than may be made."""
+        return len(self._overdue) >= POLLS_AT_ONCE
+
+    @property
     def is_shut_out(self) -> bool:
         """Nothing of ours is running, and the provider has still turned away one submit after the other."""
         return self.running <= 0 and self._turned_away_row >= SHUT_OUT_ROW

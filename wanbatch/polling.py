@@ -36,6 +36,7 @@ class Polling:
         self._missing_since: dict[int, float] = {}
         self._linkless_since: dict[int, float] = {}
         self._failures: dict[int, int] = {}
+        self._began_at = desk.clock.now()
 
     def take_link(self, take_id: int) -> tuple[Secret, float] | None:
         """Hand over the link of a completed take and when it was told, once."""
@@ -97,16 +98,9 @@ class Polling:
         if take.state is State.QUEUED:
             desk.board.add_poll(take_id, now + queued_poll_s(age_s))
             return
-        hazard = desk.hazards.of(take.order.price_class)
         age_s = self._generating_s(take)
-        hazard.add_watched(min(asked_age_s or 0.0, age_s), age_s)
-        curve = hazard.curve()
-        begun = curve.area(age_s)
-        desk.board.add_poll(
-            take_id,
-            now + curve.next_poll_s(age_s),
-            lambda later: (curve.area(age_s + later - now) - begun) / curve.step,
-        )
+        desk.hazards.of(take.order.price_class).add_watched(min(asked_age_s or 0.0, age_s), age_s)
+        desk.plan_poll(take, age_s)
 
     def _age_s(self, take: Take) -> float:
         began = take.accepted_at or take.submitted_at
@@ -118,9 +112,11 @@ class Polling:
         return 0.0 if began is None else max(0.0, (self._desk.clock.now() - began).total_seconds())
 
     def _asked_age_s(self, take: Take) -> float | None:
-        """Return the age at the last poll that this run made of a take; None before the first."""
+        """Return the age at the last poll that this run made of a take; before the first, 0 where this run sent it."""
         asked, began = self._asked_at.get(take.take_id), take.started_at or take.accepted_at or take.submitted_at
-        return None if asked is None or began is None else max(0.0, (asked - began).total_seconds())
+        if asked is None:
+            return 0.0 if take.accepted_at is not None and take.accepted_at >= self._began_at else None
+        return None if began is None else max(0.0, (asked - began).total_seconds())
 
     def _learn_end(self, take: Take) -> None:
         """Note when a generation ended: between the last poll and this one. One that nobody watched tells nothing."""

@@ -13,7 +13,7 @@ from wanbatch.batch import Recipe
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, LocalFault, StateInvalid
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.pacing import POLL_FIRST_S, backoff_s
+from wanbatch.pacing import backoff_s
 from wanbatch.pricing import usd_text
 from wanbatch.provider import (
     Accepted,
@@ -182,7 +182,7 @@ class Submitting:
             board.generation_ended()
             desk.record(take_id, Fact.GENERATION_FAILED, {"error": answer.failed_message})
         else:
-            board.add_poll(take_id, desk.clock.monotonic() + POLL_FIRST_S)
+            desk.plan_first_poll(desk.takes[take_id])
 
     def _record_accepted(self, take_id: int, generation_id: str) -> None:
         """Record whose a generation is, unless another take has it."""
@@ -274,7 +274,7 @@ class Submitting:
     def _lost(self, take_id: int, answer: Unknown) -> None:
         desk, take = self._desk, self._desk.takes[take_id]
         if take.state is State.QUEUED:  # the headers had told the id; only the rest was lost
-            desk.board.add_poll(take_id, desk.clock.monotonic() + POLL_FIRST_S)
+            desk.plan_first_poll(desk.takes[take_id])
             return
         desk.lose(take_id, lost_text(take, answer.message))
         self._on_lost()
