@@ -243,7 +243,7 @@ def main() -> int:
     )
     shots, told = shots_of(takes, [5]), Rates(in_flight=PLACES)
     show("wanbatch, limits told", wanbatch(lasts.__getitem__, shots, told), ideal, takes)
-    few = Rates(in_flight=PLACES, polls_per_take=7.5)
+    few = Rates(in_flight=PLACES, polls_per_take=8.0)
     show("wanbatch, limits told, fewer polls", wanbatch(lasts.__getitem__, shots, few), ideal, takes)
     best_product = optimum(lambda rng: lognormal(rng, 205))
     for per_take in (5, 8):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
 from wanbatch.models import PriceClass
-from wanbatch.pacing import Rates
+from wanbatch.pacing import POLL_FIRST_S, POLLS_AT_ONCE, Board, Poll, Rates
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.runner import Runner
@@ -551,3 +553,48 @@ def test_a_limit_sends_no_more_than_that(tmp_path: Path) -> None:
     world = World(tmp_path / "out", settings=RunSettings(limit=2))
     world.run(batch_of(4))
     assert world.submits == 2
+
+
+@pytest.mark.parametrize(("polls_per_take", "is_early"), [(13.5, True), (8.0, False)])
+def test_the_poll_that_sees_the_queue_is_spared_where_polls_are_few(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polls_per_take: float, is_early: bool
+) -> None:
+    waits: list[float] = []
+    real = Board.add_poll
+
+    def add_poll(board: Board, take_id: int, due: float, gain: Callable[[float], float] | None = None) -> None:
+        waits.append(round(due - asyncio.get_running_loop().time(), 3))
+        real(board, take_id, due, gain)
+
+    monkeypatch.setattr(Board, "add_poll", add_poll)
+    world = World(tmp_path / "out", settings=RunSettings(rates=Rates(polls_per_take=polls_per_take)))
+    end = world.run(batch_of(1))
+    assert (end.exit_code, waits[0] == POLL_FIRST_S) == (ExitCode.OK, is_early)
+    assert waits[0] >= POLL_FIRST_S
+
+
+def test_polls_are_rationed_where_more_are_due_than_may_be_made() -> None:
+    board = Board(Rates(poll_per_min=1))
+    for take_id in range(POLLS_AT_ONCE + 2):
+        board.add_poll(take_id, 0.0)
+    assert not board.is_rationed
+    assert isinstance(board.next_step(0.0), Poll)
+    assert board.is_rationed
+
+
+def test_an_end_that_the_first_poll_sees_is_learnt_of_a_take_that_this_run_sent(tmp_path: Path) -> None:
+    learnt: list[int] = []
+
+    def watch(runner: Runner, event: Event) -> None:
+        if event.kind == "verified":
+            desk = runner._desk
+            learnt.append(sum(hazard.ended for hazard in desk.hazards._learnt.values()))
+
+    world = World(
+        tmp_path / "out",
+        options=SandboxOptions(mean_s=5.0, cv=0.0),
+        settings=RunSettings(rates=Rates(polls_per_take=1.0)),
+        observe=watch,
+    )
+    world.run(batch_of(1))
+    assert learnt == [1]
