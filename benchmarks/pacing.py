@@ -176,12 +176,14 @@ def wanbatch(
     return score
 
 
-def played(lasts: Sequence[float], waits_s: Callable[[int], float] | None, places: int = PLACES) -> Score:
+def played(
+    lasts: Sequence[float], waits_s: Callable[[int], float] | None, places: int = PLACES, per_min: float = PER_MIN
+) -> Score:
     """Play a runner out that knows the limits and polls after these waits; None sees every end at once."""
     score, free, ready, ends = Score(), [0.0] * places, 0.0, []
     for lasts_s in lasts:
         begin = max(heapq.heappop(free), ready)
-        ready = begin + 60 / PER_MIN
+        ready = begin + 60 / per_min
         age, polls = lasts_s, 0
         if waits_s is not None:
             age = 0.0
