@@ -12,12 +12,14 @@ from typing import Any
 
 import pytest
 
+import wanbatch
 from tests.worlds import World, batch_of
 from wanbatch import state as state_module
 from wanbatch.disk import make_folder, network_kind
 from wanbatch.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Fact, State, TransitionForbidden
+from wanbatch.options import RunOptions
 from wanbatch.planning import make_plan
 from wanbatch.settings import fingerprint, load_settings, read_endpoint
 from wanbatch.state import StateFile, StateReader, entry
@@ -250,6 +252,25 @@ def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_on
         touch(tmp_path / "o")
     with pytest.raises(StateInvalid, match=said):
         look(tmp_path / "o")
+
+
+def test_before_a_new_plan_every_take_of_a_large_state_file_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    planned(tmp_path / "o").close()
+    with closing(opened(tmp_path / "o")) as state:
+        state.check_rest()
+        monkeypatch.setattr(StateReader, "check", lambda _: pytest.fail("checked twice"))
+        state.check_rest()
+    monkeypatch.undo()
+    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+        connection.execute("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1")
+    connection.close()
+    options = RunOptions(output=tmp_path / "o", sandbox=True, makes_report=False)
+    with pytest.raises(StateInvalid, match="not what its facts say"):
+        wanbatch.run(batch_of(2), options, confirm=lambda _: pytest.fail("asked"))
 
 
 def test_a_state_file_of_an_older_version_gets_its_indexes(tmp_path: Path) -> None:

@@ -90,6 +90,7 @@ class Session:
             stack.callback(state.close)
             job = Job(digest=manifest.digest, is_as_planned=True)
             if not state.is_planned_from(manifest.digest):
+                state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
                 job = Job(plan=make_plan(manifest.batch(), state.takes(), state.shots()), digest=manifest.digest)
             caps = self._caps(head, state.runs())
             return await self._carry_out(state, job, rates_of(self._options.limits, head.limits), caps)

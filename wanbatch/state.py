@@ -551,6 +551,13 @@ class StateFile(StateReader):
         self.await_check()
         return found
 
+    def check_rest(self) -> None:
+        """Refold what was not refolded at the start: before a plan that compares every take. Raises StateInvalid."""
+        if self._checked is not None:
+            self.await_check()
+            self.check()
+            self._checked = None
+
     def _touched(self, take: Take) -> Take:
         """Return a take that a fact is about to follow: its row is believed only where its facts say the same."""
         if self._checked is not None and take.take_id not in self._checked:
