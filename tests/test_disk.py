@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -19,6 +21,7 @@ from wanbatch.disk import make_folder, network_kind
 from wanbatch.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Fact, State, TransitionForbidden
+from wanbatch.lock import holder_of
 from wanbatch.options import RunOptions
 from wanbatch.planning import make_plan
 from wanbatch.settings import fingerprint, load_settings, read_endpoint
@@ -568,3 +571,20 @@ def test_a_page_that_was_overwritten_is_found(tmp_path: Path) -> None:
     path.write_bytes(raw)
     with pytest.raises(StateInvalid, match=r"damaged|cannot be read"):
         opened(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("told", "is_named"),
+    [
+        ({"pid": os.getpid()}, True),
+        ({"pid": 1}, True),
+        ({"pid": 2**22 + 5}, False),  # beyond the largest that Linux gives
+        ({"pid": 2**70}, False),
+        ({"pid": "x"}, False),
+        ({"pid": 2**22 + 5, "host": "another"}, True),
+    ],
+)
+def test_a_run_that_was_killed_is_not_said_to_go_on(tmp_path: Path, told: dict[str, object], is_named: bool) -> None:
+    holder = {"host": platform.node(), "since": "2026-11-01T20:00:00+00:00", **told}
+    (tmp_path / ".lock.holder").write_text(json.dumps(holder))
+    assert bool(holder_of(tmp_path)) is is_named

@@ -54,9 +54,26 @@ class OutputLock:
 
 
 def holder_of(output: Path) -> str:
-    """Name the run that holds an output folder, as it told itself; empty where none does or none can be read."""
+    """Name the run that holds an output folder, as it told itself; empty where none does or none can be read.
+
+    One that was killed left its name behind: on this machine a process that is gone holds nothing.
+    """
     try:
         told = json.loads((output / HOLDER_NAME).read_text(encoding="utf-8"))
+        if told["host"] == platform.node() and not _is_alive(told["pid"]):
+            return ""
         return f": process {told['pid']} on {told['host']}, since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError):
         return ""
+
+
+def _is_alive(pid: int) -> bool:
+    if os.name != "posix":
+        return True
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
