@@ -39,6 +39,7 @@ from wanbatch.stock import Kind, Stock
 from wanbatch.tables import (
     DDL,
     INDEXES,
+    NOTES_DDL,
     SCHEMA_VERSION,
     Identity,
     QuotedPrice,
@@ -400,6 +401,14 @@ class StateReader:
             row = self._db.execute("SELECT 1 FROM marks WHERE name = ?", (_PLANNED_FROM + digest,)).fetchone()
             return bool(digest) and row is not None
 
+    def noted(self, name: str) -> str | None:
+        """Return the text kept under a name; None where there is none, or in a file that an older version began."""
+        with _foreign_errors(self.path):
+            if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").fetchone() is None:
+                return None
+            row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
+            return None if row is None else str(row[0])
+
     def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield take id and entry of every fact (or those of one kind) in the order recorded.
 
@@ -519,7 +528,7 @@ class StateFile(StateReader):
     def _check_what_matters(self) -> None:
         """Refold all takes; of very many only those that something is open about, the others once they are touched."""
         with _foreign_errors(self.path):
-            for statement in INDEXES:  # a file that an older version began may lack one
+            for statement in (NOTES_DDL, *INDEXES):  # a file that an older version began may lack one
                 self._db.execute(statement)
             facts = self._db.execute("SELECT coalesce(max(seq), 0) FROM facts").fetchone()[0]
         if facts <= CHECKED_AT_ONCE:
@@ -737,6 +746,11 @@ class StateFile(StateReader):
             return
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (to_sql(until),))
+
+    def note(self, name: str, value: str) -> None:
+        """Keep a text under a name, in place of the one before."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
 
     def store_run(self, run: Run, quotes: Sequence[QuotedPrice] = ()) -> None:
         """Insert or update the row of a run, with the prices that it goes by."""

@@ -125,6 +125,8 @@ def quoted(run: Run, price_class: PriceClass, quote: Quote) -> QuotedPrice:
     )
 
 
+# Names and texts that may change, unlike the identity: where the batch was last run from, on which machine.
+NOTES_DDL = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
 DDL = (
     "CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     _ddl("shots", ShotRow, "PRIMARY KEY (shot_id)"),
@@ -134,6 +136,7 @@ DDL = (
     _ddl("quotes", QuotedPrice, "PRIMARY KEY (run_id, price_class)"),
     _ddl("strays", Stray, "PRIMARY KEY (request_id)"),
     "CREATE TABLE marks (name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT",
+    NOTES_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
 )
