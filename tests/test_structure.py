@@ -48,7 +48,8 @@ LAYERS = (
     ("models",),
     ("sandbox",),
     ("viewing",),
-    ("batch", "units", "clock", "disk", "media", "avc", "slating", "looks"),
+    ("batch", "units", "clock", "media", "avc", "slating", "looks"),
+    ("disk",),
     ("errors",),
 )
 PURE = {

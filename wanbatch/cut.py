@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from wanbatch.assembling import assemble
-from wanbatch.disk import free_bytes, fsync_directory, make_folder
+from wanbatch.disk import free_bytes, make_folder, replacing
 from wanbatch.download import CLIPS
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.joining import Sources, join, slate_misfit
@@ -52,12 +51,11 @@ def make_cut(output: Path, options: CutOptions, told: Callable[[Piece, Timeline]
         slate=lambda piece: _slate_of(piece, timeline),
         told=lambda piece: told(piece, timeline),
     )
-    part = target.with_name(f".{target.name}.part")
     try:
-        join(timeline, sources, part, reencode=options.reencode)
-        _settle(part, target)
-    finally:
-        part.unlink(missing_ok=True)
+        with replacing(target) as part:
+            join(timeline, sources, part, reencode=options.reencode)
+    except OSError as error:
+        raise LocalFault(f"cannot write {target}: {error.strerror}") from error
     return timeline
 
 
@@ -122,13 +120,3 @@ def _slate_of(piece: Piece, timeline: Timeline) -> Picture:
         why=piece.choice.note,
     )
     return draw_card(card, like.width, like.height)
-
-
-def _settle(part: Path, target: Path) -> None:
-    try:
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(target)
-        fsync_directory(target.parent)
-    except OSError as error:
-        raise LocalFault(f"cannot write {target}: {error.strerror}") from error

@@ -3,10 +3,22 @@
 from __future__ import annotations
 
 import os
+import re
+import secrets
 import shutil
+import stat
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from wanbatch.errors import LocalFault
+
 MOUNTS = Path("/proc/self/mountinfo")
+PART_SUFFIX = ".part"
+PART_DIGITS = 16
+ABANDONED_S = 24 * 3600  # no file takes a day to write: its process is gone
+_PART_NAME = re.compile(r"\.[0-9a-f]{16}\.part")
 NETWORK_KINDS = {"nfs", "nfs4", "cifs", "smb3", "smbfs", "afs", "fuse.sshfs", "fuse.rclone", "davfs"}
 
 
@@ -54,19 +66,92 @@ def free_bytes(directory: Path) -> int:
     return shutil.disk_usage(directory).free
 
 
-def replace_text(path: Path, text: str) -> bool:
-    """Write a text file so that a crash leaves the old one or the new one; False where it held that text already."""
-    data = text.encode("utf-8")
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a new, empty file beside `path`, to be written by its name; after the block it takes the name of `path`.
+
+    A crash leaves the old file or the new one, both whole. The new file has a name that cannot be known before, is
+    made where nothing was, and is renamed over a link, never through one: a folder from somebody else cannot lead the
+    write to another file. Raises OSError; then, and where the block raises, `path` is as it was.
+    """
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    name = f".{secrets.token_hex(PART_DIGITS // 2)}{PART_SUFFIX}"
     try:
-        if path.read_bytes() == data:
-            return False
-    except OSError:
-        pass
+        os.close(os.open(name, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW, 0o666, dir_fd=directory))
+        try:
+            yield path.parent / name
+            _flush(name, directory)
+            os.replace(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
+            os.fsync(directory)
+        except BaseException:
+            with suppress(FileNotFoundError):
+                os.unlink(name, dir_fd=directory)
+            raise
+    finally:
+        os.close(directory)
+
+
+def _flush(name: str, directory: int) -> None:
+    descriptor = os.open(name, os.O_RDWR | os.O_NOFOLLOW, dir_fd=directory)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sweep_parts(folder: Path) -> None:
+    """Remove what `replacing` left in a folder when its process was killed, once it is old enough to be abandoned."""
+    with suppress(OSError):
+        for each in folder.iterdir():
+            if _PART_NAME.fullmatch(each.name) is None:
+                continue
+            info = each.lstat()
+            if stat.S_ISREG(info.st_mode) and time.time() - info.st_mtime > ABANDONED_S:
+                each.unlink()
+
+
+def replace_text(path: Path, text: str) -> bool:
+    """Write a text file with `replacing`; False where it held that text already. Makes its folder. Raises OSError."""
+    data = text.encode("utf-8")
+    if _holds(path, data):
+        return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.part")
-    with part.open("wb") as stream:
-        stream.write(data)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
+    with replacing(path) as part:
+        part.write_bytes(data)
     return True
+
+
+def _holds(path: Path, data: bytes) -> bool:
+    """Say whether an ordinary file, not a link to one, has these bytes."""
+    try:
+        info = path.lstat()
+        return stat.S_ISREG(info.st_mode) and info.st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def assert_ordinary(path: Path) -> None:
+    """Raise LocalFault where something other than an ordinary file, a link above all, has a name that we write to."""
+    try:
+        mode = path.lstat().st_mode
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(mode):
+        kind = "a link" if stat.S_ISLNK(mode) else "not an ordinary file"
+        raise LocalFault(f"{path} is {kind}: wanbatch does not write to it. Remove it, or use another output folder")
+
+
+def own_folder(output: Path, *names: str) -> Path:
+    """Make a folder inside an output folder and return it. Raises LocalFault where a link stands in its place.
+
+    What is written there would land wherever the link points.
+    """
+    folder = output
+    for name in names:
+        folder = folder / name
+        if folder.is_symlink():
+            raise LocalFault(
+                f"{folder} is a link to another place: wanbatch does not write through it. Remove the link"
+            )
+        folder.mkdir(exist_ok=True)
+    return folder

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
+from wanbatch.disk import own_folder
 from wanbatch.errors import LocalFault
 
 START_LIMIT_S = 60.0
@@ -23,7 +24,8 @@ FOLDER = ".sandbox"
 @contextmanager
 def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve a sandbox for the output folder; yields its base URL. Raises LocalFault where it does not start."""
-    command = [sys.executable, "-m", "wanbatch", "--json", "sandbox", "--data", str(output / FOLDER)]
+    data = own_folder(output, FOLDER)
+    command = [sys.executable, "-m", "wanbatch", "--json", "sandbox", "--data", str(data)]
     child = subprocess.Popen(  # noqa: S603  our own program, arguments as a list
         [*command, "--speed", str(speed), "--stop-with-parent", *extra],
         stdin=subprocess.PIPE,  # its end, however we end, tells the child to stop

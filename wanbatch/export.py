@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from wanbatch import __version__
 from wanbatch.assembling import assemble
-from wanbatch.disk import replace_text
+from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.lifecycle import Take
 from wanbatch.timeline import Piece, Timeline, fps_text
@@ -57,6 +57,8 @@ def export(
     else:
         text = _edl(library, timeline, output, written.parent)
     try:
+        if target is None:
+            own_folder(output, EDIT_FOLDER)
         replace_text(written, text.rstrip("\n") + "\n")
     except OSError as error:
         raise LocalFault(f"cannot write {written}: {error.strerror}") from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
+from wanbatch.disk import assert_ordinary, replace_text
 from wanbatch.errors import LocalFault, OutputLocked
 
 LOCK_NAME = ".lock"
@@ -27,6 +28,8 @@ class OutputLock:
 
     def acquire(self) -> None:
         """Take the lock. Raises OutputLocked, naming the holder, when another run has it."""
+        for name in (LOCK_NAME, HOLDER_NAME):
+            assert_ordinary(self._output / name)
         try:
             self._lock.acquire()
         except Timeout as error:
@@ -35,7 +38,7 @@ class OutputLock:
             raise LocalFault(f"cannot lock {self._output}: {error}") from error
         self._inode = (self._output / LOCK_NAME).stat().st_ino
         holder = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat("T", "seconds")}
-        (self._output / HOLDER_NAME).write_text(json.dumps(holder), encoding="utf-8")
+        replace_text(self._output / HOLDER_NAME, json.dumps(holder))
 
     def assert_held(self) -> None:
         """Raise LocalFault when the lock file was removed or replaced while we hold it."""

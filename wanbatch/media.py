@@ -20,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from wanbatch.disk import replacing
 from wanbatch.errors import MediaInvalid
 
 BOX_LIMIT = 10_000
@@ -66,12 +67,8 @@ def write_poster(clip: Path, poster: Path) -> None:
     with opened(clip) as container:
         picture = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
     picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
-    part = poster.with_name(poster.name + ".part")
-    try:
+    with replacing(poster) as part:
         picture.save(part, "JPEG", quality=82, optimize=True)
-        part.replace(poster)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 # --- boxes -----------------------------------------------------------------------------------------------------------

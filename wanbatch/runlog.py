@@ -14,6 +14,7 @@ from typing import IO, Self
 from wanbatch import __version__
 from wanbatch.clock import system_now
 from wanbatch.desk import Event
+from wanbatch.disk import assert_ordinary
 from wanbatch.provider import LogRow, Secret
 
 LOG_NAME = "run.log"
@@ -61,7 +62,8 @@ class RunLog:
 
     def __enter__(self) -> Self:
         """Open for appending."""
-        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY, 0o600)
+        assert_ordinary(self._path)
+        descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
         self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
         start = {"at": system_now().isoformat(), "kind": "start", "version": __version__, "host": platform.node()}
         self._stream.write(json.dumps({**start, "pid": os.getpid()}) + "\n")

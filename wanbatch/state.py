@@ -29,7 +29,7 @@ from wanbatch.attempts import (
     double_attempt,
     unrecorded_attempt,
 )
-from wanbatch.disk import fsync_directory, make_folder, network_kind
+from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
@@ -818,6 +818,8 @@ def _foreign_errors(path: Path) -> Iterator[None]:
 
 
 def _refuse_foreign(path: Path) -> None:
+    for suffix in ("-wal", "-shm", "-journal"):  # SQLite opens these by name, through a link, and writes to them
+        assert_ordinary(path.with_name(path.name + suffix))
     try:
         info = path.lstat()
     except FileNotFoundError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +20,7 @@ from av.container import InputContainer
 
 from wanbatch import __version__
 from wanbatch.assembling import assemble
-from wanbatch.disk import free_bytes, fsync_directory, make_folder
+from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
 from wanbatch.download import CLIPS, sha256_of
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.lifecycle import Take
@@ -54,12 +53,13 @@ def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()
     for piece in pieces:
         _assert_free(target / f"{piece.label}.mp4")
     try:
+        if folder is None:
+            own_folder(output, *TAGGED_FOLDER.split("/"))
         make_folder(target)
         _assert_room(target, pieces)
         for piece in pieces:
             tags = tags_of(Making(timeline.batch, output, is_sandbox), piece)
             _tag(output / str(_take_of(piece).file), _take_of(piece), tags, target / f"{piece.label}.mp4")
-        fsync_directory(target)
     except OSError as error:
         raise LocalFault(f"cannot write to {target}: {error.strerror or error}") from error
     return target, timeline
@@ -96,8 +96,7 @@ def _take_of(piece: Piece) -> Take:
 def _tag(clip: Path, take: Take, tags: Mapping[str, str], copy: Path) -> None:
     if sha256_of(clip) != take.sha256:
         raise LocalFault(f"{clip} is not as recorded: `wanbatch verify` offers to fetch it again")
-    part = copy.with_name(f".{copy.name}.part")
-    try:
+    with replacing(copy) as part:
         try:
             written = _copy(clip, part, tags)
             check_clip(part)
@@ -106,11 +105,6 @@ def _tag(clip: Path, take: Take, tags: Mapping[str, str], copy: Path) -> None:
             raise LocalFault(f"{copy} was not written whole ({error})") from error
         if not is_same:
             raise LocalFault(f"{copy} came out with other pictures or sound than {clip.name}: is the disk full?")
-        with part.open("rb+") as stream:
-            os.fsync(stream.fileno())
-        part.replace(copy)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _copy(clip: Path, part: Path, tags: Mapping[str, str]) -> list[str]:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
-from wanbatch.disk import replace_text
+from wanbatch.disk import own_folder, replace_text, sweep_parts
+from wanbatch.download import CLIPS
 from wanbatch.lifecycle import Entry, Fact, Take
 from wanbatch.reporting.accounts import cost_report, write_costs
 from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take, shown_text
@@ -67,7 +68,9 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     from wanbatch.reporting.sheet import render_sheet
 
     output = reader.output
-    folder = output / "reports"
+    folder = own_folder(output, "reports")
+    for each in (output, folder, output / CLIPS):
+        sweep_parts(each)
     files = ReportFiles(
         report=folder / "report.html",
         storyboard=output / "storyboard.html",

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
 from wanbatch.costing import Figure, Figures
-from wanbatch.disk import replace_text
+from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import UsageInvalid
 from wanbatch.ledger import LedgerLine
 from wanbatch.pricing import usd
@@ -160,7 +160,7 @@ def write_ledger(output: Path, lines: Sequence[LedgerLine], read_at: datetime) -
     """Write `reports/ledger.csv`; empty cells for unknown. `read_at` is when the ledger was read."""
     from wanbatch.reporting import csv_rows
 
-    path = output / "reports" / "ledger.csv"
+    path = own_folder(output, "reports") / "ledger.csv"
     rows = ledger_rows(lines, read_at)
     replace_text(path, csv_rows(LEDGER_COLUMNS, [[row[name] for name in LEDGER_COLUMNS] for row in rows]))
     return path

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
+
+from wanbatch.disk import replacing
 
 SCRIPT_NAME = "plotly.min.js"
 
@@ -22,11 +23,5 @@ def place_plotly(folder: Path) -> None:
     target, script = folder / SCRIPT_NAME, _script()
     if not target.is_symlink() and target.is_file() and target.read_bytes() == script:
         return
-    part = folder / f"{SCRIPT_NAME}.part"
-    part.unlink(missing_ok=True)
-    try:
-        with part.open("xb") as stream:
-            stream.write(script)
-        os.replace(part, target)  # noqa: PTH105  over a link, not through it
-    finally:
-        part.unlink(missing_ok=True)
+    with replacing(target) as part:
+        part.write_bytes(script)

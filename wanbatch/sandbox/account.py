@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS clock (wall REAL NOT NULL, sandbox REAL NOT NULL, spe
 CREATE TABLE IF NOT EXISTS purse (topup INTEGER NOT NULL, at REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS secrets (signing TEXT NOT NULL) STRICT;
 """
+ACCOUNT_NAME = "account.sqlite"
 INTERCEPTS = ("status", "drop_before")  # deeds that leave the work undone
 _IS_PAID = "http_status = 200 AND (failure IS NULL OR fault = 'fail_charged')"
 _TRUTH = (
@@ -264,7 +265,12 @@ def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
     try:
         if options.data is not None:
             options.data.mkdir(parents=True, exist_ok=True, mode=0o700)
-        path = options.data / "account.sqlite" if options.data is not None else ":memory:"
+            for name in (ACCOUNT_NAME, f"{ACCOUNT_NAME}-wal", f"{ACCOUNT_NAME}-shm", f"{ACCOUNT_NAME}-journal"):
+                if (options.data / name).is_symlink():
+                    raise LocalFault(
+                        f"{options.data / name} is a link: the sandbox does not write through it. Remove it"
+                    )
+        path = options.data / ACCOUNT_NAME if options.data is not None else ":memory:"
         db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
         db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one sandbox an account
         db.execute("PRAGMA journal_mode = WAL")
