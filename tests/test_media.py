@@ -198,8 +198,8 @@ def test_a_poster_of_no_clip_leaves_no_file(tmp_path: Path) -> None:
 def test_a_poster_that_cannot_be_written_leaves_no_part(
     tmp_path: Path, clip: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object, **__: object) -> None:
-        (tmp_path / "poster.jpg.part").write_bytes(b"half")
+    def full(_: object, part: Path, *__: object, **___: object) -> None:
+        part.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", full)

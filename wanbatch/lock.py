@@ -38,7 +38,11 @@ class OutputLock:
             raise LocalFault(f"cannot lock {self._output}: {error}") from error
         self._inode = (self._output / LOCK_NAME).stat().st_ino
         holder = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat("T", "seconds")}
-        replace_text(self._output / HOLDER_NAME, json.dumps(holder))
+        try:
+            replace_text(self._output / HOLDER_NAME, json.dumps(holder))
+        except OSError as error:
+            self._lock.release()
+            raise LocalFault(f"cannot write {self._output / HOLDER_NAME}: {error.strerror}") from error
 
     def assert_held(self) -> None:
         """Raise LocalFault when the lock file was removed or replaced while we hold it."""

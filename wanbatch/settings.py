@@ -16,6 +16,7 @@ KEY_NAMES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 BASE_URL_NAME = "AIMLAPI_BASE_URL"
 DEFAULT_BASE_URL = "https://api.aimlapi.com"
 PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+_NOT_IN_ADDRESS = frozenset(" \\%\"'<>^`{|}")  # programs disagree on where the host of such an address ends
 SANDBOX_KEY = "made-up-for-the-sandbox"
 
 
@@ -63,10 +64,27 @@ def load_settings(environment: Mapping[str, str], env_file: Path | None, folder:
         notices.append(f"the key is {source}")
     raw = environment.get(BASE_URL_NAME) or from_file.get(BASE_URL_NAME) or DEFAULT_BASE_URL
     endpoint = read_endpoint(raw)
+    is_from_file = not environment.get(BASE_URL_NAME) and bool(from_file.get(BASE_URL_NAME))
+    if is_from_file and key is not None and not source.endswith(str(path)):
+        _refuse_stranger(endpoint, source, path)
     if endpoint.base_url != DEFAULT_BASE_URL:
         notices.append(f"the provider is {endpoint.base_url} ({BASE_URL_NAME})")
     detours = () if endpoint.is_loopback else _detours(environment)
     return Settings(key, source, endpoint, tuple(notices), detours)
+
+
+def _refuse_stranger(endpoint: Endpoint, source: str, path: Path | None) -> None:
+    """Refuse to send a key to an address that another file names. Raises UsageInvalid.
+
+    A folder from somebody else can bring a `.env`; the key of the environment must not follow it.
+    """
+    if endpoint.is_loopback or endpoint.base_url == DEFAULT_BASE_URL:
+        return
+    raise UsageInvalid(
+        f"{path} sets the provider's address to {endpoint.base_url}, but the key is {source}: wanbatch does not send it"
+        f" there. If the address is right, set {BASE_URL_NAME} in the environment, too, or put the key into {path};"
+        f" else remove the line from {path}"
+    )
 
 
 def _detours(environment: Mapping[str, str]) -> tuple[str, ...]:
@@ -110,14 +128,19 @@ def fingerprint(key: Secret | None) -> str:
 
 def read_endpoint(raw: str) -> Endpoint:
     """Check the provider's address: https, or http on this machine. Raises UsageInvalid."""
-    url = raw.strip().rstrip("/")
+    url = raw.strip(" ").rstrip("/")
+    if not url.isascii() or not url.isprintable() or set(url) & _NOT_IN_ADDRESS:
+        raise UsageInvalid(
+            f"{BASE_URL_NAME} has a space, a control character, a backslash or a character outside ASCII: it must be a"
+            f" plain address such as {DEFAULT_BASE_URL}"
+        )
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
         url = urlunsplit(parts._replace(netloc=parts.netloc.lower()))  # one spelling, as the state file compares it
     except ValueError as error:
         raise UsageInvalid(f"{BASE_URL_NAME} is no URL") from error
-    if not host or parts.username is not None or parts.query or parts.fragment:
+    if not host or "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageInvalid(f"{BASE_URL_NAME} must be a plain address such as {DEFAULT_BASE_URL}")
     is_loopback = is_loopback_host(host)
     if parts.scheme != "https" and not (parts.scheme == "http" and is_loopback):
