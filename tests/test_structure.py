@@ -49,11 +49,11 @@ LAYERS = (
     ("sandbox",),
     ("viewing",),
     ("batch", "units", "clock", "media", "avc", "slating", "looks"),
-    ("disk",),
+    ("disk", "addresses"),
     ("errors",),
 )
 PURE = {
-    "errors", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
+    "errors", "addresses", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "ledger", "costing", "piloting", "hazard", "limits", "links",
     "choosing", "retaking", "timeline", "avc", "looks", "stock",
 }  # fmt: skip

@@ -37,7 +37,7 @@ from wanbatch.answers import (
     read_trouble,
 )
 from wanbatch.batch import Recipe
-from wanbatch.cliphost import ClipHost
+from wanbatch.cliphost import ClipHost, resolve
 from wanbatch.clock import Clock, system_now
 from wanbatch.limits import Bucket
 from wanbatch.models import PriceClass
@@ -106,7 +106,8 @@ class AimlApi:
         self._read_headers = dict(self._reads.headers)
         self._read_extensions = {"timeout": self._reads.timeout.as_dict()}
         self._fetches = make_client({}, context, trust_env=trust_env, transport=transport)
-        self._clips = ClipHost(self._fetches, is_loopback=endpoint.is_loopback)
+        lookup = resolve if transport is None else None  # a transport that is handed in knows no addresses
+        self._clips = ClipHost(self._fetches, is_loopback=endpoint.is_loopback, resolve=lookup)
 
     async def aclose(self) -> None:
         """Close the connections."""

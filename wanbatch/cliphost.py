@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import re
+import socket
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urljoin, urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
+from wanbatch.addresses import address_in, is_public
 from wanbatch.answers import Head, read_trouble, shown
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
 from wanbatch.settings import is_loopback_host
@@ -28,12 +32,36 @@ _STRONG_ETAG = re.compile(r'"[\x21\x23-\x7e]{1,200}"')
 _DEAD_LINK = frozenset({401, 403, 404, 410})
 
 
-class ClipHost:
-    """Fetches clips over a client that knows no key. `is_loopback` permits links to this machine."""
+Resolve = Callable[[str, int], Awaitable[list[str]]]
+PRIVATE = "a link into a private network"
 
-    def __init__(self, client: httpx.AsyncClient, *, is_loopback: bool) -> None:
+
+async def resolve(host: str, port: int) -> list[str]:
+    """Return the addresses of a host, the one to try first in front. Raises OSError where it has none."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+@dataclass(frozen=True)
+class _Way:
+    """How to reach the host of a link: the URL to ask, with the address in place of the name, and what goes with it."""
+
+    url: str | httpx.URL
+    headers: dict[str, str]
+    extensions: dict[str, Any]
+
+
+class ClipHost:
+    """Fetches clips over a client that knows no key. `is_loopback` permits links to this machine.
+
+    `resolve` looks a name up: only public addresses are connected to, the very ones that were checked, so that no name
+    can lead into the user's network. Without it, and where a proxy looks names up, the link's own words are checked.
+    """
+
+    def __init__(self, client: httpx.AsyncClient, *, is_loopback: bool, resolve: Resolve | None = None) -> None:
         self._client = client
         self._is_loopback = is_loopback
+        self._resolve = resolve
 
     async def fetch(self, url: str, sink: Callable[[bytes], object]) -> FetchAnswer:
         """Fetch a clip, following at most five redirects, each checked again.
@@ -61,16 +89,51 @@ class ClipHost:
                 refusal = refuse_link(url, is_loopback=self._is_loopback)
                 if refusal is not None:
                     return LinkDead(refusal)
-                async with self._client.stream("GET", url, headers=transfer.headers) as response:
+                ways = await self._ways(url)
+                if not ways:
+                    return LinkDead(PRIVATE)
+                response = await self._open(ways, transfer)
+                try:
                     if response.has_redirect_location:
                         url = urljoin(url, response.headers["location"])
                         continue
                     return await self._receive(response, transfer)
+                finally:
+                    await response.aclose()
             return LinkDead(f"more than {REDIRECTS} redirects")
+        except socket.gaierror as error:
+            return NoAnswer(Trouble.TRANSIENT, reason(error))
         except httpx.InvalidURL:
             return LinkDead("the link is no URL")
         except httpx.HTTPError as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
+
+    async def _ways(self, url: str) -> list[_Way]:
+        """Return the ways to the host of a link, by public addresses alone; none where all are private."""
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+        is_here = self._is_loopback and is_loopback_host(host)
+        if self._resolve is None or is_here or _has_proxy(parts.scheme, host):
+            return [_Way(url, {}, {})]
+        addresses = await self._resolve(host, parts.port or 443)
+        named = {"Host": parts.netloc}
+        return [
+            _Way(httpx.URL(url).copy_with(host=each), named, {"sni_hostname": host})
+            for each in addresses
+            if is_public(each)
+        ]
+
+    async def _open(self, ways: list[_Way], transfer: _Transfer) -> httpx.Response:
+        """Ask the first address that takes the connection. Raises httpx.HTTPError."""
+        for number, way in enumerate(ways, start=1):
+            headers, extensions = {**transfer.headers, **way.headers}, way.extensions
+            request = self._client.build_request("GET", way.url, headers=headers, extensions=extensions)
+            try:
+                return await self._client.send(request, stream=True)
+            except (httpx.ConnectError, httpx.ConnectTimeout):
+                if number == len(ways):
+                    raise
+        raise AssertionError("a link without a way was refused before")
 
     async def _receive(self, response: httpx.Response, transfer: _Transfer) -> FetchAnswer:
         head = head_of(response)
@@ -153,16 +216,12 @@ def refuse_link(url: str, *, is_loopback: bool) -> str | None:
         return f"a {shown(parts.scheme)}: link; only https is fetched"
     if port not in (None, 443):
         return f"a link to port {port}; only 443 is fetched"
-    if is_loopback_host(host) or _is_private(host):
-        return "a link into a private network"
+    if is_loopback_host(host) or (address_in(host) is not None and not is_public(host)):
+        return PRIVATE
     return None
 
 
-def _is_private(host: str) -> bool:
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
-        return False
-    mapped = getattr(address, "ipv4_mapped", None)
-    real = mapped or address
-    return not real.is_global or real.is_multicast
+def _has_proxy(scheme: str, host: str) -> bool:
+    """Say whether requests to a host go through a proxy, which looks names up itself."""
+    proxies = getproxies()
+    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)
