@@ -10,7 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from wanbatch.disk import assert_ordinary, replace_text
+from wanbatch.disk import assert_ordinary
 from wanbatch.errors import LocalFault, OutputLocked
 
 LOCK_NAME = ".lock"
@@ -39,10 +39,16 @@ class OutputLock:
         self._inode = (self._output / LOCK_NAME).stat().st_ino
         holder = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat("T", "seconds")}
         try:
-            replace_text(self._output / HOLDER_NAME, json.dumps(holder))
+            self._tell_holder(json.dumps(holder))
         except OSError as error:
             self._lock.release()
             raise LocalFault(f"cannot write {self._output / HOLDER_NAME}: {error.strerror}") from error
+
+    def _tell_holder(self, text: str) -> None:
+        # Not flushed: after a power cut nobody holds the lock.
+        flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW
+        with os.fdopen(os.open(self._output / HOLDER_NAME, flags, 0o644), "w", encoding="utf-8") as stream:
+            stream.write(text)
 
     def assert_held(self) -> None:
         """Raise LocalFault when the lock file was removed or replaced while we hold it."""
