@@ -49,11 +49,11 @@ LAYERS = (
     ("sandbox",),
     ("viewing",),
     ("batch", "units", "clock", "media", "avc", "slating", "looks"),
-    ("disk", "addresses"),
+    ("disk", "addresses", "redaction"),
     ("errors",),
 )
 PURE = {
-    "errors", "addresses", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
+    "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "ledger", "costing", "piloting", "hazard", "limits", "links",
     "choosing", "retaking", "timeline", "avc", "looks", "stock",
 }  # fmt: skip

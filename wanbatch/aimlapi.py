@@ -57,6 +57,7 @@ from wanbatch.provider import (
     Trouble,
     Unknown,
 )
+from wanbatch.redaction import Redaction
 from wanbatch.settings import Endpoint
 from wanbatch.wire import READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_client, reason
 
@@ -95,7 +96,7 @@ class AimlApi:
         self._rng = rng
         context = ssl.create_default_context()
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
-        self._key = key
+        self._redact = None if key is None else Redaction(key.reveal())
         self.shelf: PriceShelf | None = None  # keeps price lists; None where they are not worth keeping
         self._server_ahead = timedelta(0)
         self._log_tokens = Bucket(LOGS_PER_MIN / 60, burst=10)
@@ -338,13 +339,11 @@ class AimlApi:
 
     def _masked(self, answer: A) -> A:
         """Take the key out of what a server said: some echo the request that they refuse."""
-        if self._key is None:
+        if self._redact is None:
             return answer
         texts = {each.name: getattr(answer, each.name) for each in fields(answer)}
-        key = self._key.reveal()
-        said: dict[str, Any] = {
-            name: text.replace(key, "***") for name, text in texts.items() if isinstance(text, str) and key in text
-        }
+        said: dict[str, Any] = {name: self._redact(text) for name, text in texts.items() if isinstance(text, str)}
+        said = {name: text for name, text in said.items() if text != texts[name]}
         return replace(answer, **said) if said else answer
 
     async def _read_once(self, path: str, params: Mapping[str, str], cap_bytes: int) -> bytes | NoAnswer:

@@ -16,6 +16,7 @@ from wanbatch.clock import system_now
 from wanbatch.desk import Event
 from wanbatch.disk import assert_ordinary
 from wanbatch.provider import LogRow, Secret
+from wanbatch.redaction import Redaction
 
 LOG_NAME = "run.log"
 
@@ -57,7 +58,7 @@ class RunLog:
 
     def __init__(self, path: Path, key: Secret) -> None:
         self._path = path
-        self._key = json.dumps(key.reveal())[1:-1]
+        self._redact = Redaction(key.reveal())
         self._stream: IO[str] | None = None
 
     def __enter__(self) -> Self:
@@ -81,5 +82,5 @@ class RunLog:
         line = json.dumps({**row, "text": event.text, **event.data}, ensure_ascii=False, default=str)
         assert self._stream is not None
         with suppress(OSError, ValueError):
-            self._stream.write(line.replace(self._key, "***") + "\n")
+            self._stream.write(self._redact(line) + "\n")
             self._stream.flush()
