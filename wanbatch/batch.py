@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from wanbatch.errors import StateInvalid
+
 DEFAULT_MODEL = "alibaba/wan-2-6-t2v"
 SEED_MAX = 2**31 - 1  # the largest seed that Alibaba documents for Wan
 
@@ -33,8 +35,13 @@ class Recipe:
 
     @cached_property
     def body(self) -> dict[str, Any]:
-        """The request body. Treat it as read-only."""
-        loaded: dict[str, Any] = json.loads(self.canonical)
+        """The request body. Treat it as read-only. Raises StateInvalid where a damaged state file gave it."""
+        try:
+            loaded = json.loads(self.canonical)
+        except (ValueError, RecursionError) as error:
+            raise StateInvalid(f"a recipe of the state file cannot be read: {type(error).__name__}") from error
+        if not isinstance(loaded, dict) or not isinstance(loaded.get("prompt", ""), str):
+            raise StateInvalid("a recipe of the state file is not a request: restore the file from a backup")
         return loaded
 
     @cached_property

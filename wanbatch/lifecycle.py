@@ -17,6 +17,7 @@ from typing import Any
 from wanbatch.batch import Recipe
 from wanbatch.errors import StateInvalid
 from wanbatch.models import Order, order_of
+from wanbatch.units import CREDITS_MAX
 
 
 class State(StrEnum):
@@ -464,6 +465,14 @@ def advance(take: Take, entry: Entry) -> Take:
         raise TransitionForbidden(f"{take.label} has no clip on disk that could be named")
     moved = _FOLD[entry.fact](take, entry)
     return moved if moved.state is state else _with(moved, state=state)
+
+
+def charged_by(charge: Entry) -> int:
+    """Return the credits that a CHARGED fact adds to those before. Raises StateInvalid where it says none."""
+    told = charge.data.get("credits_more", charge.data.get("credits_charged"))
+    if not isinstance(told, int) or abs(told) >= CREDITS_MAX:
+        raise StateInvalid("a charge in the state file is not a number of credits; the file is damaged")
+    return told
 
 
 def fold(take_id: int, shot_id: str, entries: Iterable[Entry]) -> Take:

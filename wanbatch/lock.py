@@ -76,7 +76,7 @@ def holder_of(output: Path) -> str:
         if told["host"] == platform.node() and not _is_alive(told["pid"]):
             return ""
         return f": process {told['pid']} on {told['host']}, since {told['since']}"
-    except (OSError, ValueError, KeyError, TypeError, OverflowError):
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
         return ""
 
 

@@ -9,9 +9,9 @@ from types import MappingProxyType
 from typing import Any
 
 from wanbatch.models import DOCUMENTED_CREDITS, PriceClass
+from wanbatch.units import CREDITS_MAX
 
 CREDITS_PER_USD = 2_000_000  # exact, stated by the provider
-CREDITS_MAX = 10**15  # half a billion USD: a larger figure is a misread field, not a price
 
 
 def usd(credit_count: int) -> Decimal:

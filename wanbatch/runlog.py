@@ -43,7 +43,7 @@ def _note_request(line: str, prefix: str, found: dict[str, LogRow], of_take: dic
         event = json.loads(line)
         at, take = datetime.fromisoformat(event["at"]), str(event["take"])
         request_id, generation_id = event.get("request_id"), event.get("generation_id")
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError):
         return
     if isinstance(request_id, str) and request_id.startswith(prefix):
         found.setdefault(request_id, LogRow(request_id, None, is_good=False, credits=None, at=at))

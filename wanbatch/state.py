@@ -19,6 +19,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
+from wanbatch.answers import shown
 from wanbatch.attempts import (
     MAY_BE_CHARGED,
     NO_POST,
@@ -47,6 +48,7 @@ from wanbatch.tables import (
     Stray,
     T,
     columns_of,
+    foreign_objects,
     from_row,
     row_crc,
     to_sql,
@@ -126,6 +128,12 @@ class StateReader:
         with _foreign_errors(self.path):
             if _is_empty(self._db):
                 raise UsageInvalid(f"{self.path} is still empty: nothing ran yet")
+            wrong = foreign_objects(self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
+            if wrong:
+                raise StateInvalid(
+                    f"{self.path} was not written by wanbatch alone: it holds {shown(', '.join(wrong))}. Do not use it;"
+                    " restore your own copy from a backup"
+                )
             pairs = dict(self._db.execute("SELECT name, value FROM identity").fetchall())
         try:
             version = int(pairs["schema_version"])
@@ -423,7 +431,10 @@ class StateReader:
             for seq, take_id, fact, at, data, crc in self._db.execute(sql, arguments):
                 if row_crc(take_id, fact, at, data) != crc:
                     raise StateInvalid(f"{self.path}: fact {seq} does not match its checksum; the file is damaged")
-                yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), json.loads(data))
+                told = json.loads(data)
+                if not isinstance(told, dict):
+                    raise StateInvalid(f"{self.path}: fact {seq} is not a record; the file is damaged")
+                yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), told)
 
     def check(self) -> None:
         """Refold every take from its facts and compare. Raises StateInvalid at the first difference."""
@@ -452,7 +463,11 @@ class StateReader:
         self._compare(take, [entry for _, entry in self._entries("WHERE take_id = ?", take.take_id)])
 
     def _compare(self, take: Take, entries: Sequence[Entry]) -> None:
-        if fold(take.take_id, take.shot_id, entries) != take:
+        try:
+            is_same = fold(take.take_id, take.shot_id, entries) == take
+        except (TypeError, AttributeError, ArithmeticError, LookupError, ValueError, RecursionError) as error:
+            raise StateInvalid(f"{self.path}: a fact of {take.label} makes no sense; the file is damaged") from error
+        if not is_same:
             raise StateInvalid(f"{self.path}: {take.label} is not what its facts say; the file is damaged")
 
 
@@ -813,7 +828,7 @@ def _is_empty(connection: sqlite3.Connection) -> bool:
 def _foreign_errors(path: Path) -> Iterator[None]:
     try:
         yield
-    except (sqlite3.Error, ValueError, KeyError, TypeError) as error:
+    except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise StateInvalid(f"{path} cannot be read: {error}. Restore it from a backup; nothing was sent") from error
 
 

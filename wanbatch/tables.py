@@ -6,18 +6,21 @@ import json
 import secrets
 import zlib
 from base64 import b32encode
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 from wanbatch.attempts import Attempt, Outcome
+from wanbatch.errors import StateInvalid
 from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass
 from wanbatch.planning import ShotRow
 from wanbatch.pricing import Quote
 
 SCHEMA_VERSION = 1
+WHOLE_MAX = 2**53  # what a JSON reader and a table of numbers keep exactly; 4.5 billion USD in credits
+REAL_MAX = 1e12  # 30,000 years in seconds
 T = TypeVar("T")
 
 _SQL_TYPES = {"int": "INTEGER", "bool": "INTEGER", "float": "REAL"}
@@ -64,8 +67,11 @@ class Run:
     @property
     def caps_by_scene(self) -> dict[str, int]:
         """The caps of single scenes, in credits."""
-        caps: dict[str, int] = json.loads(self.scene_caps)
-        return caps
+        try:
+            caps = json.loads(self.scene_caps)
+            return {str(scene): _whole(cap) for scene, cap in caps.items()}
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise StateInvalid(f"the caps of a run cannot be read: {type(error).__name__}") from error
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,33 @@ INDEXES = (
 )
 
 
+def foreign_objects(found: Iterable[tuple[str, str, str | None]]) -> list[str]:
+    """Name what the schema of a state file holds and must not: its rows as (type, name, sql).
+
+    A file from somebody else may bring a view or a trigger under a name of ours, whose query never ends, or a table
+    with other rules. An ordinary table of another name is of a newer version, and never read.
+    """
+    ours = {_name_in(sql): _squeezed(sql) for sql in (*DDL, *INDEXES)}
+    wrong = []
+    for kind, name, sql in found:
+        if sql is None or name.startswith("sqlite_"):
+            continue  # SQLite's own: an index of a primary key
+        is_ours = ours.get(name) == _squeezed(sql)
+        is_of_newer = kind == "table" and name not in ours and "VIRTUAL" not in sql.upper().split()
+        if not is_ours and not is_of_newer:
+            wrong.append(f"{kind} {name}")
+    return wrong
+
+
+def _squeezed(sql: str) -> str:
+    return " ".join(sql.replace("IF NOT EXISTS ", "").split())
+
+
+def _name_in(sql: str) -> str:
+    words = _squeezed(sql).split()
+    return next(word for word in words if word not in ("CREATE", "TABLE", "UNIQUE", "INDEX")).partition("(")[0]
+
+
 def to_sql(value: object) -> Any:
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
@@ -159,8 +192,29 @@ def to_sql(value: object) -> Any:
     return value
 
 
+def _whole(value: Any) -> int:
+    if not isinstance(value, int) or abs(value) > WHOLE_MAX:
+        raise ValueError("a whole number beyond measure")
+    return value
+
+
+def _real(value: Any) -> float:
+    if not isinstance(value, float | int) or not abs(value) < REAL_MAX:
+        raise ValueError("a number beyond measure")
+    return value
+
+
+def _moment(text: Any) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise ValueError("a time without a zone")
+    return at
+
+
 _READERS: Mapping[str, Callable[[Any], Any]] = {
-    "datetime": datetime.fromisoformat,
+    "int": _whole,
+    "float": _real,
+    "datetime": _moment,
     "bool": bool,
     "State": State,
     "Outcome": Outcome,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+CREDITS_MAX = 10**15  # half a billion USD: a larger figure is a misread field or a damaged file
 _SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|sec|min|m|h|d)")
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(?:/\s*(s|min|h))?")

@@ -251,3 +251,11 @@ def test_the_sandbox_lives_in_a_loop_clock_too() -> None:
         return str(told.json()["status"])
 
     assert asyncio.run(night()) == "completed"
+
+
+def test_the_sandbox_answers_to_the_names_of_this_machine_alone() -> None:
+    hosts = ["127.0.0.1", "127.0.0.1:{port}", "localhost:{port}", "LOCALHOST", "[::1]:{port}", "rebound.example.org", "rebound.example.org:{port}", "127.0.0.1.example.org", "10.0.0.1", ""]  # fmt: skip
+    with served() as (url, _):
+        port = url.rpartition(":")[2]
+        asked = [httpx.get(f"{url}/v1/models", headers={"Host": host.format(port=port)}).status_code for host in hosts]
+    assert asked == [200, 200, 200, 200, 200, 421, 421, 421, 421, 421]

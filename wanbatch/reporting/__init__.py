@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from wanbatch import __version__
 from wanbatch.disk import own_folder, replace_text, sweep_parts
 from wanbatch.download import CLIPS
-from wanbatch.lifecycle import Entry, Fact, Take
+from wanbatch.lifecycle import Fact, Take, charged_by
 from wanbatch.reporting.accounts import cost_report, write_costs
 from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take, shown_text
 from wanbatch.reporting.sidecar import iso, write_sidecar
@@ -86,7 +86,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
         tables = make_frames(takes, shots, attempts, reader.identity().batch)
         facts = summary_facts(reader, takes, tables.summary, made_at)
         costs, cost_facts = cost_report(reader)
-        charges = [(entry.at, _more(entry)) for _, entry in reader.entries(Fact.CHARGED)]
+        charges = [(entry.at, charged_by(entry)) for _, entry in reader.entries(Fact.CHARGED)]
     replace_text(files.takes, csv_text(tables.takes))
     replace_text(files.attempts, csv_text(tables.attempts))
     replace_text(files.summary, csv_text(tables.summary))
@@ -103,10 +103,6 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     replace_text(files.report, render_report(facts, Shown(takes, attempts, charges), cost_facts))
     replace_text(files.storyboard, render_sheet(facts, takes, shots, output))
     return files
-
-
-def _more(charge: Entry) -> int:
-    return int(charge.data.get("credits_more", charge.data["credits_charged"]))
 
 
 def summary_facts(

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -20,7 +19,7 @@ from wanbatch.attempts import Attempt
 from wanbatch.choosing import choices
 from wanbatch.costing import Figures, TakeCost, attempts_by_take, cost_of, figures_of
 from wanbatch.history import prices_now
-from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.lifecycle import Entry, Fact, State, Take, charged_by
 from wanbatch.models import PriceClass
 from wanbatch.planning import ShotRow
 from wanbatch.pricing import CREDITS_PER_USD
@@ -112,7 +111,7 @@ class Book:
     attempts: Sequence[Attempt]
     shots: Sequence[ShotRow]
     quotes: Sequence[QuotedPrice]
-    charges_told: Sequence[tuple[int, datetime, Mapping[str, Any]]]
+    charges_told: Sequence[tuple[int, Entry]]
     budget: int | None
     scene_budgets: Mapping[str, int]
     strays: int
@@ -148,7 +147,7 @@ def read_book(reader: StateReader) -> Book:
         attempts=reader.attempts(),
         shots=reader.shots(),
         quotes=reader.quotes(),
-        charges_told=[(take_id, each.at, each.data) for take_id, each in reader.entries(Fact.CHARGED)],
+        charges_told=list(reader.entries(Fact.CHARGED)),
         budget=runs[-1].cap_credits if runs else None,
         scene_budgets=runs[-1].caps_by_scene if runs else {},
         strays=len(reader.strays()),
@@ -330,10 +329,10 @@ def _spend_frame(books: Sequence[Book]) -> pd.DataFrame:
             if each.generation_id is not None:
                 told = {"generation_id": each.generation_id, "event": "submitted", "credits": held}
                 events.append({"at": each.started_at, "batch": book.batch, "take": labels[each.take_id], **told})
-        for take_id, at, data in book.charges_told:
-            spent = data.get("credits_more", data["credits_charged"])
-            told = {"generation_id": data.get("generation_id"), "event": "charged", "credits": spent}
-            events.append({"at": at, "batch": book.batch, "take": labels[take_id], **told})
+        for take_id, charge in book.charges_told:
+            spent = charged_by(charge)
+            told = {"generation_id": charge.data.get("generation_id"), "event": "charged", "credits": spent}
+            events.append({"at": charge.at, "batch": book.batch, "take": labels[take_id], **told})
     events.sort(key=lambda event: (event["at"], event["take"], event["event"]))
     submitted = charged = 0
     for event in events:

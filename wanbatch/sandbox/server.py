@@ -17,13 +17,15 @@ from typing import Any
 
 import uvicorn
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.errors import LocalFault
 from wanbatch.sandbox.account import open_account
 from wanbatch.sandbox.app import Sandbox
-from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.sandbox.options import SandboxOptions, is_loopback
 
 RENDERERS = 2  # threads: encoding leaves the interpreter free
 CUT_LIMIT_S = 5.0  # for a client that does not read what was sent before the cut
@@ -109,9 +111,34 @@ def _at_eof(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
         stopping.set()
 
 
+class OwnHost:
+    """An application that answers requests to this machine's own names and addresses alone.
+
+    A web page elsewhere can have its own name lead to this machine and then talk to what listens here.
+    """
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Hand a request on, or refuse it with 421."""
+        named = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"host"]
+        if len(named) == 1 and is_loopback(_without_port(named[0])):
+            await self._app(scope, receive, send)
+        else:
+            refusal = PlainTextResponse("The sandbox answers to the names of this machine only.\n", 421)
+            await refusal(scope, receive, send)
+
+
+def _without_port(host: str) -> str:
+    name, _, port = host.rpartition(":")
+    bare = name if name and port.isdigit() else host
+    return bare.lower().removeprefix("[").removesuffix("]")
+
+
 def _server(app: Any) -> uvicorn.Server:
     config = uvicorn.Config(
-        app,
+        OwnHost(app),
         http=_Droppable,
         ws="none",
         lifespan="off",
