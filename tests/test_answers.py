@@ -24,14 +24,13 @@ from wanbatch.answers import (
     Head,
     read_charges,
     read_generation_id,
-    read_object,
     read_progress,
     read_retry_after,
     read_submit,
     read_trouble,
-    shown,
 )
 from wanbatch.batch import Recipe
+from wanbatch.bodies import read_object, shown
 from wanbatch.cliphost import ClipHost, refuse_link
 from wanbatch.clock import LoopClock
 from wanbatch.models import PriceClass
@@ -545,7 +544,7 @@ def test_a_page_that_does_not_say_where_the_next_is_makes_no_ledger(pagination: 
 
 
 PRICED = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
-FIXED = {"kind": "fixed", "currency": "USD", "units": [{"price": 1.5, "per": "video"}]}
+FIXED = {"kind": "fixed", "currency": "USD", "units": [{"name": "video", "measure": "output", "price": 1.5, "per": 1}]}
 
 
 @pytest.mark.parametrize(
@@ -561,9 +560,9 @@ FIXED = {"kind": "fixed", "currency": "USD", "units": [{"price": 1.5, "per": "vi
         ({"message": "no", "statusCode": 404}, 404, None),
     ],
 )
-def test_a_listed_price_is_read_or_left_out(body: object, status: int, price: int | None) -> None:
-    quotes = told("/v1/models", body, lambda api: api.quotes([PRICED]), status)
-    assert {each: quote.credits for each, quote in quotes.items()} == ({} if price is None else {PRICED: price})
+def test_a_listed_price_is_read_or_unknown_with_its_reason(body: object, status: int, price: int | None) -> None:
+    quote = told("/v1/models", body, lambda api: api.quotes([PRICED]), status)[PRICED]
+    assert (quote.credits, quote.why != "") == (price, price is None)
 
 
 @pytest.mark.parametrize(

@@ -38,7 +38,6 @@ from wanbatch.pricing import (
     best_quote,
     credits_of_usd,
     estimate,
-    listed_quote,
     read_credits,
     usd,
     usd_text,
@@ -293,48 +292,6 @@ def test_credits_and_usd_are_exact() -> None:
         3_150_001,
         "unknown",
     )
-
-
-def variants(*rows: dict[str, object], dimensions: object = ("resolution", "duration")) -> dict[str, object]:
-    names = list(dimensions) if isinstance(dimensions, tuple) else dimensions
-    return {"kind": "variants", "currency": "USD", "dimensions": names, "variants": list(rows)}
-
-
-_ROW = {"resolution": "1080p", "duration": 10, "price": 1.575, "per": "video"}
-
-
-@pytest.mark.parametrize(
-    ("pricing", "credit_count"),
-    [
-        (variants(_ROW), 3_150_000),
-        (variants(_ROW, {**_ROW, "resolution": "720p"}), 3_150_000),
-        (variants({**_ROW, "price": "0.1575", "per": "second"}), 3_150_000),
-        (variants({"parameters": {"resolution": "1080P", "duration": "10"}, "price": 1.575, "per": "generation"}), 3_150_000),
-        ({"kind": "fixed", "currency": "USD", "units": [{"price": 0.1575, "per": "second"}]}, 3_150_000),
-        (variants(_ROW, _ROW), None),
-        (variants({**_ROW, "per": "frame"}), None),
-        (variants({**_ROW, "price": -1}), None),
-        (variants({**_ROW, "price": 0}), None),
-        (variants({**_ROW, "price": True}), None),
-        (variants({**_ROW, "price": "NaN"}), None),
-        (variants({**_ROW, "price": "cheap"}), None),
-        (variants({**_ROW, "price": 0.0000001}), None),
-        (variants(_ROW, dimensions=("resolution", "style")), None),
-        (variants(_ROW, dimensions="resolution"), None),
-        ({"kind": "variable"}, None),
-        ({"kind": "variants", "variants": {}}, None),
-        ({**variants(_ROW), "currency": "EUR"}, None),
-        (None, None),
-        ("free", None),
-    ],
-)  # fmt: skip
-def test_an_unreadable_price_is_unknown(pricing: object, credit_count: int | None) -> None:
-    assert listed_quote(pricing, CLASS).credits == credit_count
-
-
-def test_a_price_by_the_second_needs_the_seconds() -> None:
-    pricing = {"kind": "fixed", "units": [{"price": 0.1, "per": "second"}]}
-    assert listed_quote(pricing, PriceClass("m", None, None)).credits is None
 
 
 def test_the_most_trustworthy_price_wins() -> None:

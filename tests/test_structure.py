@@ -32,7 +32,7 @@ LAYERS = (
     ("hand",),
     ("history",),
     ("state", "aimlapi", "download"),
-    ("cliphost",),
+    ("cliphost", "catalogue"),
     ("wire", "pricelist"),
     ("tables", "lock", "manifest", "answers", "settings"),
     ("piloting",),
@@ -43,18 +43,18 @@ LAYERS = (
     ("timeline",),
     ("choosing", "retaking", "stock"),
     ("provider", "planning"),
-    ("attempts",),
+    ("attempts", "tariff", "account", "endings"),
     ("lifecycle", "pricing"),
     ("models",),
     ("sandbox",),
     ("viewing",),
-    ("batch", "units", "clock", "media", "avc", "slating", "looks"),
+    ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies"),
     ("disk", "addresses", "redaction"),
     ("errors",),
 )
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
-    "ledger", "costing", "piloting", "hazard", "limits", "links",
+    "tariff", "account", "endings", "bodies", "ledger", "costing", "piloting", "hazard", "limits", "links",
     "choosing", "retaking", "timeline", "avc", "looks", "stock",
 }  # fmt: skip
 OWNERS = {

@@ -21,29 +21,31 @@ from urllib.parse import urlencode
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
+from wanbatch.account import KeyFacts, TopUp, read_key, read_top_up
 from wanbatch.answers import (
     CHARGES,
     REFUNDS,
     REQUEST_ID,
-    AnswerInvalid,
     Head,
     read_balance,
     read_charges,
     read_log_page,
     read_log_row,
-    read_object,
     read_progress,
     read_submit,
     read_trouble,
 )
 from wanbatch.batch import Recipe
+from wanbatch.bodies import AnswerInvalid, read_object
+from wanbatch.catalogue import Catalogue
 from wanbatch.cliphost import ClipHost, resolve
-from wanbatch.clock import Clock, system_now
+from wanbatch.clock import Clock
+from wanbatch.endings import Ending
 from wanbatch.limits import Bucket
 from wanbatch.models import PriceClass
 from wanbatch.pacing import backoff_s
-from wanbatch.pricelist import Listed, PriceShelf, read_etag
-from wanbatch.pricing import Quote, listed_quote
+from wanbatch.pricelist import PriceShelf
+from wanbatch.pricing import Quote
 from wanbatch.provider import (
     Charge,
     FetchAnswer,
@@ -74,8 +76,6 @@ LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
 SCAN_TRIES = 3
 SCAN_MARGIN = timedelta(seconds=2)
 
-HTTP_NOT_MODIFIED = 304
-
 A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
 R = TypeVar("R")
 
@@ -96,6 +96,7 @@ class AimlApi:
         self._rng = rng
         context = ssl.create_default_context()
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
+        self._is_ours: Callable[[str], bool] = (lambda _: False) if key is None else key.reveal().startswith
         self._redact = None if key is None else Redaction(key.reveal())
         self.shelf: PriceShelf | None = None  # keeps price lists; None where they are not worth keeping
         self._server_ahead = timedelta(0)
@@ -263,41 +264,30 @@ class AimlApi:
             return
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
-        """Read the price list; a model that it does not answer for is left out.
+        """Read the price list; a class without a certain price gets an unknown quote that says why."""
+        return await self._catalogue().quotes(classes)
 
-        Where there is a shelf, an answer that is unchanged since is not sent again, and a list that the provider gives
-        no answer for now is taken from there, with its age. A live answer always wins, also one without a price.
-        """
-        quotes: dict[PriceClass, Quote] = {}
-        for model in sorted({each.model for each in classes}):
-            now = system_now()
-            kept = self.shelf.get(model, now) if self.shelf is not None else None
-            answer = await self._retried(self._list_once, model, kept)
-            mine = [each for each in classes if each.model == model]
-            if isinstance(answer, Listed):
-                if self.shelf is not None:
-                    self.shelf.keep(model, answer)
-                quotes.update({each: listed_quote(answer.pricing, each) for each in mine})
-            elif kept is not None:
-                old = [(each, listed_quote(kept.pricing, each)) for each in mine]
-                text = kept.age_text(now)
-                quotes.update({each: replace(quote, source=text, is_live=False) for each, quote in old})
-        return {each: quote for each, quote in quotes.items() if quote.credits is not None}
+    async def endings(self) -> tuple[Ending, ...] | NoAnswer:
+        """Read which models the provider has withdrawn, or announced the end of."""
+        return await self._catalogue().endings()
 
-    async def _list_once(self, model: str, kept: Listed | None) -> Listed | NoAnswer:
-        params, headers = {"id": model, "include": "pricing"}, {}
-        if kept is not None and kept.etag:
-            headers["If-None-Match"] = kept.etag
-        answer = await self._get("/v1/models", params, LEDGER_CAP_BYTES, headers)
-        if isinstance(answer, NoAnswer):
-            return answer
-        head, body = answer
-        now = system_now()
-        if head.status == HTTP_NOT_MODIFIED and kept is not None and headers:
-            return replace(kept, at=now)
-        if not head.is_success or body is None:
-            return read_trouble(head, body)
-        return Listed(_pricing_of(body, model), read_etag(head.headers.get("etag")), now)
+    def _catalogue(self) -> Catalogue:
+        return Catalogue(self._get, self._retried, self.shelf)
+
+    async def key_facts(self) -> KeyFacts | NoAnswer:
+        """Read what the provider tells of the key that was used last: its limit, its scopes, whether it is disabled."""
+        return await self._fields("/v1/key", lambda told: read_key(told, self._is_ours))
+
+    async def top_up(self) -> TopUp | NoAnswer:
+        """Read whether the account is topped up on its own."""
+        return await self._fields("/v2/billing/detail", read_top_up)
+
+    async def _fields(self, path: str, read: Callable[[Mapping[str, Any]], R]) -> R | NoAnswer:
+        answer = await self._read(path, {}, BODY_CAP_BYTES)
+        try:
+            return answer if isinstance(answer, NoAnswer) else read(read_object(answer))
+        except AnswerInvalid as error:
+            return NoAnswer(Trouble.TRANSIENT, str(error))
 
     async def balance(self) -> Decimal | None:
         """Read the balance in USD; None where it cannot be read."""
@@ -385,15 +375,3 @@ class AimlApi:
 def _is_worth_retrying(answer: object) -> bool:
     # A 429 is not: the runner slows all reads down instead.
     return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and "HTTP 429" not in answer.message
-
-
-def _pricing_of(body: bytes, model: str) -> object:
-    try:
-        rows = read_object(body).get("data")
-    except AnswerInvalid:
-        return None
-    for row in rows if isinstance(rows, list) else []:
-        aliases = row.get("aliases") if isinstance(row, dict) else None
-        if isinstance(row, dict) and (row.get("id") == model or (isinstance(aliases, list) and model in aliases)):
-            return row.get("pricing")
-    return None

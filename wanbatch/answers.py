@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import re
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
+from wanbatch.bodies import AnswerInvalid, read_object, shown
 from wanbatch.pricing import read_credits
 from wanbatch.provider import (
     Accepted,
@@ -35,7 +35,6 @@ from wanbatch.provider import (
 )
 
 RETRY_AFTER_CAP_S = 900.0
-MESSAGE_CAP = 300
 GENERATION_ID_CAP = 512
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: outside of it the provider drops the id silently
 
@@ -81,10 +80,6 @@ _READ_TROUBLES = {
 }
 
 
-class AnswerInvalid(ValueError):
-    """A body that is no JSON object, or lacks what it must have."""
-
-
 @dataclass(frozen=True)
 class Head:
     """The status line and the headers of an answer, names in lower case."""
@@ -101,35 +96,6 @@ class Head:
     def generation_id(self) -> str | None:
         """The generation id in the headers, where it is one that can be used."""
         return read_generation_id(self.headers.get("x-inference-id"))
-
-
-def shown(text: object) -> str:
-    """Return a server's text fit for a screen or a log: one line, printable, at most 300 characters."""
-    flat = " ".join(str(text).split())
-    clean = "".join(char for char in flat if unicodedata.category(char)[0] != "C")
-    return clean if len(clean) <= MESSAGE_CAP else clean[: MESSAGE_CAP - 1] + "…"
-
-
-def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made = dict(pairs)
-    if len(made) != len(pairs):
-        raise AnswerInvalid("an object names a key twice")
-    return made
-
-
-def _refuse_constant(name: str) -> Any:
-    raise AnswerInvalid(f"{name} is no JSON")
-
-
-def read_object(body: bytes) -> dict[str, Any]:
-    """Decode a JSON object. Raises AnswerInvalid for anything else, however it is broken."""
-    try:
-        value = json.loads(body.decode("utf-8"), object_pairs_hook=_refuse_repeated, parse_constant=_refuse_constant)
-    except (ValueError, RecursionError) as error:
-        raise AnswerInvalid(f"not JSON: {shown(error)}") from error
-    if not isinstance(value, dict):
-        raise AnswerInvalid(f"a JSON {type(value).__name__} where an object is due")
-    return value
 
 
 def read_generation_id(value: object) -> str | None:

@@ -15,7 +15,8 @@ from urllib.request import getproxies, proxy_bypass
 import httpx
 
 from wanbatch.addresses import address_in, is_public
-from wanbatch.answers import Head, read_trouble, shown
+from wanbatch.answers import Head, read_trouble
+from wanbatch.bodies import shown
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
 from wanbatch.settings import is_loopback_host
 from wanbatch.wire import head_of, reason

@@ -27,7 +27,7 @@ _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 @dataclass(frozen=True)
 class Listed:
-    """The `pricing` object of one model as the provider last said or confirmed it, and when that was (UTC)."""
+    """What a list said of one model (its `pricing` object) or of all (which of them end), and when that was (UTC)."""
 
     pricing: Any
     etag: str

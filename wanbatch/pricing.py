@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import ROUND_FLOOR, Decimal, DecimalException
+from decimal import ROUND_FLOOR, Decimal
 from types import MappingProxyType
-from typing import Any
 
 from wanbatch.models import DOCUMENTED_CREDITS, PriceClass
 from wanbatch.units import CREDITS_MAX
@@ -47,6 +46,7 @@ class Quote:
 
     `others` are prices that other sources name for the same class: they widen the range, not the expectation.
     `is_live` where a running provider said so just now, `is_proven` where this batch was charged or held that much.
+    `why` tells why the provider's list gives no price now; it is empty where the list does, or where nobody needs it.
     """
 
     credits: int | None
@@ -54,6 +54,7 @@ class Quote:
     others: tuple[int, ...] = ()
     is_live: bool = False
     is_proven: bool = False
+    why: str = ""
 
     @property
     def low(self) -> int | None:
@@ -67,6 +68,13 @@ class Quote:
 
 
 UNKNOWN_QUOTE = Quote(None, "unknown")
+
+
+def unknown_quote(why: str) -> Quote:
+    """Return the quote of a price that is unknown, with the reason."""
+    return replace(UNKNOWN_QUOTE, why=why)
+
+
 THIS_BATCH, EARLIER_BATCHES = "this batch", "earlier batches"
 PRICE_LIST, DOCUMENTATION = "price list", "documentation"
 
@@ -132,12 +140,13 @@ def best_quote(
         _quote(documented_credits(price_class), DOCUMENTATION),
     ]
     found = [quote for quote in told if quote is not None]
+    why = listed.why if listed is not None and stated is None else ""
     if not found:
-        return UNKNOWN_QUOTE
+        return unknown_quote(why)
     # The documentation is the last resort: beside a price of today it says nothing.
     others = {quote.credits for quote in found if quote.source != DOCUMENTATION} | {held.get(price_class)}
     rest = sorted(each for each in others if each is not None and each != found[0].credits)
-    return replace(found[0], others=tuple(rest))
+    return replace(found[0], others=tuple(rest), why="" if found[0].is_proven else why)
 
 
 def _quote(credit_count: int | None, source: str, *, is_proven: bool = False) -> Quote | None:
@@ -149,59 +158,3 @@ def documented_credits(price_class: PriceClass) -> int | None:
     if price_class.resolution is None or price_class.duration_s is None:
         return None
     return DOCUMENTED_CREDITS.get((price_class.model, price_class.resolution, price_class.duration_s))
-
-
-_PER_CLIP = frozenset({"video", "generation", "request", "clip", "item", "call", "unit"})
-_PER_SECOND = frozenset({"second", "seconds", "s", "sec", "output_second", "video_second"})
-
-
-def listed_quote(pricing: object, price_class: PriceClass) -> Quote:
-    """Read the provider's price list for one class.
-
-    `pricing` is the decoded `pricing` object of one model: `kind` is fixed, variants or variable. How its rates are
-    spelt is not documented, so whatever does not clearly fit is an unknown price. Source: provider OpenAPI
-    `models`, 2026-08-21.
-    """
-    if not isinstance(pricing, Mapping) or pricing.get("currency", "USD") != "USD":
-        return UNKNOWN_QUOTE
-    rows: object = None
-    if pricing.get("kind") == "fixed":
-        rows = pricing.get("units")
-    elif pricing.get("kind") == "variants":
-        rows = pricing.get("variants")
-    if not isinstance(rows, list):
-        return UNKNOWN_QUOTE
-    fitting = [row for row in rows if isinstance(row, Mapping) and _fits(row, price_class, pricing)]
-    if len(fitting) != 1:
-        return UNKNOWN_QUOTE
-    return Quote(_credits_of_row(fitting[0], price_class), PRICE_LIST, is_live=True)
-
-
-def _fits(row: Mapping[str, Any], price_class: PriceClass, pricing: Mapping[str, Any]) -> bool:
-    dimensions = pricing.get("dimensions") if pricing.get("kind") == "variants" else []
-    if not isinstance(dimensions, list) or not all(isinstance(name, str) for name in dimensions):
-        return False
-    ours = {"resolution": price_class.resolution, "duration": price_class.duration_s}
-    nested = next((row[key] for key in ("dimensions", "parameters", "when") if isinstance(row.get(key), Mapping)), row)
-    return all(
-        name in ours and ours[name] is not None and str(nested.get(name)).casefold() == str(ours[name]).casefold()
-        for name in dimensions
-    )
-
-
-def _credits_of_row(row: Mapping[str, Any], price_class: PriceClass) -> int | None:
-    raw, per = row.get("price"), str(row.get("per", "")).casefold()
-    if isinstance(raw, bool) or not isinstance(raw, int | float | str):
-        return None
-    try:
-        price = Decimal(str(raw)) * CREDITS_PER_USD
-        if per in _PER_SECOND:
-            if price_class.duration_s is None:
-                return None
-            price *= price_class.duration_s
-        elif per not in _PER_CLIP:
-            return None
-        is_whole = price.is_finite() and 0 < price <= CREDITS_MAX and price == price.to_integral_value()
-    except (DecimalException, ValueError):  # no number, or one past all bounds
-        return None
-    return int(price) if is_whole else None

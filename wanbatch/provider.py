@@ -1,4 +1,4 @@
-"""The provider as the runner sees it: four calls, and the values they answer with.
+"""The provider as the runner sees it: the calls, and the values they answer with.
 
 What is expected to happen is a value; an exception means that something is wrong on this side.
 """
@@ -13,7 +13,9 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Protocol
 
+from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch import Recipe
+from wanbatch.endings import Ending
 from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
 
@@ -246,7 +248,19 @@ class Provider(Protocol):
         ...
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
-        """Read the price list; classes it does not answer for are left out."""
+        """Read the price list; a class without a certain price gets an unknown quote that says why."""
+        ...
+
+    async def endings(self) -> Sequence[Ending] | NoAnswer:
+        """Read which models are withdrawn, or will be."""
+        ...
+
+    async def key_facts(self) -> KeyFacts | NoAnswer:
+        """Read what is told of the key: its own limit, what it may call, whether it is disabled."""
+        ...
+
+    async def top_up(self) -> TopUp | NoAnswer:
+        """Read whether the account is topped up on its own."""
         ...
 
     async def balance(self) -> Decimal | None:

@@ -10,7 +10,8 @@ from typing import Any
 import httpx
 
 from wanbatch import __version__
-from wanbatch.answers import Head, shown
+from wanbatch.answers import Head
+from wanbatch.bodies import shown
 
 READ_DEADLINE_S = 60.0
 CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds concurrency

@@ -10,7 +10,6 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import httpx
 import pytest
@@ -19,12 +18,13 @@ from tests.reporting.states import begin, shot, write_run
 from wanbatch.aimlapi import AimlApi
 from wanbatch.answers import Head, read_balance, read_submit
 from wanbatch.batch import Batch
+from wanbatch.catalogue import pricing_in
 from wanbatch.clock import LoopClock
 from wanbatch.history import earlier_prices, held_prices, prices_now, seen_prices
 from wanbatch.lifecycle import Fact, State
 from wanbatch.models import PriceClass
 from wanbatch.pricelist import KEPT_FOR, Listed, PriceShelf, read_etag
-from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, listed_quote, read_credits
+from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, read_credits, unknown_quote
 from wanbatch.provider import Accepted, NoAnswer
 from wanbatch.settings import Endpoint
 from wanbatch.tables import quoted
@@ -32,7 +32,7 @@ from wanbatch.tables import quoted
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
 SMALL = PriceClass("alibaba/wan-2-6-t2v", "720p", 5)
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
-ROW = {"resolution": "1080p", "duration": 10, "price": 1.575, "per": "video"}
+ROW = {"when": {"resolution": "1080p", "duration": 10}, "price": 0.1575, "unit": "second", "per": 1}
 LIST = {"kind": "variants", "currency": "USD", "dimensions": ["resolution", "duration"], "variants": [ROW]}
 
 BAD_CREDITS = [
@@ -64,38 +64,6 @@ def test_a_hold_in_another_shape_is_unknown(meta: object) -> None:
     answer = read_submit(Head(200, {"x-inference-id": "g"}), body, "r")
     assert isinstance(answer, Accepted)
     assert answer.credits_held is None
-
-
-BAD_PRICES: list[object] = [
-    None, -1.575, 0, 0.0, "0", "-1", "", "cheap", "1,575", "NaN", "Infinity", "-Infinity", "1e999999999", "9" * 5000, math.nan,
-    math.inf, True, [], [1.575], {}, {"usd": 1.575}, 1e-9, "0.00000003", 1e15, 0.1 + 0.2 + 1e-9,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("price", BAD_PRICES, ids=lambda price: repr(price)[:20])
-@pytest.mark.parametrize("per", ["video", "second"])
-def test_a_listed_price_that_is_none_is_unknown(price: object, per: str) -> None:
-    pricing = {**LIST, "variants": [{**ROW, "price": price, "per": per}]}
-    assert listed_quote(pricing, CLASS).credits is None
-
-
-@pytest.mark.parametrize(
-    "pricing",
-    [
-        None, [], [LIST], "1.575", 1.575, {}, {"kind": None}, {"kind": []}, {"kind": "tiers", "tiers": [ROW]},
-        {**LIST, "variants": None}, {**LIST, "variants": {"1080p": ROW}}, {**LIST, "variants": [[ROW]]}, {**LIST, "variants": ["x"]},
-        {**LIST, "variants": []}, {**LIST, "dimensions": None}, {**LIST, "dimensions": [["resolution"]]},
-        {**LIST, "dimensions": [{"name": "resolution"}]}, {**LIST, "dimensions": [None]}, {**LIST, "dimensions": ["style"]},
-        {**LIST, "dimensions": {}}, {**LIST, "currency": "EUR"}, {**LIST, "currency": None}, {**LIST, "currency": []},
-        {**LIST, "variants": [ROW, ROW]}, {**LIST, "variants": [{**ROW, "per": None}]}, {**LIST, "variants": [{**ROW, "per": []}]},
-        {**LIST, "variants": [{**ROW, "per": "frame"}]}, {**LIST, "variants": [{"resolution": "1080p", "duration": 10}]},
-        {**LIST, "variants": [{**ROW, "duration": [10]}]}, {"kind": "fixed", "units": {"video": 1.575}}, {"kind": "fixed", "units": [1.575]},
-        {"kind": "variable", "units": [{"price": 1.575, "per": "video"}]},
-    ],
-    ids=lambda pricing: repr(pricing)[:60],
-)  # fmt: skip
-def test_a_list_in_another_shape_has_no_price(pricing: object) -> None:
-    assert listed_quote(pricing, CLASS).credits is None
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"{}", b"null", b'{"current_balance": "5", "currency": "USD"}',
@@ -215,6 +183,7 @@ class Lister:
         self.pricing: object = LIST
         self.etag: str | None = '"one"'
         self.down = False
+        self.body: bytes | None = None
         self.answered: list[int] = []
 
     async def __call__(self, request: httpx.Request) -> httpx.Response:
@@ -226,6 +195,8 @@ class Lister:
             self.answered.append(304)
             return httpx.Response(304, headers=headers, stream=httpx.ByteStream(b""))
         self.answered.append(200)
+        if self.body is not None:
+            return httpx.Response(200, stream=httpx.ByteStream(self.body))
         body = {"object": "list", "data": [{"id": CLASS.model, "pricing": self.pricing}]}
         return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()), headers=headers)
 
@@ -269,12 +240,28 @@ def test_a_live_list_wins_over_the_kept_one_also_without_a_price(
     lister: Lister, ask: Callable[[], dict[PriceClass, Quote]]
 ) -> None:
     ask()
-    lister.pricing, lister.etag = {**LIST, "variants": [{**ROW, "price": 2}]}, '"two"'
+    lister.pricing, lister.etag = {**LIST, "variants": [{**ROW, "price": 0.2}]}, '"two"'
     dearer = ask()
     lister.pricing, lister.etag = {"kind": "variable"}, '"three"'
-    assert (dearer[CLASS].credits, ask()) == (4_000_000, {})
+    why = "the provider prices this model only after the request (its list says 'variable')"
+    assert (dearer[CLASS].credits, ask()) == (4_000_000, {CLASS: unknown_quote(why)})
     lister.down = True
-    assert ask() == {}  # the newest that was heard had no price
+    assert ask() == {CLASS: unknown_quote(f"{why} (list of just now)")}  # the newest that was heard had no price
+
+
+def test_what_is_no_list_replaces_none(lister: Lister, ask: Callable[[], dict[PriceClass, Quote]]) -> None:
+    ask()
+    lister.body, lister.etag = b"<html>Sign in to the network</html>", None
+    assert ask() == {CLASS: Quote(3_150_000, "list of just now")}
+
+
+def test_a_model_is_found_by_its_id_first_and_by_any_of_its_names() -> None:
+    older = {"id": "x/older", "aliases": [CLASS.model], "pricing": 1}
+    exact = {"id": CLASS.model, "aliases": ["wan"], "pricing": 2}
+    broken = {"id": 5, "aliases": CLASS.model}
+    rows = [[older, exact], [older], [broken, "x"], [exact]]
+    found = [pricing_in({"data": each}, CLASS.model) for each in rows] + [pricing_in({"data": [exact]}, "wan")]
+    assert found == [2, 1, None, 2, 2]
 
 
 def test_where_nothing_answers_the_kept_list_stands_in_with_its_age(
@@ -290,7 +277,8 @@ def test_where_nothing_answers_the_kept_list_stands_in_with_its_age(
     assert ask() == {CLASS: Quote(3_150_000, "list of 3 h ago")}
     row["at"] = (datetime.fromisoformat(row["at"]) - KEPT_FOR).isoformat()
     path.write_text(json.dumps(kept))
-    assert ask() == {}
+    why = "the provider could not be asked: HTTP 503, server said: no readable reason"
+    assert ask() == {CLASS: unknown_quote(why)}
 
 
 @pytest.mark.parametrize(
@@ -337,8 +325,3 @@ def test_only_an_etag_is_sent_back(text: str | None, etag: str) -> None:
 def test_the_age_of_a_list_is_told(seconds: int, text: str) -> None:
     listed = Listed(None, "", NOW - timedelta(seconds=seconds))
     assert listed.age_text(NOW) == f"list of {text}"
-
-
-def test_a_body_without_rows_has_no_price() -> None:
-    value: Any = {"data": 5}
-    assert listed_quote(value, CLASS) == UNKNOWN_QUOTE

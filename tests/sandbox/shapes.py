@@ -67,13 +67,23 @@ LEDGER = record(
     pagination=record(next_cursor=or_null(TEXT), has_more={"type": "boolean"}),
 )
 BALANCE = record(current_balance=NUMBER, currency={"const": "USD"})
-PRICING = record(
-    kind={"enum": ["fixed", "variants", "variable"]},
-    currency={"const": "USD"},
-    units_=rows({"type": "object"}),
-    dimensions_=rows(TEXT),
-    variants_=rows({"type": "object"}),
-)
+POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+PRICING = {
+    "anyOf": [
+        record(
+            kind={"const": "variants"},
+            currency_={"const": "USD"},
+            dimensions=rows(TEXT),
+            variants=rows(record(when={"type": "object"}, price=POSITIVE, unit=TEXT, per=POSITIVE)),
+        ),
+        record(
+            kind={"const": "fixed"},
+            currency={"const": "USD"},
+            units=rows(record(name=TEXT, measure=TEXT, price=POSITIVE, per=POSITIVE)),
+        ),
+        record(kind={"const": "variable"}, currency_={"const": "USD"}),
+    ]
+}
 MODELS = record(
     object={"const": "list"},
     data=rows(

@@ -272,27 +272,52 @@ def test_durations_scatter_around_the_mean_that_was_asked_for(desk: Desk) -> Non
     assert (195 < sum(lengths_s) / 400 < 215, min(lengths_s) > 60, max(queues_s) <= 8) == (True, True, True)
 
 
-def test_prices_are_listed_without_a_key_and_by_id(desk: Desk) -> None:
-    listed = desk.request("GET", "/v1/models?id=alibaba/wan-2-6-t2v&include=pricing").json()["data"]
-    pricing = listed[0]["pricing"]
-    sample = [row for row in pricing["variants"] if (row["resolution"], row["duration"]) == ("1080p", 10)]
-    assert ([row["id"] for row in listed], pricing["dimensions"], sample) == (
+def test_prices_are_listed_without_a_key_and_by_id_or_alias(desk: Desk) -> None:
+    listed = [
+        desk.request("GET", f"/v1/models?id={name}&include=pricing").json()["data"]
+        for name in ("alibaba/wan-2-6-t2v", "wan-2-6-t2v")
+    ]
+    row = {"when": {"resolution": "1080p"}, "price": 0.1575, "unit": "second", "per": 1}
+    assert ([each["id"] for each in listed[0]], listed[0] == listed[1], listed[0][0]["pricing"]["variants"][1]) == (
         ["alibaba/wan-2-6-t2v"],
-        ["resolution", "duration"],
-        [{"resolution": "1080p", "duration": 10, "price": 1.575, "per": "video"}],
+        True,
+        row,
+    )
+
+
+def test_each_documented_kind_of_price_is_listed(desk: Desk) -> None:
+    pricing = {row["id"]: row["pricing"] for row in desk.get("/v1/models", include="pricing").json()["data"]}
+    kinds = {name.removeprefix("alibaba/"): each["kind"] for name, each in pricing.items()}
+    fixed = {
+        "kind": "fixed",
+        "currency": "USD",
+        "units": [{"name": "video", "measure": "output", "price": 0.189, "per": 1}],
+    }
+    assert (kinds, pricing["alibaba/wan2.1-t2v-turbo"]) == (
+        {
+            "wan-2-6-t2v": "variants",
+            "wan-2-7-t2v": "variants",
+            "wan2.5-t2v-preview": "variants",
+            "wan2.2-t2v-plus": "variants",
+            "wan2.1-t2v-plus": "variable",
+            "wan2.1-t2v-turbo": "fixed",
+        },
+        fixed,
     )
 
 
 def test_listed_prices_are_the_prices_held(desk: Desk) -> None:
     told, listed = {}, {}
     for model in desk.get("/v1/models", include="pricing").json()["data"]:
-        for row in model["pricing"]["variants"]:
-            body = {"prompt": "x", **{name: row[name] for name in model["pricing"]["dimensions"]}, "model": model["id"]}
-            case = (model["id"], row["resolution"], row.get("duration"))
-            listed[case] = round(row["price"] * 2_000_000)
+        pricing = model["pricing"]
+        for row in pricing.get("variants", []) + pricing.get("units", []):
+            body = {"prompt": "x", **row.get("when", {}), "model": model["id"]}
+            case = (model["id"], row.get("when", {}).get("resolution"))
+            length_s = 10 if row.get("unit") == "second" else 1
+            listed[case] = round(row["price"] * length_s * 2_000_000)
             told[case] = desk.submit(body).json()["meta"]["usage"]["credits_used"]
-    published = (told["alibaba/wan-2-6-t2v", "1080p", 10], told["alibaba/wan-2-7-t2v", "1080p", 10])
-    assert (told == listed, published) == (True, (3_150_000, 3_900_000))
+    published = (told["alibaba/wan-2-6-t2v", "1080p"], told["alibaba/wan-2-7-t2v", "1080p"])
+    assert (told == listed, len(told), published) == (True, 10, (3_150_000, 3_900_000))
 
 
 def test_an_unchanged_model_list_is_not_sent_again(desk: Desk) -> None:

@@ -1,7 +1,7 @@
 """The sandbox: a stand-in of the provider on a loopback port, with an account, a ledger and clips of its own.
 
 It shares no parsing or schema code with the client, so that a misread field cannot pass on both sides. What the
-provider's documentation does not say (durations of other models, most prices, the shape of price lists) is the
+provider's documentation does not say (durations of other models, most prices, which models end) is the
 sandbox's own choice and marked so where it stands.
 """
 

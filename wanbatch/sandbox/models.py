@@ -12,8 +12,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
+from wanbatch.sandbox.books import usd
+
 SEED_CAP = 2**31 - 1
 FPS = 30
+FIXED_S = 5  # the length of a clip of the models that let nobody choose it
 
 _RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 _SIZES = {
@@ -59,7 +62,7 @@ class Model:
 
         resolution, ratio = str(value("resolution", "720p")), str(value("aspect_ratio", "16:9"))
         width, height = _SIZES[resolution.lower()][ratio]
-        duration_s = int(value("duration", 5))
+        duration_s = int(value("duration", FIXED_S))
         sound = bool(value("generate_audio", self.has_sound)) or "audio_url" in body
         credit_count = self.credits_per_s[resolution.lower()] * duration_s
         return Made(resolution, ratio, width, height, duration_s, sound, credit_count)
@@ -141,6 +144,8 @@ UNSERVED = frozenset(
     )
 )
 
+UNQUOTED = frozenset({"alibaba/wan2.1-t2v-plus"})  # its price is told with the answer to a submit alone
+
 
 def faults_in(body: Mapping[str, Any]) -> list[str]:
     """Return what is wrong with a request body, as the provider words it; the model must be one that is served."""
@@ -190,14 +195,23 @@ def _kind(value: Any) -> str:
 
 
 def pricing_of(model: Model) -> dict[str, Any]:
-    """Return a model's price list: one rate for each resolution and duration. The shape of rows is our own guess."""
-    resolutions = model.parameters["resolution"].choices
-    durations = model.parameters["duration"].choices if "duration" in model.parameters else ()
-    rows: list[dict[str, Any]] = []
-    for resolution in resolutions:
-        for duration in durations or (None,):
-            credit_count = model.credits_per_s[str(resolution).lower()] * (duration or 5)
-            row = {"resolution": resolution, "price": credit_count / 2_000_000, "per": "video"}
-            rows.append({**row, "duration": duration} if duration is not None else row)
-    dimensions = ["resolution", "duration"] if durations else ["resolution"]
-    return {"kind": "variants", "currency": "USD", "units": [], "dimensions": dimensions, "variants": rows}
+    """Return a model's price list in the documented rows; which model has which kind is the sandbox's own choice.
+
+    By the second where the length can be chosen, else by the clip: one rate for each resolution (`variants`), or one
+    rate (`fixed`). One model is `variable`, which cannot be quoted ahead.
+    """
+    if model.name in UNQUOTED:
+        return {"kind": "variable", "currency": "USD"}
+    unit, seconds = ("second", 1) if "duration" in model.parameters else ("video", FIXED_S)
+    rates = {
+        name: usd(model.credits_per_s[str(name).lower()] * seconds) for name in model.parameters["resolution"].choices
+    }
+    if len(set(rates.values())) == 1:
+        price = next(iter(rates.values()))
+        return {
+            "kind": "fixed",
+            "currency": "USD",
+            "units": [{"name": unit, "measure": "output", "price": price, "per": 1}],
+        }
+    rows = [{"when": {"resolution": name}, "price": price, "unit": unit, "per": 1} for name, price in rates.items()]
+    return {"kind": "variants", "currency": "USD", "dimensions": ["resolution"], "variants": rows}

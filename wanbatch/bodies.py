@@ -1,0 +1,42 @@
+"""The bodies of answers: JSON objects, decoded with distrust, and a server's texts made fit to be shown. Pure."""
+
+from __future__ import annotations
+
+import json
+import unicodedata
+from typing import Any
+
+MESSAGE_CAP = 300
+
+
+class AnswerInvalid(ValueError):
+    """A body that is no JSON object, or lacks what it must have."""
+
+
+def shown(text: object) -> str:
+    """Return a server's text fit for a screen or a log: one line, printable, at most 300 characters."""
+    flat = " ".join(str(text).split())
+    clean = "".join(char for char in flat if unicodedata.category(char)[0] != "C")
+    return clean if len(clean) <= MESSAGE_CAP else clean[: MESSAGE_CAP - 1] + "…"
+
+
+def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) != len(pairs):
+        raise AnswerInvalid("an object names a key twice")
+    return made
+
+
+def _refuse_constant(name: str) -> Any:
+    raise AnswerInvalid(f"{name} is no JSON")
+
+
+def read_object(body: bytes) -> dict[str, Any]:
+    """Decode a JSON object. Raises AnswerInvalid for anything else, however it is broken."""
+    try:
+        value = json.loads(body.decode("utf-8"), object_pairs_hook=_refuse_repeated, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
+        raise AnswerInvalid(f"not JSON: {shown(error)}") from error
+    if not isinstance(value, dict):
+        raise AnswerInvalid(f"a JSON {type(value).__name__} where an object is due")
+    return value

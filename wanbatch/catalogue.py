@@ -1,0 +1,144 @@
+"""The catalogue: the provider's public lists of models, their prices and their ends; each is sent once, then confirmed.
+
+Where there is a shelf, a list that is unchanged since is not sent again (304), and one that the provider gives no
+answer for now is taken from there. A live answer always wins, also one without a price.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from wanbatch.answers import Head, read_trouble
+from wanbatch.bodies import AnswerInvalid, read_object
+from wanbatch.clock import system_now
+from wanbatch.endings import Ending, read_endings
+from wanbatch.models import PriceClass
+from wanbatch.pricelist import Listed, PriceShelf, read_etag
+from wanbatch.pricing import Quote, unknown_quote
+from wanbatch.provider import NoAnswer, Trouble
+from wanbatch.tariff import listed_quote
+
+LIST_CAP_BYTES = 8 * 1024 * 1024
+ENDINGS_NAME = ":deprecations"  # its place on the shelf; no model has such a name
+HTTP_NOT_MODIFIED = 304
+
+Get = Callable[[str, Mapping[str, str], int, Mapping[str, str]], Awaitable[tuple[Head, bytes | None] | NoAnswer]]
+"""Sends one GET: path, parameters, cap of the body in bytes, headers."""
+
+
+class Retried(Protocol):
+    """Calls a read again where that is worth it."""
+
+    async def __call__(self, read: Callable[..., Awaitable[Listed | NoAnswer]], *arguments: Any) -> Listed | NoAnswer:
+        """Read with these arguments."""
+        ...
+
+
+@dataclass(frozen=True)
+class _Question:
+    """One list: where it is asked for, under which name it is kept, and what to take of the answer."""
+
+    path: str
+    params: Mapping[str, str]
+    name: str
+    take: Callable[[Mapping[str, Any]], Any]
+
+
+class Catalogue:
+    """The lists of one provider. `shelf` is None where they are not worth keeping."""
+
+    def __init__(self, get: Get, retried: Retried, shelf: PriceShelf | None) -> None:
+        self._get = get
+        self._retried = retried
+        self._shelf = shelf
+
+    async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
+        """Read the price of each class; where there is none, its quote is unknown and says why. One request a model."""
+        models = sorted({each.model for each in classes})
+        found = await asyncio.gather(*map(self._prices_of, models))
+        read = dict(zip(models, found, strict=True))
+        return {each: read[each.model](each) for each in classes}
+
+    async def _prices_of(self, model: str) -> Callable[[PriceClass], Quote]:
+        params = {"id": model, "include": "pricing"}
+        question = _Question("/v1/models", params, model, lambda fields: pricing_in(fields, model))
+        kept = self._kept(model)
+        answer = await self._ask(question, kept)
+        if isinstance(answer, Listed):
+            pricing = answer.pricing
+            return lambda each: listed_quote(pricing, each)
+        if kept is None:
+            why = f"the provider could not be asked: {answer.message}"
+            return lambda _: unknown_quote(why)
+        pricing, age = kept.pricing, kept.age_text(system_now())
+        return lambda each: _aged(listed_quote(pricing, each), age)
+
+    async def endings(self) -> tuple[Ending, ...] | NoAnswer:
+        """Read which models end; the list that was kept where the provider does not answer."""
+        question = _Question("/v1/models/deprecations", {}, ENDINGS_NAME, _rows_of_endings)
+        kept = self._kept(ENDINGS_NAME)
+        answer = await self._ask(question, kept)
+        if isinstance(answer, NoAnswer) and kept is None:
+            return answer
+        listed = answer if isinstance(answer, Listed) else kept
+        try:
+            return read_endings({"data": listed.pricing if listed is not None else None})
+        except AnswerInvalid as error:  # what was kept is no list
+            return answer if isinstance(answer, NoAnswer) else NoAnswer(Trouble.TRANSIENT, str(error))
+
+    def _kept(self, name: str) -> Listed | None:
+        return self._shelf.get(name, system_now()) if self._shelf is not None else None
+
+    async def _ask(self, question: _Question, kept: Listed | None) -> Listed | NoAnswer:
+        answer = await self._retried(self._ask_once, question, kept)
+        if isinstance(answer, Listed) and self._shelf is not None:
+            self._shelf.keep(question.name, answer)
+        return answer
+
+    async def _ask_once(self, question: _Question, kept: Listed | None) -> Listed | NoAnswer:
+        headers = {"If-None-Match": kept.etag} if kept is not None and kept.etag else {}
+        answer = await self._get(question.path, question.params, LIST_CAP_BYTES, headers)
+        if isinstance(answer, NoAnswer):
+            return answer
+        head, body = answer
+        now = system_now()
+        if head.status == HTTP_NOT_MODIFIED and kept is not None and headers:
+            return replace(kept, at=now)
+        if not head.is_success or body is None:
+            return read_trouble(head, body)
+        try:
+            return Listed(question.take(read_object(body)), read_etag(head.headers.get("etag")), now)
+        except AnswerInvalid as error:
+            return NoAnswer(Trouble.TRANSIENT, f"its answer is no list of models: {error}")
+
+
+def _aged(quote: Quote, age: str) -> Quote:
+    if quote.credits is None:
+        return replace(quote, why=f"{quote.why} ({age})")
+    return replace(quote, source=age, is_live=False)
+
+
+def pricing_in(fields: Mapping[str, Any], model: str) -> object:
+    """Return the `pricing` of a model in the provider's list, by its id or any alias; None where it is not listed.
+
+    Raises AnswerInvalid for what is no list of models.
+    """
+    rows = fields.get("data")
+    if not isinstance(rows, list):
+        raise AnswerInvalid("a list of models without rows")
+    named = [row for row in rows if isinstance(row, Mapping) and _is_named(row, model)]
+    exact = [row for row in named if row.get("id") == model]
+    return next((row.get("pricing") for row in exact or named), None)
+
+
+def _is_named(row: Mapping[str, Any], model: str) -> bool:
+    aliases = row.get("aliases")
+    return row.get("id") == model or (isinstance(aliases, list) and model in aliases)
+
+
+def _rows_of_endings(fields: Mapping[str, Any]) -> Any:
+    read_endings(fields)  # what is no list is no answer, and is not kept
+    return fields["data"]
