@@ -35,7 +35,8 @@ LAYERS = (
     ("cliphost", "catalogue"),
     ("wire", "pricelist"),
     ("tables", "lock", "manifest", "answers", "settings"),
-    ("piloting",),
+    ("remarks",),
+    ("piloting", "inquiry"),
     ("purse", "pacing", "proofs", "ledger", "costing"),
     ("hazard", "limits", "links"),
     ("joining",),
@@ -54,7 +55,7 @@ LAYERS = (
 )
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
-    "tariff", "account", "endings", "bodies", "ledger", "costing", "piloting", "hazard", "limits", "links",
+    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links",
     "choosing", "retaking", "timeline", "avc", "looks", "stock",
 }  # fmt: skip
 OWNERS = {
@@ -68,7 +69,14 @@ OWNERS = {
     "sqlite3": {"state", "doctor", "sandbox.account", "sandbox.books"},
     "filelock": {"lock"},
     "dotenv": {"settings"},
-    "starlette": {"sandbox.app", "sandbox.server", "sandbox.house", "sandbox.clips", "sandbox.books"},
+    "starlette": {
+        "sandbox.app",
+        "sandbox.server",
+        "sandbox.house",
+        "sandbox.clips",
+        "sandbox.books",
+        "sandbox.catalogue",
+    },
     "uvicorn": {"sandbox.server"},
     "rich": {"cli.screen", "cli.money"},
     "platformdirs": {"manifest.shelf", "pricelist"},

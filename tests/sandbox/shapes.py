@@ -30,10 +30,11 @@ def or_null(shape: dict[str, Any]) -> dict[str, Any]:
 
 MONEY = record(usd=NUMBER, credits=WHOLE)
 ENVELOPE = record(message=TEXT, path=TEXT, requestId=TEXT, statusCode=WHOLE, timestamp=MOMENT)
+VIDEO = record(url={"type": "string", "format": "uri"})
 GENERATION = record(
     id=TEXT,
     status={"enum": ["queued", "generating", "completed", "error"]},
-    video_=or_null(record(url={"type": "string", "format": "uri"})),
+    video_={"anyOf": [VIDEO, rows(VIDEO), {"type": "null"}]},
     error_=or_null(record(name=TEXT, message=TEXT)),
     meta_=or_null(record(usage=or_null(record(credits_used=NUMBER, usd_spent_=NUMBER)))),
 )
@@ -68,6 +69,43 @@ LEDGER = record(
 )
 BALANCE = record(current_balance=NUMBER, currency={"const": "USD"})
 POSITIVE = {"type": "number", "exclusiveMinimum": 0}
+DETAIL = record(
+    user_id=NUMBER,
+    email=TEXT,
+    current_balance=NUMBER,
+    currency={"const": "USD"},
+    autotopup_settings=record(
+        is_enabled={"type": "boolean"}, threshold=NUMBER, amount=NUMBER, currency={"const": "USD"}
+    ),
+)
+SCOPES = ("chat", "responses", "image", "audio", "video", "embeddings", "speech", "ocr")
+KEY = record(
+    data=record(
+        name_=or_null(TEXT),
+        disabled={"type": "boolean"},
+        prefix=TEXT,
+        scopes_=or_null(rows({"enum": [f"model:{each}" for each in SCOPES]})),
+        limit_=or_null(record(retention={"enum": ["no_reset", "day", "week", "month"]}, threshold=NUMBER)),
+        created_at=MOMENT,
+        updated_at=MOMENT,
+        monthly_usage=NUMBER,
+    )
+)
+ENDINGS = record(
+    object={"const": "list"},
+    generated_at=MOMENT,
+    data=rows(
+        record(
+            id=TEXT,
+            aliases=rows(TEXT),
+            status={"enum": ["deprecated", "superseded", "withdrawn"]},
+            deprecated_at=or_null(MOMENT),
+            shutdown_at=or_null(MOMENT),
+            replaced_by=or_null(TEXT),
+            reason=or_null(TEXT),
+        )
+    ),
+)
 PRICING = {
     "anyOf": [
         record(

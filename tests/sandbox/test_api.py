@@ -33,6 +33,9 @@ def test_every_answer_has_the_published_shape(desk: Desk) -> None:
         (shapes.LOGS, desk.get("/v2/logs", period="24h")),
         (shapes.LEDGER, desk.get("/v2/billing/transactions")),
         (shapes.BALANCE, desk.get("/v2/billing")),
+        (shapes.DETAIL, desk.get("/v2/billing/detail")),
+        (shapes.KEY, desk.get("/v1/key")),
+        (shapes.ENDINGS, desk.get("/v1/models/deprecations")),
         (shapes.MODELS, desk.get("/v1/models")),
         (shapes.MODELS, desk.get("/v1/models", include="pricing")),
         (shapes.METRICS, desk.get("/models/metrics")),
@@ -88,7 +91,10 @@ def test_a_request_id_outside_the_alphabet_is_dropped_silently(desk: Desk, reque
 
 
 @pytest.mark.parametrize("headers", [{}, {"Authorization": "Bearer "}, {"Authorization": "Basic abc"}])
-@pytest.mark.parametrize("path", [GENERATIONS, LEGACY, "/v2/logs", "/v2/billing", "/v2/billing/transactions"])
+@pytest.mark.parametrize(
+    "path",
+    [GENERATIONS, LEGACY, "/v2/logs", "/v2/billing", "/v2/billing/transactions", "/v2/billing/detail", "/v1/key"],
+)
 def test_without_a_key_there_is_nothing(desk: Desk, path: str, headers: dict[str, str]) -> None:
     assert desk.request("GET", path, headers=headers).status_code == 401
 
@@ -325,6 +331,52 @@ def test_an_unchanged_model_list_is_not_sent_again(desk: Desk) -> None:
     again = desk.request("GET", "/v1/models", headers={"If-None-Match": etag})
     other = desk.request("GET", "/v1/models?include=pricing", headers={"If-None-Match": etag})
     assert (again.status_code, again.content, other.status_code) == (304, b"", 200)
+
+
+def test_models_that_end_are_listed_without_a_key_by_status_and_day(desk: Desk) -> None:
+    def listed(query: str) -> list[str]:
+        rows = desk.request("GET", f"/v1/models/deprecations{query}").json()["data"]
+        return [f"{row['id']} {row['status']}" for row in rows]
+
+    every = listed("")
+    assert every == [
+        "alibaba/wan2.1-t2v-turbo deprecated",
+        "alibaba/wan2.1-t2v-plus superseded",
+        "alibaba/wan2.2-i2v-plus withdrawn",
+    ]
+    assert [listed(f"?{each}") for each in ("status=withdrawn", "status=a,deprecated", "status=a", "since=2026-10-01", "since=x")] == [
+        every[2:], every[:1], every, every[:2], every,
+    ]  # fmt: skip
+
+
+def test_an_unchanged_list_of_endings_is_not_sent_again_although_time_passes(desk: Desk) -> None:
+    first = desk.get("/v1/models/deprecations")
+    desk.wait(3600)
+    headers = {"If-None-Match": first.headers["etag"]}
+    again = desk.request("GET", "/v1/models/deprecations", headers=headers)
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(desk_of: Callable[..., Desk]) -> None:
+    options = SandboxOptions(key_scopes=("model:chat",), key_limit_usd=Decimal(25), key_disabled=True)
+    desk = desk_of(options)
+    desk.key = "made-up-key"
+    before = desk.get("/v1/key").json()["data"]
+    desk.made()
+    desk.wait(1000)
+    told = desk.get("/v1/key").json()["data"]
+    assert (told["prefix"], told["scopes"], told["limit"], told["disabled"], before["monthly_usage"], told["monthly_usage"]) == (
+        "made-up-", ["model:chat"], {"retention": "month", "threshold": 25.0}, True, 0, 0.525,
+    )  # fmt: skip
+    assert shapes.problems(shapes.KEY, {"data": told}) == []
+
+
+def test_the_account_says_whether_it_is_topped_up_on_its_own(desk_of: Callable[..., Desk]) -> None:
+    told = [
+        desk_of(SandboxOptions(auto_top_up=on)).get("/v2/billing/detail").json()["autotopup_settings"]["is_enabled"]
+        for on in (True, False)
+    ]
+    assert told == [True, False]
 
 
 def test_metrics_tell_of_models_that_completed_just_now_only(desk: Desk) -> None:

@@ -168,6 +168,26 @@ def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., Desk], do: 
     assert (answer["status"], url and desk.request("GET", url).status_code) == ("completed", told)
 
 
+@pytest.mark.parametrize(("do", "count"), [("listed", 1), ("two_clips", 2)])
+def test_a_video_may_be_a_list_of_clips_each_with_a_link_of_its_own(
+    desk_of: Callable[..., Desk], do: str, count: int
+) -> None:
+    desk = one(desk_of, Rule("poll", do))
+    generation_id = desk.made()
+    desk.wait(1000)
+    links = [each["url"] for each in desk.poll(generation_id).json()["video"]]
+    found = [desk.request("GET", link) for link in links]
+    assert ([each.status_code for each in found], len({each.content for each in found})) == ([200] * count, count)
+    assert desk.request("GET", links[-1].replace("&nth=2", "&nth=3")).status_code == (200 if count == 1 else 403)
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v1/models/deprecations", "/v1/key", "/v2/billing/detail"])
+def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., Desk], path: str) -> None:
+    names = {"/v1/models": "models", "/v1/models/deprecations": "endings", "/v1/key": "key"}
+    desk = one(desk_of, Rule(names.get(path, "detail"), "status", nth=(1,), code=503))
+    assert [desk.get(path).status_code for _ in range(2)] == [503, 200]
+
+
 @pytest.mark.parametrize(
     ("do", "status", "content"),
     [

@@ -27,6 +27,10 @@ from wanbatch.cli.values import DURATION, RATE, USD
 @click.option("--balance", type=USD, default=Decimal(1000), help="USD in the account.  [default: 1000]")
 @click.option("--log-lag", type=DURATION, default=30.0, help="How late log and ledger are.  [default: 30s]")
 @click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the account here, over restarts.")
+@click.option("--auto-top-up", is_flag=True, help="Say that the account is topped up automatically.")
+@click.option("--key-disabled", is_flag=True, help="Say that the key is disabled.")
+@click.option("--key-scope", multiple=True, metavar="SCOPE", help="Say that the key is kept to this; repeatable.")
+@click.option("--key-limit", type=USD, help="Say that the key may spend so many USD a month.")
 @click.option("--stop-with-parent", is_flag=True, hidden=True, help="End when standard input closes.")
 @click.pass_obj
 def sandbox_command(options: Global, /, **flags: Any) -> int:
@@ -44,6 +48,10 @@ def sandbox_command(options: Global, /, **flags: Any) -> int:
         balance_usd=flags["balance"],
         log_lag_s=flags["log_lag"],
         data=flags["data"],
+        auto_top_up=flags["auto_top_up"],
+        key_disabled=flags["key_disabled"],
+        key_scopes=flags["key_scope"],
+        key_limit_usd=flags["key_limit"],
     )
 
     def on_ready(base_url: str) -> None:

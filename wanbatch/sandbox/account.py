@@ -178,6 +178,16 @@ class Account:
         sql = f"SELECT coalesce(sum(credits), 0) FROM requests WHERE {held}"  # noqa: S608  a constant
         return self._topup()[0] - int(self._db.execute(sql, (now,)).fetchone()[0])
 
+    @property
+    def opened_at(self) -> float:
+        """When the account was opened, Unix seconds of the sandbox."""
+        return self._topup()[1]
+
+    def spent_credits(self, key: str, now: float) -> int:
+        """What the generations of a key cost that have ended by now."""
+        sql = f"SELECT coalesce(sum(credits), 0) FROM requests WHERE {_IS_PAID} AND key = ? AND ends_at <= ?"  # noqa: S608  a constant
+        return int(self._db.execute(sql, (key, now)).fetchone()[0])
+
     def _topup(self) -> tuple[int, float]:
         row: tuple[int, float] = self._db.execute("SELECT topup, at FROM purse").fetchone()
         return row

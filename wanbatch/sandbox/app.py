@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from collections import deque
@@ -19,18 +18,20 @@ from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
 from wanbatch.clock import Clock
-from wanbatch.sandbox.account import INTERCEPTS, METRICS_WINDOW_S, Account, Arrival, Generation, key_name, open_account
+from wanbatch.sandbox.account import INTERCEPTS, Account, Arrival, Generation, key_name, open_account
 from wanbatch.sandbox.books import QueryInvalid, cursor_at, iso, ledger_page, log_page, usd
+from wanbatch.sandbox.catalogue import Catalogue
 from wanbatch.sandbox.clips import ClipHost, Render
 from wanbatch.sandbox.faults import Fault, FaultPlan
 from wanbatch.sandbox.house import ConnectionDropped, Drop, House
-from wanbatch.sandbox.models import MODELS, UNSERVED, faults_in, pricing_of
+from wanbatch.sandbox.models import MODELS, UNSERVED, faults_in
 from wanbatch.sandbox.options import SandboxOptions
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REAL_KEY = re.compile(r"[0-9a-f]{32}|sk-.{20,}")
 BODY_CAP_BYTES = 1024 * 1024
 LOGS_PER_MIN = 200
+KEY_PREFIX = 8  # so many characters of a key are no secret
 CLIP_BASE = "http://clips.sandbox.test"
 
 __all__ = ["ConnectionDropped", "Sandbox", "create_app"]
@@ -142,8 +143,9 @@ class Api:
             Route("/v2/logs", self._read("logs", self._logs), methods=["GET"]),
             Route("/v2/billing", self._read("balance", self._balance), methods=["GET"]),
             Route("/v2/billing/transactions", self._read("ledger", self._ledger), methods=["GET"]),
-            Route("/v1/models", self._models, methods=["GET"]),
-            Route("/models/metrics", self._metrics, methods=["GET"]),
+            Route("/v2/billing/detail", self._read("detail", self._detail), methods=["GET"]),
+            Route("/v1/key", self._read("key", self._key), methods=["GET"]),
+            *Catalogue(self._house).routes(),
             Route("/sandbox/ledger", self._truth, methods=["GET"]),
             Route("/sandbox/stats", self._stats, methods=["GET"]),
         ]
@@ -279,7 +281,9 @@ class Api:
             body["id"] = generation.generation_id[::-1]
         if status == "completed" and do != "no_link":
             lifetime_s = -1.0 if do == "dead_link" else self._house.options.link_ttl_s
-            body["video"] = {"url": self._clip_host.link(generation.generation_id, lifetime_s)}
+            links = [self._clip_host.link(generation.generation_id, lifetime_s, nth) for nth in (1, 2)]
+            videos = [{"url": link} for link in links[: 2 if do == "two_clips" else 1]]
+            body["video"] = videos if do in ("listed", "two_clips") else videos[0]
         if status == "error":
             body["error"] = {"name": "GenerationError", "message": generation.failure}
         return body
@@ -328,43 +332,33 @@ class Api:
         return self._house.json({"data": rows, "pagination": pagination})
 
     def _balance(self, _request: Request, _: str) -> Response:
-        left = usd(self._account.available_credits(self._house.now))
-        return self._house.json({"current_balance": left, "currency": "USD"})
+        return self._house.json(self._left())
 
-    # --- what needs no key
+    def _left(self) -> dict[str, Any]:
+        return {"current_balance": usd(self._account.available_credits(self._house.now)), "currency": "USD"}
 
-    async def _models(self, request: Request) -> Response:
-        self._house.counts["models"] += 1
-        query = request.query_params
-        wanted = set(",".join(query.getlist("id")).split(",")) - {""}
-        sections = set(",".join(query.getlist("include")).split(","))
-        with_pricing = bool(sections & {"pricing", "all"}) or query.get("details") in ("true", "1")
-        rows = []
-        for model in MODELS.values():
-            short = model.name.split("/")[-1]
-            if wanted and not wanted & {model.name, short}:
-                continue
-            info = {"name": short, "developer": "Alibaba Cloud"}
-            row: dict[str, Any] = {"id": model.name, "aliases": [short], "type": "alibaba/video", "info": info}
-            rows.append({**row, "tags": [], **({"pricing": pricing_of(model)} if with_pricing else {})})
-        etag = '"' + hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:32] + '"'
-        if etag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
-            return self._house.dated(Response(status_code=304, headers={"etag": etag}))
-        return self._house.json({"object": "list", "data": rows}, 200, {"etag": etag})
+    def _detail(self, _request: Request, _: str) -> Response:
+        settings = {"is_enabled": self._house.options.auto_top_up, "threshold": 50, "amount": 100, "currency": "USD"}
+        owner = {"user_id": 1, "email": "sandbox@example.com"}
+        return self._house.json({**owner, **self._left(), "autotopup_settings": settings})
 
-    async def _metrics(self, request: Request) -> Response:
-        self._house.counts["metrics"] += 1
-        query, now = request.query_params, self._house.now
-        strange = sorted(set(query) - {"aliases"})
-        if strange:
-            return self._house.error(request, 400, f"Query validation error: Unrecognized key '{strange[0][:80]}'")
-        asked = query.getlist("aliases")
-        rows = []
-        for name, taken_s in self._account.durations_s(now).items():
-            if not asked or name in asked or name.split("/")[-1] in asked:
-                shares = {f"p{each}": taken_s[(len(taken_s) - 1) * each // 100] * 1000 for each in (50, 75, 90, 99)}
-                rows.append({"alias": name, "endpoint": _GENERATIONS, "metrics": {"duration_ms": shares}})
-        return self._house.json({"window_seconds": METRICS_WINDOW_S, "generated_at": iso(now), "models": rows})
+    def _key(self, request: Request, name: str) -> Response:
+        options, opened = self._house.options, iso(self._account.opened_at)
+        limit = options.key_limit_usd
+        token = request.headers["authorization"].partition(" ")[2].strip()
+        data = {
+            "name": "sandbox",
+            "disabled": options.key_disabled,
+            "prefix": token[:KEY_PREFIX],
+            "scopes": list(options.key_scopes) or None,
+            "limit": None if limit is None else {"retention": "month", "threshold": float(limit)},
+            "created_at": opened,
+            "updated_at": opened,
+            "monthly_usage": usd(self._account.spent_credits(name, self._house.now)),
+        }
+        return self._house.json({"data": data})
+
+    # --- for those who check
 
     async def _truth(self, _: Request) -> Response:
         now = self._house.now

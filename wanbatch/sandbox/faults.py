@@ -12,16 +12,17 @@ from typing import Any
 
 from wanbatch.errors import UsageInvalid
 
-ROUTES = ("submit", "poll", "logs", "ledger", "balance", "clip")
+ROUTES = ("submit", "poll", "logs", "ledger", "balance", "detail", "key", "models", "endings", "clip")
+_JSON_ROUTES = tuple(route for route in ROUTES if route != "clip")
 DEEDS: Mapping[str, tuple[str, ...]] = {
     "status": ROUTES,  # answer `code`, in the error envelope or as HTML, before anything is done
     "status_after": ("submit",),  # do the work, then answer `code`
     "drop_before": ROUTES,  # close the connection, nothing done
     "drop_after": ROUTES,  # do the work, then close the connection
     "delay": ROUTES,  # wait `delay_s`, then answer as usual
-    "html": ("submit", "poll", "logs", "ledger", "balance"),  # 200 and a web page
-    "bad_json": ("submit", "poll", "logs", "ledger", "balance"),
-    "empty": ("submit", "poll", "logs", "ledger", "balance"),
+    "html": _JSON_ROUTES,  # 200 and a web page
+    "bad_json": _JSON_ROUTES,
+    "empty": _JSON_ROUTES,
     "truncate": ROUTES,  # announce the whole body, send half of it
     "no_body_id": ("submit",),
     "no_header_id": ("submit",),
@@ -34,6 +35,8 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "fail_charged": ("submit",),  # the same, and it is charged: against the provider's word
     "stall": ("submit",),  # the generation never ends
     "no_link": ("poll",),
+    "listed": ("poll",),  # the video as a list of one
+    "two_clips": ("poll",),  # a list of two
     "dead_link": ("poll",),  # a link that has expired
     "garbage": ("clip",),
     "zero": ("clip",),

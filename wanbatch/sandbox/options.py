@@ -16,6 +16,8 @@ class SandboxOptions:
     """All times are in the sandbox's own seconds, which pass `speed` times faster than real ones.
 
     `rate_per_min` and `concurrency` are None where the sandbox sets no limit; `faults` is a plan's name or file;
+    `auto_top_up` and what begins with `key_` are what is told of the account and of any key, and change nothing else:
+    no scopes means that a key may call everything, and its limit is one a month.
     `data` is a folder that keeps the account over restarts. `mean_s` is the mean of the default model's 10 s at 1080p.
     """
 
@@ -32,6 +34,10 @@ class SandboxOptions:
     mean_s: float = 205.0
     cv: float = 0.25
     data: Path | None = None
+    auto_top_up: bool = False
+    key_disabled: bool = False
+    key_scopes: tuple[str, ...] = ()
+    key_limit_usd: Decimal | None = None
 
     def __post_init__(self) -> None:
         """Refuse what cannot be served. Raises UsageInvalid."""

@@ -1,0 +1,85 @@
+"""The sandbox's public lists: models with their prices, models that end, and how long generations take now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from wanbatch.sandbox.account import METRICS_WINDOW_S
+from wanbatch.sandbox.books import iso
+from wanbatch.sandbox.endings import ending_page, etag_of
+from wanbatch.sandbox.house import House
+from wanbatch.sandbox.models import MODELS, pricing_of
+
+GENERATIONS = "/v2/video/generations"
+
+
+class Catalogue:
+    """What the provider tells everybody, without a key."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+
+    def routes(self) -> list[Route]:
+        """Every path that there is."""
+        return [
+            Route("/v1/models", self._open("models", self._models), methods=["GET"]),
+            Route("/v1/models/deprecations", self._open("endings", self._endings), methods=["GET"]),
+            Route("/models/metrics", self._open("metrics", self._metrics), methods=["GET"]),
+        ]
+
+    def _open(self, name: str, answer: Callable[[Request], Response]) -> Callable[[Request], Any]:
+        """Make the endpoint of one list; faults by its name befall it."""
+
+        async def endpoint(request: Request) -> Response:
+            self._house.counts[name] += 1
+            fault = self._house.faults.pick(name)
+            instead = await self._house.befall(request, fault)
+            return instead if instead is not None else await self._house.spoilt(request, fault, answer(request))
+
+        return endpoint
+
+    def _models(self, request: Request) -> Response:
+        query = request.query_params
+        wanted = set(",".join(query.getlist("id")).split(",")) - {""}
+        sections = set(",".join(query.getlist("include")).split(","))
+        with_pricing = bool(sections & {"pricing", "all"}) or query.get("details") in ("true", "1")
+        rows = []
+        for model in MODELS.values():
+            short = model.name.split("/")[-1]
+            if wanted and not wanted & {model.name, short}:
+                continue
+            info = {"name": short, "developer": "Alibaba Cloud"}
+            row: dict[str, Any] = {"id": model.name, "aliases": [short], "type": "alibaba/video", "info": info}
+            rows.append({**row, "tags": [], **({"pricing": pricing_of(model)} if with_pricing else {})})
+        return self._listed(request, rows, {})
+
+    def _endings(self, request: Request) -> Response:
+        query = request.query_params
+        statuses = set(",".join(query.getlist("status")).split(","))
+        rows = ending_page(self._house.account.opened_at, statuses, query.get("since", ""))
+        return self._listed(request, rows, {"generated_at": iso(self._house.now)})
+
+    def _listed(self, request: Request, rows: list[dict[str, Any]], more: Mapping[str, Any]) -> Response:
+        """Answer with a list, or say that it is unchanged."""
+        etag = etag_of(rows)
+        if etag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
+            return self._house.dated(Response(status_code=304, headers={"etag": etag}))
+        return self._house.json({"object": "list", **more, "data": rows}, 200, {"etag": etag})
+
+    def _metrics(self, request: Request) -> Response:
+        query, now = request.query_params, self._house.now
+        strange = sorted(set(query) - {"aliases"})
+        if strange:
+            return self._house.error(request, 400, f"Query validation error: Unrecognized key '{strange[0][:80]}'")
+        asked = query.getlist("aliases")
+        rows = []
+        for name, taken_s in self._house.account.durations_s(now).items():
+            if not asked or name in asked or name.split("/")[-1] in asked:
+                shares = {f"p{each}": taken_s[(len(taken_s) - 1) * each // 100] * 1000 for each in (50, 75, 90, 99)}
+                rows.append({"alias": name, "endpoint": GENERATIONS, "metrics": {"duration_ms": shares}})
+        return self._house.json({"window_seconds": METRICS_WINDOW_S, "generated_at": iso(now), "models": rows})
