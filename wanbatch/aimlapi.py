@@ -289,11 +289,6 @@ class AimlApi:
         except AnswerInvalid as error:
             return NoAnswer(Trouble.TRANSIENT, str(error))
 
-    async def balance(self) -> Decimal | None:
-        """Read the balance in USD; None where it cannot be read."""
-        answer = await self.account()
-        return None if isinstance(answer, NoAnswer) else answer
-
     async def account(self) -> Decimal | NoAnswer:
         """Read the balance in USD, or why it cannot be read. It also shows whether the key is accepted."""
         answer = await self._read("/v2/billing", {}, BODY_CAP_BYTES)

@@ -49,6 +49,7 @@ class RunSettings:
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
     the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
     `trusts_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
+    `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
     `free_bytes` tells the room left on the output's disk (None: nobody asks).
     `times_before` is what earlier batches saw of how long generations take.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
@@ -69,6 +70,7 @@ class RunSettings:
     first: First = First.LONGEST
     times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)
     is_selected: Callable[[Due | Take], bool] = lambda _: True
+    refusal: tuple[ExitCode, str] | None = None
     free_bytes: Callable[[], int] | None = None
     after_verified: Callable[[Take], None] = lambda _: None
 

@@ -9,6 +9,7 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.history import held_prices, seen_prices
 from wanbatch.lifecycle import SETTLED_STATES, State
 from wanbatch.models import PriceClass
@@ -16,6 +17,7 @@ from wanbatch.piloting import Findings
 from wanbatch.planning import Due, First, Plan, submit_order
 from wanbatch.pricing import Estimate, Quote, best_quote, credits_of_usd, estimate
 from wanbatch.proofs import OnUnknown
+from wanbatch.remarks import Remark, Weight
 from wanbatch.stock import Stock
 
 
@@ -34,7 +36,8 @@ class Preview:
     `scenes` is the estimate by scene, in story order; `before` what this batch spent and committed already (None where
     a part of it is unknown); `tries` how often a take may be bought in the worst case; `pilot` how many takes go
     first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought. `lost` counts the
-    submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace.
+    submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace. `remarks` are
+    what the provider told that bears on it.
     """
 
     batch: str
@@ -58,6 +61,15 @@ class Preview:
     findings: Findings | None = None
     lost: int = 0
     on_unknown: OnUnknown = OnUnknown.RECONCILE
+    remarks: tuple[Remark, ...] = ()
+
+    @property
+    def refusal(self) -> tuple[ExitCode, str] | None:
+        """The exit code and the reason where nothing may be sent as it is; None where it may."""
+        found = [each for each in self.remarks if each.weight is Weight.REFUSAL]
+        if not found or not self.estimate.takes:
+            return None
+        return most_urgent(each.exit_code for each in found), "; ".join(each.text for each in found)
 
     @property
     def is_known_within_cap(self) -> bool:

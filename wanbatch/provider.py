@@ -263,10 +263,6 @@ class Provider(Protocol):
         """Read whether the account is topped up on its own."""
         ...
 
-    async def balance(self) -> Decimal | None:
-        """Read the balance in USD; None where it cannot be read."""
-        ...
-
     async def account(self) -> Decimal | NoAnswer:
         """Read the balance in USD, or why it cannot be read."""
         ...

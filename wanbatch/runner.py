@@ -130,6 +130,8 @@ class Runner:
         for take_id in chosen:
             desk.board.add_planned(take_id)
         self._reconciling.plan()
+        if desk.settings.refusal is not None:
+            desk.stop_submitting(*desk.settings.refusal)
 
     def _resume_take(self, take: Take, now: float) -> None:
         desk = self._desk

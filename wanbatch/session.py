@@ -21,9 +21,10 @@ from wanbatch.batch import Batch, Head, Limits
 from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
-from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable
+from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
+from wanbatch.inquiry import inquire, not_asked
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
@@ -31,8 +32,9 @@ from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output
 from wanbatch.pacing import Rates
 from wanbatch.planning import Due, Plan, is_selected, make_plan
 from wanbatch.previewing import Ground, Preview, Why
-from wanbatch.pricing import Quote, estimate, usd_text
+from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
+from wanbatch.remarks import Intent, remarks_of
 from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
@@ -45,7 +47,6 @@ from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Run, new_identity
 
 TERMINATE_GRACE_S = 10.0
-PREVIEW_LIMIT_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 
 
@@ -254,7 +255,11 @@ class Session:
                 is_as_planned=job.is_as_planned,
             )
             preview = await self._preview(ground, provider)
-            if not self._watch.confirm(preview):
+            if preview.refusal is not None:
+                if not stock.open_takes:
+                    raise refused(*preview.refusal)
+                plan, again = None, ()  # what is paid for is still fetched; what was planned before stays so
+            elif not self._watch.confirm(preview):
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             self._assert_room(state.output, preview)
             if plan is not None:
@@ -277,6 +282,7 @@ class Session:
                 first=self._options.first,
                 is_selected=self._is_wanted,
                 times_before=self._times_before(state),
+                refusal=preview.refusal,
                 free_bytes=lambda: free_bytes(state.output),
                 after_verified=_Keepsake(state.output),
             )
@@ -314,6 +320,8 @@ class Session:
             why = Why.PRICE if end.has_new_price else Why.PILOT
             findings = progress.findings(ground, settings)
             preview = replace(await self._preview(ground, line.provider), why=why, findings=findings, pilot=None)
+            if preview.refusal is not None:
+                return RunEnd(preview.refusal[0], (preview.refusal[1],))
             if not self._watch.confirm(preview):
                 rest = f"the pilot is done; {preview.estimate.takes} more takes were not sent: the same command goes on"
                 return end if end.has_new_price else RunEnd(ExitCode.INTERRUPTED, (rest,))
@@ -344,16 +352,15 @@ class Session:
                 self._watch.notice(text)
             self._detours = ()
         classes, distinct = ground.classes_to_submit, ground.classes_to_quote
-        listed: dict[PriceClass, Quote] = {}
-        balance: Decimal | None = None
+        inquiry = not_asked(distinct, "the provider was not asked (--offline)")
         if provider is not None and distinct:
-            with suppress(TimeoutError):  # prices and balance are help, not conditions
-                async with asyncio.timeout(PREVIEW_LIMIT_S):
-                    listed = await provider.quotes(distinct)
-                    balance = await provider.balance() if self._access.has_key else None
+            inquiry = await inquire(provider, distinct, has_key=self._access.has_key)
+        listed = inquiry.quotes
         told = {*ground.seen_prices, *(each for each, quote in listed.items() if quote.is_live)}
         is_told = told.issuperset(distinct)  # reading other batches takes time where they are large
         quotes = ground.quote(listed, {} if is_told else earlier_prices(ground.output, self._access.address))
+        total = estimate(classes, quotes, ground.tries)
+        intent = Intent(sorted({each.model for each in classes}), total, ground.cap_credits is not None)
         return Preview(
             batch=ground.batch,
             output=ground.output,
@@ -361,9 +368,9 @@ class Session:
             counts=ground.counts,
             to_submit={each: classes.count(each) for each in sorted(set(classes), key=str)},
             quotes=quotes,
-            estimate=estimate(classes, quotes, ground.tries),
+            estimate=total,
             cap_credits=ground.cap_credits,
-            balance_usd=balance,
+            balance_usd=None if isinstance(inquiry.balance_usd, NoAnswer) else inquiry.balance_usd,
             host=self._access.host,
             is_sandbox=self._access.is_embedded,
             speed=self._access.speed,
@@ -374,6 +381,7 @@ class Session:
             pilot=self._options.pilot,
             lost=ground.lost,
             on_unknown=self._options.on_unknown,
+            remarks=remarks_of(inquiry, intent, system_now()) if classes else (),
         )
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
@@ -454,6 +462,12 @@ class Session:
             uncosted=sum(count for take, count in kinds if take.credits_committed is None),
             charges_not_seen=sum(count for take, count in kinds if take.may_be_charged_more),
         )
+
+
+def refused(code: ExitCode, text: str) -> WanbatchError:
+    """Return the error of a run that may send nothing, and has nothing else to do."""
+    kind = AccountStopped if code is ExitCode.ACCOUNT_STOPPED else UsageInvalid
+    return kind(f"{text}. Nothing was sent")
 
 
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:

@@ -15,12 +15,14 @@ from wanbatch.costing import Figures
 from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import Estimate, credits_of_usd, usd, usd_text
+from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, credits_of_usd, usd, usd_text
 from wanbatch.proofs import OnUnknown
+from wanbatch.remarks import Weight
 from wanbatch.units import duration_text
 
 SCENES_SHOWN = 30
 INDENT = 2
+_REMARK_STYLES = {Weight.REFUSAL: "red", Weight.WARNING: "yellow", Weight.NOTE: "dim"}
 _FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexp.", "USD\nworst")
 _FEW_FIGURES = (*_FIGURES[:3], _FIGURES[4])
 
@@ -43,6 +45,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
                 "credits_each_low": preview.quotes[each].low,
                 "credits_each_high": preview.quotes[each].high,
                 "price_from": preview.quotes[each].source,
+                "price_not_listed_because": preview.quotes[each].why or None,
             }
             for each, takes in preview.to_submit.items()
         ],
@@ -53,6 +56,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "cap_credits": preview.cap_credits,
         "scene_caps": dict(preview.scene_caps),
         "balance_usd": None if preview.balance_usd is None else str(preview.balance_usd),
+        "remarks": [{"weight": each.weight.value, "text": each.text} for each in preview.remarks],
         "lost_answers": preview.lost,
         "on_unknown": preview.on_unknown.value,
         "findings": None if preview.findings is None else _findings_json(preview.findings),
@@ -94,11 +98,26 @@ def print_preview(console: Console, preview: Preview) -> None:
             total = None if quote.credits is None else quote.credits * takes
             table.add_row(str(each), str(takes), _number(quote.credits), _number(total), _usd(total), quote.source)
         _print(console, table)
+        _print_reasons(console, preview)
         _print_scenes(console, preview)
     for line in _estimate_lines(preview):
         console.print(f"  {line}")
+    for remark in preview.remarks:
+        console.print(f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
     if preview.speed != 1:
         console.print(f"  time runs {preview.speed:g} times faster there", style="dim")
+
+
+def _print_reasons(console: Console, preview: Preview) -> None:
+    """Say why the provider's list gives no price, those with the same reason together."""
+    reasons: dict[tuple[str, str], list[str]] = {}
+    for each in preview.to_submit:
+        quote = preview.quotes[each]
+        if quote.credits is None or quote.why:
+            reasons.setdefault((quote.source, quote.why or "no source names one"), []).append(str(each))
+    for (source, why), names in reasons.items():
+        lead = "unknown price" if source == UNKNOWN_QUOTE.source else f"price from {source}"
+        console.print(escape(f"  {lead} of {', '.join(names)}: {why}"), style="yellow")
 
 
 def _print_scenes(console: Console, preview: Preview) -> None:

@@ -16,7 +16,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.values import DURATION, RATE, USD, split_run
-from wanbatch.errors import UsageInvalid
+from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
@@ -182,7 +182,7 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, **flags: Any
         print_json(preview_json(preview))
     else:
         print_preview(console_of(options), preview)
-    return 0
+    return int(ExitCode.OK if preview.refusal is None else preview.refusal[0])
 
 
 @click.command(

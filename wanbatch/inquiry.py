@@ -1,0 +1,80 @@
+"""The inquiry: what the provider is asked before anything is sent. All at once, each part bounded, each a help.
+
+Nothing here is a condition of a run: a part that brings no answer says why, and the others stand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TypeVar
+
+from wanbatch.account import KeyFacts, TopUp
+from wanbatch.endings import Ending
+from wanbatch.models import PriceClass
+from wanbatch.pricing import Quote, unknown_quote
+from wanbatch.provider import NoAnswer, Provider, Trouble
+
+PART_LIMIT_S = 10.0  # a plan is looked at by somebody who waits
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Inquiry:
+    """What the provider told. None stands for what was not asked, a NoAnswer for what brought none.
+
+    `quotes` has every class that was asked for; one without a certain price says why.
+    """
+
+    quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
+    balance_usd: Decimal | NoAnswer | None = None
+    key: KeyFacts | NoAnswer | None = None
+    top_up: TopUp | NoAnswer | None = None
+    endings: Sequence[Ending] | NoAnswer | None = None
+
+
+def not_asked(classes: Sequence[PriceClass], why: str) -> Inquiry:
+    """Return an inquiry that asked nothing, for this reason."""
+    return Inquiry(dict.fromkeys(classes, unknown_quote(why)))
+
+
+async def inquire(provider: Provider, classes: Sequence[PriceClass], *, has_key: bool) -> Inquiry:
+    """Ask for prices and ends of models, and with a key for what only a key may know. Takes 10 s at most."""
+    models = sorted({each.model for each in classes})
+    parts = [_bounded(provider.quotes([each for each in classes if each.model == model])) for model in models]
+    prices, endings, account = await asyncio.gather(
+        asyncio.gather(*parts), _bounded(provider.endings()), _account(provider) if has_key else _nothing()
+    )
+    quotes: dict[PriceClass, Quote] = {}
+    for model, found in zip(models, prices, strict=True):
+        if isinstance(found, NoAnswer):
+            why = unknown_quote(f"the provider could not be asked: {found.message}")
+            quotes |= {each: why for each in classes if each.model == model}
+        else:
+            quotes |= found
+    balance_usd, key, top_up = account
+    return Inquiry(quotes, balance_usd, key, top_up, endings)
+
+
+_Account = tuple[Decimal | NoAnswer | None, KeyFacts | NoAnswer | None, TopUp | NoAnswer | None]
+
+
+async def _account(provider: Provider) -> _Account:
+    return await asyncio.gather(
+        _bounded(provider.account()), _bounded(provider.key_facts()), _bounded(provider.top_up())
+    )
+
+
+async def _nothing() -> _Account:
+    return None, None, None
+
+
+async def _bounded(part: Awaitable[T]) -> T | NoAnswer:
+    try:
+        async with asyncio.timeout(PART_LIMIT_S):
+            return await part
+    except TimeoutError:
+        return NoAnswer(Trouble.TRANSIENT, f"no answer within {PART_LIMIT_S:g} s")

@@ -1,0 +1,127 @@
+"""Remarks: what a user should know before paying, made from what the provider was asked. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from wanbatch.account import KeyFacts, TopUp
+from wanbatch.endings import Ending, Stage, ending_of
+from wanbatch.errors import ExitCode
+from wanbatch.inquiry import Inquiry
+from wanbatch.pricing import Estimate, usd
+from wanbatch.provider import NoAnswer
+
+
+class Weight(StrEnum):
+    """How much a remark weighs."""
+
+    REFUSAL = "refusal"  # nothing is sent
+    WARNING = "warning"
+    NOTE = "note"
+
+
+@dataclass(frozen=True)
+class Remark:
+    """One sentence for the user. `exit_code` is what a run ends with where it is a refusal."""
+
+    weight: Weight
+    text: str
+    exit_code: ExitCode = ExitCode.OK
+
+
+@dataclass(frozen=True)
+class Intent:
+    """What is about to be sent: by which models, at which cost, and under a cap of the whole batch or not."""
+
+    models: Sequence[str]
+    estimate: Estimate
+    is_capped: bool
+
+
+def remarks_of(inquiry: Inquiry, intent: Intent, now: datetime) -> tuple[Remark, ...]:
+    """Say what stands against sending, refusals first."""
+    found = [*_on_models(inquiry.endings, intent.models, now), *_on_key(inquiry.key, intent.estimate)]
+    found += [*_on_top_up(inquiry.top_up, is_capped=intent.is_capped), *_on_silence(inquiry)]
+    return tuple(sorted(found, key=lambda each: list(Weight).index(each.weight)))
+
+
+def _on_models(endings: Sequence[Ending] | NoAnswer | None, models: Iterable[str], now: datetime) -> Iterable[Remark]:
+    if endings is None or isinstance(endings, NoAnswer):
+        return
+    for model in models:
+        ending = ending_of(endings, model, now)
+        if ending is None:
+            continue
+        text = ending.text(model, now)
+        if ending.stage(now) is Stage.GONE:
+            yield Remark(Weight.REFUSAL, f"{text}. Name another model in the manifest", ExitCode.USAGE)
+        elif ending.stage(now) is Stage.FOLDED:
+            yield Remark(Weight.NOTE, text)
+        else:
+            yield Remark(Weight.WARNING, text)
+
+
+def _on_key(key: KeyFacts | NoAnswer | None, estimate: Estimate) -> Iterable[Remark]:
+    if key is None or isinstance(key, NoAnswer) or not key.is_ours:
+        return
+    if key.is_disabled:
+        yield Remark(Weight.REFUSAL, DISABLED, ExitCode.ACCOUNT_STOPPED)
+    if key.forbids_video:
+        yield Remark(Weight.REFUSAL, forbidden_text(key), ExitCode.ACCOUNT_STOPPED)
+    if key.limit_usd is not None and key.limit_usd < usd(estimate.credits):
+        limit, cost = limit_text(key), f"{usd(estimate.credits):,.2f} USD"
+        yield Remark(Weight.WARNING, f"{limit}, below the {cost} expected here: the provider will refuse the rest")
+
+
+DISABLED = "the provider says that this key is disabled: enable it on the Keys page of your account, or use another"
+
+
+def forbidden_text(key: KeyFacts) -> str:
+    """Say that a key may make no videos."""
+    scopes = ", ".join(key.scopes or ())
+    return (
+        f"this key may not make videos: its scopes are {scopes}. Add model:video on the Keys page, or use another key"
+    )
+
+
+def limit_text(key: KeyFacts) -> str:
+    """Say what a key may spend by the provider's own limit."""
+    assert key.limit_usd is not None
+    return f"the key has a limit of its own: {key.limit_usd:,.2f} USD {key.period}"
+
+
+def top_up_text(top_up: TopUp) -> str:
+    """Say that the account is topped up on its own, and how."""
+    threshold, amount = _usd_text(top_up.threshold_usd), _usd_text(top_up.amount_usd)
+    how = f" (by {amount} whenever the balance falls below {threshold})"
+    return f"the account is topped up automatically{how}: running out of credits stops nothing"
+
+
+def _usd_text(amount: Decimal | None) -> str:
+    return "an amount that is not told" if amount is None else f"{amount:,.2f} USD"
+
+
+def _on_top_up(top_up: TopUp | NoAnswer | None, *, is_capped: bool) -> Iterable[Remark]:
+    if isinstance(top_up, TopUp) and top_up.is_on and not is_capped:
+        yield Remark(Weight.WARNING, f"{top_up_text(top_up)}, and this run has no cap. Set one with --max-usd")
+
+
+def _on_silence(inquiry: Inquiry) -> Iterable[Remark]:
+    """Say which parts brought no answer, those with the same reason in one sentence."""
+    parts = {
+        "the balance": inquiry.balance_usd,
+        "the key's limits": inquiry.key,
+        "automatic top-ups": inquiry.top_up,
+        "models that end": inquiry.endings,
+    }
+    reasons: dict[str, list[str]] = {}
+    for name, part in parts.items():
+        if isinstance(part, NoAnswer):
+            reasons.setdefault(part.message, []).append(name)
+    for reason, names in reasons.items():
+        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        yield Remark(Weight.NOTE, f"the provider gave no answer about {listed}: {reason}")
