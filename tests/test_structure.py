@@ -26,6 +26,7 @@ LAYERS = (
     ("runner", "embedded", "verifying", "settling"),
     ("reconciling",),
     ("submitting", "polling", "fetching", "discovering"),
+    ("extras",),
     ("desk",),
     ("reporting",),
     ("standing",),

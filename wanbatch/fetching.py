@@ -9,6 +9,7 @@ from pathlib import Path
 from wanbatch.desk import Desk
 from wanbatch.download import CLIPS, ForeignFile, Part, Settled, publish, settle
 from wanbatch.errors import MediaInvalid
+from wanbatch.extras import extras_of, extras_text, keep_extras
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.looks import shortfalls
 from wanbatch.pacing import backoff_s
@@ -24,9 +25,9 @@ DURATION_SLACK_S = 0.5
 class Fetching:
     """Downloads, checks, publishes."""
 
-    def __init__(self, desk: Desk, take_link: Callable[[int], tuple[Secret, float] | None]) -> None:
+    def __init__(self, desk: Desk, take_links: Callable[[int], tuple[tuple[Secret, ...], float] | None]) -> None:
         self._desk = desk
-        self._take_link = take_link
+        self._take_links = take_links
         self._failures: dict[int, int] = {}
         self._owner_of_hash: dict[str, str] = {}
 
@@ -44,9 +45,9 @@ class Fetching:
             await self._download(take)
 
     async def _download(self, take: Take) -> None:
-        desk, handed = self._desk, self._take_link(take.take_id)
+        desk, handed = self._desk, self._take_links(take.take_id)
         assert handed is not None, "a download follows the poll that told its link"
-        link, told_at = handed
+        (link, *more_links), told_at = handed
         part, _ = self.paths_of(take)
         began = desk.clock.monotonic()
         try:
@@ -72,7 +73,9 @@ class Fetching:
         desk.reached()
         self._failures.pop(take.take_id, None)
         part.with_name(f"{part.name.removesuffix('.part')}.bad").unlink(missing_ok=True)
-        await self._publish(self._downloaded(take, settled, desk.clock.monotonic() - began))
+        took_s = desk.clock.monotonic() - began
+        await keep_extras(desk, take, more_links)  # before the first counts as here: after a crash both are fetched
+        await self._publish(self._downloaded(take, settled, took_s))
 
     def _downloaded(self, take: Take, settled: Settled, took_s: float) -> Take:
         probe = settled.probe
@@ -144,7 +147,8 @@ class Fetching:
         twin = self._owner_of_hash.setdefault(take.sha256 or "", take.label)
         if twin != take.label:
             found.append(f"the same bytes as {twin}")
-        return found
+        more = extras_text(extras_of(self._desk.state, take))
+        return found if more is None else [*found, more]
 
 
 def _shortfalls(take: Take, clip: Path) -> list[str]:

@@ -30,7 +30,7 @@ class Polling:
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._links: dict[int, tuple[Secret, float]] = {}
+        self._links: dict[int, tuple[tuple[Secret, ...], float]] = {}
         self._queued_at: dict[int, float] = {}
         self._asked_at: dict[int, datetime] = {}
         self._missing_since: dict[int, float] = {}
@@ -38,8 +38,8 @@ class Polling:
         self._failures: dict[int, int] = {}
         self._began_at = desk.clock.now()
 
-    def take_link(self, take_id: int) -> tuple[Secret, float] | None:
-        """Hand over the link of a completed take and when it was told, once."""
+    def take_links(self, take_id: int) -> tuple[tuple[Secret, ...], float] | None:
+        """Hand over the links of a completed take, its own clip's first, and when they were told, once."""
         return self._links.pop(take_id, None)
 
     async def poll(self, take_id: int) -> None:
@@ -141,7 +141,7 @@ class Polling:
         desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
         if answer.status is Status.COMPLETED and answer.link is not None:
             self._linkless_since.pop(take_id, None)
-            self._links[take_id] = (answer.link, now)
+            self._links[take_id] = ((answer.link, *answer.more_links), now)
             ends_at = expires_at(answer.link.reveal())
             lasts = LASTS if ends_at is None else ends_at - desk.clock.now()
             is_first = take_id in desk.urgent

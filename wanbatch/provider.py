@@ -126,13 +126,17 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """One poll answer. `link` is a bearer secret, never stored. `unknown_word` holds a status we had never met."""
+    """One poll answer. Links are bearer secrets, never stored. `unknown_word` holds a status we had never met.
+
+    `more_links` lead to further clips of the same generation, which are paid for, too.
+    """
 
     generation_id: str
     status: Status
     link: Secret | None
     error: str | None
     unknown_word: str | None = None
+    more_links: tuple[Secret, ...] = ()
 
 
 class Trouble(Enum):

@@ -62,7 +62,7 @@ class Runner:
         self._reconciling = Reconciling(desk)
         self._submitting = Submitting(desk, self._reconciling.lost)
         self._polling = Polling(desk)
-        self._fetching = Fetching(desk, self._polling.take_link)
+        self._fetching = Fetching(desk, self._polling.take_links)
         self._post_grace_s = POST_GRACE_S
         self._posts: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()

@@ -153,14 +153,17 @@ class Session:
             return await self._carry_out(state, Job(plan=plan), rates, self._caps(None, runs))
 
     async def refetch(self, output: Path, take_ids: Sequence[int]) -> None:
-        """Fetch the clips of these verified takes again; never submits. Says which cannot be had."""
-        from wanbatch.verifying import refetch
+        """Fetch again what is not as recorded of the clips of these verified takes; never submits.
+
+        Says which cannot be had.
+        """
+        from wanbatch.verifying import refetch_all
 
         async with self._desk_of(output) as desk:
             desk.load()
-            for take_id in take_ids:
+            for take_id in dict.fromkeys(take_ids):
                 take = desk.takes[take_id]
-                why = await refetch(output, take, desk.provider)
+                why = await refetch_all(desk, take)
                 self._watch.notice(f"{take.label}: {why or 'fetched again'}")
 
     async def balance(self, output: Path | None) -> tuple[Decimal, str]:

@@ -6,8 +6,10 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from wanbatch.desk import Desk
 from wanbatch.download import Part, publish, settle, sha256_of
 from wanbatch.errors import MediaInvalid, StateInvalid
+from wanbatch.extras import extras_of, fetch_again
 from wanbatch.lifecycle import State, Take
 from wanbatch.provider import Fetched, Progress, Provider
 from wanbatch.state import StateReader
@@ -24,14 +26,18 @@ class Check:
 
 
 def verify_output(output: Path) -> list[Check]:
-    """Hash every verified clip. Raises StateInvalid where the state file itself is damaged."""
+    """Hash every verified clip and the extra clips beside it.
+
+    Raises StateInvalid where the state file itself is damaged.
+    """
     with StateReader.open(output) as reader:
         reader.check()
-        takes = reader.takes()
+        takes = [take for take in reader.takes() if take.state is State.VERIFIED]
+        files = [(take, take.file, take.sha256) for take in takes if take.file is not None]
+        files += [(take, each.file, each.sha256) for take in takes for each in extras_of(reader, take)]
     return [
-        Check(take.take_id, take.label, take.file, verdict_on(output, take.file, take.sha256))
-        for take in takes
-        if take.state is State.VERIFIED and take.file is not None
+        Check(take.take_id, take.label, file, verdict_on(output, file, sha256))
+        for take, file, sha256 in sorted(files, key=lambda each: (each[0].take_id, each[1] != each[0].file))
     ]
 
 
@@ -76,3 +82,18 @@ async def refetch(output: Path, take: Take, provider: Provider) -> str:
         final.rename(final.with_name(f"{final.stem}.altered{final.suffix}"))
     await asyncio.to_thread(publish, part, final, take.sha256)
     return ""
+
+
+async def refetch_all(desk: Desk, take: Take) -> str:
+    """Fetch again what is not as recorded of a verified take: its clip, and extra clips. Never submits anything.
+
+    Returns an empty text where all is back, else why not.
+    """
+    output, told = desk.state.output, []
+    if take.file is not None and verdict_on(output, take.file, take.sha256) != "ok":
+        told.append(await refetch(output, take, desk.provider))
+    extras = extras_of(desk.state, take)
+    missing = [each.file for each in extras if verdict_on(output, each.file, each.sha256) != "ok"]
+    if missing:
+        told.append(await fetch_again(desk, take, missing))
+    return "; ".join(filter(None, told))

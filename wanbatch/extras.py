@@ -1,0 +1,130 @@
+"""The extra clips of a generation that made more than one: paid for, so kept beside the clip of their take.
+
+`clips/sc010_t1.mp4` is the first; `clips/sc010_t1.2.mp4` and so on are the others. What is known of them is one text
+of the state file a take: a list of files with their hashes, a hash of None for one that could not be fetched yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from wanbatch.desk import Desk
+from wanbatch.download import CLIPS, ForeignFile, Part, publish, settle
+from wanbatch.errors import MediaInvalid
+from wanbatch.lifecycle import Take
+from wanbatch.pacing import backoff_s
+from wanbatch.provider import Fetched, LinkDead, Progress, Secret
+from wanbatch.state import StateReader
+
+EXTRAS_CAP = 20  # no model makes more; a longer list is a mistake or an attack
+TRIES = 3
+
+
+@dataclass(frozen=True)
+class Extra:
+    """A further clip of a take. `file` is relative to the output folder; `sha256` is None where it is not here yet."""
+
+    file: str
+    sha256: str | None
+    why: str = ""
+
+
+def name_of(take: Take) -> str:
+    """Return the name under which the state file keeps what is known of a take's extra clips."""
+    return f"extra clips of {take.label}"
+
+
+def extras_of(state: StateReader, take: Take) -> list[Extra]:
+    """Return the extra clips of a take; none where a text cannot be read."""
+    try:
+        return [Extra(**row) for row in json.loads(state.noted(name_of(take)) or "[]")]
+    except (ValueError, TypeError):
+        return []
+
+
+def extras_text(extras: Sequence[Extra]) -> str | None:
+    """Say that a take has extra clips, and which of them are missing; None where it has none."""
+    if not extras:
+        return None
+    kept = [each.file for each in extras if each.sha256 is not None]
+    missing = [f"{each.file} ({each.why})" for each in extras if each.sha256 is None]
+    said = f"the provider made {len(extras) + 1} clips for this take"
+    if kept:
+        said += f"; kept beside the first: {', '.join(kept)}"
+    return said + (f"; not fetched: {', '.join(missing)}. `wanbatch verify --fetch` tries again" if missing else "")
+
+
+async def keep_extras(desk: Desk, take: Take, links: Sequence[Secret]) -> None:
+    """Fetch the further clips of a take by their links, and record what came of each. Never stops the first clip."""
+    if not links:
+        return
+    known = {each.file: each for each in extras_of(desk.state, take)}
+    extras: list[Extra] = []
+    for number, link in enumerate(links[:EXTRAS_CAP], 2):
+        file = f"{CLIPS}/{take.label}.{number}.mp4"
+        extras.append(await _keep(desk, file, link, known.get(file)))
+    rest = range(2 + EXTRAS_CAP, 2 + len(links))
+    why = f"wanbatch fetches {EXTRAS_CAP} further clips at most"
+    extras += [Extra(f"{CLIPS}/{take.label}.{number}.mp4", None, why) for number in rest]
+    desk.state.note(name_of(take), json.dumps([asdict(each) for each in extras], ensure_ascii=False))
+
+
+async def _keep(desk: Desk, file: str, link: Secret, known: Extra | None) -> Extra:
+    """Fetch one clip; a whole clip that has the name already is left as it is where it is ours."""
+    final = desk.state.output / file
+    part = final.with_name(f"{final.name}.part")
+    why = ""
+    for attempt in range(1, TRIES + 1):
+        if attempt > 1:
+            await desk.clock.sleep(backoff_s(attempt, desk.rng))
+        try:
+            with Part(part) as sink:
+                answer = await desk.provider.fetch(link, sink.write)
+            if isinstance(answer, Fetched):
+                settled = await asyncio.to_thread(settle, part)
+                await asyncio.to_thread(publish, part, final, settled.sha256)
+                return Extra(file, settled.sha256)
+        except MediaInvalid as error:
+            part.replace(final.with_name(f"{final.name}.bad"))
+            why = f"no whole clip came: {error}"
+            continue
+        except ForeignFile as error:
+            if known is not None and known.sha256 is not None and final.is_file():
+                part.unlink(missing_ok=True)
+                return known  # fetched before; the provider now has other bytes
+            return Extra(file, None, str(error))
+        why = answer.message
+        if isinstance(answer, LinkDead):
+            break
+    part.unlink(missing_ok=True)
+    return Extra(file, None, why)
+
+
+async def fetch_again(desk: Desk, take: Take, files: Sequence[str]) -> str:
+    """Fetch extra clips of a take that are missing, by a fresh poll. Returns an empty text, or why one is not here."""
+    assert take.generation_id is not None
+    answer = await desk.provider.poll(take.generation_id)
+    if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
+        return "the provider does not tell where its further clips are"
+    extras = extras_of(desk.state, take)
+    for at, extra in enumerate(extras):
+        if extra.file not in files:
+            continue
+        if at >= len(answer.more_links):
+            extras[at] = Extra(extra.file, extra.sha256, "the provider gives no link to it any more")
+            continue
+        _set_aside(desk.state.output / extra.file)
+        found = await _keep(desk, extra.file, answer.more_links[at], None)
+        extras[at] = found if found.sha256 is not None else Extra(extra.file, extra.sha256, found.why)
+    desk.state.note(name_of(take), json.dumps([asdict(each) for each in extras], ensure_ascii=False))
+    return "; ".join(f"{each.file}: {each.why}" for each in extras if each.file in files and each.why)
+
+
+def _set_aside(path: Path) -> None:
+    """Keep a file that was altered under another name."""
+    if path.exists():
+        path.rename(path.with_name(f"{path.stem}.altered{path.suffix}"))
