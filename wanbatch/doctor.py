@@ -8,16 +8,22 @@ import sqlite3
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
 from wanbatch import __version__
+from wanbatch.account import KeyFacts, TopUp
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.disk import free_bytes
+from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
+from wanbatch.inquiry import inquire
+from wanbatch.models import MODEL_DEFAULTS
 from wanbatch.provider import NoAnswer
+from wanbatch.remarks import DISABLED, forbidden_text, limit_text, top_up_text
 from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.state import StateFile
 from wanbatch.tables import new_identity
@@ -101,13 +107,12 @@ def _key(settings: Settings) -> Finding:
     return Finding("ok", f"a key from {settings.key_source} (fingerprint {fingerprint(settings.key)})")
 
 
-KEY_LIMITS = (
-    (
-        "a key may have a spending limit of its own (for ever, a day, a week or a month, anew at 00:00 UTC) and be kept"
-        " to certain calls: the Keys page of your account sets both, the balance shows neither. A 403 with a balance"
-        " left means that limit"
-    ),
-    "how many submits a minute and at once are allowed is published nowhere: a run learns it from the 429s it gets",
+RATES_UNKNOWN = (
+    "how many submits a minute and at once are allowed is published nowhere: a run learns it from the 429s it gets"
+)
+KEY_UNKNOWN = (
+    "a key may have a spending limit of its own and be kept to certain calls; the Keys page of your account shows both."
+    " A 403 with a balance left means that limit"
 )
 
 
@@ -118,9 +123,11 @@ async def _account(settings: Settings) -> list[Finding]:
     since = system_now() - LOOK_BACK
     provider = AimlApi(settings.endpoint, settings.key, LoopClock(system_now()), Random())  # noqa: S311  jitter
     try:
-        balance = await provider.account()
-        if isinstance(balance, NoAnswer):
-            return [Finding("bad", f"{settings.endpoint.base_url} does not answer for this key: {balance.message}")]
+        told = await inquire(provider, (), has_key=True)
+        balance = told.balance_usd
+        if balance is None or isinstance(balance, NoAnswer):
+            why = "" if balance is None else f": {balance.message}"
+            return [Finding("bad", f"{settings.endpoint.base_url} does not answer for this key{why}")]
         found = [Finding("ok", f"{settings.endpoint.base_url} accepts the key; balance {balance:,.2f} USD")]
         found.append(_readable("the ledger", await provider.charges(since), "what was charged stays unknown"))
         found.append(_readable("the request log", await provider.scan_log(since), "lost answers stay held"))
@@ -128,7 +135,43 @@ async def _account(settings: Settings) -> list[Finding]:
         return [Finding("bad", str(error))]
     finally:
         await provider.aclose()
-    return [*found, *(Finding("note", text) for text in KEY_LIMITS)]
+    found += [*_on_key(told.key), _on_top_up(told.top_up), *_on_endings(told.endings, system_now())]
+    return [*found, Finding("note", RATES_UNKNOWN)]
+
+
+def _on_key(key: KeyFacts | NoAnswer | None) -> list[Finding]:
+    """Say what the provider tells of the key's own limits."""
+    if key is None or isinstance(key, NoAnswer):
+        why = "" if key is None else f" ({key.message})"
+        return [Finding("note", f"the provider does not tell what this key may do{why}: {KEY_UNKNOWN}")]
+    if not key.is_ours:
+        return [Finding("note", f"the provider tells of another key, which was used last: {KEY_UNKNOWN}")]
+    found = [Finding("bad", DISABLED)] if key.is_disabled else []
+    if key.forbids_video:
+        found.append(Finding("bad", forbidden_text(key)))
+    if key.limit_usd is not None:
+        counts = "whether holds count, or only charges, is not documented"
+        found.append(Finding("note", f"{limit_text(key)}; beyond it a submit gets a 403; {counts}"))
+    return found or [Finding("ok", "the key may make videos and has no limit of its own")]
+
+
+def _on_top_up(top_up: TopUp | NoAnswer | None) -> Finding:
+    if top_up is None or isinstance(top_up, NoAnswer):
+        why = "" if top_up is None else f" ({top_up.message})"
+        return Finding("note", f"the provider does not tell whether the account is topped up automatically{why}")
+    if top_up.is_on:
+        return Finding("note", f"{top_up_text(top_up)}. Only a cap (--max-usd) stops a run")
+    return Finding("ok", "the account is not topped up automatically: a run stops when its credits are spent")
+
+
+def _on_endings(endings: Sequence[Ending] | NoAnswer | None, now: datetime) -> list[Finding]:
+    """Say which of the models that manifests may name will end, or have ended."""
+    if endings is None or isinstance(endings, NoAnswer):
+        why = "" if endings is None else f" ({endings.message})"
+        return [Finding("note", f"the provider does not tell which models end{why}")]
+    known = [(name, ending_of(endings, name, now)) for name in MODEL_DEFAULTS]
+    found = [Finding("note", each.text(name, now)) for name, each in known if each is not None]
+    return found or [Finding("ok", "no model that wanbatch knows is announced to end")]
 
 
 def _readable(what: str, answer: object, otherwise: str) -> Finding:

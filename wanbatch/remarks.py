@@ -74,7 +74,7 @@ def _on_key(key: KeyFacts | NoAnswer | None, estimate: Estimate) -> Iterable[Rem
         yield Remark(Weight.REFUSAL, forbidden_text(key), ExitCode.ACCOUNT_STOPPED)
     if key.limit_usd is not None and key.limit_usd < usd(estimate.credits):
         limit, cost = limit_text(key), f"{usd(estimate.credits):,.2f} USD"
-        yield Remark(Weight.WARNING, f"{limit}, below the {cost} expected here: the provider will refuse the rest")
+        yield Remark(Weight.WARNING, f"{limit}, below the {cost} expected here: the provider may refuse the rest")
 
 
 DISABLED = "the provider says that this key is disabled: enable it on the Keys page of your account, or use another"
