@@ -31,13 +31,28 @@ def or_null(shape: dict[str, Any]) -> dict[str, Any]:
 MONEY = record(usd=NUMBER, credits=WHOLE)
 ENVELOPE = record(message=TEXT, path=TEXT, requestId=TEXT, statusCode=WHOLE, timestamp=MOMENT)
 VIDEO = record(url={"type": "string", "format": "uri"})
-GENERATION = record(
-    id=TEXT,
-    status={"enum": ["queued", "generating", "completed", "error"]},
-    video_={"anyOf": [VIDEO, rows(VIDEO), {"type": "null"}]},
-    error_=or_null(record(name=TEXT, message=TEXT)),
-    meta_=or_null(record(usage=or_null(record(credits_used=NUMBER, usd_spent_=NUMBER)))),
-)
+
+
+def generation(*, tells_usd: bool = False) -> dict[str, Any]:
+    """Describe the answer to a submit or a poll; those of the Wan 2.7 models always tell USD beside credits."""
+    usage = (
+        record(credits_used=NUMBER, usd_spent=NUMBER) if tells_usd else record(credits_used=NUMBER, usd_spent_=NUMBER)
+    )
+    return record(
+        id=TEXT,
+        status={"enum": ["queued", "generating", "completed", "error"]},
+        video_={"anyOf": [VIDEO, rows(VIDEO), {"type": "null"}]},
+        error_=or_null(record(name=TEXT, message=TEXT)),
+        meta_=or_null(record(usage=or_null(usage))),
+    )
+
+
+def generation_of(model: str) -> dict[str, Any]:
+    """Return the answer to a submit of a model."""
+    return generation(tells_usd="wan-2-7" in model)
+
+
+GENERATION = generation()
 LOGS = record(
     data=rows(
         record(
