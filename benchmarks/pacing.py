@@ -133,9 +133,6 @@ class InMemory:
     async def quotes(self, _: Any) -> dict[Any, Any]:
         return {}
 
-    async def balance(self) -> None:
-        return None
-
     async def account(self) -> None:
         return None
 

@@ -19,7 +19,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Self
 
-from wanbatch.answers import shown
 from wanbatch.attempts import (
     MAY_BE_CHARGED,
     NO_POST,
@@ -30,6 +29,7 @@ from wanbatch.attempts import (
     double_attempt,
     unrecorded_attempt,
 )
+from wanbatch.bodies import shown
 from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take

@@ -15,7 +15,8 @@ from fractions import Fraction
 from typing import Any
 
 from wanbatch.models import PriceClass
-from wanbatch.pricing import CREDITS_MAX, CREDITS_PER_USD, PRICE_LIST, Quote, unknown_quote, usd
+from wanbatch.pricing import CREDITS_PER_USD, PRICE_LIST, Quote, unknown_quote, usd
+from wanbatch.units import CREDITS_MAX
 
 WORD_CAP = 40
 _PER_SECOND = frozenset({"second", "seconds"})

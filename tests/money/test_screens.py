@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -25,8 +26,9 @@ from wanbatch.lifecycle import State
 from wanbatch.models import PriceClass
 from wanbatch.piloting import Findings, Measured
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote
+from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.proofs import OnUnknown
+from wanbatch.remarks import Remark, Weight
 from wanbatch.standing import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
@@ -265,3 +267,19 @@ ENDINGS = (
 def test_a_plan_says_what_becomes_of_lost_answers(lost: int, policy: OnUnknown, told: str) -> None:
     found = [line.strip() for line in screen(preview(lost=lost, on_unknown=policy)) if "lost answers" in line]
     assert found == ([told] if told else [])
+
+
+def test_each_price_that_the_list_does_not_tell_has_its_reason_on_the_screen() -> None:
+    quotes = {
+        LARGE: replace(Quote(3_150_000, "documentation"), why="the provider could not be asked: HTTP 503"),
+        OTHER: unknown_quote("the provider could not be asked: [red]HTTP 503[/red]"),
+    }
+    remarks = (Remark(Weight.WARNING, "m will end on 2026-10-01"),)
+    lines = [line.strip() for line in screen(preview(quotes=quotes, remarks=remarks))]
+    assert [line for line in lines if "asked" in line or "end on" in line] == [
+        "wan-2-6-t2v 1080p 10 s: price from documentation; the provider could not be asked: HTTP 503",
+        "wan-2-6-image-to-video-flash 1080p 15 s: price unknown; the provider could not be asked: [red]HTTP 503[/red]",
+        "m will end on 2026-10-01",
+    ]
+    told = preview_json(preview(quotes=quotes))["to_submit"]
+    assert [each["price_not_listed_because"] for each in told] == [quotes[LARGE].why, quotes[OTHER].why]

@@ -116,8 +116,8 @@ def _print_reasons(console: Console, preview: Preview) -> None:
         if quote.credits is None or quote.why:
             reasons.setdefault((quote.source, quote.why or "no source names one"), []).append(str(each))
     for (source, why), names in reasons.items():
-        lead = "unknown price" if source == UNKNOWN_QUOTE.source else f"price from {source}"
-        console.print(escape(f"  {lead} of {', '.join(names)}: {why}"), style="yellow")
+        told = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
+        console.print(escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
 
 
 def _print_scenes(console: Console, preview: Preview) -> None:
