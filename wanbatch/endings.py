@@ -42,10 +42,12 @@ class Ending:
     reason: str
 
     def stage(self, now: datetime) -> Stage:
-        """Say how far it has come."""
+        """Say how far it has come. The name of a superseded model is still served, whatever its last day was."""
+        if self.status == "superseded":
+            return Stage.FOLDED
         if self.status == "withdrawn" or (self.shutdown_at is not None and self.shutdown_at <= now):
             return Stage.GONE
-        return {"deprecated": Stage.ANNOUNCED, "superseded": Stage.FOLDED}.get(self.status, Stage.UNCLEAR)
+        return Stage.ANNOUNCED if self.status == "deprecated" else Stage.UNCLEAR
 
     def text(self, name: str, now: datetime) -> str:
         """Say in one sentence what the end of the model means for a manifest that calls it by this name."""

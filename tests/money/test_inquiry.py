@@ -70,6 +70,8 @@ def ending(**facts: Any) -> Ending:
         ({"shutdown_at": "2026-09-15T14:00:00+02:00"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-15; the provider names alibaba/wan-new in its place"),
         ({"status": "withdrawn", "shutdown_at": None, "replaced_by": None}, Stage.GONE, "m is gone: the provider withdrew it"),
         ({"status": "Withdrawn", "replaced_by": None, "reason": "upstream\nclosed it"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-10-01 (upstream closed it)"),
+        ({"status": "superseded", "shutdown_at": "2026-01-01", "replaced_by": None}, Stage.FOLDED, "m is served by another model now"),
+        ({"status": "paused", "shutdown_at": "2026-01-01", "replaced_by": None}, Stage.GONE, "m is gone: the provider withdrew it on 2026-01-01"),
         ({"status": "superseded", "shutdown_at": None}, Stage.FOLDED, "m is served by another model now; the provider names alibaba/wan-new in its place"),
         ({"status": "paused", "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among models that end, as 'paused'"),
         ({"status": None, "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among models that end, as 'unknown'"),
