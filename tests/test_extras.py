@@ -236,6 +236,13 @@ def test_an_endless_list_of_clips_is_fetched_to_a_bound(tmp_path: Path) -> None:
     )
 
 
+def test_a_clip_that_was_recorded_and_is_not_here_counts_as_missing(tmp_path: Path) -> None:
+    text = json.dumps([{"file": "clips/a_t1.2.mp4", "sha256": "f" * 64}])
+    desk, take = desk_at(tmp_path, Host({ONE: None}), text), SimpleNamespace(label="a_t1")
+    asyncio.run(keep_extras(desk, take, [Secret(ONE)]))  # type: ignore[arg-type]
+    assert extras_of(desk.state, take) == [Extra("clips/a_t1.2.mp4", None, "gone")]  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("text", ["", "x", "[5]", '[{"file": "a"}]', '[{"of": 1}]', "null"])
 def test_a_text_that_cannot_be_read_tells_of_no_clips(tmp_path: Path, text: str) -> None:
     take: Any = SimpleNamespace(label="a_t1")

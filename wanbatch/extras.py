@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from wanbatch.desk import Desk
@@ -63,19 +63,24 @@ async def keep_extras(desk: Desk, take: Take, links: Sequence[Secret]) -> None:
     if not links:
         return
     known = {each.file: each for each in extras_of(desk.state, take)}
-    extras: list[Extra] = []
-    for number, link in enumerate(links[:EXTRAS_CAP], 2):
-        file = f"{CLIPS}/{take.label}.{number}.mp4"
-        extras.append(await _keep(desk, file, link, known.get(file)))
-    rest = range(2 + EXTRAS_CAP, 2 + len(links))
-    why = f"wanbatch fetches {EXTRAS_CAP} further clips at most"
-    extras += [Extra(f"{CLIPS}/{take.label}.{number}.mp4", None, why) for number in rest]
+    files = [f"{CLIPS}/{take.label}.{number}.mp4" for number in range(2, 2 + len(links))]
+    extras = [known.get(file, Extra(file, None, "not fetched yet")) for file in files]
+    for at, link in enumerate(links):
+        if at < EXTRAS_CAP:
+            await _keep(desk, take, extras, at, link)
+        else:
+            extras[at] = replace(extras[at], why=f"wanbatch fetches {EXTRAS_CAP} further clips at most")
+    _record(desk, take, extras)
+
+
+def _record(desk: Desk, take: Take, extras: Sequence[Extra]) -> None:
     desk.state.note(name_of(take), json.dumps([asdict(each) for each in extras], ensure_ascii=False))
 
 
-async def _keep(desk: Desk, file: str, link: Secret, known: Extra | None) -> Extra:
-    """Fetch one clip; a whole clip that has the name already is left as it is where it is ours."""
-    final = desk.state.output / file
+async def _keep(desk: Desk, take: Take, extras: list[Extra], at: int, link: Secret) -> None:
+    """Fetch one of the clips; its hash is recorded before it gets its name. What stands there and is not ours stays."""
+    extra = extras[at]
+    final = desk.state.output / extra.file
     part = final.with_name(f"{final.name}.part")
     why = ""
     for attempt in range(1, TRIES + 1):
@@ -86,22 +91,24 @@ async def _keep(desk: Desk, file: str, link: Secret, known: Extra | None) -> Ext
                 answer = await desk.provider.fetch(link, sink.write)
             if isinstance(answer, Fetched):
                 settled = await asyncio.to_thread(settle, part)
+                if not final.exists():
+                    extras[at] = Extra(extra.file, settled.sha256)
+                    _record(desk, take, extras)
                 await asyncio.to_thread(publish, part, final, settled.sha256)
-                return Extra(file, settled.sha256)
+                extras[at] = Extra(extra.file, settled.sha256)
+                return
+            why = answer.message
+            if isinstance(answer, LinkDead):
+                break
         except MediaInvalid as error:
             part.replace(final.with_name(f"{final.name}.bad"))
             why = f"no whole clip came: {error}"
-            continue
         except ForeignFile as error:
-            if known is not None and known.sha256 is not None and final.is_file():
-                part.unlink(missing_ok=True)
-                return known  # fetched before; the provider now has other bytes
-            return Extra(file, None, str(error))
-        why = answer.message
-        if isinstance(answer, LinkDead):
+            why = str(error)
             break
     part.unlink(missing_ok=True)
-    return Extra(file, None, why)
+    if extra.sha256 is None or not final.is_file():  # else it was fetched before: the provider now has other bytes
+        extras[at] = Extra(extra.file, None, why)
 
 
 async def fetch_again(desk: Desk, take: Take, files: Sequence[str]) -> str:
@@ -115,12 +122,11 @@ async def fetch_again(desk: Desk, take: Take, files: Sequence[str]) -> str:
         if extra.file not in files:
             continue
         if at >= len(answer.more_links):
-            extras[at] = Extra(extra.file, extra.sha256, "the provider gives no link to it any more")
+            extras[at] = replace(extra, why="the provider gives no link to it any more")
             continue
         _set_aside(desk.state.output / extra.file)
-        found = await _keep(desk, extra.file, answer.more_links[at], None)
-        extras[at] = found if found.sha256 is not None else Extra(extra.file, extra.sha256, found.why)
-    desk.state.note(name_of(take), json.dumps([asdict(each) for each in extras], ensure_ascii=False))
+        await _keep(desk, take, extras, at, answer.more_links[at])
+    _record(desk, take, extras)
     return "; ".join(f"{each.file}: {each.why}" for each in extras if each.file in files and each.why)
 
 
