@@ -206,6 +206,8 @@ def test_loopback_is_served(host: str) -> None:
         {"balance_usd": Decimal(-1)},
         {"balance_usd": Decimal("NaN")},
         {"port": 65_536},
+        {"key_scopes": ("video",)},
+        {"key_limit_usd": Decimal(-1)},
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any]) -> None:

@@ -10,6 +10,10 @@ from pathlib import Path
 
 from wanbatch.errors import UsageInvalid
 
+SCOPES = frozenset(
+    f"model:{each}" for each in ("chat", "responses", "image", "audio", "video", "embeddings", "speech", "ocr")
+)
+
 
 @dataclass(frozen=True)
 class SandboxOptions:
@@ -49,9 +53,12 @@ class SandboxOptions:
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageInvalid(f"{name} of the sandbox is {value}; it must be above 0")
-        for name in ("cv", "log_lag_s", "balance_usd"):
+        strange = sorted(set(self.key_scopes) - SCOPES)
+        if strange:
+            raise UsageInvalid(f"{strange[0]} is no scope of a key: use {', '.join(sorted(SCOPES))}")
+        for name in ("cv", "log_lag_s", "balance_usd", "key_limit_usd"):
             value = getattr(self, name)
-            if not (math.isfinite(value) and 0 <= value <= 10**9):
+            if value is not None and not (math.isfinite(value) and 0 <= value <= 10**9):
                 raise UsageInvalid(f"{name} of the sandbox is {value}; it must be from 0 to a billion")
 
 
