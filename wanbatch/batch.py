@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from wanbatch.errors import StateInvalid
+from wanbatch.errors import Problem, StateInvalid
 
 DEFAULT_MODEL = "alibaba/wan-2-6-t2v"
 SEED_MAX = 2**31 - 1  # the largest seed that Alibaba documents for Wan
@@ -75,6 +75,7 @@ class Shot:
 
     `request` is the provider's request body without `seed`: model and prompt always, other parameters where the
     manifest or its defaults give them. `ordinal` counts from 0 in story order. `line` is where the manifest names it.
+    `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     """
 
     id: str
@@ -88,6 +89,7 @@ class Shot:
     cost_code: str = ""
     notes: str = ""
     omit: bool = False
+    own: Mapping[str, str] = field(default_factory=dict)
     line: int = field(default=0, compare=False)
 
     @property
@@ -134,7 +136,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Batch:
-    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name)."""
+    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name).
+
+    `warnings` names what in the manifest was hardly meant so, each with its place; the batch can be run all the same.
+    """
 
     name: str
     shots: tuple[Shot, ...]
@@ -142,6 +147,7 @@ class Batch:
     max_credits: int | None = None
     scene_caps: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
     @property
     def head(self) -> Head:

@@ -45,11 +45,16 @@ GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
         ("bare16.yaml", GOOD.decode().encode("utf-16-le"), "1:1 this file is UTF-16 or UTF-32; save it as UTF-8"),
         ("early.yaml", "# é\nx: \x01\n".encode(), "2:4 a character that YAML does not allow in a text"),
         ("mac.csv", b"id,prompt,duration\ra,x,7\r", "2:5 duration is 7; alibaba/wan-2-6-t2v takes 5, 10 or 15"),
-        ("return.csv", b"id,prompt\na,x\ry\n", "2:1 a carriage return in a cell; put the cell in quotes"),
+        ("return.csv", b"id,prompt\na,x\ry\n", "2:3 a carriage return in a cell; put the cell in quotes"),
         (
             "wide.csv",
             b'id,prompt\na,"' + b"x\n" * 600_000,
-            "2:1 a cell of more than 1 MiB; is a quote in this row not closed?",
+            "2:3 a quote that begins here is never closed",
+        ),
+        (
+            "long.csv",
+            b'id,prompt\na,"' + b"x\n" * 600_000 + b'"',
+            "2:3 a cell of more than 1 MiB; is a quote in this row not closed?",
         ),
         ("utf32.yaml", GOOD.decode().encode("utf-32"), "1:1 this file is UTF-32; save it as UTF-8"),
         ("latin1.yaml", GOOD.decode().encode("latin-1"), "4:16 byte 0xE9 is no UTF-8; save the file as UTF-8"),

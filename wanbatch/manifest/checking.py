@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -13,17 +12,19 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from wanbatch.batch import DEFAULT_MODEL, Batch, Limits, Shot
+from wanbatch.batch import DEFAULT_MODEL, Batch, Shot
+from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
+from wanbatch.manifest.doubts import doubts_of, tell_twins
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
-from wanbatch.manifest.schemas import MANIFEST, schema, schema_names
-from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema, schema_names
+from wanbatch.manifest.synonyms import field_told, is_own, unknown_field
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
-from wanbatch.pricing import credits_of_usd
-from wanbatch.units import parse_rate_per_min
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # use fullmatch: `$` lets a line break through
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 SHORT_PROMPT = 500  # no model's cap is lower: below it a prompt's length cannot be wrong
+OWN_NAME = re.compile(r"x_.{1,62}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BARE = INTEGER_FIELDS | BOOLEAN_FIELDS
 _HEAD = ("version", "name", "limits", "budget")
@@ -43,8 +44,12 @@ class Checker:
         """Return the batch, or None where there was any problem."""
         if not isinstance(root, Table):
             at = root.at if root is not None else Place(1, 1)
-            what = "is empty" if root is None or (isinstance(root, Scalar) and root.value is None) else "is no manifest"
-            self._problems.add(at, f"this file {what}; a manifest begins with version: 1 and has shots:")
+            what = "is empty" if root is None or _is_null(root) else "is no manifest"
+            what = "is a list" if isinstance(root, Listing) else what
+            words = f"this file {what}; a manifest begins with version: 1 and has shots:"
+            if isinstance(root, Scalar) and not _is_null(root):
+                words += "; prompts alone, one a line, are a .txt file"
+            self._problems.add(at, words)
             return None
         known = set(schema(MANIFEST)["properties"])
         for key, at in root.keys.items():
@@ -55,8 +60,10 @@ class Checker:
         if defaults is not None:
             self._names(defaults, is_shot=False)
         shots = self._all_shots(root, defaults)
-        if _scene_caps(root.items.get("budget")):
-            self._scenes_of_budget(root, {shot.scene for shot in shots})
+        if not self._problems.found:
+            tell_twins(shots, self._problems)
+        if scene_caps(root.items.get("budget")):
+            check_scenes(root, {shot.scene for shot in shots}, self._problems)
         if self._problems.found:
             return None
         return Batch(shots=shots, source=self._source, **head)
@@ -79,38 +86,12 @@ class Checker:
         for error in validator.iter_errors({**plain, "shots": [{"id": "x"}]}):
             self._tell(error, root, "")
         if not self._problems.found:
-            head["limits"] = self._limits(plain.get("limits") or {}, root)
+            head["limits"] = limits_of(plain.get("limits") or {}, root, self._problems)
             budget = root.items.get("budget")
-            head["max_credits"] = _cap(budget)
-            caps = {scene: _cap(node) for scene, node in _scene_caps(budget).items()}
+            head["max_credits"] = cap_of(budget)
+            caps = {scene: cap_of(node) for scene, node in scene_caps(budget).items()}
             head["scene_caps"] = {scene: cap for scene, cap in caps.items() if cap is not None}
         return head
-
-    def _scenes_of_budget(self, root: Table, scenes: set[str]) -> None:
-        """Refuse a cap on a scene that no shot has: it would hold nothing back."""
-        budget = _follow(root, ["budget", "scenes"])
-        names = budget.keys if isinstance(budget, Table) and not self._problems.found else {}
-        known = sorted(scenes - {""})
-        for name, at in names.items():
-            if name not in known:
-                hint = meant(name, known) or (f"; there are {', '.join(known)}" if known else "; there are none")
-                self._problems.add(at, f"budget.scenes names {shown(name)}, which is no scene of a shot{hint}")
-
-    def _limits(self, given: Mapping[str, Any], root: Table) -> Limits:
-        rates: dict[str, float | None] = dict.fromkeys(("submit_rate", "poll_rate"))
-        for name in rates.keys() & given.keys():
-            try:
-                rates[name] = parse_rate_per_min(str(given[name]))
-            except ValueError:
-                at = _follow(root, ["limits", name]).at
-                self._problems.add(at, fault_words(f"limits.{name}", given[name], "rate", "", ""))
-        return Limits(
-            submit_per_min=rates["submit_rate"],
-            in_flight=given.get("in_flight"),
-            poll_per_min=rates["poll_rate"],
-            downloads=given.get("downloads"),
-            max_attempts=given.get("max_attempts"),
-        )
 
     def _table(self, root: Table, name: str) -> Table | None:
         node = root.items.get(name)
@@ -137,7 +118,13 @@ class Checker:
         taken: dict[str, tuple[str, Place]] = {}
         for ordinal, node in enumerate(listing.items):
             if not isinstance(node, Table):
-                self._problems.add(node.at, f"a shot is {shown(_plain(node, ''))}; expected a table with id and prompt")
+                words = f"a shot is {shown(_plain(node, ''))}; expected a table with id and prompt"
+                self._problems.add(node.at, f"{words}; prompts alone, one a line, are a .txt file")
+                continue
+            if len(node.keys) == 1 and _is_sentence(node):
+                words = f"a shot has only {shown(next(iter(node.keys)))}, which is no field"
+                cure = "a text with ': ' is written in quotes, and a shot needs id and prompt"
+                self._problems.add(node.at, f"{words}; {cure}")
                 continue
             self._names(node, is_shot=True)
             self._id(node, taken)
@@ -183,8 +170,21 @@ class Checker:
         for name, at in table.keys.items():
             if name == "id" and not is_shot:
                 self._problems.add(at, "id cannot be a default: every shot has its own")
+            elif is_own(name):
+                self._own_cell(name, at, table.items[name])
             elif name not in known:
-                self._problems.add(at, f"{shown(name)} is no field of a shot{meant(name, known)}")
+                self._problems.add(at, _unknown(name, table))
+
+    def _own_cell(self, name: str, at: Place, node: Node) -> None:
+        """Check a cell of the user's own: any text or number; never sent."""
+        if not OWN_NAME.fullmatch(name) or not name.isprintable():
+            self._problems.add(
+                at, f"{shown(name)} cannot name a column of your own; expected x_ and 1 to 62 characters"
+            )
+        if not isinstance(node, Scalar):
+            self._problems.add(node.at, f"{name} is {shown(_plain(node, name))}; expected text")
+        elif node.value is not None:
+            self._check_text(name, node.text, node)
 
     def _shot(self, table: Table, defaults: Table | None, ordinal: int) -> Shot | None:
         merged = {**(defaults.items if defaults is not None else {}), **table.items}
@@ -194,10 +194,13 @@ class Checker:
         request = {"model": DEFAULT_MODEL, **{k: v for k, v in given.items() if k not in PLANNING_FIELDS}}
         if isinstance(given.get("prompt"), str):
             request["prompt"] = given["prompt"] = given["prompt"].strip()
+        _trim(given)
         self._check_planning(given, merged)
         self._check_request(request, table, merged)
         for name, value in given.items():
             self._check_text(name, value, merged[name])
+        for doubt in doubts_of(given):
+            self._problems.warn(merged[doubt.field].at, doubt.words)
         if len(self._problems.found) > before or plain.get("id") is None:
             return None
         return Shot(
@@ -212,6 +215,7 @@ class Checker:
             cost_code=given.get("cost_code", ""),
             notes=given.get("notes", ""),
             omit=given.get("omit", False),
+            own=_own_cells(merged),
             line=table.at.line,
         )
 
@@ -272,7 +276,7 @@ class Checker:
     def _tell(self, error: ValidationError, table: Table, model: str, at: Place | None = None, hint: str = "") -> None:
         """Put a schema's finding into words, at the place of the value."""
         if error.validator == "additionalProperties":
-            inner = _follow(table, list(error.absolute_path))
+            inner = follow(table, list(error.absolute_path))
             known = list(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else []
             if isinstance(inner, Table):
                 for name, place in inner.keys.items():
@@ -281,7 +285,7 @@ class Checker:
                         self._problems.add(place, f"{shown(name)} is no field of {where}{meant(name, known)}")
             return
         path = list(error.absolute_path)
-        node = _follow(table, path)
+        node = follow(table, path)
         at = at or node.at
         name = ".".join(str(part) for part in path if not isinstance(part, int)) or "this"
         if error.validator in ("maxProperties", "not"):
@@ -295,18 +299,42 @@ class Checker:
             self._problems.add(at, words + spelling_hint(error.instance, keyword, limit, is_quoted=is_quoted) + hint)
 
 
+def _unknown(name: str, table: Table) -> str:
+    node = table.items[name]
+    if isinstance(node, Scalar) and node.value is None and not node.text:
+        return f"{shown(name)} is no field of a shot; is it the rest of a text with a comma? Put the text in quotes"
+    if name.count(" ") > 1 and not field_told(name):
+        return f"{shown(name)} is no field of a shot; is it a part of a text with ': '? Put the whole text in quotes"
+    return unknown_field(name, shown(name), fields_of_shots() - set(table.keys))
+
+
+def _is_sentence(shot: Table) -> bool:
+    """Say whether a shot is but a text with a colon in it: `- Wide: a gull lands`."""
+    name = next(iter(shot.keys))
+    return not (name in fields_of_shots() or is_own(name) or field_told(name) == "prompt")
+
+
+def _own_cells(nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Return the cells of the user's own columns as they were written, trimmed."""
+    own = {name: node for name, node in nodes.items() if is_own(name) and isinstance(node, Scalar)}
+    return {name: node.text.strip() for name, node in own.items() if node.value is not None}
+
+
+def _trim(given: dict[str, Any]) -> None:
+    """Take the blanks round planning texts away: a scene with one would be another scene, with no cap."""
+    for name in ("scene", "sequence", "cost_code", "notes"):
+        if isinstance(given.get(name), str):
+            given[name] = given[name].strip()
+    if isinstance(given.get("tags"), list):
+        given["tags"] = [each.strip() if isinstance(each, str) else each for each in given["tags"]]
+
+
 _BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
 
 
 def meant_shots(root: Table) -> str:
     """Name a field that was probably meant to be shots."""
     return next((f" (is {key} meant?)" for key in root.keys if key in ("shot", "scenes", "prompts", "clips")), "")
-
-
-@cache
-def fields_of_shots() -> frozenset[str]:
-    """Every field that a shot may have, whatever its model."""
-    return frozenset(schema(MANIFEST)["$defs"]["shot"]["properties"])
 
 
 @cache
@@ -348,15 +376,6 @@ def _is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
 
 
-def _follow(node: Node, path: list[Any]) -> Node:
-    for part in path:
-        if (isinstance(node, Table) and part in node.items) or (
-            isinstance(node, Listing) and isinstance(part, int) and part < len(node.items)
-        ):
-            node = node.items[part]
-    return node
-
-
 def _plain(node: Node, name: str) -> Any:
     """Return a node's value: text fields are the text as written, so that `scene: 007` stays 007."""
     if isinstance(node, Listing):
@@ -378,19 +397,6 @@ assert not _BARE & LIST_FIELDS
 
 def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else (type(value), str(value))
-
-
-def _cap(caps: Node | None) -> int | None:
-    for name, node in caps.items.items() if isinstance(caps, Table) else ():
-        if isinstance(node, Scalar):
-            # The text, not the float that was made of it: money is exact.
-            return credits_of_usd(Decimal(node.text)) if name == "max_usd" else int(node.value)
-    return None
-
-
-def _scene_caps(budget: Node | None) -> Mapping[str, Node]:
-    scenes = budget.items.get("scenes") if isinstance(budget, Table) else None
-    return scenes.items if isinstance(scenes, Table) else {}
 
 
 def safe_name(stem: str) -> str:

@@ -1,0 +1,107 @@
+"""The header of a table: which row names the columns, and what each column holds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wanbatch.manifest.cells import DELIMITERS, Row
+from wanbatch.manifest.lookalikes import is_column
+from wanbatch.manifest.schemas import fields_of_shots
+from wanbatch.manifest.synonyms import OWN, field_meant, folded, is_own, unknown_field
+from wanbatch.manifest.tree import Place, Problems, start_of_file
+from wanbatch.manifest.words import shown
+
+_LOOKED_AT = 20
+_NAME_CAP = 64
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a table. `names` has one for each cell, empty for a column without a name."""
+
+    names: tuple[str, ...]
+    places: tuple[Place, ...]
+    row: int
+
+    @property
+    def has_ids(self) -> bool:
+        """Say whether a column holds ids."""
+        return "id" in self.names
+
+
+def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header | None:
+    """Find the row that names the columns, below a title where there is one; tell what is wrong with it.
+
+    None where no column holds prompts: nothing can be made of the rows then.
+    """
+    at = _row_of_header(rows)
+    if at is None:
+        problems.add(start_of_file(), "no header row: the first line names the columns, such as id,prompt,duration")
+        return None
+    row = rows[at]
+    names = [_column_name(cell) for cell in row.cells]
+    _tell_names(names, row, delimiter, problems)
+    if "prompt" not in names:
+        problems.add(row.at, "no prompt column; every shot needs one" + _where(row, names, delimiter))
+        return None
+    return Header(tuple(names), tuple(row.places), at)
+
+
+def is_repeated(row: Row, names: Sequence[str]) -> bool:
+    """Say whether a row names the columns again, as tables of several pages do."""
+    mine = [_column_name(cell) for cell in row.cells]
+    return len([name for name in mine if name]) > 1 and mine[: len(names)] == list(names)[: len(mine)]
+
+
+def _row_of_header(rows: Sequence[Row]) -> int | None:
+    """Return the first row that names two columns of which one holds prompts or ids; else the first that names any."""
+    first = None
+    for number, row in enumerate(rows[:_LOOKED_AT]):
+        if row.is_empty:
+            continue
+        first = number if first is None else first
+        told = {field_meant(cell, fields_of_shots()) for cell in row.cells if cell and is_column(cell)}
+        if told & {"id", "prompt"} and (len(told) > 1 or _filled(row) == 1 == len(told & {"prompt"})):
+            return number
+    return first
+
+
+def _filled(row: Row) -> int:
+    return sum(bool(cell) for cell in row.cells)
+
+
+def _column_name(cell: str) -> str:
+    """Return a column's name in the words of a manifest; one of the user's own keeps its letters."""
+    name = folded(cell)
+    if is_own(name):
+        return OWN + " ".join(cell.replace("\ufeff", "").split())[len(OWN) :]
+    return name if name in fields_of_shots() else cell
+
+
+def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) -> None:
+    columns: dict[str, Place] = {}
+    free = fields_of_shots() - set(names)
+    by_sign = "" if delimiter == "," else f" (the columns are separated by {DELIMITERS[delimiter]} here)"
+    for name, at in zip(names, row.places, strict=True):
+        if not name:
+            continue
+        if name in columns:
+            problems.add(
+                at, f"{shown(name)[1:-1]} heads a second column; the first begins at column {columns[name].column}"
+            )
+        elif is_own(name):
+            if len(name) > _NAME_CAP or name == OWN or not name.isprintable():
+                rule = f"x_ and a name behind it, {_NAME_CAP} characters at most"
+                problems.add(at, f"{shown(name)} cannot be a column of your own; expected {rule}")
+        elif name not in fields_of_shots():
+            problems.add(at, unknown_field(name, shown(name), free, what="no column of a manifest") + by_sign)
+        columns.setdefault(name, at)
+
+
+def _where(row: Row, names: Sequence[str], delimiter: str) -> str:
+    if _filled(row) == 1 and not any(name in fields_of_shots() for name in names):
+        return "; the header is looked for in the first lines: does it name columns such as id,prompt,duration?"
+    if delimiter != ",":
+        return f" (the columns are separated by {DELIMITERS[delimiter]} here)"
+    return ""

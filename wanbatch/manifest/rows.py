@@ -1,0 +1,121 @@
+"""From the rows of a table to shots: what each cell is worth, and which rows are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from wanbatch.manifest.cells import DELIMITERS, Row, counted
+from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
+from wanbatch.manifest.header import Header, is_repeated
+from wanbatch.manifest.leftovers import cell_error
+from wanbatch.manifest.made_id import MadeIds
+from wanbatch.manifest.schemas import fields_of_shots
+from wanbatch.manifest.synonyms import is_own
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.words import shown
+
+_TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
+_SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
+_REMARK = "take it out, or put it into the notes of a shot"
+
+
+class RowReader:
+    """Reads the rows below a header as shots."""
+
+    def __init__(self, header: Header, delimiter: str, problems: Problems) -> None:
+        self._header = header
+        self._delimiter = delimiter
+        self._problems = problems
+        self._ids = MadeIds()
+        self._unnamed: dict[int, list[Place]] = {}
+
+    def read(self, rows: Sequence[Row]) -> Listing:
+        """Return the shots. Empty rows and repeated headers are passed over; all other rows are shots or problems."""
+        shots = Listing(self._header.places[0])
+        for row in rows:
+            if row.is_empty or is_repeated(row, self._header.names):
+                continue
+            shot = self._shot(row)
+            if shot is not None:
+                shots.items.append(shot)
+        for places in self._unnamed.values():
+            more = f" (in {len(places) - 1} more rows too)" if len(places) > 1 else ""
+            line = self._header.places[0].line
+            words = f"text in a column without a name{more}; name the column in line {line}, or take the text out"
+            self._problems.add(places[0], words)
+        return shots
+
+    def _shot(self, row: Row) -> Table | None:
+        names, cells = self._header.names, row.cells
+        what = self._no_shot(row)
+        if what:
+            self._problems.add(row.places[next(number for number, cell in enumerate(cells) if cell)], what)
+            return None
+        if len(cells) < counted(names) or counted(cells) > len(names):
+            self._problems.add(row.at, self._ragged(row))
+            return None
+        shot = Table(row.at)
+        for number, (text, at) in enumerate(zip(cells[: len(names)], row.places, strict=False)):
+            name = names[number]
+            if not name and text:
+                self._unnamed.setdefault(number, []).append(at)
+            if name in shot.items or not (is_own(name) or (text and name in fields_of_shots())):
+                continue
+            if cell_error(text):
+                self._problems.add(
+                    at, f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
+                )
+            shot.items[name] = self._node(name, text, at)
+            shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one of every row
+        if not self._header.has_ids:
+            prompt = shot.items.get("prompt")
+            made = self._ids.next_of(prompt.text) if isinstance(prompt, Scalar) else ""
+            if made:
+                shot.items["id"], shot.keys["id"] = Scalar(made, made, row.at), row.at
+            else:
+                self._problems.add(row.at, "prompt is missing; say what the clip shows, or take the row out")
+                return None
+        return shot
+
+    def _no_shot(self, row: Row) -> str:
+        """Say why a row is no shot but a heading, a sum or a remark; nothing where it is one."""
+        names = self._header.names
+        given = {name: cell for name, cell in zip(names, row.cells, strict=False) if name and cell}
+        prompt, shot_id = given.get("prompt", ""), given.get("id", "")
+        if any(_SUMS.fullmatch(cell) for cell in (prompt, row.cells[0], *given.values())) and (
+            not (prompt and shot_id) or _SUMS.fullmatch(prompt)
+        ):
+            return "this row looks like a sum, not like a shot; take it out"
+        if prompt or not given:
+            return ""
+        filled = [cell for cell in row.cells if cell]
+        if len(filled) == 1 and (not shot_id or re.search(r"\s|:$", shot_id)):
+            words = f"this row holds nothing but {shown(filled[0])}: is it a heading? Take it out"
+            return words + "; a scene is named in a scene column, in the row of each shot"
+        if not shot_id and self._header.has_ids:
+            return f"a row with neither id nor prompt; {_REMARK}"
+        return ""
+
+    def _ragged(self, row: Row) -> str:
+        count, wanted = len(row.cells), counted(self._header.names)
+        sign = DELIMITERS[self._delimiter]
+        words = f"{count} cells where the header names {wanted} columns"
+        if count < wanted:
+            return f"{words}; write the missing {sign}, also where a cell is empty"
+        return f"{words}; put a text that holds {sign} in double quotes"
+
+    def _node(self, name: str, text: str, at: Place) -> Node:
+        if name in LIST_FIELDS:
+            parts = [part.strip() for part in re.split(r"[;,]" if name == "tags" else r"[;\s]", text)]
+            return Listing(at, [Scalar(part, part, at, is_quoted=True) for part in parts if part])
+        if name in INTEGER_FIELDS:
+            fraction = _FRACTION[self._delimiter != ","].fullmatch(text)
+            whole = fraction[1] if fraction is not None else text
+            if _WHOLE.fullmatch(whole):
+                return Scalar(whole, int(whole), at)
+        if name in BOOLEAN_FIELDS and text.casefold() in _TRUE | _FALSE:
+            return Scalar(text, text.casefold() in _TRUE, at)
+        return Scalar(text, text, at)
