@@ -84,6 +84,7 @@ OWNERS = {
     "click": {
         "cli",
         "cli.making",
+        "cli.manifest",
         "cli.running",
         "cli.looking",
         "cli.serving",
