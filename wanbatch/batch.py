@@ -12,6 +12,7 @@ from typing import Any
 from wanbatch.errors import Problem, StateInvalid
 
 DEFAULT_MODEL = "alibaba/wan-2-6-t2v"
+OWN = "x_"  # begins the name of a column that users keep for themselves
 SEED_MAX = 2**31 - 1  # the largest seed that Alibaba documents for Wan
 
 

@@ -112,7 +112,8 @@ class Plan:
     """What a run would do.
 
     `wanted` lists every take asked for, in story order; `changes` is what to write before the run; `kept` are takes
-    that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched.
+    that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched. `own` are
+    the cells of the user's own columns by shot, of those that have some; None where no manifest was read.
     """
 
     shots: tuple[ShotRow, ...]
@@ -121,6 +122,7 @@ class Plan:
     kept: tuple[Take, ...]
     omitted: int
     removed: int
+    own: Mapping[str, Mapping[str, str]] | None = None
 
     @property
     def to_submit(self) -> tuple[Wanted, ...]:
@@ -237,6 +239,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         kept=tuple(kept),
         omitted=sum(shot.omit for shot in batch.shots),
         removed=len(gone),
+        own={shot.id: shot.own for shot in batch.shots if shot.own},
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from wanbatch.batch import OWN
 from wanbatch.manifest.cells import DELIMITERS, Row
 from wanbatch.manifest.lookalikes import is_column
 from wanbatch.manifest.schemas import fields_of_shots
-from wanbatch.manifest.synonyms import OWN, field_meant, folded, is_own, unknown_field
+from wanbatch.manifest.synonyms import field_meant, folded, is_own, unknown_field
 from wanbatch.manifest.tree import Place, Problems, start_of_file
 from wanbatch.manifest.words import shown
 

@@ -68,7 +68,7 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
         alike = [each for each in rest if pattern.fullmatch(each[2])]
         if alike and (pattern is not _NUMBERED or len(alike) > 1):
             found.append(_told(alike, words))
-            rest = [each for each in rest if each not in alike]
+            rest = [each for each in rest if each[0] not in found[-1].lines]
     for number, column, text in rest:
         of_others = [each for each in leftovers(text) if each.is_of_another_tool]
         found += [Lookalike(number, column + each.at, each.words, frozenset({number})) for each in of_others]
