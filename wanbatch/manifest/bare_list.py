@@ -45,6 +45,7 @@ def _shots_in(root: Listing, problems: Problems) -> Listing:
             shots.items.append(item if has_ids else _with_id(item, ids))
         else:
             what = "a list" if isinstance(item, Listing) else shown(item.value)
+            what = "an empty value" if what == "empty" else what
             problems.add(
                 item.at, f'{what} in the list; expected a prompt, or a shot: {{"id": "sh010", "prompt": "..."}}'
             )
@@ -67,15 +68,26 @@ def _with_id(shot: Table, ids: MadeIds) -> Table:
 def _other_table(root: Table) -> str:
     """Say what a table is that is no manifest; nothing where its fields tell it better."""
     lists = [name for name, each in root.items.items() if isinstance(each, Listing)]
-    tables = [name for name, each in root.items.items() if isinstance(each, Table)]
     if len(lists) == 1 and not set(root.keys) & (set(schema(MANIFEST)["properties"]) - {"name"}):
         return f"{shown(lists[0])} is no field of a manifest; {_WANTED}"
-    if len(tables) == len(root.items) > 0 and not set(root.keys) & set(schema(MANIFEST)["properties"]):
-        words = f"shots under names such as {shown(tables[0])}: wanbatch reads a list of shots, each with its id"
-        return f'{words}; write [{{"id": {_quoted(tables[0])}, "prompt": "..."}}, ...]'
     if "prompt" in root.keys and set(root.keys) <= fields_of_shots():
         return f"this is one shot, not a manifest; put it into a list: [{{...}}], or {_WANTED}"
+    if (
+        root.items
+        and not set(root.keys) & set(schema(MANIFEST)["properties"])
+        and all(map(_is_shot, root.items.values()))
+    ):
+        first = next(iter(root.keys))
+        words = f"shots under names such as {shown(first)}: wanbatch reads a list of shots, each with its id"
+        return f'{words}; write [{{"id": {_quoted(first)}, "prompt": "..."}}, ...]'
     return ""
+
+
+def _is_shot(node: Node) -> bool:
+    """Say whether a value under a name may be a shot: a text, or a table with something like a prompt."""
+    if isinstance(node, Table):
+        return any(name == "prompt" or field_told(name) == "prompt" for name in node.keys)
+    return isinstance(node, Scalar) and isinstance(node.value, str) and " " in node.text.strip()
 
 
 def _quoted(name: str) -> str:

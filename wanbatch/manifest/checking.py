@@ -37,6 +37,7 @@ class Checker:
         self._problems = problems
         self._source = source
         self._has_head = has_head
+        self._is_text = source.lower().endswith(".txt")  # where every character of a prompt has its own column
         self._passed: dict[Any, Any] = {}
         self._shots = Draft202012Validator({**schema(MANIFEST), "$ref": "#/$defs/defaults", **_BODYLESS})
 
@@ -48,7 +49,7 @@ class Checker:
             what = "is a list" if isinstance(root, Listing) else what
             words = f"this file {what}; a manifest begins with version: 1 and has shots:"
             if isinstance(root, Scalar) and not _is_null(root):
-                words += "; prompts alone, one a line, are a .txt file"
+                words = f"this file {what}: prompts alone, one a line, are a .txt file"
             self._problems.add(at, words)
             return None
         known = set(schema(MANIFEST)["properties"])
@@ -200,7 +201,8 @@ class Checker:
         for name, value in given.items():
             self._check_text(name, value, merged[name])
         for doubt in doubts_of(given):
-            self._problems.warn(merged[doubt.field].at, doubt.words)
+            at = merged[doubt.field].at
+            self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
         if len(self._problems.found) > before or plain.get("id") is None:
             return None
         return Shot(

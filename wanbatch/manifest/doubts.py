@@ -17,10 +17,11 @@ _ROUND = 12  # characters shown before one that nobody sees
 
 
 class Doubt(NamedTuple):
-    """One doubt about a field of a shot."""
+    """One doubt about a field of a shot; `at` is its position in the text."""
 
     field: str
     words: str
+    at: int
 
 
 def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
@@ -29,7 +30,7 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
         text = given.get(field)
         if isinstance(text, str):
             for each in leftovers(text):
-                yield Doubt(field, f"{field} holds {each.words}")
+                yield Doubt(field, f"{field} holds {each.words}", each.at)
     for field in _READ_TEXTS:
         value = given.get(field)
         for text in value if isinstance(value, list) else [value]:
@@ -46,7 +47,7 @@ def _unseen(field: str, text: str) -> Iterator[Doubt]:
         at = places[0]
         where = f"after {shown(text[max(0, at - _ROUND) : at])}" if at else "at its beginning"
         more = f" and in {len(places) - 1} more places" if len(places) > 1 else ""
-        yield Doubt(field, f"{field} holds {character_name(char)} {where}{more}; take it out")
+        yield Doubt(field, f"{field} holds {character_name(char)} {where}{more}; take it out", at)
 
 
 def tell_twins(shots: Iterable[Shot], problems: Problems) -> None:

@@ -14,7 +14,6 @@ from wanbatch.manifest.tree import Place, Problems, start_of_file
 from wanbatch.manifest.words import shown
 
 _LOOKED_AT = 20
-_NAME_CAP = 64
 
 
 @dataclass(frozen=True)
@@ -37,14 +36,17 @@ def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header
     None where no column holds prompts: nothing can be made of the rows then.
     """
     at = _row_of_header(rows)
-    if at is None:
-        problems.add(start_of_file(), "no header row: the first line names the columns, such as id,prompt,duration")
+    row = rows[at] if at is not None else None
+    if at is None or row is None or not any(is_column(cell) for cell in row.cells):
+        by_sign = "" if delimiter == "," else f" (the cells are separated by {DELIMITERS[delimiter]} here)"
+        words = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
+        problems.add(row.at if row is not None else start_of_file(), words + by_sign)
         return None
-    row = rows[at]
     names = [_column_name(cell) for cell in row.cells]
     _tell_names(names, row, delimiter, problems)
     if "prompt" not in names:
-        problems.add(row.at, "no prompt column; every shot needs one" + _where(row, names, delimiter))
+        if not any(field_meant(name, {"prompt"}) for name in names):
+            problems.add(row.at, "no prompt column; every shot needs one")
         return None
     return Header(tuple(names), tuple(row.places), at)
 
@@ -91,18 +93,6 @@ def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) 
             problems.add(
                 at, f"{shown(name)[1:-1]} heads a second column; the first begins at column {columns[name].column}"
             )
-        elif is_own(name):
-            if len(name) > _NAME_CAP or name == OWN or not name.isprintable():
-                rule = f"x_ and a name behind it, {_NAME_CAP} characters at most"
-                problems.add(at, f"{shown(name)} cannot be a column of your own; expected {rule}")
-        elif name not in fields_of_shots():
+        elif not is_own(name) and name not in fields_of_shots():
             problems.add(at, unknown_field(name, shown(name), free, what="no column of a manifest") + by_sign)
         columns.setdefault(name, at)
-
-
-def _where(row: Row, names: Sequence[str], delimiter: str) -> str:
-    if _filled(row) == 1 and not any(name in fields_of_shots() for name in names):
-        return "; the header is looked for in the first lines: does it name columns such as id,prompt,duration?"
-    if delimiter != ",":
-        return f" (the columns are separated by {DELIMITERS[delimiter]} here)"
-    return ""

@@ -69,21 +69,25 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
         if alike and (pattern is not _NUMBERED or len(alike) > 1):
             found.append(_told(alike, words))
             rest = [each for each in rest if each[0] not in found[-1].lines]
+    if any(each.words.startswith(_CODE_WORDS) for each in found):  # the brackets of a list in code are no JSON
+        found = [each for each in found if not each.words.startswith(_JSON_WORDS)]
     for number, column, text in rest:
         of_others = [each for each in leftovers(text) if each.is_of_another_tool]
         found += [Lookalike(number, column + each.at, each.words, frozenset({number})) for each in of_others]
     return found
 
 
+_JSON_WORDS = "this looks like JSON, not like a prompt"
+_CODE_WORDS = "this looks like code or markup, not like a prompt"
 _TABBED = re.compile(r"[^\t]*\t.*")
 _KINDS = (
     (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts that it stands for"),
     (_TABBED, f"a tab between texts: this looks like a row of a table; {_CSV}"),
     (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}"),
     (_SUBTITLE, "this looks like a time line of subtitles; write one prompt a line, nothing else"),
-    (_JSON, "this looks like JSON, not like a prompt; save the file as .json"),
+    (_JSON, f"{_JSON_WORDS}; save the file as .json"),
     (_YAML, "this looks like YAML, not like a prompt; save the file as .yaml"),
-    (_CODE, "this looks like code or markup, not like a prompt; take it out"),
+    (_CODE, f"{_CODE_WORDS}; take it out"),
     (_QUOTED_ROW, f"texts in quotes between commas: this looks like a row of a table; {_CSV}"),
     (_ROW, f"this looks like a row of a table; {_CSV}"),
     (_PIPES, f"texts between | signs: this looks like a row of a table; {_CSV}"),

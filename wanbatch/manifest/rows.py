@@ -19,7 +19,6 @@ _TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
 _SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
-_REMARK = "take it out, or put it into the notes of a shot"
 
 
 class RowReader:
@@ -92,17 +91,18 @@ class RowReader:
         if prompt or not given:
             return ""
         filled = [cell for cell in row.cells if cell]
-        if len(filled) == 1 and (not shot_id or re.search(r"\s|:$", shot_id)):
+        is_text = any(char.isalpha() for char in filled[0])
+        if len(filled) == 1 and is_text and (not shot_id or re.search(r"\s|:$", shot_id)):
             words = f"this row holds nothing but {shown(filled[0])}: is it a heading? Take it out"
             return words + "; a scene is named in a scene column, in the row of each shot"
         if not shot_id and self._header.has_ids:
-            return f"a row with neither id nor prompt; {_REMARK}"
+            return "a row with neither id nor prompt: is it a sum or a remark? Take it out"
         return ""
 
     def _ragged(self, row: Row) -> str:
         count, wanted = len(row.cells), counted(self._header.names)
         sign = DELIMITERS[self._delimiter]
-        words = f"{count} cells where the header names {wanted} columns"
+        words = f"{count} cells where the header names {wanted} column{'s' * (wanted != 1)}"
         if count < wanted:
             return f"{words}; write the missing {sign}, also where a cell is empty"
         return f"{words}; put a text that holds {sign} in double quotes"

@@ -95,7 +95,7 @@ def _meant(name: str, known: frozenset[str]) -> str:
 
 def own_name(name: str) -> str:
     """Return how a column is called that the user keeps for himself: `Camera move` is x_camera_move."""
-    bare = re.sub(r"[\W_]+", "_", folded(name)).strip("_")[:_NAME_CAP]
+    bare = re.sub(r"[\W_]+", "_", folded(name)).strip("_").removeprefix(OWN)[:_NAME_CAP]
     return OWN + (bare or "mine")
 
 
