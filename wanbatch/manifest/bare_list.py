@@ -72,22 +72,23 @@ def _other_table(root: Table) -> str:
         return f"{shown(lists[0])} is no field of a manifest; {_WANTED}"
     if "prompt" in root.keys and set(root.keys) <= fields_of_shots():
         return f"this is one shot, not a manifest; put it into a list: [{{...}}], or {_WANTED}"
-    if (
-        root.items
-        and not set(root.keys) & set(schema(MANIFEST)["properties"])
-        and all(map(_is_shot, root.items.values()))
-    ):
+    if _is_keyed(root):
         first = next(iter(root.keys))
         words = f"shots under names such as {shown(first)}: wanbatch reads a list of shots, each with its id"
         return f'{words}; write [{{"id": {_quoted(first)}, "prompt": "..."}}, ...]'
     return ""
 
 
-def _is_shot(node: Node) -> bool:
-    """Say whether a value under a name may be a shot: a text, or a table with something like a prompt."""
-    if isinstance(node, Table):
-        return any(name == "prompt" or field_told(name) == "prompt" for name in node.keys)
-    return isinstance(node, Scalar) and isinstance(node.value, str) and " " in node.text.strip()
+def _is_keyed(root: Table) -> bool:
+    """Say whether a table holds shots or prompts under their ids."""
+    if not root.items or set(root.keys) & set(schema(MANIFEST)["properties"]):
+        return False
+    nodes = list(root.items.values())
+    if all(isinstance(each, Table) for each in nodes):
+        names = [name for each in nodes if isinstance(each, Table) for name in each.keys]
+        return any(name == "prompt" or field_told(name) == "prompt" for name in names)
+    texts = [each.text.strip() for each in nodes if isinstance(each, Scalar) and isinstance(each.value, str)]
+    return len(texts) == len(nodes) and any(" " in text for text in texts)
 
 
 def _quoted(name: str) -> str:

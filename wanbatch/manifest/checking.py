@@ -49,7 +49,7 @@ class Checker:
             what = "is a list" if isinstance(root, Listing) else what
             words = f"this file {what}; a manifest begins with version: 1 and has shots:"
             if isinstance(root, Scalar) and not _is_null(root):
-                words = f"this file {what}: prompts alone, one a line, are a .txt file"
+                words += " (prompts alone, one a line, are a .txt file)"
             self._problems.add(at, words)
             return None
         known = set(schema(MANIFEST)["properties"])
@@ -171,9 +171,11 @@ class Checker:
         for name, at in table.keys.items():
             if name == "id" and not is_shot:
                 self._problems.add(at, "id cannot be a default: every shot has its own")
+            elif name in known:
+                continue
             elif is_own(name):
                 self._own_cell(name, at, table.items[name])
-            elif name not in known:
+            else:
                 self._problems.add(at, _unknown(name, table))
 
     def _own_cell(self, name: str, at: Place, node: Node) -> None:
@@ -318,8 +320,8 @@ def _is_sentence(shot: Table) -> bool:
 
 def _own_cells(nodes: Mapping[str, Node]) -> dict[str, str]:
     """Return the cells of the user's own columns as they were written, trimmed."""
-    own = {name: node for name, node in nodes.items() if is_own(name) and isinstance(node, Scalar)}
-    return {name: node.text.strip() for name, node in own.items() if node.value is not None}
+    own = [(name, node) for name, node in nodes.items() if name not in fields_of_shots() and is_own(name)]
+    return {name: node.text.strip() for name, node in own if isinstance(node, Scalar) and node.value is not None}
 
 
 def _trim(given: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ class Header:
     """The columns of a table. `names` has one for each cell, empty for a column without a name."""
 
     names: tuple[str, ...]
+    cells: tuple[str, ...]
     places: tuple[Place, ...]
     row: int
 
@@ -28,6 +29,10 @@ class Header:
     def has_ids(self) -> bool:
         """Say whether a column holds ids."""
         return "id" in self.names
+
+    def is_repeated(self, row: Row) -> bool:
+        """Say whether a row names the columns again, as tables of several pages do."""
+        return row.cells[0] == self.cells[0] and tuple(row.cells) == self.cells
 
 
 def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header | None:
@@ -48,13 +53,7 @@ def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header
         if not any(field_meant(name, {"prompt"}) for name in names):
             problems.add(row.at, "no prompt column; every shot needs one")
         return None
-    return Header(tuple(names), tuple(row.places), at)
-
-
-def is_repeated(row: Row, names: Sequence[str]) -> bool:
-    """Say whether a row names the columns again, as tables of several pages do."""
-    mine = [_column_name(cell) for cell in row.cells]
-    return len([name for name in mine if name]) > 1 and mine[: len(names)] == list(names)[: len(mine)]
+    return Header(tuple(names), tuple(row.cells), tuple(row.places), at)
 
 
 def _row_of_header(rows: Sequence[Row]) -> int | None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
-from wanbatch.manifest.header import Header, is_repeated
+from wanbatch.manifest.header import Header
 from wanbatch.manifest.leftovers import cell_error
 from wanbatch.manifest.made_id import MadeIds
 from wanbatch.manifest.schemas import fields_of_shots
@@ -18,7 +18,17 @@ from wanbatch.manifest.words import shown
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
+_SUM_CAP = 20  # letters: no word for a sum is longer
 _SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
+
+
+def _kept(header: Header) -> list[tuple[int, str]]:
+    """Return number and name of each column that is read, the first of each name."""
+    first: dict[str, int] = {}
+    for number, name in enumerate(header.names):
+        if name in fields_of_shots() or is_own(name):
+            first.setdefault(name, number)
+    return [(number, name) for name, number in first.items()]
 
 
 class RowReader:
@@ -29,13 +39,15 @@ class RowReader:
         self._delimiter = delimiter
         self._problems = problems
         self._ids = MadeIds()
+        self._kept = _kept(header)
+        self._nameless = [number for number, name in enumerate(header.names) if not name]
         self._unnamed: dict[int, list[Place]] = {}
 
     def read(self, rows: Sequence[Row]) -> Listing:
         """Return the shots. Empty rows and repeated headers are passed over; all other rows are shots or problems."""
         shots = Listing(self._header.places[0])
         for row in rows:
-            if row.is_empty or is_repeated(row, self._header.names):
+            if row.is_empty or self._header.is_repeated(row):
                 continue
             shot = self._shot(row)
             if shot is not None:
@@ -57,16 +69,16 @@ class RowReader:
             self._problems.add(row.at, self._ragged(row))
             return None
         shot = Table(row.at)
-        for number, (text, at) in enumerate(zip(cells[: len(names)], row.places, strict=False)):
-            name = names[number]
-            if not name and text:
-                self._unnamed.setdefault(number, []).append(at)
-            if name in shot.items or not (is_own(name) or (text and name in fields_of_shots())):
+        for number in self._nameless:
+            if number < len(cells) and cells[number]:
+                self._unnamed.setdefault(number, []).append(row.places[number])
+        for number, name in self._kept:
+            text, at = cells[number], row.places[number]
+            if not text and not is_own(name):
                 continue
-            if cell_error(text):
-                self._problems.add(
-                    at, f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
-                )
+            if text.startswith("#") and cell_error(text):
+                words = f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
+                self._problems.add(at, words)
             shot.items[name] = self._node(name, text, at)
             shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one of every row
         if not self._header.has_ids:
@@ -84,9 +96,10 @@ class RowReader:
         names = self._header.names
         given = {name: cell for name, cell in zip(names, row.cells, strict=False) if name and cell}
         prompt, shot_id = given.get("prompt", ""), given.get("id", "")
-        if any(_SUMS.fullmatch(cell) for cell in (prompt, row.cells[0], *given.values())) and (
-            not (prompt and shot_id) or _SUMS.fullmatch(prompt)
-        ):
+        if shot_id and len(prompt) > _SUM_CAP:
+            return ""
+        may_be_sum = not prompt or (self._header.has_ids and not shot_id) or _SUMS.fullmatch(prompt) is not None
+        if may_be_sum and any(_SUMS.fullmatch(cell) for cell in (row.cells[0], *given.values())):
             return "this row looks like a sum, not like a shot; take it out"
         if prompt or not given:
             return ""
