@@ -51,7 +51,9 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
         if not options.is_json and options.verbosity >= 0:
             count = len(batch.warnings)
             warned = f", {count} warning{'s' * (count != 1)}" if count else ""
-            click.echo(f"{path}: {len(batch.shots)} shots, {takes} takes, no problem{warned}")
+            shots = len(batch.shots)
+            said = f"{shots} shot{'s' * (shots != 1)}, {takes} take{'s' * (takes != 1)}"
+            click.echo(f"{path}: {said}, no problem{warned}")
     if options.is_json:
         import json
 
