@@ -149,3 +149,25 @@ def test_no_damage_to_a_good_manifest_gives_a_traceback(
     for at, new in cuts:
         data = data[:at] + new + data[at + len(new) :]
     only_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, data[:3000])
+
+
+@pytest.mark.parametrize(
+    ("head", "problems"),
+    [
+        (
+            "limits: {rate: 5, concurrency: 3, retries: 1, fps: 2}",
+            [
+                "2:10 'rate' is no field of limits; did you mean submit_rate?",
+                "2:19 'concurrency' is no field of limits; did you mean in_flight?",
+                "2:35 'retries' is no field of limits; did you mean max_attempts?",
+                "2:47 'fps' is no field of limits",
+            ],
+        ),
+        ("budget: 20", ["2:9 budget is '20'; expected a table of names and values"]),
+        ("budget: {usd: 20}", ["2:10 'usd' is no field of budget; did you mean max_usd?"]),
+        ("duration: 5", ["2:1 'duration' is no field of a manifest; put duration under defaults:"]),
+    ],
+)
+def test_names_of_other_tools_in_the_head_lead_to_ours(tmp_path: Path, head: str, problems: list[str]) -> None:
+    (tmp_path / "x.yaml").write_text(f"version: 1\n{head}\nshots:\n  - {{id: a, prompt: x}}\n")
+    assert problems_of(tmp_path / "x.yaml") == problems

@@ -148,6 +148,7 @@ def test_a_cell_that_is_wrong_says_what_to_write(tmp_path: Path, field: str, cel
 
 _HEADING = "is it a heading? Take it out; a scene is named in a scene column, in the row of each shot"
 _NO_HEADER = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
+_NOT_BETWEEN = "this line names columns, but not between commas, semicolons or tabs; save the table as CSV again"
 _PIPES = (
     "| signs stand between the texts of this table; save it as CSV: the cells between commas, in the first line the"
 )
@@ -186,9 +187,26 @@ _PIPES = (
         ),
         ("sh1,Snow,5\nsh2,Ice,5\n", [f"1:1 {_NO_HEADER}"]),
         ("sh1;Snow;5\nsh2;Ice;5\n", [f"1:1 {_NO_HEADER} (the cells are separated by semicolons here)"]),
-        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}"]),
+        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; prompts alone, one a line, are a .txt file"]),
         ("id|prompt\na|Snow\n", [f"1:1 {_PIPES} names of the columns"]),
         ("| id | prompt |\n|---|---|\n| a | Snow |\n", [f"1:1 {_PIPES} names of the columns"]),
+        ("id:prompt:takes\na:Snow:1\n", [f"1:1 {_NOT_BETWEEN}"]),
+        ('"id,prompt,takes"\n"a,Snow,1"\n', [f"1:1 {_NOT_BETWEEN}"]),
+        ("id  prompt\na   Snow\n", [f"1:1 {_NOT_BETWEEN}"]),
+        ("version: 1\nshots:\n", ["1:1 this looks like YAML; rename the file to .yaml"]),
+        (
+            "id,prompt\na,“Snow, slowly”\n",
+            [
+                '2:1 3 cells where the header names 2 columns; only straight double quotes (") keep a text with commas together'
+            ],
+        ),
+        ("id,prompt,x_a,X_A\na,Snow,1,2\n", ["1:15 x_a heads a second column; the first begins at column 11"]),
+        (
+            "id,prompt,Duration (min)\na,Snow,1\n",
+            [
+                "1:11 'Duration (min)' is no column of a manifest; to keep it as a column of your own, call it x_duration_min"
+            ],
+        ),
         ('[{"id": "a", "prompt": "Snow"}]', ["1:1 this looks like JSON; rename the file to .json"]),
         ('id, prompt\na, "Snow\nb, Ice\n', ["2:4 a quote that begins here is never closed"]),
         (
@@ -227,8 +245,14 @@ def test_a_problem_is_told_where_it_stands_in_the_file(tmp_path: Path, above: st
 
 def test_ids_are_made_of_prompts_where_no_column_holds_them(tmp_path: Path) -> None:
     table = load(tmp_path, "prompt,duration\nSnow falls,5\nIce,5\nSnow falls,10\n")
+    empty = load(tmp_path, "id,prompt\n,Snow falls\n,Ice\n,Snow falls\n")
     text = load(tmp_path, "Snow falls\nIce\nSnow falls\n", "shots.txt")
-    assert [shot.id for shot in table.shots] == [shot.id for shot in text.shots]
+    assert [[shot.id for shot in each.shots] for each in (table, empty)] == [[shot.id for shot in text.shots]] * 2
+
+
+@pytest.mark.parametrize("begin", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1"])
+def test_a_workbook_with_the_ending_of_a_table_is_named(tmp_path: Path, begin: bytes) -> None:
+    assert told(tmp_path, begin) == ["1:1 this is a workbook or an archive, not a text; save the sheet as CSV"]
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:

@@ -99,6 +99,25 @@ def told(folder: Path, text: str) -> list[str]:
         ("(snow:1.3) on <lora:x:1>\n", [f"1:1 {OTHER.format('(snow:1.3) and <lora:x:1>')}"]),
         ("A {fox|owl} looks\n", [f"1:3 {OTHER.format('{fox|owl}')}"]),
         ("A fox::2 looks\n", [f"1:6 {OTHER.format('::2')}"]),
+        (
+            "Scene 1\nSnow\nINT. HOUSE - NIGHT\n第三场\n",
+            [
+                (
+                    "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"
+                    " (2 more lines too, the next is line 3)"
+                )
+            ],
+        ),
+        ("Snow; 5; 720p\n", [f"1:1 this looks like a row of a table; {CSV}"]),
+        ("Snow, 5\nIce, 10 s\n", [f"1:1 this looks like a row of a table; {CSV} (line 2 too)"]),
+        ("/imagine prompt: Snow\n", ["1:1 this looks like a command of another tool; write the prompt alone"]),
+        (
+            "Prompt: Snow\nDuration: 5\n",
+            [
+                "1:1 this label would be sent; write the prompt alone, and its duration or size into a .csv or .yaml file (line 2 too)"
+            ],
+        ),
+        ("((snow)) falls\n", [f"1:1 {OTHER.format('((snow))')}"]),
         ("# only\n", ["1:1 no prompt in this file: write one a line"]),
     ],
 )
@@ -118,6 +137,10 @@ PROMPTS = [
     "A sign: 50% off, $5, a+b=c, #1",
     "Camera: slow dolly. Sound: wind.",
     "A man -- tired -- walks; his well-known--or not--hat",
+    "The clock shows 10, not 5",
+    "Scene 1: a fox looks up",
+    "EXT. HARBOUR - DAY. A fox looks up",
+    "A fox / an owl, side by side",
     "[Wide shot] A fox looks up",
     "(soft light) a fox <3",
     "C'est l'été, « oui » dit-il",

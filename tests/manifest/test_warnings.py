@@ -52,6 +52,15 @@ def warned(folder: Path, prompt: str, **more: object) -> list[str]:
         ("A fox --ar 16:9", OTHER.format("--ar 16:9")),
         ("A (fox:1.3) looks", OTHER.format("(fox:1.3)")),
         ("A fox <lora:snow:0.8>", OTHER.format("<lora:snow:0.8>")),
+        (
+            "A fox &amp; an owl<br>",
+            "prompt holds what looks like markup, &amp; and <br>: it would be sent as it stands; write plain text",
+        ),
+        (
+            "A **bold** fox",
+            "prompt holds what looks like markup, **bold**: it would be sent as it stands; write plain text",
+        ),
+        ("A fox\\nlooks", "prompt holds what looks like markup, \\n: it would be sent as it stands; write plain text"),
         ("“A fox looks up”", QUOTED),
         ('"A fox looks up"', QUOTED),
         ("=A2&B2", "prompt holds what looks like a formula of a spreadsheet: save the table with its values"),

@@ -16,6 +16,7 @@ from wanbatch.manifest.words import one_of
 
 PROBLEMS_SHOWN = 200
 _NOWHERE = Place(0, 0)
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _TABLES = (".csv", ".tsv")
 _WIDE = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
@@ -93,7 +94,8 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
         return read_txt
     known = one_of([".yaml", ".yml", ".json", *_TABLES, ".txt"])
     found = f"ends in {ending}" if ending else "has no ending"
-    raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}")
+    cure = "; save the sheet as CSV" if ending in _WORKBOOKS else ""
+    raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}{cure}")
 
 
 def _size_of(path: Path, problems: Problems) -> int:
@@ -136,6 +138,8 @@ def _decoded(raw: bytes, problems: Problems) -> str:
     for mark, name in _WIDE:
         if raw.startswith(mark):
             raise problems.stop(start_of_file(), f"this file is {name}; save it as UTF-8")
+    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise problems.stop(start_of_file(), "this is a workbook or an archive, not a text; save the sheet as CSV")
     if len(raw) >= 4 and (raw[0] == raw[2] == 0 < raw[1] or raw[1] == raw[3] == 0 < raw[0]):
         raise problems.stop(start_of_file(), "this file is UTF-16 or UTF-32; save it as UTF-8")  # without a mark
     while raw.startswith(codecs.BOM_UTF8):

@@ -17,7 +17,7 @@ from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.doubts import doubts_of, tell_twins
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema, schema_names
-from wanbatch.manifest.synonyms import field_told, is_own, unknown_field
+from wanbatch.manifest.synonyms import field_meant, field_told, is_own, unknown_field
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
 
@@ -55,7 +55,8 @@ class Checker:
         known = set(schema(MANIFEST)["properties"])
         for key, at in root.keys.items():
             if key not in known:
-                self._problems.add(at, f"{shown(key)} is no field of a manifest{meant(key, known)}")
+                cure = f"; put {key} under defaults:" if key in fields_of_shots() and key != "id" else meant(key, known)
+                self._problems.add(at, f"{shown(key)} is no field of a manifest{cure}")
         head = self._head(root)
         defaults = self._table(root, "defaults")
         if defaults is not None:
@@ -84,7 +85,7 @@ class Checker:
             self._problems.add(root.at, "version is missing; write version: 1")
         plain = {key: _plain(root.items[key], key) for key in _HEAD if key in root.items and key != "name"}
         validator = Draft202012Validator({**schema(MANIFEST), "required": []})
-        for error in validator.iter_errors({**plain, "shots": [{"id": "x"}]}):
+        for error in _telling(list(validator.iter_errors({**plain, "shots": [{"id": "x"}]}))):
             self._tell(error, root, "")
         if not self._problems.found:
             head["limits"] = limits_of(plain.get("limits") or {}, root, self._problems)
@@ -111,7 +112,8 @@ class Checker:
             self._problems.add(root.at, f"shots is missing{meant_shots(root)}; write shots: and list them below")
             return ()
         if not isinstance(listing, Listing):
-            self._problems.add(listing.at, "shots must be a list: begin each shot with a dash")
+            cure = "put them between [ and ]" if self._source.endswith(".json") else "begin each shot with a dash"
+            self._problems.add(listing.at, f"shots must be a list: {cure}")
             return ()
         if not listing.items and not self._problems.found:
             self._problems.add(listing.at, "shots is empty; list at least one shot")
@@ -286,7 +288,7 @@ class Checker:
                 for name, place in inner.keys.items():
                     if name not in known:
                         where = ".".join(map(str, error.absolute_path))
-                        self._problems.add(place, f"{shown(name)} is no field of {where}{meant(name, known)}")
+                        self._problems.add(place, f"{shown(name)} is no field of {where}{_close(name, known)}")
             return
         path = list(error.absolute_path)
         node = follow(table, path)
@@ -310,6 +312,11 @@ def _unknown(name: str, table: Table) -> str:
     if name.count(" ") > 1 and not field_told(name):
         return f"{shown(name)} is no field of a shot; is it a part of a text with ': '? Put the whole text in quotes"
     return unknown_field(name, shown(name), fields_of_shots() - set(table.keys))
+
+
+def _close(name: str, known: list[str]) -> str:
+    close = field_meant(name, known)
+    return f"; did you mean {close}?" if close else ""
 
 
 def _is_sentence(shot: Table) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,11 +26,6 @@ class Header:
     places: tuple[Place, ...]
     row: int
 
-    @property
-    def has_ids(self) -> bool:
-        """Say whether a column holds ids."""
-        return "id" in self.names
-
     def is_repeated(self, row: Row) -> bool:
         """Say whether a row names the columns again, as tables of several pages do."""
         return row.cells[0] == self.cells[0] and tuple(row.cells) == self.cells
@@ -43,9 +39,7 @@ def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header
     at = _row_of_header(rows)
     row = rows[at] if at is not None else None
     if at is None or row is None or not any(is_column(cell) for cell in row.cells):
-        by_sign = "" if delimiter == "," else f" (the cells are separated by {DELIMITERS[delimiter]} here)"
-        words = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
-        problems.add(row.at if row is not None else start_of_file(), words + by_sign)
+        problems.add(row.at if row is not None else start_of_file(), _no_header(row, delimiter))
         return None
     names = [_column_name(cell) for cell in row.cells]
     _tell_names(names, row, delimiter, problems)
@@ -69,6 +63,18 @@ def _row_of_header(rows: Sequence[Row]) -> int | None:
     return first
 
 
+def _no_header(row: Row | None, delimiter: str) -> str:
+    words = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
+    if delimiter != ",":
+        return f"{words} (the cells are separated by {DELIMITERS[delimiter]} here)"
+    first = row.cells[0] if row is not None else ""
+    if sum(map(is_column, re.split(r"[^\w-]+", first))) > 1 and not first.endswith(":"):
+        return "this line names columns, but not between commas, semicolons or tabs; save the table as CSV again"
+    if row is not None and _filled(row) == 1:
+        return f"{words}; prompts alone, one a line, are a .txt file"
+    return words
+
+
 def _filled(row: Row) -> int:
     return sum(bool(cell) for cell in row.cells)
 
@@ -85,7 +91,8 @@ def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) 
     columns: dict[str, Place] = {}
     free = fields_of_shots() - set(names)
     by_sign = "" if delimiter == "," else f" (the columns are separated by {DELIMITERS[delimiter]} here)"
-    for name, at in zip(names, row.places, strict=True):
+    bare = [name.casefold() if is_own(name) else name for name in names]
+    for name, at in zip(bare, row.places, strict=True):
         if not name:
             continue
         if name in columns:

@@ -9,7 +9,7 @@ _SHOWN = 3
 _SHOWN_CAP = 40
 # None of the below can match without one of these: of a hundred thousand prompts nearly all are done here.
 _HINT = re.compile(
-    r"[{<\[$%~]|__|::|--|:[0-9.]+\)|TODO|TBD|FIXME|XXX|\?\?\?|[Ll]orem ipsum|#[A-Z]|BREAK|\s-[acns]|"
+    r"[{<\[$%~&\\/]|\*\*|\(\(|```|__|::|--|:[0-9.]+\)|TODO|TBD|FIXME|XXX|\?\?\?|[Ll]orem ipsum|#[A-Z]|BREAK|\s-[acns]|"
     r"^\s*[=\"“”„«'\u2018]"
 )
 _PLACEHOLDERS = re.compile(
@@ -41,12 +41,18 @@ _WORDS_OF_OTHERS = re.compile(
     | (?<!\S)-(?:ar|neg|seed|cfg|steps)\s+[\w:.]+
     | <(?:lora|lyco|hypernet|embedding|segment)\b[^<>\n]{0,80}>
     | \([^()\n]{1,120}(?::[0-9]?\.[0-9]+|(?<=[^\W\d]):[0-9](?:\.[0-9]+)?)\)  # (word:1.3); not (10:30)
-    | (?<=\w)::-?[0-9]*\.?[0-9]+                     # word::2
+    | (?<!:)::-?[0-9]*\.?[0-9]+                      # word::2
+    | \(\([^()\n]{1,120}\)\)                          # ((word))
+    | ^\s*/(?:imagine|video|generate|prompt|create)\b
     | (?<![{$\#])\{[^{}\n]{0,120}\}(?!\})            # {bird}, {a|b}
     | (?<!\w)BREAK(?!\w)
     | \[[^\[\]\n|:]{1,60}:[^\[\]\n|:]{0,60}:[0-9.]+\]  # [from:to:0.5]
     """,
     re.VERBOSE,
+)
+_MARKUP = re.compile(
+    r"&(?:amp|nbsp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});|</?[a-z][a-z0-9]{0,10}\s*/?>|\*\*[^*\n]{1,120}\*\*"
+    r"|\\[ntr]|\\u[0-9a-fA-F]{4}|```"
 )
 _CELL_ERROR = re.compile(
     r"\s*#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BEZUG!|NV|WERT!|ERROR!)\s*"
@@ -82,6 +88,10 @@ def leftovers(text: str) -> list[Leftover]:
     if of_others:
         words = f"{_named(of_others)}: the model reads plain text, so write it out or take it away"
         found.append(Leftover(of_others[0].start(), f"what looks like a word of another tool, {words}", True))
+    markup = list(_MARKUP.finditer(text))
+    if markup:
+        words = f"{_named(markup)}: it would be sent as it stands; write plain text"
+        found.append(Leftover(markup[0].start(), f"what looks like markup, {words}"))
     if _FORMULA.match(text):
         found.append(Leftover(0, "what looks like a formula of a spreadsheet: save the table with its values"))
     if _QUOTED.fullmatch(text):

@@ -40,6 +40,19 @@ _RENDER_LOG = re.compile(r"negative prompt:.*|steps:\s*\d+.*", re.IGNORECASE)
 _BULLET = re.compile(r"[-*•·‣◦]\s+\S.*")
 _NUMBERED = re.compile(r"[(\[]?\d{1,4}[.):\]]\s+\S.*")
 _MACRO = re.compile(r"!.*")
+_COMMAND = re.compile(r"/[a-z][a-z_-]*(?:\s.*)?|@[a-z][\w-]*\s.*")
+_LABEL = re.compile(
+    r"(?:prompt|negative[ _]prompt|duration|length|resolution|aspect[ _]ratio|seed|takes?)\s*\d*\s*[:=].*",
+    re.IGNORECASE,
+)
+_HEADING = re.compile(
+    r"(?i:scene|shot|act|sequence|episode|part|chapter|szene|scène|escena|plan)\s*[#№]?\s*\d[\w.-]*\s*[:.]?"
+    r"|(?:INT|EXT|INT\.?/EXT|I/E)[. ][^a-z]*|(?:FADE|CUT|DISSOLVE|SMASH CUT|FADE OUT|FADE IN)(?: TO| IN| OUT)?[:.]"
+    r"|第\s*[\d一二三四五六七八九十百]+\s*[场幕镜集]"
+)
+_VALUE = r"(?:\d{1,2}(?:[.,]\d+)? ?(?:s|sec)?|\d{3,4}p|\d{1,2}:\d{1,2}|true|false)"
+_VALUES = re.compile(rf".*\w.*?([,;])\s*{_VALUE}\s*\1\s*{_VALUE}\s*", re.IGNORECASE)
+_ONE_VALUE = re.compile(rf".*\w.*?[,;]\s*{_VALUE}\s*", re.IGNORECASE)
 _CSV = "save the file as .csv, with a first line that names the columns, such as id,prompt,duration"
 
 
@@ -66,7 +79,7 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
     rest = list(lines)
     for pattern, words in _KINDS:
         alike = [each for each in rest if pattern.fullmatch(each[2])]
-        if alike and (pattern is not _NUMBERED or len(alike) > 1):
+        if len(alike) >= _AT_LEAST.get(pattern, 1) and (pattern is not _ONE_VALUE or len(alike) == len(lines)):
             found.append(_told(alike, words))
             rest = [each for each in rest if each[0] not in found[-1].lines]
     if any(each.words.startswith(_CODE_WORDS) for each in found):  # the brackets of a list in code are no JSON
@@ -81,7 +94,9 @@ _JSON_WORDS = "this looks like JSON, not like a prompt"
 _CODE_WORDS = "this looks like code or markup, not like a prompt"
 _TABBED = re.compile(r"[^\t]*\t.*")
 _KINDS = (
+    (_HEADING, "this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
     (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts that it stands for"),
+    (_COMMAND, "this looks like a command of another tool; write the prompt alone"),
     (_TABBED, f"a tab between texts: this looks like a row of a table; {_CSV}"),
     (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}"),
     (_SUBTITLE, "this looks like a time line of subtitles; write one prompt a line, nothing else"),
@@ -91,10 +106,17 @@ _KINDS = (
     (_QUOTED_ROW, f"texts in quotes between commas: this looks like a row of a table; {_CSV}"),
     (_ROW, f"this looks like a row of a table; {_CSV}"),
     (_PIPES, f"texts between | signs: this looks like a row of a table; {_CSV}"),
+    (_VALUES, f"this looks like a row of a table; {_CSV}"),
+    (_ONE_VALUE, f"this looks like a row of a table; {_CSV}"),
     (_RENDER_LOG, "this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
+    (_LABEL, "this label would be sent; write the prompt alone, and its duration or size into a .csv or .yaml file"),
     (_BULLET, "the mark of a list begins this line and would be sent; take it away"),
     (_NUMBERED, "a number begins this line, as in a list, and would be sent; take it away"),
 )
+
+
+# Each of these alone may be a prompt: `2. Weltkrieg, ein Schiff`, `The clock shows 10, not 5`.
+_AT_LEAST = {_NUMBERED: 2, _ONE_VALUE: 2}
 
 
 def header_cells(line: str) -> list[str]:

@@ -18,6 +18,7 @@ from wanbatch.manifest.words import shown
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
+_OTHER_QUOTES = "“”„«»'\u2018\u2019"
 _SUM_CAP = 20  # letters: no word for a sum is longer
 _SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
 
@@ -41,11 +42,14 @@ class RowReader:
         self._ids = MadeIds()
         self._kept = _kept(header)
         self._nameless = [number for number, name in enumerate(header.names) if not name]
+        self._id_at = [number for number, name in self._kept if name == "id"]
+        self._makes_ids = not self._id_at
         self._unnamed: dict[int, list[Place]] = {}
 
     def read(self, rows: Sequence[Row]) -> Listing:
         """Return the shots. Empty rows and repeated headers are passed over; all other rows are shots or problems."""
         shots = Listing(self._header.places[0])
+        self._makes_ids = not any(any(row.cells[at : at + 1]) for row in rows for at in self._id_at)
         for row in rows:
             if row.is_empty or self._header.is_repeated(row):
                 continue
@@ -81,7 +85,7 @@ class RowReader:
                 self._problems.add(at, words)
             shot.items[name] = self._node(name, text, at)
             shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one of every row
-        if not self._header.has_ids:
+        if self._makes_ids:
             prompt = shot.items.get("prompt")
             made = self._ids.next_of(prompt.text) if isinstance(prompt, Scalar) else ""
             if made:
@@ -98,7 +102,7 @@ class RowReader:
         prompt, shot_id = given.get("prompt", ""), given.get("id", "")
         if shot_id and len(prompt) > _SUM_CAP:
             return ""
-        may_be_sum = not prompt or (self._header.has_ids and not shot_id) or _SUMS.fullmatch(prompt) is not None
+        may_be_sum = not prompt or (not self._makes_ids and not shot_id) or _SUMS.fullmatch(prompt) is not None
         if may_be_sum and any(_SUMS.fullmatch(cell) for cell in (row.cells[0], *given.values())):
             return "this row looks like a sum, not like a shot; take it out"
         if prompt or not given:
@@ -108,7 +112,7 @@ class RowReader:
         if len(filled) == 1 and is_text and (not shot_id or re.search(r"\s|:$", shot_id)):
             words = f"this row holds nothing but {shown(filled[0])}: is it a heading? Take it out"
             return words + "; a scene is named in a scene column, in the row of each shot"
-        if not shot_id and self._header.has_ids:
+        if not shot_id and not self._makes_ids:
             return "a row with neither id nor prompt: is it a sum or a remark? Take it out"
         return ""
 
@@ -118,6 +122,8 @@ class RowReader:
         words = f"{count} cells where the header names {wanted} column{'s' * (wanted != 1)}"
         if count < wanted:
             return f"{words}; write the missing {sign}, also where a cell is empty"
+        if any(cell[:1] in _OTHER_QUOTES and cell for cell in row.cells):
+            return f'{words}; only straight double quotes (") keep a text with {sign} together'
         return f"{words}; put a text that holds {sign} in double quotes"
 
     def _node(self, name: str, text: str, at: Place) -> Node:

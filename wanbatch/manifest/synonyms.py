@@ -54,6 +54,17 @@ _TOLD: dict[str, str] = {
     "watermark": "watermarked add_watermark",
     "shot_type": "multi_shot shot_types",
 }
+# The same for limits and budget.
+_HEAD_TOLD: dict[str, str] = {
+    "submit_rate": "rate rate_limit rpm requests_per_minute submits submits_per_min per_minute",
+    "in_flight": "concurrency max_concurrency concurrent max_concurrent parallel max_parallel workers inflight",
+    "max_attempts": "retries max_retries attempts tries retry",
+    "max_usd": "usd dollars max_dollars",
+    "max_credits": "credits",
+    "downloads": "max_downloads parallel_downloads",
+}
+_HEAD_BY_NAME = {name: ours for ours, names in _HEAD_TOLD.items() for name in names.split()}
+_NOT_SECONDS = re.compile(r"(?:^|_)(?:mins?|minutes?|ms|frames?|hours?)(?:_|$)")
 _BY_NAME = {unicodedata.normalize("NFKC", name): ours for ours, names in _TOLD.items() for name in names.split()}
 
 
@@ -89,6 +100,11 @@ def _meant(name: str, known: frozenset[str]) -> str:
     told = field_told(name)
     if told:
         return told if told in known else ""
+    told = _HEAD_BY_NAME.get(bare, "")
+    if told in known:
+        return told
+    if _NOT_SECONDS.search(bare):
+        return ""
     close = get_close_matches(bare, sorted(known), n=1, cutoff=_CLOSE)
     return close[0] if close else ""
 

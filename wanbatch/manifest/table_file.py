@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from wanbatch.manifest.cells import delimiter_of, read_rows
 from wanbatch.manifest.header import header_of
 from wanbatch.manifest.rows import RowReader
@@ -23,6 +25,8 @@ def read_csv(text: str, problems: Problems) -> Node:
         raise problems.stop(_first_place(text), f"| signs stand between the texts of this table; {_NO_CSV}")
     if text.lstrip()[:1] in ("{", "["):
         raise problems.stop(_first_place(text), "this looks like JSON; rename the file to .json")
+    if re.match(r"\s*(?:---|version:|shots:|- +(?:id|prompt):)", text):
+        raise problems.stop(_first_place(text), "this looks like YAML; rename the file to .yaml")
     rows = read_rows(text, delimiter, problems)[told:]
     header = header_of(rows, delimiter, problems)
     if header is None:
