@@ -387,9 +387,10 @@ class StateReader:
             if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'own_cells'").fetchone() is None:
                 return {}
             rows = self._db.execute("SELECT shot_id, cells FROM own_cells").fetchall()
-            return {
-                shot_id: {str(name): str(cell) for name, cell in json.loads(cells).items()} for shot_id, cells in rows
-            }
+            found = {shot_id: json.loads(cells) for shot_id, cells in rows}
+        if not all(isinstance(cells, dict) for cells in found.values()):
+            raise StateInvalid(f"{self.path}: a row of own_cells is not a table of names; the file is damaged")
+        return {shot_id: {str(name): str(cell) for name, cell in cells.items()} for shot_id, cells in found.items()}
 
     def omitted(self) -> int:
         """How many shots are omitted."""

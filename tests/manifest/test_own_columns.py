@@ -12,7 +12,7 @@ import pytest
 
 import wanbatch
 from wanbatch.batch import Batch
-from wanbatch.errors import ManifestInvalid
+from wanbatch.errors import ManifestInvalid, StateInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.planning import make_plan
 from wanbatch.reporting import write_reports
@@ -116,3 +116,12 @@ def test_a_state_file_of_an_older_version_has_none_and_takes_them_up(tmp_path: P
         none = reader.own_cells()
     planned(tmp_path / "out", load(tmp_path, CSV))
     assert (none, list(wanbatch.frames(tmp_path / "out").takes.columns)[-2:]) == ({}, ["x_camera", "x_Lens Size"])
+
+
+@pytest.mark.parametrize("cells", ["[1]", "not JSON", "5"])
+def test_a_damaged_row_of_them_is_named(tmp_path: Path, cells: str) -> None:
+    planned(tmp_path / "out", load(tmp_path, CSV))
+    with closing(sqlite3.connect(tmp_path / "out" / "state.sqlite")) as damaged, damaged:
+        damaged.execute("UPDATE own_cells SET cells = ?", (cells,))
+    with StateReader.open(tmp_path / "out") as reader, pytest.raises(StateInvalid):
+        reader.own_cells()
