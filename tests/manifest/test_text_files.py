@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
+from wanbatch.manifest.characters import unseen
+from wanbatch.manifest.lookalikes import lookalikes
 
 CSV = "save the file as .csv, with a first line that names the columns, such as id,prompt,duration"
 OTHER = "what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
@@ -166,3 +169,14 @@ def test_lines_are_counted_in_utf_16_and_after_a_mark(tmp_path: Path) -> None:
 def test_a_long_text_file_is_looked_through_quickly(tmp_path: Path) -> None:
     rows = "".join(f"- A fox, number {n}, looks up\n" for n in range(20_000))
     assert told(tmp_path, rows)[0].endswith("(19999 more lines too, the next is line 2)")
+
+
+@pytest.mark.parametrize(
+    "unit", ["a | ", "a, 5 ", '"a, ', "((a:1 ", "{a ", "--a ", "__a ", "[[a:", "**a ", "1 -- > ", "a\u200d"]
+)
+def test_no_line_takes_longer_than_its_length(unit: str) -> None:
+    text = "x " + unit * 4000
+    begun = time.process_time()
+    lookalikes([(1, 1, text)])
+    list(unseen(text))
+    assert time.process_time() - begun < 2  # thousandths where the patterns are linear, minutes where they are not

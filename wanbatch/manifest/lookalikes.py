@@ -51,8 +51,8 @@ _HEADING = re.compile(
     r"|第\s*[\d一二三四五六七八九十百]+\s*[场幕镜集]"
 )
 _VALUE = r"(?:\d{1,2}(?:[.,]\d+)? ?(?:s|sec)?|\d{3,4}p|\d{1,2}:\d{1,2}|true|false)"
-_VALUES = re.compile(rf".*\w.*?([,;])\s*{_VALUE}\s*\1\s*{_VALUE}\s*", re.IGNORECASE)
-_ONE_VALUE = re.compile(rf".*\w.*?[,;]\s*{_VALUE}\s*", re.IGNORECASE)
+_VALUES = re.compile(rf".*([,;])\s*{_VALUE}\s*\1\s*{_VALUE}\s*", re.IGNORECASE)
+_ONE_VALUE = re.compile(rf".*[,;]\s*{_VALUE}\s*", re.IGNORECASE)
 _CSV = "save the file as .csv, with a first line that names the columns, such as id,prompt,duration"
 
 
