@@ -43,6 +43,10 @@ def told(folder: Path, text: str) -> list[str]:
                 "1:3 'shot' is no field of a shot; did you mean id?",
             ],
         ),
+        (
+            '[{"Prompt": "Snow"}]',
+            ["1:2 prompt is missing; say what the clip shows", "1:3 'Prompt' is no field of a shot; did you mean prompt?"],
+        ),
         ('["Snow",\n 5, ["x"], null, ""]', [f"2:2 5 {ITEM}", f"2:5 a list {ITEM}", f"2:12 an empty value {ITEM}", "2:18 an empty text; write a prompt, or take it out of the list"]),
         ("[]", [f"1:1 this list is empty; {WANTED}"]),
         ('{"prompts": ["Snow"]}', [f"1:1 'prompts' is no field of a manifest; {WANTED}"]),

@@ -116,6 +116,11 @@ def test_a_whole_number_may_have_a_fraction_of_zero(tmp_path: Path, delimiter: s
                 " there and save again"
             ),
         ),
+        (
+            "seed",
+            "4.29E9",
+            "seed is '4.29E9'; expected a whole number; a spreadsheet has shortened it: show the column as whole numbers there and save again",
+        ),
         ("takes", "2x", "takes is '2x'; expected a whole number; write 2"),
         ("takes", "many", "takes is 'many'; expected a whole number"),
         ("omit", "x", "omit is 'x'; expected true or false; write true"),
@@ -279,7 +284,17 @@ def test_a_quote_inside_a_text_after_a_blank_is_kept(tmp_path: Path) -> None:
 NAMES = {
     "id": ["Shot", "Shot ID", "Shot #", "Shot No.", "#", "镜号"],
     "prompt": ["Description", "Text", "Prompt text", "Shot description", "Beschreibung", "promt"],
-    "duration": ["Duration (s)", "Length", "length", "Seconds", "Clip length", "Dauer", "durration"],
+    "duration": [
+        "Duration (s)",
+        "Length",
+        "length",
+        "Seconds",
+        "Clip length",
+        "Dauer",
+        "Dauer (Sek.)",
+        "Length [sec]",
+        "durration",
+    ],
     "aspect_ratio": ["ratio", "Aspect", "AR", "aspectratio", "Video ratio"],
     "resolution": ["Size", "Video size", "resolutoin"],
     "negative_prompt": ["Neg prompt", "Negative", "neg. prompt"],

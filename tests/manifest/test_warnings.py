@@ -153,8 +153,8 @@ SAME = "have the same recipe, seed {} too: the same clip would be bought twice"
 )
 def test_two_shots_that_are_one_take_are_warned_of(tmp_path: Path, first: str, second: str, seed: int | None) -> None:
     batch = load(tmp_path, "x.yaml", f"version: 1\nshots:\n  - {{id: a, {first}}}\n  - {{id: b, {second}}}\n")
-    words = [] if seed is None else [f"shots 'b' and 'a' (line 3) {SAME.format(seed)}"]
-    assert [each.message for each in batch.warnings] == words
+    words = [] if seed is None else [f"4:5 shots 'b' and 'a' (line 3) {SAME.format(seed)}"]
+    assert [f"{each.line}:{each.column} {each.message}" for each in batch.warnings] == words
 
 
 # --- where they are told

@@ -58,10 +58,10 @@ def _foreign_ids(tables: list[Table]) -> list[str]:
 
 
 def _with_id(shot: Table, ids: MadeIds) -> Table:
+    """Give a shot an id; one without a prompt has another problem, which is told alone."""
     prompt = shot.items.get("prompt")
-    if isinstance(prompt, Scalar) and isinstance(prompt.value, str) and prompt.text.strip():
-        made = ids.next_of(prompt.text.strip())
-        shot.items["id"], shot.keys["id"] = Scalar(made, made, shot.at), shot.at
+    made = ids.next_of(prompt.text.strip() if isinstance(prompt, Scalar) else "")
+    shot.items["id"], shot.keys["id"] = Scalar(made, made, shot.at), shot.at
     return shot
 
 

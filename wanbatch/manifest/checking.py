@@ -39,6 +39,7 @@ class Checker:
         self._has_head = has_head
         self._is_text = source.lower().endswith(".txt")  # where every character of a prompt has its own column
         self._passed: dict[Any, Any] = {}
+        self._places: dict[str, Place] = {}
         self._shots = Draft202012Validator({**schema(MANIFEST), "$ref": "#/$defs/defaults", **_BODYLESS})
 
     def batch(self, root: Node | None) -> Batch | None:
@@ -63,7 +64,7 @@ class Checker:
             self._names(defaults, is_shot=False)
         shots = self._all_shots(root, defaults)
         if not self._problems.found:
-            tell_twins(shots, self._problems)
+            tell_twins(shots, self._places, self._problems)
         if scene_caps(root.items.get("budget")):
             check_scenes(root, {shot.scene for shot in shots}, self._problems)
         if self._problems.found:
@@ -209,6 +210,7 @@ class Checker:
             self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
         if len(self._problems.found) > before or plain.get("id") is None:
             return None
+        self._places[str(plain["id"])] = table.at
         return Shot(
             id=str(plain["id"]),
             ordinal=ordinal,

@@ -50,8 +50,11 @@ def _unseen(field: str, text: str) -> Iterator[Doubt]:
         yield Doubt(field, f"{field} holds {character_name(char)} {where}{more}; take it out", at)
 
 
-def tell_twins(shots: Iterable[Shot], problems: Problems) -> None:
-    """Warn of two shots with the same recipe, seed and all: the same clip would be bought twice."""
+def tell_twins(shots: Iterable[Shot], places: Mapping[str, Place], problems: Problems) -> None:
+    """Warn of two shots with the same recipe, seed and all: the same clip would be bought twice.
+
+    `places` says where each shot stands, by its id.
+    """
     by_take: dict[tuple[str, int], list[Shot]] = {}
     for shot in shots:
         if shot.seed is None or shot.omit:
@@ -62,6 +65,6 @@ def tell_twins(shots: Iterable[Shot], problems: Problems) -> None:
         if same is not None:
             other, seed = same
             words = f"shots {shown(shot.id)} and {shown(other.id)} (line {other.line}) have the same recipe"
-            problems.warn(Place(shot.line, 1), f"{words}, seed {seed} too: the same clip would be bought twice")
+            problems.warn(places[shot.id], f"{words}, seed {seed} too: the same clip would be bought twice")
         for seed in seeds:
             by_take.setdefault((shot.prompt, seed), []).append(shot)

@@ -64,6 +64,7 @@ _HEAD_TOLD: dict[str, str] = {
     "downloads": "max_downloads parallel_downloads",
 }
 _HEAD_BY_NAME = {name: ours for ours, names in _HEAD_TOLD.items() for name in names.split()}
+_IN_SECONDS = re.compile(r"_(?:in_)?(?:s|secs?|seconds?|sek|sekunden|seg|segundos|secondes|秒)$")
 _NOT_SECONDS = re.compile(r"(?:^|_)(?:mins?|minutes?|ms|frames?|hours?)(?:_|$)")
 _BY_NAME = {unicodedata.normalize("NFKC", name): ours for ours, names in _TOLD.items() for name in names.split()}
 
@@ -84,7 +85,7 @@ def field_told(name: str) -> str:
     if name.strip() in ("#", "№"):
         return "id"
     bare = re.sub(r"[\W_]+", "_", folded(name)).strip("_")
-    return _BY_NAME.get(bare, "")
+    return _BY_NAME.get(bare, "") or _BY_NAME.get(_IN_SECONDS.sub("", bare), "")
 
 
 def field_meant(name: str, known: Collection[str]) -> str:
