@@ -67,7 +67,7 @@ FLOW = "a ': ' inside an unquoted text, or no comma before a name: put the text 
         ("- {id: a, prompt: x\n- {id: b, prompt: y}", f"3:3 {BRACKET}"),
         ("- {id: a, prompt: Wide: a fox}", f"3:23 {FLOW}"),
         ('- {id: "a" prompt: x}', "3:12 no comma before this name: write one"),
-        ("- {id: a, prompt: A fox, slowly}", "3:26 'slowly' is no field of a shot; is it the rest of a text with a comma? Put the text in quotes"),
+        ("- {id: a, prompt: A fox, slowly}", "3:26 'slowly' is no field of a shot; to keep it as a column of your own, call it x_slowly (inside { }, a text with a comma is written in quotes)"),
         ("- id: a\n prompt: x", "4:2 this line does not fit the indentation above it: names that belong together begin in the same column"),
         ("- id: a\n  prompt: x\n   - id: b", f"5:8 {DEEPER}"),
         ("- id: a\n\u00a0\u00a0prompt: x", "4:1 a no-break space or its like indents this name: indent with plain spaces"),

@@ -16,8 +16,9 @@ from wanbatch.batch import DEFAULT_MODEL, Batch, Shot
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.doubts import doubts_of, tell_twins
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
+from wanbatch.manifest.names import close_name, foreign_parameter, is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema, schema_names
-from wanbatch.manifest.synonyms import field_meant, field_told, is_own, unknown_field
+from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
 
@@ -125,7 +126,7 @@ class Checker:
                 words = f"a shot is {shown(_plain(node, ''))}; expected a table with id and prompt"
                 self._problems.add(node.at, f"{words}; prompts alone, one a line, are a .txt file")
                 continue
-            if len(node.keys) == 1 and _is_sentence(node):
+            if len(node.keys) == 1 and is_sentence(node):
                 words = f"a shot has only {shown(next(iter(node.keys)))}, which is no field"
                 cure = "a text with ': ' is written in quotes, and a shot needs id and prompt"
                 self._problems.add(node.at, f"{words}; {cure}")
@@ -179,7 +180,7 @@ class Checker:
             elif is_own(name):
                 self._own_cell(name, at, table.items[name])
             else:
-                self._problems.add(at, _unknown(name, table))
+                self._problems.add(at, unknown_name(name, table))
 
     def _own_cell(self, name: str, at: Place, node: Node) -> None:
         """Check a cell of the user's own: any text or number; never sent."""
@@ -250,7 +251,7 @@ class Checker:
                     if name not in schema(model)["properties"]:
                         blamed, hint = _blamed(name, table)
                         place = blamed or table.keys.get(name) or nodes[name].at
-                        self._problems.add(place, _foreign(name, model) + hint)
+                        self._problems.add(place, foreign_parameter(name, model) + hint)
             else:
                 blamed, hint = _blamed(str(error.absolute_path[0]), table)
                 self._tell(error, Table(table.at, dict(nodes)), model, blamed, hint)
@@ -290,7 +291,7 @@ class Checker:
                 for name, place in inner.keys.items():
                     if name not in known:
                         where = ".".join(map(str, error.absolute_path))
-                        self._problems.add(place, f"{shown(name)} is no field of {where}{_close(name, known)}")
+                        self._problems.add(place, f"{shown(name)} is no field of {where}{close_name(name, known)}")
             return
         path = list(error.absolute_path)
         node = follow(table, path)
@@ -305,26 +306,6 @@ class Checker:
             is_quoted = isinstance(node, Scalar) and node.is_quoted
             words = fault_words(name, error.instance, keyword, limit, model)
             self._problems.add(at, words + spelling_hint(error.instance, keyword, limit, is_quoted=is_quoted) + hint)
-
-
-def _unknown(name: str, table: Table) -> str:
-    node = table.items[name]
-    if isinstance(node, Scalar) and node.value is None and not node.text:
-        return f"{shown(name)} is no field of a shot; is it the rest of a text with a comma? Put the text in quotes"
-    if name.count(" ") > 1 and not field_told(name):
-        return f"{shown(name)} is no field of a shot; is it a part of a text with ': '? Put the whole text in quotes"
-    return unknown_field(name, shown(name), fields_of_shots() - set(table.keys))
-
-
-def _close(name: str, known: list[str]) -> str:
-    close = field_meant(name, known)
-    return f"; did you mean {close}?" if close else ""
-
-
-def _is_sentence(shot: Table) -> bool:
-    """Say whether a shot is but a text with a colon in it: `- Wide: a gull lands`."""
-    name = next(iter(shot.keys))
-    return not (name in fields_of_shots() or is_own(name) or field_told(name) == "prompt")
 
 
 def _own_cells(nodes: Mapping[str, Node]) -> dict[str, str]:
@@ -343,11 +324,6 @@ def _trim(given: dict[str, Any]) -> None:
 
 
 _BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
-
-
-def meant_shots(root: Table) -> str:
-    """Name a field that was probably meant to be shots."""
-    return next((f" (is {key} meant?)" for key in root.keys if key in ("shot", "scenes", "prompts", "clips")), "")
 
 
 @cache
@@ -369,13 +345,6 @@ def _sequence(value: Any) -> list[str]:
 def _missing(name: str, model: str) -> str:
     what = "say what the clip shows" if name == "prompt" else f"{model} needs it"
     return f"{name} is missing; {what}"
-
-
-def _foreign(name: str, model: str) -> str:
-    owners = [each for each in schema_names() if each != MANIFEST and name in schema(each)["properties"]]
-    owners.sort(key=lambda owner: "t2v" not in owner)  # the likelier neighbours first
-    more = f"; {owners[0]} has it" if owners else ""
-    return f"{name} is no parameter of {model}{more}"
 
 
 def _blamed(name: str, table: Table) -> tuple[Place | None, str]:
