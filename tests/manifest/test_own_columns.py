@@ -85,11 +85,11 @@ def test_they_stand_at_the_end_of_takes_csv_in_the_order_of_the_manifest(tmp_pat
 
 def test_an_edit_of_them_alone_is_kept_and_buys_nothing(tmp_path: Path) -> None:
     planned(tmp_path / "out", load(tmp_path, CSV))
-    planned(tmp_path / "out", load(tmp_path, "id,prompt,x_crew,x_camera\na,Snow,Kim,crane\n"))
-    planned(tmp_path / "out", load(tmp_path, "id,prompt,x_crew,x_camera\na,Snow,Kim,crane\nb,Ice,,\n"))
+    planned(tmp_path / "out", load(tmp_path, "id,prompt,x_crew,x_camera\na,Snow,two,crane\n"))
+    planned(tmp_path / "out", load(tmp_path, "id,prompt,x_crew,x_camera\na,Snow,two,crane\nb,Ice,,\n"))
     with StateReader.open(tmp_path / "out") as reader:
         takes = len(reader.takes())
-    assert (takes, rows_of(tmp_path / "out")) == (2, (["x_crew", "x_camera"], [["Kim", "crane"], ["", ""]]))
+    assert (takes, rows_of(tmp_path / "out")) == (2, (["x_crew", "x_camera"], [["two", "crane"], ["", ""]]))
 
 
 def test_they_go_with_their_columns_and_stay_with_a_removed_shot(tmp_path: Path) -> None:
