@@ -50,7 +50,7 @@ LAYERS = (
     ("models",),
     ("sandbox",),
     ("viewing",),
-    ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies"),
+    ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies", "interrupts"),
     ("disk", "addresses", "redaction"),
     ("errors",),
 )
@@ -79,7 +79,7 @@ OWNERS = {
         "sandbox.catalogue",
     },
     "uvicorn": {"sandbox.server"},
-    "rich": {"cli.screen", "cli.money"},
+    "rich": {"cli.screen", "cli.money", "cli.grid", "cli.looking", "cli.settling"},
     "platformdirs": {"manifest.shelf", "pricelist"},
     "click": {
         "cli",

@@ -111,13 +111,19 @@ def sweep_parts(folder: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> bool:
-    """Write a text file with `replacing`; False where it held that text already. Makes its folder. Raises OSError."""
+    """Write a text file with `replacing`; False where it held that text already. Makes its folder.
+
+    Raises OSError, which names `path`, whatever file beside it failed.
+    """
     data = text.encode("utf-8")
     if _holds(path, data):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_bytes(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
+            part.write_bytes(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return True
 
 

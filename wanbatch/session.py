@@ -21,10 +21,20 @@ from wanbatch.batch import Batch, Head, Limits
 from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
-from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable, UsageInvalid, WanbatchError
+from wanbatch.errors import (
+    AccountStopped,
+    ExitCode,
+    LocalFault,
+    ProviderUnreachable,
+    UsageInvalid,
+    WanbatchError,
+    fault_text,
+    most_urgent,
+)
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
+from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
@@ -402,14 +412,12 @@ class Session:
         handlers: dict[int, Callable[[], None]] = {
             signal.SIGINT: runner.drain,
             signal.SIGTERM: lambda: runner.terminate(TERMINATE_GRACE_S),
-            getattr(signal, "SIGHUP", signal.SIGTERM): lambda: runner.terminate(TERMINATE_GRACE_S),
         }
+        if HANG_UP is not None:
+            handlers[HANG_UP] = once(runner.drain)
         deadline = None
-        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log:
+        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log, handled(handlers):
             desk.observer = self._observer(log)
-            for number, handler in handlers.items():
-                with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
-                    loop.add_signal_handler(number, handler)
             if self._options.deadline_s is not None:
                 if self._deadline is None:  # of all rounds together
                     self._deadline = loop.time() + self._options.deadline_s / self._access.speed
@@ -420,9 +428,6 @@ class Session:
             finally:
                 if deadline is not None:
                     deadline.cancel()
-                for number in handlers:
-                    with suppress(NotImplementedError, RuntimeError, ValueError):
-                        loop.remove_signal_handler(number)
 
     def _observer(self, log: RunLog) -> Callable[[Event], None]:
         """Log every event and show it. Who looks on must not end a paid run: one that raises is shown no more."""
@@ -450,7 +455,10 @@ class Session:
         if self._options.makes_report and kinds:
             from wanbatch.reporting import write_reports
 
-            page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
+            try:
+                page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
+            except (OSError, LocalFault) as error:  # how the run ended is told all the same
+                end = _without_reports(end, error)
         counts: Counter[str] = Counter()
         for take, count in kinds:
             counts[take.shown_state] += count
@@ -471,6 +479,12 @@ def refused(code: ExitCode, text: str) -> WanbatchError:
     """Return the error of a run that may send nothing, and has nothing else to do."""
     kind = AccountStopped if code is ExitCode.ACCOUNT_STOPPED else UsageInvalid
     return kind(f"{text}. Nothing was sent")
+
+
+def _without_reports(end: RunEnd, error: OSError | LocalFault) -> RunEnd:
+    told = fault_text(error) if isinstance(error, OSError) else str(error)
+    text = f"the reports could not be written: {told}. `wanbatch report` writes them later, from the state file"
+    return replace(end, exit_code=most_urgent((end.exit_code, ExitCode.LOCAL_FAULT)), messages=(*end.messages, text))
 
 
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,7 +11,9 @@ from typing import Any
 import click
 
 from wanbatch import __version__
-from wanbatch.errors import ExitCode, ManifestInvalid, WanbatchError
+from wanbatch.cli.streams import Stream, encodable, open_streams
+from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid, WanbatchError, fault_text
+from wanbatch.interrupts import hang_up_like_ctrl_c
 
 # Commands are imported when they run: --help and validate stay quick.
 _COMMANDS = {
@@ -37,6 +38,8 @@ _COMMANDS = {
     "schema": ("making", "Print a JSON Schema of the manifest or a model."),
     "doctor": ("looking", "Check this machine and the settings."),
 }
+# Their exit code tells what became of money: no trouble with the screen changes it.
+_PAYING = frozenset({"run", "demo", "retry", "retake"})
 
 
 @dataclass(frozen=True)
@@ -50,7 +53,16 @@ class Global:
 
 
 class _Lazy(click.Group):
-    """A group that imports the module of a command only when it is called."""
+    """A group that imports the module of a command only when it is called; `called` is that command's name."""
+
+    called = ""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        self.called = name or ""
+        return name, command, rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -101,14 +113,26 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its code."""
-    sys.exit(int(call(arguments)))
+    out, _ = open_streams()
+    hang_up_like_ctrl_c()
+    code = call(arguments)
+    sys.exit(int(_told(out, code)))
+
+
+def _told(out: Stream, code: int) -> int:
+    """Return the exit code, once all words are out: what could not be written counts, unless nobody reads any more."""
+    out.flush()
+    if out.trouble is None or out.is_gone:
+        return code
+    click.echo(f"wanbatch: standard output: {fault_text(out.trouble)}", err=True)
+    return ExitCode.LOCAL_FAULT if code == ExitCode.OK and cli.called not in _PAYING else code
 
 
 def call(arguments: list[str] | None = None) -> int:
-    """Run the program; return its exit code. No error of ours, of a user or of a closed pipe ends in a traceback."""
+    """Run the program; return its exit code. No error of ours, of a user or of this machine ends in a traceback."""
     try:
+        _assert_readable(sys.argv[1:] if arguments is None else arguments)
         code = cli.main(args=arguments, prog_name="wanbatch", standalone_mode=False)
-        sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.Abort:
@@ -128,8 +152,23 @@ def call(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted; the same command resumes", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us is gone: end quietly, and keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+    except OSError as error:
+        click.echo(f"wanbatch: {fault_text(error)}", err=True)
+        return ExitCode.LOCAL_FAULT
+    except RuntimeError as error:
+        if not str(error).startswith("Symlink loop"):  # how older Pythons tell of ELOOP
+            raise
+        click.echo(f"wanbatch: {error}: remove the links, or use another place", err=True)
+        return ExitCode.LOCAL_FAULT
     return int(code) if isinstance(code, int) else ExitCode.OK
+
+
+def _assert_readable(words: list[str]) -> None:
+    """Raise UsageInvalid for an argument that is no text: a name in it could stand in no report and no page."""
+    for word in words:
+        if encodable(word, "utf-8") != word:
+            shown = word.encode("utf-8", "backslashreplace").decode("utf-8")
+            raise UsageInvalid(
+                f"'{shown}' is not written in UTF-8, so no report could name it. Nothing was sent: rename the file or"
+                " folder, or use another name"
+            )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,8 @@ import click
 
 from wanbatch.choosing import Pick
 from wanbatch.cli import Global
-from wanbatch.cli.screen import console_of, print_json
+from wanbatch.cli.grid import say
+from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.values import split_run
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Fact
@@ -105,7 +105,7 @@ def _exit_code(timeline: Timeline) -> int:
 
 def _progress(options: Global) -> Any:
     """Show which piece is being written, on one line of a terminal."""
-    is_shown = sys.stderr.isatty() and options.verbosity >= 0 and not options.is_json
+    is_shown = can_redraw(console_of(options, stderr=True)) and options.verbosity >= 0 and not options.is_json
 
     def tell(piece: Piece, timeline: Timeline) -> None:
         if is_shown:
@@ -147,9 +147,10 @@ def _print_cut(options: Global, written: Path, timeline: Timeline) -> None:
     console.print(str(written), style="bold", markup=False)
     sound = "sound" if timeline.rate_hz is not None else "silent"
     length = duration_text(float(timeline.duration_s))
-    console.print(
+    say(
+        console,
         f"  {_counted(clips, 'clip')} in {_counted(len(timeline.scenes), 'scene')};"
-        f" {length}, {timeline.frames:,} frames; {like.size}, {float(like.fps):.5g} fps, {sound}"
+        f" {length}, {timeline.frames:,} frames; {like.size}, {float(like.fps):.5g} fps, {sound}",
     )
     _print_notes(options, timeline)
 

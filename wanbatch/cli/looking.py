@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from wanbatch.cli import Global
-from wanbatch.cli.screen import Follower, console_of, is_interactive, print_counts, print_json
+from wanbatch.cli.grid import say
+from wanbatch.cli.screen import Follower, can_redraw, console_of, is_interactive, print_counts, print_json
+from wanbatch.cli.streams import is_abandoned
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.options import OUTPUTS, RunOptions, newest_output
 from wanbatch.pricing import usd_text
@@ -61,10 +65,10 @@ def status_command(options: Global, /, run: Path | None, is_watching: bool) -> i
         if options.is_json:
             print_json(_standing_json(standing))
         else:
-            if is_watching and console.is_terminal:
+            if is_watching and can_redraw(console):
                 console.clear()
             _print_standing(options, standing)
-        if not is_watching or not standing.holder:
+        if not is_watching or not standing.holder or is_abandoned(sys.stdout):
             return 0
         time.sleep(_WATCH_EVERY_S)
 
@@ -72,7 +76,7 @@ def status_command(options: Global, /, run: Path | None, is_watching: bool) -> i
 def _print_standing(options: Global, standing: BatchStanding) -> None:
     console = console_of(options)
     mark = "  SANDBOX" if standing.is_sandbox else ""
-    console.print(f"{standing.batch} → {standing.output}{mark}", style="bold", markup=False)
+    say(console, escape(f"{standing.batch} → {standing.output}{mark}"), style="bold")
     print_counts(console, standing.counts)
     money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
     money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
@@ -82,10 +86,10 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
         money.append(f"{standing.charges_not_seen} charges not seen yet")
     if standing.cap is not None:
         money.append(f"cap {standing.cap:,}")
-    console.print("  " + "; ".join(money))
+    say(console, f"  {'; '.join(money)}")
     if standing.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / standing.speed)} left"
-        console.print(f"  running{standing.holder}{left}", markup=False)
+        say(console, escape(f"  running{standing.holder}{left}"))
     for problem in standing.problems[:20]:
         console.print(f"  {problem}", style="yellow", markup=False)
     if len(standing.problems) > 20:

@@ -8,7 +8,8 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT, invalid_json, warning_text, warnings_json
-from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid
+from wanbatch.cli.streams import ascii_json, json_text
+from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_text
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.schemas import example_path, schema_names, schema_text
 
@@ -55,9 +56,7 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
             said = f"{shots} shot{'s' * (shots != 1)}, {takes} take{'s' * (takes != 1)}"
             click.echo(f"{path}: {said}, no problem{warned}")
     if options.is_json:
-        import json
-
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        click.echo(json_text(rows))
     return code
 
 
@@ -69,13 +68,11 @@ def schema_command(options: Global, /, name: str, is_listing: bool) -> int:  # n
     """Print the JSON Schema of the manifest, or of the request of a model such as alibaba/wan-2-6-t2v."""
     names = schema_names()
     if is_listing:
-        import json
-
-        click.echo(json.dumps(names) if options.is_json else "\n".join(names))
+        click.echo(json_text(names) if options.is_json else "\n".join(names))
         return 0
     if name not in names:
         raise UsageInvalid(f"there is no schema '{name}'; there are: {', '.join(names)}")
-    click.echo(schema_text(name), nl=False)
+    click.echo(ascii_json(schema_text(name)), nl=False)
     return 0
 
 
@@ -106,11 +103,9 @@ def init_command(options: Global, /, folder: Path) -> int:
             if name != ".gitignore" or not (folder / name).exists():
                 (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise LocalFault(f"cannot write into {folder}: {error.strerror}") from error
+        raise LocalFault(f"cannot write into {folder}: {fault_text(error)}") from error
     if options.is_json:
-        import json
-
-        click.echo(json.dumps({"folder": str(folder), "files": sorted(files)}))
+        click.echo(json_text({"folder": str(folder), "files": sorted(files)}))
     elif options.verbosity >= 0:
         click.echo(f"wrote {', '.join(files)} into {folder}")
         click.echo(f"next: wanbatch run {folder / 'shots.yaml'} --sandbox")

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
 from wanbatch.cli import Global
-from wanbatch.cli.money import figures_table, ledger_table, print_balance, print_table
+from wanbatch.cli.grid import say
+from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode, UsageInvalid
@@ -43,10 +45,10 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
     else:
         console = console_of(options)
         for line in _lines(found):
-            console.print(line, markup=False, highlight=False)
+            say(console, escape(line))
         if found.ledger:
-            print_table(console, ledger_table(found.ledger))
-        print_table(console, figures_table(figures))
+            ledger_grid(found.ledger).show(console)
+        figures_grid(figures).show(console)
         if page is not None:
             console.print(f"  each generation: {page}", markup=False)
     needs_user = found.open or found.doubles or found.breaches
