@@ -50,7 +50,7 @@ LAYERS = (
     ("models",),
     ("sandbox",),
     ("viewing",),
-    ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies", "interrupts"),
+    ("batch", "units", "clock", "folders", "media", "avc", "slating", "looks", "bodies", "interrupts"),
     ("disk", "addresses", "redaction"),
     ("errors",),
 )

@@ -20,7 +20,6 @@ from wanbatch.access import Access, start_of_time
 from wanbatch.batch import Batch, Head, Limits
 from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.disk import free_bytes
 from wanbatch.errors import (
     AccountStopped,
     ExitCode,
@@ -31,6 +30,7 @@ from wanbatch.errors import (
     fault_text,
     most_urgent,
 )
+from wanbatch.folders import POSTERS, links_of, room_bytes
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
@@ -252,6 +252,8 @@ class Session:
                 state.adopt(plan, system_now(), job.digest)
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(state), None)
+        for folder, place in links_of(state.output).items():
+            self._watch.notice(f"the {folder} of this batch lie in {place}")
         async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
             ground = Ground(
                 batch=state.identity().batch,
@@ -296,7 +298,7 @@ class Session:
                 is_selected=self._is_wanted,
                 times_before=self._times_before(state),
                 refusal=preview.refusal,
-                free_bytes=lambda: free_bytes(state.output),
+                free_bytes=lambda: room_bytes(state.output),
                 after_verified=_Keepsake(state.output),
             )
             line = Line(state, provider, clock)
@@ -399,7 +401,7 @@ class Session:
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
         needed = ROOM_BYTES * preview.estimate.takes
-        free = free_bytes(output)
+        free = room_bytes(output)
         if free < needed:
             raise LocalFault(
                 f"{output} has {free / 2**30:.1f} GiB free; {preview.estimate.takes} clips may need"
@@ -498,7 +500,6 @@ class _Keepsake:
         self._output = output
 
     def __call__(self, take: Take) -> None:
-        from wanbatch.download import POSTERS
         from wanbatch.media import write_poster
         from wanbatch.reporting.sidecar import write_sidecar
 

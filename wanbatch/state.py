@@ -32,6 +32,7 @@ from wanbatch.attempts import (
 from wanbatch.bodies import shown
 from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
+from wanbatch.folders import CLIPS, links_of
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.models import PriceClass, class_of
@@ -508,6 +509,7 @@ class StateFile(StateReader):
             _refuse_foreign(path)
         except OSError as error:
             raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
+        links_of(output)
         share = network_kind(output)
         if share is not None:
             raise LocalFault(
@@ -839,7 +841,7 @@ def _refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
 
 def has_clips(output: Path) -> bool:
     """Say whether clips, or parts of clips, lie in an output folder."""
-    return any((output / "clips").glob("*"))
+    return any((output / CLIPS).glob("*"))
 
 
 def _is_something(path: Path) -> bool:

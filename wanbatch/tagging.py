@@ -21,8 +21,9 @@ from av.container import InputContainer
 from wanbatch import __version__
 from wanbatch.assembling import assemble
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
-from wanbatch.download import CLIPS, sha256_of
+from wanbatch.download import sha256_of
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Take
 from wanbatch.media import check_clip, opened
 from wanbatch.reporting.shown import shown_text

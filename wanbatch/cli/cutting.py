@@ -171,7 +171,8 @@ def _print_notes(options: Global, timeline: Timeline) -> None:
 @click.command(
     "export",
     epilog="\b\nExamples:\n  wanbatch export --format otio\n  wanbatch export outputs/dragon-pass --format edl"
-    " --only 'sc020_*' -o scene20.edl\n  wanbatch export --format mp4          (copies that know how they were made)",
+    " --only 'sc020_*' -o scene20.edl\n  wanbatch export --format edl --style premiere"
+    "\n  wanbatch export --format mp4          (copies that know how they were made)",
 )
 @_RUN
 @click.option(
@@ -189,22 +190,30 @@ def _print_notes(options: Global, timeline: Timeline) -> None:
     help="[default: edit/cut.FORMAT, or the folder edit/tagged, in RUN]",
 )
 @_ONLY
+@click.option(
+    "--style",
+    type=click.Choice(["avid", "nucoda", "premiere"]),
+    help="How an EDL names its clips: as Avid and Resolve, Nucoda, or Premiere read it.  [default: avid]",
+)
 @click.pass_obj
-def export_command(options: Global, /, run: Path | None, how: str, target: Path | None, only: tuple[str, ...]) -> int:
+def export_command(options: Global, /, run: Path | None, how: str, **flags: Any) -> int:
     """Write the cut of RUN for an editing program: clips with how each was made, markers, gaps for what is missing.
 
     Clips are linked relative to the file: move the output folder whole. An EDL carries pictures only, holes as black.
     With mp4 the clips are copied, untouched but for title, prompt, model, seed and ids, which are then inside.
     Exit code 1 says that shots are missing from the cut.
     """
-    from wanbatch.export import EditFormat, export
+    from wanbatch.export import EditFormat, EdlStyle, export
     from wanbatch.tagging import tag_clips
 
+    target, only, style = flags["target"], flags["only"], flags["style"]
+    if style is not None and how != "edl":
+        raise UsageInvalid("--style is for an EDL: add --format edl, or leave it out")
     output = run if run is not None else newest_output(Path(OUTPUTS))
     if how == "mp4":
         written, timeline = tag_clips(output, target, only)
     else:
-        written, timeline = export(output, EditFormat(how), target, only)
+        written, timeline = export(output, EditFormat(how), target, only, EdlStyle(style or "avid"))
     if options.is_json:
         print_json({"file": str(written), **_told(timeline)})
     elif options.verbosity >= 0 and how == "mp4":

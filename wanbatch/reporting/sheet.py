@@ -8,12 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from wanbatch.choosing import choices
-from wanbatch.download import POSTERS
+from wanbatch.folders import POSTERS, is_in
 from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
 from wanbatch.pricing import usd_text
 from wanbatch.reporting.page import page, speeds_of
-from wanbatch.reporting.shown import is_own
 from wanbatch.units import duration_text
 
 SHOTS_SHOWN = 2_000  # 2 MB and half a second in a browser; more would be no page to look at
@@ -109,7 +108,7 @@ def _card_of(shot: ShotRow, takes: Sequence[Take], order: int, output: Path, in_
 
 def _frame_of(take: Take, output: Path, in_cut: Container[int], *, has_rivals: bool) -> dict[str, Any]:
     poster = f"{POSTERS}/{take.label}.jpg"
-    has_poster = take.file is not None and is_own(output, POSTERS, poster) and (output / poster).is_file()
+    has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
     return {
         "take": take,

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wanbatch.attempts import Attempt
-from wanbatch.download import CLIPS
+from wanbatch.folders import CLIPS, is_in
 from wanbatch.lifecycle import Take
 from wanbatch.planning import ShotRow
 
@@ -31,17 +31,9 @@ def shown_text(text: str, output: Path) -> str:
     return text
 
 
-def is_own(output: Path, folder: str, file: str) -> bool:
-    """Say whether a path of the state file is a plain name in this folder of the output folder, links followed."""
-    begin, name = file[: len(folder) + 1], file[len(folder) + 1 :]
-    if begin != f"{folder}/" or set(name) & set("/\\:\0") or name in ("", ".", ".."):
-        return False
-    return (output / file).resolve().is_relative_to(output.resolve())
-
-
 def shown_take(take: Take, output: Path) -> Take:
     """Return a take as reports may show it; its file is None where it is no clip of this folder."""
-    file = take.file if take.file is not None and is_own(output, CLIPS, take.file) else None
+    file = take.file if take.file is not None and is_in(output, CLIPS, take.file) else None
     return replace(
         take,
         file=file,
