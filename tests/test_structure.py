@@ -39,7 +39,7 @@ LAYERS = (
     ("remarks",),
     ("piloting", "inquiry"),
     ("purse", "pacing", "proofs", "ledger", "costing"),
-    ("hazard", "limits", "links", "proxies"),
+    ("hazard", "limits", "links", "proxies", "advice"),
     ("joining",),
     ("splicing",),
     ("timeline",),
@@ -56,7 +56,7 @@ LAYERS = (
 )
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
-    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links", "proxies",
+    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links", "proxies", "advice",
     "choosing", "retaking", "timeline", "avc", "looks", "stock",
 }  # fmt: skip
 OWNERS = {

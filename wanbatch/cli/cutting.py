@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from wanbatch.advice import in_folder
 from wanbatch.choosing import Pick
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
@@ -95,7 +96,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, only:
     if options.is_json:
         print_json({"file": str(written), "reencoded": wish.reencode, **_told(timeline)})
     elif options.verbosity >= 0:
-        _print_cut(options, written, timeline)
+        _print_cut(options, output, written, timeline)
     return _exit_code(timeline)
 
 
@@ -140,7 +141,7 @@ def _told(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-def _print_cut(options: Global, written: Path, timeline: Timeline) -> None:
+def _print_cut(options: Global, output: Path, written: Path, timeline: Timeline) -> None:
     console = console_of(options)
     like = timeline.format
     clips = len(timeline.pieces) - len(timeline.holes)
@@ -152,17 +153,18 @@ def _print_cut(options: Global, written: Path, timeline: Timeline) -> None:
         f"  {_counted(clips, 'clip')} in {_counted(len(timeline.scenes), 'scene')};"
         f" {length}, {timeline.frames:,} frames; {like.size}, {float(like.fps):.5g} fps, {sound}",
     )
-    _print_notes(options, timeline)
+    _print_notes(options, timeline, output)
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _print_notes(options: Global, timeline: Timeline) -> None:
+def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
     console = console_of(options)
     for choice in timeline.missing:
-        console.print(f"  missing: {choice.shot.shot_id}, {choice.note}", style="yellow", markup=False)
+        note = in_folder(choice.note, str(output))
+        console.print(f"  missing: {choice.shot.shot_id}, {note}", style="yellow", markup=False)
     for piece in timeline.pieces:
         if piece.clip is not None and piece.choice.note:
             console.print(f"  {piece.label}: {piece.choice.note}", style="yellow", markup=False)
@@ -223,7 +225,7 @@ def export_command(options: Global, /, run: Path | None, how: str, **flags: Any)
         console.print(
             f"  {_counted(copies, 'clip')}, copied with how {'it was' if copies == 1 else 'they were'} made inside"
         )
-        _print_notes(options, timeline)
+        _print_notes(options, timeline, output)
     elif options.verbosity >= 0:
-        _print_cut(options, written, timeline)
+        _print_cut(options, output, written, timeline)
     return _exit_code(timeline)

@@ -12,6 +12,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
+from wanbatch.advice import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import Follower, can_redraw, console_of, is_interactive, print_counts, print_json
@@ -93,7 +94,10 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
     for problem in standing.problems[:20]:
         console.print(f"  {problem}", style="yellow", markup=False)
     if len(standing.problems) > 20:
-        console.print(f"  ... and {len(standing.problems) - 20} more: see reports/takes.csv")
+        console.print(
+            f"  ... and {len(standing.problems) - 20} more: see {standing.output / 'reports' / 'takes.csv'}",
+            markup=False,
+        )
 
 
 @click.command(
@@ -155,7 +159,7 @@ def open_command(options: Global, /, run: Path | None, is_report: bool) -> int: 
     output = _output(run)
     page = output / "reports" / "report.html" if is_report else output / "storyboard.html"
     if not page.is_file():
-        raise UsageInvalid(f"{page} is not there yet: `wanbatch report {output}` writes it")
+        raise UsageInvalid(f"{page} is not there yet: {in_folder('`wanbatch report` writes it', str(output))}")
     if options.is_json:
         print_json({"page": str(page.resolve())})
         return 0
@@ -178,7 +182,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     bad = [check for check in checks if check.verdict != "ok"]
     if bad and not options.is_json:
         for check in bad:
-            click.echo(f"{check.take} {check.verdict}: {check.file}")
+            click.echo(f"{check.take} {check.verdict}: {output / check.file}")
     asks = bool(bad) and not fetch and not options.is_json and is_interactive()
     if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? Nothing is paid.", err=True))):
         with Follower(options) as follower:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -18,7 +19,7 @@ from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.values import DURATION, RATE, USD, split_run
-from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
@@ -228,7 +229,7 @@ def _run(options: Global, source: Manifest, asked: _Asked) -> int:
     with Follower(options) as follower:
         watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings))
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
-    return _tell(options, result)
+    return _tell(options, result, source)
 
 
 @click.command(
@@ -317,13 +318,27 @@ def _confirm(
     return click.confirm(f"Send {takes} to {preview.host}?", default=False, err=True)
 
 
-def _tell(options: Global, result: RunResult) -> int:
+def _tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
     if options.is_json:
         print_json({"event": "end", **result_json(result)})
     elif options.verbosity >= 0 or result.exit_code:
-        told = [*problems_of(result.output, limit=10), *_warnings_of(result.output)]
+        told = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
         print_result(console_of(options), result, told)
     return int(result.exit_code)
+
+
+def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
+    """Return a function that tells where a manifest names a shot; it reads the manifest when it is first asked."""
+    lines: dict[str, str] = {}
+
+    def place_of(shot_id: str) -> str:
+        if manifest is not None and not lines:
+            with suppress(ManifestInvalid):  # changed meanwhile
+                batch = manifest.batch()
+                lines.update({shot.id: f"{batch.source} line {shot.line}" for shot in batch.shots if shot.line})
+        return lines.get(shot_id, "")
+
+    return place_of
 
 
 def _warnings_of(output: Path) -> list[str]:
@@ -332,5 +347,7 @@ def _warnings_of(output: Path) -> list[str]:
         warned = reader.warned()
     lines = [f"look at {label}: {warning}" for label, warning in warned[:WARNINGS_TOLD]]
     if len(warned) > WARNINGS_TOLD:
-        lines.append(f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in reports/takes.csv")
+        lines.append(
+            f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in {output / 'reports' / 'takes.csv'}"
+        )
     return lines

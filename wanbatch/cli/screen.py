@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.table import Column
 
+from wanbatch.advice import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
@@ -105,6 +106,7 @@ class Follower:
         self._console = console_of(options, stderr=True)
         self._progress: Progress | None = None
         self._standing: Callable[[], Standing] | None = None
+        self._folder = ""
         self._is_live = can_redraw(self._console) and not options.is_json and options.verbosity >= 0
 
     def __enter__(self) -> Self:
@@ -128,6 +130,7 @@ class Follower:
 
         def ask(preview: Preview) -> bool:
             self._end_line()
+            self._folder = str(preview.output)
             return confirm(preview)
 
         return Watch(confirm=ask, on_event=self._event, on_start=self._start, notice=self.notice)
@@ -135,7 +138,9 @@ class Follower:
     def notice(self, text: str) -> None:
         """Tell the user something outside of events."""
         if self._options.verbosity >= 0:
-            self._console.print(f"  {text}", markup=False, style="dim")
+            self._console.print(
+                f"  {in_folder(text, self._folder) if self._folder else text}", markup=False, style="dim"
+            )
 
     def _start(self, standing: Callable[[], Standing]) -> None:
         self._standing = standing
@@ -176,7 +181,8 @@ class Follower:
         if self._options.verbosity < 0:
             shown = event.kind in ("held", "generation_failed", "refused")
         if shown:
-            say(self._console, escape(self._line(event)), style=STATE_STYLES.get(event.kind))
+            line = in_folder(self._line(event), self._folder) if self._folder else self._line(event)
+            say(self._console, escape(line), style=STATE_STYLES.get(event.kind))
         self._update()
 
     def _line(self, event: Event) -> str:
@@ -192,7 +198,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
     """Return how a run ended as JSON values: a sum is null while a part of it is unknown, its known part beside it."""
     return {
         "exit_code": int(result.exit_code),
-        "messages": list(result.messages),
+        "messages": [in_folder(message, str(result.output)) for message in result.messages],
         "output": str(result.output),
         "counts": dict(result.counts),
         "credits": {
@@ -221,7 +227,7 @@ def print_result(console: Console, result: RunResult, problems: list[str]) -> No
     for problem in problems:
         console.print(f"  {problem}", style="yellow", markup=False)
     for message in result.messages:
-        console.print(f"  {message}", style="yellow", markup=False)
+        console.print(f"  {in_folder(message, str(result.output))}", style="yellow", markup=False)
     if result.report is not None:
         console.print(f"  storyboard  {result.output / 'storyboard.html'}", markup=False)
         console.print(f"  report      {result.report}", markup=False)

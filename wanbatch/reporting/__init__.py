@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
+from wanbatch.advice import in_folder
 from wanbatch.batch import OWN
 from wanbatch.disk import own_folder, replace_text, sweep_parts
-from wanbatch.download import CLIPS
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Fact, Take, charged_by
 from wanbatch.reporting.accounts import cost_report, write_costs
-from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take, shown_text
+from wanbatch.reporting.shown import shown_attempts, shown_folder, shown_shots, shown_take, shown_text
 from wanbatch.reporting.sidecar import iso, write_sidecar
 from wanbatch.standing import Problem, problems_in
 from wanbatch.state import StateReader
@@ -124,7 +125,7 @@ def summary_facts(
     first_submit = min((take.submitted_at for take in takes if take.submitted_at), default=None)
     last_clip = max((take.verified_at for take in takes if take.verified_at), default=None)
     elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
-    problems = problems_in(takes, reader.strays())
+    problems = problems_in(takes, reader.strays(), folder=shown_folder(reader.output))
     return {
         "batch": identity.batch,
         "output": reader.output.resolve().name,
@@ -151,7 +152,7 @@ def summary_facts(
                 "ended_at": iso(run.ended_at),
                 "exit_code": run.exit_code,
                 "speed": run.speed,
-                "message": shown_text(run.message, reader.output),
+                "message": in_folder(shown_text(run.message, reader.output), shown_folder(reader.output)),
             }
             for run in runs
         ],

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from wanbatch.advice import in_folder
 from wanbatch.attempts import Attempt
 from wanbatch.folders import CLIPS, is_in
 from wanbatch.lifecycle import Take
@@ -31,13 +32,19 @@ def shown_text(text: str, output: Path) -> str:
     return text
 
 
+def shown_folder(output: Path) -> str:
+    """Return how a page names its output folder in commands: as it is reached from where batches are run."""
+    home = output.resolve()
+    return f"outputs/{home.name}" if home.parent.name == "outputs" else home.name
+
+
 def shown_take(take: Take, output: Path) -> Take:
     """Return a take as reports may show it; its file is None where it is no clip of this folder."""
     file = take.file if take.file is not None and is_in(output, CLIPS, take.file) else None
     return replace(
         take,
         file=file,
-        error=shown_text(take.error, output),
+        error=in_folder(shown_text(take.error, output), shown_folder(output)) if take.error else "",
         warning=shown_text(take.warning, output),
         note=shown_text(take.note, output),
     )
