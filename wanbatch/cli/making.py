@@ -127,6 +127,7 @@ def _csv_of(shots: object) -> str:
         rows.append({**row, **{key: value for key, value in shot.request.items() if key not in ("prompt", "model")}})
     names = list(dict.fromkeys(name for row in rows for name in row if any(each.get(name) for each in rows)))
     stream = io.StringIO()
+    stream.write("\ufeff")  # a byte order mark: Excel takes the letters for those of an old code page without it
     writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:

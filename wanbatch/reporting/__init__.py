@@ -46,6 +46,7 @@ FREE_TEXT = frozenset(
         "price_class",
     }
 )
+BYTE_ORDER_MARK = "\ufeff"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -193,7 +194,11 @@ def _cause(error: str) -> str:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Write a table as CSV: RFC 4180 quoting, LF line ends, empty cells for unknown, no cell that is a formula."""
+    """Write a table as CSV: RFC 4180 quoting, LF line ends, empty cells for unknown, no cell that is a formula.
+
+    It begins with a byte order mark: without it Excel reads UTF-8 as the letters of an old code page. pandas skips it,
+    Python's csv needs `encoding="utf-8-sig"`.
+    """
     import pandas as pd
 
     columns = [[None if pd.isna(value) else value for value in frame[name].tolist()] for name in frame.columns]
@@ -203,6 +208,7 @@ def csv_text(frame: pd.DataFrame) -> str:
 def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Write rows as CSV under these column names, like `csv_text`; None is an empty cell."""
     stream = io.StringIO()
+    stream.write(BYTE_ORDER_MARK)
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
     writer.writerows([_cell(name, value) for name, value in zip(names, row, strict=True)] for row in rows)
