@@ -12,6 +12,7 @@ import pytest
 from wanbatch.addresses import address_in, is_public
 from wanbatch.cliphost import PRIVATE, ClipHost, refuse_link
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
+from wanbatch.proxies import Route, route_of
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ class Lookup:
 
 
 def fetched(
-    lookup: Lookup, url: str = "https://cdn.example.org/clip.mp4", dead: str = ""
+    lookup: Lookup, url: str = "https://cdn.example.org/clip.mp4", dead: str = "", route: Route | None = None
 ) -> tuple[FetchAnswer, list[tuple[str, str, str]]]:
     """Fetch over a line that refuses to connect to one address; return the answer, and each address, host and TLS name asked."""
     asked: list[tuple[str, str, str]] = []

@@ -51,6 +51,8 @@ LAYERS = (
     ("sandbox",),
     ("viewing",),
     ("batch", "units", "clock", "folders", "media", "avc", "slating", "looks", "bodies", "interrupts"),
+    ("letters",),
+    ("fonts",),
     ("disk", "addresses", "redaction"),
     ("errors",),
 )
@@ -94,10 +96,10 @@ OWNERS = {
         "cli.cutting",
     },
     "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate", "doctor"},
-    "PIL": {"media", "slating", "sandbox.slate"},
+    "PIL": {"media", "slating", "letters", "sandbox.slate"},
     "opentimelineio": {"export"},
 }
-SANDBOX_MAY_USE = {"wanbatch.clock", "wanbatch.media", "wanbatch.errors", "wanbatch.sandbox"}
+SANDBOX_MAY_USE = {"wanbatch.clock", "wanbatch.media", "wanbatch.letters", "wanbatch.errors", "wanbatch.sandbox"}
 
 
 def modules() -> dict[str, Path]:
