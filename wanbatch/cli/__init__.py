@@ -167,7 +167,8 @@ def _assert_readable(words: list[str]) -> None:
     """Raise UsageInvalid for an argument that is no text: a name in it could stand in no report and no page."""
     for word in words:
         if encodable(word, "utf-8") != word:
-            shown = word.encode("utf-8", "backslashreplace").decode("utf-8")
+            raw = (f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in word)
+            shown = "".join(raw)
             raise UsageInvalid(
                 f"'{shown}' is not written in UTF-8, so no report could name it. Nothing was sent: rename the file or"
                 " folder, or use another name"

@@ -99,13 +99,13 @@ def say(console: Console, markup: str, style: str | None = None) -> None:
     """Print one line of markup; on a screen that is narrower it goes on below, broken between words alone."""
     line = Text.from_markup(markup, style=style or "")
     if line.cell_len <= console.width or not (console.file.isatty() or os.environ.get("COLUMNS")):
-        console.print(line)
+        console.print(line, soft_wrap=True)
         return
     margin = len(line.plain) - len(line.plain.lstrip())
     words = line[margin:]
     for number, part in enumerate(words.divide(_breaks(words.plain, console.width - margin - INDENT))):
         part.rstrip()
-        console.print(Text(" " * (margin + (INDENT if number else 0))) + part)
+        console.print(Text(" " * (margin + (INDENT if number else 0))) + part, soft_wrap=True)
 
 
 def _breaks(text: str, room: int) -> list[int]:
