@@ -30,6 +30,7 @@ from wanbatch.errors import fault_text
 from wanbatch.state import StateReader
 
 STORY = "id,prompt,duration,resolution,scene\na,Tür → x,5,720p,one\nb,second,15,1080p,two\n"
+QUICK = "id,prompt,model,resolution\na,Tür → x,alibaba/wan2.1-t2v-turbo,480P\nb,second,alibaba/wan2.1-t2v-turbo,480P\n"
 QUIET = Global(is_json=False, verbosity=0, color="auto", env_file=None)
 
 
@@ -48,6 +49,7 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
     Path("small.csv").write_text(STORY, encoding="utf-8")
+    Path("quick.csv").write_text(QUICK, encoding="utf-8")
 
 
 # --- a stream that cannot be written to
@@ -128,10 +130,10 @@ def run(script: str, **environment: str) -> subprocess.CompletedProcess[str]:
 
 
 FULL = fault_text(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
-PLAY = "run small.csv --sandbox --speed 600 --yes -o o"
+PLAY = "run quick.csv --sandbox --speed 600 --yes -o o"
 
 
-@pytest.mark.parametrize("closed", [">&-", "2>&-", "<&- >&- 2>&-", "| true; exit ${PIPESTATUS[0]}", ">/dev/full"])
+@pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "| true; exit ${PIPESTATUS[0]}", ">/dev/full"])
 def test_a_run_goes_on_to_its_end_and_exit_code_whoever_listens(closed: str) -> None:
     done = run(f"wanbatch -v {PLAY} {closed}")
     with StateReader.open(Path("o")) as reader:
@@ -166,7 +168,7 @@ def test_a_plan_is_told_in_the_encoding_of_the_terminal(encoding: str) -> None:
 
 def test_a_working_folder_whose_name_is_not_utf_8_works_wholly() -> None:
     Path(os.fsdecode(b"d\xe9cor")).mkdir()
-    done = run("cd d*; cp ../small.csv .; wanbatch -q " + PLAY + " && wanbatch report o && wanbatch cut o --reencode")
+    done = run("cd d*; cp ../quick.csv .; wanbatch -q " + PLAY + " && wanbatch report o && wanbatch cut o --reencode")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 
@@ -179,7 +181,7 @@ def test_a_working_folder_whose_name_is_not_utf_8_works_wholly() -> None:
 )
 def test_a_signal_that_the_parent_ignores_stays_ignored(ignored: str, sent: int, code: int, verified: int) -> None:
     trap = f"trap '' {ignored};" if ignored else ""
-    play = "run small.csv --sandbox --speed 60 --yes -o o --submit-rate 20/min"
+    play = "run quick.csv --sandbox --speed 60 --yes -o o --submit-rate 20/min"
     command = ["bash", "-c", f'{trap} exec "{sys.executable}" -m wanbatch -q {play}']
     with Path("said").open("w") as said, subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=said, stderr=said) as child:  # fmt: skip
         try:
