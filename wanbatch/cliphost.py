@@ -231,4 +231,3 @@ def refuse_link(url: str, *, is_loopback: bool) -> str | None:
     if is_loopback_host(host) or (address_in(host) is not None and not is_public(host)):
         return PRIVATE
     return None
-
