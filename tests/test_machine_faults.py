@@ -192,6 +192,20 @@ def test_a_name_that_is_not_utf_8_is_refused_before_anything_is_sent(
     assert not Path(name).exists()
 
 
+def test_an_output_folder_that_is_reached_by_another_name_is_refused_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / os.fsdecode(b"d\xe9cor")).mkdir()
+    monkeypatch.chdir(tmp_path / os.fsdecode(b"d\xe9cor"))
+    code = call(["run", str(tmp_path / "small.csv"), "--sandbox", "--yes", "-o", "."])
+    told = capsys.readouterr().err
+    assert (code, told.count("\n"), "Nothing was sent" in told, Path("state.sqlite").exists()) == (2, 1, True, False)
+    make_room(tmp_path / "p", film(("a", "s")), {}).state.close()
+    (tmp_path / "p").rename(tmp_path / os.fsdecode(b"d\xe9j\xe0"))
+    monkeypatch.chdir(tmp_path / os.fsdecode(b"d\xe9j\xe0"))
+    assert (call(["report", "."]), capsys.readouterr().err.count("\n")) == (2, 1)
+
+
 # --- the .env file
 
 

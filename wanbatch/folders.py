@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from wanbatch.disk import free_bytes
-from wanbatch.errors import LocalFault
+from wanbatch.errors import LocalFault, UsageInvalid
 
 CLIPS = "clips"
 POSTERS = "posters"
@@ -44,10 +44,12 @@ def is_in(output: Path, folder: str, file: str) -> bool:
 
 
 def links_of(output: Path) -> Mapping[str, Path]:
-    """Return which folders of an output are links, and where to. Raises LocalFault for one that is not followed.
+    """Return which folders of an output are links, and where to. Call it before anything is paid for.
 
-    Call it before anything is paid for.
+    Raises LocalFault for a link that is not followed, UsageInvalid for an output whose name no report could hold.
     """
+    if not output.resolve().name.isascii():
+        _assert_named(output.resolve().name)
     found = {}
     for folder in (*LINKABLE, *FIXED):
         named = output / folder
@@ -66,6 +68,17 @@ def links_of(output: Path) -> Mapping[str, Path]:
                 f"{named} is a link: only clips and posters may lie elsewhere. Put a folder in its place, or remove it"
             )
     return found
+
+
+def _assert_named(name: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = name.encode("utf-8", "replace").decode("utf-8")
+        raise UsageInvalid(
+            f"the name of the output folder, {shown}, is not written in UTF-8, so no report could hold it. Nothing was"
+            " sent: rename it, or use another one"
+        ) from error
 
 
 def room_bytes(output: Path) -> int:

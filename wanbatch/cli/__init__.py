@@ -152,15 +152,24 @@ def call(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         click.echo("interrupted; the same command resumes", err=True)
         return ExitCode.INTERRUPTED
-    except OSError as error:
-        click.echo(f"wanbatch: {fault_text(error)}", err=True)
-        return ExitCode.LOCAL_FAULT
-    except RuntimeError as error:
-        if not str(error).startswith("Symlink loop"):  # how older Pythons tell of ELOOP
+    except (OSError, UnicodeEncodeError, RuntimeError) as error:
+        told = _refusal_of(error)
+        if told is None:
             raise
-        click.echo(f"wanbatch: {error}: remove the links, or use another place", err=True)
-        return ExitCode.LOCAL_FAULT
+        click.echo(f"wanbatch: {told[0]}", err=True)
+        return told[1]
     return int(code) if isinstance(code, int) else ExitCode.OK
+
+
+def _refusal_of(error: OSError | UnicodeEncodeError | RuntimeError) -> tuple[str, ExitCode] | None:
+    """Say what this machine refuses, and the exit code for it; None for a fault of ours."""
+    if isinstance(error, OSError):
+        return fault_text(error), ExitCode.LOCAL_FAULT
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return "the name of a folder here is not written in UTF-8: rename it, then try again", ExitCode.USAGE
+    if str(error).startswith("Symlink loop"):  # how older Pythons tell of ELOOP
+        return f"{error}: remove the links, or use another place", ExitCode.LOCAL_FAULT
+    return None
 
 
 def _assert_readable(words: list[str]) -> None:
