@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import click
 
+from wanbatch.advice import in_folder
 from wanbatch.batch import SEED_MAX, Limits
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
@@ -345,7 +346,7 @@ def _warnings_of(output: Path) -> list[str]:
     """Return lines on the clips that somebody should look at, at most so many."""
     with StateReader.open(output) as reader:
         warned = reader.warned()
-    lines = [f"look at {label}: {warning}" for label, warning in warned[:WARNINGS_TOLD]]
+    lines = [f"look at {label}: {in_folder(warning, str(output))}" for label, warning in warned[:WARNINGS_TOLD]]
     if len(warned) > WARNINGS_TOLD:
         lines.append(
             f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in {output / 'reports' / 'takes.csv'}"

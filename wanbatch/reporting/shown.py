@@ -45,7 +45,7 @@ def shown_take(take: Take, output: Path) -> Take:
         take,
         file=file,
         error=in_folder(shown_text(take.error, output), shown_folder(output)) if take.error else "",
-        warning=shown_text(take.warning, output),
+        warning=in_folder(shown_text(take.warning, output), shown_folder(output)) if take.warning else "",
         note=shown_text(take.note, output),
     )
 
