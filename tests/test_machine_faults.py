@@ -16,6 +16,7 @@ from tests.films import Reel
 from tests.rooms import make_room
 from tests.test_cut import film
 from wanbatch.cli import _COMMANDS, call
+from wanbatch.disk import replacing
 from wanbatch.errors import fault_text
 
 KINDS = (
@@ -175,6 +176,12 @@ def test_each_refusal_says_what_to_do(number: int) -> None:
 )
 def test_an_odd_refusal_is_one_line_too(error: OSError, told: str) -> None:
     assert fault_text(error) == told
+
+
+def test_a_full_disk_is_told_with_the_file_that_was_written(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="No space left") as caught, replacing(tmp_path / "x.csv"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert (caught.value.filename, list(tmp_path.glob(".*.part"))) == (str(tmp_path / "x.csv"), [])
 
 
 # --- names that are no text

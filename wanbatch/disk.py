@@ -83,9 +83,11 @@ def replacing(path: Path) -> Iterator[Path]:
             _flush(name, directory)
             os.replace(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
             os.fsync(directory)
-        except BaseException:
+        except BaseException as error:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=directory)
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+                raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
             raise
     finally:
         os.close(directory)
