@@ -49,15 +49,16 @@ LAYERS = (
     ("lifecycle", "pricing"),
     ("models",),
     ("sandbox",),
+    ("trial",),
     ("viewing",),
     ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies"),
-    ("disk", "addresses", "redaction"),
+    ("disk", "addresses", "redaction", "blame", "boxes"),
     ("errors",),
 )
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links",
-    "choosing", "retaking", "timeline", "avc", "looks", "stock",
+    "choosing", "retaking", "timeline", "avc", "looks", "stock", "blame",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},
@@ -93,7 +94,7 @@ OWNERS = {
         "cli.settling",
         "cli.cutting",
     },
-    "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate", "doctor"},
+    "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate"},
     "PIL": {"media", "slating", "sandbox.slate"},
     "opentimelineio": {"export"},
 }

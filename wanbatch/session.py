@@ -45,6 +45,7 @@ from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Run, new_identity
+from wanbatch.trial import assert_media_works
 
 TERMINATE_GRACE_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
@@ -258,6 +259,8 @@ class Session:
                 is_as_planned=job.is_as_planned,
             )
             preview = await self._preview(ground, provider)
+            if preview.refusal is None and preview.to_submit:
+                await asyncio.to_thread(assert_media_works)
             if preview.refusal is not None:
                 if not stock.open_takes:
                     raise refused(*preview.refusal)
@@ -287,6 +290,7 @@ class Session:
                 times_before=self._times_before(state),
                 refusal=preview.refusal,
                 free_bytes=lambda: free_bytes(state.output),
+                before_submit=assert_media_works,
                 after_verified=_Keepsake(state.output),
             )
             line = Line(state, provider, clock)
