@@ -52,12 +52,13 @@ LAYERS = (
     ("viewing",),
     ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies"),
     ("disk", "addresses", "redaction"),
+    ("names",),
     ("errors",),
 )
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links",
-    "choosing", "retaking", "timeline", "avc", "looks", "stock",
+    "choosing", "retaking", "timeline", "avc", "looks", "stock", "names",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from wanbatch.batch import Batch
 from wanbatch.errors import ManifestInvalid, Problem
-from wanbatch.manifest.tree import FILE_CAP_BYTES, Node, Place, Problems, ReadingStopped, start_of_file
+from wanbatch.manifest.tree import FILE_CAP_BYTES, Node, Place, Problems, ReadingStopped, in_one_form, start_of_file
 from wanbatch.manifest.words import one_of
 
 PROBLEMS_SHOWN = 200
@@ -57,6 +57,8 @@ def _read(path: Path, problems: Problems) -> Batch | None:
     if size_bytes > FILE_CAP_BYTES:
         raise problems.stop(start_of_file(), f"this file is larger than {FILE_CAP_BYTES // 2**20} MiB")
     root = reader(_text_of(path, problems), problems)
+    if root is not None:
+        root = in_one_form(root, problems)
     has_head = path.suffix.lower() not in (".csv", ".txt")
     return Checker(problems, problems.file, has_head=has_head).batch(root)
 

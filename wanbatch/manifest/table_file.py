@@ -11,6 +11,7 @@ from collections import Counter
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, ReadingStopped, Scalar, Table, start_of_file
 from wanbatch.manifest.words import meant
+from wanbatch.names import composed
 
 _TRUE, _FALSE = frozenset({"true", "yes", "1"}), frozenset({"false", "no", "0"})
 _CELL_CAP = 1024 * 1024
@@ -143,7 +144,7 @@ def read_txt(text: str, problems: Problems) -> Node:
     shots = Listing(start_of_file())
     seen: Counter[str] = Counter()
     for number, line in enumerate(text.split("\n"), 1):
-        prompt = line.strip()
+        prompt = composed(line.strip())
         if not prompt or prompt.startswith("#"):
             continue
         seen[prompt] += 1
