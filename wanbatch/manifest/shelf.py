@@ -39,6 +39,11 @@ class Manifest:
         self._head = None if batch is None else batch.head
         self.digest = _digest_of(path) if batch is None else ""
 
+    @property
+    def source(self) -> str:
+        """Where it is; empty for a batch that a program made."""
+        return str(self._path) if self._batch is None else self._batch.source
+
     def head(self) -> Head:
         """Return what it asks of the whole batch. Raises ManifestInvalid."""
         if self._head is None:

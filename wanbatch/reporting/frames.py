@@ -134,7 +134,7 @@ def frames(reader: StateReader) -> Frames:
     """Make the tables of a state file."""
     takes = [shown_take(take, reader.output) for take in reader.takes()]
     attempts = shown_attempts(reader.attempts(), reader.output)
-    return make_frames(takes, shown_shots(reader.shots(), takes), attempts, reader.identity().batch)
+    return make_frames(takes, shown_shots(reader.shots(), takes), attempts, reader.batch())
 
 
 def make_frames(takes: Sequence[Take], shots: Sequence[ShotRow], attempts: Sequence[Attempt], batch: str) -> Frames:
