@@ -39,30 +39,51 @@ def find_beside(
     The newest folders are read, each in part where it is large, and no longer than a moment; one that cannot be read
     tells nothing. Each take to be bought is found once, in the newest folder that has it.
     """
-    by_text: dict[str, list[Order]] = {}
-    for order in orders:
-        by_text.setdefault(order.text, []).append(order)
+    waiting = _Waiting(orders)
+    story = {order: place for place, order in enumerate(orders)}
     neighbours: list[Neighbour] = []
     deadline = now() + READ_LIMIT_S
-    for path in newest_beside(output) if by_text else ():
+    for path in newest_beside(output) if orders else ():
         if now() > deadline:
             break
         with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
             if reader.identity().base_url == base_url:
-                found = _found_in(reader, by_text)
+                found = waiting.found_in(reader)
                 if found:
                     shown = output.parent / path.parent.name
+                    found.sort(key=lambda each: story[each[0]])
                     neighbours.append(Neighbour(shown if shown.exists() else path.parent, tuple(found)))
     return neighbours
 
 
-def _found_in(reader: StateReader, by_text: dict[str, list[Order]]) -> list[tuple[Order, str]]:
-    found = []
-    for label, recipe_json in reader.recipes_there(TAKES_READ):
-        text, seed = likeness(recipe_json)
-        waiting = by_text.get(text, [])
-        order = next((order for order in waiting if order.is_met_by(seed)), None)
-        if order is not None:
-            waiting.remove(order)
-            found.append((order, label))
-    return found
+class _Waiting:
+    """The orders that were not found yet, by what they ask for and then by shot."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        self._by_recipe: dict[tuple[str, int | None], dict[str, list[Order]]] = {}
+        for order in orders:
+            self._by_recipe.setdefault((order.text, order.seed), {}).setdefault(order.shot_id, []).append(order)
+
+    def found_in(self, reader: StateReader) -> list[tuple[Order, str]]:
+        """Find orders in a folder, under their own ids first, then under any other; they wait no longer."""
+        there = [(label, *likeness(recipe_json)) for label, recipe_json in reader.recipes_there(TAKES_READ)]
+        found, used = [], set[str]()
+        for is_own in (True, False):
+            for label, text, seed in there:
+                own = label.rpartition("_t")[0]
+                order = None if label in used else self._pop(text, seed, own if is_own else None)
+                if order is not None:
+                    used.add(label)
+                    found.append((order, label))
+        return found
+
+    def _pop(self, text: str, seed: int | None, shot_id: str | None) -> Order | None:
+        for key in ((text, seed), (text, None)):  # a derived seed depends on the id: any is as good
+            by_shot = self._by_recipe.get(key)
+            name = next(iter(by_shot), None) if by_shot and shot_id is None else shot_id
+            if by_shot and name is not None and name in by_shot:
+                order = by_shot[name].pop(0)
+                if not by_shot[name]:
+                    del by_shot[name]
+                return order
+        return None

@@ -144,7 +144,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
         lines.append(f"  ... and {len(unclear) - PAIRS_SHOWN} more that could be any of several")
     remedies = []
     if plain:
-        remedies.append(f"Use them for the new ids, and buy nothing: {folder.run('--take-over')}")
+        remedies.append(f"Use them for the new ids, and buy none of them: {folder.run('--take-over')}")
     old, new = _example(plain, unclear)
     remedies.append(f"{'One by one' if plain else 'Say which'}: {folder.run('--rename', f'{old}={new}')}")
     remedies.append(f"Buy them again: {folder.run('--buy-again')}")
@@ -156,7 +156,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
         "Buy them again?",
         "--buy-again",
         pairs + tuple((match.order.label, each.label) for match in unclear for each in match.candidates[:1]),
-        take_over=f"Use {every} for the new ids, and buy nothing for them?" if plain else "",
+        take_over=f"Use {every} for the new ids, and buy none of them?" if plain else "",
     )
 
 

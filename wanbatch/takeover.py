@@ -28,10 +28,6 @@ class Order:
         """What the take would be called."""
         return f"{self.shot_id}_t{self.number}"
 
-    def is_met_by(self, seed: int | None) -> bool:
-        """Say whether a take of the same text and this seed is what is asked for: a derived seed depends on the id."""
-        return self.seed is None or self.seed == seed
-
 
 Named = TypeVar("Named", "Order", Take)
 
