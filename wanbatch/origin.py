@@ -65,6 +65,11 @@ class Likeness:
         """Say whether most shots are others, by id and by recipe."""
         return 2 * max(self.ids, self.recipes) < self.shots
 
+    @property
+    def is_at_stake(self) -> bool:
+        """Say whether an edit could mix two films: a single shot that is written anew is an edit like any other."""
+        return self.sent > 0 and self.shots > 1
+
 
 class Difference(StrEnum):
     """What tells two manifests apart."""
@@ -81,7 +86,8 @@ def differences(known: Origin | None, name: str, given: Origin, common: Likeness
     batch, is the evidence there is. The rows, the first that holds decides:
 
     - the folder holds no shot: the same;
-    - one file, by either way to it: the same while most shots are there or nothing was sent, whatever it is called;
+    - one file, by either way to it: the same while most shots are there, nothing was sent, or it is about one shot,
+      whatever it is called;
     - nothing known of a file, on either side: the name and the shots decide; the same ids with none of the prompts are
       another film;
     - another file: the same only under the same name and where nothing would change; else it is told apart.
@@ -91,7 +97,7 @@ def differences(known: Origin | None, name: str, given: Origin, common: Likeness
     shots = (Difference.SHOTS,) if common.is_small else ()
     names = (Difference.NAME,) if name != given.name else ()
     if known is not None and known.is_at(given):
-        return shots if common.sent else ()
+        return shots if common.is_at_stake else ()
     if known is None or not known.is_file or not given.is_file:
         is_other_film = common.sent > 0 and not (common.prompts or common.recipes)
         return (*names, *(shots or ((Difference.SHOTS,) if is_other_film else ())))

@@ -45,7 +45,7 @@ from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
-from wanbatch.tables import Run, new_identity
+from wanbatch.tables import Identity, Run, new_identity
 
 TERMINATE_GRACE_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
@@ -92,9 +92,7 @@ class Session:
         head = manifest.head()
         output = output_of(head, self._options)
         key = self._access.key()
-        identity = new_identity(
-            head.name, self._access.address, fingerprint(key), system_now(), sandbox=self._access.is_local
-        )
+        identity = self._identity(head.name, fingerprint(key))
         is_there = (output / STATE_NAME).is_file()
         first = None if is_there else self._admit(manifest, output, None)  # before a folder is made
         with ExitStack() as stack:
@@ -107,6 +105,9 @@ class Session:
                 job = Job(plan=admission.plan, digest=manifest.digest, admission=admission)
             caps = self._caps(head, state.runs())
             return await self._carry_out(state, job, rates_of(self._options.limits, head.limits), caps)
+
+    def _identity(self, name: str, key_fingerprint: str = "") -> Identity:
+        return new_identity(name, self._access.address, key_fingerprint, system_now(), sandbox=self._access.is_local)
 
     def _is_as_planned(self, manifest: Manifest, state: StateReader) -> bool:
         """Say whether the last plan is that of this very manifest, so that nothing need be compared."""
@@ -131,6 +132,7 @@ class Session:
         runs, stock = list[Run](), Stock()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
+                reader.assert_same(self._identity(batch.name))  # the run would not go on there either
                 runs, stock = reader.runs(), reader.stock()
                 admission = admit(batch, output, reader, self._options, self._access)
         else:

@@ -153,6 +153,21 @@ class StateReader:
         except (KeyError, ValueError) as error:
             raise StateInvalid(f"{self.path} has no valid identity: {error}") from error
 
+    def assert_same(self, wanted: Identity) -> None:
+        """Raise StateInvalid where the file belongs to another provider, or to the sandbox where it should not."""
+        ours = self.identity()
+        if ours.sandbox != wanted.sandbox:
+            kinds = {True: "the sandbox", False: "the paid provider"}
+            raise StateInvalid(
+                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
+                " choose another folder with --output"
+            )
+        if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
+            raise StateInvalid(
+                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
+                " choose another folder with --output"
+            )
+
     def _all(self, record: type[T], clause: str, *arguments: object) -> list[T]:
         names = ", ".join(name for name, _ in columns_of(record))
         table = {
@@ -432,12 +447,8 @@ class StateReader:
 
     def past(self) -> Past:
         """Return what takes were called before other shots took them over."""
-        renames = []
-        for take_id, entry in self._entries("WHERE fact = 'renamed'"):
-            data = entry.data
-            was = (data["was_shot_id"], data["was_number"])
-            renames.append(Rename(take_id, data["shot_id"], data["number"], was))
-        return Past(tuple(renames))
+        with _foreign_errors(self.path):
+            return Past(tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'")))
 
     def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield take id and entry of every fact (or those of one kind) in the order recorded.
@@ -546,7 +557,7 @@ class StateFile(StateReader):
                         _refuse_lost_state(output, _TRACES)
                     state._begin(wanted)
                     state.is_new = True
-            state._assert_same(wanted)
+            state.assert_same(wanted)
             state._check_what_matters()
         except OSError as error:
             state.close()
@@ -614,20 +625,6 @@ class StateFile(StateReader):
             self.check_take(take)
             self._checked.add(take.take_id)
         return take
-
-    def _assert_same(self, wanted: Identity) -> None:
-        ours = self.identity()
-        if ours.sandbox != wanted.sandbox:
-            kinds = {True: "the sandbox", False: "the paid provider"}
-            raise StateInvalid(
-                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
-                " choose another folder with --output"
-            )
-        if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
-            raise StateInvalid(
-                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
-                " choose another folder with --output"
-            )
 
     def close(self) -> None:
         """Close the file, then let go of the lock."""
@@ -801,6 +798,12 @@ class StateFile(StateReader):
             self._store("runs", run)
             for quote in quotes:
                 self._store("quotes", quote)
+
+
+def _rename_of(take_id: int, entry: Entry) -> Rename:
+    data = entry.data
+    was = (str(data["was_shot_id"]), int(data["was_number"]))
+    return Rename(take_id, str(data["shot_id"]), int(data["number"]), was)
 
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:

@@ -251,6 +251,14 @@ def test_one_recipe_that_could_be_of_several_shots_is_left_to_the_user(say: Tell
     assert say("run", "dark.csv", *SANDBOX, "--rename", "b=c")[0] == 0
 
 
+def test_plan_and_run_agree_on_a_folder_of_another_provider(say: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIMLAPI_API_KEY", "made-up")
+    bought(write("ridge.csv", RIDGE), Path("outputs/ridge"))
+    planned, ran = say("plan", "ridge.csv", "--offline"), say("run", "ridge.csv", "--yes")
+    assert planned == ran
+    assert (ran[0], "was begun on the sandbox" in ran[1]) == (7, True)
+
+
 def test_an_ordinary_edit_never_asks(say: Tell) -> None:
     path = write("ridge.csv", RIDGE)
     bought(path, Path("outputs/ridge"))

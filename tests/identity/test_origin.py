@@ -23,6 +23,7 @@ HALF = Likeness(shots=6, ids=3, prompts=0, recipes=0, sent=6, is_unchanged=False
 FEW = Likeness(shots=6, ids=2, prompts=1, recipes=1, sent=6, is_unchanged=False)
 RENUMBERED = Likeness(shots=6, ids=0, prompts=0, recipes=6, sent=6, is_unchanged=False)
 NEVER_SENT = Likeness(shots=6, ids=0, prompts=0, recipes=0, sent=0, is_unchanged=False)
+ONE_SHOT = Likeness(shots=1, ids=0, prompts=0, recipes=0, sent=1, is_unchanged=False)
 OTHER_FILM = Likeness(shots=2, ids=2, prompts=0, recipes=0, sent=2, is_unchanged=False)
 
 
@@ -37,6 +38,8 @@ OTHER_FILM = Likeness(shots=2, ids=2, prompts=0, recipes=0, sent=2, is_unchanged
         pytest.param(HERE, HERE, FEW, (SHOTS,), id="a fresh film under an old file name"),
         pytest.param(HERE, HERE, RENUMBERED, (), id="renumbered shots are found by their recipes"),
         pytest.param(HERE, HERE, NEVER_SENT, (), id="nothing was bought: nothing is at stake"),
+        pytest.param(HERE, HERE, ONE_SHOT, (), id="a single shot written anew"),
+        pytest.param(HERE, ELSEWHERE, ONE_SHOT, (PATH, SHOTS), id="a single shot of another file"),
         pytest.param(HERE, MOVED_WHOLE, EDITED, (), id="a project that was moved whole"),
         pytest.param(HERE, FOLDER_MOVED, EDITED, (), id="an output folder that was moved"),
         pytest.param(HERE, CALLED_ELSE, EDITED, (), id="another name in the same file"),
