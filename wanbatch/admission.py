@@ -22,7 +22,16 @@ from wanbatch.neighbours import find_beside
 from wanbatch.options import RunOptions, Watch
 from wanbatch.origin import Likeness, Origin, differences
 from wanbatch.planning import Plan, ShotRow, make_plan
-from wanbatch.question import Answer, Folder, Kind, Question, beside_question, here_question, origin_question
+from wanbatch.question import (
+    Answer,
+    Folder,
+    Kind,
+    Question,
+    beside_question,
+    here_question,
+    origin_question,
+    taken_over,
+)
 from wanbatch.state import NAME_NOTE, StateFile, StateReader
 from wanbatch.takeover import find_matches, is_there, new_orders, renamed, renames_asked, renames_of
 
@@ -84,7 +93,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     plan = replace(plan, changes=(*renames, *_left(plan.changes)))
     origin = origin_of(batch.source, batch.name, output)
     folder = _folder(batch, output, options)
-    questions: list[Question] = []
+    questions = [taken_over(renames)] if renames else list[Question]()
     if reader is not None and not options.same_batch:
         common = _common(batch, takes, known, plan, {match.order.shot_id for match in matches})
         remembered = Origin.of(reader.noted(ORIGIN_NOTE))

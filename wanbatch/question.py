@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from wanbatch.changes import Rename
 from wanbatch.lifecycle import Take
 from wanbatch.origin import Difference, Likeness, Origin
 from wanbatch.pricing import usd_text
@@ -21,6 +22,7 @@ class Kind(StrEnum):
     ORIGIN = "origin"  # another manifest made this folder
     HERE = "here"  # recipes to be bought are in this folder under other ids
     BESIDE = "beside"  # recipes to be bought are in a folder beside this one
+    TAKEN = "taken"  # takes that other shots take over; only told
 
 
 class Answer(StrEnum):
@@ -172,6 +174,16 @@ def _pair_lines(pairs: Iterable[tuple[str, str]]) -> list[str]:
     if len(every) > PAIRS_SHOWN:
         lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
     return lines
+
+
+def taken_over(renames: Sequence[Rename]) -> Question:
+    """Tell which takes other shots take over."""
+    pairs = tuple((f"{each.shot_id}_t{each.number}", "{}_t{}".format(*each.was)) for each in renames)
+    every = [f"  {label} is what was {was}" for label, was in pairs]
+    lines = [f"{_count(len(pairs), 'take')} {'is' if len(pairs) == 1 else 'are'} taken over:", *every[:PAIRS_SHOWN]]
+    if len(every) > PAIRS_SHOWN:
+        lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
+    return Question(Kind.TAKEN, tuple(lines), (), "", "", pairs, is_blocking=False)
 
 
 def beside_question(

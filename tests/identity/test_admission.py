@@ -199,7 +199,8 @@ def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> 
     output = bought(path, Path("outputs/ridge"))
     call(["circle", str(output), "sh020:1"])
     path.write_text(RENUMBERED)
-    assert say("run", "ridge.csv", *SANDBOX, "--take-over")[0] == 0
+    code, told = say("run", "ridge.csv", *SANDBOX, "--take-over")
+    assert (code, "3 takes are taken over: 10_t1 is what was sh010_t1" in told) == (0, True)
     takes = takes_in(output)
     assert [(take.label, take.file, take.circled, take.superseded) for take in takes] == [
         ("10_t1", "clips/sh010_t1.mp4", False, False),
@@ -404,7 +405,11 @@ def test_a_take_on_its_way_is_taken_over_and_goes_on_under_its_new_name() -> Non
     output = bought(path, Path("outputs/ridge"), state=State.GENERATING)
     path.write_text(RENUMBERED)
     plan = wanbatch.plan(path, RunOptions(sandbox=True, take_over=True), offline=True)
-    assert (plan.questions, plan.counts, plan.takes) == ((), {"in progress": 3}, ())
+    assert ([each.kind.value for each in plan.questions], plan.counts, plan.takes) == (
+        ["taken"],
+        {"in progress": 3},
+        (),
+    )
     assert takes_in(output)[0].label == "sh010_t1"  # a plan writes nothing
 
 
