@@ -339,7 +339,9 @@ def _ask(options: Global, question: Question) -> Answer:
         console_of(options, stderr=True).print(f"  {line}", markup=False)
     if question.take_over and click.confirm(question.take_over, default=False, err=True):
         return Answer.TAKE_OVER
-    return Answer.GO_ON if click.confirm(question.asked, default=False, err=True) else Answer.STOP
+    if click.confirm(question.asked, default=False, err=True):
+        return Answer.GO_ON
+    raise UsageInvalid("stopped before anything was written or sent; the commands above say how to go on")
 
 
 def _confirm(options: Global, preview: Preview, *, is_agreed: bool) -> bool:
