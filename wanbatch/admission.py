@@ -86,7 +86,7 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
     plan, after, past = _planned(batch, takes, known, past, renames)
     matches = find_matches(plan)
     if options.take_over and any(match.take is not None for match in matches):
-        more = renames_of(matches, after, past, wanted)
+        more = renames_of(matches, plan, after, past)
         renames = (*renames, *more)
         plan, after, past = _planned(batch, after, known, past, more)
         matches = find_matches(plan)
@@ -129,7 +129,7 @@ def _common(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow], plan:
     """Count what a manifest and a folder have in common, after the renaming that is asked for."""
     current = [row for row in known if not row.removed]
     went = {change.was[0]: change.shot_id for change in plan.changes if isinstance(change, Rename)}
-    prompts = {went.get(row.shot_id, row.shot_id): row.prompt for row in known}
+    prompts = {went.get(row.shot_id, row.shot_id): composed(row.prompt) for row in known}
     replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
     found = {
         each.shot.id
@@ -139,7 +139,7 @@ def _common(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow], plan:
     return Likeness(
         shots=min(len(batch.shots), len(current)),
         ids=sum(shot.id in prompts for shot in batch.shots),
-        prompts=sum(prompts.get(shot.id) == shot.prompt for shot in batch.shots),
+        prompts=sum(prompts.get(shot.id) == composed(shot.prompt) for shot in batch.shots),
         recipes=len(found | matched),
         sent=sum(take.attempts > 0 for take in takes),
         is_unchanged=not plan.changes,

@@ -118,21 +118,19 @@ def _by_shot(each: Iterable[Named]) -> dict[str, list[Named]]:
     return by_shot
 
 
-def renames_of(
-    matches: Iterable[Match], takes: Sequence[Take], past: Past, listed: frozenset[str]
-) -> tuple[Rename, ...]:
+def renames_of(matches: Iterable[Match], plan: Plan, takes: Sequence[Take], past: Past) -> tuple[Rename, ...]:
     """Return the renaming that takes over what is matched without a doubt, and what belongs to it.
 
-    Other takes of the same recipe go with the one that is matched, retakes too; and all that were sent go where their
-    shot is no longer in the manifest, whose ids are `listed`, and went to one shot.
+    Of the takes that nothing asks for, others of the same recipe go with the one that is matched, retakes too; and all
+    that were sent go where their shot is no longer in the manifest, and went to one shot.
     """
+    listed = {row.shot_id for row in plan.shots if not row.removed}
     target = {match.take.take_id: match.order.shot_id for match in matches if match.take is not None}
-    by_shot = _by_shot(takes)
-    for shot_id in {take.shot_id for take in takes if take.take_id in target}:
-        mine = by_shot[shot_id]
+    by_shot = _by_shot(plan.kept)
+    for shot_id, mine in by_shot.items():
         by_text = {likeness(take.recipe_json)[0]: target[take.take_id] for take in mine if take.take_id in target}
         alone = set(by_text.values()).pop() if shot_id not in listed and len(set(by_text.values())) == 1 else None
-        for take in mine:
+        for take in mine if by_text else ():
             follows = by_text.get(likeness(take.recipe_json)[0], alone)
             if follows is not None and (take.attempts or take.is_retake):
                 target.setdefault(take.take_id, follows)
