@@ -19,6 +19,7 @@ _BLANKS = frozenset(
 _LOOKALIKES = frozenset(  # of path separators and of what Windows reserves; some systems turn one into the other
     "\u2044\u2215\u2216\u29f5\u29f8\uff02\uff0a\uff0f\uff1a\uff1c\uff1e\uff1f\uff3c\uff5c"
 )
+_NO_BEGINNING = ".-\uff0b\uff0d\uff1d\uff20"  # a flag, a hidden file, and what begins a formula in a table program
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zs", "Zl", "Zp"})  # control, bidi, half characters, private use, blanks
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # use fullmatch: `$` lets a line break through
@@ -46,7 +47,7 @@ def fault_of_name(name: str) -> str | None:
         char = name[wrong]
         what = f"'{char}'" if char.isprintable() and char != " " else _unseen(char)
         return f"cannot name a file: it holds {what}; {_RULE}"
-    if not name or name[0] in ".-" or unicodedata.category(name[0]).startswith("M"):
+    if not name or name[0] in _NO_BEGINNING or unicodedata.category(name[0]).startswith("M"):
         return "cannot name a file: it must begin with a letter, a digit or an underscore"
     if len(name) > NAME_CHARACTERS or len(name.encode()) > NAME_BYTES:
         return (

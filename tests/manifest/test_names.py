@@ -52,6 +52,7 @@ def test_a_name_in_any_script_is_fit(name: str) -> None:
         ("字\u200d", f"cannot name a file: it holds the character U+200D; {UNFIT_SUFFIX}"),
         ("字\u3164", f"cannot name a file: it holds 'ㅤ'; {UNFIT_SUFFIX}"),
         ("-a", "cannot name a file: it must begin with a letter, a digit or an underscore"),
+        ("＝a", "cannot name a file: it must begin with a letter, a digit or an underscore"),
         (".a", "cannot name a file: it must begin with a letter, a digit or an underscore"),
         ("\u0301a", "cannot name a file: it must begin with a letter, a digit or an underscore"),
         ("", "cannot name a file: it must begin with a letter, a digit or an underscore"),
