@@ -37,27 +37,30 @@ def find_beside(
     """Find takes in the folders beside an output folder, of the same provider, that are what would be bought here.
 
     The newest folders are read, each in part where it is large, and no longer than a moment; one that cannot be read
-    tells nothing. Each take to be bought is found once, in the newest folder that has it.
+    tells nothing. Each take to be bought is named once, in the folder that has most of them; of two alike, the newer.
     """
-    waiting = _Waiting(orders)
     story = {order: place for place, order in enumerate(orders)}
-    neighbours: list[Neighbour] = []
+    found: dict[Path, list[tuple[Order, str]]] = {}
     deadline = now() + READ_LIMIT_S
     for path in newest_beside(output) if orders else ():
         if now() > deadline:
             break
         with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
             if reader.identity().base_url == base_url:
-                found = waiting.found_in(reader)
-                if found:
-                    shown = output.parent / path.parent.name
-                    found.sort(key=lambda each: story[each[0]])
-                    neighbours.append(Neighbour(shown if shown.exists() else path.parent, tuple(found)))
+                found[path.parent] = _Waiting(orders).found_in(reader)
+    neighbours: list[Neighbour] = []
+    named: set[Order] = set()
+    for folder, pairs in sorted(found.items(), key=lambda each: -len(each[1])):
+        news = sorted((pair for pair in pairs if pair[0] not in named), key=lambda pair: story[pair[0]])
+        if news:
+            shown = output.parent / folder.name
+            neighbours.append(Neighbour(shown if shown.exists() else folder, tuple(news)))
+            named |= {order for order, _ in news}
     return neighbours
 
 
 class _Waiting:
-    """The orders that were not found yet, by what they ask for and then by shot."""
+    """The orders that were not found in a folder yet, by what they ask for and then by shot."""
 
     def __init__(self, orders: Sequence[Order]) -> None:
         self._by_recipe: dict[tuple[str, int | None], dict[str, list[Order]]] = {}

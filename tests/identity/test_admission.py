@@ -165,6 +165,18 @@ def test_with_a_paid_provider_a_folder_beside_is_asked_about(say: Tell, monkeypa
     assert say("plan", "ridge.csv", "--offline", "--buy-again")[0] == 0
 
 
+def test_of_several_folders_beside_the_one_with_most_of_it_is_named(say: Tell) -> None:
+    bought(write("b.csv", RIDGE), Path("outputs/b"))
+    bought(write("a.csv", RIDGE.split("sh020", maxsplit=1)[0]), Path("outputs/a"))
+    bought(write("c.csv", HARBOUR.replace("sh0", "k0")), Path("outputs/c"))
+    _, told = say(
+        "plan", str(write("d.csv", RIDGE + "k010,A tug turns in the harbour,one\n")), "--sandbox", "--offline"
+    )
+    assert "3 takes to be bought here are in outputs/b already" in told
+    assert "1 take to be bought here is in outputs/c already" in told
+    assert "outputs/a already" not in told
+
+
 @pytest.mark.parametrize("state", [State.FAILED, State.PLANNED])
 def test_what_failed_or_was_never_sent_beside_is_not_there(state: State, say: Tell) -> None:
     bought(write("a.csv", RIDGE), Path("outputs/a"), state=state)
