@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -60,6 +61,7 @@ IN_ONE_QUERY = 500
 CHECKED_AT_ONCE = 20_000  # facts that are refolded in a quarter of a second; of more, each take when it is touched
 NAME_NOTE = "batch"
 _PLANNED_FROM = "planned from "
+_CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
 _CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
 _TALLIED = (
     "state",
@@ -231,7 +233,7 @@ class StateReader:
     def _due(self) -> list[Due]:
         sql = (
             f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS},"  # noqa: S608
-            " is_retake, attempts, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
+            " is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
         )
@@ -241,8 +243,7 @@ class StateReader:
             for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
                 if told not in classes:
                     classes[told] = class_of(*json.loads(told))
-                cause = cause_of(*map(bool, marks))
-                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told], cause))
+                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told], _CAUSES[*marks]))
             return due
 
     def _scenes(self) -> tuple[str, ...]:
