@@ -87,6 +87,7 @@ OWNERS = {
     "click": {
         "cli",
         "cli.making",
+        "cli.manifest",
         "cli.running",
         "cli.looking",
         "cli.serving",

@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from wanbatch.errors import StateInvalid
+from wanbatch.errors import Problem, StateInvalid
 from wanbatch.names import composed
 
 DEFAULT_MODEL = "alibaba/wan-2-6-t2v"
+OWN = "x_"  # begins the name of a column that users keep for themselves
 SEED_MAX = 2**31 - 1  # the largest seed that Alibaba documents for Wan
 _SEED = re.compile(
     r'([,{])"seed":(-?[0-9]+)(,?)'
@@ -93,6 +94,7 @@ class Shot:
 
     `request` is the provider's request body without `seed`: model and prompt always, other parameters where the
     manifest or its defaults give them. `ordinal` counts from 0 in story order. `line` is where the manifest names it.
+    `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     """
 
     id: str
@@ -106,6 +108,7 @@ class Shot:
     cost_code: str = ""
     notes: str = ""
     omit: bool = False
+    own: Mapping[str, str] = field(default_factory=dict)
     line: int = field(default=0, compare=False)
 
     @property
@@ -152,7 +155,10 @@ class Head:
 
 @dataclass(frozen=True)
 class Batch:
-    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name)."""
+    """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name).
+
+    `warnings` names what in the manifest was hardly meant so, each with its place; the batch can be run all the same.
+    """
 
     name: str
     shots: tuple[Shot, ...]
@@ -160,6 +166,7 @@ class Batch:
     max_credits: int | None = None
     scene_caps: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
+    warnings: tuple[Problem, ...] = field(default=(), compare=False)
 
     @property
     def head(self) -> Head:

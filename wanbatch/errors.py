@@ -69,7 +69,7 @@ class UsageInvalid(WanbatchError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in a manifest. `line` and `column` count from 1; 0 where the whole file is meant."""
+    """One thing wrong in a manifest, or a warning. `line` and `column` count from 1; 0 for the whole file."""
 
     file: str
     line: int
@@ -81,12 +81,13 @@ class Problem:
 
 
 class ManifestInvalid(WanbatchError):
-    """Every problem found in a manifest, in the order of the file."""
+    """Every problem found in a manifest, in the order of the file, and its warnings."""
 
     exit_code = ExitCode.USAGE
 
-    def __init__(self, problems: Sequence[Problem]) -> None:
+    def __init__(self, problems: Sequence[Problem], warnings: Sequence[Problem] = ()) -> None:
         self.problems = tuple(sorted(problems))
+        self.warnings = tuple(sorted(warnings))
         super().__init__("\n".join(map(str, self.problems)))
 
 

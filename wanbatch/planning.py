@@ -93,7 +93,8 @@ class Plan:
 
     `wanted` lists every take asked for, in story order; `changes` is what to write before the run; `kept` are takes
     that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
-    are takes that were taken over from other shots, by id.
+    are takes that were taken over from other shots, by id. `own` are the cells of the user's own columns by shot, of
+    those that have some; None where no manifest was read.
     """
 
     shots: tuple[ShotRow, ...]
@@ -103,6 +104,7 @@ class Plan:
     omitted: int
     removed: int
     moved: frozenset[int] = frozenset()
+    own: Mapping[str, Mapping[str, str]] | None = None
 
     @property
     def to_submit(self) -> tuple[Wanted, ...]:
@@ -230,6 +232,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         omitted=sum(shot.omit for shot in batch.shots),
         removed=len(gone),
         moved=past.moved,
+        own={shot.id: shot.own for shot in batch.shots if shot.own},
     )
 
 

@@ -43,6 +43,7 @@ from wanbatch.tables import (
     DDL,
     INDEXES,
     NOTES_DDL,
+    OWN_CELLS_DDL,
     SCHEMA_VERSION,
     Identity,
     QuotedPrice,
@@ -409,6 +410,17 @@ class StateReader:
         """All shots ever planned, in story order, those removed from the manifest last."""
         return self._all(ShotRow, "ORDER BY removed, ordinal, shot_id")
 
+    def own_cells(self) -> dict[str, dict[str, str]]:
+        """The cells of the user's own columns by shot, of those that have some. None in a file of an older version."""
+        with _foreign_errors(self.path):
+            if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'own_cells'").fetchone() is None:
+                return {}
+            rows = self._db.execute("SELECT shot_id, cells FROM own_cells").fetchall()
+            found = {shot_id: json.loads(cells) for shot_id, cells in rows}
+        if not all(isinstance(cells, dict) for cells in found.values()):
+            raise StateInvalid(f"{self.path}: a row of own_cells is not a table of names; the file is damaged")
+        return {shot_id: {str(name): str(cell) for name, cell in cells.items()} for shot_id, cells in found.items()}
+
     def omitted(self) -> int:
         """How many shots are omitted."""
         with _foreign_errors(self.path):
@@ -581,7 +593,7 @@ class StateFile(StateReader):
     def _check_what_matters(self) -> None:
         """Refold all takes; of very many only those that something is open about, the others once they are touched."""
         with _foreign_errors(self.path):
-            for statement in (NOTES_DDL, *INDEXES):  # a file that an older version began may lack one
+            for statement in (NOTES_DDL, OWN_CELLS_DDL, *INDEXES):  # a file that an older version began may lack one
                 self._db.execute(statement)
             facts = self._db.execute("SELECT coalesce(max(seq), 0) FROM facts").fetchone()[0]
         if facts <= CHECKED_AT_ONCE:
@@ -743,6 +755,7 @@ class StateFile(StateReader):
             for shot in plan.shots:
                 if known.get(shot.shot_id) != shot:
                     self._store("shots", shot)
+            self._store_own_cells(plan)
             for change in plan.changes:
                 match change:
                     case Create():
@@ -764,6 +777,19 @@ class StateFile(StateReader):
                     "DELETE FROM shots WHERE shot_id = ? AND removed AND shot_id NOT IN (SELECT shot_id FROM takes)",
                     (name,),
                 )
+
+    def _store_own_cells(self, plan: Plan) -> None:
+        """Keep the cells of the user's own columns; those of a removed shot stay."""
+        if plan.own is None:
+            return
+        before = self.own_cells()
+        listed = {row.shot_id for row in plan.shots if not row.removed}
+        for shot_id in (before.keys() & listed) - plan.own.keys():
+            self._db.execute("DELETE FROM own_cells WHERE shot_id = ?", (shot_id,))
+        for shot_id, cells in plan.own.items():
+            if list(before.get(shot_id, {}).items()) != list(cells.items()):
+                told = json.dumps(dict(cells), ensure_ascii=False)
+                self._db.execute("INSERT OR REPLACE INTO own_cells VALUES (?, ?)", (shot_id, told))
 
     def record_together(self, entries: Sequence[tuple[int, Entry]]) -> None:
         """Append facts about several takes, by take id, that are true only together. One transaction."""

@@ -133,6 +133,8 @@ def quoted(run: Run, price_class: PriceClass, quote: Quote) -> QuotedPrice:
 
 # Names and texts that may change, unlike the identity: where the batch was last run from, on which machine.
 NOTES_DDL = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
+# The cells of the user's own columns, by shot: a JSON object of texts in the order of the manifest.
+OWN_CELLS_DDL = "CREATE TABLE IF NOT EXISTS own_cells (shot_id TEXT PRIMARY KEY, cells TEXT NOT NULL) STRICT"
 DDL = (
     "CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     _ddl("shots", ShotRow, "PRIMARY KEY (shot_id)"),
@@ -143,6 +145,7 @@ DDL = (
     _ddl("strays", Stray, "PRIMARY KEY (request_id)"),
     "CREATE TABLE marks (name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT",
     NOTES_DDL,
+    OWN_CELLS_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
 )

@@ -45,11 +45,16 @@ GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
         ("bare16.yaml", GOOD.decode().encode("utf-16-le"), "1:1 this file is UTF-16 or UTF-32; save it as UTF-8"),
         ("early.yaml", "# é\nx: \x01\n".encode(), "2:4 a character that YAML does not allow in a text"),
         ("mac.csv", b"id,prompt,duration\ra,x,7\r", "2:5 duration is 7; alibaba/wan-2-6-t2v takes 5, 10 or 15"),
-        ("return.csv", b"id,prompt\na,x\ry\n", "2:1 a carriage return in a cell; put the cell in quotes"),
+        ("return.csv", b"id,prompt\na,x\ry\n", "2:3 a carriage return in a cell; put the cell in quotes"),
         (
             "wide.csv",
             b'id,prompt\na,"' + b"x\n" * 600_000,
-            "2:1 a cell of more than 1 MiB; is a quote in this row not closed?",
+            "2:3 a quote that begins here is never closed",
+        ),
+        (
+            "long.csv",
+            b'id,prompt\na,"' + b"x\n" * 600_000 + b'"',
+            "2:3 a cell of more than 1 MiB; is a quote in this row not closed?",
         ),
         ("utf32.yaml", GOOD.decode().encode("utf-32"), "1:1 this file is UTF-32; save it as UTF-8"),
         ("latin1.yaml", GOOD.decode().encode("latin-1"), "4:16 byte 0xE9 is no UTF-8; save the file as UTF-8"),
@@ -144,3 +149,25 @@ def test_no_damage_to_a_good_manifest_gives_a_traceback(
     for at, new in cuts:
         data = data[:at] + new + data[at + len(new) :]
     only_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, data[:3000])
+
+
+@pytest.mark.parametrize(
+    ("head", "problems"),
+    [
+        (
+            "limits: {rate: 5, concurrency: 3, retries: 1, fps: 2}",
+            [
+                "2:10 'rate' is no field of limits; did you mean submit_rate?",
+                "2:19 'concurrency' is no field of limits; did you mean in_flight?",
+                "2:35 'retries' is no field of limits; did you mean max_attempts?",
+                "2:47 'fps' is no field of limits",
+            ],
+        ),
+        ("budget: 20", ["2:9 budget is '20'; expected a table of names and values"]),
+        ("budget: {usd: 20}", ["2:10 'usd' is no field of budget; did you mean max_usd?"]),
+        ("duration: 5", ["2:1 'duration' is no field of a manifest; put duration under defaults:"]),
+    ],
+)
+def test_names_of_other_tools_in_the_head_lead_to_ours(tmp_path: Path, head: str, problems: list[str]) -> None:
+    (tmp_path / "x.yaml").write_text(f"version: 1\n{head}\nshots:\n  - {{id: a, prompt: x}}\n")
+    assert problems_of(tmp_path / "x.yaml") == problems

@@ -118,7 +118,8 @@ def call(arguments: list[str] | None = None) -> int:
         error.show()
         return ExitCode.USAGE
     except ManifestInvalid as error:
-        click.echo(str(error))
+        warnings = [f"{each.file}:{each.line}:{each.column} warning: {each.message}" for each in error.warnings]
+        click.echo("\n".join([*map(str, error.problems), *warnings]))
         click.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) != 1)}; nothing was sent", err=True)
         return error.exit_code
     except WanbatchError as error:

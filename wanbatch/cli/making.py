@@ -7,8 +7,9 @@ from pathlib import Path
 import click
 
 from wanbatch.cli import Global
+from wanbatch.cli.manifest import STRICT, invalid_json, warning_text, warnings_json
 from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid
-from wanbatch.manifest import load_manifest
+from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.schemas import example_path, schema_names, schema_text
 
 _ENV_EXAMPLE = """# Copy to .env and put your key here. Never commit .env.
@@ -23,24 +24,36 @@ _GITIGNORE = ".env\noutputs/\n"
     "validate", epilog="\b\nExamples:\n  wanbatch validate shots.yaml\n  wanbatch --json validate manifests/*.yaml"
 )
 @click.argument("manifests", nargs=-1, required=True, type=click.Path(path_type=Path))
+@STRICT
 @click.pass_obj
-def validate_command(options: Global, /, manifests: tuple[Path, ...]) -> int:
-    """Check MANIFESTS: every problem as FILE:LINE:COLUMN MESSAGE, and exit 2 where there is one."""
+def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bool) -> int:  # noqa: FBT001
+    """Check MANIFESTS: every problem and warning as FILE:LINE:COLUMN MESSAGE, and exit 2 where there is a problem."""
     rows, code = [], 0
     for path in manifests:
         try:
-            batch = load_manifest(path)
+            batch = load_manifest(path, strict=strict)
         except ManifestInvalid as error:
             code = int(error.exit_code)
-            problems = [vars(problem) for problem in error.problems]
-            rows.append({"manifest": str(path), "valid": False, "problems": problems})
+            rows.append({"manifest": str(path), "valid": False, **invalid_json(error)})
             if not options.is_json:
-                click.echo(str(error))
+                click.echo("\n".join([*map(str, error.problems), *map(warning_text, error.warnings)]))
             continue
         takes = sum(shot.takes for shot in batch.shots if not shot.omit)
-        rows.append({"manifest": str(path), "valid": True, "shots": len(batch.shots), "takes": takes, "problems": []})
+        told = warnings_json(batch.warnings, len(batch.warnings))
+        rows.append(
+            {"manifest": str(path), "valid": True, "shots": len(batch.shots), "takes": takes, "problems": [], **told}
+        )
+        if not options.is_json:
+            for warning in batch.warnings[:PROBLEMS_SHOWN]:
+                click.echo(warning_text(warning))
+            if len(batch.warnings) > PROBLEMS_SHOWN:
+                click.echo(f"... and {len(batch.warnings) - PROBLEMS_SHOWN:,} more warnings")
         if not options.is_json and options.verbosity >= 0:
-            click.echo(f"{path}: {len(batch.shots)} shots, {takes} takes, no problem")
+            count = len(batch.warnings)
+            warned = f", {count} warning{'s' * (count != 1)}" if count else ""
+            shots = len(batch.shots)
+            said = f"{shots} shot{'s' * (shots != 1)}, {takes} take{'s' * (takes != 1)}"
+            click.echo(f"{path}: {said}, no problem{warned}")
     if options.is_json:
         import json
 

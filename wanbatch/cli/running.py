@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import click
 
 from wanbatch.batch import SEED_MAX, Limits
 from wanbatch.cli import Global
+from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.shots import takes_json
 from wanbatch.cli.values import DURATION, RATE, RENAME, USD, split_run
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.manifest import load_manifest
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
@@ -211,19 +212,21 @@ _MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--max-usd", type=USD, help="The same in USD.")
 @_identity
 @click.option("--offline", is_flag=True, help="Ask the provider nothing, not even for prices.")
+@STRICT
 @click.pass_obj
-def plan_command(options: Global, /, manifest: Path, offline: bool, **flags: Any) -> int:  # noqa: FBT001
+def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool, **flags: Any) -> int:  # noqa: FBT001
     """Show what a run of MANIFEST would do and cost. Sends nothing and writes nothing.
 
     Where the run would first ask which batch this is, or what becomes of takes that are there under other ids, the plan
     says what, and ends with 2, as the run does where nobody can answer.
     """
     asked = _Asked.of(flags)
+    source = read_manifest(options, manifest, strict=strict)
     with Follower(options) as follower:
         session = session_of(asked.options(), follower.watch(lambda _: False), options.env_file)
-        preview = asyncio.run(session.preview(load_manifest(manifest), offline=offline))
+        preview = asyncio.run(session.preview(source.batch(), offline=offline))
     if options.is_json:
-        print_json({**preview_json(preview), "takes": takes_json(preview)})
+        print_json({**preview_json(preview), "takes": takes_json(preview), **warnings_json(*source.warnings())})
     else:
         print_preview(console_of(options), preview, is_each_shown=options.verbosity > 0)
     if preview.refusal is not None:
@@ -248,10 +251,11 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, **flags: Any
     help="Begin anew where the state file of an earlier run is lost; what it bought is bought again.",
 )
 @click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
+@STRICT
 @click.pass_obj
-def run_command(options: Global, /, manifest: Path, **flags: Any) -> int:
+def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) -> int:  # noqa: FBT001
     """Plan, confirm, run and report MANIFEST. The same command resumes; a finished batch is a no-op."""
-    return _run(options, manifest, _Asked.of(flags))
+    return _run(options, read_manifest(options, manifest, strict=strict), _Asked.of(flags))
 
 
 @click.command("demo", epilog="\b\nExample:\n  wanbatch demo")
@@ -262,15 +266,16 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
     """Make the six clips of the quick-start manifest on the embedded sandbox: no key, no network, no cost."""
     from wanbatch.manifest.schemas import example_path
 
-    return _run(options, example_path("quickstart.yaml"), _Asked(sandbox=True, yes=True, output=output, speed=speed))
+    source = read_manifest(options, example_path("quickstart.yaml"), strict=False)
+    return _run(options, source, _Asked(sandbox=True, yes=True, output=output, speed=speed))
 
 
-def _run(options: Global, manifest: Path, asked: _Asked) -> int:
-    source = Manifest(manifest)
-    source.head()  # a manifest with problems ends here, before anything is shown
+def _run(options: Global, source: Manifest, asked: _Asked) -> int:
+    warnings = warnings_json(*source.warnings())
     with Follower(options) as follower:
         watch = follower.watch(
-            lambda preview: _confirm(options, preview, is_agreed=asked.yes), lambda question: _ask(options, question)
+            lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings),
+            lambda question: _ask(options, question),
         )
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
     return _tell(options, result)
@@ -344,15 +349,18 @@ def _ask(options: Global, question: Question) -> Answer:
     raise UsageInvalid("stopped before anything was written or sent; the commands above say how to go on")
 
 
-def _confirm(options: Global, preview: Preview, *, is_agreed: bool) -> bool:
+def _confirm(
+    options: Global, preview: Preview, *, is_agreed: bool, more: Mapping[str, Any] = MappingProxyType({})
+) -> bool:
     """Show the plan; ask before money is spent, unless told not to.
 
-    `--yes` is the user's word for what was planned and for what follows a pilot. It is none for a price that turned
-    out to be another: the rest then goes out only where it is known to stay within a cap.
+    `more` goes into the JSON of the plan. `--yes` is the user's word for what was planned and for what follows a pilot.
+    It is none for a price that turned out to be another: the rest then goes out only where it is known to stay within a
+    cap.
     """
     console = console_of(options, stderr=True)
     if options.is_json:
-        print_json({"event": "plan", **preview_json(preview)})
+        print_json({"event": "plan", **preview_json(preview), **more})
     elif options.verbosity >= 0:
         print_preview(console, preview, is_each_shown=options.verbosity > 0)
     if preview.is_sandbox or not preview.estimate.takes:

@@ -1,19 +1,32 @@
-"""Manifests: YAML, JSON, CSV and plain text in, a batch or every problem with its place out."""
+"""Manifests: YAML, JSON, tables and plain text in, a batch or every problem with its place out."""
 
 from __future__ import annotations
 
 import codecs
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from wanbatch.batch import Batch
 from wanbatch.errors import ManifestInvalid, Problem
-from wanbatch.manifest.tree import FILE_CAP_BYTES, Node, Place, Problems, ReadingStopped, in_one_form, start_of_file
+from wanbatch.manifest.tree import (
+    FILE_CAP_BYTES,
+    Node,
+    Place,
+    Problems,
+    ReadingStopped,
+    Table,
+    in_one_form,
+    start_of_file,
+)
 from wanbatch.manifest.words import one_of
 
 PROBLEMS_SHOWN = 200
 _NOWHERE = Place(0, 0)
+_WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_TABLES = (".csv", ".tsv")
 _WIDE = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -22,10 +35,11 @@ _WIDE = (
 )
 
 
-def load_manifest(path: Path | str) -> Batch:
-    """Read a manifest: .yaml, .yml, .json, .csv, or .txt with one prompt a line.
+def load_manifest(path: Path | str, *, strict: bool = False) -> Batch:
+    """Read a manifest: .yaml, .yml, .json, .csv, .tsv, or .txt with one prompt a line.
 
-    Raises ManifestInvalid with every problem that was found, each with file, line and column.
+    What was hardly meant so is in the batch's `warnings`; with `strict`, each is a problem. Raises ManifestInvalid with
+    every problem that was found, each with file, line and column.
     """
     problems = Problems(str(path))
     batch = None
@@ -35,17 +49,21 @@ def load_manifest(path: Path | str) -> Batch:
         pass
     except (RecursionError, MemoryError) as error:  # pragma: no cover - the readers bound depth and size
         problems.add(start_of_file(), f"this file is too much to read ({type(error).__name__})")
+    if strict:
+        problems.found += problems.warnings
+        problems.warnings = []
+    warnings = tuple(sorted(problems.warnings))
     if problems.found or batch is None:
-        raise ManifestInvalid(_first_ones(problems))
-    return batch
+        raise ManifestInvalid(first_ones(sorted(problems.found), "problems"), first_ones(warnings, "warnings"))
+    return replace(batch, warnings=warnings)
 
 
-def _first_ones(problems: Problems) -> list[Problem]:
-    found = sorted(problems.found)
+def first_ones(found: Sequence[Problem], noun: str) -> list[Problem]:
+    """Return as many as can be read; a last one counts the others."""
     if len(found) <= PROBLEMS_SHOWN:
-        return found
+        return list(found)
     last = found[PROBLEMS_SHOWN - 1]
-    more = Problem(last.file, last.line, last.column + 1, f"... and {len(found) - PROBLEMS_SHOWN} more problems")
+    more = Problem(last.file, last.line, last.column + 1, f"... and {len(found) - PROBLEMS_SHOWN:,} more {noun}")
     return [*found[:PROBLEMS_SHOWN], more]
 
 
@@ -57,9 +75,13 @@ def _read(path: Path, problems: Problems) -> Batch | None:
     if size_bytes > FILE_CAP_BYTES:
         raise problems.stop(start_of_file(), f"this file is larger than {FILE_CAP_BYTES // 2**20} MiB")
     root = reader(_text_of(path, problems), problems)
+    if path.suffix.lower() == ".json":
+        from wanbatch.manifest.bare_list import manifest_in
+
+        root = manifest_in(root, problems)
     if root is not None:
         root = in_one_form(root, problems)
-    has_head = path.suffix.lower() not in (".csv", ".txt")
+    has_head = isinstance(root, Table) and not root.is_made
     return Checker(problems, problems.file, has_head=has_head).batch(root)
 
 
@@ -73,13 +95,18 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
         from wanbatch.manifest.json_file import read_json
 
         return read_json
-    if ending in (".csv", ".txt"):
-        from wanbatch.manifest.table_file import read_csv, read_txt
+    if ending in _TABLES:
+        from wanbatch.manifest.table_file import read_csv
 
-        return read_csv if ending == ".csv" else read_txt
-    known = one_of([".yaml", ".yml", ".json", ".csv", ".txt"])
+        return read_csv
+    if ending == ".txt":
+        from wanbatch.manifest.text_file import read_txt
+
+        return read_txt
+    known = one_of([".yaml", ".yml", ".json", *_TABLES, ".txt"])
     found = f"ends in {ending}" if ending else "has no ending"
-    raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}")
+    cure = "; save the sheet as CSV" if ending in _WORKBOOKS else ""
+    raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}{cure}")
 
 
 def _size_of(path: Path, problems: Problems) -> int:
@@ -101,7 +128,17 @@ def _text_of(path: Path, problems: Problems) -> str:
         raw = path.read_bytes()
     except OSError as error:
         raise problems.stop(_NOWHERE, f"this file cannot be read: {_reason(error)}") from error
+    if path.suffix.lower() in (*_TABLES, ".txt"):
+        raw = _as_utf8(raw)
     return _decoded(raw, problems)
+
+
+def _as_utf8(raw: bytes) -> bytes:
+    """Return UTF-16, which spreadsheets call Unicode text, as UTF-8; anything else, or what is broken, as it is."""
+    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not raw.startswith(codecs.BOM_UTF32_LE):
+        with suppress(UnicodeDecodeError):
+            return raw.decode("utf-16").encode()
+    return raw
 
 
 def _reason(error: OSError | ValueError) -> str:
@@ -112,9 +149,12 @@ def _decoded(raw: bytes, problems: Problems) -> str:
     for mark, name in _WIDE:
         if raw.startswith(mark):
             raise problems.stop(start_of_file(), f"this file is {name}; save it as UTF-8")
+    if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        raise problems.stop(start_of_file(), "this is a workbook or an archive, not a text; save the sheet as CSV")
     if len(raw) >= 4 and (raw[0] == raw[2] == 0 < raw[1] or raw[1] == raw[3] == 0 < raw[0]):
         raise problems.stop(start_of_file(), "this file is UTF-16 or UTF-32; save it as UTF-8")  # without a mark
-    raw = raw.removeprefix(codecs.BOM_UTF8)
+    while raw.startswith(codecs.BOM_UTF8):
+        raw = raw.removeprefix(codecs.BOM_UTF8)
     try:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:

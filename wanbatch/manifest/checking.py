@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import cache
 from pathlib import PurePath
 from typing import Any
@@ -12,16 +11,19 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from wanbatch.batch import DEFAULT_MODEL, Batch, Limits, Shot
+from wanbatch.batch import DEFAULT_MODEL, Batch, Shot
+from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
+from wanbatch.manifest.doubts import doubts_of, tell_twins
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
-from wanbatch.manifest.schemas import MANIFEST, schema, schema_names
-from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.names import close_name, foreign_parameter, is_sentence, meant_shots, unknown_name
+from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema, schema_names
+from wanbatch.manifest.synonyms import is_own
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
 from wanbatch.names import fault_of_name, name_of_stem, twin_key
-from wanbatch.pricing import credits_of_usd
-from wanbatch.units import parse_rate_per_min
 
 SHORT_PROMPT = 500  # no model's cap is lower: below it a prompt's length cannot be wrong
+OWN_NAME = re.compile(r"x_.{1,62}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _BARE = INTEGER_FIELDS | BOOLEAN_FIELDS
 _HEAD = ("version", "name", "limits", "budget")
@@ -34,27 +36,36 @@ class Checker:
         self._problems = problems
         self._source = source
         self._has_head = has_head
+        self._is_text = source.lower().endswith(".txt")  # where every character of a prompt has its own column
         self._passed: dict[Any, Any] = {}
+        self._places: dict[str, Place] = {}
         self._shots = Draft202012Validator({**schema(MANIFEST), "$ref": "#/$defs/defaults", **_BODYLESS})
 
     def batch(self, root: Node | None) -> Batch | None:
         """Return the batch, or None where there was any problem."""
         if not isinstance(root, Table):
             at = root.at if root is not None else Place(1, 1)
-            what = "is empty" if root is None or (isinstance(root, Scalar) and root.value is None) else "is no manifest"
-            self._problems.add(at, f"this file {what}; a manifest begins with version: 1 and has shots:")
+            what = "is empty" if root is None or _is_null(root) else "is no manifest"
+            what = "is a list" if isinstance(root, Listing) else what
+            words = f"this file {what}; a manifest begins with version: 1 and has shots:"
+            if isinstance(root, Scalar) and not _is_null(root):
+                words += " (prompts alone, one a line, are a .txt file)"
+            self._problems.add(at, words)
             return None
         known = set(schema(MANIFEST)["properties"])
         for key, at in root.keys.items():
             if key not in known:
-                self._problems.add(at, f"{shown(key)} is no field of a manifest{meant(key, known)}")
+                cure = f"; put {key} under defaults:" if key in fields_of_shots() and key != "id" else meant(key, known)
+                self._problems.add(at, f"{shown(key)} is no field of a manifest{cure}")
         head = self._head(root)
         defaults = self._table(root, "defaults")
         if defaults is not None:
             self._names(defaults, is_shot=False)
         shots = self._all_shots(root, defaults)
-        if _scene_caps(root.items.get("budget")):
-            self._scenes_of_budget(root, {shot.scene for shot in shots})
+        if not self._problems.found:
+            tell_twins(shots, self._places, self._problems)
+        if scene_caps(root.items.get("budget")):
+            check_scenes(root, {shot.scene for shot in shots}, self._problems)
         if self._problems.found:
             return None
         return Batch(shots=shots, source=self._source, **head)
@@ -74,41 +85,15 @@ class Checker:
             self._problems.add(root.at, "version is missing; write version: 1")
         plain = {key: _plain(root.items[key], key) for key in _HEAD if key in root.items and key != "name"}
         validator = Draft202012Validator({**schema(MANIFEST), "required": []})
-        for error in validator.iter_errors({**plain, "shots": [{"id": "x"}]}):
+        for error in _telling(list(validator.iter_errors({**plain, "shots": [{"id": "x"}]}))):
             self._tell(error, root, "")
         if not self._problems.found:
-            head["limits"] = self._limits(plain.get("limits") or {}, root)
+            head["limits"] = limits_of(plain.get("limits") or {}, root, self._problems)
             budget = root.items.get("budget")
-            head["max_credits"] = _cap(budget)
-            caps = {scene: _cap(node) for scene, node in _scene_caps(budget).items()}
+            head["max_credits"] = cap_of(budget)
+            caps = {scene: cap_of(node) for scene, node in scene_caps(budget).items()}
             head["scene_caps"] = {scene: cap for scene, cap in caps.items() if cap is not None}
         return head
-
-    def _scenes_of_budget(self, root: Table, scenes: set[str]) -> None:
-        """Refuse a cap on a scene that no shot has: it would hold nothing back."""
-        budget = _follow(root, ["budget", "scenes"])
-        names = budget.keys if isinstance(budget, Table) and not self._problems.found else {}
-        known = sorted(scenes - {""})
-        for name, at in names.items():
-            if name not in known:
-                hint = meant(name, known) or (f"; there are {', '.join(known)}" if known else "; there are none")
-                self._problems.add(at, f"budget.scenes names {shown(name)}, which is no scene of a shot{hint}")
-
-    def _limits(self, given: Mapping[str, Any], root: Table) -> Limits:
-        rates: dict[str, float | None] = dict.fromkeys(("submit_rate", "poll_rate"))
-        for name in rates.keys() & given.keys():
-            try:
-                rates[name] = parse_rate_per_min(str(given[name]))
-            except ValueError:
-                at = _follow(root, ["limits", name]).at
-                self._problems.add(at, fault_words(f"limits.{name}", given[name], "rate", "", ""))
-        return Limits(
-            submit_per_min=rates["submit_rate"],
-            in_flight=given.get("in_flight"),
-            poll_per_min=rates["poll_rate"],
-            downloads=given.get("downloads"),
-            max_attempts=given.get("max_attempts"),
-        )
 
     def _table(self, root: Table, name: str) -> Table | None:
         node = root.items.get(name)
@@ -127,7 +112,8 @@ class Checker:
             self._problems.add(root.at, f"shots is missing{meant_shots(root)}; write shots: and list them below")
             return ()
         if not isinstance(listing, Listing):
-            self._problems.add(listing.at, "shots must be a list: begin each shot with a dash")
+            cure = "put them between [ and ]" if self._source.endswith(".json") else "begin each shot with a dash"
+            self._problems.add(listing.at, f"shots must be a list: {cure}")
             return ()
         if not listing.items and not self._problems.found:
             self._problems.add(listing.at, "shots is empty; list at least one shot")
@@ -135,7 +121,13 @@ class Checker:
         taken: dict[str, tuple[str, Place]] = {}
         for ordinal, node in enumerate(listing.items):
             if not isinstance(node, Table):
-                self._problems.add(node.at, f"a shot is {shown(_plain(node, ''))}; expected a table with id and prompt")
+                words = f"a shot is {shown(_plain(node, ''))}; expected a table with id and prompt"
+                self._problems.add(node.at, f"{words}; prompts alone, one a line, are a .txt file")
+                continue
+            if len(node.keys) == 1 and is_sentence(node):
+                words = f"a shot has only {shown(next(iter(node.keys)))}, which is no field"
+                cure = "a text with ': ' is written in quotes, and a shot needs id and prompt"
+                self._problems.add(node.at, f"{words}; {cure}")
                 continue
             self._names(node, is_shot=True)
             self._id(node, taken)
@@ -177,8 +169,23 @@ class Checker:
         for name, at in table.keys.items():
             if name == "id" and not is_shot:
                 self._problems.add(at, "id cannot be a default: every shot has its own")
-            elif name not in known:
-                self._problems.add(at, f"{shown(name)} is no field of a shot{meant(name, known)}")
+            elif name in known:
+                continue
+            elif is_own(name):
+                self._own_cell(name, at, table.items[name])
+            else:
+                self._problems.add(at, unknown_name(name, table))
+
+    def _own_cell(self, name: str, at: Place, node: Node) -> None:
+        """Check a cell of the user's own: any text or number; never sent."""
+        if not OWN_NAME.fullmatch(name) or not name.isprintable():
+            self._problems.add(
+                at, f"{shown(name)} cannot name a column of your own; expected x_ and 1 to 62 characters"
+            )
+        if not isinstance(node, Scalar):
+            self._problems.add(node.at, f"{name} is {shown(_plain(node, name))}; expected text")
+        elif node.value is not None:
+            self._check_text(name, node.text, node)
 
     def _shot(self, table: Table, defaults: Table | None, ordinal: int) -> Shot | None:
         merged = {**(defaults.items if defaults is not None else {}), **table.items}
@@ -188,12 +195,17 @@ class Checker:
         request = {"model": DEFAULT_MODEL, **{k: v for k, v in given.items() if k not in PLANNING_FIELDS}}
         if isinstance(given.get("prompt"), str):
             request["prompt"] = given["prompt"] = given["prompt"].strip()
+        _trim(given)
         self._check_planning(given, merged)
         self._check_request(request, table, merged)
         for name, value in given.items():
             self._check_text(name, value, merged[name])
+        for doubt in doubts_of(given):
+            at = merged[doubt.field].at
+            self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
         if len(self._problems.found) > before or plain.get("id") is None:
             return None
+        self._places[str(plain["id"])] = table.at
         return Shot(
             id=str(plain["id"]),
             ordinal=ordinal,
@@ -206,6 +218,7 @@ class Checker:
             cost_code=given.get("cost_code", ""),
             notes=given.get("notes", ""),
             omit=given.get("omit", False),
+            own=_own_cells(merged),
             line=table.at.line,
         )
 
@@ -232,7 +245,7 @@ class Checker:
                     if name not in schema(model)["properties"]:
                         blamed, hint = _blamed(name, table)
                         place = blamed or table.keys.get(name) or nodes[name].at
-                        self._problems.add(place, _foreign(name, model) + hint)
+                        self._problems.add(place, foreign_parameter(name, model) + hint)
             else:
                 blamed, hint = _blamed(str(error.absolute_path[0]), table)
                 self._tell(error, Table(table.at, dict(nodes)), model, blamed, hint)
@@ -266,16 +279,16 @@ class Checker:
     def _tell(self, error: ValidationError, table: Table, model: str, at: Place | None = None, hint: str = "") -> None:
         """Put a schema's finding into words, at the place of the value."""
         if error.validator == "additionalProperties":
-            inner = _follow(table, list(error.absolute_path))
+            inner = follow(table, list(error.absolute_path))
             known = list(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else []
             if isinstance(inner, Table):
                 for name, place in inner.keys.items():
                     if name not in known:
                         where = ".".join(map(str, error.absolute_path))
-                        self._problems.add(place, f"{shown(name)} is no field of {where}{meant(name, known)}")
+                        self._problems.add(place, f"{shown(name)} is no field of {where}{close_name(name, known)}")
             return
         path = list(error.absolute_path)
-        node = _follow(table, path)
+        node = follow(table, path)
         at = at or node.at
         name = ".".join(str(part) for part in path if not isinstance(part, int)) or "this"
         if error.validator in ("maxProperties", "not"):
@@ -289,18 +302,22 @@ class Checker:
             self._problems.add(at, words + spelling_hint(error.instance, keyword, limit, is_quoted=is_quoted) + hint)
 
 
+def _own_cells(nodes: Mapping[str, Node]) -> dict[str, str]:
+    """Return the cells of the user's own columns as they were written, trimmed."""
+    own = [(name, node) for name, node in nodes.items() if name not in fields_of_shots() and is_own(name)]
+    return {name: node.text.strip() for name, node in own if isinstance(node, Scalar) and node.value is not None}
+
+
+def _trim(given: dict[str, Any]) -> None:
+    """Take the blanks round planning texts away: a scene with one would be another scene, with no cap."""
+    for name in ("scene", "sequence", "cost_code", "notes"):
+        if isinstance(given.get(name), str):
+            given[name] = given[name].strip()
+    if isinstance(given.get("tags"), list):
+        given["tags"] = [each.strip() if isinstance(each, str) else each for each in given["tags"]]
+
+
 _BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
-
-
-def meant_shots(root: Table) -> str:
-    """Name a field that was probably meant to be shots."""
-    return next((f" (is {key} meant?)" for key in root.keys if key in ("shot", "scenes", "prompts", "clips")), "")
-
-
-@cache
-def fields_of_shots() -> frozenset[str]:
-    """Every field that a shot may have, whatever its model."""
-    return frozenset(schema(MANIFEST)["$defs"]["shot"]["properties"])
 
 
 @cache
@@ -324,13 +341,6 @@ def _missing(name: str, model: str) -> str:
     return f"{name} is missing; {what}"
 
 
-def _foreign(name: str, model: str) -> str:
-    owners = [each for each in schema_names() if each != MANIFEST and name in schema(each)["properties"]]
-    owners.sort(key=lambda owner: "t2v" not in owner)  # the likelier neighbours first
-    more = f"; {owners[0]} has it" if owners else ""
-    return f"{name} is no parameter of {model}{more}"
-
-
 def _blamed(name: str, table: Table) -> tuple[Place | None, str]:
     """Return the place of a shot's model where a default does not suit that model, and what to do about it."""
     if name in table.keys or "model" not in table.keys:
@@ -340,15 +350,6 @@ def _blamed(name: str, table: Table) -> tuple[Place | None, str]:
 
 def _is_null(node: Node) -> bool:
     return isinstance(node, Scalar) and node.value is None
-
-
-def _follow(node: Node, path: list[Any]) -> Node:
-    for part in path:
-        if (isinstance(node, Table) and part in node.items) or (
-            isinstance(node, Listing) and isinstance(part, int) and part < len(node.items)
-        ):
-            node = node.items[part]
-    return node
 
 
 def _plain(node: Node, name: str) -> Any:
@@ -372,16 +373,3 @@ assert not _BARE & LIST_FIELDS
 
 def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else (type(value), str(value))
-
-
-def _cap(caps: Node | None) -> int | None:
-    for name, node in caps.items.items() if isinstance(caps, Table) else ():
-        if isinstance(node, Scalar):
-            # The text, not the float that was made of it: money is exact.
-            return credits_of_usd(Decimal(node.text)) if name == "max_usd" else int(node.value)
-    return None
-
-
-def _scene_caps(budget: Node | None) -> Mapping[str, Node]:
-    scenes = budget.items.get("scenes") if isinstance(budget, Table) else None
-    return scenes.items if isinstance(scenes, Table) else {}

@@ -43,6 +43,9 @@ def read_json(text: str, problems: Problems) -> Node:
 
 def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
     """Say in plain words what json found, and at which position; the same for every version of Python."""
+    is_next_line = text[: error.pos].rstrip(" \t").endswith("\n")
+    if error.msg.startswith("Extra data") and is_next_line and text[error.pos] in '{["':
+        return error.pos, "one value a line, as in JSON Lines: put commas between them, and [ ] round all of them"
     is_in_text = error.msg.startswith(("Unterminated", "Invalid"))
     match = _SPACE.match(text, error.pos)
     position = error.pos if match is None or is_in_text else match.end()

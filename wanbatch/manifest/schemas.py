@@ -43,6 +43,12 @@ def schema(name: str) -> dict[str, Any]:
     return loaded
 
 
+@cache
+def fields_of_shots() -> frozenset[str]:
+    """Return every field that a shot may have, whatever its model."""
+    return frozenset(schema(MANIFEST)["$defs"]["shot"]["properties"])
+
+
 def example_path(name: str) -> Path:
     """Return the path of an example manifest such as `quickstart.yaml`."""
     return _folder("manifests") / name

@@ -1,7 +1,8 @@
 """Manifests that were read before: a large one is not read again where not a byte of it, nor this program, changed.
 
-What is kept is the head alone, in the user's cache folder, by the digest of the file; the shots are in the state file
-of the batch, which knows by the same digest that it was planned from them. Losing the shelf costs one reading.
+What is kept is the head and the first warnings, in the user's cache folder, by the digest of the file; the shots are in
+the state file of the batch, which knows by the same digest that it was planned from them. Losing the shelf costs one
+reading.
 """
 
 from __future__ import annotations
@@ -18,7 +19,8 @@ from platformdirs import user_cache_path
 from wanbatch import __version__
 from wanbatch.batch import Batch, Head, Limits
 from wanbatch.disk import replace_text
-from wanbatch.manifest import load_manifest
+from wanbatch.errors import Problem
+from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.tree import FILE_CAP_BYTES
 
 SHELF_NAME = "manifests.json"
@@ -27,7 +29,7 @@ HEADS_KEPT = 50
 
 
 class Manifest:
-    """A manifest file: its head at once where it was read before, its shots where somebody asks for them.
+    """A manifest file: its head and warnings at once where it was read before, its shots where somebody asks for them.
 
     `digest` is empty for a file that is too small to be kept.
     """
@@ -37,6 +39,7 @@ class Manifest:
         self._path = path
         self._batch = batch
         self._head = None if batch is None else batch.head
+        self._warned: tuple[list[Problem], int] | None = None
         self.digest = _digest_of(path) if batch is None else ""
 
     @property
@@ -46,19 +49,35 @@ class Manifest:
 
     def head(self) -> Head:
         """Return what it asks of the whole batch. Raises ManifestInvalid."""
-        if self._head is None:
-            kept = _shelved().get(self.digest) if self.digest else None
-            self._head = _head_in(kept) or self.batch().head
-        return self._head
+        self._take_up()
+        return self.batch().head if self._head is None else self._head
+
+    def warnings(self) -> tuple[list[Problem], int]:
+        """Return its first warnings, and how many there are. Raises ManifestInvalid."""
+        self._take_up()
+        if self._warned is None or self._head is None:
+            found = self.batch().warnings
+            self._warned = list(found[:PROBLEMS_SHOWN]), len(found)
+        return self._warned
+
+    def _take_up(self) -> None:
+        """Take head and warnings from the shelf, if they are there."""
+        if self._head is None and self.digest:
+            kept = _shelved().get(self.digest)
+            self._head = _head_in(kept)
+            self._warned = _warnings_in(kept, str(self._path))
+            if self._warned is None:
+                self._head = None  # kept by a version that knew no warnings
 
     def batch(self) -> Batch:
         """Return it whole, read at the first call. Raises ManifestInvalid with every problem."""
         if self._batch is None:
             self._batch = load_manifest(self._path)
+            self._head = self._batch.head
             if self.digest and self.digest != _digest_of(self._path):
                 self.digest = ""  # written while it was read
             if self.digest:
-                _shelve(self.digest, self._batch.head)
+                _shelve(self.digest, self._batch)
         return self._batch
 
 
@@ -82,6 +101,15 @@ def _head_in(row: Any) -> Head | None:
         return None
 
 
+def _warnings_in(row: Any, file: str) -> tuple[list[Problem], int] | None:
+    """Read the first warnings and their number; None for what is none. The file may lie elsewhere since."""
+    try:
+        told = [Problem(file, int(line), int(column), str(message)) for line, column, message in row["warnings"]]
+        return told, int(row["warning_count"])
+    except (TypeError, KeyError, ValueError):
+        return None
+
+
 def _number(value: Any) -> Any:
     if value is None or (isinstance(value, int | float) and value > 0):
         return value
@@ -96,10 +124,11 @@ def _shelved() -> dict[str, Any]:
     return rows if isinstance(rows, dict) else {}
 
 
-def _shelve(digest: str, head: Head) -> None:
+def _shelve(digest: str, batch: Batch) -> None:
     rows = _shelved()
     rows.pop(digest, None)
-    rows[digest] = asdict(head)
+    warnings = [(each.line, each.column, each.message) for each in batch.warnings[:PROBLEMS_SHOWN]]
+    rows[digest] = {**asdict(batch.head), "warnings": warnings, "warning_count": len(batch.warnings)}
     newest = dict([*rows.items()][-HEADS_KEPT:])
     with suppress(OSError, ValueError):
         replace_text(user_cache_path("wanbatch") / SHELF_NAME, json.dumps(newest, ensure_ascii=False) + "\n")

@@ -44,14 +44,25 @@ class Listing:
 
 @dataclass(slots=True)
 class Table:
-    """Named nodes, and where each name stands."""
+    """Named nodes, and where each name stands. `is_made` where no file says so: a manifest round a table's shots."""
 
     at: Place
     items: dict[str, Node] = field(default_factory=dict)
     keys: dict[str, Place] = field(default_factory=dict)
+    is_made: bool = False
 
 
 Node = Scalar | Listing | Table
+
+
+def follow(node: Node, path: list[Any]) -> Node:
+    """Return the node that a path leads to, or the last one on it that is there."""
+    for part in path:
+        if (isinstance(node, Table) and part in node.items) or (
+            isinstance(node, Listing) and isinstance(part, int) and part < len(node.items)
+        ):
+            node = node.items[part]
+    return node
 
 
 class ReadingStopped(Exception):
@@ -59,19 +70,27 @@ class ReadingStopped(Exception):
 
 
 class Problems:
-    """The problems of one file."""
+    """The problems and warnings of one file."""
 
     def __init__(self, file: str) -> None:
         self.file = file
         self.found: list[Problem] = []
+        self.warnings: list[Problem] = []
         self._seen: set[Problem] = set()
 
     def add(self, at: Place, message: str) -> None:
         """Note a problem, once."""
+        self._note(self.found, at, message)
+
+    def warn(self, at: Place, message: str) -> None:
+        """Note, once, what may be meant so and hardly is."""
+        self._note(self.warnings, at, message)
+
+    def _note(self, noted: list[Problem], at: Place, message: str) -> None:
         problem = Problem(self.file, at.line, at.column, message)
         if problem not in self._seen:
             self._seen.add(problem)
-            self.found.append(problem)
+            noted.append(problem)
 
     def stop(self, at: Place, message: str) -> ReadingStopped:
         """Note the problem that ends the reading; raise what this returns."""

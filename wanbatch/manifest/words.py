@@ -17,10 +17,21 @@ _KINDS = {
     "object": "a table of names and values",
 }
 SHOWN_CAP = 40
-_SWITCHES = {"yes": "true", "on": "true", "true": "true", "no": "false", "off": "false", "false": "false"}
+_SWITCHES = {
+    **dict.fromkeys(
+        ("yes", "on", "true", "y", "x", "ja", "oui", "si", "sí", "wahr", "vrai", "verdadero", "vero"), "true"
+    ),
+    **dict.fromkeys(("no", "off", "false", "n", "nein", "non", "falsch", "faux", "falso"), "false"),
+}
 _NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?")
 _ZEROS = re.compile(r"0[0-9]{1,18}")
+_GROUPED = re.compile("[0-9]{1,3}(?:[ ,.'\u2019\u00a0\u202f][0-9]{3})+")
+_WITH_UNIT = re.compile("([0-9]{1,9}) ?(?:s|sec|secs|seconds?|sek|sekunden|seg|秒|x)\\.?", re.IGNORECASE)
+_WITH_FRACTION = re.compile("([0-9]{1,18})[.,]0*")
+_SHORTENED = re.compile("[0-9](?:[.,][0-9]+)?E[+]?[0-9]+")
+_RATIO = re.compile("([0-9]{1,5}) ?[:x\u00d7*/-] ?([0-9]{1,5})(?::00)?(?: ?[AP]M)?", re.IGNORECASE)
 _BOUNDS = {"const": "{}", "minimum": "{} or more", "maximum": "{} at most"}
+_NAMED_SIZES = {"sd": "480p", "hd": "720p", "full hd": "1080p", "fullhd": "1080p", "fhd": "1080p"}
 _SIZES = {
     "maxLength": ("characters", "at most"),
     "minItems": ("entries", "at least"),
@@ -71,7 +82,7 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     if keyword == "type":
         return f"{name} is {shown(value)}{who}{_KINDS.get(str(limit), str(limit))}"
     if keyword == "enum":
-        hint = meant(value, map(str, limit)) if isinstance(value, str) else ""
+        hint = _choice_meant(name, value, [str(each) for each in limit]) if isinstance(value, str) else ""
         return f"{name} is {shown(value)}{who}{one_of(limit)}{hint}"
     if keyword in _BOUNDS:
         return f"{name} is {shown(value)}{who}{_BOUNDS[keyword].format(limit)}"
@@ -85,6 +96,30 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     return f"{name} is {shown(value)}; expected a rate such as 60/min or 10/s"
 
 
+def _choice_meant(name: str, value: str, limit: Sequence[str]) -> str:
+    """Return which of some values was probably meant. Of ratios and sizes only what says the same in another way."""
+    match = _RATIO.fullmatch(value)
+    if match is not None:
+        width, height = int(match[1]), int(match[2])
+        same = (each for each in limit if _says(each, width, height))
+        close = next(same, "")
+        return f"; did you mean {close}?" if close else ""
+    if name == "resolution" and _NAMED_SIZES.get(value.casefold()) in limit:
+        return f"; did you mean {_NAMED_SIZES[value.casefold()]}?"
+    hint = meant(value, limit) if any(char.isalpha() for char in value) or value + "p" in limit else ""
+    if name == "shot_type" and not hint:
+        return "; for the size of a shot, name a column of your own x_shot_type"
+    return hint
+
+
+def _says(choice: str, width: int, height: int) -> bool:
+    """Say whether a ratio (16:9) or a size (720p) is that of a picture so wide and high."""
+    if choice.lower().endswith("p"):
+        return choice[:-1] == str(min(width, height))
+    first, _, second = choice.partition(":")
+    return second != "" and height > 0 and int(first) * height == int(second) * width
+
+
 def spelling_hint(value: Any, keyword: str, limit: Any, *, is_quoted: bool) -> str:
     """Return how to write a value that is right but for its spelling, or nothing."""
     if not isinstance(value, str):
@@ -95,6 +130,16 @@ def spelling_hint(value: Any, keyword: str, limit: Any, *, is_quoted: bool) -> s
     is_number = keyword == "const" or limit in ("integer", "number")
     if is_quoted and is_number and _NUMBER.fullmatch(value) is not None:
         return "; write it without quotes"
-    if is_number and _ZEROS.fullmatch(value) is not None:
+    return _number_hint(value) if is_number else ""
+
+
+def _number_hint(value: str) -> str:
+    """Return how to write a whole number that a person or a spreadsheet wrote in another way."""
+    if _ZEROS.fullmatch(value) is not None:
         return f"; write {int(value)}"
-    return ""
+    if _SHORTENED.fullmatch(value) is not None:
+        return "; a spreadsheet has shortened it: show the column as whole numbers there and save again"
+    if _GROUPED.fullmatch(value) is not None:
+        return f"; write it without signs between the digits: {re.sub('[^0-9]', '', value)}"
+    plain = _WITH_UNIT.fullmatch(value) or _WITH_FRACTION.fullmatch(value)
+    return "" if plain is None else f"; write {int(plain[1])}"

@@ -10,25 +10,14 @@ import yaml
 
 from wanbatch.manifest.tree import DEPTH_CAP, Listing, Node, Place, Problems, Scalar, Table, plain_value, start_of_file
 from wanbatch.manifest.words import shown
+from wanbatch.manifest.yaml_faults import NEEDS_QUOTES, fault_words
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # YAML 1.1, c-printable; PyYAML refuses the others without a place that could be shown
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STANDARD_TAG = "tag:yaml.org,2002:"
-_PLAIN_WORDS = (
-    (
-        re.compile(r"found character .*'\\t'.*|found a tab character"),
-        "a tab where YAML takes only spaces: indent with spaces",
-    ),
-    (re.compile(r"mapping values are not allowed"), "a ': ' inside an unquoted text: put the whole text in quotes"),
-    (re.compile(r"could not find expected ':'"), "a line without ':' after its name, or indented too little"),
-    (re.compile(r"did not find expected key|expected <block end>"), "this line does not fit the indentation above it"),
-    (re.compile(r"did not find expected '-'"), "this line does not fit the list above it"),
-    (re.compile(r"unexpected end of stream|end of the stream"), "a quote or bracket is not closed"),
-    (re.compile(r"did not find expected ',' or"), "a bracket is not closed, or a comma is missing"),
-    (re.compile(r"cannot start any token"), "a character that cannot begin a value: put the value in quotes"),
-    (re.compile(r"unknown escape"), "a backslash in double quotes that escapes nothing: use single quotes"),
-)
+_CUT_OFF = re.compile(r"prompt: [^\n\"'|>#][^\n]*\s#\S")
+_BEHIND = re.compile(r"\s+#[^\s#]")
 
 
 def read_yaml(text: str, problems: Problems) -> Node | None:
@@ -38,26 +27,23 @@ def read_yaml(text: str, problems: Problems) -> Node | None:
         place = Place(text.count("\n", 0, odd.start()) + 1, odd.start() - text.rfind("\n", 0, odd.start()))
         raise problems.stop(place, "a character that YAML does not allow in a text")
     reader = _Reader(problems)
+    if _CUT_OFF.search(text) is not None:
+        reader.lines = text.split("\n")
     try:
         return reader.document(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
-        raise problems.stop(*_told(error, text)) from error
+        raise problems.stop(*_told(error, text, reader.quote)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise problems.stop(start_of_file(), "this is no YAML") from error
 
 
-def _told(error: yaml.MarkedYAMLError, text: str) -> tuple[Place, str]:
+def _told(error: yaml.MarkedYAMLError, text: str, quote: Place | None) -> tuple[Place, str]:
     said = str(error.problem or error.context or "this is no YAML")
-    mark = error.problem_mark or error.context_mark
-    if "end of stream" in said and error.context_mark is not None:
-        mark = error.context_mark  # where it begins is what can be mended
+    mark, opened = error.problem_mark or error.context_mark, error.context_mark
+    if "end of stream" in said and opened is not None:
+        mark = opened  # where it begins is what can be mended
     at = start_of_file() if mark is None else Place(mark.line + 1, mark.column + 1)
-    lines = text.split("\n")
-    line = lines[at.line - 1] if at.line <= len(lines) else ""
-    if "\t" in line[: len(line) - len(line.lstrip())]:
-        return at, _PLAIN_WORDS[0][1]
-    words = next((plain for pattern, plain in _PLAIN_WORDS if pattern.search(said)), said)
-    return at, words
+    return fault_words(said, at, text, quote, None if opened is None else Place(opened.line + 1, opened.column + 1))
 
 
 class _Reader:
@@ -65,6 +51,8 @@ class _Reader:
 
     def __init__(self, problems: Problems) -> None:
         self._problems = problems
+        self.quote: Place | None = None  # where the last quoted text began
+        self.lines: list[str] = []  # of a text in which a # may cut a prompt off
 
     def document(self, events: Iterator[Any]) -> Node | None:
         root: Node | None = None
@@ -97,21 +85,37 @@ class _Reader:
 
     def _node(self, event: Any, at: Place) -> Node | None:
         if isinstance(event, yaml.AliasEvent):
-            raise self._problems.stop(at, f"an alias (*{event.anchor}): write the value out, or use defaults")
+            cure = f"write the value out, or use defaults; {NEEDS_QUOTES.format('*')}"
+            raise self._problems.stop(at, f"an alias (*{event.anchor}): {cure}")
         if isinstance(event, yaml.NodeEvent) and event.anchor is not None:
-            raise self._problems.stop(at, f"an anchor (&{event.anchor}): write the value out, or use defaults")
+            cure = f"write the value out, or use defaults; {NEEDS_QUOTES.format('&')}"
+            raise self._problems.stop(at, f"an anchor (&{event.anchor}): {cure}")
         tag = getattr(event, "tag", None)
         if tag is not None:
-            raise self._problems.stop(
-                at, f"a tag ({shown(tag.replace(_STANDARD_TAG, '!!'))[1:-1]}): only plain values are read"
-            )
+            name = shown(tag.replace(_STANDARD_TAG, "!!"))[1:-1]
+            cure = f"only plain values are read; {NEEDS_QUOTES.format('!')}"
+            raise self._problems.stop(at, f"a tag ({name}): {cure}")
         if isinstance(event, yaml.ScalarEvent):
             is_plain = event.style is None or event.style == ""
             value = plain_value(event.value) if is_plain else event.value
+            if not is_plain:
+                self.quote = at
+            elif self.lines:
+                self._tell_cut_off(event, at)
             return Scalar(event.value, value, at, is_quoted=not is_plain)
         if isinstance(event, yaml.SequenceStartEvent):
             return Listing(at)
         return Table(at) if isinstance(event, yaml.MappingStartEvent) else None
+
+    def _tell_cut_off(self, event: Any, at: Place) -> None:
+        """Warn where a # that has no blank behind it ends a prompt: `Gull #3 lands` is read as Gull."""
+        end = event.end_mark
+        line = self.lines[end.line]
+        if _BEHIND.match(line, end.column) and re.search(r"prompt: +$", line[: at.column - 1]):
+            rest = shown(line[end.column :].strip())
+            self._problems.warn(
+                at, f"{rest} behind this text is a comment, and not sent; put the text in quotes to keep it"
+            )
 
     def _place(self, parent: Listing | Table, names: list[tuple[str, Place] | None], node: Node) -> bool:
         """Put a node into its parent; False where it was a name."""
@@ -121,9 +125,12 @@ class _Reader:
         name = names[-1]
         if name is None:
             if not isinstance(node, Scalar):
-                raise self._problems.stop(node.at, "a list or a table as a name: a name is a text")
+                raise self._problems.stop(node.at, f"a list or a table as a name; {NEEDS_QUOTES.format('{ or [')}")
             if node.text == "<<" and not node.is_quoted:
                 raise self._problems.stop(node.at, "a merge key (<<): use defaults")
+            if not node.is_quoted and node.text != node.text.strip():
+                words = "a no-break space or its like indents this name: indent with plain spaces"
+                raise self._problems.stop(Place(node.at.line, 1), words)
             names[-1] = (node.text, node.at)
             return False
         names[-1] = None

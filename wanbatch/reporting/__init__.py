@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
+from wanbatch.batch import OWN
 from wanbatch.disk import own_folder, replace_text, sweep_parts
 from wanbatch.download import CLIPS
 from wanbatch.lifecycle import Fact, Take, charged_by
@@ -83,7 +84,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     with reader.snapshot():
         takes = [shown_take(take, output) for take in reader.takes()]
         attempts, shots = shown_attempts(reader.attempts(), output), shown_shots(reader.shots(), takes)
-        tables = make_frames(takes, shots, attempts, reader.batch())
+        tables = make_frames(takes, shots, attempts, reader.batch(), reader.own_cells())
         facts = summary_facts(reader, takes, tables.summary, made_at)
         costs, cost_facts = cost_report(reader)
         charges = [(entry.at, charged_by(entry)) for _, entry in reader.entries(Fact.CHARGED)]
@@ -217,6 +218,6 @@ def _cell(name: str, value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.6f}".rstrip("0").rstrip(".")
     text = str(value)
-    if name in FREE_TEXT and text.startswith(_FORMULA_STARTS):
+    if (name in FREE_TEXT or name.startswith(OWN)) and text.startswith(_FORMULA_STARTS):
         text = f"'{text}"
     return text.replace("\r\n", "\n").replace("\r", "\n")  # a bare CR is not quoted, and ends a row for many readers

@@ -10,11 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from wanbatch.attempts import Attempt
+from wanbatch.batch import OWN
 from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
 from wanbatch.pricing import CREDITS_PER_USD, usd
@@ -118,6 +120,8 @@ _MONEY_COLUMNS: dict[str, str] = {
     "credits_not_used": "Int64",
 }
 LEVELS = ("sequence", "scene", "model", "resolution", "duration", "cost_code")
+OwnCells = Mapping[str, Mapping[str, str]]
+_NO_CELLS: OwnCells = MappingProxyType({})
 TIMINGS = ("queued_s", "generating_s", "download_s", "total_s")
 
 
@@ -134,28 +138,33 @@ def frames(reader: StateReader) -> Frames:
     """Make the tables of a state file."""
     takes = [shown_take(take, reader.output) for take in reader.takes()]
     attempts = shown_attempts(reader.attempts(), reader.output)
-    return make_frames(takes, shown_shots(reader.shots(), takes), attempts, reader.batch())
+    shots = shown_shots(reader.shots(), takes)
+    return make_frames(takes, shots, attempts, reader.batch(), reader.own_cells())
 
 
-def make_frames(takes: Sequence[Take], shots: Sequence[ShotRow], attempts: Sequence[Attempt], batch: str) -> Frames:
-    """Make the tables of these takes, shots and attempts."""
-    take_frame = takes_frame(takes, shots)
+def make_frames(
+    takes: Sequence[Take], shots: Sequence[ShotRow], attempts: Sequence[Attempt], batch: str, own: OwnCells = _NO_CELLS
+) -> Frames:
+    """Make the tables of these takes, shots and attempts. `own` are the cells of the user's own columns, by shot."""
+    take_frame = takes_frame(takes, shots, own)
     money = money_frame(takes, attempts)
     return Frames(take_frame, attempts_frame(attempts, takes), summary_frame(take_frame, money, batch))
 
 
-def takes_frame(takes: Sequence[Take], shots: Sequence[ShotRow]) -> pd.DataFrame:
-    """One row per take in story order: the columns of TAKE_COLUMNS with nullable dtypes."""
+def takes_frame(takes: Sequence[Take], shots: Sequence[ShotRow], own: OwnCells = _NO_CELLS) -> pd.DataFrame:
+    """One row per take in story order: the columns of TAKE_COLUMNS with nullable dtypes, then the user's own."""
     by_shot: dict[str, list[Take]] = {}
     for take in takes:
         by_shot.setdefault(take.shot_id, []).append(take)
     rows: list[dict[str, Any]] = []
     for shot in shots:
         mine = sorted(by_shot.get(shot.shot_id, []), key=lambda take: take.number)
-        rows += [_take_row(take, shot) for take in mine]
+        cells = {name: cell or None for name, cell in own.get(shot.shot_id, {}).items()}
+        rows += [{**_take_row(take, shot), **cells} for take in mine]
         if shot.omit and not mine:
-            rows.append({**_shot_cells(shot), "state": "omitted", "prompt": shot.prompt})
-    return typed_frame(rows, TAKE_COLUMNS)
+            rows.append({**_shot_cells(shot), "state": "omitted", "prompt": shot.prompt, **cells})
+    names = dict.fromkeys(name for shot in shots for name in own.get(shot.shot_id, ()) if name.startswith(OWN))
+    return typed_frame(rows, {**TAKE_COLUMNS, **dict.fromkeys(names, "string")})
 
 
 def _shot_cells(shot: ShotRow) -> dict[str, Any]:

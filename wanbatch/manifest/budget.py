@@ -1,0 +1,57 @@
+"""What a manifest asks of the whole batch: its limits, and the caps of its budget."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any
+
+from wanbatch.batch import Limits
+from wanbatch.manifest.tree import Node, Problems, Scalar, Table, follow
+from wanbatch.manifest.words import fault_words, meant, shown
+from wanbatch.pricing import credits_of_usd
+from wanbatch.units import parse_rate_per_min
+
+
+def limits_of(given: Mapping[str, Any], root: Table, problems: Problems) -> Limits:
+    """Return the limits; a rate that cannot be read is a problem."""
+    rates: dict[str, float | None] = dict.fromkeys(("submit_rate", "poll_rate"))
+    for name in rates.keys() & given.keys():
+        try:
+            rates[name] = parse_rate_per_min(str(given[name]))
+        except ValueError:
+            at = follow(root, ["limits", name]).at
+            problems.add(at, fault_words(f"limits.{name}", given[name], "rate", "", ""))
+    return Limits(
+        submit_per_min=rates["submit_rate"],
+        in_flight=given.get("in_flight"),
+        poll_per_min=rates["poll_rate"],
+        downloads=given.get("downloads"),
+        max_attempts=given.get("max_attempts"),
+    )
+
+
+def check_scenes(root: Table, scenes: set[str], problems: Problems) -> None:
+    """Refuse a cap on a scene that no shot has: it would hold nothing back."""
+    budget = follow(root, ["budget", "scenes"])
+    names = budget.keys if isinstance(budget, Table) and not problems.found else {}
+    known = sorted(scenes - {""})
+    for name, at in names.items():
+        if name not in known:
+            hint = meant(name, known) or (f"; there are {', '.join(known)}" if known else "; there are none")
+            problems.add(at, f"budget.scenes names {shown(name)}, which is no scene of a shot{hint}")
+
+
+def cap_of(caps: Node | None) -> int | None:
+    """Return a cap in credits; None where there is none."""
+    for name, node in caps.items.items() if isinstance(caps, Table) else ():
+        if isinstance(node, Scalar):
+            # The text, not the float that was made of it: money is exact.
+            return credits_of_usd(Decimal(node.text)) if name == "max_usd" else int(node.value)
+    return None
+
+
+def scene_caps(budget: Node | None) -> Mapping[str, Node]:
+    """Return what a budget says of single scenes, by their names."""
+    scenes = budget.items.get("scenes") if isinstance(budget, Table) else None
+    return scenes.items if isinstance(scenes, Table) else {}

@@ -1,0 +1,134 @@
+"""The cells of a table file: which sign separates them, and where each of them begins."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from wanbatch.manifest.lookalikes import is_column
+from wanbatch.manifest.tree import Place, Problems
+
+DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "| signs"}
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*;*,*(?:\n|$)', re.IGNORECASE)
+_CELL_CAP = 1024 * 1024
+_LOOKED_AT = 30  # lines in which a header is looked for
+_BLANKS = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000{tab}]*"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row: its cells without the blanks round them, and the place where each begins."""
+
+    cells: list[str]
+    places: list[Place]
+
+    @property
+    def at(self) -> Place:
+        """Where the row begins."""
+        return self.places[0]
+
+    @property
+    def is_empty(self) -> bool:
+        """Say whether no cell holds anything."""
+        return not any(self.cells)
+
+
+def delimiter_of(text: str) -> tuple[str, int]:
+    """Return the sign between the cells, and how many lines say so before the table begins: Excel's `sep=;`.
+
+    It is the one by which a line near the beginning names the most columns, else the most frequent one of the first
+    line; a comma where nothing tells.
+    """
+    told = _SEPARATOR_LINE.match(text)
+    if told is not None and told[1] in DELIMITERS:
+        return told[1], 1
+    begin = text[: _CELL_CAP // 4].split("\n", _LOOKED_AT)[:_LOOKED_AT]
+    lines = [line for line in begin if line.strip(" ,;\t|")]
+    named = {each: max((_columns_in(line, each) for line in lines), default=0) for each in DELIMITERS}
+    if any(named.values()):
+        return max(named, key=lambda each: (named[each], each == ",")), 0
+    first = lines[0] if lines else ""
+    return max(DELIMITERS, key=lambda each: (first.count(each), each == ",")), 0
+
+
+def _columns_in(line: str, delimiter: str) -> int:
+    cells = line.split(delimiter)
+    return sum(is_column(cell.strip().strip('"')) for cell in cells) if len(cells) > 1 else 0
+
+
+def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
+    """Read all rows. A quote in a cell that does not begin with one is a plain character; blanks may stand before it.
+
+    Raises ReadingStopped where a quote is not closed, or is followed by more text.
+    """
+    rows: list[Row] = []
+    quoted, plain = _patterns(delimiter)
+    at, line, begin, end = 0, 1, 0, len(text)
+    cells: list[str] = []
+    places: list[Place] = []
+    while at < end or cells:
+        match = quoted.match(text, at)
+        is_quoted = match is not None
+        if match is None:
+            match = plain.match(text, at)
+            assert match is not None
+        cell = match[1]
+        place = Place(line, match.start(1) - is_quoted - begin + 1)
+        if is_quoted:
+            if "\n" in cell:
+                line += cell.count("\n")
+                begin = match.start(1) + cell.rfind("\n") + 1
+            cell = cell.replace('""', '"')
+        elif "\r" in cell or (cell.startswith('"') and _is_broken(cell, has_blank=match.start(1) > match.start())):
+            raise problems.stop(*_fault(text, match.start(1), place, delimiter))
+        if len(cell) > _CELL_CAP:
+            words = f"a cell of more than {_CELL_CAP // 2**20} MiB; is a quote in this row not closed?"
+            raise problems.stop(place, words)
+        cells.append(cell.strip())
+        places.append(place)
+        at = match.end()
+        if text[at : at + 1] == delimiter:
+            at += 1
+            if at == end:
+                cells.append("")
+                places.append(Place(line, at - begin + 1))
+            else:
+                continue
+        rows.append(Row(cells, places))
+        cells, places = [], []
+        at, line = at + 1, line + 1
+        begin = at
+    return rows
+
+
+def _is_broken(cell: str, *, has_blank: bool) -> bool:
+    """Say whether a cell that begins with a quote cannot be read; after a blank, `"Stop" says a sign` is a text."""
+    return not has_blank or cell.count('"') % 2 == 1
+
+
+def _fault(text: str, at: int, place: Place, delimiter: str) -> tuple[Place, str]:
+    """Say what is wrong with a cell that cannot be read."""
+    if text[at : at + 1] != '"':
+        return place, "a carriage return in a cell; put the cell in quotes"
+    if re.compile(r'"[^"]*(?:""[^"]*)*').match(text, at).end() == len(text):  # type: ignore[union-attr]
+        return place, "a quote that begins here is never closed"
+    after = '; a quote inside a quoted cell is written twice ("")'
+    if delimiter != ",":
+        after += f"; the cells are separated by {DELIMITERS[delimiter]}"
+    return place, f"text after a closing quote{after}"
+
+
+@cache
+def _patterns(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+    blanks = _BLANKS.format(tab="" if delimiter == "\t" else "\t")
+    sign = re.escape(delimiter)
+    quoted = rf'{blanks}"([^"]*(?:""[^"]*)*)"{blanks}(?={sign}|\n|\Z)'
+    plain = rf"{blanks}([^{sign}\n]*)"
+    return re.compile(quoted), re.compile(plain)
+
+
+def counted(cells: Sequence[str]) -> int:
+    """Return how many cells there are up to the last that holds something."""
+    return max((number for number, cell in enumerate(cells, 1) if cell), default=0)

@@ -1,0 +1,65 @@
+"""Characters in a text that nobody sees: which there are, and where they belong to the writing and are none of them.
+
+Joiners belong between the parts of an emoji and in scripts such as Persian and Hindi, direction marks into texts from
+right to left. Source: Unicode 15, chapters 9, 12 and 23; UTS 51 (emoji).
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator
+
+_UNSEEN = re.compile(
+    "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
+    "\ufff9-\ufffd\ue000-\uf8ff\ufdd0-\ufdef\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000f0000-\U0010ffff]"
+)
+_SPACES = {"\u2028": "a line separator", "\u2029": "a paragraph separator"}
+_NAMES = {"\ufeff": "a byte order mark", "\xad": "a soft hyphen", "\ufffd": "the sign for a character that was lost"}
+_JOINERS = "\u200c\u200d"
+_MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
+# Scripts that need joiners: Arabic and its neighbours, those of India, Sinhala, Thai to Khmer, Mongolian, Tibetan.
+_JOINING = re.compile("[\u0600-\u08ff\u0900-\u0fff\u1000-\u109f\u1780-\u18af\u1a00-\u1aff\ua8e0-\ua8ff\ua9e0-\uabff]")
+_FROM_RIGHT = re.compile("[\u0590-\u08ff\ufb1d-\ufdfb\ufe70-\ufefc]")
+_EMOJI = re.compile(
+    "[\u00a9\u00ae\u203c\u2049\u2122\u2139\u2190-\u21ff\u2300-\u23ff\u25a0-\u27bf\u2900-\u297f\u2b00-\u2bff"
+    "\u3030\u303d\u3297\u3299\U0001f000-\U0001faff]"
+)
+_AFTER_EMOJI = "\ufe0f\u20e3"  # the emoji form, a key cap; skin tones are emoji themselves
+_FLAG, _TAGS = "\U0001f3f4", ("\U000e0020", "\U000e007f")
+
+
+def unseen(text: str) -> Iterator[int]:
+    """Yield the position of each character that nobody sees and that does not belong to the writing round it."""
+    if text.isascii():
+        return
+    for match in _UNSEEN.finditer(text):
+        if not _belongs(text, match.start()):
+            yield match.start()
+
+
+def character_name(char: str) -> str:
+    """Return what a character is, for people: `a soft hyphen (U+00AD)`."""
+    name = _NAMES.get(char) or _SPACES.get(char)
+    if name is None:
+        official = unicodedata.name(char, "")
+        name = f"the invisible character {official}" if official else "a character without a meaning"
+    return f"{name} (U+{ord(char):04X})"
+
+
+def _belongs(text: str, at: int) -> bool:
+    char, before = text[at], text[:at]
+    if char in _JOINERS:
+        if _JOINING.match(text, at - 1) if at else False:
+            return True
+        after = text[at + 1 : at + 2]
+        bare = before.rstrip(_AFTER_EMOJI)
+        return char == "\u200d" and bool(bare and after and _EMOJI.match(bare[-1]) and _EMOJI.match(after))
+    if char in _MARKS:
+        return _FROM_RIGHT.search(text) is not None
+    if char == "\u180e":
+        return bool(at and "\u1800" <= text[at - 1] <= "\u18af")
+    if _TAGS[0] <= char <= _TAGS[1]:
+        flag = re.search(f"{_FLAG}[{_TAGS[0]}-{_TAGS[1]}]*$", before)  # flags of England, Scotland, Wales
+        return flag is not None
+    return False

@@ -1,0 +1,104 @@
+"""The header of a table: which row names the columns, and what each column holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wanbatch.batch import OWN
+from wanbatch.manifest.cells import DELIMITERS, Row
+from wanbatch.manifest.lookalikes import is_column
+from wanbatch.manifest.schemas import fields_of_shots
+from wanbatch.manifest.synonyms import field_meant, folded, is_own, unknown_field
+from wanbatch.manifest.tree import Place, Problems, start_of_file
+from wanbatch.manifest.words import shown
+
+_LOOKED_AT = 20
+
+
+@dataclass(frozen=True)
+class Header:
+    """The columns of a table. `names` has one for each cell, empty for a column without a name."""
+
+    names: tuple[str, ...]
+    cells: tuple[str, ...]
+    places: tuple[Place, ...]
+    row: int
+
+    def is_repeated(self, row: Row) -> bool:
+        """Say whether a row names the columns again, as tables of several pages do."""
+        return row.cells[0] == self.cells[0] and tuple(row.cells) == self.cells
+
+
+def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header | None:
+    """Find the row that names the columns, below a title where there is one; tell what is wrong with it.
+
+    None where no column holds prompts: nothing can be made of the rows then.
+    """
+    at = _row_of_header(rows)
+    row = rows[at] if at is not None else None
+    if at is None or row is None or not any(is_column(cell) for cell in row.cells):
+        problems.add(row.at if row is not None else start_of_file(), _no_header(row, delimiter))
+        return None
+    names = [_column_name(cell) for cell in row.cells]
+    _tell_names(names, row, delimiter, problems)
+    if "prompt" not in names:
+        if not any(field_meant(name, {"prompt"}) for name in names):
+            problems.add(row.at, "no prompt column; every shot needs one")
+        return None
+    return Header(tuple(names), tuple(row.cells), tuple(row.places), at)
+
+
+def _row_of_header(rows: Sequence[Row]) -> int | None:
+    """Return the first row that names two columns of which one holds prompts or ids; else the first that names any."""
+    first = None
+    for number, row in enumerate(rows[:_LOOKED_AT]):
+        if row.is_empty:
+            continue
+        first = number if first is None else first
+        told = {field_meant(cell, fields_of_shots()) for cell in row.cells if cell and is_column(cell)}
+        if told & {"id", "prompt"} and (len(told) > 1 or _filled(row) == 1 == len(told & {"prompt"})):
+            return number
+    return first
+
+
+def _no_header(row: Row | None, delimiter: str) -> str:
+    words = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
+    if delimiter != ",":
+        return f"{words} (the cells are separated by {DELIMITERS[delimiter]} here)"
+    first = row.cells[0] if row is not None else ""
+    if sum(map(is_column, re.split(r"[^\w-]+", first))) > 1 and not first.endswith(":"):
+        return "this line names columns, but not between commas, semicolons or tabs; save the table as CSV again"
+    if row is not None and _filled(row) == 1:
+        return f"{words}; prompts alone, one a line, are a .txt file"
+    return words
+
+
+def _filled(row: Row) -> int:
+    return sum(bool(cell) for cell in row.cells)
+
+
+def _column_name(cell: str) -> str:
+    """Return a column's name in the words of a manifest; one of the user's own keeps its letters."""
+    name = folded(cell)
+    if is_own(name):
+        return OWN + " ".join(cell.replace("\ufeff", "").split())[len(OWN) :]
+    return name if name in fields_of_shots() else cell
+
+
+def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) -> None:
+    columns: dict[str, Place] = {}
+    free = fields_of_shots() - set(names)
+    by_sign = "" if delimiter == "," else f" (the columns are separated by {DELIMITERS[delimiter]} here)"
+    bare = [name.casefold() if is_own(name) else name for name in names]
+    for name, at in zip(bare, row.places, strict=True):
+        if not name:
+            continue
+        if name in columns:
+            problems.add(
+                at, f"{shown(name)[1:-1]} heads a second column; the first begins at column {columns[name].column}"
+            )
+        elif not is_own(name) and name not in fields_of_shots():
+            problems.add(at, unknown_field(name, shown(name), free, what="no column of a manifest") + by_sign)
+        columns.setdefault(name, at)

@@ -1,0 +1,118 @@
+"""What is left in a text that was hardly meant to be sent: placeholders that nobody filled in, words of other tools."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+_SHOWN = 3
+_SHOWN_CAP = 40
+# None of the below can match without one of these: of a hundred thousand prompts nearly all are done here.
+_HINT = re.compile(
+    r"[{<\[$%~&\\/]|\*\*|\(\(|```|__|::|--|:[0-9.]+\)|TODO|TBD|FIXME|XXX|\?\?\?|[Ll]orem ipsum|#[A-Z]|BREAK|\s-[acns]|"
+    r"^\s*[=\"“”„«'\u2018]"
+)
+_PLACEHOLDERS = re.compile(
+    r"""
+    \{\{.{0,80}?\}\}                                 # {{bird}}: Jinja, Mustache, Handlebars
+    | [$\#]\{[^{}\n]{0,80}\}                         # ${ARTIST}: shells, JavaScript
+    | \{%.{0,80}?%\}
+    | <%.{0,80}?%>
+    | \[\[[^\[\]\n]{1,80}\]\]                        # [[x]]
+    | (?<![\w])__[A-Za-z][\w*/-]{0,60}?__(?!\w)      # __bird__, also a list of another tool
+    | %\([A-Za-z_]\w{0,40}\)[sdif]                   # %(bird)s
+    | (?<![\w%])%[sd](?!\w)                          # %s
+    | %[A-Z][A-Z0-9_]{1,40}%                         # %BIRD%
+    | (?<![\w$])\$[A-Z][A-Z0-9_]{2,40}\b             # $BIRD
+    | <[A-Z][A-Z0-9 _-]{1,40}>                       # <PLACEHOLDER>
+    | <(?:insert|your|enter|name\ of)\b[^<>\n]{0,60}>
+    | \[[A-Z][A-Z0-9]*_[A-Z0-9_]{1,60}\]             # [BIRD_NAME]
+    | \[(?:[Ii]nsert|INSERT|[Yy]our|YOUR|[Ee]nter|ENTER|[Ff]ill|FILL|[Pp]laceholder)\b[^\[\]\n]{0,60}\]
+    | \[(?:NAME|CHARACTER|PERSON|ANIMAL|OBJECT|SUBJECT|PLACE|LOCATION|CITY|STYLE|COLOU?R|ARTIST|TITLE)\]
+    | (?<!\w)(?:TODO|TBD|FIXME|XXX+)(?!\w)
+    | \?\?\?+
+    | [Ll]orem\ ipsum
+    """,
+    re.VERBOSE,
+)
+_WORDS_OF_OTHERS = re.compile(
+    r"""
+    (?<!\S)--[A-Za-z][\w-]*(?:[ =][\w:.*-]+)?         # --ar 16:9
+    | (?<!\S)-(?:ar|neg|seed|cfg|steps)\s+[\w:.]+
+    | <(?:lora|lyco|hypernet|embedding|segment)\b[^<>\n]{0,80}>
+    | \([^()\n]{1,120}(?::[0-9]?\.[0-9]+|(?<=[^\W\d]):[0-9](?:\.[0-9]+)?)\)  # (word:1.3); not (10:30)
+    | (?<!:)::-?[0-9]*\.?[0-9]+                      # word::2
+    | \(\([^()\n]{1,120}\)\)                          # ((word))
+    | ^\s*/(?:imagine|video|generate|prompt|create)\b
+    | (?<![{$\#])\{[^{}\n]{0,120}\}(?!\})            # {bird}, {a|b}
+    | (?<!\w)BREAK(?!\w)
+    | \[[^\[\]\n|:]{1,60}:[^\[\]\n|:]{0,60}:[0-9.]+\]  # [from:to:0.5]
+    """,
+    re.VERBOSE,
+)
+_MARKUP = re.compile(
+    r"&(?:amp|nbsp|lt|gt|quot|apos|#[0-9]{1,7}|#x[0-9a-fA-F]{1,6});|</?[a-z][a-z0-9]{0,10}\s*/?>|\*\*[^*\n]{1,120}\*\*"
+    r"|\\[ntr]|\\u[0-9a-fA-F]{4}|```"
+)
+_CELL_ERROR = re.compile(
+    r"\s*#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BEZUG!|NV|WERT!|ERROR!)\s*"
+)
+_FORMULA = re.compile(r"""\s*=(?:[A-Z][A-Z0-9.]*\(|\$?[A-Z]{1,3}\$?[0-9]+\b|["(])""")
+_QUOTED = re.compile(r"""\s*(?:"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|'[^']{4,}'|\u2018[^\u2018\u2019]{4,}\u2019)\s*""")
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """A piece of a text that was hardly meant to be sent, and what it is."""
+
+    at: int
+    words: str
+    is_of_another_tool: bool = False
+
+
+def leftovers(text: str) -> list[Leftover]:
+    """Find what was hardly meant to be sent in a prompt: at most one of each kind, where the first of it stands."""
+    if _HINT.search(text) is None:
+        return []
+    found = []
+    unfilled = list(_PLACEHOLDERS.finditer(text))
+    taken = [match.span() for match in unfilled]
+    of_others = [
+        match
+        for match in _WORDS_OF_OTHERS.finditer(text)
+        if not any(begin < match.end() and match.start() < end for begin, end in taken)
+    ]
+    if unfilled:
+        words = f"{_named(unfilled)}: fill it in, or take it out; it would be sent as it stands"
+        found.append(Leftover(unfilled[0].start(), f"what looks like a placeholder, {words}"))
+    if of_others:
+        words = f"{_named(of_others)}: the model reads plain text, so write it out or take it away"
+        found.append(Leftover(of_others[0].start(), f"what looks like a word of another tool, {words}", True))
+    markup = list(_MARKUP.finditer(text))
+    if markup:
+        words = f"{_named(markup)}: it would be sent as it stands; write plain text"
+        found.append(Leftover(markup[0].start(), f"what looks like markup, {words}"))
+    if _FORMULA.match(text):
+        found.append(Leftover(0, "what looks like a formula of a spreadsheet: save the table with its values"))
+    if _QUOTED.fullmatch(text):
+        found.append(Leftover(0, "quotation marks round the whole text: they would be sent; take them away"))
+    return found
+
+
+def cell_error(text: str) -> str:
+    """Return the sign of a spreadsheet for a formula that failed, where a cell is one; else nothing."""
+    return text.strip() if _CELL_ERROR.fullmatch(text) else ""
+
+
+def _named(matches: list[re.Match[str]]) -> str:
+    """Return `{{bird}} and ${ARTIST}`."""
+    texts = list(dict.fromkeys(_short(match[0]) for match in matches))
+    shown, rest = texts[:_SHOWN], len(texts) - _SHOWN
+    if rest > 0:
+        return f"{', '.join(shown)} and {rest} more"
+    return shown[0] if len(shown) == 1 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+
+
+def _short(text: str) -> str:
+    text = "".join(char if char.isprintable() else "\ufffd" for char in text.strip())
+    return text if len(text) <= _SHOWN_CAP else text[:_SHOWN_CAP] + "…"

@@ -1,0 +1,140 @@
+"""From the rows of a table to shots: what each cell is worth, and which rows are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from wanbatch.manifest.cells import DELIMITERS, Row, counted
+from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
+from wanbatch.manifest.header import Header
+from wanbatch.manifest.leftovers import cell_error
+from wanbatch.manifest.made_id import MadeIds
+from wanbatch.manifest.schemas import fields_of_shots
+from wanbatch.manifest.synonyms import is_own
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.words import shown
+
+_TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
+_WHOLE = re.compile(r"-?[0-9]{1,18}")
+_FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
+_OTHER_QUOTES = "“”„«»'\u2018\u2019"
+_SUM_CAP = 20  # letters: no word for a sum is longer
+_SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
+
+
+def _kept(header: Header) -> list[tuple[int, str]]:
+    """Return number and name of each column that is read, the first of each name."""
+    first: dict[str, int] = {}
+    for number, name in enumerate(header.names):
+        if name in fields_of_shots() or is_own(name):
+            first.setdefault(name, number)
+    return [(number, name) for name, number in first.items()]
+
+
+class RowReader:
+    """Reads the rows below a header as shots."""
+
+    def __init__(self, header: Header, delimiter: str, problems: Problems) -> None:
+        self._header = header
+        self._delimiter = delimiter
+        self._problems = problems
+        self._ids = MadeIds()
+        self._kept = _kept(header)
+        self._nameless = [number for number, name in enumerate(header.names) if not name]
+        self._id_at = [number for number, name in self._kept if name == "id"]
+        self._makes_ids = not self._id_at
+        self._unnamed: dict[int, list[Place]] = {}
+
+    def read(self, rows: Sequence[Row]) -> Listing:
+        """Return the shots. Empty rows and repeated headers are passed over; all other rows are shots or problems."""
+        shots = Listing(self._header.places[0])
+        self._makes_ids = not any(any(row.cells[at : at + 1]) for row in rows for at in self._id_at)
+        for row in rows:
+            if row.is_empty or self._header.is_repeated(row):
+                continue
+            shot = self._shot(row)
+            if shot is not None:
+                shots.items.append(shot)
+        for places in self._unnamed.values():
+            more = f" (in {len(places) - 1} more rows too)" if len(places) > 1 else ""
+            line = self._header.places[0].line
+            words = f"text in a column without a name{more}; name the column in line {line}, or take the text out"
+            self._problems.add(places[0], words)
+        return shots
+
+    def _shot(self, row: Row) -> Table | None:
+        names, cells = self._header.names, row.cells
+        what = self._no_shot(row)
+        if what:
+            self._problems.add(row.places[next(number for number, cell in enumerate(cells) if cell)], what)
+            return None
+        if len(cells) < counted(names) or counted(cells) > len(names):
+            self._problems.add(row.at, self._ragged(row))
+            return None
+        shot = Table(row.at)
+        for number in self._nameless:
+            if number < len(cells) and cells[number]:
+                self._unnamed.setdefault(number, []).append(row.places[number])
+        for number, name in self._kept:
+            text, at = cells[number], row.places[number]
+            if not text and not is_own(name):
+                continue
+            if text.startswith("#") and cell_error(text):
+                words = f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
+                self._problems.add(at, words)
+            shot.items[name] = self._node(name, text, at)
+            shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one of every row
+        if self._makes_ids:
+            prompt = shot.items.get("prompt")
+            made = self._ids.next_of(prompt.text) if isinstance(prompt, Scalar) else ""
+            if made:
+                shot.items["id"], shot.keys["id"] = Scalar(made, made, row.at), row.at
+            else:
+                self._problems.add(row.at, "prompt is missing; say what the clip shows, or take the row out")
+                return None
+        return shot
+
+    def _no_shot(self, row: Row) -> str:
+        """Say why a row is no shot but a heading, a sum or a remark; nothing where it is one."""
+        names = self._header.names
+        given = {name: cell for name, cell in zip(names, row.cells, strict=False) if name and cell}
+        prompt, shot_id = given.get("prompt", ""), given.get("id", "")
+        if shot_id and len(prompt) > _SUM_CAP:
+            return ""
+        may_be_sum = not prompt or (not self._makes_ids and not shot_id) or _SUMS.fullmatch(prompt) is not None
+        if may_be_sum and any(_SUMS.fullmatch(cell) for cell in (row.cells[0], *given.values())):
+            return "this row looks like a sum, not like a shot; take it out"
+        if prompt or not given:
+            return ""
+        filled = [cell for cell in row.cells if cell]
+        is_text = any(char.isalpha() for char in filled[0])
+        if len(filled) == 1 and is_text and (not shot_id or re.search(r"\s|:$", shot_id)):
+            words = f"this row holds nothing but {shown(filled[0])}: is it a heading? Take it out"
+            return words + "; a scene is named in a scene column, in the row of each shot"
+        if not shot_id and not self._makes_ids:
+            return "a row with neither id nor prompt: is it a sum or a remark? Take it out"
+        return ""
+
+    def _ragged(self, row: Row) -> str:
+        count, wanted = len(row.cells), counted(self._header.names)
+        sign = DELIMITERS[self._delimiter]
+        words = f"{count} cells where the header names {wanted} column{'s' * (wanted != 1)}"
+        if count < wanted:
+            return f"{words}; write the missing {sign}, also where a cell is empty"
+        if any(cell[:1] in _OTHER_QUOTES and cell for cell in row.cells):
+            return f'{words}; only straight double quotes (") keep a text with {sign} together'
+        return f"{words}; put a text that holds {sign} in double quotes"
+
+    def _node(self, name: str, text: str, at: Place) -> Node:
+        if name in LIST_FIELDS:
+            parts = [part.strip() for part in re.split(r"[;,]" if name == "tags" else r"[;\s]", text)]
+            return Listing(at, [Scalar(part, part, at, is_quoted=True) for part in parts if part])
+        if name in INTEGER_FIELDS:
+            fraction = _FRACTION[self._delimiter != ","].fullmatch(text)
+            whole = fraction[1] if fraction is not None else text
+            if _WHOLE.fullmatch(whole):
+                return Scalar(whole, int(whole), at)
+        if name in BOOLEAN_FIELDS and text.casefold() in _TRUE | _FALSE:
+            return Scalar(text, text.casefold() in _TRUE, at)
+        return Scalar(text, text, at)
