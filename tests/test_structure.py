@@ -20,8 +20,8 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("session", "doctor", "marking", "cut", "export", "tagging"),
-    ("rounds",),
-    ("options", "access"),
+    ("rounds", "admission"),
+    ("options", "access", "neighbours"),
     ("previewing", "runlog", "assembling"),
     ("runner", "embedded", "verifying", "settling"),
     ("reconciling",),
@@ -43,8 +43,10 @@ LAYERS = (
     ("joining",),
     ("splicing",),
     ("timeline",),
-    ("choosing", "retaking", "stock"),
+    ("question",),
+    ("choosing", "retaking", "stock", "takeover"),
     ("provider", "planning"),
+    ("changes",),
     ("attempts", "tariff", "account", "endings"),
     ("lifecycle", "pricing"),
     ("models",),
@@ -53,12 +55,13 @@ LAYERS = (
     ("viewing",),
     ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies"),
     ("disk", "addresses", "redaction", "blame", "boxes"),
+    ("names", "origin"),
     ("errors",),
 )
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links",
-    "choosing", "retaking", "timeline", "avc", "looks", "stock", "blame",
+    "choosing", "retaking", "timeline", "avc", "looks", "stock", "names", "changes", "origin", "takeover", "question", "blame",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},
@@ -80,7 +83,7 @@ OWNERS = {
         "sandbox.catalogue",
     },
     "uvicorn": {"sandbox.server"},
-    "rich": {"cli.screen", "cli.money"},
+    "rich": {"cli.screen", "cli.money", "cli.shots"},
     "platformdirs": {"manifest.shelf", "pricelist"},
     "click": {
         "cli",
