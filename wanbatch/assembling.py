@@ -24,7 +24,7 @@ def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True)
     shot is selected, or none has a clip.
     """
     with StateReader.open(output) as reader, reader.snapshot():
-        batch, shots, takes = reader.identity().batch, reader.shots(), reader.takes()
+        batch, shots, takes = reader.batch(), reader.shots(), reader.takes()
     chosen = [choice for choice in choices(shots, takes) if is_selected(choice.shot.shot_id, only)]
     if not chosen:
         raise UsageInvalid("no shot of the story matches --only" if only else "the story has no shots")

@@ -52,6 +52,7 @@ class RunSettings:
     `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
     `free_bytes` tells the room left on the output's disk (None: nobody asks).
     `times_before` is what earlier batches saw of how long generations take.
+    `before_submit` is called before each POST is recorded; a ProgramFault of it means that nothing may be sent.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
 
@@ -72,6 +73,7 @@ class RunSettings:
     is_selected: Callable[[Due | Take], bool] = lambda _: True
     refusal: tuple[ExitCode, str] | None = None
     free_bytes: Callable[[], int] | None = None
+    before_submit: Callable[[], object] = lambda: None
     after_verified: Callable[[Take], None] = lambda _: None
 
 

@@ -61,6 +61,21 @@ def network_kind(folder: Path, mounts: Path = MOUNTS) -> str | None:
     return found[1] if found[1] in NETWORK_KINDS else None
 
 
+def second_name(path: Path, other: Path) -> None:
+    """Give a file another name beside its own, durably; a copy where the disk knows no second names.
+
+    Does nothing where no ordinary file is there. Raises OSError.
+    """
+    if path.is_symlink() or not path.is_file():
+        return
+    other.unlink(missing_ok=True)
+    try:
+        os.link(path, other, follow_symlinks=False)
+    except OSError:
+        shutil.copyfile(path, other)
+    fsync_directory(other.parent)
+
+
 def free_bytes(directory: Path) -> int:
     """Return the bytes free for this user where the directory lies."""
     return shutil.disk_usage(directory).free

@@ -27,6 +27,7 @@ from wanbatch.remarks import DISABLED, forbidden_text, limit_text, top_up_text
 from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.state import StateFile
 from wanbatch.tables import new_identity
+from wanbatch.trial import assert_media_works
 
 ROOM_GIB = 1.0
 STRICT_SQLITE = (3, 37, 0)  # STRICT tables
@@ -67,14 +68,12 @@ def _sqlite() -> Finding:
 
 
 def _codecs() -> Finding:
+    """Try what every bought clip goes through."""
     try:
-        import av
-    except ImportError as error:
-        return Finding("bad", f"PyAV cannot be loaded: {error}")
-    missing = [name for name in ("libx264", "aac", "h264") if name not in av.codecs_available]
-    if missing:
-        return Finding("bad", f"PyAV {av.__version__} lacks {', '.join(missing)}")
-    return Finding("ok", f"PyAV {av.__version__} reads clips and makes the sandbox's")
+        trial = assert_media_works()
+    except LocalFault as error:
+        return Finding("bad", str(error))
+    return Finding("ok", f"{trial.library}: {trial.tried} ({trial.took_s * 1000:.0f} ms)")
 
 
 def _disk() -> Finding:

@@ -230,14 +230,15 @@ def _edl(otio: ModuleType, timeline: Timeline, place: Place, style: EdlStyle) ->
     _assert_edl_can(timeline)
     fps = timeline.format.fps
     rate = float(fps)
-    reels = reel_names([piece.label for piece in timeline.pieces])
+    labels = [piece.label for piece in timeline.pieces]
+    reels, names = reel_names(labels), plain_names(labels)
     is_dropped = fps in DROP_FRAME_RATES
     start = otio.opentime.from_timecode("01:00:00;00" if is_dropped else "01:00:00:00", rate)
     track = otio.schema.Track("V", kind=otio.schema.TrackKind.Video)
     track.append(otio.schema.Gap(source_range=otio.opentime.TimeRange(otio.opentime.RationalTime(0, rate), start)))
     for piece in timeline.pieces:
         span = _range(otio, 0, piece.frames, fps)
-        clip = otio.schema.Clip(_plain(piece.label), source_range=span)
+        clip = otio.schema.Clip(names[piece.label], source_range=span)
         clip.metadata["cmx_3600"] = {"reel": reels[piece.label], "comments": _comments(piece)}
         if piece.clip is None:
             clip.metadata["cmx_3600"]["reel"] = "BL"
@@ -299,6 +300,25 @@ def reel_names(labels: Iterable[str]) -> dict[str, str]:
     short = {label: _digits_of(label) for label in every}
     counts = Counter(short.values())
     return {label: name if name and counts[name] == 1 else _hashed(label) for label, name in short.items()}
+
+
+def plain_names(labels: Iterable[str]) -> dict[str, str]:
+    """Give each label a name in ASCII, none twice, the same in every export.
+
+    One of ASCII is its own, accents are left out; where that is not enough a hash stands for what is missing.
+    """
+    every = sorted(dict.fromkeys(labels), key=lambda label: (not label.isascii(), label))
+    names: dict[str, str] = {}
+    for label in every:
+        name = _plain(label)
+        if not label.isascii() and ("?" in name or name in names.values()):
+            shot, _, number = name.rpartition("_t")
+            kept = re.sub(r"[^A-Za-z0-9._-]+", "-", shot if number.isdigit() else name).strip("-._") or "shot"
+            name = f"{kept}-{hashlib.sha256(label.encode()).hexdigest()[:8]}" + (
+                f"_t{number}" if number.isdigit() else ""
+            )
+        names[label] = name
+    return names
 
 
 def _digits_of(label: str) -> str:

@@ -42,6 +42,7 @@ class Fact(StrEnum):
     REPLANNED = "replanned"  # nothing of it is sent; it follows the edited manifest
     SUPERSEDED = "superseded"  # the manifest asks for another recipe now, or a retake stands in for a failed take
     REINSTATED = "reinstated"  # the manifest asks for this recipe again
+    RENAMED = "renamed"  # another shot took it over, by the user's word; it keeps its clip, whatever that is called
     SUBMIT_STARTED = "submit_started"  # on disk before the first byte of a paid POST
     NOT_SENT = "not_sent"  # proof P0: no byte left
     TURNED_AWAY = "turned_away"  # proof P1: refused for now (401, 403, 425, 429)
@@ -116,7 +117,10 @@ _MOVES: dict[tuple[State, Fact], State] = {
     **{
         (state, fact): state
         for state in _EVERY
-        for fact in (_F.SUPERSEDED, _F.REINSTATED, _F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.FOUND_DOUBLE, _F.LOGGED)
+        for fact in (
+            *(_F.SUPERSEDED, _F.REINSTATED, _F.RENAMED),
+            *(_F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.FOUND_DOUBLE, _F.LOGGED),
+        )
     },
 }
 TRANSITIONS: Mapping[tuple[State, Fact], State] = MappingProxyType(_MOVES)
@@ -211,8 +215,13 @@ class Take:
 
     @property
     def label(self) -> str:
-        """`sc010_sh020_t1`: the take's name in files and on screen."""
+        """`sc010_sh020_t1`: the take's name on screen, and in files that are made from now on."""
         return f"{self.shot_id}_t{self.number}"
+
+    @property
+    def stem(self) -> str:
+        """The name of its files without their endings: the label that it had when its clip was verified."""
+        return self.label if self.file is None else self.file.rpartition("/")[2].removesuffix(".mp4")
 
     @property
     def shown_state(self) -> str:
@@ -406,6 +415,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.REPLANNED: lambda take, entry: _with(take, recipe_json=entry.data["recipe_json"], tries=0),
     Fact.SUPERSEDED: lambda take, _: _with(take, superseded=True),
     Fact.REINSTATED: lambda take, _: _with(take, superseded=False),
+    Fact.RENAMED: _noted("shot_id", "number"),
     Fact.SUBMIT_STARTED: _submit_started,
     Fact.NOT_SENT: _not_paid,
     Fact.TURNED_AWAY: _not_paid,
@@ -476,7 +486,7 @@ def charged_by(charge: Entry) -> int:
 
 
 def fold(take_id: int, shot_id: str, entries: Iterable[Entry]) -> Take:
-    """Replay the facts of one take, the first of which must be PLANNED."""
+    """Replay the facts of one take, the first of which must be PLANNED. `shot_id` is the shot that has it now."""
     feed = iter(entries)
     first = next(feed)
     if first.fact is not Fact.PLANNED:

@@ -14,6 +14,7 @@ from wanbatch.pacing import Rates
 from wanbatch.planning import First
 from wanbatch.previewing import Preview
 from wanbatch.proofs import OnUnknown
+from wanbatch.question import Answer, Question
 from wanbatch.runner import Standing
 from wanbatch.state import STATE_NAME
 from wanbatch.tables import Run
@@ -29,6 +30,9 @@ class RunOptions:
     `pilot` sends so many representative takes first and asks before the rest; `is_agreed` is the user's standing word
     (`--yes`): nobody is asked in the midst of a run. `trust_state` sends although the provider's log cannot tell
     whether this state file is the newest.
+    `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
+    of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
+    `buy_again` buys it anew.
     """
 
     output: Path | None = None
@@ -48,6 +52,10 @@ class RunOptions:
     fresh: bool = False
     makes_report: bool = True
     sandbox_flags: tuple[str, ...] = ()
+    same_batch: bool = False
+    renames: tuple[tuple[str, str], ...] = ()
+    take_over: bool = False
+    buy_again: bool = False
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class Watch:
     on_event: Callable[[Event], None] = lambda _: None
     on_start: Callable[[Callable[[], Standing]], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None
+    ask: Callable[[Question], Answer] = lambda _: Answer.STOP
 
 
 def output_of(head: Head, options: RunOptions) -> Path:

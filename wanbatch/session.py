@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from glob import escape
 from pathlib import Path
@@ -17,6 +17,7 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from wanbatch.access import Access, start_of_time
+from wanbatch.admission import Admission, admit, ask, carry, is_remembered, origin_of
 from wanbatch.batch import Batch, Head, Limits
 from wanbatch.clock import Clock, system_now
 from wanbatch.desk import Desk, Event, RunSettings
@@ -40,7 +41,7 @@ from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pacing import Rates
-from wanbatch.planning import Due, Plan, is_selected, make_plan
+from wanbatch.planning import Due, Plan, is_selected
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
@@ -54,7 +55,8 @@ from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
-from wanbatch.tables import Run, new_identity
+from wanbatch.tables import Identity, Run, new_identity
+from wanbatch.trial import assert_media_works
 
 TERMINATE_GRACE_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
@@ -64,13 +66,21 @@ SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 class Job:
     """What to do with a state file: carry out a plan, try failed takes `again`, or go on as was planned before.
 
-    `digest` is that of the manifest that a plan was made from.
+    `digest` is that of the manifest that a plan was made from; `admission` is what led to the plan of a manifest.
     """
 
     plan: Plan | None = None
     again: Sequence[Take] = ()
     digest: str = ""
     is_as_planned: bool = False
+    admission: Admission | None = None
+
+    def write(self, state: StateFile, at: datetime) -> None:
+        """Write its plan into the state file, where it has one."""
+        if self.admission is not None:
+            carry(state, self.admission, at, self.digest)
+        elif self.plan is not None:
+            state.adopt(self.plan, at, self.digest)
 
 
 class Session:
@@ -93,34 +103,57 @@ class Session:
         head = manifest.head()
         output = output_of(head, self._options)
         key = self._access.key()
-        identity = new_identity(
-            head.name, self._access.address, fingerprint(key), system_now(), sandbox=self._access.is_local
-        )
+        identity = self._identity(head.name, fingerprint(key))
+        is_there = (output / STATE_NAME).is_file()
+        first = None if is_there else self._admit(manifest, output, None)  # before a folder is made
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity, fresh=self._options.fresh)
             stack.callback(state.close)
             job = Job(digest=manifest.digest, is_as_planned=True)
-            if not state.is_planned_from(manifest.digest):
+            if not self._is_as_planned(manifest, state):
                 state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
-                job = Job(plan=make_plan(manifest.batch(), state.takes(), state.shots()), digest=manifest.digest)
+                admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
+                job = Job(plan=admission.plan, digest=manifest.digest, admission=admission)
             caps = self._caps(head, state.runs())
             return await self._carry_out(state, job, rates_of(self._options.limits, head.limits), caps)
+
+    def _identity(self, name: str, key_fingerprint: str = "") -> Identity:
+        return new_identity(name, self._access.address, key_fingerprint, system_now(), sandbox=self._access.is_local)
+
+    def _is_as_planned(self, manifest: Manifest, state: StateReader) -> bool:
+        """Say whether the last plan is that of this very manifest, so that nothing need be compared."""
+        options = self._options
+        if options.renames or options.take_over or not state.is_planned_from(manifest.digest):
+            return False
+        return is_remembered(state, origin_of(manifest.source, manifest.head().name, state.output))
+
+    def _admit(self, manifest: Manifest, output: Path, state: StateReader | None) -> Admission:
+        """Plan, and ask what must be known before anything is written. Raises UsageInvalid where it is not answered."""
+        while True:
+            admission = admit(manifest.batch(), output, state, self._options, self._access)
+            more = ask(admission, self._options, self._watch)
+            if more is None:
+                return admission
+            self._options = more
 
     async def preview(self, batch: Batch, *, offline: bool = False) -> Preview:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
         output = output_of(batch.head, self._options)
-        takes, known, runs, stock = [], [], [], Stock()
+        runs, stock = list[Run](), Stock()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
-                takes, known, runs, stock = reader.takes(), reader.shots(), reader.runs(), reader.stock()
-        plan = make_plan(batch, takes, known)
+                reader.assert_same(self._identity(batch.name))  # the run would not go on there either
+                runs, stock = reader.runs(), reader.stock()
+                admission = admit(batch, output, reader, self._options, self._access)
+        else:
+            admission = admit(batch, output, None, self._options, self._access)
         caps = self._caps(batch.head, runs)
         ground = Ground(
             batch=batch.name,
             output=output,
             stock=stock,
-            plan=plan,
+            plan=admission.plan,
             cap_credits=caps.credits,
             scene_caps=caps.scenes,
             is_selected=self._is_selected,
@@ -129,10 +162,10 @@ class Session:
             tries=rates_of(self._options.limits, batch.limits).max_attempts,
         )
         if offline:
-            return await self._preview(ground, None)
+            return replace(await self._preview(ground, None), questions=admission.questions)
         with TemporaryDirectory(prefix="wanbatch-") as folder:
             async with self._access.provider(Path(folder), system_now()) as (provider, _):
-                return await self._preview(ground, provider)
+                return replace(await self._preview(ground, provider), questions=admission.questions)
 
     async def retry(self, output: Path, reason: str | None = None) -> RunResult:
         """Plan new attempts for the failed takes of an output folder, then run them."""
@@ -158,7 +191,7 @@ class Session:
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
-            plan = plan_retakes(state.shots(), state.takes(), asked)
+            plan = plan_retakes(state.shots(), state.takes(), asked, state.past())
             rates = rates_of(self._options.limits, Limits())
             return await self._carry_out(state, Job(plan=plan), rates, self._caps(None, runs))
 
@@ -248,15 +281,14 @@ class Session:
         if again:
             stock = stock.planned_again(again, state.shots())
         if (plan is None or not plan.changes) and stock.is_finished(self._is_selected):
-            if plan is not None:
-                state.adopt(plan, system_now(), job.digest)
+            job.write(state, system_now())
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(state), None)
         for folder, place in links_of(state.output).items():
             self._watch.notice(f"the {folder} of this batch lie in {place}")
         async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
             ground = Ground(
-                batch=state.identity().batch,
+                batch=state.batch(),
                 output=state.output,
                 stock=stock,
                 plan=plan,
@@ -270,6 +302,8 @@ class Session:
                 is_as_planned=job.is_as_planned,
             )
             preview = await self._preview(ground, provider)
+            if preview.refusal is None and preview.to_submit:
+                await asyncio.to_thread(assert_media_works)
             if preview.refusal is not None:
                 if not stock.open_takes:
                     raise refused(*preview.refusal)
@@ -278,7 +312,7 @@ class Session:
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             self._assert_room(state.output, preview)
             if plan is not None:
-                state.adopt(plan, clock.now(), job.digest)
+                job.write(state, clock.now())
             for take in again:
                 state.record(take.take_id, entry(Fact.RETRY_PLANNED, clock.now(), {"by": "user"}))
             settings = RunSettings(
@@ -299,6 +333,7 @@ class Session:
                 times_before=self._times_before(state),
                 refusal=preview.refusal,
                 free_bytes=lambda: room_bytes(state.output),
+                before_submit=assert_media_works,
                 after_verified=_Keepsake(state.output),
             )
             line = Line(state, provider, clock)
@@ -397,6 +432,7 @@ class Session:
             lost=ground.lost,
             on_unknown=self._options.on_unknown,
             remarks=remarks_of(inquiry, intent, system_now()) if classes else (),
+            takes=tuple(ground.to_send),
         )
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
@@ -506,7 +542,7 @@ class _Keepsake:
         assert take.file is not None
         posters = self._output / POSTERS
         posters.mkdir(exist_ok=True)
-        write_poster(self._output / take.file, posters / f"{take.label}.jpg")
+        write_poster(self._output / take.file, posters / f"{take.stem}.jpg")
         with StateReader.open(self._output) as reader:
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
 

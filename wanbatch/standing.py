@@ -62,6 +62,7 @@ def read_standing(output: Path) -> BatchStanding:
     """Read how the batch of an output folder stands; works while a run goes on."""
     with StateReader.open(output) as reader, reader.snapshot():
         identity, tallies, runs = reader.identity(), reader.tallies(), reader.runs()
+        batch = reader.batch()
         unsettled, in_flight = reader.takes_in(_TROUBLED), reader.takes_in(IN_FLIGHT_STATES)
         mean_s = reader.mean_generation_s()
         omitted, strays = reader.omitted(), reader.strays()
@@ -74,7 +75,7 @@ def read_standing(output: Path) -> BatchStanding:
     holder = holder_of(output)
     last_run = runs[-1] if runs else None
     return BatchStanding(
-        batch=identity.batch,
+        batch=batch,
         output=output,
         is_sandbox=identity.sandbox,
         counts=counts,

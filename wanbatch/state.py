@@ -16,6 +16,7 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
@@ -30,13 +31,14 @@ from wanbatch.attempts import (
     unrecorded_attempt,
 )
 from wanbatch.bodies import shown
+from wanbatch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
 from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS, links_of
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.models import PriceClass, class_of
-from wanbatch.planning import Create, Due, Plan, Reinstate, Replan, ShotRow, Supersede
+from wanbatch.planning import Due, Plan, ShotRow, cause_of
 from wanbatch.stock import Kind, Stock
 from wanbatch.tables import (
     DDL,
@@ -59,7 +61,9 @@ from wanbatch.tables import (
 STATE_NAME = "state.sqlite"
 IN_ONE_QUERY = 500
 CHECKED_AT_ONCE = 20_000  # facts that are refolded in a quarter of a second; of more, each take when it is touched
+NAME_NOTE = "batch"
 _PLANNED_FROM = "planned from "
+_CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
 _CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
 _TALLIED = (
     "state",
@@ -153,6 +157,21 @@ class StateReader:
         except (KeyError, ValueError) as error:
             raise StateInvalid(f"{self.path} has no valid identity: {error}") from error
 
+    def assert_same(self, wanted: Identity) -> None:
+        """Raise StateInvalid where the file belongs to another provider, or to the sandbox where it should not."""
+        ours = self.identity()
+        if ours.sandbox != wanted.sandbox:
+            kinds = {True: "the sandbox", False: "the paid provider"}
+            raise StateInvalid(
+                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
+                " choose another folder with --output"
+            )
+        if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
+            raise StateInvalid(
+                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
+                " choose another folder with --output"
+            )
+
     def _all(self, record: type[T], clause: str, *arguments: object) -> list[T]:
         names = ", ".join(name for name, _ in columns_of(record))
         table = {
@@ -215,17 +234,18 @@ class StateReader:
 
     def _due(self) -> list[Due]:
         sql = (
-            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS}"  # noqa: S608
+            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS},"  # noqa: S608
+            " is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
         )
         classes: dict[str, PriceClass] = {}
         with _foreign_errors(self.path):
             due = []
-            for take_id, shot_id, number, ordinal, scene, told in self._db.execute(sql):
+            for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
                 if told not in classes:
                     classes[told] = class_of(*json.loads(told))
-                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told]))
+                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told], _CAUSES[*marks]))
             return due
 
     def _scenes(self) -> tuple[str, ...]:
@@ -253,6 +273,15 @@ class StateReader:
         """The takes in these states, in the order they were planned."""
         wanted = sorted(state.value for state in states)
         return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
+
+    def recipes_there(self, limit: int) -> list[tuple[str, str]]:
+        """Label and recipe of the takes planned last, at most so many, that are bought, or may be, and did not fail."""
+        sql = (
+            "SELECT shot_id || '_t' || number, recipe_json FROM takes"
+            " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
+        )
+        with _foreign_errors(self.path):
+            return self._db.execute(sql, (limit,)).fetchall()
 
     def mean_generation_s(self) -> float | None:
         """The mean time from submit to the poll that saw the end, in seconds; None before the first."""
@@ -430,6 +459,11 @@ class StateReader:
             row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
             return None if row is None else str(row[0])
 
+    def past(self) -> Past:
+        """Return what takes were called before other shots took them over."""
+        with _foreign_errors(self.path):
+            return Past(tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'")))
+
     def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield take id and entry of every fact (or those of one kind) in the order recorded.
 
@@ -448,6 +482,10 @@ class StateReader:
                 if not isinstance(told, dict):
                     raise StateInvalid(f"{self.path}: fact {seq} is not a record; the file is damaged")
                 yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), told)
+
+    def batch(self) -> str:
+        """Return the name of the batch: that of the manifest which last went on with it."""
+        return self.noted(NAME_NOTE) or self.identity().batch
 
     def check(self) -> None:
         """Refold every take from its facts and compare. Raises StateInvalid at the first difference."""
@@ -499,7 +537,7 @@ class StateFile(StateReader):
     def create_or_open(cls, output: Path, wanted: Identity, *, fresh: bool = False) -> StateFile:
         """Lock the output folder and open its state file, or begin one.
 
-        Raises OutputLocked; StateInvalid where the file belongs to another batch, provider or sandbox, is damaged, or
+        Raises OutputLocked; StateInvalid where the file belongs to another provider or sandbox, is damaged, or
         is missing or empty beside anything that a run leaves (unless `fresh`); LocalFault where the folder cannot be
         written.
         """
@@ -534,7 +572,7 @@ class StateFile(StateReader):
                         _refuse_lost_state(output, _TRACES)
                     state._begin(wanted)
                     state.is_new = True
-            state._assert_same(wanted)
+            state.assert_same(wanted)
             state._check_what_matters()
         except OSError as error:
             state.close()
@@ -602,25 +640,6 @@ class StateFile(StateReader):
             self.check_take(take)
             self._checked.add(take.take_id)
         return take
-
-    def _assert_same(self, wanted: Identity) -> None:
-        ours = self.identity()
-        if ours.sandbox != wanted.sandbox:
-            kinds = {True: "the sandbox", False: "the paid provider"}
-            raise StateInvalid(
-                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
-                " choose another folder with --output"
-            )
-        if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
-            raise StateInvalid(
-                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
-                " choose another folder with --output"
-            )
-        if ours.batch != wanted.batch:
-            raise StateInvalid(
-                f"{self.output} holds the batch '{ours.batch}', not '{wanted.batch}';"
-                " choose another folder with --output"
-            )
 
     def close(self) -> None:
         """Close the file, then let go of the lock."""
@@ -750,9 +769,16 @@ class StateFile(StateReader):
                         self._change(take_id, Entry(Fact.REPLANNED, at, {"recipe_json": recipe.canonical}))
                     case Supersede(take_id):
                         self._change(take_id, Entry(Fact.SUPERSEDED, at, {}))
+                    case Rename():
+                        self._change(change.take_id, Entry(Fact.RENAMED, at, change.data))
                     case _:
                         assert isinstance(change, Reinstate)
                         self._change(change.take_id, Entry(Fact.REINSTATED, at, {}))
+            for name in {change.was[0] for change in plan.changes if isinstance(change, Rename)}:
+                self._db.execute(  # a name without takes is no shot that was removed
+                    "DELETE FROM shots WHERE shot_id = ? AND removed AND shot_id NOT IN (SELECT shot_id FROM takes)",
+                    (name,),
+                )
 
     def _store_own_cells(self, plan: Plan) -> None:
         """Keep the cells of the user's own columns; those of a removed shot stay."""
@@ -801,6 +827,12 @@ class StateFile(StateReader):
             self._store("runs", run)
             for quote in quotes:
                 self._store("quotes", quote)
+
+
+def _rename_of(take_id: int, entry: Entry) -> Rename:
+    data = entry.data
+    was = (str(data["was_shot_id"]), int(data["was_number"]))
+    return Rename(take_id, str(data["shot_id"]), int(data["number"]), was)
 
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:

@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from wanbatch.cli.grid import Grid, say
+from wanbatch.cli.shots import print_takes
 from wanbatch.costing import Figures
 from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, credits_of_usd, usd, usd_text
 from wanbatch.proofs import OnUnknown
+from wanbatch.question import Question
 from wanbatch.remarks import Weight
 from wanbatch.units import duration_text
 
@@ -56,7 +58,18 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "remarks": [{"weight": each.weight.value, "text": each.text} for each in preview.remarks],
         "lost_answers": preview.lost,
         "on_unknown": preview.on_unknown.value,
+        "questions": [_question_json(each) for each in preview.questions],
         "findings": None if preview.findings is None else _findings_json(preview.findings),
+    }
+
+
+def _question_json(question: Question) -> dict[str, Any]:
+    return {
+        "kind": question.kind.value,
+        "blocking": question.is_blocking,
+        "flag": question.flag,
+        "lines": [*question.lines, *question.remedies],
+        "takes": [{"take": take, "there": there} for take, there in question.pairs],
     }
 
 
@@ -81,12 +94,17 @@ def _findings_json(findings: Findings) -> dict[str, Any]:
     return {"classes": rows, "charges_not_seen": findings.charges_not_seen, "rest_s": findings.rest_s}
 
 
-def print_preview(console: Console, preview: Preview) -> None:
+def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = False) -> None:
     """Print a plan: what would be sent, what it costs, by scene too, and what is there already."""
     if preview.findings is not None:
         _print_findings(console, preview)
     say(console, f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)})")
+    for question in preview.questions:
+        print_question(console, question)
+        if question.is_blocking:
+            say(console, "  The run asks this first; without a terminal it stops with exit code 2.", style="yellow")
     say(console, f"  {', '.join(f'{number} {name}' for name, number in preview.counts.items()) or 'no takes'}")
+    print_takes(console, preview, is_each=is_each_shown)
     if preview.to_submit:
         grid = Grid(("to send", "takes", "each", "expected", "USD", "price from"), left=(0, 5))
         for each, takes in preview.to_submit.items():
@@ -117,6 +135,12 @@ def _print_reasons(console: Console, preview: Preview) -> None:
     for (source, why), names in reasons.items():
         told = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
         say(console, escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
+
+
+def print_question(console: Console, question: Question) -> None:
+    """Print what a run asks before it writes or buys anything."""
+    for line in (*question.lines, *question.remedies):
+        say(console, escape(f"  {line}"), style="yellow" if question.is_blocking else "dim")
 
 
 def _scenes_grid(preview: Preview) -> Grid:

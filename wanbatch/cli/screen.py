@@ -22,6 +22,7 @@ from wanbatch.desk import Event
 from wanbatch.options import RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.pricing import usd_text
+from wanbatch.question import Answer, Question
 from wanbatch.runner import Standing
 from wanbatch.units import duration_text
 
@@ -125,15 +126,17 @@ class Follower:
             self._progress.stop()
             self._progress = None
 
-    def watch(self, confirm: Callable[[Preview], bool]) -> Watch:
+    def watch(
+        self, confirm: Callable[[Preview], bool], ask: Callable[[Question], Answer] = lambda _: Answer.STOP
+    ) -> Watch:
         """Return what a session calls."""
 
-        def ask(preview: Preview) -> bool:
+        def confirmed(preview: Preview) -> bool:
             self._end_line()
             self._folder = str(preview.output)
             return confirm(preview)
 
-        return Watch(confirm=ask, on_event=self._event, on_start=self._start, notice=self.notice)
+        return Watch(confirm=confirmed, on_event=self._event, on_start=self._start, notice=self.notice, ask=ask)
 
     def notice(self, text: str) -> None:
         """Tell the user something outside of events."""

@@ -18,6 +18,7 @@ from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Take
+from wanbatch.names import composed
 from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.pricing import credits_of_usd, usd_text
 from wanbatch.reporting.accounts import figures_json, ledger_rows, write_ledger
@@ -136,7 +137,7 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
         return click.confirm(f"It may be charged a second time: {cost}. Send it again?", default=False, err=True)
 
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
-    take = asyncio.run(session.resolve(output, names[-1], (decision, adopt), confirm))
+    take = asyncio.run(session.resolve(output, composed(names[-1]), (decision, adopt), confirm))
     if options.is_json:
         print_json({"take": names[-1], "state": None if take is None else take.state.value})
     elif take is not None:

@@ -86,7 +86,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     with reader.snapshot():
         takes = [shown_take(take, output) for take in reader.takes()]
         attempts, shots = shown_attempts(reader.attempts(), output), shown_shots(reader.shots(), takes)
-        tables = make_frames(takes, shots, attempts, reader.identity().batch, reader.own_cells())
+        tables = make_frames(takes, shots, attempts, reader.batch(), reader.own_cells())
         facts = summary_facts(reader, takes, tables.summary, made_at)
         costs, cost_facts = cost_report(reader)
         charges = [(entry.at, charged_by(entry)) for _, entry in reader.entries(Fact.CHARGED)]
@@ -128,7 +128,7 @@ def summary_facts(
     elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
     problems = problems_in(takes, reader.strays(), folder=shown_folder(reader.output))
     return {
-        "batch": identity.batch,
+        "batch": reader.batch(),
         "output": reader.output.resolve().name,
         "sandbox": identity.sandbox,
         "provider": shown_text(identity.base_url, reader.output),

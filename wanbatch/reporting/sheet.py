@@ -108,7 +108,7 @@ def _card_of(shot: ShotRow, takes: Sequence[Take], order: int, output: Path, in_
 
 
 def _frame_of(take: Take, output: Path, in_cut: Container[int], *, has_rivals: bool) -> dict[str, Any]:
-    poster = f"{POSTERS}/{take.label}.jpg"
+    poster = f"{POSTERS}/{take.stem}.jpg"
     has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
     return {
