@@ -57,11 +57,11 @@ LAYERS = (
     ("letters",),
     ("fonts",),
     ("disk", "addresses", "redaction", "blame", "boxes"),
-    ("names", "origin"),
+    ("names", "origin", "text"),
     ("errors",),
 )
 PURE = {
-    "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
+    "errors", "addresses", "redaction", "text", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links", "proxies", "advice",
     "choosing", "retaking", "timeline", "avc", "looks", "stock", "names", "changes", "origin", "takeover", "question", "blame",
 }  # fmt: skip
@@ -98,6 +98,7 @@ OWNERS = {
         "cli.screen",
         "cli.settling",
         "cli.cutting",
+        "cli.streams",
     },
     "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate"},
     "PIL": {"media", "slating", "letters", "sandbox.slate"},

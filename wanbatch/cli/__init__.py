@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from wanbatch import __version__
-from wanbatch.cli.streams import Stream, encodable, open_streams
+from wanbatch.cli.streams import Stream, echo, encodable, open_streams
 from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid, WanbatchError, fault_text
 from wanbatch.interrupts import hang_up_like_ctrl_c
 
@@ -124,7 +124,7 @@ def _told(out: Stream, code: int) -> int:
     out.flush()
     if out.trouble is None or out.is_gone:
         return code
-    click.echo(f"wanbatch: standard output: {fault_text(out.trouble)}", err=True)
+    echo(f"wanbatch: standard output: {fault_text(out.trouble)}", err=True)
     return ExitCode.LOCAL_FAULT if code == ExitCode.OK and cli.called not in _PAYING else code
 
 
@@ -136,27 +136,27 @@ def call(arguments: list[str] | None = None) -> int:
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
     except ManifestInvalid as error:
         warnings = [f"{each.file}:{each.line}:{each.column} warning: {each.message}" for each in error.warnings]
-        click.echo("\n".join([*map(str, error.problems), *warnings]))
-        click.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) != 1)}; nothing was sent", err=True)
+        echo("\n".join([*map(str, error.problems), *warnings]))
+        echo(f"{len(error.problems)} problem{'s' * (len(error.problems) != 1)}; nothing was sent", err=True)
         return error.exit_code
     except WanbatchError as error:
-        click.echo(f"wanbatch: {error}", err=True)
+        echo(f"wanbatch: {error}", err=True)
         return error.exit_code
     except KeyboardInterrupt:
-        click.echo("interrupted; the same command resumes", err=True)
+        echo("interrupted; the same command resumes", err=True)
         return ExitCode.INTERRUPTED
     except (OSError, UnicodeEncodeError, RuntimeError) as error:
         told = _refusal_of(error)
         if told is None:
             raise
-        click.echo(f"wanbatch: {told[0]}", err=True)
+        echo(f"wanbatch: {told[0]}", err=True)
         return told[1]
     return int(code) if isinstance(code, int) else ExitCode.OK
 

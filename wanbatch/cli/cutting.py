@@ -13,11 +13,13 @@ from wanbatch.choosing import Pick
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import can_redraw, console_of, print_json
+from wanbatch.cli.streams import echo
 from wanbatch.cli.values import split_run
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Fact
 from wanbatch.marking import mark
 from wanbatch.options import OUTPUTS, newest_output
+from wanbatch.text import visible
 from wanbatch.units import duration_text
 
 if TYPE_CHECKING:
@@ -45,9 +47,9 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
     elif options.verbosity >= 0:
         for take, fact in facts:
             stale = ", made from an older recipe" if take.superseded else ""
-            click.echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is circled no more'}")
+            echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is circled no more'}")
         if not facts:
-            click.echo("nothing changed: it was so already")
+            echo("nothing changed: it was so already")
     return 0
 
 
@@ -111,7 +113,7 @@ def _progress(options: Global) -> Any:
     def tell(piece: Piece, timeline: Timeline) -> None:
         if is_shown:
             share = (piece.begin + piece.frames) * 100 // timeline.frames
-            click.echo(f"\r  {share:3} %  {piece.label}\x1b[K", nl=piece is timeline.pieces[-1], err=True)
+            click.echo(f"\r  {share:3} %  {visible(piece.label)}\x1b[K", nl=piece is timeline.pieces[-1], err=True)
 
     return tell
 

@@ -16,7 +16,7 @@ from wanbatch.advice import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import Follower, can_redraw, console_of, is_interactive, print_counts, print_json
-from wanbatch.cli.streams import is_abandoned
+from wanbatch.cli.streams import echo, is_abandoned
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.options import OUTPUTS, RunOptions, newest_output
 from wanbatch.pricing import usd_text
@@ -135,7 +135,7 @@ def report_command(
         if options.is_json:
             print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
         else:
-            click.echo(page)
+            echo(page)
         return 0
     written = []
     for run in runs or (_output(None),):
@@ -146,7 +146,7 @@ def report_command(
         print_json(rows[0] if len(rows) == 1 else rows)
     else:
         for each in written:
-            click.echo(f"{each.report}\n{each.storyboard}")
+            echo(f"{each.report}\n{each.storyboard}")
     return 0
 
 
@@ -163,7 +163,7 @@ def open_command(options: Global, /, run: Path | None, is_report: bool) -> int: 
     if options.is_json:
         print_json({"page": str(page.resolve())})
         return 0
-    click.echo(str(page))
+    echo(str(page))
     if not os.environ.get("WANBATCH_NO_BROWSER"):
         click.launch(page.resolve().as_uri())
     return 0
@@ -182,7 +182,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     bad = [check for check in checks if check.verdict != "ok"]
     if bad and not options.is_json:
         for check in bad:
-            click.echo(f"{check.take} {check.verdict}: {output / check.file}")
+            echo(f"{check.take} {check.verdict}: {output / check.file}")
     asks = bool(bad) and not fetch and not options.is_json and is_interactive()
     if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? Nothing is paid.", err=True))):
         with Follower(options) as follower:
@@ -193,7 +193,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     if options.is_json:
         print_json({"output": str(output), "checks": [vars(check) for check in checks]})
     else:
-        click.echo(f"{len(checks) - len(bad)} of {len(checks)} clips are as recorded")
+        echo(f"{len(checks) - len(bad)} of {len(checks)} clips are as recorded")
     return int(ExitCode.TAKES_FAILED if bad else ExitCode.OK)
 
 

@@ -8,7 +8,7 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT, invalid_json, warning_text, warnings_json
-from wanbatch.cli.streams import ascii_json, json_text
+from wanbatch.cli.streams import ascii_json, echo, json_text
 from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_text
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.schemas import example_path, schema_names, schema_text
@@ -37,7 +37,7 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
             code = int(error.exit_code)
             rows.append({"manifest": str(path), "valid": False, **invalid_json(error)})
             if not options.is_json:
-                click.echo("\n".join([*map(str, error.problems), *map(warning_text, error.warnings)]))
+                echo("\n".join([*map(str, error.problems), *map(warning_text, error.warnings)]))
             continue
         takes = sum(shot.takes for shot in batch.shots if not shot.omit)
         told = warnings_json(batch.warnings, len(batch.warnings))
@@ -46,15 +46,15 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
         )
         if not options.is_json:
             for warning in batch.warnings[:PROBLEMS_SHOWN]:
-                click.echo(warning_text(warning))
+                echo(warning_text(warning))
             if len(batch.warnings) > PROBLEMS_SHOWN:
-                click.echo(f"... and {len(batch.warnings) - PROBLEMS_SHOWN:,} more warnings")
+                echo(f"... and {len(batch.warnings) - PROBLEMS_SHOWN:,} more warnings")
         if not options.is_json and options.verbosity >= 0:
             count = len(batch.warnings)
             warned = f", {count} warning{'s' * (count != 1)}" if count else ""
             shots = len(batch.shots)
             said = f"{shots} shot{'s' * (shots != 1)}, {takes} take{'s' * (takes != 1)}"
-            click.echo(f"{path}: {said}, no problem{warned}")
+            echo(f"{path}: {said}, no problem{warned}")
     if options.is_json:
         click.echo(json_text(rows))
     return code
@@ -107,8 +107,8 @@ def init_command(options: Global, /, folder: Path) -> int:
     if options.is_json:
         click.echo(json_text({"folder": str(folder), "files": sorted(files)}))
     elif options.verbosity >= 0:
-        click.echo(f"wrote {', '.join(files)} into {folder}")
-        click.echo(f"next: wanbatch run {folder / 'shots.yaml'} --sandbox")
+        echo(f"wrote {', '.join(files)} into {folder}")
+        echo(f"next: wanbatch run {folder / 'shots.yaml'} --sandbox")
     return 0
 
 

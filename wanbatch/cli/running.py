@@ -20,6 +20,7 @@ from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
 from wanbatch.cli.money import preview_json, print_preview, print_question
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.shots import takes_json
+from wanbatch.cli.streams import echo
 from wanbatch.cli.values import DURATION, RATE, RENAME, USD, split_run
 from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
@@ -34,6 +35,7 @@ from wanbatch.retaking import Retake
 from wanbatch.session import session_of
 from wanbatch.standing import problems_of
 from wanbatch.state import StateReader
+from wanbatch.text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -330,7 +332,7 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
             print_json({"output": str(output), "planned": labels})
         elif options.verbosity >= 0:
             what = "it" if len(labels) == 1 else "them"
-            click.echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
+            echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
         watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
@@ -343,9 +345,9 @@ def _ask(options: Global, question: Question) -> Answer:
     if not is_interactive():
         return Answer.STOP
     print_question(console_of(options, stderr=True), question)
-    if question.take_over and click.confirm(question.take_over, default=False, err=True):
+    if question.take_over and click.confirm(visible(question.take_over), default=False, err=True):
         return Answer.TAKE_OVER
-    if click.confirm(question.asked, default=False, err=True):
+    if click.confirm(visible(question.asked), default=False, err=True):
         return Answer.GO_ON
     raise UsageInvalid("stopped before anything was written or sent; the commands above say how to go on")
 
@@ -378,7 +380,7 @@ def _confirm(
     takes = (
         f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
     )
-    return click.confirm(f"Send {takes} to {preview.host}?", default=False, err=True)
+    return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
 
 
 def _tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.segment import Segment
 from rich.table import Column
 
 from wanbatch.advice import in_folder
@@ -24,6 +25,7 @@ from wanbatch.previewing import Preview
 from wanbatch.pricing import usd_text
 from wanbatch.question import Answer, Question
 from wanbatch.runner import Standing
+from wanbatch.text import visible
 from wanbatch.units import duration_text
 
 STATE_STYLES = {
@@ -76,7 +78,16 @@ def console_of(options: Global, *, stderr: bool = False) -> Console:
     if no_color and force:
         force = stream.isatty()
     width = None if stream.isatty() or os.environ.get("COLUMNS") else FILE_WIDTH
-    return Console(stderr=stderr, no_color=no_color, force_terminal=force, highlight=False, soft_wrap=True, width=width)
+    return _Screen(stderr=stderr, no_color=no_color, force_terminal=force, highlight=False, soft_wrap=True, width=width)
+
+
+class _Screen(Console):
+    """A console on which no word from outside moves the terminal: only rich's own styles and controls do."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of something printed, control characters taken out of their texts."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 def can_redraw(console: Console) -> bool:

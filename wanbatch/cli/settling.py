@@ -15,6 +15,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.screen import console_of, is_interactive, print_json
+from wanbatch.cli.streams import echo
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Take
@@ -62,7 +63,7 @@ def _watch(options: Global, output: Path | None) -> Watch:
 
     def tell(text: str) -> None:
         if options.verbosity >= 0:
-            click.echo(f"wanbatch: {text if output is None else in_folder(text, str(output))}", err=True)
+            echo(f"wanbatch: {text if output is None else in_folder(text, str(output))}", err=True)
 
     return Watch(notice=tell, on_event=lambda event: tell(event.text) if event.kind == "note" else None)
 
@@ -126,7 +127,7 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
     decision = chosen[0]
 
     def confirm(take: Take) -> bool:
-        click.echo(f"{take.label} {take.state}: {in_folder(take.error, str(output))}", err=True)
+        echo(f"{take.label} {take.state}: {in_folder(take.error, str(output))}", err=True)
         if decision is not Decision.RESUBMIT or flags["yes"]:
             return True
         cost = usd_text(take.credits_open)
@@ -141,5 +142,5 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
     if options.is_json:
         print_json({"take": names[-1], "state": None if take is None else take.state.value})
     elif take is not None:
-        click.echo(f"{take.label} is {take.state} now; the same `run` goes on with it")
+        echo(f"{take.label} is {take.state} now; the same `run` goes on with it")
     return int(ExitCode.INTERRUPTED if take is None else ExitCode.OK)

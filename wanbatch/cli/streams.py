@@ -11,6 +11,10 @@ import unicodedata
 from contextlib import suppress
 from typing import Any, TextIO
 
+import click
+
+from wanbatch.text import visible, visible_json
+
 _DESCRIPTORS = 3  # standard input, output and error
 _GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET, errno.ESHUTDOWN})
 # Signs that wanbatch itself prints, in the letters that every encoding has.
@@ -140,7 +144,12 @@ def is_abandoned(stream: Any) -> bool:
 
 def json_text(document: Any) -> str:
     """Write JSON values for standard output: in plain ASCII where its encoding could not hold them."""
-    return ascii_json(json.dumps(document, ensure_ascii=False, default=str))
+    return ascii_json(visible_json(json.dumps(document, ensure_ascii=False, default=str)))
+
+
+def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
+    """Print a text that may hold words from outside: no character of it moves the terminal."""
+    click.echo(visible(text), err=err, nl=nl)
 
 
 def ascii_json(text: str) -> str:
