@@ -19,10 +19,12 @@ from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
+from tests.simulation.end import End
 from tests.simulation.oracle import problems
 from tests.simulation.scenario import KEY, PRICES, SMALL, Scenario, scenario_of
+from tests.simulation.seams import world_of
 from tests.simulation.sweep import wording
-from tests.simulation.world import EPOCH, World, world_of
+from tests.simulation.world import EPOCH, World
 from wanbatch.batch import Shot
 from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
@@ -88,12 +90,12 @@ def with_scenes(scenario: Scenario) -> tuple[Scenario, dict[str, int]]:
 
 def capped(world: World, caps: dict[str, int]) -> None:
     """Hold the runs of a world to caps on scenes, too."""
-    real = world._settings
+    real = world.settings
 
     def settings(*arguments: Any) -> RunSettings:
         return replace(real(*arguments), scene_caps=caps)
 
-    world._settings = settings  # type: ignore[method-assign]
+    world.settings = settings  # type: ignore[method-assign]
 
 
 def account(scenario: Scenario, scene_caps: dict[str, int]) -> tuple[Books, list[str]]:
@@ -103,7 +105,7 @@ def account(scenario: Scenario, scene_caps: dict[str, int]) -> tuple[Books, list
         capped(world, scene_caps)
         world.live()
         lines: list[LedgerLine] = []
-        world._between(lambda: _look(world, lines))
+        world.between(lambda: _look(world, lines))
         books = world.books()
         ours = [row for row in books if str(row["client_request_id"]).startswith(f"wb1:{world.nonce}:")]
         wrong = list(problems(world, books))
@@ -118,9 +120,7 @@ def account(scenario: Scenario, scene_caps: dict[str, int]) -> tuple[Books, list
 
 
 async def _look(world: World, lines: list[LedgerLine]) -> Any:
-    from tests.simulation.world import End
-
-    with world._desk() as desk:
+    with world.user.desk() as desk:
         lines += (await reconcile(desk)).ledger
     return End(ExitCode.OK)
 

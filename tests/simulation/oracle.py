@@ -19,9 +19,11 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from tests.simulation.clip import clip_bytes
 from tests.simulation.disk import CLIPS
 from tests.simulation.scenario import KEY, OTHER_KEY, PRICES
-from tests.simulation.world import EPOCH, TWIN, World, clip_bytes
+from tests.simulation.supplier import TWIN
+from tests.simulation.world import EPOCH, World
 from wanbatch.attempts import Attempt, Outcome
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State, Take

@@ -16,7 +16,8 @@ from tests.simulation.disk import Crash, Outcome
 from tests.simulation.line import CUTS
 from tests.simulation.oracle import problems
 from tests.simulation.scenario import PRICES, SMALL, Scenario, scenario_of
-from tests.simulation.world import World, world_of
+from tests.simulation.seams import world_of
+from tests.simulation.world import World
 from wanbatch.batch import Shot
 from wanbatch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.pacing import Rates

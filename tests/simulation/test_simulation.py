@@ -12,7 +12,7 @@ import pytest
 from tests.simulation import accounts, mutants, sweep
 from tests.simulation.oracle import problems
 from tests.simulation.scenario import Scenario, scenario_of
-from tests.simulation.world import world_of
+from tests.simulation.seams import world_of
 from wanbatch.lifecycle import TRANSITIONS
 
 CHUNK = 25

@@ -1,0 +1,41 @@
+"""The clips of a simulation: each says how long it is, and whose."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.simulation.disk import CLIPS
+from wanbatch.errors import MediaInvalid
+from wanbatch.media import Probe
+from wanbatch.sandbox.account import Generation
+
+
+def clip_bytes(generation_id: str) -> bytes:
+    """A clip of this simulation: it says how long it is, and whose."""
+    body = generation_id.encode() * 40
+    return b"CLIP" + len(body).to_bytes(4) + body
+
+
+def check_clip(path: Path) -> Probe:
+    """Stand in for the media check: whole or not."""
+    data = path.read_bytes()
+    if data[:4] != b"CLIP" or len(data) != 8 + int.from_bytes(data[4:8]):
+        raise MediaInvalid("no whole clip")
+    return Probe(5.0, 832, 480, 30.0, 150, has_audio=False, video_codec="h264", audio_codec=None)
+
+
+def render(generation: Generation) -> bytes:
+    """Make the bytes of a generation."""
+    return clip_bytes(generation.generation_id)
+
+
+def half_clips(output: Path) -> list[str]:
+    """Return final names that stand for no whole clip: never, not even right after a crash."""
+    found = []
+    clips = output / CLIPS
+    for path in sorted(clips.glob("*.mp4")) if clips.is_dir() else []:
+        try:
+            check_clip(path)
+        except MediaInvalid:
+            found.append(f"{path.name} has its final name and is no whole clip")
+    return found

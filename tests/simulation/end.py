@@ -1,0 +1,18 @@
+"""How one invocation ended."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from wanbatch.errors import ExitCode
+
+
+@dataclass
+class End:
+    """`code` is None where it was killed."""
+
+    code: ExitCode | None
+    messages: tuple[str, ...] = ()
+    refused: str = ""
+    has_run: bool = True
+    is_disks_fault: bool = False

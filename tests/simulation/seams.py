@@ -1,0 +1,69 @@
+"""The seams of a simulation: where the real code gets a disk, media and a clock of this world."""
+
+from __future__ import annotations
+
+import shutil
+import ssl
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from functools import cache, lru_cache
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import httpx
+
+from tests.simulation.clip import check_clip
+from tests.simulation.scenario import Scenario
+from tests.simulation.world import EPOCH, World
+from wanbatch import aimlapi, download, fetching, polling, runlog, tables
+from wanbatch import state as state_module
+from wanbatch.lifecycle import Fact, Take
+from wanbatch.looks import Look
+
+GENERATION_LIMIT_S = 900.0  # two hours of polls would be most of a seed's cost
+_COLUMNS = cache(tables.columns_of)
+_URLS = lru_cache(4096)(httpx._urls.urlparse)
+
+
+@cache
+def _context() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+@contextmanager
+def world_of(scenario: Scenario) -> Iterator[World]:
+    """Make a world in memory, with the seams in place, and tidy up afterwards."""
+    home = Path("/dev/shm")
+    folder = Path(tempfile.mkdtemp(prefix="wanbatch-sim-", dir=home if home.is_dir() else None))
+    with ExitStack() as stack:
+        stack.callback(shutil.rmtree, folder, ignore_errors=True)
+        for target, name, value in (
+            (aimlapi.ssl, "create_default_context", _context),
+            (download, "check_clip", check_clip),
+            (fetching, "look_at", lambda _: Look(5.0)),  # a clip of a simulation has no pictures
+            (polling, "GENERATION_LIMIT_S", GENERATION_LIMIT_S),
+            (runlog, "system_now", lambda: EPOCH),
+            (tables, "columns_of", _COLUMNS),  # pure, and a fifth of a seed's cost
+            (state_module, "columns_of", _COLUMNS),
+            (httpx._urls, "urlparse", _URLS),  # pure, too: most requests of a seed go to the same few addresses
+        ):
+            stack.enter_context(mock.patch.object(target, name, value))
+        world = World(scenario, folder / "out")
+        stack.callback(world.account.close)
+        stack.enter_context(mock.patch.object(state_module, "advance", _noting(world)))
+        yield world
+
+
+def _noting(world: World) -> Callable[..., Take]:
+    real = state_module.advance
+
+    def advance(take: Take, made: Any) -> Take:
+        after = real(take, made)
+        world.moves.add((take.state, made.fact))
+        if made.fact is Fact.DOWNLOADED:
+            world.recorded.add(take.label)
+        return after
+
+    return advance

@@ -1,0 +1,99 @@
+"""The provider of a world: the sandbox's books, its other customers, and what it does that it says it never does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from tests.simulation.scenario import KEY, OTHER_KEY
+from wanbatch.desk import Event
+from wanbatch.sandbox.account import Account, Arrival, key_name, open_account
+from wanbatch.sandbox.faults import Fault, FaultPlan, Rule
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+TWIN = "-twin"  # ends the id of a second generation
+_BOOKED = (
+    "at, key, client_request_id, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at, failure"
+)
+_TWIN = f"INSERT INTO requests ({_BOOKED}, inference_id) SELECT {_BOOKED}, inference_id || ? FROM requests"
+
+
+class Plan(FaultPlan):
+    """A fault plan that notes what it did."""
+
+    def __init__(self, rules: tuple[Rule, ...], seed: int, hit: set[tuple[str, str]]) -> None:
+        super().__init__(rules, seed)
+        self._hit = hit
+
+    def resume(self, on: str, count: int) -> None:
+        """Keep the counts: this plan lives as long as its world."""
+
+    def pick(self, on: str, prompt: str = "") -> Fault | None:
+        """Count a request, and note its fault."""
+        fault = super().pick(on, prompt)
+        if fault is not None:
+            self._hit.add((on, fault.do))
+        return fault
+
+
+class Supplier:
+    """The account of a world, over all its runs."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        scenario = world.scenario
+        self.account: Account
+        self.account, _ = open_account(scenario.options, world.epoch_s)
+        self.plan: FaultPlan = Plan(scenario.rules, scenario.seed, world.deeds)
+        self._strangers = sorted(scenario.strangers)
+        self._accepted = 0
+
+    def follow(self, event: Event) -> None:
+        """Do what an event of the run brings about: what nobody may assume, and what others do meanwhile."""
+        self._bend(event)
+        self._strangers_submit()
+
+    def _bend(self, event: Event) -> None:
+        """Let the provider do what it says it never does."""
+        world = self._world
+        request_id = world.requests.get(event.take, "")
+        if event.kind == "submit_started":
+            world.requests[event.take] = event.data["request_id"]
+            if world.key == OTHER_KEY:
+                world.foreign.add(event.data["request_id"])
+        elif event.kind == "answer_lost" and world.scenario.late_s and not world.is_final:
+            if self.write("UPDATE requests SET ends_at = ends_at + ?", world.scenario.late_s, request_id):
+                world.late.add(request_id)
+                world.tell(f"{request_id} takes {world.scenario.late_s:.0f} s longer")
+        elif event.kind in ("accepted", "answer_lost"):
+            self._accepted += 1
+            is_chosen = self._accepted in world.scenario.twins and world.key == KEY  # another key's log is not ours
+            if is_chosen and self.write(_TWIN, TWIN, request_id):
+                world.twins.add(request_id)
+                world.tell(f"{request_id} is made twice")
+
+    def write(self, sql: str, value: float | str, request_id: str) -> bool:
+        """Change the provider's books where a submit made something."""
+        made = "client_request_id = ? AND http_status = 200 AND failure IS NULL AND fault <> 'no_echo'"
+        cursor = self.account._db.execute(f"{sql} WHERE {made}", (value, request_id))
+        return cursor.rowcount > 0
+
+    def _strangers_submit(self) -> None:
+        """Others order the same prompts meanwhile: with keys of their own, or with ours and from elsewhere."""
+        world = self._world
+        while self._strangers and self._strangers[0][0] <= world.now_s:
+            _, number, has_our_key = self._strangers.pop(0)
+            body = world.scenario.shots[number].recipes[0].body
+            arrival = Arrival(
+                world.epoch_s + world.now_s,
+                key_name(KEY if has_our_key else "another-key"),
+                f"wb1:abcdefghijklm:{world.scenario.shots[number].recipes[0].short_hash}:1.1" if has_our_key else None,
+            )
+            self.account.accept(arrival, body)
+            world.tell("a stranger submits the same prompt")
+
+    def books(self) -> list[dict[str, Any]]:
+        """The provider's own books at the end of time: every submit, with what was charged for it."""
+        world = self._world
+        return self.account.everything(world.epoch_s + world.now_s + 10**7, with_intercepted=True)

@@ -1,0 +1,127 @@
+"""The witness of a world: what is noted of a run while it goes on, and what its counts must say in the end."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from wanbatch.clock import LoopClock
+from wanbatch.desk import Desk, Event
+from wanbatch.errors import OutputLocked
+from wanbatch.history import held_prices, seen_prices
+from wanbatch.lifecycle import State
+from wanbatch.proofs import OnUnknown
+from wanbatch.purse import Purse
+from wanbatch.runlog import RunLog
+from wanbatch.runner import RunEnd, Runner
+from wanbatch.state import StateFile
+from wanbatch.stock import Stock, is_open
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+PROBE_AT = 5
+FRESH_S = 300.0  # a look at the ledger before that says nothing about what the log tells now
+
+
+class Witness:
+    """Looks on, and writes into its world what it saw."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._events = 0
+        self._failed_at: dict[str, float] = {}
+
+    def begin(self) -> None:
+        """A new process starts."""
+        self._events = 0
+
+    def observer(self, log: RunLog, runner: Runner, clock: LoopClock) -> Callable[[Event], None]:
+        world = self._world
+
+        def observe(event: Event) -> None:
+            if world.disk.is_dead:
+                return
+            log.write(event)
+            self._events += 1
+            error = "" if event.text in ("", event.data.get("error")) else event.text
+            world.tell(f"{event.take:<8} {event.kind} {error}{_shown(event)}")
+            world.texts.append(f"{event.text} {event.data}")
+            if event.kind in ("generation_failed", "found_failed"):
+                is_poll = event.kind == "generation_failed"
+                self._failed_at[event.take] = world.now_s if is_poll else world.now_s - FRESH_S
+            if event.kind == "retry_planned" and event.data["by"] == "policy":
+                if world.line.ledger_read_at < self._failed_at[event.take]:
+                    world.wrongs.append(f"{event.take} was tried again without a look at the ledger")
+                world.retries.append((event.take, world.epoch_s + world.line.ledger_read_at))
+            if self._events == PROBE_AT and world.scenario.seed % 7 == 0:
+                self._probe_lock()
+            if event.kind == "presumed_absent" and world.on_unknown is not OnUnknown.RESUBMIT:
+                world.wrongs.append(f"{event.take} is sent again without the user's standing word")
+            if event.kind == "charged":
+                world.charges_seen.setdefault(event.data["generation_id"], event.at.timestamp())
+            world.supplier.follow(event)
+            for act in world.acts_now("drain", "drain twice", "terminate"):
+                if self._events == act.at or (act.do == "drain twice" and self._events == act.at + 4):
+                    world.tell(f"the user: {act.do}")
+                    runner.terminate(10.0) if act.do == "terminate" else runner.drain()
+
+        return observe
+
+    def _probe_lock(self) -> None:
+        """Start the same command a second time."""
+        world = self._world
+        with suppress(OutputLocked):
+            second = StateFile.create_or_open(world.output, world.identity())
+            world.wrongs.append("a second run could start")
+            second.close()
+
+    def assert_counted(self, desk: Desk) -> None:
+        """What a run keeps count of, step by step, is what all takes say in the end."""
+        world = self._world
+        purse = Purse(None, {})
+        purse.begin((take, 1) for take in world.takes)
+        sums = (desk.purse.charged, desk.purse.uncosted), (purse.charged, purse.uncosted)
+        counts = Counter(take.shown_state for take in world.takes)
+        awaiting = sum(take.awaits_charge for take in world.takes)
+        if sums[0] != sums[1] or (+desk.takes.counts, desk.takes.awaiting) != (counts, awaiting):
+            world.wrongs.append(f"the run counted {sums[0]} {+desk.takes.counts} where there are {sums[1]} {counts}")
+        if {take.take_id: take for take in desk.takes} != {take.take_id: take for take in world.takes if is_open(take)}:
+            world.wrongs.append("the takes in hand are not those that are open")
+
+    def assert_drained(self, end: RunEnd) -> None:
+        """A stop asked for once lets every POST end."""
+        world = self._world
+        cut_off = [take.label for take in world.takes if take.state is State.SUBMITTING]
+        if cut_off and [text for text in end.messages if not text.startswith("stopping")] == []:
+            world.wrongs.append(f"a drained run cut off the submits of {cut_off}")
+
+
+def in_short(stock: Stock) -> tuple[Any, ...]:
+    """Return all that a run reads from the stock of its batch."""
+    kinds = [take for take, _ in stock.kinds]
+    counts = Counter[str]()
+    for take, count in stock.kinds:
+        counts[take.shown_state] += count
+    return (
+        counts,
+        stock.counts,
+        stock.committed,
+        sorted(stock.due),
+        list(stock.open_takes),
+        list(stock.scenes),
+        seen_prices(kinds),
+        held_prices(kinds),
+        {take.order.price_class for take in kinds},
+        (stock.has_takes, stock.was_sent, stock.omitted, stock.is_finished(lambda _: True)),
+        (stock.is_finished(lambda _: False), sum(count for take, count in stock.kinds if take.may_be_charged_more)),
+    )
+
+
+_LEFT_OUT = ("request_id", "body_sha256", "key_fingerprint", "provider_at")
+
+
+def _shown(event: Event) -> str:
+    return "".join(f" {name}={value}" for name, value in event.data.items() if name not in _LEFT_OUT)
