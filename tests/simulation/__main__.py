@@ -11,7 +11,8 @@ from dataclasses import replace
 
 from tests.simulation import mutants, sweep
 from tests.simulation.disk import Crash
-from tests.simulation.scenario import Scenario, scenario_of
+from tests.simulation.generator import scenario_of
+from tests.simulation.scenario import Scenario
 
 
 def main() -> int:

@@ -20,8 +20,9 @@ from random import Random
 from typing import Any
 
 from tests.simulation.end import End
+from tests.simulation.generator import scenario_of
 from tests.simulation.oracle import problems
-from tests.simulation.scenario import KEY, PRICES, SMALL, Scenario, scenario_of
+from tests.simulation.scenario import KEY, PRICES, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.sweep import wording
 from tests.simulation.world import EPOCH, World

@@ -8,13 +8,19 @@ import ssl
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import format_datetime
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 
 from tests.simulation.disk import Disk
+from tests.simulation.wrongness import RIGHT_CLOCKS, Clocks
 from wanbatch.sandbox.app import ConnectionDropped, Sandbox
+
+if TYPE_CHECKING:
+    from tests.simulation.supplier import Supplier
 
 API, CLIP_BASE = "http://127.0.0.1", "http://127.0.0.2"
 ROUTES = ("submit", "poll", "logs", "ledger", "clip")
@@ -28,8 +34,11 @@ CUTS = {
     "twin": ("submit",),  # the answer names the first generation of all
     "another": ("poll",),  # the answer tells of somebody else's generation, which failed
     "expired": ("poll",),  # the answer says that a generation expired, which may have been charged
+    "cancelled": ("poll",),  # ... that it was cancelled, in the provider's two spellings
+    "canceled": ("poll",),
 }
 """What goes wrong between us and the provider's work, and on which routes."""
+CANCELS = ("cancelled", "canceled")
 
 
 Answer = tuple[int, list[tuple[bytes, bytes]], bytes]
@@ -59,8 +68,13 @@ class Line(httpx.AsyncBaseTransport):
     served: set[asyncio.Task[None]] = field(default_factory=set)
     ledger_read_at: float = -1.0  # seconds of the world
     now_s: Callable[[], float] = lambda: 0.0
+    epoch_s: float = 0.0
+    ledger_reads: list[float] = field(default_factory=list)  # Unix seconds
     first_id: str = ""  # the first that this run was told of
     wrongs: list[str] = field(default_factory=list)
+    supplier: Supplier | None = None
+    clocks: Clocks = RIGHT_CLOCKS
+    _answers: int = 0
     _posts: int = 0
     _is_first_answered: bool = False
 
@@ -103,6 +117,7 @@ class Line(httpx.AsyncBaseTransport):
         answer = await self._ask(request, on, told)
         if on == "ledger":
             self.ledger_read_at = self.now_s()
+            self.ledger_reads.append(self.epoch_s + self.now_s())
         self.disk.step(f"{on}: answer not seen")
         if self.is_slow and self.rng.random() < 0.2:
             await asyncio.sleep(self.rng.choice((0.05, 0.4, 3.0)))
@@ -110,10 +125,53 @@ class Line(httpx.AsyncBaseTransport):
             raise httpx.ReadTimeout("")
         if do == "reset":
             raise httpx.ReadError("Connection reset by peer")
-        status, headers, body = self._twisted(answer, on, do)
+        status, headers, body = self._dated(self._twisted(self._lied(answer, on, told), on, do), on)
         announced = next((int(value) for name, value in headers if name == b"content-length"), len(body))
         is_broken = len(body) < announced or do == "broken_body"
         return httpx.Response(status, headers=headers, stream=Body(body, is_broken=is_broken))
+
+    def _lied(self, answer: Answer, on: str, told: str) -> Answer:
+        """Break a promise: refuse what was made, answer in its place, or call a generation failed that is not."""
+        status, headers, _ = answer
+        assert self.supplier is not None
+        if status != 200 or on not in ("submit", "poll"):
+            return answer
+        date = [each for each in headers if each[0] == b"date"]
+        if on == "poll":
+            if not self.supplier.calls_failed(told):
+                return answer
+            self.tell(f"poll {told}: the provider says that it failed, and it does not")
+            error = {"name": "GenerationError", "message": "the generation failed"}
+            return status, headers_of(headers), json.dumps({"id": told, "status": "error", "error": error}).encode()
+        refusal = self.supplier.refusal_of(told)
+        if refusal is not None:
+            self.tell(f"submit {told}: refused with {refusal}, and made all the same")
+            said = {"message": "Too many requests" if refusal == 429 else "Body validation error"}
+            made = {
+                **said,
+                "path": "/v2/video/generations",
+                "requestId": "req-1",
+                "statusCode": refusal,
+                "timestamp": "",
+            }
+            return refusal, [(b"content-type", b"application/json"), *date], json.dumps(made).encode()
+        if self.supplier.gateway_hides(told):
+            self.tell(f"submit {told}: a gateway answers 502, and it is made all the same")
+            return 502, [(b"content-type", b"text/html"), *date], b"<html><body>Bad gateway</body></html>"
+        return answer
+
+    def _dated(self, answer: Answer, on: str) -> Answer:
+        """Date an answer by the provider's own clock, or by that of one node that is wrong."""
+        status, headers, body = answer
+        if on == "clip":
+            return answer
+        self._answers += 1
+        now_s = self.now_s()
+        off_s = dict(self.clocks.strays).get(self._answers, self.clocks.date.off_s(now_s))
+        if not off_s:
+            return answer
+        at = format_datetime(datetime.fromtimestamp(self.epoch_s + now_s + off_s, UTC), usegmt=True).encode()
+        return status, [(name, at if name == b"date" else value) for name, value in headers], body
 
     def _twisted(self, answer: Answer, on: str, do: str) -> Answer:
         """Let an answer lie about whose generation it is, or how it ended."""
@@ -130,10 +188,10 @@ class Line(httpx.AsyncBaseTransport):
                 [(name, self.first_id.encode() if name == b"x-inference-id" else value) for name, value in headers],
                 made,
             )
-        if do in ("another", "expired"):
-            made_id, word = (own_id, "expired") if do == "expired" else ("somebody-elses-0001", "error")
+        if do in ("another", "expired", "cancelled", "canceled"):
+            made_id, word = ("somebody-elses-0001", "error") if do == "another" else (own_id, do)
             made = json.dumps({"id": made_id, "status": word, "error": {"name": "Gone", "message": word}}).encode()
-            return status, [each for each in headers if each[0] != b"content-length"], made
+            return status, headers_of(headers), made
         return answer
 
     async def _ask(self, request: httpx.Request, on: str, told: str) -> Answer:
@@ -181,6 +239,11 @@ class Body(httpx.AsyncByteStream):
             yield data
         if self._is_broken:
             raise httpx.RemoteProtocolError("peer closed connection without sending complete message body")
+
+
+def headers_of(headers: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer whose body is another now."""
+    return [each for each in headers if each[0] != b"content-length"]
 
 
 def route_of(request: httpx.Request) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation import disk as disk_module
-from tests.simulation.scenario import scenario_of
+from tests.simulation.generator import scenario_of
 from tests.simulation.sweep import live, wording
 from wanbatch import (
     aimlapi,

@@ -1,15 +1,6 @@
 """The oracle: what must hold at the end of a world, told from the provider's own books and from what is on the disk.
 
-What a client cannot see through is allowed for, and only that:
-
-  a price that nobody told       one take of that price at a time may pass the cap
-  a quote below the real price   what was sent on its word may pass the cap by the difference
-  a failed generation charged    (the provider breaks its word) its charge is recorded; a new attempt that was planned
-                                 before the ledger showed it is not held against the run, and the cap counts it from
-                                 when the ledger told of it
-  an old state file restored     its doubles, its cap and what it holds are judged only where run.log was never torn
-  a generation that takes longer, or a log that is later, than anyone may assume, and two generations for one submit:
-                                 its doubles must be named DOUBLE
+What a client cannot see through is allowed for, and only that: `tests.simulation.allowance` has the table.
 """
 
 from __future__ import annotations
@@ -17,11 +8,13 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator
+from math import inf
 from typing import Any
 
 from tests.simulation.clip import clip_bytes
 from tests.simulation.disk import CLIPS
-from tests.simulation.scenario import KEY, OTHER_KEY, PRICES
+from tests.simulation.purchases import READ_S, Purchases
+from tests.simulation.scenario import KEY, OTHER_KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import EPOCH, World
 from wanbatch.attempts import Attempt, Outcome
@@ -58,7 +51,7 @@ class Oracle:
         yield from self._world.line.wrongs
         yield from self._ends()
         yield from self._request_ids()
-        yield from self._doubles()
+        yield from Purchases(self._world, self._ours).problems()
         yield from self._charges()
         yield from self._cap()
         yield from self._generations()
@@ -99,54 +92,6 @@ class Oracle:
     def _label(self, take_id: int) -> str:
         return self._takes[take_id].label if take_id in self._takes else f"take {take_id}"
 
-    def _doubles(self) -> Iterator[str]:
-        world = self._world
-        if self._is_blind:
-            return
-        bought: dict[int, list[Row]] = {}
-        for row in self._ours:
-            ids = take_and_attempt(row["client_request_id"])
-            is_told = row["client_request_id"] in world.strays  # of a recipe that the manifest no longer asks for
-            if row["charged"] and not row["failure"] and ids is not None and not is_told:
-                bought.setdefault(ids[0], []).append(row)
-        for take_id, rows in bought.items():
-            label = self._label(take_id)
-            if self._is_bent(rows):
-                if len(rows) > 1 and not self._is_named_double(take_id):
-                    yield f"{label} was charged {len(rows)} times and is not named DOUBLE"
-            elif len(rows) > 1 + world.user_words.get(label, 0):
-                yield f"DOUBLE: {label} was charged {len(rows)} times: {[row['client_request_id'] for row in rows]}"
-        yield from self._rebought(bought)
-
-    def _is_bent(self, rows: list[Row]) -> bool:
-        """Say whether one of these took longer than anyone may assume, or was made twice."""
-        return any(row["client_request_id"] in self._world.late | self._world.twins for row in rows)
-
-    def _is_named_double(self, take_id: int) -> bool:
-        return self._world.is_rolled_back or "DOUBLE" in self._takes[take_id].warning
-
-    def _rebought(self, bought: dict[int, list[Row]]) -> Iterator[str]:
-        """An unchanged shot is never bought again; a failed take not without a look at the ledger."""
-        world = self._world
-        wanted = {shot.id: shot.takes for shot in world.scenario.shots}
-        counts = Counter(
-            (self._takes[take_id].shot_id, row["body_sha256"])
-            for take_id, rows in bought.items()
-            if take_id in self._takes and not self._is_bent(rows)
-            for row in rows
-        )
-        for (shot_id, _), count in counts.items():
-            words = sum(count for label, count in world.user_words.items() if label.startswith(f"{shot_id}_t"))
-            if count > wanted[shot_id] + words and not world.is_rolled_back:
-                yield f"DOUBLE: one recipe of {shot_id} was charged {count} times"
-        lag_s = world.scenario.options.log_lag_s
-        for label, read_at in world.retries:
-            for row in self._ours:
-                ids = take_and_attempt(row["client_request_id"])
-                is_charged = row["charged"] and row["failure"] and ids is not None and self._label(ids[0]) == label
-                if is_charged and row["ends_at"] + lag_s < read_at - 1:
-                    yield f"{label} was tried again although its failed generation was charged"
-
     def _charges(self) -> Iterator[str]:
         world = self._world
         known = 0
@@ -159,14 +104,17 @@ class Oracle:
             if attempt is not None and attempt.generation_id == row["inference_id"]:
                 known += row["charged"]
             why = self._unseen(row, take, attempt)
-            if why and not (world.is_rolled_back and self._is_told(row)):
+            if why and not self._is_told(row):
                 yield f"LOST: {row['client_request_id']} was charged {row['charged']}: {why}"
         told = sum(take.credits_charged or 0 for take in world.takes)
         if told != known and not world.is_rolled_back:
             yield f"the state says {told} credits were charged, the provider says {known}"
 
     def _is_told(self, row: Row) -> bool:
-        return any(row["client_request_id"] in text or row["inference_id"] in text for text in self._world.texts)
+        """Say whether the user was told of a submit that the state file does not hold, or not as one of its own."""
+        is_odd = self._world.is_rolled_back or row["client_request_id"] in self._world.supplier.broken
+        told = [*self._world.told, *self._world.strays]
+        return is_odd and any(row["client_request_id"] in text or row["inference_id"] in text for text in told)
 
     def _unseen(self, row: Row, take: Take | None, attempt: Attempt | None) -> str:
         """Say why a charge is not accounted for; empty where it is."""
@@ -182,9 +130,11 @@ class Oracle:
                 right = hashlib.sha256(clip_bytes(row["inference_id"])).hexdigest()
                 return "" if take.sha256 == right else "its clip has other bytes"
             is_given_up = self._world.user_words.get(take.label, 0) > 0  # planned again by the user's word
-            is_late = (
-                row["client_request_id"] in self._world.late and "DOUBLE" in take.warning
-            )  # made of an older prompt
+            bent = self._world.late | set(self._world.supplier.broken)
+            # Made of an older prompt, or of a submit that the provider denied.
+            is_late = row["client_request_id"] in bent and (
+                "DOUBLE" in take.warning or row["inference_id"] in f"{take.warning} {take.error}"
+            )
             is_fine = take.state is State.HELD or attempt.outcome is Outcome.ABANDONED or is_given_up or is_late
             return "" if is_fine else f"its take is {take.state}: {take.error}"
         named = f"{take.error} {take.warning} {attempt.error}"
@@ -197,29 +147,59 @@ class Oracle:
 
     def _cap(self) -> Iterator[str]:
         world = self._world
-        if self._is_blind:
-            return
         moves: list[tuple[float, int, int, Row]] = []
         for row in self._ours:
             if row["http_status"] == 200 and row["credits"] and not row["inference_id"].endswith(TWIN):
-                moves.append((row["at"], 1, row["credits"], row))
+                moves.append((self._counts_from(row), 1, row["credits"], row))
                 if row["failure"]:
                     moves.append((row["ends_at"], 0, -row["credits"], row))
-                if row["failure"] and row["inference_id"] in world.charges_seen:
-                    moves.append((world.charges_seen[row["inference_id"]], 2, row["credits"], row))
+                seen_at = world.charges_seen.get(row["inference_id"])
+                if seen_at is not None and row["failure"]:
+                    moves.append((seen_at, 2, row["credits"], row))
+                elif seen_at is not None and row["charged"] > row["credits"]:
+                    moves.append((seen_at, 2, row["charged"] - row["credits"], row))
         total = slack = 0
         for at, kind, credit_count, row in sorted(moves, key=lambda move: move[:3]):
             before, total = total, total + credit_count
             cap = next((cap for since, cap in reversed(world.caps) if since <= at + 0.5), None)
-            if kind != 1 or cap is None:
+            if kind != 1 or cap is None or at > row["at"]:
+                slack = max(slack, total - cap) if cap is not None and kind == 1 and total > cap + slack else slack
                 continue
-            quote = world.scenario.quotes.get(row["model"])
-            if quote is None:
-                slack += max(0, total - cap - slack) if before < cap + slack else 0
-            elif quote < PRICES[row["model"]]:
-                slack += PRICES[row["model"]] - quote
+            told = self._told_price(row)
+            if told is None:
+                more = max(0, total - cap - slack) if before < cap + slack else 0
+            else:
+                more = max(0, row["credits"] - told)
+            if more:
+                world.allowed["untold price" if told is None else "dearer than told"] += 1
+            slack += more
             if total > cap + slack:
                 yield f"CAP: {total} credits held or charged at {at - EPOCH.timestamp():.0f} s, {cap} allowed"
+
+    def _counts_from(self, row: Row) -> float:
+        """Return from when on a purchase counts under the cap: when it was sent, or could first be known of again."""
+        world = self._world
+        lost = [each.at for each in world.restored if each.copied_at < row["at"] <= each.at]
+        broken = world.supplier.broken.get(row["client_request_id"], "")
+        if broken.startswith("P3"):
+            known_at = world.charges_seen.get(row["inference_id"], inf)
+        elif broken or (lost and world.tells_nothing):
+            since = max([row["in_log_at"] + READ_S, *lost])
+            known_at = next((at for at, _ in world.caps if at >= since), inf)
+        else:
+            return float(row["at"])
+        world.allowed["unseen in the cap"] += 1
+        return max(float(row["at"]), known_at)
+
+    def _told_price(self, row: Row) -> int | None:
+        """Return the highest price that a list, a hold or a charge had told when a submit was sent."""
+        told = [
+            credit_count
+            for at, model, credit_count in self._world.prices_told
+            if model == row["model"] and at <= row["at"]
+        ]
+        quote = self._world.scenario.quotes.get(row["model"])
+        return max([*told, *([] if quote is None else [quote])], default=None)
 
     def _generations(self) -> Iterator[str]:
         owners: dict[str, int] = {}
@@ -253,7 +233,7 @@ class Oracle:
         """Held only where it cannot be known, or where the provider contradicts itself."""
         rows = [row for row in self._ours if row["client_request_id"] == take.request_id]
         attempt = self._attempts.get((take.take_id, take.attempt))
-        is_good = bool(rows) and rows[0]["status"] == "completed"
+        is_good = bool(rows) and rows[0]["status"] == "completed" and rows[0]["in_log_at"] < inf
         if not is_good or attempt is None or self._is_blind or take.request_id in self._world.foreign:
             return
         if take.generation_id is None and attempt.body_sha256:

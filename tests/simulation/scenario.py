@@ -1,21 +1,19 @@
-"""One seed, one scenario: what is ordered, what the provider is like, what goes wrong, and what the user does."""
+"""A scenario: what is ordered, what the provider is like, what goes wrong, and what the user does."""
 
 from __future__ import annotations
 
-import errno
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import timedelta
-from random import Random
-from typing import Any
 
-from tests.simulation.disk import Crash, Fault, Outcome
-from tests.simulation.line import CUTS, Cut
+from tests.simulation.disk import Crash, Fault
+from tests.simulation.line import Cut
+from tests.simulation.wrongness import KEPT, RIGHT_CLOCKS, TIDY, Clocks, Jump, Lies, Mess
 from wanbatch.batch import Shot
 from wanbatch.models import PriceClass
 from wanbatch.pacing import Rates
 from wanbatch.proofs import OnUnknown
-from wanbatch.sandbox.faults import DEEDS, Rule
+from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 
 KEY = "canary-key-5d41402abc4b2a76"
@@ -23,11 +21,6 @@ OTHER_KEY = "canary-key-7d793037a0760186"
 SMALL, LARGE = "alibaba/wan2.1-t2v-turbo", "alibaba/wan-2-6-t2v"
 PRICES: Mapping[str, int] = {SMALL: 378_000, LARGE: 1_050_000}
 CLASSES: Mapping[str, PriceClass] = {SMALL: PriceClass(SMALL, "480P", None), LARGE: PriceClass(LARGE, "720p", 5)}
-REFUSALS = (400, 401, 403, 404, 413, 422)
-LATER = (425, 429, 429, 429)
-UNCLEAR = (301, 408, 409, 418, 500, 500, 502, 503, 504, 520, 529, 599)
-READ_CODES = (400, 401, 403, 404, 408, 429, 429, 500, 502, 503, 503, 522)
-CLIP_CODES = (401, 403, 404, 408, 410, 429, 500, 503, 503)
 
 
 @dataclass(frozen=True)
@@ -44,7 +37,8 @@ class Scenario:
     """Everything that a seed decides. `quotes` are credits by model; `strangers` are (seconds, shot number, same key).
 
     `late_s` is by how much the generation of a submit whose answer was lost takes longer than anyone may assume;
-    `twins` are the submits, counted over all runs, that the provider makes two generations for.
+    `twins` are the submits, counted over all runs, that the provider makes two generations for. `is_agreed` is the
+    user's standing word to new prices. `plot` names the story that the seed tells, where it tells one.
     """
 
     seed: int
@@ -65,188 +59,9 @@ class Scenario:
     disk_faults: tuple[Fault | None, ...] = ()
     late_s: float = 0.0
     twins: tuple[int, ...] = ()
-
-
-def scenario_of(seed: int) -> Scenario:
-    """Make the scenario of a seed."""
-    return _harder(_scenario_of(seed), Random(f"harder {seed}"))
-
-
-def _harder(scenario: Scenario, rng: Random) -> Scenario:
-    """Add what no protocol can prevent, and what a disk does before it dies."""
-    runs = max(1, len(scenario.crashes))
-    faults = tuple(_disk_fault(rng) if rng.random() < 0.5 else None for _ in range(runs)) if rng.random() < 0.1 else ()
-    acts = list(scenario.acts)
-    tells_key = any(KEY in rule.message for rule in scenario.rules)  # only the key in use can be masked
-    rules, policy = scenario.rules, scenario.on_unknown
-    if rng.random() < 0.06 and not tells_key:
-        acts.append(Act(rng.randint(0, runs), "other key"))
-        rules = (*rules, Rule("submit", "drop_after", nth=(rng.randint(1, 4),)))
-        policy = rng.choice((policy, OnUnknown.RESUBMIT))
-    if rng.random() < 0.1:
-        acts += [Act(rng.randint(1, runs), do) for do in ("abandon", "adopt")]
-    if rng.random() < 0.05:  # a copy from the middle of a run, and a later attempt that only the log knows
-        acts.append(Act(rng.randint(1, runs + 1), "roll back"))
-        rules = (Rule("submit", "fail", nth=(rng.randint(1, 4),)), *rules)
-    rates = scenario.rates
-    if rng.random() < 0.02:  # a copy from when a take had failed, and a try of it that only the log knows
-        acts += [Act(1, "retry"), Act(2, "roll back")]
-        rules = (Rule("submit", "fail", nth=(1, 2)), *rules)
-        rates = replace(rates, max_attempts=1)
-    late_s = rng.choice((20_000.0, 100_000.0, 200_000.0)) if rng.random() < 0.06 else 0.0
-    if late_s:
-        rules = (*rules, Rule("submit", "drop_after", nth=(rng.randint(1, 4),)))
-        policy = rng.choice((policy, OnUnknown.RESUBMIT, OnUnknown.RESUBMIT))
-    return replace(
-        scenario,
-        rules=rules,
-        rates=rates,
-        on_unknown=policy,
-        acts=tuple(acts),
-        disk_faults=faults,
-        late_s=late_s,
-        twins=tuple(sorted({rng.randint(1, 5) for _ in range(2)})) if rng.random() < 0.05 else (),
-    )
-
-
-def _disk_fault(rng: Random) -> Fault:
-    return Fault(rng.randrange(rng.choice((12, 40, 100))), rng.choice((errno.ENOSPC, errno.EIO)), rng.random() < 0.5)
-
-
-def _scenario_of(seed: int) -> Scenario:
-    rng = Random(f"scenario {seed}")
-    shots = _shots(rng)
-    lag_s = rng.choice((0.0, 0.0, 30.0, 30.0, 30.0, 300.0, 300.0, 3600.0))
-    grace = timedelta(hours=2, seconds=lag_s) if rng.random() < 0.94 else None
-    cap = None
-    if rng.random() < 0.55:
-        cap = int(PRICES[SMALL] * (rng.randint(1, 2 * len(shots)) + rng.choice((0.0, 0.0, 0.5))))
-    rules = tuple(_rule(rng) for _ in range(rng.choice((0, 1, 2, 3, 4, 5, 7))))
-    # What never ends would keep its place for ever, and a 429 has no end then.
-    concurrency = None if any(rule.do == "stall" for rule in rules) else rng.choice((None, None, 1, 2, 4))
-    crashes = tuple(_crash(rng) if rng.random() < 0.85 else None for _ in range(rng.choice((0, 1, 1, 2, 3, 4))))
-    return Scenario(
-        seed=seed,
-        shots=shots,
-        rates=Rates(
-            submit_per_min=rng.choice((6.0, 60.0, 60.0, 600.0)),
-            in_flight=rng.choice((1, 2, 4, 8)),
-            downloads=rng.choice((1, 2, 4)),
-            max_attempts=rng.choice((1, 2, 2, 3)),
-        ),
-        cap_credits=cap,
-        quotes=_quotes(rng),
-        on_unknown=rng.choice((OnUnknown.RECONCILE,) * 3 + (OnUnknown.RESUBMIT,) * 3 + (OnUnknown.HOLD,)),
-        grace=grace,
-        options=SandboxOptions(
-            seed=seed,
-            rate_per_min=rng.choice((None, None, None, 2.0, 6.0)),
-            concurrency=concurrency,
-            log_lag_s=lag_s,
-            link_ttl_s=rng.choice((86_400.0, 86_400.0, 15.0, 1.0)),
-            mean_s=rng.choice((60.0, 120.0, 205.0)),
-            cv=rng.choice((0.05, 0.25, 0.8)),
-        ),
-        rules=rules,
-        cuts=tuple(_cut(rng) for _ in range(rng.choice((0, 0, 1, 1, 2)))),
-        is_slow=rng.random() < 0.4,
-        strangers=tuple(
-            (rng.uniform(0, 200), rng.randrange(len(shots)), rng.random() < 0.3)
-            for _ in range(rng.choice((0, 0, 1, 3)))
-        ),
-        crashes=crashes,
-        acts=_acts(rng, len(crashes)),
-        limit=rng.randint(1, 3) if rng.random() < 0.05 else None,
-    )
-
-
-def _shots(rng: Random) -> tuple[Shot, ...]:
-    made = []
-    for number in range(rng.choice((1, 2, 2, 3, 3, 3, 4, 4, 5, 6))):
-        large = rng.random() < 0.15
-        body: dict[str, Any] = {"model": LARGE if large else SMALL, "resolution": "720p" if large else "480P"}
-        body |= {"duration": 5} if large else {}
-        prompt = "the same prompt" if rng.random() < 0.2 else f"shot number {number}"
-        seed = 7 if rng.random() < 0.15 else None  # with the same prompt: the same recipe
-        takes = 2 if rng.random() < 0.1 else 1
-        made.append(Shot(f"sh{number:02d}", number, {**body, "prompt": prompt}, takes=takes, seed=seed))
-    return tuple(made)
-
-
-def _quotes(rng: Random) -> dict[str, int]:
-    kind = rng.random()
-    if kind < 0.7:
-        return dict(PRICES)
-    if kind < 0.85:
-        return {}
-    return {SMALL: PRICES[SMALL]} if kind < 0.92 else {model: price // 2 for model, price in PRICES.items()}
-
-
-def _crash(rng: Random) -> Crash:
-    step = rng.choice((rng.randrange(20), rng.randrange(60), rng.randrange(150)))
-    return Crash(step, rng.choice(list(Outcome)), rng.randrange(2**32))
-
-
-# What a running batch meets: lists of clips have tests of their own (tests/test_extras.py), and so has what is asked before.
-_UNMET = {"balance", "detail", "key", "models", "endings", "listed", "two_clips"}
-_PLACES = [(on, do) for do, routes in DEEDS.items() for on in routes if not {on, do} & _UNMET]
-_SUBMITS = [place for place in _PLACES if place[0] == "submit"]
-
-
-def _rule(rng: Random) -> Rule:
-    on, do = rng.choice(_SUBMITS if rng.random() < 0.45 else _PLACES)
-    has_envelope = rng.random() < 0.7
-    code = rng.choice(CLIP_CODES if on == "clip" else READ_CODES)
-    if on == "submit" and do == "status":
-        code = rng.choice(rng.choice((REFUSALS, LATER, LATER, UNCLEAR, UNCLEAR)))
-    elif do == "status_after":  # the work is done: an envelope of a refusal would be a lie that nothing can see through
-        code = rng.choice(UNCLEAR if has_envelope else UNCLEAR + REFUSALS + LATER)
-    most = {"submit": 6, "poll": 25, "logs": 4, "ledger": 4, "clip": 6}[on]
-    when: dict[str, Any] = {"nth": tuple(sorted({rng.randint(1, most) for _ in range(rng.randint(1, 3))}))}
-    if rng.random() < 0.2:
-        when = {"probability": rng.choice((0.1, 0.3))}
-    message = rng.choice(("the generation failed", "it broke", "Content policy violation", f"bad token {KEY}"))
-    retry_after = rng.choice((None, None, "7", "nan", "-3", "100000", "Sun, 01 Nov 2026 21:00:00 GMT"))
-    delay_s = rng.choice((1.0, 5.0, 90.0, 200.0))
-    if on == "poll" and do == "status" and delay_s > 5:
-        code = 404  # the one that could be mistaken for a proof
-    return Rule(
-        on, do, code=code, has_envelope=has_envelope, retry_after=retry_after, message=message, delay_s=delay_s, **when
-    )
-
-
-def _cut(rng: Random) -> Cut:
-    on = rng.choice(("submit", "submit", "submit", "poll", "poll", "logs", "ledger", "clip"))
-    return Cut(on, rng.randint(1, 6), rng.choice([do for do, routes in CUTS.items() if on in routes]))
-
-
-def _acts(rng: Random, runs: int) -> tuple[Act, ...]:
-    if rng.random() < 0.4:
-        return ()
-    made: list[Act] = []
-    for _ in range(rng.choice((1, 1, 2, 3))):
-        run = rng.randrange(runs + 2)
-        do = rng.choice(
-            ("drain", "drain", "drain twice", "terminate", "deadline", "edit", "edit back", "remove", *BETWEEN)
-        )
-        made.append(Act(run, do, rng.randrange(1, 40)) if do not in BETWEEN else Act(max(run, 1), do))
-        if do in ("edit", "remove") and rng.random() < 0.6:
-            made.append(Act(max(run, 1) + 1, "edit back"))
-    return tuple(made)
-
-
-BETWEEN = (
-    "edit",
-    "edit back",
-    "remove",
-    "raise cap",
-    "retry",
-    "resubmit",
-    "adopt",
-    "abandon",
-    "reconcile",
-    "other policy",
-    "roll back",
-    "delete clip",
-)
-"""What the user does between two runs. `roll back` restores an old copy of the state file."""
+    is_agreed: bool = False
+    clocks: Clocks = RIGHT_CLOCKS
+    lies: Lies = KEPT
+    mess: Mess = TIDY
+    jump: Jump | None = None
+    plot: str = ""

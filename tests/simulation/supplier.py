@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from tests.simulation.books import Books
 from tests.simulation.scenario import KEY, OTHER_KEY
 from wanbatch.desk import Event
-from wanbatch.sandbox.account import Account, Arrival, key_name, open_account
+from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import Fault, FaultPlan, Rule
 
 if TYPE_CHECKING:
@@ -43,11 +45,13 @@ class Supplier:
     def __init__(self, world: World) -> None:
         self._world = world
         scenario = world.scenario
-        self.account: Account
-        self.account, _ = open_account(scenario.options, world.epoch_s)
+        self.account = Books.opened(scenario, f"wb1:{world.nonce}:", world.epoch_s)
         self.plan: FaultPlan = Plan(scenario.rules, scenario.seed, world.deeds)
         self._strangers = sorted(scenario.strangers)
         self._accepted = 0
+        self._polls: Counter[str] = Counter()
+        self._lies_since: dict[str, float] = {}
+        self.broken: dict[str, str] = {}  # by request id: which promise was broken about it, told or not
 
     def follow(self, event: Event) -> None:
         """Do what an event of the run brings about: what nobody may assume, and what others do meanwhile."""
@@ -79,6 +83,43 @@ class Supplier:
         cursor = self.account._db.execute(f"{sql} WHERE {made}", (value, request_id))
         return cursor.rowcount > 0
 
+    # --- broken promises
+
+    def refusal_of(self, request_id: str) -> int | None:
+        """Return the status with which an answer lies that it refuses a submit; None where it does not."""
+        status = self.account.refusals.get(request_id)
+        if status is not None:
+            self.broken[request_id] = "P1"
+        return status
+
+    def gateway_hides(self, request_id: str) -> bool:
+        """Say whether the gateway answers for a submit, as though it had failed."""
+        is_hidden = request_id in self.account.gateways
+        if is_hidden:
+            self.broken[request_id] = "P2"
+        return is_hidden
+
+    def calls_failed(self, generation_id: str) -> bool:
+        """Count a poll, and say whether it lies that a generation failed."""
+        job = self.account.jobs.get(generation_id)
+        self._polls[generation_id] += 1
+        for number, nth, length_s in self._world.scenario.lies.failed if not self._world.is_final else ():
+            if number != job or self._polls[generation_id] < nth:
+                continue
+            since = self._lies_since.setdefault(generation_id, self._world.now_s)
+            if self._polls[generation_id] == nth or self._world.now_s - since < length_s:
+                request_id = self._request_of(generation_id)
+                self.broken[request_id] = "P3" if length_s else "P3 once"
+                return True
+        return False
+
+    def _request_of(self, generation_id: str) -> str:
+        sql = "SELECT client_request_id FROM requests WHERE inference_id = ? AND failure IS NULL"
+        row = self.account._db.execute(sql, (generation_id,)).fetchone()
+        return str(row[0]) if row is not None else ""
+
+    # --- the others
+
     def _strangers_submit(self) -> None:
         """Others order the same prompts meanwhile: with keys of their own, or with ours and from elsewhere."""
         world = self._world
@@ -94,6 +135,9 @@ class Supplier:
             world.tell("a stranger submits the same prompt")
 
     def books(self) -> list[dict[str, Any]]:
-        """The provider's own books at the end of time: every submit, with what was charged for it."""
+        """The provider's own books at the end of time: every submit, what was charged for it, and when that showed."""
         world = self._world
-        return self.account.everything(world.epoch_s + world.now_s + 10**7, with_intercepted=True)
+        rows = self.account.everything(world.epoch_s + world.now_s + 10**7, with_intercepted=True)
+        for row in rows:
+            row["in_log_at"], row["in_ledger_at"] = self.account.in_log_at(row), self.account.in_ledger_at(row)
+        return rows

@@ -13,9 +13,10 @@ from dataclasses import dataclass, field, replace
 from itertools import product
 
 from tests.simulation.disk import Crash, Outcome
+from tests.simulation.generator import scenario_of
 from tests.simulation.line import CUTS
 from tests.simulation.oracle import problems
-from tests.simulation.scenario import PRICES, SMALL, Scenario, scenario_of
+from tests.simulation.scenario import PRICES, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.world import World
 from wanbatch.batch import Shot

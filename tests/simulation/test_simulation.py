@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.simulation import accounts, mutants, sweep
+from tests.simulation.generator import scenario_of
 from tests.simulation.oracle import problems
-from tests.simulation.scenario import Scenario, scenario_of
+from tests.simulation.scenario import Scenario
 from tests.simulation.seams import world_of
 from wanbatch.lifecycle import TRANSITIONS
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -13,7 +12,6 @@ from tests.simulation.disk import CLIPS, LOG, STATE, WAL
 from tests.simulation.end import End
 from tests.simulation.scenario import PRICES
 from wanbatch.attempts import Outcome
-from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
@@ -26,12 +24,33 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+@dataclass(frozen=True)
+class Copy:
+    """An old copy of the folder: when it was made (Unix seconds), and whether anything had been sent by then."""
+
+    at: float
+    was_sent: bool
+    files: dict[str, bytes]
+    is_end: bool
+
+
+@dataclass(frozen=True)
+class Restored:
+    """When a copy was put back, and when it had been made, Unix seconds; `has_log` where run.log was put back, too."""
+
+    at: float
+    copied_at: float
+    has_log: bool
+    was_sent: bool
+
+
 class User:
     """Acts on a world, and keeps old copies of its folder."""
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._copies: list[dict[str, bytes]] = []
+        self._copies: list[Copy] = []
+        self._kept: Copy | None = None
 
     def act(self, run: int) -> None:
         """Do what the scenario has the user do before this run."""
@@ -44,7 +63,8 @@ class User:
     def _act(self, do: str, rng: Random) -> None:
         world = self._world
         shots = world.shots
-        number = rng.randrange(len(shots))
+        do, _, chosen = do.partition(" shot ")
+        number = int(chosen) if chosen else rng.randrange(len(shots))
         if do == "edit":
             edited = {**shots[number].request, "prompt": f"edited {world.runs}"}
             world.shots = (*shots[:number], replace(shots[number], request=edited), *shots[number + 1 :])
@@ -62,8 +82,14 @@ class User:
             world.between(self._retry)
         elif do in ("resubmit", "adopt", "abandon"):
             world.between(lambda: self._resolve(Decision(do), rng))
-        elif do == "roll back" and len(self._copies) > 1:
+        elif do == "roll back" and len([each for each in self._copies if each.was_sent and each.is_end]) > 1:
             self._roll_back(rng)
+        elif do.startswith("restore ") and self._copies:
+            self._restore_folder(rng, do.split()[1])
+        elif do == "keep":
+            self._kept = self._copies[-1] if self._copies else None
+        elif do.startswith("wait "):
+            world.elapsed_s += 3600 * float(do.split()[1])
         elif do == "delete clip":
             found = sorted((world.output / CLIPS).glob("*.mp4*")) if (world.output / CLIPS).is_dir() else []
             waiting = [path for path in found if path.name.endswith(".part")]
@@ -73,19 +99,19 @@ class User:
     @contextmanager
     def desk(self) -> Iterator[Desk]:
         world = self._world
-        clock = LoopClock(datetime.fromtimestamp(world.epoch_s + world.elapsed_s, UTC))
         with ExitStack() as stack:
-            state, provider = world.open(clock, stack)
+            state, provider, clock = world.open(stack)
             desk = Desk(state, provider, clock, world.settings(state, {}), Random(f"desk {world.scenario.seed}"))
             log = stack.enter_context(RunLog(world.output / LOG, Secret(world.key)))
-            desk.observer = world.witness.observer(log, Runner(desk), clock)
+            desk.observer = world.witness.observer(log, Runner(desk))
             yield desk
             world.look(state)
 
     async def reconcile(self) -> End:
         with self.desk() as desk:
-            await reconcile(desk)
-        return End(ExitCode.OK)
+            found = await reconcile(desk)
+            needs_user = found.open or found.doubles or found.breaches or desk.troubles
+        return End(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
 
     async def _retry(self) -> End:
         world = self._world
@@ -118,22 +144,48 @@ class User:
 
     def _roll_back(self, rng: Random) -> None:
         """Restore an old copy of the state file; run.log stays as it is."""
+        old = rng.choice([each for each in self._copies if each.was_sent and each.is_end][:-1])
+        self._put_back(old, (STATE, WAL))
+
+    def _restore_folder(self, rng: Random, which: str) -> None:
+        """Restore an old copy of the whole folder, or go on in one; nothing here tells what happened since.
+
+        Which: the `first`, from before anything was sent; the one that was `kept`; any of this `folder`.
+        """
+        firsts = [each for each in self._copies if not each.was_sent]
+        clips = self._world.output / CLIPS
+        for path in sorted(clips.iterdir()) if clips.is_dir() else []:
+            path.unlink()
+        (self._world.output / LOG).unlink(missing_ok=True)
+        old = rng.choice(self._copies)
+        if which == "first" and firsts:
+            old = firsts[-1]
+        elif which == "kept" and self._kept is not None:
+            old = self._kept
+        self._put_back(old, tuple(old.files))
+
+    def _put_back(self, old: Copy, names: tuple[str, ...]) -> None:
         world = self._world
-        old = rng.choice(self._copies[:-1])
         for name in (STATE, WAL, f"{STATE}-shm"):
             (world.output / name).unlink(missing_ok=True)
-        for name in (STATE, WAL):
-            if name in old:
-                (world.output / name).write_bytes(old[name])
-                (world.output / name).chmod(0o600)
+        for name in names:
+            if name in old.files:
+                path = world.output / name
+                path.parent.mkdir(exist_ok=True)
+                path.write_bytes(old.files[name])
+                path.chmod(0o600)
+        now = world.epoch_s + world.now_s
+        world.restored.append(Restored(now, old.at, LOG in names or names != (STATE, WAL), old.was_sent))
+        world.witness.forget()
         world.is_rolled_back = True
 
-    def keep_copy(self) -> None:
+    def keep_copy(self, *, is_end: bool = True) -> None:
         """Keep a copy of the folder as it is now, where one will be wanted."""
         world = self._world
-        files = world.disk.files() if any(act.do == "roll back" for act in world.scenario.acts) else {}
-        if files.get(STATE) and world.requests:  # before the first submit there is nothing worth a copy
-            self._copies.append(files)
+        is_wanted = any(act.do.startswith(("roll back", "restore")) for act in world.scenario.acts)
+        files = world.disk.files() if is_wanted else {}
+        if files.get(STATE):
+            self._copies.append(Copy(world.epoch_s + world.now_s, bool(world.requests), files, is_end))
 
 
 def _was_given_up(desk: Desk, take: Take) -> bool:

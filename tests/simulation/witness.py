@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event
 from wanbatch.errors import OutputLocked
 from wanbatch.history import held_prices, seen_prices
@@ -26,6 +26,19 @@ PROBE_AT = 5
 FRESH_S = 300.0  # a look at the ledger before that says nothing about what the log tells now
 
 
+PROOFS = ("found_failed", "presumed_absent")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """What a run took from the log as proof: P2 or P4, of which submit, when. Unix seconds, true."""
+
+    kind: str
+    request_id: str
+    sent_at: float
+    at: float
+
+
 class Witness:
     """Looks on, and writes into its world what it saw."""
 
@@ -33,12 +46,13 @@ class Witness:
         self._world = world
         self._events = 0
         self._failed_at: dict[str, float] = {}
+        self._waits_for_user: set[str] = set()
 
     def begin(self) -> None:
         """A new process starts."""
         self._events = 0
 
-    def observer(self, log: RunLog, runner: Runner, clock: LoopClock) -> Callable[[Event], None]:
+    def observer(self, log: RunLog, runner: Runner) -> Callable[[Event], None]:
         world = self._world
 
         def observe(event: Event) -> None:
@@ -61,7 +75,8 @@ class Witness:
             if event.kind == "presumed_absent" and world.on_unknown is not OnUnknown.RESUBMIT:
                 world.wrongs.append(f"{event.take} is sent again without the user's standing word")
             if event.kind == "charged":
-                world.charges_seen.setdefault(event.data["generation_id"], event.at.timestamp())
+                world.charges_seen.setdefault(event.data["generation_id"], world.epoch_s + world.now_s)
+            self._note(event)
             world.supplier.follow(event)
             for act in world.acts_now("drain", "drain twice", "terminate"):
                 if self._events == act.at or (act.do == "drain twice" and self._events == act.at + 4):
@@ -69,6 +84,35 @@ class Witness:
                     runner.terminate(10.0) if act.do == "terminate" else runner.drain()
 
         return observe
+
+    def _note(self, event: Event) -> None:
+        """Note what the oracle judges by: what the user could read, when what was sent, told and proven."""
+        world, now = self._world, self._world.epoch_s + self._world.now_s
+        world.told += [text for text in (event.text, event.data.get("warning"), event.data.get("error")) if text]
+        request_id = world.requests.get(event.take, "")
+        if event.kind == "submit_started":
+            world.sent_at[event.data["request_id"]] = now
+        elif event.kind == "priced" and event.data.get("credits_held"):
+            world.prices_told.append((now, self._model_of(event.take), event.data["credits_held"]))
+        elif event.kind == "charged":
+            world.prices_told.append((now, self._model_of(event.take), event.data["credits_charged"]))
+        elif event.kind in PROOFS:
+            world.proofs.append(Proof(event.kind, request_id, world.sent_at.get(request_id, 0.0), now))
+        elif event.kind == "held":
+            is_for_user = bool(event.data.get("needs_user"))
+            self._waits_for_user = self._waits_for_user - {event.take} | ({event.take} if is_for_user else set())
+        elif event.kind in ("adopted", "resubmit_allowed", "abandoned", "found_unrecorded"):
+            self._waits_for_user.discard(event.take)
+        elif event.kind in ("looked_again", "named_again") and event.take in self._waits_for_user:
+            world.wrongs.append(f"{event.take} waits for the user, and was looked at without a word")
+
+    def forget(self) -> None:
+        """An old copy was restored: what takes wait for is what it says."""
+        self._waits_for_user.clear()
+
+    def _model_of(self, label: str) -> str:
+        shots = {shot.id: str(shot.request["model"]) for shot in self._world.scenario.shots}
+        return shots.get(label.rpartition("_t")[0], "")
 
     def _probe_lock(self) -> None:
         """Start the same command a second time."""

@@ -5,14 +5,16 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from base64 import b32encode
+from collections import Counter
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any
 
+from tests.simulation.books import Books
 from tests.simulation.clip import half_clips, render
 from tests.simulation.disk import CLIPS, LOG, Crash, Disk, Killed
 from tests.simulation.end import End
@@ -20,8 +22,8 @@ from tests.simulation.line import API, CLIP_BASE, Line
 from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, Act, Scenario
 from tests.simulation.supplier import Supplier
-from tests.simulation.user import User
-from tests.simulation.witness import Witness, in_short
+from tests.simulation.user import Restored, User
+from tests.simulation.witness import Proof, Witness, in_short
 from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Attempt
 from wanbatch.batch import Batch, Shot
@@ -35,7 +37,6 @@ from wanbatch.pricing import Quote, best_quote
 from wanbatch.provider import Secret
 from wanbatch.runlog import RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner
-from wanbatch.sandbox.account import Account
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
 from wanbatch.settings import Endpoint, fingerprint
@@ -72,6 +73,13 @@ class World:
     strays: set[str] = field(default_factory=set)  # request ids that were told as belonging to no take
     foreign: set[str] = field(default_factory=set)  # request ids sent with the other key
     twins: set[str] = field(default_factory=set)  # request ids that the provider made two generations for
+    told: list[str] = field(default_factory=list)  # notes, warnings, reasons and messages: what a user reads
+    allowed: Counter[str] = field(default_factory=Counter)  # what the oracle allowed for, by its table
+    proofs: list[Proof] = field(default_factory=list)  # what was taken from the log as proof
+    sent_at: dict[str, float] = field(default_factory=dict)  # by request id, Unix seconds
+    prices_told: list[tuple[float, str, int]] = field(default_factory=list)  # when, of which model, how many credits
+    codes: list[ExitCode] = field(default_factory=list)  # of all commands
+    restored: list[Restored] = field(default_factory=list)
     is_rolled_back: bool = False
     is_log_torn: bool = False
     elapsed_s: float = 0.0
@@ -86,13 +94,15 @@ class World:
         self.options = scenario.options
         self.key = KEY
         self.epoch_s = EPOCH.timestamp()
+        self._made_at = EPOCH + timedelta(seconds=scenario.clocks.ours_s(0))
         self.supplier = Supplier(self)
         self.witness = Witness(self)
         self.user = User(self)
         self.disk = Disk(self.output, tell=self.tell)
         cuts = {(cut.on, cut.nth): cut.do for cut in scenario.cuts}
         self.line = Line(self.disk, self.tell, cuts, Random(f"line {scenario.seed}"), scenario.is_slow)
-        self.line.now_s = lambda: self.now_s
+        self.line.now_s, self.line.epoch_s = lambda: self.now_s, self.epoch_s
+        self.line.clocks, self.line.supplier = scenario.clocks, self.supplier
         self._loop: SimLoop | None = None
         self.runs = 0
         self.requests: dict[str, str] = {}  # by take: the request id sent last
@@ -100,7 +110,16 @@ class World:
         self.is_final = False
 
     @property
-    def account(self) -> Account:
+    def tells_nothing(self) -> bool:
+        """Say whether run.log may lack what a restored state file lacks."""
+        return self.is_log_torn or any(each.has_log for each in self.restored)
+
+    def began_before(self, at: float) -> float | None:
+        """Return when the run began in which something was sent, Unix seconds."""
+        return next((since for since, _ in reversed(self.caps) if since <= at), None)
+
+    @property
+    def account(self) -> Books:
         """The provider's account."""
         return self.supplier.account
 
@@ -141,6 +160,7 @@ class World:
         """Resume on a good day; long after, resume until nothing changes and look once more."""
         self.tell("--- no faults from here on")
         self.is_final, self.key = True, KEY
+        self.account.is_honest = True
         self.supplier.plan, self.line.cuts, self.line.is_slow = FaultPlan((), 0), {}, False
         self.options = replace(self.options, concurrency=None, rate_per_min=None)
         self.invoke(None)
@@ -172,7 +192,7 @@ class World:
         self.runs += 1
         self.steps.append(self.disk.steps)
         self.ends.append(end)
-        self.texts += [*end.messages, end.refused]
+        self._hear(end)
         told = "killed" if end.code is None else f"{end.code.name} {end.refused}"
         self.tell(f"--- ended: {told}")
         for message in end.messages:
@@ -237,13 +257,17 @@ class World:
         return Batch("simulated", self.shots)
 
     def identity(self) -> Any:
-        made = new_identity("simulated", "sandbox", fingerprint(Secret(self.key)), EPOCH, sandbox=True)
+        made = new_identity("simulated", "sandbox", fingerprint(Secret(self.key)), self._made_at, sandbox=True)
         return replace(made, nonce=self.nonce)
 
-    def open(self, clock: LoopClock, stack: ExitStack) -> tuple[StateFile, AimlApi]:
+    def open(self, stack: ExitStack) -> tuple[StateFile, AimlApi, LoopClock]:
+        """Open the state file, and reach the provider; returns our clock, too, which may be wrong."""
         state = StateFile.create_or_open(self.output, self.identity())
         stack.callback(state.close)
-        self.line.sandbox = sandbox = Sandbox(self.options, self.account, clock, CLIP_BASE, render)
+        true_s = self.epoch_s + self.elapsed_s
+        clock = LoopClock(datetime.fromtimestamp(true_s + self.scenario.clocks.ours_s(self.runs), UTC))
+        true = LoopClock(datetime.fromtimestamp(true_s, UTC))
+        self.line.sandbox = sandbox = Sandbox(self.options, self.account, true, CLIP_BASE, render)
         sandbox.faults = self.supplier.plan
         provider = AimlApi(
             Endpoint(API, is_loopback=True),
@@ -252,7 +276,7 @@ class World:
             Random(f"jitter {self.scenario.seed} {self.runs}"),
             self.line,
         )
-        return state, provider
+        return state, provider, clock
 
     def settings(self, state: StateFile, quotes: dict[Any, Quote]) -> RunSettings:
         return RunSettings(
@@ -262,14 +286,14 @@ class World:
             key_fingerprint=fingerprint(Secret(self.key)),
             on_unknown=self.on_unknown,
             unknown_grace=self.scenario.grace,
+            is_agreed=self.scenario.is_agreed,
             logged=requests_in(self.output / LOG, state.identity().nonce),
             limit=self.limit,
         )
 
     async def _invoke(self) -> End:
-        clock = LoopClock(datetime.fromtimestamp(self.epoch_s + self.elapsed_s, UTC))
         with ExitStack() as stack:
-            state, provider = self.open(clock, stack)
+            state, provider, clock = self.open(stack)
             batch = self._batch()
             plan = make_plan(batch, state.takes(), state.shots())
             stock = state.stock()
@@ -283,12 +307,13 @@ class World:
             run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
             state.store_run(run)
             desk = Desk(state, provider, clock, self.settings(state, quotes), Random(f"desk {self.scenario.seed}"))
+            self.user.keep_copy(is_end=False)
             runner = Runner(desk)
             deadline = next((act.at for act in self.acts_now("deadline")), None)
             if deadline is not None:
                 asyncio.get_running_loop().call_later(deadline * 5.0, runner.reach_deadline)
             with RunLog(self.output / LOG, Secret(self.key)) as log:
-                desk.observer = self.witness.observer(log, runner, clock)
+                desk.observer = self.witness.observer(log, runner)
                 end: RunEnd = await runner.run()
             state.store_run(replace(run, ended_at=clock.now(), exit_code=int(end.exit_code)))
             if desk.observer_error is not None:
@@ -326,9 +351,14 @@ class World:
         self.disk.begin(None)
         self.witness.begin()
         end = self._drive(work)
-        self.texts += [*end.messages, end.refused]
+        self._hear(end)
         if end.code is not None:
             self.tell(f"    {end.code.name} {end.refused}")
+
+    def _hear(self, end: End) -> None:
+        self.texts += [*end.messages, end.refused]
+        self.told += [*end.messages, end.refused]
+        self.codes += [] if end.code is None else [end.code]
 
     # --- the truth
 

@@ -1,0 +1,74 @@
+"""What the oracle allows beyond the rules, and why. Nothing else is allowed, and each use is counted.
+
+A purchase is a submit that the provider made something for and charged. "Shown" means that a reading of the log, or of
+the ledger, could have shown it when the proof for the next purchase was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Allowance:
+    """`allows` says what, `why` gives the reason that no client could do better."""
+
+    allows: str
+    why: str
+
+
+ALLOWANCES: Mapping[str, Allowance] = {
+    "late": Allowance(
+        "one more purchase by P4, named DOUBLE, where nothing showed the first",
+        "how long a generation and the log may take is an assumption that P4 has to make",
+    ),
+    "made twice": Allowance(
+        "a second generation for one submit, named DOUBLE",
+        "the provider made it by itself; one submit was sent",
+    ),
+    "P1": Allowance(
+        "one more purchase after a refusal that was none, named DOUBLE or held, where nothing showed the first",
+        "the provider's own envelope is its word that nothing was made",
+    ),
+    "P2": Allowance(
+        "one more purchase after a failed row that was wrong, named DOUBLE, where the row stood there for the log's"
+        " lag and nothing showed the first",
+        "the row is the provider's word, and its lag is an assumption",
+    ),
+    "P3": Allowance(
+        "one more purchase after polls that called a good generation failed, named DOUBLE, where more than one poll"
+        " did and the ledger did not show it",
+        "what is asked twice, apart, and answered alike is the provider's word; one poll alone is not",
+    ),
+    "restored": Allowance(
+        "one more purchase of what a restored copy lacks, named, where no log showed it when the run began: run.log was"
+        " restored or torn, and the provider's showed nothing yet",
+        "nothing on this machine or at the provider tells of it",
+    ),
+    "another key": Allowance(
+        "one more purchase of what a restored copy lacks, where it was sent with another key",
+        "the log of a key shows the requests of that key alone",
+    ),
+    "untold price": Allowance(
+        "one submit at a time may pass the cap where no list, hold or charge told its price",
+        "the answer that tells it comes after the submit",
+    ),
+    "dearer than told": Allowance(
+        "a submit may pass the cap by what it costs more than every list, hold and charge had told when it was sent",
+        "the answer that tells it comes after the submit",
+    ),
+    "unseen in the cap": Allowance(
+        "a purchase that a restored copy lacks, or that a broken promise denied, counts under the cap from the run on"
+        " that began when a log showed it",
+        "until then nothing tells of it",
+    ),
+    "charged failure": Allowance(
+        "a failed generation that is charged counts under the cap from when the ledger told of it",
+        "the provider says that it never charges one",
+    ),
+    "second charge": Allowance(
+        "a second ledger row for one generation counts under the cap from when the ledger told of it",
+        "the provider made it by itself",
+    ),
+}

@@ -1,0 +1,219 @@
+"""Plots: short stories in which one thing is wrong, each known to have led to a second purchase or to a stop.
+
+A plot keeps little of the scenario it is told in, so that nothing else hides what it is about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
+from random import Random
+
+from tests.simulation.line import CANCELS, Cut
+from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
+from tests.simulation.wrongness import OTHER_STATUSES, TIDY, Clocks, Jump, Lies, Mess
+from wanbatch.batch import Shot
+from wanbatch.pacing import Rates
+from wanbatch.proofs import OnUnknown
+from wanbatch.sandbox.faults import Rule
+from wanbatch.sandbox.options import SandboxOptions
+
+HOUR, YEAR = 3600.0, 365 * 86_400.0
+Plot = Callable[[Scenario, Random], Scenario]
+
+
+def _plain(scenario: Scenario, rng: Random, shots: int, lag_s: float = 30.0) -> Scenario:
+    """Return a scenario in which nothing goes wrong: so many takes, at one price."""
+    made = tuple(
+        Shot(f"sh{n:02d}", n, {"model": SMALL, "resolution": "480P", "prompt": f"shot number {n}"})
+        for n in range(shots)
+    )
+    return Scenario(
+        seed=scenario.seed,
+        shots=made,
+        rates=Rates(submit_per_min=60.0, in_flight=rng.choice((1, 2, 4)), downloads=2, max_attempts=rng.choice((2, 3))),
+        grace=timedelta(hours=2, seconds=lag_s),
+        on_unknown=rng.choice((OnUnknown.RECONCILE, OnUnknown.RESUBMIT)),
+        options=SandboxOptions(seed=scenario.seed, log_lag_s=lag_s, mean_s=rng.choice((60.0, 120.0)), cv=0.05),
+    )
+
+
+def _cap(takes: float) -> int:
+    return int(PRICES[SMALL] * takes)
+
+
+def an_empty_window(scenario: Scenario, rng: Random) -> Scenario:
+    """An old copy of the whole folder is put back, and a clock is wrong: the log must be read all the same."""
+    later = rng.choice((5 * HOUR, 26 * HOUR, 2 * YEAR))
+    year = ((rng.randint(2, 40), 10 * YEAR),)
+    wrong = rng.choice((Clocks(ours=(0.0, later)), Clocks(ours=(later, 0.0)), Clocks(strays=year), Clocks(strays=year)))
+    acts = (Act(1, "wait 1"), Act(1, rng.choice(("restore first", "restore folder"))), Act(2, "edit"))
+    return replace(_plain(scenario, rng, rng.randint(1, 3)), clocks=wrong, acts=acts)
+
+
+def one_wrong_date(scenario: Scenario, rng: Random) -> Scenario:
+    """A single answer is dated a day ahead, and a lost answer's row comes three hours late."""
+    made = _plain(scenario, rng, rng.randint(1, 3), 3 * HOUR)
+    strays = tuple((rng.randint(4, 30), 30 * HOUR) for _ in range(rng.choice((1, 2, 3))))
+    lies = Lies(gateway=((1, True),)) if rng.random() < 0.5 else Lies()
+    lost = rng.choice((1, 2))
+    rules = () if lies.gateway else (Rule("submit", "drop_after", nth=(lost,)),)
+    # P4 wants to see a later submit of ours, or every earlier one.
+    return replace(made, clocks=Clocks(strays=strays), lies=lies, rules=rules, on_unknown=OnUnknown.RESUBMIT)
+
+
+def a_refusal_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
+    """The provider refuses a job in its envelope, and makes it all the same (P1)."""
+    lies = Lies(refused=((rng.randint(1, 2), rng.choice((400, 403, 422, 429, 429))),))
+    return replace(_plain(scenario, rng, rng.randint(1, 3)), lies=lies)
+
+
+def a_failed_row_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
+    """A gateway's row says failed at no cost, and the job completes, under another name of the model (P2)."""
+    made = _plain(scenario, rng, rng.randint(1, 3), rng.choice((30.0, 300.0)))
+    lies = Lies(gateway=((rng.randint(1, 2), rng.random() < 0.4),))
+    mess = Mess(has_aliases=True, late_s=rng.choice((0.0, 1200.0)))
+    return replace(made, lies=lies, mess=mess)
+
+
+def an_error_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
+    """Polls say error of a job that completes: one alone, or all for a while (P3)."""
+    lies = Lies(failed=((rng.randint(1, 2), rng.choice((1, 2, 3)), rng.choice((0.0, 0.0, HOUR, 3 * HOUR))),))
+    return replace(_plain(scenario, rng, rng.randint(1, 3)), lies=lies)
+
+
+def cancelled(scenario: Scenario, rng: Random) -> Scenario:
+    """A poll says cancelled, in either spelling: no documented failure, and it completes."""
+    cuts = (Cut("poll", rng.randint(1, 5), rng.choice(CANCELS)),)
+    return replace(_plain(scenario, rng, rng.randint(1, 3)), cuts=cuts)
+
+
+def a_second_charge(scenario: Scenario, rng: Random) -> Scenario:
+    """The ledger has two equal rows for one generation: both are money."""
+    made = _plain(scenario, rng, rng.randint(2, 4))
+    cap = rng.choice((None, _cap(len(made.shots))))
+    return replace(made, mess=Mess(charged_twice=(rng.randint(1, 2),)), cap_credits=cap)
+
+
+def a_price_that_jumps(scenario: Scenario, rng: Random) -> Scenario:
+    """From the second submit or a later one on everything costs ten times as much, under a cap."""
+    made = _plain(scenario, rng, rng.randint(4, 8))
+    jump = Jump(rng.randint(2, 4), 10)
+    return replace(made, jump=jump, is_agreed=rng.random() < 0.7, cap_credits=_cap(rng.choice((12.5, 23.0, 34.0))))
+
+
+def a_double_while_the_second_is_unknown(scenario: Scenario, rng: Random) -> Scenario:
+    """Both answers of a take are lost, and the first one's row comes while the second is still looked for."""
+    made = _plain(scenario, rng, rng.randint(1, 2))
+    rules = (Rule("submit", "drop_after", nth=(1, len(made.shots) + 1)),)
+    rates = replace(made.rates, max_attempts=3)
+    late_s = rng.choice((9_000.0, 12_000.0, 20_000.0, 27_000.0))
+    return replace(made, rules=rules, rates=rates, late_s=late_s, on_unknown=OnUnknown.RESUBMIT)
+
+
+def an_earlier_id(scenario: Scenario, rng: Random) -> Scenario:
+    """An answer carries the id of an earlier attempt, while other takes run."""
+    made = _plain(scenario, rng, rng.randint(2, 4))
+    rates = replace(made.rates, in_flight=len(made.shots))
+    return replace(made, rates=rates, rules=(Rule("submit", "fail", nth=(1,)),), cuts=(Cut("submit", 3, "twin"),))
+
+
+def rows_of_others(scenario: Scenario, rng: Random) -> Scenario:
+    """Other programs under our key leave rows with statuses of their own, and equal ones; a run is resumed."""
+    others = tuple((rng.uniform(0, 100), rng.randrange(len(OTHER_STATUSES))) for _ in range(rng.randint(1, 4)))
+    mess = Mess(others=others, twice=rng.choice((0.0, 0.5)), page=rng.choice((100, 2)))
+    acts = (Act(0, "drain", 4), Act(1, "wait 1"), Act(1, "edit"))
+    return replace(_plain(scenario, rng, rng.randint(2, 4)), mess=mess, acts=acts)
+
+
+def a_stray_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
+    """A copy lacks the purchase of an edited shot, which is edited back: it counts in every run that follows."""
+    made = _plain(scenario, rng, 4)
+    acts = (
+        Act(1, "keep"),
+        Act(1, "edit shot 1"),
+        Act(2, "wait 1"),
+        Act(2, "restore kept"),
+        Act(2, "edit back"),
+        Act(4, "reconcile"),
+    )
+    return replace(made, acts=acts, cap_credits=_cap(3), limit=1, mess=replace(TIDY, has_aliases=rng.random() < 0.5))
+
+
+def a_risk_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
+    """An answer is lost and sent again by the user's word, lost again and found: the first may still be charged."""
+    made = _plain(scenario, rng, 4)
+    rules = (Rule("submit", "stall", nth=(1,)), Rule("submit", "drop_after", nth=(2,)))
+    acts = (Act(0, "deadline", 20), Act(1, "resubmit"), Act(2, "reconcile"), Act(3, "wait 1"))
+    lost = (Cut("submit", 1, rng.choice(("timeout", "reset"))),)
+    return replace(made, rules=rules, cuts=lost, acts=acts, cap_credits=_cap(3), on_unknown=OnUnknown.RECONCILE)
+
+
+def a_mark_that_is_too_late(scenario: Scenario, rng: Random) -> Scenario:
+    """What a copy lacks shows in the log only after a run has read it: the next run must look back far enough."""
+    made = _plain(scenario, rng, 3, 6 * HOUR)
+    acts = (
+        Act(1, "keep"),
+        Act(2, "wait 5"),
+        Act(2, "restore kept"),
+        Act(2, "remove shot 1"),
+        Act(3, "wait 12"),
+        Act(3, "edit back"),
+    )
+    return replace(made, acts=acts, limit=1)
+
+
+def two_looks(scenario: Scenario, rng: Random) -> Scenario:
+    """A submit never arrived; the later one that shows it comes first into sight long after."""
+    made = _plain(scenario, rng, 3, rng.choice((0.0, 30.0)))
+    cuts = (Cut("submit", 1, "lost"),)
+    acts = (Act(0, "deadline", rng.randint(20, 60)), Act(1, "wait 3"))
+    options = replace(made.options, mean_s=60.0)
+    return replace(made, cuts=cuts, acts=acts, limit=1, on_unknown=OnUnknown.RESUBMIT, options=options)
+
+
+def before_the_first_submit(scenario: Scenario, rng: Random) -> Scenario:
+    """A copy from before anything was sent is put back, whole, when the log has shown what it lacks."""
+    acts = (Act(1, "wait 1"), Act(1, "restore first"), *((Act(1, "edit shot 0"),) if rng.random() < 0.3 else ()))
+    return replace(_plain(scenario, rng, rng.randint(1, 3)), acts=acts)
+
+
+def a_hole_in_the_log(scenario: Scenario, rng: Random) -> Scenario:
+    """The log counts a lost submit's row and does not show it for hours."""
+    made = _plain(scenario, rng, rng.randint(2, 3))
+    rules = (Rule("submit", "drop_after", nth=(1,)),)
+    mess = Mess(holes=((1, rng.choice((4 * HOUR, 5 * HOUR))),))
+    return replace(made, rules=rules, mess=mess, on_unknown=OnUnknown.RESUBMIT)
+
+
+def a_charge_without_a_row(scenario: Scenario, rng: Random) -> Scenario:
+    """The log never shows a lost submit, and the ledger charges it, under another name of the model."""
+    made = _plain(scenario, rng, rng.randint(2, 3))
+    rules = (Rule("submit", "drop_after", nth=(1,)),)
+    mess = Mess(nameless=(1,), has_aliases=True)
+    return replace(made, rules=rules, mess=mess, on_unknown=OnUnknown.RESUBMIT)
+
+
+_ALL: tuple[Plot, ...] = (
+    an_empty_window,
+    one_wrong_date,
+    a_refusal_that_was_none,
+    a_failed_row_that_was_none,
+    an_error_that_was_none,
+    cancelled,
+    a_second_charge,
+    a_price_that_jumps,
+    a_double_while_the_second_is_unknown,
+    an_earlier_id,
+    rows_of_others,
+    a_stray_under_a_cap,
+    a_risk_under_a_cap,
+    a_mark_that_is_too_late,
+    two_looks,
+    before_the_first_submit,
+    a_hole_in_the_log,
+    a_charge_without_a_row,
+)
+PLOTS: Mapping[str, Plot] = {plot.__name__.replace("_", " "): plot for plot in _ALL}
+"""Plots by name."""

@@ -1,0 +1,179 @@
+"""The judgement of purchases: no take is bought twice but by the user's word, and what is allowed for is named."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import pairwise
+from typing import Any
+
+from tests.simulation.supplier import TWIN
+from tests.simulation.world import World
+from wanbatch.errors import ExitCode
+from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default_grace, take_and_attempt
+
+Row = dict[str, Any]
+READ_S = 30.0  # between a reading of log or ledger and what follows from it there may be other answers
+
+
+class Purchases:
+    """The purchases of one world: rows of the provider's books that are ours and were charged for no failure."""
+
+    def __init__(self, world: World, ours: list[Row]) -> None:
+        self._world = world
+        self._ours = ours
+        self._takes = {take.take_id: take for take in world.takes}
+        self._bought: dict[int, list[Row]] = {}
+        for row in ours:
+            ids = take_and_attempt(row["client_request_id"])
+            is_told = row["client_request_id"] in world.strays  # of a recipe that the manifest no longer asks for
+            if row["charged"] and not row["failure"] and ids is not None and not is_told:
+                self._bought.setdefault(ids[0], []).append(row)
+
+    def problems(self) -> Iterator[str]:
+        """Yield what was bought against the rules, or not named."""
+        yield from self._twice()
+        yield from self._edited()
+        yield from self._retried()
+        yield from self._proven()
+
+    def label(self, take_id: int) -> str:
+        """Name a take, also one that the state file no longer has."""
+        return self._takes[take_id].label if take_id in self._takes else f"take {take_id}"
+
+    # --- the same take
+
+    def _twice(self) -> Iterator[str]:
+        world = self._world
+        for take_id, rows in self._bought.items():
+            label = self.label(take_id)
+            spare = world.user_words.get(label, 0)
+            if len(rows) == 1:
+                continue
+            reasons = []
+            for earlier, later in pairwise(rows):
+                name, why_not = self._reason(earlier, later)
+                reasons += [name] if name else []
+                if not name:
+                    spare -= 1
+                if not name and spare < 0:
+                    ids = [row["client_request_id"] for row in rows]
+                    yield f"DOUBLE: {label} was charged {len(rows)} times{why_not}: {ids}"
+                    break
+            world.allowed.update(reasons)
+            if reasons and not self._is_named(take_id, rows):
+                yield f"{label} was charged {len(rows)} times and is not named DOUBLE ({', '.join(reasons)})"
+            elif reasons and ExitCode.DECISION_NEEDED not in world.codes:
+                yield f"{label} was charged {len(rows)} times and no command ended with 3 ({', '.join(reasons)})"
+
+    def _reason(self, earlier: Row, later: Row) -> tuple[str, str]:
+        """Return by which allowance one purchase may follow another, or none and what speaks against it."""
+        world, request_id = self._world, earlier["client_request_id"]
+        if later["inference_id"].endswith(TWIN):
+            return "made twice", ""
+        broken = world.supplier.broken.get(request_id)
+        restored = self._restored_between(earlier, later)
+        proven_at = self._proven_at(later)
+        if restored is not None:
+            if request_id in world.foreign:
+                return "another key", ""
+            began = world.began_before(later["at"])
+            if began is not None and earlier["in_log_at"] <= began - READ_S:
+                return "", f" though the log showed the first when the run began ({request_id})"
+            return ("restored", "") if world.tells_nothing else ("", " though run.log told of the first")
+        if broken == "P3 once":
+            return "", " after a single poll that said error"
+        is_late = request_id in world.late
+        if broken is None and not is_late:
+            return "", ""
+        shown = min(earlier["in_ledger_at"], earlier["in_log_at"] if broken != "P3" else earlier["in_ledger_at"])
+        if shown <= proven_at - READ_S:
+            return "", f" though log or ledger showed the first by then ({request_id})"
+        return broken or "late", ""
+
+    def _proven_at(self, later: Row) -> float:
+        """Return when log and ledger were last read before a purchase."""
+        read = [each.at for each in self._world.account.readings if each.at <= later["at"]]
+        ledger_at = [at for at in self._world.line.ledger_reads if at <= later["at"]]
+        return max([*read, *ledger_at], default=0.0)
+
+    def _restored_between(self, earlier: Row, later: Row) -> float | None:
+        """Return when a copy was restored that lacks the first purchase, before the second was made."""
+        for restored in self._world.restored:
+            if restored.copied_at < earlier["at"] <= restored.at < later["at"]:
+                return restored.at
+        return None
+
+    def _is_named(self, take_id: int, rows: list[Row]) -> bool:
+        """Say whether the reports name every generation of these beyond the take's own."""
+        take = self._takes.get(take_id)
+        own = take.generation_id if take is not None else None
+        said = "" if take is None else f"{take.warning} {take.error}"
+        if take is not None and "DOUBLE" in take.warning:
+            return True
+        told = [said, *self._world.told]
+        others = [row for row in rows if row["inference_id"] != own]
+        return all(any(row["inference_id"] in text or self._is_asked(row, text) for text in told) for row in others)
+
+    def _is_asked(self, row: Row, text: str) -> bool:
+        return "DOUBLE" in text and row["client_request_id"] in text
+
+    # --- an unchanged recipe
+
+    def _edited(self) -> Iterator[str]:
+        """An unchanged shot is never bought again."""
+        world = self._world
+        wanted = {shot.id: shot.takes for shot in world.scenario.shots}
+        bent = set(world.late) | world.twins | set(world.supplier.broken)
+        counts = Counter(
+            (self._takes[take_id].shot_id, row["body_sha256"])
+            for take_id, rows in self._bought.items()
+            if take_id in self._takes and not any(row["client_request_id"] in bent for row in rows)
+            for row in rows
+        )
+        for (shot_id, _), count in counts.items():
+            words = sum(count for label, count in world.user_words.items() if label.startswith(f"{shot_id}_t"))
+            if count > wanted[shot_id] + words and not world.restored:
+                yield f"DOUBLE: one recipe of {shot_id} was charged {count} times"
+
+    # --- failures and proofs
+
+    def _retried(self) -> Iterator[str]:
+        """A failed take is not tried again where the ledger charged its failure."""
+        for label, read_at in self._world.retries:
+            for row in self._ours:
+                ids = take_and_attempt(row["client_request_id"])
+                is_charged = row["charged"] and row["failure"] and ids is not None and self.label(ids[0]) == label
+                if is_charged and row["in_ledger_at"] < read_at - 1:
+                    yield f"{label} was tried again although its failed generation was charged"
+
+    def _proven(self) -> Iterator[str]:
+        """P2 and P4 rest on readings of the log that were really made, and far enough apart."""
+        world = self._world
+        if world.restored:
+            return
+        full_s = (world.scenario.grace or default_grace(())).total_seconds()
+        lag_s = max(full_s - (NETWORK_GRACE + GENERATION_GRACE).total_seconds(), SEARCH_GAP.total_seconds())
+        by_request = {row["client_request_id"]: row for row in self._ours}
+        for proof in world.proofs:
+            readings = [each for each in world.account.readings if each.at <= proof.at]
+            sent = by_request.get(proof.request_id)
+            if proof.kind == "found_failed":
+                seen = [each.at for each in readings if proof.request_id in each.shown]
+                if not seen or proof.at - seen[0] < lag_s - 1:
+                    since_s = proof.at - seen[0] if seen else 0
+                    yield f"P2 was taken {since_s:.0f} s after the row showed, within the log's lag: {proof.request_id}"
+            elif sent is not None or not world.scenario.crashes:
+                yield from self._looks(proof.request_id, [each for each in readings if each.at > proof.sent_at], full_s)
+
+    def _looks(self, request_id: str, readings: list[Any], full_s: float) -> Iterator[str]:
+        """Two readings ten minutes apart showed a later submit; or, where there is none, two graces went by."""
+        ids = take_and_attempt(request_id)
+        sent = self._world.sent_at
+        later = {each for each, at in sent.items() if at > sent.get(request_id, 0.0)}
+        witnesses = [each.at for each in readings if each.shown & later]
+        gap_s = SEARCH_GAP.total_seconds() - READ_S
+        is_witnessed = bool(witnesses) and witnesses[-1] - witnesses[0] >= gap_s
+        is_long = bool(readings) and readings[-1].at - readings[0].at >= 2 * full_s - READ_S
+        if ids is not None and not is_witnessed and not is_long:
+            yield f"P4 was taken without two looks that lie apart: {request_id}"
