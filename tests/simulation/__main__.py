@@ -1,4 +1,7 @@
-"""Run the simulation: `python -m tests.simulation --seeds 10000 --jobs 2`, `--seed 7`, `--crashes 500`, `--mutants`."""
+"""Run the simulation: `python -m tests.simulation --seeds 10000 --jobs 2`, `--seed 7`, `--crashes 500`, `--mutants`.
+
+Seeds begin at a random one, which is told first; `--first` names another.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,7 @@ from dataclasses import replace
 
 from tests.simulation import mutants, sweep
 from tests.simulation.disk import Crash
-from tests.simulation.generator import scenario_of
+from tests.simulation.generator import VERSION, scenario_of
 from tests.simulation.scenario import Scenario
 
 
@@ -20,7 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="one seed, with its whole trace")
     parser.add_argument("--seeds", type=int, help="so many seeds, from --first on")
-    parser.add_argument("--first", type=int, default=0)
+    parser.add_argument("--first", type=int, help="the first seed; a random one otherwise, and for --mutants 0")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--crash", nargs="*", metavar="STEP:OUTCOME:SEED", help="these crashes, with the whole trace")
     parser.add_argument("--crashes", type=int, metavar="PAIRS", help="every single crash, and so many pairs")
@@ -33,7 +36,9 @@ def main() -> int:
         crashes = tuple(map(Crash.read, asked.crash))
         is_good = _one(replace(sweep.three_shots(), crashes=crashes)) and is_good
     if asked.seeds is not None:
-        is_good = _many(range(asked.first, asked.first + asked.seeds), asked.jobs) and is_good
+        first = sweep.any_seed() if asked.first is None else asked.first
+        _say(f"seeds {first} to {first + asked.seeds - 1}, generator {VERSION}: --first {first} runs them again")
+        is_good = _many(range(first, first + asked.seeds), asked.jobs) and is_good
     if asked.crashes is not None:
         is_good = _crashes(asked.crashes, asked.jobs) and is_good
     if asked.mutants is not None:
@@ -58,7 +63,7 @@ def _one(scenario: Scenario) -> bool:
 
 def _many(numbers: range, jobs: int) -> bool:
     found, took_s = sweep.timed(lambda: sweep.spread(sweep.seeds, numbers, jobs))
-    _say(sweep.coverage_text(found))
+    _say(found.covered.text())
     return _report(found, took_s, "seeds", "python -m tests.simulation --seed")
 
 

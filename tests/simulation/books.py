@@ -75,6 +75,11 @@ class Books(Account):
             self._lost_rows.add(made.generation_id)
         return made
 
+    @property
+    def last_seq(self) -> int:
+        """The number of the last submit that arrived."""
+        return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM requests").fetchone()[0])
+
     # --- when something shows, in true time
 
     def _late_s(self, kind: str, inference_id: str) -> float:

@@ -179,7 +179,7 @@ class Oracle:
     def _counts_from(self, row: Row) -> float:
         """Return from when on a purchase counts under the cap: when it was sent, or could first be known of again."""
         world = self._world
-        lost = [each.at for each in world.restored if each.copied_at < row["at"] <= each.at]
+        lost = [each.at for each in world.restored if each.lacks(row["seq"])]
         broken = world.supplier.broken.get(row["client_request_id"], "")
         if broken.startswith("P3"):
             known_at = world.charges_seen.get(row["inference_id"], inf)
@@ -193,11 +193,8 @@ class Oracle:
 
     def _told_price(self, row: Row) -> int | None:
         """Return the highest price that a list, a hold or a charge had told when a submit was sent."""
-        told = [
-            credit_count
-            for at, model, credit_count in self._world.prices_told
-            if model == row["model"] and at <= row["at"]
-        ]
+        prices = self._world.prices_told
+        told = [credit_count for seq, model, credit_count in prices if model == row["model"] and seq < row["seq"]]
         quote = self._world.scenario.quotes.get(row["model"])
         return max([*told, *([] if quote is None else [quote])], default=None)
 

@@ -100,7 +100,7 @@ class Purchases:
     def _restored_between(self, earlier: Row, later: Row) -> float | None:
         """Return when a copy was restored that lacks the first purchase, before the second was made."""
         for restored in self._world.restored:
-            if restored.copied_at < earlier["at"] <= restored.at < later["at"]:
+            if restored.lacks(earlier["seq"]) and restored.seq < later["seq"]:
                 return restored.at
         return None
 

@@ -1,8 +1,9 @@
-"""Many worlds: seeds over processes, every single crash of one batch, pairs of crashes; and what they covered."""
+"""Many worlds: seeds over processes, every single crash of one batch, pairs of crashes."""
 
 from __future__ import annotations
 
 import gc
+import os
 import random
 import re
 import time
@@ -12,17 +13,16 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import product
 
+from tests.simulation.coverage import Covered
 from tests.simulation.disk import Crash, Outcome
 from tests.simulation.generator import scenario_of
-from tests.simulation.line import CUTS
 from tests.simulation.oracle import problems
 from tests.simulation.scenario import PRICES, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.world import World
 from wanbatch.batch import Shot
-from wanbatch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.pacing import Rates
-from wanbatch.sandbox.faults import DEEDS, Rule
+from wanbatch.sandbox.faults import Rule
 
 CHUNK = 50
 
@@ -33,11 +33,7 @@ class Found:
 
     worlds: int = 0
     broken: dict[str, list[str]] = field(default_factory=dict)  # how to make it again: what was wrong
-    moves: set[tuple[State, Fact]] = field(default_factory=set)
-    deeds: set[tuple[str, str]] = field(default_factory=set)
-    cuts: set[tuple[str, str]] = field(default_factory=set)
-    disk_faults: set[str] = field(default_factory=set)
-    bends: Counter[str] = field(default_factory=Counter)
+    covered: Covered = field(default_factory=Covered)
     ends: Counter[str] = field(default_factory=Counter)
     states: Counter[str] = field(default_factory=Counter)
     hashes: dict[str, str] = field(default_factory=dict)
@@ -46,11 +42,7 @@ class Found:
         """Put two together."""
         self.worlds += more.worlds
         self.broken |= more.broken
-        self.moves |= more.moves
-        self.deeds |= more.deeds
-        self.cuts |= more.cuts
-        self.disk_faults |= more.disk_faults
-        self.bends.update(more.bends)
+        self.covered.add(more.covered)
         self.ends.update(more.ends)
         self.states.update(more.states)
         self.hashes |= more.hashes
@@ -60,11 +52,7 @@ class Found:
         self.worlds += 1
         if wrong:
             self.broken[name] = list(wrong)
-        self.moves |= world.moves
-        self.deeds |= world.deeds
-        self.cuts |= world.line.hit
-        self.disk_faults |= world.disk.faults_hit
-        self.bends.update({"late": len(world.late), "made twice": len(world.twins)})
+        self.covered.note(world)
         self.ends.update("killed" if end.code is None else end.code.name for end in world.ends)
         self.states.update(take.state.value for take in world.takes)
         self.hashes[name] = world.trace_hash
@@ -91,6 +79,11 @@ def seeds(numbers: Iterable[int]) -> Found:
     finally:
         gc.enable()
     return found
+
+
+def any_seed() -> int:
+    """Draw the first of seeds that nobody ran."""
+    return int.from_bytes(os.urandom(4)) % 10**9
 
 
 def spread(work: Callable[[range], Found], numbers: range, jobs: int) -> Found:
@@ -161,28 +154,7 @@ def crashes(scenarios: Sequence[Scenario]) -> Found:
     return found
 
 
-# --- what was covered
-
-
-def coverage_text(found: Found) -> str:
-    """Say which arrows, deeds and cuts were hit, and name those that were not."""
-    # A run does not read the balance: only the preview does, and it is a help, no condition.
-    deeds = {(on, do) for do, routes in DEEDS.items() for on in routes if on != "balance"}
-    cuts = {(on, do) for do, routes in CUTS.items() for on in routes}
-    arrows = {(state, fact) for (state, fact), after in TRANSITIONS.items() if state is not after}
-    notes = set(TRANSITIONS) - arrows
-    lines = []
-    for name, hit, every in (
-        ("arrows", found.moves & arrows, arrows),
-        ("facts that leave a state as it is", found.moves & notes, notes),
-        ("deeds", found.deeds, deeds),
-        ("cuts", found.cuts, cuts),
-    ):
-        missing = sorted(f"{first} {second}" for first, second in every - set(hit))
-        lines.append(f"{name}: {len(hit)} of {len(every)}" + (f"; not hit: {', '.join(missing)}" if missing else ""))
-    lines.append(f"disk: {', '.join(sorted(found.disk_faults))}")
-    lines.append(f"beyond what may be assumed: {dict(sorted(found.bends.items()))}")
-    return "\n".join(lines)
+# --- what was wrong
 
 
 def causes(found: Found) -> list[tuple[str, int, str]]:

@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Copy:
-    """An old copy of the folder: when it was made (Unix seconds), and whether anything had been sent by then."""
+    """An old copy of the folder: after which submit it was made, and whether anything had been sent by then."""
 
-    at: float
+    seq: int
     was_sent: bool
     files: dict[str, bytes]
     is_end: bool
@@ -36,12 +36,20 @@ class Copy:
 
 @dataclass(frozen=True)
 class Restored:
-    """When a copy was put back, and when it had been made, Unix seconds; `has_log` where run.log was put back, too."""
+    """A copy that was put back: when (Unix seconds), and between which submits, excluding the first.
+
+    `has_log` where run.log was put back, too; `was_sent` where anything had been sent when it was made.
+    """
 
     at: float
-    copied_at: float
+    copied_seq: int
+    seq: int
     has_log: bool
     was_sent: bool
+
+    def lacks(self, seq: int) -> bool:
+        """Say whether a submit is one that the copy does not know."""
+        return self.copied_seq < seq <= self.seq
 
 
 class User:
@@ -175,7 +183,7 @@ class User:
                 path.write_bytes(old.files[name])
                 path.chmod(0o600)
         now = world.epoch_s + world.now_s
-        world.restored.append(Restored(now, old.at, LOG in names or names != (STATE, WAL), old.was_sent))
+        world.restored.append(Restored(now, old.seq, world.account.last_seq, names != (STATE, WAL), old.was_sent))
         world.witness.forget()
         world.is_rolled_back = True
 
@@ -185,7 +193,7 @@ class User:
         is_wanted = any(act.do.startswith(("roll back", "restore")) for act in world.scenario.acts)
         files = world.disk.files() if is_wanted else {}
         if files.get(STATE):
-            self._copies.append(Copy(world.epoch_s + world.now_s, bool(world.requests), files, is_end))
+            self._copies.append(Copy(world.account.last_seq, bool(world.requests), files, is_end))
 
 
 def _was_given_up(desk: Desk, take: Take) -> bool:

@@ -93,9 +93,9 @@ class Witness:
         if event.kind == "submit_started":
             world.sent_at[event.data["request_id"]] = now
         elif event.kind == "priced" and event.data.get("credits_held"):
-            world.prices_told.append((now, self._model_of(event.take), event.data["credits_held"]))
+            self._note_price(event.take, event.data["credits_held"])
         elif event.kind == "charged":
-            world.prices_told.append((now, self._model_of(event.take), event.data["credits_charged"]))
+            self._note_price(event.take, event.data["credits_charged"])
         elif event.kind in PROOFS:
             world.proofs.append(Proof(event.kind, request_id, world.sent_at.get(request_id, 0.0), now))
         elif event.kind == "held":
@@ -110,9 +110,11 @@ class Witness:
         """An old copy was restored: what takes wait for is what it says."""
         self._waits_for_user.clear()
 
-    def _model_of(self, label: str) -> str:
-        shots = {shot.id: str(shot.request["model"]) for shot in self._world.scenario.shots}
-        return shots.get(label.rpartition("_t")[0], "")
+    def _note_price(self, label: str, credit_count: int) -> None:
+        world = self._world
+        models = {shot.id: str(shot.request["model"]) for shot in world.scenario.shots}
+        model = models.get(label.rpartition("_t")[0], "")
+        world.prices_told.append((world.account.last_seq, model, credit_count))
 
     def _probe_lock(self) -> None:
         """Start the same command a second time."""

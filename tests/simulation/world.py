@@ -77,7 +77,7 @@ class World:
     allowed: Counter[str] = field(default_factory=Counter)  # what the oracle allowed for, by its table
     proofs: list[Proof] = field(default_factory=list)  # what was taken from the log as proof
     sent_at: dict[str, float] = field(default_factory=dict)  # by request id, Unix seconds
-    prices_told: list[tuple[float, str, int]] = field(default_factory=list)  # when, of which model, how many credits
+    prices_told: list[tuple[int, str, int]] = field(default_factory=list)  # after which submit, model, credits
     codes: list[ExitCode] = field(default_factory=list)  # of all commands
     restored: list[Restored] = field(default_factory=list)
     is_rolled_back: bool = False
