@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
 from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import State
 from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default_grace, take_and_attempt
 
 Row = dict[str, Any]
@@ -105,18 +107,22 @@ class Purchases:
         return None
 
     def _is_named(self, take_id: int, rows: list[Row]) -> bool:
-        """Say whether the reports name every generation of these beyond the take's own."""
-        take = self._takes.get(take_id)
-        own = take.generation_id if take is not None else None
-        said = "" if take is None else f"{take.warning} {take.error}"
+        """Say whether a take's purchases are named: DOUBLE, or each beyond its own by a take that waits for the user.
+
+        What a restored copy lacks, and what no log shows, may be named elsewhere: by a stray, by a message.
+        """
+        take, world = self._takes.get(take_id), self._world
         if take is not None and "DOUBLE" in take.warning:
             return True
-        told = [said, *self._world.told]
-        others = [row for row in rows if row["inference_id"] != own]
-        return all(any(row["inference_id"] in text or self._is_asked(row, text) for text in told) for row in others)
+        own = take.generation_id if take is not None else None
+        held = [f"{take.warning} {take.error}"] if take is not None and take.state is State.HELD else []
 
-    def _is_asked(self, row: Row, text: str) -> bool:
-        return "DOUBLE" in text and row["client_request_id"] in text
+        def is_told(row: Row) -> bool:
+            is_elsewhere = any(each.lacks(row["seq"]) for each in world.restored) or row["in_log_at"] == inf
+            texts = [*held, *world.told] if is_elsewhere else held
+            return any(row["inference_id"] in text for text in texts)
+
+        return all(is_told(row) for row in rows if row["inference_id"] != own)
 
     # --- an unchanged recipe
 

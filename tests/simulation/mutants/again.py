@@ -1,0 +1,215 @@
+"""Breaks of what lets a take be sent again: failures, lost answers, proofs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tests.simulation.mutants.registry import Patches, mutant
+from wanbatch import (
+    answers,
+    attempts,
+    discovering,
+    pacing,
+    polling,
+    proofs,
+    reconciling,
+)
+from wanbatch.aimlapi import AimlApi
+from wanbatch.attempts import Outcome
+from wanbatch.desk import Desk
+from wanbatch.errors import LocalFault
+from wanbatch.hazard import Curve
+from wanbatch.lifecycle import Fact, State, Take, advance
+from wanbatch.polling import Polling
+from wanbatch.state import StateFile
+
+# --- what leads to a new submit
+
+
+def _resubmit_when_held(*words: str) -> Patches:
+    real = Desk.hold
+
+    def hold(desk: Desk, take_id: int, error: str, *, needs_user: bool = False) -> None:
+        real(desk, take_id, error, needs_user=needs_user)
+        if any(word in error for word in words) and desk.takes[take_id].state is State.HELD:
+            desk.record(take_id, Fact.RESUBMIT_ALLOWED, {"error": ""})
+            desk.board.add_planned(take_id)
+
+    yield Desk, "hold", hold
+    yield attempts._ATTEMPT_ENDS, Fact.RESUBMIT_ALLOWED, Outcome.LOST
+
+
+@mutant
+def a_dead_link_is_bought_again() -> Patches:
+    yield from _resubmit_when_held("its clip cannot be had (HTTP")
+
+
+@mutant
+def bad_media_is_bought_again() -> Patches:
+    yield from _resubmit_when_held("no whole clip came")
+
+
+@mutant
+def a_poll_404_is_bought_again() -> Patches:
+    real = Polling._no_answer
+
+    def no_answer(self: Polling, take: Take, answer: Any) -> None:
+        if "HTTP 404" in answer.message:
+            self._desk.hold(take.take_id, "no longer knows")
+        else:
+            real(self, take, answer)
+
+    yield Polling, "_no_answer", no_answer
+    yield from _resubmit_when_held("no longer knows")
+
+
+@mutant
+def our_own_time_limit_buys_again() -> Patches:
+    yield polling, "queued_poll_s", lambda _: 10.0
+    yield Curve, "next_poll_s", lambda *_: 10.0
+    yield from _resubmit_when_held("no end after")
+    real = Polling._running
+
+    def running(self: Polling, take: Take, answer: Any) -> None:
+        if self._age_s(take) > 30:
+            self._desk.hold(take.take_id, "no end after 30 s")
+        else:
+            real(self, take, answer)
+
+    yield Polling, "_running", running
+
+
+@mutant
+def an_expired_generation_taken_for_failed() -> Patches:
+    yield answers._STATUSES, "expired", answers.Status.FAILED
+
+
+@mutant
+def the_stranger_of_a_poll_is_followed() -> Patches:
+    real = AimlApi.poll
+
+    async def poll(self: AimlApi, generation_id: str) -> Any:
+        answer = await real(self, generation_id)
+        return replace(answer, generation_id=generation_id) if hasattr(answer, "status") else answer
+
+    yield AimlApi, "poll", poll
+
+
+@mutant
+def a_failed_take_is_tried_again_without_a_look_at_the_ledger() -> Patches:
+    real = Polling.match_ledger
+
+    async def match_ledger(self: Polling, since: Any = None) -> bool:
+        import sys
+
+        frame = sys._getframe(1)
+        return True if frame.f_code.co_name == "_failed" else await real(self, since)
+
+    yield Polling, "match_ledger", match_ledger
+
+
+@mutant
+def a_failed_take_is_tried_again_although_charged() -> Patches:
+    real = Polling._failed
+
+    async def failed(self: Polling, take: Take, answer: Any) -> None:
+        await real(self, take, answer)
+        desk = self._desk
+        if desk.takes[take.take_id].state is State.FAILED and desk.takes[take.take_id].is_charge_seen:
+            desk.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+            desk.board.add_planned(take.take_id)
+
+    yield Polling, "_failed", failed
+
+
+# --- lost answers: what they are adopted by, and how long they are looked for
+
+
+@mutant
+def adopt_by_recipe() -> Patches:
+    def rows_of(scan: Any, request_id: str) -> Any:
+        recipe = request_id.split(":")[2]
+        return [row for row in scan.rows if f":{recipe}:" in row.request_id]
+
+    yield proofs, "rows_of", rows_of
+
+
+@mutant
+def resubmit_at_the_first_miss() -> Patches:
+    yield proofs, "_absent", lambda *_: proofs.Absent(is_proof=True)
+
+
+@mutant
+def resubmit_whatever_the_policy() -> Patches:
+    def absent(self: Any, take: Take, _: Any) -> None:
+        self._desk.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": ""})
+        self._desk.board.add_planned(take.take_id)
+
+    yield reconciling.Reconciling, "_absent", absent
+
+
+@mutant
+def a_failed_row_is_believed_though_it_was_charged() -> Patches:
+    yield proofs, "_failed", lambda *_: proofs.Failed(None, is_proof=True)
+
+
+@mutant
+def another_keys_log_and_charges_of_nobody_do_not_matter() -> Patches:
+    real = proofs._absent
+
+    def absent(take: Take, attempt: Any, evidence: Any) -> Any:
+        seen = replace(attempt, key_fingerprint=evidence.key_fingerprint)
+        return real(take, seen, replace(evidence, charges=()))
+
+    yield proofs, "_absent", absent
+
+
+@mutant
+def what_is_made_late_is_not_named() -> Patches:
+    yield discovering.Discovering, "note_late", lambda *_: None
+
+
+@mutant
+def what_is_made_twice_is_not_named() -> Patches:
+    yield discovering.Discovering, "note_doubles", lambda *_: None
+
+
+@mutant
+def the_first_post_does_not_go_alone() -> Patches:
+    def may_submit(board: Any) -> bool:
+        is_free = board.is_submitting and not (board._awaits_answers or board._awaits_search)
+        return is_free and bool(board._planned) and board.posts < board.posts_at_once
+
+    yield pacing.Board, "_may_submit", may_submit
+
+
+@mutant
+def a_write_that_failed_goes_unnoticed() -> Patches:
+    real = StateFile.record
+
+    def record(state: Any, take_id: int, *entries: Any) -> Take:
+        try:
+            return real(state, take_id, *entries)
+        except LocalFault:
+            take = state.take(take_id)
+            for each in entries:
+                take = advance(take, each)
+            return take
+
+    yield StateFile, "record", record
+
+
+@mutant
+def lost_answers_are_never_looked_up() -> Patches:
+    async def search(self: Any) -> None:
+        self._desk.board.search_ended()
+        self._desk.board.allow_submits()
+
+    yield reconciling.Reconciling, "search", search
+
+
+@mutant
+def an_old_state_file_is_believed() -> Patches:
+    yield discovering, "unrecorded", lambda *_: []
+    yield discovering.Discovering, "note_logged", lambda _: None

@@ -1,0 +1,86 @@
+"""Breaks of the way of a clip to its final name."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+from tests.simulation.mutants.registry import Patches, mutant
+from wanbatch import (
+    download,
+    fetching,
+)
+from wanbatch.download import publish
+from wanbatch.fetching import Fetching
+from wanbatch.lifecycle import Take
+from wanbatch.provider import LinkDead
+
+# --- clips
+
+
+@mutant
+def a_download_goes_to_the_final_name() -> Patches:
+    def paths_of(self: Fetching, take: Take) -> Any:
+        final = self._desk.state.output / "clips" / f"{take.label}.mp4"
+        return final, final
+
+    def settle_at(part: Any, final: Any, sha256: str) -> None:
+        if not final.exists():
+            raise FileNotFoundError
+
+    yield Fetching, "paths_of", paths_of
+    yield fetching, "publish", settle_at
+
+
+@mutant
+def the_hash_is_not_checked_before_the_rename() -> Patches:
+    yield download, "_has_hash", lambda path, _: path.exists()
+
+
+@mutant
+def the_clip_is_not_flushed() -> Patches:
+    real = download.settle
+
+    def settle(part: Any) -> Any:
+        with mock.patch.object(os, "fsync"):
+            return real(part)
+
+    yield fetching, "settle", settle
+
+
+@mutant
+def the_media_check_is_skipped() -> Patches:
+    def settle(part: Any) -> Any:
+        probe = download.Probe(5.0, 832, 480, 30.0, 150, has_audio=False, video_codec="h264", audio_codec=None)
+        return download.Settled(download.sha256_of(part), part.stat().st_size, probe)
+
+    yield fetching, "settle", settle
+
+
+@mutant
+def the_name_comes_before_the_record() -> Patches:
+    real = Fetching._downloaded
+
+    def downloaded(self: Fetching, take: Take, settled: Any, took_s: float) -> Take:
+        publish(*self.paths_of(take), settled.sha256)
+        return real(self, take, settled, took_s)
+
+    yield Fetching, "_downloaded", downloaded
+
+
+@mutant
+def a_dead_link_is_the_end() -> Patches:
+    real = Fetching._not_fetched
+
+    def not_fetched(self: Fetching, take: Take, answer: Any) -> None:
+        if isinstance(answer, LinkDead):
+            self._desk.hold(take.take_id, "dead")
+            held = self._desk.takes[take.take_id]
+            self._desk.takes.follow(held, replace(held, needs_user=True))
+        else:
+            real(self, take, answer)
+
+    yield Fetching, "_not_fetched", not_fetched
+    yield Take, "can_be_looked_at", property(lambda _: False)

@@ -1,0 +1,96 @@
+"""Breaks of the cap and of the account of charges."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from tests.simulation.mutants.registry import Patches, mutant
+from wanbatch import (
+    answers,
+)
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.polling import Polling
+from wanbatch.purse import Fit, Purse
+
+# --- the budget
+
+
+def _not_counted(*states: State) -> Patches:
+    real = Take.credits_committed.fget  # type: ignore[attr-defined]
+
+    def committed(take: Take) -> int | None:
+        return (take.credits_charged or 0) if take.state in states else real(take)
+
+    yield Take, "credits_committed", property(committed)
+
+
+@mutant
+def unknown_is_not_counted_in_the_budget() -> Patches:
+    yield from _not_counted(State.UNKNOWN)
+
+
+@mutant
+def held_is_not_counted_in_the_budget() -> Patches:
+    yield from _not_counted(State.HELD)
+
+
+@mutant
+def running_is_not_counted_in_the_budget() -> Patches:
+    yield from _not_counted(State.QUEUED, State.GENERATING)
+
+
+@mutant
+def the_cap_is_not_checked() -> Patches:
+    yield Purse, "fit", lambda *_: Fit.YES
+
+
+@mutant
+def an_unknown_price_is_free() -> Patches:
+    def fit(purse: Purse, take: Take) -> Fit:
+        is_within = purse.cap_credits is None or purse.committed + (purse.price_of(take) or 0) <= purse.cap_credits
+        return Fit.YES if is_within else Fit.NO
+
+    yield Purse, "fit", fit
+
+
+# --- the account of charges
+
+
+@mutant
+def a_charge_is_recorded_as_nothing() -> Patches:
+    real = answers._charge
+
+    def charge(row: object) -> Any:
+        made = real(row)
+        return None if made is None else replace(made, credits=0)
+
+    yield answers, "_charge", charge
+
+
+@mutant
+def a_charge_is_added_at_each_look() -> Patches:
+    real = Polling._charged
+
+    def charged(self: Polling, attempt: Any, spent: int) -> None:
+        real(self, attempt, spent)
+        real(self, attempt, spent)
+
+    yield Polling, "_charged", charged
+
+
+@mutant
+def a_failed_generation_counts_as_charged() -> Patches:
+    real = Polling._failed
+
+    async def failed(self: Polling, take: Take, answer: Any) -> None:
+        await real(self, take, answer)
+        data = {"generation_id": take.generation_id, "credits_charged": 378_000, "credits_more": 378_000}
+        self._desk.record(take.take_id, Fact.CHARGED, data)
+
+    yield Polling, "_failed", failed
+
+
+@mutant
+def only_the_last_attempt_is_matched_with_the_ledger() -> Patches:
+    yield Polling, "_charged", lambda self, attempt, spent: None

@@ -1,0 +1,50 @@
+"""The list of deliberate breaks, and how one is applied and caught.
+
+A mutant is a generator of patches: (what, which attribute or key, with what). To add one, write it with `@mutant` into
+the file of what it breaks, or into a new file in this folder: all files here are read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from unittest import mock
+
+from tests.simulation.generator import scenario_of
+from tests.simulation.sweep import live, wording
+
+SEED_LIMIT = 1_000
+Patches = Iterator[tuple[Any, str, Any]]
+MUTANTS: dict[str, Callable[[], Patches]] = {}
+
+
+def mutant(make: Callable[[], Patches]) -> Callable[[], Patches]:
+    """List a mutant under the words of its name."""
+    MUTANTS[make.__name__.replace("_", " ")] = make
+    return make
+
+
+@contextmanager
+def applied(name: str) -> Iterator[None]:
+    """Break the protocol in this way."""
+    with ExitStack() as stack:
+        for target, attribute, value in MUTANTS[name]():
+            if isinstance(target, dict):
+                stack.enter_context(mock.patch.dict(target, {attribute: value}))
+            else:
+                stack.enter_context(mock.patch.object(target, attribute, value))
+        yield
+
+
+def caught_by(name: str, limit: int = SEED_LIMIT) -> tuple[int, str] | None:
+    """Return the first seed that catches a mutant, and what was wrong there that is not wrong without it."""
+    for seed in range(limit):
+        with applied(name):
+            _, wrong = live(scenario_of(seed))
+        if wrong:
+            _, usual = live(scenario_of(seed))
+            fresh = [text for text in wrong if wording(text) not in set(map(wording, usual))]
+            if fresh:
+                return seed, fresh[0]
+    return None
