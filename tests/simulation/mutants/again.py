@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
@@ -213,3 +214,27 @@ def lost_answers_are_never_looked_up() -> Patches:
 def an_old_state_file_is_believed() -> Patches:
     yield discovering, "unrecorded", lambda *_: []
     yield discovering.Discovering, "note_logged", lambda _: None
+
+
+# --- proofs that are taken too early, or against the evidence
+
+
+@mutant
+def two_looks_need_not_lie_apart() -> Patches:
+    yield proofs, "_is_next_look", lambda take, _: take.last_searched_at is not None
+    yield reconciling, "SEARCH_GAP", timedelta(0)
+
+
+@mutant
+def a_failed_row_is_proof_at_the_second_look() -> Patches:
+    yield proofs.Evidence, "lag", property(lambda _: timedelta(0))
+
+
+@mutant
+def a_charge_under_another_name_of_the_model_is_not_ours() -> Patches:
+    yield proofs, "_is_like", lambda model, ours: model == ours
+
+
+@mutant
+def a_held_take_that_needs_the_user_is_looked_at_as_if_it_did_not() -> Patches:
+    yield Take, "can_be_looked_at", property(lambda take: take.generation_id is not None)

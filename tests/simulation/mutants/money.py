@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import (
-    answers,
-)
+from wanbatch import answers, reconciling
+from wanbatch.desk import Desk
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import Polling
 from wanbatch.purse import Fit, Purse
@@ -94,3 +94,22 @@ def a_failed_generation_counts_as_charged() -> Patches:
 @mutant
 def only_the_last_attempt_is_matched_with_the_ledger() -> Patches:
     yield Polling, "_charged", lambda self, attempt, spent: None
+
+
+# --- what a run takes over from those before
+
+
+@mutant
+def strays_do_not_count_under_the_cap_after_a_restart() -> Patches:
+    real = Desk.load
+
+    def load(desk: Desk) -> Any:
+        with mock.patch.object(Purse, "add_stray"):
+            return real(desk)
+
+    yield Desk, "load", load
+
+
+@mutant
+def earlier_risk_is_forgotten_at_adoption() -> Patches:
+    yield reconciling, "risk_of", lambda *_: 0

@@ -1,0 +1,51 @@
+"""Breaks of how the log is read: from when on, how whole, and by which state file."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+from tests.simulation.mutants.registry import Patches, mutant
+from wanbatch import aimlapi
+from wanbatch.reconciling import Reconciling
+
+
+@mutant
+def the_lag_is_not_taken_off_the_read_mark() -> Patches:
+    yield Reconciling, "_grace", lambda _: timedelta(0)
+
+
+@mutant
+def a_state_file_from_before_the_first_submit_is_not_checked() -> Patches:
+    real = Reconciling.plan
+
+    def plan(self: Reconciling) -> None:
+        state = self._desk.state
+        state.is_new = state.is_new or state.first_sent_at() is None
+        real(self)
+
+    yield Reconciling, "plan", plan
+
+
+class _Any(int):
+    """A total that any number of rows is equal to."""
+
+    __hash__ = int.__hash__
+
+    def __eq__(self, _: object) -> bool:
+        return True
+
+    def __ne__(self, _: object) -> bool:
+        return False
+
+
+@mutant
+def log_rows_are_not_compared_with_the_total() -> Patches:
+    real = aimlapi.read_log_page
+
+    def read_log_page(fields: Any) -> Any:
+        page = real(fields)
+        return replace(page, total=_Any(page.total))
+
+    yield aimlapi, "read_log_page", read_log_page
