@@ -95,8 +95,11 @@ class Books(Account):
         return ends_at + self._options.log_lag_s + self._late_s("log", inference_id)
 
     def in_log_at(self, row: Row) -> float:
-        """Return from when on a reading of the log could show a submit: it is there, and dated before the window ends."""
-        shows = self._in_log_at(row["inference_id"], row["ends_at"]) + self._hole_s(row["inference_id"])
+        """Return from when on a reading of the log tells of a submit: it is there, and dated before the window ends.
+
+        A row that is counted and not shown tells, too: such a reading is not whole.
+        """
+        shows = self._in_log_at(row["inference_id"], row["ends_at"])
         date_s = self._scenario.clocks.date.off_s(row["at"] - self._epoch_s)
         return max(shows, self._created(row["at"]) - date_s + WINDOW_MARGIN_S)
 

@@ -147,7 +147,8 @@ def a_risk_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
     rules = (Rule("submit", "stall", nth=(1,)), Rule("submit", "drop_after", nth=(2,)))
     acts = (Act(0, "deadline", 20), Act(1, "resubmit"), Act(2, "reconcile"), Act(3, "wait 1"))
     lost = (Cut("submit", 1, rng.choice(("timeout", "reset"))),)
-    return replace(made, rules=rules, cuts=lost, acts=acts, cap_credits=_cap(3), on_unknown=OnUnknown.RECONCILE)
+    capped = replace(made, cap_credits=_cap(3), limit=1, on_unknown=OnUnknown.RECONCILE)
+    return replace(capped, rules=rules, cuts=lost, acts=acts)
 
 
 def a_mark_that_is_too_late(scenario: Scenario, rng: Random) -> Scenario:
@@ -180,11 +181,13 @@ def before_the_first_submit(scenario: Scenario, rng: Random) -> Scenario:
 
 
 def a_hole_in_the_log(scenario: Scenario, rng: Random) -> Scenario:
-    """The log counts a lost submit's row and does not show it for hours."""
+    """The log counts a row and does not show it for hours: one that was lost, or one that a restored copy lacks."""
     made = _plain(scenario, rng, rng.randint(2, 3))
-    rules = (Rule("submit", "drop_after", nth=(1,)),)
-    mess = Mess(holes=((1, rng.choice((4 * HOUR, 5 * HOUR))),))
-    return replace(made, rules=rules, mess=mess, on_unknown=OnUnknown.RESUBMIT)
+    mess = Mess(holes=((1, rng.choice((3 * HOUR, 5 * HOUR))),), page=rng.choice((100, 2)))
+    if rng.random() < 0.3:
+        rules = (Rule("submit", "drop_after", nth=(1,)),)
+        return replace(made, rules=rules, mess=mess, on_unknown=OnUnknown.RESUBMIT)
+    return replace(made, mess=mess, acts=(Act(1, "wait 1"), Act(1, "restore first")))
 
 
 def a_charge_without_a_row(scenario: Scenario, rng: Random) -> Scenario:
