@@ -55,8 +55,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "the answer that tells it comes after the submit",
     ),
     "dearer than told": Allowance(
-        "a submit may pass the cap by what it costs more than every list, hold and charge had told when it was sent",
-        "the answer that tells it comes after the submit",
+        "the cap may be passed by what one submit costs more than every list, hold and charge had told when it was sent",
+        "the answer that tells it comes after the submit; until then no other goes out that the cap could not bear",
     ),
     "unseen in the cap": Allowance(
         "a purchase that a restored copy lacks, or that a broken promise denied, counts under the cap from the run on"

@@ -158,23 +158,26 @@ class Oracle:
                     moves.append((seen_at, 2, row["credits"], row))
                 elif seen_at is not None and row["charged"] > row["credits"]:
                     moves.append((seen_at, 2, row["charged"] - row["credits"], row))
-        total = slack = 0
+        total = untold = 0
+        dearer: Counter[str] = Counter()  # by model: how much more than told one submit cost, at most
         for at, kind, credit_count, row in sorted(moves, key=lambda move: move[:3]):
             before, total = total, total + credit_count
             cap = next((cap for since, cap in reversed(world.caps) if since <= at + 0.5), None)
-            if kind != 1 or cap is None or at > row["at"]:
-                slack = max(slack, total - cap) if cap is not None and kind == 1 and total > cap + slack else slack
+            if kind != 1 or cap is None:
+                continue
+            allowed = cap + untold + dearer.total()
+            if at > row["at"]:  # known of only now: nothing was sent
+                untold += max(0, total - allowed)
                 continue
             told = self._told_price(row)
             if told is None:
-                more = max(0, total - cap - slack) if before < cap + slack else 0
-            else:
-                more = max(0, row["credits"] - told)
-            if more:
-                world.allowed["untold price" if told is None else "dearer than told"] += 1
-            slack += more
-            if total > cap + slack:
+                untold += max(0, total - allowed) if before < allowed else 0
+            elif row["credits"] > told:
+                dearer[row["model"]] = max(dearer[row["model"]], row["credits"] - told)
+            if total > cap + untold + dearer.total():
                 yield f"CAP: {total} credits held or charged at {at - EPOCH.timestamp():.0f} s, {cap} allowed"
+            elif total > allowed:
+                world.allowed["untold price" if told is None else "dearer than told"] += 1
 
     def _counts_from(self, row: Row) -> float:
         """Return from when on a purchase counts under the cap: when it was sent, or could first be known of again."""
