@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import aimlapi
+from wanbatch import aimlapi, answers
 from wanbatch.reconciling import Reconciling
 
 
@@ -49,3 +49,9 @@ def log_rows_are_not_compared_with_the_total() -> Patches:
         return replace(page, total=_Any(page.total))
 
     yield aimlapi, "read_log_page", read_log_page
+
+
+@mutant
+def a_first_row_of_a_log_page_is_enough() -> Patches:
+    yield aimlapi, "LOG_LIMIT", 1
+    yield aimlapi, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))

@@ -7,8 +7,6 @@ from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
 from wanbatch import (
-    aimlapi,
-    answers,
     lock,
     planning,
 )
@@ -58,12 +56,6 @@ def an_edit_buys_unchanged_shots_again() -> Patches:
         return real(shot, blurred)
 
     yield planning, "_plan_shot", plan_shot
-
-
-@mutant
-def a_first_row_of_a_log_page_is_enough() -> Patches:
-    yield aimlapi, "LOG_LIMIT", 1
-    yield aimlapi, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))
 
 
 # --- secrets
