@@ -142,7 +142,8 @@ class Books(Account):
         if page.key == key_name(KEY):
             found += self._gateway_rows(now) + self._other_rows(now)
         mine = sorted((each for each in found if page.begin <= each[0] <= page.end), key=lambda each: each[:2])[::-1]
-        rows = [row for _, _, row, is_hidden in mine if not is_hidden][page.offset : page.offset + page.limit]
+        until = page.offset + min(page.limit, self._scenario.mess.page)
+        rows = [row for _, _, row, is_hidden in mine if not is_hidden][page.offset : until]
         self._log_reads += 1
         ids = frozenset(str(row["client_request_id"]) for row in rows)
         self.readings.append(Reading(now, page.begin, page.end, ids))

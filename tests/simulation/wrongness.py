@@ -92,7 +92,7 @@ class Mess:
     which kind); `moving` are the log's answers, by number, whose total is one too high; `holes` are jobs whose row the
     log counts and does not show for a time: (job, how long); `charged_twice` are jobs with two equal ledger rows;
     `nameless` are jobs that the log never shows, though the ledger charges them; `page` is how many rows of the log
-    are asked for at once.
+    come at once, however many are asked for.
     """
 
     has_aliases: bool = False
