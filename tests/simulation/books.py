@@ -13,6 +13,7 @@ from tests.simulation.wrongness import ALIASES, OTHER_STATUSES
 from wanbatch.sandbox.account import INTERCEPTS, Account, Arrival, Generation, key_name, open_account
 from wanbatch.sandbox.books import LedgerPage, LogPage, charge_entry, log_row, topup_entry
 
+GATEWAY_LAG_S = 30.0  # what a gateway turns away is told soon, however late the rows of generations are
 WINDOW_MARGIN_S = 2.0  # a reading of the log ends so long before the provider's time
 _GOOD = "(http_status = 200 AND failure IS NULL)"
 _PAID = "http_status = 200 AND (failure IS NULL OR fault = 'fail_charged')"
@@ -84,7 +85,9 @@ class Books(Account):
 
     def _late_s(self, kind: str, inference_id: str) -> float:
         most_s = self._scenario.mess.late_s
-        return Random(f"{kind} {self._scenario.seed} {inference_id}").uniform(0, most_s) if most_s else 0.0
+        late_s = Random(f"{kind} {self._scenario.seed} {inference_id}").uniform(0, most_s) if most_s else 0.0
+        job = self.jobs.get(inference_id)
+        return late_s + sum(by_s for number, by_s in self._scenario.mess.slow if number == job)
 
     def _created(self, at: float) -> float:
         return at + self._scenario.clocks.log.off_s(at - self._epoch_s)
@@ -152,7 +155,7 @@ class Books(Account):
     def _gateway_rows(self, now: float) -> list[tuple[float, int, Row, bool]]:
         found = []
         for number, (request_id, (at, inference_id)) in enumerate(self.gateways.items()):
-            if at + self._options.log_lag_s <= now:
+            if at + min(self._options.log_lag_s, GATEWAY_LAG_S) <= now:
                 row = log_row(self._created(at), False, "alibaba/unknown", 0, 10_000 + number, inference_id, request_id)
                 found.append((self._created(at), 10_000 + number, row, False))
         return found

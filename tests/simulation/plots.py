@@ -53,14 +53,15 @@ def an_empty_window(scenario: Scenario, rng: Random) -> Scenario:
 
 
 def one_wrong_date(scenario: Scenario, rng: Random) -> Scenario:
-    """A single answer is dated a day ahead, and a lost answer's row comes three hours late."""
-    made = _plain(scenario, rng, rng.randint(1, 3), 3 * HOUR)
-    strays = tuple((rng.randint(4, 30), 30 * HOUR) for _ in range(rng.choice((1, 2, 3))))
-    lies = Lies(gateway=((1, True),)) if rng.random() < 0.5 else Lies()
-    lost = rng.choice((1, 2))
-    rules = () if lies.gateway else (Rule("submit", "drop_after", nth=(lost,)),)
-    # P4 wants to see a later submit of ours, or every earlier one.
-    return replace(made, clocks=Clocks(strays=strays), lies=lies, rules=rules, on_unknown=OnUnknown.RESUBMIT)
+    """Single answers are dated a day ahead, and a lost answer's row comes three hours late: no age is a day."""
+    made = _plain(scenario, rng, rng.randint(2, 3))
+    grace = timedelta(hours=5)
+    strays = tuple((rng.randint(4, 40), 30 * HOUR) for _ in range(rng.choice((2, 4))))
+    mess = Mess(slow=((1, 3 * HOUR),))
+    made = replace(made, clocks=Clocks(strays=strays), mess=mess, grace=grace)
+    if rng.random() < 0.5:
+        return replace(made, lies=Lies(gateway=((1, True),)))
+    return replace(made, rules=(Rule("submit", "drop_after", nth=(1,)),), on_unknown=OnUnknown.RESUBMIT)
 
 
 def a_refusal_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
@@ -97,10 +98,13 @@ def a_second_charge(scenario: Scenario, rng: Random) -> Scenario:
 
 
 def a_price_that_jumps(scenario: Scenario, rng: Random) -> Scenario:
-    """From the second submit or a later one on everything costs ten times as much, under a cap."""
-    made = _plain(scenario, rng, rng.randint(4, 8))
-    jump = Jump(rng.randint(2, 4), 10)
-    return replace(made, jump=jump, is_agreed=rng.random() < 0.7, cap_credits=_cap(rng.choice((12.5, 23.0, 34.0))))
+    """From the second submit or a later one on everything costs ten times as much, under a cap; answers take a while."""
+    made = _plain(scenario, rng, rng.randint(5, 8))
+    rates = replace(made.rates, in_flight=rng.choice((2, 4, 8)))
+    rules = (Rule("submit", "delay", probability=0.7, delay_s=20.0),) if rng.random() < 0.8 else ()
+    cap = _cap(rng.choice((6.5, 12.5, 23.0, 34.0)))
+    jumped = replace(made, jump=Jump(rng.randint(2, 4), 10), is_agreed=rng.random() < 0.7, cap_credits=cap)
+    return replace(jumped, rates=rates, rules=rules)
 
 
 def a_double_while_the_second_is_unknown(scenario: Scenario, rng: Random) -> Scenario:

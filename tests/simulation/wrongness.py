@@ -90,7 +90,8 @@ class Mess:
 
     `twice` is the share of log rows that stand there twice; `others` are rows of other programs under our key: (when,
     which kind); `moving` are the log's answers, by number, whose total is one too high; `holes` are jobs whose row the
-    log counts and does not show for a time: (job, how long); `charged_twice` are jobs with two equal ledger rows;
+    log counts and does not show for a time: (job, how long); `slow` are jobs whose rows come so much later than others,
+    in log and ledger: (job, how long); `charged_twice` are jobs with two equal ledger rows;
     `nameless` are jobs that the log never shows, though the ledger charges them; `page` is how many rows of the log
     come at once, however many are asked for.
     """
@@ -101,6 +102,7 @@ class Mess:
     others: tuple[tuple[float, int], ...] = ()
     moving: tuple[int, ...] = ()
     holes: tuple[tuple[int, float], ...] = ()
+    slow: tuple[tuple[int, float], ...] = ()
     charged_twice: tuple[int, ...] = ()
     nameless: tuple[int, ...] = ()
     page: int = 100
