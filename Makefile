@@ -19,9 +19,11 @@ test-pythons: .venv/.ready-dev
 lock:
 	sh .ci/lock
 
+# Seeds that nobody ran: the first is random and told; FIRST=N names one.
 SEEDS ?= 1000
+FIRST ?=
 simulate: .venv/.ready-dev
-	$(BIN)/python -m tests.simulation --seeds $(SEEDS)
+	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(FIRST),--first $(FIRST))
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .

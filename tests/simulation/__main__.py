@@ -14,6 +14,7 @@ from dataclasses import replace
 
 from tests.simulation import mutants, sweep
 from tests.simulation.disk import Crash
+from tests.simulation.frozen import written
 from tests.simulation.generator import VERSION, scenario_of
 from tests.simulation.scenario import Scenario
 
@@ -27,11 +28,14 @@ def main() -> int:
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--crash", nargs="*", metavar="STEP:OUTCOME:SEED", help="these crashes, with the whole trace")
     parser.add_argument("--crashes", type=int, metavar="PAIRS", help="every single crash, and so many pairs")
+    parser.add_argument("--freeze", type=int, metavar="SEED", help="write a seed's scenario as a case")
     parser.add_argument("--mutants", nargs="*", metavar="NAME", help="break the protocol: all ways, or these")
     asked = parser.parse_args()
     is_good = True
     if asked.seed is not None:
         is_good = _one(scenario_of(asked.seed))
+    if asked.freeze is not None:
+        _say(f'"{asked.freeze} of generator {VERSION}": {written(scenario_of(asked.freeze))},')
     if asked.crash is not None:
         crashes = tuple(map(Crash.read, asked.crash))
         is_good = _one(replace(sweep.three_shots(), crashes=crashes)) and is_good

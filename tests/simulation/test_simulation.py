@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.simulation import accounts, mutants, sweep
-from tests.simulation.generator import scenario_of
+from tests.simulation import accounts, cases, mutants, sweep
+from tests.simulation.cases import FAILED_ONCE
+from tests.simulation.frozen import written
+from tests.simulation.generator import VERSION, scenario_of
 from tests.simulation.oracle import problems
 from tests.simulation.scenario import Scenario
 from tests.simulation.seams import world_of
@@ -18,6 +20,7 @@ from wanbatch.lifecycle import TRANSITIONS
 
 CHUNK = 25
 SEEDS = 250  # `make simulate` runs as many as one likes
+FIRST = "FIRST"  # the variable that names the first seed, to run the same ones again
 SINGLES = 6  # parts that the sample of single crashes is cut into
 STRIDE = 8  # one crash in so many is in the sample; `--crashes` runs them all
 
@@ -25,13 +28,32 @@ STRIDE = 8  # one crash in so many is in the sample; `--crashes` runs them all
 def told(found: sweep.Found) -> str:
     """Say what was wrong and how to see it again."""
     lines = [f"WRONG in {count}: {text}; first: {first}" for text, count, first in sweep.causes(found)]
-    return "\n".join(["python -m tests.simulation --seed N shows the whole trace", *lines])
+    return "\n".join(["python -m tests.simulation --seed N shows the whole trace, --freeze N keeps it", *lines])
 
 
-@pytest.mark.parametrize("first", range(0, SEEDS, CHUNK))
-def test_no_seed_breaks_a_rule(first: int) -> None:
+@pytest.mark.parametrize("part", range(SEEDS // CHUNK))
+def test_no_seed_breaks_a_rule(part: int) -> None:
+    """Seeds that nobody ran: others each time, so that this test may fail where it passed before.
+
+    What it names fails again: `python -m tests.simulation --seed N`, or `FIRST=N` for this test. A seed that failed is
+    kept in `cases.py`, where it is played each time.
+    """
+    named = os.environ.get(FIRST)
+    first = sweep.any_seed() if named is None else int(named) + part * CHUNK
     found = sweep.seeds(range(first, first + CHUNK))
-    assert not found.broken, told(found)
+    assert not found.broken, f"seeds {first} to {first + CHUNK - 1}, generator {VERSION}\n{told(found)}"
+
+
+@pytest.mark.parametrize("name", FAILED_ONCE)
+def test_what_failed_once_fails_no_more(name: str) -> None:
+    _, wrong = sweep.live(FAILED_ONCE[name])
+    assert wrong == []
+
+
+@pytest.mark.parametrize("seed", [1, 7, 30, 60])
+def test_a_frozen_scenario_is_the_scenario(seed: int) -> None:
+    made = scenario_of(seed)
+    assert eval(written(made), vars(cases)) == made  # it is what was written just now
 
 
 @pytest.mark.parametrize("seed", [1, 5, 11])

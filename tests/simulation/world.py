@@ -46,6 +46,7 @@ from wanbatch.tables import Run, new_identity
 
 EPOCH = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)
 RESUME_LIMIT = 8  # runs without faults until nothing changes any more
+LOOKS_LIMIT = 3  # a last look that finds something leads to a run, and to one more look
 LONG_AFTER_S = 100 * 3600.0  # past every patience: three times a day and an hour and a quarter
 SPEED = 1.0
 
@@ -157,7 +158,7 @@ class World:
             self.settle()
 
     def settle(self) -> None:
-        """Resume on a good day; long after, resume until nothing changes and look once more."""
+        """Resume on a good day; long after, resume until nothing changes, and look once more until that changes nothing."""
         self.tell("--- no faults from here on")
         self.is_final, self.key = True, KEY
         self.account.is_honest = True
@@ -165,8 +166,12 @@ class World:
         self.options = replace(self.options, concurrency=None, rate_per_min=None)
         self.invoke(None)
         self.elapsed_s += LONG_AFTER_S
-        self._resume()
-        self.between(self.user.reconcile)
+        for _ in range(LOOKS_LIMIT):
+            self._resume()
+            before = self._standing()[0]
+            self.between(self.user.reconcile)
+            if self._standing()[0] == before:
+                return
 
     def _resume(self) -> None:
         for _ in range(RESUME_LIMIT):
@@ -177,7 +182,7 @@ class World:
             self.elapsed_s += 600 + self.options.log_lag_s  # what ended by now shows in the ledger then
         self.wrongs.append(f"nothing settled in {RESUME_LIMIT} runs without faults")
 
-    def _standing(self) -> object:
+    def _standing(self) -> tuple[Any, Any]:
         return [(take.state, take.credits_charged, take.attempts) for take in self.takes], self.ends[-1].code
 
     def invoke(self, crash: Crash | None) -> End:
