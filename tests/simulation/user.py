@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
+ASKS = ("open", "doubles", "twice", "breaches", "questions")  # what a look may bring that the user has to decide
+
+
 @dataclass(frozen=True)
 class Copy:
     """An old copy of the folder: after which submit it was made, and whether anything had been sent by then."""
@@ -118,7 +121,7 @@ class User:
     async def reconcile(self) -> End:
         with self.desk() as desk:
             found = await reconcile(desk)
-            needs_user = found.open or found.doubles or found.breaches or desk.troubles
+            needs_user = any(getattr(found, name, ()) for name in ASKS) or desk.troubles
         return End(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
 
     async def _retry(self) -> End:
