@@ -83,11 +83,16 @@ class Oracle:
     # --- submits and money
 
     def _request_ids(self) -> Iterator[str]:
-        if self._is_blind:
-            return
-        for request_id, count in Counter(row["client_request_id"] for row in self._ours).items():
-            if count > 1 + (request_id in self._world.twins):
-                yield f"request id {request_id} arrived {count} times"
+        world = self._world
+        arrived: dict[str, list[int]] = {}
+        for row in self._ours:
+            arrived.setdefault(row["client_request_id"], []).append(row["seq"])
+        for request_id, numbers in arrived.items():
+            # What a copy lacks it sends under the same id again; whether it may is judged by what was bought.
+            lacked = sum(any(each.lacks(number) for each in world.restored) for number in numbers)
+            spare = (lacked if world.tells_nothing else 0) + (request_id in world.twins)
+            if len(numbers) > 1 + spare:
+                yield f"request id {request_id} arrived {len(numbers)} times"
 
     def _label(self, take_id: int) -> str:
         return self._takes[take_id].label if take_id in self._takes else f"take {take_id}"

@@ -156,7 +156,7 @@ class User:
     def _roll_back(self, rng: Random) -> None:
         """Restore an old copy of the state file; run.log stays as it is."""
         old = rng.choice([each for each in self._copies if each.was_sent and each.is_end][:-1])
-        self._put_back(old, (STATE, WAL))
+        self._put_back(old, (STATE, WAL), has_log=False)
 
     def _restore_folder(self, rng: Random, which: str) -> None:
         """Restore an old copy of the whole folder, or go on in one; nothing here tells what happened since.
@@ -173,9 +173,9 @@ class User:
             old = firsts[-1]
         elif which == "kept" and self._kept is not None:
             old = self._kept
-        self._put_back(old, tuple(old.files))
+        self._put_back(old, tuple(old.files), has_log=True)
 
-    def _put_back(self, old: Copy, names: tuple[str, ...]) -> None:
+    def _put_back(self, old: Copy, names: tuple[str, ...], *, has_log: bool) -> None:
         world = self._world
         for name in (STATE, WAL, f"{STATE}-shm"):
             (world.output / name).unlink(missing_ok=True)
@@ -186,7 +186,7 @@ class User:
                 path.write_bytes(old.files[name])
                 path.chmod(0o600)
         now = world.epoch_s + world.now_s
-        world.restored.append(Restored(now, old.seq, world.account.last_seq, names != (STATE, WAL), old.was_sent))
+        world.restored.append(Restored(now, old.seq, world.account.last_seq, has_log, old.was_sent))
         world.witness.forget()
         world.is_rolled_back = True
 
