@@ -143,7 +143,8 @@ class Oracle:
             is_fine = take.state is State.HELD or attempt.outcome is Outcome.ABANDONED or is_given_up or is_late
             return "" if is_fine else f"its take is {take.state}: {take.error}"
         named = f"{take.error} {take.warning} {attempt.error}"
-        is_named = row["client_request_id"] in named or row["inference_id"] in named
+        is_followed = take.request_id == row["client_request_id"]
+        is_named = is_followed or row["client_request_id"] in named or row["inference_id"] in named
         if is_last and take.state is State.HELD and is_named:
             return ""
         if attempt.outcome in (Outcome.LOST, Outcome.ABANDONED) and attempt.credits_at_risk != 0 and is_named:

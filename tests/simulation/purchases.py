@@ -115,12 +115,14 @@ class Purchases:
         if take is not None and "DOUBLE" in take.warning:
             return True
         own = take.generation_id if take is not None else None
-        held = [f"{take.warning} {take.error}"] if take is not None and take.state is State.HELD else []
+        is_held = take is not None and take.state is State.HELD
+        held = [f"{take.warning} {take.error}"] if take is not None and is_held else []
 
         def is_told(row: Row) -> bool:
             is_elsewhere = any(each.lacks(row["seq"]) for each in world.restored) or row["in_log_at"] == inf
             texts = [*held, *world.told] if is_elsewhere else held
-            return any(row["inference_id"] in text for text in texts)
+            is_asked = take is not None and is_held and take.request_id == row["client_request_id"]
+            return is_asked or any(row["inference_id"] in text for text in texts)
 
         return all(is_told(row) for row in rows if row["inference_id"] != own)
 
