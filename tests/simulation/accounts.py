@@ -16,12 +16,13 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field, replace
+from math import inf
 from random import Random
 from typing import Any
 
 from tests.simulation.end import End
 from tests.simulation.generator import scenario_of
-from tests.simulation.oracle import problems
+from tests.simulation.oracle import problems, told_price
 from tests.simulation.scenario import KEY, PRICES, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.sweep import wording
@@ -173,7 +174,8 @@ def _is_hidden(world: World, ours: list[Row], generation_id: str) -> bool:
     ids = take_and_attempt(row["client_request_id"])
     is_unrecorded = ids is None or not any((each.take_id, each.number) == ids for each in world.attempts)
     has_other_key = world.key != KEY or any(act.do == "other key" for act in world.scenario.acts)
-    return has_other_key or (world.is_rolled_back and is_unrecorded)
+    is_nowhere = row["in_log_at"] == inf and not any(each.generation_id == generation_id for each in world.attempts)
+    return has_other_key or is_nowhere or (world.is_rolled_back and is_unrecorded)
 
 
 def _scene_caps(world: World, ours: list[Row], caps: dict[str, int]) -> Iterator[str]:
@@ -182,7 +184,6 @@ def _scene_caps(world: World, ours: list[Row], caps: dict[str, int]) -> Iterator
         return
     scenes = {shot.id: shot.scene for shot in world.scenario.shots}
     takes = {take.take_id: take for take in world.takes}
-    quotes = world.scenario.quotes
     for scene, cap in caps.items():
         moves: list[tuple[float, int, int, Row]] = []
         for row in ours:
@@ -198,12 +199,12 @@ def _scene_caps(world: World, ours: list[Row], caps: dict[str, int]) -> Iterator
             before, total = total, total + credit_count
             if kind != 1:
                 continue
-            quote = quotes.get(row["model"])
-            if quote is None:
+            told = told_price(world, row)
+            if told is None:
                 slack += max(0, total - cap - slack) if before < cap + slack else 0
-            elif quote < PRICES[row["model"]]:
-                slack += PRICES[row["model"]] - quote
-            if row["client_request_id"] in world.late | world.twins:
+            else:
+                slack += max(0, row["credits"] - told)
+            if row["client_request_id"] in world.late | world.twins | set(world.supplier.broken):
                 slack += row["credits"]
             if total > cap + slack:
                 yield f"SCENE CAP: {scene} holds {total} at {at - EPOCH.timestamp():.0f} s, {cap} allowed"

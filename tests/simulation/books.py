@@ -172,7 +172,8 @@ class Books(Account):
             row["status"] = OTHER_STATUSES[kind % len(OTHER_STATUSES)]
             row["client_request_id"] = rng.choice((None, "their-own-id:41", f"wb1:aaaaaaaaaaaaa:{'0' * 20}:1.1"))
             row["cost"] = rng.choice((row["cost"], None, {}, {"usd": None, "credits": None}, {"credits": -5}))
-            row["created"] = rng.choice((row["created"], row["created"], None))
+            is_another_batch = str(row["client_request_id"]).startswith("wb1:")
+            row["created"] = rng.choice((row["created"], row["created"] if is_another_batch else None))
             found += [(self._created(at), seq, row, False)] * rng.choice((1, 1, 2))
         return found
 

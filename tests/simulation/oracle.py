@@ -175,7 +175,7 @@ class Oracle:
             if at > row["at"]:  # known of only now: nothing was sent
                 untold += max(0, total - allowed)
                 continue
-            told = self._told_price(row)
+            told = told_price(world, row)
             if told is None:
                 untold += max(0, total - allowed) if before < allowed else 0
             elif row["credits"] > told:
@@ -199,13 +199,6 @@ class Oracle:
             return float(row["at"])
         world.allowed["unseen in the cap"] += 1
         return max(float(row["at"]), known_at)
-
-    def _told_price(self, row: Row) -> int | None:
-        """Return the highest price that a list, a hold or a charge had told when a submit was sent."""
-        prices = self._world.prices_told
-        told = [credit_count for seq, model, credit_count in prices if model == row["model"] and seq < row["seq"]]
-        quote = self._world.scenario.quotes.get(row["model"])
-        return max([*told, *([] if quote is None else [quote])], default=None)
 
     def _generations(self) -> Iterator[str]:
         owners: dict[str, int] = {}
@@ -278,3 +271,11 @@ class Oracle:
         for mark in marks:
             if mark in told:
                 yield f"SECRET: the user was shown '{mark}'"
+
+
+def told_price(world: World, row: Row) -> int | None:
+    """Return the highest price that a list, a hold or a charge had told when a submit was sent; None where none had."""
+    prices = world.prices_told
+    told = [credit_count for seq, model, credit_count in prices if model == row["model"] and seq < row["seq"]]
+    quote = world.scenario.quotes.get(row["model"])
+    return max([*told, *([] if quote is None else [quote])], default=None)
