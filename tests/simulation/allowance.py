@@ -28,7 +28,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "the provider made it by itself; one submit was sent",
     ),
     "P1": Allowance(
-        "one more purchase after a refusal that was none, named DOUBLE or held, where nothing showed the first",
+        "one more purchase after a refusal that was none, named DOUBLE or held, where the log did not show the first",
         "the provider's own envelope is its word that nothing was made",
     ),
     "P2": Allowance(

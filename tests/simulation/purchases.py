@@ -88,9 +88,10 @@ class Purchases:
         is_late = request_id in world.late
         if broken is None and not is_late:
             return "", ""
-        shown = min(earlier["in_ledger_at"], earlier["in_log_at"] if broken != "P3" else earlier["in_ledger_at"])
+        books = {"P1": ("in_log_at",), "P3": ("in_ledger_at",)}.get(broken or "", ("in_log_at", "in_ledger_at"))
+        shown = min(earlier[book] for book in books)
         if shown <= proven_at - READ_S:
-            return "", f" though log or ledger showed the first by then ({request_id})"
+            return "", f" though the provider's books showed the first by then ({request_id})"
         return broken or "late", ""
 
     def _proven_at(self, later: Row) -> float:

@@ -179,7 +179,9 @@ class World:
             self.invoke(None)
             if self._standing() == before or not self.ends[-1].has_run:
                 return
-            self.elapsed_s += 600 + self.options.log_lag_s  # what ended by now shows in the ledger then
+            mess = self.scenario.mess
+            late_s = mess.late_s + sum(by_s for _, by_s in mess.slow)
+            self.elapsed_s += 600 + self.options.log_lag_s + late_s  # what ended by now shows in the ledger then
         self.wrongs.append(f"nothing settled in {RESUME_LIMIT} runs without faults")
 
     def _standing(self) -> tuple[Any, Any]:
