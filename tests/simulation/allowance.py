@@ -47,7 +47,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "nothing on this machine or at the provider tells of it",
     ),
     "another key": Allowance(
-        "one more purchase of what a restored copy lacks, where it was sent with another key",
+        "one more purchase of what a restored copy lacks, where it was sent with another key; what was made with a key"
+        " that is no longer in use need not be named",
         "the log of a key shows the requests of that key alone",
     ),
     "untold price": Allowance(

@@ -8,11 +8,13 @@ from itertools import pairwise
 from math import inf
 from typing import Any
 
+from tests.simulation.scenario import KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
 from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default_grace, take_and_attempt
+from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]
 READ_S = 30.0  # between a reading of log or ledger and what follows from it there may be other answers
@@ -77,7 +79,7 @@ class Purchases:
         restored = self._restored_between(earlier, later)
         proven_at = self._proven_at(later)
         if restored is not None:
-            if request_id in world.foreign:
+            if earlier["key"] != later["key"]:
                 return "another key", ""
             began = world.began_before(later["at"])
             if began is not None and earlier["in_log_at"] <= began - READ_S:
@@ -125,7 +127,8 @@ class Purchases:
             is_asked = take is not None and is_held and take.request_id == row["client_request_id"]
             return is_asked or any(row["inference_id"] in text for text in texts)
 
-        return all(is_told(row) for row in rows if row["inference_id"] != own)
+        mine = [row for row in rows if row["key"] == key_name(KEY)]  # no log of ours shows the rest
+        return all(is_told(row) for row in mine if row["inference_id"] != own)
 
     # --- an unchanged recipe
 

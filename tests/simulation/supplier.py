@@ -138,6 +138,8 @@ class Supplier:
         """The provider's own books at the end of time: every submit, what was charged for it, and when that showed."""
         world = self._world
         rows = self.account.everything(world.epoch_s + world.now_s + 10**7, with_intercepted=True)
+        keys = dict(self.account._db.execute("SELECT seq, key FROM requests").fetchall())
         for row in rows:
+            row["key"] = keys[row["seq"]]
             row["in_log_at"], row["in_ledger_at"] = self.account.in_log_at(row), self.account.in_ledger_at(row)
         return rows
