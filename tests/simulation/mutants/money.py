@@ -7,7 +7,7 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import answers, reconciling
+from wanbatch import answers, lifecycle
 from wanbatch.desk import Desk
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import Polling
@@ -112,4 +112,5 @@ def strays_do_not_count_under_the_cap_after_a_restart() -> Patches:
 
 @mutant
 def earlier_risk_is_forgotten_at_adoption() -> Patches:
-    yield reconciling, "risk_of", lambda *_: 0
+    real = lifecycle._FOLD[Fact.ADOPTED]
+    yield lifecycle._FOLD, Fact.ADOPTED, lambda take, made: replace(real(take, made), credits_at_risk=0)
