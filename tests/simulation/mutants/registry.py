@@ -40,11 +40,17 @@ def applied(name: str) -> Iterator[None]:
 def caught_by(name: str, limit: int = SEED_LIMIT) -> tuple[int, str] | None:
     """Return the first seed that catches a mutant, and what was wrong there that is not wrong without it."""
     for seed in range(limit):
-        with applied(name):
-            _, wrong = live(scenario_of(seed))
-        if wrong:
-            _, usual = live(scenario_of(seed))
-            fresh = [text for text in wrong if wording(text) not in set(map(wording, usual))]
-            if fresh:
-                return seed, fresh[0]
+        found = caught_at(name, seed)
+        if found is not None:
+            return seed, found
     return None
+
+
+def caught_at(name: str, seed: int) -> str | None:
+    """Return what is wrong in a seed with a mutant, and is not wrong without it; None where nothing is."""
+    with applied(name):
+        _, wrong = live(scenario_of(seed))
+    if not wrong:
+        return None
+    usual = set(map(wording, live(scenario_of(seed))[1]))
+    return next((text for text in wrong if wording(text) not in usual), None)
