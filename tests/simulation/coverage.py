@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.simulation.allowance import ALLOWANCES
+from tests.simulation.generator import UNMET
 from tests.simulation.line import CUTS
 from tests.simulation.plots import PLOTS
 from tests.simulation.world import World
@@ -51,8 +52,7 @@ class Covered:
 
     def text(self) -> str:
         """Say which arrows, deeds and cuts were hit, and name those that were not; and what was wrong how often."""
-        # A run does not read the balance: only the preview does, and it is a help, no condition.
-        deeds = {(on, do) for do, routes in DEEDS.items() for on in routes if on != "balance"}
+        deeds = {(on, do) for do, routes in DEEDS.items() for on in routes if not {on, do} & UNMET}
         cuts = {(on, do) for do, routes in CUTS.items() for on in routes}
         arrows = {(state, fact) for (state, fact), after in TRANSITIONS.items() if state is not after}
         notes = set(TRANSITIONS) - arrows
