@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import aimlapi, answers
+from wanbatch import answers
 from wanbatch.reconciling import Reconciling
+
+READER = import_module("wanbatch.requestlog" if find_spec("wanbatch.requestlog") else "wanbatch.aimlapi")
+"""What reads the pages of the log."""
 
 
 @mutant
@@ -42,16 +47,16 @@ class _Any(int):
 
 @mutant
 def log_rows_are_not_compared_with_the_total() -> Patches:
-    real = aimlapi.read_log_page
+    real = READER.read_log_page
 
     def read_log_page(fields: Any) -> Any:
         page = real(fields)
         return replace(page, total=_Any(page.total))
 
-    yield aimlapi, "read_log_page", read_log_page
+    yield READER, "read_log_page", read_log_page
 
 
 @mutant
 def a_first_row_of_a_log_page_is_enough() -> Patches:
-    yield aimlapi, "LOG_LIMIT", 1
-    yield aimlapi, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))
+    yield READER, "LOG_LIMIT", 1
+    yield READER, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))
