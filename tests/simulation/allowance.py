@@ -56,7 +56,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "the answer that tells it comes after the submit",
     ),
     "dearer than told": Allowance(
-        "the cap may be passed by what one submit costs more than every list, hold and charge had told when it was sent",
+        "the cap may be passed by what one submit costs more than every list, hold and charge had told when it was sent,"
+        " and by what submits whose answers were lost cost more than the highest price known",
         "the answer that tells it comes after the submit; until then no other goes out that the cap could not bear",
     ),
     "unseen in the cap": Allowance(

@@ -169,21 +169,26 @@ class Oracle:
                     moves.append((seen_at, 2, row["charged"] - row["credits"], row))
         total = untold = 0
         dearer: Counter[str] = Counter()  # by model: how much more than told one submit cost, at most
+        nameless: list[Row] = []  # sent, and no answer told what they hold
         for at, kind, credit_count, row in sorted(moves, key=lambda move: move[:3]):
             before, total = total, total + credit_count
             cap = next((cap for since, cap in reversed(world.caps) if since <= at + 0.5), None)
             if kind != 1 or cap is None:
                 continue
-            allowed = cap + untold + dearer.total()
+            told = told_price(world, row)
+            # What no answer told counts at the highest price known by now.
+            lost = sum(max(0, each["credits"] - (told or 0)) for each in nameless if each["model"] == row["model"])
+            allowed = cap + untold + dearer.total() + lost
             if at > row["at"]:  # known of only now: nothing was sent
                 untold += max(0, total - allowed)
                 continue
-            told = told_price(world, row)
+            if row["client_request_id"] not in world.priced:
+                nameless.append(row)
             if told is None:
                 untold += max(0, total - allowed) if before < allowed else 0
             elif row["credits"] > told:
                 dearer[row["model"]] = max(dearer[row["model"]], row["credits"] - told)
-            if total > cap + untold + dearer.total():
+            if total > cap + untold + dearer.total() + lost:
                 yield f"CAP: {total} credits held or charged at {at - EPOCH.timestamp():.0f} s, {cap} allowed"
             elif total > allowed:
                 world.allowed["untold price" if told is None else "dearer than told"] += 1

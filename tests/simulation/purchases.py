@@ -17,6 +17,7 @@ from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default
 from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]
+INSTANT_S = 0.01  # two sums of the same times may differ in their last bits
 READ_S = 30.0  # between a reading of log or ledger and what follows from it there may be other answers
 
 
@@ -98,8 +99,8 @@ class Purchases:
 
     def _proven_at(self, later: Row) -> float:
         """Return when log and ledger were last read before a purchase."""
-        read = [each.at for each in self._world.account.readings if each.at <= later["at"]]
-        ledger_at = [at for at in self._world.line.ledger_reads if at <= later["at"]]
+        read = [each.at for each in self._world.account.readings if each.at <= later["at"] + INSTANT_S]
+        ledger_at = [at for at in self._world.line.ledger_reads if at <= later["at"] + INSTANT_S]
         return max([*read, *ledger_at], default=0.0)
 
     def _restored_between(self, earlier: Row, later: Row) -> float | None:
@@ -168,7 +169,7 @@ class Purchases:
         lag_s = max(full_s - (NETWORK_GRACE + GENERATION_GRACE).total_seconds(), SEARCH_GAP.total_seconds())
         by_request = {row["client_request_id"]: row for row in self._ours}
         for proof in world.proofs:
-            readings = [each for each in world.account.readings if each.at <= proof.at]
+            readings = [each for each in world.account.readings if each.at <= proof.at + INSTANT_S]
             sent = by_request.get(proof.request_id)
             if proof.kind == "found_failed":
                 seen = [each.at for each in readings if proof.request_id in each.shown]

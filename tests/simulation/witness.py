@@ -93,6 +93,7 @@ class Witness:
         if event.kind == "submit_started":
             world.sent_at[event.data["request_id"]] = now
         elif event.kind == "priced" and event.data.get("credits_held"):
+            world.priced.add(request_id)
             self._note_price(event.take, event.data["credits_held"])
         elif event.kind == "charged":
             self._note_price(event.take, event.data["credits_charged"])

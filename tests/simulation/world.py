@@ -79,6 +79,7 @@ class World:
     proofs: list[Proof] = field(default_factory=list)  # what was taken from the log as proof
     sent_at: dict[str, float] = field(default_factory=dict)  # by request id, Unix seconds
     prices_told: list[tuple[int, str, int]] = field(default_factory=list)  # after which submit, model, credits
+    priced: set[str] = field(default_factory=set)  # request ids whose hold an answer told
     codes: list[ExitCode] = field(default_factory=list)  # of all commands
     restored: list[Restored] = field(default_factory=list)
     is_rolled_back: bool = False
