@@ -14,6 +14,7 @@ from wanbatch.sandbox.account import INTERCEPTS, Account, Arrival, Generation, k
 from wanbatch.sandbox.books import LedgerPage, LogPage, charge_entry, log_row, topup_entry
 
 GATEWAY_LAG_S = 30.0  # what a gateway turns away is told soon, however late the rows of generations are
+MOST_ROWS = 100  # that a page of the log may be asked for
 WINDOW_MARGIN_S = 2.0  # a reading of the log ends so long before the provider's time
 _GOOD = "(http_status = 200 AND failure IS NULL)"
 _PAID = "http_status = 200 AND (failure IS NULL OR fault = 'fail_charged')"
@@ -40,7 +41,7 @@ class Books(Account):
         self.refusals: dict[str, int] = {}  # by request id: with what its answer lies
         self.gateways: dict[str, tuple[float, str]] = {}  # by request id: when it came, and the gateway's own id
         self._scenario, self._prefix, self._epoch_s = scenario, prefix, epoch_s
-        self.is_honest = False  # no promise is broken from here on
+        self.is_honest = False  # no promise is broken, and no row kept back, from here on
         self._log_reads = 0
         self._lost_rows: set[str] = set()
 
@@ -112,7 +113,8 @@ class Books(Account):
 
     def _hole_s(self, inference_id: str) -> float:
         job = self.jobs.get(inference_id)
-        return sum(length_s for number, length_s in self._scenario.mess.holes if number == job)
+        holes = () if self.is_honest else self._scenario.mess.holes
+        return sum(length_s for number, length_s in holes if number == job)
 
     def copies(self, inference_id: str) -> int:
         """Return how many rows the ledger has for a generation."""
@@ -145,7 +147,8 @@ class Books(Account):
         if page.key == key_name(KEY):
             found += self._gateway_rows(now) + self._other_rows(now)
         mine = sorted((each for each in found if page.begin <= each[0] <= page.end), key=lambda each: each[:2])[::-1]
-        until = page.offset + min(page.limit, self._scenario.mess.page)
+        # Who asks for fewer rows than the most gets pages of another size here, too.
+        until = page.offset + min(page.limit, self._scenario.mess.page + MOST_ROWS - page.limit)
         rows = [row for _, _, row, is_hidden in mine if not is_hidden][page.offset : until]
         self._log_reads += 1
         ids = frozenset(str(row["client_request_id"]) for row in rows)
