@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 
 from tests.simulation.line import CANCELS, Cut
-from tests.simulation.plots import PLOTS
+from tests.simulation.plots import DRAWN, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
 from wanbatch.proofs import OnUnknown
@@ -22,10 +22,10 @@ REFUSED = (400, 403, 422, 425, 429, 429, 429)
 def disordered(scenario: Scenario, rng: Random) -> Scenario:
     """Return the scenario with what is wrong in it, or as it is."""
     kind = rng.random()
-    if kind < 0.3:
+    if kind < 0.285:
         return scenario
     if kind < 0.55:
-        name = rng.choice(sorted(PLOTS))
+        name = rng.choice(DRAWN) if kind >= 0.3 else "a link that stays dead"
         return replace(PLOTS[name](scenario, rng), plot=name)
     if rng.random() < 0.5:
         scenario = replace(scenario, clocks=clocks(rng))

@@ -202,6 +202,12 @@ def a_charge_without_a_row(scenario: Scenario, rng: Random) -> Scenario:
     return replace(made, rules=rules, mess=mess, on_unknown=OnUnknown.RESUBMIT)
 
 
+def a_link_that_stays_dead(scenario: Scenario, rng: Random) -> Scenario:
+    """Every link is refused, and each fresh one is: the clip is paid, and nothing is bought in its place."""
+    rules = (Rule("clip", "status", probability=0.95, code=rng.choice((403, 404, 410)), has_envelope=False),)
+    return replace(_plain(scenario, rng, rng.randint(1, 2)), rules=rules)
+
+
 _ALL: tuple[Plot, ...] = (
     an_empty_window,
     one_wrong_date,
@@ -222,5 +228,7 @@ _ALL: tuple[Plot, ...] = (
     a_hole_in_the_log,
     a_charge_without_a_row,
 )
-PLOTS: Mapping[str, Plot] = {plot.__name__.replace("_", " "): plot for plot in _ALL}
+PLOTS: Mapping[str, Plot] = {plot.__name__.replace("_", " "): plot for plot in (*_ALL, a_link_that_stays_dead)}
 """Plots by name."""
+DRAWN = sorted(plot.__name__.replace("_", " ") for plot in _ALL)
+"""Plots of which one is drawn; the rest have their own share of seeds."""
