@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -41,6 +42,7 @@ from wanbatch.catalogue import Catalogue
 from wanbatch.cliphost import ClipHost, resolve
 from wanbatch.clock import Clock
 from wanbatch.endings import Ending
+from wanbatch.ledger import entries_in
 from wanbatch.limits import Bucket
 from wanbatch.models import PriceClass
 from wanbatch.pacing import backoff_s
@@ -70,6 +72,7 @@ READS_KEPT = 4  # idle connections; each is looked at twice a request, a handsha
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
 LEDGER_PAGES = 2_000
+LEDGER_LIMITS = (100, 97, 89)  # entries a page, of a reading and of those that check what stood at its seams
 LOG_LIMIT = 100
 LOGS_PER_MIN = 170.0  # the provider refuses more than 200
 LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
@@ -161,7 +164,7 @@ class AimlApi:
         return self._masked(answer if isinstance(answer, NoAnswer) else read_progress(answer))
 
     async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
-        """Read the ledger's charges for generations since a time; all pages, each charge once."""
+        """Read the ledger's charges for generations since a time: all pages, each charge as often as it was made."""
         return await self._ledger(since, CHARGES)
 
     async def refunds(self, since: datetime) -> Sequence[Charge] | NoAnswer:
@@ -169,11 +172,25 @@ class AimlApi:
         return await self._ledger(since, REFUNDS)
 
     async def _ledger(self, since: datetime, kind: tuple[str, str]) -> Sequence[Charge] | NoAnswer:
-        found: dict[tuple[str, int, datetime], Charge] = {}
+        found: Counter[Charge] = Counter()
+        for limit in LEDGER_LIMITS:
+            pages = await self._ledger_pages(since, kind, limit)
+            if isinstance(pages, NoAnswer):
+                return pages
+            counts, has_seam = entries_in(pages)
+            found |= counts
+            if not has_seam:
+                break
+        return list(found.elements())
+
+    async def _ledger_pages(
+        self, since: datetime, kind: tuple[str, str], limit: int
+    ) -> Sequence[Sequence[Charge]] | NoAnswer:
+        pages: list[Sequence[Charge]] = []
         seen_cursors: set[str] = set()
         cursor: str | None = None
         for _ in range(LEDGER_PAGES):
-            params = {"from": since.isoformat(), "direction": kind[0], "type": kind[1], "limit": "100"}
+            params = {"from": since.isoformat(), "direction": kind[0], "type": kind[1], "limit": str(limit)}
             answer = await self._read(
                 "/v2/billing/transactions", {**params, **({"cursor": cursor} if cursor else {})}, LEDGER_CAP_BYTES
             )
@@ -183,9 +200,9 @@ class AimlApi:
                 page, cursor = read_charges(read_object(answer), kind)
             except AnswerInvalid as error:
                 return NoAnswer(Trouble.TRANSIENT, str(error))
-            found.update({(each.generation_id, each.credits, each.at): each for each in page})
+            pages.append(page)
             if cursor is None:
-                return list(found.values())
+                return pages
             if cursor in seen_cursors:
                 return NoAnswer(Trouble.TRANSIENT, "the pages of the ledger go round in circles")
             seen_cursors.add(cursor)

@@ -49,8 +49,8 @@ _STATUSES = {
     "succeeded": Status.COMPLETED,
     "error": Status.FAILED,
     "failed": Status.FAILED,
-    "cancelled": Status.FAILED,
-    "canceled": Status.FAILED,
+    "cancelled": Status.EXPIRED,
+    "canceled": Status.EXPIRED,
     "expired": Status.EXPIRED,
 }
 
@@ -200,6 +200,13 @@ def _error_text(fields: Mapping[str, Any]) -> str:
     return shown(error) if error else "the provider gave no reason"
 
 
+def _ending_text(fields: Mapping[str, Any], status: Status | None) -> str | None:
+    """Say why a generation ended without a clip; None where it did not. Of several words for one status, which."""
+    if status is Status.EXPIRED:
+        return f"{shown(fields['status'])}, {_error_text(fields)}"
+    return _error_text(fields) if status is Status.FAILED else None
+
+
 def read_progress(body: bytes) -> PollAnswer:
     """Read one poll answer. A body without id or status is no answer yet: ask again later."""
     try:
@@ -212,12 +219,11 @@ def read_progress(body: bytes) -> PollAnswer:
     word = _word(fields["status"])
     status = _STATUSES.get(word)
     links = _links(fields.get("video"))
-    ended_badly = status in (Status.FAILED, Status.EXPIRED)
     return Progress(
         generation_id=generation_id,
         status=status or Status.GENERATING,
         link=links[0] if links else None,
-        error=_error_text(fields) if ended_badly else None,
+        error=_ending_text(fields, status),
         unknown_word=None if status else shown(fields["status"]),
         more_links=links[1:],
     )

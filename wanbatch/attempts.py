@@ -21,7 +21,9 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"
     FAILED = "failed"
     COMPLETED = "completed"
-    DOUBLE = "double"  # a second generation of a submit that had one already; numbered downwards from -1
+    # One generation too many: a second one of a submit that had one (numbered downwards from -1), or one that was taken
+    # for failed and went on after its take had.
+    DOUBLE = "double"
 
 
 NO_POST = frozenset({Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED})
@@ -178,6 +180,8 @@ def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
         return replace(attempt, **noted, outcome=Outcome.OPEN, ended_at=None)
     if entry.fact in (Fact.ACCEPTED, Fact.PRICED, Fact.CHARGED, Fact.FOUND_LATE):
         return replace(attempt, **noted)
+    if entry.fact is Fact.FAILURE_WITHDRAWN:
+        return replace(attempt, **noted, outcome=Outcome.DOUBLE)
     if entry.fact in _ATTEMPT_ENDS:
         return replace(attempt, **noted, outcome=_ATTEMPT_ENDS[entry.fact], ended_at=entry.at)
     return attempt

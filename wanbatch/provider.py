@@ -121,7 +121,7 @@ class Status(StrEnum):
     GENERATING = "generating"
     COMPLETED = "completed"
     FAILED = "failed"
-    EXPIRED = "expired"  # ended, and it may have been charged
+    EXPIRED = "expired"  # or cancelled: ended without a clip, and nothing says that this is free
 
 
 @dataclass(frozen=True)

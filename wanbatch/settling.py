@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -17,6 +18,7 @@ from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import Charge, NoAnswer, Trouble
 from wanbatch.reconciling import Reconciling
+from wanbatch.revival import IN_ALL, look_again
 from wanbatch.submitting import lost_text
 
 _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
@@ -34,9 +36,9 @@ class Decision(StrEnum):
 class Reconciled:
     """What a look brought. Takes by label; `credits_charged` sums what the ledger shows for this batch by now.
 
-    `uncharged` are verified takes whose charge the ledger does not show yet, `doubles` those with more than one
-    generation, `breaches` those with a failed generation that it charges; `ledger` has a line for each generation,
-    as the provider's books stood at `read_at`.
+    `doubles` are takes with more than one generation, `twice` those with one that the ledger charges more than once,
+    `breaches` those with a failed generation that it charges; `uncharged` are verified takes whose charge it does not
+    show yet. `ledger` has a line for each generation, as the provider's books stood at `read_at`.
     """
 
     adopted: tuple[str, ...]
@@ -44,6 +46,7 @@ class Reconciled:
     planned: tuple[str, ...]
     open: tuple[str, ...]
     doubles: tuple[str, ...]
+    twice: tuple[str, ...]
     uncharged: tuple[str, ...]
     breaches: tuple[str, ...]
     credits_charged: int
@@ -59,6 +62,7 @@ async def reconcile(desk: Desk) -> Reconciled:
     reconciling = Reconciling(desk)
     reconciling.note_logged()
     await reconciling.search()
+    await look_again(desk, IN_ALL)
     charges = await Polling(desk).read_ledger()
     takes, attempts = desk.state.takes(), desk.state.attempts()
 
@@ -71,6 +75,7 @@ async def reconcile(desk: Desk) -> Reconciled:
         planned=moved(State.PLANNED),
         open=tuple(take.label for take in takes if take.state in (State.UNKNOWN, State.HELD)),
         doubles=tuple(desk.takes[take_id].label for take_id in sorted(doubled(attempts))),
+        twice=_charged_twice(desk, charges or ()),
         uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
         breaches=tuple(desk.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         credits_charged=desk.purse.charged,
@@ -78,6 +83,12 @@ async def reconcile(desk: Desk) -> Reconciled:
         ledger=() if charges is None else await _matched(desk, charges),
         read_at=desk.clock.now(),
     )
+
+
+def _charged_twice(desk: Desk, charges: Sequence[Charge]) -> tuple[str, ...]:
+    entries = Counter(charge.generation_id for charge in charges)
+    attempts = desk.state.attempts_of_generations([each for each, count in entries.items() if count > 1])
+    return tuple(dict.fromkeys(desk.takes[attempt.take_id].label for attempt in attempts))
 
 
 async def _matched(desk: Desk, charges: Sequence[Charge]) -> tuple[LedgerLine, ...]:

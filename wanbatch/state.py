@@ -322,6 +322,11 @@ class StateReader:
             *(each.value for each in sorted(MAY_BE_CHARGED)),
         )
 
+    def failed_generations(self, limit: int) -> list[Attempt]:
+        """The attempts whose generations the provider failed, the newest first, at most so many."""
+        clause = "WHERE outcome = ? AND generation_id IS NOT NULL"
+        return self._all(Attempt, f"{clause} ORDER BY started_at DESC LIMIT ?", Outcome.FAILED.value, limit)
+
     def attempts_of_requests(self, request_ids: Iterable[str]) -> list[Attempt]:
         """The attempts with these request ids, by take and number."""
         return self._attempts_with("request_id", request_ids)
@@ -696,7 +701,7 @@ class StateFile(StateReader):
         key, value = "number", take.attempt
         if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
             key, value = "generation_id", entry.data["generation_id"]
-        elif entry.fact is Fact.FOUND_LATE:
+        elif entry.fact in (Fact.FOUND_LATE, Fact.FAILURE_WITHDRAWN):
             value = entry.data["attempt"]
         for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
             moved = advance_attempt(attempt, entry)

@@ -179,8 +179,7 @@ class Submitting:
             text = f"the answer names two generations, {answer.generation_id} and {answer.conflict}"
             desk.hold(take_id, text, needs_user=True)
         elif answer.failed_message is not None:
-            board.generation_ended()
-            desk.record(take_id, Fact.GENERATION_FAILED, {"error": answer.failed_message})
+            desk.note_failure(take_id, answer.failed_message)
         else:
             desk.plan_first_poll(desk.takes[take_id])
 
