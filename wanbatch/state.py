@@ -238,15 +238,18 @@ class StateReader:
             return dict(self._db.execute("SELECT shot_id, scene FROM shots").fetchall())
 
     def tallies_by_scene(self) -> list[tuple[str, Take, int]]:
-        """Count the takes of each scene that are alike in state and money, as `tallies` does for all."""
+        """Count the takes of each scene that are alike in state, money and price class, as `tallies` does for all."""
         names = ", ".join(_TALLIED)
         sql = (
-            f"SELECT coalesce(scene, '') AS place, {names}, count(*)"  # noqa: S608
-            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}"
+            f"SELECT coalesce(scene, '') AS place, {names}, recipe_json, count(*)"  # noqa: S608
+            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, {_CLASS}"
         )
         with _foreign_errors(self.path):
-            rows = self._db.execute(sql).fetchall()
-            return [(place, _tallied(dict(zip(_TALLIED, row, strict=True))), n) for place, *row, n in rows]
+            found = []
+            for place, *row, recipe_json, count in self._db.execute(sql):
+                take = replace(_tallied(dict(zip(_TALLIED, row, strict=True))), recipe_json=recipe_json)
+                found.append((place, take, count))
+            return found
 
     def takes_in(self, states: Iterable[State]) -> list[Take]:
         """The takes in these states, in the order they were planned."""
