@@ -63,7 +63,7 @@ from wanbatch.provider import (
 )
 from wanbatch.redaction import Redaction
 from wanbatch.settings import Endpoint
-from wanbatch.wire import READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_client, reason
+from wanbatch.wire import EXCHANGE_ERRORS, READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_client, reason
 
 GENERATIONS = "/v2/video/generations"
 POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
@@ -149,11 +149,16 @@ class AimlApi:
                     await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             if head is None and not wire.has_sent:
-                return NotSent(reason(error), is_final=is_tls(error))
+                return NotSent(wire.reason(error), is_final=is_tls(error))
             return Unknown(reason(error))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except EXCHANGE_ERRORS as error:
             if head is None:
-                return Unknown(reason(error))
+                is_unsent = wire.is_unsent
+                return NotSent(wire.reason(error), is_final=is_tls(error)) if is_unsent else Unknown(reason(error))
+        except Exception as error:
+            if head is not None or not wire.is_unsent:
+                raise
+            return NotSent(wire.reason(error), is_final=is_tls(error))  # whatever it is, it came before the request
         return read_submit(head, body, request_id)
 
     # --- reads
@@ -373,7 +378,7 @@ class AimlApi:
                 finally:
                     await response.aclose()
                 self._note_date(head)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except EXCHANGE_ERRORS as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
         return head, body
 

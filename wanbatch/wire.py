@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
 from typing import Any
 
 import httpx
@@ -12,9 +14,31 @@ import httpx
 from wanbatch import __version__
 from wanbatch.answers import Head
 from wanbatch.bodies import shown
+from wanbatch.errors import UsageInvalid
 
 READ_DEADLINE_S = 60.0
 CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds concurrency
+
+
+def _exchange_errors() -> tuple[type[Exception], ...]:
+    """Name what an exchange may raise: httpx lets some errors of the libraries below it through as they are.
+
+    Seen: a line that breaks in the midst of TLS (anyio's, with httpcore 1.0.0), and a SOCKS proxy that talks nonsense.
+    """
+    known: list[type[Exception]] = [httpx.HTTPError, httpx.InvalidURL, TimeoutError]
+    for library, names in (
+        ("anyio", ("EndOfStream", "BrokenResourceError", "ClosedResourceError")),
+        ("socksio", ("ProtocolError",)),
+    ):
+        with suppress(ImportError):
+            known += [getattr(import_module(library), name) for name in names]
+    with suppress(ImportError):
+        import_module("socksio")
+        known.append(AssertionError)  # how httpcore takes a SOCKS answer of the wrong kind
+    return tuple(known)
+
+
+EXCHANGE_ERRORS = _exchange_errors()
 
 
 def make_client(
@@ -25,29 +49,63 @@ def make_client(
     trust_env: bool,
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
-    """Make a client that follows no redirect and asks for plain bytes."""
+    """Make a client that follows no redirect and asks for plain bytes.
+
+    Raises UsageInvalid where the environment names a proxy that cannot be used.
+    """
     # httpx logs whole URLs; a signed link in a log is a leaked clip.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    return httpx.AsyncClient(
-        headers={"User-Agent": f"wanbatch/{__version__}", "Accept-Encoding": "identity", **headers},
-        verify=context,
-        trust_env=trust_env,
-        follow_redirects=False,
-        timeout=httpx.Timeout(READ_DEADLINE_S, connect=10.0, pool=None),
-        limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keepalive),
-        transport=transport,
-    )
+    try:
+        return httpx.AsyncClient(
+            headers={"User-Agent": f"wanbatch/{__version__}", "Accept-Encoding": "identity", **headers},
+            verify=context,
+            trust_env=trust_env,
+            follow_redirects=False,
+            timeout=httpx.Timeout(READ_DEADLINE_S, connect=10.0, pool=None),
+            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keepalive),
+            transport=transport,
+        )
+    except ImportError as error:
+        raise UsageInvalid(
+            "the environment names a SOCKS proxy (ALL_PROXY, HTTPS_PROXY), which needs one more library:"
+            " pip install socksio"
+        ) from error
+    except (ValueError, httpx.InvalidURL) as error:  # its text may hold the proxy's password
+        raise UsageInvalid(
+            "the environment names a proxy that is no address (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY): write it as"
+            " http://HOST:PORT"
+        ) from error
 
 
 class Wire:
-    """Learns from httpx's trace whether a byte of the request was sent."""
+    """Learns from httpx's trace whether a byte of the request left for the provider.
+
+    What is said to a proxy before it lets anything through (CONNECT, SOCKS) is not for the provider.
+    """
 
     def __init__(self) -> None:
         self.has_sent = False
+        self._has_begun = False
+        self._is_at_proxy = False
 
-    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+    async def trace(self, event: str, told: Mapping[str, Any]) -> None:
+        self._has_begun = True
+        self._is_at_proxy = self._is_at_proxy or event.endswith("setup_socks5_connection.started")
         if event.endswith("send_request_headers.started"):
-            self.has_sent = True
+            if getattr(told.get("request"), "method", None) == b"CONNECT":
+                self._is_at_proxy = True
+            else:
+                self.has_sent = True
+
+    @property
+    def is_unsent(self) -> bool:
+        """The trace was kept from the first connection on, and tells of no byte for the provider."""
+        return self._has_begun and not self.has_sent
+
+    def reason(self, error: Exception) -> str:
+        """Name what kept the request from being sent."""
+        is_of_proxy = self._is_at_proxy or isinstance(error, httpx.ProxyError)
+        return f"the proxy made no connection: {reason(error)}" if is_of_proxy else reason(error)
 
 
 def head_of(response: httpx.Response) -> Head:

@@ -23,7 +23,7 @@ from wanbatch.sandbox.faults import Rule
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000
 RECIPES = tuple(
-    '{"model":"alibaba/wan2.1-t2v-turbo","prompt":"x","resolution":"%s"}' % each for each in ("480P", "720P")
+    f'{{"model":"alibaba/wan2.1-t2v-turbo","prompt":"x","resolution":"{each}"}}' for each in ("480P", "720P")
 )
 
 
@@ -127,4 +127,4 @@ def test_ten_times_the_price_from_the_second_submit_on_stays_within_the_cap(
         settings=RunSettings(cap_credits=takes * PRICE, is_agreed=True),
     )
     world.run(batch_of(takes))
-    assert (1 < len(told), sum(told) <= takes * PRICE) == (True, True)
+    assert (len(told) > 1, sum(told) <= takes * PRICE) == (True, True)
