@@ -20,7 +20,7 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("session", "doctor", "marking", "cut", "export", "tagging"),
-    ("rounds",),
+    ("rounds", "recovery"),
     ("options", "access"),
     ("previewing", "runlog", "assembling"),
     ("runner", "embedded", "verifying", "settling"),
@@ -30,7 +30,7 @@ LAYERS = (
     ("desk",),
     ("reporting",),
     ("standing",),
-    ("hand",),
+    ("hand", "salvage"),
     ("history",),
     ("state", "aimlapi", "download"),
     ("cliphost", "catalogue"),
@@ -57,7 +57,7 @@ LAYERS = (
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links",
-    "choosing", "retaking", "timeline", "avc", "looks", "stock",
+    "choosing", "retaking", "timeline", "avc", "looks", "stock", "salvage",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},
@@ -91,6 +91,7 @@ OWNERS = {
         "cli.values",
         "cli.screen",
         "cli.settling",
+        "cli.recovery",
         "cli.cutting",
     },
     "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate", "doctor"},

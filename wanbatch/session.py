@@ -34,6 +34,7 @@ from wanbatch.planning import Due, Plan, is_selected, make_plan
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
+from wanbatch.recovery import Recovery, assert_not_behind, recover
 from wanbatch.remarks import Intent, remarks_of
 from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
@@ -200,6 +201,10 @@ class Session:
             take = take_to_resolve(desk, label, word[0])
             return await resolve(desk, take, *word) if confirm(take) else None
 
+    async def recover(self, manifest: Manifest, confirm: Callable[[Recovery], bool]) -> Recovery | None:
+        """Make the state file of a manifest's output folder anew; None where `confirm` says no. Sends nothing paid."""
+        return await recover(self._access, manifest.batch(), output_of(manifest.head(), self._options), confirm)
+
     @asynccontextmanager
     async def _desk_of(self, output: Path) -> AsyncIterator[Desk]:
         """Open an output folder for work beside a run."""
@@ -257,6 +262,7 @@ class Session:
                 retried=len(again),
                 is_as_planned=job.is_as_planned,
             )
+            assert_not_behind(state, ground.to_send)
             preview = await self._preview(ground, provider)
             if preview.refusal is not None:
                 if not stock.open_takes:

@@ -30,7 +30,7 @@ from wanbatch.attempts import (
     unrecorded_attempt,
 )
 from wanbatch.bodies import shown
-from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind
+from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
@@ -450,10 +450,10 @@ class StateReader:
         with _foreign_errors(self.path):
             for seq, take_id, fact, at, data, crc in self._db.execute(sql, arguments):
                 if row_crc(take_id, fact, at, data) != crc:
-                    raise StateInvalid(f"{self.path}: fact {seq} does not match its checksum; the file is damaged")
+                    raise StateInvalid(f"{self.path} is damaged: fact {seq} does not match its checksum. {WAYS_BACK}")
                 told = json.loads(data)
                 if not isinstance(told, dict):
-                    raise StateInvalid(f"{self.path}: fact {seq} is not a record; the file is damaged")
+                    raise StateInvalid(f"{self.path} is damaged: fact {seq} is not a record. {WAYS_BACK}")
                 yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), told)
 
     def check(self) -> None:
@@ -474,9 +474,9 @@ class StateReader:
                 told = "SELECT count(*), sum(take_id), max(take_id) FROM (SELECT DISTINCT take_id FROM facts)"
                 is_torn = self._db.execute(takes).fetchone() != self._db.execute(told).fetchone()
         if verdict != "ok":
-            raise StateInvalid(f"{self.path} is damaged: {verdict}. Restore it from a backup; nothing was sent")
+            raise StateInvalid(f"{self.path} is damaged: {verdict}. Nothing was sent. {WAYS_BACK}")
         if is_torn:
-            raise StateInvalid(f"{self.path}: takes and facts do not belong together; the file is damaged")
+            raise StateInvalid(f"{self.path} is damaged: takes and facts do not belong together. {WAYS_BACK}")
 
     def check_take(self, take: Take) -> None:
         """Refold one take from its facts and compare. Raises StateInvalid."""
@@ -486,9 +486,10 @@ class StateReader:
         try:
             is_same = fold(take.take_id, take.shot_id, entries) == take
         except (TypeError, AttributeError, ArithmeticError, LookupError, ValueError, RecursionError) as error:
-            raise StateInvalid(f"{self.path}: a fact of {take.label} makes no sense; the file is damaged") from error
+            text = f"{self.path} is damaged: a fact of {take.label} makes no sense. {WAYS_BACK}"
+            raise StateInvalid(text) from error
         if not is_same:
-            raise StateInvalid(f"{self.path}: {take.label} is not what its facts say; the file is damaged")
+            raise StateInvalid(f"{self.path} is damaged: {take.label} is not what its facts say. {WAYS_BACK}")
 
 
 class StateFile(StateReader):
@@ -528,6 +529,8 @@ class StateFile(StateReader):
             if not fresh and (not path.exists() or path.stat().st_size == 0):
                 # Before SQLite sees the file: it would drop a log that is left over.
                 _refuse_lost_state(output, (f"{STATE_NAME}-wal", *_TRACES))
+            for name in (STATE_NAME, f"{STATE_NAME}-wal", f"{STATE_NAME}-shm"):
+                unshare(output / name)  # of a copy made with hard links: SQLite writes in place, to both
             with _foreign_errors(path):
                 state = cls(_connect(path, readonly=False), path, lock)
         except BaseException:
@@ -779,6 +782,32 @@ class StateFile(StateReader):
             for take_id, entry in entries:
                 self._change(take_id, entry)
 
+    def restore(self, found: Sequence[tuple[int, str, Sequence[Entry]]], strays: Sequence[Stray]) -> None:
+        """Write takes with the facts that are known of them (take id, shot id, facts), and strays. One transaction.
+
+        For a new file, in place of one that was lost.
+        """
+        dated: list[tuple[datetime, int, str, Entry]] = []
+        for take_id, shot_id, entries in found:
+            latest = entries[0].at
+            for each in entries:  # in the order of each take's own facts, whatever the clock said
+                latest = max(latest, each.at)
+                dated.append((latest, take_id, shot_id, each))
+        takes: dict[int, Take] = {}
+        with self._transaction():
+            for _, take_id, shot_id, each in sorted(dated, key=lambda row: row[0]):
+                self._append(take_id, each)
+                before = takes.get(take_id)
+                if before is None:
+                    takes[take_id] = planned_take(take_id, shot_id, each)
+                    continue
+                takes[take_id] = advance(before, each)
+                self._follow_attempt(before, takes[take_id], each)
+            for take in takes.values():
+                self._store("takes", take)
+            for stray in strays:
+                self._store("strays", stray)
+
     def _change(self, take_id: int, entry: Entry) -> None:
         take = advance(self._touched(self.take(take_id)), entry)
         self._append(take_id, entry)
@@ -830,6 +859,10 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     return connection
 
 
+WAYS_BACK = (
+    "Restore it from a backup, or make a new one of all that is known: `wanbatch recover MANIFEST -o DIR`, which buys"
+    " nothing"
+)
 _TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
 
 
@@ -840,8 +873,8 @@ def _refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
         found = "clips"
     if found is not None:
         raise StateInvalid(
-            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record: restore it from a backup,"
-            " or start over, and pay again, with --fresh"
+            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record. {WAYS_BACK}. To start over,"
+            " and pay again, add --fresh"
         )
 
 
@@ -863,7 +896,7 @@ def _foreign_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise StateInvalid(f"{path} cannot be read: {error}. Restore it from a backup; nothing was sent") from error
+        raise StateInvalid(f"{path} cannot be read: {error}. Nothing was sent. {WAYS_BACK}") from error
 
 
 def _refuse_foreign(path: Path) -> None:
