@@ -51,7 +51,7 @@ LAYERS = (
     ("sandbox",),
     ("viewing",),
     ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies"),
-    ("disk", "addresses", "redaction"),
+    ("disk", "machine", "addresses", "redaction"),
     ("errors",),
 )
 PURE = {

@@ -12,7 +12,7 @@ import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
@@ -28,7 +28,7 @@ from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Entry, State, Take, fold
 from wanbatch.lock import OutputLock
 from wanbatch.planning import Due, ShotRow, make_plan
-from wanbatch.proofs import CLOCK_MARGIN
+from wanbatch.proofs import CLOCK_MARGIN, LAG_UNTIL_KNOWN
 from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.runlog import LOG_NAME, RunLog
 from wanbatch.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
@@ -36,6 +36,8 @@ from wanbatch.settings import fingerprint
 from wanbatch.state import STATE_NAME, WAYS_BACK, StateFile, StateReader
 from wanbatch.tables import Identity, Run, Stray, new_identity
 
+LOG_NOTE = "log awaited until"  # kept in a new state file: before then the provider's log may lack submits of ours
+SANDBOX_LAG = timedelta(minutes=10)
 SIDECAR_CAP_BYTES = 1024 * 1024
 PARTS = (f"{STATE_NAME}-wal", f"{STATE_NAME}-shm", STATE_NAME)  # in the order in which they are put aside
 
@@ -57,7 +59,9 @@ class Recovery:
     """What a new state file would hold. Takes by label, those to be fetched with their generations.
 
     `fetched` are generated and not on disk yet, `sought` submits without a known answer, `missing` verified takes whose
-    clip is not on disk with its recorded bytes. `is_needed` is False where the file that is there knows it all.
+    clip is not on disk with its recorded bytes. `is_witnessed` is False where run.log was lost, too: then only the
+    provider's log tells of the newest submits, and it is late. `is_needed` is False where the file that is there knows
+    all.
     """
 
     batch: str
@@ -72,6 +76,7 @@ class Recovery:
     strays: tuple[Stray, ...]
     to_send: int
     log_trouble: str
+    is_witnessed: bool
     is_needed: bool
     kept_as: str = ""
 
@@ -84,6 +89,11 @@ class Draft:
     old: Old
     takes: Sequence[Salvaged]
     strays: Sequence[Stray]
+
+    @property
+    def is_witnessed(self) -> bool:
+        """Say whether run.log tells of the submits: a line of it is written before the next act."""
+        return any("request_id" in entry.data for _, entry in self.evidence.events)
 
     def identity(self, access: Access, now: datetime) -> Identity:
         """Return the old file's identity; where it is lost, that of a batch with the nonce of its submits."""
@@ -103,7 +113,8 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
     with _locked(output):
         old = _read_old(output)
         _assert_same(access, batch, output, old)
-        evidence = _gather(output, batch, old, fingerprint(access.key()))
+        evidence = _gather(output, batch, old)
+        evidence = replace(evidence, key_fingerprint=fingerprint(access.key()))
         async with access.provider(output, max(system_now(), *_times(evidence))) as (provider, clock):
             rows, log_trouble = await _rows(provider, evidence)
             takes, strays = salvage(replace(evidence, rows=rows))
@@ -114,7 +125,8 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
                 return found
             if not confirm(found):
                 return None
-            kept_as = _write(output, draft, draft.identity(access, clock.now()), clock.now())
+            lag = SANDBOX_LAG if access.is_embedded else LAG_UNTIL_KNOWN
+            kept_as = _write(output, draft, draft.identity(access, clock.now()), (clock.now(), lag))
             with RunLog(output / LOG_NAME, access.key()) as log:
                 text = f"a new {STATE_NAME} was made, with {len(takes)} takes; {kept_as or 'there was none before'}"
                 log.write(Event(clock.now(), "note", "", text))
@@ -145,6 +157,18 @@ def _assert_same(access: Access, batch: Batch, output: Path, old: Old) -> None:
         access.assert_same_provider(old.identity)
     elif (output / SANDBOX_FOLDER).is_dir():
         access.assert_same_provider(new_identity(batch.name, "sandbox", "", system_now(), sandbox=True))
+
+
+def log_awaited_until(state: StateReader) -> datetime | None:
+    """Return from when on the provider's log shows all that was sent before a recovery; None where that is no matter.
+
+    Where run.log was lost, too, it is the only witness of the newest submits, and it is late.
+    """
+    text = state.noted(LOG_NOTE)
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
 
 
 def assert_not_behind(state: StateReader, due: Iterable[Due]) -> None:
@@ -194,7 +218,7 @@ def _read_old(output: Path) -> Old:
     return old
 
 
-def _gather(output: Path, batch: Batch, old: Old, key_fingerprint: str) -> Evidence:
+def _gather(output: Path, batch: Batch, old: Old) -> Evidence:
     events = []
     log = output / LOG_NAME
     if log.is_file() and not log.is_symlink():
@@ -211,7 +235,7 @@ def _gather(output: Path, batch: Batch, old: Old, key_fingerprint: str) -> Evide
             f"nothing in {output} tells of an earlier run: no {STATE_NAME} that can be read, no submit in {LOG_NAME},"
             " no clip with its sidecar. A batch that never sent anything begins anew with `wanbatch run --fresh`"
         )
-    return Evidence(batch, nonce, key_fingerprint, old.kept, events, [_looked_at(clips, each) for each in sidecars])
+    return Evidence(batch, nonce, "", old.kept, events, [_looked_at(clips, each) for each in sidecars])
 
 
 def _sidecar(path: Path) -> Sidecar | None:
@@ -261,10 +285,10 @@ def _recovery_of(draft: Draft) -> Recovery:
     evidence, old, strays = draft.evidence, draft.old, draft.strays
     takes = [each.take for each in draft.takes]
     whole = {(each.label, each.told["sha256"]) for each in evidence.sidecars if each.is_whole}
-    sources = [f"{len(old.kept)} takes of the old file"] if old.kept else []
-    sources += [f"{len(evidence.events)} lines of {LOG_NAME}"] if evidence.events else []
-    sources += [f"{len(evidence.sidecars)} sidecars"] if evidence.sidecars else []
-    sources += [f"{len(evidence.rows)} rows of the provider's log"] if evidence.rows is not None else []
+    sources = [_counted(len(old.kept), "take", "of the old file")] if old.kept else []
+    sources += [_counted(len(evidence.events), "line", f"of {LOG_NAME}")] if evidence.events else []
+    sources += [_counted(len(evidence.sidecars), "sidecar", "of clips")] if evidence.sidecars else []
+    sources += [_counted(len(evidence.rows), "row", "of the provider's log")] if evidence.rows is not None else []
     facts = sum(len(entries) for _, entries in old.kept.values())
     is_behind = sum(len(each.entries) for each in draft.takes) != facts or len(strays) != len(old.strays)
     plan = make_plan(evidence.batch, takes, _shots(evidence, old))
@@ -282,8 +306,13 @@ def _recovery_of(draft: Draft) -> Recovery:
         strays=tuple(strays),
         to_send=len(plan.to_submit),
         log_trouble="",
+        is_witnessed=draft.is_witnessed,
         is_needed=bool(old.trouble) or is_behind,
     )
+
+
+def _counted(number: int, noun: str, rest: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'} {rest}"
 
 
 _TO_FETCH = (State.QUEUED, State.GENERATING, State.COMPLETED, State.DOWNLOADED)
@@ -315,8 +344,12 @@ def _shots(evidence: Evidence, old: Old) -> list[ShotRow]:
     return list(rows.values())
 
 
-def _write(output: Path, draft: Draft, identity: Identity, at: datetime) -> str:
-    """Make the new file beside the old one, read it back whole, and exchange them; see `_exchange`."""
+def _write(output: Path, draft: Draft, identity: Identity, seen: tuple[datetime, timedelta]) -> str:
+    """Make the new file beside the old one, read it back whole, and exchange them; see `_exchange`.
+
+    `seen` is when the provider's log was read, and by how much it may be late.
+    """
+    at, lag = seen
     folder = Path(mkdtemp(prefix=".recover-", dir=output))
     try:
         with closing(StateFile.create_or_open(folder, identity)) as state:
@@ -324,6 +357,8 @@ def _write(output: Path, draft: Draft, identity: Identity, at: datetime) -> str:
             for run in draft.old.runs:
                 state.store_run(run)
             state.adopt(make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old)), at)
+            if not draft.is_witnessed:
+                state.note(LOG_NOTE, (at + lag).isoformat(timespec="seconds"))
             state.check()
         return _exchange(output, folder / STATE_NAME)
     finally:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from glob import escape
 from pathlib import Path
@@ -26,6 +26,7 @@ from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
 from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
@@ -34,7 +35,7 @@ from wanbatch.planning import Due, Plan, is_selected, make_plan
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
-from wanbatch.recovery import Recovery, assert_not_behind, recover
+from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.remarks import Intent, remarks_of
 from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
@@ -48,6 +49,7 @@ from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Run, new_identity
 
 TERMINATE_GRACE_S = 10.0
+MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 
 
@@ -263,6 +265,8 @@ class Session:
                 is_as_planned=job.is_as_planned,
             )
             assert_not_behind(state, ground.to_send)
+            if not self._is_at_home(state):
+                return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             preview = await self._preview(ground, provider)
             if preview.refusal is not None:
                 if not stock.open_takes:
@@ -287,6 +291,7 @@ class Session:
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
                 is_begun_anew=not stock.was_sent and has_clips(state.output),
                 trusts_state=self._options.trust_state,
+                held_back=self._held_back(state, clock.now()),
                 limit=self._options.limit,
                 first=self._options.first,
                 is_selected=self._is_wanted,
@@ -299,6 +304,40 @@ class Session:
             ground = replace(ground, plan=None, retried=0, is_as_planned=False)
             end = await self._rounds(line, ground, preview, settings, caps)
             return self._result(state, end, clock)
+
+    def _is_at_home(self, state: StateFile) -> bool:
+        """Say whether the folder may be run on this machine, and remember it. Raises UsageInvalid where nobody can say.
+
+        What the sandbox bought twice costs nothing.
+        """
+        here, last = this_machine(), read_machine(state.noted(MACHINE_NOTE))
+        if here is None or (last is not None and last.mark == here.mark):
+            return True
+        if last is not None:
+            text = (
+                f"{state.output} was last run on another machine ({last.host or 'of no name'}). Where two machines run"
+                " copies of one folder, each may buy what the other bought, and the provider's log shows it too late."
+            )
+            if self._access.is_local:
+                self._watch.notice(text)
+            elif not self._options.is_moved:
+                if self._watch.confirm_move is None:
+                    raise UsageInvalid(f"{text} If this machine alone runs it now, say so (--moved, is_moved)")
+                if not self._watch.confirm_move(text):
+                    return False
+        state.note(MACHINE_NOTE, here.text())
+        return True
+
+    def _held_back(self, state: StateFile, now: datetime) -> str:
+        """Say why nothing may be sent yet after a recovery without run.log; empty where something may."""
+        until = log_awaited_until(state)
+        if until is None or now >= until or self._options.trust_state:
+            return ""
+        return (
+            f"this state file was made anew without {LOG_NAME}, and the provider's log may lack submits of the last"
+            f" day: nothing is sent before {until:%Y-%m-%d %H:%M} UTC. If you know that nothing else was sent, add"
+            " --trust-state"
+        )
 
     def _times_before(self, state: StateFile) -> dict[PriceClass, Seen]:
         seen = times_seen(state.newest_completed(TAKES_TIMED))
@@ -338,7 +377,10 @@ class Session:
 
     async def _round(self, line: Line, preview: Preview, settings: RunSettings, caps: Caps) -> RunEnd:
         state, clock, run = line.state, line.clock, begin_run(line, preview, caps)
-        end = await self._drive(Desk(state, line.provider, clock, settings, Random()))  # noqa: S311  jitter, no secret
+        desk = Desk(state, line.provider, clock, settings, Random())  # noqa: S311  jitter, no secret
+        if settings.held_back:
+            desk.stop_submitting(ExitCode.DECISION_NEEDED, settings.held_back)
+        end = await self._drive(desk)
         state.store_run(
             replace(run, ended_at=clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))
         )

@@ -98,7 +98,12 @@ def _lines(found: Recovery) -> list[str]:
         lines.append(f"  stray: {stray.request_id} in {stray.source} belongs to no take; it made {made}, for {cost}")
     if len(found.strays) > _SHOWN:
         lines.append(f"  ... and {len(found.strays) - _SHOWN} more strays; `wanbatch status` lists them all")
-    lines.append(f"  {found.to_send} takes are still to be sent by the next run; nothing is sent now")
+    lines.append(f"  still to be sent by the next run: {found.to_send}; nothing is sent now")
+    if not found.is_witnessed:
+        lines.append(
+            "  run.log is lost, too, and the provider's log may be a day late: until then `run` sends nothing, unless"
+            " you add --trust-state"
+        )
     lines.append("  A cap that was given by a flag is kept only where the old file could be read: give it again.")
     return lines
 

@@ -81,6 +81,11 @@ _RUN_OPTIONS = (
         is_flag=True,
         help="Send although the provider's log cannot tell whether this state file is the newest.",
     ),
+    click.option(
+        "--moved",
+        is_flag=True,
+        help="The folder was last run on another machine, and is run on this one alone now.",
+    ),
     click.option("--deadline", type=DURATION, help="Send nothing after this long; finish what runs."),
     click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Sandbox only: times faster than real."),
     click.option("--no-report", is_flag=True, help="Write no reports at the end."),
@@ -112,6 +117,7 @@ class _Asked:
     on_unknown: str | None = None
     unknown_grace: float | None = None
     trust_state: bool = False
+    moved: bool = False
     deadline: float | None = None
     speed: float | None = None
     no_report: bool = False
@@ -144,6 +150,7 @@ class _Asked:
             on_unknown=OnUnknown(self.on_unknown or OnUnknown.RECONCILE),
             unknown_grace_s=self.unknown_grace,
             trust_state=self.trust_state,
+            is_moved=self.moved,
             deadline_s=self.deadline,
             fresh=self.fresh,
             makes_report=not self.no_report,
@@ -226,7 +233,7 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
 def _run(options: Global, source: Manifest, asked: _Asked) -> int:
     warnings = warnings_json(*source.warnings())
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings))
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings), _move)
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
     return _tell(options, result)
 
@@ -243,7 +250,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
     output = run if run is not None else newest_output(Path(OUTPUTS))
     asked = _Asked.of(flags)
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes), _move)
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).retry(output, reason))
     return _tell(options, result)
 
@@ -281,7 +288,7 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
             click.echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes), _move)
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).retake(output, retake))
     return _tell(options, result)
 
@@ -315,6 +322,13 @@ def _confirm(
         f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
     )
     return click.confirm(f"Send {takes} to {preview.host}?", default=False, err=True)
+
+
+def _move(text: str) -> bool:
+    """Ask whether a folder was moved here for good."""
+    if not is_interactive():
+        raise UsageInvalid(f"{text} If this machine alone runs it now, add --moved. Nothing was sent")
+    return click.confirm(f"{text} Does this machine alone run it now?", default=False, err=True)
 
 
 def _tell(options: Global, result: RunResult) -> int:

@@ -112,14 +112,16 @@ class Follower:
             self._progress.stop()
             self._progress = None
 
-    def watch(self, confirm: Callable[[Preview], bool]) -> Watch:
+    def watch(self, confirm: Callable[[Preview], bool], confirm_move: Callable[[str], bool] | None = None) -> Watch:
         """Return what a session calls."""
 
         def ask(preview: Preview) -> bool:
             self._end_line()
             return confirm(preview)
 
-        return Watch(confirm=ask, on_event=self._event, on_start=self._start, notice=self.notice)
+        return Watch(
+            confirm=ask, confirm_move=confirm_move, on_event=self._event, on_start=self._start, notice=self.notice
+        )
 
     def notice(self, text: str) -> None:
         """Tell the user something outside of events."""
