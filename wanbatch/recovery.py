@@ -197,7 +197,7 @@ def _read_old(output: Path) -> Old:
     """Read what can be read of the state file that is there, up to where it is damaged."""
     path = output / STATE_NAME
     if not path.exists() or path.stat().st_size == 0:
-        return Old(trouble=f"there is no {STATE_NAME}")
+        return Old(trouble=f"there is no {STATE_NAME}, or an empty one")
     old = Old()
     try:
         with StateReader.open(output) as reader:
@@ -208,7 +208,9 @@ def _read_old(output: Path) -> Old:
                 if take_id in shot_of:
                     old.kept.setdefault(take_id, (shot_of[take_id], []))[1].append(entry)
             reader.check()
-    except (StateInvalid, UsageInvalid) as error:
+    except UsageInvalid:
+        old = replace(old, trouble=f"the {STATE_NAME} that is there holds nothing")
+    except StateInvalid as error:
         old = replace(old, trouble=str(error).split(". ")[0])
     for take_id, (shot_id, entries) in list(old.kept.items()):
         try:
