@@ -179,10 +179,19 @@ class Purse:
         """Return what a take should cost, in credits; None where nothing tells."""
         return self._prices.get(take.order.price_class)
 
+    def worst_of(self, take: Take) -> int | None:
+        """Return the worst price that a take may have by all that was seen; None where nothing tells."""
+        return self._worst(take.order.price_class)
+
+    @property
+    def reserve(self) -> int:
+        """By how much takes whose hold no answer told may cost more than is committed for them."""
+        return self._all.reserve(self._worst)
+
     def fit(self, take: Take) -> Fit:
         """Say whether this take may be sent: committed + actual + its price must stay within every cap on it."""
-        worst, scene = self._worst(take.order.price_class), self.pocket_of(take)
-        if not self._all.fits(worst, self._all.reserve(self._worst)):
+        worst, scene = self.worst_of(take), self.pocket_of(take)
+        if not self._all.fits(worst, self.reserve):
             return Fit.NO
         if scene is not None and not scene.fits(worst, scene.reserve(self._worst)):
             return Fit.SCENE

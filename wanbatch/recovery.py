@@ -177,7 +177,7 @@ def assert_not_behind(state: StateReader, due: Iterable[Due]) -> None:
     The state file was restored, or lost its newest part: what it lacks would be bought again.
     """
     folder, nonce = state.output / CLIPS, state.identity().nonce
-    names = {path.stem for path in folder.glob("*.json")}
+    names = {path.stem for path in folder.iterdir() if path.suffix == ".json"} if folder.is_dir() else set()
     for label in (f"{each.shot_id}_t{each.number}" for each in due) if names else ():
         sidecar = _sidecar(folder / f"{label}.json") if label in names else None
         if sidecar is None:

@@ -11,10 +11,11 @@ from wanbatch.attempts import Attempt, Outcome, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.provider import Progress, Status
+from wanbatch.provider import NoAnswer, Progress, Status, Trouble
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
+UNANSWERED_ROW_LIMIT = 3  # each may take minutes: where nobody answers, the next run looks
 
 _REVIVED = {Status.QUEUED: "runs", Status.GENERATING: "runs", Status.COMPLETED: "completed"}
 _FREE = (State.FAILED, State.PLANNED)  # nothing of the take is under way, and it has no clip
@@ -22,10 +23,14 @@ _FREE = (State.FAILED, State.PLANNED)  # nothing of the take is under way, and i
 
 async def look_again(desk: Desk, limit: int) -> int:
     """Poll the newest failed generations once more, at most so many. Returns how many takes follow theirs again."""
-    revived = 0
+    revived = unanswered = 0
     for attempt in desk.state.failed_generations(limit):
         assert attempt.generation_id is not None
+        if desk.is_halted or unanswered >= UNANSWERED_ROW_LIMIT:
+            break
         answer = await desk.provider.poll(attempt.generation_id)
+        is_unanswered = isinstance(answer, NoAnswer) and answer.trouble in (Trouble.TRANSIENT, Trouble.KEY)
+        unanswered = unanswered + 1 if is_unanswered else 0
         if not isinstance(answer, Progress) or answer.generation_id != attempt.generation_id:
             continue
         word = None if answer.unknown_word is not None else _REVIVED.get(answer.status)

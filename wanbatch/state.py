@@ -91,7 +91,8 @@ class StateReader:
         path = output / STATE_NAME
         if not path.is_file():
             raise UsageInvalid(
-                f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet"
+                f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet. If it was"
+                " lost, `wanbatch recover MANIFEST -o DIR` makes it anew"
             )
         reader = StateReader(_connect(path, readonly=True), path)
         try:
@@ -853,7 +854,7 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
                 raise LocalFault(f"{path} lies on a disk that cannot keep a write-ahead log (got '{mode}')")
             connection.execute("PRAGMA synchronous = FULL")  # a lost intent is a clip bought twice
     except sqlite3.Error as error:
-        raise StateInvalid(f"cannot open {path}: {error}") from error
+        raise StateInvalid(f"cannot open {path}: {error}. {WAYS_BACK}") from error
     except OSError as error:
         raise LocalFault(f"cannot make {path}: {error.strerror}") from error
     return connection

@@ -101,9 +101,12 @@ class Submitting:
     def _budget_text(self, take: Take) -> str:
         purse = self._desk.purse
         left = "some takes have an unknown cost" if purse.uncosted else f"{usd_text(purse.committed)} is committed"
+        more = f", and {usd_text(purse.reserve)} more at the worst price seen" if purse.reserve else ""
+        is_dearer = purse.worst_of(take) != purse.price_of(take)
+        worst = f", or {usd_text(purse.worst_of(take))} at the worst price seen" if is_dearer else ""
         return (
-            f"the budget of {usd_text(purse.cap_credits)} is reached: {left}, the next take ({take.label}) costs"
-            f" {usd_text(purse.price_of(take))}. Raise the cap and run the same command again"
+            f"the budget of {usd_text(purse.cap_credits)} is reached: {left}{more}, the next take ({take.label}) costs"
+            f" {usd_text(purse.price_of(take))}{worst}. Raise the cap and run the same command again"
         )
 
     def _pause_scene(self, take: Take) -> None:
