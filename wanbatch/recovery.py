@@ -38,6 +38,7 @@ from wanbatch.tables import Identity, Run, Stray, new_identity
 
 LOG_NOTE = "log awaited until"  # kept in a new state file: before then the provider's log may lack submits of ours
 SANDBOX_LAG = timedelta(minutes=10)
+_NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)  # of a file's text
 SIDECAR_CAP_BYTES = 1024 * 1024
 PARTS = (f"{STATE_NAME}-wal", f"{STATE_NAME}-shm", STATE_NAME)  # in the order in which they are put aside
 
@@ -141,10 +142,9 @@ def _locked(output: Path) -> Iterator[None]:
     lock.acquire()
     try:
         yield
-    except OSError as error:
-        raise LocalFault(
-            f"{output} could not be recovered: {error}. The files that were there are untouched"
-        ) from error
+    except (OSError, *_NONSENSE) as error:
+        text = f"{output} could not be recovered ({type(error).__name__}: {error})"
+        raise LocalFault(f"{text}. The files that were there are kept") from error
     finally:
         lock.release()
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
+from wanbatch.answers import read_generation_id
 from wanbatch.batch import Batch, Recipe
 from wanbatch.errors import StateInvalid
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
@@ -58,23 +59,44 @@ class Sidecar:
         return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
 
 
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53)
+
+
+def _is_sound(told: Mapping[str, Any]) -> bool:
+    """Say whether what a sidecar tells beside its recipe is of the kinds that a state file keeps."""
+    money, probe, duration_s = told["credits"], told["probe"], told["probe"]["duration_s"]
+    counts = (told["size_bytes"], money["held"], money["charged"], probe["width"], probe["height"])
+    return (
+        all(isinstance(told[name], str) for name in ("generation_id", "sha256", "file", "warning"))
+        and read_generation_id(told["generation_id"]) is not None
+        and all(map(_is_count, counts))
+        and (duration_s is None or (isinstance(duration_s, int | float) and not isinstance(duration_s, bool)))
+        and (probe["has_audio"] is None or isinstance(probe["has_audio"], bool))
+    )
+
+
 def read_sidecar(text: str) -> Sidecar | None:
     """Read a sidecar; None where it is none, or lacks what a take needs."""
     try:
-        told = json.loads(text)
+        told = json.loads(text, parse_constant=_refuse_constant)
         found = Sidecar(str(told["shot_id"]), int(told["take"]), told)
-        is_sound = found.recipe.sha256 == told["recipe_sha256"] and all(
-            isinstance(told[name], str) for name in ("generation_id", "sha256", "file")
-        )
-        return found if is_sound and found.request_ids and found.at("verified_at").tzinfo is not None else None
+        times = [found.at(name) for name in ("submitted_at", "completed_at", "downloaded_at", "verified_at")]
+        is_dated = all(at.tzinfo is not None for at in times)
+        is_whole = found.recipe.sha256 == told["recipe_sha256"] and _is_sound(told) and bool(found.request_ids)
     except (*_UNREADABLE, RecursionError):
         return None
+    return found if is_whole and is_dated else None
 
 
 def read_event(line: str) -> tuple[str, Entry] | None:
     """Read a line of run.log: the take's label and the fact; None where it tells of no fact of a take."""
     try:
-        told = json.loads(line)
+        told = json.loads(line, parse_constant=_refuse_constant)
         fact, label, at = _FACTS.get(told["kind"]), told["take"], datetime.fromisoformat(told["at"])
     except (*_UNREADABLE, RecursionError):
         return None
@@ -316,28 +338,27 @@ class Salvage:
             self._send_all(story, sidecar)
         if story.take.generation_id != told["generation_id"] or story.take.state is State.VERIFIED:
             return
-        probe = told.get("probe") or {}
-        clip = {"sha256": told["sha256"], "size_bytes": told.get("size_bytes")}
-        clip |= {"clip_duration_s": probe.get("duration_s")}
-        clip |= {name: probe.get(name) for name in ("width", "height", "has_audio")}
+        probe = told["probe"]
+        clip = {"sha256": told["sha256"], "size_bytes": told["size_bytes"], "clip_duration_s": probe["duration_s"]}
+        clip |= {name: probe[name] for name in ("width", "height", "has_audio")}
         if story.take.state is State.HELD:
             story.add(Fact.LOOKED_AGAIN, sidecar.at("completed_at"))
         story.add(Fact.COMPLETED, sidecar.at("completed_at"), {"last_running_at": None})
         story.add(Fact.DOWNLOADED, sidecar.at("downloaded_at"), clip)
         if story.take.sha256 == told["sha256"]:
             story.add(Fact.VERIFIED, sidecar.at("verified_at"), {"file": told["file"]})
-        for text in filter(None, str(told.get("warning", "")).split("; ")):
+        for text in filter(None, told["warning"].split("; ")):
             story.add(Fact.WARNED, sidecar.at("verified_at"), {"warning": text})
         if told.get("circled") is True:
             story.add(Fact.CIRCLED, sidecar.at("verified_at"))
-        charged = (told.get("credits") or {}).get("charged")
-        if isinstance(charged, int) and story.take.credits_charged is None:
+        charged = told["credits"]["charged"]
+        if charged is not None and story.take.credits_charged is None:
             data = {"generation_id": told["generation_id"], "credits_charged": charged, "credits_more": charged}
             story.add(Fact.CHARGED, sidecar.at("verified_at"), data)
 
     def _send_all(self, story: Story, sidecar: Sidecar) -> None:
         """Append the submits that a sidecar lists; the last one made its clip."""
-        held, at = (sidecar.told.get("credits") or {}).get("held"), sidecar.at("submitted_at")
+        held, at = sidecar.told["credits"]["held"], sidecar.at("submitted_at")
         rows = {row.request_id: row for row in self._told.rows or ()}
         new = [each for each in sidecar.request_ids if each not in story.requests]
         for request_id in new:
