@@ -51,7 +51,6 @@ class RunSettings:
     the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
     `trusts_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
     `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
-    `held_back` says why this run sends nothing, where it does not; what is known is still fetched.
     `free_bytes` tells the room left on the output's disk (None: nobody asks).
     `times_before` is what earlier batches saw of how long generations take.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
@@ -68,7 +67,6 @@ class RunSettings:
     logged: Sequence[LogRow] = ()
     is_begun_anew: bool = False
     trusts_state: bool = False
-    held_back: str = ""
     limit: int | None = None
     first: First = First.LONGEST
     times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)

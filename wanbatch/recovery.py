@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -52,6 +52,7 @@ class Old:
     strays: Sequence[Stray] = ()
     shots: Sequence[ShotRow] = ()
     runs: Sequence[Run] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
     trouble: str = ""
 
 
@@ -202,7 +203,7 @@ def _read_old(output: Path) -> Old:
     try:
         with StateReader.open(output) as reader:
             old = replace(old, identity=reader.identity())
-            old = replace(old, strays=reader.strays(), shots=reader.shots(), runs=reader.runs())
+            old = replace(old, strays=reader.strays(), shots=reader.shots(), runs=reader.runs(), notes=reader.notes())
             shot_of = {take.take_id: take.shot_id for take in reader.takes()}
             for take_id, entry in reader.entries():
                 if take_id in shot_of:
@@ -358,6 +359,8 @@ def _write(output: Path, draft: Draft, identity: Identity, seen: tuple[datetime,
             state.restore([(each.take.take_id, each.take.shot_id, each.entries) for each in draft.takes], draft.strays)
             for run in draft.old.runs:
                 state.store_run(run)
+            for name, text in draft.old.notes.items():
+                state.note(name, text)
             state.adopt(make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old)), at)
             if not draft.is_witnessed:
                 state.note(LOG_NOTE, (at + lag).isoformat(timespec="seconds"))

@@ -291,12 +291,11 @@ class Session:
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
                 is_begun_anew=not stock.was_sent and has_clips(state.output),
                 trusts_state=self._options.trust_state,
-                held_back=self._held_back(state, clock.now()),
                 limit=self._options.limit,
                 first=self._options.first,
                 is_selected=self._is_wanted,
                 times_before=self._times_before(state),
-                refusal=preview.refusal,
+                refusal=preview.refusal or self._held_back(state, clock.now()),
                 free_bytes=lambda: free_bytes(state.output),
                 after_verified=_Keepsake(state.output),
             )
@@ -328,12 +327,12 @@ class Session:
         state.note(MACHINE_NOTE, here.text())
         return True
 
-    def _held_back(self, state: StateFile, now: datetime) -> str:
-        """Say why nothing may be sent yet after a recovery without run.log; empty where something may."""
+    def _held_back(self, state: StateFile, now: datetime) -> tuple[ExitCode, str] | None:
+        """Return why nothing may be sent yet after a recovery without run.log; None where something may."""
         until = log_awaited_until(state)
         if until is None or now >= until or self._options.trust_state:
-            return ""
-        return (
+            return None
+        return ExitCode.DECISION_NEEDED, (
             f"this state file was made anew without {LOG_NAME}, and the provider's log may lack submits of the last"
             f" day: nothing is sent before {until:%Y-%m-%d %H:%M} UTC. If you know that nothing else was sent, add"
             " --trust-state"
@@ -378,8 +377,6 @@ class Session:
     async def _round(self, line: Line, preview: Preview, settings: RunSettings, caps: Caps) -> RunEnd:
         state, clock, run = line.state, line.clock, begin_run(line, preview, caps)
         desk = Desk(state, line.provider, clock, settings, Random())  # noqa: S311  jitter, no secret
-        if settings.held_back:
-            desk.stop_submitting(ExitCode.DECISION_NEEDED, settings.held_back)
         end = await self._drive(desk)
         state.store_run(
             replace(run, ended_at=clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))

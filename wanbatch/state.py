@@ -438,6 +438,13 @@ class StateReader:
             row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
             return None if row is None else str(row[0])
 
+    def notes(self) -> dict[str, str]:
+        """Return all texts that are kept, by name; none in a file that an older version began."""
+        with _foreign_errors(self.path):
+            if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").fetchone() is None:
+                return {}
+            return {str(name): str(value) for name, value in self._db.execute("SELECT name, value FROM notes")}
+
     def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield take id and entry of every fact (or those of one kind) in the order recorded.
 
