@@ -30,16 +30,17 @@ LAYERS = (
     ("desk",),
     ("reporting",),
     ("standing",),
-    ("hand",),
+    ("hand", "batchclock"),
     ("history",),
     ("state", "aimlapi", "download"),
-    ("cliphost", "catalogue"),
+    ("requestlog", "catalogue"),
+    ("cliphost",),
     ("wire", "pricelist"),
     ("tables", "lock", "manifest", "answers", "settings"),
     ("remarks",),
     ("piloting", "inquiry"),
     ("purse", "pacing", "proofs", "ledger", "costing"),
-    ("hazard", "limits", "links"),
+    ("hazard", "limits", "links", "clocks"),
     ("joining",),
     ("splicing",),
     ("timeline",),
@@ -61,6 +62,7 @@ LAYERS = (
 PURE = {
     "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links",
+    "clocks",
     "choosing", "retaking", "timeline", "avc", "looks", "stock", "names", "changes", "origin", "takeover", "question", "blame",
 }  # fmt: skip
 OWNERS = {

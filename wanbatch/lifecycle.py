@@ -152,7 +152,8 @@ class Take:
     `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the one it
     follows is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
     `needs_user` marks a held take that looking again cannot settle. `first_searched_at`, `last_searched_at` and
-    `failure_seen_at` (the first look at a row that says it failed) are the provider's time; `witnessed` counts the
+    `failure_seen_at` (the first look at a row that says it failed) are counted time: what both our clock and the
+    provider's saw pass; `witnessed` counts the
     looks that showed a later submit of ours and not this one. `is_retake` marks one that the user asked for beside the
     manifest, with a `note` on why; `circled` the one take of its shot that the user chose.
     """

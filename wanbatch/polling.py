@@ -13,7 +13,6 @@ from wanbatch.ledger import News, news
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
 from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
-from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
@@ -217,10 +216,11 @@ class Polling:
         only what was sent then or later is looked for, so that all charges of a generation are read, or none.
         """
         desk = self._desk
-        begun = [] if since is None else [since - CLOCK_MARGIN]
+        await desk.measure_clocks()  # where that fails, by what is known of them
+        begun = [] if since is None else [desk.batch_clock.earliest(since)]
         if since is None:
             sent = (desk.state.first_sent_at(), *(each.at for each in desk.state.strays()))
-            begun = [at - LEDGER_MARGIN for at in sent if at is not None]
+            begun = [min(desk.batch_clock.earliest(at), at - LEDGER_MARGIN) for at in sent if at is not None]
         if not begun:
             return ()
         charges = await desk.provider.charges(min(begun))

@@ -11,7 +11,6 @@ from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.proofs import (
-    CLOCK_MARGIN,
     PATIENCE,
     SEARCH_GAP,
     Absent,
@@ -86,8 +85,9 @@ class Reconciling:
     def until(self) -> datetime:
         """Return the time after which nothing is waited for any more."""
         desk = self._desk
-        begun = [take.first_searched_at or desk.clock.now() for take in self.waited_for()]
-        return max(begun, default=desk.clock.now()) + self._patience()
+        now = desk.batch_clock.now()
+        begun = [take.first_searched_at or now for take in self.waited_for()]
+        return desk.clock.now() + (max(begun, default=now) + self._patience() - now)
 
     def _patience(self) -> timedelta:
         grace = self._desk.settings.unknown_grace
@@ -112,8 +112,10 @@ class Reconciling:
 
     async def _search(self) -> None:
         desk = self._desk
-        since = self._since()
-        scan = None if since is None else await desk.provider.scan_log(since)
+        scan = None
+        if self._is_asked:
+            failed = await desk.measure_clocks()  # what is open, and since when by either clock, depends on it
+            scan = failed or await desk.provider.scan_log(self._since())
         if isinstance(scan, NoAnswer):
             self._not_read(scan)
             return
@@ -127,22 +129,53 @@ class Reconciling:
                 self._discovering.offer_by_recipe(scan)
             await self._settle(scan)
             self._before = scan
-            desk.state.note_log_read(scan.taken_at - self._grace())
+            desk.state.note_log_read(scan.known_until - self._grace(), anew=self._is_mark_wrong())
+            desk.batch_clock.keep()
         self._is_first = False
         desk.board.allow_submits()
         self._plan_next()
 
-    def _since(self) -> datetime | None:
-        """Return from when the log matters: the oldest open question, or, for a resume, what was never read whole."""
+    @property
+    def _is_asked(self) -> bool:
+        """Say whether the log can tell anything now."""
+        is_anew = self._is_first and (self._desk.settings.is_begun_anew or not self._desk.state.is_new)
+        return is_anew or bool(self._open_since())
+
+    def _open_since(self) -> list[datetime]:
         desk = self._desk
-        if desk.settings.is_begun_anew and self._is_first:
-            return desk.clock.now() - LOG_REACH
         cases = [take.submitted_at for take in desk.takes if take.can_be_searched]
         begun = [each for each in cases if each is not None]
-        begun += [each.started_at for each in desk.state.attempts_at_risk()]
+        return begun + [each.started_at for each in desk.state.attempts_at_risk()]
+
+    def _since(self) -> datetime:
+        """Return from when the log matters: the oldest open question, or, for a resume, what was never read whole.
+
+        By the earlier of our clock and the provider's.
+        """
+        desk = self._desk
+        reach = desk.batch_clock.earliest(desk.batch_clock.ours) - LOG_REACH
+        if desk.settings.is_begun_anew and self._is_first:
+            return reach
+        begun = self._open_since()
         if self._is_first and not desk.state.is_new:
-            begun.append(desk.state.log_read_until())
-        return min(begun) - CLOCK_MARGIN if begun else None
+            begun.append(self._mark() or reach)
+        return desk.batch_clock.earliest(min(begun))
+
+    def _mark(self) -> datetime | None:
+        """Return up to when the log was read whole; from the beginning of the batch where that cannot be so.
+
+        None where the clock of then cannot be believed either.
+        """
+        begun = self._desk.state.created_at()
+        mark = begun if self._is_mark_wrong() else self._desk.state.log_read_until()
+        return None if self._desk.batch_clock.is_in_the_future(mark) else mark
+
+    def _is_mark_wrong(self) -> bool:
+        """Say whether the log is said to be read further than it can be: a clock that jumped has said so."""
+        state, batch_clock = self._desk.state, self._desk.batch_clock
+        mark, written = state.log_read_until(), (state.last_written_at(), batch_clock.kept_at)
+        last = max((at for at in written if at is not None), default=mark)
+        return batch_clock.is_in_the_future(mark) or mark > max(last, state.created_at())
 
     def _not_read(self, answer: NoAnswer) -> None:
         desk, now = self._desk, self._desk.clock.monotonic()
@@ -182,8 +215,9 @@ class Reconciling:
         """Leave to a person what could not be looked up in all the time that an answer may take."""
         desk = self._desk
         for take in [take for take in desk.takes if take.state is State.UNKNOWN]:
-            begun = take.first_searched_at or take.submitted_at
-            if begun is not None and desk.clock.now() - begun >= self._patience():
+            ages = [] if take.submitted_at is None else [desk.clock.now() - take.submitted_at]
+            ages += [] if take.first_searched_at is None else [desk.batch_clock.now() - take.first_searched_at]
+            if ages and min(ages) >= self._patience():
                 self._hold(take, why)
 
     def _grace(self) -> timedelta:
@@ -218,7 +252,7 @@ class Reconciling:
         self._discovering.note_doubles(scan)
         if not open_cases:
             return
-        charges = await desk.provider.charges(min(each.started_at for _, each in open_cases) - CLOCK_MARGIN)
+        charges = await desk.provider.charges(desk.batch_clock.earliest(min(each.started_at for _, each in open_cases)))
         if isinstance(charges, NoAnswer):
             desk.note(f"the ledger cannot be read ({charges.message}); lost answers stay open")
             self._give_up_waiting(f"the provider's ledger cannot be read ({charges.message})")
@@ -244,6 +278,8 @@ class Reconciling:
             is_echoed=bool(echoes) and all(echoes),
             lags_s=self._lags_s(),
             grace=desk.settings.unknown_grace,
+            now=desk.batch_clock.now(),
+            margin=desk.batch_clock.margin,
         )
 
     def _judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:
@@ -258,12 +294,14 @@ class Reconciling:
             assert isinstance(finding, Failed | Absent), "what was found was adopted before"
             self._searched(take, attempt, evidence, is_failed=isinstance(finding, Failed))
             ends = patience_ends(self._desk.takes[take.take_id], evidence)
-            if take.state is State.UNKNOWN and ends is not None and evidence.scan.taken_at >= ends:
-                why = finding.why if isinstance(finding, Absent) else "the provider's log says it failed"
+            if take.state is State.UNKNOWN and ends is not None and evidence.now >= ends:
+                why = finding.why
+                if isinstance(finding, Failed):
+                    why = "the provider's log says it failed" + (f", and {why}" if why else "")
                 self._hold(take, f"it cannot be known what became of it: {why}")
 
     def _searched(self, take: Take, attempt: Attempt, evidence: Evidence, *, is_failed: bool) -> None:
-        last, now = take.last_searched_at, evidence.scan.taken_at
+        last, now = take.last_searched_at, evidence.now
         is_due = last is None or now - last >= SEARCH_GAP
         if is_due:
             self._desk.record(

@@ -19,7 +19,9 @@ from tempfile import TemporaryDirectory
 from wanbatch.access import Access, start_of_time
 from wanbatch.admission import Admission, admit, ask, carry, is_remembered, origin_of
 from wanbatch.batch import Batch, Head, Limits
+from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock, system_now
+from wanbatch.clocks import REFUSED
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import free_bytes
 from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable, UsageInvalid, WanbatchError
@@ -298,6 +300,7 @@ class Session:
                 plan, again = None, ()  # what is paid for is still fetched; what was planned before stays so
             elif not self._watch.confirm(preview):
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
+            await self._compare_clocks(state, provider, clock)
             self._assert_room(state.output, preview)
             if plan is not None:
                 job.write(state, clock.now())
@@ -422,6 +425,21 @@ class Session:
             remarks=remarks_of(inquiry, intent, system_now()) if classes else (),
             takes=tuple(ground.to_send),
         )
+
+    async def _compare_clocks(self, state: StateFile, provider: Provider, clock: Clock) -> None:
+        """Tell of a clock that is wrong, and keep by how much. Raises LocalFault for one that is days off."""
+        ahead = await provider.ahead()
+        batch_clock = BatchClock(state, clock)
+        text = None if self._access.is_local or isinstance(ahead, NoAnswer) else batch_clock.wrong_text(ahead)
+        if text is not None and isinstance(ahead, timedelta) and abs(ahead) > REFUSED:
+            raise LocalFault(
+                f"{text}. Nothing was sent: what is recorded under a date that is days off misleads every later look"
+                " into the provider's log. Set the clock (`wanbatch doctor` compares it) and run the same command again"
+            )
+        if text is not None:
+            self._watch.notice(f"{text}: set it. Lost answers may wait longer than they should")
+        if not isinstance(ahead, NoAnswer):
+            batch_clock.measured(ahead)
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
         needed = ROOM_BYTES * preview.estimate.takes

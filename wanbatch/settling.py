@@ -14,7 +14,6 @@ from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import LEDGER_MARGIN, Polling
-from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import Charge, NoAnswer, Trouble
 from wanbatch.reconciling import Reconciling
 from wanbatch.submitting import lost_text
@@ -86,7 +85,8 @@ async def _matched(desk: Desk, charges: Sequence[Charge]) -> tuple[LedgerLine, .
     if not attempts:
         return ()
     strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in desk.state.strays()]
-    refunds = await desk.provider.refunds(min(each.started_at for each in attempts) - LEDGER_MARGIN)
+    first = min(each.started_at for each in attempts)
+    refunds = await desk.provider.refunds(min(desk.batch_clock.earliest(first), first - LEDGER_MARGIN))
     if isinstance(refunds, NoAnswer):
         desk.note(f"whether anything was paid back cannot be read ({refunds.message})")
         refunds = ()
@@ -99,13 +99,13 @@ async def _logged(desk: Desk, nameless: Sequence[Attempt]) -> list[Stranger]:
     """Ask the log which generations it names for submits that are not known to have one."""
     if not nameless:
         return []
-    scan = await desk.provider.scan_log(min(each.started_at for each in nameless) - CLOCK_MARGIN)
+    scan = await desk.provider.scan_log(desk.batch_clock.earliest(min(each.started_at for each in nameless)))
     if isinstance(scan, NoAnswer):
         desk.note(f"the provider's request log cannot be read ({scan.message}); charges of lost answers may be missed")
         return []
     ids = {each.request_id for each in nameless}
     return [
-        Stranger(row.request_id, row.generation_id, row.credits or None, is_failed=not row.is_good)
+        Stranger(row.request_id, row.generation_id, row.credits or None, is_failed=not (row.is_good or row.word))
         for row in scan.rows
         if row.request_id in ids
     ]
@@ -163,7 +163,7 @@ async def _request_of(desk: Desk, take: Take, generation_id: str) -> str | None:
     Raises UsageInvalid where that is the submit of another take.
     """
     attempts = desk.state.attempts_of(take.take_id)
-    scan = await desk.provider.scan_log(min(each.started_at for each in attempts) - CLOCK_MARGIN)
+    scan = await desk.provider.scan_log(desk.batch_clock.earliest(min(each.started_at for each in attempts)))
     if isinstance(scan, NoAnswer):
         return None
     found = next((row.request_id for row in scan.rows if row.generation_id == generation_id), None)

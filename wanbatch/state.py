@@ -444,6 +444,18 @@ class StateReader:
             row = self._db.execute("SELECT at FROM marks WHERE name = 'log_read_until'").fetchone()
             return datetime.fromisoformat(row[0] if row else self.identity().created_at)
 
+    def created_at(self) -> datetime:
+        """When the file was begun, by the clock of then."""
+        with _foreign_errors(self.path):
+            return datetime.fromisoformat(self.identity().created_at)
+
+    def last_written_at(self) -> datetime | None:
+        """When something was recorded last, by the clock of then: a fact, or how a run began or ended."""
+        with _foreign_errors(self.path):
+            ran = self._db.execute("SELECT max(coalesce(ended_at, started_at)) FROM runs").fetchone()[0]
+        times = [self.last_fact_at(), datetime.fromisoformat(ran) if ran else None]
+        return max((at for at in times if at is not None), default=None)
+
     def is_planned_from(self, digest: str) -> bool:
         """Say whether the last plan was that of the manifest with this digest, and is one that lasts."""
         with _foreign_errors(self.path):
@@ -807,9 +819,9 @@ class StateFile(StateReader):
         with self._transaction():
             self._store("strays", stray)
 
-    def note_log_read(self, until: datetime) -> None:
-        """Remember up to when the provider's log was read whole; never moves back."""
-        if until <= self.log_read_until():
+    def note_log_read(self, until: datetime, *, anew: bool = False) -> None:
+        """Remember up to when the provider's log was read whole; moves back only where the mark was wrong (`anew`)."""
+        if until <= self.log_read_until() and not anew:
             return
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (to_sql(until),))

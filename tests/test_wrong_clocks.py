@@ -1,0 +1,250 @@
+"""Our clock is wrong, or is set, or the provider's dates jump: nothing is bought twice, and nothing is lost for that."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from collections.abc import Callable
+from contextlib import closing
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.test_discovering import at_desk, saved, settle, told
+from tests.test_reconciling import HOURS, LOST, RESUBMIT, charged_twice, states
+from tests.worlds import EPOCH, World, batch_of
+from wanbatch.desk import Desk, Event, RunSettings
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import State
+from wanbatch.proofs import OnUnknown
+from wanbatch.provider import LogScan, NoAnswer
+from wanbatch.runner import Runner
+from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.settling import Decision
+from wanbatch.state import StateReader
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+H = timedelta(hours=1)
+
+
+def put_back(world: World, copy: Path) -> None:
+    """Put a copy of the state file in its place; what was made since is gone, run.log too."""
+    for path in world.output.glob("state.sqlite*"):
+        path.unlink()
+    shutil.copy(copy, world.output / "state.sqlite")
+    (world.output / "state.sqlite").chmod(0o600)
+    shutil.rmtree(world.output / "clips", ignore_errors=True)
+    world.observe = None
+
+
+def without_notes(copy: Path) -> None:
+    """Make a copy that of an older version, which compared no clocks."""
+    with closing(sqlite3.connect(copy)) as db:
+        db.execute("DROP TABLE notes")
+        db.commit()
+
+
+def at_request(jumps: Callable[[int], timedelta]) -> Callable[[datetime], datetime]:
+    """Let the date of the n-th answer jump by so much."""
+    count = [0]
+
+    def date_of(right: datetime) -> datetime:
+        count[0] += 1
+        return right + jumps(count[0])
+
+    return date_of
+
+
+# --- an old copy of the folder
+
+
+@pytest.mark.parametrize(("later_h", "is_old_version"), [(0.2, False), (0.2, True), (30, False)])
+@pytest.mark.parametrize("then", [5 * H, -5 * H, 26 * H], ids=str)
+@pytest.mark.parametrize("now", [5 * H, -26 * H, timedelta(0)], ids=str)
+def test_every_take_that_an_old_copy_lacks_is_found_whatever_our_clock_says(
+    tmp_path: Path, then: timedelta, now: timedelta, later_h: float, is_old_version: bool
+) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(cap_credits=0), our_clock_ahead=then)
+    world.run(batch_of(2))
+    copy = saved(world)
+    if is_old_version:
+        without_notes(copy)
+    world.settings = RunSettings()
+    assert world.run(batch_of(2)).exit_code is ExitCode.OK
+    put_back(world, copy)
+    world.elapsed_s += later_h * HOURS
+    world.our_clock_ahead = now
+    end = world.run(batch_of(2))
+    assert (end.exit_code, world.submits, states(world)) == (ExitCode.DECISION_NEEDED, 2, ["held", "held"])
+    for take in world.takes():
+        assert f"--adopt {generation_of(world, take.request_id)}" in take.error
+    for label in ("sh000_t1", "sh001_t1"):
+        made = generation_of(world, next(each.request_id for each in world.takes() if each.label == label))
+        assert settle(world, label, Decision.ADOPT, made).state is State.QUEUED
+
+
+def generation_of(world: World, request_id: str | None) -> str:
+    return next(str(row["inference_id"]) for row in world.ledger() if row["client_request_id"] == request_id)
+
+
+@pytest.mark.parametrize("jump", [10 * 365 * 24 * H, -10 * 365 * 24 * H, 30 * H], ids=str)
+@pytest.mark.parametrize("place", range(1, 7))
+def test_one_date_that_jumps_hides_nothing_from_a_resume(tmp_path: Path, jump: timedelta, place: int) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(3))
+    copy = saved(world)
+    world.settings = RunSettings()
+    world.date_of = at_request(lambda number: jump if number == place else timedelta(0))
+    world.run(batch_of(3))
+    put_back(world, copy)
+    world.elapsed_s += HOURS
+    world.date_of = at_request(lambda number: jump if number == place else timedelta(0))
+    assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
+    assert (world.submits, states(world)) == (3, ["verified", "held", "held"])
+
+
+def test_dates_that_contradict_each_other_leave_the_log_unread_and_nothing_is_sent(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(2))
+    world.settings = RunSettings()
+    world.date_of = at_request(lambda number: number % 7 * 9 * H)
+    end = world.run(batch_of(2))
+    assert (end.exit_code, world.submits) == (ExitCode.PROVIDER_UNREACHABLE, 1)
+    assert any("contradict each other" in event.text for event in world.events)
+
+
+def test_a_provider_without_dates_is_read_by_our_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from wanbatch.aimlapi import AimlApi
+
+    monkeypatch.setattr(AimlApi, "_note_date", lambda *_: None)
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(2))
+    world.settings = RunSettings()
+    assert (world.run(batch_of(2)).exit_code, world.submits) == (ExitCode.OK, 2)
+
+
+# --- up to when the log is said to be read
+
+
+def mark_of(world: World) -> datetime:
+    with StateReader.open(world.output) as reader:
+        return reader.log_read_until()
+
+
+@pytest.mark.parametrize("ahead", [5 * H, -5 * H, timedelta(0)], ids=str)
+def test_the_log_is_never_said_to_be_read_past_now_by_either_clock_less_its_lag(
+    tmp_path: Path, ahead: timedelta
+) -> None:
+    grace = timedelta(hours=6)
+    world = World(tmp_path / "out", our_clock_ahead=ahead, settings=RunSettings(limit=1, unknown_grace=grace))
+    world.run(batch_of(2))
+    world.elapsed_s += 60 * HOURS
+    world.settings = RunSettings(unknown_grace=grace)
+    world.run(batch_of(2))
+    right = EPOCH + timedelta(seconds=world.elapsed_s)
+    earlier_clock = min(right, right + ahead)
+    assert timedelta(0) < earlier_clock - grace - mark_of(world) < timedelta(minutes=20)
+
+
+@pytest.mark.parametrize("wrong", [10 * 365 * 24 * H, 30 * H, 3 * H], ids=str)
+def test_a_mark_that_lies_in_the_future_is_not_believed(tmp_path: Path, wrong: timedelta) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(3))
+    with closing(sqlite3.connect(world.output / "state.sqlite")) as db:
+        at = (EPOCH + timedelta(seconds=world.elapsed_s) + wrong).isoformat(timespec="milliseconds")
+        db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (at,))
+        db.commit()
+    copy = saved(world)
+    world.settings = RunSettings()
+    world.run(batch_of(3))
+    right = EPOCH + timedelta(seconds=world.elapsed_s)
+    assert mark_of(world) < right  # it is put right
+    put_back(world, copy)
+    world.elapsed_s += 31 * HOURS if wrong == 30 * H else HOURS  # by then it may lie in the past
+    assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
+    assert (world.submits, states(world)) == (3, ["verified", "held", "held"])
+
+
+def test_a_window_that_holds_no_time_is_no_reading(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+
+    async def work(desk: Desk) -> LogScan | NoAnswer:
+        return await desk.provider.scan_log(desk.clock.now() + H)
+
+    found = at_desk(world, work)
+    assert isinstance(found, NoAnswer)
+    assert "nothing of it to read" in found.message
+
+
+# --- ages
+
+
+def late(world: World, by_s: float) -> None:
+    """Let the row of the lost submit alone come late."""
+
+    def delay(_: Runner, event: Event) -> None:
+        if event.kind == "answer_lost":
+            assert world.account is not None
+            world.account._db.execute("UPDATE requests SET ends_at = ends_at + ? WHERE seq = 2", (by_s,))
+
+    world.observe = delay
+
+
+@pytest.mark.parametrize("policy", list(OnUnknown)[:2])
+@pytest.mark.parametrize("is_lasting", [False, True], ids=["one date", "all dates from then on"])
+def test_a_provider_clock_that_jumps_ends_no_grace(tmp_path: Path, policy: OnUnknown, is_lasting: bool) -> None:
+    world = World(tmp_path / "out", rules=LOST, settings=RunSettings(on_unknown=policy))
+    late(world, 3 * HOURS)
+    begun = EPOCH + 1.5 * H
+
+    def jump(right: datetime) -> datetime:
+        is_now = right >= begun if is_lasting else begun <= right < begun + timedelta(minutes=10)
+        return right + 30 * H if is_now else right
+
+    world.date_of = jump
+    assert (world.run(batch_of(3)).exit_code, charged_twice(world)) == (ExitCode.OK, [])
+    assert world.submits == 3
+
+
+@pytest.mark.parametrize("policy", list(OnUnknown)[:2])
+@pytest.mark.parametrize("failed", [False, True], ids=["absent", "a failed row first"])
+def test_a_clock_of_ours_that_is_set_between_two_runs_ends_no_grace(
+    tmp_path: Path, policy: OnUnknown, failed: bool
+) -> None:
+    world = World(tmp_path / "out", rules=LOST, settings=RunSettings(on_unknown=policy))
+    late(world, 3 * HOURS)
+    real = world.observe
+
+    def leave(runner: Runner, event: Event) -> None:
+        assert real is not None
+        real(runner, event)
+        if "looked up until" in event.text:
+            runner.drain()
+
+    world.observe = leave
+    world.run(batch_of(3))
+    world.observe, world.our_clock_ahead = None, 48 * H
+    if failed:
+        assert world.account is not None
+        world.account._db.execute("UPDATE requests SET failure = 'crashed' WHERE seq = 2")
+    world.elapsed_s += 600
+    world.observe = lambda runner, event: runner.drain() if "looked up until" in event.text else None
+    world.run(batch_of(3))
+    assert (world.submits, states(world)[1]) == (3, "unknown")
+
+
+def test_the_grace_still_ends(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(LOST[0],), settings=RESUBMIT, options=SandboxOptions(log_lag_s=60.0))
+    assert world.account is None
+    world.our_clock_ahead = -5 * H
+    world.rules = (type(LOST[0])("submit", "drop_before", nth=(2,)),)
+    assert (world.run(batch_of(3)).exit_code, world.submits) == (ExitCode.OK, 3)
+
+
+def test_a_take_charged_once_shows_in_the_ledger_whatever_our_clock_says(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", our_clock_ahead=30 * H)
+    assert world.run(batch_of(2)).exit_code is ExitCode.OK
+    assert [take.is_charge_seen for take in world.takes()] == [True, True]
+    assert told(world).uncharged == ()
