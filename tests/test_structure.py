@@ -25,7 +25,7 @@ LAYERS = (
     ("previewing", "runlog", "assembling"),
     ("runner", "embedded", "verifying", "settling"),
     ("reconciling",),
-    ("submitting", "polling", "fetching", "discovering"),
+    ("submitting", "polling", "fetching", "discovering", "window"),
     ("extras",),
     ("desk",),
     ("reporting",),

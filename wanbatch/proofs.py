@@ -232,6 +232,51 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
     return Absent(is_proof=False, why="no later submit of ours shows in the provider's log either")
 
 
+@dataclass(frozen=True)
+class Question:
+    """A charge that belongs to no take, and the attempt that was proven to have made nothing and may have made it."""
+
+    charge: Charge
+    attempt: Attempt
+
+
+def questions(
+    evidence: Evidence, ended: Sequence[Attempt], models: Mapping[int, str], *, settled: bool
+) -> list[Question]:
+    """Return the charges of nobody that attempts without a generation may have made, each with the likeliest attempt.
+
+    `ended` are those that their takes no longer wait for, `models` what was ordered, by take id. `evidence.attempts`
+    are those that own a charge, or are still waited for: what one of these may have made is their question. With
+    `settled` only charges count that the log has had the time to explain.
+    """
+    scan, margin = evidence.scan, evidence.margin
+    rows = {row.generation_id: row.request_id for each in ended for row in rows_of(scan, each.request_id)}
+    by_request = {each.request_id: each for each in ended}
+    owned = {each.generation_id for each in evidence.attempts} | scan.other_ids
+    owned |= {row.generation_id for row in scan.rows if row.request_id not in by_request}
+    waiting = [each for each in evidence.attempts if each.generation_id is None]
+
+    def may_have_made(attempt: Attempt, charge: Charge) -> bool:
+        until = attempt.started_at + evidence.full_grace + margin
+        is_then = earlier(attempt.started_at, margin) <= charge.at <= until
+        return is_then and _is_like(charge.model, models[attempt.take_id])
+
+    found = []
+    for charge in evidence.charges:
+        if charge.generation_id in owned:
+            continue
+        named = by_request.get(rows.get(charge.generation_id, ""))
+        if named is not None:
+            found.append(Question(charge, named))
+            continue
+        if settled and scan.taken_at - charge.at < evidence.lag:
+            continue
+        makers = [each for each in ended if may_have_made(each, charge)]
+        if makers and not any(may_have_made(each, charge) for each in waiting):
+            found.append(Question(charge, max(makers, key=lambda each: each.started_at)))
+    return found
+
+
 def patience_ends(take: Take, evidence: Evidence) -> datetime | None:
     """Return when a person has to decide, in the counted time; None before the first look."""
     first = take.first_searched_at

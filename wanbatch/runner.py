@@ -109,6 +109,7 @@ class Runner:
             try:
                 self._resume()
                 await self._loop(group)
+                self._reconciling.name_doubles()
                 if not desk.is_halted:
                     await self._read_ledger()
             except WanbatchError as error:

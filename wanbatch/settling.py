@@ -8,7 +8,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from wanbatch.answers import read_generation_id
-from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, charged_for_nothing, double_number, doubled, risk_of
+from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, adoption, charged_for_nothing, double_number, doubled
 from wanbatch.desk import Desk
 from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
@@ -34,7 +34,8 @@ class Reconciled:
     """What a look brought. Takes by label; `credits_charged` sums what the ledger shows for this batch by now.
 
     `uncharged` are verified takes whose charge the ledger does not show yet, `doubles` those with more than one
-    generation, `breaches` those with a failed generation that it charges; `ledger` has a line for each generation,
+    generation, `breaches` those with a failed generation that it charges,
+    `questions` those that may explain a charge that belongs to no take; `ledger` has a line for each generation,
     as the provider's books stood at `read_at`.
     """
 
@@ -45,6 +46,7 @@ class Reconciled:
     doubles: tuple[str, ...]
     uncharged: tuple[str, ...]
     breaches: tuple[str, ...]
+    questions: tuple[str, ...]
     credits_charged: int
     is_ledger_read: bool
     ledger: tuple[LedgerLine, ...] = ()
@@ -55,10 +57,11 @@ async def reconcile(desk: Desk) -> Reconciled:
     """Read log and ledger once, record what they prove, and tell it. Sends nothing paid."""
     take_up(desk)
     before = {take.take_id: take.state for take in desk.state.takes()}
-    reconciling = Reconciling(desk)
+    reconciling = Reconciling(desk, is_thorough=True)
     reconciling.note_logged()
     await reconciling.search()
     charges = await Polling(desk).read_ledger()
+    reconciling.name_doubles()
     takes, attempts = desk.state.takes(), desk.state.attempts()
 
     def moved(state: State) -> tuple[str, ...]:
@@ -72,6 +75,7 @@ async def reconcile(desk: Desk) -> Reconciled:
         doubles=tuple(desk.takes[take_id].label for take_id in sorted(doubled(attempts))),
         uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
         breaches=tuple(desk.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
+        questions=tuple(dict.fromkeys(desk.takes[each.attempt.take_id].label for each in reconciling.questions)),
         credits_charged=desk.purse.charged,
         is_ledger_read=charges is not None,
         ledger=() if charges is None else await _matched(desk, charges),
@@ -185,22 +189,8 @@ def _adopt(desk: Desk, take: Take, generation_id: str, request_id: str | None) -
         maker = nameless[-1]
     if maker is None:  # every submit has its generation: this is one more
         maker = _beside(desk, take, followed, generation_id, attempts)
-    others = [_ended(each) for each in attempts if each.number != maker.number]
-    data = {
-        "generation_id": generation_id,
-        "by": "user",
-        "attempt": maker.number,
-        "request_id": maker.request_id,
-        "credits_held": maker.credits_held,
-        "credits_estimated": maker.credits_estimated,
-        "is_charge_seen": maker.credits_charged is not None,
-        "credits_at_risk": risk_of(replace(take, attempt=maker.number), others),
-    }
-    return desk.record(take.take_id, Fact.ADOPTED, data)
-
-
-def _ended(attempt: Attempt) -> Attempt:
-    return replace(attempt, outcome=Outcome.ABANDONED) if attempt.outcome is Outcome.OPEN else attempt
+    data = adoption(take, replace(maker, generation_id=generation_id), attempts)
+    return desk.record(take.take_id, Fact.ADOPTED, data | {"by": "user"})
 
 
 def _beside(desk: Desk, take: Take, followed: Attempt, generation_id: str, attempts: Sequence[Attempt]) -> Attempt:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wanbatch.attempts import (
+    MADE_AFTER_ALL,
     MAY_BE_CHARGED,
     NO_POST,
     Attempt,
@@ -373,6 +374,47 @@ class StateReader:
         with _foreign_errors(self.path):
             first = self._db.execute(sql, sorted(each.value for each in NO_POST)).fetchone()[0]
             return None if first is None else datetime.fromisoformat(first)
+
+    def nameless_since(self, at: datetime) -> list[Attempt]:
+        """The attempts that began then or later, and of which no generation is known, in the order they began."""
+        return self._all(Attempt, "WHERE generation_id IS NULL AND started_at >= ? ORDER BY started_at", to_sql(at))
+
+    def first_nameless_at(self, since: datetime) -> datetime | None:
+        """When the first attempt began, then or later, of which no generation is known; None where there is none."""
+        sql = "SELECT min(started_at) FROM attempts WHERE generation_id IS NULL AND started_at >= ?"
+        with _foreign_errors(self.path):
+            first = self._db.execute(sql, (to_sql(since),)).fetchone()[0]
+            return None if first is None else datetime.fromisoformat(first)
+
+    def nameless_in(self, states: Iterable[State]) -> list[datetime]:
+        """When the attempts began of which no generation is known, of takes in these states."""
+        wanted = sorted(state.value for state in states)
+        sql = (
+            "SELECT attempts.started_at FROM attempts CROSS JOIN takes ON takes.take_id = attempts.take_id"  # noqa: S608
+            f" WHERE attempts.generation_id IS NULL AND state IN ({', '.join('?' * len(wanted))})"
+        )
+        with _foreign_errors(self.path):
+            return [datetime.fromisoformat(at) for (at,) in self._db.execute(sql, wanted)]
+
+    def sent_since(self, at: datetime) -> int:
+        """How many attempts began then or later."""
+        with _foreign_errors(self.path):
+            sql = "SELECT count(*) FROM attempts WHERE started_at >= ?"
+            return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
+
+    def spares(self) -> list[Attempt]:
+        """The attempts whose generations were found late, of takes that have no other one to come."""
+        return self._all(
+            Attempt,
+            "WHERE outcome = 'lost' AND generation_id IS NOT NULL AND EXISTS (SELECT 1 FROM takes"
+            " WHERE takes.take_id = attempts.take_id AND state IN ('planned', 'failed')) ORDER BY take_id, number",
+        )
+
+    def found_late(self) -> list[Take]:
+        """The takes whose warnings tell of a generation that was made after all, and do not call it a double."""
+        return self._all(
+            Take, f"WHERE warning LIKE '%{MADE_AFTER_ALL}%' AND warning NOT LIKE '%DOUBLE%' ORDER BY take_id"
+        )
 
     def first_awaited_at(self) -> datetime | None:
         """When the first submit of the takes began whose charges should show and do not; None where all do."""

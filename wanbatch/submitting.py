@@ -176,6 +176,10 @@ class Submitting:
             desk.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
             desk.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
             return
+        if owner is not None and desk.takes[take_id].state is State.SUBMITTING:
+            board.running -= 1  # an earlier attempt has it: what this one made is not told
+            self._lost(take_id, Unknown(f"it named {answer.generation_id}, which an earlier attempt of the take made"))
+            return
         if desk.takes[take_id].state is State.SUBMITTING:
             self._record_accepted(take_id, answer.generation_id)
         board.accepted(desk.clock.monotonic())
