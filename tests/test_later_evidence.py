@@ -17,14 +17,14 @@ from tests.simulation.sweep import live
 from tests.test_discovering import at_desk, outcomes, told
 from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, rows_of, scan, states
 from tests.worlds import EPOCH, World, batch_of
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.attempts import Attempt, Outcome, adoption
 from wanbatch.batch import DEFAULT_MODEL
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import State
+from wanbatch.lifecycle import State, Take
 from wanbatch.pacing import Rates
 from wanbatch.proofs import Evidence, Question, questions
-from wanbatch.provider import Charge, LogRow, LogScan
+from wanbatch.provider import Charge, LogRow, LogScan, Progress, Status
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state import StateReader
@@ -408,3 +408,63 @@ def test_the_window_of_a_thorough_look_reaches_back_to_the_first_attempt_without
 @pytest.mark.parametrize("seed", FAILED_ONCE)
 def test_a_seed_that_failed_once_breaks_no_rule(seed: int) -> None:
     assert live(scenario_of(seed))[1] == []
+
+
+# --- what an earlier attempt may still cost
+
+
+def test_what_an_earlier_attempt_may_cost_stays_counted_when_a_later_one_is_adopted_by_the_log(tmp_path: Path) -> None:
+    grace = replace(RESUBMIT, unknown_grace=timedelta(minutes=20))
+    rules = (Rule("submit", "drop_before", nth=(2,)), Rule("submit", "drop_after", nth=(4,)))
+    world = World(tmp_path / "out", rules=rules, settings=grace)
+    world.run(batch_of(3))
+    take = world.takes()[1]
+    kinds = [event.kind for event in world.events if event.take == take.label]
+    assert (kinds.count("answer_lost"), "adopted" in kinds, take.attempt) == (2, True, 2)
+    assert (take.state, take.credits_at_risk) == (State.VERIFIED, PRICE)
+
+
+def test_what_earlier_attempts_may_cost_is_what_they_held_or_were_expected_to() -> None:
+    take = Take(1, "a", 1, "{}", state=State.UNKNOWN, attempts=3, attempt=3)
+    lost = replace(ENDED, outcome=Outcome.LOST, credits_estimated=PRICE)
+    held = replace(lost, number=2, request_id="wb1:n:r:1.2", credits_held=2 * PRICE)
+    maker = replace(lost, number=3, request_id="wb1:n:r:1.3", generation_id="g")
+    assert adoption(take, maker, [lost, held, maker])["credits_at_risk"] == 3 * PRICE
+    assert adoption(take, maker, [replace(lost, credits_estimated=None), maker])["credits_at_risk"] is None
+    assert adoption(take, replace(lost, generation_id="g"), [lost, replace(maker, outcome=Outcome.OPEN)]) == {
+        "generation_id": "g",
+        "attempt": 1,
+        "request_id": lost.request_id,
+        "credits_held": None,
+        "credits_estimated": PRICE,
+        "is_charge_seen": False,
+        "credits_at_risk": PRICE,
+    }
+
+
+# --- what waits for the user
+
+
+def test_a_held_take_that_needs_the_user_is_not_asked_about_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from wanbatch.aimlapi import AimlApi
+
+    real, polled = AimlApi.poll, []
+
+    async def poll(self: AimlApi, generation_id: str) -> Any:
+        polled.append(generation_id)
+        answer = await real(self, generation_id)
+        return replace(answer, status=Status.EXPIRED, error="gone") if isinstance(answer, Progress) else answer
+
+    monkeypatch.setattr(AimlApi, "poll", poll)
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    take, count = world.takes()[0], len(polled)
+    assert (take.state, take.needs_user, take.can_be_looked_at) == (State.HELD, True, False)
+    world.elapsed_s += HOURS
+    monkeypatch.setattr(AimlApi, "poll", real)
+    world.events.clear()
+    assert world.run(batch_of(1)).exit_code is ExitCode.DECISION_NEEDED
+    kinds = {event.kind for event in world.events if event.take}
+    assert (states(world), len(polled), kinds <= {"charged"}) == (["held"], count, True)

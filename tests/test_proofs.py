@@ -141,10 +141,13 @@ def test_nothing_at_all_is_proof_when_every_condition_holds() -> None:
         (UNKNOWN, LOST, {"is_echoed": False}, "request ids back"),
         (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, DEFAULT_MODEL),)}, "orphan"),
         (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT),)}, "orphan"),
+        (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, "wan/v2.2-t2v-plus"),)}, "orphan"),
+        (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, "Alibaba Cloud: video"),)}, "orphan"),
         (replace(UNKNOWN, witnessed=0), LOST, {"grace": timedelta(hours=20)}, "no later submit"),
         (replace(UNKNOWN, last_searched_at=NOW - timedelta(minutes=9)), LOST, {"grace": timedelta(hours=20)}, "no later"),
     ],
-    ids=["no look", "grace", "default grace", "key", "echo", "orphan", "orphan of no model", "witness", "gap"],
+    ids=["no look", "grace", "default grace", "key", "echo", "orphan", "orphan of no model", "orphan of an alias", "orphan of the vendor",
+         "witness", "gap"],
 )  # fmt: skip
 def test_each_condition_of_absence_counts(take: Take, lost: Attempt, more: dict[str, Any], why: str) -> None:
     found = find(take, lost, evidence(*SEEN, **more))
