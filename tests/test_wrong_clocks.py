@@ -2,27 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime, timedelta
+from email.utils import format_datetime
 from pathlib import Path
+from random import Random
 
+import httpx
 import pytest
 
 from tests.test_discovering import at_desk, saved, settle, told
 from tests.test_reconciling import HOURS, LOST, RESUBMIT, charged_twice, states
-from tests.worlds import EPOCH, World, batch_of
+from tests.worlds import API, EPOCH, World, batch_of, jump
+from wanbatch import doctor
+from wanbatch.aimlapi import AimlApi
+from wanbatch.batchclock import BatchClock
+from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.errors import ExitCode
+from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.lifecycle import State
+from wanbatch.options import RunOptions, Watch
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogScan, NoAnswer
+from wanbatch.provider import LogScan, NoAnswer, Secret, Trouble
 from wanbatch.runner import Runner
 from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.session import Session
+from wanbatch.settings import Endpoint, load_settings
 from wanbatch.settling import Decision
-from wanbatch.state import StateReader
+from wanbatch.state import StateFile, StateReader
+from wanbatch.tables import new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 H = timedelta(hours=1)
@@ -115,8 +128,6 @@ def test_dates_that_contradict_each_other_leave_the_log_unread_and_nothing_is_se
 
 
 def test_a_provider_without_dates_is_read_by_our_clock(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wanbatch.aimlapi import AimlApi
-
     monkeypatch.setattr(AimlApi, "_note_date", lambda *_: None)
     world = World(tmp_path / "out", settings=RunSettings(limit=1))
     world.run(batch_of(2))
@@ -248,3 +259,112 @@ def test_a_take_charged_once_shows_in_the_ledger_whatever_our_clock_says(tmp_pat
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
     assert [take.is_charge_seen for take in world.takes()] == [True, True]
     assert told(world).uncharged == ()
+
+
+@pytest.mark.parametrize("wrong", [-30 * H, 30 * H, -5 * H], ids=str)
+def test_dates_that_are_all_wrong_hide_no_row_from_a_resume(tmp_path: Path, wrong: timedelta) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1), date_of=lambda right: right + wrong)
+    world.run(batch_of(3))
+    copy = saved(world)
+    world.settings = RunSettings()
+    world.run(batch_of(3))
+    put_back(world, copy)
+    world.elapsed_s += HOURS
+    assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
+    assert (world.submits, states(world)) == (3, ["verified", "held", "held"])
+
+
+def test_an_end_that_the_provider_refuses_is_asked_for_by_its_own_clock(tmp_path: Path) -> None:
+    ends: list[datetime] = []
+    right = EPOCH - 3 * H
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        date = {"date": format_datetime(right, usegmt=True)}
+        if request.url.path == "/v2/billing":
+            return httpx.Response(200, stream=httpx.ByteStream(b"{}"), headers=date)
+        ends.append(datetime.fromisoformat(request.url.params["end"]))
+        is_good = ends[-1] <= right
+        body = {"data": [], "pagination": {"total": 0}} if is_good else {"message": "end", "statusCode": 400}
+        stream = httpx.ByteStream(json.dumps(body).encode())
+        return httpx.Response(200 if is_good else 400, stream=stream, headers=date)
+
+    async def work() -> LogScan | NoAnswer:
+        transport = httpx.MockTransport(answer)
+        api = AimlApi(Endpoint(API, is_loopback=True), Secret("k"), LoopClock(EPOCH), Random(1), transport)
+        try:
+            return await api.scan_log(EPOCH - 24 * H)
+        finally:
+            await api.aclose()
+
+    found = jump(work)
+    assert isinstance(found, LogScan)
+    assert [end > right for end in ends] == [True, False]
+    assert found.known_until == found.end
+
+
+# --- what the user is told
+
+
+class Ahead:
+    """A provider that tells nothing but how far its clock is ahead."""
+
+    def __init__(self, told: timedelta | NoAnswer | None) -> None:
+        self.told = told
+
+    async def ahead(self) -> timedelta | NoAnswer | None:
+        return self.told
+
+
+def compared(tmp_path: Path, told: timedelta | NoAnswer | None, before: timedelta | None = None) -> list[str]:
+    """Compare the clocks before a run of a paid provider; returns the notices."""
+    notices: list[str] = []
+    settings = load_settings({"AIMLAPI_API_KEY": "made-up-key"}, None, tmp_path)
+    session = Session(RunOptions(), settings, Watch(notice=notices.append))
+
+    async def work() -> None:
+        with StateFile.create_or_open(tmp_path / "out", new_identity("b", "u", "k", EPOCH, sandbox=False)) as state:
+            if before is not None:
+                BatchClock(state, LoopClock(EPOCH)).measured(before)
+            await session._compare_clocks(BatchClock(state, LoopClock(EPOCH)), Ahead(told))  # type: ignore[arg-type]
+
+    asyncio.run(work())
+    return notices
+
+
+@pytest.mark.parametrize(
+    ("told", "before", "words"),
+    [
+        (timedelta(seconds=3), None, ""),
+        (5 * H, None, "this machine's clock is 5.0 h behind the provider's"),
+        (-5 * H, 5 * H, "this machine's clock is 5.0 h ahead of the provider's"),
+        (timedelta(seconds=3), 5 * H, "this machine's clock was wrong in an earlier run"),
+        (None, None, ""),
+        (NoAnswer(Trouble.TRANSIENT, "down"), None, ""),
+    ],
+    ids=["right", "behind", "ahead", "set since", "no dates", "no answer"],
+)
+def test_a_wrong_clock_is_told_before_a_run(
+    tmp_path: Path, told: timedelta | NoAnswer | None, before: timedelta | None, words: str
+) -> None:
+    notices = compared(tmp_path, told, before)
+    assert (len(notices), words in "".join(notices)) == (bool(words), True)
+
+
+@pytest.mark.parametrize("told", [25 * H, -25 * H])
+def test_a_clock_that_is_days_off_is_refused_with_the_reason(tmp_path: Path, told: timedelta) -> None:
+    with pytest.raises(LocalFault, match="Nothing was sent.* Set the clock"):
+        compared(tmp_path, told)
+
+
+@pytest.mark.parametrize(
+    ("told", "verdict"),
+    [
+        (timedelta(0), "ok"),
+        (5 * H, "note"),
+        (-30 * H, "bad"),
+        (None, "note"),
+        (NoAnswer(Trouble.TRANSIENT, "they contradict each other"), "bad"),
+    ],
+)
+def test_the_doctor_compares_the_clocks(told: timedelta | NoAnswer | None, verdict: str) -> None:
+    assert doctor._clock(told).verdict == verdict

@@ -228,7 +228,7 @@ class LogScan:
     @property
     def known_until(self) -> datetime:
         """Up to when it was read, by the earlier of the two clocks."""
-        return self.end - max(self.ahead, timedelta(0))
+        return min(self.end, self.taken_at, self.read_at)
 
     @cached_property
     def by_request(self) -> Mapping[str, tuple[LogRow, ...]]:

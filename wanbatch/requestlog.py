@@ -77,9 +77,9 @@ class RequestLog:
     async def scan(self, since: datetime) -> LogScan | NoAnswer:
         """Read all rows of our key since a time.
 
-        The window ends in the provider's past, so that new rows do not move the pages; where the rows collected are not
-        as many as the log says there are, it moved all the same and is read again. A window that holds no time at all
-        is no reading: one of the clocks is wrong.
+        The window ends in the past of the later clock. Where that is none that the provider takes, or new rows move its
+        pages (the rows collected are not as many as the log says there are), it is read again to the past of the
+        provider's own clock. A window that holds no time at all is no reading: one of the clocks is wrong.
         """
         why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps moving")
         before: _Reading | None = None
@@ -87,7 +87,8 @@ class RequestLog:
             ahead = await self._ahead()
             if isinstance(ahead, NoAnswer):
                 return ahead
-            end = self._clock.now() + (ahead or timedelta(0)) - SCAN_MARGIN
+            theirs = self._clock.now() + (ahead or timedelta(0)) - SCAN_MARGIN
+            end = theirs if tried else max(theirs, self._clock.now() - SCAN_MARGIN)
             begin = max(since, end - LOG_WINDOW)
             if begin >= end:
                 span = f"from {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
@@ -100,7 +101,8 @@ class RequestLog:
                 why = scan
             elif isinstance(found, NoAnswer):
                 why = found
-                if found.trouble is not Trouble.TRANSIENT:
+                is_refused_end = found.trouble is Trouble.INVALID and end > theirs
+                if found.trouble is not Trouble.TRANSIENT and not is_refused_end:
                     break
             before = found if isinstance(found, _Reading) else None
         return why
