@@ -352,7 +352,7 @@ def test_a_wrong_clock_is_told_before_a_run(
 
 @pytest.mark.parametrize("told", [25 * H, -25 * H])
 def test_a_clock_that_is_days_off_is_refused_with_the_reason(tmp_path: Path, told: timedelta) -> None:
-    with pytest.raises(LocalFault, match="Nothing was sent.* Set the clock"):
+    with pytest.raises(LocalFault, match=r"Nothing was sent.* Set the clock"):
         compared(tmp_path, told)
 
 

@@ -51,6 +51,7 @@ from wanbatch.tables import Identity, Run, new_identity
 from wanbatch.trial import assert_media_works
 
 TERMINATE_GRACE_S = 10.0
+CLOCK_LIMIT_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 
 
@@ -430,7 +431,7 @@ class Session:
         """Tell of a clock that is wrong, and keep by how much. Raises LocalFault for one that is days off."""
         ahead: timedelta | NoAnswer | None = None
         with suppress(TimeoutError):  # what cannot be told now is asked again before the log is read
-            async with asyncio.timeout(PREVIEW_LIMIT_S):
+            async with asyncio.timeout(CLOCK_LIMIT_S):
                 ahead = await provider.ahead()
         if isinstance(ahead, NoAnswer):
             return
