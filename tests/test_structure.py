@@ -40,7 +40,7 @@ LAYERS = (
     ("remarks",),
     ("piloting", "inquiry"),
     ("purse", "pacing", "proofs", "ledger", "costing"),
-    ("hazard", "limits", "links", "clocks"),
+    ("hazard", "limits", "links", "clocks", "proxies", "advice"),
     ("joining",),
     ("splicing",),
     ("timeline",),
@@ -54,14 +54,16 @@ LAYERS = (
     ("sandbox",),
     ("trial",),
     ("viewing",),
-    ("batch", "units", "clock", "media", "avc", "slating", "looks", "bodies"),
+    ("batch", "units", "clock", "folders", "media", "avc", "slating", "looks", "bodies", "interrupts"),
+    ("letters",),
+    ("fonts",),
     ("disk", "addresses", "redaction", "blame", "boxes"),
-    ("names", "origin"),
+    ("names", "origin", "text"),
     ("errors",),
 )
 PURE = {
-    "errors", "addresses", "redaction", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
-    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links",
+    "errors", "addresses", "redaction", "text", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
+    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links", "proxies", "advice",
     "clocks",
     "choosing", "retaking", "timeline", "avc", "looks", "stock", "names", "changes", "origin", "takeover", "question", "blame",
 }  # fmt: skip
@@ -85,7 +87,7 @@ OWNERS = {
         "sandbox.catalogue",
     },
     "uvicorn": {"sandbox.server"},
-    "rich": {"cli.screen", "cli.money", "cli.shots"},
+    "rich": {"cli.screen", "cli.money", "cli.grid", "cli.looking", "cli.settling", "cli.shots"},
     "platformdirs": {"manifest.shelf", "pricelist"},
     "click": {
         "cli",
@@ -98,12 +100,13 @@ OWNERS = {
         "cli.screen",
         "cli.settling",
         "cli.cutting",
+        "cli.streams",
     },
     "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate"},
-    "PIL": {"media", "slating", "sandbox.slate"},
+    "PIL": {"media", "slating", "letters", "sandbox.slate"},
     "opentimelineio": {"export"},
 }
-SANDBOX_MAY_USE = {"wanbatch.clock", "wanbatch.media", "wanbatch.errors", "wanbatch.sandbox"}
+SANDBOX_MAY_USE = {"wanbatch.clock", "wanbatch.media", "wanbatch.letters", "wanbatch.errors", "wanbatch.sandbox"}
 
 
 def modules() -> dict[str, Path]:

@@ -14,8 +14,8 @@ from wanbatch.access import Access
 from wanbatch.batch import Batch
 from wanbatch.changes import Change, Past, Rename, Replan
 from wanbatch.disk import second_name
-from wanbatch.download import CLIPS
 from wanbatch.errors import UsageInvalid
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Take
 from wanbatch.names import composed
 from wanbatch.neighbours import find_beside

@@ -58,7 +58,7 @@ from wanbatch.provider import (
 from wanbatch.redaction import Redaction
 from wanbatch.requestlog import RequestLog
 from wanbatch.settings import Endpoint
-from wanbatch.wire import READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_client, reason
+from wanbatch.wire import READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_client, reason, route_here
 
 GENERATIONS = "/v2/video/generations"
 POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
@@ -94,15 +94,15 @@ class AimlApi:
         self.shelf: PriceShelf | None = None  # keeps price lists; None where they are not worth keeping
         self._skew = Skew()
         self._log = RequestLog(self._read, self.ahead, clock)
-        trust_env = not endpoint.is_loopback
-        self._submits = make_client(bearer, context, keepalive=0, trust_env=trust_env, transport=transport)
+        route = None if endpoint.is_loopback or transport is not None else route_here()
+        self._submits = make_client(bearer, context, keepalive=0, route=route, transport=transport)
         self._submits.timeout = httpx.Timeout(POST_DEADLINE_S, connect=10.0, pool=None)
-        self._reads = make_client(bearer, context, keepalive=READS_KEPT, trust_env=trust_env, transport=transport)
+        self._reads = make_client(bearer, context, keepalive=READS_KEPT, route=route, transport=transport)
         self._read_headers = dict(self._reads.headers)
         self._read_extensions = {"timeout": self._reads.timeout.as_dict()}
-        self._fetches = make_client({}, context, trust_env=trust_env, transport=transport)
+        self._fetches = make_client({}, context, route=route, transport=transport)
         lookup = resolve if transport is None else None  # a transport that is handed in knows no addresses
-        self._clips = ClipHost(self._fetches, is_loopback=endpoint.is_loopback, resolve=lookup)
+        self._clips = ClipHost(self._fetches, is_loopback=endpoint.is_loopback, resolve=lookup, route=route)
 
     async def aclose(self) -> None:
         """Close the connections."""

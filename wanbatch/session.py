@@ -7,7 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -23,11 +23,21 @@ from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock, system_now
 from wanbatch.clocks import REFUSED
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.disk import free_bytes
-from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable, UsageInvalid, WanbatchError
+from wanbatch.errors import (
+    AccountStopped,
+    ExitCode,
+    LocalFault,
+    ProviderUnreachable,
+    UsageInvalid,
+    WanbatchError,
+    fault_text,
+    most_urgent,
+)
+from wanbatch.folders import POSTERS, links_of, room_bytes
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
+from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
@@ -277,6 +287,8 @@ class Session:
             job.write(state, system_now())
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(state), None)
+        for folder, place in links_of(state.output).items():
+            self._watch.notice(f"the {folder} of this batch lie in {place}")
         async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
             ground = Ground(
                 batch=state.batch(),
@@ -324,7 +336,7 @@ class Session:
                 is_selected=self._is_wanted,
                 times_before=self._times_before(state),
                 refusal=preview.refusal,
-                free_bytes=lambda: free_bytes(state.output),
+                free_bytes=lambda: room_bytes(state.output),
                 before_submit=assert_media_works,
                 after_verified=_Keepsake(state.output),
             )
@@ -449,7 +461,7 @@ class Session:
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
         needed = ROOM_BYTES * preview.estimate.takes
-        free = free_bytes(output)
+        free = room_bytes(output)
         if free < needed:
             raise LocalFault(
                 f"{output} has {free / 2**30:.1f} GiB free; {preview.estimate.takes} clips may need"
@@ -462,14 +474,12 @@ class Session:
         handlers: dict[int, Callable[[], None]] = {
             signal.SIGINT: runner.drain,
             signal.SIGTERM: lambda: runner.terminate(TERMINATE_GRACE_S),
-            getattr(signal, "SIGHUP", signal.SIGTERM): lambda: runner.terminate(TERMINATE_GRACE_S),
         }
+        if HANG_UP is not None:
+            handlers[HANG_UP] = once(runner.drain)
         deadline = None
-        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log:
+        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log, handled(handlers):
             desk.observer = self._observer(log)
-            for number, handler in handlers.items():
-                with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
-                    loop.add_signal_handler(number, handler)
             if self._options.deadline_s is not None:
                 if self._deadline is None:  # of all rounds together
                     self._deadline = loop.time() + self._options.deadline_s / self._access.speed
@@ -480,9 +490,6 @@ class Session:
             finally:
                 if deadline is not None:
                     deadline.cancel()
-                for number in handlers:
-                    with suppress(NotImplementedError, RuntimeError, ValueError):
-                        loop.remove_signal_handler(number)
 
     def _observer(self, log: RunLog) -> Callable[[Event], None]:
         """Log every event and show it. Who looks on must not end a paid run: one that raises is shown no more."""
@@ -510,7 +517,10 @@ class Session:
         if self._options.makes_report and kinds:
             from wanbatch.reporting import write_reports
 
-            page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
+            try:
+                page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
+            except (OSError, LocalFault) as error:  # how the run ended is told all the same
+                end = _without_reports(end, error)
         counts: Counter[str] = Counter()
         for take, count in kinds:
             counts[take.shown_state] += count
@@ -533,6 +543,12 @@ def refused(code: ExitCode, text: str) -> WanbatchError:
     return kind(f"{text}. Nothing was sent")
 
 
+def _without_reports(end: RunEnd, error: OSError | LocalFault) -> RunEnd:
+    told = fault_text(error) if isinstance(error, OSError) else str(error)
+    text = f"the reports could not be written: {told}. `wanbatch report` writes them later, from the state file"
+    return replace(end, exit_code=most_urgent((end.exit_code, ExitCode.LOCAL_FAULT)), messages=(*end.messages, text))
+
+
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:
     return lambda take: take.take_id in chosen
 
@@ -544,7 +560,6 @@ class _Keepsake:
         self._output = output
 
     def __call__(self, take: Take) -> None:
-        from wanbatch.download import POSTERS
         from wanbatch.media import write_poster
         from wanbatch.reporting.sidecar import write_sidecar
 

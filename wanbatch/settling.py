@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
+from wanbatch.advice import in_folder
 from wanbatch.answers import read_generation_id
 from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, adoption, charged_for_nothing, double_number, doubled
 from wanbatch.desk import Desk
@@ -126,7 +127,8 @@ def take_to_resolve(desk: Desk, label: str, decision: Decision) -> Take:
     """Find the take of that name that this word may be given on. Raises UsageInvalid where there is none."""
     take = next((take for take in desk.state.takes() if take.label == label), None)
     if take is None:
-        raise UsageInvalid(f"there is no take {label} here; `wanbatch status` lists those that need you")
+        where = in_folder("`wanbatch status`", str(desk.state.output))
+        raise UsageInvalid(f"there is no take {label} here; {where} lists those that need you")
     may_be = (State.HELD, State.UNKNOWN, State.FAILED) if decision is Decision.ADOPT else (State.HELD, State.UNKNOWN)
     if take.state not in may_be:
         raise UsageInvalid(f"{label} is {take.state}: only held and unknown takes are resolved")

@@ -35,6 +35,7 @@ from wanbatch.bodies import shown
 from wanbatch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
 from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
+from wanbatch.folders import CLIPS, links_of
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.models import PriceClass, class_of
@@ -600,6 +601,7 @@ class StateFile(StateReader):
             _refuse_foreign(path)
         except OSError as error:
             raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
+        links_of(output)
         share = network_kind(output)
         if share is not None:
             raise LocalFault(
@@ -925,7 +927,7 @@ def _refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
 
 def has_clips(output: Path) -> bool:
     """Say whether clips, or parts of clips, lie in an output folder."""
-    return any((output / "clips").glob("*"))
+    return any((output / CLIPS).glob("*"))
 
 
 def _is_something(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -12,14 +13,16 @@ from typing import Any, TypeVar
 
 import click
 
+from wanbatch.advice import in_folder
 from wanbatch.batch import SEED_MAX, Limits
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
-from wanbatch.cli.money import preview_json, print_preview
+from wanbatch.cli.money import preview_json, print_preview, print_question
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.shots import takes_json
+from wanbatch.cli.streams import echo
 from wanbatch.cli.values import DURATION, RATE, RENAME, USD, split_run
-from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
@@ -32,6 +35,7 @@ from wanbatch.retaking import Retake
 from wanbatch.session import session_of
 from wanbatch.standing import problems_of
 from wanbatch.state import StateReader
+from wanbatch.text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -278,7 +282,7 @@ def _run(options: Global, source: Manifest, asked: _Asked) -> int:
             lambda question: _ask(options, question),
         )
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
-    return _tell(options, result)
+    return _tell(options, result, source)
 
 
 @click.command(
@@ -328,7 +332,7 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
             print_json({"output": str(output), "planned": labels})
         elif options.verbosity >= 0:
             what = "it" if len(labels) == 1 else "them"
-            click.echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
+            echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
         watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
@@ -340,11 +344,10 @@ def _ask(options: Global, question: Question) -> Answer:
     """Put a question to the person at the terminal; without one the run stops. `--yes` is no answer to it."""
     if not is_interactive():
         return Answer.STOP
-    for line in (*question.lines, *question.remedies):
-        console_of(options, stderr=True).print(f"  {line}", markup=False)
-    if question.take_over and click.confirm(question.take_over, default=False, err=True):
+    print_question(console_of(options, stderr=True), question)
+    if question.take_over and click.confirm(visible(question.take_over), default=False, err=True):
         return Answer.TAKE_OVER
-    if click.confirm(question.asked, default=False, err=True):
+    if click.confirm(visible(question.asked), default=False, err=True):
         return Answer.GO_ON
     raise UsageInvalid("stopped before anything was written or sent; the commands above say how to go on")
 
@@ -377,23 +380,39 @@ def _confirm(
     takes = (
         f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
     )
-    return click.confirm(f"Send {takes} to {preview.host}?", default=False, err=True)
+    return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
 
 
-def _tell(options: Global, result: RunResult) -> int:
+def _tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
     if options.is_json:
         print_json({"event": "end", **result_json(result)})
     elif options.verbosity >= 0 or result.exit_code:
-        told = [*problems_of(result.output, limit=10), *_warnings_of(result.output)]
+        told = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
         print_result(console_of(options), result, told)
     return int(result.exit_code)
+
+
+def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
+    """Return a function that tells where a manifest names a shot; it reads the manifest when it is first asked."""
+    lines: dict[str, str] = {}
+
+    def place_of(shot_id: str) -> str:
+        if manifest is not None and not lines:
+            with suppress(ManifestInvalid):  # changed meanwhile
+                batch = manifest.batch()
+                lines.update({shot.id: f"{batch.source} line {shot.line}" for shot in batch.shots if shot.line})
+        return lines.get(shot_id, "")
+
+    return place_of
 
 
 def _warnings_of(output: Path) -> list[str]:
     """Return lines on the clips that somebody should look at, at most so many."""
     with StateReader.open(output) as reader:
         warned = reader.warned()
-    lines = [f"look at {label}: {warning}" for label, warning in warned[:WARNINGS_TOLD]]
+    lines = [f"look at {label}: {in_folder(warning, str(output))}" for label, warning in warned[:WARNINGS_TOLD]]
     if len(warned) > WARNINGS_TOLD:
-        lines.append(f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in reports/takes.csv")
+        lines.append(
+            f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in {output / 'reports' / 'takes.csv'}"
+        )
     return lines

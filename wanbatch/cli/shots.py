@@ -6,7 +6,9 @@ from collections.abc import Iterable
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
+from wanbatch.cli.grid import say
 from wanbatch.planning import Cause, Due
 from wanbatch.previewing import Preview
 
@@ -37,7 +39,7 @@ def print_takes(console: Console, preview: Preview, *, is_each: bool) -> None:
     story = sorted(preview.takes, key=lambda each: (each.ordinal, each.number))
     lines = [_line(preview, each) for each in story] if is_each else _groups(story)
     for line in lines:
-        console.print(f"    {line}", markup=False)
+        say(console, escape(f"    {line}"))
 
 
 def _line(preview: Preview, each: Due) -> str:
