@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo test simulate lint bench clean
+.PHONY: demo test test-pythons simulate lint lock bench clean
 
 demo: .venv/.ready
 	$(BIN)/wanbatch demo
@@ -11,6 +11,13 @@ demo: .venv/.ready
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: .venv/.ready-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+
+# The wheel in fresh environments: every Python 3.11 to 3.14 of this machine, with the newest and the lowest packages.
+test-pythons: .venv/.ready-dev
+	sh .ci/pythons
+
+lock:
+	sh .ci/lock
 
 SEEDS ?= 1000
 simulate: .venv/.ready-dev
@@ -24,12 +31,12 @@ lint: .venv/.ready-dev
 bench: .venv/.ready-dev
 	$(BIN)/python benchmarks/run_all.py
 
-.venv/.ready: pyproject.toml .ci/venv
-	PYTHON="$(PYTHON)" sh .ci/venv .
+.venv/.ready: pyproject.toml requirements.lock .ci/venv
+	PYTHON="$(PYTHON)" sh .ci/venv requirements.lock
 	@touch $@
 
-.venv/.ready-dev: pyproject.toml .ci/venv
-	PYTHON="$(PYTHON)" sh .ci/venv '.[dev]'
+.venv/.ready-dev: pyproject.toml requirements-dev.lock .ci/venv
+	PYTHON="$(PYTHON)" sh .ci/venv requirements-dev.lock
 	@touch .venv/.ready $@
 
 clean:

@@ -12,6 +12,7 @@ import pytest
 from wanbatch.addresses import address_in, is_public
 from wanbatch.cliphost import PRIVATE, ClipHost, refuse_link
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
+from wanbatch.proxies import Route, route_of
 
 
 @pytest.mark.parametrize(
@@ -89,7 +90,7 @@ class Lookup:
 
 
 def fetched(
-    lookup: Lookup, url: str = "https://cdn.example.org/clip.mp4", dead: str = ""
+    lookup: Lookup, url: str = "https://cdn.example.org/clip.mp4", dead: str = "", route: Route | None = None
 ) -> tuple[FetchAnswer, list[tuple[str, str, str]]]:
     """Fetch over a line that refuses to connect to one address; return the answer, and each address, host and TLS name asked."""
     asked: list[tuple[str, str, str]] = []
@@ -104,14 +105,9 @@ def fetched(
 
     async def work() -> FetchAnswer:
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
-            return await ClipHost(client, is_loopback=False, resolve=lookup).fetch(url, lambda _: None)
+            return await ClipHost(client, is_loopback=False, resolve=lookup, route=route).fetch(url, lambda _: None)
 
     return asyncio.run(work()), asked
-
-
-@pytest.fixture(autouse=True)
-def no_proxy_here(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.cliphost.getproxies", dict)
 
 
 def test_the_address_that_was_checked_is_the_one_that_is_asked_under_the_name_of_the_host() -> None:
@@ -157,10 +153,10 @@ def test_each_redirect_is_looked_up_again() -> None:
     )
 
 
-def test_behind_a_proxy_the_proxy_looks_names_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.cliphost.getproxies", lambda: {"https": "http://127.0.0.1:3128"})
-    monkeypatch.setattr("wanbatch.cliphost.proxy_bypass", lambda host: host == "direct.example.org")
+def test_behind_a_proxy_the_proxy_looks_names_up() -> None:
+    around = {"https_proxy": "http://127.0.0.1:3128", "no_proxy": "direct.example.org"}
+    route = route_of(around, has_socks=False)
     lookup = Lookup("1.1.1.1")
-    _, through = fetched(lookup)
-    _, direct = fetched(lookup, "https://direct.example.org/clip.mp4")
+    _, through = fetched(lookup, route=route)
+    _, direct = fetched(lookup, "https://direct.example.org/clip.mp4", route=route)
     assert ([through[0][0], direct[0][0]], len(lookup.asked)) == (["cdn.example.org", "1.1.1.1"], 1)

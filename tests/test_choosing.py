@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from wanbatch.batch import Batch, Recipe, Shot, derived_seed
+from wanbatch.changes import Create, Reinstate, Replan, Supersede
 from wanbatch.choosing import Choice, Pick, choices, circle, uncircle
 from wanbatch.errors import UsageInvalid
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.planning import Create, Plan, Reinstate, Replan, ShotRow, Supersede, make_plan
+from wanbatch.planning import Plan, ShotRow, make_plan
 from wanbatch.retaking import Retake, plan_retakes, retake_seed
 
 V, F = State.VERIFIED, State.FAILED

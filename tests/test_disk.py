@@ -164,9 +164,7 @@ def test_a_state_file_that_is_only_just_begun_is_no_damage(tmp_path: Path) -> No
         StateReader.open(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "how", [{"batch": "other"}, {"sandbox": False, "url": "https://api.example.org"}, {"url": "this machine"}]
-)
+@pytest.mark.parametrize("how", [{"sandbox": False, "url": "https://api.example.org"}, {"url": "this machine"}])
 def test_a_folder_goes_on_only_as_what_it_began(tmp_path: Path, how: dict[str, object]) -> None:
     opened(tmp_path / "o").close()
     with pytest.raises(StateInvalid, match="--output"):

@@ -19,7 +19,7 @@ from tests.test_cut import ABC, NTSC, R, film, room
 from wanbatch.batch import Batch
 from wanbatch.choosing import Choice
 from wanbatch.errors import LocalFault, UsageInvalid
-from wanbatch.export import EditFormat, export, reel_names
+from wanbatch.export import EditFormat, export, plain_names, reel_names
 from wanbatch.lifecycle import Fact
 from wanbatch.marking import Pick, mark
 from wanbatch.planning import make_plan
@@ -257,3 +257,17 @@ def test_an_export_goes_to_a_file_of_its_kind_and_a_disk_that_fails_is_told(tmp_
     (tmp_path / "file").write_text("")
     with pytest.raises(LocalFault, match="cannot write"):
         export(output, EditFormat.EDL, tmp_path / "file" / "x.edl")
+
+
+def test_labels_in_any_script_have_names_in_ascii_each_their_own() -> None:
+    labels = ["sc010_sh020_t1", "ce_t1", "çé_t1", "第一場_t1", "第二場_t1", "🐈_t12", "é", "first_第_t1"]
+    names = plain_names(labels)
+    assert all(name.isascii() and "?" not in name for name in names.values())
+    assert (len(set(names.values())), names["sc010_sh020_t1"], names["ce_t1"], names["é"]) == (
+        8,
+        "sc010_sh020_t1",
+        "ce_t1",
+        "e",
+    )
+    assert [names[label].rpartition("_")[2] for label in ("第一場_t1", "🐈_t12", "first_第_t1")] == ["t1", "t12", "t1"]
+    assert plain_names(reversed(labels)) == names

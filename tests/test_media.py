@@ -11,8 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from wanbatch.boxes import BOX_LIMIT
 from wanbatch.errors import MediaInvalid
-from wanbatch.media import BOX_LIMIT, ClipSpec, Probe, check_clip, encode_clip, write_poster
+from wanbatch.media import ClipSpec, Probe, check_clip, encode_clip, write_poster
 
 SPEC = ClipSpec(width=128, height=96, fps=30, duration_s=2, has_audio=True)
 

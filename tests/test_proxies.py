@@ -1,226 +1,217 @@
-"""A proxy between us and the provider: what it keeps from being sent was not sent, and is never 'may be charged'."""
+"""Proxies: variables as companies and desktops set them are understood, or named in one line."""
 
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from random import Random
-from typing import Any
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
-from wanbatch import aimlapi, wire
-from wanbatch.aimlapi import AimlApi
-from wanbatch.batch import Recipe
-from wanbatch.clock import LoopClock
+from wanbatch.cli import call
 from wanbatch.errors import UsageInvalid
-from wanbatch.provider import NoAnswer, NotSent, Secret, SubmitAnswer, Trouble, Unknown
-from wanbatch.settings import PROXY_NAMES, Endpoint
-from wanbatch.wire import make_client
+from wanbatch.proxies import PROXY_NAMES, route_of
+from wanbatch.settings import load_settings
+from wanbatch.wire import make_client, route_here
 
-PROVIDER = Endpoint("https://provider.invalid", is_loopback=False)
-Deed = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
-NAMES = [*PROXY_NAMES, *map(str.lower, PROXY_NAMES), "NO_PROXY", "no_proxy"]
-
-
-def api_of(endpoint: Endpoint = PROVIDER, transport: httpx.AsyncBaseTransport | None = None) -> AimlApi:
-    clock = LoopClock(datetime(2026, 11, 1, tzinfo=UTC))
-    return AimlApi(endpoint, Secret("made-up"), clock, Random(1), transport)
+PROXY = {"https_proxy": "http://proxy.example.com:3128"}
+HERE = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "NO_PROXY", "no_proxy", *PROXY_NAMES)
 
 
-async def submit(api: AimlApi) -> SubmitAnswer:
-    try:
-        return await api.submit(Recipe.of({"prompt": "x"}), "wb1:n:r:1.1", lambda _: None)
-    finally:
-        await api.aclose()
-
-
-def answer(text: bytes) -> Deed:
-    async def deed(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        writer.write(text)
-        await writer.drain()
-
-    return deed
-
-
-async def hang_up(_: asyncio.StreamReader, __: asyncio.StreamWriter) -> None:
-    return
-
-
-async def read_and_hang_up(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await reader.readuntil(b"\r\n\r\n")
-
-
-async def keep_silent(reader: asyncio.StreamReader, _: asyncio.StreamWriter) -> None:
-    await reader.read()
-
-
-def status(code: int, words: str, more: str = "") -> Deed:
-    return answer(f"HTTP/1.1 {code} {words}\r\n{more}Content-Length: 0\r\n\r\n".encode())
-
-
-def through(deed: Deed | None, monkeypatch: pytest.MonkeyPatch) -> SubmitAnswer:
-    """Submit once through a proxy on this machine that does this; None: nobody listens there."""
-
-    async def once() -> SubmitAnswer:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                if deed is not None:
-                    await deed(reader, writer)
-            finally:
-                writer.close()
-
-        server = await asyncio.start_server(serve, "127.0.0.1", 0)
-        port = server.sockets[0].getsockname()[1]
-        if deed is None:
-            server.close()
-        monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
-        try:
-            return await submit(api_of())
-        finally:
-            server.close()
-
-    for name in NAMES:
+@pytest.fixture(autouse=True)
+def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in HERE:
         monkeypatch.delenv(name, raising=False)
-    return asyncio.run(once())
+    monkeypatch.chdir(tmp_path)
+
+
+def is_direct(no_proxy: str, host: str, port: int | None = None) -> bool:
+    route = route_of({**PROXY, "NO_PROXY": no_proxy}, has_socks=False)
+    assert route is not None
+    return route.is_direct(host, port)
 
 
 @pytest.mark.parametrize(
-    ("deed", "said"),
+    ("no_proxy", "host", "port", "wanted"),
     [
-        (status(403, "Forbidden"), "403 Forbidden"),
-        (status(407, "Proxy Authentication Required", "Proxy-Authenticate: Basic\r\n"), "407 Proxy"),
-        (status(429, "Too Many Requests"), "429 Too Many"),
-        (status(502, "Bad Gateway"), "502 Bad Gateway"),
-        (status(504, "Gateway Timeout"), "504 Gateway"),
-        (status(301, "Moved", "Location: http://127.0.0.1/\r\n"), "301 Moved"),
-        (answer(b"what?\r\n\r\n"), "the proxy made no connection"),
-        (answer(b""), "the proxy made no connection"),
-        (hang_up, "the proxy made no connection"),
-        (read_and_hang_up, "the proxy made no connection"),
-        (status(200, "Connection established"), ""),  # and hangs up before TLS is agreed
-        (answer(b"HTTP/1.1 200 OK\r\n\r\nno TLS here, sorry: plain words"), ""),
+        ("example.com", "example.com", None, True),
+        ("example.com", "api.example.com", None, True),
+        ("example.com", "notexample.com", None, False),
+        (".example.com", "example.com", None, True),
+        (".example.com", "api.example.com", None, True),
+        ("*.example.com", "api.example.com", None, True),
+        ("EXAMPLE.com.", "api.example.com", None, True),
+        ("example.com", "API.EXAMPLE.COM.", None, True),
+        ("*", "anything.org", None, True),
+        ("a.org, b.org c.org", "c.org", None, True),
+        ("a.org,,", "b.org", None, False),
+        ("https://api.example.com/", "api.example.com", None, True),
+        ("example.com:443", "example.com", None, True),
+        ("example.com:8443", "example.com", None, False),
+        ("example.com:8443", "example.com", 8443, True),
+        ("::1", "::1", None, True),
+        ("[::1]", "::1", None, True),
+        ("[::1]", "[::1]", None, True),
+        ("[::1]:8443", "::1", 8443, True),
+        ("[::1]:8443", "::1", None, False),
+        ("0:0::1", "::1", None, True),
+        ("[fd00::]/8", "fd12::7", None, True),
+        ("fd00::/8", "fe80::7", None, False),
+        ("10.0.0.0/8", "10.20.30.40", None, True),
+        ("10.0.0.7/8", "10.20.30.40", None, True),
+        ("10.0.0.0/8", "11.20.30.40", None, False),
+        ("10.0.0.0/8", "host.org", None, False),
+        ("192.168.*", "192.168.7.9", None, True),
+        ("192.168.1.1", "1192.168.1.1", None, False),
+        ("10.0.0.0/8", "::ffff:10.1.1.1", None, True),
+        ("bücher.example", "xn--bcher-kva.example", None, True),
+        ("some_host", "some_host", None, True),
     ],
-)
-def test_what_a_proxy_keeps_back_was_not_sent(deed: Deed, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    told = through(deed, monkeypatch)
-    assert isinstance(told, NotSent)
-    assert said in told.message
-
-
-def test_a_proxy_that_is_not_there_is_no_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(through(None, monkeypatch), NotSent)
-
-
-def test_a_proxy_that_never_answers_is_no_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aimlapi, "POST_DEADLINE_S", 0.5)
-    assert isinstance(through(keep_silent, monkeypatch), NotSent)
-
-
-@pytest.mark.parametrize("deed", [hang_up, read_and_hang_up, answer(b"HTTP/1.1 403 no"), answer(b"nonsense\r\n\r\n")])
-def test_without_a_proxy_the_same_may_have_been_charged(deed: Deed) -> None:
-    async def once() -> SubmitAnswer:
-        async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-            try:
-                await deed(reader, writer)
-            finally:
-                writer.close()
-
-        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
-            port = server.sockets[0].getsockname()[1]
-            return await submit(api_of(Endpoint(f"http://127.0.0.1:{port}", is_loopback=True)))
-
-    assert isinstance(asyncio.run(once()), Unknown)
-
-
-# --- what httpx tells on the way
-
-
-class Line(httpx.AsyncBaseTransport):
-    """A line that tells httpx's trace so far, and then breaks."""
-
-    def __init__(self, events: list[tuple[str, bytes]], error: Exception) -> None:
-        self._events = events
-        self._error = error
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        for name, method in self._events:
-            told = {"request": type("Told", (), {"method": method})()} if method else {}
-            await request.extensions["trace"](name, told)
-        raise self._error
-
-
-CONNECTED = ("connection.connect_tcp.complete", b"")
-CONNECT = ("http11.send_request_headers.started", b"CONNECT")
-POST = ("http11.send_request_headers.started", b"POST")
-SOCKS = ("socks.setup_socks5_connection.started", b"")
+)  # fmt: skip
+def test_no_proxy_is_read_as_other_programs_read_it(no_proxy: str, host: str, port: int | None, wanted: bool) -> None:
+    assert is_direct(no_proxy, host, port) is wanted
 
 
 @pytest.mark.parametrize(
-    ("events", "error", "kind"),
+    "entry", ["[::1", "10.0.0.0/99", "a b/c?", "host:port", "ex ample!.com", "-", "[host]", "::1]"]
+)
+def test_an_entry_of_no_proxy_that_cannot_be_read_is_named(entry: str) -> None:
+    with pytest.raises(UsageInvalid, match=r"no_proxy holds '.*', which is no host"):
+        route_of({**PROXY, "no_proxy": f"localhost,{entry.rsplit(maxsplit=1)[-1]}"}, has_socks=False)
+
+
+@pytest.mark.parametrize(
+    ("environment", "wanted"),
     [
-        ([CONNECTED, CONNECT], httpx.ReadError("x"), NotSent),
-        ([CONNECTED, CONNECT], httpx.ReadTimeout("x"), NotSent),
-        ([CONNECTED, CONNECT], httpx.RemoteProtocolError("x"), NotSent),
-        ([CONNECTED, CONNECT, POST], httpx.ReadError("x"), Unknown),
-        ([CONNECTED, CONNECT, POST], httpx.ProxyError("x"), Unknown),
-        ([CONNECTED, CONNECT, ("http11.send_request_headers.started", b"")], httpx.ReadError("x"), Unknown),
-        ([CONNECTED, SOCKS], httpx.ProxyError("x"), NotSent),
-        ([CONNECTED, SOCKS], httpx.ReadError("x"), NotSent),
-        ([CONNECTED, SOCKS], AssertionError("x"), NotSent),
-        ([CONNECTED, SOCKS, POST], AssertionError("x"), Unknown),
-        ([CONNECTED, CONNECT], LookupError("of some library"), NotSent),
-        ([], httpx.ReadError("x"), Unknown),  # no trace was kept: nothing is known
-        ([], httpx.ProxyError("x"), NotSent),
+        ({}, None),
+        ({"https_proxy": "  "}, None),
+        ({"HTTP_PROXY": "garbage://"}, None),  # plain http is never asked for
+        ({"NO_PROXY": "[::1"}, None),  # without a proxy nothing is excepted from it
+        ({"https_proxy": "proxy.example.com:3128"}, "http://proxy.example.com:3128"),
+        ({"HTTPS_PROXY": "http://up.example:1", "ALL_PROXY": "socks://127.0.0.1:1080"}, "http://up.example:1"),
+        ({"https_proxy": "http://low.example:1", "HTTPS_PROXY": "http://up.example:1"}, "http://low.example:1"),
+        ({"all_proxy": "https://p.example"}, "https://p.example"),
     ],
 )
-def test_only_what_the_trace_shows_is_proof(
-    events: list[tuple[str, bytes]], error: Exception, kind: type[Any], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    errors = (*wire.EXCHANGE_ERRORS, AssertionError)  # as where the SOCKS library is installed
-    monkeypatch.setattr(aimlapi, "EXCHANGE_ERRORS", errors)
-
-    async def once() -> SubmitAnswer:
-        return await submit(api_of(transport=Line(events, error)))
-
-    assert type(asyncio.run(once())) is kind
+def test_the_proxy_is_found(environment: dict[str, str], wanted: str | None) -> None:
+    route = route_of(environment, has_socks=False)
+    assert (None if route is None else route.url) == wanted
 
 
-def test_a_read_that_the_socks_library_breaks_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Broken(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            raise AssertionError
-
-    async def once() -> Any:
-        api = api_of(transport=Broken())
-        try:
-            return await api._read_once("/v2/billing", {}, 1024)
-        finally:
-            await api.aclose()
-
-    monkeypatch.setattr(aimlapi, "EXCHANGE_ERRORS", (*wire.EXCHANGE_ERRORS, AssertionError))
-    told = asyncio.run(once())
-    assert (type(told), told.trouble) == (NoAnswer, Trouble.TRANSIENT)
-
-
-@pytest.mark.parametrize("address", ["nothing://of-the-kind", "ftp://user:hush@127.0.0.1:1", "http://127.0.0.1:port"])
-def test_a_proxy_that_is_no_address_is_told_without_its_password(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in NAMES:
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HTTPS_PROXY", address)
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("socks://127.0.0.1:1080", "write socks5://"),
+        ("socks4://127.0.0.1:1080", "write socks5://"),
+        ("socks5://127.0.0.1:1080", "library for it is not installed"),
+        ("socks5h://127.0.0.1:1080", "library for it is not installed"),
+        ("ftp://proxy.example", "neither an http:// nor a socks5://"),
+        ("http://", "is no address"),
+        ("http://proxy:notaport", "is no address"),
+        ("http://proxy:99999", "is no address"),
+        ("http://[::1", "is no address"),
+        ("http://me:secret#word@proxy:3128", "is no address"),
+        ("http://pro xy:3128", "is no address"),
+        ("://", "neither an http:// nor"),
+    ],
+)
+def test_a_proxy_that_cannot_be_used_is_named_without_its_value(value: str, told: str) -> None:
     with pytest.raises(UsageInvalid) as caught:
-        make_client({}, ssl.create_default_context(), trust_env=True, transport=None)
-    assert ("HTTPS_PROXY" in str(caught.value), "hush" in str(caught.value)) == (True, False)
+        route_of({"ALL_PROXY": value}, has_socks=False)
+    text = str(caught.value)
+    assert (text.startswith("ALL_PROXY "), told in text, "secret" in text, "\n" in text) == (True, True, False, False)
 
 
-def test_a_socks_proxy_without_its_library_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(*_: Any, **__: Any) -> None:
-        raise ImportError("Using SOCKS proxy, but the 'socksio' package is not installed.")
+def test_with_its_library_a_socks_proxy_is_used() -> None:
+    route = route_of({"ALL_PROXY": "socks5h://me:secret@127.0.0.1:1080"}, has_socks=True)
+    assert route is not None
+    assert (route.url, route.address) == ("socks5h://me:secret@127.0.0.1:1080", "127.0.0.1:1080")
 
-    monkeypatch.setattr(wire.httpx, "AsyncClient", missing)
-    with pytest.raises(UsageInvalid, match="pip install socksio"):
-        make_client({}, ssl.create_default_context(), trust_env=True, transport=None)
+
+def test_a_provider_that_is_excepted_is_not_said_to_be_behind_a_proxy(tmp_path: Path) -> None:
+    around = {**PROXY, "NO_PROXY": ".aimlapi.com"}
+    assert load_settings(around, None, tmp_path).detours == ()
+    assert load_settings(PROXY, None, tmp_path).detours == ("requests go through the proxy proxy.example.com:3128",)
+
+
+@contextmanager
+def listening() -> Iterator[tuple[int, list[bytes]]]:
+    """A port of this machine that keeps the first line of each connection and answers 503."""
+    heard: list[bytes] = []
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+
+        def serve() -> None:
+            while True:
+                try:
+                    line, _ = server.accept()
+                except OSError:
+                    return
+                with line:
+                    heard.append(line.recv(4096).split(b"\r\n")[0])
+                    line.sendall(b"HTTP/1.1 503 no\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+
+        thread = threading.Thread(target=serve, daemon=True)
+        thread.start()
+        try:
+            yield server.getsockname()[1], heard
+        finally:
+            server.shutdown(socket.SHUT_RDWR)
+            thread.join(5)
+
+
+@pytest.mark.parametrize(
+    ("no_proxy", "wanted"),
+    [
+        ("localhost,127.0.0.1,::1,[::1]", [b"CONNECT provider.invalid:443 HTTP/1.1"]),
+        ("provider.invalid", []),
+        ("*.invalid", []),
+    ],
+)
+def test_a_request_goes_through_the_proxy_or_past_it(
+    no_proxy: str, wanted: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def ask() -> None:
+        client = make_client({}, ssl.create_default_context(), route=route_here(), transport=None)
+        with pytest.raises(httpx.TransportError):  # the proxy refuses; past it the name leads nowhere
+            await client.get("https://provider.invalid/x")
+        await client.aclose()
+
+    with listening() as (port, heard):
+        monkeypatch.setenv("https_proxy", f"127.0.0.1:{port}")
+        monkeypatch.setenv("no_proxy", no_proxy)
+        asyncio.run(ask())
+    assert heard == wanted
+
+
+COMMANDS = [
+    ["plan", "small.csv"],
+    ["run", "small.csv", "--yes"],
+    ["balance"],
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
+@pytest.mark.parametrize(
+    ("name", "around"),
+    [("HTTPS_PROXY", {"HTTPS_PROXY": "socks5://127.0.0.1:1"}), ("NO_PROXY", {**PROXY, "NO_PROXY": "[::1"})],
+    ids=["socks", "exception"],
+)
+def test_every_command_that_asks_the_provider_names_the_variable(
+    command: list[str],
+    name: str,
+    around: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("wanbatch.wire.find_spec", lambda _: None)
+    Path("small.csv").write_text("id,prompt\na,first\n")
+    for variable, value in {"AIMLAPI_API_KEY": "made-up", **around}.items():
+        monkeypatch.setenv(variable, value)
+    code = call(command)
+    told = capsys.readouterr().err.splitlines()
+    assert (code, told[-1].startswith(f"wanbatch: {name} "), Path("outputs").exists()) == (2, True, False)

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.batch import DEFAULT_MODEL, Batch, Recipe, Shot, derived_seed
+from wanbatch.changes import Supersede
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.lifecycle import TRANSITIONS, Entry, Fact, State, Take, TransitionForbidden, advance, fold
@@ -31,7 +32,7 @@ from wanbatch.pacing import (
     backoff_s,
     eta_s,
 )
-from wanbatch.planning import Due, First, Plan, Supersede, make_plan, submit_order
+from wanbatch.planning import Due, First, Plan, make_plan, submit_order
 from wanbatch.previewing import Ground
 from wanbatch.pricing import (
     Quote,

@@ -34,6 +34,7 @@ COMMANDS = (
     ["balance", "out"],
 )
 MOVES = set("\x1b\x07\x08\x7f\x9b\x9d\u202e\u2066\u200b") | {chr(code) for code in range(0x80, 0xA0)}
+HOSTILE = "a\x1b]0;owned\x07\x1b[2J\x9b31m\u202egpj\u2066\x08\x7f"
 DEEP = "[" * 200_000
 
 
@@ -108,6 +109,37 @@ def test_a_schema_of_somebody_else_is_refused(
 def test_a_table_of_a_newer_version_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     changed(folder, "CREATE TABLE of_a_newer_version (x INTEGER) STRICT")
     assert said(["status", "out"], capsys)[0] in (0, 1)
+
+
+TEXTS = {
+    "words": [
+        "UPDATE takes SET error = {0}, warning = {0}, note = {0}",
+        "UPDATE shots SET scene = {0}, sequence = {0}, prompt = {0}, notes = {0}, cost_code = {0}",
+    ],
+    "ids": ["UPDATE takes SET shot_id = {0} WHERE shot_id = 'b'", "UPDATE shots SET shot_id = {0} WHERE shot_id = 'b'"],
+    "the batch": ["UPDATE identity SET value = {0} WHERE name = 'batch'"],
+    "the provider": ["UPDATE identity SET value = {0} WHERE name = 'base_url'"],
+    "generations": [
+        "UPDATE takes SET generation_id = {0} WHERE shot_id = 'b'",
+        "UPDATE attempts SET generation_id = {0}, request_id = {0} WHERE take_id = 2",
+    ],
+    "files": ["UPDATE takes SET file = {0} WHERE shot_id = 'a'"],
+    "runs": [
+        "INSERT INTO runs VALUES (1, '2026-01-01T00:00:00+00:00', NULL, 0, 1.0, {0}, 1, 0, NULL, {0}, 0, '{{}}', NULL, NULL)"
+    ],
+    "strays": ["INSERT INTO strays VALUES ({0}, {0}, NULL, '2026-01-01T00:00:00+00:00', {0})"],
+}
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("name", TEXTS)
+def test_no_text_of_a_state_file_moves_the_terminal(
+    name: str, command: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quoted = "'" + HOSTILE.replace("'", "''") + "'"
+    changed(folder, *(each.format(quoted) for each in TEXTS[name]))
+    _, text = said(command, capsys)
+    assert set(text) & MOVES == set()
 
 
 BROKEN = {

@@ -65,9 +65,13 @@ class Access:
         return "the embedded sandbox" if self.is_embedded else self._settings.endpoint.base_url
 
     def key(self) -> Secret:
-        """Return the key to use. Raises UsageInvalid where there is none."""
+        """Return the key to use. Raises UsageInvalid where there is none, or a proxy that cannot be used is set."""
         if self.is_embedded:
             return Secret(SANDBOX_KEY)  # the real key has no business there
+        if not self.is_local:
+            from wanbatch.wire import route_here
+
+            route_here()  # before a folder is made or anything is planned
         if self._settings.key is not None:
             return self._settings.key
         if self._settings.endpoint.is_loopback:

@@ -38,6 +38,8 @@ RETRY_AFTER_CAP_S = 900.0
 GENERATION_ID_CAP = 512
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: outside of it the provider drops the id silently
 
+OURS = "wb1:"  # begins every request id of any batch of ours
+
 _STATUSES = {
     "queued": Status.QUEUED,
     "pending": Status.QUEUED,
@@ -301,14 +303,15 @@ def read_log_page(fields: Mapping[str, Any]) -> LogPage:
 
 
 def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
-    """Read a row with a client request id; for one without, return its inference id. Raises AnswerInvalid."""
+    """Read a row that may be ours; of any other program's, return its inference id: no row of theirs stops us.
+
+    A status that is neither success nor failure proves nothing. Raises AnswerInvalid for one of ours without a time.
+    """
     generation_id = read_generation_id(row.get("inference_id"))
     request_id = row.get("client_request_id")
-    if not isinstance(request_id, str):
+    if not isinstance(request_id, str) or not request_id.startswith(OURS):
         return generation_id or ""
     status, cost = row.get("status"), row.get("cost")
-    if status not in ("succeeded", "failed"):
-        raise AnswerInvalid(f"a log row of status {shown(status)}")
     try:
         at = datetime.fromisoformat(str(row.get("created")))
     except ValueError as error:
@@ -319,6 +322,7 @@ def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
         is_good=status == "succeeded",
         credits=read_credits(cost.get("credits")) if isinstance(cost, Mapping) else None,
         at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        word="" if status in ("succeeded", "failed") else shown(status) or "nothing",
     )
 
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 from pathlib import Path
 
 from wanbatch.choosing import Choice, choices
-from wanbatch.download import CLIPS
 from wanbatch.errors import MediaInvalid, UsageInvalid
+from wanbatch.folders import CLIPS, is_in
 from wanbatch.lifecycle import Take
 from wanbatch.planning import is_selected
-from wanbatch.reporting.shown import is_own, shown_text
+from wanbatch.reporting.shown import shown_text
 from wanbatch.splicing import measure
 from wanbatch.state import StateReader
 from wanbatch.timeline import Measured, Timeline, lay_out
@@ -24,7 +24,7 @@ def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True)
     shot is selected, or none has a clip.
     """
     with StateReader.open(output) as reader, reader.snapshot():
-        batch, shots, takes = reader.identity().batch, reader.shots(), reader.takes()
+        batch, shots, takes = reader.batch(), reader.shots(), reader.takes()
     chosen = [choice for choice in choices(shots, takes) if is_selected(choice.shot.shot_id, only)]
     if not chosen:
         raise UsageInvalid("no shot of the story matches --only" if only else "the story has no shots")
@@ -47,7 +47,7 @@ def _hole(output: Path, choice: Choice, why: str | Measured | None) -> Choice:
 
 def _measured(output: Path, take: Take) -> Measured | str:
     """Measure the clip of a take; or say why it cannot be used."""
-    if take.file is None or not is_own(output, CLIPS, take.file):
+    if take.file is None or not is_in(output, CLIPS, take.file):
         return f"take {take.number} names no clip of this folder"
     path = output / take.file
     try:

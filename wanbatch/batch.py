@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 from wanbatch.errors import Problem, StateInvalid
+from wanbatch.names import composed
 
 DEFAULT_MODEL = "alibaba/wan-2-6-t2v"
 OWN = "x_"  # begins the name of a column that users keep for themselves
 SEED_MAX = 2**31 - 1  # the largest seed that Alibaba documents for Wan
+_SEED = re.compile(
+    r'([,{])"seed":(-?[0-9]+)(,?)'
+)  # in canonical JSON only a key stands so: in a text quotes are escaped
 
 
 @dataclass(frozen=True)
@@ -59,6 +64,19 @@ class Recipe:
     def model(self) -> str:
         """The provider's name of the model."""
         return str(self.body.get("model", DEFAULT_MODEL))
+
+
+def likeness(canonical: str) -> tuple[str, int | None]:
+    """Return what a recipe asks for without its seed, in NFC, and its seed.
+
+    `canonical` is the text of a recipe. Two takes whose likeness is equal differ in their seed alone.
+    """
+    text = composed(canonical)
+    found = _SEED.search(text)
+    if found is None:
+        return text, None
+    comma = "{" if found[1] == "{" else found[3]
+    return f"{text[: found.start()]}{comma}{text[found.end() :]}", int(found[2])
 
 
 def derived_seed(shot_id: str, slot: int) -> int:

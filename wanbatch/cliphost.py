@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin, urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 import httpx
 
@@ -18,6 +17,7 @@ from wanbatch.addresses import address_in, is_public
 from wanbatch.answers import Head, read_trouble
 from wanbatch.bodies import shown
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
+from wanbatch.proxies import Route
 from wanbatch.settings import is_loopback_host
 from wanbatch.wire import head_of, reason
 
@@ -59,8 +59,16 @@ class ClipHost:
     can lead into the user's network. Without it, and where a proxy looks names up, the link's own words are checked.
     """
 
-    def __init__(self, client: httpx.AsyncClient, *, is_loopback: bool, resolve: Resolve | None = None) -> None:
+    def __init__(
+        self,
+        client: httpx.AsyncClient,
+        *,
+        is_loopback: bool,
+        resolve: Resolve | None = None,
+        route: Route | None = None,
+    ) -> None:
         self._client = client
+        self._route = route
         self._is_loopback = is_loopback
         self._resolve = resolve
 
@@ -109,12 +117,15 @@ class ClipHost:
         except httpx.HTTPError as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
 
+    def _is_proxied(self, host: str, port: int | None) -> bool:
+        return self._route is not None and not self._route.is_direct(host, port)
+
     async def _ways(self, url: str) -> list[_Way]:
         """Return the ways to the host of a link, by public addresses alone; none where all are private."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         is_here = self._is_loopback and is_loopback_host(host)
-        if self._resolve is None or is_here or _has_proxy(parts.scheme, host):
+        if self._resolve is None or is_here or self._is_proxied(host, parts.port):
             return [_Way(url, {}, {})]
         addresses = await self._resolve(host, parts.port or 443)
         named = {"Host": parts.netloc}
@@ -220,9 +231,3 @@ def refuse_link(url: str, *, is_loopback: bool) -> str | None:
     if is_loopback_host(host) or (address_in(host) is not None and not is_public(host)):
         return PRIVATE
     return None
-
-
-def _has_proxy(scheme: str, host: str) -> bool:
-    """Say whether requests to a host go through a proxy, which looks names up itself."""
-    proxies = getproxies()
-    return bool(proxies.get(scheme) or proxies.get("all")) and not proxy_bypass(host)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from wanbatch.assembling import assemble
 from wanbatch.disk import free_bytes, make_folder, replacing
-from wanbatch.download import CLIPS
 from wanbatch.errors import LocalFault, UsageInvalid
+from wanbatch.folders import CLIPS
 from wanbatch.joining import Sources, join, slate_misfit
 from wanbatch.slating import Card, Picture, draw_card
 from wanbatch.state import STATE_NAME

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
@@ -20,7 +21,7 @@ from wanbatch.pacing import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
 from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogRow, Provider
+from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
 from wanbatch.stock import Stock
@@ -53,6 +54,7 @@ class RunSettings:
     `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
     `free_bytes` tells the room left on the output's disk (None: nobody asks).
     `times_before` is what earlier batches saw of how long generations take.
+    `before_submit` is called before each POST is recorded; a ProgramFault of it means that nothing may be sent.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
 
@@ -73,6 +75,7 @@ class RunSettings:
     is_selected: Callable[[Due | Take], bool] = lambda _: True
     refusal: tuple[ExitCode, str] | None = None
     free_bytes: Callable[[], int] | None = None
+    before_submit: Callable[[], object] = lambda: None
     after_verified: Callable[[Take], None] = lambda _: None
 
 
@@ -90,6 +93,7 @@ class Desk:
         self.state = state
         self.provider = provider
         self.clock = clock
+        self.batch_clock = BatchClock(state, clock)
         self.settings = settings
         self.rng = rng
         self.board = Board(settings.rates)
@@ -177,6 +181,14 @@ class Desk:
             self.record(take_id, Fact.ANSWER_LOST, {"error": error, "needs_user": True}, Fact.HELD)
         else:
             self.record(take_id, Fact.ANSWER_LOST, {"error": error})
+
+    async def measure_clocks(self) -> NoAnswer | None:
+        """Compare our clock with the provider's, before anything is made of its log; says why where that fails."""
+        ahead = await self.provider.ahead()
+        if isinstance(ahead, NoAnswer):
+            return ahead
+        self.batch_clock.measured(ahead)
+        return None
 
     def note(self, text: str, take: str = "") -> None:
         """Tell the user something that is no fact about a take."""

@@ -78,6 +78,21 @@ def unshare(path: Path) -> bool:
     return True
 
 
+def second_name(path: Path, other: Path) -> None:
+    """Give a file another name beside its own, durably; a copy where the disk knows no second names.
+
+    Does nothing where no ordinary file is there. Raises OSError.
+    """
+    if path.is_symlink() or not path.is_file():
+        return
+    other.unlink(missing_ok=True)
+    try:
+        os.link(path, other, follow_symlinks=False)
+    except OSError:
+        shutil.copyfile(path, other)
+    fsync_directory(other.parent)
+
+
 def free_bytes(directory: Path) -> int:
     """Return the bytes free for this user where the directory lies."""
     return shutil.disk_usage(directory).free
@@ -100,9 +115,11 @@ def replacing(path: Path) -> Iterator[Path]:
             _flush(name, directory)
             os.replace(name, path.name, src_dir_fd=directory, dst_dir_fd=directory)
             os.fsync(directory)
-        except BaseException:
+        except BaseException as error:
             with suppress(FileNotFoundError):
                 os.unlink(name, dir_fd=directory)
+            if isinstance(error, OSError) and error.errno is not None and error.filename is None:
+                raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file
             raise
     finally:
         os.close(directory)
@@ -128,13 +145,19 @@ def sweep_parts(folder: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> bool:
-    """Write a text file with `replacing`; False where it held that text already. Makes its folder. Raises OSError."""
+    """Write a text file with `replacing`; False where it held that text already. Makes its folder.
+
+    Raises OSError, which names `path`, whatever file beside it failed.
+    """
     data = text.encode("utf-8")
     if _holds(path, data):
         return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with replacing(path) as part:
-        part.write_bytes(data)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as part:
+            part.write_bytes(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
     return True
 
 

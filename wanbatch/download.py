@@ -15,8 +15,6 @@ from wanbatch.disk import fsync_directory
 from wanbatch.errors import LocalFault
 from wanbatch.media import Probe, check_clip
 
-CLIPS = "clips"
-POSTERS = "posters"
 HASH_BLOCK_BYTES = 1024 * 1024
 
 

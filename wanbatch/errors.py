@@ -8,12 +8,14 @@ WanbatchError
   OutputLocked           6    another run holds the output folder
   LocalFault             7    disk, permissions, or a state file that cannot be trusted
     StateInvalid         7    the state file is corrupt, foreign or contradicts itself
+    ProgramFault         7    an error of wanbatch or of a library under it, whatever it was reading at the time
   ProviderUnreachable    8    no answer from the provider, or none that can be read
   MediaInvalid           -    a file that is no whole clip; becomes a held take, never an exit by itself
 """
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
@@ -119,6 +121,10 @@ class StateInvalid(LocalFault):
     """The state file is corrupt, of another run or provider, or contradicts itself."""
 
 
+class ProgramFault(LocalFault):
+    """An error of wanbatch, of a library under it or of how they are installed. Never the fault of a clip."""
+
+
 class ProviderUnreachable(WanbatchError):
     """No answer from the provider, or none that can be read."""
 
@@ -127,3 +133,34 @@ class ProviderUnreachable(WanbatchError):
 
 class MediaInvalid(WanbatchError):
     """A downloaded file that is no whole, decodable clip."""
+
+
+_MENDS = {
+    errno.ENOSPC: "The disk is full: make room, then give the same command again",
+    errno.EDQUOT: "Your quota is used up: make room, then give the same command again",
+    errno.EACCES: "Give yourself the right to it, or use another place",
+    errno.EPERM: "Give yourself the right to it, or use another place",
+    errno.EROFS: "This disk takes no changes: use another place",
+    errno.EMFILE: "Too many files are open: raise the limit, such as with `ulimit -n 4096`",
+    errno.ENFILE: "Too many files are open on this machine: end other programs",
+    errno.ENOTDIR: "A file stands where a folder should be: move it away, or use another place",
+    errno.EISDIR: "A folder stands where a file should be: move it away, or use another name",
+    errno.EEXIST: "Something else has this name: move it away, or use another name",
+    errno.ENAMETOOLONG: "Use a shorter name",
+    errno.ELOOP: "Links lead in a circle: remove them, or use another place",
+    errno.ENOENT: "It is not there: check the name",
+    errno.EIO: "The disk fails: check it before you go on",
+    errno.EFBIG: "The file is too large for this disk",
+    errno.ENOMEM: "The memory is used up: end other programs",
+    errno.EBUSY: "Another program uses it: end that, then give the same command again",
+}
+
+
+def fault_text(error: OSError) -> str:
+    """Say in one line which file the machine refuses, why, and what the user can do."""
+    names = [str(name) for name in (error.filename, error.filename2) if name is not None and not isinstance(name, int)]
+    reason = error.strerror or str(error) or type(error).__name__
+    where = " and ".join(names)
+    mend = _MENDS.get(error.errno if error.errno is not None else 0, "")
+    line = ": ".join(part for part in (where, reason) if part) + (f". {mend}" if mend else "")
+    return " ".join(line.split())

@@ -7,13 +7,14 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 from types import ModuleType
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from wanbatch import __version__
 from wanbatch.assembling import assemble
@@ -39,13 +40,26 @@ class EditFormat(StrEnum):
     EDL = "edl"
 
 
+class EdlStyle(StrEnum):
+    """How an EDL names the files of its clips: each editing program has its own way."""
+
+    AVID = "avid"
+    NUCODA = "nucoda"
+    PREMIERE = "premiere"
+
+
 def export(
-    output: Path, how: EditFormat, target: Path | None = None, only: Sequence[str] = ()
+    output: Path,
+    how: EditFormat,
+    target: Path | None = None,
+    only: Sequence[str] = (),
+    style: EdlStyle = EdlStyle.AVID,
 ) -> tuple[Path, Timeline]:
     """Write the cut of an output folder for an editing program; returns the file and what is in it.
 
-    Clips are named relative to the file, so that an output folder that is moved whole still links. Raises UsageInvalid
-    where the library is not installed, nothing can be cut, or an EDL cannot say it; LocalFault where the disk fails.
+    `style` is for an EDL. Clips are named relative to the file, so that an output folder that is moved whole still
+    links. Raises UsageInvalid where the library is not installed, nothing can be cut, or an EDL cannot say it;
+    LocalFault where the disk fails.
     """
     written = target if target is not None else output / EDIT_FOLDER / f"cut.{how}"
     if written.suffix.lower() != f".{how}":
@@ -55,7 +69,7 @@ def export(
     if how is EditFormat.OTIO:
         text = library.adapters.write_to_string(_otio(library, timeline, output, written.parent), "otio_json", indent=2)
     else:
-        text = _edl(library, timeline, output, written.parent)
+        text = _edl(library, timeline, Place(output, written.parent), style)
     try:
         if target is None:
             own_folder(output, EDIT_FOLDER)
@@ -114,7 +128,7 @@ def _clip(otio: ModuleType, piece: Piece, output: Path, folder: Path, *, has_mar
     whole = _range(otio, 0, piece.clip.frames, piece.clip.format.fps)
     facts = clip_facts(piece)
     media = otio.schema.ExternalReference(
-        target_url=_link(output / str(piece.choice.take.file), folder), available_range=whole
+        target_url=_link(output, str(piece.choice.take.file), folder), available_range=whole
     )
     media.name = Path(str(piece.choice.take.file)).name
     clip = otio.schema.Clip(piece.label, media_reference=media, source_range=whole, metadata={"wanbatch": facts})
@@ -186,48 +200,79 @@ def clip_facts(piece: Piece) -> dict[str, Any]:
     }
 
 
-def _link(clip: Path, folder: Path) -> str:
-    """Write the way from a folder to a clip as a relative URL."""
+def _link(output: Path, file: str, folder: Path) -> str:
+    """Write the way from a folder to a clip as a relative URL; by its place in `output`, links not followed."""
     try:
-        way = os.path.relpath(clip.resolve(), folder.resolve())
+        way = os.path.relpath(output.resolve() / file, folder.resolve())
     except ValueError:  # another drive
-        return clip.resolve().as_uri()
+        return (output.resolve() / file).as_uri()
     return quote(Path(way).as_posix())
 
 
 # --- CMX 3600 --------------------------------------------------------------------------------------------------------
 
 
-def _edl(otio: ModuleType, timeline: Timeline, output: Path, folder: Path) -> str:
+@dataclass(frozen=True)
+class Place:
+    """Where the clips are (an output folder), and the folder that the EDL goes to."""
+
+    output: Path
+    folder: Path
+
+    def way_to(self, file: str) -> str:
+        """Write the way to a clip as a path on one line; a control character in it as in a URL."""
+        path = unquote(_link(self.output, file, self.folder))
+        return "".join(char if char.isprintable() else quote(char) for char in path.removeprefix("file://"))
+
+
+def _edl(otio: ModuleType, timeline: Timeline, place: Place, style: EdlStyle) -> str:
     """Write the pictures as an EDL: source timecode from 0, record timecode from one hour, black for holes."""
     _assert_edl_can(timeline)
     fps = timeline.format.fps
     rate = float(fps)
-    reels = reel_names([piece.label for piece in timeline.pieces])
+    labels = [piece.label for piece in timeline.pieces]
+    reels, names = reel_names(labels), plain_names(labels)
     is_dropped = fps in DROP_FRAME_RATES
     start = otio.opentime.from_timecode("01:00:00;00" if is_dropped else "01:00:00:00", rate)
     track = otio.schema.Track("V", kind=otio.schema.TrackKind.Video)
     track.append(otio.schema.Gap(source_range=otio.opentime.TimeRange(otio.opentime.RationalTime(0, rate), start)))
     for piece in timeline.pieces:
         span = _range(otio, 0, piece.frames, fps)
-        clip = otio.schema.Clip(_plain(piece.label), source_range=span)
+        clip = otio.schema.Clip(names[piece.label], source_range=span)
         clip.metadata["cmx_3600"] = {"reel": reels[piece.label], "comments": _comments(piece)}
         if piece.clip is None:
             clip.metadata["cmx_3600"]["reel"] = "BL"
+            if style is EdlStyle.PREMIERE:  # its writer takes the name of every clip from a file
+                clip.media_reference = otio.schema.ExternalReference(_plain(piece.label), span)
         else:
             assert piece.choice.take is not None
-            clip.media_reference = otio.schema.ExternalReference(
-                _link(output / str(piece.choice.take.file), folder), span
-            )
+            clip.media_reference = otio.schema.ExternalReference(place.way_to(str(piece.choice.take.file)), span)
         at = otio.opentime.RationalTime(start.value + piece.begin, rate)  # a locator counts by the record, not the reel
         span = otio.opentime.TimeRange(at, otio.opentime.RationalTime(1, rate))
         clip.markers.extend(_marker(otio, span, kind, _plain(told)) for kind, told in remarks(piece))
         track.append(clip)
     made = otio.schema.Timeline(_plain(timeline.batch)[:70])
     made.tracks.append(track)
-    text: str = otio.adapters.write_to_string(made, "cmx_3600", rate=rate)
+    text: str = otio.adapters.write_to_string(made, "cmx_3600", rate=rate, style=style.value)
     title, _, events = text.partition("\n\n")
+    if style is EdlStyle.PREMIERE:
+        events = _with_black(events, {number for number, piece in enumerate(timeline.pieces, 1) if piece.clip is None})
     return f"{title}\nFCM: {'' if is_dropped else 'NON-'}DROP FRAME\n\n{events}"
+
+
+def _with_black(events: str, holes: Collection[int]) -> str:
+    """Make the events with these numbers black again, where the writer gave every event the same reel."""
+    lines, number = [], 0
+    for line in events.split("\n"):
+        event = re.match(r"(\d{3})  AX ", line)
+        number = int(event[1]) if event is not None else number
+        if number not in holes:
+            lines.append(line)
+        elif event is not None:
+            lines.append(line.replace("  AX ", "  BL ", 1))
+        elif not line.startswith("* OTIO REFERENCE"):
+            lines.append(line)
+    return "\n".join(lines)
 
 
 def _assert_edl_can(timeline: Timeline) -> None:
@@ -255,6 +300,25 @@ def reel_names(labels: Iterable[str]) -> dict[str, str]:
     short = {label: _digits_of(label) for label in every}
     counts = Counter(short.values())
     return {label: name if name and counts[name] == 1 else _hashed(label) for label, name in short.items()}
+
+
+def plain_names(labels: Iterable[str]) -> dict[str, str]:
+    """Give each label a name in ASCII, none twice, the same in every export.
+
+    One of ASCII is its own, accents are left out; where that is not enough a hash stands for what is missing.
+    """
+    every = sorted(dict.fromkeys(labels), key=lambda label: (not label.isascii(), label))
+    names: dict[str, str] = {}
+    for label in every:
+        name = _plain(label)
+        if not label.isascii() and ("?" in name or name in names.values()):
+            shot, _, number = name.rpartition("_t")
+            kept = re.sub(r"[^A-Za-z0-9._-]+", "-", shot if number.isdigit() else name).strip("-._") or "shot"
+            name = f"{kept}-{hashlib.sha256(label.encode()).hexdigest()[:8]}" + (
+                f"_t{number}" if number.isdigit() else ""
+            )
+        names[label] = name
+    return names
 
 
 def _digits_of(label: str) -> str:

@@ -13,8 +13,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from wanbatch.desk import Desk
-from wanbatch.download import CLIPS, ForeignFile, Part, publish, settle
+from wanbatch.download import ForeignFile, Part, publish, settle
 from wanbatch.errors import MediaInvalid
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Take
 from wanbatch.pacing import backoff_s
 from wanbatch.provider import Fetched, LinkDead, Progress, Secret

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 from wanbatch.desk import Desk
-from wanbatch.download import CLIPS, ForeignFile, Part, Settled, publish, settle
+from wanbatch.download import ForeignFile, Part, Settled, publish, settle
 from wanbatch.errors import MediaInvalid
 from wanbatch.extras import extras_of, extras_text, keep_extras
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.looks import shortfalls
 from wanbatch.pacing import backoff_s

@@ -68,7 +68,7 @@ def earlier_prices(output: Path, base_url: str) -> dict[PriceClass, int]:
     A folder that cannot be read tells nothing.
     """
     takes: list[Take] = []
-    for path in _newest(output):
+    for path in newest_beside(output):
         with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
             if reader.identity().base_url == base_url:
                 takes += [take for take in reader.takes() if charged_price(take) is not None]
@@ -92,14 +92,15 @@ def times_seen(takes: Iterable[Take]) -> dict[PriceClass, Seen]:
 def earlier_times(output: Path, base_url: str) -> dict[PriceClass, Seen]:
     """Return how long generations took in the other output folders beside this one, of the same provider."""
     takes: list[Take] = []
-    for path in _newest(output):
+    for path in newest_beside(output):
         with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
             if reader.identity().base_url == base_url:
                 takes += reader.newest_completed(TAKES_TIMED)
     return times_seen(takes)
 
 
-def _newest(output: Path) -> list[Path]:
+def newest_beside(output: Path) -> list[Path]:
+    """Return the state files in the other folders beside an output folder, those that changed last first."""
     home = output.resolve()
     with suppress(OSError):
         found = [path for path in home.parent.glob(f"*/{STATE_NAME}") if path.parent != home and path.is_file()]

@@ -25,8 +25,8 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from wanbatch.avc import PROFILES, AvcRecord
-from wanbatch.errors import LocalFault, MediaInvalid
-from wanbatch.media import check_clip, opened
+from wanbatch.errors import LocalFault, MediaInvalid, WanbatchError
+from wanbatch.media import check_clip, fault_of, opened
 from wanbatch.slating import Picture
 from wanbatch.splicing import Samples, audio_frame, layout_of, measure, read_packets, read_pictures, read_sound
 from wanbatch.timeline import ClipFormat, Piece, Timeline
@@ -80,6 +80,10 @@ def join(timeline: Timeline, sources: Sources, target: Path, *, reencode: bool) 
                 sound.end()
     except (av.error.FFmpegError, OSError) as error:
         raise LocalFault(f"cannot write {target}: {error.strerror or error}") from error
+    except WanbatchError:
+        raise
+    except Exception as error:
+        raise fault_of("joining clips", error) from error
     _assert_whole(target, timeline)
 
 

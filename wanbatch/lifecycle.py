@@ -42,6 +42,7 @@ class Fact(StrEnum):
     REPLANNED = "replanned"  # nothing of it is sent; it follows the edited manifest
     SUPERSEDED = "superseded"  # the manifest asks for another recipe now, or a retake stands in for a failed take
     REINSTATED = "reinstated"  # the manifest asks for this recipe again
+    RENAMED = "renamed"  # another shot took it over, by the user's word; it keeps its clip, whatever that is called
     SUBMIT_STARTED = "submit_started"  # on disk before the first byte of a paid POST
     NOT_SENT = "not_sent"  # proof P0: no byte left
     TURNED_AWAY = "turned_away"  # proof P1: refused for now (401, 403, 425, 429)
@@ -120,14 +121,8 @@ _MOVES: dict[tuple[State, Fact], State] = {
         (state, fact): state
         for state in _EVERY
         for fact in (
-            _F.SUPERSEDED,
-            _F.REINSTATED,
-            _F.WARNED,
-            _F.CHARGED,
-            _F.FOUND_LATE,
-            _F.FOUND_DOUBLE,
-            _F.FAILURE_WITHDRAWN,
-            _F.LOGGED,
+            *(_F.SUPERSEDED, _F.REINSTATED, _F.RENAMED, _F.FAILURE_WITHDRAWN),
+            *(_F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.FOUND_DOUBLE, _F.LOGGED),
         )
     },
 }
@@ -160,7 +155,8 @@ class Take:
     `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the one it
     follows is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
     `needs_user` marks a held take that looking again cannot settle. `first_searched_at`, `last_searched_at` and
-    `failure_seen_at` (the first look at a row that says it failed) are the provider's time; `witnessed` counts the
+    `failure_seen_at` (the first look at a row that says it failed) are counted time: what both our clock and the
+    provider's saw pass; `witnessed` counts the
     looks that showed a later submit of ours and not this one. `is_retake` marks one that the user asked for beside the
     manifest, with a `note` on why; `circled` the one take of its shot that the user chose.
     """
@@ -223,8 +219,13 @@ class Take:
 
     @property
     def label(self) -> str:
-        """`sc010_sh020_t1`: the take's name in files and on screen."""
+        """`sc010_sh020_t1`: the take's name on screen, and in files that are made from now on."""
         return f"{self.shot_id}_t{self.number}"
+
+    @property
+    def stem(self) -> str:
+        """The name of its files without their endings: the label that it had when its clip was verified."""
+        return self.label if self.file is None else self.file.rpartition("/")[2].removesuffix(".mp4")
 
     @property
     def shown_state(self) -> str:
@@ -418,6 +419,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.REPLANNED: lambda take, entry: _with(take, recipe_json=entry.data["recipe_json"], tries=0),
     Fact.SUPERSEDED: lambda take, _: _with(take, superseded=True),
     Fact.REINSTATED: lambda take, _: _with(take, superseded=False),
+    Fact.RENAMED: _noted("shot_id", "number"),
     Fact.SUBMIT_STARTED: _submit_started,
     Fact.NOT_SENT: _not_paid,
     Fact.TURNED_AWAY: _not_paid,
@@ -490,7 +492,7 @@ def charged_by(charge: Entry) -> int:
 
 
 def fold(take_id: int, shot_id: str, entries: Iterable[Entry]) -> Take:
-    """Replay the facts of one take, the first of which must be PLANNED."""
+    """Replay the facts of one take, the first of which must be PLANNED. `shot_id` is the shot that has it now."""
     feed = iter(entries)
     first = next(feed)
     if first.fact is not Fact.PLANNED:

@@ -11,7 +11,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from wanbatch.disk import assert_ordinary
-from wanbatch.errors import LocalFault, OutputLocked
+from wanbatch.errors import LocalFault, OutputLocked, fault_text
 
 LOCK_NAME = ".lock"
 HOLDER_NAME = ".lock.holder"
@@ -34,15 +34,17 @@ class OutputLock:
             self._lock.acquire()
         except Timeout as error:
             raise OutputLocked(f"{self._output} is in use by another run{holder_of(self._output)}") from error
-        except (OSError, NotImplementedError) as error:
+        except OSError as error:
+            raise LocalFault(f"cannot lock {self._output}: {fault_text(error)}") from error
+        except NotImplementedError as error:
             raise LocalFault(f"cannot lock {self._output}: {error}") from error
-        self._inode = (self._output / LOCK_NAME).stat().st_ino
         holder = {"pid": os.getpid(), "host": platform.node(), "since": datetime.now(UTC).isoformat("T", "seconds")}
         try:
+            self._inode = (self._output / LOCK_NAME).stat().st_ino
             self._tell_holder(json.dumps(holder))
         except OSError as error:
             self._lock.release()
-            raise LocalFault(f"cannot write {self._output / HOLDER_NAME}: {error.strerror}") from error
+            raise LocalFault(f"cannot lock {self._output}: {fault_text(error)}") from error
 
     def _tell_holder(self, text: str) -> None:
         # Not flushed: after a power cut nobody holds the lock.

@@ -7,9 +7,9 @@ from contextlib import closing
 from pathlib import Path
 
 from wanbatch.access import start_of_time
+from wanbatch.changes import Create
 from wanbatch.choosing import Pick, circle, uncircle
 from wanbatch.lifecycle import Fact, Take
-from wanbatch.planning import Create
 from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.state import StateFile, StateReader, entry
 
@@ -33,7 +33,7 @@ def mark(output: Path, picks: Sequence[Pick] = (), cleared: Sequence[str] = ()) 
 def plan_for_later(output: Path, asked: Retake) -> list[str]:
     """Plan retakes that the next run buys; returns their labels. Raises UsageInvalid, OutputLocked."""
     with closing(_open(output)) as state:
-        plan = plan_retakes(state.shots(), state.takes(), asked)
+        plan = plan_retakes(state.shots(), state.takes(), asked, state.past())
         state.adopt(plan, start_of_time(state))
         _report(state)
     return [f"{each.shot_id}_t{each.number}" for each in plan.changes if isinstance(each, Create)]

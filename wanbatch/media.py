@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import os
+import io
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO, cast
 
 import av
+import av.codec.codec
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
@@ -19,19 +20,26 @@ from av.container import InputContainer, OutputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
+from PIL import Image
 
+from wanbatch.blame import Blame, blame_for
+from wanbatch.boxes import walk_boxes
 from wanbatch.disk import replacing
-from wanbatch.errors import MediaInvalid
+from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault, WanbatchError
 
-BOX_LIMIT = 10_000
-DEPTH_LIMIT = 8
 TAIL_S = 0.5  # how far from the declared end the last frame may be
 FRAME_LIMIT = 3_000  # decoded per check: two minutes from a key frame to the end is no clip of ours
 POSTER_LONG_SIDE_PX = 480
 POSTER_AT = 0.4  # of the duration: past a fade-in, before an end card
 AUDIO_RATE_HZ = 48_000
 TONE_LEVEL = 0.1  # -20 dBFS, as line-up tones are
-_PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mvex"})
+MEMORY_PLENTY = 256 * 1024 * 1024  # bytes: more than any clip of ours needs at once
+_JPEG: dict[str, Any] = {"quality": 82, "optimize": True}
+_DECODERS = {
+    b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"av01": "av1", b"vp08": "vp8", b"vp09": "vp9",
+    b"mp4a": "aac", b"ac-3": "ac3", b"ec-3": "eac3", b"Opus": "opus", b"fLaC": "flac", b"alac": "alac",
+}  # fmt: skip
+"""Codings that a clip may well have, as its tracks name them, with FFmpeg's decoders for them."""
 
 
 @dataclass(frozen=True)
@@ -48,80 +56,45 @@ class Probe:
     audio_codec: str | None
 
 
-def check_clip(path: Path) -> Probe:
+def check_clip(path: Path | BinaryIO) -> Probe:
     """Prove that a file is a whole, playable MP4 and return its probe. Slow: run it off the event loop.
 
     A file cut in half still declares its full duration and frame count, hence the walk over its boxes and the
-    decoding of its end. Raises MediaInvalid with the reason, OSError where the file cannot be read.
+    decoding of its end. Raises MediaInvalid with the reason, else as `opened` does.
     """
-    with path.open("rb") as stream:
-        _walk_boxes(stream, os.fstat(stream.fileno()).st_size)
-    with opened(path) as container:
+    with path.open("rb") if isinstance(path, Path) else nullcontext(path) as stream:
+        walk_boxes(stream)
+        stream.seek(0)
+        return _check(stream)
+
+
+def _check(stream: BinaryIO) -> Probe:
+    with opened(stream) as container:
         probe = _probe(container)
         _decode_end(container, probe.duration_s)
     return probe
 
 
 def write_poster(clip: Path, poster: Path) -> None:
-    """Write a JPEG of one frame of a checked clip. Raises MediaInvalid, or OSError where the disk fails."""
+    """Write a JPEG of one frame of a checked clip. Raises MediaInvalid, else as `opened` does."""
+    picture = draw_poster(clip)
+    with replacing(poster) as part, judged("writing a poster"):
+        picture.save(part, "JPEG", **_JPEG)
+
+
+def draw_poster(clip: Path | BinaryIO) -> Image.Image:
+    """Return one frame of a checked clip, made small. Raises as `write_poster` does."""
     with opened(clip) as container:
-        picture = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
-    picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
-    with replacing(poster) as part:
-        picture.save(part, "JPEG", quality=82, optimize=True)
+        picture: Image.Image = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
+        picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
+    return picture
 
 
-# --- boxes -----------------------------------------------------------------------------------------------------------
-
-
-def _walk_boxes(stream: BinaryIO, size_bytes: int) -> None:
-    """Read the headers of the boxes, outer ones and those that hold the tables. Raises MediaInvalid."""
-    if size_bytes == 0:
-        raise MediaInvalid("the file is empty")
-    outer: list[bytes] = []
-    spans = [(0, size_bytes, 1)]
-    count = 0
-    while spans:
-        at, end, depth = spans.pop()
-        while at < end:
-            count += 1
-            if count > BOX_LIMIT:
-                raise MediaInvalid(f"the file has more than {BOX_LIMIT} boxes")
-            kind, body_at, next_at = _read_box(stream, at, end)
-            if depth == 1:
-                if not outer and kind != b"ftyp":
-                    raise MediaInvalid("the file is no MP4: it does not begin with an ftyp box")
-                outer.append(kind)
-            if kind in _PARENTS and depth < DEPTH_LIMIT:
-                spans.append((body_at, next_at, depth + 1))
-            at = next_at
-    for needed, holds in ((b"moov", "its index"), (b"mdat", "its pictures")):
-        if needed not in outer:
-            raise MediaInvalid(f"the file is cut short: the {needed.decode()} box with {holds} is missing")
-
-
-def _read_box(stream: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
-    """Return a box's kind, where its body begins and where the next box does; offsets in bytes from the start."""
-    stream.seek(at)
-    header = stream.read(min(16, end - at))
-    if len(header) < 8:
-        if not any(header):  # padding
-            return b"free", end, end
-        raise MediaInvalid(f"the file is cut short: a box header is broken off at byte {at}")
-    size_bytes, kind, header_bytes = int.from_bytes(header[:4]), header[4:8], 8
-    if size_bytes == 1:
-        if len(header) < 16:
-            raise MediaInvalid(f"the file is cut short: a box header is broken off at byte {at}")
-        size_bytes, header_bytes = int.from_bytes(header[8:16]), 16
-    elif size_bytes == 0:
-        size_bytes = end - at
-    if size_bytes < header_bytes:
-        raise MediaInvalid(f"the file is no sound MP4: the box at byte {at} is smaller than its own header")
-    if at + size_bytes > end:
-        name = kind.decode("ascii", "backslashreplace")
-        missing = at + size_bytes - end
-        raise MediaInvalid(f"the file is cut short: its {name} box runs {missing} bytes past the end")
-    return kind, at + header_bytes, at + size_bytes
+def jpeg_of(picture: Image.Image) -> bytes:
+    """Return a picture as the bytes of a JPEG."""
+    written = io.BytesIO()
+    picture.save(written, "JPEG", **_JPEG)
+    return written.getvalue()
 
 
 # --- decoding --------------------------------------------------------------------------------------------------------
@@ -129,24 +102,80 @@ def _read_box(stream: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
 
 @contextmanager
 def opened(clip: Path | BinaryIO) -> Iterator[InputContainer]:
-    """Open a clip for reading; whatever FFmpeg or PyAV makes of odd bytes becomes MediaInvalid."""
-    with clip.open("rb") if isinstance(clip, Path) else nullcontext(clip) as stream:
-        try:
-            # The format is named, so that no bytes can pass for a playlist that points elsewhere.
-            with av.open(stream, "r", format="mp4", metadata_errors="replace") as container:
-                for each in container.streams.video:
-                    each.codec_context.thread_count = 1
-                yield container
-        except MediaInvalid:
-            raise
-        except (av.error.FFmpegError, ArithmeticError, LookupError, TypeError, ValueError, AttributeError) as error:
-            raise MediaInvalid(f"the clip cannot be decoded: {_reason(error)}") from error
+    """Open a clip for reading. What FFmpeg says of its bytes becomes MediaInvalid, all else is no fault of the clip.
+
+    Raises MediaInvalid, ProgramFault for an error of the program or of its libraries, LocalFault where this machine is
+    out of memory, OSError where the file cannot be read.
+    """
+    source = clip.open("rb") if isinstance(clip, Path) else nullcontext(clip)
+    # The format is named, so that no bytes can pass for a playlist that points elsewhere.
+    with source as stream, judged("reading a clip"), av.open(stream, "r", format="mp4", **_LENIENT) as container:
+        _assert_decodable(container, stream)
+        for each in container.streams.video:
+            each.codec_context.thread_count = 1
+        yield container
 
 
-def _reason(error: Exception) -> str:
-    if not isinstance(error, av.error.FFmpegError):  # PyAV tripping over a track that has no decoder, and the like
-        return "its index makes no sense"
-    return str(error.strerror or error)[:200]
+# Up to PyAV 18 metadata that is no UTF-8 ends the reading unless told otherwise; later ones never mind, and take no
+# such argument.
+_LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".", maxsplit=1)[0]) < 19 else {}
+
+
+@contextmanager
+def judged(doing: str) -> Iterator[None]:
+    """Translate the errors of a piece of media work, `doing` a gerund: see `opened` for what they become."""
+    try:
+        yield
+    except WanbatchError:
+        raise
+    except Exception as error:
+        blame = blame_for(error, has_memory=isinstance(error, av.error.MemoryError) and _has_memory())
+        if blame is Blame.BYTES:
+            said = str(getattr(error, "strerror", None) or error)[:200]
+            raise MediaInvalid(f"the clip cannot be decoded: {said}") from error
+        if blame is Blame.PROGRAM:
+            raise fault_of(doing, error) from error
+        if isinstance(error, MemoryError):
+            raise LocalFault(f"{doing} failed: this machine is out of memory") from error
+        raise
+
+
+def fault_of(doing: str, error: Exception) -> ProgramFault:
+    """Say that media work failed for a reason that is not in the media."""
+    return ProgramFault(f"{doing} failed in {library()}: {type(error).__name__}: {str(error)[:200]}")
+
+
+def library() -> str:
+    """Name the media library and its version."""
+    return f"PyAV {av.__version__}"
+
+
+def _has_memory() -> bool:
+    try:
+        return len(bytearray(MEMORY_PLENTY)) == MEMORY_PLENTY
+    except MemoryError:
+        return False
+
+
+def _assert_decodable(container: InputContainer, stream: BinaryIO) -> None:
+    """Raise MediaInvalid for a track in a coding that does not exist, ProgramFault where a decoder is missing here.
+
+    Such a track has no codec context, and some versions of PyAV end the process when they are asked to decode it.
+    """
+    tracks = (*container.streams.video, *container.streams.audio)
+    if all(cast("object | None", each.codec_context) is not None for each in tracks):  # typed as never None
+        return
+    for coding in sorted(walk_boxes(stream) & _DECODERS.keys()):
+        if not _has_decoder(_DECODERS[coding]):
+            raise ProgramFault(f"{library()} lacks the decoder {_DECODERS[coding]}: the clip may well be whole")
+    raise MediaInvalid("the clip cannot be decoded: a track of it is in an unknown coding")
+
+
+def _has_decoder(name: str) -> bool:
+    try:
+        return bool(av.Codec(name, "r").name)
+    except av.codec.codec.UnknownCodecError:
+        return False
 
 
 def _video_of(container: InputContainer) -> VideoStream:
@@ -236,16 +265,15 @@ class ClipSpec:
         return self.fps * self.duration_s
 
 
-def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: float, target: Path) -> None:
-    """Encode a clip: H.264 with the index in front, AAC with a tone where sound is wanted.
+def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: float, target: Path | BinaryIO) -> None:
+    """Encode a clip: H.264 with the index in front (in memory: at the end), AAC with a tone where sound is wanted.
 
     A picture is YUV 4:2:0 as one array of 1.5 times the height by the width, the colour planes after the
     brightness. It is copied before the next is asked for, so one array may be painted over and over.
     The same arguments give the same bytes. The interpreter is free for other threads while a frame is encoded.
     """
-    with av.open(
-        str(target), "w", format="mp4", options={"movflags": "+faststart", "fflags": "+bitexact"}
-    ) as container:
+    where = str(target) if isinstance(target, Path) else target
+    with av.open(where, "w", format="mp4", options=_OPTIONS[isinstance(target, Path)]) as container:
         video = _add_video(container, spec)
         audio = _add_audio(container) if spec.has_audio else None
         frame = VideoFrame(spec.width, spec.height, "yuv420p")
@@ -260,6 +288,13 @@ def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: 
         container.mux(video.encode(None))
         if audio is not None:
             container.mux(audio.encode(None))
+
+
+_OPTIONS = {
+    True: {"movflags": "+faststart", "fflags": "+bitexact"},
+    False: {"fflags": "+bitexact"},  # the index is moved by reading the file again, which has no name in memory
+}
+"""How a clip is written to a file (True) and into memory (False)."""
 
 
 def planes_within(frame: VideoFrame) -> list[NDArray[np.uint8]]:

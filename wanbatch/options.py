@@ -14,6 +14,7 @@ from wanbatch.pacing import Rates
 from wanbatch.planning import First
 from wanbatch.previewing import Preview
 from wanbatch.proofs import OnUnknown
+from wanbatch.question import Answer, Question
 from wanbatch.runner import Standing
 from wanbatch.state import STATE_NAME
 from wanbatch.tables import Run
@@ -30,6 +31,9 @@ class RunOptions:
     (`--yes`): nobody is asked in the midst of a run. `trust_state` sends although the provider's log cannot tell
     whether this state file is the newest; `is_moved` is the user's word that a folder that was last run on another
     machine is run on this one alone now.
+    `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
+    of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
+    `buy_again` buys it anew.
     """
 
     output: Path | None = None
@@ -50,6 +54,10 @@ class RunOptions:
     fresh: bool = False
     makes_report: bool = True
     sandbox_flags: tuple[str, ...] = ()
+    same_batch: bool = False
+    renames: tuple[tuple[str, str], ...] = ()
+    take_over: bool = False
+    buy_again: bool = False
 
 
 @dataclass(frozen=True)
@@ -84,6 +92,7 @@ class Watch:
     on_event: Callable[[Event], None] = lambda _: None
     on_start: Callable[[Callable[[], Standing]], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None
+    ask: Callable[[Question], Answer] = lambda _: Answer.STOP
 
 
 def output_of(head: Head, options: RunOptions) -> Path:

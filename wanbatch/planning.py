@@ -11,11 +11,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from fnmatch import fnmatchcase
 from operator import attrgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-from wanbatch.batch import Batch, Recipe, Shot
+from wanbatch.batch import Batch, Recipe, Shot, likeness
+from wanbatch.changes import Change, Create, Past, Reinstate, Replan, Supersede
 from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass, order_of
+from wanbatch.names import composed, twin_key
 
 
 class First(StrEnum):
@@ -46,6 +48,24 @@ class ShotRow:
     removed: bool
 
 
+class Cause(StrEnum):
+    """Why a take is to be sent."""
+
+    NEW = "new"
+    EDITED = "edited"  # its shot had another recipe before
+    RETAKE = "retake"  # the user asked for it beside those there are
+    AGAIN = "again"  # it was sent before, and failed or was turned away
+
+
+def cause_of(is_retake: bool, was_sent: bool, is_edited: bool) -> Cause:  # noqa: FBT001  three marks of one row
+    """Say why a take is to be sent: `is_edited` where its shot has a take of an older recipe."""
+    if is_retake:
+        return Cause.RETAKE
+    if was_sent:
+        return Cause.AGAIN
+    return Cause.EDITED if is_edited else Cause.NEW
+
+
 class Due(NamedTuple):
     """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place."""
 
@@ -55,47 +75,7 @@ class Due(NamedTuple):
     ordinal: int
     scene: str
     price_class: PriceClass
-
-
-@dataclass(frozen=True)
-class Create:
-    """A new take of a shot. `note` is None for a take of the manifest, and a text, or empty, for a retake."""
-
-    shot_id: str
-    number: int
-    recipe: Recipe
-    note: str | None = None
-
-    @property
-    def data(self) -> dict[str, Any]:
-        """What its PLANNED fact records."""
-        told = {} if self.note is None else {"note": self.note}
-        return {"number": self.number, "recipe_json": self.recipe.canonical, **told}
-
-
-@dataclass(frozen=True)
-class Replan:
-    """A take that was never sent follows the edited manifest."""
-
-    take_id: int
-    recipe: Recipe
-
-
-@dataclass(frozen=True)
-class Supersede:
-    """The manifest no longer asks for this take's recipe. What is paid is kept and still downloaded."""
-
-    take_id: int
-
-
-@dataclass(frozen=True)
-class Reinstate:
-    """The manifest asks for this take's recipe again."""
-
-    take_id: int
-
-
-Change = Create | Replan | Supersede | Reinstate
+    cause: Cause = Cause.NEW
 
 
 @dataclass(frozen=True)
@@ -112,8 +92,9 @@ class Plan:
     """What a run would do.
 
     `wanted` lists every take asked for, in story order; `changes` is what to write before the run; `kept` are takes
-    that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched. `own` are
-    the cells of the user's own columns by shot, of those that have some; None where no manifest was read.
+    that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
+    are takes that were taken over from other shots, by id. `own` are the cells of the user's own columns by shot, of
+    those that have some; None where no manifest was read.
     """
 
     shots: tuple[ShotRow, ...]
@@ -122,6 +103,7 @@ class Plan:
     kept: tuple[Take, ...]
     omitted: int
     removed: int
+    moved: frozenset[int] = frozenset()
     own: Mapping[str, Mapping[str, str]] | None = None
 
     @property
@@ -132,18 +114,9 @@ class Plan:
     @property
     def due(self) -> tuple[Due, ...]:
         """The takes that would be paid for, as a run sees them."""
-        numbers = (change.number for change in self.changes if isinstance(change, Create))
-        return tuple(
-            Due(
-                each.take.take_id if each.take is not None else 0,
-                each.shot.id,
-                each.take.number if each.take is not None else next(numbers),
-                each.shot.ordinal,
-                each.shot.scene,
-                order_of(each.recipe).price_class,
-            )
-            for each in self.to_submit
-        )
+        created = (change for change in self.changes if isinstance(change, Create))
+        edited = {take.shot_id for take in self.kept if take.attempts or take.superseded}
+        return tuple(_due(each, next(created) if each.take is None else None, edited) for each in self.to_submit)
 
     @property
     def in_progress(self) -> tuple[Take, ...]:
@@ -160,9 +133,11 @@ class Plan:
         left = {change.take_id for change in self.changes if isinstance(change, Supersede)}
         wanted: dict[str, set[str]] = {}
         for each in self.wanted:
-            wanted.setdefault(each.shot.id, set()).add(each.recipe.canonical)
+            wanted.setdefault(each.shot.id, set()).add(composed(each.recipe.canonical))
         return all(
-            (take.superseded or take.take_id in left) and take.recipe_json not in wanted.get(take.shot_id, ())
+            (take.superseded or take.take_id in left)
+            and composed(take.recipe_json) not in wanted.get(take.shot_id, ())
+            and take.take_id not in self.moved
             for take in self.kept
         )
 
@@ -173,6 +148,20 @@ class Plan:
         groups.update("stale" for take in self.kept if take.state is not State.PLANNED)
         groups["omitted"] = self.omitted
         return in_table_order(groups)
+
+
+def _due(wanted: Wanted, created: Create | None, edited: set[str]) -> Due:
+    take, shot = wanted.take, wanted.shot
+    is_retake = created.note is not None if created is not None else take is not None and take.is_retake
+    return Due(
+        take_id=take.take_id if take is not None else 0,
+        shot_id=shot.id,
+        number=created.number if created is not None else 0 if take is None else take.number,
+        ordinal=shot.ordinal,
+        scene=shot.scene,
+        price_class=order_of(wanted.recipe).price_class,
+        cause=cause_of(is_retake, take is not None and take.attempts > 0, shot.id in edited),
+    )
 
 
 def in_table_order(groups: Mapping[str, int]) -> dict[str, int]:
@@ -210,19 +199,22 @@ _PREFERENCE = (
 )
 
 
-def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()) -> Plan:
+def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = (), past: Past | None = None) -> Plan:
     """Compare a batch with the takes there are.
 
     `known` are the shots of earlier plans; those that the manifest lost are marked removed.
     """
+    past = Past() if past is None else past
     by_shot: dict[str, list[Take]] = {}
     for take in takes:
         by_shot.setdefault(take.shot_id, []).append(take)
+    highest = past.highest(takes)
     wanted: list[Wanted] = []
     changes: list[Change] = []
     kept: list[Take] = []
     for shot in batch.shots:
-        answered, changed, leftover = _plan_shot(shot, by_shot.pop(shot.id, []))
+        next_number = highest.get(twin_key(shot.id), 0) + 1
+        answered, changed, leftover = _plan_shot(shot, by_shot.pop(shot.id, []), past.moved, next_number)
         wanted += answered
         changes += changed
         kept += leftover
@@ -239,31 +231,26 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         kept=tuple(kept),
         omitted=sum(shot.omit for shot in batch.shots),
         removed=len(gone),
+        moved=past.moved,
         own={shot.id: shot.own for shot in batch.shots if shot.own},
     )
 
 
-def _plan_shot(shot: Shot, takes: list[Take]) -> tuple[list[Wanted], list[Change], list[Take]]:
+def _plan_shot(
+    shot: Shot, takes: list[Take], moved: frozenset[int], next_number: int
+) -> tuple[list[Wanted], list[Change], list[Take]]:
     """Match the wanted recipes of one shot with its takes."""
     recipes = () if shot.omit else shot.recipes
     free = sorted(takes, key=lambda take: (_PREFERENCE.index(take.state), -take.number))
-    matched: dict[int, Take] = {}
-    changes: list[Change] = []
-    for slot, recipe in enumerate(recipes):
-        same = next((take for take in free if take.recipe_json == recipe.canonical), None)
-        if same is not None and same.superseded and same.state is State.FAILED:
-            same = next((take for take in free if take.is_retake and _is_of(shot, take)), same)
-        if same is not None:
-            matched[slot] = same
-            free.remove(same)
-            if same.superseded:
-                changes.append(Reinstate(same.take_id))
+    matched = _match(shot, recipes, free, moved)
+    ids = {take.take_id for take in matched.values()}
+    free = [take for take in free if take.take_id not in ids]
+    changes: list[Change] = [Reinstate(take.take_id) for take in matched.values() if take.superseded]
     unsent = [
         take
         for take in sorted(free, key=lambda take: take.number)
         if take.state is State.PLANNED and not take.is_retake
     ]
-    next_number = max((take.number for take in takes), default=0) + 1
     wanted: list[Wanted] = []
     for slot, recipe in enumerate(recipes):
         take = matched.get(slot)
@@ -275,25 +262,58 @@ def _plan_shot(shot: Shot, takes: list[Take]) -> tuple[list[Wanted], list[Change
         elif take is None:
             changes.append(Create(shot.id, next_number, recipe))
             next_number += 1
-        wanted.append(Wanted(shot, recipe, take))
-    hashes = {recipe.canonical for recipe in recipes}
+        is_moved = slot in matched and matched[slot].take_id in moved
+        wanted.append(Wanted(shot, matched[slot].recipe if is_moved else recipe, take))
+    hashes = {composed(each.recipe.canonical) for each in wanted}
     newest = max((take.number for take in takes if take.is_retake), default=0)
     for take in [take for take in free if take.is_retake and not shot.omit]:
         is_replaced = take.superseded and take.state is State.FAILED and take.number < newest
         followed = None if is_replaced else _follow_retake(shot, take, hashes)
         if followed is not None:
             changes += [Reinstate(take.take_id)] if take.superseded else []
-            changes += [Replan(take.take_id, followed)] if followed.canonical != take.recipe_json else []
+            changes += [Replan(take.take_id, followed)] if not _is_asked(take, followed) else []
             wanted.append(Wanted(shot, followed, take))
             free.remove(take)
     changes += [Supersede(take.take_id) for take in free if not take.superseded and _is_left_behind(take, shot, hashes)]
     return wanted, changes, free
 
 
+def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: frozenset[int]) -> dict[int, Take]:
+    """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred."""
+    free, matched = list(takes), dict[int, Take]()
+    for slot, recipe in enumerate(recipes):
+        same = next((take for take in free if _is_asked(take, recipe)), None)
+        if same is not None and same.superseded and same.state is State.FAILED:
+            same = next((take for take in free if take.is_retake and _is_of(shot, take)), same)
+        if same is not None:
+            matched[slot] = same
+            free.remove(same)
+    if shot.seed is None and moved:
+        # A derived seed depends on the id: a take that came from another id has another, and is as good.
+        others = sorted(filter(lambda take: take.take_id in moved, free), key=_is_second_choice)
+        for slot in [slot for slot in range(len(recipes)) if slot not in matched]:
+            same = next(
+                (take for take in others if likeness(take.recipe_json)[0] == likeness(recipes[slot].canonical)[0]), None
+            )
+            if same is not None:
+                matched[slot] = same
+                others.remove(same)
+    return matched
+
+
+def _is_second_choice(take: Take) -> tuple[bool, bool]:
+    return take.superseded and take.state is State.FAILED, take.is_retake
+
+
+def _is_asked(take: Take, recipe: Recipe) -> bool:
+    """Say whether a take is of this recipe. Text that was recorded in another Unicode form is the same text."""
+    return take.recipe_json == recipe.canonical or composed(take.recipe_json) == composed(recipe.canonical)
+
+
 def _is_of(shot: Shot, retake: Take) -> bool:
     """Say whether a retake is of this request, whatever its seed, and may come to a clip."""
     is_open = not (retake.superseded and retake.state is State.FAILED)
-    return is_open and _retake_of(shot, retake).canonical == retake.recipe_json
+    return is_open and _is_asked(retake, _retake_of(shot, retake))
 
 
 def _retake_of(shot: Shot, retake: Take) -> Recipe:
@@ -306,15 +326,15 @@ def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
     A retake is the shot's request with a seed of its own. One that was never sent follows an edited shot.
     """
     recipe = _retake_of(shot, take)
-    is_current = recipe.canonical == take.recipe_json or take.state is State.PLANNED
-    return recipe if is_current and recipe.canonical not in slots else None
+    is_current = _is_asked(take, recipe) or take.state is State.PLANNED
+    return recipe if is_current and composed(recipe.canonical) not in slots else None
 
 
 def _is_left_behind(take: Take, shot: Shot, wanted: set[str]) -> bool:
     """Say whether a take that no slot wants is stale. What an omitted shot already has stays current."""
     if take.state is State.PLANNED:
         return True
-    return not shot.omit and take.recipe_json not in wanted
+    return not shot.omit and composed(take.recipe_json) not in wanted
 
 
 def _row(shot: Shot) -> ShotRow:
@@ -352,4 +372,4 @@ def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
 
 def is_selected(shot_id: str, patterns: Sequence[str]) -> bool:
     """Say whether a shot id matches one of the globs; no globs select every shot."""
-    return not patterns or any(fnmatchcase(shot_id, pattern) for pattern in patterns)
+    return not patterns or any(fnmatchcase(shot_id, composed(pattern)) for pattern in patterns)

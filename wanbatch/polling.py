@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
+from wanbatch.advice import is_refused_prompt
 from wanbatch.attempts import Outcome, risk_of
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
@@ -13,7 +13,6 @@ from wanbatch.ledger import News, news
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
 from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
-from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
@@ -21,8 +20,6 @@ MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywh
 LINKLESS_LIMIT_S = 600.0
 SEEN_CHANGE_S = 2.5 * POLL_EVERY_S  # a wider gap between two polls does not say when the queue was left
 LEDGER_MARGIN = timedelta(days=1)  # our clock and the provider's may differ
-
-_MODERATION = re.compile(r"moderat|inappropriate|sensitive|policy|violat|nsfw|safety|prohibited", re.IGNORECASE)
 
 
 class Polling:
@@ -174,9 +171,9 @@ class Polling:
         self._asked_at.pop(take_id, None)
         desk.board.generation_ended()
         desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
-        if not _MODERATION.search(message):
+        if not is_refused_prompt(message):
             desk.failed(take_id, message)
-        if take.tries >= desk.settings.rates.max_attempts or _MODERATION.search(message) or take.superseded:
+        if take.tries >= desk.settings.rates.max_attempts or is_refused_prompt(message) or take.superseded:
             return  # the ledger is looked at once, at the end of the run
         sent = min(each.started_at for each in desk.state.attempts_of(take_id))
         if not await self.match_ledger(sent) or desk.takes[take_id].credits_charged is not None:
@@ -229,10 +226,11 @@ class Polling:
         only what was sent then or later is looked for, so that all charges of a generation are read, or none.
         """
         desk = self._desk
-        begun = [] if since is None else [since - CLOCK_MARGIN]
+        await desk.measure_clocks()  # where that fails, by what is known of them
+        begun = [] if since is None else [desk.batch_clock.earliest(since)]
         if since is None:
             sent = (desk.state.first_sent_at(), *(each.at for each in desk.state.strays()))
-            begun = [at - LEDGER_MARGIN for at in sent if at is not None]
+            begun = [min(desk.batch_clock.earliest(at), at - LEDGER_MARGIN) for at in sent if at is not None]
         if not begun:
             return ()
         charges = await desk.provider.charges(min(begun))

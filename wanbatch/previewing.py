@@ -17,6 +17,7 @@ from wanbatch.piloting import Findings
 from wanbatch.planning import Due, First, Plan, submit_order
 from wanbatch.pricing import Estimate, Quote, best_quote, credits_of_usd, estimate
 from wanbatch.proofs import OnUnknown
+from wanbatch.question import Question
 from wanbatch.remarks import Remark, Weight
 from wanbatch.stock import Stock
 
@@ -37,7 +38,8 @@ class Preview:
     a part of it is unknown); `tries` how often a take may be bought in the worst case; `pilot` how many takes go
     first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought. `lost` counts the
     submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace. `remarks` are
-    what the provider told that bears on it.
+    what the provider told that bears on it; `questions` are what the run asks first; `takes` is each take that would
+    be sent, in the order in which it is sent.
     """
 
     batch: str
@@ -62,6 +64,8 @@ class Preview:
     lost: int = 0
     on_unknown: OnUnknown = OnUnknown.RECONCILE
     remarks: tuple[Remark, ...] = ()
+    questions: tuple[Question, ...] = ()
+    takes: tuple[Due, ...] = ()
 
     @property
     def refusal(self) -> tuple[ExitCode, str] | None:

@@ -20,15 +20,17 @@ from tempfile import mkdtemp
 from wanbatch.access import Access
 from wanbatch.batch import Batch
 from wanbatch.clock import system_now
+from wanbatch.clocks import CLOCK_MARGIN
 from wanbatch.desk import Event
 from wanbatch.disk import fsync_directory
-from wanbatch.download import CLIPS, sha256_of
+from wanbatch.download import sha256_of
 from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Entry, State, Take, fold
 from wanbatch.lock import OutputLock
 from wanbatch.planning import Due, ShotRow, make_plan
-from wanbatch.proofs import CLOCK_MARGIN, LAG_UNTIL_KNOWN
+from wanbatch.proofs import LAG_UNTIL_KNOWN
 from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.runlog import LOG_NAME, RunLog
 from wanbatch.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage

@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from wanbatch.batch import SEED_MAX, Recipe, Shot
+from wanbatch.changes import Create, Past, Supersede
 from wanbatch.errors import UsageInvalid
 from wanbatch.lifecycle import State, Take
-from wanbatch.planning import Create, Plan, ShotRow, Supersede, Wanted
+from wanbatch.names import twin_key
+from wanbatch.planning import Plan, ShotRow, Wanted
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class Retake:
     note: str = ""
 
 
-def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake) -> Plan:
+def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake, past: Past | None = None) -> Plan:
     """Plan new takes from the newest recipe of each shot, beside the takes there are, which are kept.
 
     Each stands in for one failed take of the shot, where there is one: that is superseded, and not tried again.
@@ -31,13 +33,18 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake)
     """
     by_id = {shot.shot_id: shot for shot in shots}
     all_takes = list(takes)
+    highest = (Past() if past is None else past).highest(all_takes)
     wanted: list[Wanted] = []
     changes: list[Create | Supersede] = []
     problems: list[str] = []
     for shot_id in dict.fromkeys(asked.shot_ids):
         mine = sorted((take for take in all_takes if take.shot_id == shot_id), key=lambda take: take.number)
+        shot = by_id.get(shot_id)
+        if shot is None or shot.removed:
+            problems.append(f"there is no shot '{shot_id}' in the manifest of this folder")
+            continue
         try:
-            created = _retakes_of(by_id.get(shot_id), shot_id, mine, asked)
+            created = _retakes_of(shot, mine, asked, highest.get(twin_key(shot_id), 0))
         except UsageInvalid as error:
             problems.append(str(error))
             continue
@@ -52,16 +59,15 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake)
     return Plan(tuple(shots), tuple(wanted), tuple(changes), kept=(), omitted=0, removed=0)
 
 
-def _retakes_of(shot: ShotRow | None, shot_id: str, mine: Sequence[Take], asked: Retake) -> list[Create]:
-    if shot is None or shot.removed:
-        raise UsageInvalid(f"there is no shot '{shot_id}' in the manifest of this folder")
+def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int) -> list[Create]:
+    shot_id = shot.shot_id
     if shot.omit or not mine:
         raise UsageInvalid(f"{shot_id} is omitted: the manifest says what is made of it")
     model = next((take for take in reversed(mine) if not take.superseded), mine[-1])
     used = {take.recipe_json: take for take in mine}
     created: list[Create] = []
     for extra in range(asked.takes):
-        number = mine[-1].number + 1 + extra
+        number = highest + 1 + extra
         seed = retake_seed(shot_id, number) if asked.seed is None else (asked.seed + extra) & SEED_MAX
         recipe = Recipe.of({**model.recipe.body, "seed": seed})
         if recipe.canonical in used:

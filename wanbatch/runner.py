@@ -10,7 +10,7 @@ from typing import Any
 
 from wanbatch.attempts import Outcome
 from wanbatch.desk import Desk
-from wanbatch.errors import ExitCode, WanbatchError, most_urgent
+from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.fetching import Fetching
 from wanbatch.lifecycle import IN_FLIGHT_STATES, Fact, State, Take
 from wanbatch.pacing import Done, Download, Poll, Search, Step, Submit, Wait, eta_s
@@ -113,6 +113,7 @@ class Runner:
                 await self._loop(group)
                 if not desk.is_halted and await look_again(desk, AT_ONCE):
                     await self._loop(group)
+                self._reconciling.name_doubles()
                 if not desk.is_halted:
                     await self._read_ledger()
                 if self._polling.failed_and_charged and await look_again(
@@ -214,20 +215,33 @@ class Runner:
         desk = self._desk
         try:
             await work(take_id)
+        except ProgramFault as error:
+            self._stop_for_fault(take_id, str(error))
         except WanbatchError as error:
             desk.halt(error.exit_code, str(error))
         except OSError as error:
             desk.halt(ExitCode.LOCAL_FAULT, f"{self._name(take_id)}: {error}")
         except Exception as error:  # noqa: BLE001  a fault of ours in one take must not cost the others
-            text = f"{self._name(take_id)}: internal error: {type(error).__name__}: {error}"
-            if take_id == NO_TAKE:
-                desk.stop_submitting(ExitCode.LOCAL_FAULT, text)
-                return
-            desk.trouble(ExitCode.LOCAL_FAULT, text)
-            with suppress(WanbatchError):
-                desk.hold(take_id, f"internal error: {type(error).__name__}. The next run looks again")
+            self._stop_for_fault(take_id, f"internal error: {type(error).__name__}: {error}")
         finally:
             desk.board.worker_ended(take_id)
+
+    def _stop_for_fault(self, take_id: int, text: str) -> None:
+        """Send nothing more, for the program itself failed; what runs is finished as far as that is possible.
+
+        The take keeps its state, so that the next run goes on with it: nothing says that its clip or its generation is
+        bad. Only a submit whose answer was not read has to be looked up.
+        """
+        desk = self._desk
+        desk.note(f"not finished in this run: {text}", "" if take_id == NO_TAKE else self._name(take_id))
+        desk.stop_submitting(
+            ExitCode.LOCAL_FAULT,
+            f"{text}. This is an error of wanbatch or of how it is installed, not of what was bought. Nothing more is"
+            " sent and nothing is lost: `wanbatch doctor` looks at the installation; then the same command goes on",
+        )
+        if take_id != NO_TAKE and desk.takes[take_id].state is State.SUBMITTING:
+            with suppress(WanbatchError):
+                desk.lose(take_id, lost_text(desk.takes[take_id], "wanbatch failed while it read the answer"))
 
     def _name(self, take_id: int) -> str:
         return "the search for lost answers" if take_id == NO_TAKE else self._desk.takes[take_id].label

@@ -17,21 +17,34 @@ from random import Random
 from tempfile import TemporaryDirectory
 
 from wanbatch.access import Access, start_of_time
+from wanbatch.admission import Admission, admit, ask, carry, is_remembered, origin_of
 from wanbatch.batch import Batch, Head, Limits
+from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock, system_now
+from wanbatch.clocks import REFUSED
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.disk import free_bytes
-from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable, UsageInvalid, WanbatchError
+from wanbatch.errors import (
+    AccountStopped,
+    ExitCode,
+    LocalFault,
+    ProviderUnreachable,
+    UsageInvalid,
+    WanbatchError,
+    fault_text,
+    most_urgent,
+)
+from wanbatch.folders import POSTERS, links_of, room_bytes
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
+from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pacing import Rates
-from wanbatch.planning import Due, Plan, is_selected, make_plan
+from wanbatch.planning import Due, Plan, is_selected
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
@@ -46,10 +59,12 @@ from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
-from wanbatch.tables import Run, new_identity
+from wanbatch.tables import Identity, Run, new_identity
+from wanbatch.trial import assert_media_works
 
 TERMINATE_GRACE_S = 10.0
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
+CLOCK_LIMIT_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 
 
@@ -57,13 +72,21 @@ SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 class Job:
     """What to do with a state file: carry out a plan, try failed takes `again`, or go on as was planned before.
 
-    `digest` is that of the manifest that a plan was made from.
+    `digest` is that of the manifest that a plan was made from; `admission` is what led to the plan of a manifest.
     """
 
     plan: Plan | None = None
     again: Sequence[Take] = ()
     digest: str = ""
     is_as_planned: bool = False
+    admission: Admission | None = None
+
+    def write(self, state: StateFile, at: datetime) -> None:
+        """Write its plan into the state file, where it has one."""
+        if self.admission is not None:
+            carry(state, self.admission, at, self.digest)
+        elif self.plan is not None:
+            state.adopt(self.plan, at, self.digest)
 
 
 class Session:
@@ -86,34 +109,57 @@ class Session:
         head = manifest.head()
         output = output_of(head, self._options)
         key = self._access.key()
-        identity = new_identity(
-            head.name, self._access.address, fingerprint(key), system_now(), sandbox=self._access.is_local
-        )
+        identity = self._identity(head.name, fingerprint(key))
+        is_there = (output / STATE_NAME).is_file()
+        first = None if is_there else self._admit(manifest, output, None)  # before a folder is made
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity, fresh=self._options.fresh)
             stack.callback(state.close)
             job = Job(digest=manifest.digest, is_as_planned=True)
-            if not state.is_planned_from(manifest.digest):
+            if not self._is_as_planned(manifest, state):
                 state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
-                job = Job(plan=make_plan(manifest.batch(), state.takes(), state.shots()), digest=manifest.digest)
+                admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
+                job = Job(plan=admission.plan, digest=manifest.digest, admission=admission)
             caps = self._caps(head, state.runs())
             return await self._carry_out(state, job, rates_of(self._options.limits, head.limits), caps)
+
+    def _identity(self, name: str, key_fingerprint: str = "") -> Identity:
+        return new_identity(name, self._access.address, key_fingerprint, system_now(), sandbox=self._access.is_local)
+
+    def _is_as_planned(self, manifest: Manifest, state: StateReader) -> bool:
+        """Say whether the last plan is that of this very manifest, so that nothing need be compared."""
+        options = self._options
+        if options.renames or options.take_over or not state.is_planned_from(manifest.digest):
+            return False
+        return is_remembered(state, origin_of(manifest.source, manifest.head().name, state.output))
+
+    def _admit(self, manifest: Manifest, output: Path, state: StateReader | None) -> Admission:
+        """Plan, and ask what must be known before anything is written. Raises UsageInvalid where it is not answered."""
+        while True:
+            admission = admit(manifest.batch(), output, state, self._options, self._access)
+            more = ask(admission, self._options, self._watch)
+            if more is None:
+                return admission
+            self._options = more
 
     async def preview(self, batch: Batch, *, offline: bool = False) -> Preview:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
         output = output_of(batch.head, self._options)
-        takes, known, runs, stock = [], [], [], Stock()
+        runs, stock = list[Run](), Stock()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
-                takes, known, runs, stock = reader.takes(), reader.shots(), reader.runs(), reader.stock()
-        plan = make_plan(batch, takes, known)
+                reader.assert_same(self._identity(batch.name))  # the run would not go on there either
+                runs, stock = reader.runs(), reader.stock()
+                admission = admit(batch, output, reader, self._options, self._access)
+        else:
+            admission = admit(batch, output, None, self._options, self._access)
         caps = self._caps(batch.head, runs)
         ground = Ground(
             batch=batch.name,
             output=output,
             stock=stock,
-            plan=plan,
+            plan=admission.plan,
             cap_credits=caps.credits,
             scene_caps=caps.scenes,
             is_selected=self._is_selected,
@@ -122,10 +168,10 @@ class Session:
             tries=rates_of(self._options.limits, batch.limits).max_attempts,
         )
         if offline:
-            return await self._preview(ground, None)
+            return replace(await self._preview(ground, None), questions=admission.questions)
         with TemporaryDirectory(prefix="wanbatch-") as folder:
             async with self._access.provider(Path(folder), system_now()) as (provider, _):
-                return await self._preview(ground, provider)
+                return replace(await self._preview(ground, provider), questions=admission.questions)
 
     async def retry(self, output: Path, reason: str | None = None) -> RunResult:
         """Plan new attempts for the failed takes of an output folder, then run them."""
@@ -151,7 +197,7 @@ class Session:
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
-            plan = plan_retakes(state.shots(), state.takes(), asked)
+            plan = plan_retakes(state.shots(), state.takes(), asked, state.past())
             rates = rates_of(self._options.limits, Limits())
             return await self._carry_out(state, Job(plan=plan), rates, self._caps(None, runs))
 
@@ -245,13 +291,14 @@ class Session:
         if again:
             stock = stock.planned_again(again, state.shots())
         if (plan is None or not plan.changes) and stock.is_finished(self._is_selected):
-            if plan is not None:
-                state.adopt(plan, system_now(), job.digest)
+            job.write(state, system_now())
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(state), None)
+        for folder, place in links_of(state.output).items():
+            self._watch.notice(f"the {folder} of this batch lie in {place}")
         async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
             ground = Ground(
-                batch=state.identity().batch,
+                batch=state.batch(),
                 output=state.output,
                 stock=stock,
                 plan=plan,
@@ -268,6 +315,7 @@ class Session:
             if not self._is_at_home(state):
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             preview = await self._preview(ground, provider)
+            await self._try_out(preview, BatchClock(state, clock), provider)
             if preview.refusal is not None:
                 if not stock.open_takes:
                     raise refused(*preview.refusal)
@@ -276,7 +324,7 @@ class Session:
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             self._assert_room(state.output, preview)
             if plan is not None:
-                state.adopt(plan, clock.now(), job.digest)
+                job.write(state, clock.now())
             for take in again:
                 state.record(take.take_id, entry(Fact.RETRY_PLANNED, clock.now(), {"by": "user"}))
             settings = RunSettings(
@@ -296,13 +344,20 @@ class Session:
                 is_selected=self._is_wanted,
                 times_before=self._times_before(state),
                 refusal=preview.refusal or self._held_back(state, clock.now()),
-                free_bytes=lambda: free_bytes(state.output),
+                free_bytes=lambda: room_bytes(state.output),
+                before_submit=assert_media_works,
                 after_verified=_Keepsake(state.output),
             )
             line = Line(state, provider, clock)
             ground = replace(ground, plan=None, retried=0, is_as_planned=False)
             end = await self._rounds(line, ground, preview, settings, caps)
             return self._result(state, end, clock)
+
+    async def _try_out(self, preview: Preview, batch_clock: BatchClock, provider: Provider) -> None:
+        """Try what a run needs before anything is sent: the media library, and the clocks. Raises LocalFault."""
+        if preview.refusal is None and preview.to_submit:
+            await asyncio.to_thread(assert_media_works)
+        await self._compare_clocks(batch_clock, provider)
 
     def _is_at_home(self, state: StateFile) -> bool:
         """Say whether the folder may be run on this machine, and remember it. Raises UsageInvalid where nobody can say.
@@ -430,11 +485,32 @@ class Session:
             lost=ground.lost,
             on_unknown=self._options.on_unknown,
             remarks=remarks_of(inquiry, intent, system_now()) if classes else (),
+            takes=tuple(ground.to_send),
         )
+
+    async def _compare_clocks(self, batch_clock: BatchClock, provider: Provider) -> None:
+        """Tell of a clock that is wrong, and keep by how much. Raises LocalFault for one that is days off."""
+        ahead: timedelta | NoAnswer | None = None
+        with suppress(TimeoutError):  # what cannot be told now is asked again before the log is read
+            async with asyncio.timeout(CLOCK_LIMIT_S):
+                ahead = await provider.ahead()
+        if isinstance(ahead, NoAnswer):
+            return
+        text = None if self._access.speed != 1 else batch_clock.wrong_text(ahead)  # a sandbox's time may run ahead
+        if text is not None and ahead is not None and abs(ahead) > REFUSED and not self._access.is_local:
+            raise LocalFault(
+                f"{text}. Nothing was sent: what is recorded under a date that is days off misleads every later look"
+                " into the provider's log. Set the clock (`wanbatch doctor` compares it) and run the same command again"
+            )
+        if text is not None:
+            self._watch.notice(
+                f"{text}. Nothing is bought twice for that, but lost answers may wait longer: set it right"
+            )
+        batch_clock.measured(ahead)
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
         needed = ROOM_BYTES * preview.estimate.takes
-        free = free_bytes(output)
+        free = room_bytes(output)
         if free < needed:
             raise LocalFault(
                 f"{output} has {free / 2**30:.1f} GiB free; {preview.estimate.takes} clips may need"
@@ -447,14 +523,12 @@ class Session:
         handlers: dict[int, Callable[[], None]] = {
             signal.SIGINT: runner.drain,
             signal.SIGTERM: lambda: runner.terminate(TERMINATE_GRACE_S),
-            getattr(signal, "SIGHUP", signal.SIGTERM): lambda: runner.terminate(TERMINATE_GRACE_S),
         }
+        if HANG_UP is not None:
+            handlers[HANG_UP] = once(runner.drain)
         deadline = None
-        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log:
+        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log, handled(handlers):
             desk.observer = self._observer(log)
-            for number, handler in handlers.items():
-                with suppress(NotImplementedError, RuntimeError, ValueError):  # not the main thread, or no signals
-                    loop.add_signal_handler(number, handler)
             if self._options.deadline_s is not None:
                 if self._deadline is None:  # of all rounds together
                     self._deadline = loop.time() + self._options.deadline_s / self._access.speed
@@ -465,9 +539,6 @@ class Session:
             finally:
                 if deadline is not None:
                     deadline.cancel()
-                for number in handlers:
-                    with suppress(NotImplementedError, RuntimeError, ValueError):
-                        loop.remove_signal_handler(number)
 
     def _observer(self, log: RunLog) -> Callable[[Event], None]:
         """Log every event and show it. Who looks on must not end a paid run: one that raises is shown no more."""
@@ -495,7 +566,10 @@ class Session:
         if self._options.makes_report and kinds:
             from wanbatch.reporting import write_reports
 
-            page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
+            try:
+                page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
+            except (OSError, LocalFault) as error:  # how the run ended is told all the same
+                end = _without_reports(end, error)
         counts: Counter[str] = Counter()
         for take, count in kinds:
             counts[take.shown_state] += count
@@ -518,6 +592,12 @@ def refused(code: ExitCode, text: str) -> WanbatchError:
     return kind(f"{text}. Nothing was sent")
 
 
+def _without_reports(end: RunEnd, error: OSError | LocalFault) -> RunEnd:
+    told = fault_text(error) if isinstance(error, OSError) else str(error)
+    text = f"the reports could not be written: {told}. `wanbatch report` writes them later, from the state file"
+    return replace(end, exit_code=most_urgent((end.exit_code, ExitCode.LOCAL_FAULT)), messages=(*end.messages, text))
+
+
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:
     return lambda take: take.take_id in chosen
 
@@ -529,14 +609,13 @@ class _Keepsake:
         self._output = output
 
     def __call__(self, take: Take) -> None:
-        from wanbatch.download import POSTERS
         from wanbatch.media import write_poster
         from wanbatch.reporting.sidecar import write_sidecar
 
         assert take.file is not None
         posters = self._output / POSTERS
         posters.mkdir(exist_ok=True)
-        write_poster(self._output / take.file, posters / f"{take.label}.jpg")
+        write_poster(self._output / take.file, posters / f"{take.stem}.jpg")
         with StateReader.open(self._output) as reader:
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
 

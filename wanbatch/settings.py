@@ -6,16 +6,17 @@ import hashlib
 import ipaddress
 from collections.abc import Mapping
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
-from wanbatch.errors import UsageInvalid
+from wanbatch.errors import LocalFault, UsageInvalid, fault_text
 from wanbatch.provider import Secret
+from wanbatch.proxies import route_of
 
 KEY_NAMES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 BASE_URL_NAME = "AIMLAPI_BASE_URL"
 DEFAULT_BASE_URL = "https://api.aimlapi.com"
-PROXY_NAMES = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
 _NOT_IN_ADDRESS = frozenset(" \\%\"'<>^`{|}")  # programs disagree on where the host of such an address ends
 SANDBOX_KEY = "made-up-for-the-sandbox"
 
@@ -69,7 +70,7 @@ def load_settings(environment: Mapping[str, str], env_file: Path | None, folder:
         _refuse_stranger(endpoint, source, path)
     if endpoint.base_url != DEFAULT_BASE_URL:
         notices.append(f"the provider is {endpoint.base_url} ({BASE_URL_NAME})")
-    detours = () if endpoint.is_loopback else _detours(environment)
+    detours = () if endpoint.is_loopback else _detours(environment, endpoint)
     return Settings(key, source, endpoint, tuple(notices), detours)
 
 
@@ -87,13 +88,16 @@ def _refuse_stranger(endpoint: Endpoint, source: str, path: Path | None) -> None
     )
 
 
-def _detours(environment: Mapping[str, str]) -> tuple[str, ...]:
+def _detours(environment: Mapping[str, str], endpoint: Endpoint) -> tuple[str, ...]:
     """Tell what the environment puts between this machine and the provider; credentials of a proxy are not shown."""
-    proxy = next((environment[name] for name in PROXY_NAMES if environment.get(name)), None)
     told = []
-    if proxy is not None:
-        address = proxy.rpartition("@")[2].rpartition("//")[2]
-        told.append(f"requests go through the proxy {''.join(filter(str.isprintable, address))[:200]}")
+    try:
+        route = route_of(environment, has_socks=True)
+    except UsageInvalid:  # whoever opens the line says so
+        route = None
+    parts = urlsplit(endpoint.base_url)
+    if route is not None and not route.is_direct(parts.hostname or "", parts.port):
+        told.append(f"requests go through the proxy {route.address[:200]}")
     if environment.get("SSL_CERT_FILE"):
         told.append("certificates are checked against SSL_CERT_FILE")
     return tuple(told)
@@ -101,16 +105,30 @@ def _detours(environment: Mapping[str, str]) -> tuple[str, ...]:
 
 def _read_env_file(env_file: Path | None, folder: Path) -> tuple[Mapping[str, str | None], Path | None]:
     path = env_file if env_file is not None else folder / ".env"
-    if not path.is_file():
-        if env_file is not None:
-            raise UsageInvalid(f"{env_file} is no file (--env-file)")
-        return {}, None
+    try:
+        if not path.is_file():
+            if env_file is not None:
+                raise UsageInvalid(f"{env_file} is not a file (--env-file)")
+            return {}, None
+        raw = path.read_bytes()
+    except OSError as error:
+        raise LocalFault(f"{path} cannot be read: {fault_text(error)}") from error
     from dotenv import dotenv_values
 
+    return dotenv_values(stream=StringIO(_env_text(path, raw)), interpolate=False), path
+
+
+def _env_text(path: Path, raw: bytes) -> str:
+    """Decode a `.env`. Raises UsageInvalid, naming the encoding where it shows, and nothing that stands in the file."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
+        raise UsageInvalid(
+            f"{path} is written in UTF-16, as some Windows programs do: save it as UTF-8, so that its key can be read"
+        )
     try:
-        return dotenv_values(path, interpolate=False, encoding="utf-8"), path
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageInvalid(f"{path} cannot be read: {type(error).__name__}") from error
+        return raw.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = raw.count(b"\n", 0, error.start) + 1
+        raise UsageInvalid(f"{path} is not written in UTF-8 (line {line}): save it as UTF-8") from error
 
 
 def _checked_key(text: str, name: str) -> Secret:

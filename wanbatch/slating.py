@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from wanbatch.letters import Lettering, letter
 
 _GROUND, _PLATE, _INK, _DIM, _ALERT = (24, 25, 28), (36, 38, 43), (238, 238, 240), (150, 153, 160), (240, 180, 70)
-_WIDE_FONTS = (
-    "DejaVuSans.ttf",
-    "Arial Unicode.ttf",
-    "NotoSans-Regular.ttf",
-    "NotoSansCJK-Regular.ttc",
-    "PingFang.ttc",
-)
 _SMALLEST_PX = 9
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 Picture = Image.Image
 
 
@@ -50,8 +43,8 @@ def draw_card(card: Card, width: int, height: int) -> Picture:
         (71, 5.0, _INK, card.length),
     )
     for top, size, colour, text in rows:
-        font = _fitting(text, size * unit, room)
-        pen.text((left, round(top * height / 100)), _shown(text, font), font=font, fill=colour)
+        shown, font = _fitting(text, size * unit, room)
+        font.draw(pen, (left, round(top * height / 100)), shown, colour)
     _draw_reason(pen, card.why, (left, round(80 * height / 100), room, 2), 3.6 * unit)
     return image
 
@@ -71,9 +64,9 @@ def _draw_stripes(image: Image.Image, box: tuple[int, int, int, int], unit: floa
 def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, int], size_px: float) -> None:
     """Write a text into lines: left, top, width in pixels, and how many lines there may be."""
     left, top, room, most = box
-    font = _font(text, size_px)
+    shown, font = letter(text, max(_SMALLEST_PX, round(size_px)))
     lines: list[str] = []
-    for word in _shown(text, font).split():
+    for word in shown.split():
         longer = f"{lines[-1]} {word}" if lines else word
         if lines and font.getlength(longer) <= room:
             lines[-1] = longer
@@ -85,35 +78,14 @@ def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, 
         clipped = line
         while len(clipped) > 1 and font.getlength(clipped) > room:
             clipped = clipped[:-2].rstrip() + "…"
-        pen.text((left, top + number * round(size_px * 1.35)), clipped, font=font, fill=_DIM)
+        font.draw(pen, (left, top + number * round(size_px * 1.35)), clipped, _DIM)
 
 
-def _fitting(text: str, size_px: float, room_px: int) -> Font:
-    """Choose a font in which a text fits into one line."""
+def _fitting(text: str, size_px: float, room_px: int) -> tuple[str, Lettering]:
+    """Choose a size in which a text fits into one line; returns it as it can be drawn."""
+    text = " ".join(text.split())
     while True:
-        font = _font(text, size_px)
-        if size_px <= _SMALLEST_PX or font.getlength(_shown(text, font)) <= room_px:
-            return font
+        shown, font = letter(text, max(_SMALLEST_PX, round(size_px)))
+        if size_px <= _SMALLEST_PX or font.getlength(shown) <= room_px:
+            return shown, font
         size_px = max(_SMALLEST_PX, size_px * 0.9)
-
-
-def _font(text: str, size_px: float) -> Font:
-    """Take the bundled font, which is the same everywhere; a font of the machine for what goes beyond it."""
-    size_px = max(_SMALLEST_PX, round(size_px))
-    if any(ord(char) > 0x7E and char != "…" for char in text):
-        for name in _WIDE_FONTS:
-            try:
-                return ImageFont.truetype(name, size_px)
-            except OSError:
-                continue
-    return ImageFont.load_default(size=size_px)
-
-
-def _shown(text: str, font: Font) -> str:
-    """Leave out what cannot be drawn: controls, and accents where only the bundled font is there."""
-    text = " ".join("".join(char if char.isprintable() else " " for char in text).split())
-    is_bundled = isinstance(font, ImageFont.ImageFont) or "Aileron" in str(font.getname()[0])
-    if not is_bundled:
-        return text
-    plain = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
-    return "".join(char if ord(char) <= 0x7E or char == "…" else "?" for char in plain)

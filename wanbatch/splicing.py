@@ -39,7 +39,9 @@ def measure(clip: Path | BinaryIO) -> Measured:
     with opened(clip) as container:
         video = _video(container)
         context = video.codec_context
-        if context.width < 2 or context.height < 2 or context.pix_fmt is None:
+        if (
+            context.width < 2 or context.height < 2 or context.format is None
+        ):  # some PyAVs end where pix_fmt is read then
             raise MediaInvalid("the clip declares no frame size")
         packets = _packets(container, video)
         fps = _frame_rate(video, packets)
@@ -52,7 +54,7 @@ def measure(clip: Path | BinaryIO) -> Measured:
                 width=context.width,
                 height=context.height,
                 fps=fps,
-                pixel_format=context.pix_fmt,
+                pixel_format=context.format.name,
                 sample_aspect=context.sample_aspect_ratio or Fraction(1),
                 headers=bytes(context.extradata or b""),
                 is_even=numbers is not None,

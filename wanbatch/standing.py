@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
+from wanbatch.advice import for_failed, in_folder, is_refused_prompt
 from wanbatch.clock import system_now
 from wanbatch.costing import Figures, figures_of
 from wanbatch.history import prices_now
@@ -61,6 +62,7 @@ def read_standing(output: Path) -> BatchStanding:
     """Read how the batch of an output folder stands; works while a run goes on."""
     with StateReader.open(output) as reader, reader.snapshot():
         identity, tallies, runs = reader.identity(), reader.tallies(), reader.runs()
+        batch = reader.batch()
         unsettled, in_flight = reader.takes_in(_TROUBLED), reader.takes_in(IN_FLIGHT_STATES)
         mean_s = reader.mean_generation_s()
         omitted, strays = reader.omitted(), reader.strays()
@@ -73,7 +75,7 @@ def read_standing(output: Path) -> BatchStanding:
     holder = holder_of(output)
     last_run = runs[-1] if runs else None
     return BatchStanding(
-        batch=identity.batch,
+        batch=batch,
         output=output,
         is_sandbox=identity.sandbox,
         counts=counts,
@@ -84,7 +86,7 @@ def read_standing(output: Path) -> BatchStanding:
         uncosted=sum(count for take, count in tallies if take.credits_committed is None),
         charges_not_seen=sum(count for take, count in tallies if take.may_be_charged_more),
         eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)) if holder else None,
-        problems=problems_in(unsettled, strays),
+        problems=problems_in(unsettled, strays, folder=str(output)),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
     )
@@ -112,15 +114,30 @@ def _eta_s(
     return eta_s(planned, ages_s, (max(1, len(ages_s)), Rates().submit_per_min), mean_s)
 
 
-def problems_in(takes: Sequence[Take], strays: Sequence[Stray] = ()) -> tuple[Problem, ...]:
-    """List the takes that need the user, in the order they were planned, and submits that belong to none."""
+def _nowhere(_: str) -> str:
+    return ""
+
+
+def problems_in(
+    takes: Sequence[Take],
+    strays: Sequence[Stray] = (),
+    *,
+    folder: str,
+    place_of: Callable[[str], str] = _nowhere,
+) -> tuple[Problem, ...]:
+    """List the takes that need the user, in the order they were planned, and submits that belong to none.
+
+    `folder` is the output folder as commands name it; `place_of` tells where a shot is written down.
+    """
     found = []
     for take in takes:
         if take.superseded:
             continue
         if take.state is State.FAILED:
             paid = take.credits_charged is not None
-            todo = "It was charged all the same: ask the provider" if paid else "`wanbatch retry` tries again"
+            todo = "It was charged all the same: ask the provider"
+            if not paid:
+                todo = for_failed(take.error, place_of(take.shot_id) if is_refused_prompt(take.error) else "")
             found.append(Problem(take.label, "failed", take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN
@@ -131,7 +148,9 @@ def problems_in(takes: Sequence[Take], strays: Sequence[Stray] = ()) -> tuple[Pr
         made = stray.generation_id or "nothing that is known"
         error = f"{stray.source} shows it, and no take here: it made {made}, its cost is {cost}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
-    return tuple(found)
+    return tuple(
+        replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
+    )
 
 
 def _held_todo(take: Take) -> str:
@@ -140,11 +159,12 @@ def _held_todo(take: Take) -> str:
     return f"It is never bought again by itself: `wanbatch resolve {take.label}` with --adopt, --resubmit or --abandon"
 
 
-def problems_of(output: Path, limit: int) -> list[str]:
+def problems_of(output: Path, limit: int, place_of: Callable[[str], str] = _nowhere) -> list[str]:
     """Return lines on what needs the user, at most so many, the last one saying how many more there are."""
     with StateReader.open(output) as reader:
-        problems = problems_in(reader.takes_in(_TROUBLED), reader.strays())
+        troubled, strays = reader.takes_in(_TROUBLED), reader.strays()
+    problems = problems_in(troubled, strays, folder=str(output), place_of=place_of)
     lines = [str(problem) for problem in problems[:limit]]
     if len(problems) > limit:
-        lines.append(f"... and {len(problems) - limit} more: `wanbatch status {output}`")
+        lines.append(f"... and {len(problems) - limit} more: {in_folder('`wanbatch status`', str(output))}")
     return lines

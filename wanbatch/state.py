@@ -16,10 +16,12 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
+from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
 from wanbatch.attempts import (
+    MADE_AFTER_ALL,
     MAY_BE_CHARGED,
     NO_POST,
     Attempt,
@@ -30,12 +32,14 @@ from wanbatch.attempts import (
     unrecorded_attempt,
 )
 from wanbatch.bodies import shown
+from wanbatch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
 from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
+from wanbatch.folders import CLIPS, links_of
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
 from wanbatch.models import PriceClass, class_of
-from wanbatch.planning import Create, Due, Plan, Reinstate, Replan, ShotRow, Supersede
+from wanbatch.planning import Due, Plan, ShotRow, cause_of
 from wanbatch.stock import Kind, Stock
 from wanbatch.tables import (
     DDL,
@@ -58,7 +62,9 @@ from wanbatch.tables import (
 STATE_NAME = "state.sqlite"
 IN_ONE_QUERY = 500
 CHECKED_AT_ONCE = 20_000  # facts that are refolded in a quarter of a second; of more, each take when it is touched
+NAME_NOTE = "batch"
 _PLANNED_FROM = "planned from "
+_CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
 _CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
 _TALLIED = (
     "state",
@@ -153,6 +159,21 @@ class StateReader:
         except (KeyError, ValueError) as error:
             raise StateInvalid(f"{self.path} has no valid identity: {error}") from error
 
+    def assert_same(self, wanted: Identity) -> None:
+        """Raise StateInvalid where the file belongs to another provider, or to the sandbox where it should not."""
+        ours = self.identity()
+        if ours.sandbox != wanted.sandbox:
+            kinds = {True: "the sandbox", False: "the paid provider"}
+            raise StateInvalid(
+                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
+                " choose another folder with --output"
+            )
+        if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
+            raise StateInvalid(
+                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
+                " choose another folder with --output"
+            )
+
     def _all(self, record: type[T], clause: str, *arguments: object) -> list[T]:
         names = ", ".join(name for name, _ in columns_of(record))
         table = {
@@ -215,17 +236,18 @@ class StateReader:
 
     def _due(self) -> list[Due]:
         sql = (
-            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS}"  # noqa: S608
+            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS},"  # noqa: S608
+            " is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
         )
         classes: dict[str, PriceClass] = {}
         with _foreign_errors(self.path):
             due = []
-            for take_id, shot_id, number, ordinal, scene, told in self._db.execute(sql):
+            for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
                 if told not in classes:
                     classes[told] = class_of(*json.loads(told))
-                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told]))
+                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told], _CAUSES[*marks]))
             return due
 
     def _scenes(self) -> tuple[str, ...]:
@@ -256,6 +278,15 @@ class StateReader:
         """The takes in these states, in the order they were planned."""
         wanted = sorted(state.value for state in states)
         return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
+
+    def recipes_there(self, limit: int) -> list[tuple[str, str]]:
+        """Label and recipe of the takes planned last, at most so many, that are bought, or may be, and did not fail."""
+        sql = (
+            "SELECT shot_id || '_t' || number, recipe_json FROM takes"
+            " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
+        )
+        with _foreign_errors(self.path):
+            return self._db.execute(sql, (limit,)).fetchall()
 
     def mean_generation_s(self) -> float | None:
         """The mean time from submit to the poll that saw the end, in seconds; None before the first."""
@@ -354,6 +385,47 @@ class StateReader:
             first = self._db.execute(sql, sorted(each.value for each in NO_POST)).fetchone()[0]
             return None if first is None else datetime.fromisoformat(first)
 
+    def nameless_since(self, at: datetime) -> list[Attempt]:
+        """The attempts that began then or later, and of which no generation is known, in the order they began."""
+        return self._all(Attempt, "WHERE generation_id IS NULL AND started_at >= ? ORDER BY started_at", to_sql(at))
+
+    def first_nameless_at(self, since: datetime) -> datetime | None:
+        """When the first attempt began, then or later, of which no generation is known; None where there is none."""
+        sql = "SELECT min(started_at) FROM attempts WHERE generation_id IS NULL AND started_at >= ?"
+        with _foreign_errors(self.path):
+            first = self._db.execute(sql, (to_sql(since),)).fetchone()[0]
+            return None if first is None else datetime.fromisoformat(first)
+
+    def nameless_in(self, states: Iterable[State]) -> list[datetime]:
+        """When the attempts began of which no generation is known, of takes in these states."""
+        wanted = sorted(state.value for state in states)
+        sql = (
+            "SELECT attempts.started_at FROM attempts CROSS JOIN takes ON takes.take_id = attempts.take_id"  # noqa: S608
+            f" WHERE attempts.generation_id IS NULL AND state IN ({', '.join('?' * len(wanted))})"
+        )
+        with _foreign_errors(self.path):
+            return [datetime.fromisoformat(at) for (at,) in self._db.execute(sql, wanted)]
+
+    def sent_since(self, at: datetime) -> int:
+        """How many attempts began then or later."""
+        with _foreign_errors(self.path):
+            sql = "SELECT count(*) FROM attempts WHERE started_at >= ?"
+            return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
+
+    def spares(self) -> list[Attempt]:
+        """The attempts whose generations were found late, of takes that have no other one to come."""
+        return self._all(
+            Attempt,
+            "WHERE outcome = 'lost' AND generation_id IS NOT NULL AND EXISTS (SELECT 1 FROM takes"
+            " WHERE takes.take_id = attempts.take_id AND state IN ('planned', 'failed')) ORDER BY take_id, number",
+        )
+
+    def found_late(self) -> list[Take]:
+        """The takes whose warnings tell of a generation that was made after all, and do not call it a double."""
+        return self._all(
+            Take, f"WHERE warning LIKE '%{MADE_AFTER_ALL}%' AND warning NOT LIKE '%DOUBLE%' ORDER BY take_id"
+        )
+
     def first_awaited_at(self) -> datetime | None:
         """When the first submit of the takes began whose charges should show and do not; None where all do."""
         sql = (
@@ -424,6 +496,18 @@ class StateReader:
             row = self._db.execute("SELECT at FROM marks WHERE name = 'log_read_until'").fetchone()
             return datetime.fromisoformat(row[0] if row else self.identity().created_at)
 
+    def created_at(self) -> datetime:
+        """When the file was begun, by the clock of then."""
+        with _foreign_errors(self.path):
+            return datetime.fromisoformat(self.identity().created_at)
+
+    def last_written_at(self) -> datetime | None:
+        """When something was recorded last, by the clock of then: a fact, or how a run began or ended."""
+        with _foreign_errors(self.path):
+            ran = self._db.execute("SELECT max(coalesce(ended_at, started_at)) FROM runs").fetchone()[0]
+        times = [self.last_fact_at(), datetime.fromisoformat(ran) if ran else None]
+        return max((at for at in times if at is not None), default=None)
+
     def is_planned_from(self, digest: str) -> bool:
         """Say whether the last plan was that of the manifest with this digest, and is one that lasts."""
         with _foreign_errors(self.path):
@@ -445,6 +529,11 @@ class StateReader:
                 return {}
             return {str(name): str(value) for name, value in self._db.execute("SELECT name, value FROM notes")}
 
+    def past(self) -> Past:
+        """Return what takes were called before other shots took them over."""
+        with _foreign_errors(self.path):
+            return Past(tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'")))
+
     def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
         """Yield take id and entry of every fact (or those of one kind) in the order recorded.
 
@@ -463,6 +552,10 @@ class StateReader:
                 if not isinstance(told, dict):
                     raise StateInvalid(f"{self.path} is damaged: fact {seq} is not a record. {WAYS_BACK}")
                 yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), told)
+
+    def batch(self) -> str:
+        """Return the name of the batch: that of the manifest which last went on with it."""
+        return self.noted(NAME_NOTE) or self.identity().batch
 
     def check(self) -> None:
         """Refold every take from its facts and compare. Raises StateInvalid at the first difference."""
@@ -515,7 +608,7 @@ class StateFile(StateReader):
     def create_or_open(cls, output: Path, wanted: Identity, *, fresh: bool = False) -> StateFile:
         """Lock the output folder and open its state file, or begin one.
 
-        Raises OutputLocked; StateInvalid where the file belongs to another batch, provider or sandbox, is damaged, or
+        Raises OutputLocked; StateInvalid where the file belongs to another provider or sandbox, is damaged, or
         is missing or empty beside anything that a run leaves (unless `fresh`); LocalFault where the folder cannot be
         written.
         """
@@ -525,6 +618,7 @@ class StateFile(StateReader):
             _refuse_foreign(path)
         except OSError as error:
             raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
+        links_of(output)
         share = network_kind(output)
         if share is not None:
             raise LocalFault(
@@ -551,7 +645,7 @@ class StateFile(StateReader):
                         _refuse_lost_state(output, _TRACES)
                     state._begin(wanted)
                     state.is_new = True
-            state._assert_same(wanted)
+            state.assert_same(wanted)
             state._check_what_matters()
         except OSError as error:
             state.close()
@@ -619,25 +713,6 @@ class StateFile(StateReader):
             self.check_take(take)
             self._checked.add(take.take_id)
         return take
-
-    def _assert_same(self, wanted: Identity) -> None:
-        ours = self.identity()
-        if ours.sandbox != wanted.sandbox:
-            kinds = {True: "the sandbox", False: "the paid provider"}
-            raise StateInvalid(
-                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
-                " choose another folder with --output"
-            )
-        if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
-            raise StateInvalid(
-                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
-                " choose another folder with --output"
-            )
-        if ours.batch != wanted.batch:
-            raise StateInvalid(
-                f"{self.output} holds the batch '{ours.batch}', not '{wanted.batch}';"
-                " choose another folder with --output"
-            )
 
     def close(self) -> None:
         """Close the file, then let go of the lock."""
@@ -767,9 +842,16 @@ class StateFile(StateReader):
                         self._change(take_id, Entry(Fact.REPLANNED, at, {"recipe_json": recipe.canonical}))
                     case Supersede(take_id):
                         self._change(take_id, Entry(Fact.SUPERSEDED, at, {}))
+                    case Rename():
+                        self._change(change.take_id, Entry(Fact.RENAMED, at, change.data))
                     case _:
                         assert isinstance(change, Reinstate)
                         self._change(change.take_id, Entry(Fact.REINSTATED, at, {}))
+            for name in {change.was[0] for change in plan.changes if isinstance(change, Rename)}:
+                self._db.execute(  # a name without takes is no shot that was removed
+                    "DELETE FROM shots WHERE shot_id = ? AND removed AND shot_id NOT IN (SELECT shot_id FROM takes)",
+                    (name,),
+                )
 
     def _store_own_cells(self, plan: Plan) -> None:
         """Keep the cells of the user's own columns; those of a removed shot stay."""
@@ -826,9 +908,9 @@ class StateFile(StateReader):
         with self._transaction():
             self._store("strays", stray)
 
-    def note_log_read(self, until: datetime) -> None:
-        """Remember up to when the provider's log was read whole; never moves back."""
-        if until <= self.log_read_until():
+    def note_log_read(self, until: datetime, *, anew: bool = False) -> None:
+        """Remember up to when the provider's log was read whole; moves back only where the mark was wrong (`anew`)."""
+        if until <= self.log_read_until() and not anew:
             return
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (to_sql(until),))
@@ -844,6 +926,12 @@ class StateFile(StateReader):
             self._store("runs", run)
             for quote in quotes:
                 self._store("quotes", quote)
+
+
+def _rename_of(take_id: int, entry: Entry) -> Rename:
+    data = entry.data
+    was = (str(data["was_shot_id"]), int(data["was_number"]))
+    return Rename(take_id, str(data["shot_id"]), int(data["number"]), was)
 
 
 def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
@@ -888,7 +976,7 @@ def _refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
 
 def has_clips(output: Path) -> bool:
     """Say whether clips, or parts of clips, lie in an output folder."""
-    return any((output / "clips").glob("*"))
+    return any((output / CLIPS).glob("*"))
 
 
 def _is_something(path: Path) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wanbatch.lifecycle import State, Take
-from wanbatch.planning import Due, ShotRow, group_of, in_table_order
+from wanbatch.planning import Due, ShotRow, cause_of, group_of, in_table_order
 
 Kind = tuple[Take, int]
 """Takes alike in state, money and price class: the one that was sent last, and how many they are.
@@ -37,11 +37,13 @@ class Stock:
     def of(cls, takes: Iterable[Take], shots: Sequence[ShotRow] = ()) -> Stock:
         """Take stock of takes that are there as a whole."""
         every, by_id = list(takes), {row.shot_id: row for row in shots}
+        edited = {take.shot_id for take in every if take.superseded}
 
         def due_of(take: Take) -> Due:
             row = by_id.get(take.shot_id)
             ordinal, scene = (0, "") if row is None else (row.ordinal, row.scene)
-            return Due(take.take_id, take.shot_id, take.number, ordinal, scene, take.order.price_class)
+            cause = cause_of(take.is_retake, take.attempts > 0, take.shot_id in edited)
+            return Due(take.take_id, take.shot_id, take.number, ordinal, scene, take.order.price_class, cause)
 
         return cls(
             kinds=[(take, 1) for take in every],

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from wanbatch.answers import REQUEST_ID
 from wanbatch.batch import Recipe
 from wanbatch.desk import Desk
-from wanbatch.errors import ExitCode, LocalFault, StateInvalid
+from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import backoff_s
 from wanbatch.pricing import usd_text
@@ -63,7 +63,7 @@ class Submitting:
         if fit is Fit.SCENE:
             self._pause_scene(take)
             return False
-        if not self._has_room():
+        if not self._has_room() or not self._can_read_clips():
             board.add_planned(take_id, first=True)
             return False
         assert take.state is State.PLANNED, "one open attempt a take, at most"
@@ -97,6 +97,15 @@ class Submitting:
                 " same command again",
             )
         return free >= needed
+
+    def _can_read_clips(self) -> bool:
+        """Say whether what is bought could be checked; where it could not, stop submitting."""
+        try:
+            self._desk.settings.before_submit()
+        except ProgramFault as error:
+            self._desk.stop_submitting(error.exit_code, str(error))
+            return False
+        return True
 
     def _budget_text(self, take: Take) -> str:
         purse = self._desk.purse
@@ -169,6 +178,10 @@ class Submitting:
             other = desk.takes[owner].label
             desk.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
             desk.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
+            return
+        if owner is not None and desk.takes[take_id].state is State.SUBMITTING:
+            board.running -= 1  # an earlier attempt has it: what this one made is not told
+            self._lost(take_id, Unknown(f"it named {answer.generation_id}, which an earlier attempt of the take made"))
             return
         if desk.takes[take_id].state is State.SUBMITTING:
             self._record_accepted(take_id, answer.generation_id)

@@ -103,7 +103,7 @@ class Stray:
 
 @dataclass(frozen=True)
 class Identity:
-    """Which batch, provider and key a state file belongs to. It never changes."""
+    """Which batch, provider and key a state file belongs to. It never changes; `batch` is the name at its beginning."""
 
     batch: str
     provider: str
@@ -154,6 +154,8 @@ INDEXES = (
     "CREATE INDEX IF NOT EXISTS facts_by_take ON facts (take_id, seq)",
     "CREATE INDEX IF NOT EXISTS takes_at_risk ON takes (take_id) WHERE credits_at_risk IS NOT 0",
     "CREATE INDEX IF NOT EXISTS attempts_by_generation ON attempts (generation_id) WHERE generation_id IS NOT NULL",
+    "CREATE INDEX IF NOT EXISTS renames ON facts (seq) WHERE fact = 'renamed'",
+    "CREATE INDEX IF NOT EXISTS attempts_nameless ON attempts (started_at, take_id) WHERE generation_id IS NULL",
     "CREATE UNIQUE INDEX IF NOT EXISTS one_open_attempt ON attempts (take_id) WHERE outcome = 'open'",
 )
 

@@ -19,10 +19,12 @@ import av.error
 from av.container import InputContainer
 
 from wanbatch import __version__
+from wanbatch.advice import in_folder
 from wanbatch.assembling import assemble
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
-from wanbatch.download import CLIPS, sha256_of
+from wanbatch.download import sha256_of
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Take
 from wanbatch.media import check_clip, opened
 from wanbatch.reporting.shown import shown_text
@@ -95,7 +97,8 @@ def _take_of(piece: Piece) -> Take:
 
 def _tag(clip: Path, take: Take, tags: Mapping[str, str], copy: Path) -> None:
     if sha256_of(clip) != take.sha256:
-        raise LocalFault(f"{clip} is not as recorded: `wanbatch verify` offers to fetch it again")
+        mend = in_folder("`wanbatch verify` offers to fetch it again", str(clip.parent.parent))
+        raise LocalFault(f"{clip} is not as recorded: {mend}")
     with replacing(copy) as part:
         try:
             written = _copy(clip, part, tags)

@@ -10,6 +10,7 @@ from wanbatch.desk import Desk
 from wanbatch.download import Part, publish, settle, sha256_of
 from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.extras import extras_of, fetch_again
+from wanbatch.folders import CLIPS, is_in
 from wanbatch.lifecycle import State, Take
 from wanbatch.provider import Fetched, Progress, Provider
 from wanbatch.state import StateReader
@@ -43,9 +44,9 @@ def verify_output(output: Path) -> list[Check]:
 
 def verdict_on(output: Path, file: str, sha256: str | None) -> str:
     """Say how a clip stands: ok, missing or altered. Raises StateInvalid for a path outside the output folder."""
-    path = (output / file).resolve()
-    if not path.is_relative_to(output.resolve()):
+    if not is_in(output, CLIPS, file):
         raise StateInvalid(f"the state file names a clip outside its folder: {file}")
+    path = output / file
     if not path.is_file():
         return "missing"
     return "ok" if sha256_of(path) == sha256 else "altered"

@@ -6,15 +6,18 @@ import math
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import BinaryIO
 
 import av
 import av.error
 import numpy as np
 from av.audio.frame import AudioFrame
+from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
+from wanbatch.blame import Blame, blame_for
 from wanbatch.errors import MediaInvalid
 from wanbatch.looks import Look, Luma, Watching
 from wanbatch.media import opened
@@ -25,11 +28,11 @@ PACKETS_MAX = 10 * PICTURES_MAX  # with the sound, and with what does not decode
 _EIGHT_BIT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
 
 
-def look_at(clip: Path) -> Look:
+def look_at(clip: Path | BinaryIO) -> Look:
     """Look at a clip from beginning to end. Slow: run it off the event loop.
 
     Pictures that no other needs are skipped, which halves the work. What does not decode is told (`Look.damaged_s`),
-    and the rest is looked at. Raises MediaInvalid where nothing can be seen, OSError where the file cannot be read.
+    and the rest is looked at. Raises MediaInvalid where nothing can be seen, else as `opened` does.
     """
     with opened(clip) as container:
         if not container.streams.video:
@@ -68,13 +71,15 @@ class _Viewing:
         return Look(end_s, black, still, _dbfs(self._peak), self._damaged_s)
 
     def _frames(self) -> Iterator[VideoFrame | AudioFrame]:
-        streams = [self._video, *self._container.streams.audio[:1]]
+        streams = [self._video, *_openable(self._container)]
         for number, packet in enumerate(self._container.demux(streams)):
             if number == PACKETS_MAX:
                 return
             try:
                 frames = packet.decode()
-            except av.error.FFmpegError:  # one packet: those after it may be whole
+            except av.error.FFmpegError as error:  # one packet: those after it may be whole
+                if blame_for(error) is not Blame.BYTES:
+                    raise
                 if packet.stream is self._video:
                     self._damage(packet.pts)
                 continue
@@ -108,6 +113,23 @@ class _Viewing:
         if self._is_whole and self._video.duration is not None:
             return max(self._last_s, float(self._video.duration * self._time_base))
         return self._last_s
+
+
+def _openable(container: InputContainer) -> tuple[AudioStream, ...]:
+    """Return the first sound track where its decoder takes its headers. The pictures' decoder must.
+
+    A decoder that refused them must not be fed: PyAV may end the process.
+    """
+    container.streams.video[0].codec_context.open(strict=False)
+    sounds = container.streams.audio[:1]
+    try:
+        for sound in sounds:
+            sound.codec_context.open(strict=False)
+    except av.error.FFmpegError as error:
+        if blame_for(error) is Blame.BYTES:
+            return ()
+        raise
+    return tuple(sounds)
 
 
 def _luma(frame: VideoFrame) -> Luma:

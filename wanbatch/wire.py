@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import logging
+import os
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
+from urllib.request import getproxies
 
 import httpx
 
 from wanbatch import __version__
 from wanbatch.answers import Head
 from wanbatch.bodies import shown
-from wanbatch.errors import UsageInvalid
+from wanbatch.proxies import PROXY_NAMES, Route, route_of, unusable
 
 READ_DEADLINE_S = 60.0
 CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds concurrency
@@ -46,35 +49,58 @@ def make_client(
     context: ssl.SSLContext,
     *,
     keepalive: int = CONNECTIONS,
-    trust_env: bool,
+    route: Route | None,
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
-    """Make a client that follows no redirect and asks for plain bytes.
+    """Make a client that follows no redirect and asks for plain bytes; by `route` alone, whatever the environment says.
 
-    Raises UsageInvalid where the environment names a proxy that cannot be used.
+    A `transport` that is given is the whole way.
     """
     # httpx logs whole URLs; a signed link in a log is a leaked clip.
     logging.getLogger("httpx").setLevel(logging.WARNING)
-    try:
-        return httpx.AsyncClient(
-            headers={"User-Agent": f"wanbatch/{__version__}", "Accept-Encoding": "identity", **headers},
-            verify=context,
-            trust_env=trust_env,
-            follow_redirects=False,
-            timeout=httpx.Timeout(READ_DEADLINE_S, connect=10.0, pool=None),
-            limits=httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keepalive),
-            transport=transport,
-        )
-    except ImportError as error:
-        raise UsageInvalid(
-            "the environment names a SOCKS proxy (ALL_PROXY, HTTPS_PROXY), which needs one more library:"
-            " pip install socksio"
-        ) from error
-    except (ValueError, httpx.InvalidURL) as error:  # its text may hold the proxy's password
-        raise UsageInvalid(
-            "the environment names a proxy that is no address (HTTPS_PROXY, HTTP_PROXY or ALL_PROXY): write it as"
-            " http://HOST:PORT"
-        ) from error
+    limits = httpx.Limits(max_connections=CONNECTIONS, max_keepalive_connections=keepalive)
+    if transport is None and route is not None:
+        transport = _Fork(route, context, limits)
+    return httpx.AsyncClient(
+        headers={"User-Agent": f"wanbatch/{__version__}", "Accept-Encoding": "identity", **headers},
+        verify=context,
+        trust_env=False,
+        follow_redirects=False,
+        timeout=httpx.Timeout(READ_DEADLINE_S, connect=10.0, pool=None),
+        limits=limits,
+        transport=transport,
+    )
+
+
+def route_here() -> Route | None:
+    """Read which proxy this process is told to use. Raises UsageInvalid, naming the variable."""
+    found: Mapping[str, str] = os.environ
+    if not any(os.environ.get(name) for name in PROXY_NAMES):
+        found = {f"{scheme}_proxy": url for scheme, url in getproxies().items()}  # what macOS is set to
+    return route_of(found, has_socks=find_spec("socksio") is not None)
+
+
+class _Fork(httpx.AsyncBaseTransport):
+    """Sends each request through the proxy or past it. No retries on either way."""
+
+    def __init__(self, route: Route, context: ssl.SSLContext, limits: httpx.Limits) -> None:
+        self._route = route
+        self._past = httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False)
+        try:
+            proxy = httpx.Proxy(route.url)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise unusable(route) from error
+        self._through = httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, proxy=proxy)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        # A request to an address that was looked up before carries the name that it stands for.
+        host = request.extensions.get("sni_hostname") or request.url.host
+        way = self._past if self._route.is_direct(host, request.url.port) else self._through
+        return await way.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._past.aclose()
+        await self._through.aclose()
 
 
 class Wire:

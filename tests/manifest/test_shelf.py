@@ -15,13 +15,14 @@ from hypothesis import strategies as st
 
 import wanbatch
 from wanbatch.batch import Batch, Head, Limits, Shot
+from wanbatch.changes import Create, Reinstate, Replan, Supersede
 from wanbatch.errors import ExitCode, ManifestInvalid
 from wanbatch.lifecycle import State, Take
 from wanbatch.manifest import shelf
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import RunOptions
-from wanbatch.planning import Create, Reinstate, Replan, Supersede, make_plan
+from wanbatch.planning import make_plan
 from wanbatch.retaking import Retake
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import new_identity

@@ -261,7 +261,7 @@ def test_the_files_say_the_same(tmp_path: Path) -> None:
     with StateReader.open(tmp_path) as reader:
         write_reports(reader, made_at=MADE_AT)
     folder = tmp_path / "reports"
-    with (folder / "costs.csv").open(encoding="utf-8", newline="") as stream:
+    with (folder / "costs.csv").open(encoding="utf-8-sig", newline="") as stream:
         rows = list(csv.DictReader(stream))
     told = json.loads((folder / "costs.json").read_text())
     assert list(rows[0]) == list(COST_COLUMNS)

@@ -155,7 +155,7 @@ def test_a_charge_is_news_once_however_many_attempts_name_its_generation() -> No
 def test_the_ledger_is_a_file(tmp_path: Path) -> None:
     sent = [attempt(Outcome.COMPLETED), attempt(Outcome.LOST, number=2, generation_id=None, credits_held=None)]
     lines = match_ledger(sent, {1: take(State.VERIFIED)}, Books([charge()]), [])
-    rows = list(csv.DictReader(write_ledger(tmp_path, lines, AT).read_text().splitlines()))
+    rows = list(csv.DictReader(write_ledger(tmp_path, lines, AT).read_text(encoding="utf-8-sig").splitlines()))
     assert list(rows[0]) == list(LEDGER_COLUMNS)
     assert [(row["verdict"], row["take"], row["charged_credits"], row["charged_usd"]) for row in rows] == [
         ("confirmed", "a_t1", str(PRICE), "0.525"),

@@ -236,4 +236,4 @@ def test_the_standing_is_that_of_every_single_take(tmp_path: Path) -> None:
     assert (standing.committed, standing.uncosted) == (sum(filter(None, committed)), committed.count(None))
     assert standing.charged == sum(take.credits_charged or 0 for take in takes)
     assert standing.charges_not_seen == sum(take.may_be_charged_more for take in takes)
-    assert standing.problems == problems_in(takes, strays)
+    assert standing.problems == problems_in(takes, strays, folder=str(standing.output))

@@ -14,6 +14,7 @@ from wanbatch.batch import Batch
 from wanbatch.lifecycle import Fact, State
 from wanbatch.planning import make_plan
 from wanbatch.reporting import csv_text, write_reports
+from wanbatch.reporting.accounts import write_ledger
 from wanbatch.reporting.frames import Frames, frames, usd_cell
 from wanbatch.state import StateReader
 
@@ -48,7 +49,7 @@ def test_a_small_takes_table_is_exactly_this(tmp_path: Path) -> None:
     files = write_reports(pen.state, made_at=MADE_AT)
     pen.state.close()
     assert files.takes.read_text(encoding="utf-8") == (
-        f"{TAKES_HEADER}\n"
+        f"\ufeff{TAKES_HEADER}\n"
         "b_sh2,1,sc1,verified,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,gen-1,1,1050000,1050000,0.525,"
         "2026-03-01T20:00:01.000Z,2026-03-01T20:00:03.000Z,2026-03-01T20:00:04.000Z,2026-03-01T20:00:06.000Z,"
         f"2,1,1,1.5,clips/b_sh2_t1.mp4,{'c' * 64},260939,5,1280,720,true,,,,,,,{recipes[0]},1050000,5,false,\n"
@@ -62,7 +63,7 @@ def test_headers_are_fixed_also_of_a_batch_without_takes(tmp_path: Path) -> None
     pen = begin(tmp_path, Batch("empty", ()))
     files = write_reports(pen.state, made_at=MADE_AT)
     pen.state.close()
-    found = [path.read_text(encoding="utf-8") for path in (files.takes, files.attempts, files.summary)]
+    found = [path.read_text(encoding="utf-8-sig") for path in (files.takes, files.attempts, files.summary)]
     assert found == [
         f"{TAKES_HEADER}\n",
         f"{ATTEMPTS_HEADER}\n",
@@ -122,7 +123,7 @@ def test_no_free_text_cell_starts_a_formula(tmp_path: Path, text: str) -> None:
     told = text.replace("\r", "\n")
     cells: list[str] = []
     for path in (files.takes, files.attempts, files.summary):
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
             rows = list(csv.DictReader(stream))
         cells += [cell for row in rows for cell in row.values() if cell.endswith(told) and cell != "gen-1"]
     assert len(cells) == 8 + 1 + 3
@@ -131,7 +132,7 @@ def test_no_free_text_cell_starts_a_formula(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("column", ["model", "resolution", "aspect_ratio"])
 def test_no_word_of_the_order_starts_a_formula(column: str) -> None:
-    assert csv_text(pd.DataFrame({column: ["=1+1"]})) == f"{column}\n'=1+1\n"
+    assert csv_text(pd.DataFrame({column: ["=1+1"]})) == f"\ufeff{column}\n'=1+1\n"
 
 
 def test_ids_are_never_changed(tmp_path: Path) -> None:
@@ -147,7 +148,7 @@ def test_the_csv_and_pandas_read_back_what_was_written(tmp_path: Path) -> None:
     pen = begin(tmp_path, Batch("b", tuple(shots)))
     files = write_reports(pen.state, made_at=MADE_AT)
     pen.state.close()
-    written = files.takes.read_bytes().decode("utf-8")
+    written = files.takes.read_bytes().decode("utf-8-sig")
     by_csv = [row["notes"] for row in csv.DictReader(io.StringIO(written, newline=""))]
     by_pandas = list(pd.read_csv(files.takes, dtype=str, keep_default_na=False)["notes"])
     assert by_csv == by_pandas == [text.replace("\r", "\n") for text in HARMLESS]
@@ -166,3 +167,16 @@ def test_types_are_nullable_and_times_are_utc(tmp_path: Path) -> None:
 )
 def test_usd_is_exact_and_plain(credit_count: int, text: str) -> None:
     assert usd_cell(credit_count) == text
+
+
+def test_every_csv_is_opened_with_its_letters_by_a_spreadsheet_program(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("s", 0, prompt="Ein Schloß über dem Meer"),)))
+    write_reports(pen.state, made_at=MADE_AT)
+    write_ledger(tmp_path, [], MADE_AT)
+    pen.state.close()
+    begins = {path.name: path.read_bytes()[:3] for path in (tmp_path / "reports").glob("*.csv")}
+    assert begins == dict.fromkeys(
+        ["takes.csv", "attempts.csv", "summary.csv", "costs.csv", "spend.csv", "prices.csv", "ledger.csv"],
+        b"\xef\xbb\xbf",
+    )
+    assert next(iter(pd.read_csv(tmp_path / "reports" / "takes.csv").columns)) == "shot_id"

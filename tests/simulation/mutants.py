@@ -13,7 +13,6 @@ from tests.simulation import disk as disk_module
 from tests.simulation.scenario import scenario_of
 from tests.simulation.sweep import live, wording
 from wanbatch import (
-    aimlapi,
     answers,
     attempts,
     discovering,
@@ -26,6 +25,7 @@ from wanbatch import (
     polling,
     proofs,
     reconciling,
+    requestlog,
     submitting,
 )
 from wanbatch.aimlapi import AimlApi
@@ -546,8 +546,8 @@ def an_edit_buys_unchanged_shots_again() -> Patches:
 
 @mutant
 def a_first_row_of_a_log_page_is_enough() -> Patches:
-    yield aimlapi, "LOG_LIMIT", 1
-    yield aimlapi, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))
+    yield requestlog, "LOG_LIMIT", 1
+    yield requestlog, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))
 
 
 # --- secrets

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -12,7 +11,9 @@ from typing import Any
 import click
 
 from wanbatch import __version__
-from wanbatch.errors import ExitCode, ManifestInvalid, WanbatchError
+from wanbatch.cli.streams import Stream, echo, encodable, open_streams
+from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid, WanbatchError, fault_text
+from wanbatch.interrupts import hang_up_like_ctrl_c
 
 # Commands are imported when they run: --help and validate stay quick.
 _COMMANDS = {
@@ -38,6 +39,8 @@ _COMMANDS = {
     "schema": ("making", "Print a JSON Schema of the manifest or a model."),
     "doctor": ("looking", "Check this machine and the settings."),
 }
+# Their exit code tells what became of money: no trouble with the screen changes it.
+_PAYING = frozenset({"run", "demo", "retry", "retake"})
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,16 @@ class Global:
 
 
 class _Lazy(click.Group):
-    """A group that imports the module of a command only when it is called."""
+    """A group that imports the module of a command only when it is called; `called` is that command's name."""
+
+    called = ""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name, command, rest = super().resolve_command(ctx, args)
+        self.called = name or ""
+        return name, command, rest
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(_COMMANDS)
@@ -102,35 +114,72 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its code."""
-    sys.exit(int(call(arguments)))
+    out, _ = open_streams()
+    hang_up_like_ctrl_c()
+    code = call(arguments)
+    sys.exit(int(_told(out, code)))
+
+
+def _told(out: Stream, code: int) -> int:
+    """Return the exit code, once all words are out: what could not be written counts, unless nobody reads any more."""
+    out.flush()
+    if out.trouble is None or out.is_gone:
+        return code
+    echo(f"wanbatch: standard output: {fault_text(out.trouble)}", err=True)
+    return ExitCode.LOCAL_FAULT if code == ExitCode.OK and cli.called not in _PAYING else code
 
 
 def call(arguments: list[str] | None = None) -> int:
-    """Run the program; return its exit code. No error of ours, of a user or of a closed pipe ends in a traceback."""
+    """Run the program; return its exit code. No error of ours, of a user or of this machine ends in a traceback."""
     try:
+        _assert_readable(sys.argv[1:] if arguments is None else arguments)
         code = cli.main(args=arguments, prog_name="wanbatch", standalone_mode=False)
-        sys.stdout.flush()
     except click.exceptions.Exit as done:
         return done.exit_code
     except click.exceptions.Abort:
-        click.echo("interrupted", err=True)
+        echo("interrupted", err=True)
         return ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
         return ExitCode.USAGE
     except ManifestInvalid as error:
         warnings = [f"{each.file}:{each.line}:{each.column} warning: {each.message}" for each in error.warnings]
-        click.echo("\n".join([*map(str, error.problems), *warnings]))
-        click.echo(f"{len(error.problems)} problem{'s' * (len(error.problems) != 1)}; nothing was sent", err=True)
+        echo("\n".join([*map(str, error.problems), *warnings]))
+        echo(f"{len(error.problems)} problem{'s' * (len(error.problems) != 1)}; nothing was sent", err=True)
         return error.exit_code
     except WanbatchError as error:
-        click.echo(f"wanbatch: {error}", err=True)
+        echo(f"wanbatch: {error}", err=True)
         return error.exit_code
     except KeyboardInterrupt:
-        click.echo("interrupted; the same command resumes", err=True)
+        echo("interrupted; the same command resumes", err=True)
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read us is gone: end quietly, and keep the interpreter from complaining at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.OK
+    except (OSError, UnicodeEncodeError, RuntimeError) as error:
+        told = _refusal_of(error)
+        if told is None:
+            raise
+        echo(f"wanbatch: {told[0]}", err=True)
+        return told[1]
     return int(code) if isinstance(code, int) else ExitCode.OK
+
+
+def _refusal_of(error: OSError | UnicodeEncodeError | RuntimeError) -> tuple[str, ExitCode] | None:
+    """Say what this machine refuses, and the exit code for it; None for a fault of ours."""
+    if isinstance(error, OSError):
+        return fault_text(error), ExitCode.LOCAL_FAULT
+    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
+        return "the name of a folder here is not written in UTF-8: rename it, then try again", ExitCode.USAGE
+    if str(error).startswith("Symlink loop"):  # how older Pythons tell of ELOOP
+        return f"{error}: remove the links, or use another place", ExitCode.LOCAL_FAULT
+    return None
+
+
+def _assert_readable(words: list[str]) -> None:
+    """Raise UsageInvalid for an argument that is no text: a name in it could stand in no report and no page."""
+    for word in words:
+        if encodable(word, "utf-8") != word:
+            raw = (f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in word)
+            shown = "".join(raw)
+            raise UsageInvalid(
+                f"'{shown}' is not written in UTF-8, so no report could name it. Nothing was sent: rename the file or"
+                " folder, or use another name"
+            )

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from wanbatch.advice import in_folder
 from wanbatch.choosing import Pick
 from wanbatch.cli import Global
-from wanbatch.cli.screen import console_of, print_json
+from wanbatch.cli.grid import say
+from wanbatch.cli.screen import can_redraw, console_of, print_json
+from wanbatch.cli.streams import echo
 from wanbatch.cli.values import split_run
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Fact
 from wanbatch.marking import mark
 from wanbatch.options import OUTPUTS, newest_output
+from wanbatch.text import visible
 from wanbatch.units import duration_text
 
 if TYPE_CHECKING:
@@ -44,9 +47,9 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
     elif options.verbosity >= 0:
         for take, fact in facts:
             stale = ", made from an older recipe" if take.superseded else ""
-            click.echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is circled no more'}")
+            echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is circled no more'}")
         if not facts:
-            click.echo("nothing changed: it was so already")
+            echo("nothing changed: it was so already")
     return 0
 
 
@@ -95,7 +98,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, only:
     if options.is_json:
         print_json({"file": str(written), "reencoded": wish.reencode, **_told(timeline)})
     elif options.verbosity >= 0:
-        _print_cut(options, written, timeline)
+        _print_cut(options, output, written, timeline)
     return _exit_code(timeline)
 
 
@@ -105,12 +108,12 @@ def _exit_code(timeline: Timeline) -> int:
 
 def _progress(options: Global) -> Any:
     """Show which piece is being written, on one line of a terminal."""
-    is_shown = sys.stderr.isatty() and options.verbosity >= 0 and not options.is_json
+    is_shown = can_redraw(console_of(options, stderr=True)) and options.verbosity >= 0 and not options.is_json
 
     def tell(piece: Piece, timeline: Timeline) -> None:
         if is_shown:
             share = (piece.begin + piece.frames) * 100 // timeline.frames
-            click.echo(f"\r  {share:3} %  {piece.label}\x1b[K", nl=piece is timeline.pieces[-1], err=True)
+            click.echo(f"\r  {share:3} %  {visible(piece.label)}\x1b[K", nl=piece is timeline.pieces[-1], err=True)
 
     return tell
 
@@ -140,28 +143,30 @@ def _told(timeline: Timeline) -> dict[str, Any]:
     }
 
 
-def _print_cut(options: Global, written: Path, timeline: Timeline) -> None:
+def _print_cut(options: Global, output: Path, written: Path, timeline: Timeline) -> None:
     console = console_of(options)
     like = timeline.format
     clips = len(timeline.pieces) - len(timeline.holes)
     console.print(str(written), style="bold", markup=False)
     sound = "sound" if timeline.rate_hz is not None else "silent"
     length = duration_text(float(timeline.duration_s))
-    console.print(
+    say(
+        console,
         f"  {_counted(clips, 'clip')} in {_counted(len(timeline.scenes), 'scene')};"
-        f" {length}, {timeline.frames:,} frames; {like.size}, {float(like.fps):.5g} fps, {sound}"
+        f" {length}, {timeline.frames:,} frames; {like.size}, {float(like.fps):.5g} fps, {sound}",
     )
-    _print_notes(options, timeline)
+    _print_notes(options, timeline, output)
 
 
 def _counted(number: int, what: str) -> str:
     return f"{number} {what}{'' if number == 1 else 's'}"
 
 
-def _print_notes(options: Global, timeline: Timeline) -> None:
+def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
     console = console_of(options)
     for choice in timeline.missing:
-        console.print(f"  missing: {choice.shot.shot_id}, {choice.note}", style="yellow", markup=False)
+        note = in_folder(choice.note, str(output))
+        console.print(f"  missing: {choice.shot.shot_id}, {note}", style="yellow", markup=False)
     for piece in timeline.pieces:
         if piece.clip is not None and piece.choice.note:
             console.print(f"  {piece.label}: {piece.choice.note}", style="yellow", markup=False)
@@ -170,7 +175,8 @@ def _print_notes(options: Global, timeline: Timeline) -> None:
 @click.command(
     "export",
     epilog="\b\nExamples:\n  wanbatch export --format otio\n  wanbatch export outputs/dragon-pass --format edl"
-    " --only 'sc020_*' -o scene20.edl\n  wanbatch export --format mp4          (copies that know how they were made)",
+    " --only 'sc020_*' -o scene20.edl\n  wanbatch export --format edl --style premiere"
+    "\n  wanbatch export --format mp4          (copies that know how they were made)",
 )
 @_RUN
 @click.option(
@@ -188,22 +194,30 @@ def _print_notes(options: Global, timeline: Timeline) -> None:
     help="[default: edit/cut.FORMAT, or the folder edit/tagged, in RUN]",
 )
 @_ONLY
+@click.option(
+    "--style",
+    type=click.Choice(["avid", "nucoda", "premiere"]),
+    help="How an EDL names its clips: as Avid and Resolve, Nucoda, or Premiere read it.  [default: avid]",
+)
 @click.pass_obj
-def export_command(options: Global, /, run: Path | None, how: str, target: Path | None, only: tuple[str, ...]) -> int:
+def export_command(options: Global, /, run: Path | None, how: str, **flags: Any) -> int:
     """Write the cut of RUN for an editing program: clips with how each was made, markers, gaps for what is missing.
 
     Clips are linked relative to the file: move the output folder whole. An EDL carries pictures only, holes as black.
     With mp4 the clips are copied, untouched but for title, prompt, model, seed and ids, which are then inside.
     Exit code 1 says that shots are missing from the cut.
     """
-    from wanbatch.export import EditFormat, export
+    from wanbatch.export import EditFormat, EdlStyle, export
     from wanbatch.tagging import tag_clips
 
+    target, only, style = flags["target"], flags["only"], flags["style"]
+    if style is not None and how != "edl":
+        raise UsageInvalid("--style is for an EDL: add --format edl, or leave it out")
     output = run if run is not None else newest_output(Path(OUTPUTS))
     if how == "mp4":
         written, timeline = tag_clips(output, target, only)
     else:
-        written, timeline = export(output, EditFormat(how), target, only)
+        written, timeline = export(output, EditFormat(how), target, only, EdlStyle(style or "avid"))
     if options.is_json:
         print_json({"file": str(written), **_told(timeline)})
     elif options.verbosity >= 0 and how == "mp4":
@@ -213,7 +227,7 @@ def export_command(options: Global, /, run: Path | None, how: str, target: Path 
         console.print(
             f"  {_counted(copies, 'clip')}, copied with how {'it was' if copies == 1 else 'they were'} made inside"
         )
-        _print_notes(options, timeline)
+        _print_notes(options, timeline, output)
     elif options.verbosity >= 0:
-        _print_cut(options, written, timeline)
+        _print_cut(options, output, written, timeline)
     return _exit_code(timeline)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
+from wanbatch.advice import in_folder
 from wanbatch.cli import Global
-from wanbatch.cli.screen import Follower, console_of, is_interactive, print_counts, print_json
+from wanbatch.cli.grid import say
+from wanbatch.cli.screen import Follower, can_redraw, console_of, is_interactive, print_counts, print_json
+from wanbatch.cli.streams import echo, is_abandoned
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.options import OUTPUTS, RunOptions, newest_output
 from wanbatch.pricing import usd_text
@@ -61,10 +66,10 @@ def status_command(options: Global, /, run: Path | None, is_watching: bool) -> i
         if options.is_json:
             print_json(_standing_json(standing))
         else:
-            if is_watching and console.is_terminal:
+            if is_watching and can_redraw(console):
                 console.clear()
             _print_standing(options, standing)
-        if not is_watching or not standing.holder:
+        if not is_watching or not standing.holder or is_abandoned(sys.stdout):
             return 0
         time.sleep(_WATCH_EVERY_S)
 
@@ -72,7 +77,7 @@ def status_command(options: Global, /, run: Path | None, is_watching: bool) -> i
 def _print_standing(options: Global, standing: BatchStanding) -> None:
     console = console_of(options)
     mark = "  SANDBOX" if standing.is_sandbox else ""
-    console.print(f"{standing.batch} → {standing.output}{mark}", style="bold", markup=False)
+    say(console, escape(f"{standing.batch} → {standing.output}{mark}"), style="bold")
     print_counts(console, standing.counts)
     money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
     money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
@@ -82,14 +87,17 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
         money.append(f"{standing.charges_not_seen} charges not seen yet")
     if standing.cap is not None:
         money.append(f"cap {standing.cap:,}")
-    console.print("  " + "; ".join(money))
+    say(console, f"  {'; '.join(money)}")
     if standing.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / standing.speed)} left"
-        console.print(f"  running{standing.holder}{left}", markup=False)
+        say(console, escape(f"  running{standing.holder}{left}"))
     for problem in standing.problems[:20]:
         console.print(f"  {problem}", style="yellow", markup=False)
     if len(standing.problems) > 20:
-        console.print(f"  ... and {len(standing.problems) - 20} more: see reports/takes.csv")
+        console.print(
+            f"  ... and {len(standing.problems) - 20} more: see {standing.output / 'reports' / 'takes.csv'}",
+            markup=False,
+        )
 
 
 @click.command(
@@ -127,7 +135,7 @@ def report_command(
         if options.is_json:
             print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
         else:
-            click.echo(page)
+            echo(page)
         return 0
     written = []
     for run in runs or (_output(None),):
@@ -138,7 +146,7 @@ def report_command(
         print_json(rows[0] if len(rows) == 1 else rows)
     else:
         for each in written:
-            click.echo(f"{each.report}\n{each.storyboard}")
+            echo(f"{each.report}\n{each.storyboard}")
     return 0
 
 
@@ -151,11 +159,11 @@ def open_command(options: Global, /, run: Path | None, is_report: bool) -> int: 
     output = _output(run)
     page = output / "reports" / "report.html" if is_report else output / "storyboard.html"
     if not page.is_file():
-        raise UsageInvalid(f"{page} is not there yet: `wanbatch report {output}` writes it")
+        raise UsageInvalid(f"{page} is not there yet: {in_folder('`wanbatch report` writes it', str(output))}")
     if options.is_json:
         print_json({"page": str(page.resolve())})
         return 0
-    click.echo(str(page))
+    echo(str(page))
     if not os.environ.get("WANBATCH_NO_BROWSER"):
         click.launch(page.resolve().as_uri())
     return 0
@@ -174,7 +182,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     bad = [check for check in checks if check.verdict != "ok"]
     if bad and not options.is_json:
         for check in bad:
-            click.echo(f"{check.take} {check.verdict}: {check.file}")
+            echo(f"{check.take} {check.verdict}: {output / check.file}")
     asks = bool(bad) and not fetch and not options.is_json and is_interactive()
     if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? Nothing is paid.", err=True))):
         with Follower(options) as follower:
@@ -185,7 +193,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     if options.is_json:
         print_json({"output": str(output), "checks": [vars(check) for check in checks]})
     else:
-        click.echo(f"{len(checks) - len(bad)} of {len(checks)} clips are as recorded")
+        echo(f"{len(checks) - len(bad)} of {len(checks)} clips are as recorded")
     return int(ExitCode.TAKES_FAILED if bad else ExitCode.OK)
 
 

@@ -8,7 +8,8 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT, invalid_json, warning_text, warnings_json
-from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid
+from wanbatch.cli.streams import ascii_json, echo, json_text
+from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_text
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.schemas import example_path, schema_names, schema_text
 
@@ -36,7 +37,7 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
             code = int(error.exit_code)
             rows.append({"manifest": str(path), "valid": False, **invalid_json(error)})
             if not options.is_json:
-                click.echo("\n".join([*map(str, error.problems), *map(warning_text, error.warnings)]))
+                echo("\n".join([*map(str, error.problems), *map(warning_text, error.warnings)]))
             continue
         takes = sum(shot.takes for shot in batch.shots if not shot.omit)
         told = warnings_json(batch.warnings, len(batch.warnings))
@@ -45,19 +46,17 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
         )
         if not options.is_json:
             for warning in batch.warnings[:PROBLEMS_SHOWN]:
-                click.echo(warning_text(warning))
+                echo(warning_text(warning))
             if len(batch.warnings) > PROBLEMS_SHOWN:
-                click.echo(f"... and {len(batch.warnings) - PROBLEMS_SHOWN:,} more warnings")
+                echo(f"... and {len(batch.warnings) - PROBLEMS_SHOWN:,} more warnings")
         if not options.is_json and options.verbosity >= 0:
             count = len(batch.warnings)
             warned = f", {count} warning{'s' * (count != 1)}" if count else ""
             shots = len(batch.shots)
             said = f"{shots} shot{'s' * (shots != 1)}, {takes} take{'s' * (takes != 1)}"
-            click.echo(f"{path}: {said}, no problem{warned}")
+            echo(f"{path}: {said}, no problem{warned}")
     if options.is_json:
-        import json
-
-        click.echo(json.dumps(rows, ensure_ascii=False))
+        click.echo(json_text(rows))
     return code
 
 
@@ -69,13 +68,11 @@ def schema_command(options: Global, /, name: str, is_listing: bool) -> int:  # n
     """Print the JSON Schema of the manifest, or of the request of a model such as alibaba/wan-2-6-t2v."""
     names = schema_names()
     if is_listing:
-        import json
-
-        click.echo(json.dumps(names) if options.is_json else "\n".join(names))
+        click.echo(json_text(names) if options.is_json else "\n".join(names))
         return 0
     if name not in names:
         raise UsageInvalid(f"there is no schema '{name}'; there are: {', '.join(names)}")
-    click.echo(schema_text(name), nl=False)
+    click.echo(ascii_json(schema_text(name)), nl=False)
     return 0
 
 
@@ -106,14 +103,12 @@ def init_command(options: Global, /, folder: Path) -> int:
             if name != ".gitignore" or not (folder / name).exists():
                 (folder / name).write_text(text, encoding="utf-8")
     except OSError as error:
-        raise LocalFault(f"cannot write into {folder}: {error.strerror}") from error
+        raise LocalFault(f"cannot write into {folder}: {fault_text(error)}") from error
     if options.is_json:
-        import json
-
-        click.echo(json.dumps({"folder": str(folder), "files": sorted(files)}))
+        click.echo(json_text({"folder": str(folder), "files": sorted(files)}))
     elif options.verbosity >= 0:
-        click.echo(f"wrote {', '.join(files)} into {folder}")
-        click.echo(f"next: wanbatch run {folder / 'shots.yaml'} --sandbox")
+        echo(f"wrote {', '.join(files)} into {folder}")
+        echo(f"next: wanbatch run {folder / 'shots.yaml'} --sandbox")
     return 0
 
 
@@ -132,6 +127,7 @@ def _csv_of(shots: object) -> str:
         rows.append({**row, **{key: value for key, value in shot.request.items() if key not in ("prompt", "model")}})
     names = list(dict.fromkeys(name for row in rows for name in row if any(each.get(name) for each in rows)))
     stream = io.StringIO()
+    stream.write("\ufeff")  # a byte order mark: Excel takes the letters for those of an old code page without it
     writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:

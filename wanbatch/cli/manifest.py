@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from wanbatch.cli import Global
+from wanbatch.cli.streams import echo
 from wanbatch.errors import ManifestInvalid, Problem
 from wanbatch.manifest import PROBLEMS_SHOWN
 from wanbatch.manifest.shelf import Manifest
@@ -33,7 +34,7 @@ def read_manifest(options: Global, path: Path, *, strict: bool) -> Manifest:
         raise
     if not options.is_json and options.verbosity >= 0:
         for line in warning_lines(warnings, count, path):
-            click.echo(line, err=True)
+            echo(line, err=True)
     return manifest
 
 

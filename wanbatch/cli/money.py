@@ -1,4 +1,4 @@
-"""Money as people read it: what a run would cost, what a pilot brought, what the ledger shows, in 80 columns."""
+"""Money as people read it: what a run would cost, what a pilot brought, what the ledger shows, on any screen."""
 
 from __future__ import annotations
 
@@ -8,23 +8,22 @@ from typing import Any
 
 from rich.console import Console
 from rich.markup import escape
-from rich.padding import Padding
-from rich.table import Table
 
+from wanbatch.cli.grid import Grid, say
+from wanbatch.cli.shots import print_takes
 from wanbatch.costing import Figures
 from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, credits_of_usd, usd, usd_text
 from wanbatch.proofs import OnUnknown
+from wanbatch.question import Question
 from wanbatch.remarks import Weight
 from wanbatch.units import duration_text
 
 SCENES_SHOWN = 30
-INDENT = 2
 _REMARK_STYLES = {Weight.REFUSAL: "red", Weight.WARNING: "yellow", Weight.NOTE: "dim"}
 _FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexp.", "USD\nworst")
-_FEW_FIGURES = (*_FIGURES[:3], _FIGURES[4])
 
 
 def preview_json(preview: Preview) -> dict[str, Any]:
@@ -59,7 +58,18 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "remarks": [{"weight": each.weight.value, "text": each.text} for each in preview.remarks],
         "lost_answers": preview.lost,
         "on_unknown": preview.on_unknown.value,
+        "questions": [_question_json(each) for each in preview.questions],
         "findings": None if preview.findings is None else _findings_json(preview.findings),
+    }
+
+
+def _question_json(question: Question) -> dict[str, Any]:
+    return {
+        "kind": question.kind.value,
+        "blocking": question.is_blocking,
+        "flag": question.flag,
+        "lines": [*question.lines, *question.remedies],
+        "takes": [{"take": take, "there": there} for take, there in question.pairs],
     }
 
 
@@ -84,28 +94,35 @@ def _findings_json(findings: Findings) -> dict[str, Any]:
     return {"classes": rows, "charges_not_seen": findings.charges_not_seen, "rest_s": findings.rest_s}
 
 
-def print_preview(console: Console, preview: Preview) -> None:
+def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = False) -> None:
     """Print a plan: what would be sent, what it costs, by scene too, and what is there already."""
     if preview.findings is not None:
         _print_findings(console, preview)
-    console.print(f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)})")
-    counts = ", ".join(f"{number} {name}" for name, number in preview.counts.items()) or "no takes"
-    console.print(f"  {counts}")
+    say(console, f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)})")
+    for question in preview.questions:
+        print_question(console, question)
+        if question.is_blocking:
+            say(console, "  The run asks this first; without a terminal it stops with exit code 2.", style="yellow")
+    say(console, f"  {', '.join(f'{number} {name}' for name, number in preview.counts.items()) or 'no takes'}")
+    print_takes(console, preview, is_each=is_each_shown)
     if preview.to_submit:
-        table = _table("to send", "takes", "each", "expected", "USD", "price from", left=(0, 5))
+        grid = Grid(("to send", "takes", "each", "expected", "USD", "price from"), left=(0, 5))
         for each, takes in preview.to_submit.items():
             quote = preview.quotes[each]
             total = None if quote.credits is None else quote.credits * takes
-            table.add_row(str(each), str(takes), _number(quote.credits), _number(total), _usd(total), quote.source)
-        _print(console, table)
+            money = (_number(quote.credits), _number(total), _usd(total))
+            grid.add(escape(str(each)), str(takes), *money, escape(quote.source))
+        grid.show(console)
         _print_reasons(console, preview)
-        _print_scenes(console, preview)
+        _scenes_grid(preview).show(console)
+        if preview.estimate.unpriced:
+            say(console, f"  [yellow]+? {preview.estimate.unpriced} takes of unknown price are not in these sums[/]")
     for line in _estimate_lines(preview):
-        console.print(f"  {line}")
+        say(console, f"  {line}")
     for remark in preview.remarks:
-        console.print(f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
+        say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
     if preview.speed != 1:
-        console.print(f"  time runs {preview.speed:g} times faster there", style="dim")
+        say(console, f"  time runs {preview.speed:g} times faster there", style="dim")
 
 
 def _print_reasons(console: Console, preview: Preview) -> None:
@@ -117,40 +134,35 @@ def _print_reasons(console: Console, preview: Preview) -> None:
             reasons.setdefault((quote.source, quote.why or "no source names one"), []).append(str(each))
     for (source, why), names in reasons.items():
         told = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
-        console.print(escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
+        say(console, escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
 
 
-def _print_scenes(console: Console, preview: Preview) -> None:
-    """Print the range by scene; a narrow screen gets USD for what is expected alone."""
-    tables = [_scenes_table(preview, columns) for columns in (_FIGURES, _FEW_FIGURES)]
-    room = console.width - INDENT
-    _print(console, next((each for each in tables if console.measure(each).maximum <= room), tables[-1]))
-    if preview.estimate.unpriced:
-        console.print(f"  [yellow]+? {preview.estimate.unpriced} takes of unknown price are not in these sums[/yellow]")
+def print_question(console: Console, question: Question) -> None:
+    """Print what a run asks before it writes or buys anything."""
+    for line in (*question.lines, *question.remedies):
+        say(console, escape(f"  {line}"), style="yellow" if question.is_blocking else "dim")
 
 
-def _scenes_table(preview: Preview, columns: Sequence[str]) -> Table:
+def _scenes_grid(preview: Preview) -> Grid:
+    """Lay out the range of the costs, by scene where there are several."""
     shown = list(preview.scenes.items()) if len(preview.scenes) > 1 else []
-    table = _table("scene" if shown else "", "takes", *columns, left=(0,))
+    grid = Grid(("scene" if shown else "", "takes", *_FIGURES))
     for scene, each in shown[:SCENES_SHOWN]:
-        table.add_row(escape(scene) or "(none)", *_figures(each, columns))
+        grid.add(escape(scene) or "(none)", *_figures(each))
     if len(shown) > SCENES_SHOWN:
         rest = sum((each for _, each in shown[SCENES_SHOWN:]), Estimate(0, 0, 0))
-        table.add_row(f"{len(shown) - SCENES_SHOWN} more", *_figures(rest, columns))
-    table.add_row("in all", *_figures(preview.estimate, columns), style="bold" if shown else None)
-    return table
+        grid.add(f"{len(shown) - SCENES_SHOWN} more", *_figures(rest))
+    grid.add("in all", *_figures(preview.estimate), style="bold" if shown else None)
+    return grid
 
 
-def _figures(each: Estimate, columns: Sequence[str]) -> list[str]:
+def _figures(each: Estimate) -> list[str]:
+    """Write the takes and each of the figures."""
     if each.unpriced == each.takes and each.takes:
-        return [str(each.takes), *("unknown" for _ in columns)]
+        return [str(each.takes), *("unknown" for _ in _FIGURES)]
     more = "+?" if each.unpriced else ""
-    figures = {"low": each.low, "expected": each.credits, "exp.": each.credits, "worst": each.worst}
-    cells = []
-    for column in columns:
-        unit, name = column.split("\n")
-        cells.append(f"{figures[name]:,}{more}" if unit == "credits" else _usd(figures[name]))
-    return [str(each.takes), *cells]
+    credit_counts = (each.low, each.credits, each.worst)
+    return [str(each.takes), *(f"{count:,}{more}" for count in credit_counts), *map(_usd, credit_counts)]
 
 
 def _estimate_lines(preview: Preview) -> list[str]:
@@ -203,31 +215,31 @@ def _balance_text(preview: Preview) -> str:
 def _print_findings(console: Console, preview: Preview) -> None:
     findings = preview.findings
     assert findings is not None
-    console.print("[bold]the pilot brought[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
-    table = _table("a take of", "verified", "expected", "held", "charged", "took", left=(0,))
+    say(console, "[bold]the pilot brought[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
+    grid = Grid(("a take of", "verified", "expected", "held", "charged", "took"))
     for each in findings.classes:
         money = (_number(each.expected), _number(each.held), _number(each.charged))
         verified = f"{each.verified} of {each.takes}"
-        table.add_row(str(each.price_class), verified, *money, duration_text(each.mean_s))
-    _print(console, table)
+        grid.add(escape(str(each.price_class)), verified, *money, duration_text(each.mean_s))
+    grid.show(console)
     if findings.charges_not_seen:
-        console.print(f"  {findings.charges_not_seen} charges are not in the ledger yet")
+        say(console, f"  {findings.charges_not_seen} charges are not in the ledger yet")
     if findings.rest_s is not None:
-        console.print(f"  the rest may take {duration_text(findings.rest_s / preview.speed)}")
+        say(console, f"  the rest may take {duration_text(findings.rest_s / preview.speed)}")
 
 
 # --- the ledger
 
 
-def ledger_table(lines: Sequence[LedgerLine]) -> Table:
-    """Return the table of what the ledger shows, by verdict: how many generations, what was held and charged."""
-    table = _table("ledger", "submits", "held", "charged", "", left=(0, 4))
+def ledger_grid(lines: Sequence[LedgerLine]) -> Grid:
+    """Lay out what the ledger shows, by verdict: how many generations, what was held and charged."""
+    grid = Grid(("ledger", "submits", "held", "charged", ""), left=(0, 4))
     for verdict in Verdict:
         mine = [line for line in lines if line.verdict is verdict]
         if mine:
             held, charged = (_sum(line.held for line in mine), _sum(line.charged for line in mine))
-            table.add_row(verdict.value, str(len(mine)), held, charged, VERDICT_WORDS[verdict])
-    return table
+            grid.add(verdict.value, str(len(mine)), held, charged, escape(VERDICT_WORDS[verdict]))
+    return grid
 
 
 def _sum(values: Iterable[int | None]) -> str:
@@ -238,9 +250,9 @@ def _sum(values: Iterable[int | None]) -> str:
     return f"{sum(known):,}" + ("+?" if len(known) < len(every) else "")
 
 
-def figures_table(figures: Figures) -> Table:
-    """Return estimated, held and charged below each other, with what is not known of each."""
-    table = _table("", "credits", "USD", "", left=(0, 3))
+def figures_grid(figures: Figures) -> Grid:
+    """Lay out estimated, held and charged below each other, with what is not known of each."""
+    grid = Grid(("", "credits", "USD", ""), left=(0, 3))
     for name, figure, unknown in (
         ("estimated", figures.estimated, "takes without a price"),
         ("held", figures.held, "takes whose hold is unknown"),
@@ -248,35 +260,16 @@ def figures_table(figures: Figures) -> Table:
     ):
         more = "+?" if figure.unknown else ""
         remark = f"+? {figure.unknown} {unknown}" if figure.unknown else ""
-        table.add_row(name, f"{figure.known:,}{more}", f"{_usd(figure.known)}{more}", remark)
-    return table
-
-
-def print_table(console: Console, table: Table) -> None:
-    """Print a table of this module, indented."""
-    _print(console, table)
+        grid.add(name, f"{figure.known:,}{more}", f"{_usd(figure.known)}{more}", remark)
+    return grid
 
 
 def print_balance(console: Console, balance_usd: Decimal, host: str) -> None:
     """Print what the account holds."""
-    console.print(f"{balance_usd:,.2f} USD ({credits_of_usd(balance_usd):,} credits) at {host}", markup=False)
+    say(console, f"{balance_usd:,.2f} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}")
 
 
 # --- parts
-
-
-def _table(*columns: str, left: tuple[int, ...]) -> Table:
-    table = Table(*columns, box=None, padding=(0, 1, 0, 0))
-    for number, column in enumerate(table.columns):
-        column.overflow = "fold"  # a narrow screen gets more lines, never a cut number
-        column.justify = "left" if number in left else "right"
-        column.no_wrap = number not in left
-        column.min_width = 6 if number == 0 else None
-    return table
-
-
-def _print(console: Console, table: Table) -> None:
-    console.print(Padding(table, (0, 0, 0, INDENT)))
 
 
 def _number(value: int | None) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, fields
 from decimal import Decimal
 from pathlib import Path
@@ -12,13 +13,16 @@ from typing import Any, TypeVar
 
 import click
 
+from wanbatch.advice import in_folder
 from wanbatch.batch import SEED_MAX, Limits
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
-from wanbatch.cli.money import preview_json, print_preview
+from wanbatch.cli.money import preview_json, print_preview, print_question
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
-from wanbatch.cli.values import DURATION, RATE, USD, split_run
-from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.cli.shots import takes_json
+from wanbatch.cli.streams import echo
+from wanbatch.cli.values import DURATION, RATE, RENAME, USD, split_run
+from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
@@ -26,10 +30,12 @@ from wanbatch.planning import First
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import credits_of_usd
 from wanbatch.proofs import OnUnknown
+from wanbatch.question import Answer, Question
 from wanbatch.retaking import Retake
 from wanbatch.session import session_of
 from wanbatch.standing import problems_of
 from wanbatch.state import StateReader
+from wanbatch.text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -92,6 +98,12 @@ _RUN_OPTIONS = (
 )
 
 
+def _identity(command: F) -> F:
+    for option in reversed(_IDENTITY):
+        command = option(command)
+    return command
+
+
 def _run_options(command: F) -> F:
     for option in reversed(_RUN_OPTIONS):
         command = option(command)
@@ -125,6 +137,10 @@ class _Asked:
     output: Path | None = None
     fresh: bool = False
     faults: str | None = None
+    same_batch: bool = False
+    renames: tuple[tuple[str, str], ...] = ()
+    take_over: bool = False
+    buy_again: bool = False
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> _Asked:
@@ -155,6 +171,10 @@ class _Asked:
             fresh=self.fresh,
             makes_report=not self.no_report,
             sandbox_flags=("--faults", self.faults) if self.faults is not None else (),
+            same_batch=self.same_batch,
+            renames=self.renames,
+            take_over=self.take_over,
+            buy_again=self.buy_again,
         )
 
 
@@ -163,6 +183,29 @@ _OUTPUT = click.option(
 )
 _SANDBOX = click.option(
     "--sandbox", is_flag=True, help="On the embedded sandbox: no key, no cost, real clips of slates."
+)
+_IDENTITY = (
+    click.option(
+        "--same-batch", is_flag=True, help="This manifest continues the batch in the folder that another one made."
+    ),
+    click.option(
+        "--take-over",
+        is_flag=True,
+        help="For new shots use the takes with the same recipe that are in the folder under other ids; buy nothing.",
+    ),
+    click.option(
+        "--rename",
+        "renames",
+        multiple=True,
+        metavar="OLD=NEW",
+        type=RENAME,
+        help="Shot OLD of the folder is shot NEW of the manifest: its takes go with it; repeatable.",
+    ),
+    click.option(
+        "--buy-again",
+        is_flag=True,
+        help="Buy takes although their recipes are there: under other ids, or in a folder beside.",
+    ),
 )
 _MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 
@@ -178,21 +221,28 @@ _MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 @click.option("--max-attempts", type=_AT_LEAST_ONE, help="Paid tries a take, at most: the worst case.  [default: 2]")
 @click.option("--max-credits", type=click.IntRange(min=0), help="The cap to plan with.")
 @click.option("--max-usd", type=USD, help="The same in USD.")
+@_identity
 @click.option("--offline", is_flag=True, help="Ask the provider nothing, not even for prices.")
 @STRICT
 @click.pass_obj
 def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool, **flags: Any) -> int:  # noqa: FBT001
-    """Show what a run of MANIFEST would do and cost. Sends nothing and writes nothing."""
+    """Show what a run of MANIFEST would do and cost. Sends nothing and writes nothing.
+
+    Where the run would first ask which batch this is, or what becomes of takes that are there under other ids, the plan
+    says what, and ends with 2, as the run does where nobody can answer.
+    """
     asked = _Asked.of(flags)
     source = read_manifest(options, manifest, strict=strict)
     with Follower(options) as follower:
         session = session_of(asked.options(), follower.watch(lambda _: False), options.env_file)
         preview = asyncio.run(session.preview(source.batch(), offline=offline))
     if options.is_json:
-        print_json({**preview_json(preview), **warnings_json(*source.warnings())})
+        print_json({**preview_json(preview), "takes": takes_json(preview), **warnings_json(*source.warnings())})
     else:
-        print_preview(console_of(options), preview)
-    return int(ExitCode.OK if preview.refusal is None else preview.refusal[0])
+        print_preview(console_of(options), preview, is_each_shown=options.verbosity > 0)
+    if preview.refusal is not None:
+        return int(preview.refusal[0])
+    return int(ExitCode.USAGE if any(each.is_blocking for each in preview.questions) else ExitCode.OK)
 
 
 @click.command(
@@ -205,6 +255,7 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
 @_OUTPUT
 @_SANDBOX
 @_run_options
+@_identity
 @click.option(
     "--fresh",
     is_flag=True,
@@ -233,9 +284,13 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
 def _run(options: Global, source: Manifest, asked: _Asked) -> int:
     warnings = warnings_json(*source.warnings())
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings), _move)
+        watch = follower.watch(
+            lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings),
+            _move,
+            lambda question: _ask(options, question),
+        )
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
-    return _tell(options, result)
+    return _tell(options, result, source)
 
 
 @click.command(
@@ -285,12 +340,24 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
             print_json({"output": str(output), "planned": labels})
         elif options.verbosity >= 0:
             what = "it" if len(labels) == 1 else "them"
-            click.echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
+            echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
         watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes), _move)
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).retake(output, retake))
     return _tell(options, result)
+
+
+def _ask(options: Global, question: Question) -> Answer:
+    """Put a question to the person at the terminal; without one the run stops. `--yes` is no answer to it."""
+    if not is_interactive():
+        return Answer.STOP
+    print_question(console_of(options, stderr=True), question)
+    if question.take_over and click.confirm(visible(question.take_over), default=False, err=True):
+        return Answer.TAKE_OVER
+    if click.confirm(visible(question.asked), default=False, err=True):
+        return Answer.GO_ON
+    raise UsageInvalid("stopped before anything was written or sent; the commands above say how to go on")
 
 
 def _confirm(
@@ -306,7 +373,7 @@ def _confirm(
     if options.is_json:
         print_json({"event": "plan", **preview_json(preview), **more})
     elif options.verbosity >= 0:
-        print_preview(console, preview)
+        print_preview(console, preview, is_each_shown=options.verbosity > 0)
     if preview.is_sandbox or not preview.estimate.takes:
         return True
     if is_agreed:
@@ -321,30 +388,46 @@ def _confirm(
     takes = (
         f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
     )
-    return click.confirm(f"Send {takes} to {preview.host}?", default=False, err=True)
+    return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
 
 
 def _move(text: str) -> bool:
     """Ask whether a folder was moved here for good."""
     if not is_interactive():
         raise UsageInvalid(f"{text} If this machine alone runs it now, add --moved. Nothing was sent")
-    return click.confirm(f"{text} Does this machine alone run it now?", default=False, err=True)
+    return click.confirm(visible(f"{text} Does this machine alone run it now?"), default=False, err=True)
 
 
-def _tell(options: Global, result: RunResult) -> int:
+def _tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
     if options.is_json:
         print_json({"event": "end", **result_json(result)})
     elif options.verbosity >= 0 or result.exit_code:
-        told = [*problems_of(result.output, limit=10), *_warnings_of(result.output)]
+        told = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
         print_result(console_of(options), result, told)
     return int(result.exit_code)
+
+
+def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
+    """Return a function that tells where a manifest names a shot; it reads the manifest when it is first asked."""
+    lines: dict[str, str] = {}
+
+    def place_of(shot_id: str) -> str:
+        if manifest is not None and not lines:
+            with suppress(ManifestInvalid):  # changed meanwhile
+                batch = manifest.batch()
+                lines.update({shot.id: f"{batch.source} line {shot.line}" for shot in batch.shots if shot.line})
+        return lines.get(shot_id, "")
+
+    return place_of
 
 
 def _warnings_of(output: Path) -> list[str]:
     """Return lines on the clips that somebody should look at, at most so many."""
     with StateReader.open(output) as reader:
         warned = reader.warned()
-    lines = [f"look at {label}: {warning}" for label, warning in warned[:WARNINGS_TOLD]]
+    lines = [f"look at {label}: {in_folder(warning, str(output))}" for label, warning in warned[:WARNINGS_TOLD]]
     if len(warned) > WARNINGS_TOLD:
-        lines.append(f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in reports/takes.csv")
+        lines.append(
+            f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in {output / 'reports' / 'takes.csv'}"
+        )
     return lines

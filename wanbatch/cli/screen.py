@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import Any, Self
 
 import click
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Table
+from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.segment import Segment
+from rich.table import Column
 
+from wanbatch.advice import in_folder
 from wanbatch.cli import Global
+from wanbatch.cli.grid import Grid, say
+from wanbatch.cli.streams import json_text
 from wanbatch.desk import Event
 from wanbatch.options import RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.pricing import usd_text
+from wanbatch.question import Answer, Question
 from wanbatch.runner import Standing
+from wanbatch.text import visible
 from wanbatch.units import duration_text
 
 STATE_STYLES = {
@@ -57,23 +62,42 @@ _WORDS = {
 }
 _TOLD_IN_WORDS = {"answer_lost", "adopted", "found_failed", "presumed_absent"}
 _REFRESH_HZ = 4
+_BAR_WIDTH = 24
+_BAR_FROM = 80  # on a narrower screen the words need all the room
 FILE_WIDTH = 120  # where no terminal tells its own
 
 
 def console_of(options: Global, *, stderr: bool = False) -> Console:
-    """Make the console that the options ask for; NO_COLOR and FORCE_COLOR are obeyed."""
+    """Make the console that the options ask for; NO_COLOR, FORCE_COLOR and TERM=dumb are obeyed."""
+    wish = os.environ.get("FORCE_COLOR", "")
     force = {"always": True, "never": False}.get(options.color)
-    if force is None and os.environ.get("FORCE_COLOR"):
-        force = True
+    if force is None and wish:
+        force = wish.lower() not in ("0", "false", "no")
     no_color = options.color == "never" or (options.color == "auto" and bool(os.environ.get("NO_COLOR")))
     stream = sys.stderr if stderr else sys.stdout
+    if no_color and force:
+        force = stream.isatty()
     width = None if stream.isatty() or os.environ.get("COLUMNS") else FILE_WIDTH
-    return Console(stderr=stderr, no_color=no_color, force_terminal=force, highlight=False, soft_wrap=True, width=width)
+    return _Screen(stderr=stderr, no_color=no_color, force_terminal=force, highlight=False, soft_wrap=True, width=width)
+
+
+class _Screen(Console):
+    """A console on which no word from outside moves the terminal: only rich's own styles and controls do."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of something printed, control characters taken out of their texts."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+
+def can_redraw(console: Console) -> bool:
+    """Say whether lines may be drawn anew: on a terminal that can, never in a file, however much colour it takes."""
+    return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document on one line."""
-    click.echo(json.dumps(document, ensure_ascii=False, default=str))
+    click.echo(json_text(document))
 
 
 def standing_text(standing: Standing) -> str:
@@ -94,7 +118,8 @@ class Follower:
         self._console = console_of(options, stderr=True)
         self._progress: Progress | None = None
         self._standing: Callable[[], Standing] | None = None
-        self._is_live = self._console.is_terminal and not options.is_json and options.verbosity >= 0
+        self._folder = ""
+        self._is_live = can_redraw(self._console) and not options.is_json and options.verbosity >= 0
 
     def __enter__(self) -> Self:
         """Start showing."""
@@ -112,29 +137,43 @@ class Follower:
             self._progress.stop()
             self._progress = None
 
-    def watch(self, confirm: Callable[[Preview], bool], confirm_move: Callable[[str], bool] | None = None) -> Watch:
+    def watch(
+        self,
+        confirm: Callable[[Preview], bool],
+        confirm_move: Callable[[str], bool] | None = None,
+        ask: Callable[[Question], Answer] = lambda _: Answer.STOP,
+    ) -> Watch:
         """Return what a session calls."""
 
-        def ask(preview: Preview) -> bool:
+        def confirmed(preview: Preview) -> bool:
             self._end_line()
+            self._folder = str(preview.output)
             return confirm(preview)
 
         return Watch(
-            confirm=ask, confirm_move=confirm_move, on_event=self._event, on_start=self._start, notice=self.notice
+            confirm=confirmed,
+            confirm_move=confirm_move,
+            on_event=self._event,
+            on_start=self._start,
+            notice=self.notice,
+            ask=ask,
         )
 
     def notice(self, text: str) -> None:
         """Tell the user something outside of events."""
         if self._options.verbosity >= 0:
-            self._console.print(f"  {text}", markup=False, style="dim")
+            self._console.print(
+                f"  {in_folder(text, self._folder) if self._folder else text}", markup=False, style="dim"
+            )
 
     def _start(self, standing: Callable[[], Standing]) -> None:
         self._standing = standing
         if self._is_live:
-            bar = BarColumn(bar_width=24)
+            words = TextColumn("{task.description}", table_column=Column(no_wrap=False, overflow="fold"))
+            has_room = self._console.width >= _BAR_FROM
+            columns: list[ProgressColumn] = [BarColumn(bar_width=_BAR_WIDTH), words] if has_room else [words]
             self._progress = Progress(
-                bar,
-                TextColumn("{task.description}"),
+                *columns,
                 console=self._console,
                 auto_refresh=True,
                 refresh_per_second=_REFRESH_HZ,
@@ -166,7 +205,8 @@ class Follower:
         if self._options.verbosity < 0:
             shown = event.kind in ("held", "generation_failed", "refused")
         if shown:
-            self._console.print(self._line(event), markup=False, style=STATE_STYLES.get(event.kind))
+            line = in_folder(self._line(event), self._folder) if self._folder else self._line(event)
+            say(self._console, escape(line), style=STATE_STYLES.get(event.kind))
         self._update()
 
     def _line(self, event: Event) -> str:
@@ -182,7 +222,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
     """Return how a run ended as JSON values: a sum is null while a part of it is unknown, its known part beside it."""
     return {
         "exit_code": int(result.exit_code),
-        "messages": list(result.messages),
+        "messages": [in_folder(message, str(result.output)) for message in result.messages],
         "output": str(result.output),
         "counts": dict(result.counts),
         "credits": {
@@ -200,18 +240,18 @@ def result_json(result: RunResult) -> dict[str, Any]:
 def print_result(console: Console, result: RunResult, problems: list[str]) -> None:
     """Print how a run ended, what it cost and where things are."""
     counts = ", ".join(f"{number} {name}" for name, number in sorted(result.counts.items())) or "no takes"
-    console.print(f"[bold]{counts}[/bold]")
+    say(console, counts, style="bold")
     parts = [f"charged {result.credits_charged:,} credits ({usd_text(result.credits_charged)})"]
     pending = result.credits_committed - result.credits_charged
     if pending:
         parts.append(f"{pending:,} more held or expected")
     if result.uncosted:
         parts.append(f"and {result.uncosted} takes of unknown cost")
-    console.print(f"  {'; '.join(parts)}")
+    say(console, f"  {'; '.join(parts)}")
     for problem in problems:
         console.print(f"  {problem}", style="yellow", markup=False)
     for message in result.messages:
-        console.print(f"  {message}", style="yellow", markup=False)
+        console.print(f"  {in_folder(message, str(result.output))}", style="yellow", markup=False)
     if result.report is not None:
         console.print(f"  storyboard  {result.output / 'storyboard.html'}", markup=False)
         console.print(f"  report      {result.report}", markup=False)
@@ -219,11 +259,11 @@ def print_result(console: Console, result: RunResult, problems: list[str]) -> No
 
 
 def print_counts(console: Console, counts: Mapping[str, int]) -> None:
-    """Print a table of takes by state."""
-    table = Table(box=None, padding=(0, 2), show_header=False)
+    """Print the takes by state."""
+    grid = Grid(("", ""))
     for name, number in counts.items():
-        table.add_row(f"[{STATE_STYLES.get(name, 'default')}]{name}[/]", str(number))
-    console.print(table)
+        grid.add(f"[{STATE_STYLES.get(name, 'default')}]{name}[/]", f"{number}")
+    grid.show(console)
 
 
 def is_interactive() -> bool:

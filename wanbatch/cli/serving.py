@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from wanbatch.cli import Global
+from wanbatch.cli.streams import echo
 from wanbatch.cli.values import DURATION, RATE, USD
 
 
@@ -58,8 +59,8 @@ def sandbox_command(options: Global, /, **flags: Any) -> int:
         if options.is_json:
             click.echo(f'{{"base_url": "{base_url}"}}')
         else:
-            click.echo(f"SANDBOX at {base_url}  (time x {flags['speed']:g}; Ctrl-C ends it)")
-            click.echo(f"  AIMLAPI_BASE_URL={base_url} wanbatch run MANIFEST --speed {flags['speed']:g} --yes")
+            echo(f"SANDBOX at {base_url}  (time x {flags['speed']:g}; Ctrl-C ends it)")
+            echo(f"  AIMLAPI_BASE_URL={base_url} wanbatch run MANIFEST --speed {flags['speed']:g} --yes")
 
     serve(settings, on_ready=on_ready, stop_on_stdin_eof=flags["stop_with_parent"])
     return 0

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import click
+from rich.markup import escape
 
+from wanbatch.advice import in_folder
 from wanbatch.cli import Global
-from wanbatch.cli.money import figures_table, ledger_table, print_balance, print_table
+from wanbatch.cli.grid import say
+from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.screen import console_of, is_interactive, print_json
+from wanbatch.cli.streams import echo
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.lifecycle import Take
+from wanbatch.names import composed
 from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.pricing import credits_of_usd, usd_text
 from wanbatch.reporting.accounts import figures_json, ledger_rows, write_ledger
@@ -33,7 +38,7 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
 def reconcile_command(options: Global, /, run: Path | None) -> int:
     """Look up submits of RUN whose answers were lost, and compare with the provider's ledger. Sends nothing paid."""
     output = run if run is not None else newest_output(Path(OUTPUTS))
-    session = session_of(RunOptions(makes_report=False), _watch(options), options.env_file)
+    session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     found = asyncio.run(session.reconcile(output))
     read_at, figures = found.read_at or system_now(), read_figures(output)
     page = write_ledger(output, found.ledger, read_at) if found.is_ledger_read else None
@@ -43,22 +48,22 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
     else:
         console = console_of(options)
         for line in _lines(found):
-            console.print(line, markup=False, highlight=False)
+            say(console, escape(in_folder(line, str(output))))
         if found.ledger:
-            print_table(console, ledger_table(found.ledger))
-        print_table(console, figures_table(figures))
+            ledger_grid(found.ledger).show(console)
+        figures_grid(figures).show(console)
         if page is not None:
             console.print(f"  each generation: {page}", markup=False)
-    needs_user = found.open or found.doubles or found.twice or found.breaches
+    needs_user = found.open or found.doubles or found.twice or found.breaches or found.questions
     return int(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
 
 
-def _watch(options: Global) -> Watch:
+def _watch(options: Global, output: Path | None) -> Watch:
     """Tell what matters on standard error: standard output holds the answer alone."""
 
     def tell(text: str) -> None:
         if options.verbosity >= 0:
-            click.echo(f"wanbatch: {text}", err=True)
+            echo(f"wanbatch: {text if output is None else in_folder(text, str(output))}", err=True)
 
     return Watch(notice=tell, on_event=lambda event: tell(event.text) if event.kind == "note" else None)
 
@@ -73,6 +78,10 @@ def _lines(found: Reconciled) -> list[str]:
         (found.doubles, "DOUBLE: more than one generation was made; ask the provider's support"),
         (found.twice, "one generation was charged more than once; ask the provider's support"),
         (found.breaches, "a generation failed and was charged all the same; ask the provider's support"),
+        (
+            found.questions,
+            "may explain a charge that belongs to no take; the report says which, ask the provider's support",
+        ),
         (found.uncharged, "verified, and their charge is not in the ledger yet"),
     ):
         if labels:
@@ -92,7 +101,7 @@ def _lines(found: Reconciled) -> list[str]:
 @click.pass_obj
 def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
     """Show what the account holds: the one that RUN was begun with, or that of the settings. Sends nothing paid."""
-    session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options), options.env_file)
+    session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options, run), options.env_file)
     balance, host = asyncio.run(session.balance(run))
     if options.is_json:
         print_json({"balance_usd": str(balance), "credits": credits_of_usd(balance), "provider": host})
@@ -123,7 +132,7 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
     decision = chosen[0]
 
     def confirm(take: Take) -> bool:
-        click.echo(f"{take.label} {take.state}: {take.error}", err=True)
+        echo(f"{take.label} {take.state}: {in_folder(take.error, str(output))}", err=True)
         if decision is not Decision.RESUBMIT or flags["yes"]:
             return True
         cost = usd_text(take.credits_open)
@@ -133,10 +142,10 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
             )
         return click.confirm(f"It may be charged a second time: {cost}. Send it again?", default=False, err=True)
 
-    session = session_of(RunOptions(makes_report=False), _watch(options), options.env_file)
-    take = asyncio.run(session.resolve(output, names[-1], (decision, adopt), confirm))
+    session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
+    take = asyncio.run(session.resolve(output, composed(names[-1]), (decision, adopt), confirm))
     if options.is_json:
         print_json({"take": names[-1], "state": None if take is None else take.state.value})
     elif take is not None:
-        click.echo(f"{take.label} is {take.state} now; the same `run` goes on with it")
+        echo(f"{take.label} is {take.state} now; the same `run` goes on with it")
     return int(ExitCode.INTERRUPTED if take is None else ExitCode.OK)

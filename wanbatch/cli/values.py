@@ -9,6 +9,7 @@ from typing import Any
 
 import click
 
+from wanbatch.names import composed
 from wanbatch.options import OUTPUTS, newest_output
 from wanbatch.state import STATE_NAME
 from wanbatch.units import parse_duration_s, parse_rate_per_min
@@ -45,17 +46,33 @@ class _Usd(click.ParamType[Decimal]):
         return amount
 
 
+class _Rename(click.ParamType[tuple[str, str]]):
+    """An old id and a new one."""
+
+    name = "OLD=NEW"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        if isinstance(value, tuple):
+            return value
+        old, is_pair, new = str(value).partition("=")
+        if not (old and is_pair and new):
+            self.fail(f"'{value}' is not OLD=NEW, the id in the folder and the id in the manifest", param, ctx)
+        return old, new
+
+
 def split_run(names: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     """Tell an output folder from the names after it: `[RUN] NAME...`. Without one it is the newest under outputs/.
 
-    The first word is a folder where it holds a state file, or is written as a path.
+    The first word is a folder where it holds a state file, or is written as a path. Names are in NFC, as those of
+    shots are, whatever form a terminal gives.
     """
-    first = names[0]
+    first, names = names[0], tuple(map(composed, names))
     if (Path(first) / STATE_NAME).is_file() or set(first) & set("/\\") or first in (".", ".."):
         return Path(first), names[1:]
     return newest_output(Path(OUTPUTS)), names
 
 
 USD = _Usd()
+RENAME = _Rename()
 RATE = _Unit("RATE", parse_rate_per_min)
 DURATION = _Unit("DURATION", parse_duration_s)

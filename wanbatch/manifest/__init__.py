@@ -11,7 +11,16 @@ from pathlib import Path
 
 from wanbatch.batch import Batch
 from wanbatch.errors import ManifestInvalid, Problem
-from wanbatch.manifest.tree import FILE_CAP_BYTES, Node, Place, Problems, ReadingStopped, Table, start_of_file
+from wanbatch.manifest.tree import (
+    FILE_CAP_BYTES,
+    Node,
+    Place,
+    Problems,
+    ReadingStopped,
+    Table,
+    in_one_form,
+    start_of_file,
+)
 from wanbatch.manifest.words import one_of
 
 PROBLEMS_SHOWN = 200
@@ -70,6 +79,8 @@ def _read(path: Path, problems: Problems) -> Batch | None:
         from wanbatch.manifest.bare_list import manifest_in
 
         root = manifest_in(root, problems)
+    if root is not None:
+        root = in_one_form(root, problems)
     has_head = isinstance(root, Table) and not root.is_made
     return Checker(problems, problems.file, has_head=has_head).batch(root)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
 from functools import cache
 from pathlib import PurePath
@@ -21,9 +20,8 @@ from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema, schema_
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
+from wanbatch.names import fault_of_name, name_of_stem, twin_key
 
-NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # use fullmatch: `$` lets a line break through
-_RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 SHORT_PROMPT = 500  # no model's cap is lower: below it a prompt's length cannot be wrong
 OWN_NAME = re.compile(r"x_.{1,62}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -75,7 +73,7 @@ class Checker:
     # --- head
 
     def _head(self, root: Table) -> dict[str, Any]:
-        head: dict[str, Any] = {"name": safe_name(PurePath(self._source).stem)}
+        head: dict[str, Any] = {"name": name_of_stem(PurePath(self._source).stem)}
         name = root.items.get("name")
         if name is not None and not _is_null(name):
             if isinstance(name, Scalar):
@@ -148,7 +146,7 @@ class Checker:
             return
         text = node.text
         self._safe("id", text, node.at)
-        key = unicodedata.normalize("NFKC", text).casefold()
+        key = twin_key(text)
         if key in taken:
             other, at = taken[key]
             if other == text:
@@ -161,13 +159,9 @@ class Checker:
 
     def _safe(self, what: str, text: str, at: Place) -> None:
         """Ids and names become file names, on any system."""
-        if not NAME.fullmatch(text):
-            rule = "letters, digits, dot, dash and underscore, a letter or digit first, 64 characters at most"
-            self._problems.add(at, f"{what} {shown(text)} cannot name a file; it may have {rule}")
-        elif text.split(".", maxsplit=1)[0].casefold() in _RESERVED:
-            self._problems.add(at, f"{what} {shown(text)} is a name that Windows keeps for itself; choose another")
-        elif text.endswith("."):
-            self._problems.add(at, f"{what} {shown(text)} ends in a dot, which some disks drop; choose another")
+        fault = fault_of_name(text)
+        if fault is not None:
+            self._problems.add(at, f"{what} {shown(text)} {fault}")
 
     def _names(self, table: Table, *, is_shot: bool) -> None:
         """Refuse fields that neither planning nor any model has."""
@@ -379,9 +373,3 @@ assert not _BARE & LIST_FIELDS
 
 def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, list) else (type(value), str(value))
-
-
-def safe_name(stem: str) -> str:
-    """Make a batch name of a file's stem: what cannot be in a file name becomes a dash."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")[:64].rstrip("-._")
-    return name if name and NAME.fullmatch(name) and name.split(".")[0].casefold() not in _RESERVED else "batch"

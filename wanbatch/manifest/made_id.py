@@ -7,6 +7,8 @@ import re
 import unicodedata
 from collections import Counter
 
+from wanbatch.names import composed
+
 _SLUG_CAP = 40
 
 
@@ -17,7 +19,8 @@ class MadeIds:
         self._seen: Counter[str] = Counter()
 
     def next_of(self, prompt: str) -> str:
-        """Return the id of the next shot with this prompt."""
+        """Return the id of the next shot with this prompt, the same in whichever Unicode form it was saved."""
+        prompt = composed(prompt)
         self._seen[prompt] += 1
         again = self._seen[prompt]
         return _id_of(prompt) + (f"-{again}" if again > 1 else "")

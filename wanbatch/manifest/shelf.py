@@ -42,6 +42,11 @@ class Manifest:
         self._warned: tuple[list[Problem], int] | None = None
         self.digest = _digest_of(path) if batch is None else ""
 
+    @property
+    def source(self) -> str:
+        """Where it is; empty for a batch that a program made."""
+        return str(self._path) if self._batch is None else self._batch.source
+
     def head(self) -> Head:
         """Return what it asks of the whole batch. Raises ManifestInvalid."""
         self._take_up()

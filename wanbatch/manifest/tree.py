@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wanbatch.errors import Problem
+from wanbatch.names import composed
 
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024
@@ -95,6 +96,26 @@ class Problems:
         """Note the problem that ends the reading; raise what this returns."""
         self.add(at, message)
         return ReadingStopped(message)
+
+
+def in_one_form(node: Node, problems: Problems) -> Node:
+    """Return a node with every text in NFC, so that the same words are the same whichever program saved them."""
+    if isinstance(node, Scalar):
+        text, value = composed(node.text), composed(node.value) if isinstance(node.value, str) else node.value
+        is_same = text is node.text and value is node.value
+        return node if is_same else Scalar(text, value, node.at, node.is_quoted)
+    if isinstance(node, Listing):
+        node.items = [in_one_form(item, problems) for item in node.items]
+        return node
+    for name in [name for name in {**node.items, **node.keys} if composed(name) != name]:
+        if composed(name) in node.keys:
+            problems.add(node.keys.get(name, node.at), f"{composed(name)} stands here twice, in two Unicode forms")
+        for named in (node.items, node.keys):
+            if name in named:
+                named[composed(name)] = named.pop(name)  # type: ignore[assignment]
+    for name, item in node.items.items():
+        node.items[name] = in_one_form(item, problems)
+    return node
 
 
 def plain_value(text: str) -> Any:

@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wanbatch import __version__
+from wanbatch.advice import in_folder
 from wanbatch.batch import OWN
 from wanbatch.disk import own_folder, replace_text, sweep_parts
-from wanbatch.download import CLIPS
+from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Fact, Take, charged_by
 from wanbatch.reporting.accounts import cost_report, write_costs
-from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take, shown_text
+from wanbatch.reporting.shown import shown_attempts, shown_folder, shown_shots, shown_take, shown_text
 from wanbatch.reporting.sidecar import iso, write_sidecar
 from wanbatch.standing import Problem, problems_in
 from wanbatch.state import StateReader
@@ -45,6 +46,7 @@ FREE_TEXT = frozenset(
         "price_class",
     }
 )
+BYTE_ORDER_MARK = "\ufeff"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
@@ -84,7 +86,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
     with reader.snapshot():
         takes = [shown_take(take, output) for take in reader.takes()]
         attempts, shots = shown_attempts(reader.attempts(), output), shown_shots(reader.shots(), takes)
-        tables = make_frames(takes, shots, attempts, reader.identity().batch, reader.own_cells())
+        tables = make_frames(takes, shots, attempts, reader.batch(), reader.own_cells())
         facts = summary_facts(reader, takes, tables.summary, made_at)
         costs, cost_facts = cost_report(reader)
         charges = [(entry.at, charged_by(entry)) for _, entry in reader.entries(Fact.CHARGED)]
@@ -124,9 +126,9 @@ def summary_facts(
     first_submit = min((take.submitted_at for take in takes if take.submitted_at), default=None)
     last_clip = max((take.verified_at for take in takes if take.verified_at), default=None)
     elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
-    problems = problems_in(takes, reader.strays())
+    problems = problems_in(takes, reader.strays(), folder=shown_folder(reader.output))
     return {
-        "batch": identity.batch,
+        "batch": reader.batch(),
         "output": reader.output.resolve().name,
         "sandbox": identity.sandbox,
         "provider": shown_text(identity.base_url, reader.output),
@@ -151,7 +153,7 @@ def summary_facts(
                 "ended_at": iso(run.ended_at),
                 "exit_code": run.exit_code,
                 "speed": run.speed,
-                "message": shown_text(run.message, reader.output),
+                "message": in_folder(shown_text(run.message, reader.output), shown_folder(reader.output)),
             }
             for run in runs
         ],
@@ -192,7 +194,11 @@ def _cause(error: str) -> str:
 
 
 def csv_text(frame: pd.DataFrame) -> str:
-    """Write a table as CSV: RFC 4180 quoting, LF line ends, empty cells for unknown, no cell that is a formula."""
+    """Write a table as CSV: RFC 4180 quoting, LF line ends, empty cells for unknown, no cell that is a formula.
+
+    It begins with a byte order mark: without it Excel reads UTF-8 as the letters of an old code page. pandas skips it,
+    Python's csv needs `encoding="utf-8-sig"`.
+    """
     import pandas as pd
 
     columns = [[None if pd.isna(value) else value for value in frame[name].tolist()] for name in frame.columns]
@@ -202,6 +208,7 @@ def csv_text(frame: pd.DataFrame) -> str:
 def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Write rows as CSV under these column names, like `csv_text`; None is an empty cell."""
     stream = io.StringIO()
+    stream.write(BYTE_ORDER_MARK)
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(names)
     writer.writerows([_cell(name, value) for name, value in zip(names, row, strict=True)] for row in rows)

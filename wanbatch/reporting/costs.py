@@ -140,7 +140,7 @@ def read_book(reader: StateReader) -> Book:
     """Read what the cost report of a batch is made from."""
     runs, identity = reader.runs(), reader.identity()
     return Book(
-        batch=identity.batch,
+        batch=reader.batch(),
         nonce=identity.nonce,
         is_sandbox=identity.sandbox,
         takes=reader.takes(),

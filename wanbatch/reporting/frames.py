@@ -139,7 +139,7 @@ def frames(reader: StateReader) -> Frames:
     takes = [shown_take(take, reader.output) for take in reader.takes()]
     attempts = shown_attempts(reader.attempts(), reader.output)
     shots = shown_shots(reader.shots(), takes)
-    return make_frames(takes, shots, attempts, reader.identity().batch, reader.own_cells())
+    return make_frames(takes, shots, attempts, reader.batch(), reader.own_cells())
 
 
 def make_frames(

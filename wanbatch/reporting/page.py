@@ -6,7 +6,6 @@ import base64
 import hashlib
 import json
 import re
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,24 +22,12 @@ from wanbatch.attempts import Attempt
 from wanbatch.lifecycle import State, Take
 from wanbatch.pricing import CREDITS_PER_USD, usd, usd_text
 from wanbatch.reporting.figures import figures_of, headlines
+from wanbatch.text import visible
 from wanbatch.units import duration_text
 
 UNSEEN = "\u2013"  # a dash: there is nothing to show
 ROWS_SHOWN = 500
 PLOT_SOURCES = "'self' file:"  # `file:` is a page opened by double click, 'self' one that is served
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-
-
-def visible(text: object) -> str:
-    """Return a text in which nothing hides: control characters are dropped, marks that turn the direction are named."""
-    return "".join(
-        f"[U+{ord(char):04X}]"
-        if char in _BIDI
-        else ""
-        if unicodedata.category(char) == "Cc" and char not in "\n\t"
-        else char
-        for char in str(text)
-    )
 
 
 def _credits(value: float | None) -> str:

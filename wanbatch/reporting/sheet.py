@@ -7,13 +7,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wanbatch.advice import for_failed, is_refused_prompt
 from wanbatch.choosing import choices
-from wanbatch.download import POSTERS
+from wanbatch.folders import POSTERS, is_in
 from wanbatch.lifecycle import State, Take
 from wanbatch.planning import ShotRow
 from wanbatch.pricing import usd_text
 from wanbatch.reporting.page import page, speeds_of
-from wanbatch.reporting.shown import is_own
+from wanbatch.reporting.shown import shown_folder
 from wanbatch.units import duration_text
 
 SHOTS_SHOWN = 2_000  # 2 MB and half a second in a browser; more would be no page to look at
@@ -59,7 +60,6 @@ def render_sheet(facts: Mapping[str, Any], takes: Sequence[Take], shots: Sequenc
         mine = by_shot.get(shot.shot_id, [])
         scenes[-1]["cards"].append(_card_of(shot, mine, order, output, in_cut))
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
-    home = output.resolve()
     return page(
         "sheet.html.j2",
         sheet="sheet.css.j2",
@@ -67,7 +67,7 @@ def render_sheet(facts: Mapping[str, Any], takes: Sequence[Take], shots: Sequenc
         facts=facts,
         speeds=speeds_of(facts),
         scenes=scenes,
-        run=f"outputs/{home.name}" if home.parent.name == "outputs" else home.name,
+        run=shown_folder(output),
         film=FILM if (output / FILM).is_file() else "",
         total=len(listed),
         shown=min(len(listed), SHOTS_SHOWN),
@@ -108,8 +108,8 @@ def _card_of(shot: ShotRow, takes: Sequence[Take], order: int, output: Path, in_
 
 
 def _frame_of(take: Take, output: Path, in_cut: Container[int], *, has_rivals: bool) -> dict[str, Any]:
-    poster = f"{POSTERS}/{take.label}.jpg"
-    has_poster = take.file is not None and is_own(output, POSTERS, poster) and (output / poster).is_file()
+    poster = f"{POSTERS}/{take.stem}.jpg"
+    has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
     return {
         "take": take,
@@ -123,6 +123,7 @@ def _frame_of(take: Take, output: Path, in_cut: Container[int], *, has_rivals: b
         "slate": _slate(take),
         "facts": [part for part in (_cost(take), _time(take)) if part],
         "commands": _commands(take),
+        "advice": for_failed(take.error) if _is_refused(take) else "",
     }
 
 
@@ -157,9 +158,15 @@ def _time(take: Take) -> str:
     return "" if took_s is None else f"in {duration_text(took_s)}"
 
 
+def _is_refused(take: Take) -> bool:
+    return take.state is State.FAILED and not take.superseded and is_refused_prompt(take.error)
+
+
 def _commands(take: Take) -> list[tuple[str, ...]]:
     """Return what can be done about a take that came to nothing: command and words, without the output folder."""
     if take.superseded:
+        return []
+    if _is_refused(take):
         return []
     if take.state is State.FAILED and take.credits_charged is None:
         return [("retry", "--only", take.shot_id)]

@@ -10,8 +10,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from wanbatch.advice import in_folder
 from wanbatch.attempts import Attempt
-from wanbatch.download import CLIPS
+from wanbatch.folders import CLIPS, is_in
 from wanbatch.lifecycle import Take
 from wanbatch.planning import ShotRow
 
@@ -31,22 +32,20 @@ def shown_text(text: str, output: Path) -> str:
     return text
 
 
-def is_own(output: Path, folder: str, file: str) -> bool:
-    """Say whether a path of the state file is a plain name in this folder of the output folder, links followed."""
-    begin, name = file[: len(folder) + 1], file[len(folder) + 1 :]
-    if begin != f"{folder}/" or set(name) & set("/\\:\0") or name in ("", ".", ".."):
-        return False
-    return (output / file).resolve().is_relative_to(output.resolve())
+def shown_folder(output: Path) -> str:
+    """Return how a page names its output folder in commands: as it is reached from where batches are run."""
+    home = output.resolve()
+    return f"outputs/{home.name}" if home.parent.name == "outputs" else home.name
 
 
 def shown_take(take: Take, output: Path) -> Take:
     """Return a take as reports may show it; its file is None where it is no clip of this folder."""
-    file = take.file if take.file is not None and is_own(output, CLIPS, take.file) else None
+    file = take.file if take.file is not None and is_in(output, CLIPS, take.file) else None
     return replace(
         take,
         file=file,
-        error=shown_text(take.error, output),
-        warning=shown_text(take.warning, output),
+        error=in_folder(shown_text(take.error, output), shown_folder(output)) if take.error else "",
+        warning=in_folder(shown_text(take.warning, output), shown_folder(output)) if take.warning else "",
         note=shown_text(take.note, output),
     )
 

@@ -28,6 +28,7 @@ from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.options import SandboxOptions, is_loopback
 
 RENDERERS = 2  # threads: encoding leaves the interpreter free
+_ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 CUT_LIMIT_S = 5.0  # for a client that does not read what was sent before the cut
 _CONNECTIONS: dict[tuple[str, int], _Droppable] = {}
 
@@ -86,9 +87,10 @@ async def _serve(options: SandboxOptions, on_ready: Callable[[str], None], *, st
         servers = [_server(sandbox.api), _server(sandbox.clips)]
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            with contextlib.suppress(NotImplementedError):
-                loop.add_signal_handler(number, stopping.set)
+        for number in _ENDING:
+            if signal.getsignal(number) is not signal.SIG_IGN:  # what the parent process ignores stays ignored
+                with contextlib.suppress(NotImplementedError):
+                    loop.add_signal_handler(number, stopping.set)
         if stop_on_stdin_eof:
             loop.add_reader(sys.stdin.fileno(), lambda: _at_eof(stopping, loop))
         async with asyncio.TaskGroup() as group:

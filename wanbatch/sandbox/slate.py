@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import colorsys
 import hashlib
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping
-from functools import cache, lru_cache
-from itertools import groupby, repeat
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
@@ -17,26 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from wanbatch.letters import Lettering, letter
 from wanbatch.media import ClipSpec, encode_clip
 from wanbatch.sandbox.models import FPS, Made
 
 _INK, _DIM = (236, 236, 240), (150, 152, 160)
 _PANEL = (18, 18, 18)  # neutral, so that digits on it change brightness only
 _DIGITS = "0123456789:"
-_WIDE_FONTS = (
-    "NotoSansCJK-Regular.ttc",
-    "NotoSansCJKsc-Regular.otf",
-    "PingFang.ttc",
-    "Hiragino Sans GB.ttc",
-    "wqy-zenhei.ttc",
-    "Arial Unicode.ttf",
-    "DejaVuSans.ttf",
-)
-_TRIAL_PX = 16
-_BUNDLED = frozenset(map(chr, range(0x20, 0x7F))) | frozenset(
-    map(chr, (0xA9, 0xAB, 0xB0, 0xB1, 0xB4, 0xB7, 0xBB, 0x2018, 0x2019, 0x201C, 0x201D, 0x2026, 0x2122))
-)
-_PLAIN = str.maketrans({chr(0x2013): "-", chr(0x2014): "-", chr(0xD7): "x"})  # dashes and the times sign
 _SHOWN_APART = ("model", "prompt", "resolution", "aspect_ratio", "duration", "seed")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -82,9 +67,8 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     seed = f"seed {body.get('seed', 'not given')}" + ("   sound" if made.has_audio else "   silent")
     pen.text((edge, panel_top + round(54 * unit)), seed, font=tiny, fill=_DIM)
     others = "   ".join(f"{name}={value}" for name, value in sorted(body.items()) if name not in _SHOWN_APART)
-    others, lettering = _lettering(round(21 * unit), others)
-    shown = _clipped(others, lettering, width - 2 * edge)
-    pen.text((edge, panel_top + round(84 * unit)), shown, font=lettering, fill=_DIM)
+    others, lettering = letter(others, round(21 * unit))
+    lettering.draw(pen, (edge, panel_top + round(84 * unit)), _clipped(others, lettering, width - 2 * edge), _DIM)
     pen.text((edge, panel_top + round(114 * unit)), generation_id, font=tiny, fill=_DIM)
     return image
 
@@ -160,57 +144,11 @@ def _font(size_px: int) -> Font:
     return ImageFont.load_default(size=size_px)
 
 
-def _lettering(size_px: int, text: str) -> tuple[str, Font]:
-    """Choose a font for a text, and fit the text to it.
-
-    The bundled font knows little beyond ASCII; for the rest the font of this machine that knows most of it is used.
-    What none knows is told by its length: a row of empty boxes tells nothing.
-    """
-    text = "".join(char if char.isprintable() else " " for char in text)
-    plain = text.translate(_PLAIN)
-    if set(plain) <= _BUNDLED:
-        return plain, _font(size_px)
-    chars = frozenset(text)
-    name = min(_installed(_WIDE_FONTS), key=lambda each: len(_lacked(each, chars)), default=None)
-    if name is not None:
-        return _without(text, _lacked(name, chars)), ImageFont.truetype(name, size_px)
-    bare = "".join(char for char in unicodedata.normalize("NFKD", plain) if not unicodedata.combining(char))
-    return _without(bare, _lacked(None, frozenset(bare))), _font(size_px)
-
-
-@cache
-def _installed(names: tuple[str, ...]) -> tuple[str, ...]:
-    found = []
-    for name in names:
-        try:
-            ImageFont.truetype(name, _TRIAL_PX)
-        except OSError:
-            continue
-        found.append(name)
-    return tuple(found)
-
-
-@lru_cache(maxsize=512)
-def _lacked(name: str | None, chars: frozenset[str]) -> frozenset[str]:
-    """Return the characters that a font draws as it draws what is no character; None is the bundled font."""
-    font = _font(_TRIAL_PX) if name is None else ImageFont.truetype(name, _TRIAL_PX)
-    nothing = bytes(font.getmask("\U0010ffff"))
-    return frozenset(char for char in chars - {" "} if bytes(font.getmask(char)) == nothing)
-
-
-def _without(text: str, lacked: frozenset[str]) -> str:
-    told = []
-    for is_lacked, group in groupby(text, key=lambda char: char in lacked):
-        run = "".join(group)
-        told.append(f" [{len(run)} characters that no font here has] " if is_lacked else run)
-    return "".join(told).strip()
-
-
 def _draw_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: tuple[int, int, int, int], unit: float) -> None:
     """Fill a box with the prompt, as large as it fits; what does not fit at the smallest size ends in an ellipsis."""
     left, top, right, bottom = box
     for size in (52, 46, 40, 34, 29, 25, 22):
-        shown, font = _lettering(round(size * unit), prompt)
+        shown, font = letter(prompt, round(size * unit))
         lines = _wrapped(shown, font, right - left)
         line_px = round(size * unit * 1.3)
         room = max(1, (bottom - top) // line_px)
@@ -220,11 +158,11 @@ def _draw_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: tuple[int, int, int
         lines = [*lines[: room - 1], _clipped(lines[room - 1] + " …", font, right - left, must_clip=True)]
     at = top + max(0, (bottom - top - len(lines) * line_px) // 2)
     for line in lines:
-        pen.text((left, at), line, font=font, fill=_INK)
+        font.draw(pen, (left, at), line, _INK)
         at += line_px
 
 
-def _wrapped(text: str, font: Font, width_px: int) -> list[str]:
+def _wrapped(text: str, font: Lettering, width_px: int) -> list[str]:
     """Break a text into lines. Widths of words are added up: measuring every line anew takes a second a slate."""
     lines: list[str] = [""]
     blank_px, line_px = font.getlength(" "), 0.0
@@ -242,7 +180,7 @@ def _wrapped(text: str, font: Font, width_px: int) -> list[str]:
     return lines
 
 
-def _spread(word: str, font: Font, width_px: int, lines: list[str]) -> float:
+def _spread(word: str, font: Lettering, width_px: int, lines: list[str]) -> float:
     """Break a word that is wider than a line; returns the width of what is on the last line."""
     line_px = 0.0
     for char in word:
@@ -255,7 +193,7 @@ def _spread(word: str, font: Font, width_px: int, lines: list[str]) -> float:
     return line_px
 
 
-def _clipped(text: str, font: Font, width_px: int, *, must_clip: bool = False) -> str:
+def _clipped(text: str, font: Lettering, width_px: int, *, must_clip: bool = False) -> str:
     """Return as much of a text as fits, with an ellipsis where something is missing."""
     if not must_clip and font.getlength(text) <= width_px:
         return text

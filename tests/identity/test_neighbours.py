@@ -1,0 +1,56 @@
+"""Output folders beside one's own: what is read of them, and for how long."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from tests.reporting.states import begin, shot
+from wanbatch.batch import Batch, likeness
+from wanbatch.lifecycle import State
+from wanbatch.neighbours import READ_LIMIT_S, find_beside
+from wanbatch.takeover import Order
+
+ADDRESS = "https://api.example.com/v2"
+
+
+def beside(root: Path, *names: str, address: str = ADDRESS) -> None:
+    for name in names:
+        pen = begin(root / name, Batch(name, (shot("a", 0), shot(name, 1, prompt=name))), base_url=address)
+        for take_id in (1, 2):
+            pen.lead(take_id, State.QUEUED)
+        pen.state.close()
+
+
+def order(shot_id: str = "b", seed: int | None = None, **more: str) -> Order:
+    text, _ = likeness(shot("a", 0, **more).recipes[0].canonical)
+    return Order(shot_id, 1, text, seed)
+
+
+def test_a_recipe_beside_is_found_whatever_its_seed_where_none_is_given(tmp_path: Path) -> None:
+    beside(tmp_path, "one")
+    (found,) = find_beside(tmp_path / "mine", ADDRESS, [order()])
+    assert (found.output.name, found.found, found.has_other_ids) == ("one", ((order(), "a_t1"),), True)
+    assert find_beside(tmp_path / "mine", ADDRESS, [order(seed=8)]) == []
+    assert [each.has_other_ids for each in find_beside(tmp_path / "mine", ADDRESS, [order("a", 7)])] == [False]
+
+
+def test_one_take_beside_answers_one_order(tmp_path: Path) -> None:
+    beside(tmp_path, "one")
+    (found,) = find_beside(tmp_path / "mine", ADDRESS, [order("b"), order("a")])
+    assert found.found == ((order("a"), "a_t1"),)  # its own id first
+
+
+def test_folders_of_another_provider_and_one_s_own_tell_nothing(tmp_path: Path) -> None:
+    beside(tmp_path, "mine")
+    beside(tmp_path, "other", address="https://other.example.com")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / "state.sqlite").write_bytes(b"no database at all, but long enough to look at")
+    assert find_beside(tmp_path / "mine", ADDRESS, [order()]) == []
+
+
+def test_reading_ends_when_its_time_is_up(tmp_path: Path) -> None:
+    beside(tmp_path, "one", "two", "three")
+    ticks = iter((0.0, 0.0, READ_LIMIT_S + 1))  # the beginning, before the first folder, before the second
+    orders = [order(name, prompt=name) for name in ("one", "two", "three")]
+    assert len(find_beside(tmp_path / "mine", ADDRESS, orders, lambda: next(ticks))) == 1
+    assert len(find_beside(tmp_path / "mine", ADDRESS, orders)) == 3

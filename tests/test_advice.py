@@ -1,0 +1,102 @@
+"""Advice: a command in a message can be pasted, and says what really helps."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.films import Reel
+from tests.reporting.states import begin
+from tests.rooms import make_room
+from tests.test_cut import film
+from wanbatch.advice import OF_A_FOLDER, for_failed, in_folder
+from wanbatch.cli import call
+from wanbatch.clock import system_now
+from wanbatch.lifecycle import State
+from wanbatch.reporting import write_reports
+from wanbatch.standing import problems_of, read_standing
+from wanbatch.state import StateReader
+
+
+@pytest.mark.parametrize(
+    ("text", "folder", "wanted"),
+    [
+        ("`wanbatch retry` tries again", "finals/new", "`wanbatch retry finals/new` tries again"),
+        ("`wanbatch resolve a_t1 --adopt X`", "o", "`wanbatch resolve o a_t1 --adopt X`"),
+        ("`wanbatch verify` and `wanbatch report`", "o", "`wanbatch verify o` and `wanbatch report o`"),
+        ("`wanbatch retry`", "my film's 1st", "`wanbatch retry 'my film'\"'\"'s 1st'`"),
+        ("`wanbatch retry`", "-o", "`wanbatch retry ./-o`"),
+        ("`wanbatch retry`", "$(x)\\1", "`wanbatch retry '$(x)\\1'`"),
+        ("`wanbatch retry o`", "o", "`wanbatch retry o`"),
+        ("`wanbatch run` and `wanbatch doctor` need no folder", "o", "`wanbatch run` and `wanbatch doctor` need no folder"),
+        ("`wanbatch retryable`", "o", "`wanbatch retryable`"),
+        ("nothing to do", "o", "nothing to do"),
+    ],
+)  # fmt: skip
+def test_a_command_names_its_folder_once_and_quoted(text: str, folder: str, wanted: str) -> None:
+    once = in_folder(text, folder)
+    assert (once, in_folder(once, folder)) == (wanted, wanted)
+
+
+def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> None:
+    without = {"run", "plan", "doctor", "sandbox", "storyboard"}
+    named = set()
+    for path in Path(__import__("wanbatch").__file__).parent.rglob("*.py"):
+        named |= set(re.findall(r"`wanbatch ([a-z]+)[ `]", path.read_text(encoding="utf-8")))
+    assert named - without <= set(OF_A_FOLDER)
+
+
+@pytest.mark.parametrize(
+    ("error", "place", "wanted"),
+    [
+        ("Internal model error", "", "`wanbatch retry` tries again"),
+        ("HTTP 400: Body validation error", "x.yaml line 3", "`wanbatch retry` tries again"),
+        ("the prompt was moderated", "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
+        ("Sensitive content", "", "change it (its line of the manifest) and run the manifest"),
+    ],
+)
+def test_a_refused_prompt_is_changed_and_anything_else_tried_again(error: str, place: str, wanted: str) -> None:
+    told = for_failed(error, place)
+    assert (wanted in told, ("retry" in told) is (wanted.startswith("`"))) == (True, True)
+
+
+def troubled(output: Path) -> Path:
+    pen = begin(output, film(("a", "s"), ("b", "s"), ("c", "s")))
+    takes = pen.state.takes()
+    pen.lead(takes[0].take_id, State.FAILED, error="Internal model error")
+    pen.lead(takes[1].take_id, State.FAILED, error="Content policy violation")
+    pen.lead(takes[2].take_id, State.HELD, error="found: `wanbatch resolve c_t1 --adopt X` takes it over")
+    pen.state.close()
+    return output
+
+
+def test_status_and_the_end_of_a_run_name_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    troubled(Path("my finals"))
+    retried, refused, held = problems_of(Path("my finals"), 10, lambda shot: f"film.csv line {ord(shot) - 95}")
+    assert retried.endswith("`wanbatch retry 'my finals'` tries again")
+    assert "change it (film.csv line 3) and run the manifest" in refused
+    assert "`wanbatch resolve 'my finals' c_t1 --adopt X`" in held
+    assert next(str(each) for each in read_standing(Path("my finals")).problems) == retried
+
+
+def test_the_pages_name_the_folder_and_offer_no_retry_for_a_refused_prompt(tmp_path: Path) -> None:
+    with StateReader.open(troubled(tmp_path / "outputs" / "film")) as reader:
+        files = write_reports(reader, made_at=system_now())
+    report, board = (page.read_text(encoding="utf-8") for page in (files.report, files.storyboard))
+    assert "<code>wanbatch retry outputs/film</code>" in report
+    assert "The same prompt will be refused again" in report
+    assert (board.count('data-command="retry'), board.count("The same prompt will be refused again")) == (1, 1)
+    assert "wanbatch resolve outputs/film c_t1 --adopt X" in files.takes.read_text(encoding="utf-8-sig")
+
+
+def test_a_cut_that_misses_a_clip_says_which_folder_to_verify(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    make_room(Path("finals/x"), film(("a", "s"), ("b", "s")), {"a_t1": Reel(1), "b_t1": Reel(2)}).state.close()
+    Path("finals/x/clips/b_t1.mp4").unlink()
+    assert call(["cut", "finals/x", "--reencode"]) == 1
+    assert "`wanbatch verify finals/x` offers" in capsys.readouterr().out

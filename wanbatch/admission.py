@@ -1,0 +1,226 @@
+"""The admission of a manifest to an output folder: the plan, and what must be answered before it is carried out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import count
+from pathlib import Path
+
+from wanbatch.access import Access
+from wanbatch.batch import Batch
+from wanbatch.changes import Change, Past, Rename, Replan
+from wanbatch.disk import second_name
+from wanbatch.errors import UsageInvalid
+from wanbatch.folders import CLIPS
+from wanbatch.lifecycle import Take
+from wanbatch.names import composed
+from wanbatch.neighbours import find_beside
+from wanbatch.options import RunOptions, Watch
+from wanbatch.origin import Likeness, Origin, differences
+from wanbatch.planning import Plan, ShotRow, make_plan
+from wanbatch.question import (
+    Answer,
+    Folder,
+    Kind,
+    Question,
+    beside_question,
+    here_question,
+    origin_question,
+    taken_over,
+)
+from wanbatch.state import NAME_NOTE, StateFile, StateReader
+from wanbatch.takeover import find_matches, is_there, new_orders, renamed, renames_asked, renames_of
+
+ORIGIN_NOTE = "origin"
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A plan, with what is asked before it, and what is remembered after."""
+
+    plan: Plan
+    takes: tuple[Take, ...]
+    origin: Origin
+    questions: tuple[Question, ...]
+    is_same_by_word: bool = False
+
+    @property
+    def renames(self) -> tuple[Rename, ...]:
+        """The takes that another shot takes over."""
+        return tuple(change for change in self.plan.changes if isinstance(change, Rename))
+
+
+def origin_of(source: str, name: str, output: Path) -> Origin:
+    """Say where a manifest is, as seen from an output folder too. `source` is empty for a batch of a program."""
+    if not source:
+        return Origin("", "", name)
+    # A link is a manifest by its own name, whatever it leads to.
+    way = str(Path(source).parent.resolve() / Path(source).name)
+    try:
+        relative = Path(os.path.relpath(way, os.path.realpath(output))).as_posix()
+    except ValueError:  # another drive
+        relative = ""
+    return Origin(composed(relative), composed(way), name)
+
+
+def is_remembered(state: StateReader, origin: Origin) -> bool:
+    """Say whether this manifest is the one that the folder remembers, by its place and name."""
+    known = Origin.of(state.noted(ORIGIN_NOTE))
+    return known is not None and known.is_at(origin) and known.name == origin.name
+
+
+def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOptions, access: Access) -> Admission:
+    """Plan a batch for an output folder, and find what must be asked first. Writes nothing.
+
+    `reader` is None where the folder holds no state file. Raises UsageInvalid for a renaming that cannot be.
+    """
+    takes: list[Take] = [] if reader is None else reader.takes()
+    known: list[ShotRow] = [] if reader is None else reader.shots()
+    past = Past() if reader is None else reader.past()
+    wanted = frozenset(shot.id for shot in batch.shots)
+    renames = renames_asked(options.renames, takes, past, wanted) if options.renames else ()
+    plan, after, past = _planned(batch, takes, known, past, renames)
+    matches = find_matches(plan)
+    if options.take_over and any(match.take is not None for match in matches):
+        more = renames_of(matches, plan, after, past)
+        renames = (*renames, *more)
+        plan, after, past = _planned(batch, after, known, past, more)
+        matches = find_matches(plan)
+    plan = replace(plan, changes=(*renames, *_left(plan.changes)))
+    origin = origin_of(batch.source, batch.name, output)
+    folder = _folder(batch, output, options)
+    questions = [taken_over(renames)] if renames else list[Question]()
+    if reader is not None and not options.same_batch:
+        common = _common(batch, takes, known, plan, {match.order.shot_id for match in matches})
+        remembered = Origin.of(reader.noted(ORIGIN_NOTE))
+        told = differences(remembered, reader.batch(), origin, common)
+        if told:
+            known_as = (None if remembered is None else _shown(remembered), reader.batch())
+            questions.append(origin_question(folder, told, known_as, _shown(origin), (takes, common)))
+    if not options.buy_again:
+        if matches:
+            questions.append(here_question(folder, matches))
+        matched = {match.order for match in matches}
+        orders = [order for order in new_orders(plan) if order not in matched]
+        for each in find_beside(output, access.address, orders):
+            beside = (str(each.output), each.has_other_ids)
+            questions.append(beside_question(folder, beside, each.found, is_paid=not access.is_local))
+    return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch)
+
+
+def _planned(
+    batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow], past: Past, renames: tuple[Rename, ...]
+) -> tuple[Plan, list[Take], Past]:
+    """Plan with takes as they are called after a renaming."""
+    after = renamed(takes, renames)
+    past = Past((*past.renames, *renames))
+    return make_plan(batch, after, known, past), after, past
+
+
+def _left(changes: Sequence[Change]) -> list[Change]:
+    return [change for change in changes if not isinstance(change, Rename)]
+
+
+def _common(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow], plan: Plan, matched: set[str]) -> Likeness:
+    """Count what a manifest and a folder have in common, after the renaming that is asked for."""
+    current = [row for row in known if not row.removed]
+    went = {change.was[0]: change.shot_id for change in plan.changes if isinstance(change, Rename)}
+    prompts = {went.get(row.shot_id, row.shot_id): composed(row.prompt) for row in known}
+    replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
+    found = {
+        each.shot.id
+        for each in plan.wanted
+        if each.take is not None and each.take.take_id not in replanned and is_there(each.take.state)
+    }
+    return Likeness(
+        shots=min(len(batch.shots), len(current)),
+        ids=sum(shot.id in prompts for shot in batch.shots),
+        prompts=sum(prompts.get(shot.id) == composed(shot.prompt) for shot in batch.shots),
+        recipes=len(found | matched),
+        sent=sum(take.attempts > 0 for take in takes),
+        is_unchanged=not plan.changes,
+    )
+
+
+def _folder(batch: Batch, output: Path, options: RunOptions) -> Folder:
+    flags = ("--sandbox",) if options.sandbox else ()
+    command = ("wanbatch", "run", _printable(batch.source) or "MANIFEST", *flags)
+    return Folder(_printable(str(output)), _printable(str(_free(output))), command, is_default=options.output is None)
+
+
+def _free(output: Path) -> Path:
+    return next(path for number in count(2) if not (path := output.with_name(f"{output.name}-{number}")).exists())
+
+
+def _shown(origin: Origin) -> Origin:
+    """Write the path of a manifest as seen from the working folder, where it is below it."""
+    if not origin.is_file:
+        return origin
+    here, place = os.path.realpath("."), Path(origin.absolute)
+    is_below = place.is_relative_to(here)
+    return replace(origin, absolute=_printable(str(place.relative_to(here) if is_below else place)))
+
+
+def _printable(path: str) -> str:
+    """Write a path with stand-ins for bytes that are no text."""
+    return path.encode("utf-8", "replace").decode()
+
+
+def ask(admission: Admission, options: RunOptions, watch: Watch) -> RunOptions | None:
+    """Put the questions of an admission to the user; what is only told goes to the notices.
+
+    Returns the options with which the plan must be made anew, where the user takes something over; None where all is
+    answered. Raises UsageInvalid where the user does not answer, or says no: nothing was written.
+    """
+    for question in [each for each in admission.questions if each.is_blocking]:
+        answer = watch.ask(question)
+        if answer is Answer.STOP:
+            raise UsageInvalid(question.refusal)
+        if answer is Answer.TAKE_OVER:
+            return replace(options, take_over=True)
+        if question.kind is Kind.ORIGIN:
+            options = replace(options, same_batch=True)
+    for question in [each for each in admission.questions if not each.is_blocking]:
+        for line in (*question.lines, *question.remedies):
+            watch.notice(line)
+    return None
+
+
+def carry(state: StateFile, admission: Admission, at: datetime, digest: str) -> None:
+    """Write an admitted plan into the state file, and remember the manifest that it is from."""
+    with _parts_kept(state.output, admission):
+        state.adopt(admission.plan, at, digest)
+    _remember(state, admission)
+
+
+def _remember(state: StateFile, admission: Admission) -> None:
+    origin, known = admission.origin, Origin.of(state.noted(ORIGIN_NOTE))
+    if state.batch() != origin.name:
+        state.note(NAME_NOTE, origin.name)
+    is_copy = known is not None and not known.is_at(origin) and Path(known.absolute).exists()
+    is_told = any(each.kind is Kind.ORIGIN for each in admission.questions) or admission.is_same_by_word
+    if origin.is_file and known != origin and (is_told or not is_copy):
+        state.note(ORIGIN_NOTE, origin.text)
+
+
+@contextmanager
+def _parts_kept(output: Path, admission: Admission) -> Iterator[None]:
+    """Give clips that are whole and not named yet the part names of the shots that take them over.
+
+    Both names are there while the renaming is written: a crash at any moment loses nothing.
+    """
+    by_id = {take.take_id: take for take in admission.takes}
+    old = []
+    for change in admission.renames:
+        take = by_id[change.take_id]
+        if take.sha256 is not None and take.file is None:
+            part = output / CLIPS / f"{change.was[0]}_t{change.was[1]}.mp4.part"
+            second_name(part, part.with_name(f"{change.shot_id}_t{change.number}.mp4.part"))
+            old.append(part)
+    yield
+    for part in old:
+        part.unlink(missing_ok=True)

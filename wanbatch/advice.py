@@ -1,0 +1,43 @@
+"""Advice: commands in messages, so complete that they can be pasted. Pure.
+
+Messages are written and kept without the output folder, which may be moved or renamed: it is put in where they are
+read.
+"""
+
+from __future__ import annotations
+
+import re
+import shlex
+
+OF_A_FOLDER = (
+    "status", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut", "export",
+)  # fmt: skip
+_COMMAND = re.compile(rf"`wanbatch ({'|'.join(OF_A_FOLDER)})(?=[ `])")
+_MODERATION = re.compile(r"moderat|inappropriate|sensitive|policy|violat|nsfw|safety|prohibited", re.IGNORECASE)
+
+
+def in_folder(text: str, folder: str) -> str:
+    """Return a message whose commands name this output folder, quoted for the shell."""
+    if "`wanbatch " not in text:
+        return text
+    word = shlex.quote(folder if not folder.startswith("-") else f"./{folder}")
+    is_named = f" {word}"
+
+    def complete(found: re.Match[str]) -> str:
+        return found[0] if text.startswith(is_named, found.end()) else f"{found[0]}{is_named}"
+
+    return _COMMAND.sub(complete, text)
+
+
+def is_refused_prompt(error: str) -> bool:
+    """Say whether the provider looks to have refused what the prompt says: the same prompt will be refused again."""
+    return _MODERATION.search(error) is not None
+
+
+def for_failed(error: str, place: str = "") -> str:
+    """Say what can be done about a failed take. `place` is where its shot is written down: `shots.yaml line 7`."""
+    if not is_refused_prompt(error):
+        return "`wanbatch retry` tries again"
+    at = place or "its line of the manifest"
+    way = f"change it ({at}) and run the manifest, or leave the shot out with `omit`"
+    return f"The same prompt will be refused again: {way}"

@@ -1,0 +1,104 @@
+"""Changes: what a plan writes into the state file, and what earlier ones did to the names of takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from wanbatch.batch import Recipe
+from wanbatch.lifecycle import Take
+from wanbatch.names import twin_key
+
+
+@dataclass(frozen=True)
+class Create:
+    """A new take of a shot. `note` is None for a take of the manifest, and a text, or empty, for a retake."""
+
+    shot_id: str
+    number: int
+    recipe: Recipe
+    note: str | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What its PLANNED fact records."""
+        told = {} if self.note is None else {"note": self.note}
+        return {"number": self.number, "recipe_json": self.recipe.canonical, **told}
+
+
+@dataclass(frozen=True)
+class Replan:
+    """A take that was never sent follows the edited manifest."""
+
+    take_id: int
+    recipe: Recipe
+
+
+@dataclass(frozen=True)
+class Supersede:
+    """The manifest no longer asks for this take's recipe. What is paid is kept and still downloaded."""
+
+    take_id: int
+
+
+@dataclass(frozen=True)
+class Reinstate:
+    """The manifest asks for this take's recipe again."""
+
+    take_id: int
+
+
+@dataclass(frozen=True)
+class Rename:
+    """Another shot takes a take over, by the user's word. It gets a number that no take of that name ever had.
+
+    `was` is what it is called before: shot id and number. Its clip keeps its file name.
+    """
+
+    take_id: int
+    shot_id: str
+    number: int
+    was: tuple[str, int]
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """What its RENAMED fact records."""
+        return {"shot_id": self.shot_id, "number": self.number, "was_shot_id": self.was[0], "was_number": self.was[1]}
+
+
+Change = Create | Replan | Supersede | Reinstate | Rename
+
+
+@dataclass(frozen=True)
+class Past:
+    """What takes were called before.
+
+    `renames` are in the order in which they happened. A name that a take once had is given to no other: its files may
+    still be called so.
+    """
+
+    renames: tuple[Rename, ...] = ()
+
+    @cached_property
+    def moved(self) -> frozenset[int]:
+        """The takes that another shot took over, by id."""
+        return frozenset(each.take_id for each in self.renames)
+
+    @cached_property
+    def retired(self) -> Mapping[str, int]:
+        """The highest number that takes of each name (by its `twin_key`) had when they were taken over."""
+        highest: dict[str, int] = {}
+        for each in self.renames:
+            key = twin_key(each.was[0])
+            highest[key] = max(highest.get(key, 0), each.was[1])
+        return highest
+
+    def highest(self, takes: Iterable[Take]) -> dict[str, int]:
+        """Return the highest number that was ever given under each name, by its `twin_key`."""
+        highest = dict(self.retired)
+        for take in takes:
+            key = twin_key(take.shot_id)
+            highest[key] = max(highest.get(key, 0), take.number)
+        return highest

@@ -1,0 +1,88 @@
+"""The folders inside an output: which of them may lie on another disk, and where that is.
+
+`clips` and `posters` may be links to folders elsewhere, as they are what needs the room; every command follows them. No
+other folder of an output may be a link: what is written there would land wherever it points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from wanbatch.disk import free_bytes
+from wanbatch.errors import LocalFault, UsageInvalid
+
+CLIPS = "clips"
+POSTERS = "posters"
+LINKABLE = (CLIPS, POSTERS)
+FIXED = ("reports", "edit", ".sandbox")
+
+
+def home_of(output: Path, folder: str) -> Path | None:
+    """Return where the files of a folder lie, links followed; None where it is a link that is not followed."""
+    named = output / folder
+    try:
+        real = named.resolve()
+        if not named.is_symlink():
+            return real
+        is_elsewhere = not real.is_relative_to(output.resolve()) and not output.resolve().is_relative_to(real)
+        return real if folder in LINKABLE and is_elsewhere and real.is_dir() else None
+    except (OSError, RuntimeError):  # RuntimeError: links in a circle, as older Pythons tell it
+        return None
+
+
+def is_in(output: Path, folder: str, file: str) -> bool:
+    """Say whether a path of the state file is a plain name in this folder, and no link that leads out of it."""
+    begin, name = file[: len(folder) + 1], file[len(folder) + 1 :]
+    if begin != f"{folder}/" or set(name) & set("/\\:\0") or name in ("", ".", ".."):
+        return False
+    home = home_of(output, folder)
+    try:
+        return home is not None and (output / file).resolve().parent == home
+    except (OSError, RuntimeError):
+        return False
+
+
+def links_of(output: Path) -> Mapping[str, Path]:
+    """Return which folders of an output are links, and where to. Call it before anything is paid for.
+
+    Raises LocalFault for a link that is not followed, UsageInvalid for an output whose name no report could hold.
+    """
+    if not output.resolve().name.isascii():
+        _assert_named(output.resolve().name)
+    found = {}
+    for folder in (*LINKABLE, *FIXED):
+        named = output / folder
+        if not named.is_symlink():
+            continue
+        home = home_of(output, folder)
+        if home is not None:
+            found[folder] = home
+        elif folder in LINKABLE:
+            raise LocalFault(
+                f"{named} is a link to {named.readlink()}, which is not a folder outside of {output}: make that folder,"
+                " mount its disk, or remove the link"
+            )
+        else:
+            raise LocalFault(
+                f"{named} is a link: only clips and posters may lie elsewhere. Put a folder in its place, or remove it"
+            )
+    return found
+
+
+def _assert_named(name: str) -> None:
+    try:
+        name.encode("utf-8")
+    except UnicodeEncodeError as error:
+        shown = name.encode("utf-8", "replace").decode("utf-8")
+        raise UsageInvalid(
+            f"the name of the output folder, {shown}, is not written in UTF-8, so no report could hold it. Nothing was"
+            " sent: rename it, or use another one"
+        ) from error
+
+
+def room_bytes(output: Path) -> int:
+    """Return the bytes free where an output and its clips lie: the less of both."""
+    home = home_of(output, CLIPS)
+    places = [output] if home is None or not home.is_dir() else [output, home]
+    return min(map(free_bytes, places))

@@ -1,0 +1,92 @@
+"""The neighbours: output folders beside one's own, and which of the takes to be bought are there already."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from wanbatch.batch import likeness
+from wanbatch.errors import WanbatchError
+from wanbatch.history import newest_beside
+from wanbatch.state import StateReader
+from wanbatch.takeover import Order
+
+TAKES_READ = 20_000  # of each neighbour, the newest: a quarter of a second
+READ_LIMIT_S = 2.0  # of all together: a plan must not wait for the whole disk
+
+
+@dataclass(frozen=True)
+class Neighbour:
+    """A folder in which recipes are there: each of the takes to be bought, with the label of the take there."""
+
+    output: Path
+    found: tuple[tuple[Order, str], ...]
+
+    @property
+    def has_other_ids(self) -> bool:
+        """Say whether a take is called otherwise there."""
+        return any(label.rpartition("_t")[0] != order.shot_id for order, label in self.found)
+
+
+def find_beside(
+    output: Path, base_url: str, orders: Sequence[Order], now: Callable[[], float] = time.monotonic
+) -> list[Neighbour]:
+    """Find takes in the folders beside an output folder, of the same provider, that are what would be bought here.
+
+    The newest folders are read, each in part where it is large, and no longer than a moment; one that cannot be read
+    tells nothing. Each take to be bought is named once, in the folder that has most of them; of two alike, the newer.
+    """
+    story = {order: place for place, order in enumerate(orders)}
+    found: dict[Path, list[tuple[Order, str]]] = {}
+    deadline = now() + READ_LIMIT_S
+    for path in newest_beside(output) if orders else ():
+        if now() > deadline:
+            break
+        with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
+            if reader.identity().base_url == base_url:
+                found[path.parent] = _Waiting(orders).found_in(reader)
+    neighbours: list[Neighbour] = []
+    named: set[Order] = set()
+    for folder, pairs in sorted(found.items(), key=lambda each: -len(each[1])):
+        news = sorted((pair for pair in pairs if pair[0] not in named), key=lambda pair: story[pair[0]])
+        if news:
+            shown = output.parent / folder.name
+            neighbours.append(Neighbour(shown if shown.exists() else folder, tuple(news)))
+            named |= {order for order, _ in news}
+    return neighbours
+
+
+class _Waiting:
+    """The orders that were not found in a folder yet, by what they ask for and then by shot."""
+
+    def __init__(self, orders: Sequence[Order]) -> None:
+        self._by_recipe: dict[tuple[str, int | None], dict[str, list[Order]]] = {}
+        for order in orders:
+            self._by_recipe.setdefault((order.text, order.seed), {}).setdefault(order.shot_id, []).append(order)
+
+    def found_in(self, reader: StateReader) -> list[tuple[Order, str]]:
+        """Find orders in a folder, under their own ids first, then under any other; they wait no longer."""
+        there = [(label, *likeness(recipe_json)) for label, recipe_json in reader.recipes_there(TAKES_READ)]
+        found, used = [], set[str]()
+        for is_own in (True, False):
+            for label, text, seed in there:
+                own = label.rpartition("_t")[0]
+                order = None if label in used else self._pop(text, seed, own if is_own else None)
+                if order is not None:
+                    used.add(label)
+                    found.append((order, label))
+        return found
+
+    def _pop(self, text: str, seed: int | None, shot_id: str | None) -> Order | None:
+        for key in ((text, seed), (text, None)):  # a derived seed depends on the id: any is as good
+            by_shot = self._by_recipe.get(key)
+            name = next(iter(by_shot), None) if by_shot and shot_id is None else shot_id
+            if by_shot and name is not None and name in by_shot:
+                order = by_shot[name].pop(0)
+                if not by_shot[name]:
+                    del by_shot[name]
+                return order
+        return None

@@ -1,0 +1,206 @@
+"""A question that a run asks before it writes or buys anything: what is found, and which flag answers it."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+from wanbatch.changes import Rename
+from wanbatch.lifecycle import Take
+from wanbatch.origin import Difference, Likeness, Origin
+from wanbatch.pricing import usd_text
+from wanbatch.takeover import Match, Order
+
+PAIRS_SHOWN = 6
+
+
+class Kind(StrEnum):
+    """What a question is about."""
+
+    ORIGIN = "origin"  # another manifest made this folder
+    HERE = "here"  # recipes to be bought are in this folder under other ids
+    BESIDE = "beside"  # recipes to be bought are in a folder beside this one
+    TAKEN = "taken"  # takes that other shots take over; only told
+
+
+class Answer(StrEnum):
+    """What the user says to it."""
+
+    GO_ON = "go on"
+    TAKE_OVER = "take over"
+    STOP = "stop"
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is found, in lines; how to go on, in lines; and what is asked of a person.
+
+    `pairs` are the labels of takes to be bought, each with that of the take there is. Where it `is_blocking`, nothing
+    is written or bought before it is answered, by a person or by the flag named; else it is only told. `take_over` is
+    asked first where the takes there can be used.
+    """
+
+    kind: Kind
+    lines: tuple[str, ...]
+    remedies: tuple[str, ...]
+    asked: str
+    flag: str
+    pairs: tuple[tuple[str, str], ...] = ()
+    is_blocking: bool = True
+    take_over: str = ""
+
+    @property
+    def refusal(self) -> str:
+        """What wanbatch says where it stops."""
+        return "\n  ".join(["stopped before anything was written or sent.", *self.lines, *self.remedies])
+
+
+def words(*parts: str) -> str:
+    """Write a command as a shell takes it."""
+    return " ".join(part if part == "wanbatch" else shlex.quote(part) for part in parts)
+
+
+@dataclass(frozen=True)
+class Folder:
+    """An output folder as a question names it: its path, a free one beside it, and the command that runs it.
+
+    `command` begins with wanbatch and ends with the manifest, without a folder; `is_default` where no -o was given.
+    """
+
+    path: str
+    free_path: str
+    command: tuple[str, ...]
+    is_default: bool = True
+
+    def run(self, *flags: str, path: str | None = None) -> str:
+        """Return the command that runs the manifest in this folder, or in another, with these flags."""
+        where = () if path is None and self.is_default else ("-o", self.path if path is None else path)
+        return words(*self.command, *where, *flags)
+
+
+def origin_question(
+    folder: Folder,
+    told: tuple[Difference, ...],
+    known: tuple[Origin | None, str],
+    given: Origin,
+    held: tuple[Sequence[Take], Likeness],
+) -> Question:
+    """Ask whether a manifest continues the batch of a folder that another made.
+
+    `known` is the manifest that the folder remembers, and the name of its batch; `held` the takes there, and what the
+    two have in common. The paths of both manifests are as they are to be shown.
+    """
+    takes, common = held
+    if Difference.PATH in told or Difference.NAME in told:
+        lines = [f"{folder.path} was made by another manifest:"]
+        lines.append(f"  remembered  {_manifest(*known)}")
+        lines.append(f"  given       {_manifest(given, given.name)}")
+    else:
+        lines = [f"The shots in {_manifest(given, given.name)} are others than those in {folder.path}:"]
+    alike = f"  {common.ids} of {common.shots} shot ids are the same"
+    lines.append(f"{alike}, {common.prompts} with the same prompt")
+    lines.append(f"  {folder.path} holds {_held(takes)}")
+    remedies = (
+        f"The same film, which goes on in that folder: {folder.run('--same-batch')}",
+        f"Another film, which gets a folder of its own: {folder.run(path=folder.free_path)}",
+    )
+    if 2 * common.prompts < common.shots:
+        remedies = remedies[::-1]
+    asked = f"Does this manifest continue the batch in {folder.path}?"
+    return Question(Kind.ORIGIN, tuple(lines), remedies, asked, "--same-batch")
+
+
+def _manifest(origin: Origin | None, name: str) -> str:
+    where = origin.absolute if origin is not None else ""
+    return f"{where}, batch '{name}'" if where else f"batch '{name}'"
+
+
+def _held(takes: Sequence[Take]) -> str:
+    sent = [take for take in takes if take.attempts]
+    if not sent:
+        return f"{_count(len(takes), 'take')}, none of them sent"
+    known = sum(take.credits_committed or 0 for take in sent)
+    unknown = sum(take.credits_committed is None for take in sent)
+    more = f" and {unknown} of unknown cost" if unknown else ""
+    return f"{_count(len(sent), 'take')}, charged or held {known:,} credits ({usd_text(known)}){more}"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
+    """Ask what becomes of takes to be bought whose recipes are in this folder under other ids."""
+    plain = [match for match in matches if match.take is not None]
+    unclear = [match for match in matches if match.take is None]
+    pairs = tuple((match.order.label, match.take.label) for match in plain if match.take is not None)
+    what = f"{_count(len(matches), 'take')} to be bought {'is' if len(matches) == 1 else 'are'}"
+    lines = [f"{what} in {folder.path} already, under another id:"]
+    lines += _pair_lines(pairs)
+    for match in unclear[:PAIRS_SHOWN]:
+        names = ", ".join(sorted({take.label for take in match.candidates})[:PAIRS_SHOWN])
+        lines.append(f"  {match.order.label} could be any of {names}")
+    if len(unclear) > PAIRS_SHOWN:
+        lines.append(f"  ... and {len(unclear) - PAIRS_SHOWN} more that could be any of several")
+    remedies = []
+    if plain:
+        remedies.append(f"Use them for the new ids, and buy none of them: {folder.run('--take-over')}")
+    old, new = _example(plain, unclear)
+    remedies.append(f"{'One by one' if plain else 'Say which'}: {folder.run('--rename', f'{old}={new}')}")
+    remedies.append(f"Buy them again: {folder.run('--buy-again')}")
+    every = "them" if not unclear else "those that are clear"
+    return Question(
+        Kind.HERE,
+        tuple(lines),
+        tuple(remedies),
+        "Buy them again?",
+        "--buy-again",
+        pairs + tuple((match.order.label, each.label) for match in unclear for each in match.candidates[:1]),
+        take_over=f"Use {every} for the new ids, and buy none of them?" if plain else "",
+    )
+
+
+def _example(plain: Sequence[Match], unclear: Sequence[Match]) -> tuple[str, str]:
+    match = plain[0] if plain else unclear[0]
+    take = match.take if match.take is not None else match.candidates[0]
+    return take.shot_id, match.order.shot_id
+
+
+def _pair_lines(pairs: Iterable[tuple[str, str]]) -> list[str]:
+    every = list(pairs)
+    lines = [f"  {label} is there as {found}" for label, found in every[:PAIRS_SHOWN]]
+    if len(every) > PAIRS_SHOWN:
+        lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
+    return lines
+
+
+def taken_over(renames: Sequence[Rename]) -> Question:
+    """Tell which takes other shots take over."""
+    pairs = tuple((f"{each.shot_id}_t{each.number}", "{}_t{}".format(*each.was)) for each in renames)
+    every = [f"  {label} is what was {was}" for label, was in pairs]
+    lines = [f"{_count(len(pairs), 'take')} {'is' if len(pairs) == 1 else 'are'} taken over:", *every[:PAIRS_SHOWN]]
+    if len(every) > PAIRS_SHOWN:
+        lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
+    return Question(Kind.TAKEN, tuple(lines), (), "", "", pairs, is_blocking=False)
+
+
+def beside_question(
+    folder: Folder, neighbour: tuple[str, bool], found: Sequence[tuple[Order, str]], *, is_paid: bool
+) -> Question:
+    """Ask about takes to be bought whose recipes are in a folder beside; on the sandbox it is only told.
+
+    `neighbour` is its path, and whether takes are called otherwise there.
+    """
+    path, has_other_ids = neighbour
+    pairs = tuple((order.label, label) for order, label in found)
+    lines = [f"{_count(len(found), 'take')} to be bought here {'is' if len(found) == 1 else 'are'} in {path} already:"]
+    lines += _pair_lines(pairs)
+    flags = ("--same-batch", *(("--take-over",) if has_other_ids else ()))
+    remedies = [f"Go on in that folder: {folder.run(*flags, path=path)}"]
+    if is_paid:
+        remedies.append(f"Buy them again here: {folder.run('--buy-again')}")
+    return Question(
+        Kind.BESIDE, tuple(lines), tuple(remedies), "Buy them again here?", "--buy-again", pairs, is_blocking=is_paid
+    )

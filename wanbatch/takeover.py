@@ -1,0 +1,185 @@
+"""The takeover: new takes whose recipe is there already under another id, and the renaming that saves buying them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from wanbatch.batch import likeness
+from wanbatch.changes import Create, Past, Rename, Replan
+from wanbatch.errors import UsageInvalid
+from wanbatch.lifecycle import State, Take
+from wanbatch.names import composed, twin_key
+from wanbatch.planning import Plan, Wanted
+
+
+@dataclass(frozen=True)
+class Order:
+    """A take that a plan would buy anew: its shot, its number, what it asks for. `seed` is None for a derived one."""
+
+    shot_id: str
+    number: int
+    text: str
+    seed: int | None
+
+    @property
+    def label(self) -> str:
+        """What the take would be called."""
+        return f"{self.shot_id}_t{self.number}"
+
+
+Named = TypeVar("Named", "Order", Take)
+
+
+@dataclass(frozen=True)
+class Match:
+    """A new take, and the takes with its recipe that no shot asks for any more.
+
+    `take` is the one that it can take over; None where more than one shot could, or could be meant.
+    """
+
+    order: Order
+    take: Take | None
+    candidates: tuple[Take, ...]
+
+
+def new_orders(plan: Plan) -> list[Order]:
+    """Return the takes that a plan would buy anew, in its order. What was planned before was asked about then."""
+    numbers = iter([change.number for change in plan.changes if isinstance(change, Create)])
+    replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
+    orders = []
+    for each in plan.wanted:
+        if each.take is None:
+            orders.append(_order_of(each, next(numbers)))
+        elif each.take.take_id in replanned and not each.take.is_retake:
+            orders.append(_order_of(each, each.take.number))
+    return orders
+
+
+def _order_of(wanted: Wanted, number: int) -> Order:
+    text, seed = likeness(wanted.recipe.canonical)
+    return Order(wanted.shot.id, number, text, None if wanted.shot.seed is None else seed)
+
+
+def is_there(state: State) -> bool:
+    """Say whether a take in this state is bought, or may be: not one that failed or was never sent."""
+    return state not in (State.PLANNED, State.FAILED)
+
+
+def find_matches(plan: Plan) -> list[Match]:
+    """Find the new takes of a plan whose recipe is there under another id, among takes that nothing asks for.
+
+    Where as many shots come with a recipe as have lost it, they are paired in the order of the story; any other number
+    leaves it to the user.
+    """
+    free: dict[str, list[tuple[int | None, Take]]] = {}
+    for take in plan.kept:
+        if is_there(take.state):
+            text, seed = likeness(take.recipe_json)
+            free.setdefault(text, []).append((seed, take))
+    if not free:
+        return []
+    places = {row.shot_id: (row.ordinal, row.shot_id) for row in plan.shots}
+    groups: dict[tuple[str, int | None], list[Order]] = {}
+    for order in new_orders(plan):
+        if order.text in free:
+            groups.setdefault((order.text, order.seed), []).append(order)
+    matches: list[Match] = []
+    used: set[int] = set()
+    for (text, seed), orders in sorted(groups.items(), key=lambda group: group[0][1] is None):  # given seeds first
+        takes = [take for own, take in free[text] if (seed is None or own == seed) and take.take_id not in used]
+        found = _pair(orders, takes, places)
+        used |= {match.take.take_id for match in found if match.take is not None}
+        matches += found
+    story = {order.label: place for place, order in enumerate(new_orders(plan))}
+    return sorted(matches, key=lambda match: story[match.order.label])
+
+
+def _pair(orders: Sequence[Order], takes: Sequence[Take], places: Mapping[str, tuple[int, str]]) -> list[Match]:
+    """Pair the new takes of one recipe with those there, shot by shot."""
+    coming = _by_shot(orders)
+    going = _by_shot(take for take in takes if take.shot_id not in coming)
+    going = {shot_id: going[shot_id] for shot_id in sorted(going, key=lambda each: places.get(each, (0, each)))}
+    if len(coming) != len(going):
+        every = tuple(take for mine in going.values() for take in mine)
+        return [Match(order, None, every) for order in orders] if every else []
+    matches = []
+    for mine, theirs in zip(coming.values(), going.values(), strict=True):
+        best = sorted(theirs, key=lambda take: (take.state is not State.VERIFIED, take.is_retake, take.number))
+        matches += [Match(order, take, (take,)) for order, take in zip(mine, best, strict=False)]
+    return matches
+
+
+def _by_shot(each: Iterable[Named]) -> dict[str, list[Named]]:
+    by_shot: dict[str, list[Named]] = {}
+    for one in each:
+        by_shot.setdefault(one.shot_id, []).append(one)
+    return by_shot
+
+
+def renames_of(matches: Iterable[Match], plan: Plan, takes: Sequence[Take], past: Past) -> tuple[Rename, ...]:
+    """Return the renaming that takes over what is matched without a doubt, and what belongs to it.
+
+    Of the takes that nothing asks for, others of the same recipe go with the one that is matched, retakes too; and all
+    that were sent go where their shot is no longer in the manifest, and went to one shot.
+    """
+    listed = {row.shot_id for row in plan.shots if not row.removed}
+    target = {match.take.take_id: match.order.shot_id for match in matches if match.take is not None}
+    by_shot = _by_shot(plan.kept)
+    for shot_id, mine in by_shot.items():
+        by_text = {likeness(take.recipe_json)[0]: target[take.take_id] for take in mine if take.take_id in target}
+        alone = set(by_text.values()).pop() if shot_id not in listed and len(set(by_text.values())) == 1 else None
+        for take in mine if by_text else ():
+            follows = by_text.get(likeness(take.recipe_json)[0], alone)
+            if follows is not None and (take.attempts or take.is_retake):
+                target.setdefault(take.take_id, follows)
+    return _renames([(take, target[take.take_id]) for take in takes if take.take_id in target], takes, past)
+
+
+def _renames(pairs: Iterable[tuple[Take, str]], takes: Iterable[Take], past: Past) -> tuple[Rename, ...]:
+    highest = past.highest(takes)
+    renames = []
+    for take, shot_id in pairs:
+        key = twin_key(shot_id)
+        highest[key] = highest.get(key, 0) + 1
+        renames.append(Rename(take.take_id, shot_id, highest[key], (take.shot_id, take.number)))
+    return tuple(renames)
+
+
+def renames_asked(
+    pairs: Sequence[tuple[str, str]], takes: Sequence[Take], past: Past, wanted: frozenset[str]
+) -> tuple[Rename, ...]:
+    """Return the renaming that the user asks for, as old and new ids: all takes of a shot go with it, all at once.
+
+    What was renamed so before is done, and not done again: the same command resumes. `wanted` are the ids of the
+    manifest. Raises UsageInvalid, for all of them at once, where an old id has no take or a new one is not asked for.
+    """
+    done = {(each.was[0], each.shot_id) for each in past.renames}
+    todo = [pair for pair in dict.fromkeys((composed(old), composed(new)) for old, new in pairs) if pair not in done]
+    by_shot = _by_shot(takes)
+    problems = []
+    olds, news = [old for old, _ in todo], [new for _, new in todo]
+    for old, new in todo:
+        if old not in by_shot:
+            problems.append(f"no take of a shot '{old}' is in this folder")
+        if new not in wanted:
+            problems.append(f"the manifest has no shot '{new}'")
+        if old == new:
+            problems.append(f"'{old}' is called so already")
+        if olds.count(old) > 1 or news.count(new) > 1:
+            problems.append(f"{old}={new}: each old and each new id may be named once")
+    if problems:
+        raise UsageInvalid("--rename: " + "; ".join(dict.fromkeys(problems)))
+    return _renames([(take, new) for old, new in todo for take in by_shot[old]], takes, past)
+
+
+def renamed(takes: Iterable[Take], renames: Iterable[Rename]) -> list[Take]:
+    """Return the takes as they are called after a renaming."""
+    by_id = {each.take_id: each for each in renames}
+    return [
+        replace(take, shot_id=by_id[take.take_id].shot_id, number=by_id[take.take_id].number)
+        if take.take_id in by_id
+        else take
+        for take in takes
+    ]
