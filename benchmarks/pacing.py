@@ -130,6 +130,9 @@ class InMemory:
     async def scan_log(self, _: datetime) -> Any:
         return NotSent("not asked for")
 
+    async def ahead(self) -> None:
+        return None
+
     async def quotes(self, _: Any) -> dict[Any, Any]:
         return {}
 

@@ -148,7 +148,7 @@ def test_a_submit_that_answers_error_is_accepted_and_failed() -> None:
         ("queued", Status.QUEUED), ("generating", Status.GENERATING), ("in_progress", Status.GENERATING),
         ("processing", Status.GENERATING), ("completed", Status.COMPLETED), ("complete", Status.COMPLETED),
         ("succeeded", Status.COMPLETED), ("error", Status.FAILED), ("failed", Status.FAILED),
-        ("cancelled", Status.FAILED), ("canceled", Status.FAILED), ("expired", Status.EXPIRED),
+        ("cancelled", Status.EXPIRED), ("canceled", Status.EXPIRED), ("expired", Status.EXPIRED),
         (" Completed ", Status.COMPLETED), ("In Progress", Status.GENERATING),
     ],
 )  # fmt: skip

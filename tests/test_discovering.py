@@ -8,7 +8,7 @@ import sqlite3
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -19,7 +19,6 @@ from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, 
 from tests.worlds import API, CLIPS, EPOCH, Hosts, Killed, World, batch_of, jump
 from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Outcome
-from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
@@ -81,13 +80,15 @@ def at_desk(world: World, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
         loop = asyncio.get_running_loop()
         assert world.account is not None
         assert world.sandbox is not None
-        clock = LoopClock(datetime.fromtimestamp(EPOCH.timestamp() + world.elapsed_s, UTC))
+        ours, clock = world.clocks()
         sandbox = Sandbox(world.options, world.account, clock, CLIPS)
         sandbox.faults = world.sandbox.faults
         state = StateFile.create_or_open(world.output, new_identity("world", "sandbox", "k", EPOCH, sandbox=True))
-        api = AimlApi(Endpoint(API, is_loopback=True), Secret("made-up"), clock, Random(1), Hosts(sandbox))
+        api = AimlApi(
+            Endpoint(API, is_loopback=True), Secret("made-up"), ours, Random(1), Hosts(sandbox, world.date_of)
+        )
         try:
-            return await work(Desk(state, api, clock, RunSettings(rates=Rates(max_attempts=0)), Random(1)))
+            return await work(Desk(state, api, ours, RunSettings(rates=Rates(max_attempts=0)), Random(1)))
         finally:
             world.elapsed_s += loop.time() + 1
             await api.aclose()

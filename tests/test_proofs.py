@@ -56,7 +56,7 @@ def evidence(*rows: LogRow, **more: Any) -> Evidence:
     scan = LogScan(AT - timedelta(days=1), NOW, NOW, rows, frozenset({"other"}))
     fields = {
         "scan": scan, "charges": (), "attempts": (EARLIER, LOST, LATER), "key_fingerprint": "k", "is_echoed": True,
-        "lags_s": (), "grace": GRACE,
+        "lags_s": (), "grace": GRACE, "now": NOW,
     }  # fmt: skip
     return Evidence(**{**fields, **more})
 
@@ -106,12 +106,12 @@ def test_a_failure_is_proof_when_seen_again_after_the_lag(take: Take, is_proof: 
     [((), True), ((Charge("orphan", 5, AT, DEFAULT_MODEL),), False), ((Charge("orphan", 5, AT, "a/gpt-4o"),), True)],
     ids=["no charge", "a charge of nobody", "another family"],
 )
-def test_a_failure_without_a_generation_is_proof_where_no_charge_is_of_nobody(
-    charges: tuple[Charge, ...], is_proof: bool
-) -> None:
+def test_a_failure_is_proof_where_no_charge_is_of_nobody(charges: tuple[Charge, ...], is_proof: bool) -> None:
     take = replace(UNKNOWN, failure_seen_at=NOW - timedelta(hours=24))
-    found = find(take, LOST, evidence(replace(FAILED, generation_id=None), charges=charges))
-    assert found == Failed(None, is_proof)
+    for generation_id in (None, "an id of the gateway's own"):
+        found = find(take, LOST, evidence(replace(FAILED, generation_id=generation_id), charges=charges))
+        assert isinstance(found, Failed)
+        assert (found.generation_id, found.is_proof, "orphan" in found.why) == (generation_id, is_proof, not is_proof)
 
 
 @pytest.mark.parametrize("cost", [1, None])
@@ -141,10 +141,13 @@ def test_nothing_at_all_is_proof_when_every_condition_holds() -> None:
         (UNKNOWN, LOST, {"is_echoed": False}, "request ids back"),
         (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, DEFAULT_MODEL),)}, "orphan"),
         (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT),)}, "orphan"),
+        (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, "wan/v2.2-t2v-plus"),)}, "orphan"),
+        (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, "Alibaba Cloud: video"),)}, "orphan"),
         (replace(UNKNOWN, witnessed=0), LOST, {"grace": timedelta(hours=20)}, "no later submit"),
         (replace(UNKNOWN, last_searched_at=NOW - timedelta(minutes=9)), LOST, {"grace": timedelta(hours=20)}, "no later"),
     ],
-    ids=["no look", "grace", "default grace", "key", "echo", "orphan", "orphan of no model", "witness", "gap"],
+    ids=["no look", "grace", "default grace", "key", "echo", "orphan", "orphan of no model", "orphan of an alias", "orphan of the vendor",
+         "witness", "gap"],
 )  # fmt: skip
 def test_each_condition_of_absence_counts(take: Take, lost: Attempt, more: dict[str, Any], why: str) -> None:
     found = find(take, lost, evidence(*SEEN, **more))

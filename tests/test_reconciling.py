@@ -685,12 +685,15 @@ def test_a_log_that_never_can_be_read_leaves_lost_answers_to_a_person(tmp_path: 
 def rows_of(count: int, start: int = 0) -> list[dict[str, Any]]:
     return [
         {
-            "created": "2026-11-01T20:00:00.000Z", "status": "succeeded", "model": "m",
+            "created": f"2026-11-01T{20 - number // 60:02}:{59 - number % 60:02}:00.000Z", "status": "succeeded", "model": "m",
             "cost": {"usd": 0.1, "credits": 7}, "inference_id": f"g{number}",
             "client_request_id": f"wb1:n:r:{number}.1" if number % 2 else None,
         }
         for number in range(start, start + count)
     ]  # fmt: skip
+
+
+DATE = "Sun, 01 Nov 2026 23:00:00 GMT"
 
 
 def scan(pages: Callable[[int, int], Any], now: datetime = EPOCH) -> tuple[Any, list[httpx.Request]]:
@@ -699,6 +702,8 @@ def scan(pages: Callable[[int, int], Any], now: datetime = EPOCH) -> tuple[Any, 
     readings = [0]
 
     def answer(request: httpx.Request) -> httpx.Response:
+        if request.url.path == "/v2/billing":  # asked for the time alone
+            return httpx.Response(200, stream=httpx.ByteStream(b"{}"), headers={"date": DATE})
         requests.append(request)
         offset = int(request.url.params["offset"])
         readings[0] += offset == 0
@@ -708,7 +713,7 @@ def scan(pages: Callable[[int, int], Any], now: datetime = EPOCH) -> tuple[Any, 
         rows, total = told
         body = {"data": rows, "pagination": {"limit": 100, "offset": offset, "total": total, "has_more": False}}
         stream = httpx.ByteStream(json.dumps(body).encode())
-        return httpx.Response(200, stream=stream, headers={"date": "Sun, 01 Nov 2026 23:00:00 GMT"})
+        return httpx.Response(200, stream=stream, headers={"date": DATE})
 
     async def work() -> Any:
         api = AimlApi(
@@ -728,9 +733,10 @@ def test_a_log_is_read_page_by_page_in_a_window_that_ends_in_the_past() -> None:
     assert (len(found.rows), len(found.other_ids)) == (125, 125)
     assert [request.url.params["offset"] for request in requests] == ["0", "100", "200"]
     begin, end = (datetime.fromisoformat(requests[0].url.params[name]) for name in ("start", "end"))
-    assert end == EPOCH - timedelta(seconds=2)
+    told = datetime(2026, 11, 1, 23, tzinfo=UTC) + timedelta(seconds=0.5)  # a date leaves out what is left of a second
+    assert end == told - timedelta(seconds=2)  # by the provider's clock, not by ours
     assert end - begin == timedelta(days=91)
-    assert found.taken_at == datetime(2026, 11, 1, 23, tzinfo=UTC)  # by the provider's clock, not by ours
+    assert (found.taken_at, found.ahead) == (told, timedelta(hours=3, seconds=0.5))
 
 
 @pytest.mark.parametrize(
@@ -740,8 +746,9 @@ def test_a_log_is_read_page_by_page_in_a_window_that_ends_in_the_past() -> None:
         lambda reading, offset: (rows_of(100, 0 if reading == 1 else offset)[: 150 - offset], 150),
         lambda reading, offset: (rows_of(3), 3) if reading == 2 else (rows_of(2), 3),
         lambda reading, offset: (rows_of(3), 3) if reading == 2 else (rows_of(2) + rows_of(1), 3),
+        lambda reading, offset: (rows_of(60, offset and 59), 120) if reading == 1 else (rows_of(60, offset), 120),
     ],
-    ids=["total moves", "a page twice", "too few", "a row twice"],
+    ids=["total moves", "a page twice", "too few", "a row twice, apart", "a row that moved to the next page"],
 )
 def test_a_log_that_moves_is_read_again(pages: Callable[[int, int], Any]) -> None:
     found, requests = scan(pages)
@@ -756,14 +763,25 @@ def test_a_log_that_moves_is_read_again(pages: Callable[[int, int], Any]) -> Non
         (lambda *_: (rows_of(2), -1), Trouble.TRANSIENT),
         (lambda *_: (rows_of(2), True), Trouble.TRANSIENT),
         (lambda *_: ("rows", 1), Trouble.TRANSIENT),
-        (lambda *_: ([{**rows_of(2)[1], "status": "running"}], 1), Trouble.TRANSIENT),
+        (lambda _, offset: (rows_of(60), 120), Trouble.TRANSIENT),
         (lambda *_: ([{**rows_of(2)[1], "created": "yesterday"}], 1), Trouble.TRANSIENT),
         (lambda *_: httpx.Response(200, text="<html>"), Trouble.TRANSIENT),
         (lambda *_: httpx.Response(503), Trouble.TRANSIENT),
         (lambda *_: httpx.Response(403, json={"message": "no", "statusCode": 403}), Trouble.KEY),
         (lambda *_: httpx.Response(400, json={"message": "no", "statusCode": 400}), Trouble.INVALID),
     ],
-    ids=["never adds up", "negative", "boolean", "no rows", "status", "time", "html", "503", "403", "400"],
+    ids=[
+        "never adds up",
+        "negative",
+        "boolean",
+        "no rows",
+        "the same page for ever",
+        "time",
+        "html",
+        "503",
+        "403",
+        "400",
+    ],
 )
 def test_half_a_log_is_no_log(pages: Callable[[int, int], Any], trouble: Trouble) -> None:
     found, requests = scan(pages)

@@ -8,7 +8,8 @@ import ssl
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -102,7 +103,8 @@ def jump(main: Callable[[], Coroutine[Any, Any, T]]) -> T:
 class Hosts(httpx.AsyncBaseTransport):
     """Routes by host to the sandbox's two applications; a dropped connection is what httpx makes of one."""
 
-    def __init__(self, sandbox: Sandbox) -> None:
+    def __init__(self, sandbox: Sandbox, date_of: Callable[[datetime], datetime] | None = None) -> None:
+        self._date_of = date_of
         self._api = httpx.ASGITransport(sandbox.api)
         self._clips = httpx.ASGITransport(sandbox.clips)
         self.requests: list[httpx.Request] = []
@@ -111,9 +113,13 @@ class Hosts(httpx.AsyncBaseTransport):
         self.requests.append(request)
         transport = self._clips if request.url.host == "127.0.0.2" else self._api
         try:
-            return await transport.handle_async_request(request)
+            answer = await transport.handle_async_request(request)
         except ConnectionDropped as error:
             raise httpx.RemoteProtocolError("Server disconnected without sending a response.") from error
+        if self._date_of is not None and "date" in answer.headers:
+            told = self._date_of(parsedate_to_datetime(answer.headers["date"]))
+            answer.headers["date"] = format_datetime(told, usegmt=True)
+        return answer
 
 
 _made = ssl.create_default_context
@@ -130,7 +136,10 @@ class Killed(BaseException):
 
 @dataclass
 class World:
-    """One provider, one output folder, as many runs as it takes. `kill_at` counts durable transitions."""
+    """One provider, one output folder, as many runs as it takes. `kill_at` counts durable transitions.
+
+    `our_clock_ahead` is how wrong our clock is; `date_of` what an answer's date says where the provider's clock is right.
+    """
 
     output: Path
     options: SandboxOptions = field(default_factory=SandboxOptions)
@@ -143,6 +152,8 @@ class World:
     sandbox: Sandbox | None = None
     hosts: Hosts | None = None
     observe: Callable[[Runner, Event], None] | None = None
+    our_clock_ahead: timedelta = timedelta(0)
+    date_of: Callable[[datetime], datetime] | None = None
     looks: bool = False  # at the pictures of each clip: decoding them takes most of a small world's time
 
     def run(self, batch: Batch, kill_at: int | None = None) -> RunEnd:
@@ -155,7 +166,7 @@ class World:
 
     async def _run(self, batch: Batch, kill_at: int | None) -> RunEnd:
         loop = asyncio.get_running_loop()
-        clock = LoopClock(datetime.fromtimestamp(EPOCH.timestamp() + self.elapsed_s, UTC))
+        ours, clock = self.clocks()
         if self.account is None:
             self.account, _ = open_account(self.options, EPOCH.timestamp())
         sandbox = Sandbox(self.options, self.account, clock, CLIPS)
@@ -164,13 +175,13 @@ class World:
         elif self.rules:
             sandbox.faults = FaultPlan(self.rules, self.options.seed)
         self.sandbox = sandbox
-        identity = new_identity(batch.name, "sandbox", "k", EPOCH, sandbox=True)
+        identity = new_identity(batch.name, "sandbox", "k", EPOCH + self.our_clock_ahead, sandbox=True)
         state = StateFile.create_or_open(self.output, identity)
-        self.hosts = Hosts(sandbox)
-        provider = AimlApi(Endpoint(API, is_loopback=True), Secret("made-up"), clock, Random(self.seed), self.hosts)
+        self.hosts = Hosts(sandbox, self.date_of)
+        provider = AimlApi(Endpoint(API, is_loopback=True), Secret("made-up"), ours, Random(self.seed), self.hosts)
         try:
-            state.adopt(make_plan(batch, state.takes(), state.shots()), entry(Fact.WARNED, clock.now()).at)
-            desk = Desk(state, provider, clock, self.settings, Random(self.seed))
+            state.adopt(make_plan(batch, state.takes(), state.shots()), entry(Fact.WARNED, ours.now()).at)
+            desk = Desk(state, provider, ours, self.settings, Random(self.seed))
             runner = Runner(desk)
             desk.observer = lambda event: self._observe(runner, event)
             if kill_at is not None:
@@ -185,6 +196,11 @@ class World:
             self.elapsed_s += loop.time() + 1
             state.close()
             sandbox.close()
+
+    def clocks(self) -> tuple[LoopClock, LoopClock]:
+        """Our clock and the provider's, as they stand now."""
+        right = datetime.fromtimestamp(EPOCH.timestamp() + self.elapsed_s, UTC)
+        return LoopClock(right + self.our_clock_ahead), LoopClock(right)
 
     def _observe(self, runner: Runner, event: Event) -> None:
         self.events.append(event)

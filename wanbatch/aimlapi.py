@@ -7,8 +7,8 @@ few connections, as httpx's pool slows down with their number; concurrency is bo
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from datetime import datetime, timedelta
@@ -29,8 +29,6 @@ from wanbatch.answers import (
     Head,
     read_balance,
     read_charges,
-    read_log_page,
-    read_log_row,
     read_progress,
     read_submit,
     read_trouble,
@@ -40,8 +38,9 @@ from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.catalogue import Catalogue
 from wanbatch.cliphost import ClipHost, resolve
 from wanbatch.clock import Clock
+from wanbatch.clocks import ENOUGH, Skew, span_text
 from wanbatch.endings import Ending
-from wanbatch.limits import Bucket
+from wanbatch.ledger import entries_in
 from wanbatch.models import PriceClass
 from wanbatch.pacing import backoff_s
 from wanbatch.pricelist import PriceShelf
@@ -49,7 +48,6 @@ from wanbatch.pricing import Quote
 from wanbatch.provider import (
     Charge,
     FetchAnswer,
-    LogRow,
     LogScan,
     NoAnswer,
     NotSent,
@@ -60,8 +58,19 @@ from wanbatch.provider import (
     Unknown,
 )
 from wanbatch.redaction import Redaction
+from wanbatch.requestlog import RequestLog
 from wanbatch.settings import Endpoint
-from wanbatch.wire import READ_DEADLINE_S, Wire, capped, head_of, is_tls, make_client, reason, route_here
+from wanbatch.wire import (
+    EXCHANGE_ERRORS,
+    READ_DEADLINE_S,
+    Wire,
+    capped,
+    head_of,
+    is_tls,
+    make_client,
+    reason,
+    route_here,
+)
 
 GENERATIONS = "/v2/video/generations"
 POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
@@ -70,11 +79,8 @@ READS_KEPT = 4  # idle connections; each is looked at twice a request, a handsha
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
 LEDGER_PAGES = 2_000
-LOG_LIMIT = 100
-LOGS_PER_MIN = 170.0  # the provider refuses more than 200
-LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
-SCAN_TRIES = 3
-SCAN_MARGIN = timedelta(seconds=2)
+LEDGER_LIMITS = (100, 97, 89)  # entries a page, of a reading and of those that check what stood at its seams
+DATE_ASKS = 9  # as many as are remembered: what a clock said long ago does not count then
 
 A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
 R = TypeVar("R")
@@ -99,8 +105,8 @@ class AimlApi:
         self._is_ours: Callable[[str], bool] = (lambda _: False) if key is None else key.reveal().startswith
         self._redact = None if key is None else Redaction(key.reveal())
         self.shelf: PriceShelf | None = None  # keeps price lists; None where they are not worth keeping
-        self._server_ahead = timedelta(0)
-        self._log_tokens = Bucket(LOGS_PER_MIN / 60, burst=10)
+        self._skew = Skew()
+        self._log = RequestLog(self._read, self.ahead, clock)
         route = None if endpoint.is_loopback or transport is not None else route_here()
         self._submits = make_client(bearer, context, keepalive=0, route=route, transport=transport)
         self._submits.timeout = httpx.Timeout(POST_DEADLINE_S, connect=10.0, pool=None)
@@ -146,11 +152,16 @@ class AimlApi:
                     await response.aclose()
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
             if head is None and not wire.has_sent:
-                return NotSent(reason(error), is_final=is_tls(error))
+                return NotSent(wire.reason(error), is_final=is_tls(error))
             return Unknown(reason(error))
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except EXCHANGE_ERRORS as error:
             if head is None:
-                return Unknown(reason(error))
+                is_unsent = wire.is_unsent
+                return NotSent(wire.reason(error), is_final=is_tls(error)) if is_unsent else Unknown(reason(error))
+        except Exception as error:
+            if head is not None or not wire.is_unsent:
+                raise
+            return NotSent(wire.reason(error), is_final=is_tls(error))  # whatever it is, it came before the request
         return read_submit(head, body, request_id)
 
     # --- reads
@@ -161,7 +172,7 @@ class AimlApi:
         return self._masked(answer if isinstance(answer, NoAnswer) else read_progress(answer))
 
     async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
-        """Read the ledger's charges for generations since a time; all pages, each charge once."""
+        """Read the ledger's charges for generations since a time: all pages, each charge as often as it was made."""
         return await self._ledger(since, CHARGES)
 
     async def refunds(self, since: datetime) -> Sequence[Charge] | NoAnswer:
@@ -169,11 +180,25 @@ class AimlApi:
         return await self._ledger(since, REFUNDS)
 
     async def _ledger(self, since: datetime, kind: tuple[str, str]) -> Sequence[Charge] | NoAnswer:
-        found: dict[tuple[str, int, datetime], Charge] = {}
+        found: Counter[Charge] = Counter()
+        for limit in LEDGER_LIMITS:
+            pages = await self._ledger_pages(since, kind, limit)
+            if isinstance(pages, NoAnswer):
+                return pages
+            counts, has_seam = entries_in(pages)
+            found |= counts
+            if not has_seam:
+                break
+        return list(found.elements())
+
+    async def _ledger_pages(
+        self, since: datetime, kind: tuple[str, str], limit: int
+    ) -> Sequence[Sequence[Charge]] | NoAnswer:
+        pages: list[Sequence[Charge]] = []
         seen_cursors: set[str] = set()
         cursor: str | None = None
         for _ in range(LEDGER_PAGES):
-            params = {"from": since.isoformat(), "direction": kind[0], "type": kind[1], "limit": "100"}
+            params = {"from": since.isoformat(), "direction": kind[0], "type": kind[1], "limit": str(limit)}
             answer = await self._read(
                 "/v2/billing/transactions", {**params, **({"cursor": cursor} if cursor else {})}, LEDGER_CAP_BYTES
             )
@@ -183,83 +208,44 @@ class AimlApi:
                 page, cursor = read_charges(read_object(answer), kind)
             except AnswerInvalid as error:
                 return NoAnswer(Trouble.TRANSIENT, str(error))
-            found.update({(each.generation_id, each.credits, each.at): each for each in page})
+            pages.append(page)
             if cursor is None:
-                return list(found.values())
+                return pages
             if cursor in seen_cursors:
                 return NoAnswer(Trouble.TRANSIENT, "the pages of the ledger go round in circles")
             seen_cursors.add(cursor)
         return NoAnswer(Trouble.TRANSIENT, f"the ledger has more than {LEDGER_PAGES} pages")
 
     async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
-        """Read the whole request log of our key since a time; never a part of it.
+        """Read the whole request log of our key since a time; never a part of it."""
+        return await self._log.scan(since)
 
-        The window ends in the past, so that new rows do not move the pages; where the rows collected are not as many
-        as the log says there are, it moved all the same and is read again.
+    async def ahead(self) -> timedelta | NoAnswer | None:
+        """Return how far the provider's clock is ahead of ours; None where its answers have no dates.
+
+        Where too few answers were dated by now, or they contradict each other, some more are asked for.
         """
-        why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps moving")
-        for _ in range(SCAN_TRIES):
-            end = self._server_now() - SCAN_MARGIN
-            begin = min(max(since, end - LOG_WINDOW), end)
-            found = await self._scan(begin, end)
-            if isinstance(found, LogScan):
-                return found
-            if found is not None:
-                why = found
-                if found.trouble is not Trouble.TRANSIENT:
-                    break
-        return why
-
-    async def _scan(self, begin: datetime, end: datetime) -> LogScan | NoAnswer | None:
-        """Read the pages of one window; None where they do not add up."""
-        raw: dict[str, Mapping[str, Any]] = {}
-        total, offset = 0, 0
-        window = {"start": begin.isoformat(), "end": end.isoformat(), "limit": str(LOG_LIMIT)}
-        while True:
-            await self._pace_log()
-            answer = await self._read("/v2/logs", {**window, "offset": str(offset)}, LEDGER_CAP_BYTES)
+        for asked in range(DATE_ASKS):
+            if self._skew.is_settled:
+                return self._skew.ahead
+            if self._skew.ahead is None and asked >= ENOUGH:
+                return None
+            answer = await self._retried(self._get, "/v2/billing", {}, BODY_CAP_BYTES, {})
             if isinstance(answer, NoAnswer):
                 return answer
-            try:
-                page = read_log_page(read_object(answer))
-            except AnswerInvalid as error:
-                return NoAnswer(Trouble.TRANSIENT, str(error))
-            if offset and page.total != total:
-                return None
-            total, offset = page.total, offset + len(page.rows)
-            raw.update({json.dumps(row, sort_keys=True): row for row in page.rows})
-            if offset >= total or not page.rows:
-                break
-        if len(raw) != total:
-            return None
-        try:
-            told = [read_log_row(row) for row in raw.values()]
-        except AnswerInvalid as error:
-            return NoAnswer(Trouble.TRANSIENT, str(error))
-        return LogScan(
-            begin=begin,
-            end=end,
-            taken_at=self._server_now(),
-            rows=tuple(each for each in told if isinstance(each, LogRow)),
-            other_ids=frozenset(each for each in told if isinstance(each, str)),
+        if self._skew.is_settled:
+            return self._skew.ahead
+        return NoAnswer(
+            Trouble.TRANSIENT,
+            f"HTTP dates of the provider's answers contradict each other by {span_text(self._skew.spread)}, so that"
+            " nobody knows what time it is there",
         )
 
-    async def _pace_log(self) -> None:
-        """Stay under the log's own limit, which all our runs with one key share."""
-        now = self._clock.monotonic()
-        ready = self._log_tokens.ready_at(now)
-        if ready > now:
-            await self._clock.sleep(ready - now)
-        self._log_tokens.take(self._clock.monotonic())
-
-    def _server_now(self) -> datetime:
-        """Return the provider's time as its last answer told it; ours before the first."""
-        return self._clock.now() + self._server_ahead
-
-    def _note_date(self, head: Head) -> None:
+    def _note_date(self, head: Head, sent: datetime) -> None:
+        """Learn the provider's time from a fresh answer; one that a cache kept is as old as it says."""
         try:
-            told = parsedate_to_datetime(head.headers["date"])
-            self._server_ahead = told - self._clock.now()
+            if head.headers.get("age", "0").strip() in ("", "0"):
+                self._skew.note(parsedate_to_datetime(head.headers["date"]), sent, self._clock.now())
         except (KeyError, ValueError, TypeError, OverflowError):
             return
 
@@ -350,13 +336,15 @@ class AimlApi:
                 "GET", url, headers={**self._read_headers, **headers}, extensions=dict(self._read_extensions)
             )
             async with asyncio.timeout(READ_DEADLINE_S):
+                sent = self._clock.now()
                 response = await self._reads.send(request, stream=True)
+                head = head_of(response)
+                self._note_date(head, sent)
                 try:
-                    head, body = head_of(response), await capped(response, cap_bytes)
+                    body = await capped(response, cap_bytes)
                 finally:
                     await response.aclose()
-                self._note_date(head)
-        except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
+        except EXCHANGE_ERRORS as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
         return head, body
 

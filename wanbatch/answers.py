@@ -38,6 +38,8 @@ RETRY_AFTER_CAP_S = 900.0
 GENERATION_ID_CAP = 512
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: outside of it the provider drops the id silently
 
+OURS = "wb1:"  # begins every request id of any batch of ours
+
 _STATUSES = {
     "queued": Status.QUEUED,
     "pending": Status.QUEUED,
@@ -49,8 +51,8 @@ _STATUSES = {
     "succeeded": Status.COMPLETED,
     "error": Status.FAILED,
     "failed": Status.FAILED,
-    "cancelled": Status.FAILED,
-    "canceled": Status.FAILED,
+    "cancelled": Status.EXPIRED,
+    "canceled": Status.EXPIRED,
     "expired": Status.EXPIRED,
 }
 
@@ -200,6 +202,13 @@ def _error_text(fields: Mapping[str, Any]) -> str:
     return shown(error) if error else "the provider gave no reason"
 
 
+def _ending_text(fields: Mapping[str, Any], status: Status | None) -> str | None:
+    """Say why a generation ended without a clip; None where it did not. Of several words for one status, which."""
+    if status is Status.EXPIRED:
+        return f"{shown(fields['status'])}, {_error_text(fields)}"
+    return _error_text(fields) if status is Status.FAILED else None
+
+
 def read_progress(body: bytes) -> PollAnswer:
     """Read one poll answer. A body without id or status is no answer yet: ask again later."""
     try:
@@ -212,12 +221,11 @@ def read_progress(body: bytes) -> PollAnswer:
     word = _word(fields["status"])
     status = _STATUSES.get(word)
     links = _links(fields.get("video"))
-    ended_badly = status in (Status.FAILED, Status.EXPIRED)
     return Progress(
         generation_id=generation_id,
         status=status or Status.GENERATING,
         link=links[0] if links else None,
-        error=_error_text(fields) if ended_badly else None,
+        error=_ending_text(fields, status),
         unknown_word=None if status else shown(fields["status"]),
         more_links=links[1:],
     )
@@ -295,14 +303,15 @@ def read_log_page(fields: Mapping[str, Any]) -> LogPage:
 
 
 def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
-    """Read a row with a client request id; for one without, return its inference id. Raises AnswerInvalid."""
+    """Read a row that may be ours; of any other program's, return its inference id: no row of theirs stops us.
+
+    A status that is neither success nor failure proves nothing. Raises AnswerInvalid for one of ours without a time.
+    """
     generation_id = read_generation_id(row.get("inference_id"))
     request_id = row.get("client_request_id")
-    if not isinstance(request_id, str):
+    if not isinstance(request_id, str) or not request_id.startswith(OURS):
         return generation_id or ""
     status, cost = row.get("status"), row.get("cost")
-    if status not in ("succeeded", "failed"):
-        raise AnswerInvalid(f"a log row of status {shown(status)}")
     try:
         at = datetime.fromisoformat(str(row.get("created")))
     except ValueError as error:
@@ -313,6 +322,7 @@ def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
         is_good=status == "succeeded",
         credits=read_credits(cost.get("credits")) if isinstance(cost, Mapping) else None,
         at=at if at.tzinfo else at.replace(tzinfo=UTC),
+        word="" if status in ("succeeded", "failed") else shown(status) or "nothing",
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from wanbatch.lifecycle import Entry, Fact, State, Take
 
@@ -21,7 +22,9 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"
     FAILED = "failed"
     COMPLETED = "completed"
-    DOUBLE = "double"  # a second generation of a submit that had one already; numbered downwards from -1
+    # One generation too many: a second one of a submit that had one (numbered downwards from -1), or one that was taken
+    # for failed and went on after its take had.
+    DOUBLE = "double"
 
 
 NO_POST = frozenset({Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED})
@@ -67,6 +70,34 @@ def risk_of(take: Take, attempts: Iterable[Attempt]) -> int | None:
     risks = [each.credits_at_risk for each in attempts if each.take_id == take.take_id and each.number != under_way]
     known = [risk for risk in risks if risk is not None]
     return sum(known) if len(known) == len(risks) else None
+
+
+MADE_AFTER_ALL = "made after all"
+"""Words of the warning about a generation that was found once its take had gone on without it."""
+
+
+def live(attempts: Iterable[Attempt]) -> set[str]:
+    """Return the generations of these attempts that the provider has not said to have failed."""
+    kept = [each.generation_id for each in attempts if each.outcome is not Outcome.FAILED]
+    return {each for each in kept if each is not None}
+
+
+def adoption(take: Take, maker: Attempt, attempts: Iterable[Attempt]) -> dict[str, Any]:
+    """Return the data of the fact that the generation of one attempt, which may be an earlier one, is its take's."""
+    others = [_given_up(each) for each in attempts if each.number != maker.number]
+    return {
+        "generation_id": maker.generation_id,
+        "attempt": maker.number,
+        "request_id": maker.request_id,
+        "credits_held": maker.credits_held,
+        "credits_estimated": maker.credits_estimated,
+        "is_charge_seen": maker.credits_charged is not None,
+        "credits_at_risk": risk_of(replace(take, attempt=maker.number), others),
+    }
+
+
+def _given_up(attempt: Attempt) -> Attempt:
+    return replace(attempt, outcome=Outcome.ABANDONED) if attempt.outcome is Outcome.OPEN else attempt
 
 
 def risk_left(attempts: Iterable[Attempt], found: int) -> int | None:
@@ -176,8 +207,14 @@ def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
         return replace(attempt, outcome=Outcome.ABANDONED, ended_at=entry.at)
     if entry.fact is Fact.ADOPTED:
         return replace(attempt, **noted, outcome=Outcome.OPEN, ended_at=None)
+    if (
+        entry.fact is Fact.FOUND_LATE and attempt.outcome not in MAY_BE_CHARGED
+    ):  # the proof that it made nothing was wrong
+        return replace(attempt, **noted, outcome=Outcome.LOST)
     if entry.fact in (Fact.ACCEPTED, Fact.PRICED, Fact.CHARGED, Fact.FOUND_LATE):
         return replace(attempt, **noted)
+    if entry.fact is Fact.FAILURE_WITHDRAWN:
+        return replace(attempt, **noted, outcome=Outcome.DOUBLE)
     if entry.fact in _ATTEMPT_ENDS:
         return replace(attempt, **noted, outcome=_ATTEMPT_ENDS[entry.fact], ended_at=entry.at)
     return attempt

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
@@ -16,15 +17,16 @@ from wanbatch.hazard import POLLS_PER_TAKE, Hazards, Seen
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.limits import ALIKE_LIMIT, Breaker
 from wanbatch.models import PriceClass
-from wanbatch.pacing import POLL_FIRST_S, Board, Rates
+from wanbatch.pacing import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
 from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogRow, Provider
+from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
 from wanbatch.stock import Stock
 
+FAILURE_LOOKS_APART_S = 3 * POLL_EVERY_S  # a single error may be one server's alone, and gone with the next answer
 OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line
 OUTAGE_TOLD_S = 10.0  # a single answer that is lost is no news
 OUTAGE_FIRST_S = 30.0  # a provider that was never reached in this run is likelier misspelt than down
@@ -91,6 +93,7 @@ class Desk:
         self.state = state
         self.provider = provider
         self.clock = clock
+        self.batch_clock = BatchClock(state, clock)
         self.settings = settings
         self.rng = rng
         self.board = Board(settings.rates)
@@ -104,6 +107,7 @@ class Desk:
         self.troubles: list[tuple[ExitCode, str]] = []
         self.sendable: set[int] | None = None  # the takes that a limit allows; None where there is no limit
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
+        self.failing_since: dict[int, float] = {}  # takes whose newest answer says that they failed, by its time
         self.wake = asyncio.Event()
         self.is_halted = False
         self.observer: Callable[[Event], None] = lambda _: None
@@ -178,11 +182,32 @@ class Desk:
         else:
             self.record(take_id, Fact.ANSWER_LOST, {"error": error})
 
+    async def measure_clocks(self) -> NoAnswer | None:
+        """Compare our clock with the provider's, before anything is made of its log; says why where that fails."""
+        ahead = await self.provider.ahead()
+        if isinstance(ahead, NoAnswer):
+            return ahead
+        self.batch_clock.measured(ahead)
+        return None
+
     def note(self, text: str, take: str = "") -> None:
         """Tell the user something that is no fact about a take."""
         self._tell(Event(self.clock.now(), "note", take, text))
 
     # --- polls
+
+    def note_failure(self, take_id: int, error: str) -> None:
+        """Record that an answer says that a generation failed, and ask again: one answer alone is not believed."""
+        now = self.clock.monotonic()
+        if take_id not in self.failing_since:
+            self.record(take_id, Fact.FAILURE_SEEN, {"error": error})
+            self.failing_since[take_id] = now
+        self.board.add_poll(take_id, max(now + POLL_EVERY_S, self.failing_since[take_id] + FAILURE_LOOKS_APART_S))
+
+    def is_failure_sure(self, take_id: int) -> bool:
+        """Say whether an earlier answer, long enough ago, said that a take's generation failed."""
+        since = self.failing_since.get(take_id)
+        return since is not None and self.clock.monotonic() - since >= FAILURE_LOOKS_APART_S
 
     def plan_poll(self, take: Take, age_s: float) -> None:
         """Ask for the next poll of a take that has been generated for so long, where the hazard says that it pays."""

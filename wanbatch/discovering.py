@@ -6,21 +6,32 @@ silently: it is offered by name, and no more money goes after it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, double_number, risk_left, risk_of
+from wanbatch.attempts import (
+    MADE_AFTER_ALL,
+    Attempt,
+    Outcome,
+    adoption,
+    double_number,
+    live,
+    risk_left,
+    risk_of,
+)
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pricing import usd_text
-from wanbatch.proofs import is_open, recipe_in, rows_of, take_and_attempt, unrecorded
+from wanbatch.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.provider import LogRow, LogScan
 from wanbatch.tables import Stray
 
 LOG = "the provider's log"
 LOOK_AGAIN_S = 60.0
+UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
 
 
 class Discovering:
@@ -140,22 +151,89 @@ class Discovering:
     # --- more generations than were asked for
 
     def note_late(self, scan: LogScan) -> None:
-        """Name what earlier attempts made after all, once their takes had gone on without them."""
-        desk = self._desk
+        """Take over, or name, what attempts made after all that were proven to have made nothing, or given up."""
         for attempt in self._known(scan.by_request):
-            take = desk.takes[attempt.take_id]
-            is_over = attempt.outcome in MAY_BE_CHARGED and not (
-                attempt.number == take.attempt and is_open(take, attempt)
-            )
-            row = next(iter(self._strangers(attempt, scan)), None)
-            if not is_over or attempt.generation_id is not None or row is None:
+            if attempt.generation_id is not None:
                 continue
-            told = replace(attempt, credits_held=row.credits or attempt.credits_held)
-            attempts = desk.state.attempts_of(take.take_id)
+            row = next(iter(self._strangers(attempt, scan)), None)
+            take = self._desk.takes[attempt.take_id]
+            is_followed = attempt.number == take.attempt and is_open(take, attempt)
+            if row is None or is_followed or attempt.outcome is Outcome.OPEN:
+                continue  # what became of it is settled elsewhere
+            if self._may_adopt(take, attempt):
+                self.warn(take, f"attempt {attempt.number} of it, {_end_text(attempt)}, made its clip all the same")
+                self.adopt(take, replace(attempt, generation_id=row.generation_id, credits_held=row.credits or None))
+                continue
+            told = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
+            attempts = self._desk.state.attempts_of(take.take_id)
             data = self._priced(take, told, attempts) | {"generation_id": row.generation_id}
-            text = f"attempt {attempt.number} of it was made after all, as {row.generation_id}"
+            text = f"attempt {attempt.number} of it was {MADE_AFTER_ALL}, as {row.generation_id}"
             is_more = take.generation_id is not None or take.state is State.PLANNED
             self._found(take, Fact.FOUND_LATE, data, f"DOUBLE: {text}" if is_more else text)
+
+    def _may_adopt(self, take: Take, attempt: Attempt) -> bool:
+        """Say whether an attempt's generation, found late, is the clip that its take still waits for.
+
+        Not where another one is there or under way, nor where the user gave it up, or asks for another recipe now.
+        """
+        is_waiting = take.state is State.PLANNED or (
+            take.state is State.FAILED and attempt.outcome is not Outcome.ABANDONED
+        )
+        if not is_waiting or take.superseded or not attempt.body_sha256:
+            return False
+        others = [each for each in self._desk.state.attempts_of(take.take_id) if each.number != attempt.number]
+        return recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)
+
+    def adopt(self, take: Take, maker: Attempt) -> None:
+        """Give a take the generation of one of its attempts, which may be an earlier one."""
+        desk = self._desk
+        data = adoption(take, maker, desk.state.attempts_of(take.take_id))
+        data = {name: value for name, value in data.items() if value is not None or name == "credits_at_risk"}
+        desk.board.drop_planned(take.take_id)
+        desk.record(take.take_id, Fact.ADOPTED, data | {"by": "log"})
+        desk.board.running += 1
+        desk.board.add_poll(take.take_id, desk.clock.monotonic())
+        self.name_doubles()
+
+    def adopt_spares(self) -> None:
+        """Give takes that have no other generation to come the one that an earlier attempt of theirs made."""
+        for spare in self._desk.state.spares():
+            take = self._desk.takes[spare.take_id]
+            if self._may_adopt(take, spare):
+                self.adopt(take, spare)
+
+    def spare_of(self, take: Take) -> Attempt | None:
+        """Return an attempt whose generation was found while a later attempt of its take was unknown; None without."""
+        attempts = self._desk.state.attempts_of(take.take_id)
+        found = [each for each in attempts if each.generation_id is not None and each.outcome is Outcome.LOST]
+        fit = [each for each in found if recipe_in(each.request_id) == take.recipe.short_hash and each.body_sha256]
+        return fit[-1] if fit and len(live(attempts)) == 1 else None
+
+    def name_doubles(self) -> None:
+        """Name the takes that got another generation after one was found late: when it was found nobody could know."""
+        for take in self._desk.state.found_late():
+            made = sorted(live(self._desk.state.attempts_of(take.take_id)))
+            if len(made) > 1:
+                text = f"DOUBLE: more than one generation was made for it: {', '.join(made)}"
+                self.warn(take, text)
+                self._tell_double(take, text)
+
+    def note_questions(self, questions: Iterable[Question]) -> None:
+        """Name charges of nobody beside attempts that may have made them, each once."""
+        desk = self._desk
+        named: list[str] = read_names(desk.state.noted(UNOWNED))
+        for each in questions:
+            made, attempt = each.charge.generation_id, each.attempt
+            if made in named:
+                continue
+            take, named = desk.takes[attempt.take_id], [*named, made]
+            text = (
+                f"the ledger charges {usd_text(each.charge.credits)} for {made}, which belongs to no take: attempt"
+                f" {attempt.number} of this one, {_end_text(attempt)}, may have made it"
+            )
+            self.warn(take, text)
+            desk.state.note(UNOWNED, json.dumps(named))
+            desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
     def note_doubles(self, scan: LogScan) -> None:
         """Name generations that the log shows under a request id whose attempt has another one."""
@@ -187,7 +265,8 @@ class Discovering:
 
     def _strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
         """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
-        rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good]
+        rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
+        rows = [row for row in rows if row.generation_id != attempt.generation_id]
         rows = [row for row in rows if row.generation_id and self._desk.owner_of(row.generation_id) is None]
         return sorted({row.generation_id: row for row in rows}.values(), key=lambda row: row.at)
 
@@ -204,12 +283,36 @@ class Discovering:
         desk = self._desk
         desk.record(take.take_id, fact, data | {"warning": warning}, Fact.WARNED)
         if warning.startswith("DOUBLE"):
-            desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
+            self._tell_double(take, warning)
+
+    def _tell_double(self, take: Take, warning: str) -> None:
+        self._desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
 
     def warn(self, take: Take, warning: str) -> None:
         """Record a warning about a take, once."""
         if warning not in self._desk.takes[take.take_id].warning:
             self._desk.record(take.take_id, Fact.WARNED, {"warning": warning})
+
+
+_ENDS = {
+    Outcome.NOT_SENT: "which seemed not to have been sent",
+    Outcome.TURNED_AWAY: "which the provider had turned away",
+    Outcome.REFUSED: "which the provider had refused",
+    Outcome.FAILED: "which its log had called failed",
+}
+
+
+def read_names(text: str | None) -> list[str]:
+    """Read the names that a note lists; none where it cannot be read."""
+    try:
+        told = json.loads(text or "[]")
+    except (ValueError, RecursionError):
+        return []
+    return [each for each in told if isinstance(each, str)] if isinstance(told, list) else []
+
+
+def _end_text(attempt: Attempt) -> str:
+    return _ENDS.get(attempt.outcome, "which was given up")
 
 
 def _cost(row: LogRow) -> str:

@@ -61,6 +61,23 @@ def network_kind(folder: Path, mounts: Path = MOUNTS) -> str | None:
     return found[1] if found[1] in NETWORK_KINDS else None
 
 
+def unshare(path: Path) -> bool:
+    """Give a file that has several names (hard links) an inode of its own, so that writing it changes no other copy.
+
+    Returns whether it had to. Raises OSError. Nobody else may have the file open.
+    """
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return False
+    if info.st_nlink < 2 or not stat.S_ISREG(info.st_mode):
+        return False
+    with replacing(path) as own:
+        shutil.copyfile(path, own)
+        own.chmod(stat.S_IMODE(info.st_mode))
+    return True
+
+
 def second_name(path: Path, other: Path) -> None:
     """Give a file another name beside its own, durably; a copy where the disk knows no second names.
 

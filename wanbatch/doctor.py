@@ -17,6 +17,7 @@ from random import Random
 from wanbatch import __version__
 from wanbatch.account import KeyFacts, TopUp
 from wanbatch.clock import LoopClock, system_now
+from wanbatch.clocks import REFUSED, wrong_clock_text
 from wanbatch.disk import free_bytes
 from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
@@ -119,7 +120,6 @@ async def _account(settings: Settings) -> list[Finding]:
     """Look at the account: the balance, and whether the key may read what a run accounts with. Sends nothing paid."""
     from wanbatch.aimlapi import AimlApi
 
-    since = system_now() - LOOK_BACK
     provider = AimlApi(settings.endpoint, settings.key, LoopClock(system_now()), Random())  # noqa: S311  jitter
     try:
         told = await inquire(provider, (), has_key=True)
@@ -128,6 +128,9 @@ async def _account(settings: Settings) -> list[Finding]:
             why = "" if balance is None else f": {balance.message}"
             return [Finding("bad", f"{settings.endpoint.base_url} does not answer for this key{why}")]
         found = [Finding("ok", f"{settings.endpoint.base_url} accepts the key; balance {balance:,.2f} USD")]
+        ahead = await provider.ahead()
+        found.append(_clock(ahead))
+        since = system_now() + (ahead if isinstance(ahead, timedelta) else timedelta(0)) - LOOK_BACK
         found.append(_readable("the ledger", await provider.charges(since), "what was charged stays unknown"))
         found.append(_readable("the request log", await provider.scan_log(since), "lost answers stay held"))
     except WanbatchError as error:
@@ -171,6 +174,21 @@ def _on_endings(endings: Sequence[Ending] | NoAnswer | None, now: datetime) -> l
     known = [(name, ending_of(endings, name, now)) for name in MODEL_DEFAULTS]
     found = [Finding("note", each.text(name, now)) for name, each in known if each is not None]
     return found or [Finding("ok", "no model that wanbatch knows is announced to end")]
+
+
+def _clock(ahead: timedelta | NoAnswer | None) -> Finding:
+    if isinstance(ahead, NoAnswer):
+        return Finding(
+            "bad", f"what time it is at the provider is not known ({ahead.message}): its log is not read then"
+        )
+    if ahead is None:
+        return Finding("note", "the provider's answers have no dates: this machine's clock is not compared with them")
+    wrong = wrong_clock_text(ahead)
+    if wrong is None:
+        return Finding("ok", "this machine's clock agrees with the provider's")
+    if abs(ahead) > REFUSED:
+        return Finding("bad", f"{wrong}: set it, a run is refused until then")
+    return Finding("note", f"{wrong}: set it. Nothing is bought twice for that; lost answers wait longer")
 
 
 def _readable(what: str, answer: object, otherwise: str) -> Finding:

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
-from wanbatch.disk import own_folder
+from wanbatch.disk import own_folder, unshare
 from wanbatch.errors import LocalFault
 
 START_LIMIT_S = 60.0
@@ -25,6 +25,8 @@ FOLDER = ".sandbox"
 def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve a sandbox for the output folder; yields its base URL. Raises LocalFault where it does not start."""
     data = own_folder(output, FOLDER)
+    for each in data.glob("*"):
+        unshare(each)  # of a copy made with hard links: each has an account of its own from here on
     command = [sys.executable, "-m", "wanbatch", "--json", "sandbox", "--data", str(data)]
     child = subprocess.Popen(  # noqa: S603  our own program, arguments as a list
         [*command, "--speed", str(speed), "--stop-with-parent", *extra],

@@ -7,6 +7,7 @@ released only where the provider failed its generation and the ledger, read afte
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -201,18 +202,39 @@ def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> Led
 
 @dataclass(frozen=True)
 class News:
-    """A charge, or more of one, that the state file does not hold yet; `attempt` is the one to record it for."""
+    """A charge, or more of one, that the state file does not hold yet; `attempt` is the one to record it for.
+
+    `charges` counts the ledger's entries for its generation: more than one is a double charge.
+    """
 
     attempt: Attempt
     credits_charged: int
     credits_more: int
+    charges: int = 1
+
+
+def entries_in(pages: Iterable[Sequence[Charge]]) -> tuple[Counter[Charge], bool]:
+    """Count the entries of one reading of the ledger, page by page, and say whether that may be too few.
+
+    Equal entries in one page are as many charges. An equal entry in two pages may be one that was read twice, because
+    new entries moved the pages on, or two at a seam: such a reading has to be repeated with other seams.
+    """
+    counts: Counter[Charge] = Counter()
+    has_seam = False
+    for page in pages:
+        in_page = Counter(page)
+        has_seam = has_seam or not counts.keys().isdisjoint(in_page)
+        counts |= in_page
+    return counts, has_seam
 
 
 def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
     """Return what the ledger shows beyond what is recorded: once for each generation, however many attempts name it."""
-    sums: dict[str, int] = {}
+    entries = Counter[str]()
+    sums = Counter[str]()
     for charge in charges:
-        sums[charge.generation_id] = sums.get(charge.generation_id, 0) + charge.credits
+        entries[charge.generation_id] += 1
+        sums[charge.generation_id] += charge.credits
     makers: dict[str, Attempt] = {}
     for attempt in attempts:
         if attempt.generation_id is not None:
@@ -223,5 +245,5 @@ def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
     for generation_id, attempt in makers.items():
         spent, recorded = sums.get(generation_id), attempt.credits_charged
         if spent is not None and (recorded is None or spent > recorded):
-            found.append(News(attempt, spent, spent - (recorded or 0)))
+            found.append(News(attempt, spent, spent - (recorded or 0), entries[generation_id]))
     return found

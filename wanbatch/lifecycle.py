@@ -65,7 +65,9 @@ class Fact(StrEnum):
     NAMED_AGAIN = "named_again"  # a held clip that is whole on disk is given its name again
     GENERATION_STARTED = "generation_started"
     COMPLETED = "completed"
+    FAILURE_SEEN = "failure_seen"  # an answer says that it failed: believed only when a later one says so, too
     GENERATION_FAILED = "generation_failed"  # proof P3
+    FAILURE_WITHDRAWN = "failure_withdrawn"  # what was taken for failed goes on after all, and its take went on without
     RETRY_PLANNED = "retry_planned"  # a new attempt after a failure, by policy or by the user
     LINK_DEAD = "link_dead"  # a link expired or gave no whole clip: poll for a fresh one
     DOWNLOADED = "downloaded"  # whole, decodable, hashed; still a .part file
@@ -112,13 +114,14 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.VERIFIED, _F.UNCIRCLED): _S.VERIFIED,
     **{(state, _F.PRICED): state for state in _RUNNING},
     **{(state, _F.COMPLETED): _S.COMPLETED for state in _RUNNING},
+    **{(state, _F.FAILURE_SEEN): state for state in _RUNNING},
     **{(state, _F.GENERATION_FAILED): _S.FAILED for state in _RUNNING},
     **{(state, _F.HELD): _S.HELD for state in _RUNNING},
     **{
         (state, fact): state
         for state in _EVERY
         for fact in (
-            *(_F.SUPERSEDED, _F.REINSTATED, _F.RENAMED),
+            *(_F.SUPERSEDED, _F.REINSTATED, _F.RENAMED, _F.FAILURE_WITHDRAWN),
             *(_F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.FOUND_DOUBLE, _F.LOGGED),
         )
     },
@@ -152,7 +155,8 @@ class Take:
     `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the one it
     follows is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
     `needs_user` marks a held take that looking again cannot settle. `first_searched_at`, `last_searched_at` and
-    `failure_seen_at` (the first look at a row that says it failed) are the provider's time; `witnessed` counts the
+    `failure_seen_at` (the first look at a row that says it failed) are counted time: what both our clock and the
+    provider's saw pass; `witnessed` counts the
     looks that showed a later submit of ours and not this one. `is_retake` marks one that the user asked for beside the
     manifest, with a `note` on why; `circled` the one take of its shot that the user chose.
     """
@@ -438,7 +442,9 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.NAMED_AGAIN: lambda take, _: _with(take, error=""),
     Fact.GENERATION_STARTED: _generation_started,
     Fact.COMPLETED: _completed,
+    Fact.FAILURE_SEEN: lambda take, _: take,
     Fact.GENERATION_FAILED: _noted("error"),
+    Fact.FAILURE_WITHDRAWN: _noted("credits_at_risk"),
     Fact.RETRY_PLANNED: lambda take, entry: _with(take, tries=0 if entry.data["by"] == "user" else take.tries),
     Fact.LINK_DEAD: lambda take, _: _with(take, dead_links=take.dead_links + 1),
     Fact.DOWNLOADED: _dated(

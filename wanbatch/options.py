@@ -29,7 +29,8 @@ class RunOptions:
     `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
     `pilot` sends so many representative takes first and asks before the rest; `is_agreed` is the user's standing word
     (`--yes`): nobody is asked in the midst of a run. `trust_state` sends although the provider's log cannot tell
-    whether this state file is the newest.
+    whether this state file is the newest; `is_moved` is the user's word that a folder that was last run on another
+    machine is run on this one alone now.
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
     of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
     `buy_again` buys it anew.
@@ -48,6 +49,7 @@ class RunOptions:
     on_unknown: OnUnknown = OnUnknown.RECONCILE
     unknown_grace_s: float | None = None
     trust_state: bool = False
+    is_moved: bool = False
     deadline_s: float | None = None
     fresh: bool = False
     makes_report: bool = True
@@ -81,10 +83,12 @@ class RunResult:
 class Watch:
     """What a caller wants to see and decide. `confirm` is asked before anything is paid, and again after a pilot or
     where an answer held another price than was expected (`Preview.why`). `on_start` gets a function that tells how
-    the run stands.
+    the run stands. `confirm_move` is asked whether a folder that was last run on another machine is run on this one
+    alone now; where it is None such a run is refused.
     """
 
     confirm: Callable[[Preview], bool] = lambda _: True
+    confirm_move: Callable[[str], bool] | None = None
     on_event: Callable[[Event], None] = lambda _: None
     on_start: Callable[[Callable[[], Standing]], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None

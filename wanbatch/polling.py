@@ -13,7 +13,6 @@ from wanbatch.ledger import News, news
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
 from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
-from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
@@ -35,6 +34,8 @@ class Polling:
         self._linkless_since: dict[int, float] = {}
         self._failures: dict[int, int] = {}
         self._began_at = desk.clock.now()
+        self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
+        self.charged_twice: set[str] = set()
 
     def take_links(self, take_id: int) -> tuple[tuple[Secret, ...], float] | None:
         """Hand over the links of a completed take, its own clip's first, and when they were told, once."""
@@ -61,6 +62,9 @@ class Polling:
         if take.state is State.COMPLETED:
             self._linked(take, answer)
             return
+        if answer.status is not Status.FAILED and desk.failing_since.pop(take_id, None) is not None:
+            text = "the provider said that it had failed, and then that it had not"
+            take = desk.record(take_id, Fact.WARNED, {"warning": text})
         match answer.status:
             case Status.QUEUED | Status.GENERATING:
                 self._running(take, answer)
@@ -70,9 +74,8 @@ class Polling:
                 await self._failed(take, answer)
             case _:
                 assert answer.status is Status.EXPIRED
-                desk.hold(
-                    take_id, f"the provider says it expired: {answer.error}; it may have been charged", needs_user=True
-                )
+                text = f"it ended without a clip ({answer.error}): it may have been charged"
+                desk.hold(take_id, text, needs_user=True)
 
     # --- the answers
 
@@ -153,10 +156,18 @@ class Polling:
             desk.board.add_poll(take_id, now + POLL_EVERY_S)
 
     async def _failed(self, take: Take, answer: Progress) -> None:
-        """Record that the provider failed it; plan a new attempt only where no charge shows and tries are left."""
+        """Record that the provider failed it, once it said so twice.
+
+        A new attempt is planned only where no charge shows and tries are left.
+        """
         desk, take_id = self._desk, take.take_id
         message = answer.error or "the provider gave no reason"
-        self._learn_end(take)
+        if take_id not in desk.failing_since:
+            self._learn_end(take)
+        if not desk.is_failure_sure(take_id):
+            desk.note_failure(take_id, message)
+            return
+        del desk.failing_since[take_id]
         self._asked_at.pop(take_id, None)
         desk.board.generation_ended()
         desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
@@ -215,10 +226,11 @@ class Polling:
         only what was sent then or later is looked for, so that all charges of a generation are read, or none.
         """
         desk = self._desk
-        begun = [] if since is None else [since - CLOCK_MARGIN]
+        await desk.measure_clocks()  # where that fails, by what is known of them
+        begun = [] if since is None else [desk.batch_clock.earliest(since)]
         if since is None:
             sent = (desk.state.first_sent_at(), *(each.at for each in desk.state.strays()))
-            begun = [at - LEDGER_MARGIN for at in sent if at is not None]
+            begun = [min(desk.batch_clock.earliest(at), at - LEDGER_MARGIN) for at in sent if at is not None]
         if not begun:
             return ()
         charges = await desk.provider.charges(min(begun))
@@ -244,9 +256,13 @@ class Polling:
             others = [each for each in desk.state.attempts_of(take_id) if each.number != attempt.number]
             data["credits_at_risk"] = risk_of(desk.takes[take_id], others)
         desk.record(take_id, Fact.CHARGED, data)
-        if attempt.credits_charged is not None:
-            self._warn(take_id, f"the ledger shows a second charge for {attempt.generation_id}: ask the provider")
+        assert attempt.generation_id is not None
+        if found.charges > 1:
+            self.charged_twice.add(attempt.generation_id)
+            text = f"charged {found.charges} times: the ledger shows a second charge for {attempt.generation_id}"
+            self._warn(take_id, f"{text}, so ask the provider's support")
         if attempt.outcome is Outcome.FAILED:
+            self.failed_and_charged.add(attempt.generation_id)
             self._warn(take_id, "the provider failed it and charged it: ask its support")
 
     def _warn(self, take_id: int, warning: str) -> None:

@@ -9,7 +9,7 @@ A paid POST is sent again only on proof that the one before made nothing, or on 
   P4  nothing of it shows, long after it would have to         only under the policy `resubmit`
   P5  the user says so
 
-Pure: times are the provider's own, handed in.
+Pure: what time it is comes in with the evidence, and ages are counted by the least of our clock and the provider's.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from wanbatch.attempts import MAY_BE_CHARGED, Attempt
+from wanbatch.clocks import CLOCK_MARGIN, earlier
 from wanbatch.lifecycle import State, Take
 from wanbatch.provider import Charge, LogRow, LogScan
 
@@ -33,7 +34,6 @@ LAG_SAMPLES = 20
 SEARCH_GAP = timedelta(minutes=10)  # two looks that count lie this far apart
 PATIENCE = 3  # so many graces, and a person decides
 SEEN_END = timedelta(minutes=2)  # an end that was seen within this time of a poll that said running
-CLOCK_MARGIN = timedelta(hours=4)  # a clock of ours that is this wrong still finds its rows
 
 _FAMILY = re.compile(r"[a-z]{3,}")  # the words of a model's name: alibaba/wan-2-6-t2v -> alibaba, wan
 
@@ -61,10 +61,14 @@ class Adopt:
 
 @dataclass(frozen=True)
 class Failed:
-    """Its row says that it failed at no cost. `is_proof` once it was looked at again, with no charge to be seen."""
+    """Its row says that it failed at no cost. `is_proof` once it was looked at again, with no charge to be seen.
+
+    `why` names a charge that keeps it from being one.
+    """
 
     generation_id: str | None
     is_proof: bool
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,9 @@ Finding = Adopt | Failed | Absent | Contradiction
 class Evidence:
     """What one look brought: a complete scan of the log, the ledger's charges, and what is known of this route.
 
-    `is_echoed` tells whether the provider gives our request ids back; `grace` is None for the default.
+    `now` is the counted time of the batch: it passes as slowly as the slower of our clock and the provider's, and does
+    not jump. `margin` is by how much a time that our clock told may be too late for the provider's. `is_echoed` tells
+    whether the provider gives our request ids back; `grace` is None for the default.
     """
 
     scan: LogScan
@@ -99,6 +105,8 @@ class Evidence:
     is_echoed: bool
     lags_s: Sequence[float]
     grace: timedelta | None
+    now: datetime
+    margin: timedelta = CLOCK_MARGIN
 
     @property
     def full_grace(self) -> timedelta:
@@ -140,6 +148,9 @@ def find(take: Take, attempt: Attempt, evidence: Evidence) -> Finding:
         return Adopt(good[0], told or None, tuple(good[1:]))
     if any(row.is_good for row in rows):
         return Contradiction("the provider's log says it succeeded and names no generation")
+    words = [row.word for row in rows if row.word]
+    if words:
+        return Absent(is_proof=False, why=f"the provider's log says '{words[0]}' of it")
     if rows:
         return _failed(take, attempt, rows, evidence)
     return _absent(take, attempt, evidence)
@@ -153,17 +164,22 @@ def _failed(take: Take, attempt: Attempt, rows: Sequence[LogRow], evidence: Evid
     if charged:
         return Contradiction(f"the provider's log says it failed, and its ledger charges {charged[0]}")
     seen = take.failure_seen_at
-    is_old = seen is not None and evidence.scan.taken_at - seen >= evidence.lag
-    # A row that names no generation leaves open whose a charge is.
-    return Failed(
-        min(ids, default=None), is_proof=is_old and (bool(ids) or not _charges_of_nobody(take, attempt, evidence))
-    )
+    is_old = seen is not None and evidence.now - seen >= evidence.lag
+    # The row may carry an id of the gateway's own: whose a charge of nobody is stays open even where it names one.
+    nobody = charges_of_nobody(take, attempt, evidence)
+    return Failed(min(ids, default=None), is_proof=is_old and not nobody, why=_nobody_text(nobody))
 
 
-def _charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[Charge]:
-    """Charges since its submit that belong to no submit known, of a model that may be the take's by another name."""
-    since = attempt.started_at - CLOCK_MARGIN
+def charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[Charge]:
+    """Return charges since its submit that belong to no submit known, of a model that may be the take's by another
+    name.
+    """
+    since = earlier(attempt.started_at, evidence.margin)
     return [each for each in evidence.orphans if each.at >= since and _is_like(each.model, take.order.model)]
+
+
+def _nobody_text(charges: Sequence[Charge]) -> str:
+    return f"the ledger shows a charge that belongs to no take ({charges[0].generation_id})" if charges else ""
 
 
 def _is_like(model: str, ours: str) -> bool:
@@ -177,12 +193,12 @@ def _is_like(model: str, ours: str) -> bool:
 
 def _is_next_look(take: Take, evidence: Evidence) -> bool:
     last = take.last_searched_at
-    return last is not None and evidence.scan.taken_at - last >= SEARCH_GAP
+    return last is not None and evidence.now - last >= SEARCH_GAP
 
 
 def has_witness(attempt: Attempt, evidence: Evidence) -> bool:
     """Say whether the log shows a submit of ours that was made later than this one."""
-    later = [each for each in evidence.attempts if each.started_at > attempt.started_at]
+    later = [each for each in evidence.attempts if each.body_sha256 and each.started_at > attempt.started_at]
     return any(each.request_id in evidence.scan.by_request for each in later)
 
 
@@ -191,32 +207,78 @@ def shows_all_before(attempt: Attempt, evidence: Evidence) -> bool:
     shown = evidence.scan.by_request
     began = evidence.scan.begin
     made = [each for each in evidence.attempts if each.generation_id is not None and each.number > 0]
-    earlier = [each for each in made if began + CLOCK_MARGIN <= each.started_at < attempt.started_at]
-    return bool(earlier) and all(each.request_id in shown for each in earlier)
+    before = [each for each in made if began <= earlier(each.started_at, evidence.margin)]
+    before = [each for each in before if each.started_at < attempt.started_at]
+    return bool(before) and all(each.request_id in shown for each in before)
 
 
 def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
-    first, now, grace = take.first_searched_at, evidence.scan.taken_at, evidence.full_grace
-    if first is None or now - first < grace:
+    first, grace = take.first_searched_at, evidence.full_grace
+    # No longer than since it was sent: what an older version recorded may have been a date that jumped.
+    age = None if first is None else min(evidence.now - first, evidence.scan.read_at - attempt.started_at)
+    if age is None or age < grace:
         return Absent(is_proof=False, why="it may still appear in the provider's log")
     if attempt.key_fingerprint != evidence.key_fingerprint:
         return Absent(is_proof=False, why="it was sent with another key, whose log is not this one")
     if not evidence.is_echoed:
         return Absent(is_proof=False, why="the provider did not give our request ids back")
-    same = _charges_of_nobody(take, attempt, evidence)
-    if same:
-        return Absent(
-            is_proof=False, why=f"the ledger shows a charge that belongs to no take ({same[0].generation_id})"
-        )
+    nobody = charges_of_nobody(take, attempt, evidence)
+    if nobody:
+        return Absent(is_proof=False, why=_nobody_text(nobody))
     if take.witnessed >= 1 and has_witness(attempt, evidence) and _is_next_look(take, evidence):
         return Absent(is_proof=True)
-    if shows_all_before(attempt, evidence) and now - first >= 2 * grace and take.searches >= 1:
+    if shows_all_before(attempt, evidence) and age >= 2 * grace and take.searches >= 1:
         return Absent(is_proof=True)
     return Absent(is_proof=False, why="no later submit of ours shows in the provider's log either")
 
 
+@dataclass(frozen=True)
+class Question:
+    """A charge that belongs to no take, and the attempt that was proven to have made nothing and may have made it."""
+
+    charge: Charge
+    attempt: Attempt
+
+
+def questions(
+    evidence: Evidence, ended: Sequence[Attempt], models: Mapping[int, str], *, settled: bool
+) -> list[Question]:
+    """Return the charges of nobody that attempts without a generation may have made, each with the likeliest attempt.
+
+    `ended` are those that their takes no longer wait for, `models` what was ordered, by take id. `evidence.attempts`
+    are those that own a charge, or are still waited for: what one of these may have made is their question. With
+    `settled` only charges count that the log has had the time to explain.
+    """
+    scan, margin = evidence.scan, evidence.margin
+    rows = {row.generation_id: row.request_id for each in ended for row in rows_of(scan, each.request_id)}
+    by_request = {each.request_id: each for each in ended}
+    owned = {each.generation_id for each in evidence.attempts} | scan.other_ids
+    owned |= {row.generation_id for row in scan.rows if row.request_id not in by_request}
+    waiting = [each for each in evidence.attempts if each.generation_id is None]
+
+    def may_have_made(attempt: Attempt, charge: Charge) -> bool:
+        until = attempt.started_at + evidence.full_grace + margin
+        is_then = earlier(attempt.started_at, margin) <= charge.at <= until
+        return is_then and _is_like(charge.model, models[attempt.take_id])
+
+    found = []
+    for charge in evidence.charges:
+        if charge.generation_id in owned:
+            continue
+        named = by_request.get(rows.get(charge.generation_id, ""))
+        if named is not None:
+            found.append(Question(charge, named))
+            continue
+        if settled and scan.taken_at - charge.at < evidence.lag:
+            continue
+        makers = [each for each in ended if may_have_made(each, charge)]
+        if makers and not any(may_have_made(each, charge) for each in waiting):
+            found.append(Question(charge, max(makers, key=lambda each: each.started_at)))
+    return found
+
+
 def patience_ends(take: Take, evidence: Evidence) -> datetime | None:
-    """Return when a person has to decide, by the provider's clock; None before the first look."""
+    """Return when a person has to decide, in the counted time; None before the first look."""
     first = take.first_searched_at
     return None if first is None else first + PATIENCE * evidence.full_grace
 
@@ -268,9 +330,9 @@ def lag_samples(
             continue  # it may have ended, and been logged, long before it was seen to
         if attempt.request_id not in shown or attempt.request_id in shown_before:
             continue
-        is_new = before is not None and take.completed_at <= before.taken_at
-        if is_new or scan.taken_at - take.completed_at <= SEARCH_GAP:
+        is_new = before is not None and take.completed_at <= before.read_at
+        if is_new or scan.read_at - take.completed_at <= SEARCH_GAP:
             # From the last poll that saw it running: the longest that it can have been. Too long a lag waits, too short
-            # a one buys twice.
-            found[take.take_id] = max(0.0, (scan.taken_at - take.last_running_at).total_seconds())
+            # a one buys twice. All by our own clock, which saw both.
+            found[take.take_id] = max(0.0, (scan.read_at - take.last_running_at).total_seconds())
     return found

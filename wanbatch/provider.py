@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, StrEnum
 from functools import cached_property
@@ -121,7 +121,7 @@ class Status(StrEnum):
     GENERATING = "generating"
     COMPLETED = "completed"
     FAILED = "failed"
-    EXPIRED = "expired"  # ended, and it may have been charged
+    EXPIRED = "expired"  # or cancelled: ended without a clip, and nothing says that this is free
 
 
 @dataclass(frozen=True)
@@ -192,21 +192,25 @@ class Charge:
 
 @dataclass(frozen=True)
 class LogRow:
-    """One row of the provider's request log. `generation_id` is its inference id; `credits` is None where unread."""
+    """One row of the provider's request log. `generation_id` is its inference id; `credits` is None where unread.
+
+    `word` is a status that is neither success nor failure, as it came; empty for those two.
+    """
 
     request_id: str
     generation_id: str | None
     is_good: bool
     credits: int | None
     at: datetime
+    word: str = ""
 
 
 @dataclass(frozen=True)
 class LogScan:
     """One complete reading of the request log of our key, all rows made between `begin` and `end`.
 
-    `taken_at` is the provider's own time. `rows` are those that carry a client request id, newest first; `other_ids`
-    are the inference ids of the rest.
+    All times are the provider's own; `ahead` is how far its clock was ahead of ours. `rows` are those that carry a
+    request id of wanbatch, newest first; `other_ids` are the inference ids of the rest.
     """
 
     begin: datetime
@@ -214,6 +218,17 @@ class LogScan:
     taken_at: datetime
     rows: tuple[LogRow, ...]
     other_ids: frozenset[str]
+    ahead: timedelta = timedelta(0)
+
+    @property
+    def read_at(self) -> datetime:
+        """When it was read, by our clock."""
+        return self.taken_at - self.ahead
+
+    @property
+    def known_until(self) -> datetime:
+        """Up to when it was read, by the earlier of the two clocks."""
+        return min(self.end, self.taken_at, self.read_at)
 
     @cached_property
     def by_request(self) -> Mapping[str, tuple[LogRow, ...]]:
@@ -248,7 +263,11 @@ class Provider(Protocol):
         ...
 
     async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
-        """Read the whole request log of our key since a time (at most 91 days); never a part of it."""
+        """Read the whole request log of our key since a time of its own (at most 91 days); never a part of it."""
+        ...
+
+    async def ahead(self) -> timedelta | NoAnswer | None:
+        """Return how far the provider's clock is ahead of ours, by many answers; None where they have no dates."""
         ...
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:

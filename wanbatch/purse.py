@@ -1,24 +1,37 @@
-"""The purse of a run: what is committed, what is charged, and whether the next take fits under the caps."""
+"""The purse of a run: what is committed, what is charged, and whether the next take fits under the caps.
+
+A price is known once an answer has told it, and may still rise with the next. So under a cap a take whose answer is out
+counts at the worst price seen: the highest of its class, or the first of its class times the largest rise of any. A cap
+is then never passed by prices that rise no further than one has risen before. A new rise can only pass it by what is
+out, and more than one take is out only where the cap bears all of them at `RISE_BORNE` times their price: a rise up to
+that passes it by one take at most.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
+from math import ceil
 from types import MappingProxyType
 
-from wanbatch.lifecycle import Take
+from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
 
 SURPRISE_PERCENT = 10  # a first hold that lies further than this from the quote stops new submits until someone looks
+RISE_BORNE = 10  # a list that is out of date by a factor of ten has been seen; a larger one is a misprint
+
+Worst = Callable[[PriceClass], int | None]
 
 
 class Fit(Enum):
     """Whether the next take may be sent."""
 
     YES = "yes"
-    ALONE = "alone"  # no answer has told its price under this cap: nothing else goes out before one does
+    ALONE = "alone"  # its price was not told yet, or the cap bears no rise of it: it waits for all that is out
     SCENE = "scene"  # its scene's own cap is reached; takes of other scenes may go
     NO = "no"
 
@@ -32,12 +45,18 @@ class Surprise(Enum):
 
 @dataclass
 class Pocket:
-    """Sums over some takes. Credits are whole; `committed` includes what is charged; unknown is counted, never 0."""
+    """Sums over some takes. Credits are whole; `committed` includes what is charged; unknown is counted, never 0.
+
+    `untold` counts takes that may be charged and whose hold no answer told, by class and what is expected of them;
+    `out` those among them whose answer is still out.
+    """
 
     cap_credits: int | None = None
     committed: int = 0
     charged: int = 0
     uncosted: int = 0  # takes that may have cost something, and nobody knows how much
+    untold: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
+    out: Counter[PriceClass] = field(default_factory=Counter)
 
     def add(self, take: Take, count: int) -> None:
         """Put the parts of so many takes like this one in, or take them out where `count` is negative."""
@@ -45,14 +64,34 @@ class Pocket:
         self.uncosted += count * (committed is None)
         self.committed += count * (committed or 0)
         self.charged += count * (take.credits_charged or 0)
+        if _is_untold(take) and take.credits_estimated is not None:
+            self.untold[take.order.price_class, take.credits_estimated] += count
+        if take.state is State.SUBMITTING:
+            self.out[take.order.price_class] += count
 
-    def fits(self, price: int | None) -> bool:
-        """Say whether committed + charged + this price stays within the cap; an unknown price needs room at all."""
+    def reserve(self, worst: Worst) -> int:
+        """Return by how much untold takes may cost more than is committed for them, at the worst prices seen."""
+        parts = ((count, worst(each), expected) for (each, expected), count in self.untold.items() if count)
+        return sum(count * max(0, price - expected) for count, price, expected in parts if price is not None)
+
+    def fits(self, price: int | None, reserve: int = 0) -> bool:
+        """Say whether committed + reserve + this price stays within the cap; an unknown price needs room at all."""
         if self.cap_credits is None:
             return True
         if self.uncosted:
             return False
-        return self.committed < self.cap_credits if price is None else self.committed + price <= self.cap_credits
+        left = self.cap_credits - self.committed - reserve
+        return left > 0 if price is None else left >= price
+
+    def bears_rise(self, price: int, prices: Worst) -> bool:
+        """Say whether a take may go out beside those that are out: the cap holds though the price of all rises.
+
+        A take that goes out alone may: what it costs can only be learnt from its own answer.
+        """
+        if self.cap_credits is None or not +self.out:
+            return True
+        more = sum(count * (RISE_BORNE - 1) * (prices(each) or 0) for each, count in self.out.items())
+        return self.committed + more + RISE_BORNE * price <= self.cap_credits
 
 
 class Purse:
@@ -73,6 +112,8 @@ class Purse:
         self._scene_of = scenes
         self._prices = {each: quote.credits for each, quote in quotes.items() if quote.credits is not None}
         self._proven = {each for each, quote in quotes.items() if quote.is_proven}
+        self._first_told = {each: price for each, price in self._prices.items() if each in self._proven and price > 0}
+        self._rise = Fraction(1)  # the largest, of a price that an answer had told before
 
     @property
     def cap_credits(self) -> int | None:
@@ -108,9 +149,12 @@ class Purse:
         return bool(self._scenes)
 
     def begin(self, kinds: Iterable[tuple[Take, int]]) -> None:
-        """Start from takes that are there: one of each kind, and how many."""
+        """Start from takes that are there: one of each kind, and how many. What they hold tells prices, too."""
         for take, count in kinds:
             self._all.add(take, count)
+            if take.credits_held is not None:
+                known = self._prices.get(take.order.price_class, 0)
+                self._prices[take.order.price_class] = max(known, take.credits_held)
 
     def begin_scene(self, scene: str, take: Take, count: int) -> None:
         """Start from so many takes like this one in a scene."""
@@ -135,15 +179,35 @@ class Purse:
         """Return what a take should cost, in credits; None where nothing tells."""
         return self._prices.get(take.order.price_class)
 
+    def worst_of(self, take: Take) -> int | None:
+        """Return the worst price that a take may have by all that was seen; None where nothing tells."""
+        return self._worst(take.order.price_class)
+
+    @property
+    def reserve(self) -> int:
+        """By how much takes whose hold no answer told may cost more than is committed for them."""
+        return self._all.reserve(self._worst)
+
     def fit(self, take: Take) -> Fit:
         """Say whether this take may be sent: committed + actual + its price must stay within every cap on it."""
-        price, scene = self.price_of(take), self.pocket_of(take)
-        if not self._all.fits(price):
+        worst, scene = self.worst_of(take), self.pocket_of(take)
+        if not self._all.fits(worst, self.reserve):
             return Fit.NO
-        if scene is not None and not scene.fits(price):
+        if scene is not None and not scene.fits(worst, scene.reserve(self._worst)):
             return Fit.SCENE
-        is_capped = self.cap_credits is not None or scene is not None
-        return Fit.ALONE if is_capped and not self._is_told(take) else Fit.YES
+        pockets = [self._all] if scene is None else [self._all, scene]
+        price = self.price_of(take)
+        if price is None or not self._is_told(take):
+            return Fit.ALONE if any(each.cap_credits is not None for each in pockets) else Fit.YES
+        bears_rise = all(each.bears_rise(price, self._prices.get) for each in pockets)
+        return Fit.YES if bears_rise else Fit.ALONE
+
+    def _worst(self, price_class: PriceClass) -> int | None:
+        """Return the worst price of a class by all that was seen; None where no price of it is known."""
+        price = self._prices.get(price_class)
+        if price is None:
+            return None
+        return max(price, ceil(self._first_told.get(price_class, price) * self._rise))
 
     def _is_told(self, take: Take) -> bool:
         """Say whether an answer, or the ledger, has told the price of takes like this one."""
@@ -152,7 +216,8 @@ class Purse:
     def may_learn(self, take: Take) -> bool:
         """Say whether an answer that is still out may tell the cost that keeps this take from being sent."""
         scene = self.pocket_of(take)
-        return self.uncosted > 0 or (scene is not None and scene.uncosted > 0)
+        pockets = [self._all] if scene is None else [self._all, scene]
+        return any(each.uncosted > 0 or each.reserve(self._worst) > 0 for each in pockets)
 
     def learn(self, take: Take, credits_held: int) -> Surprise | None:
         """Note what an answer held, and say whether that is more than 10% off what was expected.
@@ -163,6 +228,8 @@ class Purse:
         price_class, expected = take.order.price_class, self.price_of(take)
         is_first = price_class not in self._proven
         self._proven.add(price_class)
+        first = self._first_told.setdefault(price_class, credits_held)
+        self._rise = max(self._rise, Fraction(credits_held, first))
         self._prices[price_class] = max(credits_held, expected or 0)
         if expected is None:
             return None
@@ -170,3 +237,9 @@ class Purse:
             return Surprise.DEARER
         is_low = credits_held * 100 < expected * (100 - SURPRISE_PERCENT)
         return Surprise.CHEAPER if is_first and is_low else None
+
+
+def _is_untold(take: Take) -> bool:
+    """Say whether a take may still be charged, and no answer told what is held for it."""
+    is_free = take.state in (State.PLANNED, State.FAILED)
+    return not is_free and take.credits_held is None and not take.is_charge_seen

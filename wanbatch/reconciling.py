@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
-from wanbatch.attempts import Attempt, risk_of
+from wanbatch.attempts import Attempt, Outcome
 from wanbatch.desk import Desk
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.proofs import (
-    CLOCK_MARGIN,
     PATIENCE,
     SEARCH_GAP,
     Absent,
@@ -20,14 +20,17 @@ from wanbatch.proofs import (
     Evidence,
     Failed,
     OnUnknown,
+    Question,
     default_grace,
     find,
     has_witness,
     is_open,
     lag_samples,
     patience_ends,
+    questions,
 )
 from wanbatch.provider import Charge, LogScan, NoAnswer, Trouble
+from wanbatch.window import Window
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end
 SEARCH_EVERY_S = 600.0
@@ -35,18 +38,20 @@ SEARCH_SELDOM_S = 1800.0
 EAGER_SEARCHES = 20
 FAILURE_LIMIT_S = 600.0  # a resume whose log cannot be read for this long sends nothing
 RETRY_S = 30.0
-LOG_REACH = timedelta(days=91)
 
 
 class Reconciling:
     """Looks lost submits up, and records what that proves."""
 
-    def __init__(self, desk: Desk) -> None:
+    def __init__(self, desk: Desk, *, is_thorough: bool = False) -> None:
         self._desk = desk
+        self._window = Window(desk, is_thorough=is_thorough)
+        self._is_thorough = is_thorough
+        self._has_asked = False
+        self.questions: list[Question] = []
         self._before: LogScan | None = None
         self._count = 0
         self._failing_since: float | None = None
-        self._is_first = True
         self._discovering = Discovering(desk)
 
     # --- when
@@ -58,13 +63,17 @@ class Reconciling:
         is_resume = not desk.state.is_new
         if desk.settings.is_begun_anew and desk.board.planned:
             desk.board.add_search(desk.clock.monotonic(), before_submits=True)
-        elif is_resume and (desk.board.planned or any(map(_may_matter, desk.takes))):
+        elif is_resume and (desk.board.planned or any(map(_may_matter, desk.takes)) or self._window.owes_wide):
             # What runs may fail, and be sent again.
             desk.board.add_search(desk.clock.monotonic(), before_submits=True)
 
     def note_logged(self) -> None:
         """Hold the takes of submits that run.log tells of and the state file does not know."""
         self._discovering.note_logged()
+
+    def name_doubles(self) -> None:
+        """Name the takes that more than one generation is known of by now."""
+        self._discovering.name_doubles()
 
     def lost(self) -> None:
         """An answer was lost just now: look soon, unless the user wants to be asked instead."""
@@ -86,8 +95,9 @@ class Reconciling:
     def until(self) -> datetime:
         """Return the time after which nothing is waited for any more."""
         desk = self._desk
-        begun = [take.first_searched_at or desk.clock.now() for take in self.waited_for()]
-        return max(begun, default=desk.clock.now()) + self._patience()
+        now = desk.batch_clock.now()
+        begun = [take.first_searched_at or now for take in self.waited_for()]
+        return desk.clock.now() + (max(begun, default=now) + self._patience() - now)
 
     def _patience(self) -> timedelta:
         grace = self._desk.settings.unknown_grace
@@ -112,8 +122,11 @@ class Reconciling:
 
     async def _search(self) -> None:
         desk = self._desk
-        since = self._since()
-        scan = None if since is None else await desk.provider.scan_log(since)
+        window, scan, is_wide = self._window, None, False
+        if window.is_asked:
+            failed = await desk.measure_clocks()  # what is open, and since when by either clock, depends on it
+            is_wide = window.is_wide
+            scan = failed or await desk.provider.scan_log(window.since())
         if isinstance(scan, NoAnswer):
             self._not_read(scan)
             return
@@ -123,26 +136,17 @@ class Reconciling:
             desk.reached()
             self._note_lags(scan)
             self._discovering.note_scan(scan)  # some may have begun while the log was read
-            if desk.settings.is_begun_anew and self._is_first:
+            if desk.settings.is_begun_anew and window.is_first:
                 self._discovering.offer_by_recipe(scan)
-            await self._settle(scan)
+            await self._settle(scan, is_wide=is_wide)
             self._before = scan
-            desk.state.note_log_read(scan.taken_at - self._grace())
-        self._is_first = False
+            desk.state.note_log_read(scan.known_until - self._grace(), anew=window.is_mark_wrong())
+            desk.batch_clock.keep()
+        window.looked(was_wide=is_wide)
         desk.board.allow_submits()
         self._plan_next()
-
-    def _since(self) -> datetime | None:
-        """Return from when the log matters: the oldest open question, or, for a resume, what was never read whole."""
-        desk = self._desk
-        if desk.settings.is_begun_anew and self._is_first:
-            return desk.clock.now() - LOG_REACH
-        cases = [take.submitted_at for take in desk.takes if take.can_be_searched]
-        begun = [each for each in cases if each is not None]
-        begun += [each.started_at for each in desk.state.attempts_at_risk()]
-        if self._is_first and not desk.state.is_new:
-            begun.append(desk.state.log_read_until())
-        return min(begun) - CLOCK_MARGIN if begun else None
+        if window.owes_wide:
+            desk.board.add_search(desk.clock.monotonic())
 
     def _not_read(self, answer: NoAnswer) -> None:
         desk, now = self._desk, self._desk.clock.monotonic()
@@ -182,8 +186,9 @@ class Reconciling:
         """Leave to a person what could not be looked up in all the time that an answer may take."""
         desk = self._desk
         for take in [take for take in desk.takes if take.state is State.UNKNOWN]:
-            begun = take.first_searched_at or take.submitted_at
-            if begun is not None and desk.clock.now() - begun >= self._patience():
+            ages = [] if take.submitted_at is None else [desk.clock.now() - take.submitted_at]
+            ages += [] if take.first_searched_at is None else [desk.batch_clock.now() - take.first_searched_at]
+            if ages and min(ages) >= self._patience():
                 self._hold(take, why)
 
     def _grace(self) -> timedelta:
@@ -197,7 +202,7 @@ class Reconciling:
 
     # --- submits whose answers were lost
 
-    async def _settle(self, scan: LogScan) -> None:
+    async def _settle(self, scan: LogScan, *, is_wide: bool) -> None:
         desk = self._desk
         asked = [take for take in desk.takes if take.can_be_searched or take.credits_at_risk != 0]
         followed = [(take, attempt) for take in asked if (attempt := self._followed(take)) is not None]
@@ -216,16 +221,48 @@ class Reconciling:
                 open_cases.append((take, attempt))
         self._discovering.note_late(scan)
         self._discovering.note_doubles(scan)
-        if not open_cases:
+        self._discovering.adopt_spares()
+        self._discovering.name_doubles()
+        ended = self._ended(scan) if is_wide and (self._is_thorough or not self._has_asked) else []
+        begun = [each.started_at for each in (*(attempt for _, attempt in open_cases), *ended)]
+        if not begun:
             return
-        charges = await desk.provider.charges(min(each.started_at for _, each in open_cases) - CLOCK_MARGIN)
+        charges = await desk.provider.charges(desk.batch_clock.earliest(min(begun)))
         if isinstance(charges, NoAnswer):
             desk.note(f"the ledger cannot be read ({charges.message}); lost answers stay open")
             self._give_up_waiting(f"the provider's ledger cannot be read ({charges.message})")
             return
+        if ended:
+            self._ask(scan, charges, ended)
+        if not open_cases:
+            return
         evidence = self._evidence(scan, charges, desk.state.attempts())
         for take, attempt in open_cases:
             self._judge(desk.takes[take.take_id], attempt, evidence)
+
+    def _ended(self, scan: LogScan) -> list[Attempt]:
+        """Return the attempts in reach of a scan that ended without a generation, and that no take waits for."""
+        found = self._desk.state.nameless_since(scan.begin)
+        return [
+            each for each in found if each.outcome not in (Outcome.OPEN, Outcome.NOT_SENT) and not self._waits(each)
+        ]
+
+    def _waits(self, attempt: Attempt) -> bool:
+        take = self._desk.takes[attempt.take_id]
+        return take.attempt == attempt.number and take.state in (State.SUBMITTING, State.UNKNOWN, State.HELD)
+
+    def _ask(self, scan: LogScan, charges: Sequence[Charge], ended: Sequence[Attempt]) -> None:
+        """Name charges of nobody that an attempt may explain which was proven to have made nothing."""
+        desk = self._desk
+        self._has_asked = True
+        owners = desk.state.attempts_of_generations({each.generation_id for each in charges})
+        waiting = [each for each in desk.state.nameless_since(scan.begin) if self._waits(each)]
+        models = {each.take_id: desk.takes[each.take_id].order.model for each in (*ended, *waiting)}
+        evidence = self._evidence(scan, charges, [*owners, *waiting])
+        strays = {each.generation_id for each in desk.state.strays()}
+        found = questions(evidence, ended, models, settled=not self._is_thorough)
+        self.questions = [each for each in found if each.charge.generation_id not in strays]
+        self._discovering.note_questions(self.questions)
 
     def _followed(self, take: Take) -> Attempt | None:
         """Return the attempt that a take follows, where the log may still tell what became of it."""
@@ -244,6 +281,8 @@ class Reconciling:
             is_echoed=bool(echoes) and all(echoes),
             lags_s=self._lags_s(),
             grace=desk.settings.unknown_grace,
+            now=desk.batch_clock.now(),
+            margin=desk.batch_clock.margin,
         )
 
     def _judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:
@@ -258,12 +297,14 @@ class Reconciling:
             assert isinstance(finding, Failed | Absent), "what was found was adopted before"
             self._searched(take, attempt, evidence, is_failed=isinstance(finding, Failed))
             ends = patience_ends(self._desk.takes[take.take_id], evidence)
-            if take.state is State.UNKNOWN and ends is not None and evidence.scan.taken_at >= ends:
-                why = finding.why if isinstance(finding, Absent) else "the provider's log says it failed"
+            if take.state is State.UNKNOWN and ends is not None and evidence.now >= ends:
+                why = finding.why
+                if isinstance(finding, Failed):
+                    why = "the provider's log says it failed" + (f", and {why}" if why else "")
                 self._hold(take, f"it cannot be known what became of it: {why}")
 
     def _searched(self, take: Take, attempt: Attempt, evidence: Evidence, *, is_failed: bool) -> None:
-        last, now = take.last_searched_at, evidence.scan.taken_at
+        last, now = take.last_searched_at, evidence.now
         is_due = last is None or now - last >= SEARCH_GAP
         if is_due:
             self._desk.record(
@@ -284,24 +325,27 @@ class Reconciling:
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
             return
-        others = [each for each in desk.state.attempts_of(take.take_id) if each.number != attempt.number]
-        data = {"generation_id": found.generation_id, "by": "log", "credits_at_risk": risk_of(take, others)}
-        desk.board.drop_planned(take.take_id)
-        desk.record(take.take_id, Fact.ADOPTED, data | ({"credits_held": found.credits} if found.credits else {}))
-        desk.board.running += 1
-        desk.board.add_poll(take.take_id, desk.clock.monotonic())
+        credits_held = found.credits or attempt.credits_held
+        self._discovering.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
 
     def _found_failed(self, take: Take) -> None:
         desk = self._desk
         desk.record(
             take.take_id, Fact.FOUND_FAILED, {"error": "the provider's log says it failed; nothing was charged"}
         )
+        spare = self._discovering.spare_of(take)
+        if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
+            self._discovering.adopt(desk.takes[take.take_id], spare)
+            return
         if take.tries < desk.settings.rates.max_attempts and not take.superseded:
             desk.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
             desk.plan_again(take.take_id)
 
     def _absent(self, take: Take, attempt: Attempt) -> None:
-        desk = self._desk
+        desk, spare = self._desk, self._discovering.spare_of(take)
+        if spare is not None:
+            self._discovering.adopt(take, spare)
+            return
         if desk.settings.on_unknown is not OnUnknown.RESUBMIT:
             self._hold(
                 take,

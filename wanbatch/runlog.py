@@ -14,7 +14,7 @@ from typing import IO, Self
 from wanbatch import __version__
 from wanbatch.clock import system_now
 from wanbatch.desk import Event
-from wanbatch.disk import assert_ordinary
+from wanbatch.disk import assert_ordinary, unshare
 from wanbatch.provider import LogRow, Secret
 from wanbatch.redaction import Redaction
 
@@ -64,6 +64,7 @@ class RunLog:
     def __enter__(self) -> Self:
         """Open for appending."""
         assert_ordinary(self._path)
+        unshare(self._path)  # of a copy made with hard links: a line for one folder is none for the other
         descriptor = os.open(self._path, os.O_CREAT | os.O_APPEND | os.O_WRONLY | os.O_NOFOLLOW, 0o600)
         self._stream = os.fdopen(descriptor, "a", encoding="utf-8")
         start = {"at": system_now().isoformat(), "kind": "start", "version": __version__, "host": platform.node()}

@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from wanbatch.attempts import Outcome
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.fetching import Fetching
@@ -17,6 +18,7 @@ from wanbatch.planning import submit_order
 from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown
 from wanbatch.reconciling import Reconciling
+from wanbatch.revival import AT_ONCE, look_again
 from wanbatch.submitting import Submitting, lost_text
 
 Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 where no take is meant
@@ -109,8 +111,17 @@ class Runner:
             try:
                 self._resume()
                 await self._loop(group)
+                if not desk.is_halted and await look_again(desk, AT_ONCE):
+                    await self._loop(group)
+                self._reconciling.name_doubles()
                 if not desk.is_halted:
                     await self._read_ledger()
+                if self._polling.failed_and_charged and await look_again(
+                    desk, AT_ONCE
+                ):  # a charge says that it went on
+                    await self._loop(group)
+                    await self._polling.match_ledger()
+                self._name_breaches()
             except WanbatchError as error:
                 desk.halt(error.exit_code, str(error))
             finally:
@@ -275,6 +286,18 @@ class Runner:
                 return
             desk.wake.clear()
             await self._wait(desk.clock.monotonic() + LEDGER_EVERY_S)
+
+    def _name_breaches(self) -> None:
+        """Tell of charges that should not be: for what the provider failed, and for one generation more than once."""
+        desk, found = self._desk, self._polling
+        for attempt in desk.state.attempts_of_generations(found.failed_and_charged | found.charged_twice):
+            label = desk.takes[attempt.take_id].label
+            if attempt.generation_id in found.charged_twice:
+                text = f"{label}: the ledger charges {attempt.generation_id} more than once: ask the provider's support"
+                desk.trouble(ExitCode.DECISION_NEEDED, text)
+            if attempt.generation_id in found.failed_and_charged and attempt.outcome is Outcome.FAILED:
+                text = f"{label}: the provider failed {attempt.generation_id} and charged it: ask its support"
+                desk.trouble(ExitCode.DECISION_NEEDED, text)
 
     # --- where it stands
 

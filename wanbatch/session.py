@@ -7,7 +7,7 @@ import os
 import signal
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -19,7 +19,9 @@ from tempfile import TemporaryDirectory
 from wanbatch.access import Access, start_of_time
 from wanbatch.admission import Admission, admit, ask, carry, is_remembered, origin_of
 from wanbatch.batch import Batch, Head, Limits
+from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock, system_now
+from wanbatch.clocks import REFUSED
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import (
     AccountStopped,
@@ -37,6 +39,7 @@ from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_s
 from wanbatch.inquiry import inquire, not_asked
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
@@ -45,6 +48,7 @@ from wanbatch.planning import Due, Plan, is_selected
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
+from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.remarks import Intent, remarks_of
 from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
@@ -59,6 +63,8 @@ from wanbatch.tables import Identity, Run, new_identity
 from wanbatch.trial import assert_media_works
 
 TERMINATE_GRACE_S = 10.0
+MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
+CLOCK_LIMIT_S = 10.0
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
 
 
@@ -243,6 +249,10 @@ class Session:
             take = take_to_resolve(desk, label, word[0])
             return await resolve(desk, take, *word) if confirm(take) else None
 
+    async def recover(self, manifest: Manifest, confirm: Callable[[Recovery], bool]) -> Recovery | None:
+        """Make the state file of a manifest's output folder anew; None where `confirm` says no. Sends nothing paid."""
+        return await recover(self._access, manifest.batch(), output_of(manifest.head(), self._options), confirm)
+
     @asynccontextmanager
     async def _desk_of(self, output: Path) -> AsyncIterator[Desk]:
         """Open an output folder for work beside a run."""
@@ -301,9 +311,11 @@ class Session:
                 retried=len(again),
                 is_as_planned=job.is_as_planned,
             )
+            assert_not_behind(state, ground.to_send)
+            if not self._is_at_home(state):
+                return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
             preview = await self._preview(ground, provider)
-            if preview.refusal is None and preview.to_submit:
-                await asyncio.to_thread(assert_media_works)
+            await self._try_out(preview, BatchClock(state, clock), provider)
             if preview.refusal is not None:
                 if not stock.open_takes:
                     raise refused(*preview.refusal)
@@ -331,7 +343,7 @@ class Session:
                 first=self._options.first,
                 is_selected=self._is_wanted,
                 times_before=self._times_before(state),
-                refusal=preview.refusal,
+                refusal=preview.refusal or self._held_back(state, clock.now()),
                 free_bytes=lambda: room_bytes(state.output),
                 before_submit=assert_media_works,
                 after_verified=_Keepsake(state.output),
@@ -340,6 +352,46 @@ class Session:
             ground = replace(ground, plan=None, retried=0, is_as_planned=False)
             end = await self._rounds(line, ground, preview, settings, caps)
             return self._result(state, end, clock)
+
+    async def _try_out(self, preview: Preview, batch_clock: BatchClock, provider: Provider) -> None:
+        """Try what a run needs before anything is sent: the media library, and the clocks. Raises LocalFault."""
+        if preview.refusal is None and preview.to_submit:
+            await asyncio.to_thread(assert_media_works)
+        await self._compare_clocks(batch_clock, provider)
+
+    def _is_at_home(self, state: StateFile) -> bool:
+        """Say whether the folder may be run on this machine, and remember it. Raises UsageInvalid where nobody can say.
+
+        What the sandbox bought twice costs nothing.
+        """
+        here, last = this_machine(), read_machine(state.noted(MACHINE_NOTE))
+        if here is None or (last is not None and last.mark == here.mark):
+            return True
+        if last is not None:
+            text = (
+                f"{state.output} was last run on another machine ({last.host or 'of no name'}). Where two machines run"
+                " copies of one folder, each may buy what the other bought, and the provider's log shows it too late."
+            )
+            if self._access.is_local:
+                self._watch.notice(text)
+            elif not self._options.is_moved:
+                if self._watch.confirm_move is None:
+                    raise UsageInvalid(f"{text} If this machine alone runs it now, say so (--moved, is_moved)")
+                if not self._watch.confirm_move(text):
+                    return False
+        state.note(MACHINE_NOTE, here.text())
+        return True
+
+    def _held_back(self, state: StateFile, now: datetime) -> tuple[ExitCode, str] | None:
+        """Return why nothing may be sent yet after a recovery without run.log; None where something may."""
+        until = log_awaited_until(state)
+        if until is None or now >= until or self._options.trust_state:
+            return None
+        return ExitCode.DECISION_NEEDED, (
+            f"this state file was made anew without {LOG_NAME}, and the provider's log may lack submits of the last"
+            f" day: nothing is sent before {until:%Y-%m-%d %H:%M} UTC. If you know that nothing else was sent, add"
+            " --trust-state"
+        )
 
     def _times_before(self, state: StateFile) -> dict[PriceClass, Seen]:
         seen = times_seen(state.newest_completed(TAKES_TIMED))
@@ -379,7 +431,8 @@ class Session:
 
     async def _round(self, line: Line, preview: Preview, settings: RunSettings, caps: Caps) -> RunEnd:
         state, clock, run = line.state, line.clock, begin_run(line, preview, caps)
-        end = await self._drive(Desk(state, line.provider, clock, settings, Random()))  # noqa: S311  jitter, no secret
+        desk = Desk(state, line.provider, clock, settings, Random())  # noqa: S311  jitter, no secret
+        end = await self._drive(desk)
         state.store_run(
             replace(run, ended_at=clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))
         )
@@ -434,6 +487,26 @@ class Session:
             remarks=remarks_of(inquiry, intent, system_now()) if classes else (),
             takes=tuple(ground.to_send),
         )
+
+    async def _compare_clocks(self, batch_clock: BatchClock, provider: Provider) -> None:
+        """Tell of a clock that is wrong, and keep by how much. Raises LocalFault for one that is days off."""
+        ahead: timedelta | NoAnswer | None = None
+        with suppress(TimeoutError):  # what cannot be told now is asked again before the log is read
+            async with asyncio.timeout(CLOCK_LIMIT_S):
+                ahead = await provider.ahead()
+        if isinstance(ahead, NoAnswer):
+            return
+        text = None if self._access.speed != 1 else batch_clock.wrong_text(ahead)  # a sandbox's time may run ahead
+        if text is not None and ahead is not None and abs(ahead) > REFUSED and not self._access.is_local:
+            raise LocalFault(
+                f"{text}. Nothing was sent: what is recorded under a date that is days off misleads every later look"
+                " into the provider's log. Set the clock (`wanbatch doctor` compares it) and run the same command again"
+            )
+        if text is not None:
+            self._watch.notice(
+                f"{text}. Nothing is bought twice for that, but lost answers may wait longer: set it right"
+            )
+        batch_clock.measured(ahead)
 
     def _assert_room(self, output: Path, preview: Preview) -> None:
         needed = ROOM_BYTES * preview.estimate.takes

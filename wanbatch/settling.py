@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -9,15 +10,15 @@ from enum import StrEnum
 
 from wanbatch.advice import in_folder
 from wanbatch.answers import read_generation_id
-from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, charged_for_nothing, double_number, doubled, risk_of
+from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, adoption, charged_for_nothing, double_number, doubled
 from wanbatch.desk import Desk
 from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import LEDGER_MARGIN, Polling
-from wanbatch.proofs import CLOCK_MARGIN
 from wanbatch.provider import Charge, NoAnswer, Trouble
 from wanbatch.reconciling import Reconciling
+from wanbatch.revival import IN_ALL, look_again
 from wanbatch.submitting import lost_text
 
 _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
@@ -35,9 +36,10 @@ class Decision(StrEnum):
 class Reconciled:
     """What a look brought. Takes by label; `credits_charged` sums what the ledger shows for this batch by now.
 
-    `uncharged` are verified takes whose charge the ledger does not show yet, `doubles` those with more than one
-    generation, `breaches` those with a failed generation that it charges; `ledger` has a line for each generation,
-    as the provider's books stood at `read_at`.
+    `doubles` are takes with more than one generation, `twice` those with one that the ledger charges more than once,
+    `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
+    to no take; `uncharged` are verified takes whose charge it does not show yet. `ledger` has a line for each
+    generation, as the provider's books stood at `read_at`.
     """
 
     adopted: tuple[str, ...]
@@ -45,8 +47,10 @@ class Reconciled:
     planned: tuple[str, ...]
     open: tuple[str, ...]
     doubles: tuple[str, ...]
+    twice: tuple[str, ...]
     uncharged: tuple[str, ...]
     breaches: tuple[str, ...]
+    questions: tuple[str, ...]
     credits_charged: int
     is_ledger_read: bool
     ledger: tuple[LedgerLine, ...] = ()
@@ -57,10 +61,12 @@ async def reconcile(desk: Desk) -> Reconciled:
     """Read log and ledger once, record what they prove, and tell it. Sends nothing paid."""
     take_up(desk)
     before = {take.take_id: take.state for take in desk.state.takes()}
-    reconciling = Reconciling(desk)
+    reconciling = Reconciling(desk, is_thorough=True)
     reconciling.note_logged()
     await reconciling.search()
+    await look_again(desk, IN_ALL)
     charges = await Polling(desk).read_ledger()
+    reconciling.name_doubles()
     takes, attempts = desk.state.takes(), desk.state.attempts()
 
     def moved(state: State) -> tuple[str, ...]:
@@ -72,13 +78,21 @@ async def reconcile(desk: Desk) -> Reconciled:
         planned=moved(State.PLANNED),
         open=tuple(take.label for take in takes if take.state in (State.UNKNOWN, State.HELD)),
         doubles=tuple(desk.takes[take_id].label for take_id in sorted(doubled(attempts))),
+        twice=_charged_twice(desk, charges or ()),
         uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
         breaches=tuple(desk.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
+        questions=tuple(dict.fromkeys(desk.takes[each.attempt.take_id].label for each in reconciling.questions)),
         credits_charged=desk.purse.charged,
         is_ledger_read=charges is not None,
         ledger=() if charges is None else await _matched(desk, charges),
         read_at=desk.clock.now(),
     )
+
+
+def _charged_twice(desk: Desk, charges: Sequence[Charge]) -> tuple[str, ...]:
+    entries = Counter(charge.generation_id for charge in charges)
+    attempts = desk.state.attempts_of_generations([each for each, count in entries.items() if count > 1])
+    return tuple(dict.fromkeys(desk.takes[attempt.take_id].label for attempt in attempts))
 
 
 async def _matched(desk: Desk, charges: Sequence[Charge]) -> tuple[LedgerLine, ...]:
@@ -87,7 +101,8 @@ async def _matched(desk: Desk, charges: Sequence[Charge]) -> tuple[LedgerLine, .
     if not attempts:
         return ()
     strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in desk.state.strays()]
-    refunds = await desk.provider.refunds(min(each.started_at for each in attempts) - LEDGER_MARGIN)
+    first = min(each.started_at for each in attempts)
+    refunds = await desk.provider.refunds(min(desk.batch_clock.earliest(first), first - LEDGER_MARGIN))
     if isinstance(refunds, NoAnswer):
         desk.note(f"whether anything was paid back cannot be read ({refunds.message})")
         refunds = ()
@@ -100,13 +115,13 @@ async def _logged(desk: Desk, nameless: Sequence[Attempt]) -> list[Stranger]:
     """Ask the log which generations it names for submits that are not known to have one."""
     if not nameless:
         return []
-    scan = await desk.provider.scan_log(min(each.started_at for each in nameless) - CLOCK_MARGIN)
+    scan = await desk.provider.scan_log(desk.batch_clock.earliest(min(each.started_at for each in nameless)))
     if isinstance(scan, NoAnswer):
         desk.note(f"the provider's request log cannot be read ({scan.message}); charges of lost answers may be missed")
         return []
     ids = {each.request_id for each in nameless}
     return [
-        Stranger(row.request_id, row.generation_id, row.credits or None, is_failed=not row.is_good)
+        Stranger(row.request_id, row.generation_id, row.credits or None, is_failed=not (row.is_good or row.word))
         for row in scan.rows
         if row.request_id in ids
     ]
@@ -165,7 +180,7 @@ async def _request_of(desk: Desk, take: Take, generation_id: str) -> str | None:
     Raises UsageInvalid where that is the submit of another take.
     """
     attempts = desk.state.attempts_of(take.take_id)
-    scan = await desk.provider.scan_log(min(each.started_at for each in attempts) - CLOCK_MARGIN)
+    scan = await desk.provider.scan_log(desk.batch_clock.earliest(min(each.started_at for each in attempts)))
     if isinstance(scan, NoAnswer):
         return None
     found = next((row.request_id for row in scan.rows if row.generation_id == generation_id), None)
@@ -187,22 +202,8 @@ def _adopt(desk: Desk, take: Take, generation_id: str, request_id: str | None) -
         maker = nameless[-1]
     if maker is None:  # every submit has its generation: this is one more
         maker = _beside(desk, take, followed, generation_id, attempts)
-    others = [_ended(each) for each in attempts if each.number != maker.number]
-    data = {
-        "generation_id": generation_id,
-        "by": "user",
-        "attempt": maker.number,
-        "request_id": maker.request_id,
-        "credits_held": maker.credits_held,
-        "credits_estimated": maker.credits_estimated,
-        "is_charge_seen": maker.credits_charged is not None,
-        "credits_at_risk": risk_of(replace(take, attempt=maker.number), others),
-    }
-    return desk.record(take.take_id, Fact.ADOPTED, data)
-
-
-def _ended(attempt: Attempt) -> Attempt:
-    return replace(attempt, outcome=Outcome.ABANDONED) if attempt.outcome is Outcome.OPEN else attempt
+    data = adoption(take, replace(maker, generation_id=generation_id), attempts)
+    return desk.record(take.take_id, Fact.ADOPTED, data | {"by": "user"})
 
 
 def _beside(desk: Desk, take: Take, followed: Attempt, generation_id: str, attempts: Sequence[Attempt]) -> Attempt:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from wanbatch.attempts import (
+    MADE_AFTER_ALL,
     MAY_BE_CHARGED,
     NO_POST,
     Attempt,
@@ -32,7 +33,7 @@ from wanbatch.attempts import (
 )
 from wanbatch.bodies import shown
 from wanbatch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
-from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind
+from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS, links_of
 from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
@@ -96,7 +97,8 @@ class StateReader:
         path = output / STATE_NAME
         if not path.is_file():
             raise UsageInvalid(
-                f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet"
+                f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet. If it was"
+                " lost, `wanbatch recover MANIFEST -o DIR` makes it anew"
             )
         reader = StateReader(_connect(path, readonly=True), path)
         try:
@@ -259,15 +261,18 @@ class StateReader:
             return dict(self._db.execute("SELECT shot_id, scene FROM shots").fetchall())
 
     def tallies_by_scene(self) -> list[tuple[str, Take, int]]:
-        """Count the takes of each scene that are alike in state and money, as `tallies` does for all."""
+        """Count the takes of each scene that are alike in state, money and price class, as `tallies` does for all."""
         names = ", ".join(_TALLIED)
         sql = (
-            f"SELECT coalesce(scene, '') AS place, {names}, count(*)"  # noqa: S608
-            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}"
+            f"SELECT coalesce(scene, '') AS place, {names}, recipe_json, count(*)"  # noqa: S608
+            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, {_CLASS}"
         )
         with _foreign_errors(self.path):
-            rows = self._db.execute(sql).fetchall()
-            return [(place, _tallied(dict(zip(_TALLIED, row, strict=True))), n) for place, *row, n in rows]
+            found = []
+            for place, *row, recipe_json, count in self._db.execute(sql):
+                take = replace(_tallied(dict(zip(_TALLIED, row, strict=True))), recipe_json=recipe_json)
+                found.append((place, take, count))
+            return found
 
     def takes_in(self, states: Iterable[State]) -> list[Take]:
         """The takes in these states, in the order they were planned."""
@@ -352,6 +357,11 @@ class StateReader:
             *(each.value for each in sorted(MAY_BE_CHARGED)),
         )
 
+    def failed_generations(self, limit: int) -> list[Attempt]:
+        """The attempts whose generations the provider failed, the newest first, at most so many."""
+        clause = "WHERE outcome = ? AND generation_id IS NOT NULL"
+        return self._all(Attempt, f"{clause} ORDER BY started_at DESC LIMIT ?", Outcome.FAILED.value, limit)
+
     def attempts_of_requests(self, request_ids: Iterable[str]) -> list[Attempt]:
         """The attempts with these request ids, by take and number."""
         return self._attempts_with("request_id", request_ids)
@@ -374,6 +384,47 @@ class StateReader:
         with _foreign_errors(self.path):
             first = self._db.execute(sql, sorted(each.value for each in NO_POST)).fetchone()[0]
             return None if first is None else datetime.fromisoformat(first)
+
+    def nameless_since(self, at: datetime) -> list[Attempt]:
+        """The attempts that began then or later, and of which no generation is known, in the order they began."""
+        return self._all(Attempt, "WHERE generation_id IS NULL AND started_at >= ? ORDER BY started_at", to_sql(at))
+
+    def first_nameless_at(self, since: datetime) -> datetime | None:
+        """When the first attempt began, then or later, of which no generation is known; None where there is none."""
+        sql = "SELECT min(started_at) FROM attempts WHERE generation_id IS NULL AND started_at >= ?"
+        with _foreign_errors(self.path):
+            first = self._db.execute(sql, (to_sql(since),)).fetchone()[0]
+            return None if first is None else datetime.fromisoformat(first)
+
+    def nameless_in(self, states: Iterable[State]) -> list[datetime]:
+        """When the attempts began of which no generation is known, of takes in these states."""
+        wanted = sorted(state.value for state in states)
+        sql = (
+            "SELECT attempts.started_at FROM attempts CROSS JOIN takes ON takes.take_id = attempts.take_id"  # noqa: S608
+            f" WHERE attempts.generation_id IS NULL AND state IN ({', '.join('?' * len(wanted))})"
+        )
+        with _foreign_errors(self.path):
+            return [datetime.fromisoformat(at) for (at,) in self._db.execute(sql, wanted)]
+
+    def sent_since(self, at: datetime) -> int:
+        """How many attempts began then or later."""
+        with _foreign_errors(self.path):
+            sql = "SELECT count(*) FROM attempts WHERE started_at >= ?"
+            return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
+
+    def spares(self) -> list[Attempt]:
+        """The attempts whose generations were found late, of takes that have no other one to come."""
+        return self._all(
+            Attempt,
+            "WHERE outcome = 'lost' AND generation_id IS NOT NULL AND EXISTS (SELECT 1 FROM takes"
+            " WHERE takes.take_id = attempts.take_id AND state IN ('planned', 'failed')) ORDER BY take_id, number",
+        )
+
+    def found_late(self) -> list[Take]:
+        """The takes whose warnings tell of a generation that was made after all, and do not call it a double."""
+        return self._all(
+            Take, f"WHERE warning LIKE '%{MADE_AFTER_ALL}%' AND warning NOT LIKE '%DOUBLE%' ORDER BY take_id"
+        )
 
     def first_awaited_at(self) -> datetime | None:
         """When the first submit of the takes began whose charges should show and do not; None where all do."""
@@ -445,6 +496,18 @@ class StateReader:
             row = self._db.execute("SELECT at FROM marks WHERE name = 'log_read_until'").fetchone()
             return datetime.fromisoformat(row[0] if row else self.identity().created_at)
 
+    def created_at(self) -> datetime:
+        """When the file was begun, by the clock of then."""
+        with _foreign_errors(self.path):
+            return datetime.fromisoformat(self.identity().created_at)
+
+    def last_written_at(self) -> datetime | None:
+        """When something was recorded last, by the clock of then: a fact, or how a run began or ended."""
+        with _foreign_errors(self.path):
+            ran = self._db.execute("SELECT max(coalesce(ended_at, started_at)) FROM runs").fetchone()[0]
+        times = [self.last_fact_at(), datetime.fromisoformat(ran) if ran else None]
+        return max((at for at in times if at is not None), default=None)
+
     def is_planned_from(self, digest: str) -> bool:
         """Say whether the last plan was that of the manifest with this digest, and is one that lasts."""
         with _foreign_errors(self.path):
@@ -458,6 +521,13 @@ class StateReader:
                 return None
             row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
             return None if row is None else str(row[0])
+
+    def notes(self) -> dict[str, str]:
+        """Return all texts that are kept, by name; none in a file that an older version began."""
+        with _foreign_errors(self.path):
+            if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").fetchone() is None:
+                return {}
+            return {str(name): str(value) for name, value in self._db.execute("SELECT name, value FROM notes")}
 
     def past(self) -> Past:
         """Return what takes were called before other shots took them over."""
@@ -477,10 +547,10 @@ class StateReader:
         with _foreign_errors(self.path):
             for seq, take_id, fact, at, data, crc in self._db.execute(sql, arguments):
                 if row_crc(take_id, fact, at, data) != crc:
-                    raise StateInvalid(f"{self.path}: fact {seq} does not match its checksum; the file is damaged")
+                    raise StateInvalid(f"{self.path} is damaged: fact {seq} does not match its checksum. {WAYS_BACK}")
                 told = json.loads(data)
                 if not isinstance(told, dict):
-                    raise StateInvalid(f"{self.path}: fact {seq} is not a record; the file is damaged")
+                    raise StateInvalid(f"{self.path} is damaged: fact {seq} is not a record. {WAYS_BACK}")
                 yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), told)
 
     def batch(self) -> str:
@@ -505,9 +575,9 @@ class StateReader:
                 told = "SELECT count(*), sum(take_id), max(take_id) FROM (SELECT DISTINCT take_id FROM facts)"
                 is_torn = self._db.execute(takes).fetchone() != self._db.execute(told).fetchone()
         if verdict != "ok":
-            raise StateInvalid(f"{self.path} is damaged: {verdict}. Restore it from a backup; nothing was sent")
+            raise StateInvalid(f"{self.path} is damaged: {verdict}. Nothing was sent. {WAYS_BACK}")
         if is_torn:
-            raise StateInvalid(f"{self.path}: takes and facts do not belong together; the file is damaged")
+            raise StateInvalid(f"{self.path} is damaged: takes and facts do not belong together. {WAYS_BACK}")
 
     def check_take(self, take: Take) -> None:
         """Refold one take from its facts and compare. Raises StateInvalid."""
@@ -517,9 +587,10 @@ class StateReader:
         try:
             is_same = fold(take.take_id, take.shot_id, entries) == take
         except (TypeError, AttributeError, ArithmeticError, LookupError, ValueError, RecursionError) as error:
-            raise StateInvalid(f"{self.path}: a fact of {take.label} makes no sense; the file is damaged") from error
+            text = f"{self.path} is damaged: a fact of {take.label} makes no sense. {WAYS_BACK}"
+            raise StateInvalid(text) from error
         if not is_same:
-            raise StateInvalid(f"{self.path}: {take.label} is not what its facts say; the file is damaged")
+            raise StateInvalid(f"{self.path} is damaged: {take.label} is not what its facts say. {WAYS_BACK}")
 
 
 class StateFile(StateReader):
@@ -560,6 +631,8 @@ class StateFile(StateReader):
             if not fresh and (not path.exists() or path.stat().st_size == 0):
                 # Before SQLite sees the file: it would drop a log that is left over.
                 _refuse_lost_state(output, (f"{STATE_NAME}-wal", *_TRACES))
+            for name in (STATE_NAME, f"{STATE_NAME}-wal", f"{STATE_NAME}-shm"):
+                unshare(output / name)  # of a copy made with hard links: SQLite writes in place, to both
             with _foreign_errors(path):
                 state = cls(_connect(path, readonly=False), path, lock)
         except BaseException:
@@ -717,7 +790,7 @@ class StateFile(StateReader):
         key, value = "number", take.attempt
         if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
             key, value = "generation_id", entry.data["generation_id"]
-        elif entry.fact is Fact.FOUND_LATE:
+        elif entry.fact in (Fact.FOUND_LATE, Fact.FAILURE_WITHDRAWN):
             value = entry.data["attempt"]
         for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
             moved = advance_attempt(attempt, entry)
@@ -799,6 +872,32 @@ class StateFile(StateReader):
             for take_id, entry in entries:
                 self._change(take_id, entry)
 
+    def restore(self, found: Sequence[tuple[int, str, Sequence[Entry]]], strays: Sequence[Stray]) -> None:
+        """Write takes with the facts that are known of them (take id, shot id, facts), and strays. One transaction.
+
+        For a new file, in place of one that was lost.
+        """
+        dated: list[tuple[datetime, int, str, Entry]] = []
+        for take_id, shot_id, entries in found:
+            latest = entries[0].at
+            for each in entries:  # in the order of each take's own facts, whatever the clock said
+                latest = max(latest, each.at)
+                dated.append((latest, take_id, shot_id, each))
+        takes: dict[int, Take] = {}
+        with self._transaction():
+            for _, take_id, shot_id, each in sorted(dated, key=lambda row: row[0]):
+                self._append(take_id, each)
+                before = takes.get(take_id)
+                if before is None:
+                    takes[take_id] = planned_take(take_id, shot_id, each)
+                    continue
+                takes[take_id] = advance(before, each)
+                self._follow_attempt(before, takes[take_id], each)
+            for take in takes.values():
+                self._store("takes", take)
+            for stray in strays:
+                self._store("strays", stray)
+
     def _change(self, take_id: int, entry: Entry) -> None:
         take = advance(self._touched(self.take(take_id)), entry)
         self._append(take_id, entry)
@@ -809,9 +908,9 @@ class StateFile(StateReader):
         with self._transaction():
             self._store("strays", stray)
 
-    def note_log_read(self, until: datetime) -> None:
-        """Remember up to when the provider's log was read whole; never moves back."""
-        if until <= self.log_read_until():
+    def note_log_read(self, until: datetime, *, anew: bool = False) -> None:
+        """Remember up to when the provider's log was read whole; moves back only where the mark was wrong (`anew`)."""
+        if until <= self.log_read_until() and not anew:
             return
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (to_sql(until),))
@@ -850,12 +949,16 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
                 raise LocalFault(f"{path} lies on a disk that cannot keep a write-ahead log (got '{mode}')")
             connection.execute("PRAGMA synchronous = FULL")  # a lost intent is a clip bought twice
     except sqlite3.Error as error:
-        raise StateInvalid(f"cannot open {path}: {error}") from error
+        raise StateInvalid(f"cannot open {path}: {error}. {WAYS_BACK}") from error
     except OSError as error:
         raise LocalFault(f"cannot make {path}: {error.strerror}") from error
     return connection
 
 
+WAYS_BACK = (
+    "Restore it from a backup, or make a new one of all that is known: `wanbatch recover MANIFEST -o DIR`, which buys"
+    " nothing"
+)
 _TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
 
 
@@ -866,8 +969,8 @@ def _refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
         found = "clips"
     if found is not None:
         raise StateInvalid(
-            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record: restore it from a backup,"
-            " or start over, and pay again, with --fresh"
+            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record. {WAYS_BACK}. To start over,"
+            " and pay again, add --fresh"
         )
 
 
@@ -889,7 +992,7 @@ def _foreign_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
-        raise StateInvalid(f"{path} cannot be read: {error}. Restore it from a backup; nothing was sent") from error
+        raise StateInvalid(f"{path} cannot be read: {error}. Nothing was sent. {WAYS_BACK}") from error
 
 
 def _refuse_foreign(path: Path) -> None:

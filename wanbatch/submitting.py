@@ -110,9 +110,12 @@ class Submitting:
     def _budget_text(self, take: Take) -> str:
         purse = self._desk.purse
         left = "some takes have an unknown cost" if purse.uncosted else f"{usd_text(purse.committed)} is committed"
+        more = f", and {usd_text(purse.reserve)} more at the worst price seen" if purse.reserve else ""
+        is_dearer = purse.worst_of(take) != purse.price_of(take)
+        worst = f", or {usd_text(purse.worst_of(take))} at the worst price seen" if is_dearer else ""
         return (
-            f"the budget of {usd_text(purse.cap_credits)} is reached: {left}, the next take ({take.label}) costs"
-            f" {usd_text(purse.price_of(take))}. Raise the cap and run the same command again"
+            f"the budget of {usd_text(purse.cap_credits)} is reached: {left}{more}, the next take ({take.label}) costs"
+            f" {usd_text(purse.price_of(take))}{worst}. Raise the cap and run the same command again"
         )
 
     def _pause_scene(self, take: Take) -> None:
@@ -176,6 +179,10 @@ class Submitting:
             desk.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
             desk.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
             return
+        if owner is not None and desk.takes[take_id].state is State.SUBMITTING:
+            board.running -= 1  # an earlier attempt has it: what this one made is not told
+            self._lost(take_id, Unknown(f"it named {answer.generation_id}, which an earlier attempt of the take made"))
+            return
         if desk.takes[take_id].state is State.SUBMITTING:
             self._record_accepted(take_id, answer.generation_id)
         board.accepted(desk.clock.monotonic())
@@ -188,8 +195,7 @@ class Submitting:
             text = f"the answer names two generations, {answer.generation_id} and {answer.conflict}"
             desk.hold(take_id, text, needs_user=True)
         elif answer.failed_message is not None:
-            board.generation_ended()
-            desk.record(take_id, Fact.GENERATION_FAILED, {"error": answer.failed_message})
+            desk.note_failure(take_id, answer.failed_message)
         else:
             desk.plan_first_poll(desk.takes[take_id])
 

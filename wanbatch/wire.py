@@ -6,6 +6,8 @@ import logging
 import os
 import ssl
 from collections.abc import Mapping
+from contextlib import suppress
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 from urllib.request import getproxies
@@ -19,6 +21,27 @@ from wanbatch.proxies import PROXY_NAMES, Route, route_of, unusable
 
 READ_DEADLINE_S = 60.0
 CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds concurrency
+
+
+def _exchange_errors() -> tuple[type[Exception], ...]:
+    """Name what an exchange may raise: httpx lets some errors of the libraries below it through as they are.
+
+    Seen: a line that breaks in the midst of TLS (anyio's, with httpcore 1.0.0), and a SOCKS proxy that talks nonsense.
+    """
+    known: list[type[Exception]] = [httpx.HTTPError, httpx.InvalidURL, TimeoutError]
+    for library, names in (
+        ("anyio", ("EndOfStream", "BrokenResourceError", "ClosedResourceError")),
+        ("socksio", ("ProtocolError",)),
+    ):
+        with suppress(ImportError):
+            known += [getattr(import_module(library), name) for name in names]
+    with suppress(ImportError):
+        import_module("socksio")
+        known.append(AssertionError)  # how httpcore takes a SOCKS answer of the wrong kind
+    return tuple(known)
+
+
+EXCHANGE_ERRORS = _exchange_errors()
 
 
 def make_client(
@@ -81,14 +104,34 @@ class _Fork(httpx.AsyncBaseTransport):
 
 
 class Wire:
-    """Learns from httpx's trace whether a byte of the request was sent."""
+    """Learns from httpx's trace whether a byte of the request left for the provider.
+
+    What is said to a proxy before it lets anything through (CONNECT, SOCKS) is not for the provider.
+    """
 
     def __init__(self) -> None:
         self.has_sent = False
+        self._has_begun = False
+        self._is_at_proxy = False
 
-    async def trace(self, event: str, _: Mapping[str, Any]) -> None:
+    async def trace(self, event: str, told: Mapping[str, Any]) -> None:
+        self._has_begun = True
+        self._is_at_proxy = self._is_at_proxy or event.endswith("setup_socks5_connection.started")
         if event.endswith("send_request_headers.started"):
-            self.has_sent = True
+            if getattr(told.get("request"), "method", None) == b"CONNECT":
+                self._is_at_proxy = True
+            else:
+                self.has_sent = True
+
+    @property
+    def is_unsent(self) -> bool:
+        """The trace was kept from the first connection on, and tells of no byte for the provider."""
+        return self._has_begun and not self.has_sent
+
+    def reason(self, error: Exception) -> str:
+        """Name what kept the request from being sent."""
+        is_of_proxy = self._is_at_proxy or isinstance(error, httpx.ProxyError)
+        return f"the proxy made no connection: {reason(error)}" if is_of_proxy else reason(error)
 
 
 def head_of(response: httpx.Response) -> Head:

@@ -234,6 +234,7 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
     told = [(finding.verdict, finding.text.split(";")[0]) for finding in found[7:]]
     assert told == [
         ("ok", f"{url} accepts the key"),
+        ("ok", "this machine's clock agrees with the provider's"),
         ("ok", "the key may read the ledger"),
         ("ok", "the key may read the request log"),
         ("ok", "the key may make videos and has no limit of its own"),

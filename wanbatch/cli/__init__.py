@@ -30,6 +30,7 @@ _COMMANDS = {
     "export": ("cutting", "Write the cut for an editing program: OpenTimelineIO or EDL."),
     "reconcile": ("settling", "Look up lost answers; compare with the provider's ledger."),
     "resolve": ("settling", "Decide what becomes of a take that is held."),
+    "recover": ("recovery", "Make a lost or damaged state file anew from all that is known."),
     "balance": ("settling", "Show what the account holds."),
     "report": ("looking", "Rebuild the reports from the state file."),
     "open": ("looking", "Open the storyboard page."),

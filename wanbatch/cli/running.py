@@ -87,6 +87,11 @@ _RUN_OPTIONS = (
         is_flag=True,
         help="Send although the provider's log cannot tell whether this state file is the newest.",
     ),
+    click.option(
+        "--moved",
+        is_flag=True,
+        help="The folder was last run on another machine, and is run on this one alone now.",
+    ),
     click.option("--deadline", type=DURATION, help="Send nothing after this long; finish what runs."),
     click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Sandbox only: times faster than real."),
     click.option("--no-report", is_flag=True, help="Write no reports at the end."),
@@ -124,6 +129,7 @@ class _Asked:
     on_unknown: str | None = None
     unknown_grace: float | None = None
     trust_state: bool = False
+    moved: bool = False
     deadline: float | None = None
     speed: float | None = None
     no_report: bool = False
@@ -160,6 +166,7 @@ class _Asked:
             on_unknown=OnUnknown(self.on_unknown or OnUnknown.RECONCILE),
             unknown_grace_s=self.unknown_grace,
             trust_state=self.trust_state,
+            is_moved=self.moved,
             deadline_s=self.deadline,
             fresh=self.fresh,
             makes_report=not self.no_report,
@@ -279,6 +286,7 @@ def _run(options: Global, source: Manifest, asked: _Asked) -> int:
     with Follower(options) as follower:
         watch = follower.watch(
             lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings),
+            _move,
             lambda question: _ask(options, question),
         )
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
@@ -297,7 +305,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
     output = run if run is not None else newest_output(Path(OUTPUTS))
     asked = _Asked.of(flags)
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes), _move)
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).retry(output, reason))
     return _tell(options, result)
 
@@ -335,7 +343,7 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
             echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes))
+        watch = follower.watch(lambda preview: _confirm(options, preview, is_agreed=asked.yes), _move)
         result = asyncio.run(session_of(asked.options(), watch, options.env_file).retake(output, retake))
     return _tell(options, result)
 
@@ -381,6 +389,13 @@ def _confirm(
         f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
     )
     return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
+
+
+def _move(text: str) -> bool:
+    """Ask whether a folder was moved here for good."""
+    if not is_interactive():
+        raise UsageInvalid(f"{text} If this machine alone runs it now, add --moved. Nothing was sent")
+    return click.confirm(visible(f"{text} Does this machine alone run it now?"), default=False, err=True)
 
 
 def _tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:

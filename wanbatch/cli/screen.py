@@ -138,7 +138,10 @@ class Follower:
             self._progress = None
 
     def watch(
-        self, confirm: Callable[[Preview], bool], ask: Callable[[Question], Answer] = lambda _: Answer.STOP
+        self,
+        confirm: Callable[[Preview], bool],
+        confirm_move: Callable[[str], bool] | None = None,
+        ask: Callable[[Question], Answer] = lambda _: Answer.STOP,
     ) -> Watch:
         """Return what a session calls."""
 
@@ -147,7 +150,14 @@ class Follower:
             self._folder = str(preview.output)
             return confirm(preview)
 
-        return Watch(confirm=confirmed, on_event=self._event, on_start=self._start, notice=self.notice, ask=ask)
+        return Watch(
+            confirm=confirmed,
+            confirm_move=confirm_move,
+            on_event=self._event,
+            on_start=self._start,
+            notice=self.notice,
+            ask=ask,
+        )
 
     def notice(self, text: str) -> None:
         """Tell the user something outside of events."""

@@ -54,7 +54,7 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
         figures_grid(figures).show(console)
         if page is not None:
             console.print(f"  each generation: {page}", markup=False)
-    needs_user = found.open or found.doubles or found.breaches
+    needs_user = found.open or found.doubles or found.twice or found.breaches or found.questions
     return int(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
 
 
@@ -76,7 +76,12 @@ def _lines(found: Reconciled) -> list[str]:
         (found.planned, "left no trace; the same `run` sends them again"),
         (found.open, "wait for you, or for the provider's log; `wanbatch status` says why"),
         (found.doubles, "DOUBLE: more than one generation was made; ask the provider's support"),
+        (found.twice, "one generation was charged more than once; ask the provider's support"),
         (found.breaches, "a generation failed and was charged all the same; ask the provider's support"),
+        (
+            found.questions,
+            "may explain a charge that belongs to no take; the report says which, ask the provider's support",
+        ),
         (found.uncharged, "verified, and their charge is not in the ledger yet"),
     ):
         if labels:

@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import answers
+from wanbatch import answers, requestlog
 from wanbatch.reconciling import Reconciling
-
-READER = import_module("wanbatch.requestlog" if find_spec("wanbatch.requestlog") else "wanbatch.aimlapi")
-"""What reads the pages of the log."""
 
 
 @mutant
@@ -47,16 +42,16 @@ class _Any(int):
 
 @mutant
 def log_rows_are_not_compared_with_the_total() -> Patches:
-    real = READER.read_log_page
+    real = requestlog.read_log_page
 
     def read_log_page(fields: Any) -> Any:
         page = real(fields)
         return replace(page, total=_Any(page.total))
 
-    yield READER, "read_log_page", read_log_page
+    yield requestlog, "read_log_page", read_log_page
 
 
 @mutant
 def a_first_row_of_a_log_page_is_enough() -> Patches:
-    yield READER, "LOG_LIMIT", 1
-    yield READER, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))
+    yield requestlog, "LOG_LIMIT", 1
+    yield requestlog, "read_log_page", lambda fields: answers.LogPage(tuple(fields["data"]), len(fields["data"]))

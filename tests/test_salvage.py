@@ -1,0 +1,88 @@
+"""Whatever part of run.log and of the sidecars is left: no submit of the provider's log goes without a name."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.test_recovery import RULES, Line, world_in
+from tests.worlds import EPOCH, batch_of, jump, with_prompt
+from wanbatch.lifecycle import Fact, State
+from wanbatch.provider import LogScan
+from wanbatch.runlog import LOG_NAME
+from wanbatch.salvage import Evidence, nonce_in, read_event, read_sidecar, salvage
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+BATCH = batch_of(4)
+
+
+class Found:
+    """What one hostile run leaves behind."""
+
+    def __init__(self, output: Path) -> None:
+        world = world_in(output, RULES)
+        world.run(BATCH)
+        world.elapsed_s += 3600
+        world.run(BATCH)
+
+        async def scan() -> LogScan:
+            async with Line(world).provider(output, EPOCH) as (provider, _):
+                told = await provider.scan_log(EPOCH)
+                assert isinstance(told, LogScan)
+                return told
+
+        world.elapsed_s += 3600
+        self.rows = jump(scan).rows
+        self.lines = (output / LOG_NAME).read_text(encoding="utf-8").splitlines()
+        self.sidecars = [path.read_text(encoding="utf-8") for path in sorted((output / "clips").glob("*.json"))]
+        self.nonce = nonce_in([(row.at, row.request_id) for row in self.rows]) or ""
+
+
+@pytest.fixture(scope="module")
+def left(tmp_path_factory: pytest.TempPathFactory) -> Found:
+    return Found(tmp_path_factory.mktemp("left") / "out")
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_every_submit_that_the_provider_knows_has_a_take_or_is_a_stray(left: Found, data: st.DataObject) -> None:
+    lines = data.draw(st.lists(st.sampled_from(left.lines), max_size=len(left.lines)))
+    if data.draw(st.booleans()):
+        lines = [line for line in left.lines if line in lines]
+    texts = data.draw(st.lists(st.sampled_from(left.sidecars), max_size=4, unique=True))
+    batch = with_prompt(BATCH, "sh001", "edited since") if data.draw(st.booleans()) else BATCH
+    sidecars = [found for text in texts if (found := read_sidecar(text)) is not None]
+    whole = [type(each)(each.shot_id, each.number, each.told, data.draw(st.booleans())) for each in sidecars]
+    events = [found for line in lines if (found := read_event(line)) is not None]
+    takes, strays = salvage(Evidence(batch, left.nonce, "k", {}, events, whole, left.rows))
+    known = {str(entry.data.get("request_id")) for each in takes for entry in each.entries}
+    assert {row.request_id for row in left.rows} <= known | {each.request_id for each in strays}
+    assert len({each.take.take_id for each in takes}) == len({each.take.label for each in takes}) == len(takes)
+    made = [each.take.generation_id for each in takes if each.take.generation_id is not None]
+    assert len(set(made)) == len(made)
+    sent = {each.take.take_id for each in takes if any(entry.fact is Fact.SUBMIT_STARTED for entry in each.entries)}
+    assert {each.take.take_id for each in takes if each.take.state is State.SUBMITTING} == set()
+    assert sent == {each.take.take_id for each in takes}
+
+
+@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_sidecar_with_any_value_changed_is_read_whole_or_left_out(left: Found, data: st.DataObject) -> None:
+    told: dict[str, Any] = json.loads(left.sidecars[0])
+    inner = data.draw(st.sampled_from(["", "credits", "probe", "times"]))
+    place = told[inner] if inner else told
+    name = data.draw(st.sampled_from(sorted(place)))
+    place[name] = data.draw(
+        st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=5), st.just([]), st.just({}))
+    )
+    found = read_sidecar(json.dumps(told))
+    if found is None:
+        return
+    whole = type(found)(found.shot_id, found.number, found.told, is_whole=True)
+    takes, _ = salvage(Evidence(BATCH, left.nonce, "k", {}, (), [whole], None))
+    assert [each.take.state for each in takes] == [State.VERIFIED]

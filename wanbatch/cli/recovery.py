@@ -1,0 +1,113 @@
+"""The command that makes a lost state file anew: recover."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from wanbatch.cli import Global
+from wanbatch.cli.screen import console_of, is_interactive, print_json
+from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.manifest.shelf import Manifest
+from wanbatch.options import RunOptions, Watch
+from wanbatch.pricing import usd_text
+from wanbatch.recovery import Recovery
+from wanbatch.session import session_of
+
+_SHOWN = 8
+
+
+@click.command(
+    "recover",
+    epilog="\b\nExamples:\n  wanbatch recover shots.yaml\n  wanbatch recover shots.yaml -o outputs/final --yes",
+)
+@click.argument("manifest", type=click.Path(path_type=Path))
+@click.option("-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="[default: outputs/NAME]")
+@click.option("--yes", is_flag=True, help="Do not ask before the new state file is written.")
+@click.pass_obj
+def recover_command(options: Global, /, manifest: Path, output: Path | None, yes: bool) -> int:  # noqa: FBT001
+    """Make a new state file for the output folder of MANIFEST, where the old one is lost, damaged or out of date.
+
+    It is put together from what is left of the old one, run.log, the clips and their sidecars, and the provider's log.
+    Nothing is bought: clips that are there are verified again, generations that are known are fetched by the next
+    `run`, and what cannot be matched is named. The old file is kept beside the new one.
+    """
+
+    def confirm(found: Recovery) -> bool:
+        _show(options, found)
+        if yes:
+            return True
+        if not is_interactive():
+            raise UsageInvalid("no new state file was written: confirm it with --yes (there is no terminal to ask on)")
+        return click.confirm("Write this new state file?", default=False, err=True)
+
+    def tell(text: str) -> None:
+        if options.verbosity >= 0:
+            click.echo(f"wanbatch: {text}", err=True)
+
+    session = session_of(RunOptions(output=output), Watch(notice=tell), options.env_file)
+    found = asyncio.run(session.recover(Manifest(manifest), confirm))
+    if options.is_json:
+        told = None if found is None else {**asdict(found), "output": str(found.output)}
+        print_json({"recovered": None if told is None else _plain(told)})
+    elif found is None:
+        click.echo("no new state file was written")
+    elif not found.is_needed:
+        click.echo(f"{found.output}: its state file is whole and knows all that is known; nothing was changed")
+    elif options.verbosity >= 0:
+        kept = f" ({found.kept_as})" if found.kept_as else ""
+        click.echo(f"the new state file is in place{kept}. `wanbatch run {manifest} -o {found.output}` goes on with it")
+    return int(ExitCode.INTERRUPTED if found is None else ExitCode.OK)
+
+
+def _plain(told: dict[str, object]) -> dict[str, object]:
+    strays = told["strays"]
+    assert isinstance(strays, Sequence)
+    return {**told, "strays": [{**each, "at": each["at"].isoformat()} for each in strays]}
+
+
+def _show(options: Global, found: Recovery) -> None:
+    if options.is_json or options.verbosity < 0:
+        return
+    console = console_of(options, stderr=True)
+    for line in _lines(found):
+        console.print(line, markup=False, highlight=False)
+
+
+def _lines(found: Recovery) -> list[str]:
+    lines = [f"{found.batch} → {found.output}", f"  {found.trouble}", f"  known from: {', '.join(found.sources)}"]
+    if found.log_trouble:
+        lines.append(f"  the provider's log could not be read ({found.log_trouble}): the next run reads it")
+    named = [f"{label} ({generation_id})" for label, generation_id in found.fetched]
+    for labels, words in (
+        (found.verified, "verified: the clip is there, with its recorded bytes"),
+        (found.missing, "verified before, and the clip is not there now; `wanbatch verify --fetch` gets it again"),
+        (named, "paid or running: the next run fetches them"),
+        (found.sought, "without a known answer: the next run looks them up before it sends anything"),
+        (found.failed, "failed"),
+    ):
+        if labels:
+            lines.append(f"  {len(labels)} {words}: {_few(labels)}")
+    for stray in found.strays[:_SHOWN]:
+        made = stray.generation_id or "nothing that is known"
+        cost = "an unknown cost" if stray.credits_held is None else usd_text(stray.credits_held)
+        lines.append(f"  stray: {stray.request_id} in {stray.source} belongs to no take; it made {made}, for {cost}")
+    if len(found.strays) > _SHOWN:
+        lines.append(f"  ... and {len(found.strays) - _SHOWN} more strays; `wanbatch status` lists them all")
+    lines.append(f"  still to be sent by the next run: {found.to_send}; nothing is sent now")
+    if not found.is_witnessed:
+        lines.append(
+            "  run.log is lost, too, and the provider's log may be a day late: until then `run` sends nothing, unless"
+            " you add --trust-state"
+        )
+    lines.append("  A cap that was given by a flag is kept only where the old file could be read: give it again.")
+    return lines
+
+
+def _few(labels: Sequence[str]) -> str:
+    more = f" and {len(labels) - _SHOWN} more" if len(labels) > _SHOWN else ""
+    return ", ".join(labels[:_SHOWN]) + more

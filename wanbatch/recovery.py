@@ -1,0 +1,392 @@
+"""Recovery: a new state file in place of one that is lost, damaged or behind. It asks the provider, and buys nothing.
+
+The folder's lock is held throughout. The new file is made beside the old one and takes its name when it is whole; the
+old one is kept under another.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import stat
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from itertools import count
+from pathlib import Path
+from tempfile import mkdtemp
+
+from wanbatch.access import Access
+from wanbatch.batch import Batch
+from wanbatch.clock import system_now
+from wanbatch.clocks import CLOCK_MARGIN
+from wanbatch.desk import Event
+from wanbatch.disk import fsync_directory
+from wanbatch.download import sha256_of
+from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
+from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
+from wanbatch.folders import CLIPS
+from wanbatch.lifecycle import Entry, State, Take, fold
+from wanbatch.lock import OutputLock
+from wanbatch.planning import Due, ShotRow, make_plan
+from wanbatch.proofs import LAG_UNTIL_KNOWN
+from wanbatch.provider import LogRow, NoAnswer, Provider
+from wanbatch.runlog import LOG_NAME, RunLog
+from wanbatch.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
+from wanbatch.settings import fingerprint
+from wanbatch.state import STATE_NAME, WAYS_BACK, StateFile, StateReader
+from wanbatch.tables import Identity, Run, Stray, new_identity
+
+LOG_NOTE = "log awaited until"  # kept in a new state file: before then the provider's log may lack submits of ours
+SANDBOX_LAG = timedelta(minutes=10)
+_NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)  # of a file's text
+SIDECAR_CAP_BYTES = 1024 * 1024
+PARTS = (f"{STATE_NAME}-wal", f"{STATE_NAME}-shm", STATE_NAME)  # in the order in which they are put aside
+
+
+@dataclass(frozen=True)
+class Old:
+    """What can still be read of the state file that is there; `trouble` says why not all, empty where all can."""
+
+    identity: Identity | None = None
+    kept: dict[int, tuple[str, list[Entry]]] = field(default_factory=dict)
+    strays: Sequence[Stray] = ()
+    shots: Sequence[ShotRow] = ()
+    runs: Sequence[Run] = ()
+    notes: Mapping[str, str] = field(default_factory=dict)
+    trouble: str = ""
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What a new state file would hold. Takes by label, those to be fetched with their generations.
+
+    `fetched` are generated and not on disk yet, `sought` submits without a known answer, `missing` verified takes whose
+    clip is not on disk with its recorded bytes. `is_witnessed` is False where run.log was lost, too: then only the
+    provider's log tells of the newest submits, and it is late. `is_needed` is False where the file that is there knows
+    all.
+    """
+
+    batch: str
+    output: Path
+    sources: tuple[str, ...]
+    trouble: str
+    verified: tuple[str, ...]
+    missing: tuple[str, ...]
+    fetched: tuple[tuple[str, str], ...]
+    sought: tuple[str, ...]
+    failed: tuple[str, ...]
+    strays: tuple[Stray, ...]
+    to_send: int
+    log_trouble: str
+    is_witnessed: bool
+    is_needed: bool
+    kept_as: str = ""
+
+
+@dataclass(frozen=True)
+class Draft:
+    """A new state file before it is written."""
+
+    evidence: Evidence
+    old: Old
+    takes: Sequence[Salvaged]
+    strays: Sequence[Stray]
+
+    @property
+    def is_witnessed(self) -> bool:
+        """Say whether run.log tells of the submits: a line of it is written before the next act."""
+        return any("request_id" in entry.data for _, entry in self.evidence.events)
+
+    def identity(self, access: Access, now: datetime) -> Identity:
+        """Return the old file's identity; where it is lost, that of a batch with the nonce of its submits."""
+        evidence = self.evidence
+        if self.old.identity is not None:
+            return self.old.identity
+        made = new_identity(evidence.batch.name, access.address, evidence.key_fingerprint, now, sandbox=access.is_local)
+        first = min(_times(evidence)) - CLOCK_MARGIN
+        return replace(made, nonce=evidence.nonce, created_at=first.isoformat(timespec="seconds"))
+
+
+async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[[Recovery], bool]) -> Recovery | None:
+    """Put a new state file together, show it to `confirm`, and write it; None where that says no.
+
+    Raises UsageInvalid where nothing tells of an earlier run, OutputLocked while one goes on, LocalFault, StateInvalid.
+    """
+    with _locked(output):
+        old = _read_old(output)
+        _assert_same(access, batch, output, old)
+        evidence = _gather(output, batch, old)
+        evidence = replace(evidence, key_fingerprint=fingerprint(access.key()))
+        async with access.provider(output, max(system_now(), *_times(evidence))) as (provider, clock):
+            rows, log_trouble = await _rows(provider, evidence)
+            takes, strays = salvage(replace(evidence, rows=rows))
+            every = [*{each.request_id: each for each in (*strays, *old.strays)}.values()]
+            draft = Draft(replace(evidence, rows=rows), old, takes, every)
+            found = replace(_recovery_of(draft), output=output, log_trouble=log_trouble)
+            if not found.is_needed:
+                return found
+            if not confirm(found):
+                return None
+            lag = SANDBOX_LAG if access.is_embedded else LAG_UNTIL_KNOWN
+            kept_as = _write(output, draft, draft.identity(access, clock.now()), (clock.now(), lag))
+            with RunLog(output / LOG_NAME, access.key()) as log:
+                text = f"a new {STATE_NAME} was made, with {len(takes)} takes; {kept_as or 'there was none before'}"
+                log.write(Event(clock.now(), "note", "", text))
+            return replace(found, kept_as=kept_as)
+
+
+@contextmanager
+def _locked(output: Path) -> Iterator[None]:
+    if not output.is_dir():
+        raise UsageInvalid(f"{output} is no folder: name the output folder of the run with -o")
+    lock = OutputLock(output)
+    lock.acquire()
+    try:
+        yield
+    except (OSError, *_NONSENSE) as error:
+        text = f"{output} could not be recovered ({type(error).__name__}: {error})"
+        raise LocalFault(f"{text}. The files that were there are kept") from error
+    finally:
+        lock.release()
+
+
+def _assert_same(access: Access, batch: Batch, output: Path, old: Old) -> None:
+    """Go on where the folder was begun. Raises UsageInvalid for another batch or provider."""
+    if old.identity is not None:
+        if old.identity.batch != batch.name:
+            raise UsageInvalid(f"{output} holds the batch '{old.identity.batch}', not '{batch.name}'")
+        access.assert_same_provider(old.identity)
+    elif (output / SANDBOX_FOLDER).is_dir():
+        access.assert_same_provider(new_identity(batch.name, "sandbox", "", system_now(), sandbox=True))
+
+
+def log_awaited_until(state: StateReader) -> datetime | None:
+    """Return from when on the provider's log shows all that was sent before a recovery; None where that is no matter.
+
+    Where run.log was lost, too, it is the only witness of the newest submits, and it is late.
+    """
+    text = state.noted(LOG_NOTE)
+    try:
+        return None if text is None else datetime.fromisoformat(text)
+    except ValueError:
+        return None
+
+
+def assert_not_behind(state: StateReader, due: Iterable[Due]) -> None:
+    """Raise StateInvalid where a take that is about to be sent has a clip on disk already, of a submit not known here.
+
+    The state file was restored, or lost its newest part: what it lacks would be bought again.
+    """
+    folder, nonce = state.output / CLIPS, state.identity().nonce
+    names = {path.stem for path in folder.iterdir() if path.suffix == ".json"} if folder.is_dir() else set()
+    for label in (f"{each.shot_id}_t{each.number}" for each in due) if names else ():
+        sidecar = _sidecar(folder / f"{label}.json") if label in names else None
+        if sidecar is None:
+            continue
+        ours = [each for each in sidecar.request_ids if each.startswith(f"wb1:{nonce}:")]
+        if ours and not state.attempts_of_requests(ours):
+            raise StateInvalid(
+                f"{state.path} is older than the clips beside it: it does not know the submit of {label}, whose clip is"
+                f" there. Nothing was sent. {WAYS_BACK}"
+            )
+
+
+# --- what tells of the batch
+
+
+def _read_old(output: Path) -> Old:
+    """Read what can be read of the state file that is there, up to where it is damaged."""
+    path = output / STATE_NAME
+    if not path.exists() or path.stat().st_size == 0:
+        return Old(trouble=f"there is no {STATE_NAME}, or an empty one")
+    old = Old()
+    try:
+        with StateReader.open(output) as reader:
+            old = replace(old, identity=reader.identity())
+            old = replace(old, strays=reader.strays(), shots=reader.shots(), runs=reader.runs(), notes=reader.notes())
+            shot_of = {take.take_id: take.shot_id for take in reader.takes()}
+            for take_id, entry in reader.entries():
+                if take_id in shot_of:
+                    old.kept.setdefault(take_id, (shot_of[take_id], []))[1].append(entry)
+            reader.check()
+    except UsageInvalid:
+        old = replace(old, trouble=f"the {STATE_NAME} that is there holds nothing")
+    except StateInvalid as error:
+        old = replace(old, trouble=str(error).split(". ")[0])
+    for take_id, (shot_id, entries) in list(old.kept.items()):
+        try:
+            fold(take_id, shot_id, entries)
+        except (StateInvalid, KeyError, TypeError, ValueError):
+            del old.kept[take_id]
+    return old
+
+
+def _gather(output: Path, batch: Batch, old: Old) -> Evidence:
+    events = []
+    log = output / LOG_NAME
+    if log.is_file() and not log.is_symlink():
+        with log.open(encoding="utf-8", errors="replace") as lines:
+            events = [found for found in map(read_event, lines) if found is not None]
+    clips = output / CLIPS
+    paths = sorted(clips.glob("*.json")) if clips.is_dir() and not clips.is_symlink() else []
+    sidecars = [found for found in map(_sidecar, paths) if found is not None]
+    sent = [(entry.at, str(entry.data["request_id"])) for _, entry in events if "request_id" in entry.data]
+    sent += [(each.at("submitted_at"), request_id) for each in sidecars for request_id in each.request_ids]
+    nonce = old.identity.nonce if old.identity is not None else nonce_in(sent)
+    if nonce is None:
+        raise UsageInvalid(
+            f"nothing in {output} tells of an earlier run: no {STATE_NAME} that can be read, no submit in {LOG_NAME},"
+            " no clip with its sidecar. A batch that never sent anything begins anew with `wanbatch run --fresh`"
+        )
+    return Evidence(batch, nonce, "", old.kept, events, [_looked_at(clips, each) for each in sidecars])
+
+
+def _sidecar(path: Path) -> Sidecar | None:
+    """Read a sidecar; None for what is none, or not that of the clip beside it."""
+    try:
+        info = path.lstat()
+        if not stat.S_ISREG(info.st_mode) or info.st_size > SIDECAR_CAP_BYTES:
+            return None
+        found = read_sidecar(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return None
+    return found if found is not None and found.label == path.stem else None
+
+
+def _looked_at(clips: Path, sidecar: Sidecar) -> Sidecar:
+    """Hold a sidecar against the bytes of its clip."""
+    clip = clips / f"{sidecar.label}.mp4"
+    try:
+        is_file = stat.S_ISREG(clip.lstat().st_mode) and sidecar.told["file"] == f"{CLIPS}/{clip.name}"
+        return replace(sidecar, is_whole=is_file and sha256_of(clip) == sidecar.told["sha256"])
+    except OSError:
+        return sidecar
+
+
+def _times(evidence: Evidence) -> list[datetime]:
+    """When things happened, as far as anything tells."""
+    kept = (entry.at for _, entries in evidence.kept.values() for entry in entries)
+    return [
+        *kept,
+        *(entry.at for _, entry in evidence.events),
+        *(each.at("submitted_at") for each in evidence.sidecars),
+    ]
+
+
+async def _rows(provider: Provider, evidence: Evidence) -> tuple[list[LogRow] | None, str]:
+    """Read the rows of this batch in the provider's log, and why that cannot be done."""
+    scan = await provider.scan_log(min(_times(evidence)) - CLOCK_MARGIN)
+    if isinstance(scan, NoAnswer):
+        return None, scan.message
+    return [row for row in scan.rows if row.request_id.startswith(f"wb1:{evidence.nonce}:")], ""
+
+
+# --- the new file
+
+
+def _recovery_of(draft: Draft) -> Recovery:
+    evidence, old, strays = draft.evidence, draft.old, draft.strays
+    takes = [each.take for each in draft.takes]
+    whole = {(each.label, each.told["sha256"]) for each in evidence.sidecars if each.is_whole}
+    sources = [_counted(len(old.kept), "take", "of the old file")] if old.kept else []
+    sources += [_counted(len(evidence.events), "line", f"of {LOG_NAME}")] if evidence.events else []
+    sources += [_counted(len(evidence.sidecars), "sidecar", "of clips")] if evidence.sidecars else []
+    sources += [_counted(len(evidence.rows), "row", "of the provider's log")] if evidence.rows is not None else []
+    facts = sum(len(entries) for _, entries in old.kept.values())
+    is_behind = sum(len(each.entries) for each in draft.takes) != facts or len(strays) != len(old.strays)
+    plan = make_plan(evidence.batch, takes, _shots(evidence, old))
+    verified = [take for take in takes if take.state is State.VERIFIED]
+    return Recovery(
+        batch=evidence.batch.name,
+        output=Path(),
+        sources=tuple(sources),
+        trouble=old.trouble or f"the {STATE_NAME} that is there is older than the truth",
+        verified=tuple(take.label for take in verified if (take.label, take.sha256) in whole),
+        missing=tuple(take.label for take in verified if (take.label, take.sha256) not in whole),
+        fetched=tuple((take.label, str(take.generation_id)) for take in takes if take.state in _TO_FETCH),
+        sought=_labels(takes, State.UNKNOWN, State.HELD),
+        failed=_labels(takes, State.FAILED),
+        strays=tuple(strays),
+        to_send=len(plan.to_submit),
+        log_trouble="",
+        is_witnessed=draft.is_witnessed,
+        is_needed=bool(old.trouble) or is_behind,
+    )
+
+
+def _counted(number: int, noun: str, rest: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'} {rest}"
+
+
+_TO_FETCH = (State.QUEUED, State.GENERATING, State.COMPLETED, State.DOWNLOADED)
+
+
+def _labels(takes: Iterable[Take], *states: State) -> tuple[str, ...]:
+    return tuple(take.label for take in takes if take.state in states)
+
+
+def _shots(evidence: Evidence, old: Old) -> list[ShotRow]:
+    """Return the shots that are known beside the manifest's: of the old file, else of sidecars."""
+    rows = {each.shot_id: each for each in old.shots}
+    for each in evidence.sidecars:
+        told = each.told.get("shot")
+        told = told if isinstance(told, dict) else {}
+        texts = {name: str(told.get(name) or "") for name in ("sequence", "scene", "cost_code", "notes")}
+        tags = told.get("tags")
+        row = ShotRow(
+            shot_id=each.shot_id,
+            ordinal=0,
+            tags=tuple(map(str, tags)) if isinstance(tags, list) else (),
+            prompt=str(each.recipe.body.get("prompt", "")),
+            wanted=0,
+            omit=False,
+            removed=True,
+            **texts,
+        )
+        rows.setdefault(each.shot_id, row)
+    return list(rows.values())
+
+
+def _write(output: Path, draft: Draft, identity: Identity, seen: tuple[datetime, timedelta]) -> str:
+    """Make the new file beside the old one, read it back whole, and exchange them; see `_exchange`.
+
+    `seen` is when the provider's log was read, and by how much it may be late.
+    """
+    at, lag = seen
+    folder = Path(mkdtemp(prefix=".recover-", dir=output))
+    try:
+        with closing(StateFile.create_or_open(folder, identity)) as state:
+            state.restore([(each.take.take_id, each.take.shot_id, each.entries) for each in draft.takes], draft.strays)
+            for run in draft.old.runs:
+                state.store_run(run)
+            for name, text in draft.old.notes.items():
+                state.note(name, text)
+            state.adopt(make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old)), at)
+            if not draft.is_witnessed:
+                state.note(LOG_NOTE, (at + lag).isoformat(timespec="seconds"))
+            state.check()
+        return _exchange(output, folder / STATE_NAME)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _exchange(output: Path, new: Path) -> str:
+    """Put the old file aside and the new one in its place; returns what the old one is called now."""
+    descriptor = os.open(new, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+    number = next(n for n in count(1) if not any(output.glob(f"{STATE_NAME}.damaged-{n}*")))
+    kept = f"{STATE_NAME}.damaged-{number}"
+    is_kept = False
+    for name in PARTS:  # its log first: beside the new file SQLite would take it for that file's own
+        if (output / name).exists():
+            (output / name).rename(output / name.replace(STATE_NAME, kept, 1))
+            is_kept = True
+    fsync_directory(output)
+    new.replace(output / STATE_NAME)
+    fsync_directory(output)
+    return f"what was there is kept as {kept}" if is_kept else ""

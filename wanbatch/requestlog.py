@@ -1,0 +1,165 @@
+"""The provider's request log, read whole: all pages of a window that both clocks cover, or nothing of it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from wanbatch.answers import read_log_page, read_log_row
+from wanbatch.bodies import AnswerInvalid, read_object
+from wanbatch.clock import Clock
+from wanbatch.limits import Bucket
+from wanbatch.provider import LogRow, LogScan, NoAnswer, Trouble
+
+LOG_LIMIT = 100
+PAGES_MOVE = 7  # each further reading has smaller pages: what depends on where they end is not believed
+LOGS_PER_MIN = 170.0  # the provider refuses more than 200
+LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
+PAGE_CAP_BYTES = 8 * 1024 * 1024
+SCAN_TRIES = 3
+SCAN_MARGIN = timedelta(seconds=2)
+
+Read = Callable[[str, Mapping[str, str], int], Awaitable[bytes | NoAnswer]]
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """The rows of one reading in the order of the pages, as texts; `total` is what the log said there are."""
+
+    pages: tuple[tuple[str, ...], ...]
+    total: int
+
+    @property
+    def rows(self) -> list[str]:
+        return [row for page in self.pages for row in page]
+
+    @property
+    def has_all(self) -> bool:
+        """Say whether the rows are as many as the log says; two that are equal count as it counts them."""
+        rows = self.rows
+        return self.total in (len(rows), len(set(rows)))
+
+    @property
+    def has_repeats(self) -> bool:
+        """Say whether a row stands here twice: the log holds it twice, or a page moved while the others were read."""
+        rows = self.rows
+        return len(set(rows)) < len(rows)
+
+    @property
+    def repeats_lie_together(self) -> bool:
+        """Say whether equal rows follow each other, with none of another time between: so does a log hold one twice."""
+        times = [json.loads(row).get("created") for row in self.rows]
+        first: dict[str, int] = {}
+        for at, row in enumerate(self.rows):
+            if any(time != times[at] for time in times[first.setdefault(row, at) : at]):
+                return False
+        return True
+
+    @property
+    def are_pages_apart(self) -> bool:
+        """Say whether no row stands on two pages."""
+        return sum(len(set(page)) for page in self.pages) == len(set(self.rows))
+
+
+class RequestLog:
+    """Reads the log through the provider's client. `ahead` tells how far the provider's clock is ahead of ours."""
+
+    def __init__(self, read: Read, ahead: Callable[[], Awaitable[timedelta | NoAnswer | None]], clock: Clock) -> None:
+        self._read = read
+        self._ahead = ahead
+        self._clock = clock
+        self._tokens = Bucket(LOGS_PER_MIN / 60, burst=10)
+
+    async def scan(self, since: datetime) -> LogScan | NoAnswer:
+        """Read all rows of our key since a time.
+
+        The window ends in the past of the later clock. Where that is none that the provider takes, or new rows move its
+        pages (the rows collected are not as many as the log says there are), it is read again to the past of the
+        provider's own clock. A window that holds no time at all is no reading: one of the clocks is wrong.
+        """
+        why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps moving")
+        before: _Reading | None = None
+        for tried in range(SCAN_TRIES):
+            ahead = await self._ahead()
+            if isinstance(ahead, NoAnswer):
+                return ahead
+            theirs = self._clock.now() + (ahead or timedelta(0)) - SCAN_MARGIN
+            end = theirs if tried else max(theirs, self._clock.now() - SCAN_MARGIN)
+            begin = max(since, end - LOG_WINDOW)
+            if begin >= end:
+                span = f"from {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
+                return NoAnswer(Trouble.TRANSIENT, f"HTTP dates and our clock leave nothing of it to read: {span}")
+            found = await self._reading(begin, end, max(1, LOG_LIMIT - PAGES_MOVE * tried))
+            if isinstance(found, _Reading) and _is_whole(found, before):
+                scan = self._scan(found, begin, end, ahead or timedelta(0))
+                if isinstance(scan, LogScan):
+                    return scan
+                why = scan
+            elif isinstance(found, NoAnswer):
+                why = found
+                is_refused_end = found.trouble is Trouble.INVALID and end > theirs
+                if found.trouble is not Trouble.TRANSIENT and not is_refused_end:
+                    break
+            before = found if isinstance(found, _Reading) else None
+        return why
+
+    async def _reading(self, begin: datetime, end: datetime, limit: int) -> _Reading | NoAnswer | None:
+        """Read the pages of one window; None where their totals differ."""
+        pages: list[tuple[str, ...]] = []
+        total, offset = 0, 0
+        window = {"start": begin.isoformat(), "end": end.isoformat(), "limit": str(limit)}
+        while True:
+            await self._pace()
+            answer = await self._read("/v2/logs", {**window, "offset": str(offset)}, PAGE_CAP_BYTES)
+            if isinstance(answer, NoAnswer):
+                return answer
+            try:
+                page = read_log_page(read_object(answer))
+            except AnswerInvalid as error:
+                return NoAnswer(Trouble.TRANSIENT, str(error))
+            if offset and page.total != total:
+                return None
+            total, offset = page.total, offset + len(page.rows)
+            pages.append(tuple(json.dumps(row, sort_keys=True) for row in page.rows))
+            if offset >= total or not page.rows:
+                return _Reading(tuple(pages), total)
+
+    def _scan(self, found: _Reading, begin: datetime, end: datetime, ahead: timedelta) -> LogScan | NoAnswer:
+        try:
+            told = [read_log_row(json.loads(row)) for row in dict.fromkeys(found.rows)]
+        except AnswerInvalid as error:
+            return NoAnswer(Trouble.TRANSIENT, str(error))
+        return LogScan(
+            begin=begin,
+            end=end,
+            taken_at=self._clock.now() + ahead,
+            rows=tuple(each for each in told if isinstance(each, LogRow)),
+            other_ids=frozenset(each for each in told if isinstance(each, str)),
+            ahead=ahead,
+        )
+
+    async def _pace(self) -> None:
+        """Stay under the log's own limit, which all our runs with one key share."""
+        now = self._clock.monotonic()
+        ready = self._tokens.ready_at(now)
+        if ready > now:
+            await self._clock.sleep(ready - now)
+        self._tokens.take(self._clock.monotonic())
+
+
+def _is_whole(found: _Reading, before: _Reading | None) -> bool:
+    """Say whether a reading holds all rows.
+
+    Equal rows that follow each other on one page are what the log holds. A row on two pages may be one that moved while
+    the others were read, in the place of one that was then missed: it is believed where two readings, with pages of
+    other sizes, say the same.
+    """
+    if not found.has_all:
+        return False
+    if not found.has_repeats or (found.are_pages_apart and found.repeats_lie_together):
+        return True
+    return before is not None and found.rows == before.rows and found.repeats_lie_together

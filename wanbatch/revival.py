@@ -1,0 +1,81 @@
+"""Revivals: generations that the provider failed, asked for once more. One that goes on after all is never lost.
+
+Its take follows it again where the take has nothing better; where another attempt was made meanwhile, it is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wanbatch.attempts import Attempt, Outcome, risk_of
+from wanbatch.desk import Desk
+from wanbatch.errors import ExitCode
+from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.provider import NoAnswer, Progress, Status, Trouble
+
+AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
+IN_ALL = 1_000  # of a look by hand
+UNANSWERED_ROW_LIMIT = 3  # each may take minutes: where nobody answers, the next run looks
+
+_REVIVED = {Status.QUEUED: "runs", Status.GENERATING: "runs", Status.COMPLETED: "completed"}
+_FREE = (State.FAILED, State.PLANNED)  # nothing of the take is under way, and it has no clip
+
+
+async def look_again(desk: Desk, limit: int) -> int:
+    """Poll the newest failed generations once more, at most so many. Returns how many takes follow theirs again."""
+    revived = unanswered = 0
+    for attempt in desk.state.failed_generations(limit):
+        assert attempt.generation_id is not None
+        if desk.is_halted or unanswered >= UNANSWERED_ROW_LIMIT:
+            break
+        answer = await desk.provider.poll(attempt.generation_id)
+        is_unanswered = isinstance(answer, NoAnswer) and answer.trouble in (Trouble.TRANSIENT, Trouble.KEY)
+        unanswered = unanswered + 1 if is_unanswered else 0
+        if not isinstance(answer, Progress) or answer.generation_id != attempt.generation_id:
+            continue
+        word = None if answer.unknown_word is not None else _REVIVED.get(answer.status)
+        if word is None:
+            continue
+        # Read now: a look at the log may have moved the take while this answer was awaited.
+        take = desk.takes[attempt.take_id]
+        if take.state in _FREE:
+            _follow(desk, take, attempt, word)
+            revived += 1
+        else:
+            _name_double(desk, take, attempt, word)
+    return revived
+
+
+def _follow(desk: Desk, take: Take, attempt: Attempt, word: str) -> None:
+    """Give a take without a clip the generation that it had given up."""
+    others = [each for each in desk.state.attempts_of(take.take_id) if each.number != attempt.number]
+    text = f"the provider failed {attempt.generation_id}, and it {word} after all"
+    data = {
+        "generation_id": attempt.generation_id,
+        "by": "poll",
+        "attempt": attempt.number,
+        "request_id": attempt.request_id,
+        "credits_held": attempt.credits_held,
+        "credits_estimated": attempt.credits_estimated,
+        "is_charge_seen": attempt.credits_charged is not None,
+        "credits_at_risk": risk_of(replace(take, state=State.QUEUED, attempt=attempt.number), others),
+        "warning": text,
+    }
+    desk.board.drop_planned(take.take_id)
+    desk.record(take.take_id, Fact.ADOPTED, data, Fact.WARNED)
+    desk.note(f"{text}: it is fetched", take.label)
+    desk.board.running += 1
+    desk.board.add_poll(take.take_id, desk.clock.monotonic())
+
+
+def _name_double(desk: Desk, take: Take, attempt: Attempt, word: str) -> None:
+    """Name a generation whose take has another one by now, and count what it may cost."""
+    made = replace(attempt, outcome=Outcome.DOUBLE)
+    others = [each for each in desk.state.attempts_of(take.take_id) if each.number != attempt.number]
+    text = (
+        f"DOUBLE: the provider failed {attempt.generation_id} (attempt {attempt.number}), and it {word} after all,"
+        f" when attempt {take.attempt} had been made"
+    )
+    data = {"attempt": attempt.number, "credits_at_risk": risk_of(take, [*others, made]), "warning": text}
+    desk.record(take.take_id, Fact.FAILURE_WITHDRAWN, data, Fact.WARNED)
+    desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support to pay one of them back")

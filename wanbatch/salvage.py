@@ -1,0 +1,417 @@
+"""Salvage: the facts of a lost state file, put together again from what else tells of them.
+
+Four things do, and the more exact one goes first: what can still be read of the old file, run.log (a line for each
+fact of a take), the sidecars of clips that are on disk with their recorded bytes, and the provider's log. Nothing is
+guessed: a submit is known by its exact request id, a recipe by its hash, and what belongs to no take is a stray, by
+name. Where it is not known what became of a submit, the take says so, and the next run looks it up. Pure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+from wanbatch.answers import read_generation_id
+from wanbatch.batch import Batch, Recipe
+from wanbatch.errors import StateInvalid
+from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
+from wanbatch.proofs import recipe_in, take_and_attempt
+from wanbatch.provider import LogRow
+from wanbatch.tables import Stray
+
+RUN_LOG, PROVIDER_LOG, SIDECAR = "run.log", "the provider's log", "a sidecar"
+LOST = "the record of its answer was lost with the state file: it may have been charged"
+FOLLOWED = "a later submit followed it, and there is no trace of this one"
+_FACTS = {each.value: each for each in Fact}
+_UNREADABLE = (StateInvalid, KeyError, TypeError, ValueError, AttributeError)
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a sidecar tells of a take; `is_whole` where its clip is on disk with the bytes that it names."""
+
+    shot_id: str
+    number: int
+    told: Mapping[str, Any]
+    is_whole: bool = False
+
+    @property
+    def label(self) -> str:
+        """The take's name."""
+        return f"{self.shot_id}_t{self.number}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was ordered."""
+        return Recipe.of(self.told["recipe"])
+
+    @property
+    def request_ids(self) -> list[str]:
+        """The request ids of its submits, oldest first."""
+        numbered = [(take_and_attempt(each), each) for each in self.told["request_ids"]]
+        return [each for ids, each in sorted((ids, each) for ids, each in numbered if ids is not None)]
+
+    def at(self, name: str) -> datetime:
+        """When something of it happened; when it was verified, where that is not told."""
+        return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53)
+
+
+def _is_sound(told: Mapping[str, Any]) -> bool:
+    """Say whether what a sidecar tells beside its recipe is of the kinds that a state file keeps."""
+    money, probe, duration_s = told["credits"], told["probe"], told["probe"]["duration_s"]
+    counts = (told["size_bytes"], money["held"], money["charged"], probe["width"], probe["height"])
+    return (
+        all(isinstance(told[name], str) for name in ("generation_id", "sha256", "file", "warning"))
+        and read_generation_id(told["generation_id"]) is not None
+        and all(map(_is_count, counts))
+        and (duration_s is None or (isinstance(duration_s, int | float) and not isinstance(duration_s, bool)))
+        and (probe["has_audio"] is None or isinstance(probe["has_audio"], bool))
+    )
+
+
+def read_sidecar(text: str) -> Sidecar | None:
+    """Read a sidecar; None where it is none, or lacks what a take needs."""
+    try:
+        told = json.loads(text, parse_constant=_refuse_constant)
+        found = Sidecar(str(told["shot_id"]), int(told["take"]), told)
+        times = [found.at(name) for name in ("submitted_at", "completed_at", "downloaded_at", "verified_at")]
+        is_dated = all(at.tzinfo is not None for at in times)
+        is_whole = found.recipe.sha256 == told["recipe_sha256"] and _is_sound(told) and bool(found.request_ids)
+    except (*_UNREADABLE, RecursionError):
+        return None
+    return found if is_whole and is_dated else None
+
+
+def read_event(line: str) -> tuple[str, Entry] | None:
+    """Read a line of run.log: the take's label and the fact; None where it tells of no fact of a take."""
+    try:
+        told = json.loads(line, parse_constant=_refuse_constant)
+        fact, label, at = _FACTS.get(told["kind"]), told["take"], datetime.fromisoformat(told["at"])
+    except (*_UNREADABLE, RecursionError):
+        return None
+    if fact is None or not isinstance(label, str) or not label or at.tzinfo is None:
+        return None
+    kept = {name: value for name, value in told.items() if name not in ("kind", "take", "text")}
+    if fact not in (Fact.FOUND_UNRECORDED, Fact.FOUND_DOUBLE):  # theirs is when the submit was made
+        del kept["at"]
+    return label, Entry(fact, at, kept)
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All that tells of a batch. `kept` are facts of the old file, by take id, with the shot's id; `rows` those of the
+    provider's log that carry the nonce, None where it could not be read.
+    """
+
+    batch: Batch
+    nonce: str
+    key_fingerprint: str
+    kept: Mapping[int, tuple[str, Sequence[Entry]]] = field(default_factory=dict)
+    events: Sequence[tuple[str, Entry]] = ()
+    sidecars: Sequence[Sidecar] = ()
+    rows: Sequence[LogRow] | None = None
+
+
+@dataclass(frozen=True)
+class Salvaged:
+    """A take and its facts, the first of which is PLANNED."""
+
+    take: Take
+    entries: tuple[Entry, ...]
+
+
+def nonce_in(evidence: Iterable[tuple[datetime, str]]) -> str | None:
+    """Return the nonce of the newest submit, of times and request ids; None where there is none of ours."""
+    ours = [(at, each.split(":")[1]) for at, each in evidence if recipe_in(each) is not None]
+    return max(ours)[1] if ours else None
+
+
+class Story:
+    """The facts of one take as they are put together."""
+
+    def __init__(self, take_id: int, shot_id: str, entries: Sequence[Entry]) -> None:
+        self.entries = list(entries)
+        self.take = fold(take_id, shot_id, entries)
+        self.requests = {str(each.data["request_id"]) for each in entries if "request_id" in each.data}
+        self._seen = {(each.fact, each.at) for each in entries}
+
+    @classmethod
+    def begun(cls, take_id: int, label: tuple[str, int], recipe: Recipe, at: datetime, note: str | None) -> Story:
+        """Begin with a take of this recipe; a `note` makes it a retake."""
+        data = {"number": label[1], "recipe_json": recipe.canonical, **({} if note is None else {"note": note})}
+        planned = Entry(Fact.PLANNED, at, data)
+        planned_take(take_id, label[0], planned)
+        return cls(take_id, label[0], [planned])
+
+    def add(self, fact: Fact, at: datetime, data: Mapping[str, Any] | None = None) -> bool:
+        """Append a fact where it can have happened now."""
+        entry = Entry(fact, at, dict(data or {}))
+        try:
+            self.take = advance(self.take, entry)
+        except _UNREADABLE:
+            return False
+        self.entries.append(entry)
+        if "request_id" in entry.data:
+            self.requests.add(str(entry.data["request_id"]))
+        return True
+
+    def replay(self, entry: Entry, recipe: Recipe | None) -> None:
+        """Append a fact that run.log tells, unless it is known; what was decided between runs is not in there."""
+        if (entry.fact, entry.at) in self._seen:
+            return
+        if entry.fact is Fact.SUBMIT_STARTED:
+            if entry.data.get("request_id") in self.requests or recipe is None or not self.free(entry.at):
+                return
+            if recipe.canonical != self.take.recipe_json:
+                self.add(Fact.REPLANNED, entry.at, {"recipe_json": recipe.canonical})
+        self.add(entry.fact, entry.at, entry.data)
+
+    def free(self, at: datetime) -> bool:
+        """Make room for a later submit that is known to have followed; False where there cannot have been one."""
+        if self.take.state is State.FAILED:
+            return self.add(Fact.RETRY_PLANNED, at, {"by": "policy"})
+        if self.take.state is State.SUBMITTING:
+            self.add(Fact.ANSWER_LOST, at, {"error": LOST})
+        elif self.take.state not in (State.PLANNED, State.UNKNOWN, State.HELD):
+            self.add(Fact.HELD, at, {"error": LOST})
+        return self.take.state is State.PLANNED or self.add(Fact.RESUBMIT_ALLOWED, at, {"error": ""})
+
+    def send(self, request_id: str, at: datetime, key_fingerprint: str, credits_held: int | None) -> bool:
+        """Append a submit that is known by its request id alone."""
+        ids = take_and_attempt(request_id)
+        if ids is None or ids[1] <= self.take.attempts or not self.free(at):
+            return False
+        data = {
+            "attempt": ids[1],
+            "request_id": request_id,
+            "body_sha256": self.take.recipe.sha256,
+            "key_fingerprint": key_fingerprint,
+            "credits_estimated": credits_held,
+        }
+        return self.add(Fact.SUBMIT_STARTED, at, data)
+
+    def accept(self, generation_id: str, at: datetime, credits_held: int | None) -> None:
+        """Append that its submit made this generation."""
+        self.add(Fact.ACCEPTED, at, {"generation_id": generation_id})
+        if credits_held is not None:
+            self.add(Fact.PRICED, at, {"credits_held": credits_held})
+
+
+class Salvage:
+    """Puts the takes together, source by source."""
+
+    def __init__(self, evidence: Evidence) -> None:
+        self._told = evidence
+        self._stories: dict[str, Story] = {}
+        self._strays: dict[str, Stray] = {}
+        self._senders: dict[str, Story] = {}
+        self._by_id: dict[int, Story] = {}
+        self._owners: dict[str, str] = {}
+        wanted = [(shot, recipe) for shot in evidence.batch.shots for recipe in shot.recipes]
+        self._shots = {shot.id: shot for shot in evidence.batch.shots}
+        self._recipes = {recipe.sha256: recipe for _, recipe in wanted}
+        self._recipes |= {each.recipe.sha256: each.recipe for each in evidence.sidecars}
+        self._next_id = 1
+        self._used_ids: set[int] = set()
+
+    def run(self) -> tuple[list[Salvaged], list[Stray]]:
+        """Return the takes by id, and the submits that belong to none of them."""
+        self._keep()
+        self._replay()
+        for story in self._stories.values():
+            if story.take.generation_id is not None:
+                self._owners.setdefault(story.take.generation_id, story.take.label)
+        for each in self._told.sidecars:
+            if each.is_whole:
+                self._take_in(each)
+        for story in self._stories.values():
+            self._senders |= dict.fromkeys(story.requests, story)
+            self._by_id[story.take.take_id] = story
+        for row in sorted(self._told.rows or (), key=lambda row: row.at):
+            self._note_row(row)
+        for story in self._stories.values():
+            if story.take.state is State.SUBMITTING:
+                story.add(Fact.ANSWER_LOST, story.entries[-1].at, {"error": LOST})
+        found = [Salvaged(story.take, tuple(story.entries)) for story in self._stories.values()]
+        known = {request_id for story in self._stories.values() for request_id in story.requests}
+        strays = [each for each in self._strays.values() if each.request_id not in known]
+        return sorted(found, key=lambda each: each.take.take_id), sorted(strays, key=lambda each: each.request_id)
+
+    def _keep(self) -> None:
+        ids = [each for each in map(self._id_in, self._request_ids()) if each is not None]
+        self._next_id = max([*ids, *self._told.kept], default=0) + 1
+        for take_id, (shot_id, entries) in self._told.kept.items():
+            story = Story(take_id, shot_id, entries)
+            self._stories[story.take.label] = story
+            self._used_ids.add(take_id)
+            self._recipes[story.take.recipe.sha256] = story.take.recipe
+
+    def _request_ids(self) -> Iterable[str]:
+        yield from (str(entry.data["request_id"]) for _, entry in self._told.events if "request_id" in entry.data)
+        yield from (request_id for each in self._told.sidecars for request_id in each.request_ids)
+        yield from (row.request_id for row in self._told.rows or ())
+
+    def _id_in(self, request_id: str) -> int | None:
+        """Return the take id in a request id of this batch's nonce."""
+        ids = take_and_attempt(request_id)
+        return ids[0] if ids is not None and request_id.startswith(f"wb1:{self._told.nonce}:") else None
+
+    def _free_id(self, request_ids: Iterable[str]) -> int:
+        told = next((each for each in map(self._id_in, request_ids) if each is not None), None)
+        if told is not None and told not in self._used_ids:
+            return told
+        self._next_id += 1
+        return self._next_id - 1
+
+    def _begin(self, label: tuple[str, int], recipe: Recipe, at: datetime, request_ids: Iterable[str]) -> Story:
+        story = Story.begun(self._free_id(request_ids), label, recipe, at, self._note_of(label[0], recipe))
+        self._used_ids.add(story.take.take_id)
+        self._stories[story.take.label] = self._by_id[story.take.take_id] = story
+        return story
+
+    def _note_of(self, shot_id: str, recipe: Recipe) -> str | None:
+        """Return the note of a retake: a take of its shot's request, with a seed that no slot has; else None."""
+        shot = self._shots.get(shot_id)
+        if shot is None or recipe in shot.recipes or "seed" not in recipe.body:
+            return None
+        return "" if Recipe.of({**shot.request, "seed": recipe.body["seed"]}) == recipe else None
+
+    # --- run.log
+
+    def _replay(self) -> None:
+        of_label: dict[str, list[Entry]] = {}
+        for label, entry in self._told.events:
+            of_label.setdefault(label, []).append(entry)
+        for label, entries in of_label.items():
+            story = self._stories.get(label) or self._story_of(label, entries)
+            if story is None:
+                self._name_strays(entries)
+                continue
+            for entry in entries:
+                story.replay(entry, self._recipes.get(str(entry.data.get("body_sha256"))))
+
+    def _story_of(self, label: str, entries: Sequence[Entry]) -> Story | None:
+        sent = [each for each in entries if each.fact is Fact.SUBMIT_STARTED and "request_id" in each.data]
+        shot_id, _, number = label.rpartition("_t")
+        recipe = self._recipes.get(str(sent[0].data.get("body_sha256"))) if sent else None
+        if recipe is None or not shot_id or not number.isdigit():
+            return None
+        return self._begin((shot_id, int(number)), recipe, sent[0].at, [str(each.data["request_id"]) for each in sent])
+
+    def _name_strays(self, entries: Sequence[Entry]) -> None:
+        """Keep submits by name whose recipe nothing here tells any more."""
+        stray: Stray | None = None
+        for entry in entries:
+            if entry.fact is Fact.SUBMIT_STARTED and isinstance(entry.data.get("request_id"), str):
+                stray = Stray(entry.data["request_id"], None, entry.data.get("credits_estimated"), entry.at, RUN_LOG)
+            if stray is None:
+                continue
+            told = {name: entry.data[name] for name in ("generation_id", "credits_held") if entry.data.get(name)}
+            stray = self._strays[stray.request_id] = replace(stray, **told)
+            if entry.fact in (Fact.NOT_SENT, Fact.TURNED_AWAY, Fact.REFUSED):
+                del self._strays[stray.request_id]
+                stray = None
+
+    # --- sidecars
+
+    def _take_in(self, sidecar: Sidecar) -> None:
+        """Make a take verified again whose clip is on disk, as its sidecar tells."""
+        told, ids = sidecar.told, sidecar.request_ids
+        if self._owners.setdefault(str(told["generation_id"]), sidecar.label) != sidecar.label:
+            return  # a copy under another name
+        story = self._stories.get(sidecar.label)
+        if story is None:
+            at = sidecar.at("submitted_at")
+            story = self._begin((sidecar.shot_id, sidecar.number), sidecar.recipe, at, ids)
+        if story.take.generation_id != told["generation_id"]:
+            self._send_all(story, sidecar)
+        if story.take.generation_id != told["generation_id"] or story.take.state is State.VERIFIED:
+            return
+        probe = told["probe"]
+        clip = {"sha256": told["sha256"], "size_bytes": told["size_bytes"], "clip_duration_s": probe["duration_s"]}
+        clip |= {name: probe[name] for name in ("width", "height", "has_audio")}
+        if story.take.state is State.HELD:
+            story.add(Fact.LOOKED_AGAIN, sidecar.at("completed_at"))
+        story.add(Fact.COMPLETED, sidecar.at("completed_at"), {"last_running_at": None})
+        story.add(Fact.DOWNLOADED, sidecar.at("downloaded_at"), clip)
+        if story.take.sha256 == told["sha256"]:
+            story.add(Fact.VERIFIED, sidecar.at("verified_at"), {"file": told["file"]})
+        for text in filter(None, told["warning"].split("; ")):
+            story.add(Fact.WARNED, sidecar.at("verified_at"), {"warning": text})
+        if told.get("circled") is True:
+            story.add(Fact.CIRCLED, sidecar.at("verified_at"))
+        charged = told["credits"]["charged"]
+        if charged is not None and story.take.credits_charged is None:
+            data = {"generation_id": told["generation_id"], "credits_charged": charged, "credits_more": charged}
+            story.add(Fact.CHARGED, sidecar.at("verified_at"), data)
+
+    def _send_all(self, story: Story, sidecar: Sidecar) -> None:
+        """Append the submits that a sidecar lists; the last one made its clip."""
+        held, at = sidecar.told["credits"]["held"], sidecar.at("submitted_at")
+        rows = {row.request_id: row for row in self._told.rows or ()}
+        new = [each for each in sidecar.request_ids if each not in story.requests]
+        for request_id in new:
+            if not story.send(request_id, at, self._told.key_fingerprint, held):
+                return
+            if request_id == new[-1]:
+                story.accept(str(sidecar.told["generation_id"]), at, held)
+            elif request_id in rows and rows[request_id].generation_id and rows[request_id].is_good:
+                story.accept(str(rows[request_id].generation_id), at, rows[request_id].credits)
+            elif self._told.rows is not None and request_id not in rows:
+                story.add(Fact.TURNED_AWAY, at, {"error": FOLLOWED})
+            else:
+                story.add(Fact.ANSWER_LOST, at, {"error": LOST})
+
+    # --- the provider's log
+
+    def _note_row(self, row: LogRow) -> None:
+        """Note what the provider's log shows: the generation of a submit, or a submit that nothing here tells of."""
+        story = self._senders.get(row.request_id)
+        if story is None:
+            story = self._heir(row)
+            if story is None or not story.send(row.request_id, row.at, self._told.key_fingerprint, row.credits or None):
+                stray = Stray(row.request_id, row.generation_id, row.credits or None, row.at, PROVIDER_LOG)
+                self._strays.setdefault(row.request_id, stray)
+                return
+            self._senders[row.request_id] = story
+        take = story.take
+        if take.request_id != row.request_id or not row.is_good or row.generation_id is None:
+            return
+        if self._owners.setdefault(row.generation_id, take.label) != take.label:
+            return
+        if take.state is State.SUBMITTING:
+            story.accept(row.generation_id, row.at, row.credits or None)
+        elif take.state is State.UNKNOWN:
+            held = {"credits_held": row.credits} if row.credits else {}
+            story.add(Fact.ADOPTED, row.at, {"generation_id": row.generation_id, "by": "log", **held})
+
+    def _heir(self, row: LogRow) -> Story | None:
+        """Find the take of a submit that only the log knows: the one with its id and recipe, else a free slot."""
+        take_id, recipe = self._id_in(row.request_id), recipe_in(row.request_id)
+        story = self._by_id.get(take_id or 0)
+        if story is not None:
+            return story if story.take.recipe.short_hash == recipe else None
+        for shot in self._told.batch.shots:
+            taken = [each.take for each in self._stories.values() if each.take.shot_id == shot.id]
+            used = {take.recipe.canonical for take in taken}
+            for wanted in shot.recipes:
+                if wanted.short_hash == recipe and wanted.canonical not in used:
+                    number = max((take.number for take in taken), default=0) + 1
+                    return self._begin((shot.id, number), wanted, row.at, [row.request_id])
+        return None
+
+
+def salvage(evidence: Evidence) -> tuple[list[Salvaged], list[Stray]]:
+    """Return what can be told again of a lost state file: takes with their facts, and strays."""
+    return Salvage(evidence).run()

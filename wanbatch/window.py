@@ -1,0 +1,100 @@
+"""The window of a look into the provider's log: from when on it matters, by the earlier of the two clocks."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from wanbatch.desk import Desk
+from wanbatch.lifecycle import State
+
+LOG_REACH = timedelta(days=91)
+WIDE_AT_ONCE = 2_000  # so many submits are twenty pages: they are looked through each time
+
+
+class Window:
+    """Says from when on the log is to be read.
+
+    What is open, and what a resume has never seen, is read before anything is sent. Attempts that ended without a
+    generation are looked for again as far back as the log reaches, since a proof is never the last word: with the rest
+    where that is a few pages, else once a run, after the rest. `is_thorough` reads all of it each time.
+    """
+
+    def __init__(self, desk: Desk, *, is_thorough: bool) -> None:
+        self._desk = desk
+        self._is_thorough = is_thorough
+        self._is_wide_done = False
+        self.is_first = True  # no look of this run ended well yet
+
+    @property
+    def is_asked(self) -> bool:
+        """Say whether the log can tell anything now."""
+        desk = self._desk
+        is_anew = self.is_first and (desk.settings.is_begun_anew or not desk.state.is_new)
+        return is_anew or bool(self._open()) or self.first_nameless is not None
+
+    @property
+    def reach(self) -> datetime:
+        """The earliest time that the log can tell of."""
+        batch_clock = self._desk.batch_clock
+        return batch_clock.earliest(batch_clock.ours) - LOG_REACH
+
+    @property
+    def first_nameless(self) -> datetime | None:
+        """When the first attempt began, within reach, of which no generation is known."""
+        return self._desk.state.first_nameless_at(self.reach)
+
+    @property
+    def is_wide(self) -> bool:
+        """Say whether this look reaches back to every attempt without a generation."""
+        first = self.first_nameless
+        if first is None:
+            return False
+        if self._is_thorough or self._desk.state.sent_since(first) <= WIDE_AT_ONCE:
+            return True
+        return not self.is_first and not self._is_wide_done
+
+    @property
+    def owes_wide(self) -> bool:
+        """Say whether a look that reaches further back is to follow in this run."""
+        return not self._is_wide_done and self.first_nameless is not None
+
+    def looked(self, *, was_wide: bool) -> None:
+        """A look ended well."""
+        self.is_first = False
+        self._is_wide_done = self._is_wide_done or was_wide
+
+    def since(self) -> datetime:
+        """Return from when on to read."""
+        desk = self._desk
+        if desk.settings.is_begun_anew and self.is_first:
+            return self.reach
+        begun = self._open()
+        if self.is_first and not desk.state.is_new:
+            begun.append(self._mark() or self.reach)
+        first = self.first_nameless
+        if first is not None and (self.is_wide or not begun):
+            begun.append(first)
+        return desk.batch_clock.earliest(min(begun))
+
+    def _open(self) -> list[datetime]:
+        """Return when the submits began that a purchase may depend on."""
+        desk = self._desk
+        cases = [take.submitted_at for take in desk.takes if take.can_be_searched]
+        begun = [each for each in cases if each is not None]
+        begun += [each.started_at for each in desk.state.attempts_at_risk()]
+        return begun + desk.state.nameless_in([State.PLANNED])
+
+    def _mark(self) -> datetime | None:
+        """Return up to when the log was read whole; from the beginning of the batch where that cannot be so.
+
+        None where the clock of then cannot be believed either.
+        """
+        mark = self._desk.state.created_at() if self.is_mark_wrong() else self._desk.state.log_read_until()
+        return None if self._desk.batch_clock.is_in_the_future(mark) else mark
+
+    def is_mark_wrong(self) -> bool:
+        """Say whether the log is said to be read further than it can be: a clock that jumped has said so."""
+        state, batch_clock = self._desk.state, self._desk.batch_clock
+        mark, written = state.log_read_until(), (state.last_written_at(), batch_clock.kept_at)
+        last = max((at for at in written if at is not None), default=mark)
+        return batch_clock.is_in_the_future(mark) or mark > max(last, state.created_at())
