@@ -79,6 +79,7 @@ WRITING = {
 READING = {
     "plan": ["plan", "small.csv", "--sandbox", "--offline"],
     "verify": ["verify", "o"],
+    "recover": ["recover", "small.csv", "-o", "o", "--yes"],
 }
 
 

@@ -153,6 +153,7 @@ def _folder(batch: Batch, output: Path, options: RunOptions) -> Folder:
 
 
 def _free(output: Path) -> Path:
+    output = output if output.name else output.absolute()  # `.` has no name of its own
     return next(path for number in count(2) if not (path := output.with_name(f"{output.name}-{number}")).exists())
 
 

@@ -106,6 +106,8 @@ def replacing(path: Path) -> Iterator[Path]:
     made where nothing was, and is renamed over a link, never through one: a folder from somebody else cannot lead the
     write to another file. Raises OSError; then, and where the block raises, `path` is as it was.
     """
+    # Older versions wrote by this name. A link there was put there by somebody: whatever it is for, it is told.
+    assert_ordinary(path.with_name(f".{path.name}{PART_SUFFIX}"))
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     name = f".{secrets.token_hex(PART_DIGITS // 2)}{PART_SUFFIX}"
     try:

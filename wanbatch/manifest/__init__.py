@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from wanbatch.batch import Batch
-from wanbatch.errors import ManifestInvalid, Problem
+from wanbatch.errors import LocalFault, ManifestInvalid, Problem, fault_text
 from wanbatch.manifest.tree import (
     FILE_CAP_BYTES,
     Node,
@@ -126,8 +126,8 @@ def _size_of(path: Path, problems: Problems) -> int:
 def _text_of(path: Path, problems: Problems) -> str:
     try:
         raw = path.read_bytes()
-    except OSError as error:
-        raise problems.stop(_NOWHERE, f"this file cannot be read: {_reason(error)}") from error
+    except OSError as error:  # the machine's fault, not the manifest's
+        raise LocalFault(fault_text(error)) from error
     if path.suffix.lower() in (*_TABLES, ".txt"):
         raw = _as_utf8(raw)
     return _decoded(raw, problems)
