@@ -41,7 +41,7 @@ def test_a_command_names_its_folder_once_and_quoted(text: str, folder: str, want
 
 
 def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> None:
-    without = {"run", "plan", "doctor", "sandbox", "storyboard"}
+    without = {"run", "plan", "doctor", "recover", "sandbox", "storyboard"}
     named = set()
     for path in Path(__import__("wanbatch").__file__).parent.rglob("*.py"):
         named |= set(re.findall(r"`wanbatch ([a-z]+)[ `]", path.read_text(encoding="utf-8")))
@@ -52,7 +52,9 @@ def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> 
     ("error", "place", "wanted"),
     [
         ("Internal model error", "", "`wanbatch retry` tries again"),
-        ("HTTP 400: Body validation error", "x.yaml line 3", "`wanbatch retry` tries again"),
+        ("HTTP 503: try again", "x.yaml line 3", "`wanbatch retry` tries again"),
+        ("HTTP 400: Body validation error", "x.yaml line 3", "change this shot (x.yaml line 3) as the provider says"),
+        ("HTTP 422, server said: no", "", "change this shot as the provider says"),
         ("the prompt was moderated", "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
         ("Sensitive content", "", "change it (its line of the manifest) and run the manifest"),
     ],

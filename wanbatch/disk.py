@@ -104,7 +104,8 @@ def replacing(path: Path) -> Iterator[Path]:
 
     A crash leaves the old file or the new one, both whole. The new file has a name that cannot be known before, is
     made where nothing was, and is renamed over a link, never through one: a folder from somebody else cannot lead the
-    write to another file. Raises OSError; then, and where the block raises, `path` is as it was.
+    write to another file. Raises LocalFault for a link in the way, and OSError; then, and where the block raises,
+    `path` is as it was.
     """
     # Older versions wrote by this name. A link there was put there by somebody: whatever it is for, it is told.
     assert_ordinary(path.with_name(f".{path.name}{PART_SUFFIX}"))

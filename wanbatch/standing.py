@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.advice import for_failed, in_folder, is_refused_prompt
+from wanbatch.advice import for_failed, in_folder, is_refused
 from wanbatch.clock import system_now
 from wanbatch.costing import Figures, figures_of
 from wanbatch.history import prices_now
@@ -137,7 +137,7 @@ def problems_in(
             paid = take.credits_charged is not None
             todo = "It was charged all the same: ask the provider"
             if not paid:
-                todo = for_failed(take.error, place_of(take.shot_id) if is_refused_prompt(take.error) else "")
+                todo = for_failed(take.error, place_of(take.shot_id) if is_refused(take.error) else "")
             found.append(Problem(take.label, "failed", take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN
