@@ -28,6 +28,8 @@ COMMANDS = (
     ["export", "out", "--format", "mp4"],
     ["circle", "out", "a", "1"],
     ["retake", "out", "a", "--later"],
+)
+ASKING = (  # these start the sandbox, where they come so far
     ["retry", "out", "--yes"],
     ["reconcile", "out"],
     ["resolve", "out", "b_t1", "--abandon"],
@@ -96,7 +98,7 @@ SCHEMAS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", [*COMMANDS, *ASKING], ids=" ".join)
 @pytest.mark.parametrize("name", SCHEMAS)
 def test_a_schema_of_somebody_else_is_refused(
     name: str, command: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
@@ -131,8 +133,14 @@ TEXTS = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        *((name, command) for name in TEXTS for command in COMMANDS),
+        *((name, command) for name in ("ids", "the batch", "the provider") for command in ASKING),
+    ],
+    ids=str,
+)
 def test_no_text_of_a_state_file_moves_the_terminal(
     name: str, command: list[str], folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -171,8 +179,14 @@ BROKEN = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-@pytest.mark.parametrize("name", BROKEN)
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        *((name, command) for name in BROKEN for command in COMMANDS),
+        *((name, command) for name in ("a recipe nested very deep", "a time without a zone") for command in ASKING),
+    ],
+    ids=str,
+)
 def test_no_row_of_a_state_file_ends_a_command_in_a_traceback(name: str, command: list[str], folder: Path) -> None:
     changed(folder, *BROKEN[name])
     assert call(command) in (0, 1, 2, 3, 7)
@@ -187,7 +201,7 @@ FACTS: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+@pytest.mark.parametrize("command", [*COMMANDS, *ASKING[:3]], ids=" ".join)
 @pytest.mark.parametrize("name", FACTS)
 def test_no_fact_of_a_state_file_ends_a_command_in_a_traceback(name: str, command: list[str], folder: Path) -> None:
     refolded(folder, FACTS[name])
