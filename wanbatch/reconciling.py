@@ -218,7 +218,7 @@ class Reconciling:
         for take, attempt in followed:
             finding = find(take, attempt, evidence)
             if isinstance(finding, Adopt):
-                self._adopt(take, attempt, finding)
+                self._adopt(take, attempt, finding, scan)
             elif take.state is State.PLANNED:  # given up, and to be sent again: nothing less than a find stops that
                 continue
             elif isinstance(finding, Contradiction):
@@ -324,13 +324,14 @@ class Reconciling:
                 },
             )
 
-    def _adopt(self, take: Take, attempt: Attempt, found: Adopt) -> None:
+    def _adopt(self, take: Take, attempt: Attempt, found: Adopt, scan: LogScan) -> None:
         desk = self._desk
         owner = desk.owner_of(found.generation_id)
         if owner is not None and owner != take.take_id:
             self._hold(take, f"its request id leads to the generation of {desk.takes[owner].label}")
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
+            self._discovering.offer(take, attempt, scan)
             return
         credits_held = found.credits or attempt.credits_held
         self._discovering.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
