@@ -74,7 +74,7 @@ class Discovering:
         self._hold(take, row, ids[1], _offer_text(take, row, ids[1], source))
 
     def offer(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
-        """Name the generation of a submit that run.log told of and the log shows by now, where its take waits for it."""
+        """Name the generation of a submit that run.log told of, once the log shows it and while its take waits."""
         row = next((each for each in rows_of(scan, attempt.request_id) if each.is_good and each.generation_id), None)
         is_waiting = take.state in (State.UNKNOWN, State.HELD)
         if row is None or row.generation_id is None or not is_waiting or row.generation_id in take.error:
