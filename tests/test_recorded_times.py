@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.test_discovering import saved
+from tests.test_discovering import saved, told
+from tests.test_later_evidence import lying
 from tests.test_reconciling import HOURS, PRICE, states
 from tests.test_wrong_clocks import put_back
 from tests.worlds import EPOCH, Killed, World, batch_of
@@ -19,6 +20,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow
+from wanbatch.requestlog import spans_of
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import new_identity
 
@@ -169,3 +171,36 @@ def test_the_id_of_a_submit_that_run_log_told_of_is_offered_once_the_log_shows_i
     (take,) = world.takes()
     assert (end.exit_code, take.state, world.submits) == (ExitCode.DECISION_NEEDED, State.HELD, 1)
     assert f"--adopt {row['inference_id']}" in take.error
+
+
+# --- clocks that lie years apart
+
+
+@pytest.mark.parametrize(
+    ("since_d", "earlier_d", "end_d", "spans"),
+    [
+        (-5, 0, 0, [(-5, 0)]),
+        (-500, 0, 0, [(-91, 0)]),
+        (-500, 0, 4, [(-91, 0), (0, 4)]),
+        (-500, 0, 730, [(-91, 0), (639, 730)]),
+        (-5, 0, 730, [(-5, 86), (639, 730)]),
+        (5, 0, 4, []),
+    ],
+)
+def test_a_log_is_read_to_the_later_clock_and_as_far_back_as_it_reaches_from_the_earlier_one(
+    since_d: int, earlier_d: int, end_d: int, spans: list[tuple[int, int]]
+) -> None:
+    found = spans_of(EPOCH + since_d * DAY, EPOCH + earlier_d * DAY, EPOCH + end_d * DAY)
+    assert [((begin - EPOCH).days, (end - EPOCH).days) for begin, end in found] == spans
+
+
+@pytest.mark.parametrize("now", [YEARS, -YEARS], ids=str)
+def test_a_refused_submit_that_was_made_is_found_though_our_clock_is_years_off_by_now(
+    tmp_path: Path, now: timedelta
+) -> None:
+    world = World(tmp_path / "out", rules=lying(429))
+    assert world.run(batch_of(2)).exit_code is ExitCode.OK
+    assert world.submits == 3
+    world.our_clock_ahead = now
+    world.elapsed_s += HOURS
+    assert told(world).doubles == ("sh001_t1",)

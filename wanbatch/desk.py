@@ -21,7 +21,7 @@ from wanbatch.models import PriceClass
 from wanbatch.pacing import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
 from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
-from wanbatch.proofs import OnUnknown
+from wanbatch.proofs import OnUnknown, recipe_in
 from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
@@ -132,6 +132,9 @@ class Desk:
             at_risk.setdefault(attempt.take_id, []).append(attempt)
         for take_id, attempts in at_risk.items():
             self.purse.give_up(self.takes[take_id], attempts)
+        for attempt in self.state.priced_before():
+            if recipe_in(attempt.request_id) == self.takes[attempt.take_id].recipe.short_hash:  # else of another class
+                self.purse.see_price(self.takes[attempt.take_id], attempt.credits_held or attempt.credits_charged)
         for stray in self.state.strays():
             self.purse.add_stray(stray.credits_held)
         return stock

@@ -77,6 +77,9 @@ _TALLIED = (
 )
 
 
+_WENT_ON = sorted(each.value for each in (*MAY_BE_CHARGED, Outcome.FAILED))
+
+
 def _tallied(row: Mapping[str, Any]) -> Take:
     kind = {**row, "state": State(row["state"])}
     kind |= {name: bool(row[name]) for name in ("superseded", "is_charge_seen")}
@@ -356,6 +359,12 @@ class StateReader:
             f"WHERE outcome IN ({marks}) AND credits_charged IS NULL ORDER BY take_id, number",
             *(each.value for each in sorted(MAY_BE_CHARGED)),
         )
+
+    def priced_before(self) -> list[Attempt]:
+        """The attempts that takes went on without, or that failed, and whose price a hold or a charge told."""
+        marks = ", ".join("?" * len(_WENT_ON))
+        clause = f"WHERE outcome IN ({marks}) AND coalesce(credits_held, credits_charged, 0) > 0"
+        return self._all(Attempt, f"{clause} ORDER BY take_id, number", *_WENT_ON)
 
     def failed_generations(self, limit: int) -> list[Attempt]:
         """The attempts whose generations the provider failed, the newest first, at most so many."""

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from tests.worlds import EPOCH
+from tests.test_discovering import at_desk
+from tests.worlds import EPOCH, World, batch_of
 from wanbatch.attempts import Attempt, Outcome
-from wanbatch.lifecycle import State, Take
+from wanbatch.desk import Desk, RunSettings
+from wanbatch.history import seen_prices
+from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pricing import Quote
+from wanbatch.proofs import OnUnknown
 from wanbatch.purse import Fit, Purse
+from wanbatch.sandbox.faults import Rule
 
 RECIPE = '{"model":"alibaba/wan2.1-t2v-turbo","prompt":"x","resolution":"480P"}'
 PRICE = 100
@@ -77,3 +83,25 @@ def test_what_the_log_says_that_a_submit_holds_is_a_price() -> None:
     purse.see_price(take(1), 200)
     purse.see_price(take(1), None)
     assert purse.price_of(take(2)) == 300
+
+
+def test_a_price_that_only_a_given_up_submit_told_is_known_in_the_next_run(tmp_path: Path) -> None:
+    settings = RunSettings(on_unknown=OnUnknown.HOLD)
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(1,)),), settings=settings)
+    world.run(batch_of(1))
+    told: list[int | None] = []
+    found = {"attempt": 1, "generation_id": "made", "credits_held": 300, "credits_at_risk": 300}
+
+    async def work(desk: Desk) -> None:
+        desk.record(1, Fact.RESUBMIT_ALLOWED, {"error": ""})
+        desk.record(1, Fact.FOUND_LATE, found)
+        desk.load()
+        told.append(desk.purse.price_of(desk.takes[1]))
+
+    at_desk(world, work)
+    assert told == [300]
+
+
+def test_one_charge_of_a_take_that_was_given_up_is_a_price() -> None:
+    failed = replace(take(1, State.FAILED), attempts=1, credits_charged=300)
+    assert list(seen_prices([failed]).values()) == [300]
