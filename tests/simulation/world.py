@@ -167,6 +167,8 @@ class World:
         self.supplier.plan, self.line.cuts, self.line.is_slow = FaultPlan((), 0), {}, False
         self.options = replace(self.options, concurrency=None, rate_per_min=None)
         self.invoke(None)
+        while self.runs < len(self.scenario.clocks.ours):
+            self.invoke(None)  # where our clock is set, no time counts: all the settings come before the long wait
         self.elapsed_s += LONG_AFTER_S
         for _ in range(LOOKS_LIMIT):
             self._resume()
