@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -11,7 +12,7 @@ from wanbatch.clocks import (
     CLOCK_MARGIN,
     SAMPLES,
     TOLD,
-    UNMEASURED_MARGIN,
+    UNCHECKED_MARGIN,
     Kept,
     Skew,
     earlier,
@@ -104,9 +105,9 @@ def test_before_anything_is_kept_the_counted_time_is_that_of_the_earlier_clock()
 
 
 def test_what_is_kept_is_read_again() -> None:
-    kept = Kept().measured(5 * HOUR).measured(-HOUR).at(AT, AT - HOUR)
+    kept = replace(Kept().measured(5 * HOUR).measured(-HOUR).at(AT, AT - HOUR), is_checked=True)
     assert Kept.read(kept.text()) == kept
-    assert (kept.low, kept.high, kept.is_measured) == (-HOUR, 5 * HOUR, True)
+    assert (kept.low, kept.high) == (-HOUR, 5 * HOUR)
 
 
 @pytest.mark.parametrize(
@@ -121,22 +122,22 @@ def test_a_note_that_cannot_be_read_was_never_measured(text: str | None) -> None
 
 
 @pytest.mark.parametrize(
-    ("ahead", "was_measured", "margin"),
+    ("ahead", "is_checked", "margin"),
     [
         (timedelta(0), True, CLOCK_MARGIN),
         (5 * HOUR, True, CLOCK_MARGIN),
         (-timedelta(seconds=20), True, CLOCK_MARGIN),
         (-5 * HOUR, True, CLOCK_MARGIN + 5 * HOUR),
-        (timedelta(0), False, UNMEASURED_MARGIN),
-        (-5 * HOUR, False, UNMEASURED_MARGIN + 5 * HOUR),
+        (timedelta(0), False, UNCHECKED_MARGIN),
+        (-5 * HOUR, False, UNCHECKED_MARGIN + 5 * HOUR),
     ],
 )
-def test_the_margin_reaches_to_the_earlier_clock(ahead: timedelta, was_measured: bool, margin: timedelta) -> None:
-    assert margin_of(Kept().measured(ahead), was_measured=was_measured) == margin
+def test_the_margin_reaches_to_the_earlier_clock(ahead: timedelta, is_checked: bool, margin: timedelta) -> None:
+    assert margin_of(Kept().measured(ahead), is_checked=is_checked) == margin
 
 
 def test_a_clock_that_was_wrong_in_an_earlier_run_still_counts() -> None:
-    assert margin_of(Kept().measured(-5 * HOUR).measured(timedelta(0)), was_measured=True) == CLOCK_MARGIN + 5 * HOUR
+    assert margin_of(Kept().measured(-5 * HOUR).measured(timedelta(0)), is_checked=True) == CLOCK_MARGIN + 5 * HOUR
 
 
 def test_a_time_lies_ahead_where_it_does_by_either_clock() -> None:

@@ -175,7 +175,9 @@ class World:
         elif self.rules:
             sandbox.faults = FaultPlan(self.rules, self.options.seed)
         self.sandbox = sandbox
-        identity = new_identity(batch.name, "sandbox", "k", EPOCH + self.our_clock_ahead, sandbox=True)
+        identity = new_identity(
+            batch.name, "sandbox", self.settings.key_fingerprint, EPOCH + self.our_clock_ahead, sandbox=True
+        )
         state = StateFile.create_or_open(self.output, identity)
         self.hosts = Hosts(sandbox, self.date_of)
         provider = AimlApi(Endpoint(API, is_loopback=True), Secret("made-up"), ours, Random(self.seed), self.hosts)

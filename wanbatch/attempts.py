@@ -61,13 +61,18 @@ class Attempt:
         return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
 
 
+def given_up(take: Take, attempts: Iterable[Attempt]) -> list[Attempt]:
+    """Return the attempts of a take but the one that it follows while it is under way."""
+    under_way = 0 if take.state in (State.PLANNED, State.FAILED) else take.attempt
+    return [each for each in attempts if each.take_id == take.take_id and each.number != under_way]
+
+
 def risk_of(take: Take, attempts: Iterable[Attempt]) -> int | None:
     """Sum what attempts of a take may still be charged that were given up; None where one of them is unknown.
 
     The attempt that a take under way follows is not given up: `Take.credits_open` counts it.
     """
-    under_way = 0 if take.state in (State.PLANNED, State.FAILED) else take.attempt
-    risks = [each.credits_at_risk for each in attempts if each.take_id == take.take_id and each.number != under_way]
+    risks = [each.credits_at_risk for each in given_up(take, attempts)]
     known = [risk for risk in risks if risk is not None]
     return sum(known) if len(known) == len(risks) else None
 

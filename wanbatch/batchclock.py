@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wanbatch.clock import Clock
-from wanbatch.clocks import Kept, earlier, has_changed, is_in_the_future, margin_of, wrong_clock_text
+from wanbatch.clocks import Kept, earlier, has_changed, is_in_the_future, lead_of, margin_of, wrong_clock_text
 from wanbatch.state import StateFile
 
 NOTE = "clocks"
@@ -20,7 +21,8 @@ class BatchClock:
         self._clock = clock
         self._kept = Kept.read(state.noted(NOTE))
         self._noted = self._kept
-        self._was_measured = state.is_new or self._kept.is_measured
+        self._is_new = state.is_new
+        self._newest = max((state.created_at(), *(at for at in [state.last_written_at()] if at is not None)))
         self.ahead: timedelta | None = None  # of the provider's clock, as this run measured it
 
     def measured(self, ahead: timedelta | None) -> None:
@@ -28,8 +30,9 @@ class BatchClock:
         self.ahead = ahead
         if ahead is None:
             return
-        self._kept = self._kept.measured(ahead)
-        if _differs(self._noted.low, self._kept.low) or _differs(self._noted.high, self._kept.high):
+        self._kept = replace(self._kept.measured(ahead), is_checked=self._is_new or self._kept.is_checked)
+        is_further = _differs(self._noted.low, self._kept.low) or _differs(self._noted.high, self._kept.high)
+        if is_further or self._noted.is_checked is not self._kept.is_checked:
             self._write()
 
     def wrong_text(self, ahead: timedelta | None) -> str | None:
@@ -68,13 +71,33 @@ class BatchClock:
         return self._kept.ours
 
     @property
+    def is_checked(self) -> bool:
+        """Say whether it is known how wrong the recorded times can be.
+
+        Not where the run that began the batch compared no clocks, nor where one of them lies in the future by more than
+        any clock was found to be wrong.
+        """
+        if not self._is_new and not self._kept.is_checked:
+            return False
+        return not self.is_in_the_future(earlier(self._newest, margin_of(self._kept, is_checked=True)))
+
+    @property
     def margin(self) -> timedelta:
         """By how much a time that was recorded by our clock may be too late for the provider's."""
-        return margin_of(self._kept, was_measured=self._was_measured)
+        return margin_of(self._kept, is_checked=self.is_checked)
 
-    def earliest(self, at: datetime) -> datetime:
-        """Return from when the provider's log or ledger may tell of something that was recorded at a time."""
-        return earlier(at, self.margin)
+    def earliest(self, at: datetime, *, is_checked: bool | None = None) -> datetime:
+        """Return from when the provider's log or ledger may tell of something that was recorded at a time.
+
+        `is_checked` where that time is better known than the others are.
+        """
+        known = self.is_checked if is_checked is None else is_checked
+        past = min(each for each in (at, self.ours, self.theirs) if each is not None)
+        return earlier(past, margin_of(self._kept, is_checked=known))
+
+    def recorded_since(self, at: datetime) -> datetime:
+        """Return from when on something may be recorded that happened then or later by the provider's clock."""
+        return earlier(at, lead_of(self._kept, is_checked=self.is_checked))
 
     def is_in_the_future(self, at: datetime) -> bool:
         """Say whether a time lies ahead of either clock."""

@@ -24,7 +24,7 @@ SKEW_LIMIT_S = 50 * 365.25 * 86400.0  # a date further off is no date
 TOLD = timedelta(minutes=2)  # a clock that is further off is told
 REFUSED = timedelta(days=1)  # a clock that is further off is to be set before anything is sent
 CLOCK_MARGIN = timedelta(hours=4)  # what the clocks of the log and of the ledger may differ by, and more
-UNMEASURED_MARGIN = timedelta(days=2)  # times that were recorded before anybody had looked at the provider's clock
+UNCHECKED_MARGIN = timedelta(days=91)  # nobody compared the clock that told these times: all that the log reaches
 
 
 class Skew:
@@ -70,7 +70,8 @@ class Kept:
 
     `low` and `high` are the least and the greatest skew measured in any run, None before the first. `counted` is the
     time that has passed for certain, as a time of day: it stood so when our clock said `ours` and the provider's said
-    `theirs` (None where its answers have no dates).
+    `theirs` (None where its answers have no dates). `is_checked` where the run that began the batch compared its clock,
+    so that how wrong any of its times can be is known.
     """
 
     low: timedelta | None = None
@@ -78,6 +79,7 @@ class Kept:
     counted: datetime | None = None
     ours: datetime | None = None
     theirs: datetime | None = None
+    is_checked: bool = False
 
     @classmethod
     def read(cls, text: str | None) -> Kept:
@@ -90,6 +92,7 @@ class Kept:
                 counted=_time(told, "counted"),
                 ours=_time(told, "ours"),
                 theirs=_time(told, "theirs"),
+                is_checked=told.get("is_checked") is True,
             )
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
@@ -103,12 +106,8 @@ class Kept:
         for name in ("counted", "ours", "theirs"):
             at: datetime | None = getattr(self, name)
             told[name] = None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds")
+        told["is_checked"] = self.is_checked
         return json.dumps(told)
-
-    @property
-    def is_measured(self) -> bool:
-        """Say whether any run compared the clocks."""
-        return self.low is not None
 
     def measured(self, ahead: timedelta) -> Kept:
         """Return what is remembered after a skew was measured."""
@@ -151,14 +150,22 @@ def _time(told: Mapping[str, Any], name: str) -> datetime | None:
     return at
 
 
-def margin_of(kept: Kept, *, was_measured: bool) -> timedelta:
+def margin_of(kept: Kept, *, is_checked: bool) -> timedelta:
     """Return by how much a time that our clock told may be too late for the provider's.
 
-    `was_measured` says whether the clocks had been compared when the oldest of these times was recorded.
+    `is_checked` says whether the clock that told the oldest of these times was compared then: what it was wrong by is
+    known. Where it was not, it may have been wrong by anything, and be right by now.
     """
     low = timedelta(0) if kept.low is None else kept.low
     behind = -low if low < -timedelta(seconds=AGREE_S) else timedelta(0)
-    return (CLOCK_MARGIN if was_measured else UNMEASURED_MARGIN) + behind
+    return (CLOCK_MARGIN if is_checked else UNCHECKED_MARGIN) + behind
+
+
+def lead_of(kept: Kept, *, is_checked: bool) -> timedelta:
+    """Return by how much a time that our clock told may be too early for the provider's; without end where unknown."""
+    if not is_checked:
+        return timedelta.max
+    return CLOCK_MARGIN + max(timedelta(0), timedelta(0) if kept.high is None else kept.high)
 
 
 def is_in_the_future(at: datetime, ours: datetime, theirs: datetime | None) -> bool:

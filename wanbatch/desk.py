@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
+from wanbatch.attempts import Attempt
 from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
@@ -20,7 +21,7 @@ from wanbatch.models import PriceClass
 from wanbatch.pacing import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
 from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
-from wanbatch.proofs import OnUnknown
+from wanbatch.proofs import OnUnknown, recipe_in
 from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
@@ -126,6 +127,14 @@ class Desk:
         if self.purse.has_scene_caps:
             for scene, take, count in self.state.tallies_by_scene():
                 self.purse.begin_scene(scene, take, count)
+        at_risk: dict[int, list[Attempt]] = {}
+        for attempt in self.state.attempts_at_risk():
+            at_risk.setdefault(attempt.take_id, []).append(attempt)
+        for take_id, attempts in at_risk.items():
+            self.purse.give_up(self.takes[take_id], attempts)
+        for attempt in self.state.priced_before():
+            if recipe_in(attempt.request_id) == self.takes[attempt.take_id].recipe.short_hash:  # else of another class
+                self.purse.see_price(self.takes[attempt.take_id], attempt.credits_held or attempt.credits_charged)
         for stray in self.state.strays():
             self.purse.add_stray(stray.credits_held)
         return stock
@@ -147,6 +156,8 @@ class Desk:
         before = self.takes[take_id]
         take = self.state.record(take_id, *entries)
         self.purse.follow(before, take)
+        if (before.credits_at_risk or take.credits_at_risk) and self.purse.has_caps:
+            self.purse.give_up(take, self.state.attempts_of(take_id))
         self.takes.follow(before, take)
         for each in entries:
             self._tell(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))

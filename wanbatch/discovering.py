@@ -71,11 +71,16 @@ class Discovering:
         if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED):
             self.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")
             return
-        text = (
-            f"this state file is older than the truth: {source} shows {name}{cost} for attempt {ids[1]} of"
-            f" it. `wanbatch resolve {take.label} --adopt {row.generation_id or 'ID'}` takes it over"
-        )
-        self._hold(take, row, ids[1], text)
+        self._hold(take, row, ids[1], _offer_text(take, row, ids[1], source))
+
+    def offer(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
+        """Name the generation of a submit that run.log told of, once the log shows it and while its take waits."""
+        row = next((each for each in rows_of(scan, attempt.request_id) if each.is_good and each.generation_id), None)
+        is_waiting = take.state in (State.UNKNOWN, State.HELD)
+        if row is None or row.generation_id is None or not is_waiting or row.generation_id in take.error:
+            return
+        if self._desk.owner_of(row.generation_id) is None:
+            self._hold(take, row, attempt.number, _offer_text(take, row, attempt.number, LOG))
 
     def _note_stray(self, row: LogRow, source: str) -> None:
         """A submit of no take there is: offer it to one of the same recipe, else keep it by name and stop once."""
@@ -110,6 +115,7 @@ class Discovering:
         if take.state in (State.QUEUED, State.GENERATING):
             desk.board.generation_ended()
         desk.board.drop_planned(take.take_id)
+        desk.purse.see_price(take, row.credits)
         desk.record(
             take.take_id,
             Fact.FOUND_UNRECORDED,
@@ -190,6 +196,7 @@ class Discovering:
         data = adoption(take, maker, desk.state.attempts_of(take.take_id))
         data = {name: value for name, value in data.items() if value is not None or name == "credits_at_risk"}
         desk.board.drop_planned(take.take_id)
+        desk.purse.see_price(take, maker.credits_held)
         desk.record(take.take_id, Fact.ADOPTED, data | {"by": "log"})
         desk.board.running += 1
         desk.board.add_poll(take.take_id, desk.clock.monotonic())
@@ -272,6 +279,7 @@ class Discovering:
 
     def _priced(self, take: Take, told: Attempt, attempts: Iterable[Attempt]) -> dict[str, Any]:
         others = [each for each in attempts if (each.take_id, each.number) != (told.take_id, told.number)]
+        self._desk.purse.see_price(take, told.credits_held)
         return {
             "attempt": told.number,
             "credits_held": told.credits_held,
@@ -309,6 +317,14 @@ def read_names(text: str | None) -> list[str]:
     except (ValueError, RecursionError):
         return []
     return [each for each in told if isinstance(each, str)] if isinstance(told, list) else []
+
+
+def _offer_text(take: Take, row: LogRow, number: int, source: str) -> str:
+    name, cost = row.generation_id or "a submit", _cost(row)
+    return (
+        f"this state file is older than the truth: {source} shows {name}{cost} for attempt {number} of it."
+        f" `wanbatch resolve {take.label} --adopt {row.generation_id or 'ID'}` takes it over"
+    )
 
 
 def _end_text(attempt: Attempt) -> str:

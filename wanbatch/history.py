@@ -53,6 +53,8 @@ def charged_price(take: Take) -> int | None:
 def _price_seen(take: Take) -> int | None:
     if take.is_charge_seen and take.attempts == 1:
         return charged_price(take)
+    if take.attempts == 1 and take.credits_charged:
+        return take.credits_charged  # of the one submit, which its take went on without
     if take.credits_held is None:
         return None
     return max(take.credits_held, take.credits_estimated or 0)

@@ -17,11 +17,11 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from wanbatch.attempts import MAY_BE_CHARGED, Attempt
-from wanbatch.clocks import CLOCK_MARGIN, earlier
+from wanbatch.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, earlier
 from wanbatch.lifecycle import State, Take
 from wanbatch.provider import Charge, LogRow, LogScan
 
@@ -118,6 +118,16 @@ class Evidence:
         """How late the log or the ledger may show something; two looks that count lie further apart."""
         return max(self.full_grace - NETWORK_GRACE - GENERATION_GRACE, SEARCH_GAP)
 
+    def earliest(self, attempt: Attempt) -> datetime:
+        """Return from when on log and ledger may tell of an attempt; one recorded in the future was made before now."""
+        return earlier(min(attempt.started_at, self.scan.read_at, self.scan.taken_at), self.margin)
+
+    def latest(self, attempt: Attempt) -> datetime:
+        """Return until when the ledger may charge what an attempt made; a clock that nobody compared tells no end."""
+        if self.margin >= UNCHECKED_MARGIN:
+            return datetime.max.replace(tzinfo=UTC)
+        return attempt.started_at + self.full_grace + self.margin
+
     @property
     def orphans(self) -> list[Charge]:
         """Charges that belong to no submit known to us or to the log."""
@@ -174,7 +184,7 @@ def charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[
     """Return charges since its submit that belong to no submit known, of a model that may be the take's by another
     name.
     """
-    since = earlier(attempt.started_at, evidence.margin)
+    since = evidence.earliest(attempt)
     return [each for each in evidence.orphans if each.at >= since and _is_like(each.model, take.order.model)]
 
 
@@ -207,7 +217,7 @@ def shows_all_before(attempt: Attempt, evidence: Evidence) -> bool:
     shown = evidence.scan.by_request
     began = evidence.scan.begin
     made = [each for each in evidence.attempts if each.generation_id is not None and each.number > 0]
-    before = [each for each in made if began <= earlier(each.started_at, evidence.margin)]
+    before = [each for each in made if began <= evidence.earliest(each)]
     before = [each for each in before if each.started_at < attempt.started_at]
     return bool(before) and all(each.request_id in shown for each in before)
 
@@ -215,7 +225,10 @@ def shows_all_before(attempt: Attempt, evidence: Evidence) -> bool:
 def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
     first, grace = take.first_searched_at, evidence.full_grace
     # No longer than since it was sent: what an older version recorded may have been a date that jumped.
-    age = None if first is None else min(evidence.now - first, evidence.scan.read_at - attempt.started_at)
+    # One that was recorded in the future, by a clock that is right by now, has no such age.
+    ages = [] if first is None else [evidence.now - first]
+    ages += [evidence.scan.read_at - attempt.started_at] if attempt.started_at <= evidence.scan.read_at else []
+    age = min(ages) if first is not None else None
     if age is None or age < grace:
         return Absent(is_proof=False, why="it may still appear in the provider's log")
     if attempt.key_fingerprint != evidence.key_fingerprint:
@@ -249,7 +262,7 @@ def questions(
     are those that own a charge, or are still waited for: what one of these may have made is their question. With
     `settled` only charges count that the log has had the time to explain.
     """
-    scan, margin = evidence.scan, evidence.margin
+    scan = evidence.scan
     rows = {row.generation_id: row.request_id for each in ended for row in rows_of(scan, each.request_id)}
     by_request = {each.request_id: each for each in ended}
     owned = {each.generation_id for each in evidence.attempts} | scan.other_ids
@@ -257,8 +270,7 @@ def questions(
     waiting = [each for each in evidence.attempts if each.generation_id is None]
 
     def may_have_made(attempt: Attempt, charge: Charge) -> bool:
-        until = attempt.started_at + evidence.full_grace + margin
-        is_then = earlier(attempt.started_at, margin) <= charge.at <= until
+        is_then = evidence.earliest(attempt) <= charge.at <= evidence.latest(attempt)
         return is_then and _is_like(charge.model, models[attempt.take_id])
 
     found = []

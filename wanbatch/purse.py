@@ -17,6 +17,7 @@ from fractions import Fraction
 from math import ceil
 from types import MappingProxyType
 
+from wanbatch.attempts import Attempt, given_up
 from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
@@ -47,8 +48,8 @@ class Surprise(Enum):
 class Pocket:
     """Sums over some takes. Credits are whole; `committed` includes what is charged; unknown is counted, never 0.
 
-    `untold` counts takes that may be charged and whose hold no answer told, by class and what is expected of them;
-    `out` those among them whose answer is still out.
+    `untold` counts takes that may be charged and whose hold no answer told, by class and what is expected of them, and
+    so does `given_up` the attempts that takes went on without; `out` counts takes whose answer is still out.
     """
 
     cap_credits: int | None = None
@@ -56,6 +57,7 @@ class Pocket:
     charged: int = 0
     uncosted: int = 0  # takes that may have cost something, and nobody knows how much
     untold: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
+    given_up: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
     out: Counter[PriceClass] = field(default_factory=Counter)
 
     def add(self, take: Take, count: int) -> None:
@@ -71,7 +73,8 @@ class Pocket:
 
     def reserve(self, worst: Worst) -> int:
         """Return by how much untold takes may cost more than is committed for them, at the worst prices seen."""
-        parts = ((count, worst(each), expected) for (each, expected), count in self.untold.items() if count)
+        untold = (*self.untold.items(), *self.given_up.items())
+        parts = ((count, worst(each), expected) for (each, expected), count in untold if count)
         return sum(count * max(0, price - expected) for count, price, expected in parts if price is not None)
 
     def fits(self, price: int | None, reserve: int = 0) -> bool:
@@ -114,6 +117,7 @@ class Purse:
         self._proven = {each for each, quote in quotes.items() if quote.is_proven}
         self._first_told = {each: price for each, price in self._prices.items() if each in self._proven and price > 0}
         self._rise = Fraction(1)  # the largest, of a price that an answer had told before
+        self._given_up: dict[int, Counter[tuple[PriceClass, int]]] = {}  # by take, as its pockets count it
 
     @property
     def cap_credits(self) -> int | None:
@@ -144,6 +148,11 @@ class Purse:
         return self._scenes.get(self.scene_of(take))
 
     @property
+    def has_caps(self) -> bool:
+        """Say whether the batch or a scene of it has a cap."""
+        return self._all.cap_credits is not None or self.has_scene_caps
+
+    @property
     def has_scene_caps(self) -> bool:
         """Say whether single scenes have caps of their own."""
         return bool(self._scenes)
@@ -169,6 +178,29 @@ class Purse:
             scene = self.pocket_of(take)
             if scene is not None:
                 scene.add(take, sign)
+
+    def give_up(self, take: Take, attempts: Iterable[Attempt]) -> None:
+        """Count what a take's attempts may cost that it went on without: no answer told it, and prices may have risen.
+
+        `attempts` are all of the take; what is committed for them is in `Take.credits_at_risk`.
+        """
+        parts = Counter(
+            (take.order.price_class, each.credits_at_risk)
+            for each in given_up(take, attempts)
+            if each.credits_held is None and each.credits_at_risk
+        )
+        before = self._given_up.pop(take.take_id, Counter())
+        self._given_up |= {take.take_id: parts} if parts else {}
+        scene = self.pocket_of(take)
+        for pocket in [self._all] if scene is None else [self._all, scene]:
+            pocket.given_up.subtract(before)
+            pocket.given_up.update(parts)
+
+    def see_price(self, take: Take, credits_held: int | None) -> None:
+        """Note what the log says that a submit of a take's class holds: no answer of this run told it."""
+        if credits_held:
+            price_class = take.order.price_class
+            self._prices[price_class] = max(self._prices.get(price_class, 0), credits_held)
 
     def add_stray(self, credits_held: int | None) -> None:
         """Count a submit that belongs to no take: what it cost, or the highest price known where nobody tells."""

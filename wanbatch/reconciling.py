@@ -140,7 +140,8 @@ class Reconciling:
                 self._discovering.offer_by_recipe(scan)
             await self._settle(scan, is_wide=is_wide)
             self._before = scan
-            desk.state.note_log_read(scan.known_until - self._grace(), anew=window.is_mark_wrong())
+            until, key = scan.known_until - self._grace(), desk.settings.key_fingerprint
+            desk.state.note_log_read(key, until, anew=window.is_mark_wrong())
             desk.batch_clock.keep()
         window.looked(was_wide=is_wide)
         desk.board.allow_submits()
@@ -183,12 +184,17 @@ class Reconciling:
         )
 
     def _give_up_waiting(self, why: str) -> None:
-        """Leave to a person what could not be looked up in all the time that an answer may take."""
-        desk = self._desk
+        """Leave to a person what could not be looked up in all the time that an answer may take.
+
+        A submit that was recorded in the future has no age: then the time counts for which this run has tried.
+        """
+        desk, since = self._desk, self._failing_since
+        tried = timedelta(0) if since is None else timedelta(seconds=desk.clock.monotonic() - since)
         for take in [take for take in desk.takes if take.state is State.UNKNOWN]:
             ages = [] if take.submitted_at is None else [desk.clock.now() - take.submitted_at]
             ages += [] if take.first_searched_at is None else [desk.batch_clock.now() - take.first_searched_at]
-            if ages and min(ages) >= self._patience():
+            known = [each for each in ages if each >= timedelta(0)]
+            if min(known, default=tried) >= self._patience():
                 self._hold(take, why)
 
     def _grace(self) -> timedelta:
@@ -212,7 +218,7 @@ class Reconciling:
         for take, attempt in followed:
             finding = find(take, attempt, evidence)
             if isinstance(finding, Adopt):
-                self._adopt(take, attempt, finding)
+                self._adopt(take, attempt, finding, scan)
             elif take.state is State.PLANNED:  # given up, and to be sent again: nothing less than a find stops that
                 continue
             elif isinstance(finding, Contradiction):
@@ -242,7 +248,7 @@ class Reconciling:
 
     def _ended(self, scan: LogScan) -> list[Attempt]:
         """Return the attempts in reach of a scan that ended without a generation, and that no take waits for."""
-        found = self._desk.state.nameless_since(scan.begin)
+        found = self._desk.state.nameless_since(self._desk.batch_clock.recorded_since(scan.begin))
         return [
             each for each in found if each.outcome not in (Outcome.OPEN, Outcome.NOT_SENT) and not self._waits(each)
         ]
@@ -256,7 +262,8 @@ class Reconciling:
         desk = self._desk
         self._has_asked = True
         owners = desk.state.attempts_of_generations({each.generation_id for each in charges})
-        waiting = [each for each in desk.state.nameless_since(scan.begin) if self._waits(each)]
+        since = desk.batch_clock.recorded_since(scan.begin)
+        waiting = [each for each in desk.state.nameless_since(since) if self._waits(each)]
         models = {each.take_id: desk.takes[each.take_id].order.model for each in (*ended, *waiting)}
         evidence = self._evidence(scan, charges, [*owners, *waiting])
         strays = {each.generation_id for each in desk.state.strays()}
@@ -317,13 +324,14 @@ class Reconciling:
                 },
             )
 
-    def _adopt(self, take: Take, attempt: Attempt, found: Adopt) -> None:
+    def _adopt(self, take: Take, attempt: Attempt, found: Adopt, scan: LogScan) -> None:
         desk = self._desk
         owner = desk.owner_of(found.generation_id)
         if owner is not None and owner != take.take_id:
             self._hold(take, f"its request id leads to the generation of {desk.takes[owner].label}")
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
+            self._discovering.offer(take, attempt, scan)
             return
         credits_held = found.credits or attempt.credits_held
         self._discovering.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))

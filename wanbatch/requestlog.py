@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -24,6 +24,7 @@ SCAN_MARGIN = timedelta(seconds=2)
 
 Read = Callable[[str, Mapping[str, str], int], Awaitable[bytes | NoAnswer]]
 Row = Mapping[str, Any]
+Span = tuple[datetime, datetime]
 
 
 @dataclass(frozen=True)
@@ -77,35 +78,49 @@ class RequestLog:
     async def scan(self, since: datetime) -> LogScan | NoAnswer:
         """Read all rows of our key since a time.
 
-        The window ends in the past of the later clock. Where that is none that the provider takes, or new rows move its
-        pages (the rows collected are not as many as the log says there are), it is read again to the past of the
-        provider's own clock. A window that holds no time at all is no reading: one of the clocks is wrong.
+        The window ends in the past of the later clock, and reaches as far back from the earlier one as the provider
+        takes: in two readings where the clocks lie further apart. Where that end is none that the provider takes, or
+        new rows move its pages (the rows collected are not as many as the log says there are), it is read again to the
+        past of the provider's own clock. A window that holds no time at all is no reading: one of the clocks is wrong.
         """
         why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps moving")
-        before: _Reading | None = None
+        before: list[_Reading] = []
         for tried in range(SCAN_TRIES):
             ahead = await self._ahead()
             if isinstance(ahead, NoAnswer):
                 return ahead
-            theirs = self._clock.now() + (ahead or timedelta(0)) - SCAN_MARGIN
-            end = theirs if tried else max(theirs, self._clock.now() - SCAN_MARGIN)
-            begin = max(since, end - LOG_WINDOW)
-            if begin >= end:
+            ours = self._clock.now() - SCAN_MARGIN
+            theirs = ours + (ahead or timedelta(0))
+            end = theirs if tried else max(theirs, ours)
+            spans = spans_of(since, min(ours, theirs), end)
+            if not spans:
                 span = f"from {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
                 return NoAnswer(Trouble.TRANSIENT, f"HTTP dates and our clock leave nothing of it to read: {span}")
-            found = await self._reading(begin, end, max(1, LOG_LIMIT - PAGES_MOVE * tried))
-            if isinstance(found, _Reading) and _is_whole(found, before):
-                scan = self._scan(found, begin, end, ahead or timedelta(0))
-                if isinstance(scan, LogScan):
-                    return scan
-                why = scan
-            elif isinstance(found, NoAnswer):
+            found = await self._readings(spans, max(1, LOG_LIMIT - PAGES_MOVE * tried))
+            if isinstance(found, NoAnswer):
                 why = found
                 is_refused_end = found.trouble is Trouble.INVALID and end > theirs
                 if found.trouble is not Trouble.TRANSIENT and not is_refused_end:
                     break
-            before = found if isinstance(found, _Reading) else None
+            elif len(found) == len(spans) and _are_whole(found, before):
+                scan = self._scan(found, (spans[0][0], end), ahead or timedelta(0))
+                if isinstance(scan, LogScan):
+                    return scan
+                why = scan
+            before = [] if isinstance(found, NoAnswer) else found
         return why
+
+    async def _readings(self, spans: Sequence[Span], limit: int) -> list[_Reading] | NoAnswer:
+        """Read the pages of some windows; fewer than these where the totals of one differ."""
+        found: list[_Reading] = []
+        for begin, end in spans:
+            reading = await self._reading(begin, end, limit)
+            if isinstance(reading, NoAnswer):
+                return reading
+            if reading is None:
+                return found
+            found.append(reading)
+        return found
 
     async def _reading(self, begin: datetime, end: datetime, limit: int) -> _Reading | NoAnswer | None:
         """Read the pages of one window; None where their totals differ."""
@@ -128,14 +143,15 @@ class RequestLog:
             if offset >= total or not page.rows:
                 return _Reading(tuple(pages), total)
 
-    def _scan(self, found: _Reading, begin: datetime, end: datetime, ahead: timedelta) -> LogScan | NoAnswer:
+    def _scan(self, found: Sequence[_Reading], span: Span, ahead: timedelta) -> LogScan | NoAnswer:
         try:
-            told = [read_log_row(json.loads(row)) for row in dict.fromkeys(found.rows)]
+            rows = dict.fromkeys(row for each in found for row in each.rows)
+            told = [read_log_row(json.loads(row)) for row in rows]
         except AnswerInvalid as error:
             return NoAnswer(Trouble.TRANSIENT, str(error))
         return LogScan(
-            begin=begin,
-            end=end,
+            begin=span[0],
+            end=span[1],
             taken_at=self._clock.now() + ahead,
             rows=tuple(each for each in told if isinstance(each, LogRow)),
             other_ids=frozenset(each for each in told if isinstance(each, str)),
@@ -149,6 +165,25 @@ class RequestLog:
         if ready > now:
             await self._clock.sleep(ready - now)
         self._tokens.take(self._clock.monotonic())
+
+
+def spans_of(since: datetime, earlier: datetime, end: datetime) -> list[Span]:
+    """Return the windows to read, oldest first: back to `since` as far as the log reaches from the `earlier` clock.
+
+    Clocks that lie years apart need two, with nothing between that either of them could mean.
+    """
+    begin = max(since, earlier - LOG_WINDOW)
+    if begin >= end:
+        return []
+    if end - begin <= LOG_WINDOW:
+        return [(begin, end)]
+    return [(begin, begin + LOG_WINDOW), (max(begin + LOG_WINDOW, end - LOG_WINDOW), end)]
+
+
+def _are_whole(found: Sequence[_Reading], before: Sequence[_Reading]) -> bool:
+    """Say whether readings hold all rows; `before` are earlier ones of the same windows, where there were any."""
+    known = [before[at] if at < len(before) else None for at in range(len(found))]
+    return all(map(_is_whole, found, known))
 
 
 def _is_whole(found: _Reading, before: _Reading | None) -> bool:

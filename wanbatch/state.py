@@ -77,6 +77,9 @@ _TALLIED = (
 )
 
 
+_WENT_ON = sorted(each.value for each in (*MAY_BE_CHARGED, Outcome.FAILED))
+
+
 def _tallied(row: Mapping[str, Any]) -> Take:
     kind = {**row, "state": State(row["state"])}
     kind |= {name: bool(row[name]) for name in ("superseded", "is_charge_seen")}
@@ -357,6 +360,12 @@ class StateReader:
             *(each.value for each in sorted(MAY_BE_CHARGED)),
         )
 
+    def priced_before(self) -> list[Attempt]:
+        """The attempts that takes went on without, or that failed, and whose price a hold or a charge told."""
+        marks = ", ".join("?" * len(_WENT_ON))
+        clause = f"WHERE outcome IN ({marks}) AND coalesce(credits_held, credits_charged, 0) > 0"
+        return self._all(Attempt, f"{clause} ORDER BY take_id, number", *_WENT_ON)
+
     def failed_generations(self, limit: int) -> list[Attempt]:
         """The attempts whose generations the provider failed, the newest first, at most so many."""
         clause = "WHERE outcome = ? AND generation_id IS NOT NULL"
@@ -490,11 +499,18 @@ class StateReader:
         """Submits of this batch that belong to no take of it, oldest first."""
         return self._all(Stray, "ORDER BY at, request_id")
 
-    def log_read_until(self) -> datetime:
-        """Up to when the provider's log is known to hold nothing that this file does not; its beginning at first."""
+    def log_read_until(self, key_fingerprint: str) -> datetime | None:
+        """Up to when the log of a key is known to hold nothing that this file does not; None where it was not read.
+
+        The log of each key shows the requests of that key alone, so each has a mark of its own.
+        """
         with _foreign_errors(self.path):
-            row = self._db.execute("SELECT at FROM marks WHERE name = 'log_read_until'").fetchone()
-            return datetime.fromisoformat(row[0] if row else self.identity().created_at)
+            row = self._db.execute("SELECT at FROM marks WHERE name = ?", (self._mark_of(key_fingerprint),)).fetchone()
+            return datetime.fromisoformat(row[0]) if row else None
+
+    def _mark_of(self, key_fingerprint: str) -> str:
+        is_first = key_fingerprint == self.identity().key_fingerprint
+        return "log_read_until" if is_first else f"log_read_until {key_fingerprint}"
 
     def created_at(self) -> datetime:
         """When the file was begun, by the clock of then."""
@@ -908,12 +924,14 @@ class StateFile(StateReader):
         with self._transaction():
             self._store("strays", stray)
 
-    def note_log_read(self, until: datetime, *, anew: bool = False) -> None:
-        """Remember up to when the provider's log was read whole; moves back only where the mark was wrong (`anew`)."""
-        if until <= self.log_read_until() and not anew:
+    def note_log_read(self, key_fingerprint: str, until: datetime, *, anew: bool = False) -> None:
+        """Remember up to when the log of a key was read whole; moves back only where the mark was wrong (`anew`)."""
+        before = self.log_read_until(key_fingerprint)
+        if before is not None and until <= before and not anew:
             return
+        mark = self._mark_of(key_fingerprint)
         with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO marks VALUES ('log_read_until', ?)", (to_sql(until),))
+            self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (mark, to_sql(until)))
 
     def note(self, name: str, value: str) -> None:
         """Keep a text under a name, in place of the one before."""

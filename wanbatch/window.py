@@ -36,12 +36,12 @@ class Window:
     def reach(self) -> datetime:
         """The earliest time that the log can tell of."""
         batch_clock = self._desk.batch_clock
-        return batch_clock.earliest(batch_clock.ours) - LOG_REACH
+        return batch_clock.earliest(batch_clock.ours, is_checked=True) - LOG_REACH
 
     @property
     def first_nameless(self) -> datetime | None:
         """When the first attempt began, within reach, of which no generation is known."""
-        return self._desk.state.first_nameless_at(self.reach)
+        return self._desk.state.first_nameless_at(self._desk.batch_clock.recorded_since(self.reach))
 
     @property
     def is_wide(self) -> bool:
@@ -68,13 +68,13 @@ class Window:
         desk = self._desk
         if desk.settings.is_begun_anew and self.is_first:
             return self.reach
-        begun = self._open()
+        begun = [desk.batch_clock.earliest(each) for each in self._open()]
         if self.is_first and not desk.state.is_new:
-            begun.append(self._mark() or self.reach)
+            begun.append(self._unread() or self.reach)
         first = self.first_nameless
         if first is not None and (self.is_wide or not begun):
-            begun.append(first)
-        return desk.batch_clock.earliest(min(begun))
+            begun.append(desk.batch_clock.earliest(first))
+        return min(begun)
 
     def _open(self) -> list[datetime]:
         """Return when the submits began that a purchase may depend on."""
@@ -84,17 +84,25 @@ class Window:
         begun += [each.started_at for each in desk.state.attempts_at_risk()]
         return begun + desk.state.nameless_in([State.PLANNED])
 
-    def _mark(self) -> datetime | None:
-        """Return up to when the log was read whole; from the beginning of the batch where that cannot be so.
+    def _unread(self) -> datetime | None:
+        """Return from when on the log was not read whole; from the beginning of the batch where nobody knows.
 
         None where the clock of then cannot be believed either.
         """
-        mark = self._desk.state.created_at() if self.is_mark_wrong() else self._desk.state.log_read_until()
-        return None if self._desk.batch_clock.is_in_the_future(mark) else mark
+        desk = self._desk
+        mark = desk.state.log_read_until(desk.settings.key_fingerprint)
+        is_known = mark is not None and not self.is_mark_wrong()  # both clocks were compared when it was set
+        since = mark if mark is not None and is_known else desk.state.created_at()
+        if desk.batch_clock.is_in_the_future(since):
+            return None
+        return desk.batch_clock.earliest(since, is_checked=is_known or None)
 
     def is_mark_wrong(self) -> bool:
         """Say whether the log is said to be read further than it can be: a clock that jumped has said so."""
         state, batch_clock = self._desk.state, self._desk.batch_clock
-        mark, written = state.log_read_until(), (state.last_written_at(), batch_clock.kept_at)
+        mark = state.log_read_until(self._desk.settings.key_fingerprint)
+        if mark is None:
+            return False
+        written = (state.last_written_at(), batch_clock.kept_at)
         last = max((at for at in written if at is not None), default=mark)
         return batch_clock.is_in_the_future(mark) or mark > max(last, state.created_at())

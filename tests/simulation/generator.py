@@ -21,7 +21,7 @@ from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions
 
-VERSION = 2
+VERSION = 3
 REFUSALS = (400, 401, 403, 404, 413, 422)
 LATER = (425, 429, 429, 429)
 UNCLEAR = (301, 408, 409, 418, 500, 500, 502, 503, 504, 520, 529, 599)
@@ -30,9 +30,15 @@ CLIP_CODES = (401, 403, 404, 408, 410, 429, 500, 503, 503)
 
 
 def scenario_of(seed: int, version: int = VERSION) -> Scenario:
-    """Make the scenario of a seed, as a version of the generator does: 1 has right clocks and promises kept."""
+    """Make the scenario of a seed, as a version of the generator does.
+
+    1 has right clocks and promises kept; in 2 nobody compares the clocks before a run.
+    """
     made = _harder(_scenario_of(seed), Random(f"harder {seed}"))
-    return made if version == 1 else disordered(made, Random(f"disorder {seed}"))
+    if version == 1:
+        return made
+    made = disordered(made, Random(f"disorder {seed}"))
+    return made if version == 2 else replace(made, compares_clocks=Random(f"compares {seed}").random() < 0.75)
 
 
 def _harder(scenario: Scenario, rng: Random) -> Scenario:

@@ -38,7 +38,8 @@ class Scenario:
 
     `late_s` is by how much the generation of a submit whose answer was lost takes longer than anyone may assume;
     `twins` are the submits, counted over all runs, that the provider makes two generations for. `is_agreed` is the
-    user's standing word to new prices. `plot` names the story that the seed tells, where it tells one.
+    user's standing word to new prices; `compares_clocks` where each run
+    compares the clocks before it begins, as the command does where it can. `plot` names the story that the seed tells, where it tells one.
     """
 
     seed: int
@@ -64,4 +65,5 @@ class Scenario:
     lies: Lies = KEPT
     mess: Mess = TIDY
     jump: Jump | None = None
+    compares_clocks: bool = False
     plot: str = ""

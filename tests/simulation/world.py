@@ -27,6 +27,7 @@ from tests.simulation.witness import Proof, Witness, in_short
 from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Attempt
 from wanbatch.batch import Batch, Shot
+from wanbatch.batchclock import BatchClock
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, WanbatchError
@@ -166,6 +167,8 @@ class World:
         self.supplier.plan, self.line.cuts, self.line.is_slow = FaultPlan((), 0), {}, False
         self.options = replace(self.options, concurrency=None, rate_per_min=None)
         self.invoke(None)
+        while self.runs < len(self.scenario.clocks.ours):
+            self.invoke(None)  # where our clock is set, no time counts: all the settings come before the long wait
         self.elapsed_s += LONG_AFTER_S
         for _ in range(LOOKS_LIMIT):
             self._resume()
@@ -314,6 +317,7 @@ class World:
             number = max((each.run_id for each in state.runs()), default=0) + 1
             run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
             state.store_run(run)
+            self._compare_clocks(state, clock)
             desk = Desk(state, provider, clock, self.settings(state, quotes), Random(f"desk {self.scenario.seed}"))
             self.user.keep_copy(is_end=False)
             runner = Runner(desk)
@@ -332,6 +336,13 @@ class World:
             if [act.do for act in self.acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
                 self.witness.assert_drained(end)
             return End(end.exit_code, end.messages)
+
+    def _compare_clocks(self, state: StateFile, clock: LoopClock) -> None:
+        """Do what the command does before a run; the answers that it asks for are not counted among the others."""
+        if self.scenario.compares_clocks:
+            clocks = self.scenario.clocks
+            ahead_s = clocks.date.off_s(self.now_s) - clocks.ours_s(self.runs)
+            BatchClock(state, clock).measured(timedelta(seconds=ahead_s))
 
     def _quotes(self, ground: Ground) -> dict[Any, Quote]:
         listed = {CLASSES[model]: Quote(price, "list") for model, price in self.scenario.quotes.items()}
