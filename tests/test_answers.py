@@ -240,7 +240,8 @@ def test_a_ledger_page_is_read_entry_by_entry() -> None:
     odd = [{**good, "amount": {"credits": "3"}}, {**good, "reference_id": None}, {**good, "direction": "TOPUP"}, 7,
            {**good, "created_at": "yesterday"}, {**good, "type": "REFUND"}]  # fmt: skip
     charges, cursor = read_charges({"data": [good, *odd], "pagination": {"next_cursor": "c", "has_more": True}})
-    assert ([(each.generation_id, each.credits) for each in charges], cursor) == ([("g", 3000000)], "c")
+    legible = [(each.generation_id, each.credits) for each in charges if each.is_legible]
+    assert (legible, len(charges), cursor) == ([("g", 3000000)], 4, "c")
     assert read_charges({"data": [], "pagination": {"next_cursor": "c", "has_more": False}}) == ([], None)
     for broken in ({}, {"data": {}, "pagination": {}}, {"data": [], "pagination": None}):
         with pytest.raises(ValueError):

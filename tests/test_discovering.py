@@ -480,9 +480,9 @@ def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="Internal"),))
-    real = Polling.match_ledger
+    real = Polling.read_ledger
 
-    async def match_ledger(self: Polling, since: datetime | None = None) -> bool:
+    async def read_ledger(self: Polling, since: datetime | None = None) -> Sequence[Charge] | None:
         done = await real(self, since)
         take = self._desk.takes[1]
         if take.state is State.FAILED:
@@ -491,7 +491,7 @@ def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
             Discovering(self._desk).note_logged()
         return done
 
-    monkeypatch.setattr(Polling, "match_ledger", match_ledger)
+    monkeypatch.setattr(Polling, "read_ledger", read_ledger)
     world.run(batch_of(1))
     assert (states(world), world.submits) == (["held"], 1)
 

@@ -267,9 +267,9 @@ CHARGES, REFUNDS = ("CHARGE", "MODEL_USAGE"), ("TOPUP", "REFUND")  # direction a
 
 
 def read_charges(fields: Mapping[str, Any], kind: tuple[str, str] = CHARGES) -> tuple[list[Charge], str | None]:
-    """Read one page of the ledger: its entries of one kind that name a generation, and the cursor of the next page.
+    """Read one page of the ledger: its entries of one kind, and the cursor of the next page.
 
-    An entry that cannot be read is left out: an unseen charge stays unknown. Raises AnswerInvalid for what is no page.
+    One that cannot be read in full is marked as not legible. Raises AnswerInvalid for what is no page.
     """
     rows, pages = fields.get("data"), fields.get("pagination")
     if not isinstance(rows, list) or not isinstance(pages, Mapping):
@@ -331,13 +331,16 @@ def _charge(row: object, kind: tuple[str, str]) -> Charge | None:
         return None
     amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
     spent = read_credits(amount.get("credits")) if isinstance(amount, Mapping) else None
+    is_legible = reference is not None and spent is not None
     try:
         at = datetime.fromisoformat(str(row.get("created_at")))
     except ValueError:
-        return None
-    if reference is None or spent is None:
-        return None
+        at, is_legible = datetime.max.replace(tzinfo=UTC), False
     model = row.get("model")
     return Charge(
-        reference, spent, at if at.tzinfo else at.replace(tzinfo=UTC), model if isinstance(model, str) else ""
+        reference or "",
+        spent or 0,
+        at if at.tzinfo else at.replace(tzinfo=UTC),
+        model if isinstance(model, str) else "",
+        is_legible=is_legible,
     )

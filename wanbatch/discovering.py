@@ -121,6 +121,7 @@ class Discovering:
             Fact.FOUND_UNRECORDED,
             {
                 "attempt": attempt,
+                "is_another": True,
                 "request_id": row.request_id,
                 "key_fingerprint": desk.settings.key_fingerprint,
                 "at": row.at.isoformat(timespec="milliseconds"),

@@ -106,7 +106,8 @@ class Books:
 def _by_generation(entries: Iterable[Charge]) -> Mapping[str | None, list[Charge]]:
     found: dict[str | None, list[Charge]] = {}
     for each in entries:
-        found.setdefault(each.generation_id, []).append(each)
+        if each.is_legible:
+            found.setdefault(each.generation_id, []).append(each)
     return found
 
 
@@ -233,6 +234,8 @@ def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
     entries = Counter[str]()
     sums = Counter[str]()
     for charge in charges:
+        if not charge.is_legible:  # what it says is unknown, and no part of a sum
+            continue
         entries[charge.generation_id] += 1
         sums[charge.generation_id] += charge.credits
     makers: dict[str, Attempt] = {}

@@ -383,6 +383,8 @@ def _given_up(take: Take, entry: Entry) -> Take:
 
 def _found_unrecorded(take: Take, entry: Entry) -> Take:
     data = entry.data
+    if data.get("is_another"):  # what was seen of the attempt before says nothing about this one
+        take = _with(take, searches=0, witnessed=0, failure_seen_at=None, first_searched_at=None, last_searched_at=None)
     return _with(
         take,
         attempts=max(take.attempts, data["attempt"]),

@@ -176,7 +176,11 @@ class Polling:
         if take.tries >= desk.settings.rates.max_attempts or is_refused_prompt(message) or take.superseded:
             return  # the ledger is looked at once, at the end of the run
         sent = min(each.started_at for each in desk.state.attempts_of(take_id))
-        if not await self.match_ledger(sent) or desk.takes[take_id].credits_charged is not None:
+        charges = await self.read_ledger(sent)
+        ours = {"", *(each.generation_id for each in desk.state.attempts_of(take_id))}
+        if charges is None or any(not each.is_legible and each.generation_id in ours for each in charges):
+            return  # nothing proves that it cost nothing
+        if desk.takes[take_id].credits_charged is not None:
             return  # what was charged for nothing, now or before, is not followed by more money on its own
         if desk.takes[take_id].state is State.FAILED:  # the log may have shown another submit of it meanwhile
             desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})

@@ -182,12 +182,17 @@ FetchAnswer = Fetched | LinkDead | NoAnswer
 
 @dataclass(frozen=True)
 class Charge:
-    """One entry of the provider's ledger for a generation."""
+    """One entry of the provider's ledger for a generation.
+
+    An entry that cannot be read in full is not legible: it has no part in any sum, and no proof passes over it. Its
+    `generation_id` is empty where that cannot be read, and its time is then, or without one, later than any other.
+    """
 
     generation_id: str
     credits: int
     at: datetime
     model: str = ""
+    is_legible: bool = True
 
 
 @dataclass(frozen=True)

@@ -203,9 +203,13 @@ class Purse:
             self._prices[price_class] = max(self._prices.get(price_class, 0), credits_held)
 
     def add_stray(self, credits_held: int | None) -> None:
-        """Count a submit that belongs to no take: what it cost, or the highest price known where nobody tells."""
-        known = max(self._prices.values(), default=0) if credits_held is None else credits_held
-        self._all.committed += known
+        """Count a submit that belongs to no take: what it cost, or the highest price known where nothing tells.
+
+        Where no price is known either its cost is unknown, and counts as spent: under a cap nothing more fits.
+        """
+        known = max(self._prices.values(), default=None) if credits_held is None else credits_held
+        self._all.committed += known or 0
+        self._all.uncosted += known is None
 
     def price_of(self, take: Take) -> int | None:
         """Return what a take should cost, in credits; None where nothing tells."""

@@ -1,0 +1,85 @@
+"""What cannot be read, and what nobody priced, is unknown: it proves nothing, and it is never free."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests.test_proofs import AT, LOST, NOW, SEEN, UNKNOWN, attempt, evidence, row
+from wanbatch.answers import read_charges
+from wanbatch.attempts import Outcome
+from wanbatch.batch import DEFAULT_MODEL
+from wanbatch.ledger import Books, news
+from wanbatch.lifecycle import Entry, Fact, advance
+from wanbatch.proofs import Absent, Failed, find
+from wanbatch.provider import Charge
+from wanbatch.purse import Fit, Purse
+
+ENTRY: dict[str, Any] = {
+    "direction": "CHARGE",
+    "type": "MODEL_USAGE",
+    "reference_id": "orphan",
+    "amount": {"usd": 1.0, "credits": 2_000_000},
+    "created_at": AT.isoformat(),
+    "model": DEFAULT_MODEL,
+}
+UNREAD = {
+    "no amount": {"amount": {}},
+    "an amount in words": {"amount": {"credits": "some"}},
+    "a negative amount": {"amount": {"credits": -5}},
+    "no generation": {"reference_id": None},
+    "no time": {"created_at": "yesterday"},
+    "nothing at all": {"amount": None, "reference_id": 7, "created_at": None, "model": None},
+}
+
+
+def charges_in(**changed: Any) -> tuple[Charge, ...]:
+    return tuple(read_charges({"data": [ENTRY | changed], "pagination": {"has_more": False}})[0])
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_no_absence_is_proven_beside_a_charge_that_cannot_be_read(name: str) -> None:
+    said = find(UNKNOWN, LOST, evidence(*SEEN, charges=charges_in(**UNREAD[name])))
+    assert isinstance(said, Absent)
+    assert not said.is_proof
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_a_charge_that_cannot_be_read_has_no_part_in_any_sum(name: str) -> None:
+    charges = charges_in(**UNREAD[name])
+    made = replace(LOST, generation_id="orphan")
+    assert (news([made], charges), Books(charges).charges_of("orphan")) == ([], [])
+
+
+def test_a_charge_that_can_be_read_is_counted() -> None:
+    made = replace(LOST, generation_id="orphan")
+    assert [each.credits_charged for each in news([made], charges_in())] == [2_000_000]
+
+
+def test_a_failure_that_was_seen_of_an_earlier_attempt_proves_nothing_about_one_that_is_found() -> None:
+    take = replace(UNKNOWN, failure_seen_at=NOW - timedelta(hours=24))
+    found = attempt(2, minutes=29 * 60 + 55, outcome=Outcome.LOST, body_sha256="")
+    told = {
+        "attempt": 2,
+        "is_another": True,
+        "request_id": found.request_id,
+        "at": found.started_at.isoformat(),
+        "credits_at_risk": 0,
+        "error": "found",
+    }
+    said = find(
+        advance(take, Entry(Fact.FOUND_UNRECORDED, NOW, told)),
+        found,
+        evidence(row(found, "g", is_good=False, cost=0)),
+    )
+    assert isinstance(said, Failed)
+    assert not said.is_proof
+
+
+def test_a_submit_of_no_take_that_nobody_priced_leaves_no_room_under_a_cap() -> None:
+    purse = Purse(10, {})
+    purse.add_stray(None)
+    assert (purse.uncosted, purse.committed, purse.fit(UNKNOWN)) == (1, 0, Fit.NO)
