@@ -13,7 +13,8 @@ from typing import Self
 
 from wanbatch.disk import fsync_directory
 from wanbatch.errors import LocalFault
-from wanbatch.media import Probe, check_clip
+from wanbatch.media import check_clip
+from wanbatch.probe import Probe
 
 HASH_BLOCK_BYTES = 1024 * 1024
 

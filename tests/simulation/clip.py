@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.simulation.disk import CLIPS
 from wanbatch.errors import MediaInvalid
-from wanbatch.media import Probe
+from wanbatch.probe import Probe
 from wanbatch.sandbox.account import Generation
 
 
