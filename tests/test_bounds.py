@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 
@@ -203,12 +204,11 @@ class TestInTheDecoder:
     def test_a_size_that_changes_in_mid_stream_is_bounded(self, tmp_path: Path) -> None:
         path = tmp_path / "clip.mp4"
         spliced(path)
-        with opened(path) as container:
-            sizes = set()
-            with pytest.raises(av.error.FFmpegError):
-                for packet in container.demux(container.streams.video[0]):
-                    sizes |= {(frame.width, frame.height) for frame in packet.decode()}
-        assert sizes == {(64, 48)}
+        sizes = []
+        with opened(path) as container, suppress(av.error.FFmpegError):
+            frames = container.decode(container.streams.video[0])
+            sizes.extend((frame.width, frame.height) for frame in frames)
+        assert sizes == [(64, 48)] * 5
 
 
 def spliced(path: Path) -> None:
