@@ -15,6 +15,7 @@ import pytest
 from tests.sandbox.desk import SetClock
 from tests.worlds import Killed, World, batch_of
 from wanbatch.answers import read_progress
+from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.extras import EXTRAS_CAP, Extra, extras_of, extras_text, keep_extras
 from wanbatch.provider import Fetched, LinkDead, NoAnswer, Progress, Secret, Status, Trouble
@@ -178,7 +179,8 @@ class Notes:
 
 
 def desk_at(output: Path, host: Host, text: str | None = None) -> Any:
-    return SimpleNamespace(state=Notes(output, text), provider=host, clock=SetClock(), rng=Random(1))
+    settings = RunSettings()
+    return SimpleNamespace(settings=settings, state=Notes(output, text), provider=host, clock=SetClock(), rng=Random(1))
 
 
 def made(tmp_path: Path) -> tuple[Path, Any, bytes, bytes]:

@@ -13,12 +13,12 @@ from typing import Any
 import pytest
 
 from tests.worlds import Killed, World, batch_of
-from wanbatch import fetching
 from wanbatch.aimlapi import AimlApi
 from wanbatch.desk import Event, RunSettings
 from wanbatch.download import Part
 from wanbatch.errors import ExitCode, LocalFault, MediaInvalid
 from wanbatch.fetching import Fetching
+from wanbatch.inspection import Here
 from wanbatch.lifecycle import State, Take
 from wanbatch.pacing import Rates
 from wanbatch.polling import Polling
@@ -165,14 +165,12 @@ def test_a_clip_that_nobody_orders_is_kept_with_a_warning_and_never_bought_again
     assert world.submits == 1
 
 
-def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def blind(_: Path) -> Any:
-        raise MediaInvalid("the clip cannot be decoded: no memory")
+def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(tmp_path: Path) -> None:
+    class Blind(Here):
+        def look(self, clip: Path) -> Any:
+            raise MediaInvalid("the clip cannot be decoded: no memory")
 
-    monkeypatch.setattr(fetching, "look_at", blind)
-    world = World(tmp_path / "out", looks=True)
+    world = World(tmp_path / "out", settings=RunSettings(inspection=Blind()), looks=True)
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
     assert world.takes()[0].warning == "could not be looked at: the clip cannot be decoded: no memory"
 

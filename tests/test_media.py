@@ -13,7 +13,8 @@ from PIL import Image
 
 from wanbatch.boxes import BOX_LIMIT
 from wanbatch.errors import MediaInvalid
-from wanbatch.media import ClipSpec, Probe, check_clip, encode_clip, write_poster
+from wanbatch.media import ClipSpec, check_clip, encode_clip, write_poster
+from wanbatch.probe import Probe
 
 SPEC = ClipSpec(width=128, height=96, fps=30, duration_s=2, has_audio=True)
 

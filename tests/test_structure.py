@@ -52,12 +52,17 @@ LAYERS = (
     ("lifecycle", "pricing"),
     ("models",),
     ("sandbox",),
-    ("trial",),
+    ("crew",),
+    ("worker", "decoder"),
+    ("errand",),
+    ("inspection", "trial"),
     ("viewing",),
     ("batch", "units", "clock", "folders", "media", "avc", "slating", "looks", "bodies", "interrupts"),
     ("letters",),
     ("fonts",),
     ("disk", "machine", "addresses", "redaction", "blame", "boxes"),
+    ("index",),
+    ("bounds", "probe"),
     ("names", "origin", "text"),
     ("errors",),
 )
@@ -65,7 +70,7 @@ PURE = {
     "errors", "addresses", "redaction", "text", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pacing", "purse", "provider", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "hazard", "limits", "links", "proxies", "advice",
     "clocks", "salvage",
-    "choosing", "retaking", "timeline", "avc", "looks", "stock", "names", "changes", "origin", "takeover", "question", "blame",
+    "choosing", "retaking", "timeline", "avc", "looks", "stock", "names", "changes", "origin", "takeover", "question", "blame", "index", "bounds", "probe",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},

@@ -5,20 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import av
 import pytest
 
 from tests.worlds import World, batch_of
-from wanbatch import download, fetching, media, trial
+from wanbatch import media, session, trial
 from wanbatch.cli import call
-from wanbatch.desk import Desk
+from wanbatch.crew import Crew
+from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, ProgramFault
+from wanbatch.inspection import Here
 from wanbatch.lifecycle import State
+from wanbatch.looks import Look
 from wanbatch.polling import Polling
+from wanbatch.probe import Probe
 from wanbatch.session import Session
 from wanbatch.submitting import Submitting
+from wanbatch.worker import Terms
 
 MANIFEST = "version: 1\nname: reel\nshots:\n  - {id: sh010, prompt: A heron lands, duration: 5}\n"
 
@@ -70,12 +75,18 @@ def test_a_run_buys_nothing_where_clips_cannot_be_read(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "reel.yaml").write_text(MANIFEST, encoding="utf-8")
-    monkeypatch.setattr(media, "check_clip", changed)
+    (tmp_path / "broken" / "av").mkdir(parents=True)
+    (tmp_path / "broken" / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')", encoding="utf-8")
+    monkeypatch.setattr(session, "Crew", lambda: Crew(Terms(path=[str(tmp_path / "broken")])))
     asked: list[object] = []
     monkeypatch.setattr(Session, "_rounds", lambda *_: asked.append(1))
     code = call(["run", "reel.yaml", "--sandbox", "--yes"])
     said = capsys.readouterr().err
-    assert (code, asked, said.count("so nothing is sent: with PyAV")) == (ExitCode.LOCAL_FAULT, [], 1)
+    assert (
+        code,
+        asked,
+        said.count("so nothing is sent: opening clips failed: ImportError: no libavcodec. To mend it"),
+    ) == (ExitCode.LOCAL_FAULT, [], 1)
 
 
 def test_the_doctor_says_what_was_tried_and_what_failed(
@@ -92,39 +103,45 @@ def test_the_doctor_says_what_was_tried_and_what_failed(
     assert (tried in well, "drawing its poster failed" in ill, code) == (True, True, ExitCode.LOCAL_FAULT)
 
 
+class Unable(Here):
+    """An inspection in a program that has an error."""
+
+    def __init__(self, step: str) -> None:
+        self._step = step
+
+    def check(self, clip: Path) -> Probe:
+        return self._fail() if self._step == "check" else super().check(clip)
+
+    def look(self, clip: Path) -> Look:
+        return self._fail() if self._step == "look" else super().look(clip)
+
+    def _fail(self) -> NoReturn:
+        raise media.fault_of("reading", TypeError("x"))
+
+
 @pytest.mark.usefixtures("quick_clips")
 class TestInARun:
     """What a fault of the program does to a run that has bought already."""
 
-    def test_no_clip_is_called_broken_and_the_same_command_goes_on(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        world = World(tmp_path / "out")
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                download, "check_clip", lambda _: (_ for _ in ()).throw(media.fault_of("reading", TypeError("x")))
-            )
-            end = world.run(batch_of(3))
+    def test_no_clip_is_called_broken_and_the_same_command_goes_on(self, tmp_path: Path) -> None:
+        world = World(tmp_path / "out", settings=RunSettings(inspection=Unable("check")))
+        end = world.run(batch_of(3))
         bought = world.submits
         found = {take.state for take in world.takes() if take.attempts}
         assert (end.exit_code, found, len(end.messages)) == (ExitCode.LOCAL_FAULT, {State.COMPLETED}, 1)
+        world.settings = RunSettings()
         assert world.run(batch_of(3)).exit_code is ExitCode.OK
         assert ({take.state for take in world.takes()}, world.submits - bought) == ({State.VERIFIED}, 3 - bought)
 
-    def test_one_that_cannot_be_looked_at_for_such_a_reason_stays_downloaded(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        world = World(tmp_path / "out", looks=True)
-        with monkeypatch.context() as patch:
-            patch.setattr(
-                fetching, "look_at", lambda _: (_ for _ in ()).throw(media.fault_of("reading", TypeError("x")))
-            )
-            end = world.run(batch_of(1))
+    def test_one_that_cannot_be_looked_at_for_such_a_reason_stays_downloaded(self, tmp_path: Path) -> None:
+        world = World(tmp_path / "out", settings=RunSettings(inspection=Unable("look")), looks=True)
+        end = world.run(batch_of(1))
         assert (end.exit_code, world.takes()[0].state, world.takes()[0].warning) == (
             ExitCode.LOCAL_FAULT,
             State.DOWNLOADED,
             "",
         )
+        world.settings = RunSettings()
         assert (world.run(batch_of(1)).exit_code, world.submits) == (ExitCode.OK, 1)
 
     def test_a_poll_that_fails_so_leaves_its_take_running(

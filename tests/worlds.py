@@ -18,14 +18,16 @@ from unittest import mock
 
 import httpx
 
-from wanbatch import aimlapi, fetching
+from wanbatch import aimlapi
 from wanbatch.aimlapi import AimlApi
 from wanbatch.batch import Batch, Shot
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
+from wanbatch.inspection import Inspection
 from wanbatch.lifecycle import Fact, Take
 from wanbatch.looks import Look
 from wanbatch.planning import make_plan
+from wanbatch.probe import Probe
 from wanbatch.provider import Secret
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.account import Account, open_account
@@ -134,6 +136,22 @@ class Killed(BaseException):
     """The process is gone: nothing after this line happens."""
 
 
+@dataclass(frozen=True)
+class Unlooked:
+    """An inspection that looks at no picture: decoding them takes most of a small world's time."""
+
+    checking: Inspection
+
+    def check(self, clip: Path) -> Probe:
+        return self.checking.check(clip)
+
+    def look(self, _: Path) -> Look:
+        return Look(5.0)
+
+    def poster(self, clip: Path) -> bytes:
+        return self.checking.poster(clip)
+
+
 @dataclass
 class World:
     """One provider, one output folder, as many runs as it takes. `kill_at` counts durable transitions.
@@ -160,8 +178,6 @@ class World:
         """Run a batch to the end of one invocation; with `kill_at`, to the n-th durable transition of it."""
         with ExitStack() as stack:
             stack.enter_context(mock.patch.object(aimlapi.ssl, "create_default_context", _context))
-            if not self.looks:
-                stack.enter_context(mock.patch.object(fetching, "look_at", return_value=Look(5.0)))
             return jump(lambda: self._run(batch, kill_at))
 
     async def _run(self, batch: Batch, kill_at: int | None) -> RunEnd:
@@ -183,7 +199,10 @@ class World:
         provider = AimlApi(Endpoint(API, is_loopback=True), Secret("made-up"), ours, Random(self.seed), self.hosts)
         try:
             state.adopt(make_plan(batch, state.takes(), state.shots()), entry(Fact.WARNED, ours.now()).at)
-            desk = Desk(state, provider, ours, self.settings, Random(self.seed))
+            settings = self.settings
+            if not self.looks:
+                settings = replace(settings, inspection=Unlooked(settings.inspection))
+            desk = Desk(state, provider, ours, settings, Random(self.seed))
             runner = Runner(desk)
             desk.observer = lambda event: self._observe(runner, event)
             if kill_at is not None:

@@ -5,22 +5,27 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
+from wanbatch.bounds import INDEX_BYTES_MAX
 from wanbatch.errors import MediaInvalid
+from wanbatch.index import assert_plain
 
 BOX_LIMIT = 10_000
 DEPTH_LIMIT = 8
+_PICTURES = b"mdat"
 _PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mvex"})
 
 
 def walk_boxes(stream: BinaryIO) -> frozenset[bytes]:
     """Read the headers of the boxes, outer ones and those that hold the tables. Raises MediaInvalid.
 
+    What the index refers to and declares is held against what a clip needs, so that FFmpeg may open the file.
     Returns how the tracks say that they are coded, four bytes each, such as `avc1` and `mp4a`.
     """
     size_bytes = stream.seek(0, os.SEEK_END)
     if size_bytes == 0:
         raise MediaInvalid("the file is empty")
     outer: list[bytes] = []
+    index: list[tuple[int, int]] = []
     codings: set[bytes] = set()
     spans = [(0, size_bytes, 1)]
     count = 0
@@ -34,13 +39,26 @@ def walk_boxes(stream: BinaryIO) -> frozenset[bytes]:
             if depth == 1:
                 outer.append(kind)
                 _assert_begin(outer)
+                if kind != _PICTURES:
+                    index.append((at, next_at))
             if kind == b"stsd":
                 codings.add(_first_entry(stream, body_at, next_at))
             if kind in _PARENTS and depth < DEPTH_LIMIT:
                 spans.append((body_at, next_at, depth + 1))
             at = next_at
     _assert_complete(outer)
+    assert_plain(_read(stream, index))
     return frozenset(codings)
+
+
+def _read(stream: BinaryIO, spans: list[tuple[int, int]]) -> bytes:
+    if sum(end - at for at, end in spans) > INDEX_BYTES_MAX:
+        raise MediaInvalid(f"the file has more than {INDEX_BYTES_MAX // 2**20} MiB beside its pictures and sound")
+    parts = []
+    for at, end in spans:
+        stream.seek(at)
+        parts.append(stream.read(end - at))
+    return b"".join(parts)
 
 
 def _assert_begin(outer: list[bytes]) -> None:
@@ -49,7 +67,7 @@ def _assert_begin(outer: list[bytes]) -> None:
 
 
 def _assert_complete(outer: list[bytes]) -> None:
-    for needed, holds in ((b"moov", "its index"), (b"mdat", "its pictures")):
+    for needed, holds in ((b"moov", "its index"), (_PICTURES, "its pictures")):
         if needed not in outer:
             raise MediaInvalid(f"the file is cut short: the {needed.decode()} box with {holds} is missing")
 

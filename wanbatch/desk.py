@@ -15,6 +15,7 @@ from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
 from wanbatch.hazard import POLLS_PER_TAKE, Hazards, Seen
+from wanbatch.inspection import Here, Inspection
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.limits import ALIKE_LIMIT, Breaker
 from wanbatch.models import PriceClass
@@ -56,6 +57,7 @@ class RunSettings:
     `free_bytes` tells the room left on the output's disk (None: nobody asks).
     `times_before` is what earlier batches saw of how long generations take.
     `before_submit` is called before each POST is recorded; a ProgramFault of it means that nothing may be sent.
+    `inspection` opens the clips that come.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
 
@@ -77,6 +79,7 @@ class RunSettings:
     refusal: tuple[ExitCode, str] | None = None
     free_bytes: Callable[[], int] | None = None
     before_submit: Callable[[], object] = lambda: None
+    inspection: Inspection = field(default_factory=Here)
     after_verified: Callable[[Take], None] = lambda _: None
 
 

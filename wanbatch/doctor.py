@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,6 +19,7 @@ from wanbatch import __version__
 from wanbatch.account import KeyFacts, TopUp
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.clocks import REFUSED, wrong_clock_text
+from wanbatch.crew import Crew
 from wanbatch.disk import free_bytes
 from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
@@ -71,10 +73,12 @@ def _sqlite() -> Finding:
 def _codecs() -> Finding:
     """Try what every bought clip goes through."""
     try:
-        trial = assert_media_works()
+        assert_media_works()
+        with closing(Crew()) as crew:
+            trial = crew.assert_works()
     except LocalFault as error:
         return Finding("bad", str(error))
-    return Finding("ok", f"{trial.library}: {trial.tried} ({trial.took_s * 1000:.0f} ms)")
+    return Finding("ok", f"{trial.library}: {trial.tried} in a process of its own ({trial.took_s * 1000:.0f} ms)")
 
 
 def _disk() -> Finding:

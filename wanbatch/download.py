@@ -13,7 +13,8 @@ from typing import Self
 
 from wanbatch.disk import fsync_directory
 from wanbatch.errors import LocalFault
-from wanbatch.media import Probe, check_clip
+from wanbatch.inspection import Inspection
+from wanbatch.probe import Probe
 
 HASH_BLOCK_BYTES = 1024 * 1024
 
@@ -67,17 +68,17 @@ class Part:
             view = view[os.write(self._descriptor, view) :]
 
 
-def settle(part: Path) -> Settled:
+def settle(part: Path, inspection: Inspection) -> Settled:
     """Flush a part to the disk, hash it and check that it is a whole clip. Slow: run it off the event loop.
 
-    Raises MediaInvalid where it is no whole clip, OSError where the disk fails.
+    Raises MediaInvalid where it is no whole clip, OSError where the disk fails, else as `Inspection` does.
     """
     descriptor = os.open(part, os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
-    probe = check_clip(part)
+    probe = inspection.check(part)
     return Settled(sha256_of(part), part.stat().st_size, probe)
 
 

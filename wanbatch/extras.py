@@ -91,7 +91,7 @@ async def _keep(desk: Desk, take: Take, extras: list[Extra], at: int, link: Secr
             with Part(part) as sink:
                 answer = await desk.provider.fetch(link, sink.write)
             if isinstance(answer, Fetched):
-                settled = await asyncio.to_thread(settle, part)
+                settled = await asyncio.to_thread(settle, part, desk.settings.inspection)
                 if not final.exists():
                     extras[at] = Extra(extra.file, settled.sha256)
                     _record(desk, take, extras)

@@ -11,11 +11,11 @@ from wanbatch.download import ForeignFile, Part, Settled, publish, settle
 from wanbatch.errors import MediaInvalid
 from wanbatch.extras import extras_of, extras_text, keep_extras
 from wanbatch.folders import CLIPS
+from wanbatch.inspection import Inspection
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.looks import shortfalls
 from wanbatch.pacing import backoff_s
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
-from wanbatch.viewing import look_at
 
 DEAD_LINK_LIMIT = 3
 TRANSIENT_LIMIT = 20  # with a back-off of up to a minute: a quarter of an hour of one clip's bad luck
@@ -54,7 +54,9 @@ class Fetching:
         try:
             with Part(part) as sink:
                 answer: FetchAnswer = await desk.provider.fetch(link, sink.write)
-            settled = await asyncio.to_thread(settle, part) if isinstance(answer, Fetched) else None
+            settled = (
+                await asyncio.to_thread(settle, part, desk.settings.inspection) if isinstance(answer, Fetched) else None
+            )
         except MediaInvalid as error:
             part.replace(part.with_name(f"{part.name.removesuffix('.part')}.bad"))
             answer, settled = LinkDead(f"no whole clip came: {error}"), None
@@ -125,7 +127,7 @@ class Fetching:
         except ForeignFile as error:
             desk.hold(take.take_id, str(error))
             return
-        warnings = self._warnings(take) + await asyncio.to_thread(_shortfalls, take, final)
+        warnings = self._warnings(take) + await asyncio.to_thread(_shortfalls, take, final, desk.settings.inspection)
         for warning in warnings:  # before it is settled: a crash in between looks again, and tells nothing twice
             take = desk.record(take.take_id, Fact.WARNED, {"warning": warning})
         take = desk.record(take.take_id, Fact.VERIFIED, {"file": f"{CLIPS}/{final.name}"})
@@ -152,10 +154,10 @@ class Fetching:
         return found if more is None else [*found, more]
 
 
-def _shortfalls(take: Take, clip: Path) -> list[str]:
+def _shortfalls(take: Take, clip: Path, inspection: Inspection) -> list[str]:
     """Look at a whole clip and say what nobody orders. One that cannot be looked at is kept like any other."""
     try:
-        look = look_at(clip)
+        look = inspection.look(clip)
     except (OSError, MediaInvalid) as error:
         return [f"could not be looked at: {error}"]
     return shortfalls(look, is_sound_ordered=take.order.has_audio is True)

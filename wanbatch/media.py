@@ -23,9 +23,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from wanbatch.blame import Blame, blame_for
+from wanbatch.bounds import DECODED_PIXELS_MAX, PIXELS_MAX, Track, assert_within
 from wanbatch.boxes import walk_boxes
 from wanbatch.disk import replacing
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault, WanbatchError
+from wanbatch.probe import Probe
 
 TAIL_S = 0.5  # how far from the declared end the last frame may be
 FRAME_LIMIT = 3_000  # decoded per check: two minutes from a key frame to the end is no clip of ours
@@ -42,34 +44,13 @@ _DECODERS = {
 """Codings that a clip may well have, as its tracks name them, with FFmpeg's decoders for them."""
 
 
-@dataclass(frozen=True)
-class Probe:
-    """What a clip says of itself. `frames` is None where the file does not count them."""
-
-    duration_s: float
-    width: int
-    height: int
-    fps: float
-    frames: int | None
-    has_audio: bool
-    video_codec: str
-    audio_codec: str | None
-
-
 def check_clip(path: Path | BinaryIO) -> Probe:
     """Prove that a file is a whole, playable MP4 and return its probe. Slow: run it off the event loop.
 
     A file cut in half still declares its full duration and frame count, hence the walk over its boxes and the
     decoding of its end. Raises MediaInvalid with the reason, else as `opened` does.
     """
-    with path.open("rb") if isinstance(path, Path) else nullcontext(path) as stream:
-        walk_boxes(stream)
-        stream.seek(0)
-        return _check(stream)
-
-
-def _check(stream: BinaryIO) -> Probe:
-    with opened(stream) as container:
+    with opened(path) as container:
         probe = _probe(container)
         _decode_end(container, probe.duration_s)
     return probe
@@ -104,18 +85,26 @@ def jpeg_of(picture: Image.Image) -> bytes:
 def opened(clip: Path | BinaryIO) -> Iterator[InputContainer]:
     """Open a clip for reading. What FFmpeg says of its bytes becomes MediaInvalid, all else is no fault of the clip.
 
-    Raises MediaInvalid, ProgramFault for an error of the program or of its libraries, LocalFault where this machine is
-    out of memory, OSError where the file cannot be read.
+    The index is read first: a clip that refers to other files, or asks for more than `bounds` has room for, is opened
+    by no decoder. Raises MediaInvalid, ProgramFault for an error of the program or of its libraries, LocalFault where
+    this machine is out of memory, OSError where the file cannot be read.
     """
     source = clip.open("rb") if isinstance(clip, Path) else nullcontext(clip)
-    # The format is named, so that no bytes can pass for a playlist that points elsewhere.
-    with source as stream, judged("reading a clip"), av.open(stream, "r", format="mp4", **_LENIENT) as container:
-        _assert_decodable(container, stream)
-        for each in container.streams.video:
-            each.codec_context.thread_count = 1
-        yield container
+    with source as stream:
+        codings = walk_boxes(stream)
+        stream.seek(0)
+        with judged("reading a clip"), av.open(stream, "r", format="mp4", options=_CAREFUL, **_LENIENT) as container:
+            _assert_decodable(container, codings)
+            assert_within([_declared(each) for each in _tracks(container)], len(container.streams))
+            for each in container.streams.video:
+                each.codec_context.thread_count = 1
+                each.codec_context.options = {**each.codec_context.options, "max_pixels": str(PIXELS_MAX)}
+            yield container
 
 
+# The format is named above, so that no bytes can pass for a playlist that points elsewhere. No protocol may be used:
+# the file is opened by us. `max_pixels` holds for the pictures that FFmpeg decodes while it opens the file.
+_CAREFUL = {"protocol_whitelist": "none", "enable_drefs": "0", "max_pixels": str(PIXELS_MAX)}
 # Up to PyAV 18 metadata that is no UTF-8 ends the reading unless told otherwise; later ones never mind, and take no
 # such argument.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".", maxsplit=1)[0]) < 19 else {}
@@ -157,15 +146,24 @@ def _has_memory() -> bool:
         return False
 
 
-def _assert_decodable(container: InputContainer, stream: BinaryIO) -> None:
+def _tracks(container: InputContainer) -> list[VideoStream | AudioStream]:
+    return [*container.streams.video, *container.streams.audio]
+
+
+def _declared(track: VideoStream | AudioStream) -> Track:
+    if isinstance(track, AudioStream):
+        return Track(channels=track.codec_context.channels, rate_hz=track.codec_context.sample_rate)
+    return Track(width=track.codec_context.width, height=track.codec_context.height)
+
+
+def _assert_decodable(container: InputContainer, codings: frozenset[bytes]) -> None:
     """Raise MediaInvalid for a track in a coding that does not exist, ProgramFault where a decoder is missing here.
 
     Such a track has no codec context, and some versions of PyAV end the process when they are asked to decode it.
     """
-    tracks = (*container.streams.video, *container.streams.audio)
-    if all(cast("object | None", each.codec_context) is not None for each in tracks):  # typed as never None
+    if all(cast("object | None", each.codec_context) is not None for each in _tracks(container)):  # typed as never None
         return
-    for coding in sorted(walk_boxes(stream) & _DECODERS.keys()):
+    for coding in sorted(codings & _DECODERS.keys()):
         if not _has_decoder(_DECODERS[coding]):
             raise ProgramFault(f"{library()} lacks the decoder {_DECODERS[coding]}: the clip may well be whole")
     raise MediaInvalid("the clip cannot be decoded: a track of it is in an unknown coding")
@@ -217,9 +215,13 @@ def _frames_from(container: InputContainer, at_s: float) -> Iterator[tuple[float
     time_base = video.time_base or Fraction(1, av.time_base)
     zero = video.start_time or 0
     container.seek(zero + max(0, int(at_s / time_base)), stream=video, backward=True)
-    for count, frame in enumerate(container.decode(video)):
-        if count >= FRAME_LIMIT:
-            raise MediaInvalid(f"the clip has more than {FRAME_LIMIT} frames between a key frame and its end")
+    pixels = 0
+    for count, frame in enumerate(container.decode(video), start=1):
+        pixels += frame.width * frame.height
+        if count > FRAME_LIMIT or pixels > DECODED_PIXELS_MAX:
+            raise MediaInvalid(
+                f"the clip has {count} frames and more between a key frame and its end: too many to check"
+            )
         if frame.pts is not None and not frame.is_corrupt:
             yield float((frame.pts - zero) * time_base), frame
 

@@ -22,7 +22,9 @@ from wanbatch.batch import Batch, Head, Limits
 from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock, system_now
 from wanbatch.clocks import REFUSED
+from wanbatch.crew import Crew
 from wanbatch.desk import Desk, Event, RunSettings
+from wanbatch.disk import replacing
 from wanbatch.errors import (
     AccountStopped,
     ExitCode,
@@ -37,6 +39,7 @@ from wanbatch.folders import POSTERS, links_of, room_bytes
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
+from wanbatch.inspection import Inspection
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.machine import read_machine, this_machine
@@ -60,7 +63,6 @@ from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Identity, Run, new_identity
-from wanbatch.trial import assert_media_works
 
 TERMINATE_GRACE_S = 10.0
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
@@ -262,13 +264,14 @@ class Session:
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
-            async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
+            async with self._access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
                 settings = RunSettings(
                     rates=Rates(max_attempts=0),  # nothing is planned to be sent without a run
                     key_fingerprint=fingerprint(self._access.key()),
                     on_unknown=self._options.on_unknown,
                     unknown_grace=self._grace(),
                     logged=requests_in(output / LOG_NAME, identity.nonce),
+                    inspection=crew,
                 )
                 desk = Desk(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
                 with RunLog(output / LOG_NAME, self._access.key()) as log:
@@ -296,7 +299,7 @@ class Session:
             return self._result(state, self._settled_end(state), None)
         for folder, place in links_of(state.output).items():
             self._watch.notice(f"the {folder} of this batch lie in {place}")
-        async with self._access.provider(state.output, start_of_time(state)) as (provider, clock):
+        async with self._access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
             ground = Ground(
                 batch=state.batch(),
                 output=state.output,
@@ -314,8 +317,9 @@ class Session:
             assert_not_behind(state, ground.to_send)
             if not self._is_at_home(state):
                 return self._result(state, RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",)), None)
+            crew.begin(len(ground.to_send))  # it loads its libraries while the provider is asked
             preview = await self._preview(ground, provider)
-            await self._try_out(preview, BatchClock(state, clock), provider)
+            await self._try_out(preview, BatchClock(state, clock), provider, crew)
             if preview.refusal is not None:
                 if not stock.open_takes:
                     raise refused(*preview.refusal)
@@ -345,18 +349,19 @@ class Session:
                 times_before=self._times_before(state),
                 refusal=preview.refusal or self._held_back(state, clock.now()),
                 free_bytes=lambda: room_bytes(state.output),
-                before_submit=assert_media_works,
-                after_verified=_Keepsake(state.output),
+                before_submit=crew.assert_works,
+                inspection=crew,
+                after_verified=_Keepsake(state.output, crew),
             )
             line = Line(state, provider, clock)
             ground = replace(ground, plan=None, retried=0, is_as_planned=False)
             end = await self._rounds(line, ground, preview, settings, caps)
             return self._result(state, end, clock)
 
-    async def _try_out(self, preview: Preview, batch_clock: BatchClock, provider: Provider) -> None:
+    async def _try_out(self, preview: Preview, batch_clock: BatchClock, provider: Provider, crew: Crew) -> None:
         """Try what a run needs before anything is sent: the media library, and the clocks. Raises LocalFault."""
         if preview.refusal is None and preview.to_submit:
-            await asyncio.to_thread(assert_media_works)
+            await asyncio.to_thread(crew.assert_works)
         await self._compare_clocks(batch_clock, provider)
 
     def _is_at_home(self, state: StateFile) -> bool:
@@ -605,17 +610,19 @@ def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:
 class _Keepsake:
     """Makes what goes with a verified clip: its poster and its sidecar. Called in worker threads."""
 
-    def __init__(self, output: Path) -> None:
+    def __init__(self, output: Path, inspection: Inspection) -> None:
         self._output = output
+        self._inspection = inspection
 
     def __call__(self, take: Take) -> None:
-        from wanbatch.media import write_poster
         from wanbatch.reporting.sidecar import write_sidecar
 
         assert take.file is not None
         posters = self._output / POSTERS
         posters.mkdir(exist_ok=True)
-        write_poster(self._output / take.file, posters / f"{take.stem}.jpg")
+        jpeg = self._inspection.poster(self._output / take.file)
+        with replacing(posters / f"{take.stem}.jpg") as part:
+            part.write_bytes(jpeg)
         with StateReader.open(self._output) as reader:
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
 

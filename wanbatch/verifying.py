@@ -12,7 +12,7 @@ from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.extras import extras_of, fetch_again
 from wanbatch.folders import CLIPS, is_in
 from wanbatch.lifecycle import State, Take
-from wanbatch.provider import Fetched, Progress, Provider
+from wanbatch.provider import Fetched, Progress
 from wanbatch.state import StateReader
 
 
@@ -52,7 +52,7 @@ def verdict_on(output: Path, file: str, sha256: str | None) -> str:
     return "ok" if sha256_of(path) == sha256 else "altered"
 
 
-async def refetch(output: Path, take: Take, provider: Provider) -> str:
+async def refetch(desk: Desk, take: Take) -> str:
     """Fetch the clip of a verified take again by its generation id. Never submits anything.
 
     Returns an empty text where the recorded bytes are back, else why not. A file that was altered is kept beside
@@ -61,19 +61,19 @@ async def refetch(output: Path, take: Take, provider: Provider) -> str:
     assert take.file is not None
     assert take.generation_id is not None
     assert take.sha256 is not None
-    answer = await provider.poll(take.generation_id)
+    answer = await desk.provider.poll(take.generation_id)
     if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
         return "the provider does not tell where it is"
     if answer.link is None:
         return "the provider gives no link to it any more"
-    final = output / take.file
+    final = desk.state.output / take.file
     part = final.with_name(f"{final.name}.part")
     with Part(part) as sink:
-        got = await provider.fetch(answer.link, sink.write)
+        got = await desk.provider.fetch(answer.link, sink.write)
     if not isinstance(got, Fetched):
         return got.message
     try:
-        settled = await asyncio.to_thread(settle, part)
+        settled = await asyncio.to_thread(settle, part, desk.settings.inspection)
     except MediaInvalid as error:
         return f"no whole clip came: {error}"
     if settled.sha256 != take.sha256:
@@ -92,7 +92,7 @@ async def refetch_all(desk: Desk, take: Take) -> str:
     """
     output, told = desk.state.output, []
     if take.file is not None and verdict_on(output, take.file, take.sha256) != "ok":
-        told.append(await refetch(output, take, desk.provider))
+        told.append(await refetch(desk, take))
     extras = extras_of(desk.state, take)
     missing = [each.file for each in extras if verdict_on(output, each.file, each.sha256) != "ok"]
     if missing:

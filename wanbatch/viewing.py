@@ -18,6 +18,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
 from wanbatch.blame import Blame, blame_for
+from wanbatch.bounds import DECODED_PIXELS_MAX, HEARD_MAX
 from wanbatch.errors import MediaInvalid
 from wanbatch.looks import Look, Luma, Watching
 from wanbatch.media import opened
@@ -51,6 +52,8 @@ class _Viewing:
         self._zero = self._video.start_time or 0
         self._watching: Watching | None = None
         self._seen = 0
+        self._pixels = 0
+        self._heard = 0
         self._last_s = 0.0
         self._is_whole = False
         self._peak: float | None = None
@@ -62,7 +65,7 @@ class _Viewing:
                 self._hear(frame)
             else:
                 self._see(frame)
-            if self._seen >= PICTURES_MAX:
+            if self._seen >= PICTURES_MAX or self._pixels >= DECODED_PIXELS_MAX:
                 break
         if self._watching is None:
             raise MediaInvalid("not one picture of the clip can be decoded")
@@ -96,6 +99,7 @@ class _Viewing:
         return float((pts - self._zero) * self._time_base)
 
     def _see(self, frame: VideoFrame) -> None:
+        self._pixels += frame.width * frame.height
         if frame.is_corrupt:
             self._damage(frame.pts)
         if frame.pts is None:
@@ -107,7 +111,9 @@ class _Viewing:
         self._seen += 1
 
     def _hear(self, frame: AudioFrame) -> None:
-        self._peak = max(self._peak or 0.0, _peak_of(frame))
+        if self._heard < HEARD_MAX:
+            self._peak = max(self._peak or 0.0, _peak_of(frame))
+            self._heard += frame.samples * len(frame.layout.channels)
 
     def _end_s(self) -> float:
         if self._is_whole and self._video.duration is not None:

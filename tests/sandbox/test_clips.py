@@ -16,7 +16,8 @@ from PIL import Image
 from tests.sandbox.desk import BODY, EPOCH, SMALL, Desk
 from wanbatch.fonts import faces_here
 from wanbatch.letters import _chosen, letter
-from wanbatch.media import Probe, check_clip
+from wanbatch.media import check_clip
+from wanbatch.probe import Probe
 from wanbatch.sandbox import SandboxOptions, clips, slate
 from wanbatch.sandbox.account import Generation
 from wanbatch.sandbox.models import MODELS

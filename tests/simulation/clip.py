@@ -6,7 +6,8 @@ from pathlib import Path
 
 from tests.simulation.disk import CLIPS
 from wanbatch.errors import MediaInvalid
-from wanbatch.media import Probe
+from wanbatch.looks import Look
+from wanbatch.probe import Probe
 from wanbatch.sandbox.account import Generation
 
 
@@ -22,6 +23,22 @@ def check_clip(path: Path) -> Probe:
     if data[:4] != b"CLIP" or len(data) != 8 + int.from_bytes(data[4:8]):
         raise MediaInvalid("no whole clip")
     return Probe(5.0, 832, 480, 30.0, 150, has_audio=False, video_codec="h264", audio_codec=None)
+
+
+class Blank:
+    """Inspects the clips of a simulation, which have no pictures."""
+
+    def check(self, clip: Path) -> Probe:
+        """Stand in for the media check."""
+        return check_clip(clip)
+
+    def look(self, _: Path) -> Look:
+        """See nothing that nobody ordered."""
+        return Look(5.0)
+
+    def poster(self, clip: Path) -> bytes:
+        """Fail: a simulation makes no posters."""
+        raise NotImplementedError(f"a clip of a simulation has no poster: {clip}")
 
 
 def render(generation: Generation) -> bytes:

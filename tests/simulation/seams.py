@@ -14,13 +14,11 @@ from unittest import mock
 
 import httpx
 
-from tests.simulation.clip import check_clip
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import EPOCH, World
-from wanbatch import aimlapi, download, fetching, polling, runlog, tables
+from wanbatch import aimlapi, polling, runlog, tables
 from wanbatch import state as state_module
 from wanbatch.lifecycle import Fact, Take
-from wanbatch.looks import Look
 
 GENERATION_LIMIT_S = 900.0  # two hours of polls would be most of a seed's cost
 _COLUMNS = cache(tables.columns_of)
@@ -41,8 +39,6 @@ def world_of(scenario: Scenario) -> Iterator[World]:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         for target, name, value in (
             (aimlapi.ssl, "create_default_context", _context),
-            (download, "check_clip", check_clip),
-            (fetching, "look_at", lambda _: Look(5.0)),  # a clip of a simulation has no pictures
             (polling, "GENERATION_LIMIT_S", GENERATION_LIMIT_S),
             (runlog, "system_now", lambda: EPOCH),
             (tables, "columns_of", _COLUMNS),  # pure, and a fifth of a seed's cost

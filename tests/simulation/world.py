@@ -15,7 +15,7 @@ from random import Random
 from typing import Any
 
 from tests.simulation.books import Books
-from tests.simulation.clip import half_clips, render
+from tests.simulation.clip import Blank, half_clips, render
 from tests.simulation.disk import CLIPS, LOG, Crash, Disk, Killed
 from tests.simulation.end import End
 from tests.simulation.line import API, CLIP_BASE, Line
@@ -300,6 +300,7 @@ class World:
             is_agreed=self.scenario.is_agreed,
             logged=requests_in(self.output / LOG, state.identity().nonce),
             limit=self.limit,
+            inspection=Blank(),
         )
 
     async def _invoke(self) -> End:

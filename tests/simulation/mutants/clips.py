@@ -43,16 +43,16 @@ def the_hash_is_not_checked_before_the_rename() -> Patches:
 def the_clip_is_not_flushed() -> Patches:
     real = download.settle
 
-    def settle(part: Any) -> Any:
+    def settle(part: Any, inspection: Any) -> Any:
         with mock.patch.object(os, "fsync"):
-            return real(part)
+            return real(part, inspection)
 
     yield fetching, "settle", settle
 
 
 @mutant
 def the_media_check_is_skipped() -> Patches:
-    def settle(part: Any) -> Any:
+    def settle(part: Any, _: Any) -> Any:
         probe = download.Probe(5.0, 832, 480, 30.0, 150, has_audio=False, video_codec="h264", audio_codec=None)
         return download.Settled(download.sha256_of(part), part.stat().st_size, probe)
 

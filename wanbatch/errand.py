@@ -1,0 +1,174 @@
+"""An errand: what a process that opens clips is asked, and what it answers, one line of JSON each.
+
+The answer comes from a process that has read hostile bytes, so it is data and is read as such: nothing in it is ever
+run, and what has another shape than expected is an AnswerInvalid.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import sys
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
+from wanbatch.inspection import Here
+from wanbatch.looks import Look, Stretch
+from wanbatch.probe import Probe
+from wanbatch.trial import Trial, assert_media_works
+
+LINE_BYTES_MAX = 4 * 2**20  # of an answer; a poster is the largest, at some 100 KB
+NEAR_LIMIT = 0.75  # of its memory: a sound process that decodes no clip has a sixth of it
+_SAID_MAX = 1_000  # characters of an error's text
+
+
+class AnswerInvalid(Exception):
+    """An answer that no sound process gives."""
+
+
+class Shortage(Exception):
+    """The errand needed more memory than its process may have, or than there is."""
+
+
+def written(do: str, clip: Path | None = None) -> bytes:
+    """Write a request: `do` is check, look, poster or try."""
+    return _line({"do": do, "clip": None if clip is None else str(clip.absolute())})
+
+
+def carry_out(request: bytes) -> bytes:
+    """Do what a request asks for and write the answer. Raises nothing but what ends the process."""
+    try:
+        return _line({"done": _done(json.loads(request))})
+    except (MediaInvalid, LocalFault, MemoryError) as error:
+        is_short = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
+        return failure(MemoryError() if is_short else error)
+    except Exception as error:  # noqa: BLE001  the process that asked says what it means
+        return failure(error)
+
+
+def failure(error: BaseException) -> bytes:
+    """Write the answer that tells of an error."""
+    said = {"said": str(error)[:_SAID_MAX]}
+    if isinstance(error, MemoryError) or (isinstance(error, MediaInvalid) and _is_near_limit()):
+        return _line({"failed": "memory"})
+    if isinstance(error, MediaInvalid):
+        return _line({"failed": "media", **said})
+    if isinstance(error, LocalFault) and not isinstance(error, ProgramFault):
+        return _line({"failed": "machine", **said})
+    if isinstance(error, OSError) and not type(error).__module__.startswith("av."):
+        return _line(
+            {"failed": "file", "errno": error.errno, "said": error.strerror, "file": str(error.filename or "")}
+        )
+    return _line({"failed": "program", "said": said["said"] if isinstance(error, ProgramFault) else _told(error)})
+
+
+def _told(error: BaseException) -> str:
+    return f"opening clips failed: {type(error).__name__}: {str(error)[:200]}"
+
+
+def _is_near_limit() -> bool:
+    """Say whether this process came near the memory it may have: FFmpeg then calls a clip's bytes invalid."""
+    if sys.platform != "linux":
+        return False
+    import resource
+
+    most_bytes, _ = resource.getrlimit(resource.RLIMIT_AS)
+    status = Path("/proc/self/status").read_text(encoding="ascii", errors="replace")
+    peak_kib = next((int(line.split()[1]) for line in status.splitlines() if line.startswith("VmPeak:")), 0)
+    return most_bytes != resource.RLIM_INFINITY and peak_kib * 1024 >= NEAR_LIMIT * most_bytes
+
+
+def _line(value: dict[str, Any]) -> bytes:
+    return json.dumps(value).encode() + b"\n"
+
+
+def _done(request: dict[str, Any]) -> dict[str, Any]:
+    do = request["do"]
+    if do == "try":
+        return asdict(assert_media_works())
+    clip, here = Path(request["clip"]), Here()
+    if do == "poster":
+        return {"jpeg": base64.b64encode(here.poster(clip)).decode()}
+    return asdict(here.check(clip) if do == "check" else here.look(clip))
+
+
+# --- reading an answer -----------------------------------------------------------------------------------------------
+
+
+def done_of(answer: bytes) -> dict[str, Any]:
+    """Return what came of an errand, or raise the error that the answer tells of."""
+    try:
+        told = json.loads(answer)
+        if "done" in told:
+            return dict(told["done"])
+        error = _error_of(told)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as fault:
+        raise AnswerInvalid(f"it answered {answer[:80]!r}") from fault
+    raise error
+
+
+def _error_of(told: dict[str, Any]) -> Exception:
+    said = str(told.get("said"))
+    match told["failed"]:
+        case "memory":
+            return Shortage()
+        case "media":
+            return MediaInvalid(said)
+        case "machine":
+            return LocalFault(said)
+        case "file":
+            return OSError(int(told["errno"] or 0), said, str(told["file"]))
+        case "program":
+            return ProgramFault(said)
+    raise KeyError(told["failed"])
+
+
+def probe_of(done: dict[str, Any]) -> Probe:
+    """Read the probe of a checked clip."""
+    try:
+        return Probe(
+            duration_s=float(done["duration_s"]),
+            width=int(done["width"]),
+            height=int(done["height"]),
+            fps=float(done["fps"]),
+            frames=None if done["frames"] is None else int(done["frames"]),
+            has_audio=bool(done["has_audio"]),
+            video_codec=str(done["video_codec"]),
+            audio_codec=None if done["audio_codec"] is None else str(done["audio_codec"]),
+        )
+    except (ValueError, TypeError, KeyError) as error:
+        raise AnswerInvalid("it answered with something else than a probe") from error
+
+
+def look_of(done: dict[str, Any]) -> Look:
+    """Read a look at a clip."""
+    try:
+        black, still = (
+            tuple(Stretch(float(each["begin_s"]), float(each["end_s"])) for each in done[name])
+            for name in ("black", "still")
+        )
+        peak, damaged = (None if done[name] is None else float(done[name]) for name in ("peak_dbfs", "damaged_s"))
+        return Look(float(done["duration_s"]), black, still, peak, damaged)
+    except (ValueError, TypeError, KeyError) as error:
+        raise AnswerInvalid("it answered with something else than a look") from error
+
+
+def poster_of(done: dict[str, Any]) -> bytes:
+    """Read a poster: the bytes of a JPEG."""
+    try:
+        jpeg = base64.b64decode(done["jpeg"], validate=True)
+    except (ValueError, TypeError, KeyError) as error:
+        raise AnswerInvalid("it answered with something else than a picture") from error
+    if not jpeg.startswith(b"\xff\xd8"):
+        raise AnswerInvalid("it answered with something else than a JPEG")
+    return jpeg
+
+
+def trial_of(done: dict[str, Any]) -> Trial:
+    """Read what was tried."""
+    try:
+        return Trial(str(done["library"]), str(done["tried"]), float(done["took_s"]))
+    except (ValueError, TypeError, KeyError) as error:
+        raise AnswerInvalid("it answered with something else than a trial") from error

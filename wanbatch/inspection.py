@@ -1,0 +1,51 @@
+"""An inspection: what is done with the bytes of a downloaded clip before it counts as one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Protocol
+
+from wanbatch.looks import Look
+from wanbatch.probe import Probe
+
+
+class Inspection(Protocol):
+    """Who opens clips that came from the network. All of it is slow: call it off the event loop.
+
+    Each raises MediaInvalid with the reason where the clip is bad, ProgramFault for an error of the program or of its
+    libraries, LocalFault where this machine is out of memory, OSError where the file cannot be read.
+    """
+
+    def check(self, clip: Path) -> Probe:
+        """Prove that a file is a whole, playable MP4 and return its probe."""
+        ...
+
+    def look(self, clip: Path) -> Look:
+        """Look at a whole clip from beginning to end."""
+        ...
+
+    def poster(self, clip: Path) -> bytes:
+        """Return one frame of a whole clip as a small JPEG."""
+        ...
+
+
+class Here:
+    """Opens clips in this process: nothing but their own bounds holds them. For tests, and for the crew's children."""
+
+    def check(self, clip: Path) -> Probe:
+        """See `Inspection`."""
+        from wanbatch.media import check_clip
+
+        return check_clip(clip)
+
+    def look(self, clip: Path) -> Look:
+        """See `Inspection`."""
+        from wanbatch.viewing import look_at
+
+        return look_at(clip)
+
+    def poster(self, clip: Path) -> bytes:
+        """See `Inspection`."""
+        from wanbatch.media import draw_poster, jpeg_of
+
+        return jpeg_of(draw_poster(clip))

@@ -1,0 +1,19 @@
+"""A probe: what a clip says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What a clip says of itself. `frames` is None where the file does not count them."""
+
+    duration_s: float
+    width: int
+    height: int
+    fps: float
+    frames: int | None
+    has_audio: bool
+    video_codec: str
+    audio_codec: str | None
