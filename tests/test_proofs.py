@@ -169,6 +169,15 @@ def test_a_charge_that_cannot_be_its_own_does_not_matter(charge: Charge) -> None
     assert find(UNKNOWN, LOST, evidence(*SEEN, charges=(charge,))) == Absent(is_proof=True)
 
 
+def test_without_a_later_submit_every_earlier_one_must_show() -> None:
+    hidden = attempt(1, take_id=4, minutes=-30, generation_id="h")
+    before = (EARLIER, hidden, LOST)
+    assert find(UNKNOWN, LOST, evidence(row(EARLIER, "e"), row(hidden, "h"), attempts=before)) == Absent(is_proof=True)
+    found = find(UNKNOWN, LOST, evidence(row(EARLIER, "e"), attempts=before))
+    assert isinstance(found, Absent)
+    assert not found.is_proof
+
+
 def test_a_witness_must_show_now_too() -> None:
     found = find(UNKNOWN, LOST, evidence(row(EARLIER, "e"), grace=timedelta(hours=20)))
     assert isinstance(found, Absent)

@@ -87,8 +87,9 @@ class Books(Account):
     def _late_s(self, kind: str, inference_id: str) -> float:
         most_s = self._scenario.mess.late_s
         late_s = Random(f"{kind} {self._scenario.seed} {inference_id}").uniform(0, most_s) if most_s else 0.0
-        job = self.jobs.get(inference_id)
-        return late_s + sum(by_s for number, by_s in self._scenario.mess.slow if number == job)
+        mess, job = self._scenario.mess, self.jobs.get(inference_id)
+        slow = (*mess.slow, *(mess.odd if kind == "ledger" else ()))
+        return late_s + sum(by_s for number, by_s in slow if number == job)
 
     def _created(self, at: float) -> float:
         return at + self._scenario.clocks.log.off_s(at - self._epoch_s)
@@ -103,6 +104,8 @@ class Books(Account):
 
         A row that is counted and not shown tells, too: such a reading is not whole.
         """
+        if self.jobs.get(row["inference_id"]) in self._scenario.mess.unkept:
+            return math.inf
         shows = self._in_log_at(row["inference_id"], row["ends_at"])
         date_s = self._scenario.clocks.date.off_s(row["at"] - self._epoch_s)
         return max(shows, self._created(row["at"]) - date_s + WINDOW_MARGIN_S)
@@ -135,22 +138,26 @@ class Books(Account):
         sql = f"SELECT at, {_GOOD}, model, credits, seq, inference_id, client_request_id, ends_at FROM requests"
         for at, *row, ends_at in self._db.execute(f"{sql} WHERE key = ? AND fault NOT IN {INTERCEPTS}", (page.key,)):
             is_good, model, credit_count, seq, made, client_id = row
+            client_id = None if self.jobs.get(made) in self._scenario.mess.unkept else client_id
             since = self._in_log_at(made, ends_at)
             if since > now:
                 continue
             shown = log_row(
                 self._created(at), is_good, self._model("log", made, model), credit_count, seq, made, client_id
             )
+            if any(self.jobs.get(made) == job and now < since + long_s for job, long_s in self._scenario.mess.odd):
+                shown |= {"status": "processing", "cost": {"usd": 0, "credits": 0}}
             found.append((self._created(at), seq, shown, since + self._hole_s(made) > now))
             if Random(f"twice {self._scenario.seed} {made}").random() < self._scenario.mess.twice:
                 found.append(found[-1])
         if page.key == key_name(KEY):
             found += self._gateway_rows(now) + self._other_rows(now)
         mine = sorted((each for each in found if page.begin <= each[0] <= page.end), key=lambda each: each[:2])[::-1]
-        # Who asks for fewer rows than the most gets pages of another size here, too.
-        until = page.offset + min(page.limit, self._scenario.mess.page + MOST_ROWS - page.limit)
-        rows = [row for _, _, row, is_hidden in mine if not is_hidden][page.offset : until]
         self._log_reads += 1
+        first = page.offset - (self._log_reads in self._scenario.mess.shifted and page.offset > 0)
+        # Who asks for fewer rows than the most gets pages of another size here, too.
+        until = first + min(page.limit, self._scenario.mess.page + MOST_ROWS - page.limit)
+        rows = [row for _, _, row, is_hidden in mine if not is_hidden][first:until]
         ids = frozenset(str(row["client_request_id"]) for row in rows)
         self.readings.append(Reading(now, page.begin, page.end, ids))
         return rows, len(mine) + (self._log_reads in self._scenario.mess.moving)
@@ -159,8 +166,10 @@ class Books(Account):
         found = []
         for number, (request_id, (at, inference_id)) in enumerate(self.gateways.items()):
             if at + min(self._options.log_lag_s, GATEWAY_LAG_S) <= now:
-                row = log_row(self._created(at), False, "alibaba/unknown", 0, 10_000 + number, inference_id, request_id)
-                found.append((self._created(at), 10_000 + number, row, False))
+                created = self._created(at + self._scenario.mess.gateway_after_s)
+                row = log_row(created, False, "alibaba/unknown", 0, 10_000 + number, inference_id, request_id)
+                row |= {"cost": None} if self._scenario.mess.has_no_costs else {}
+                found.append((created, 10_000 + number, row, False))
         return found
 
     def _other_rows(self, now: float) -> list[tuple[float, int, Row, bool]]:
@@ -190,9 +199,13 @@ class Books(Account):
             shows = self.in_ledger_at({"ends_at": ends_at, "inference_id": made})
             if shows > now:
                 continue
+            after_s = self._scenario.mess.second_after_s
             dated = shows + self._scenario.clocks.ledger.off_s(shows - self._epoch_s)
             entry = charge_entry(dated, credit_count, str(self._model("ledger", made, model) or ""), made)
-            found += [((dated, 2 * seq + copy), entry) for copy in range(self.copies(made))]
+            found.append(((dated, 2 * seq), entry))
+            if self.copies(made) > 1 and shows + after_s <= now:
+                again = charge_entry(dated + after_s, credit_count, entry["model"], made) if after_s else entry
+                found.append(((dated + after_s, 2 * seq + 1), again))
         topped, topped_at = self._topup()
         if page.has_topups:
             found.append(((topped_at, 0), topup_entry(topped_at, topped)))
@@ -200,7 +213,7 @@ class Books(Account):
             (each for each in found if page.begin <= each[0][0] < page.end and each[0] < (page.after or (math.inf, 0))),
             key=lambda each: each[0],
         )[::-1]
-        shown = mine[: page.limit]
+        shown = mine[: min(page.limit, self._scenario.mess.ledger_page)]
         return [entry for _, entry in shown], shown[-1][0] if len(mine) > len(shown) else None
 
     def everything(self, now: float, *, with_intercepted: bool = False) -> list[Row]:

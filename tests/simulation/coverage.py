@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from tests.simulation.allowance import ALLOWANCES
 from tests.simulation.generator import UNMET
 from tests.simulation.line import CUTS
-from tests.simulation.plots import PLOTS
+from tests.simulation.plots import LATER_PLOTS, PLOTS
 from tests.simulation.world import World
 from wanbatch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.sandbox.faults import DEEDS
@@ -62,7 +62,7 @@ class Covered:
             ("facts that leave a state as it is", self.moves & notes, notes),
             ("deeds", self.deeds, deeds),
             ("cuts", self.cuts, cuts),
-            ("plots", set(self.plots), set(PLOTS)),
+            ("plots", set(self.plots), {*PLOTS, *LATER_PLOTS}),
             ("allowances", set(self.allowed), set(ALLOWANCES)),
         ):
             missing = sorted(" ".join([each] if isinstance(each, str) else each) for each in every - set(hit))
@@ -94,6 +94,9 @@ def _wrong_in(world: World) -> list[str]:
         "rows late and out of order": mess.late_s > 0,
         "totals that move": bool(mess.moving),
         "rows counted and not shown": any(job <= len(jobs) for job, _ in mess.holes),
+        "rows that say something else for a time": any(job <= len(jobs) for job, _ in mess.odd),
+        "failed rows without a cost": mess.has_no_costs and bool(world.account.gateways),
+        "more than one page of the ledger": mess.ledger_page < len(jobs),
         "charges without a row": any(job <= len(jobs) for job in mess.nameless),
         "double ledger rows": any(job <= len(jobs) for job in mess.charged_twice),
         "prices that jump": scenario.jump is not None and scenario.jump.job <= len(jobs),

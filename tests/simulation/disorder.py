@@ -9,7 +9,7 @@ from dataclasses import replace
 from random import Random
 
 from tests.simulation.line import CANCELS, Cut
-from tests.simulation.plots import DRAWN, PLOTS
+from tests.simulation.plots import DRAWN, LATER_PLOTS, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
 from wanbatch.proofs import OnUnknown
@@ -40,6 +40,14 @@ def disordered(scenario: Scenario, rng: Random) -> Scenario:
     if rng.random() < 0.08:
         scenario = replace(scenario, cuts=(*scenario.cuts, Cut("poll", rng.randint(1, 12), rng.choice(CANCELS))))
     return scenario
+
+
+def plotted(scenario: Scenario, rng: Random) -> Scenario:
+    """Return one of the later plots in three seeds of ten, else the scenario as it is."""
+    if rng.random() >= 0.3:
+        return scenario
+    name = rng.choice(sorted(LATER_PLOTS))
+    return replace(LATER_PLOTS[name](scenario, rng), plot=name)
 
 
 def clocks(rng: Random) -> Clocks:

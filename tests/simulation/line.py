@@ -115,7 +115,7 @@ class Line(httpx.AsyncBaseTransport):
             self.tell(f"{on} {told} -> lost on its way")
             raise httpx.WriteError("Broken pipe")
         answer = await self._ask(request, on, told)
-        if on == "ledger":
+        if on == "ledger" and answer[0] == 200 and do not in ("timeout", "reset", "broken_body"):
             self.ledger_read_at = self.now_s()
             self.ledger_reads.append(self.epoch_s + self.now_s())
         self.disk.step(f"{on}: answer not seen")
@@ -158,7 +158,20 @@ class Line(httpx.AsyncBaseTransport):
         if self.supplier.gateway_hides(told):
             self.tell(f"submit {told}: a gateway answers 502, and it is made all the same")
             return 502, [(b"content-type", b"text/html"), *date], b"<html><body>Bad gateway</body></html>"
-        return answer
+        return self._cheaper(answer)
+
+    def _cheaper(self, answer: Answer) -> Answer:
+        """Hold half of what is charged, where the provider does that."""
+        status, headers, body = answer
+        assert self.supplier is not None
+        made = next((value.decode() for name, value in headers if name == b"x-inference-id"), "")
+        said = next((value for name, value in headers if name == b"x-aimlapi-credits-used"), b"")
+        if not said or not self.supplier.holds_half(made):
+            return answer
+        half = str(int(said) // 2).encode()
+        kept = [(name, half if name == b"x-aimlapi-credits-used" else value) for name, value in headers]
+        body = body.replace(b'"credits_used":' + said, b'"credits_used":' + half)
+        return status, [each for each in kept if each[0] != b"content-length"], body
 
     def _dated(self, answer: Answer, on: str) -> Answer:
         """Date an answer by the provider's own clock, or by that of one node that is wrong."""

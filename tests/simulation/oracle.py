@@ -20,7 +20,7 @@ from tests.simulation.world import EPOCH, World
 from wanbatch.attempts import Attempt, Outcome
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State, Take
-from wanbatch.proofs import take_and_attempt
+from wanbatch.proofs import recipe_in, take_and_attempt
 from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]
@@ -55,6 +55,7 @@ class Oracle:
         yield from Purchases(self._world, self._ours).problems()
         yield from self._charges()
         yield from self._cap()
+        yield from self._recipes()
         yield from self._generations()
         yield from self._states()
         yield from self._files()
@@ -158,7 +159,10 @@ class Oracle:
         world = self._world
         moves: list[tuple[float, int, int, Row]] = []
         for row in self._ours:
-            if row["http_status"] == 200 and row["credits"] and not row["inference_id"].endswith(TWIN):
+            if row["inference_id"].endswith(TWIN):
+                found_at = world.doubles_seen.get(row["inference_id"])
+                moves += [] if found_at is None else [(found_at, 1, row["credits"], row)]
+            elif row["http_status"] == 200 and row["credits"]:
                 moves.append((self._counts_from(row), 1, row["credits"], row))
                 if row["failure"]:
                     moves.append((row["ends_at"], 0, -row["credits"], row))
@@ -207,6 +211,19 @@ class Oracle:
             return float(row["at"])
         world.allowed["unseen in the cap"] += 1
         return max(float(row["at"]), known_at)
+
+    def _recipes(self) -> Iterator[str]:
+        """What was made of another recipe is no take's clip, and is offered to none; nor is another batch's ours."""
+        for request_id in sorted(self._world.strays):
+            if not request_id.startswith(f"wb1:{self._world.nonce}:"):
+                yield f"{request_id} is of another batch, and was taken for ours"
+        for take in self._world.takes:
+            attempt = self._attempts.get((take.take_id, take.attempt))
+            is_offered = take.state is State.HELD and attempt is not None and not attempt.body_sha256
+            if attempt is None or not (take.state is State.VERIFIED or is_offered):
+                continue
+            if recipe_in(attempt.request_id) != take.recipe.short_hash:
+                yield f"{take.label} is {take.state} with what was made of another recipe: {attempt.request_id}"
 
     def _generations(self) -> Iterator[str]:
         owners: dict[str, int] = {}

@@ -13,7 +13,7 @@ from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
-from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default_grace, take_and_attempt
+from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default_grace, recipe_in, take_and_attempt
 from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]
@@ -39,6 +39,7 @@ class Purchases:
         """Yield what was bought against the rules, or not named."""
         yield from self._twice()
         yield from self._edited()
+        yield from self._unasked()
         yield from self._retried()
         yield from self._proven()
 
@@ -57,6 +58,8 @@ class Purchases:
                 continue
             reasons = []
             for earlier, later in pairwise(rows):
+                if recipe_in(earlier["client_request_id"]) != recipe_in(later["client_request_id"]):
+                    continue  # the user asked for another recipe
                 name, why_not = self._reason(earlier, later)
                 reasons += [name] if name else []
                 if not name:
@@ -149,6 +152,13 @@ class Purchases:
             if count > wanted[shot_id] + words and not world.restored:
                 yield f"DOUBLE: one recipe of {shot_id} was charged {count} times"
 
+    def _unasked(self) -> Iterator[str]:
+        """What no shot asks for is not bought."""
+        for row in self._ours:
+            asked = next((recipes for since, recipes in reversed(self._world.asked) if since <= row["at"] + 0.5), None)
+            if asked is not None and recipe_in(row["client_request_id"]) not in asked:
+                yield f"{row['client_request_id']} was sent though the manifest did not ask for it"
+
     # --- failures and proofs
 
     def _retried(self) -> Iterator[str]:
@@ -171,7 +181,10 @@ class Purchases:
         for proof in world.proofs:
             readings = [each for each in world.account.readings if each.at <= proof.at + INSTANT_S]
             sent = by_request.get(proof.request_id)
-            if proof.kind == "found_failed":
+            if proof.kind == "found_failed" and world.scenario.mess.has_no_costs:
+                if proof.request_id in world.account.gateways:
+                    yield f"P2 was taken from a row that tells no cost: {proof.request_id}"
+            elif proof.kind == "found_failed":
                 seen = [each.at for each in readings if proof.request_id in each.shown]
                 if not seen or proof.at - seen[0] < lag_s - 1:
                     since_s = proof.at - seen[0] if seen else 0

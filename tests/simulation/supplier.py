@@ -99,6 +99,10 @@ class Supplier:
             self.broken[request_id] = "P2"
         return is_hidden
 
+    def holds_half(self, generation_id: str) -> bool:
+        """Say whether the answer to a submit holds half of what will be charged."""
+        return self.account.jobs.get(generation_id) in self._world.scenario.lies.cheap
+
     def calls_failed(self, generation_id: str) -> bool:
         """Count a poll, and say whether it lies that a generation failed."""
         job = self.account.jobs.get(generation_id)

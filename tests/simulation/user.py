@@ -95,6 +95,10 @@ class User:
             world.between(lambda: self._resolve(Decision(do), rng))
         elif do == "roll back" and len([each for each in self._copies if each.was_sent and each.is_end]) > 1:
             self._roll_back(rng)
+        elif do == "adopt first":
+            world.between(lambda: self._resolve(Decision.ADOPT, rng, is_first=True))
+        elif do == "roll back kept" and self._kept is not None:
+            self._put_back(self._kept, (STATE, WAL), has_log=False)
         elif do.startswith("restore ") and self._copies:
             self._restore_folder(rng, do.split()[1])
         elif do == "keep":
@@ -134,7 +138,7 @@ class User:
                     world.user_words[take.label] = world.user_words.get(take.label, 0) + 1
         return End(ExitCode.OK)
 
-    async def _resolve(self, decision: Decision, rng: Random) -> End:
+    async def _resolve(self, decision: Decision, rng: Random, *, is_first: bool = False) -> End:
         world = self._world
         with self.desk() as desk:
             desk.load()
@@ -144,7 +148,8 @@ class User:
             if not found:
                 return End(ExitCode.OK)
             take = rng.choice(found)
-            rows = [row for row in world.books() if row["client_request_id"] == take.request_id and row["credits"]]
+            asked = desk.state.attempts_of(take.take_id)[0].request_id if is_first else take.request_id
+            rows = [row for row in world.books() if row["client_request_id"] == asked and row["credits"]]
             named = rows[0]["inference_id"] if rows and decision is Decision.ADOPT else None
             if decision is Decision.ADOPT and named is None:
                 return End(ExitCode.OK)

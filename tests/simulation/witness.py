@@ -97,6 +97,10 @@ class Witness:
             self._note_price(event.take, event.data["credits_held"])
         elif event.kind == "charged":
             self._note_price(event.take, event.data["credits_charged"])
+        elif event.kind == "found_double":
+            if event.data["generation_id"] in world.doubles_seen and not world.restored:
+                world.wrongs.append(f"{event.take}: {event.data['generation_id']} was found as a double twice")
+            world.doubles_seen.setdefault(event.data["generation_id"], now)
         elif event.kind in PROOFS:
             world.proofs.append(Proof(event.kind, request_id, world.sent_at.get(request_id, 0.0), now))
         elif event.kind == "held":

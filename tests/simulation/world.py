@@ -69,6 +69,8 @@ class World:
     attempts: list[Attempt] = field(default_factory=list)
     retries: list[tuple[str, float]] = field(default_factory=list)  # by policy: take, and when the ledger was read
     charges_seen: dict[str, float] = field(default_factory=dict)  # by generation: when the state file learnt of it
+    asked: list[tuple[float, set[str]]] = field(default_factory=list)  # from when (Unix seconds) which recipes
+    doubles_seen: dict[str, float] = field(default_factory=dict)  # by generation: when it was found beside another
     caps: list[tuple[float, int | None]] = field(default_factory=list)  # from when (Unix seconds) which cap
     user_words: dict[str, int] = field(default_factory=dict)  # how often the user let a take be sent again
     late: set[str] = field(default_factory=set)  # request ids whose generation took longer than anyone may assume
@@ -198,6 +200,9 @@ class World:
         self.witness.begin()
         self.line.begin()
         self.caps.append((self.epoch_s + self.now_s, self.cap_credits))
+        self.asked.append(
+            (self.epoch_s + self.now_s, {each.short_hash for shot in self.shots for each in shot.recipes})
+        )
         end = self._drive(self._invoke)
         end.is_disks_fault = self.disk.was_refused
         self.runs += 1

@@ -76,12 +76,14 @@ class Lies:
     `refused`: (job, HTTP status): it answers in its envelope that it refuses, and makes it all the same (against P1).
     `gateway`: (job, whether its own row ever shows): a row under another id says that it failed at no cost, and it
     completes (against P2). `failed`: (job, number of the poll, for how long): polls say that it failed and it
-    completes (against P3); for 0 seconds: that one poll alone.
+    completes (against P3); for 0 seconds: that one poll alone. `cheap` are jobs whose answers hold half of what is
+    charged.
     """
 
     refused: tuple[tuple[int, int], ...] = ()
     gateway: tuple[tuple[int, bool], ...] = ()
     failed: tuple[tuple[int, int, float], ...] = ()
+    cheap: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -93,7 +95,11 @@ class Mess:
     log counts and does not show for a time: (job, how long); `slow` are jobs whose rows come so much later than others,
     in log and ledger: (job, how long); `charged_twice` are jobs with two equal ledger rows;
     `nameless` are jobs that the log never shows, though the ledger charges them; `page` is how many rows of the log
-    come at once, however many are asked for.
+    come at once, however many are asked for, `ledger_page` how many of the ledger; `odd` are jobs whose row says for a
+    time that they are being processed, at no cost, and that are charged when it is over: (job, how long); with `has_no_costs` a gateway's rows tell no cost, and
+    `gateway_after_s` is by how much later they are dated; `shifted` are the log's answers, by number, that begin one row
+    too early: what stood on the page before stands there again, and the last row is missed; `unkept` are jobs whose row lacks our request id;
+    `second_after_s` is by how much later the second of two ledger rows comes.
     """
 
     has_aliases: bool = False
@@ -106,6 +112,13 @@ class Mess:
     charged_twice: tuple[int, ...] = ()
     nameless: tuple[int, ...] = ()
     page: int = 100
+    ledger_page: int = 100
+    odd: tuple[tuple[int, float], ...] = ()
+    has_no_costs: bool = False
+    gateway_after_s: float = 0.0
+    shifted: tuple[int, ...] = ()
+    unkept: tuple[int, ...] = ()
+    second_after_s: float = 0.0
 
 
 @dataclass(frozen=True)

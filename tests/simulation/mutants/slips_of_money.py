@@ -1,0 +1,153 @@
+"""Slips in the account of credits, under the cap, and in what is tried again: a part forgotten, or counted twice."""
+
+from __future__ import annotations
+
+from tests.simulation.mutants.rewriting import slip, unseen
+from wanbatch import attempts, ledger, lifecycle, planning, settling
+from wanbatch.aimlapi import AimlApi
+from wanbatch.attempts import Attempt
+from wanbatch.desk import Desk
+from wanbatch.discovering import Discovering
+from wanbatch.lifecycle import Take
+from wanbatch.polling import Polling
+from wanbatch.purse import Pocket, Purse
+from wanbatch.runner import Runner
+from wanbatch.submitting import Submitting
+
+# --- what may still be charged
+
+slip(
+    "what the user gave up costs nothing",
+    Attempt.credits_at_risk,
+    "self.outcome not in MAY_BE_CHARGED",
+    "self.outcome not in MAY_BE_CHARGED - {Outcome.ABANDONED}",
+)
+slip(
+    "a hold that nobody told is nothing",
+    Attempt.credits_at_risk,
+    "return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)",
+    "return self.credits_held or 0",
+)
+slip("a risk takes the place of the one before", lifecycle._given_up, "risk + more", "more")
+slip("risks do not count under the cap", Take.credits_committed, " + self.credits_at_risk + ", " + ")
+slip(
+    "a charge takes the place of the one before",
+    lifecycle._charged,
+    "(take.credits_charged or 0) + more",
+    'data["credits_charged"]',
+)
+slip("any charge is that of the last attempt", lifecycle._charged, "take.is_charge_seen or is_last", "True")
+slip(
+    "a refusal that was none stays one",
+    attempts.advance_attempt,
+    "entry.fact is Fact.FOUND_LATE and attempt.outcome not in MAY_BE_CHARGED",
+    "entry.fact is Fact.FOUND_LATE and attempt.outcome is Outcome.LOST",
+)
+slip(
+    "a hold forgets what came before it",
+    Discovering._hold,
+    "risk_left(desk.state.attempts_of(take.take_id), attempt)",
+    "0",
+)
+slip(
+    "a double is free",
+    Discovering.note_doubles,
+    "self._priced(take, made, [*attempts, made])",
+    '{"attempt": number, "credits_held": row.credits, "credits_at_risk": take.credits_at_risk}',
+)
+slip("a submit that nobody priced is free", Purse.add_stray, "max(self._prices.values(), default=None)", "0")
+
+# --- the cap
+
+slip(
+    "the cap is asked before the price",
+    Pocket.fits,
+    "left > 0 if price is None else left >= price",
+    "left > 0",
+)
+slip("an unknown cost leaves room", Pocket.fits, "        if self.uncosted:\n            return False\n", "")
+slip("a low hold lowers the price", Purse.learn, "max(credits_held, expected or 0)", "credits_held")
+slip(
+    "a price that nobody told goes out beside others",
+    Purse.fit,
+    "price is None or not self._is_told(take)",
+    "price is None",
+)
+slip(
+    "strays are forgotten by the next run", Desk.load, "self.purse.add_stray(stray.credits_held)", "stray.credits_held"
+)
+
+# --- what is tried again
+
+slip(
+    "a ledger that is down keeps nobody from a retry",
+    Polling._failed,
+    "if charges is None or any(",
+    "if charges is not None and any(",
+)
+slip(
+    "what was charged for nothing before does not matter",
+    Polling._failed,
+    "desk.takes[take_id].credits_charged is not None",
+    "desk.takes[take_id].is_charge_seen",
+)
+slip(
+    "the ledger is asked for the last attempt alone",
+    Polling._failed,
+    "min(each.started_at for each in desk.state.attempts_of(take_id))",
+    "max(each.started_at for each in desk.state.attempts_of(take_id))",
+)
+slip(
+    "a failed take is tried once too often",
+    Polling._failed,
+    "take.tries >= desk.settings.rates.max_attempts",
+    "take.tries > desk.settings.rates.max_attempts",
+)
+slip("what failed is tried again for a manifest without it", Polling._failed, " or take.superseded:", ":")
+slip("an attempt follows the one that its take follows", Submitting.begin, "take.attempts + 1", "take.attempt + 1")
+slip("a failed row of old is a failed row", lifecycle._submit_started, "        failure_seen_at=None,\n", "")
+slip(
+    "an id of an earlier attempt is taken for a new one",
+    Submitting._accepted,
+    "if owner is not None and desk.takes[take_id].state is State.SUBMITTING:",
+    "if False:",
+)
+unseen(
+    "an answer that names two generations is like any other",
+    Submitting._accepted,
+    "answer.conflict is not None",
+    "answer.conflict == answer.generation_id",
+)
+
+# --- charges
+
+slip("a second charge is no news", ledger.news, "recorded is None or spent > recorded", "recorded is None")
+slip("a second charge counts the first again", ledger.news, "spent - (recorded or 0)", "spent")
+slip(
+    "each generation is charged once",
+    AimlApi._ledger,
+    "list(found.elements())",
+    "list({each.generation_id: each for each in found}.values())",
+)
+slip("the ledger has one page", AimlApi._ledger_pages, "if cursor is None:", "if pages or cursor is None:")
+unseen(
+    "what failed is asked of the ledger no more",
+    Runner._read_ledger,
+    "desk.state.may_show_charges()",
+    "desk.takes.awaiting",
+)
+
+# --- what the user says
+
+slip(
+    "the user's word is for the last attempt",
+    settling._adopt,
+    "each.generation_id == generation_id), None)",
+    "each.generation_id == generation_id and each is followed), None)",
+)
+slip(
+    "an older recipe is bought again",
+    planning._match,
+    "if _is_asked(take, recipe)), None)",
+    "if _is_asked(take, recipe) and not take.superseded), None)",
+)

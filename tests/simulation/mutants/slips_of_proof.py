@@ -1,0 +1,272 @@
+"""Slips in what is taken for proof, and in what is found: a condition dropped or turned round, the wrong row or clock."""
+
+from __future__ import annotations
+
+from tests.simulation.mutants.rewriting import slip, unseen
+from wanbatch import answers, clocks, proofs, requestlog
+from wanbatch.discovering import Discovering
+from wanbatch.lifecycle import Take
+from wanbatch.provider import LogScan
+from wanbatch.reconciling import Reconciling
+from wanbatch.requestlog import RequestLog
+from wanbatch.state import StateFile, StateReader
+from wanbatch.window import Window
+
+# --- P2: a row that says it failed
+
+slip(
+    "a failed row is as old as its submit",
+    proofs._failed,
+    "evidence.now - seen >= evidence.lag",
+    "evidence.now - attempt.started_at >= evidence.lag",
+)
+slip(
+    "a failed row is proof beside a charge of nobody",
+    proofs._failed,
+    "is_proof=is_old and not nobody",
+    "is_proof=is_old",
+)
+slip("a row without a cost cost nothing", proofs._failed, "row.credits != 0", "row.credits")
+slip(
+    "only the newest row of a request counts",
+    proofs.find,
+    "rows = rows_of(evidence.scan, attempt.request_id)",
+    "rows = rows_of(evidence.scan, attempt.request_id)[-1:]",
+)
+slip(
+    "only the oldest row of a request counts",
+    proofs.find,
+    "rows = rows_of(evidence.scan, attempt.request_id)",
+    "rows = rows_of(evidence.scan, attempt.request_id)[:1]",
+)
+slip("an odd status is a failure", proofs.find, "if row.word]", "if row.word and row.credits]")
+slip(
+    "the rows of an earlier attempt are this one's",
+    proofs.rows_of,
+    "return scan.by_request.get(request_id, ())",
+    'return [row for row in scan.rows[::-1] if row.request_id.rpartition(".")[0] == request_id.rpartition(".")[0]]',
+)
+slip(
+    "charges count from the very second of the submit",
+    proofs.charges_of_nobody,
+    "since = evidence.earliest(attempt)",
+    "since = attempt.started_at",
+)
+
+# --- P4: no trace of it
+
+slip("an earlier submit is a witness", proofs.has_witness, "each.started_at > attempt.started_at", "each != attempt")
+slip(
+    "the age of a lost answer is the longer of two",
+    proofs._absent,
+    "age = min(ages)",
+    "age = max(ages)",
+)
+unseen(
+    "the log of another key is believed",
+    proofs._absent,
+    "attempt.key_fingerprint != evidence.key_fingerprint",
+    "not attempt.key_fingerprint",
+)
+slip(
+    "a charge of nobody is not ours either",
+    proofs._absent,
+    "    if nobody:\n        return Absent(is_proof=False, why=_nobody_text(nobody))\n",
+    "",
+)
+slip("who never gave an id back gives them back", Reconciling._evidence, "bool(echoes) and all(echoes)", "all(echoes)")
+slip("one id given back stands for all", Reconciling._evidence, "bool(echoes) and all(echoes)", "any(echoes)")
+unseen(
+    "one of the submits before is enough",
+    proofs.shows_all_before,
+    "bool(before) and all(each.request_id in shown for each in before)",
+    "any(each.request_id in shown for each in before)",
+)
+slip("one grace is enough without a later submit", proofs._absent, "age >= 2 * grace", "age >= grace")
+slip("the first lag that is seen is the lag", proofs.default_grace, "len(lags_s) >= LAG_SAMPLES", "lags_s")
+slip(
+    "the spare is forgotten where the second is absent",
+    Reconciling._absent,
+    "if spare is not None:",
+    "if spare is not None and take.superseded:",
+)
+slip(
+    "the spare is forgotten where the second failed",
+    Reconciling._found_failed,
+    "if spare is not None and not take.superseded:",
+    "if spare is not None and take.superseded:",
+)
+slip(
+    "what failed is bought again for a manifest without it",
+    Reconciling._found_failed,
+    "take.tries < desk.settings.rates.max_attempts and not take.superseded",
+    "take.tries < desk.settings.rates.max_attempts",
+)
+slip(
+    "what is absent is bought again for a manifest without it",
+    Reconciling._absent,
+    "take.tries >= desk.settings.rates.max_attempts or take.superseded",
+    "take.tries >= desk.settings.rates.max_attempts",
+)
+slip("what is held is looked up no more", Take.can_be_searched, "(State.UNKNOWN, State.HELD)", "(State.UNKNOWN,)")
+
+# --- the ledger beside it
+
+slip(
+    "lost answers are judged without the ledger",
+    Reconciling._settle,
+    "self._evidence(scan, charges, desk.state.attempts())",
+    "self._evidence(scan, (), desk.state.attempts())",
+)
+slip(
+    "a ledger that cannot be read is empty",
+    Reconciling._settle,
+    'lost answers stay open")\n'
+    '            self._give_up_waiting(f"the provider\'s ledger cannot be read ({charges.message})")\n'
+    "            return",
+    'lost answers stay open")\n            charges = ()',
+)
+slip(
+    "the ledger is read since the newest lost answer",
+    Reconciling._settle,
+    "desk.batch_clock.earliest(min(begun))",
+    "desk.batch_clock.earliest(max(begun))",
+)
+
+# --- how the log is read
+
+slip("the log is read since the newest question", Window.since, "return min(begun)", "return max(begun)")
+slip(
+    "the mark is moved before what was found is held",
+    Reconciling._search,
+    "            self._note_lags(scan)\n",
+    "            self._note_lags(scan)\n"
+    "            desk.state.note_log_read(scan.known_until - self._grace(), anew=window.is_mark_wrong())\n",
+)
+slip(
+    "a resume looks only where something is lost",
+    Reconciling.plan,
+    "desk.board.planned or any(map(_may_matter, desk.takes)) or self._window.owes_wide",
+    "any(map(_may_matter, desk.takes)) or self._window.owes_wide",
+)
+slip(
+    "a log that refuses us gives leave to send",
+    Reconciling._never_read,
+    "desk.board.waits_to_submit and not desk.settings.trusts_state",
+    "desk.board.waits_to_submit and desk.settings.trusts_state",
+)
+slip(
+    "a log that is out for ten minutes gives leave to send",
+    Reconciling._not_read,
+    'self._refuse_to_send(ExitCode.PROVIDER_UNREACHABLE, "Run the same command again later")',
+    "desk.board.allow_submits()",
+)
+slip(
+    "a row that stands twice hides none",
+    requestlog._is_whole,
+    "return before is not None and found.rows == before.rows and found.repeats_lie_together",
+    "return True",
+)
+slip(
+    "the window ends now",
+    RequestLog.scan,
+    "end = theirs if tried else max(theirs, ours)",
+    "end = self._clock.now()",
+)
+slip(
+    "all that the log told is believed at once",
+    LogScan.known_until,
+    "min(self.end, self.taken_at, self.read_at)",
+    "max(self.end, self.taken_at, self.read_at)",
+)
+unseen("a later clock is the clock", clocks.is_in_the_future, "min(ours, theirs)", "max(ours, theirs)")
+unseen("ages go by the faster clock", clocks.Kept.now, "min(passed)", "max(passed)")
+slip("our clock was never ahead", clocks.margin_of, "UNCHECKED_MARGIN) + behind", "UNCHECKED_MARGIN)")
+
+# --- what the state file lacks
+
+slip("any batch is this one", proofs.unrecorded, '"wb1:{nonce}:"', '"wb1:"')
+slip(
+    "run.log is believed only where it names a generation",
+    Discovering.note_logged,
+    "if row.request_id not in known:",
+    "if row.request_id not in known and row.generation_id:",
+)
+slip(
+    "a stray is offered to whatever is planned",
+    Discovering._note_stray,
+    "(take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))",
+    "iter(self._untried())",
+)
+slip(
+    "a take is offered what was made of another recipe",
+    Discovering._note_unrecorded,
+    " or recipe_in(row.request_id) != take.recipe.short_hash",
+    "",
+)
+slip(
+    "a take follows what was made of another recipe",
+    Discovering._may_adopt,
+    "recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)",
+    "not live(others)",
+)
+unseen(
+    "what is under way is no reason to leave a find alone",
+    Discovering._may_adopt,
+    " and not live(others)",
+    "",
+)
+unseen(
+    "a take that is done hides another submit of it",
+    Discovering._note_unrecorded,
+    '            self.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")\n',
+    "",
+)
+slip(
+    "only the last attempt may have been made after all",
+    Discovering.note_late,
+    "row is None or is_followed",
+    "row is None or attempt.number != take.attempt or is_followed",
+)
+unseen(
+    "what was refused is never looked for again",
+    Discovering.note_late,
+    "if attempt.generation_id is not None:",
+    "if attempt.generation_id is not None or attempt.outcome is Outcome.REFUSED:",
+)
+unseen(
+    "the log is not read back to what was refused",
+    StateReader.first_nameless_at,
+    "generation_id IS NULL AND started_at >= ?",
+    "generation_id IS NULL AND outcome IN ('open', 'lost') AND started_at >= ?",
+)
+slip(
+    "a double is nobody's",
+    StateReader.owner_of,
+    "generation_id = ? ORDER BY",
+    "generation_id = ? AND number > 0 ORDER BY",
+)
+slip(
+    "two are no double",
+    Discovering.name_doubles,
+    "if len(made) > 1:",
+    "if len(made) > 2:",
+)
+unseen(
+    "an attempt stays open beside the one that is adopted",
+    StateFile._follow_attempt,
+    "if entry.fact is Fact.ADOPTED and before.attempt != take.attempt:",
+    "if entry.fact is Fact.FOUND_LATE and before.attempt != take.attempt:",
+)
+unseen(
+    "what was found late stays with the later one",
+    Discovering.adopt_spares,
+    "if self._may_adopt(take, spare):",
+    "if take.state is State.FAILED and self._may_adopt(take, spare):",
+)
+slip(
+    "an envelope is not asked for",
+    answers.read_submit,
+    "    if message is not None:\n",
+    '    message = message or "no"\n    if message is not None:\n',
+)
