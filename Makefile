@@ -1,5 +1,5 @@
-# Each target does all its own set-up; nothing is done twice. The environment is .venv in this folder.
-PYTHON ?= python3
+# Each target does all its own set-up; nothing is done twice. The environment is .venv in this folder. PYTHON=... names
+# the interpreter it is made with, python3 if not given; `make clean` first where there is one of another.
 BIN := .venv/bin
 
 .PHONY: demo test test-pythons simulate lint lock bench clean
