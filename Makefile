@@ -1,5 +1,5 @@
-# Each target does all its own set-up; nothing is done twice. The environment is .venv in this folder.
-PYTHON ?= python3
+# Each target does all its own set-up; nothing is done twice. The environment is .venv in this folder. PYTHON=... names
+# the interpreter it is made with, python3 if not given; `make clean` first where there is one of another.
 BIN := .venv/bin
 
 .PHONY: demo test test-pythons simulate lint lock bench clean
@@ -12,9 +12,10 @@ WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: .venv/.ready-dev
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
-# The wheel in fresh environments: every Python 3.11 to 3.14 of this machine, with the newest and the lowest packages.
+# The wheel in fresh environments: every Python 3.11 to 3.14 of this machine, with the newest and the lowest packages;
+# CASES=short for fewer.
 test-pythons: .venv/.ready-dev
-	sh .ci/pythons
+	sh .ci/pythons $(CASES)
 
 lock:
 	sh .ci/lock

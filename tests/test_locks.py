@@ -10,13 +10,16 @@ import pytest
 from packaging.requirements import Requirement
 
 ROOT = Path(__file__).parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+PROJECT, BUILD = SETTINGS["project"], SETTINGS["dependency-groups"]["build"]
 EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
-    "requirements.lock": [],
-    "requirements-dev.lock": [*EXTRAS["edit"], *EXTRAS["dev"]],
+    "requirements.lock": BUILD,
+    "requirements-dev.lock": [*EXTRAS["edit"], *EXTRAS["dev"], *BUILD],
     "requirements-lowest.lock": EXTRAS["edit"],
 }
+
+WITHOUT_WHEELS = {"3.14": {"opentimelineio", "otio-cmx3600-adapter"}}
 
 
 def environment(python: str) -> dict[str, str]:
@@ -33,8 +36,7 @@ def pins(lock: str, python: str) -> dict[str, str]:
 def wanted(lock: str, python: str) -> list[Requirement]:
     read = map(Requirement, [*PROJECT["dependencies"], *LOCKS[lock]])
     here = [each for each in read if each.marker is None or each.marker.evaluate(environment(python))]
-    is_without = {"opentimelineio", "otio-cmx3600-adapter"} if python == "3.14" else set()
-    return [each for each in here if each.name.lower() not in {"wanbatch", *is_without}]
+    return [each for each in here if each.name.lower() not in {"wanbatch", *WITHOUT_WHEELS.get(python, ())}]
 
 
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
@@ -47,7 +49,7 @@ def test_a_lock_holds_what_the_bounds_ask_for(lock: str, python: str) -> None:
     assert stale == [], "run `make lock`"
 
 
-@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13"])
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_lowest_lock_holds_the_lower_bounds(python: str) -> None:
     locked = pins("requirements-lowest.lock", python)
     floors = {
@@ -56,6 +58,15 @@ def test_the_lowest_lock_holds_the_lower_bounds(python: str) -> None:
     }
     padded = {name: re.sub(r"(\.0)+$", "", locked[name]) for name in floors}
     assert padded == {name: re.sub(r"(\.0)+$", "", floor) for name, floor in floors.items()}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_lock_names_nothing_that_has_no_wheels_for_a_python(lock: str) -> None:
+    assert WITHOUT_WHEELS["3.14"] & pins(lock, "3.14").keys() == set()
+
+
+def test_what_builds_the_wheel_is_locked_by_the_bounds_of_the_build() -> None:
+    assert set(SETTINGS["build-system"]["requires"]) <= set(BUILD)
 
 
 @pytest.mark.parametrize("lock", LOCKS)

@@ -17,7 +17,9 @@ from tests.rooms import make_room
 from tests.test_cut import film
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.disk import replacing
-from wanbatch.errors import fault_text
+from wanbatch.errors import ExitCode, ProgramFault, fault_text
+from wanbatch.runner import RunEnd
+from wanbatch.session import _without_reports
 
 KINDS = (
     errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
@@ -144,18 +146,35 @@ def test_what_stands_in_the_way_is_one_line(
     assert (code in (2, 7), lines, is_ours) == (True, 1, True)
 
 
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "o/reports/takes.csv"), "o/reports/takes.csv: No space left"),
+        (TypeError("concat() got an unexpected\nkeyword"), "TypeError: concat() got an unexpected keyword"),
+        (ImportError("no pandas here"), "ImportError: no pandas here"),
+        (ProgramFault("reading a clip failed in PyAV"), "reading a clip failed in PyAV"),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
+)
 def test_a_run_whose_reports_cannot_be_written_still_tells_how_it_ended(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    error: Exception, told: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def full(*_: Any, **__: Any) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "o/reports/takes.csv")
+    def fail(*_: Any, **__: Any) -> None:
+        raise error
 
-    monkeypatch.setattr("wanbatch.reporting.write_reports", full)
+    monkeypatch.setattr("wanbatch.reporting.write_reports", fail)
     code = call(["run", "small.csv", "--sandbox", "--speed", "600", "--yes", "-o", "new"])
-    told = capsys.readouterr().out
-    assert (code, "1 verified" in told, "charged" in told) == (7, True, True)
-    assert "reports could not be written: o/reports/takes.csv: No space left" in told
-    assert "`wanbatch report new`" in told
+    lines = capsys.readouterr().out.splitlines()
+    assert (code, "1 verified" in lines, any("charged" in line for line in lines)) == (7, True, True)
+    [line] = [line for line in lines if "reports could not be written" in line]
+    assert f": {told}" in line
+    assert "`wanbatch report new`" in line
+
+
+@pytest.mark.parametrize("code", ExitCode)
+def test_reports_that_fail_change_no_exit_code_that_tells_of_takes_or_money(code: ExitCode) -> None:
+    end = _without_reports(RunEnd(code, ("before",)), TypeError("x"))
+    assert (end.exit_code, end.messages[0], len(end.messages)) == (code or ExitCode.LOCAL_FAULT, "before", 2)
 
 
 @pytest.mark.parametrize("number", sorted({*KINDS, errno.EIO, errno.ENOENT, errno.EDQUOT}), ids=errno.errorcode.get)

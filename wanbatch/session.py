@@ -33,7 +33,6 @@ from wanbatch.errors import (
     UsageInvalid,
     WanbatchError,
     fault_text,
-    most_urgent,
 )
 from wanbatch.folders import POSTERS, links_of, room_bytes
 from wanbatch.hazard import Seen
@@ -569,11 +568,11 @@ class Session:
     def _result(self, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
         page, kinds = None, state.stock().kinds
         if self._options.makes_report and kinds:
-            from wanbatch.reporting import write_reports
-
             try:
+                from wanbatch.reporting import write_reports
+
                 page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
-            except (OSError, LocalFault) as error:  # how the run ended is told all the same
+            except Exception as error:  # noqa: BLE001  how the run ended is told, also where a library of the tables fails
                 end = _without_reports(end, error)
         counts: Counter[str] = Counter()
         for take, count in kinds:
@@ -597,10 +596,18 @@ def refused(code: ExitCode, text: str) -> WanbatchError:
     return kind(f"{text}. Nothing was sent")
 
 
-def _without_reports(end: RunEnd, error: OSError | LocalFault) -> RunEnd:
-    told = fault_text(error) if isinstance(error, OSError) else str(error)
+def _without_reports(end: RunEnd, error: Exception) -> RunEnd:
+    """Add to how a run ended that its reports failed. A code that tells of takes or money stays."""
+    match error:
+        case OSError():
+            told = fault_text(error)
+        case WanbatchError():
+            told = str(error)
+        case _:
+            told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
     text = f"the reports could not be written: {told}. `wanbatch report` writes them later, from the state file"
-    return replace(end, exit_code=most_urgent((end.exit_code, ExitCode.LOCAL_FAULT)), messages=(*end.messages, text))
+    code = ExitCode.LOCAL_FAULT if end.exit_code is ExitCode.OK else end.exit_code
+    return replace(end, exit_code=code, messages=(*end.messages, text))
 
 
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:
