@@ -21,6 +21,7 @@ from wanbatch.lifecycle import State
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow
 from wanbatch.requestlog import spans_of
+from wanbatch.sandbox.faults import Rule
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import new_identity
 
@@ -204,3 +205,15 @@ def test_a_refused_submit_that_was_made_is_found_though_our_clock_is_years_off_b
     world.our_clock_ahead = now
     world.elapsed_s += HOURS
     assert told(world).doubles == ("sh001_t1",)
+
+
+# --- our clock is set back while something runs
+
+
+def test_a_generation_without_end_is_left_to_the_next_run_though_our_clock_was_set_back(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "stall", nth=(1,)),))
+    with pytest.raises(Killed):
+        world.run(batch_of(1), kill_at=4)
+    world.our_clock_ahead, began_s = -YEARS, world.elapsed_s
+    world.run(batch_of(1))
+    assert (states(world), world.elapsed_s - began_s < 3 * HOURS) == (["held"], True)

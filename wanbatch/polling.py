@@ -14,6 +14,7 @@ from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
 from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
+from wanbatch.revival import follow
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
 MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywhere
@@ -30,12 +31,14 @@ class Polling:
         self._links: dict[int, tuple[tuple[Secret, ...], float]] = {}
         self._queued_at: dict[int, float] = {}
         self._asked_at: dict[int, datetime] = {}
+        self._watched_since: dict[int, float] = {}
         self._missing_since: dict[int, float] = {}
         self._linkless_since: dict[int, float] = {}
         self._failures: dict[int, int] = {}
         self._began_at = desk.clock.now()
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
         self.charged_twice: set[str] = set()
+        self.has_followed = False  # a take follows a generation that failed and was charged
 
     def take_links(self, take_id: int) -> tuple[tuple[Secret, ...], float] | None:
         """Hand over the links of a completed take, its own clip's first, and when they were told, once."""
@@ -92,7 +95,8 @@ class Polling:
             last = self._queued_at.pop(take_id, None)
             gap_s = now - last if last is not None else self._age_s(take)  # the submit answer said queued, too
             take = desk.record(take_id, Fact.GENERATION_STARTED, {"seen_change": gap_s <= SEEN_CHANGE_S})
-        age_s = self._age_s(take)
+        watched_s = now - self._watched_since.setdefault(take_id, now)  # our clock may have been set back
+        age_s = max(self._age_s(take), watched_s)
         if age_s > GENERATION_LIMIT_S:
             desk.hold(take_id, f"no end after {age_s / 60:.0f} min; it may still be running. The next run looks again")
             return
@@ -268,6 +272,11 @@ class Polling:
         if attempt.outcome is Outcome.FAILED:
             self.failed_and_charged.add(attempt.generation_id)
             self._warn(take_id, "the provider failed it and charged it: ask its support")
+            if desk.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged
+                text = f"{attempt.generation_id} was charged before it was made again: it is asked for once more"
+                charged = next(each for each in desk.state.attempts_of(take_id) if each.number == attempt.number)
+                follow(desk, desk.takes[take_id], charged, text)
+                self.has_followed = True
 
     def _warn(self, take_id: int, warning: str) -> None:
         self._desk.record(take_id, Fact.WARNED, {"warning": warning})

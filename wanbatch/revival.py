@@ -39,17 +39,18 @@ async def look_again(desk: Desk, limit: int) -> int:
         # Read now: a look at the log may have moved the take while this answer was awaited.
         take = desk.takes[attempt.take_id]
         if take.state in _FREE:
-            _follow(desk, take, attempt, word)
+            text = f"the provider failed {attempt.generation_id}, and it {word} after all"
+            follow(desk, take, attempt, text)
+            desk.note(f"{text}: it is fetched", take.label)
             revived += 1
         else:
             _name_double(desk, take, attempt, word)
     return revived
 
 
-def _follow(desk: Desk, take: Take, attempt: Attempt, word: str) -> None:
-    """Give a take without a clip the generation that it had given up."""
+def follow(desk: Desk, take: Take, attempt: Attempt, text: str) -> None:
+    """Give a take without a clip the generation that it had given up, and warn of why."""
     others = [each for each in desk.state.attempts_of(take.take_id) if each.number != attempt.number]
-    text = f"the provider failed {attempt.generation_id}, and it {word} after all"
     data = {
         "generation_id": attempt.generation_id,
         "by": "poll",
@@ -63,7 +64,6 @@ def _follow(desk: Desk, take: Take, attempt: Attempt, word: str) -> None:
     }
     desk.board.drop_planned(take.take_id)
     desk.record(take.take_id, Fact.ADOPTED, data, Fact.WARNED)
-    desk.note(f"{text}: it is fetched", take.label)
     desk.board.running += 1
     desk.board.add_poll(take.take_id, desk.clock.monotonic())
 

@@ -116,8 +116,8 @@ class Runner:
                 self._reconciling.name_doubles()
                 if not desk.is_halted:
                     await self._read_ledger()
-                if self._polling.failed_and_charged and await look_again(
-                    desk, AT_ONCE
+                if self._polling.failed_and_charged and (
+                    await look_again(desk, AT_ONCE) or self._polling.has_followed
                 ):  # a charge says that it went on
                     await self._loop(group)
                     await self._polling.match_ledger()

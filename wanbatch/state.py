@@ -312,7 +312,7 @@ class StateReader:
         """Say whether the ledger may show a charge of a take that came to an end and that was not seen yet."""
         sql = (
             "SELECT 1 FROM takes WHERE credits_at_risk IS NOT 0 OR (NOT is_charge_seen AND generation_id IS NOT NULL"
-            " AND state IN ('verified', 'failed', 'held')) LIMIT 1"
+            " AND state IN ('verified', 'failed', 'held', 'planned')) LIMIT 1"
         )
         with _foreign_errors(self.path):
             return self._db.execute(sql).fetchone() is not None
