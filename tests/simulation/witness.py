@@ -134,7 +134,9 @@ class Witness:
         world = self._world
         purse = Purse(None, {})
         purse.begin((take, 1) for take in world.takes)
-        sums = (desk.purse.charged, desk.purse.uncosted), (purse.charged, purse.uncosted)
+        unpriced = sum(each.credits_held is None for each in desk.state.strays())  # of no take, and of no price perhaps
+        uncosted = min(max(desk.purse.uncosted, purse.uncosted), purse.uncosted + unpriced)
+        sums = (desk.purse.charged, desk.purse.uncosted), (purse.charged, uncosted)
         counts = Counter(take.shown_state for take in world.takes)
         awaiting = sum(take.awaits_charge for take in world.takes)
         if sums[0] != sums[1] or (+desk.takes.counts, desk.takes.awaiting) != (counts, awaiting):
