@@ -28,7 +28,7 @@ class Access:
         self._settings = settings
         self._asked_speed = speed
         self._sandbox_flags = sandbox_flags
-        self.is_embedded = sandbox and not settings.endpoint.is_loopback
+        self.is_embedded = sandbox  # whatever the settings say: an address on this machine may lead to a paid provider
         self.is_local = self.is_embedded or settings.endpoint.is_loopback
         self.speed = self._default_speed()
 

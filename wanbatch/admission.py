@@ -19,7 +19,7 @@ from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Take
 from wanbatch.names import composed
 from wanbatch.neighbours import find_beside
-from wanbatch.options import RunOptions, Watch
+from wanbatch.options import OUTPUTS, RunOptions, Watch
 from wanbatch.origin import Likeness, Origin, differences
 from wanbatch.planning import Plan, ShotRow, make_plan
 from wanbatch.question import (
@@ -106,9 +106,10 @@ def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOp
             questions.append(here_question(folder, matches))
         matched = {match.order for match in matches}
         orders = [order for order in new_orders(plan) if order not in matched]
-        for each in find_beside(output, access.address, orders):
+        beside_manifest = (Path(batch.source).parent / OUTPUTS,) if batch.source else ()
+        for each in find_beside(output, access.address, orders, beside_manifest):
             beside = (str(each.output), each.has_other_ids)
-            questions.append(beside_question(folder, beside, each.found, is_paid=not access.is_local))
+            questions.append(beside_question(folder, beside, each.found, is_paid=not access.is_embedded))
     return Admission(plan, tuple(takes), origin, tuple(questions), options.same_batch)
 
 

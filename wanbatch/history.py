@@ -101,10 +101,15 @@ def earlier_times(output: Path, base_url: str) -> dict[PriceClass, Seen]:
     return times_seen(takes)
 
 
-def newest_beside(output: Path) -> list[Path]:
-    """Return the state files in the other folders beside an output folder, those that changed last first."""
-    home = output.resolve()
+def newest_beside(output: Path, homes: Iterable[Path] = ()) -> list[Path]:
+    """Return the state files in the other folders beside an output folder, those that changed last first.
+
+    `homes` are further folders to look in.
+    """
+    own = output.resolve()
     with suppress(OSError):
-        found = [path for path in home.parent.glob(f"*/{STATE_NAME}") if path.parent != home and path.is_file()]
-        return sorted(found, key=lambda path: path.stat().st_mtime, reverse=True)[:BATCHES_READ]
+        places = dict.fromkeys([own.parent, *(home.resolve() for home in homes)])
+        found = [path for place in places for path in place.glob(f"*/{STATE_NAME}") if path.parent != own]
+        known = {path: path.stat().st_mtime for path in found if path.is_file()}
+        return sorted(known, key=known.__getitem__, reverse=True)[:BATCHES_READ]
     return []

@@ -32,9 +32,16 @@ class Neighbour:
 
 
 def find_beside(
-    output: Path, base_url: str, orders: Sequence[Order], now: Callable[[], float] = time.monotonic
+    output: Path,
+    base_url: str,
+    orders: Sequence[Order],
+    homes: Sequence[Path] = (),
+    now: Callable[[], float] = time.monotonic,
 ) -> list[Neighbour]:
     """Find takes in the folders beside an output folder, of the same provider, that are what would be bought here.
+
+    `homes` are further folders that may hold output folders, such as the one beside the manifest: a run that is started
+    in another working folder must not buy again what lies there.
 
     The newest folders are read, each in part where it is large, and no longer than a moment; one that cannot be read
     tells nothing. Each take to be bought is named once, in the folder that has most of them; of two alike, the newer.
@@ -42,7 +49,7 @@ def find_beside(
     story = {order: place for place, order in enumerate(orders)}
     found: dict[Path, list[tuple[Order, str]]] = {}
     deadline = now() + READ_LIMIT_S
-    for path in newest_beside(output) if orders else ():
+    for path in newest_beside(output, homes) if orders else ():
         if now() > deadline:
             break
         with suppress(WanbatchError, OSError), StateReader.open(path.parent) as reader:
@@ -53,10 +60,18 @@ def find_beside(
     for folder, pairs in sorted(found.items(), key=lambda each: -len(each[1])):
         news = sorted((pair for pair in pairs if pair[0] not in named), key=lambda pair: story[pair[0]])
         if news:
-            shown = output.parent / folder.name
-            neighbours.append(Neighbour(shown if shown.exists() else folder, tuple(news)))
+            neighbours.append(Neighbour(_as_named(folder, output.parent), tuple(news)))
             named |= {order for order, _ in news}
     return neighbours
+
+
+def _as_named(folder: Path, home: Path) -> Path:
+    """Write a folder as the user does who names the output folder, where it lies beside that."""
+    shown = home / folder.name
+    with suppress(OSError):
+        if shown.resolve() == folder.resolve():
+            return shown
+    return folder
 
 
 class _Waiting:

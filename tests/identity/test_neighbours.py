@@ -52,5 +52,12 @@ def test_reading_ends_when_its_time_is_up(tmp_path: Path) -> None:
     beside(tmp_path, "one", "two", "three")
     ticks = iter((0.0, 0.0, READ_LIMIT_S + 1))  # the beginning, before the first folder, before the second
     orders = [order(name, prompt=name) for name in ("one", "two", "three")]
-    assert len(find_beside(tmp_path / "mine", ADDRESS, orders, lambda: next(ticks))) == 1
+    assert len(find_beside(tmp_path / "mine", ADDRESS, orders, now=lambda: next(ticks))) == 1
     assert len(find_beside(tmp_path / "mine", ADDRESS, orders)) == 3
+
+
+def test_takes_beside_the_manifest_are_found_from_another_working_folder(tmp_path: Path) -> None:
+    beside(tmp_path / "film" / "outputs", "shots")
+    elsewhere = tmp_path / "other" / "outputs" / "shots"
+    (found,) = find_beside(elsewhere, ADDRESS, [order()], [tmp_path / "film" / "outputs"])
+    assert (found.output, find_beside(elsewhere, ADDRESS, [order()])) == (tmp_path / "film" / "outputs" / "shots", [])

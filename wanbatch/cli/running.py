@@ -26,7 +26,7 @@ from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
-from wanbatch.planning import First
+from wanbatch.planning import First, is_selected
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import credits_of_usd
 from wanbatch.proofs import OnUnknown
@@ -283,6 +283,8 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
 
 def _run(options: Global, source: Manifest, asked: _Asked) -> int:
     warnings = warnings_json(*source.warnings())
+    if asked.only and not any(is_selected(shot.id, asked.only) for shot in source.batch().shots):
+        raise UsageInvalid(f"no shot of the manifest matches --only {' '.join(asked.only)}. Nothing was sent")
     with Follower(options) as follower:
         watch = follower.watch(
             lambda preview: _confirm(options, preview, is_agreed=asked.yes, more=warnings),

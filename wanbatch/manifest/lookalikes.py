@@ -93,7 +93,19 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
 _JSON_WORDS = "this looks like JSON, not like a prompt"
 _CODE_WORDS = "this looks like code or markup, not like a prompt"
 _TABBED = re.compile(r"[^\t]*\t.*")
+_WORDLESS = re.compile(r"[\W\d_]+")
+_NOTHING = re.compile(
+    r"(?:n/a|null|none|nan|nil|undefined|true|false|tb[ad]|todo|ditto|omit|prompt"
+    r"|same as (?:above|before)|see (?:notes?|above)"
+    r"|\W*your[ _]prompt[ _]here\W*|\W*insert[ _]prompt(?:[ _]here)?\W*|prompt_here|\[object object\])\.?",
+    re.IGNORECASE,
+)
+_ADDRESS = re.compile(r"\w+://\S+|\S+\.(?:mp4|mov|webm|png|jpe?g|webp|gif|wav|mp3)", re.IGNORECASE)
+_REMARK = re.compile(r"//.*|/\*.*|;.*|<!--.*")
 _KINDS = (
+    (_REMARK, "this looks like a remark, and would be bought as a prompt; begin it with # to pass it over"),
+    (_NOTHING, "this says that there is no prompt, and would be bought as one; write the prompt, or take the line out"),
+    (_ADDRESS, "this is an address or the name of a file, not a prompt; describe the picture in words"),
     (_HEADING, "this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
     (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts that it stands for"),
     (_COMMAND, "this looks like a command of another tool; write the prompt alone"),
@@ -112,6 +124,7 @@ _KINDS = (
     (_LABEL, "this label would be sent; write the prompt alone, and its duration or size into a .csv or .yaml file"),
     (_BULLET, "the mark of a list begins this line and would be sent; take it away"),
     (_NUMBERED, "a number begins this line, as in a list, and would be sent; take it away"),
+    (_WORDLESS, "there are no words in this line, and it would be bought as a prompt; take it out"),
 )
 
 
