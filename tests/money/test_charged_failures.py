@@ -22,11 +22,11 @@ def test_a_charge_that_shows_before_the_take_is_sent_again_keeps_it_from_that(
     """It failed, no charge showed, and the run was stopped before the next attempt: then the ledger shows a charge."""
     world = World(tmp_path / "out", rules=(Rule("submit", "fail_charged", nth=(1,)),))
 
-    async def shows_nothing(*_: object) -> bool:
-        return True
+    async def shows_nothing(*_: object) -> tuple[()]:
+        return ()
 
     with monkeypatch.context() as patched:
-        patched.setattr(Polling, "match_ledger", shows_nothing)
+        patched.setattr(Polling, "read_ledger", shows_nothing)
         world.observe = lambda runner, event: runner.drain() if event.kind == "generation_failed" else None
         world.run(batch_of(1))
     assert states(world) == ["planned"]
