@@ -18,6 +18,7 @@ LOG_LIMIT = 100
 PAGES_MOVE = 7  # each further reading has smaller pages: what depends on where they end is not believed
 LOGS_PER_MIN = 170.0  # the provider refuses more than 200
 LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
+WINDOW_SLACK = timedelta(hours=20)
 PAGE_CAP_BYTES = 8 * 1024 * 1024
 SCAN_TRIES = 3
 SCAN_MARGIN = timedelta(seconds=2)
@@ -175,7 +176,7 @@ def spans_of(since: datetime, earlier: datetime, end: datetime) -> list[Span]:
     begin = max(since, earlier - LOG_WINDOW)
     if begin >= end:
         return []
-    if end - begin <= LOG_WINDOW:
+    if end - begin <= LOG_WINDOW + WINDOW_SLACK:  # clocks that are seconds or hours apart need one
         return [(begin, end)]
     return [(begin, begin + LOG_WINDOW), (max(begin + LOG_WINDOW, end - LOG_WINDOW), end)]
 
