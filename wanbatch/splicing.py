@@ -55,7 +55,9 @@ def measure(clip: Path | BinaryIO) -> Measured:
                 height=context.height,
                 fps=fps,
                 pixel_format=context.format.name,
-                sample_aspect=context.sample_aspect_ratio or Fraction(1),
+                sample_aspect=Fraction(
+                    context.sample_aspect_ratio or 1
+                ),  # from PyAV 19 on a type of its own, 0 if not told
                 headers=bytes(context.extradata or b""),
                 is_even=numbers is not None,
             ),
@@ -196,7 +198,7 @@ def read_sound(clip: Path, rate_hz: int, channels: int, samples: int) -> Samples
         heard = np.zeros((channels, -(-samples * own_hz // rate_hz) + own_hz), np.float32)
         mixer = AudioResampler(format="fltp", layout=layout_of(channels), rate=own_hz)
         for frame in container.decode(sound):
-            if frame.pts is None or frame.time_base is None:
+            if frame.pts is None or not frame.time_base:
                 continue
             at = round((frame.pts * frame.time_base - begin_s) * own_hz)
             for mixed in mixer.resample(frame):
