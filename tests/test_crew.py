@@ -27,7 +27,7 @@ from wanbatch.inspection import Here
 from wanbatch.looks import Look, Stretch
 from wanbatch.media import ClipSpec, encode_clip
 from wanbatch.probe import Probe
-from wanbatch.worker import Terms, Worker, environment
+from wanbatch.worker import Terms, Worker, WorkerDied, environment
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no such files or limits there")
 
@@ -121,6 +121,19 @@ class TestAChild:
             (first,) = crew.pids
             os.kill(first, signal.SIGKILL)
             assert (crew.check(clip).frames, first in crew.pids) == (4, False)
+
+    @posix
+    def test_that_died_with_a_request_unread_leaves_no_pipe_open(self) -> None:
+        worker = Worker(Terms())
+        os.kill(worker.pid, signal.SIGKILL)
+        assert waited(lambda: not worker.is_alive)
+        with pytest.raises(ProgramFault, match="did not start: it was ended by signal 9"):
+            worker.ask(b'{"do": "check", "clip": "unread"}\n')
+        worker._is_ready = True
+        with pytest.raises(WorkerDied, match="ended by signal 9"):
+            worker.ask(b'{"do": "check", "clip": "unread"}\n')
+        worker.close()
+        assert (worker._process.stdin.closed, worker._process.stdout.closed) == (True, True)
 
     @posix
     def test_that_is_killed_at_work_makes_its_clip_bad_after_a_second_try(self, clip: Path, stuck: Path) -> None:

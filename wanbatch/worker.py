@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -156,14 +157,15 @@ class Worker:
         assert self._process.stdout is not None
         if self._under_way is not None:
             self._process.kill()  # who waits for its answer reads the end of it
-        else:
-            try:
-                self._process.stdin.close()
-                self._process.wait(GONE_S)
-                self._process.stdout.close()
-            except (OSError, subprocess.TimeoutExpired):
-                self._process.kill()
-        self._process.wait()
+            self._process.wait()
+            return
+        with suppress(OSError):  # what a dead process never read cannot be written any more
+            self._process.stdin.close()
+        try:
+            self._process.wait(GONE_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+        self._process.stdout.close()
 
 
 def environment(whole: Mapping[str, str]) -> dict[str, str]:
