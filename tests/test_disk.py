@@ -122,7 +122,7 @@ def test_a_lost_or_emptied_state_file_is_not_begun_anew(tmp_path: Path, trace: s
 
 def test_a_state_file_without_tables_is_not_begun_anew_beside_clips(tmp_path: Path) -> None:
     opened(tmp_path).close()
-    with sqlite3.connect(tmp_path / "state.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as connection, connection:
         for name in [row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]:
             connection.execute(f"DROP TABLE {name}")
     connection.close()
@@ -186,7 +186,7 @@ def test_a_folder_goes_on_only_as_what_it_began(tmp_path: Path, how: dict[str, o
 )
 def test_a_state_file_that_was_tampered_with_is_refused(tmp_path: Path, damage: str, said: str) -> None:
     planned(tmp_path / "o").close()
-    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
     connection.close()
     with pytest.raises(StateInvalid, match=said):
@@ -206,7 +206,7 @@ def test_in_a_large_state_file_a_take_is_believed_only_with_its_facts(
 ) -> None:
     monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
-    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
     connection.close()
     state = opened(tmp_path / "o")
@@ -246,7 +246,7 @@ def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_on
 ) -> None:
     monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
-    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
     connection.close()
     with pytest.raises(StateInvalid, match=said):
@@ -266,7 +266,7 @@ def test_before_a_new_plan_every_take_of_a_large_state_file_is_checked(
         state.check_rest()
     monkeypatch.undo()
     monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
-    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1")
     connection.close()
     options = RunOptions(output=tmp_path / "o", sandbox=True, makes_report=False)
@@ -276,11 +276,11 @@ def test_before_a_new_plan_every_take_of_a_large_state_file_is_checked(
 
 def test_a_state_file_of_an_older_version_gets_its_indexes(tmp_path: Path) -> None:
     planned(tmp_path / "o").close()
-    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute("DROP INDEX attempts_by_generation")
     connection.close()
     opened(tmp_path / "o").close()
-    with sqlite3.connect(tmp_path / "o" / "state.sqlite") as connection:
+    with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         names = {name for (name,) in connection.execute("SELECT name FROM sqlite_master WHERE type = 'index'")}
     connection.close()
     assert "attempts_by_generation" in names
@@ -601,7 +601,7 @@ def test_a_page_that_was_overwritten_is_found(tmp_path: Path) -> None:
     state.close()
     path = tmp_path / "state.sqlite"
     raw = bytearray(path.read_bytes())
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection, connection:
         root = connection.execute("SELECT rootpage FROM sqlite_master WHERE name = 'facts_by_take'").fetchone()[0]
     connection.close()
     raw[(root - 1) * 4096 + 8 : root * 4096] = bytes(4096 - 8)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from datetime import UTC, datetime
+from contextlib import closing
 from pathlib import Path
 
 from wanbatch.state import StateFile, StateReader
@@ -28,9 +29,8 @@ def test_a_note_replaces_the_one_before(tmp_path: Path) -> None:
 def test_a_file_that_an_older_version_began_has_no_notes_until_it_is_opened_for_writing(tmp_path: Path) -> None:
     wanted = identity()
     StateFile.create_or_open(tmp_path, wanted).close()
-    with sqlite3.connect(tmp_path / "state.sqlite") as older:
+    with closing(sqlite3.connect(tmp_path / "state.sqlite")) as older, older:
         older.execute("DROP TABLE notes")
-    older.close()
     with StateReader.open(tmp_path) as reader:
         assert reader.noted("machine") is None
     with StateFile.create_or_open(tmp_path, wanted) as state:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import selectors
 import ssl
+import weakref
 from collections.abc import Callable, Coroutine
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
@@ -185,6 +186,7 @@ class World:
         ours, clock = self.clocks()
         if self.account is None:
             self.account, _ = open_account(self.options, EPOCH.timestamp())
+            weakref.finalize(self, self.account.close)
         sandbox = Sandbox(self.options, self.account, clock, CLIPS)
         if self.sandbox is not None:
             sandbox.faults = self.sandbox.faults

@@ -38,7 +38,10 @@ def is_in(output: Path, folder: str, file: str) -> bool:
         return False
     home = home_of(output, folder)
     try:
-        return home is not None and (output / file).resolve().parent == home
+        real = (output / file).resolve()
+        return (
+            home is not None and real.parent == home and not real.is_symlink()
+        )  # a link still: one that leads in a circle
     except (OSError, RuntimeError):
         return False
 

@@ -959,18 +959,26 @@ def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
             os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600))
         target = f"{path.resolve().as_uri()}?mode={'ro' if readonly else 'rw'}"
         connection = sqlite3.connect(target, uri=True, isolation_level=None, timeout=10)
-        connection.execute("PRAGMA trusted_schema = OFF")
-        connection.execute("PRAGMA cell_size_check = ON")
-        if not readonly:
-            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-            if mode != "wal":
-                raise LocalFault(f"{path} lies on a disk that cannot keep a write-ahead log (got '{mode}')")
-            connection.execute("PRAGMA synchronous = FULL")  # a lost intent is a clip bought twice
+        try:
+            _set_up(connection, path, readonly=readonly)
+        except BaseException:
+            connection.close()
+            raise
     except sqlite3.Error as error:
         raise StateInvalid(f"cannot open {path}: {error}. {WAYS_BACK}") from error
     except OSError as error:
         raise LocalFault(f"cannot make {path}: {error.strerror}") from error
     return connection
+
+
+def _set_up(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> None:
+    connection.execute("PRAGMA trusted_schema = OFF")
+    connection.execute("PRAGMA cell_size_check = ON")
+    if not readonly:
+        mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        if mode != "wal":
+            raise LocalFault(f"{path} lies on a disk that cannot keep a write-ahead log (got '{mode}')")
+        connection.execute("PRAGMA synchronous = FULL")  # a lost intent is a clip bought twice
 
 
 WAYS_BACK = (

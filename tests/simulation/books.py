@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from random import Random
@@ -48,7 +49,10 @@ class Books(Account):
     @classmethod
     def opened(cls, scenario: Scenario, prefix: str, epoch_s: float) -> Books:
         """Open the books of a world in memory."""
-        return cls(open_account(scenario.options, epoch_s)[0], scenario, prefix, epoch_s)
+        account, _ = open_account(scenario.options, epoch_s)
+        books = cls(account, scenario, prefix, epoch_s)
+        weakref.finalize(books, account.close)
+        return books
 
     def accept(
         self, arrival: Arrival, body: Mapping[str, Any], *, failure: str | None = None, never_ends: bool = False

@@ -282,10 +282,14 @@ def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
                     )
         path = options.data / ACCOUNT_NAME if options.data is not None else ":memory:"
         db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
-        db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one sandbox an account
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; the answer comes after the commit
-        now = _opened(db, options, wall)
+        try:
+            db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one sandbox an account
+            db.execute("PRAGMA journal_mode = WAL")
+            db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; answers come after the commit
+            now = _opened(db, options, wall)
+        except sqlite3.Error:
+            db.close()
+            raise
     except (OSError, sqlite3.Error) as error:
         raise LocalFault(f"the sandbox cannot keep its account in {options.data}: {error}") from error
     return Account(db, options), now

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import weakref
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
@@ -119,6 +120,7 @@ def create_app(
     app.router = sandbox.api.router
     app.exception_handlers = sandbox.api.exception_handlers
     app.state.account, app.state.sandbox = account, sandbox
+    weakref.finalize(app, account.close)  # who makes an application for a test has nothing to close
     base = urlsplit(clip_base)
     app.clips = ((base.hostname, base.port or 80), sandbox.clips)
     return app
