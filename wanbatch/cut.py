@@ -81,7 +81,7 @@ def _assert_joinable(timeline: Timeline) -> None:
             f"{len(misfits)} of {len(timeline.pieces) - len(timeline.holes)} clips cannot be joined as they are with"
             f" the rest ({like.codec}, {like.size}, {fps_text(like.fps)} fps):\n"
             + "\n".join(lines)
-            + "\nadd --reencode to fit them in, or leave them out with --only"
+            + "\nadd --reencode to fit them in, or name the shots to keep with --only (such as --only 'sc020_*')"
         )
     why = slate_misfit(like) if timeline.holes else ""
     if why:

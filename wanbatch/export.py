@@ -281,7 +281,7 @@ def _assert_edl_can(timeline: Timeline) -> None:
     if others:
         raise UsageInvalid(
             f"an EDL has one frame rate: {', '.join(others[:8])} {'are' if len(others) > 1 else 'is'} not at"
-            f" {fps_text(fps)} fps. Use --format otio, or leave them out with --only"
+            f" {fps_text(fps)} fps. Use --format otio, or name the shots to keep with --only"
         )
     if fps not in EDL_RATES:
         raise UsageInvalid(f"no timecode counts {fps_text(fps)} frames a second: use --format otio")
