@@ -129,8 +129,11 @@ def test_warnings_of_a_text_file_point_at_the_character(tmp_path: Path) -> None:
 def test_a_prompt_that_a_comment_cuts_off_is_warned_of(tmp_path: Path) -> None:
     text = "version: 1\nshots:\n  - id: a  # mine\n    prompt: Fox #3 looks\n  - id: b\n    prompt: Fox  # the last\n"
     batch = load(tmp_path, "x.yaml", text)
-    words = "4:13 '#3 looks' behind this text is a comment, and not sent; put the text in quotes to keep it"
-    assert [f"{each.line}:{each.column} {each.message}" for each in batch.warnings] == [words]
+    words = "is a comment, and not sent with the prompt before it; put the whole text in quotes if it belongs to it"
+    assert [f"{each.line}:{each.column} {each.message}" for each in batch.warnings] == [
+        f"4:17 '#3 looks' {words}",
+        f"6:18 '# the last' {words}",
+    ]
 
 
 # --- the same take twice

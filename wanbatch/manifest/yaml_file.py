@@ -16,8 +16,8 @@ _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # YAML 1.1, c-printable; PyYAML refuses the others without a place that could be shown
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STANDARD_TAG = "tag:yaml.org,2002:"
-_CUT_OFF = re.compile(r"prompt: [^\n\"'|>#][^\n]*\s#\S")
-_BEHIND = re.compile(r"\s+#[^\s#]")
+_SENT = ("prompt", "negative_prompt")  # texts whose loss costs a clip; a comment behind another field is no doubt
+_COMMENT = re.compile(r"[ \t]*(#[^\n]*)")
 
 
 def read_yaml(text: str, problems: Problems) -> Node | None:
@@ -26,9 +26,7 @@ def read_yaml(text: str, problems: Problems) -> Node | None:
     if odd is not None:
         place = Place(text.count("\n", 0, odd.start()) + 1, odd.start() - text.rfind("\n", 0, odd.start()))
         raise problems.stop(place, "a character that YAML does not allow in a text")
-    reader = _Reader(problems)
-    if _CUT_OFF.search(text) is not None:
-        reader.lines = text.split("\n")
+    reader = _Reader(problems, text)
     try:
         return reader.document(yaml.parse(text, Loader=_LOADER))
     except yaml.MarkedYAMLError as error:
@@ -49,10 +47,10 @@ def _told(error: yaml.MarkedYAMLError, text: str, quote: Place | None) -> tuple[
 class _Reader:
     """Builds nodes from events, with a stack of its own: no depth can exhaust the interpreter's."""
 
-    def __init__(self, problems: Problems) -> None:
+    def __init__(self, problems: Problems, text: str) -> None:
         self._problems = problems
+        self._lines = text.split("\n") if "#" in text else []
         self.quote: Place | None = None  # where the last quoted text began
-        self.lines: list[str] = []  # of a text in which a # may cut a prompt off
 
     def document(self, events: Iterator[Any]) -> Node | None:
         root: Node | None = None
@@ -66,7 +64,7 @@ class _Reader:
                 if documents > 1:
                     raise self._problems.stop(at, "a second document; a manifest is one document")
                 continue
-            node = self._node(event, at)
+            node = self._node(event, at, names[-1:])
             if node is None:
                 if isinstance(event, yaml.SequenceEndEvent | yaml.MappingEndEvent):
                     stack.pop()
@@ -83,7 +81,8 @@ class _Reader:
                 names.append(None)
         return root
 
-    def _node(self, event: Any, at: Place) -> Node | None:
+    def _node(self, event: Any, at: Place, named: list[tuple[str, Place] | None]) -> Node | None:
+        """Make a node of an event; `named` holds the name before it, where there is one."""
         if isinstance(event, yaml.AliasEvent):
             cure = f"write the value out, or use defaults; {NEEDS_QUOTES.format('*')}"
             raise self._problems.stop(at, f"an alias (*{event.anchor}): {cure}")
@@ -100,22 +99,31 @@ class _Reader:
             value = plain_value(event.value) if is_plain else event.value
             if not is_plain:
                 self.quote = at
-            elif self.lines:
-                self._tell_cut_off(event, at)
+            elif self._lines and named and named[0] is not None and named[0][0] in _SENT:
+                self._tell_cut_off(event, named[0][0])
             return Scalar(event.value, value, at, is_quoted=not is_plain)
         if isinstance(event, yaml.SequenceStartEvent):
             return Listing(at)
         return Table(at) if isinstance(event, yaml.MappingStartEvent) else None
 
-    def _tell_cut_off(self, event: Any, at: Place) -> None:
-        """Warn where a # that has no blank behind it ends a prompt: `Gull #3 lands` is read as Gull."""
+    def _tell_cut_off(self, event: Any, name: str) -> None:
+        """Warn where a # behind a plain text ends it: `A gull # 3 lands` is read as `A gull`.
+
+        Nothing is cut off behind a text in quotes or in a block, nor on a line of its own.
+        """
         end = event.end_mark
-        line = self.lines[end.line]
-        if _BEHIND.match(line, end.column) and re.search(r"prompt: +$", line[: at.column - 1]):
-            rest = shown(line[end.column :].strip())
-            self._problems.warn(
-                at, f"{rest} behind this text is a comment, and not sent; put the text in quotes to keep it"
-            )
+        if event.value and not isinstance(plain_value(event.value), str):
+            return
+        comment = _COMMENT.match(self._lines[end.line], end.column) if end.line < len(self._lines) else None
+        if comment is None:
+            return
+        at = Place(end.line + 1, comment.start(1) + 1)
+        rest = shown(comment[1].rstrip())
+        if event.value:
+            words = f"{rest} is a comment, and not sent with the {name} before it"
+            self._problems.warn(at, f"{words}; put the whole text in quotes if it belongs to it")
+        elif name == "prompt":
+            self._problems.warn(at, f"{rest} is a comment, so the {name} is empty; put the text in quotes")
 
     def _place(self, parent: Listing | Table, names: list[tuple[str, Place] | None], node: Node) -> bool:
         """Put a node into its parent; False where it was a name."""
