@@ -56,21 +56,17 @@ def told(folder: Path, text: str) -> list[str]:
         ('{"prompt": "Snow"}', [f"1:1 this is one shot, not a manifest; put it into a list: [{{...}}], or {WANTED}"]),
         (
             '{"prompt": "Snow"}\n{"prompt": "Ice"}\n',
-            ["2:1 this is no JSON: one value a line, as in JSON Lines: put commas between them, and [ ] round all of them"],
+            ["2:1 this is no JSON: one value a line, as in JSON Lines: rename the file to .jsonl"],
         ),
         ('"Snow"', ["1:1 this file is no manifest; a manifest begins with version: 1 and has shots: (prompts alone, one a line, are a .txt file)"]),
-        ('{"shots": [{"id": "a", "prompt": "Snow"}]}', ["1:1 version is missing; write version: 1"]),
+        ('{"shots": [{"id": "a", "prompt": "Snow"}]}', ['1:1 version is missing; write "version": 1, before "shots"']),
         (
             '{"version": 1, "shots": ["Snow"]}',
             ["1:26 a shot is 'Snow'; expected a table with id and prompt; prompts alone, one a line, are a .txt file"],
         ),
         (
             '{"3": {"class_type": "Sampler", "inputs": {}}}',
-            [
-                "1:1 shots is missing; write shots: and list them below",
-                "1:1 version is missing; write version: 1",
-                "1:2 '3' is no field of a manifest",
-            ],
+            [f"1:1 this looks like a workflow of ComfyUI, not like a manifest; {WANTED}"],
         ),
     ],
 )  # fmt: skip

@@ -27,6 +27,7 @@ PROBLEMS_SHOWN = 200
 _NOWHERE = Place(0, 0)
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
 _TABLES = (".csv", ".tsv")
+_JSON_LINES = (".jsonl", ".ndjson")
 _WIDE = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
@@ -36,7 +37,7 @@ _WIDE = (
 
 
 def load_manifest(path: Path | str, *, strict: bool = False) -> Batch:
-    """Read a manifest: .yaml, .yml, .json, .csv, .tsv, or .txt with one prompt a line.
+    """Read a manifest: .yaml, .yml, .json, .jsonl, .csv, .tsv, or .txt with one prompt a line.
 
     What was hardly meant so is in the batch's `warnings`; with `strict`, each is a problem. Raises ManifestInvalid with
     every problem that was found, each with file, line and column.
@@ -75,7 +76,7 @@ def _read(path: Path, problems: Problems) -> Batch | None:
     if size_bytes > FILE_CAP_BYTES:
         raise problems.stop(start_of_file(), f"this file is larger than {FILE_CAP_BYTES // 2**20} MiB")
     root = reader(_text_of(path, problems), problems)
-    if path.suffix.lower() == ".json":
+    if path.suffix.lower() in (".json", *_JSON_LINES):
         from wanbatch.manifest.bare_list import manifest_in
 
         root = manifest_in(root, problems)
@@ -95,6 +96,10 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
         from wanbatch.manifest.json_file import read_json
 
         return read_json
+    if ending in _JSON_LINES:
+        from wanbatch.manifest.json_file import read_jsonl
+
+        return read_jsonl
     if ending in _TABLES:
         from wanbatch.manifest.table_file import read_csv
 
@@ -103,7 +108,7 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
         from wanbatch.manifest.text_file import read_txt
 
         return read_txt
-    known = one_of([".yaml", ".yml", ".json", *_TABLES, ".txt"])
+    known = one_of([".yaml", ".yml", ".json", ".jsonl", *_TABLES, ".txt"])
     found = f"ends in {ending}" if ending else "has no ending"
     cure = "; save the sheet as CSV" if ending in _WORKBOOKS else ""
     raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}{cure}")
@@ -162,7 +167,9 @@ def _decoded(raw: bytes, problems: Problems) -> str:
         begin = raw.rfind(b"\n", 0, error.start) + 1
         column = len(raw[begin : error.start].decode("utf-8", "replace")) + 1
         byte = raw[error.start]
-        raise problems.stop(Place(line, column), f"byte 0x{byte:02X} is no UTF-8; save the file as UTF-8") from error
+        how = " (in Excel: CSV UTF-8)" if problems.file.lower().endswith(".csv") else ""
+        words = f"byte 0x{byte:02X} is no UTF-8; save the file as UTF-8{how}"
+        raise problems.stop(Place(line, column), words) from error
     nul = text.find("\0")
     if nul >= 0:
         place = Place(text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul))

@@ -67,6 +67,11 @@ def _with_id(shot: Table, ids: MadeIds) -> Table:
 
 def _other_table(root: Table) -> str:
     """Say what a table is that is no manifest; nothing where its fields tell it better."""
+    if (
+        any(isinstance(each, Table) and "class_type" in each.keys for each in root.items.values())
+        or "nodes" in root.keys
+    ):
+        return f"this looks like a workflow of ComfyUI, not like a manifest; {_WANTED}"
     lists = [name for name, each in root.items.items() if isinstance(each, Listing)]
     if len(lists) == 1 and not set(root.keys) & (set(schema(MANIFEST)["properties"]) - {"name"}):
         return f"{shown(lists[0])} is no field of a manifest; {_WANTED}"

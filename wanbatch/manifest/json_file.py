@@ -1,4 +1,4 @@
-"""JSON manifests: strict JSON, with the place of every name and value."""
+"""JSON manifests, and JSON Lines: strict JSON, with the place of every name and value."""
 
 from __future__ import annotations
 
@@ -10,7 +10,17 @@ from collections.abc import Callable
 from json import decoder
 from typing import Any
 
-from wanbatch.manifest.tree import DEPTH_CAP, Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.tree import (
+    DEPTH_CAP,
+    Listing,
+    Node,
+    Place,
+    Problems,
+    ReadingStopped,
+    Scalar,
+    Table,
+    start_of_file,
+)
 from wanbatch.manifest.yaml_file import put
 
 _scan_string: Callable[[str, int], tuple[str, int]] = decoder.scanstring  # type: ignore[attr-defined]
@@ -45,7 +55,7 @@ def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
     """Say in plain words what json found, and at which position; the same for every version of Python."""
     is_next_line = text[: error.pos].rstrip(" \t").endswith("\n")
     if error.msg.startswith("Extra data") and is_next_line and text[error.pos] in '{["':
-        return error.pos, "one value a line, as in JSON Lines: put commas between them, and [ ] round all of them"
+        return error.pos, "one value a line, as in JSON Lines: rename the file to .jsonl"
     is_in_text = error.msg.startswith(("Unterminated", "Invalid"))
     match = _SPACE.match(text, error.pos)
     position = error.pos if match is None or is_in_text else match.end()
@@ -64,11 +74,46 @@ def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
     return position, next((plain for said, plain in _PLAIN_WORDS if error.msg.startswith(said)), error.msg)
 
 
+def read_jsonl(text: str, problems: Problems) -> Node:
+    """Read JSON Lines: one value a line, a prompt or a shot; blank lines are passed over.
+
+    A fault of a line's syntax is a problem of that line alone. Raises ReadingStopped where no line can be read.
+    """
+    values = Listing(start_of_file())
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        reader = _Reader(line, problems, number)
+        try:
+            reader.survey()
+            json.loads(line, parse_int=str, parse_float=str)
+        except ReadingStopped:
+            continue
+        except json.JSONDecodeError as error:
+            position, words = _told(error, line)
+            at = reader.at(position)
+            if not values.items and not problems.found and line.strip() in ("{", "["):
+                words = "this text is JSON over several lines; rename the file to .json"
+                raise problems.stop(at, words) from error
+            if error.msg.startswith("Extra data") and line[position:].strip() == ",":
+                words = "a comma behind the value, which JSON Lines has not"
+            problems.add(at, f"this line is no JSON: {words}; each line holds one value, whole")
+            continue
+        values.items.append(reader.read())
+    if not values.items:
+        raise ReadingStopped
+    only = values.items[0]
+    is_whole = isinstance(only, Listing) or (isinstance(only, Table) and "shots" in only.keys)
+    return only if len(values.items) == 1 and is_whole else values  # a manifest or list in one line
+
+
 class _Reader:
     """Walks a text that is known to be JSON."""
 
-    def __init__(self, text: str, problems: Problems) -> None:
+    def __init__(self, text: str, problems: Problems, first_line: int = 1) -> None:
+        """`first_line` is the line of the file in which the text begins."""
         self._text = text
+        self._first_line = first_line
         self._problems = problems
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
@@ -92,7 +137,7 @@ class _Reader:
     def at(self, position: int) -> Place:
         """Return the place of a position in the text."""
         line = bisect_right(self._lines, position)
-        return Place(line, position - self._lines[line - 1] + 1)
+        return Place(line + self._first_line - 1, position - self._lines[line - 1] + 1)
 
     def _skip(self, position: int) -> int:
         match = _SPACE.match(self._text, position)
