@@ -92,8 +92,8 @@ def test_yaml_keeps_what_the_user_wrote(tmp_path: Path, line: str, field: str, v
 
 
 def test_csv_keeps_what_the_user_wrote(tmp_path: Path) -> None:
-    batch = load(tmp_path, "x.csv", "id,prompt,scene\n007,NA,null\n")
-    assert (batch.shots[0].id, batch.shots[0].prompt, batch.shots[0].scene) == ("007", "NA", "null")
+    batch = load(tmp_path, "x.csv", "id,prompt,scene\n007,NA fox,null\n")
+    assert (batch.shots[0].id, batch.shots[0].prompt, batch.shots[0].scene) == ("007", "NA fox", "null")
 
 
 def test_a_semicolon_csv_is_read(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from wanbatch.manifest.characters import unseen
 from wanbatch.manifest.lookalikes import lookalikes
 
 CSV = "save the file as .csv, with a first line that names the columns, such as id,prompt,duration"
+PIPES = " with commas instead of the | signs and without a line of dashes"
 OTHER = "what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
 
 
@@ -36,10 +37,12 @@ def told(folder: Path, text: str) -> list[str]:
         ),
         (
             "# mine\n\nShot;Text;Length\n1;Snow;5\n",
-            ["3:1 this line heads a table (Shot, Text, Length): save the file as .csv"],
+            [
+                "3:1 this line heads a table (Shot, Text, Length): save the file as .csv, and call its columns id, prompt, duration"
+            ],
         ),
-        ("id | prompt\na | Snow\n", ["1:1 this line heads a table (id, prompt): save the file as .csv"]),
-        ("| id | prompt |\n|---|---|\n", ["1:1 this line heads a table (id, prompt): save the file as .csv"]),
+        ("id | prompt\na | Snow\n", [f"1:1 this line heads a table (id, prompt): save the file as .csv{PIPES}"]),
+        ("| id | prompt |\n|---|---|\n", [f"1:1 this line heads a table (id, prompt): save the file as .csv{PIPES}"]),
         (
             '"prompt","x_camera"\n"Snow","dolly"\n',
             ["1:1 this line heads a table (prompt, x_camera): save the file as .csv"],
@@ -61,7 +64,10 @@ def told(folder: Path, text: str) -> list[str]:
                 "1:1 this looks like JSON, not like a prompt; save the file as .json (3 more lines too, the next is line 2)"
             ],
         ),
-        ('{"prompt": "Snow"}\n', ["1:1 this looks like JSON, not like a prompt; save the file as .json"]),
+        (
+            '{"prompt": "Snow"}\n',
+            ["1:1 this looks like JSON, not like a prompt; one value a line is JSON Lines: save the file as .jsonl"],
+        ),
         (
             "version: 1\nshots:\n  - id: a\n    prompt: Snow\n",
             [
@@ -96,7 +102,7 @@ def told(folder: Path, text: str) -> list[str]:
         ),
         (
             "1. Snow\n2) Ice\n",
-            ["1:1 a number begins this line, as in a list, and would be sent; take it away (line 2 too)"],
+            ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"],
         ),
         ("Snow --ar 16:9 --v 6\n", [f"1:6 {OTHER.format('--ar 16:9 and --v 6')}"]),
         ("(snow:1.3) on <lora:x:1>\n", [f"1:1 {OTHER.format('(snow:1.3) and <lora:x:1>')}"]),
@@ -141,7 +147,15 @@ PROMPTS = [
     "Camera: slow dolly. Sound: wind.",
     "A man -- tired -- walks; his well-known--or not--hat",
     "The clock shows 10, not 5",
-    "Scene 1: a fox looks up",
+    "Scene from a window: rain",
+    "Shot 1 [0-4s]: a fox looks up. Shot 2 [4-9s]: it runs",
+    "[0-2s] a fox looks up, [2-5s] it runs",
+    "10 dogs run over a field",
+    "1920s street, 2 cars",
+    "Great clouds, then rain",
+    "A dance — slow — at dusk",
+    "Here is a fox: red, quick",
+    "O' the sea, 3 boats, 12 gulls",
     "EXT. HARBOUR - DAY. A fox looks up",
     "A fox / an owl, side by side",
     "[Wide shot] A fox looks up",

@@ -1,4 +1,4 @@
-"""Characters in a text that nobody sees: which there are, and where they belong to the writing and are none of them.
+"""Characters in a text that nobody meant: unseen ones that do not belong to the writing, and misread ones.
 
 Joiners belong between the parts of an emoji and in scripts such as Persian and Hindi, direction marks into texts from
 right to left. Source: Unicode 15, chapters 9, 12 and 23; UTS 51 (emoji).
@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 _UNSEEN = re.compile(
     "[\xad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\u2800\u3164\ufeff\uffa0"
@@ -63,3 +64,44 @@ def _belongs(text: str, at: int) -> bool:
         flag = re.search(f"{_FLAG}[{_TAGS[0]}-{_TAGS[1]}]*$", before)  # flags of England, Scotland, Wales
         return flag is not None
     return False
+
+
+# The bytes of a letter in UTF-8, as Windows-1252 shows them; the five bytes that it lacks are control characters.
+_LEAD = "[\xc2-\xf4]"
+_MISREAD = re.compile(f"{_LEAD}[\x80-\xbf\u0152-\u2122]{{1,3}}")
+_SURE_LEADS = "\xc2\xc3"  # of Latin letters; the others begin words in capitals, too
+
+
+@dataclass(frozen=True)
+class Misread:
+    """Characters that are another one in UTF-8, read in the wrong encoding."""
+
+    at: int
+    found: str
+    meant: str
+
+
+def misread(text: str) -> list[Misread]:
+    """Find characters that were read in the wrong encoding: `Ã©` for `é`, `â€™` for an apostrophe."""
+    if text.isascii():
+        return []
+    found = []
+    for match in _MISREAD.finditer(text):
+        raw = b"".join(map(_byte_of, match[0]))
+        size = 2 if raw[:1] < b"\xe0" else 3 if raw[:1] < b"\xf0" else 4
+        try:
+            meant = raw[:size].decode()
+        except UnicodeDecodeError:
+            continue
+        found.append(Misread(match.start(), match[0][:size], meant))
+    is_sure = len(found) > 1 or any(len(each.found) > 2 or each.found[0] in _SURE_LEADS for each in found)
+    return found if is_sure else []
+
+
+def _byte_of(char: str) -> bytes:
+    if ord(char) < 0x100:
+        return bytes([ord(char)])
+    try:
+        return char.encode("cp1252")
+    except UnicodeEncodeError:
+        return b"?"

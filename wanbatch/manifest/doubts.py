@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from wanbatch.batch import Shot
-from wanbatch.manifest.characters import character_name, unseen
-from wanbatch.manifest.leftovers import leftovers
+from wanbatch.manifest.characters import character_name, misread, unseen
+from wanbatch.manifest.leftovers import leftovers, says_nothing
+from wanbatch.manifest.marks import NUMBERED, counted_up, marks
 from wanbatch.manifest.tree import Place, Problems
 from wanbatch.manifest.words import shown
 
 _SENT_TEXTS = ("prompt", "negative_prompt")
 _READ_TEXTS = (*_SENT_TEXTS, "scene", "sequence", "cost_code", "tags")
+_NAMED_TEXTS = (*_SENT_TEXTS, "scene", "sequence", "cost_code")
 _ROUND = 12  # characters shown before one that nobody sees
 
 
@@ -31,11 +33,16 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
         if isinstance(text, str):
             for each in leftovers(text):
                 yield Doubt(field, f"{field} holds {each.words}", each.at)
+    prompt = given.get("prompt")
+    if isinstance(prompt, str):
+        for mark in marks(prompt):
+            yield Doubt("prompt", f"prompt holds {mark.words}", mark.at)
     for field in _READ_TEXTS:
         value = given.get(field)
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and not text.isascii():
                 yield from _unseen(field, text)
+                yield from _misread(field, text)
 
 
 def _unseen(field: str, text: str) -> Iterator[Doubt]:
@@ -48,6 +55,53 @@ def _unseen(field: str, text: str) -> Iterator[Doubt]:
         where = f"after {shown(text[max(0, at - _ROUND) : at])}" if at else "at its beginning"
         more = f" and in {len(places) - 1} more places" if len(places) > 1 else ""
         yield Doubt(field, f"{field} holds {character_name(char)} {where}{more}; take it out", at)
+
+
+def _misread(field: str, text: str) -> Iterator[Doubt]:
+    """Tell letters that were read in the wrong encoding: once for a text, where the first stands."""
+    wrong = misread(text)
+    if wrong:
+        at, (found, meant) = wrong[0].at, (wrong[0].found, wrong[0].meant)
+        more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
+        words = f"{field} holds {shown(found)}{more} where {_name_or_sign(meant)} was probably meant"
+        yield Doubt(
+            field,
+            f"{words}: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again",
+            at,
+        )
+
+
+def _name_or_sign(char: str) -> str:
+    return shown(char) if char.isprintable() else character_name(char)
+
+
+def tell_nothing(given: Mapping[str, Any], places: Mapping[str, Place], problems: Problems) -> None:
+    """Tell texts that people and programs write where there is none: a `nan` would be bought as a prompt.
+
+    `places` says where each field of the shot stands.
+    """
+    for name in () if given.get("omit") is True else _NAMED_TEXTS:
+        text = given.get(name)
+        if not isinstance(text, str) or not says_nothing(text):
+            continue
+        words = f"{name} is {shown(text)}, which people and programs write where there is no text"
+        if name == "prompt":
+            problems.settle(places[name], f"{words}; write the prompt, or take the shot out")
+        elif name == "negative_prompt":
+            problems.add(places[name], f"{words}, and it would be sent; leave it empty")
+        else:
+            problems.warn(places[name], f"{words}; leave it empty")
+
+
+def tell_numbers(shots: Sequence[Shot], places: Mapping[str, Place], problems: Problems) -> None:
+    """Warn of prompts that begin with the numbers of a list: 1., 2. or 1, 2, 3 shot by shot."""
+    prompts = [str(shot.prompt) for shot in shots]
+    numbered = [at for at, prompt in enumerate(prompts) if not prompt[:1].isalpha() and NUMBERED.match(prompt)]
+    found = sorted({*(numbered if len(numbered) > 1 else []), *counted_up(prompts)})
+    if found:
+        first, more = shots[found[0]], len(found) - 1
+        words = f"this prompt and {more} more begin with the numbers of a list, which would be sent; take them away"
+        problems.warn(places[first.id], words)
 
 
 def tell_twins(shots: Iterable[Shot], places: Mapping[str, Place], problems: Problems) -> None:

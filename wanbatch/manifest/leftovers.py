@@ -9,7 +9,8 @@ _SHOWN = 3
 _SHOWN_CAP = 40
 # None of the below can match without one of these: of a hundred thousand prompts nearly all are done here.
 _HINT = re.compile(
-    r"[{<\[$%~&\\/]|\*\*|\(\(|```|__|::|--|:[0-9.]+\)|TODO|TBD|FIXME|XXX|\?\?\?|[Ll]orem ipsum|#[A-Z]|BREAK|\s-[acns]|"
+    r"[{<\[$%~&\\/=—\u2013\u2212]|\*\*|(?i:seed|cfg|steps|sampler|guidance)[ _:]|\(\(|```|__|::|--|:[0-9.]+\)|"
+    r"TODO|TBD|FIXME|XXX|\?\?\?|[Ll]orem ipsum|#[A-Z]|BREAK|\s-[acns]|"
     r"^\s*[=\"“”„«'\u2018]"
 )
 _PLACEHOLDERS = re.compile(
@@ -39,6 +40,13 @@ _WORDS_OF_OTHERS = re.compile(
     r"""
     (?<!\S)--[A-Za-z][\w-]*(?:[ =][\w:.*-]+)?         # --ar 16:9
     | (?<!\S)-(?:ar|neg|seed|cfg|steps)\s+[\w:.]+
+    # a program that writes typographic dashes made one dash of two: —ar 16:9
+    | (?<!\S)[—\u2013\u2212]{1,2}(?:ar|aspect|seed|cfg|steps|stylize|chaos|weird|quality|style|sref|cref|iw|niji
+        |fps|dur|duration|motion|stop|[vscqw])(?:\s+|[=:]\s*)(?:\d[\w:.]*|raw\b|none\b)
+    | (?<![\w-])(?i:seed|cfg(?:[ _]?scale)?|steps|guidance(?:[ _]scale)?|num_frames|ar)\s*=\s*\d[\w:.]*
+    | (?<![\w-])(?i:seed|cfg(?:[ _]?scale)?|steps|guidance[ _]scale|num_frames|sampler)\s*:\s*(?:\d[\w.]*
+        |(?i:Euler|DPM)\S*)
+    | (?<![\w-])(?i:seed|cfg)\s\d[\d.]*(?=\s*(?:,|$))
     | <(?:lora|lyco|hypernet|embedding|segment)\b[^<>\n]{0,80}>
     | \([^()\n]{1,120}(?::[0-9]?\.[0-9]+|(?<=[^\W\d]):[0-9](?:\.[0-9]+)?)\)  # (word:1.3); not (10:30)
     | (?<!:)::-?[0-9]*\.?[0-9]+                      # word::2
@@ -57,6 +65,14 @@ _MARKUP = re.compile(
 _CELL_ERROR = re.compile(
     r"\s*#(?:REF!|N/A|VALUE!|NAME\?|DIV/0!|NULL!|NUM!|SPILL!|CALC!|FIELD!|BEZUG!|NV|WERT!|ERROR!)\s*"
 )
+_NOTHING_CAP = 40
+NOTHING = re.compile(
+    r"(?:<?(?:n\.?/?a|nat|nan|null|none|nil|undefined)>?|#n/?a|true|false|tb[ad]|todo|ditto|omit|prompt|\(blank\)"
+    r"|same as (?:above|before)|see (?:notes?|above)|k\.? ?a\.?|entfällt|untitled"
+    r"|\W*your[ _]prompt[ _]here\W*|\W*insert[ _]prompt(?:[ _]here)?\W*|prompt_here|\[object object\])\.?",
+    re.IGNORECASE,
+)
+_UNFILLED = re.compile(r"todo\.?|tb[ad]\.?|\?+", re.IGNORECASE)  # placeholders, of which a warning tells
 _FORMULA = re.compile(r"""\s*=(?:[A-Z][A-Z0-9.]*\(|\$?[A-Z]{1,3}\$?[0-9]+\b|["(])""")
 _QUOTED = re.compile(r"""\s*(?:"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|'[^']{4,}'|\u2018[^\u2018\u2019]{4,}\u2019)\s*""")
 
@@ -97,6 +113,17 @@ def leftovers(text: str) -> list[Leftover]:
     if _QUOTED.fullmatch(text):
         found.append(Leftover(0, "quotation marks round the whole text: they would be sent; take them away"))
     return found
+
+
+def says_nothing(text: str) -> bool:
+    """Say whether a text is what people and programs write where there is none: `nan`, `NULL`, `N/A`, a dash."""
+    if len(text) > _NOTHING_CAP or _UNFILLED.fullmatch(text.strip()) is not None:
+        return False
+    return NOTHING.fullmatch(text.strip()) is not None or _is_dash(text.strip())
+
+
+def _is_dash(text: str) -> bool:
+    return bool(text) and not text.strip("-\u2013—\u2212_.?*/ ")
 
 
 def cell_error(text: str) -> str:

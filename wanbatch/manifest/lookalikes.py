@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wanbatch.manifest.leftovers import leftovers
+from wanbatch.manifest.leftovers import NOTHING, leftovers
+from wanbatch.manifest.marks import BULLET, NUMBERED
 from wanbatch.manifest.schemas import fields_of_shots
-from wanbatch.manifest.synonyms import field_told, folded, is_own
+from wanbatch.manifest.synonyms import field_told, folded, is_own, own_name
 
 Line = tuple[int, int, str]  # its number, the column where its text begins, the text without blanks at both ends
 
@@ -29,6 +30,7 @@ _QUOTED_ROW = re.compile(r'"(?:[^"]|"")*"\s*[,;].*\S.*|.*[,;]\s*"(?:[^"]|"")*"')
 _JSON = re.compile(
     r"""[\[{\]}()]+[,;]?|[\[{]\s*["'].*|\[\s*(?:\[\s*["'\[{\d]|\{).*|["'][^"']*["']\s*:.*|(?:"[^"]*"|'[^']*')\s*,|[\]}]\s*,.*"""
 )
+_JSON_LINE = re.compile(r"""(?!.*"shots"\s*:)\{\s*"[^"]+"\s*:.*\},?""")
 _YAML = re.compile(rf"---|%YAML.*|\.\.\.|(?:-\s+)?\{{?\s*{_NAMED}\s*:(?:\s.*)?|-\s+[\w-]+:(?:\s.*)?")
 _CODE = re.compile(
     rf"""```.*|~~~.*|{_NAMED}\s*=.*|[A-Za-z_]\w*\s*=\s*[\[{{("'].*|\[[A-Za-z_][\w.-]*\]|from\s+\w+\s+import\s.*
@@ -36,19 +38,37 @@ _CODE = re.compile(
     re.VERBOSE,
 )
 _SUBTITLE = re.compile(r".*\d\s*-->\s*\d.*|WEBVTT.*")
-_RENDER_LOG = re.compile(r"negative prompt:.*|steps:\s*\d+.*", re.IGNORECASE)
-_BULLET = re.compile(r"[-*•·‣◦]\s+\S.*")
-_NUMBERED = re.compile(r"[(\[]?\d{1,4}[.):\]]\s+\S.*")
+_RENDER_LOG = re.compile(r"neg(?:ative)?(?:[ _]prompt)?\s*[:\uff1a].*|steps:\s*\d+.*", re.IGNORECASE)
 _MACRO = re.compile(r"!.*")
 _COMMAND = re.compile(r"/[a-z][a-z_-]*(?:\s.*)?|@[a-z][\w-]*\s.*")
 _LABEL = re.compile(
-    r"(?:prompt|negative[ _]prompt|duration|length|resolution|aspect[ _]ratio|seed|takes?)\s*\d*\s*[:=].*",
+    r"(?:prompt|positive(?:[ _]prompt)?|negative[ _]prompt|duration"
+    r"|length|resolution|aspect[ _]ratio|seed|takes?)\s*\d*\s*[:=].*",
     re.IGNORECASE,
 )
 _HEADING = re.compile(
     r"(?i:scene|shot|act|sequence|episode|part|chapter|szene|scène|escena|plan)\s*[#№]?\s*\d[\w.-]*\s*[:.]?"
     r"|(?:INT|EXT|INT\.?/EXT|I/E)[. ][^a-z]*|(?:FADE|CUT|DISSOLVE|SMASH CUT|FADE OUT|FADE IN)(?: TO| IN| OUT)?[:.]"
     r"|第\s*[\d一二三四五六七八九十百]+\s*[场幕镜集]"
+    r"|(?:INT|EXT|Int|Ext|I/E)\b[^\n]{1,60}\s[-\u2013—]\s"
+    r"(?i:day|night|morning|evening|dusk|dawn|later|continuous|tag|nacht|abend)"
+    r"|(?i:the end|fin|ende|fade (?:in|out)|continued|"
+    r"\(?(?:more|continued|cont['\u2019]?d)\)?|(?:page|seite|p\.) ?\d{1,4})[.:]?"
+    r"|(?i:total|sum|summe|gesamt|runtime)\s*[:=]?\s*\d[\w.: ]{0,20}"
+)
+_SLUG = re.compile(r"(?:INT|EXT|INT\.?/EXT|I/E)[. ].*")
+_CUE = re.compile(
+    r"[A-ZÀ-Þ][A-ZÀ-Þ .'\u2019-]{1,30}(?:\s*\((?:V\.?O|O\.?S|O\.?C|CONT['\u2019]?D)[^()]*\))?"
+    r"|\([^()]{1,60}\)|[A-Z ]{4,30} TO:"
+)
+_CHAT = re.compile(
+    r"(?:sure|certainly|of course|absolutely|great|gerne|claro|bien sûr)\b[,!.].*"
+    r"\b(?:here (?:are|is)|here['\u2019]s|prompts?|hier (?:sind|ist)|voici|aquí)\b.*"
+    r"|(?:here(?:['\u2019]s| is| are)|below (?:is|are)|these are|hier (?:sind|ist)|voici|"
+    r"aquí (?:tienes|están)|以下是)\b.*[:\uff1a]"
+    r"|(?:let me know|feel free to|would you like me|do you want me|want me to|i can also|i hope (?:this|these)"
+    r"|soll ich|möchtest du|lass mich wissen)\b.*",
+    re.IGNORECASE,
 )
 _VALUE = r"(?:\d{1,2}(?:[.,]\d+)? ?(?:s|sec)?|\d{3,4}p|\d{1,2}:\d{1,2}|true|false)"
 _VALUES = re.compile(rf".*([,;])\s*{_VALUE}\s*\1\s*{_VALUE}\s*", re.IGNORECASE)
@@ -73,17 +93,23 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
     number, column, first = lines[0]
     heads = header_cells(first)
     if heads:
-        words = f"this line heads a table ({', '.join(heads)}): save the file as .csv"
+        words = f"this line heads a table ({', '.join(heads)}): save the file as .csv{_changes(first, heads)}"
         return [Lookalike(number, column, words, frozenset(each[0] for each in lines))]
     found: list[Lookalike] = []
     rest = list(lines)
     for pattern, words in _KINDS:
+        if pattern is _CUE and not any(_SLUG.fullmatch(each[2]) for each in lines):
+            continue
         alike = [each for each in rest if pattern.fullmatch(each[2])]
+        if pattern is _YAML and all(text in ("---", "...") for _, _, text in alike):
+            continue  # a rule between the parts of a text
         if len(alike) >= _AT_LEAST.get(pattern, 1) and (pattern is not _ONE_VALUE or len(alike) == len(lines)):
             found.append(_told(alike, words))
             rest = [each for each in rest if each[0] not in found[-1].lines]
     if any(each.words.startswith(_CODE_WORDS) for each in found):  # the brackets of a list in code are no JSON
         found = [each for each in found if not each.words.startswith(_JSON_WORDS)]
+    if any(each.words.startswith((_YAML_WORDS, _SUBTITLE_WORDS)) for each in found):  # their lines without words too
+        found = [each for each in found if not each.words.startswith(_NO_WORDS)]
     for number, column, text in rest:
         of_others = [each for each in leftovers(text) if each.is_of_another_tool]
         found += [Lookalike(number, column + each.at, each.words, frozenset({number})) for each in of_others]
@@ -91,29 +117,37 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
 
 
 _JSON_WORDS = "this looks like JSON, not like a prompt"
+_YAML_WORDS = "this looks like YAML, not like a prompt"
+_SUBTITLE_WORDS = "this looks like a time line of subtitles"
+_NO_WORDS = "there are no words in this line"
 _CODE_WORDS = "this looks like code or markup, not like a prompt"
 _TABBED = re.compile(r"[^\t]*\t.*")
-_WORDLESS = re.compile(r"[\W\d_]+")
-_NOTHING = re.compile(
-    r"(?:n/a|null|none|nan|nil|undefined|true|false|tb[ad]|todo|ditto|omit|prompt"
-    r"|same as (?:above|before)|see (?:notes?|above)"
-    r"|\W*your[ _]prompt[ _]here\W*|\W*insert[ _]prompt(?:[ _]here)?\W*|prompt_here|\[object object\])\.?",
-    re.IGNORECASE,
+_BOLD = re.compile(r"\*\*[^*\n]+(?::\*\*|\*\*\s*:).*|(?:\*\*|__)[^*_\n]+(?:\*\*|__)")
+_EDIT_LIST = re.compile(
+    r"\d{3,6}\s+\S+\s+\S+\s+[CDKW]\S*\s.*\d\d:\d\d:\d\d[:;]\d\d.*"
+    r"|FCM:.*|\* FROM CLIP NAME:.*"
 )
+_DASHED = re.compile(r"[\u2013—]\s+\S.*")
+_WORDLESS = re.compile(r"[\W\d_]+")
 _ADDRESS = re.compile(r"\w+://\S+|\S+\.(?:mp4|mov|webm|png|jpe?g|webp|gif|wav|mp3)", re.IGNORECASE)
 _REMARK = re.compile(r"//.*|/\*.*|;.*|<!--.*")
 _KINDS = (
     (_REMARK, "this looks like a remark, and would be bought as a prompt; begin it with # to pass it over"),
-    (_NOTHING, "this says that there is no prompt, and would be bought as one; write the prompt, or take the line out"),
+    (NOTHING, "this says that there is no prompt, and would be bought as one; write the prompt, or take the line out"),
+    (_CHAT, "these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
     (_ADDRESS, "this is an address or the name of a file, not a prompt; describe the picture in words"),
     (_HEADING, "this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
+    (_CUE, "this looks like a line of a screenplay; describe each shot in one line, without names and directions"),
+    (_EDIT_LIST, "this looks like a line of an edit decision list; describe each shot in words, one a line"),
+    (_BOLD, "this looks like a heading or label in Markdown; write the prompts alone, one a line"),
     (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts that it stands for"),
     (_COMMAND, "this looks like a command of another tool; write the prompt alone"),
     (_TABBED, f"a tab between texts: this looks like a row of a table; {_CSV}"),
-    (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}"),
-    (_SUBTITLE, "this looks like a time line of subtitles; write one prompt a line, nothing else"),
+    (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}, and commas instead of the | signs"),
+    (_SUBTITLE, f"{_SUBTITLE_WORDS}; write one prompt a line, nothing else"),
+    (_JSON_LINE, f"{_JSON_WORDS}; one value a line is JSON Lines: save the file as .jsonl"),
     (_JSON, f"{_JSON_WORDS}; save the file as .json"),
-    (_YAML, "this looks like YAML, not like a prompt; save the file as .yaml"),
+    (_YAML, f"{_YAML_WORDS}; save the file as .yaml"),
     (_CODE, f"{_CODE_WORDS}; take it out"),
     (_QUOTED_ROW, f"texts in quotes between commas: this looks like a row of a table; {_CSV}"),
     (_ROW, f"this looks like a row of a table; {_CSV}"),
@@ -122,14 +156,52 @@ _KINDS = (
     (_ONE_VALUE, f"this looks like a row of a table; {_CSV}"),
     (_RENDER_LOG, "this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
     (_LABEL, "this label would be sent; write the prompt alone, and its duration or size into a .csv or .yaml file"),
-    (_BULLET, "the mark of a list begins this line and would be sent; take it away"),
-    (_NUMBERED, "a number begins this line, as in a list, and would be sent; take it away"),
-    (_WORDLESS, "there are no words in this line, and it would be bought as a prompt; take it out"),
+    (BULLET, "the mark of a list begins this line and would be sent; take it away"),
+    (_DASHED, "the mark of a list begins this line and would be sent; take it away"),
+    (NUMBERED, "a number or letter of a list begins this line and would be sent; take it away"),
+    (_WORDLESS, f"{_NO_WORDS}, and it would be bought as a prompt; take it out"),
 )
 
 
 # Each of these alone may be a prompt: `2. Weltkrieg, ein Schiff`, `The clock shows 10, not 5`.
-_AT_LEAST = {_NUMBERED: 2, _ONE_VALUE: 2}
+_AT_LEAST = {NUMBERED: 2, _DASHED: 2, _ONE_VALUE: 2}
+
+
+def doubtful_lines(lines: Sequence[Line]) -> list[Lookalike]:
+    """Find what may be meant in one line and is hardly meant in this file, as a whole: warnings."""
+    found = []
+    parts = [each for each in lines if _PART.match(each[2])]
+    if len(parts) > 1:
+        found.append(_told(parts, "each line is a clip of its own: put what belongs to one shot into one line"))
+    for number, column, text in lines:
+        match = _REMARK_BEHIND.search(text)
+        if match is not None:
+            words = f"{match[0].strip()} is sent with the text: only a line that begins with # is passed over"
+            found.append(Lookalike(number, column + match.start(), words, frozenset({number})))
+    return found
+
+
+_PART = re.compile(
+    r"(?:camera|style|lighting|light|subject|action|setting|mood|audio|sound|music|sfx|vo|voice ?over"
+    r"|dialog(?:ue)?|title|scene|negative|location|character|environment|movement|overall scene"
+    r"|(?:scene|shot) \d+ ?\[[^\]]*\])\s*[:\uff1a]\s*\S",
+    re.IGNORECASE,
+)
+_REMARK_BEHIND = re.compile(r"(?<=\S\s)(?:#|//)\s+\S[^\n]{0,20}")
+
+
+def _changes(line: str, heads: Sequence[str]) -> str:
+    """Say what else to change in a table whose header this is, before it can be read as CSV; nothing where nothing."""
+    ours = [_column_for(cell) for cell in heads if cell]
+    by_pipes = " with commas instead of the | signs and without a line of dashes" if "|" in line else ""
+    if ours == [folded(cell) for cell in heads]:
+        return by_pipes
+    return f"{by_pipes}, and call its columns {', '.join(ours)}"
+
+
+def _column_for(cell: str) -> str:
+    name = folded(cell)
+    return name if name in fields_of_shots() else field_told(cell) or own_name(cell)
 
 
 def header_cells(line: str) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from wanbatch.manifest.lookalikes import lookalikes
+from wanbatch.manifest.lookalikes import doubtful_lines, lookalikes
 from wanbatch.manifest.made_id import MadeIds
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, start_of_file
 
@@ -24,6 +24,8 @@ def read_txt(text: str, problems: Problems) -> Node:
     for each in lookalikes(lines):
         problems.add(Place(each.line, each.column), each.words)
         refused |= each.lines
+    for each in doubtful_lines([line for line in lines if line[0] not in refused]):
+        problems.warn(Place(each.line, each.column), each.words)
     ids, shots = MadeIds(), Listing(start_of_file())
     for number, column, prompt in lines:
         if number not in refused:

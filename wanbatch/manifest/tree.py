@@ -77,10 +77,16 @@ class Problems:
         self.found: list[Problem] = []
         self.warnings: list[Problem] = []
         self._seen: set[Problem] = set()
+        self._settled: set[Place] = set()
 
     def add(self, at: Place, message: str) -> None:
         """Note a problem, once."""
         self._note(self.found, at, message)
+
+    def settle(self, at: Place, message: str) -> None:
+        """Note a problem that explains all that is wrong at a place: what is noted there later is left out."""
+        self.add(at, message)
+        self._settled.add(at)
 
     def warn(self, at: Place, message: str) -> None:
         """Note, once, what may be meant so and hardly is."""
@@ -88,7 +94,7 @@ class Problems:
 
     def _note(self, noted: list[Problem], at: Place, message: str) -> None:
         problem = Problem(self.file, at.line, at.column, message)
-        if problem not in self._seen:
+        if problem not in self._seen and at not in self._settled:
             self._seen.add(problem)
             noted.append(problem)
 

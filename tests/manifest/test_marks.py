@@ -1,0 +1,170 @@
+"""Marks round a prompt: what a list, a time line or another tool left there is refused or warned of, with its place."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from wanbatch.errors import ManifestInvalid
+from wanbatch.manifest import load_manifest
+from wanbatch.manifest.characters import misread
+from wanbatch.manifest.marks import marks
+
+FIRST = "Waves climb the steps\n"
+LIST = "prompt holds the mark or number of a list at its beginning, {}: it would be sent; take it away"
+FIELD = "it would be sent; take it away, and write its length or size into a field of its own (a .csv, .json or .yaml file has them)"
+HEAD = "prompt holds the heading of a shot at its beginning, {}: it would be sent; take it away (several shots of one clip stand in one prompt)"
+OTHER = "what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
+
+
+def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
+    """Return the problems and the warnings of a text file."""
+    (folder / "prompts.txt").write_text(text, encoding="utf-8")
+    try:
+        warnings = load_manifest(folder / "prompts.txt").warnings
+        problems: tuple[object, ...] = ()
+    except ManifestInvalid as error:
+        problems, warnings = error.problems, error.warnings
+    of = [[f"{each.line}:{each.column} {each.message}" for each in some] for some in (problems, warnings)]
+    return of[0], of[1]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("An owl [5s]", f"2:8 prompt holds a time at its end, '[5s]': {FIELD}"),
+        ("An owl (5 sec)", f"2:8 prompt holds a time at its end, '(5 sec)': {FIELD}"),
+        ("An owl, 5 seconds", f"2:9 prompt holds a time at its end, '5 seconds': {FIELD}"),
+        ("An owl - 10s", f"2:8 prompt holds a time at its end, '- 10s': {FIELD}"),
+        ("An owl, duration: 5s", f"2:9 prompt holds a time at its end, 'duration: 5s': {FIELD}"),
+        ("An owl 9:16", f"2:8 prompt holds the size of a picture at its end, '9:16': {FIELD}"),
+        ("An owl, 1080p", f"2:9 prompt holds the size of a picture at its end, '1080p': {FIELD}"),
+        ("00:05 An owl", f"2:1 prompt holds a time at its beginning, '00:05': {FIELD}"),
+        ("00:05 - 00:10 An owl", f"2:1 prompt holds a time at its beginning, '00:05 - 00:10': {FIELD}"),
+        ("0:00–0:05: An owl", f"2:1 prompt holds a time at its beginning, '0:00–0:05': {FIELD}"),
+        ("[00:05] An owl", f"2:1 prompt holds a time at its beginning, '[00:05]': {FIELD}"),
+        ("(0-5s) An owl", f"2:1 prompt holds a time at its beginning, '(0-5s)': {FIELD}"),
+        ("00:00:05,000 An owl", f"2:1 prompt holds a time at its beginning, '00:00:05,000': {FIELD}"),
+        ("5s: An owl", f"2:1 prompt holds a time at its beginning, '5s': {FIELD}"),
+        ("[05/01/2026, 10:30] Mara: an owl", f"2:1 prompt holds a time at its beginning, '[05/01/2026, 10:30]': {FIELD}"),
+        ("(1) An owl", "2:1 " + LIST.format("'(1)'")),
+        ("[2] An owl", "2:1 " + LIST.format("'[2]'")),
+        ("a) An owl", "2:1 " + LIST.format("'a)'")),
+        ("1. An owl", "2:1 " + LIST.format("'1.'")),
+        ("1 - An owl", "2:1 " + LIST.format("'1'")),
+        ("#1 An owl", None),  # a remark
+        ("No. 3 An owl", "2:1 " + LIST.format("'No. 3'")),
+        ("Scene 1: An owl", "2:1 " + HEAD.format("'Scene 1'")),
+        ("SHOT 12b - An owl", "2:1 " + HEAD.format("'SHOT 12b'")),
+        ("Shot 3. An owl", "2:1 " + HEAD.format("'Shot 3.'")),
+        ("Szene 3 – Eine Eule", "2:1 " + HEAD.format("'Szene 3'")),
+        ("镜头1：一只猫头鹰", "2:1 " + HEAD.format("'镜头1'")),
+        ("第二场：一只猫头鹰", "2:1 " + HEAD.format("'第二场'")),
+        ("sc010_sh020 An owl", "2:1 " + HEAD.format("'sc010_sh020'")),
+        ("https://example.com/owl.png an owl", "2:1 prompt holds an address at its beginning: it would be sent as a text; a picture is given as image_url"),
+        ("An owl. Aspect ratio: 16:9. Rain", "2:9 prompt holds what looks like a setting, 'Aspect ratio: 16:9': it would be sent as a text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("An owl. Negative prompt: fog", "2:9 prompt holds what looks like a setting, 'Negative prompt': it would be sent as a text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("An owl # later", "2:8 # later is sent with the text: only a line that begins with # is passed over"),
+        ("An owl // later", "2:8 // later is sent with the text: only a line that begins with # is passed over"),
+        ("Un cafÃ©", "2:7 prompt holds 'Ã©' where 'é' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
+        ("It isnâ€™t an owl", "2:7 prompt holds 'â€™' where '’' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
+    ],
+)  # fmt: skip
+def test_a_mark_that_would_be_sent_is_warned_of_at_its_place(tmp_path: Path, line: str, message: str | None) -> None:
+    assert told(tmp_path, f"{FIRST}{line}\n") == ([], [] if message is None else [message])
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        *((f"{mark} An owl", "2:1 the mark of a list begins this line and would be sent; take it away") for mark in "→▪☐✓①❷>■"),
+        ("[ ] An owl", "2:1 the mark of a list begins this line and would be sent; take it away"),
+        ("[x] An owl", "2:1 the mark of a list begins this line and would be sent; take it away"),
+        ("1️⃣ An owl", "2:1 the mark of a list begins this line and would be sent; take it away"),
+        ("An owl —ar 16:9 –v 6", f"2:8 {OTHER.format('—ar 16:9 and –v 6')}"),
+        ("An owl –seed 5", f"2:8 {OTHER.format('–seed 5')}"),
+        ("An owl seed:5", f"2:8 {OTHER.format('seed:5')}"),
+        ("An owl, Steps: 20, Sampler: Euler", f"2:9 {OTHER.format('Steps: 20 and Sampler: Euler')}"),
+        ("An owl ar=16:9", f"2:8 {OTHER.format('ar=16:9')}"),
+        ("Here are 5 prompts for your film:", "2:1 these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
+        ("Sure! Here's the list", "2:1 these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
+        ("Let me know if you want more.", "2:1 these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
+        ("Ext. Harbour - Night", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
+        ("THE END", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
+        ("Page 3", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
+        ("Total: 30s", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
+        ("**Prompt:** An owl", "2:1 this looks like a heading or label in Markdown; write the prompts alone, one a line"),
+        ("FCM: NON-DROP FRAME", "2:1 this looks like a line of an edit decision list; describe each shot in words, one a line"),
+        ("negative: fog", "2:1 this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
+        ("---", "2:1 there are no words in this line, and it would be bought as a prompt; take it out"),
+    ],
+)  # fmt: skip
+def test_a_line_that_was_certainly_not_meant_so_is_refused(tmp_path: Path, line: str, message: str) -> None:
+    assert told(tmp_path, f"{FIRST}{line}\n") == ([message], [])
+
+
+@pytest.mark.parametrize(
+    ("text", "problems", "warnings"),
+    [
+        ("– An owl\n– A fox\n", ["1:1 the mark of a list begins this line and would be sent; take it away (line 2 too)"], []),
+        ("a) An owl\nb) A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
+        ("1.An owl\n2.A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
+        ("1 An owl\n2 foxes run\n3 Snow\n", [], ["1:1 this prompt and 2 more begin with the numbers of a list, which would be sent; take them away"]),
+        ("3 owls sit\n4 foxes run\n", [], []),
+        ("3 owls sit\n5 foxes run\n9 gulls fly\n", [], []),
+        ("Setting: a roof\nCamera: slow\n", [], ["1:1 each line is a clip of its own: put what belongs to one shot into one line (line 2 too)"]),
+        ("INT. ROOF - DAY\nMARA\n(whispering)\n", [
+            "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over",
+            "2:1 this looks like a line of a screenplay; describe each shot in one line, without names and directions (line 3 too)",
+        ], []),
+        ("1\n00:00:01,000 --> 00:00:03,000\nSnow\n", ["2:1 this looks like a time line of subtitles; write one prompt a line, nothing else"], []),
+        ("| Shot | Text | Lens |\n|--|--|--|\n", ["1:1 this line heads a table (Shot, Text, Lens): save the file as .csv with commas instead of the | signs and without a line of dashes, and call its columns id, prompt, x_lens"], []),
+        ('{"id": "a", "prompt": "Snow"}\n{"id": "b", "prompt": "Ice"}\n', ["1:1 this looks like JSON, not like a prompt; one value a line is JSON Lines: save the file as .jsonl (line 2 too)"], []),
+    ],
+)  # fmt: skip
+def test_what_a_whole_file_is_is_told_once(tmp_path: Path, text: str, problems: list[str], warnings: list[str]) -> None:
+    assert told(tmp_path, text) == (problems, warnings)
+
+
+def test_the_numbers_of_a_list_are_warned_of_in_every_format(tmp_path: Path) -> None:
+    (tmp_path / "x.json").write_text(json.dumps(["2. An owl", "3. A fox", "Snow"]))
+    words = "this prompt and 1 more begin with the numbers of a list, which would be sent; take them away"
+    assert [each.message for each in load_manifest(tmp_path / "x.json").warnings] == [words]
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    [
+        "Shot 1 [0-4s]: an owl looks up. Shot 2 [4-9s]: it flies",
+        "[0-4s] an owl looks up, [4-9s] it flies",
+        "第1个镜头：猫头鹰。第2个镜头：它飞走",
+        "7:30 in the morning, a quiet street",
+        "10:15 pm, rain on a window",
+        "3 owls, 2 foxes and 1 gull",
+        "Scene from a window: rain",
+        "Shot on film, grain, rain",
+        "A clock shows 00:05",
+        "The ratio: one to three",
+        "«CAFÉ», a neon sign",
+        "Ångström — naïve façade, MÜNCHEN, ÇA VA",
+        "Собака бежит по снегу",
+        "Steps: stone, worn, wet",
+        "Seed pods burst: summer",
+        "→",
+    ],
+)
+def test_a_prompt_as_people_write_it_has_no_marks(prompt: str) -> None:
+    assert (marks(prompt), misread(prompt)) == ([], [])
+
+
+@pytest.mark.parametrize(
+    "unit", ["[5s ", "(0-5s", "1) ", "Scene 1: ", "00:05 ", "Ã©", "seed: ", "a: 5 ", ", 5s", "镜头1"]
+)
+def test_no_prompt_takes_longer_than_its_length(unit: str) -> None:
+    begun = time.process_time()
+    marks(unit * 4000)
+    misread(unit * 4000)
+    assert time.process_time() - begun < 2  # hundredths where the patterns are linear, minutes where they are not
