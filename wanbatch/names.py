@@ -19,11 +19,15 @@ _BLANKS = frozenset(
 _LOOKALIKES = frozenset(  # of path separators and of what Windows reserves; some systems turn one into the other
     "\u2044\u2215\u2216\u29f5\u29f8\uff02\uff0a\uff0f\uff1a\uff1c\uff1e\uff1f\uff3c\uff5c"
 )
+_QUOTES = frozenset("\u201c\u201d\u201e\u201f\xab\xbb\u2018\u201a\u2039\u203a")
 _NO_BEGINNING = ".-\uff0b\uff0d\uff1d\uff20"  # a flag, a hidden file, and what begins a formula in a table program
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zs", "Zl", "Zp"})  # control, bidi, half characters, private use, blanks
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # use fullmatch: `$` lets a line break through
-_RULE = "it may have letters and digits of any script, dot, dash and underscore"
+_RULE = (
+    "it may have letters, digits and signs of any script, emoji too; of ASCII on"
+    "ly letters, digits, dot, dash and underscore"
+)
 
 
 def composed(text: str) -> str:
@@ -58,6 +62,11 @@ def fault_of_name(name: str) -> str | None:
     if _is_reserved(name):
         return "is a name that Windows keeps for itself; choose another"
     return None
+
+
+def is_in_quotation_marks(name: str) -> bool:
+    """Say whether a name begins or ends with a typographic quotation mark: a file may be called so, but hardly is."""
+    return name[:1] in _QUOTES or name[-1:] in _QUOTES if name else False
 
 
 def name_of_stem(stem: str) -> str:

@@ -35,6 +35,7 @@ def test_the_corpus_is_large() -> None:
     assert len(BAD) >= 90
 
 
+NAMES_UNIT = "a budget names its unit: write budget: {{max_usd: {}}}, or max_credits instead of max_usd; 1 USD is 2,000,000 credits"
 GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
 
 
@@ -163,7 +164,7 @@ def test_no_damage_to_a_good_manifest_gives_a_traceback(
                 "2:47 'fps' is no field of limits",
             ],
         ),
-        ("budget: 20", ["2:9 budget is '20'; expected a table of names and values"]),
+        ("budget: 20", [f"2:9 budget is '20'; {NAMES_UNIT.format(20)}"]),
         ("budget: {usd: 20}", ["2:10 'usd' is no field of budget; did you mean max_usd?"]),
         ("duration: 5", ["2:1 'duration' is no field of a manifest; put duration under defaults:"]),
     ],

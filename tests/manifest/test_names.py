@@ -13,7 +13,7 @@ from wanbatch.manifest import load_manifest
 from wanbatch.manifest.schemas import MANIFEST, schema
 from wanbatch.names import composed, fault_of_name, name_of_stem, twin_key
 
-UNFIT_SUFFIX = "it may have letters and digits of any script, dot, dash and underscore"
+UNFIT_SUFFIX = "it may have letters, digits and signs of any script, emoji too; of ASCII only letters, digits, dot, dash and underscore"
 
 
 @pytest.mark.parametrize(

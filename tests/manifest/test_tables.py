@@ -155,7 +155,7 @@ _HEADING = "is it a heading? Take it out; a scene is named in a scene column, in
 _NO_HEADER = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
 _NOT_BETWEEN = "this line names columns, but not between commas, semicolons or tabs; save the table as CSV again"
 _PIPES = (
-    "| signs stand between the texts of this table; save it as CSV: the cells between commas, in the first line the"
+    "| signs stand between the texts of this table; write commas instead, take a line of dashes out, and put texts that"
 )
 
 
@@ -193,8 +193,8 @@ _PIPES = (
         ("sh1,Snow,5\nsh2,Ice,5\n", [f"1:1 {_NO_HEADER}"]),
         ("sh1;Snow;5\nsh2;Ice;5\n", [f"1:1 {_NO_HEADER} (the cells are separated by semicolons here)"]),
         ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; prompts alone, one a line, are a .txt file"]),
-        ("id|prompt\na|Snow\n", [f"1:1 {_PIPES} names of the columns"]),
-        ("| id | prompt |\n|---|---|\n| a | Snow |\n", [f"1:1 {_PIPES} names of the columns"]),
+        ("id|prompt\na|Snow\n", [f"1:1 {_PIPES} hold a comma in double quotes"]),
+        ("| id | prompt |\n|---|---|\n| a | Snow |\n", [f"1:1 {_PIPES} hold a comma in double quotes"]),
         ("id:prompt:takes\na:Snow:1\n", [f"1:1 {_NOT_BETWEEN}"]),
         ('"id,prompt,takes"\n"a,Snow,1"\n', [f"1:1 {_NOT_BETWEEN}"]),
         ("id  prompt\na   Snow\n", [f"1:1 {_NOT_BETWEEN}"]),

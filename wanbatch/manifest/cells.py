@@ -53,6 +53,21 @@ def delimiter_of(text: str) -> tuple[str, int]:
     return max(DELIMITERS, key=lambda each: (first.count(each), each == ",")), 0
 
 
+def separator_fault(text: str) -> str:
+    """Say that a line `sep=,` names another sign than the one in the header below it; nothing where they agree."""
+    told = _SEPARATOR_LINE.match(text)
+    if told is None:
+        return ""
+    header = next((line for line in text[told.end() : _CELL_CAP].split("\n") if line.strip()), "")
+    named = {each: _columns_in(header, each) for each in DELIMITERS}
+    best = max(named, key=lambda each: named[each])
+    if named.get(told[1], 0) >= 1 or named[best] < 1:
+        return ""
+    by = DELIMITERS.get(told[1], f"{told[1]} signs")
+    words = f"this line says that {by} separate the cells, but the header below it is separated by {DELIMITERS[best]}"
+    return f"{words}: take this line out" if best == "\t" else f"{words}: write sep={best} here, or take this line out"
+
+
 def _columns_in(line: str, delimiter: str) -> int:
     cells = line.split(delimiter)
     return sum(is_column(cell.strip().strip('"')) for cell in cells) if len(cells) > 1 else 0

@@ -13,14 +13,16 @@ from jsonschema.exceptions import ValidationError
 
 from wanbatch.batch import DEFAULT_MODEL, Batch, Shot
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
-from wanbatch.manifest.doubts import doubts_of, tell_twins
+from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
 from wanbatch.manifest.names import close_name, foreign_parameter, is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema, schema_names
+from wanbatch.manifest.shapes import amount_wanted, place_of, shape_wanted, version_to_write
+from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
-from wanbatch.names import fault_of_name, name_of_stem, twin_key
+from wanbatch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
 
 SHORT_PROMPT = 500  # no model's cap is lower: below it a prompt's length cannot be wrong
 OWN_NAME = re.compile(r"x_.{1,62}")
@@ -55,7 +57,8 @@ class Checker:
         known = set(schema(MANIFEST)["properties"])
         for key, at in root.keys.items():
             if key not in known:
-                cure = f"; put {key} under defaults:" if key in fields_of_shots() and key != "id" else meant(key, known)
+                is_of_shots = key in fields_of_shots() and key != "id"
+                cure = f"; put {key} under defaults:" if is_of_shots else place_of(key) or meant(key, known)
                 self._problems.add(at, f"{shown(key)} is no field of a manifest{cure}")
         head = self._head(root)
         defaults = self._table(root, "defaults")
@@ -64,6 +67,8 @@ class Checker:
         shots = self._all_shots(root, defaults)
         if not self._problems.found:
             tell_twins(shots, self._places, self._problems)
+            tell_numbers(shots, self._places, self._problems)
+            tell_equal_numbers((shot.id for shot in shots), self._places, self._problems)
         if scene_caps(root.items.get("budget")):
             check_scenes(root, {shot.scene for shot in shots}, self._problems)
         if self._problems.found:
@@ -82,7 +87,7 @@ class Checker:
             else:
                 self._problems.add(name.at, f"name is {shown(_plain(name, ''))}; expected text")
         if self._has_head and "version" not in root.items:
-            self._problems.add(root.at, "version is missing; write version: 1")
+            self._problems.add(root.at, f"version is missing; {version_to_write(self._source)}")
         plain = {key: _plain(root.items[key], key) for key in _HEAD if key in root.items and key != "name"}
         validator = Draft202012Validator({**schema(MANIFEST), "required": []})
         for error in _telling(list(validator.iter_errors({**plain, "shots": [{"id": "x"}]}))):
@@ -146,6 +151,9 @@ class Checker:
             return
         text = node.text
         self._safe("id", text, node.at)
+        if is_in_quotation_marks(text):
+            words = "has quotation marks, which would be in the names of its files; write it without"
+            self._problems.warn(node.at, f"id {shown(text)} {words}")
         key = twin_key(text)
         if key in taken:
             other, at = taken[key]
@@ -200,6 +208,7 @@ class Checker:
         self._check_request(request, table, merged)
         for name, value in given.items():
             self._check_text(name, value, merged[name])
+        tell_nothing(given, {name: node.at for name, node in merged.items()}, self._problems)
         for doubt in doubts_of(given):
             at = merged[doubt.field].at
             self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
@@ -299,6 +308,10 @@ class Checker:
             keyword, limit = str(error.validator), error.validator_value
             is_quoted = isinstance(node, Scalar) and node.is_quoted
             words = fault_words(name, error.instance, keyword, limit, model)
+            if limit == "object" and not model:
+                shape = shape_wanted(path, error.instance, self._source)
+                words = f"{name} is {shown(error.instance)}; {shape}" if shape else words
+            hint = hint or amount_wanted(name, error.instance)
             self._problems.add(at, words + spelling_hint(error.instance, keyword, limit, is_quoted=is_quoted) + hint)
 
 

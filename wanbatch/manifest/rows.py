@@ -11,9 +11,11 @@ from wanbatch.manifest.header import Header
 from wanbatch.manifest.leftovers import cell_error
 from wanbatch.manifest.made_id import MadeIds
 from wanbatch.manifest.schemas import fields_of_shots
+from wanbatch.manifest.spreadsheet_ids import change_of
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.words import shown
+from wanbatch.names import fault_of_name
 
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
@@ -56,10 +58,16 @@ class RowReader:
             shot = self._shot(row)
             if shot is not None:
                 shots.items.append(shot)
-        for places in self._unnamed.values():
+        for number, places in self._unnamed.items():
             more = f" (in {len(places) - 1} more rows too)" if len(places) > 1 else ""
             line = self._header.places[0].line
-            words = f"text in a column without a name{more}; name the column in line {line}, or take the text out"
+            is_index = number == 0 and all(
+                row.cells[0].isdigit() for row in rows if row.cells[0] and not self._header.is_repeated(row)
+            )
+            cause = "; pandas writes its index so: save the table with index=False" if is_index else ""
+            words = (
+                f"text in a column without a name{more}; name the column in line {line}, or take the text out{cause}"
+            )
             self._problems.add(places[0], words)
         return shots
 
@@ -80,9 +88,7 @@ class RowReader:
             text, at = cells[number], row.places[number]
             if not text and not is_own(name):
                 continue
-            if text.startswith("#") and cell_error(text):
-                words = f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
-                self._problems.add(at, words)
+            self._tell_spreadsheet(name, text, at)
             shot.items[name] = self._node(name, text, at)
             shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one of every row
         if self._makes_ids:
@@ -94,6 +100,15 @@ class RowReader:
                 self._problems.add(row.at, "prompt is missing; say what the clip shows, or take the row out")
                 return None
         return shot
+
+    def _tell_spreadsheet(self, name: str, text: str, at: Place) -> None:
+        """Tell what a spreadsheet left in a cell: the sign of an error, a date that was an id."""
+        if text.startswith("#") and cell_error(text):
+            words = f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
+            self._problems.settle(at, words)
+        elif name == "id" and (change := change_of(text)):
+            tell = self._problems.settle if fault_of_name(text) is not None else self._problems.warn
+            tell(at, f"id {shown(text)} {change}")
 
     def _no_shot(self, row: Row) -> str:
         """Say why a row is no shot but a heading, a sum or a remark; nothing where it is one."""

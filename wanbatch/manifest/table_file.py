@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 
-from wanbatch.manifest.cells import delimiter_of, read_rows
+from wanbatch.manifest.cells import delimiter_of, read_rows, separator_fault
 from wanbatch.manifest.header import header_of
 from wanbatch.manifest.rows import RowReader
 from wanbatch.manifest.text_file import manifest_of
 from wanbatch.manifest.tree import Node, Place, Problems, ReadingStopped, start_of_file
 
-_NO_CSV = "save it as CSV: the cells between commas, in the first line the names of the columns"
+_PIPES = "write commas instead, take a line of dashes out, and put texts that hold a comma in double quotes"
 
 
 def read_csv(text: str, problems: Problems) -> Node:
@@ -22,11 +22,14 @@ def read_csv(text: str, problems: Problems) -> Node:
     """
     delimiter, told = delimiter_of(text)
     if delimiter == "|":
-        raise problems.stop(_first_place(text), f"| signs stand between the texts of this table; {_NO_CSV}")
+        raise problems.stop(_first_place(text), f"| signs stand between the texts of this table; {_PIPES}")
     if text.lstrip()[:1] in ("{", "["):
         raise problems.stop(_first_place(text), "this looks like JSON; rename the file to .json")
     if re.match(r"\s*(?:---|version:|shots:|- +(?:id|prompt):)", text):
         raise problems.stop(_first_place(text), "this looks like YAML; rename the file to .yaml")
+    fault = separator_fault(text)
+    if fault:
+        raise problems.stop(start_of_file(), fault)
     rows = read_rows(text, delimiter, problems)[told:]
     header = header_of(rows, delimiter, problems)
     if header is None:

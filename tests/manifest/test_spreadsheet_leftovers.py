@@ -1,0 +1,125 @@
+"""What spreadsheets and programs leave in a table: empty cells written out, errors, ids that became dates or numbers."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from wanbatch.errors import ManifestInvalid
+from wanbatch.manifest import load_manifest
+
+NOTHING = "which people and programs write where there is no text"
+CURE = "format the column as text there, write the ids again, and save the table anew"
+DATE = f"looks like a date: a spreadsheet may have changed the id; {CURE}"
+
+
+def told(folder: Path, text: str, name: str = "shots.csv") -> tuple[list[str], list[str]]:
+    """Return the problems and the warnings of a table."""
+    (folder / name).write_text(text, encoding="utf-8")
+    try:
+        warnings = load_manifest(folder / name).warnings
+        problems: tuple[object, ...] = ()
+    except ManifestInvalid as error:
+        problems, warnings = error.problems, error.warnings
+    of = [[f"{each.line}:{each.column} {each.message}" for each in some] for some in (problems, warnings)]
+    return of[0], of[1]
+
+
+@pytest.mark.parametrize(
+    "cell", ["nan", "NaN", "NULL", "null", "None", "N/A", "NA", "n.a.", "-", "--", "—", "<NA>", "NaT", "k.A.", "undefined", "...", "(blank)"]
+)  # fmt: skip
+def test_a_prompt_that_says_there_is_none_is_refused(tmp_path: Path, cell: str) -> None:
+    words = f"prompt is '{cell}', {NOTHING}; write the prompt, or take the shot out"
+    in_table = told(tmp_path, f"id,prompt\na,Snow\nb,{cell}\n")
+    in_json = told(tmp_path, json.dumps({"version": 1, "shots": [{"id": "b", "prompt": cell}]}), "x.json")
+    assert (in_table, in_json[0]) == (([f"3:3 {words}"], []), [f"1:48 {words}"])
+
+
+def test_a_prompt_that_says_nothing_may_stay_in_a_shot_that_is_left_out(tmp_path: Path) -> None:
+    assert told(tmp_path, "id,prompt,omit\na,Snow,\nb,nan,yes\n") == ([], [])
+
+
+@pytest.mark.parametrize("prompt", ["None of the birds fly", "Null island and a buoy", "A-", "Nan bakes bread", "x"])
+def test_a_prompt_that_only_begins_so_is_read(tmp_path: Path, prompt: str) -> None:
+    assert told(tmp_path, f"id,prompt\na,{prompt}\n") == ([], [])
+
+
+def test_other_texts_that_say_nothing_are_told_by_what_they_cost(tmp_path: Path) -> None:
+    assert told(tmp_path, "id,prompt,negative_prompt,scene\na,Snow,nan,null\n") == (
+        [f"2:8 negative_prompt is 'nan', {NOTHING}, and it would be sent; leave it empty"],
+        [f"2:12 scene is 'null', {NOTHING}; leave it empty"],
+    )
+
+
+@pytest.mark.parametrize("sign", ["#REF!", "#NAME?", "#N/A", "#VALUE!", "#WERT!"])
+@pytest.mark.parametrize("field", ["id", "prompt", "duration", "scene"])
+def test_an_error_of_a_spreadsheet_is_one_problem(tmp_path: Path, sign: str, field: str) -> None:
+    cells = {"id": "a", "prompt": "Snow", "duration": "5", "scene": "sc1"} | {field: sign}
+    problems, warnings = told(tmp_path, f"{','.join(cells)}\n{','.join(cells.values())}\n")
+    message = f"{field} is {sign}, an error of the spreadsheet: mend the formula and save again"
+    assert ([each.split(" ", 1)[1] for each in problems], warnings) == ([message], [])
+
+
+@pytest.mark.parametrize(
+    ("shot_id", "problems", "warnings"),
+    [
+        ("01-Jan", [], [f"2:1 id '01-Jan' {DATE}"]),
+        ("Mrz-02", [], [f"2:1 id 'Mrz-02' {DATE}"]),
+        ("1.2.2026", [], [f"2:1 id '1.2.2026' {DATE}"]),
+        ("2026-01-01", [], [f"2:1 id '2026-01-01' {DATE}"]),
+        ("2026-01-01 00:00:00", [f"2:1 id '2026-01-01 00:00:00' {DATE}"], []),
+        ("1/2/2026", [f"2:1 id '1/2/2026' {DATE}"], []),
+        ("02. Jan", [f"2:1 id '02. Jan' {DATE}"], []),
+        ("1.0E+05", [f"2:1 id '1.0E+05' looks like a large number that a spreadsheet shortened; {CURE}"], []),
+        ("1E5", [], [f"2:1 id '1E5' looks like a large number that a spreadsheet shortened; {CURE}"]),
+        ("nan", [], ["2:1 id 'nan' is what programs write into an empty cell; give the shot an id, or take the row out"]),
+        ("sc01-jan", [], []),
+        ("v1.2.3", [], []),
+    ],
+)  # fmt: skip
+def test_an_id_that_a_spreadsheet_changed_is_told_with_the_cause(
+    tmp_path: Path, shot_id: str, problems: list[str], warnings: list[str]
+) -> None:
+    assert told(tmp_path, f"id,prompt\n{shot_id},Snow\n") == (problems, warnings)
+
+
+def test_ids_that_are_one_number_are_warned_of(tmp_path: Path) -> None:
+    words = "did a spreadsheet change one of them? They are different shots, and each would be bought"
+    assert told(tmp_path, "id,prompt\n001,Snow\n1,Ice\n2,Fog\n1.0,Rain\nsc1,Hail\n") == (
+        [],
+        [f"2:1 id '001' is the same number as '1' on line 3 and '1.0' on line 5: {words}"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("sep=,\nid;prompt\na;Snow\n", "commas separate the cells, but the header below it is separated by semicolons: write sep=; here, or take this line out"),
+        ('"sep=;"\nid,prompt\na,Snow\n', "semicolons separate the cells, but the header below it is separated by commas: write sep=, here, or take this line out"),
+        ("sep=,\n\nid\tprompt\na\tSnow\n", "commas separate the cells, but the header below it is separated by tabs: take this line out"),
+        ("sep=:\nid;prompt\na;Snow\n", ": signs separate the cells, but the header below it is separated by semicolons: write sep=; here, or take this line out"),
+    ],
+)  # fmt: skip
+def test_a_separator_line_that_the_header_contradicts_is_refused(tmp_path: Path, text: str, message: str) -> None:
+    assert told(tmp_path, text) == ([f"1:1 this line says that {message}"], [])
+
+
+@pytest.mark.parametrize(
+    "text", ["sep=;\nid;prompt\na;Snow, ice\n", "sep=,\nprompt\nSnow; ice\n", "sep=;\nx;y\nid;prompt\na;Snow\n"]
+)
+def test_a_separator_line_that_agrees_is_obeyed(tmp_path: Path, text: str) -> None:
+    assert told(tmp_path, text) == ([], [])
+
+
+def test_the_index_of_pandas_is_named(tmp_path: Path) -> None:
+    words = "text in a column without a name (in 1 more rows too); name the column in line 1, or take the text out"
+    assert told(tmp_path, ",id,prompt\n0,a,Snow\n1,b,Ice\n")[0] == [
+        f"2:1 {words}; pandas writes its index so: save the table with index=False"
+    ]
+
+
+def test_an_id_in_quotation_marks_is_warned_of(tmp_path: Path) -> None:
+    words = "has quotation marks, which would be in the names of its files; write it without"
+    assert told(tmp_path, "id,prompt\n“a”,Snow\n🐈,Ice\nb’s,Fog\n") == ([], [f"2:1 id '“a”' {words}"])

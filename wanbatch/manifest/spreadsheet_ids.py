@@ -1,0 +1,51 @@
+"""Ids that a spreadsheet changed: numbers that lost their zeros, texts that were taken for a date or a large number."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+
+from wanbatch.manifest.leftovers import says_nothing
+from wanbatch.manifest.tree import Place, Problems
+from wanbatch.manifest.words import one_of, shown
+
+_MONTH = (
+    "jan|feb|mar|mär|mrz|apr|may|mai|jun|jul|aug|sep|sept|oct|okt|nov|dec|dez|janv|févr|fév|avr|juin|juil|août|déc"
+    "|ene|abr|ago|dic|gen|mag|giu|lug|set|ott|january|february|march|april|june|july|august|september|october|november"
+    "|december|januar|februar|märz|juni|juli|oktober|dezember"
+)
+_DATE = re.compile(
+    rf"\d{{1,4}}[. -]{{1,2}}(?:{_MONTH})\.?(?:[ -]\d{{2,4}})?|(?:{_MONTH})\.?[ -]\d{{1,4}}"
+    r"|\d{4}-\d\d-\d\d(?:[ T]\d\d:\d\d(?::\d\d)?(?:\.\d+)?)?"
+    r"|\d{1,2}([/.])\d{1,2}\1(?:\d{4}|\d\d)(?: \d\d:\d\d(?::\d\d)?)?",
+    re.IGNORECASE,
+)
+_SHORTENED = re.compile(r"\d(?:[.,]\d+)?E[+-]?\d{1,3}", re.IGNORECASE)
+_NUMBER = re.compile(r"0*(\d+)(?:[.,]0+)?")
+_CURE = "format the column as text there, write the ids again, and save the table anew"
+
+
+def change_of(text: str) -> str:
+    """Say what a spreadsheet probably made of an id; nothing where it looks like one."""
+    if _DATE.fullmatch(text):
+        return f"looks like a date: a spreadsheet may have changed the id; {_CURE}"
+    if says_nothing(text):
+        return "is what programs write into an empty cell; give the shot an id, or take the row out"
+    if _SHORTENED.fullmatch(text):
+        return f"looks like a large number that a spreadsheet shortened; {_CURE}"
+    return ""
+
+
+def tell_equal_numbers(ids: Iterable[str], places: Mapping[str, Place], problems: Problems) -> None:
+    """Warn of ids that are one number written in several ways, such as 001, 1 and 1.0."""
+    by_number: dict[str, list[str]] = {}
+    for each in ids:
+        match = _NUMBER.fullmatch(each)
+        if match is not None:
+            by_number.setdefault(match[1], []).append(each)
+    for same in by_number.values():
+        if len(same) > 1:
+            first, others = same[0], same[1:]
+            lines = one_of([f"{shown(each)} on line {places[each].line}" for each in others]).replace(" or ", " and ")
+            words = f"id {shown(first)} is the same number as {lines}: did a spreadsheet change one of them?"
+            problems.warn(places[first], f"{words} They are different shots, and each would be bought")
