@@ -24,6 +24,8 @@ def told(folder: Path, name: str, text: str) -> list[str]:
     [
         ("budget: 60", f"2:9 budget is '60'; a budget names its unit: write budget: {{max_usd: 60}}, {CREDITS}"),
         ("budget: 42.50 USD", f"2:9 budget is '42.50 USD'; a budget names its unit: write budget: {{max_usd: 42.50}}, {CREDITS}"),
+        ("budget: '60,50'", f"2:9 budget is '60,50'; a budget names its unit: write budget: {{max_usd: 60.50}}, {CREDITS}"),
+        ("budget: unlimited", "2:9 budget is 'unlimited'; a budget is in USD or in credits: write one such as budget: {max_usd: 60}, or leave it out to have no cap"),
         ("budget: $7", f"2:9 budget is '$7'; a budget names its unit: write budget: {{max_usd: 7}}, {CREDITS}"),
         ("budget: 60 EUR", f"2:9 budget is '60 EUR'; a budget is in USD or in credits: write budget: {{max_usd: 60}}, {CREDITS}"),
         ("budget: {max_usd: $60}", "2:19 budget.max_usd is '$60'; expected a number; write 60, in USD and without a sign"),

@@ -28,7 +28,7 @@ def told(folder: Path, text: str, name: str = "shots.csv") -> tuple[list[str], l
 
 
 @pytest.mark.parametrize(
-    "cell", ["nan", "NaN", "NULL", "null", "None", "N/A", "NA", "n.a.", "-", "--", "—", "<NA>", "NaT", "k.A.", "undefined", "...", "(blank)"]
+    "cell", ["nan", "NaN", "NULL", "null", "None", "N/A", "NA", "n.a.", "-", "--", "—", "<NA>", "NaT", "k.A.", "undefined", "...", "(blank)", "Loading...", "\\N", "(null)", "?"]
 )  # fmt: skip
 def test_a_prompt_that_says_there_is_none_is_refused(tmp_path: Path, cell: str) -> None:
     words = f"prompt is '{cell}', {NOTHING}; write the prompt, or take the shot out"

@@ -26,6 +26,7 @@ from wanbatch.manifest.words import one_of
 PROBLEMS_SHOWN = 200
 _NOWHERE = Place(0, 0)
 _WORKBOOKS = (".xlsx", ".xls", ".xlsm", ".ods", ".numbers")
+_DOCUMENTS = (".md", ".markdown", ".doc", ".docx", ".odt", ".rtf", ".pdf", ".pages", ".html", ".fountain", ".fdx")
 _TABLES = (".csv", ".tsv")
 _JSON_LINES = (".jsonl", ".ndjson")
 _WIDE = (
@@ -111,6 +112,7 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
     known = one_of([".yaml", ".yml", ".json", ".jsonl", *_TABLES, ".txt"])
     found = f"ends in {ending}" if ending else "has no ending"
     cure = "; save the sheet as CSV" if ending in _WORKBOOKS else ""
+    cure = "; save the prompts alone as plain text (.txt), one a line" if ending in _DOCUMENTS else cure
     raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}{cure}")
 
 

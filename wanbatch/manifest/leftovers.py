@@ -9,7 +9,7 @@ _SHOWN = 3
 _SHOWN_CAP = 40
 # None of the below can match without one of these: of a hundred thousand prompts nearly all are done here.
 _HINT = re.compile(
-    r"[{<\[$%~&\\/=—\u2013\u2212]|\*\*|(?i:seed|cfg|steps|sampler|guidance)[ _:]|\(\(|```|__|::|--|:[0-9.]+\)|"
+    r"[{<\[$%~&\\/=—\u2010-\u2015\u2212]|\*\*|(?i:seed|cfg|steps|sampler|guidance)[ _:]|\(\(|```|__|::|--|:[0-9.]+\)|"
     r"TODO|TBD|FIXME|XXX|\?\?\?|[Ll]orem ipsum|#[A-Z]|BREAK|\s-[acns]|"
     r"^\s*[=\"“”„«'\u2018]"
 )
@@ -41,8 +41,8 @@ _WORDS_OF_OTHERS = re.compile(
     (?<!\S)--[A-Za-z][\w-]*(?:[ =][\w:.*-]+)?         # --ar 16:9
     | (?<!\S)-(?:ar|neg|seed|cfg|steps)\s+[\w:.]+
     # a program that writes typographic dashes made one dash of two: —ar 16:9
-    | (?<!\S)[—\u2013\u2212]{1,2}(?:ar|aspect|seed|cfg|steps|stylize|chaos|weird|quality|style|sref|cref|iw|niji
-        |fps|dur|duration|motion|stop|[vscqw])(?:\s+|[=:]\s*)(?:\d[\w:.]*|raw\b|none\b)
+    | (?<!\S)[—\u2010-\u2015\u2212]{1,2}-?(?:ar|aspect|seed|cfg|steps|stylize|chaos|weird|quality|style|sref|cref
+        |iw|niji|fps|dur|duration|motion|stop|[vscqw])(?:\s+|[=:]\s*)(?:\d[\w:.]*|raw\b|none\b)
     | (?<![\w-])(?i:seed|cfg(?:[ _]?scale)?|steps|guidance(?:[ _]scale)?|num_frames|ar)\s*=\s*\d[\w:.]*
     | (?<![\w-])(?i:seed|cfg(?:[ _]?scale)?|steps|guidance[ _]scale|num_frames|sampler)\s*:\s*(?:\d[\w.]*
         |(?i:Euler|DPM)\S*)
@@ -54,7 +54,7 @@ _WORDS_OF_OTHERS = re.compile(
     | ^\s*/(?:imagine|video|generate|prompt|create)\b
     | (?<![{$\#])\{[^{}\n]{0,120}\}(?!\})            # {bird}, {a|b}
     | (?<!\w)BREAK(?!\w)
-    | \[[^\[\]\n|:]{1,60}:[^\[\]\n|:]{0,60}:[0-9.]+\]  # [from:to:0.5]
+    | \[(?!\s*\d{1,2}:\d\d)[^\[\]\n|:]{1,60}:[^\[\]\n|:]{0,60}:[0-9.]+\]  # [from:to:0.5]
     """,
     re.VERBOSE,
 )
@@ -69,10 +69,11 @@ _NOTHING_CAP = 40
 NOTHING = re.compile(
     r"(?:<?(?:n\.?/?a|nat|nan|null|none|nil|undefined)>?|#n/?a|true|false|tb[ad]|todo|ditto|omit|prompt|\(blank\)"
     r"|same as (?:above|before)|see (?:notes?|above)|k\.? ?a\.?|entfällt|untitled"
-    r"|\W*your[ _]prompt[ _]here\W*|\W*insert[ _]prompt(?:[ _]here)?\W*|prompt_here|\[object object\])\.?",
+    r"|\W*your[ _]prompt[ _]here\W*|\W*insert[ _]prompt(?:[ _]here)?\W*|prompt_here|loading\.*|\\n|"
+    r"\(null\)|\[object object\])\.?",
     re.IGNORECASE,
 )
-_UNFILLED = re.compile(r"todo\.?|tb[ad]\.?|\?+", re.IGNORECASE)  # placeholders, of which a warning tells
+_UNFILLED = re.compile(r"todo\.?|tb[ad]\.?|\?{3,}", re.IGNORECASE)  # placeholders, of which a warning tells
 _FORMULA = re.compile(r"""\s*=(?:[A-Z][A-Z0-9.]*\(|\$?[A-Z]{1,3}\$?[0-9]+\b|["(])""")
 _QUOTED = re.compile(r"""\s*(?:"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|'[^']{4,}'|\u2018[^\u2018\u2019]{4,}\u2019)\s*""")
 

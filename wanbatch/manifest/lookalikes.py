@@ -47,7 +47,7 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"(?i:scene|shot|act|sequence|episode|part|chapter|szene|scène|escena|plan)\s*[#№]?\s*\d[\w.-]*\s*[:.]?"
+    r"(?i:scene|shot|act|sequence|episode|part|chapter|szene|scène|escena|plan|prompt|clip|frame|panel|video|image)\s*[#№]?\s*\d[\w.-]*\s*[:.]?"
     r"|(?:INT|EXT|INT\.?/EXT|I/E)[. ][^a-z]*|(?:FADE|CUT|DISSOLVE|SMASH CUT|FADE OUT|FADE IN)(?: TO| IN| OUT)?[:.]"
     r"|第\s*[\d一二三四五六七八九十百]+\s*[场幕镜集]"
     r"|(?:INT|EXT|Int|Ext|I/E)\b[^\n]{1,60}\s[-\u2013—]\s"
@@ -127,6 +127,7 @@ _EDIT_LIST = re.compile(
     r"\d{3,6}\s+\S+\s+\S+\s+[CDKW]\S*\s.*\d\d:\d\d:\d\d[:;]\d\d.*"
     r"|FCM:.*|\* FROM CLIP NAME:.*"
 )
+_TABBED_LIST = re.compile(r"(?:[-*•·‣◦▪o\u2013—\uf0b7]|\d{1,3}[.)]|[a-z]\))\t[^\t]+")
 _DASHED = re.compile(r"[\u2013—]\s+\S.*")
 _WORDLESS = re.compile(r"[\W\d_]+")
 _ADDRESS = re.compile(r"\w+://\S+|\S+\.(?:mp4|mov|webm|png|jpe?g|webp|gif|wav|mp3)", re.IGNORECASE)
@@ -142,6 +143,7 @@ _KINDS = (
     (_BOLD, "this looks like a heading or label in Markdown; write the prompts alone, one a line"),
     (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts that it stands for"),
     (_COMMAND, "this looks like a command of another tool; write the prompt alone"),
+    (_TABBED_LIST, "the mark or number of a list begins this line and would be sent; take it away"),
     (_TABBED, f"a tab between texts: this looks like a row of a table; {_CSV}"),
     (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}, and commas instead of the | signs"),
     (_SUBTITLE, f"{_SUBTITLE_WORDS}; write one prompt a line, nothing else"),
@@ -173,6 +175,11 @@ def doubtful_lines(lines: Sequence[Line]) -> list[Lookalike]:
     parts = [each for each in lines if _PART.match(each[2])]
     if len(parts) > 1:
         found.append(_told(parts, "each line is a clip of its own: put what belongs to one shot into one line"))
+    listed = [each for each in lines if each[2].endswith((",", ";"))]
+    if len(listed) > 1:
+        found.append(
+            _told(listed, "a comma or semicolon ends this line, as in a list, and would be sent; take it away")
+        )
     for number, column, text in lines:
         match = _REMARK_BEHIND.search(text)
         if match is not None:

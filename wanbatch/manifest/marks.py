@@ -21,7 +21,9 @@ _SHOT = (
     r"scene|shot|clip|prompt|frame|panel|sequence|part|chapter|cut|beat|szene|einstellung|bild|scène|plan|escena|plano|"
     r"toma|scena|inquadratura|cena|сцена|кадр"
 )
-_SHOT_WITH_NUMBER = rf"(?:{_SHOT})\s*[#№]?\s*\d{{1,4}}[a-z]?(?!\w)"
+_SHOT_WITH_NUMBER = (
+    rf"(?:{_SHOT})\s*[#№]?\s*(?:\d{{1,4}}[a-z]?|one|two|three|four|five|six|seven|eight|nine|ten|eins|zwei|drei)(?!\w)"
+)
 _NUMBER_OF_CHINA = "[\\d一二三四五六七八九十百]+"
 
 # What begins a line of a list and no prompt: a bullet, an arrow, a box to tick, a number in a circle or on a key.
@@ -32,7 +34,7 @@ BULLET = re.compile(
 )
 # A number or letter of a list. Alone it may be meant: `2. Weltkrieg, ein Schiff`.
 NUMBERED = re.compile(
-    r"[(\[]?(?:\d{1,4}|[a-z]|[ivx]{2,5})[.):\]][.:]?\s+\S.*"
+    r"[(\[]?(?:\d{1,4}|[a-z]|[ivx]{2,5}|[IVX]{2,5})[.):\]][.:]?\s+\S.*|[(\[]?[A-Z][)\]]\s+\S.*|\d{1,3}_[^\W\d].*"
     r"|(?:\d{1,3}|[a-h])[.)](?=[^\W\d])\S.*"
     r"|\d{1,3}\s*[/\u2013—-]\s+[^\W\d].*"
     r"|(?:#|№|[Nn][or]\.|[Nn]°|[Nn]º)\s*\d{1,4}[.:)]?\s+\S.*"
@@ -42,6 +44,8 @@ _IN_BRACKETS = re.compile(
     r"|(?:#|№|[Nn][or]\.|[Nn]°|[Nn]º)\s*\d{1,4}[.:)]?\s+(?=\S)"
 )
 _HEADED = re.compile(
+    rf"[(\[<【]\s*{_SHOT_WITH_NUMBER}[^()\[\]<>【】\n]{{0,40}}[)\]>】]\s*[:.|\u2013—-]?\s*(?=\S)|"
+    rf"[【\[]\s*(?:镜头|鏡頭|场景|場景|シーン|カット)\s*{_NUMBER_OF_CHINA}\s*[】\]]\s*(?=\S)|"
     rf"{_SHOT_WITH_NUMBER}\s*(?:\([^()\n]{{0,40}}\)|\[[^\[\]\n]{{0,40}}\])?\s*[:.|\u2013—-]\s*(?=\S)"
     rf"|第\s*{_NUMBER_OF_CHINA}\s*(?:[场場幕镜鏡集个個]|镜头|鏡頭)+\s*[\uff1a:]\s*(?=\S)"
     rf"|(?:镜头|鏡頭|场景|場景|シーン|カット)\s*{_NUMBER_OF_CHINA}\s*[\uff1a:.、]\s*(?=\S)"
@@ -49,6 +53,7 @@ _HEADED = re.compile(
     r"|[sc]\d{1,3}(?:[es]\d{1,3})?\s*:\s+(?=\S)",
     re.IGNORECASE,
 )
+_SIGNS = re.compile(r"[^\w\s\[\](){}<>【】\"'#]+\s+")
 _MORE_SHOTS = re.compile(
     rf"(?:{_SHOT_WITH_NUMBER}|第\s*{_NUMBER_OF_CHINA}|(?:镜头|鏡頭|シーン|カット)\s*\d)", re.IGNORECASE
 )
@@ -62,17 +67,23 @@ _TIMED = re.compile(
 )
 _TIME = re.compile(rf"{_RANGE}|[(\[]\s*(?:{_CLOCK}|{_SECONDS})\s*[)\]]", re.IGNORECASE)
 _ENDS_IN_TIME = re.compile(
-    rf"\s(?:[(\[]\s*(?:duration:?\s*|length:?\s*|~)?(?:{_SECONDS}|{_RANGE}|0?0:[0-5]\d)\s*[)\]]|[@|\u2013—-]\s*~?{_SECONDS})\.?$"
-    rf"|[,;]\s*(?:(?:duration|length)\s*[:=]?\s*)?{_SECONDS}\.?$",
+    rf"\s(?:[(\[{{<]\s*(?:duration:?\s*|length:?\s*|~)?(?:{_SECONDS}|{_RANGE}|0?0:[0-5]\d)\s*[)\]}}>]|[@|/\u2013—-]\s*~?{_SECONDS})\.?$"
+    rf"|[,;:]\s*(?:(?:duration|length)\s*[:=]?\s*)?{_SECONDS}\.?$|\s\d{{1,3}}\s?(?:s|secs?)\.?$",
     re.IGNORECASE,
 )
-_ENDS_IN_SIZE = re.compile(r"(?:\s|[(\[,])(?:16:9|9:16|4:3|3:4|1:1|21:9|(?:480|720|1080)p)[)\]]?$")
+_SIZE = r"(?:16:9|9:16|4:3|3:4|1:1|21:9|(?:480|720|1080)p|(?:24|25|30|60) ?fps)"
+_MORE = rf"(?:\s*[,;/|]?\s*(?:{_SIZE}|{_SECONDS}))*"
+_ENDS_IN_SIZE = re.compile(
+    rf"(?:\s|[,|])(?:{_SIZE}{_MORE}|[(\[]{_SIZE}{_MORE}[)\]]|[(\[]{_SECONDS}{_MORE}[)\]])$", re.IGNORECASE
+)
 _NAMES_A_SETTING = re.compile(r"(?:[-\u2013\u2014]\w+|[\w ][:=])[ (]?$")
 _SETTING = re.compile(
     r"(?<!\w)(?:duration|fps|frame[ _]?rate|aspect[ _]ratio|ratio|resolution|size)\s*[:=]\s*\d(?:[\w:.\xd7]*\w)?"
+    r"|(?<!\S)[—\u2013]no\s\w+(?=\s*(?:,|$))"
     r"|(?<!\w)neg(?:ative)?(?:[ _]prompt)?\s*[:=]\s*(?=\S)",
     re.IGNORECASE,
 )
+_MAY_SET = re.compile("[:=—\u2013]")
 _ADDRESS = re.compile(r"https?://\S+\s+(?=\S)")
 _ROW_NUMBER = re.compile(r"(\d{1,4})(?![\w:.,])\s+\S|(\d{1,4})[,;]\s*\S")
 _FROM_ROWS = 3  # numbered lines in a row: two may be chance
@@ -90,7 +101,7 @@ class Mark:
 def marks(text: str) -> list[Mark]:
     """Find marks at the beginning and end of a prompt, and settings inside it: at most one of each kind."""
     found = [mark for mark in (_at_beginning(text), _at_end(text)) if mark is not None]
-    setting = _SETTING.search(text) if ":" in text or "=" in text else None
+    setting = _SETTING.search(text) if _MAY_SET.search(text) else None
     if setting is not None and 0 < setting.start() < min((mark.at for mark in found if mark.at), default=len(text)):
         words = (
             f"what looks like a setting, {_told(setting[0])}: it would be sent as a text; give it a field of its own"
@@ -114,7 +125,8 @@ def _at_beginning(text: str) -> Mark | None:
     match = _IN_BRACKETS.match(text)
     if match is not None:
         return Mark(0, bullet.format(_told(match[0])))
-    match = _HEADED.match(text)
+    signs = _SIGNS.match(text)  # an emoji before a heading, as chat programs write it
+    match = _HEADED.match(text, signs.end() if signs is not None else 0)
     if match is not None and _MORE_SHOTS.search(text, match.end()) is None:
         words = f"the heading of a shot at its beginning, {_told(match[0])}: it would be sent; take it away"
         return Mark(0, f"{words} (several shots of one clip stand in one prompt)")

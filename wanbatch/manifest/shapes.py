@@ -31,10 +31,12 @@ def shape_wanted(path: Sequence[Any], value: Any, source: str) -> str:
     name, is_json = names[-1], source.lower().endswith(_JSON)
     if name in _EXAMPLES:
         return f"write {_written(name, _EXAMPLES[name], is_json=is_json)}"
-    amount = _AMOUNT.fullmatch(str(value))
+    amount = _AMOUNT.fullmatch(re.sub(r"(?<=\d),(?=\d\d?\b)", ".", str(value)))
     is_of_usd = amount is not None and _unit_of(amount) in _USD
     written = _written(name, f"{{max_usd: {amount[2] if amount is not None and is_of_usd else 60}}}", is_json=is_json)
     what = "a budget names its unit" if is_of_usd else "a budget is in USD or in credits"
+    if amount is None:
+        return f"{what}: write one such as {written}, or leave it out to have no cap"
     return f"{what}: write {written}, or max_credits instead of max_usd; 1 USD is {CREDITS_PER_USD:,} credits"
 
 
