@@ -26,7 +26,8 @@ _ROW = re.compile(
     r"|(?:sh|sc|sq|ep|seq|shot|scene)[_-]?\d+[\w.-]*\s*[,;].*",
     re.IGNORECASE,
 )
-_QUOTED_ROW = re.compile(r'"(?:[^"]|"")*"\s*[,;].*\S.*|.*[,;]\s*"(?:[^"]|"")*"')
+# Speech is written with a blank behind the comma: He says, "Stop". A row has none, or another quote or number there.
+_QUOTED_ROW = re.compile(r'"(?:[^"]|"")*"\s*[,;](?:\S.*|\s*["\d].*)|.*[,;]"(?:[^"]|"")*"')
 _JSON = re.compile(
     r"""[\[{\]}()]+[,;]?|[\[{]\s*["'].*|\[\s*(?:\[\s*["'\[{\d]|\{).*|["'][^"']*["']\s*:.*|(?:"[^"]*"|'[^']*')\s*,|[\]}]\s*,.*"""
 )
