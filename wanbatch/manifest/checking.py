@@ -50,7 +50,8 @@ class Checker:
             what = "is empty" if root is None or _is_null(root) else "is no manifest"
             what = "is a list" if isinstance(root, Listing) else what
             words = f"this file {what}; a manifest begins with version: 1 and has shots:"
-            if isinstance(root, Scalar) and not _is_null(root):
+            is_of_texts = isinstance(root, Listing) and any(isinstance(each, Scalar) for each in root.items)
+            if is_of_texts or (isinstance(root, Scalar) and not _is_null(root)):
                 words += " (prompts alone, one a line, are a .txt file)"
             self._problems.add(at, words)
             return None
