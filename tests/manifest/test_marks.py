@@ -15,7 +15,10 @@ from wanbatch.manifest.marks import marks
 
 FIRST = "Waves climb the steps\n"
 LIST = "prompt holds the mark or number of a list at its beginning, {}: it would be sent; take it away"
-FIELD = "it would be sent; take it away, and write its length or size into a field of its own (a .csv, .json or .yaml file has them)"
+FIELD = "it would be sent; take it away; the length of a clip is its duration (a field in .csv, .json and .yaml files)"
+SIZE = (
+    "it would be sent; take it away; its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
+)
 HEAD = "prompt holds the heading of a shot at its beginning, {}: it would be sent; take it away (several shots of one clip stand in one prompt)"
 OTHER = "what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
 
@@ -40,9 +43,9 @@ def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
         ("An owl, 5 seconds", f"2:9 prompt holds a time at its end, '5 seconds': {FIELD}"),
         ("An owl - 10s", f"2:8 prompt holds a time at its end, '- 10s': {FIELD}"),
         ("An owl, duration: 5s", f"2:9 prompt holds a time at its end, 'duration: 5s': {FIELD}"),
-        ("An owl 9:16", f"2:8 prompt holds the size of a picture at its end, '9:16': {FIELD}"),
-        ("An owl (16:9, 5s)", f"2:8 prompt holds the size of a picture at its end, '(16:9, 5s)': {FIELD}"),
-        ("An owl, 1080p, 24 fps", f"2:9 prompt holds the size of a picture at its end, '1080p, 24 fps': {FIELD}"),
+        ("An owl 9:16", f"2:8 prompt holds the size of a picture at its end, '9:16': {SIZE}"),
+        ("An owl (16:9, 5s)", f"2:8 prompt holds the size of a picture at its end, '(16:9, 5s)': {SIZE}"),
+        ("An owl, 1080p, 24 fps", f"2:9 prompt holds the size of a picture at its end, '1080p, 24 fps': {SIZE}"),
         ("An owl 5sec", f"2:8 prompt holds a time at its end, '5sec': {FIELD}"),
         ("An owl [00:00-00:05]", f"2:8 prompt holds a time at its end, '[00:00-00:05]': {FIELD}"),
         ("🎬 Scene 1: An owl", "2:1 " + HEAD.format("'Scene 1'")),
@@ -50,7 +53,7 @@ def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
         ("【镜头1】一只猫头鹰", "2:1 " + HEAD.format("'【镜头1】'")),
         ("Scene two: An owl", "2:1 " + HEAD.format("'Scene two'")),
         ("An owl —no people", "2:8 prompt holds what looks like a setting, '—no people': it would be sent as a text; give it a field of its own (a .csv, .json or .yaml file has them)"),
-        ("An owl, 1080p", f"2:9 prompt holds the size of a picture at its end, '1080p': {FIELD}"),
+        ("An owl, 1080p", f"2:9 prompt holds the size of a picture at its end, '1080p': {SIZE}"),
         ("00:05 An owl", f"2:1 prompt holds a time at its beginning, '00:05': {FIELD}"),
         ("00:05 - 00:10 An owl", f"2:1 prompt holds a time at its beginning, '00:05 - 00:10': {FIELD}"),
         ("0:00–0:05: An owl", f"2:1 prompt holds a time at its beginning, '0:00–0:05': {FIELD}"),

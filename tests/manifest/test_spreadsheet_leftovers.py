@@ -11,8 +11,8 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
 NOTHING = "which people and programs write where there is no text"
-CURE = "format the column as text there, write the ids again, and save the table anew"
-DATE = f"looks like a date: a spreadsheet may have changed the id; {CURE}"
+CURE = "format the column as text there, write it again, and save the table anew"
+DATE = f"looks like a date: a spreadsheet may have changed it; {CURE}"
 
 
 def told(folder: Path, text: str, name: str = "shots.csv") -> tuple[list[str], list[str]]:
@@ -83,6 +83,11 @@ def test_an_id_that_a_spreadsheet_changed_is_told_with_the_cause(
     tmp_path: Path, shot_id: str, problems: list[str], warnings: list[str]
 ) -> None:
     assert told(tmp_path, f"id,prompt\n{shot_id},Snow\n") == (problems, warnings)
+
+
+@pytest.mark.parametrize("field", ["scene", "sequence", "cost_code"])
+def test_another_name_that_a_spreadsheet_changed_is_warned_of(tmp_path: Path, field: str) -> None:
+    assert told(tmp_path, f"id,prompt,{field}\na,Snow,01-Jan\n") == ([], [f"2:8 {field} '01-Jan' {DATE}"])
 
 
 def test_ids_that_are_one_number_are_warned_of(tmp_path: Path) -> None:

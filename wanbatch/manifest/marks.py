@@ -87,7 +87,8 @@ _MAY_SET = re.compile("[:=—\u2013]")
 _ADDRESS = re.compile(r"https?://\S+\s+(?=\S)")
 _ROW_NUMBER = re.compile(r"(\d{1,4})(?![\w:.,])\s+\S|(\d{1,4})[,;]\s*\S")
 _FROM_ROWS = 3  # numbered lines in a row: two may be chance
-_WIDTH = "write its length or size into a field of its own (a .csv, .json or .yaml file has them)"
+_LENGTH = "the length of a clip is its duration (a field in .csv, .json and .yaml files)"
+_PICTURE = "its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
 
 
 @dataclass(frozen=True)
@@ -114,14 +115,14 @@ def _at_beginning(text: str) -> Mark | None:
     bullet = "the mark or number of a list at its beginning, {}: it would be sent; take it away"
     first = text[:1]
     if not first.isalnum() and BULLET.fullmatch(text.split("\n", 1)[0]):
-        return Mark(0, bullet.format(_told(text.split(maxsplit=1)[0])))
+        return Mark(0, bullet.format(shown(text.split(maxsplit=1)[0])))
     if "\u20e3" in text[:4]:
         return Mark(0, bullet.format(_told(text[: text.index("\u20e3") + 1])))
     match = _TIMED.match(text) if first in "([" or first.isdigit() else None
     if match is not None:
         if len(_TIME.findall(text)) > 1:
             return None
-        return Mark(0, f"a time at its beginning, {_told(match[0])}: it would be sent; take it away, and {_WIDTH}")
+        return Mark(0, f"a time at its beginning, {_told(match[0])}: it would be sent; take it away; {_LENGTH}")
     match = _IN_BRACKETS.match(text)
     if match is not None:
         return Mark(0, bullet.format(_told(match[0])))
@@ -137,13 +138,16 @@ def _at_beginning(text: str) -> Mark | None:
 
 def _at_end(text: str) -> Mark | None:
     begin = max(0, len(text) - _TAIL)
-    for pattern, what in ((_ENDS_IN_TIME, "a time"), (_ENDS_IN_SIZE, "the size of a picture")):
+    for pattern, what, cure in (
+        (_ENDS_IN_TIME, "a time", _LENGTH),
+        (_ENDS_IN_SIZE, "the size of a picture", _PICTURE),
+    ):
         match = pattern.search(text, begin)
         is_alone = match is not None and not _NAMES_A_SETTING.search(text[: match.start() + 1])
         if match is not None and is_alone and match.start() > 0 and len(_TIME.findall(text)) < 2:
             at = match.start() + len(match[0]) - len(match[0].lstrip(" ,;"))
             return Mark(
-                at, f"{what} at its end, {shown(match[0].strip(' ,;'))}: it would be sent; take it away, and {_WIDTH}"
+                at, f"{what} at its end, {shown(match[0].strip(' ,;'))}: it would be sent; take it away; {cure}"
             )
     return None
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
 from wanbatch.manifest.header import Header
-from wanbatch.manifest.leftovers import cell_error
+from wanbatch.manifest.leftovers import cell_error, says_nothing
 from wanbatch.manifest.made_id import MadeIds
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.spreadsheet_ids import change_of
@@ -20,6 +20,7 @@ from wanbatch.names import fault_of_name
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
+_NAMING = frozenset({"id", "scene", "sequence", "cost_code"})
 _OTHER_QUOTES = "“”„«»'\u2018\u2019"
 _SUM_CAP = 20  # letters: no word for a sum is longer
 _SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
@@ -106,9 +107,12 @@ class RowReader:
         if text.startswith("#") and cell_error(text):
             words = f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
             self._problems.settle(at, words)
-        elif name == "id" and (change := change_of(text)):
-            tell = self._problems.settle if fault_of_name(text) is not None else self._problems.warn
-            tell(at, f"id {shown(text)} {change}")
+        elif name in _NAMING and (change := change_of(text)):
+            is_unfit = name == "id" and fault_of_name(text) is not None
+            (self._problems.settle if is_unfit else self._problems.warn)(at, f"{name} {shown(text)} {change}")
+        elif name == "id" and says_nothing(text) and fault_of_name(text) is None:
+            words = "is what programs write into an empty cell; give the shot an id, or take the row out"
+            self._problems.warn(at, f"id {shown(text)} {words}")
 
     def _no_shot(self, row: Row) -> str:
         """Say why a row is no shot but a heading, a sum or a remark; nothing where it is one."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from wanbatch.manifest.leftovers import says_nothing
 from wanbatch.manifest.tree import Place, Problems
 from wanbatch.manifest.words import one_of, shown
 
@@ -22,15 +21,13 @@ _DATE = re.compile(
 )
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E[+-]?\d{1,3}", re.IGNORECASE)
 _NUMBER = re.compile(r"0*(\d+)(?:[.,]0+)?")
-_CURE = "format the column as text there, write the ids again, and save the table anew"
+_CURE = "format the column as text there, write it again, and save the table anew"
 
 
 def change_of(text: str) -> str:
-    """Say what a spreadsheet probably made of an id; nothing where it looks like one."""
+    """Say what a spreadsheet probably made of an id or the like; nothing where it looks like one."""
     if _DATE.fullmatch(text):
-        return f"looks like a date: a spreadsheet may have changed the id; {_CURE}"
-    if says_nothing(text):
-        return "is what programs write into an empty cell; give the shot an id, or take the row out"
+        return f"looks like a date: a spreadsheet may have changed it; {_CURE}"
     if _SHORTENED.fullmatch(text):
         return f"looks like a large number that a spreadsheet shortened; {_CURE}"
     return ""
