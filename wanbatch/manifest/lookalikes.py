@@ -48,7 +48,8 @@ _LABEL = re.compile(
     re.IGNORECASE,
 )
 _HEADING = re.compile(
-    r"(?i:scene|shot|act|sequence|episode|part|chapter|szene|scène|escena|plan|prompt|clip|frame|panel|video|image)\s*[#№]?\s*\d[\w.-]*\s*[:.]?"
+    r"(?i:scene|shot|act|sequence|episode|part|chapter|szene|scène|escena|plan|prompt|clip|frame|panel|video|image)"
+    r"\s*[#№]?\s*(?:\d[\w.-]*|(?i:[ivx]{1,5}|one|two|three|four|five))\s*[:.]?|(?i:shot ?list|storyboard|prompts)"
     r"|(?:INT|EXT|INT\.?/EXT|I/E)[. ][^a-z]*|(?:FADE|CUT|DISSOLVE|SMASH CUT|FADE OUT|FADE IN)(?: TO| IN| OUT)?[:.]"
     r"|第\s*[\d一二三四五六七八九十百]+\s*[场幕镜集]"
     r"|(?:INT|EXT|Int|Ext|I/E)\b[^\n]{1,60}\s[-\u2013—]\s"
@@ -129,6 +130,7 @@ _EDIT_LIST = re.compile(
     r"|FCM:.*|\* FROM CLIP NAME:.*"
 )
 _TABBED_LIST = re.compile(r"(?:[-*•·‣◦▪o\u2013—\uf0b7]|\d{1,3}[.)]|[a-z]\))\t[^\t]+")
+_ENDS_IN_COLON = re.compile(r"[^:.!?\n]{1,40}[:\uff1a]")
 _DASHED = re.compile(r"[\u2013—]\s+\S.*")
 _WORDLESS = re.compile(r"[\W\d_]+")
 _ADDRESS = re.compile(r"\w+://\S+|\S+\.(?:mp4|mov|webm|png|jpe?g|webp|gif|wav|mp3)", re.IGNORECASE)
@@ -159,6 +161,7 @@ _KINDS = (
     (_ONE_VALUE, f"this looks like a row of a table; {_CSV}"),
     (_RENDER_LOG, "this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
     (_LABEL, "this label would be sent; write the prompt alone, and its duration or size into a .csv or .yaml file"),
+    (_ENDS_IN_COLON, "this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
     (BULLET, "the mark of a list begins this line and would be sent; take it away"),
     (_DASHED, "the mark of a list begins this line and would be sent; take it away"),
     (NUMBERED, "a number or letter of a list begins this line and would be sent; take it away"),

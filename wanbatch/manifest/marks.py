@@ -19,7 +19,7 @@ _TO = r"\s*(?:-|\u2013|—|→|to|bis)\s*"
 _RANGE = rf"(?:{_CLOCK}{_TO}{_CLOCK}|\d{{1,3}}(?:[.,]\d)?\s?s?{_TO}{_SECONDS})"
 _SHOT = (
     r"scene|shot|clip|prompt|frame|panel|sequence|part|chapter|cut|beat|szene|einstellung|bild|scène|plan|escena|plano|"
-    r"toma|scena|inquadratura|cena|сцена|кадр"
+    r"toma|scena|inquadratura|cena|step|slide|page|act|image|video|сцена|кадр"
 )
 _SHOT_WITH_NUMBER = (
     rf"(?:{_SHOT})\s*[#№]?\s*(?:\d{{1,4}}[a-z]?|one|two|three|four|five|six|seven|eight|nine|ten|eins|zwei|drei)(?!\w)"
@@ -35,6 +35,7 @@ BULLET = re.compile(
 # A number or letter of a list. Alone it may be meant: `2. Weltkrieg, ein Schiff`.
 NUMBERED = re.compile(
     r"[(\[]?(?:\d{1,4}|[a-z]|[ivx]{2,5}|[IVX]{2,5})[.):\]][.:]?\s+\S.*|[(\[]?[A-Z][)\]]\s+\S.*|\d{1,3}_[^\W\d].*"
+    r"|\d{1,2}\.\d{1,2}\.?\s+[^\W\d].*"
     r"|(?:\d{1,3}|[a-h])[.)](?=[^\W\d])\S.*"
     r"|\d{1,3}\s*[/\u2013—-]\s+[^\W\d].*"
     r"|(?:#|№|[Nn][or]\.|[Nn]°|[Nn]º)\s*\d{1,4}[.:)]?\s+\S.*"
@@ -67,7 +68,7 @@ _TIMED = re.compile(
 )
 _TIME = re.compile(rf"{_RANGE}|[(\[]\s*(?:{_CLOCK}|{_SECONDS})\s*[)\]]", re.IGNORECASE)
 _ENDS_IN_TIME = re.compile(
-    rf"\s(?:[(\[{{<]\s*(?:duration:?\s*|length:?\s*|~)?(?:{_SECONDS}|{_RANGE}|0?0:[0-5]\d)\s*[)\]}}>]|[@|/\u2013—-]\s*~?{_SECONDS})\.?$"
+    rf"\s(?:[(\[{{<]\s*(?:duration:?\s*|length:?\s*|~)?(?:{_SECONDS}|{_RANGE}|0?0:[0-5]\d)\s*[)\]}}>]|[@|/\u2013—-]\s*~?(?:{_SECONDS}|{_CLOCK}))\.?$"
     rf"|[,;:]\s*(?:(?:duration|length)\s*[:=]?\s*)?{_SECONDS}\.?$|\s\d{{1,3}}\s?(?:s|secs?)\.?$",
     re.IGNORECASE,
 )
