@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -35,8 +36,21 @@ def identity(batch: str = "world", *, sandbox: bool = True, url: str = "sandbox"
     return new_identity(batch, url, "k", AT, sandbox=sandbox)
 
 
+_made: list[StateFile] = []
+
+
+@pytest.fixture(autouse=True)
+def _closed() -> Iterator[None]:
+    """Close what a test opened: Python 3.13 warns of every database that is left open."""
+    yield
+    while _made:
+        _made.pop().close()
+
+
 def opened(folder: Path, **how: object) -> StateFile:
-    return StateFile.create_or_open(folder, identity(**how))  # type: ignore[arg-type]
+    state = StateFile.create_or_open(folder, identity(**how))  # type: ignore[arg-type]
+    _made.append(state)
+    return state
 
 
 def planned(folder: Path, count: int = 2) -> StateFile:

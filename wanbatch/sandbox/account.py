@@ -281,7 +281,7 @@ def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
                         f"{options.data / name} is a link: the sandbox does not write through it. Remove it"
                     )
         path = options.data / ACCOUNT_NAME if options.data is not None else ":memory:"
-        db = sqlite3.connect(path, isolation_level=None, timeout=0.2)
+        db = sqlite3.connect(path, isolation_level=None, timeout=0.2, check_same_thread=False)
         try:
             db.execute("PRAGMA locking_mode = EXCLUSIVE")  # one sandbox an account
             db.execute("PRAGMA journal_mode = WAL")

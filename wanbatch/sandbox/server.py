@@ -80,7 +80,11 @@ def serve(options: SandboxOptions, *, on_ready: Callable[[str], None], stop_on_s
 async def _serve(options: SandboxOptions, on_ready: Callable[[str], None], *, stop_on_stdin_eof: bool) -> None:
     account, now = open_account(options, system_now().timestamp())
     clock = LoopClock(datetime.fromtimestamp(now, UTC), options.speed)
-    with _listener(options.host, options.port) as api_socket, _listener(options.host, 0) as clip_socket:
+    with (
+        contextlib.closing(account),
+        _listener(options.host, options.port) as api_socket,
+        _listener(options.host, 0) as clip_socket,
+    ):
         sandbox = Sandbox(options, account, clock, _origin(clip_socket))
         sandbox.drop, sandbox.executor = _cut, ThreadPoolExecutor(RENDERERS, "slate")
         logging.getLogger("uvicorn.error").setLevel(logging.CRITICAL)
@@ -104,7 +108,6 @@ async def _serve(options: SandboxOptions, on_ready: Callable[[str], None], *, st
                 server.should_exit = True
                 server.force_exit = True
         sandbox.close()
-        account.close()
 
 
 def _at_eof(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
