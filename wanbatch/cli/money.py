@@ -15,7 +15,7 @@ from wanbatch.costing import Figures
 from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, credits_of_usd, usd, usd_text
+from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, amount_text, credits_of_usd, usd, usd_text
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Question
 from wanbatch.remarks import Weight
@@ -110,7 +110,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         for each, takes in preview.to_submit.items():
             quote = preview.quotes[each]
             total = None if quote.credits is None else quote.credits * takes
-            money = (_number(quote.credits), _number(total), _usd(total))
+            money = (_number(quote.credits), *(("-", "-") if total is None else (_number(total), _usd(total))))
             grid.add(escape(str(each)), str(takes), *money, escape(quote.source))
         grid.show(console)
         _print_reasons(console, preview)
@@ -159,7 +159,7 @@ def _scenes_grid(preview: Preview) -> Grid:
 def _figures(each: Estimate) -> list[str]:
     """Write the takes and each of the figures."""
     if each.unpriced == each.takes and each.takes:
-        return [str(each.takes), *("unknown" for _ in _FIGURES)]
+        return [str(each.takes), "unknown", *("-" for _ in _FIGURES[1:])]
     more = "+?" if each.unpriced else ""
     credit_counts = (each.low, each.credits, each.worst)
     return [str(each.takes), *(f"{count:,}{more}" for count in credit_counts), *map(_usd, credit_counts)]
@@ -183,7 +183,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
     for scene, cap_credits in preview.scene_caps.items():
         lines.append(f"cap of scene {escape(scene)}: {cap_credits:,} credits ({usd_text(cap_credits)})")
     if preview.balance_usd is not None:
-        lines.append(f"balance {preview.balance_usd:,.2f} USD{_balance_text(preview)}")
+        lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
         lines.append(f"a pilot of {min(preview.pilot, estimate.takes)} takes goes first")
     return lines
@@ -266,7 +266,7 @@ def figures_grid(figures: Figures) -> Grid:
 
 def print_balance(console: Console, balance_usd: Decimal, host: str) -> None:
     """Print what the account holds."""
-    say(console, f"{balance_usd:,.2f} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}")
+    say(console, f"{amount_text(balance_usd)} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}")
 
 
 # --- parts

@@ -20,7 +20,7 @@ from markupsafe import Markup, escape
 
 from wanbatch.attempts import Attempt
 from wanbatch.lifecycle import State, Take
-from wanbatch.pricing import CREDITS_PER_USD, usd, usd_text
+from wanbatch.pricing import CREDITS_PER_USD, amount_text, usd, usd_text
 from wanbatch.reporting.figures import figures_of, headlines
 from wanbatch.text import visible
 from wanbatch.units import duration_text
@@ -41,7 +41,7 @@ def _usd(value: float | None) -> str:
 
 
 def _exact_usd(value: int | None) -> str:
-    return UNSEEN if value is None else f"{usd(value):,.2f}"
+    return UNSEEN if value is None else amount_text(usd(value))
 
 
 def _whole(value: int | None) -> str:
