@@ -58,13 +58,13 @@ LAYERS = (
     ("errand",),
     ("inspection", "trial"),
     ("viewing",),
-    ("batch", "units", "clock", "folders", "media", "avc", "slating", "looks", "bodies", "interrupts"),
+    ("batch", "clock", "folders", "media", "avc", "slating", "looks", "bodies", "interrupts"),
     ("letters",),
     ("fonts",),
     ("disk", "machine", "addresses", "redaction", "blame", "boxes"),
     ("index",),
     ("bounds", "probe"),
-    ("names", "origin", "text"),
+    ("names", "origin", "text", "units"),
     ("errors",),
 )
 PURE = {

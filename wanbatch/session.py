@@ -62,6 +62,7 @@ from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Identity, Run, new_identity
+from wanbatch.units import size_text
 
 TERMINATE_GRACE_S = 10.0
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
@@ -517,8 +518,8 @@ class Session:
         free = room_bytes(output)
         if free < needed:
             raise LocalFault(
-                f"{output} has {free / 2**30:.1f} GiB free; {preview.estimate.takes} clips may need"
-                f" {needed / 2**30:.1f} GiB. Nothing was sent: make room, or run part of it with --limit"
+                f"{output} has {size_text(free)} free; {preview.estimate.takes} clips may need"
+                f" {size_text(needed)}. Nothing was sent: make room, or run part of it with --limit"
             )
 
     async def _drive(self, desk: Desk) -> RunEnd:
