@@ -25,6 +25,7 @@ from wanbatch.clocks import REFUSED
 from wanbatch.crew import Crew
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.disk import replacing
+from wanbatch.embedded import copy_account
 from wanbatch.errors import (
     AccountStopped,
     ExitCode,
@@ -103,6 +104,11 @@ class Session:
             settings, sandbox=options.sandbox, speed=options.speed, sandbox_flags=options.sandbox_flags
         )
 
+    @property
+    def provider_address(self) -> str:
+        """The name of the provider that the settings and flags lead to, as a state file keeps it."""
+        return self._access.address
+
     # --- run
 
     async def run(self, manifest: Manifest) -> RunResult:
@@ -148,11 +154,11 @@ class Session:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
         output = output_of(batch.head, self._options)
-        runs, stock = list[Run](), Stock()
+        runs, stock, start = list[Run](), Stock(), system_now()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
                 reader.assert_same(self._identity(batch.name))  # the run would not go on there either
-                runs, stock = reader.runs(), reader.stock()
+                runs, stock, start = reader.runs(), reader.stock(), start_of_time(reader)
                 admission = admit(batch, output, reader, self._options, self._access)
         else:
             admission = admit(batch, output, None, self._options, self._access)
@@ -172,8 +178,10 @@ class Session:
         if offline:
             return replace(await self._preview(ground, None), questions=admission.questions)
         with TemporaryDirectory(prefix="wanbatch-") as folder:
-            async with self._access.provider(Path(folder), system_now()) as (provider, _):
-                return replace(await self._preview(ground, provider), questions=admission.questions)
+            is_known = not self._access.is_embedded or copy_account(output, Path(folder))
+            async with self._access.provider(Path(folder), start) as (provider, _):
+                preview = replace(await self._preview(ground, provider), questions=admission.questions)
+        return preview if is_known else replace(preview, balance_usd=None)
 
     async def retry(self, output: Path, reason: str | None = None) -> RunResult:
         """Plan new attempts for the failed takes of an output folder, then run them."""
