@@ -103,6 +103,7 @@ OWNERS = {
         "cli.looking",
         "cli.serving",
         "cli.values",
+        "cli.flags",
         "cli.screen",
         "cli.settling",
         "cli.recovery",
