@@ -23,6 +23,7 @@ from wanbatch.units import duration_text
 
 SCENES_SHOWN = 30
 _REMARK_STYLES = {Weight.REFUSAL: "red", Weight.WARNING: "yellow", Weight.NOTE: "dim"}
+_GROUP_WORDS = {"stale": "superseded"}  # the name in JSON is older than the word
 _FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexp.", "USD\nworst")
 
 
@@ -103,7 +104,8 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         print_question(console, question)
         if question.is_blocking:
             say(console, "  The run asks this first; without a terminal it stops with exit code 2.", style="yellow")
-    say(console, f"  {', '.join(f'{number} {name}' for name, number in preview.counts.items()) or 'no takes'}")
+    counts = ", ".join(f"{number} {_GROUP_WORDS.get(name, name)}" for name, number in preview.counts.items())
+    say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)
     if preview.to_submit:
         grid = Grid(("to send", "takes", "each", "expected", "USD", "price from"), left=(0, 5))
@@ -121,7 +123,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         say(console, f"  {line}")
     for remark in preview.remarks:
         say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
-    if preview.speed != 1:
+    if preview.speed != 1 and preview.to_submit:
         say(console, f"  time runs {preview.speed:g} times faster there", style="dim")
 
 

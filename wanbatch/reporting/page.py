@@ -19,7 +19,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from wanbatch.attempts import Attempt
-from wanbatch.lifecycle import State, Take
+from wanbatch.lifecycle import State, Take, state_words
 from wanbatch.pricing import CREDITS_PER_USD, amount_text, usd, usd_text
 from wanbatch.reporting.figures import figures_of, headlines
 from wanbatch.text import visible
@@ -105,6 +105,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "visible": visible,
         "credits": _credits,
+        "state_words": state_words,
         "usd": _usd,
         "number": _number,
         "exact_usd": _exact_usd,
