@@ -109,6 +109,7 @@ def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
     assert "sc002 20 unknown - - - - -" in text
     assert "in all 200 630,000,000+?" in text
     assert "unknown unknown" not in text
+    assert "with a cap (--max-usd) its first take goes alone, and its answer tells" in text
     assert "20 takes of unknown price are not in these sums" in text
     told = preview_json(unpriced())["estimate"]
     assert (told["credits"], told["usd"]["worst"], told["known"]["credits"], told["unpriced_takes"]) == (

@@ -137,6 +137,9 @@ def _print_reasons(console: Console, preview: Preview) -> None:
     for (source, why), names in reasons.items():
         told = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
         say(console, escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
+    if any(preview.quotes[each].credits is None for each in preview.to_submit):
+        say(console, "  with a cap (--max-usd) its first take goes alone, and its answer tells", style="yellow")
+        say(console, "  the price; --pilot N shows it before the rest is sent", style="yellow")
 
 
 def print_question(console: Console, question: Question) -> None:
