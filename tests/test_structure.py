@@ -20,7 +20,7 @@ LAYERS = (
     ("cli",),
     ("api",),
     ("session", "doctor", "marking", "cut", "export", "tagging"),
-    ("rounds", "admission", "recovery"),
+    ("rounds", "admission", "recovery", "posters"),
     ("options", "access", "neighbours"),
     ("previewing", "runlog", "assembling"),
     ("runner", "embedded", "verifying", "settling"),

@@ -24,7 +24,6 @@ from wanbatch.clock import Clock, system_now
 from wanbatch.clocks import REFUSED
 from wanbatch.crew import Crew
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.disk import replacing
 from wanbatch.embedded import copy_account
 from wanbatch.errors import (
     AccountStopped,
@@ -35,7 +34,7 @@ from wanbatch.errors import (
     WanbatchError,
     fault_text,
 )
-from wanbatch.folders import POSTERS, links_of, room_bytes
+from wanbatch.folders import links_of, room_bytes
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
@@ -48,6 +47,7 @@ from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pacing import Rates
 from wanbatch.planning import Due, Plan, is_selected
+from wanbatch.posters import make_missing_posters, write_poster_of
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
@@ -582,6 +582,7 @@ class Session:
             try:
                 from wanbatch.reporting import write_reports
 
+                make_missing_posters(state)
                 page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
             except Exception as error:  # noqa: BLE001  how the run ended is told, also where a library of the tables fails
                 end = _without_reports(end, error)
@@ -635,12 +636,7 @@ class _Keepsake:
     def __call__(self, take: Take) -> None:
         from wanbatch.reporting.sidecar import write_sidecar
 
-        assert take.file is not None
-        posters = self._output / POSTERS
-        posters.mkdir(exist_ok=True)
-        jpeg = self._inspection.poster(self._output / take.file)
-        with replacing(posters / f"{take.stem}.jpg") as part:
-            part.write_bytes(jpeg)
+        write_poster_of(self._output, take, self._inspection)
         with StateReader.open(self._output) as reader:
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
 
