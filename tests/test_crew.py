@@ -168,7 +168,7 @@ class TestAChild:
             crew.check(clip)
             told = said(lambda: crew.check(large))
             assert (told, crew.check(clip).frames) == (
-                (MediaInvalid, "checking it took more than 0.4 GiB of memory"),
+                (MediaInvalid, "checking it took more than 380 MiB of memory"),
                 4,
             )
 

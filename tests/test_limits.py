@@ -244,5 +244,5 @@ def test_a_disk_that_fills_up_stops_the_submits_and_what_runs_is_fetched(tmp_pat
     end = world.run(batch_of(6))
     states = [take.state for take in world.takes()]
     assert end.exit_code is ExitCode.LOCAL_FAULT
-    assert "has 0.0 GiB free" in end.messages[0]
+    assert "has 40 MiB free, and the clips under way may need 128 MiB" in end.messages[0]
     assert (states.count(State.VERIFIED), states.count(State.PLANNED)) == (3, 3)

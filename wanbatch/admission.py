@@ -150,7 +150,12 @@ def _common(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow], plan:
 def _folder(batch: Batch, output: Path, options: RunOptions) -> Folder:
     flags = ("--sandbox",) if options.sandbox else ()
     command = ("wanbatch", "run", _printable(batch.source) or "MANIFEST", *flags)
-    return Folder(_printable(str(output)), _printable(str(_free(output))), command, is_default=options.output is None)
+    given = ["--same-batch"] if options.same_batch else []
+    given += ["--take-over"] if options.take_over else []
+    given += [word for old, new in options.renames for word in ("--rename", f"{old}={new}")]
+    places = _printable(str(output)), _printable(str(_free(output)))
+    more = (*(("--buy-again",) if options.buy_again else ()), *map(_printable, options.flags))
+    return Folder(*places, command, is_default=options.output is None, given=tuple(given), more=more)
 
 
 def _free(output: Path) -> Path:

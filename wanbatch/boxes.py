@@ -8,6 +8,7 @@ from typing import BinaryIO
 from wanbatch.bounds import INDEX_BYTES_MAX
 from wanbatch.errors import MediaInvalid
 from wanbatch.index import assert_plain
+from wanbatch.units import size_text
 
 BOX_LIMIT = 10_000
 DEPTH_LIMIT = 8
@@ -53,7 +54,7 @@ def walk_boxes(stream: BinaryIO) -> frozenset[bytes]:
 
 def _read(stream: BinaryIO, spans: list[tuple[int, int]]) -> bytes:
     if sum(end - at for at, end in spans) > INDEX_BYTES_MAX:
-        raise MediaInvalid(f"the file has more than {INDEX_BYTES_MAX // 2**20} MiB beside its pictures and sound")
+        raise MediaInvalid(f"the file has more than {size_text(INDEX_BYTES_MAX)} beside its pictures and sound")
     parts = []
     for at, end in spans:
         stream.seek(at)

@@ -19,6 +19,7 @@ from wanbatch.bodies import shown
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
 from wanbatch.proxies import Route
 from wanbatch.settings import is_loopback_host
+from wanbatch.units import size_text
 from wanbatch.wire import head_of, reason
 
 CLIP_DEADLINE_S = 900.0
@@ -159,7 +160,7 @@ class ClipHost:
         async for piece in response.aiter_raw():
             span_bytes += len(piece)
             if transfer.received + len(piece) > CLIP_CAP_BYTES:
-                return LinkDead(f"the clip is larger than {CLIP_CAP_BYTES // 2**20} MiB")
+                return LinkDead(f"the clip is larger than {size_text(CLIP_CAP_BYTES)}")
             if time.monotonic() - span_started > CLIP_STALL_S:
                 if span_bytes < CLIP_FLOOR_BYTES:
                     return NoAnswer(Trouble.TRANSIENT, "the clip host sends too slowly")

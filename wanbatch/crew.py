@@ -17,6 +17,7 @@ from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 from wanbatch.looks import Look
 from wanbatch.probe import Probe
 from wanbatch.trial import REPAIR, Trial
+from wanbatch.units import size_text
 from wanbatch.worker import Terms, Worker, WorkerDied
 
 WORKERS_MAX = 4  # each may take 2 GiB; one checks, looks at and pictures seven clips of 720p a second
@@ -111,8 +112,8 @@ class Crew:
             except Shortage as error:
                 worker.kill()
                 if is_fresh and _has_plenty():
-                    most = self._terms.memory_bytes / 2**30
-                    raise MediaInvalid(f"checking it took more than {most:.1f} GiB of memory") from error
+                    most = size_text(self._terms.memory_bytes)
+                    raise MediaInvalid(f"checking it took more than {most} of memory") from error
                 if is_fresh:
                     raise LocalFault("checking a clip failed: this machine is out of memory") from error
             finally:

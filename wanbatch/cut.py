@@ -14,6 +14,7 @@ from wanbatch.joining import Sources, join, slate_misfit
 from wanbatch.slating import Card, Picture, draw_card
 from wanbatch.state import STATE_NAME
 from wanbatch.timeline import Piece, Timeline, fps_text
+from wanbatch.units import size_text
 
 CUT_NAME = "cut.mp4"
 ENCODED_BYTES_PER_PIXEL = 0.02  # a frame of a busy picture at this quality, generously
@@ -97,7 +98,7 @@ def _assert_room(folder: Path, output: Path, timeline: Timeline, options: CutOpt
     free = free_bytes(folder)
     if free < needed:
         raise LocalFault(
-            f"{folder} has {free / 2**20:,.0f} MiB free; the cut may need {needed / 2**20:,.0f} MiB. Make room, or"
+            f"{folder} has {size_text(free)} free; the cut may need {size_text(needed)}. Make room, or"
             " write it elsewhere with -o"
         )
 

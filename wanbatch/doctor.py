@@ -25,14 +25,17 @@ from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
 from wanbatch.inquiry import inquire
 from wanbatch.models import MODEL_DEFAULTS
+from wanbatch.pricing import amount_text
 from wanbatch.provider import NoAnswer
 from wanbatch.remarks import DISABLED, forbidden_text, limit_text, top_up_text
 from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.state import StateFile
+from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import new_identity
 from wanbatch.trial import assert_media_works
+from wanbatch.units import size_text
 
-ROOM_GIB = 1.0
+DISK_BYTES_MIN = 2**30  # 32 clips
 STRICT_SQLITE = (3, 37, 0)  # STRICT tables
 LOOK_BACK = timedelta(hours=1)
 
@@ -82,8 +85,11 @@ def _codecs() -> Finding:
 
 
 def _disk() -> Finding:
-    gib = free_bytes(Path.cwd()) / 2**30
-    return Finding("ok" if gib >= ROOM_GIB else "bad", f"{gib:.1f} GiB free here; 200 clips may need 6.3 GiB")
+    free = free_bytes(Path.cwd())
+    needed = size_text(200 * ROOM_BYTES)
+    return Finding(
+        "ok" if free >= DISK_BYTES_MIN else "bad", f"{size_text(free)} free here; 200 clips may need {needed}"
+    )
 
 
 def _state() -> Finding:
@@ -131,7 +137,7 @@ async def _account(settings: Settings) -> list[Finding]:
         if balance is None or isinstance(balance, NoAnswer):
             why = "" if balance is None else f": {balance.message}"
             return [Finding("bad", f"{settings.endpoint.base_url} does not answer for this key{why}")]
-        found = [Finding("ok", f"{settings.endpoint.base_url} accepts the key; balance {balance:,.2f} USD")]
+        found = [Finding("ok", f"{settings.endpoint.base_url} accepts the key; balance {amount_text(balance)} USD")]
         ahead = await provider.ahead()
         found.append(_clock(ahead))
         since = system_now() + (ahead if isinstance(ahead, timedelta) else timedelta(0)) - LOOK_BACK

@@ -6,6 +6,7 @@ Its account lives in the output folder, so that a killed run finds its generatio
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -15,10 +16,29 @@ from threading import Timer
 
 from wanbatch.disk import own_folder, unshare
 from wanbatch.errors import LocalFault
+from wanbatch.lock import holder_of
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 10.0
 FOLDER = ".sandbox"
+
+
+def copy_account(output: Path, folder: Path) -> bool:
+    """Give a sandbox that only tells (it serves `folder`) the account of an output folder, if there is one.
+
+    The folder's own stays as it is. Returns False, and copies nothing, while a run uses it: a copy of a file that is
+    being written could tell anything.
+    """
+    kept = output / FOLDER
+    if kept.is_symlink() or not kept.is_dir():
+        return True
+    if holder_of(output):
+        return False
+    data = own_folder(folder, FOLDER)
+    for each in kept.iterdir():
+        if each.is_file() and not each.is_symlink():
+            shutil.copyfile(each, data / each.name)
+    return True
 
 
 @contextmanager

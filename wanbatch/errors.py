@@ -78,8 +78,13 @@ class Problem:
     column: int
     message: str
 
+    @property
+    def place(self) -> str:
+        """`FILE:LINE:COLUMN`, or the file alone where the problem is of no line."""
+        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+
     def __str__(self) -> str:
-        return f"{self.file}:{self.line}:{self.column} {self.message}"
+        return f"{self.place}{'' if self.line else ':'} {self.message}"
 
 
 class ManifestInvalid(WanbatchError):

@@ -347,7 +347,16 @@ def _comments(piece: Piece) -> list[str]:
             "CLIP SHA256": take.sha256 or "",
             "CREDITS CHARGED": "" if take.credits_charged is None else str(take.credits_charged),
         }
-    return [f"{name}: {_plain(text)}" for name, text in told.items() if text]
+    return [f"{name}: {_plain_word(text, name.lower())}" for name, text in told.items() if text]
+
+
+def _plain_word(text: str, instead: str) -> str:
+    """Write a name in ASCII; where letters are lost, with a mark made of the whole name, so that none are alike."""
+    name = _plain(text)
+    if text.isascii() or "?" not in name:
+        return name
+    kept = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-._") or instead
+    return f"{kept}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def _plain(text: str) -> str:

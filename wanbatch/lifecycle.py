@@ -35,6 +35,11 @@ class State(StrEnum):
     FAILED = "failed"
 
 
+def state_words(name: str) -> str:
+    """Return the name of a state in people's words: a completed generation has a clip, and wanbatch not yet."""
+    return "made (not fetched yet)" if name == State.COMPLETED.value else name
+
+
 class Fact(StrEnum):
     """Something that happened to a take, recorded once, with its time."""
 

@@ -88,19 +88,22 @@ class _Waiting:
         found, used = [], set[str]()
         for is_own in (True, False):
             for label, text, seed in there:
-                own = label.rpartition("_t")[0]
-                order = None if label in used else self._pop(text, seed, own if is_own else None)
+                own, _, number = label.rpartition("_t")
+                order = None if label in used else self._pop(text, seed, own if is_own else None, number)
                 if order is not None:
                     used.add(label)
                     found.append((order, label))
         return found
 
-    def _pop(self, text: str, seed: int | None, shot_id: str | None) -> Order | None:
+    def _pop(self, text: str, seed: int | None, shot_id: str | None, number: str) -> Order | None:
+        """Return an order that a take answers: of its number, where there is one such."""
         for key in ((text, seed), (text, None)):  # a derived seed depends on the id: any is as good
             by_shot = self._by_recipe.get(key)
             name = next(iter(by_shot), None) if by_shot and shot_id is None else shot_id
             if by_shot and name is not None and name in by_shot:
-                order = by_shot[name].pop(0)
+                orders = by_shot[name]
+                order = next((each for each in orders if str(each.number) == number), orders[0])
+                orders.remove(order)
                 if not by_shot[name]:
                     del by_shot[name]
                 return order

@@ -33,7 +33,7 @@ class RunOptions:
     machine is run on this one alone now.
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
     of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
-    `buy_again` buys it anew.
+    `buy_again` buys it anew. `flags` are the other flags of a command line, as they were written: advice repeats them.
     """
 
     output: Path | None = None
@@ -58,6 +58,7 @@ class RunOptions:
     renames: tuple[tuple[str, str], ...] = ()
     take_over: bool = False
     buy_again: bool = False
+    flags: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -291,18 +291,25 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
     if shot.seed is None and moved:
         # A derived seed depends on the id: a take that came from another id has another, and is as good.
         others = sorted(filter(lambda take: take.take_id in moved, free), key=_is_second_choice)
-        for slot in [slot for slot in range(len(recipes)) if slot not in matched]:
-            same = next(
-                (take for take in others if likeness(take.recipe_json)[0] == likeness(recipes[slot].canonical)[0]), None
-            )
-            if same is not None:
-                matched[slot] = same
-                others.remove(same)
+        left = [slot for slot in range(len(recipes)) if slot not in matched]
+        texts = {slot: likeness(recipes[slot].canonical)[0] for slot in left}
+        for text in dict.fromkeys(texts.values()):
+            slots = [slot for slot in left if texts[slot] == text]
+            alike = [take for take in others if likeness(take.recipe_json)[0] == text][: len(slots)]
+            matched |= _by_number(slots, alike)
     return matched
 
 
-def _is_second_choice(take: Take) -> tuple[bool, bool]:
-    return take.superseded and take.state is State.FAILED, take.is_retake
+def _by_number(slots: Sequence[int], takes: Sequence[Take]) -> dict[int, Take]:
+    """Give slots their takes: take 1 to the first slot, take 2 to the second, and what is left in order."""
+    own = {take.number - 1: take for take in takes if take.number - 1 in slots}
+    rest = sorted((take for take in takes if take.number - 1 not in slots), key=lambda take: take.number)
+    return own | dict(zip([slot for slot in slots if slot not in own], rest, strict=False))
+
+
+def _is_second_choice(take: Take) -> tuple[bool, bool, int, int]:
+    is_replaced = take.superseded and take.state is State.FAILED
+    return is_replaced, take.is_retake, _PREFERENCE.index(take.state), take.number
 
 
 def _is_asked(take: Take, recipe: Recipe) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
-from decimal import ROUND_FLOOR, Decimal
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from types import MappingProxyType
 
 from wanbatch.models import DOCUMENTED_CREDITS, PriceClass
@@ -20,7 +20,13 @@ def usd(credit_count: int) -> Decimal:
 
 def usd_text(credit_count: int | None) -> str:
     """Return `1.58 USD`, or `unknown`."""
-    return "unknown" if credit_count is None else f"{usd(credit_count):,.2f} USD"
+    return "unknown" if credit_count is None else f"{amount_text(usd(credit_count))} USD"
+
+
+def amount_text(amount: Decimal) -> str:
+    """Return an amount of USD as people read it, `1,001.58`: in whole cents, half a cent away from 0."""
+    with localcontext(rounding=ROUND_HALF_UP):  # formatting alone would round half to even: 0.125 to 0.12
+        return f"{amount:z,.2f}"
 
 
 def credits_of_usd(amount: Decimal) -> int:

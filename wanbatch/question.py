@@ -67,17 +67,25 @@ class Folder:
     """An output folder as a question names it: its path, a free one beside it, and the command that runs it.
 
     `command` begins with wanbatch and ends with the manifest, without a folder; `is_default` where no -o was given.
+    `given` are the flags that were given about this folder, `more` those that hold for any.
     """
 
     path: str
     free_path: str
     command: tuple[str, ...]
     is_default: bool = True
+    given: tuple[str, ...] = ()
+    more: tuple[str, ...] = ()
 
     def run(self, *flags: str, path: str | None = None) -> str:
-        """Return the command that runs the manifest in this folder, or in another, with these flags."""
+        """Return the command that runs the manifest in this folder, or in another, with these flags.
+
+        In this folder, all flags that were given are repeated: who follows advice twice is not asked the first again.
+        """
         where = () if path is None and self.is_default else ("-o", self.path if path is None else path)
-        return words(*self.command, *where, *flags)
+        given = self.given if path is None else ()
+        new = [each for each in flags if each == "--rename" or each not in (*given, *self.more)]
+        return words(*self.command, *where, *given, *new, *self.more)
 
 
 def origin_question(
@@ -201,6 +209,10 @@ def beside_question(
     remedies = [f"Go on in that folder: {folder.run(*flags, path=path)}"]
     if is_paid:
         remedies.append(f"Buy them again here: {folder.run('--buy-again')}")
+    else:
+        remedies.append(
+            "With a paid provider a run would stop here, --yes or not: --buy-again buys them here all the same"
+        )
     return Question(
         Kind.BESIDE, tuple(lines), tuple(remedies), "Buy them again here?", "--buy-again", pairs, is_blocking=is_paid
     )

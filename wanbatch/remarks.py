@@ -12,7 +12,7 @@ from wanbatch.account import KeyFacts, TopUp
 from wanbatch.endings import Ending, Stage, ending_of
 from wanbatch.errors import ExitCode
 from wanbatch.inquiry import Inquiry
-from wanbatch.pricing import Estimate, usd
+from wanbatch.pricing import Estimate, amount_text, usd, usd_text
 from wanbatch.provider import NoAnswer
 
 
@@ -73,7 +73,7 @@ def _on_key(key: KeyFacts | NoAnswer | None, estimate: Estimate) -> Iterable[Rem
     if key.forbids_video:
         yield Remark(Weight.REFUSAL, forbidden_text(key), ExitCode.ACCOUNT_STOPPED)
     if key.limit_usd is not None and key.limit_usd < usd(estimate.credits):
-        limit, cost = limit_text(key), f"{usd(estimate.credits):,.2f} USD"
+        limit, cost = limit_text(key), usd_text(estimate.credits)
         yield Remark(Weight.WARNING, f"{limit}, below the {cost} expected here: the provider may refuse the rest")
 
 
@@ -91,7 +91,7 @@ def forbidden_text(key: KeyFacts) -> str:
 def limit_text(key: KeyFacts) -> str:
     """Say what a key may spend by the provider's own limit."""
     assert key.limit_usd is not None
-    return f"the key has a limit of its own: {key.limit_usd:,.2f} USD {key.period}"
+    return f"the key has a limit of its own: {amount_text(key.limit_usd)} USD {key.period}"
 
 
 def top_up_text(top_up: TopUp) -> str:
@@ -102,7 +102,7 @@ def top_up_text(top_up: TopUp) -> str:
 
 
 def _usd_text(amount: Decimal | None) -> str:
-    return "an amount that is not told" if amount is None else f"{amount:,.2f} USD"
+    return "an amount that is not told" if amount is None else f"{amount_text(amount)} USD"
 
 
 def _on_top_up(top_up: TopUp | NoAnswer | None, *, is_capped: bool) -> Iterable[Remark]:

@@ -24,7 +24,7 @@ from wanbatch.clock import Clock, system_now
 from wanbatch.clocks import REFUSED
 from wanbatch.crew import Crew
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.disk import replacing
+from wanbatch.embedded import copy_account
 from wanbatch.errors import (
     AccountStopped,
     ExitCode,
@@ -34,7 +34,7 @@ from wanbatch.errors import (
     WanbatchError,
     fault_text,
 )
-from wanbatch.folders import POSTERS, links_of, room_bytes
+from wanbatch.folders import links_of, room_bytes
 from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
@@ -47,6 +47,7 @@ from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pacing import Rates
 from wanbatch.planning import Due, Plan, is_selected
+from wanbatch.posters import make_missing_posters, write_poster_of
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
@@ -62,6 +63,7 @@ from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Identity, Run, new_identity
+from wanbatch.units import size_text
 
 TERMINATE_GRACE_S = 10.0
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
@@ -101,6 +103,11 @@ class Session:
         self._access = Access(
             settings, sandbox=options.sandbox, speed=options.speed, sandbox_flags=options.sandbox_flags
         )
+
+    @property
+    def provider_address(self) -> str:
+        """The name of the provider that the settings and flags lead to, as a state file keeps it."""
+        return self._access.address
 
     # --- run
 
@@ -147,11 +154,11 @@ class Session:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
         output = output_of(batch.head, self._options)
-        runs, stock = list[Run](), Stock()
+        runs, stock, start = list[Run](), Stock(), system_now()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
                 reader.assert_same(self._identity(batch.name))  # the run would not go on there either
-                runs, stock = reader.runs(), reader.stock()
+                runs, stock, start = reader.runs(), reader.stock(), start_of_time(reader)
                 admission = admit(batch, output, reader, self._options, self._access)
         else:
             admission = admit(batch, output, None, self._options, self._access)
@@ -171,8 +178,10 @@ class Session:
         if offline:
             return replace(await self._preview(ground, None), questions=admission.questions)
         with TemporaryDirectory(prefix="wanbatch-") as folder:
-            async with self._access.provider(Path(folder), system_now()) as (provider, _):
-                return replace(await self._preview(ground, provider), questions=admission.questions)
+            is_known = not self._access.is_embedded or copy_account(output, Path(folder))
+            async with self._access.provider(Path(folder), start) as (provider, _):
+                preview = replace(await self._preview(ground, provider), questions=admission.questions)
+        return preview if is_known else replace(preview, balance_usd=None)
 
     async def retry(self, output: Path, reason: str | None = None) -> RunResult:
         """Plan new attempts for the failed takes of an output folder, then run them."""
@@ -500,7 +509,9 @@ class Session:
                 ahead = await provider.ahead()
         if isinstance(ahead, NoAnswer):
             return
-        text = None if self._access.speed != 1 else batch_clock.wrong_text(ahead)  # a sandbox's time may run ahead
+        # The embedded sandbox has our clock; where it ran faster before, its time is ahead, and no clock is wrong.
+        is_ours = self._access.is_embedded or self._access.speed != 1
+        text = None if is_ours else batch_clock.wrong_text(ahead)
         if text is not None and ahead is not None and abs(ahead) > REFUSED and not self._access.is_local:
             raise LocalFault(
                 f"{text}. Nothing was sent: what is recorded under a date that is days off misleads every later look"
@@ -517,8 +528,8 @@ class Session:
         free = room_bytes(output)
         if free < needed:
             raise LocalFault(
-                f"{output} has {free / 2**30:.1f} GiB free; {preview.estimate.takes} clips may need"
-                f" {needed / 2**30:.1f} GiB. Nothing was sent: make room, or run part of it with --limit"
+                f"{output} has {size_text(free)} free; {preview.estimate.takes} clips may need"
+                f" {size_text(needed)}. Nothing was sent: make room, or run part of it with --limit"
             )
 
     async def _drive(self, desk: Desk) -> RunEnd:
@@ -571,6 +582,7 @@ class Session:
             try:
                 from wanbatch.reporting import write_reports
 
+                make_missing_posters(state)
                 page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
             except Exception as error:  # noqa: BLE001  how the run ended is told, also where a library of the tables fails
                 end = _without_reports(end, error)
@@ -624,12 +636,7 @@ class _Keepsake:
     def __call__(self, take: Take) -> None:
         from wanbatch.reporting.sidecar import write_sidecar
 
-        assert take.file is not None
-        posters = self._output / POSTERS
-        posters.mkdir(exist_ok=True)
-        jpeg = self._inspection.poster(self._output / take.file)
-        with replacing(posters / f"{take.stem}.jpg") as part:
-            part.write_bytes(jpeg)
+        write_poster_of(self._output, take, self._inspection)
         with StateReader.open(self._output) as reader:
             write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
 

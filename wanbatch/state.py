@@ -609,6 +609,12 @@ class StateReader:
             raise StateInvalid(f"{self.path} is damaged: {take.label} is not what its facts say. {WAYS_BACK}")
 
 
+_AFTER_A_FAILED_WRITE = (
+    "What was recorded before is kept. Make room on the disk, or see why it takes no more, then give the same command"
+    " again: it goes on from what is recorded"
+)
+
+
 class StateFile(StateReader):
     """The one writer of a state file. Holds the output lock from open to close."""
 
@@ -743,7 +749,10 @@ class StateFile(StateReader):
     def _transaction(self) -> Iterator[None]:
         # A failed write is final: what the disk holds is unknown then, so nothing more may be paid on its word.
         if self._failed is not None:
-            raise LocalFault(f"the state file failed before: {self._failed}")
+            raise LocalFault(
+                f"{self.path} could not be written a moment ago ({self._failed}), so nothing more is recorded or sent."
+                f" {_AFTER_A_FAILED_WRITE}"
+            )
         self._lock.assert_held()
         self.await_check()
         try:
@@ -756,7 +765,9 @@ class StateFile(StateReader):
             self._db.execute("COMMIT")
         except sqlite3.Error as error:
             self._failed = error
-            raise LocalFault(f"cannot write {self.path}: {error}. Nothing more is sent") from error
+            raise LocalFault(
+                f"cannot write {self.path}: {error}. Nothing more is sent. {_AFTER_A_FAILED_WRITE}"
+            ) from error
 
     def record(self, take_id: int, *entries: Entry) -> Take:
         """Append facts about one take and store what they make of it, in one transaction, durable on return.

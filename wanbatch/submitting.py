@@ -25,6 +25,7 @@ from wanbatch.provider import (
     Unknown,
 )
 from wanbatch.purse import Fit, Surprise
+from wanbatch.units import size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
 UNKNOWN_ROW_LIMIT = 3  # so many lost answers in a row, and no more money goes after them
@@ -92,8 +93,8 @@ class Submitting:
         if free < needed:
             desk.stop_submitting(
                 ExitCode.LOCAL_FAULT,
-                f"{desk.state.output} has {free / 2**30:.1f} GiB free, and the clips under way may need"
-                f" {needed / 2**30:.1f} GiB: nothing more is sent, they are finished and fetched. Make room and run the"
+                f"{desk.state.output} has {size_text(free)} free, and the clips under way may need"
+                f" {size_text(needed)}: nothing more is sent, they are finished and fetched. Make room and run the"
                 " same command again",
             )
         return free >= needed

@@ -30,6 +30,7 @@ from wanbatch.media import check_clip, opened
 from wanbatch.reporting.shown import shown_text
 from wanbatch.state import StateReader
 from wanbatch.timeline import Piece, Timeline
+from wanbatch.units import size_text
 
 TAGGED_FOLDER = "edit/tagged"
 LINE_MAX = 250  # characters: what players and asset managers read of a title or description
@@ -87,7 +88,7 @@ def _assert_free(copy: Path) -> None:
 def _assert_room(folder: Path, pieces: Sequence[Piece]) -> None:
     needed, free = sum(_take_of(piece).size_bytes or 0 for piece in pieces), free_bytes(folder)
     if free < needed:
-        raise LocalFault(f"{folder} has {free / 2**20:,.0f} MiB free; the copies need {needed / 2**20:,.0f} MiB")
+        raise LocalFault(f"{folder} has {size_text(free)} free; the copies need {size_text(needed)}")
 
 
 def _take_of(piece: Piece) -> Take:

@@ -107,8 +107,17 @@ def _pair(orders: Sequence[Order], takes: Sequence[Take], places: Mapping[str, t
     matches = []
     for mine, theirs in zip(coming.values(), going.values(), strict=True):
         best = sorted(theirs, key=lambda take: (take.state is not State.VERIFIED, take.is_retake, take.number))
-        matches += [Match(order, take, (take,)) for order, take in zip(mine, best, strict=False)]
+        matches += [Match(order, take, (take,)) for order, take in _by_number(mine, best[: len(mine)])]
     return matches
+
+
+def _by_number(orders: Sequence[Order], takes: Sequence[Take]) -> list[tuple[Order, Take]]:
+    """Pair take 1 with take 1 and take 2 with take 2 where both are there, and what is left in the order of numbers."""
+    numbered = {take.number: take for take in takes}
+    numbers = {order.number for order in orders}
+    rest = iter(sorted((take for take in takes if take.number not in numbers), key=lambda take: take.number))
+    pairs = [(order, numbered.get(order.number) or next(rest, None)) for order in orders]
+    return [(order, take) for order, take in pairs if take is not None]
 
 
 def _by_shot(each: Iterable[Named]) -> dict[str, list[Named]]:
@@ -140,7 +149,7 @@ def renames_of(matches: Iterable[Match], plan: Plan, takes: Sequence[Take], past
 def _renames(pairs: Iterable[tuple[Take, str]], takes: Iterable[Take], past: Past) -> tuple[Rename, ...]:
     highest = past.highest(takes)
     renames = []
-    for take, shot_id in pairs:
+    for take, shot_id in sorted(pairs, key=lambda pair: pair[0].number):
         key = twin_key(shot_id)
         highest[key] = highest.get(key, 0) + 1
         renames.append(Rename(take.take_id, shot_id, highest[key], (take.shot_id, take.number)))

@@ -1,10 +1,11 @@
-"""Units as users write them: durations such as `90s`, rates such as `60/min`, and both as people read them."""
+"""Units: durations such as `90s` and rates such as `60/min`, read as users write them; these and sizes, as text."""
 
 from __future__ import annotations
 
 import re
 
 CREDITS_MAX = 10**15  # half a billion USD: a larger figure is a misread field or a damaged file
+_SIZE_UNITS = ("KiB", "MiB", "GiB", "TiB")
 _SECONDS = {"s": 1.0, "sec": 1.0, "min": 60.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(s|sec|min|m|h|d)")
 _RATE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)\s*(?:/\s*(s|min|h))?")
@@ -39,3 +40,17 @@ def duration_text(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def size_text(size_bytes: float) -> str:
+    """Return `512 bytes`, `300 KiB`, `1.5 MiB`, `32 MiB` or `6.3 GiB`: the unit in which there is something to read."""
+    whole = round(size_bytes)
+    if whole < 1024:
+        return f"{whole:,} byte{'' if whole == 1 else 's'}"
+    scaled, unit = whole / 1024, _SIZE_UNITS[0]
+    for larger in _SIZE_UNITS[1:]:
+        if round(scaled) < 1024:
+            break
+        scaled, unit = scaled / 1024, larger
+    text = f"{scaled:.1f}" if scaled < 9.95 else f"{scaled:,.0f}"
+    return f"{text.removesuffix('.0')} {unit}"

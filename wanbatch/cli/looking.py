@@ -123,6 +123,7 @@ def report_command(
 ) -> int:
     """Rebuild the reports of each RUN from its state file alone; with --combined, add up what they cost."""
     from wanbatch.clock import system_now
+    from wanbatch.posters import make_missing_posters
     from wanbatch.reporting import csv_text, write_reports
     from wanbatch.reporting.accounts import write_combined
     from wanbatch.state import StateReader
@@ -140,6 +141,7 @@ def report_command(
     written = []
     for run in runs or (_output(None),):
         with StateReader.open(run) as reader:
+            make_missing_posters(reader)
             written.append(write_reports(reader, made_at=system_now()))
     if options.is_json:
         rows = [{"report": str(each.report), "storyboard": str(each.storyboard)} for each in written]

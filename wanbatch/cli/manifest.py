@@ -55,7 +55,7 @@ def warning_lines(warnings: Sequence[Problem], count: int, path: Path) -> list[s
 
 def warning_text(warning: Problem) -> str:
     """Return a warning as a line; a problem has no such word."""
-    return f"{warning.file}:{warning.line}:{warning.column} warning: {warning.message}"
+    return f"{warning.place}{'' if warning.line else ':'} warning: {warning.message}"
 
 
 def warnings_json(warnings: Sequence[Problem], count: int) -> dict[str, Any]:

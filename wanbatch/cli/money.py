@@ -15,7 +15,7 @@ from wanbatch.costing import Figures
 from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, credits_of_usd, usd, usd_text
+from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, amount_text, credits_of_usd, usd, usd_text
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Question
 from wanbatch.remarks import Weight
@@ -23,6 +23,7 @@ from wanbatch.units import duration_text
 
 SCENES_SHOWN = 30
 _REMARK_STYLES = {Weight.REFUSAL: "red", Weight.WARNING: "yellow", Weight.NOTE: "dim"}
+_GROUP_WORDS = {"stale": "superseded"}  # the name in JSON is older than the word
 _FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexp.", "USD\nworst")
 
 
@@ -103,14 +104,15 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         print_question(console, question)
         if question.is_blocking:
             say(console, "  The run asks this first; without a terminal it stops with exit code 2.", style="yellow")
-    say(console, f"  {', '.join(f'{number} {name}' for name, number in preview.counts.items()) or 'no takes'}")
+    counts = ", ".join(f"{number} {_GROUP_WORDS.get(name, name)}" for name, number in preview.counts.items())
+    say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)
     if preview.to_submit:
         grid = Grid(("to send", "takes", "each", "expected", "USD", "price from"), left=(0, 5))
         for each, takes in preview.to_submit.items():
             quote = preview.quotes[each]
             total = None if quote.credits is None else quote.credits * takes
-            money = (_number(quote.credits), _number(total), _usd(total))
+            money = (_number(quote.credits), *(("-", "-") if total is None else (_number(total), _usd(total))))
             grid.add(escape(str(each)), str(takes), *money, escape(quote.source))
         grid.show(console)
         _print_reasons(console, preview)
@@ -121,7 +123,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         say(console, f"  {line}")
     for remark in preview.remarks:
         say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
-    if preview.speed != 1:
+    if preview.speed != 1 and preview.to_submit:
         say(console, f"  time runs {preview.speed:g} times faster there", style="dim")
 
 
@@ -135,6 +137,9 @@ def _print_reasons(console: Console, preview: Preview) -> None:
     for (source, why), names in reasons.items():
         told = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
         say(console, escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
+    if any(preview.quotes[each].credits is None for each in preview.to_submit):
+        say(console, "  with a cap (--max-usd) its first take goes alone, and its answer tells", style="yellow")
+        say(console, "  the price; --pilot N shows it before the rest is sent", style="yellow")
 
 
 def print_question(console: Console, question: Question) -> None:
@@ -159,7 +164,7 @@ def _scenes_grid(preview: Preview) -> Grid:
 def _figures(each: Estimate) -> list[str]:
     """Write the takes and each of the figures."""
     if each.unpriced == each.takes and each.takes:
-        return [str(each.takes), *("unknown" for _ in _FIGURES)]
+        return [str(each.takes), "unknown", *("-" for _ in _FIGURES[1:])]
     more = "+?" if each.unpriced else ""
     credit_counts = (each.low, each.credits, each.worst)
     return [str(each.takes), *(f"{count:,}{more}" for count in credit_counts), *map(_usd, credit_counts)]
@@ -183,7 +188,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
     for scene, cap_credits in preview.scene_caps.items():
         lines.append(f"cap of scene {escape(scene)}: {cap_credits:,} credits ({usd_text(cap_credits)})")
     if preview.balance_usd is not None:
-        lines.append(f"balance {preview.balance_usd:,.2f} USD{_balance_text(preview)}")
+        lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
         lines.append(f"a pilot of {min(preview.pilot, estimate.takes)} takes goes first")
     return lines
@@ -266,7 +271,7 @@ def figures_grid(figures: Figures) -> Grid:
 
 def print_balance(console: Console, balance_usd: Decimal, host: str) -> None:
     """Print what the account holds."""
-    say(console, f"{balance_usd:,.2f} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}")
+    say(console, f"{amount_text(balance_usd)} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}")
 
 
 # --- parts

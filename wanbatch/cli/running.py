@@ -16,6 +16,7 @@ import click
 from wanbatch.advice import in_folder
 from wanbatch.batch import SEED_MAX, Limits
 from wanbatch.cli import Global
+from wanbatch.cli.flags import FlaggedCommand, written_flags
 from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
 from wanbatch.cli.money import preview_json, print_preview, print_question
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
@@ -110,6 +111,10 @@ def _run_options(command: F) -> F:
     return command
 
 
+# Of the flags that advice repeats these stand at their place in it already, or are of `plan` alone.
+_TOLD_APART = ("output", "sandbox", "same_batch", "take_over", "renames", "buy_again", "offline")
+
+
 @dataclass(frozen=True)
 class _Asked:
     """The flags of a run, as click gives them."""
@@ -141,10 +146,12 @@ class _Asked:
     renames: tuple[tuple[str, str], ...] = ()
     take_over: bool = False
     buy_again: bool = False
+    flags: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> _Asked:
-        return cls(**{each.name: flags[each.name] for each in fields(cls) if each.name in flags})
+        written = written_flags(click.get_current_context(), _TOLD_APART)
+        return cls(**{each.name: flags[each.name] for each in fields(cls) if each.name in flags}, flags=written)
 
     def options(self) -> RunOptions:
         if self.max_credits is not None and self.max_usd is not None:
@@ -175,6 +182,7 @@ class _Asked:
             renames=self.renames,
             take_over=self.take_over,
             buy_again=self.buy_again,
+            flags=self.flags,
         )
 
 
@@ -211,7 +219,9 @@ _MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 
 
 @click.command(
-    "plan", epilog="\b\nExamples:\n  wanbatch plan shots.yaml\n  wanbatch plan shots.yaml --sandbox --only 'sc010_*'"
+    "plan",
+    cls=FlaggedCommand,
+    epilog="\b\nExamples:\n  wanbatch plan shots.yaml\n  wanbatch plan shots.yaml --sandbox --only 'sc010_*'",
 )
 @_MANIFEST
 @_OUTPUT
@@ -247,6 +257,7 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
 
 @click.command(
     "run",
+    cls=FlaggedCommand,
     epilog="\b\nExamples:\n  wanbatch run shots.yaml --max-usd 40\n  wanbatch run shots.yaml --pilot 5 --max-usd 40"
     "\n  wanbatch run shots.yaml --sandbox --speed 60"
     "\n  wanbatch run shots.csv --yes --only 'sc020_*'     (from cron: add -q)",
@@ -383,7 +394,7 @@ def _confirm(
     if not is_interactive():
         if preview.why is not Why.START:
             return False
-        raise UsageInvalid("this run would be paid: confirm it with --yes (nobody is here to ask)")
+        raise UsageInvalid("this run would be paid: confirm it with --yes (wanbatch cannot ask without a terminal)")
     balance = preview.balance_credits
     if balance is not None and balance < preview.estimate.credits:
         console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")

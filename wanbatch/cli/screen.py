@@ -20,6 +20,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
 from wanbatch.desk import Event
+from wanbatch.lifecycle import state_words
 from wanbatch.options import RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.pricing import usd_text
@@ -100,10 +101,15 @@ def print_json(document: Any) -> None:
     click.echo(json_text(document))
 
 
+def counts_text(counts: Mapping[str, int]) -> str:
+    """Return takes by state as a list: `5 verified, 1 made (not fetched yet)`."""
+    return ", ".join(f"{number} {state_words(name)}" for name, number in counts.items())
+
+
 def standing_text(standing: Standing) -> str:
     """Return one line on how a run stands."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
-    counts = " ".join(f"{standing.counts[name]} {name}" for name in order if standing.counts.get(name))
+    counts = counts_text({name: standing.counts[name] for name in order if standing.counts.get(name)})
     money = f"{standing.credits_committed:,} credits ({usd_text(standing.credits_committed)})"
     unknown = f" + {standing.uncosted} of unknown cost" if standing.uncosted else ""
     eta = f", about {duration_text(standing.eta_s)} left" if standing.eta_s is not None else ""
@@ -239,8 +245,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
 
 def print_result(console: Console, result: RunResult, problems: list[str]) -> None:
     """Print how a run ended, what it cost and where things are."""
-    counts = ", ".join(f"{number} {name}" for name, number in sorted(result.counts.items())) or "no takes"
-    say(console, counts, style="bold")
+    say(console, counts_text(dict(sorted(result.counts.items()))) or "no takes", style="bold")
     parts = [f"charged {result.credits_charged:,} credits ({usd_text(result.credits_charged)})"]
     pending = result.credits_committed - result.credits_charged
     if pending:
@@ -262,7 +267,7 @@ def print_counts(console: Console, counts: Mapping[str, int]) -> None:
     """Print the takes by state."""
     grid = Grid(("", ""))
     for name, number in counts.items():
-        grid.add(f"[{STATE_STYLES.get(name, 'default')}]{name}[/]", f"{number}")
+        grid.add(f"[{STATE_STYLES.get(name, 'default')}]{state_words(name)}[/]", f"{number}")
     grid.show(console)
 
 

@@ -17,15 +17,17 @@ from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.clock import system_now
-from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.lifecycle import Take
 from wanbatch.names import composed
 from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.pricing import credits_of_usd, usd_text
+from wanbatch.question import words
 from wanbatch.reporting.accounts import figures_json, ledger_rows, write_ledger
-from wanbatch.session import session_of
+from wanbatch.session import Session, session_of
 from wanbatch.settling import Decision, Reconciled
 from wanbatch.standing import read_figures
+from wanbatch.state import StateReader
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 
@@ -70,7 +72,7 @@ def _watch(options: Global, output: Path | None) -> Watch:
 
 def _lines(found: Reconciled) -> list[str]:
     lines = []
-    for labels, words in (
+    for labels, told in (
         (found.adopted, "found again; the same `run` fetches them"),
         (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
         (found.planned, "left no trace; the same `run` sends them again"),
@@ -86,7 +88,7 @@ def _lines(found: Reconciled) -> list[str]:
     ):
         if labels:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
-            lines.append(f"{len(labels)} {words}: {names}")
+            lines.append(f"{len(labels)} {told}: {names}")
     if not found.is_ledger_read:
         lines.append("the ledger could not be read")
     lines.append(
@@ -100,14 +102,38 @@ def _lines(found: Reconciled) -> list[str]:
 @click.option("--sandbox", is_flag=True, help="A new embedded sandbox: what its accounts begin with.")
 @click.pass_obj
 def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
-    """Show what the account holds: the one that RUN was begun with, or that of the settings. Sends nothing paid."""
+    """Show what an account holds: with RUN that of its provider, without it that of your key. Sends nothing paid."""
     session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options, run), options.env_file)
-    balance, host = asyncio.run(session.balance(run))
+    other = _newest_account(session) if run is None else ""
+    try:
+        balance, host = asyncio.run(session.balance(run))
+    except (UsageInvalid, AccountStopped, ProviderUnreachable) as error:
+        if not other:
+            raise
+        raise type(error)(f"{error}. {other}") from error
     if options.is_json:
         print_json({"balance_usd": str(balance), "credits": credits_of_usd(balance), "provider": host})
     else:
         print_balance(console_of(options), balance, host)
+        if other:
+            _watch(options, None).notice(other)
     return 0
+
+
+def _newest_account(session: Session) -> str:
+    """Say how to see the account of the newest output folder, where that is another than the one asked about."""
+    try:
+        newest = newest_output(Path(OUTPUTS))
+        with StateReader.open(newest) as reader:
+            identity = reader.identity()
+    except WanbatchError:  # there is none, or none that can be read
+        return ""
+    is_embedded = identity.sandbox and identity.base_url == "sandbox"
+    if identity.base_url == session.provider_address and not is_embedded:
+        return ""
+    host = "the embedded sandbox" if is_embedded else identity.base_url
+    command = words("wanbatch", "balance", str(newest))
+    return f"The newest output folder, {newest}, has its account at {host}: `{command}` shows it"
 
 
 @click.command(
@@ -138,7 +164,7 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
         cost = usd_text(take.credits_open)
         if not is_interactive():
             raise UsageInvalid(
-                f"this may be charged a second time ({cost}): confirm it with --yes (nobody is here to ask)"
+                f"this may be charged a second time ({cost}), and without a terminal wanbatch cannot ask: add --yes"
             )
         return click.confirm(f"It may be charged a second time: {cost}. Send it again?", default=False, err=True)
 

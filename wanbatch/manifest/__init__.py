@@ -22,6 +22,7 @@ from wanbatch.manifest.tree import (
     start_of_file,
 )
 from wanbatch.manifest.words import one_of
+from wanbatch.units import size_text
 
 PROBLEMS_SHOWN = 200
 _NOWHERE = Place(0, 0)
@@ -75,7 +76,7 @@ def _read(path: Path, problems: Problems) -> Batch | None:
     size_bytes = _size_of(path, problems)
     reader = _reader_of(path, problems)
     if size_bytes > FILE_CAP_BYTES:
-        raise problems.stop(start_of_file(), f"this file is larger than {FILE_CAP_BYTES // 2**20} MiB")
+        raise problems.stop(start_of_file(), f"this file is larger than {size_text(FILE_CAP_BYTES)}")
     root = reader(_text_of(path, problems), problems)
     if path.suffix.lower() in (".json", *_JSON_LINES):
         from wanbatch.manifest.bare_list import manifest_in

@@ -9,6 +9,7 @@ from functools import cache
 
 from wanbatch.manifest.lookalikes import is_column
 from wanbatch.manifest.tree import Place, Problems
+from wanbatch.units import size_text
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "| signs"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*;*,*(?:\n|$)', re.IGNORECASE)
@@ -99,7 +100,7 @@ def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
         elif "\r" in cell or (cell.startswith('"') and _is_broken(cell, has_blank=match.start(1) > match.start())):
             raise problems.stop(*_fault(text, match.start(1), place, delimiter))
         if len(cell) > _CELL_CAP:
-            words = f"a cell of more than {_CELL_CAP // 2**20} MiB; is a quote in this row not closed?"
+            words = f"a cell of more than {size_text(_CELL_CAP)}; is a quote in this row not closed?"
             raise problems.stop(place, words)
         cells.append(cell.strip())
         places.append(place)

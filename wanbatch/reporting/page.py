@@ -19,8 +19,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
 from wanbatch.attempts import Attempt
-from wanbatch.lifecycle import State, Take
-from wanbatch.pricing import CREDITS_PER_USD, usd, usd_text
+from wanbatch.lifecycle import State, Take, state_words
+from wanbatch.pricing import CREDITS_PER_USD, amount_text, usd, usd_text
 from wanbatch.reporting.figures import figures_of, headlines
 from wanbatch.text import visible
 from wanbatch.units import duration_text
@@ -41,7 +41,7 @@ def _usd(value: float | None) -> str:
 
 
 def _exact_usd(value: int | None) -> str:
-    return UNSEEN if value is None else f"{usd(value):,.2f}"
+    return UNSEEN if value is None else amount_text(usd(value))
 
 
 def _whole(value: int | None) -> str:
@@ -105,6 +105,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "visible": visible,
         "credits": _credits,
+        "state_words": state_words,
         "usd": _usd,
         "number": _number,
         "exact_usd": _exact_usd,

@@ -1,0 +1,40 @@
+"""Sizes as people read them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+import wanbatch
+from wanbatch.units import size_text
+
+PACKAGE = Path(wanbatch.__file__).parent
+
+
+@pytest.mark.parametrize(
+    ("size_bytes", "text"),
+    [
+        (0, "0 bytes"),
+        (1, "1 byte"),
+        (1023, "1,023 bytes"),
+        (1024, "1 KiB"),
+        (300 * 1024, "300 KiB"),
+        (2**20 - 1, "1 MiB"),
+        (1.5 * 2**20, "1.5 MiB"),
+        (32 * 2**20, "32 MiB"),
+        (1000 * 2**20, "1,000 MiB"),
+        (6.3 * 2**30, "6.3 GiB"),
+        (250 * 2**30, "250 GiB"),
+        (3 * 2**40, "3 TiB"),
+        (5000 * 2**40, "5,000 TiB"),
+    ],
+)
+def test_a_size_is_told_in_the_unit_that_fits_it(size_bytes: float, text: str) -> None:
+    assert size_text(size_bytes) == text
+
+
+def test_no_other_code_writes_a_unit_behind_a_figure_it_divided() -> None:
+    texts = {path.name: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
+    assert [name for name, text in texts.items() if re.search(r"\} [KMGT]i?B", text)] == []

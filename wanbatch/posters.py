@@ -1,0 +1,55 @@
+"""Posters: the stills of the contact sheet, made again where a clip is there and its still is not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wanbatch.crew import Crew
+from wanbatch.disk import replacing
+from wanbatch.errors import MediaInvalid, WanbatchError
+from wanbatch.folders import CLIPS, POSTERS, is_in
+from wanbatch.inspection import Inspection
+from wanbatch.lifecycle import State, Take
+from wanbatch.state import StateReader
+
+
+def write_poster_of(output: Path, take: Take, inspection: Inspection) -> None:
+    """Draw the still of a verified clip. Raises OSError, or what the inspection does."""
+    assert take.file is not None
+    posters = output / POSTERS
+    posters.mkdir(exist_ok=True)
+    jpeg = inspection.poster(output / take.file)
+    with replacing(posters / f"{take.stem}.jpg") as part:
+        part.write_bytes(jpeg)
+
+
+def missing_posters(reader: StateReader) -> list[Take]:
+    """Return the verified takes whose clip is in the folder and whose still is not."""
+    output = reader.output
+    return [
+        take
+        for take in reader.takes_in([State.VERIFIED])
+        if take.file is not None
+        and is_in(output, CLIPS, take.file)
+        and (output / take.file).is_file()
+        and not (output / POSTERS / f"{take.stem}.jpg").exists()
+        and not (output / POSTERS / f"{take.stem}.jpg").is_symlink()
+    ]
+
+
+def make_missing_posters(reader: StateReader) -> None:
+    """Draw every still that is missing. One that cannot be drawn stays so: a page does without it, and nothing ends."""
+    missing = missing_posters(reader)
+    if not missing:
+        return
+    crew = Crew()
+    try:
+        for take in missing:
+            try:
+                write_poster_of(reader.output, take, crew)
+            except MediaInvalid:
+                continue  # of this clip alone
+            except (OSError, WanbatchError):
+                return  # of this machine or program: the next one would meet it too
+    finally:
+        crew.close()
