@@ -39,7 +39,8 @@ class Reconciled:
     `doubles` are takes with more than one generation, `twice` those with one that the ledger charges more than once,
     `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
     to no take; `uncharged` are verified takes whose charge it does not show yet. `ledger` has a line for each
-    generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refused its log for good.
+    generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider
+    refuses its log to this key.
     """
 
     adopted: tuple[str, ...]
