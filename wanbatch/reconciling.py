@@ -215,7 +215,7 @@ class Reconciling:
         desk = self._desk
         asked = [take for take in desk.takes if take.can_be_searched or take.credits_at_risk != 0]
         followed = [(take, attempt) for take in asked if (attempt := self._followed(take)) is not None]
-        attempts = desk.state.attempts() if followed else []
+        attempts = desk.state.attempts_as_sent() if followed else []
         evidence = self._evidence(scan, (), attempts)
         open_cases: list[tuple[Take, Attempt]] = []
         for take, attempt in followed:
@@ -245,7 +245,7 @@ class Reconciling:
             self._ask(scan, charges, ended)
         if not open_cases:
             return
-        evidence = self._evidence(scan, charges, desk.state.attempts())
+        evidence = self._evidence(scan, charges, desk.state.attempts_as_sent())
         for take, attempt in open_cases:
             self._judge(desk.takes[take.take_id], attempt, evidence)
 
