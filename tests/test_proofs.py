@@ -19,6 +19,7 @@ from wanbatch.proofs import (
     Failed,
     default_grace,
     find,
+    has_witness,
     lag_samples,
     patience_ends,
     recipe_in,
@@ -176,6 +177,17 @@ def test_without_a_later_submit_every_earlier_one_must_show() -> None:
     found = find(UNKNOWN, LOST, evidence(row(EARLIER, "e"), attempts=before))
     assert isinstance(found, Absent)
     assert not found.is_proof
+
+
+@pytest.mark.parametrize(
+    ("attempts", "is_witness"),
+    [((LOST, LATER), True), ((LATER, LOST), False), ((LOST, EARLIER), False), ((LATER,), False)],
+    ids=["later by both", "recorded before, its clock ran ahead", "recorded after, its time is before", "not listed"],
+)
+def test_a_witness_is_later_by_the_order_of_recording_and_by_time(
+    attempts: tuple[Attempt, ...], *, is_witness: bool
+) -> None:
+    assert has_witness(LOST, evidence(*SEEN, attempts=attempts)) is is_witness
 
 
 def test_a_witness_must_show_now_too() -> None:

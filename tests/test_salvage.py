@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 from tests.test_recovery import RULES, Line, world_in
 from tests.worlds import EPOCH, batch_of, jump, with_prompt
 from wanbatch.lifecycle import Fact, State
-from wanbatch.provider import LogScan
+from wanbatch.provider import LogRow, LogScan
 from wanbatch.runlog import LOG_NAME
 from wanbatch.salvage import Evidence, nonce_in, read_event, read_sidecar, salvage
 
@@ -86,3 +87,53 @@ def test_a_sidecar_with_any_value_changed_is_read_whole_or_left_out(left: Found,
     whole = type(found)(found.shot_id, found.number, found.told, is_whole=True)
     takes, _ = salvage(Evidence(BATCH, left.nonce, "k", {}, (), [whole], None))
     assert [each.take.state for each in takes] == [State.VERIFIED]
+
+
+# --- more than one generation
+
+
+def _only_clips(left: Found, rows: tuple[LogRow, ...]) -> Evidence:
+    found = [each for text in left.sidecars if (each := read_sidecar(text)) is not None]
+    whole = [replace(each, is_whole=True) for each in found]
+    return Evidence(BATCH, left.nonce, "k", {}, (), whole, rows)
+
+
+def test_a_second_generation_of_one_submit_is_named_double_again(left: Found) -> None:
+    clip = json.loads(left.sidecars[0])
+    own = next(row for row in left.rows if row.generation_id == clip["generation_id"])
+    second = replace(own, generation_id="second-one")
+    takes, _ = salvage(_only_clips(left, (*left.rows, second, second)))
+    doubles = [entry.data for each in takes for entry in each.entries if entry.fact is Fact.FOUND_DOUBLE]
+    named = [each.take for each in takes if "DOUBLE" in each.take.warning]
+    assert [(each["generation_id"], each["attempt"], each["credits_held"]) for each in doubles] == [
+        ("second-one", -1, own.credits)
+    ]
+    assert [(take.shot_id, take.credits_at_risk) for take in named] == [(clip["shot_id"], own.credits)]
+
+
+@pytest.mark.parametrize(
+    ("changes", "charged"),
+    [
+        ({}, 7),
+        ({"request_ids": 2}, None),
+        ({"generations": [("own", 5), ("other", 2)], "request_ids": 2}, 5),
+        ({"generations": [("own", None)]}, None),
+        ({"generations": [("other", 2)]}, None),
+    ],
+    ids=["one submit", "a sum of two", "each known", "not known", "not told"],
+)
+def test_a_sum_of_all_attempts_is_never_booked_on_one_generation(
+    left: Found, changes: dict[str, Any], charged: int | None
+) -> None:
+    told = json.loads(left.sidecars[0])
+    first, own = told["request_ids"][0], told["generation_id"]
+    del told["generations"]
+    told |= {"request_ids": [first] * changes.get("request_ids", 1), "credits": {"held": 7, "charged": 7}}
+    if "generations" in changes:
+        names = {"own": own, "other": "another"}
+        told["generations"] = [
+            {"generation_id": names[name], "held": 1, "charged": each} for name, each in changes["generations"]
+        ]
+    found = read_sidecar(json.dumps(told))
+    assert found is not None
+    assert found.credits_charged == charged

@@ -207,8 +207,15 @@ def _is_next_look(take: Take, evidence: Evidence) -> bool:
 
 
 def has_witness(attempt: Attempt, evidence: Evidence) -> bool:
-    """Say whether the log shows a submit of ours that was made later than this one."""
-    later = [each for each in evidence.attempts if each.body_sha256 and each.started_at > attempt.started_at]
+    """Say whether the log shows a submit of ours that was made later than this one.
+
+    `evidence.attempts` stand in the order in which they were recorded. Later means both behind it there and at a later
+    recorded time: a clock that was set back makes the times lie, a state file that was recovered the order.
+    """
+    keys = [(each.take_id, each.number) for each in evidence.attempts]
+    own = (attempt.take_id, attempt.number)
+    behind = evidence.attempts[keys.index(own) + 1 :] if own in keys else ()
+    later = [each for each in behind if each.body_sha256 and each.started_at > attempt.started_at]
     return any(each.request_id in evidence.scan.by_request for each in later)
 
 

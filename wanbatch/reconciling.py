@@ -38,6 +38,7 @@ SEARCH_SELDOM_S = 1800.0
 EAGER_SEARCHES = 20
 FAILURE_LIMIT_S = 600.0  # a resume whose log cannot be read for this long sends nothing
 RETRY_S = 30.0
+LASTING = (Trouble.KEY, Trouble.INVALID, Trouble.NOT_FOUND)  # asking again with this key brings nothing better
 
 
 class Reconciling:
@@ -49,6 +50,7 @@ class Reconciling:
         self._is_thorough = is_thorough
         self._has_asked = False
         self.questions: list[Question] = []
+        self.unread: NoAnswer | None = None  # why the last search could not read the log
         self._before: LogScan | None = None
         self._count = 0
         self._failing_since: float | None = None
@@ -131,7 +133,7 @@ class Reconciling:
             self._not_read(scan)
             return
         self._count += 1
-        self._failing_since = None
+        self._failing_since, self.unread = None, None
         if scan is not None:
             desk.reached()
             self._note_lags(scan)
@@ -151,10 +153,11 @@ class Reconciling:
 
     def _not_read(self, answer: NoAnswer) -> None:
         desk, now = self._desk, self._desk.clock.monotonic()
+        self.unread = answer
         if self._failing_since is None:
             self._failing_since = now
             desk.note(f"the provider's request log cannot be read ({answer.message})")
-        if answer.trouble in (Trouble.KEY, Trouble.INVALID, Trouble.NOT_FOUND):
+        if answer.trouble in LASTING:
             self._never_read(answer)
             return
         if not answer.message.startswith("HTTP"):
@@ -212,7 +215,7 @@ class Reconciling:
         desk = self._desk
         asked = [take for take in desk.takes if take.can_be_searched or take.credits_at_risk != 0]
         followed = [(take, attempt) for take in asked if (attempt := self._followed(take)) is not None]
-        attempts = desk.state.attempts() if followed else []
+        attempts = desk.state.attempts_as_sent() if followed else []
         evidence = self._evidence(scan, (), attempts)
         open_cases: list[tuple[Take, Attempt]] = []
         for take, attempt in followed:
@@ -242,7 +245,7 @@ class Reconciling:
             self._ask(scan, charges, ended)
         if not open_cases:
             return
-        evidence = self._evidence(scan, charges, desk.state.attempts())
+        evidence = self._evidence(scan, charges, desk.state.attempts_as_sent())
         for take, attempt in open_cases:
             self._judge(desk.takes[take.take_id], attempt, evidence)
 

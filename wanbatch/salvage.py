@@ -54,6 +54,18 @@ class Sidecar:
         numbered = [(take_and_attempt(each), each) for each in self.told["request_ids"]]
         return [each for ids, each in sorted((ids, each) for ids, each in numbered if ids is not None)]
 
+    @property
+    def credits_charged(self) -> int | None:
+        """What its clip's own generation was charged; None where that is not known.
+
+        `credits.charged` is the sum of all attempts: it is this generation's only where there was one submit alone.
+        """
+        if "generations" in self.told:
+            own = [each for each in self.told["generations"] if each["generation_id"] == self.told["generation_id"]]
+            charged: int | None = own[0]["charged"] if len(own) == 1 else None
+            return charged
+        return self.told["credits"]["charged"] if len(self.told["request_ids"]) == 1 else None
+
     def at(self, name: str) -> datetime:
         """When something of it happened; when it was verified, where that is not told."""
         return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
@@ -70,9 +82,13 @@ def _is_count(value: object) -> bool:
 def _is_sound(told: Mapping[str, Any]) -> bool:
     """Say whether what a sidecar tells beside its recipe is of the kinds that a state file keeps."""
     money, probe, duration_s = told["credits"], told["probe"], told["probe"]["duration_s"]
-    counts = (told["size_bytes"], money["held"], money["charged"], probe["width"], probe["height"])
+    made = told.get("generations", [])  # older sidecars lack it
+    counts = [told["size_bytes"], money["held"], money["charged"], probe["width"], probe["height"]]
+    counts += [each[name] for each in made for name in ("held", "charged")]
     return (
         all(isinstance(told[name], str) for name in ("generation_id", "sha256", "file", "warning"))
+        and isinstance(made, list)
+        and all(isinstance(each["generation_id"], str) for each in made)
         and read_generation_id(told["generation_id"]) is not None
         and all(map(_is_count, counts))
         and (duration_s is None or (isinstance(duration_s, int | float) and not isinstance(duration_s, bool)))
@@ -145,6 +161,11 @@ class Story:
         self.take = fold(take_id, shot_id, entries)
         self.requests = {str(each.data["request_id"]) for each in entries if "request_id" in each.data}
         self._seen = {(each.fact, each.at) for each in entries}
+        self.made: dict[str, str] = {}
+        sent = ""
+        for each in entries:
+            sent = str(each.data.get("request_id", sent)) if each.fact is Fact.SUBMIT_STARTED else sent
+            self._note_made(each, sent)
 
     @classmethod
     def begun(cls, take_id: int, label: tuple[str, int], recipe: Recipe, at: datetime, note: str | None) -> Story:
@@ -164,7 +185,38 @@ class Story:
         self.entries.append(entry)
         if "request_id" in entry.data:
             self.requests.add(str(entry.data["request_id"]))
+        self._note_made(entry, self.take.request_id or "")
         return True
+
+    def _note_made(self, entry: Entry, request_id: str) -> None:
+        """Keep which submit made which generation: the first is its own, all others are doubles."""
+        if entry.fact in (Fact.ACCEPTED, Fact.ADOPTED):
+            self.made.setdefault(request_id, str(entry.data["generation_id"]))
+
+    def generations(self) -> set[str]:
+        """Return every generation that its facts name."""
+        return {str(each.data["generation_id"]) for each in self.entries if each.data.get("generation_id")}
+
+    def name_double(self, row: LogRow, key_fingerprint: str) -> None:
+        """Append a second generation of a submit, as the provider's log shows it, with its warning."""
+        told = [int(each.data["attempt"]) for each in self.entries if each.fact is Fact.FOUND_DOUBLE]
+        number = min(told, default=0) - 1
+        risk, text = (
+            self.take.credits_at_risk,
+            f"the provider made {row.generation_id} beside {self.made[row.request_id]}",
+        )
+        data = {
+            "attempt": number,
+            "request_id": f"{row.request_id}#{-number}",
+            "generation_id": row.generation_id,
+            "key_fingerprint": key_fingerprint,
+            "at": row.at.isoformat(timespec="milliseconds"),
+            "error": f"{text} for one submit",
+            "credits_held": row.credits,
+            "credits_at_risk": None if risk is None or row.credits is None else risk + row.credits,
+        }
+        self.add(Fact.FOUND_DOUBLE, row.at, data)
+        self.add(Fact.WARNED, row.at, {"warning": f"DOUBLE: {text} for one submit"})
 
     def replay(self, entry: Entry, recipe: Recipe | None) -> None:
         """Append a fact that run.log tells, unless it is known; what was decided between runs is not in there."""
@@ -351,7 +403,7 @@ class Salvage:
             story.add(Fact.WARNED, sidecar.at("verified_at"), {"warning": text})
         if told.get("circled") is True:
             story.add(Fact.CIRCLED, sidecar.at("verified_at"))
-        charged = told["credits"]["charged"]
+        charged = sidecar.credits_charged
         if charged is not None and story.take.credits_charged is None:
             data = {"generation_id": told["generation_id"], "credits_charged": charged, "credits_more": charged}
             story.add(Fact.CHARGED, sidecar.at("verified_at"), data)
@@ -386,6 +438,11 @@ class Salvage:
                 return
             self._senders[row.request_id] = story
         take = story.take
+        own = story.made.get(row.request_id)
+        if own is not None and row.is_good and row.generation_id not in (None, own, *story.generations()):
+            if self._owners.setdefault(str(row.generation_id), take.label) == take.label:
+                story.name_double(row, self._told.key_fingerprint)
+            return
         if take.request_id != row.request_id or not row.is_good or row.generation_id is None:
             return
         if self._owners.setdefault(row.generation_id, take.label) != take.label:

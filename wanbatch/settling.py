@@ -17,7 +17,7 @@ from wanbatch.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.provider import Charge, NoAnswer, Trouble
-from wanbatch.reconciling import Reconciling
+from wanbatch.reconciling import LASTING, Reconciling
 from wanbatch.revival import IN_ALL, look_again
 from wanbatch.submitting import lost_text
 
@@ -39,7 +39,8 @@ class Reconciled:
     `doubles` are takes with more than one generation, `twice` those with one that the ledger charges more than once,
     `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
     to no take; `uncharged` are verified takes whose charge it does not show yet. `ledger` has a line for each
-    generation, as the provider's books stood at `read_at`.
+    generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider
+    refuses its log to this key.
     """
 
     adopted: tuple[str, ...]
@@ -53,6 +54,8 @@ class Reconciled:
     questions: tuple[str, ...]
     credits_charged: int
     is_ledger_read: bool
+    is_log_read: bool = True
+    is_log_refused: bool = False
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
@@ -84,6 +87,8 @@ async def reconcile(desk: Desk) -> Reconciled:
         questions=tuple(dict.fromkeys(desk.takes[each.attempt.take_id].label for each in reconciling.questions)),
         credits_charged=desk.purse.charged,
         is_ledger_read=charges is not None,
+        is_log_read=reconciling.unread is None,
+        is_log_refused=reconciling.unread is not None and reconciling.unread.trouble in LASTING,
         ledger=() if charges is None else await _matched(desk, charges),
         read_at=desk.clock.now(),
     )

@@ -347,6 +347,10 @@ class StateReader:
         """All attempts, by take and number."""
         return self._all(Attempt, "ORDER BY take_id, number")
 
+    def attempts_as_sent(self) -> list[Attempt]:
+        """All attempts in the order in which they were first recorded."""
+        return self._all(Attempt, "ORDER BY rowid")
+
     def attempts_of(self, take_id: int) -> list[Attempt]:
         """The attempts of one take, by number."""
         return self._all(Attempt, "WHERE take_id = ? ORDER BY number", take_id)

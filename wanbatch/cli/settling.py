@@ -56,8 +56,18 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
         figures_grid(figures).show(console)
         if page is not None:
             console.print(f"  each generation: {page}", markup=False)
-    needs_user = found.open or found.doubles or found.twice or found.breaches or found.questions
-    return int(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
+    return int(_exit_code(found))
+
+
+def _exit_code(found: Reconciled) -> ExitCode:
+    """Tell what a look found; a look that could not see everything never ends with OK.
+
+    What needs the user goes first, since the same command tells the rest later. A log that this key may not read
+    needs the user, too.
+    """
+    if found.open or found.doubles or found.twice or found.breaches or found.questions or found.is_log_refused:
+        return ExitCode.DECISION_NEEDED
+    return ExitCode.OK if found.is_log_read and found.is_ledger_read else ExitCode.PROVIDER_UNREACHABLE
 
 
 def _watch(options: Global, output: Path | None) -> Watch:
@@ -89,8 +99,11 @@ def _lines(found: Reconciled) -> list[str]:
         if labels:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
             lines.append(f"{len(labels)} {told}: {names}")
+    if not found.is_log_read:
+        cure = "give the key the right to read it" if found.is_log_refused else "run the same command again later"
+        lines.append(f"the request log could not be read, so a DOUBLE or a lost clip may go unnamed here: {cure}")
     if not found.is_ledger_read:
-        lines.append("the ledger could not be read")
+        lines.append("the ledger could not be read, so charges may go unnamed here: run the same command again later")
     lines.append(
         f"the ledger shows {found.credits_charged:,} credits ({usd_text(found.credits_charged)}) for this batch"
     )

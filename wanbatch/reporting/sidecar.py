@@ -43,6 +43,11 @@ def sidecar(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> dict[str,
         "generation_id": take.generation_id,
         "request_ids": [attempt.request_id for attempt in attempts],
         "credits": {"held": take.credits_held, "charged": take.credits_charged},
+        "generations": [
+            {"generation_id": each.generation_id, "held": each.credits_held, "charged": each.credits_charged}
+            for each in attempts
+            if each.generation_id is not None
+        ],
         "times": {
             name: iso(getattr(take, name))
             for name in ("submitted_at", "started_at", "completed_at", "downloaded_at", "verified_at")
