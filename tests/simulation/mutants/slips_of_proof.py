@@ -115,8 +115,8 @@ slip("what is held is looked up no more", Take.can_be_searched, "(State.UNKNOWN,
 slip(
     "lost answers are judged without the ledger",
     Reconciling._settle,
-    "self._evidence(scan, charges, desk.state.attempts())",
-    "self._evidence(scan, (), desk.state.attempts())",
+    "self._evidence(scan, charges, desk.state.attempts_as_sent())",
+    "self._evidence(scan, (), desk.state.attempts_as_sent())",
 )
 slip(
     "a ledger that cannot be read is empty",
