@@ -15,7 +15,7 @@ from wanbatch.advice import OF_A_FOLDER, for_failed, in_folder
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.lifecycle import State
-from wanbatch.reporting import write_reports
+from wanbatch.reporting.files import write_reports
 from wanbatch.standing import problems_of, read_standing
 from wanbatch.state import StateReader
 

@@ -17,7 +17,7 @@ from wanbatch.cut import CutOptions, make_cut
 from wanbatch.errors import LocalFault, StateInvalid
 from wanbatch.export import EditFormat, EdlStyle, export
 from wanbatch.folders import home_of, is_in, links_of, room_bytes
-from wanbatch.reporting import write_reports
+from wanbatch.reporting.files import write_reports
 from wanbatch.state import StateReader
 from wanbatch.verifying import verify_output
 

@@ -162,7 +162,7 @@ def test_a_run_whose_reports_cannot_be_written_still_tells_how_it_ended(
     def fail(*_: Any, **__: Any) -> None:
         raise error
 
-    monkeypatch.setattr("wanbatch.reporting.write_reports", fail)
+    monkeypatch.setattr("wanbatch.reporting.files.write_reports", fail)
     code = call(["run", "small.csv", "--sandbox", "--speed", "600", "--yes", "-o", "new"])
     lines = capsys.readouterr().out.splitlines()
     assert (code, "1 verified" in lines, any("charged" in line for line in lines)) == (7, True, True)

@@ -78,10 +78,10 @@ OWNERS = {
     "tenacity": {"aimlapi"},
     "yaml": {"manifest.yaml_file"},
     "jsonschema": {"manifest.checking"},
-    "pandas": {"reporting.frames", "reporting.costs", "reporting.accounts", "reporting"},
+    "pandas": {"reporting.frames", "reporting.costs", "reporting.accounts", "reporting.summary", "reporting.csv_file"},
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
-    "sqlite3": {"state", "doctor", "sandbox.account", "sandbox.books"},
+    "sqlite3": {"state", "doctor", "sandbox.account"},
     "filelock": {"lock"},
     "dotenv": {"settings"},
     "starlette": {

@@ -19,7 +19,7 @@ from wanbatch.session import session_of
 from wanbatch.state import StateReader
 
 if TYPE_CHECKING:
-    from wanbatch.reporting import ReportFiles
+    from wanbatch.reporting.files import ReportFiles
     from wanbatch.reporting.frames import Frames
 
 
@@ -55,7 +55,7 @@ def run(
 
 def report(output: Path | str) -> ReportFiles:
     """Rebuild the reports of an output folder from its state file alone, and say where they are."""
-    from wanbatch.reporting import write_reports
+    from wanbatch.reporting.files import write_reports
 
     with StateReader.open(Path(output)) as reader:
         return write_reports(reader, made_at=system_now())

@@ -46,6 +46,6 @@ def _open(output: Path) -> StateFile:
 
 
 def _report(state: StateFile) -> None:
-    from wanbatch.reporting import write_reports
+    from wanbatch.reporting.files import write_reports
 
     write_reports(state, made_at=start_of_time(state))

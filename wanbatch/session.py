@@ -580,7 +580,7 @@ class Session:
         page, kinds = None, state.stock().kinds
         if self._options.makes_report and kinds:
             try:
-                from wanbatch.reporting import write_reports
+                from wanbatch.reporting.files import write_reports
 
                 make_missing_posters(state)
                 page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report

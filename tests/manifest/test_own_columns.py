@@ -15,7 +15,7 @@ from wanbatch.batch import Batch
 from wanbatch.errors import ManifestInvalid, StateInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.planning import make_plan
-from wanbatch.reporting import write_reports
+from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import TAKE_COLUMNS
 from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.state import StateFile, StateReader

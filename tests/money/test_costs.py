@@ -22,9 +22,10 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.lifecycle import Fact, State
 from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
-from wanbatch.reporting import csv_text, write_reports
 from wanbatch.reporting.accounts import cost_report, write_combined
 from wanbatch.reporting.costs import BUCKETS_SHOWN, COST_COLUMNS, Costs, make_costs, read_book, spend_by_time
+from wanbatch.reporting.csv_file import csv_text
+from wanbatch.reporting.files import write_reports
 from wanbatch.state import StateReader
 from wanbatch.tables import Run, quoted
 

@@ -13,7 +13,8 @@ import pytest
 from tests.reporting.states import BEGIN, MADE_AT, every_state
 from wanbatch.attempts import Attempt, Outcome
 from wanbatch.lifecycle import State, Take
-from wanbatch.reporting import figures, write_reports
+from wanbatch.reporting import figures
+from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.page import _json
 from wanbatch.reporting.plotting import SCRIPT_NAME, place_plotly
 from wanbatch.state import StateReader

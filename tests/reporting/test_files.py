@@ -11,7 +11,7 @@ from typing import Any
 from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch import Batch
 from wanbatch.lifecycle import State
-from wanbatch.reporting import write_reports
+from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.state import StateReader
 

@@ -18,7 +18,8 @@ import pytest
 from tests.reporting.states import MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch import Batch
 from wanbatch.lifecycle import State
-from wanbatch.reporting import ReportFiles, page, sheet, write_reports
+from wanbatch.reporting import page, sheet
+from wanbatch.reporting.files import ReportFiles, write_reports
 from wanbatch.reporting.page import visible
 from wanbatch.state import StateReader
 

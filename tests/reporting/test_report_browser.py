@@ -11,7 +11,7 @@ import pytest
 from tests.reporting.states import MADE_AT, begin, every_state, shot
 from wanbatch.batch import Batch
 from wanbatch.lifecycle import State
-from wanbatch.reporting import write_reports
+from wanbatch.reporting.files import write_reports
 from wanbatch.state import StateReader
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from tests.reporting.states import MADE_AT, begin, shot, write_run
 from wanbatch.batch import Batch
 from wanbatch.lifecycle import Fact, State
 from wanbatch.media import write_poster
-from wanbatch.reporting import write_reports
+from wanbatch.reporting.files import write_reports
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

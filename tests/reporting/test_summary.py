@@ -18,8 +18,9 @@ from hypothesis import strategies as st
 from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch import Batch
 from wanbatch.lifecycle import Fact, State
-from wanbatch.reporting import needs_of, write_reports
+from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import frames
+from wanbatch.reporting.summary import needs_of
 from wanbatch.standing import Problem, problems_in, read_standing
 from wanbatch.state import StateReader
 

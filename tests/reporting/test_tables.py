@@ -13,8 +13,9 @@ from tests.reporting.states import BEGIN, CREDITS, MADE_AT, begin, every_state, 
 from wanbatch.batch import Batch
 from wanbatch.lifecycle import Fact, State
 from wanbatch.planning import make_plan
-from wanbatch.reporting import csv_text, write_reports
 from wanbatch.reporting.accounts import write_ledger
+from wanbatch.reporting.csv_file import csv_text
+from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import Frames, frames, usd_cell
 from wanbatch.state import StateReader
 

@@ -33,8 +33,8 @@ from wanbatch.errors import ExitCode
 from wanbatch.ledger import LedgerLine, Verdict
 from wanbatch.pacing import Rates
 from wanbatch.proofs import take_and_attempt
-from wanbatch.reporting import write_reports
 from wanbatch.reporting.costs import LEVELS, make_costs, read_book
+from wanbatch.reporting.files import write_reports
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.settling import reconcile

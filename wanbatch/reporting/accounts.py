@@ -158,7 +158,7 @@ def ledger_rows(lines: Sequence[LedgerLine], read_at: datetime) -> list[dict[str
 
 def write_ledger(output: Path, lines: Sequence[LedgerLine], read_at: datetime) -> Path:
     """Write `reports/ledger.csv`; empty cells for unknown. `read_at` is when the ledger was read."""
-    from wanbatch.reporting import csv_rows
+    from wanbatch.reporting.csv_file import csv_rows
 
     path = own_folder(output, "reports") / "ledger.csv"
     rows = ledger_rows(lines, read_at)

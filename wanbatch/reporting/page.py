@@ -96,7 +96,7 @@ def _link(path: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("wanbatch.reporting"),
+        loader=PackageLoader("wanbatch.reporting.files"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
