@@ -30,7 +30,7 @@ from wanbatch.answers import (
     read_trouble,
 )
 from wanbatch.batch import Recipe
-from wanbatch.bodies import read_object, shown
+from wanbatch.bodies import read_object
 from wanbatch.cliphost import ClipHost, refuse_link
 from wanbatch.clock import LoopClock
 from wanbatch.models import PriceClass
@@ -50,6 +50,7 @@ from wanbatch.provider import (
     Unknown,
 )
 from wanbatch.settings import Endpoint
+from wanbatch.text import shown
 
 ID = "wb1:nonce:recipe:1.1"
 ENVELOPE = {"message": "no", "path": "/v2", "requestId": "r", "statusCode": 0, "timestamp": "t"}

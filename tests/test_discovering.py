@@ -19,6 +19,7 @@ from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, 
 from tests.worlds import API, CLIPS, EPOCH, Hosts, Killed, World, batch_of, jump
 from wanbatch.aimlapi import AimlApi
 from wanbatch.attempts import Outcome
+from wanbatch.charge import Charge
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
@@ -27,7 +28,7 @@ from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pacing import Rates, Search
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN, OnUnknown
-from wanbatch.provider import Charge, LogRow, LogScan, NoAnswer, Secret
+from wanbatch.provider import LogRow, LogScan, NoAnswer, Secret
 from wanbatch.runner import Runner
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule

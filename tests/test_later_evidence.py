@@ -16,12 +16,13 @@ from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, 
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.attempts import Attempt, Outcome, adoption
 from wanbatch.batch import DEFAULT_MODEL
+from wanbatch.charge import Charge
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State, Take
 from wanbatch.pacing import Rates
 from wanbatch.proofs import Evidence, Question, questions
-from wanbatch.provider import Charge, LogRow, LogScan, Progress, Status
+from wanbatch.provider import LogRow, LogScan, Progress, Status
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state import StateReader

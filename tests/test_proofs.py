@@ -10,6 +10,7 @@ import pytest
 
 from wanbatch.attempts import Attempt, Outcome
 from wanbatch.batch import DEFAULT_MODEL, Shot
+from wanbatch.charge import Charge
 from wanbatch.lifecycle import State, Take
 from wanbatch.proofs import (
     Absent,
@@ -26,7 +27,7 @@ from wanbatch.proofs import (
     take_and_attempt,
     unrecorded,
 )
-from wanbatch.provider import Charge, LogRow, LogScan
+from wanbatch.provider import LogRow, LogScan
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
 NOW = AT + timedelta(hours=30)

@@ -12,10 +12,10 @@ from tests.test_proofs import AT, LOST, NOW, SEEN, UNKNOWN, attempt, evidence, r
 from wanbatch.answers import read_charges
 from wanbatch.attempts import Outcome
 from wanbatch.batch import DEFAULT_MODEL
+from wanbatch.charge import Charge
 from wanbatch.ledger import Books, news
 from wanbatch.lifecycle import Entry, Fact, advance
 from wanbatch.proofs import Absent, Failed, find
-from wanbatch.provider import Charge
 from wanbatch.purse import Fit, Purse
 
 ENTRY: dict[str, Any] = {

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from wanbatch.bodies import AnswerInvalid, shown
+from wanbatch.bodies import AnswerInvalid
+from wanbatch.text import shown
 
 VIDEO_SCOPE = "model:video"
 _PERIODS = {"no_reset": "for ever", "day": "a day", "week": "a week", "month": "a month"}

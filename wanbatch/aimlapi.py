@@ -36,6 +36,7 @@ from wanbatch.answers import (
 from wanbatch.batch import Recipe
 from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.catalogue import Catalogue
+from wanbatch.charge import Charge
 from wanbatch.cliphost import ClipHost, resolve
 from wanbatch.clock import Clock
 from wanbatch.clocks import ENOUGH, Skew, span_text
@@ -46,7 +47,6 @@ from wanbatch.pacing import backoff_s
 from wanbatch.pricelist import PriceShelf
 from wanbatch.pricing import Quote
 from wanbatch.provider import (
-    Charge,
     FetchAnswer,
     LogScan,
     NoAnswer,

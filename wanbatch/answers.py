@@ -15,11 +15,11 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from wanbatch.bodies import AnswerInvalid, read_object, shown
+from wanbatch.bodies import AnswerInvalid, read_object
+from wanbatch.charge import Charge
 from wanbatch.pricing import read_credits
 from wanbatch.provider import (
     Accepted,
-    Charge,
     LogRow,
     NoAnswer,
     PollAnswer,
@@ -33,6 +33,7 @@ from wanbatch.provider import (
     TurnedAway,
     Unknown,
 )
+from wanbatch.text import shown
 
 RETRY_AFTER_CAP_S = 900.0
 GENERATION_ID_CAP = 512

@@ -3,21 +3,13 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from typing import Any
 
-MESSAGE_CAP = 300
+from wanbatch.text import shown
 
 
 class AnswerInvalid(ValueError):
     """A body that is no JSON object, or lacks what it must have."""
-
-
-def shown(text: object) -> str:
-    """Return a server's text fit for a screen or a log: one line, printable, at most 300 characters."""
-    flat = " ".join(str(text).split())
-    clean = "".join(char for char in flat if unicodedata.category(char)[0] != "C")
-    return clean if len(clean) <= MESSAGE_CAP else clean[: MESSAGE_CAP - 1] + "…"
 
 
 def _refuse_repeated(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -15,10 +15,10 @@ import httpx
 
 from wanbatch.addresses import address_in, is_public
 from wanbatch.answers import Head, read_trouble
-from wanbatch.bodies import shown
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
 from wanbatch.proxies import Route
 from wanbatch.settings import is_loopback_host
+from wanbatch.text import shown
 from wanbatch.units import size_text
 from wanbatch.wire import head_of, reason
 

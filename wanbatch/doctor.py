@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from wanbatch import __version__
 from wanbatch.account import KeyFacts, TopUp
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.clocks import REFUSED, wrong_clock_text
@@ -34,6 +33,7 @@ from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import new_identity
 from wanbatch.trial import assert_media_works
 from wanbatch.units import size_text
+from wanbatch.version import __version__
 
 DISK_BYTES_MIN = 2**30  # 32 clips
 STRICT_SQLITE = (3, 37, 0)  # STRICT tables

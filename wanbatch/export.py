@@ -16,12 +16,12 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote, unquote
 
-from wanbatch import __version__
 from wanbatch.assembling import assemble
 from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.lifecycle import Take
 from wanbatch.timeline import Piece, Timeline, fps_text
+from wanbatch.version import __version__
 
 EDIT_FOLDER = "edit"
 REEL_LENGTH = 8  # what CMX 3600 has room for

@@ -15,8 +15,8 @@ from enum import StrEnum
 from functools import cached_property
 
 from wanbatch.attempts import NO_POST, Attempt, Outcome
+from wanbatch.charge import Charge
 from wanbatch.lifecycle import State, Take
-from wanbatch.provider import Charge
 
 
 class Verdict(StrEnum):

@@ -7,13 +7,14 @@ from datetime import datetime, timedelta
 
 from wanbatch.advice import is_refused_prompt
 from wanbatch.attempts import Outcome, risk_of
+from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.ledger import News, news
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
 from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
-from wanbatch.provider import Charge, NoAnswer, Progress, Secret, Status, Trouble
+from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.revival import follow
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end

@@ -21,9 +21,10 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
 from wanbatch.attempts import MAY_BE_CHARGED, Attempt
+from wanbatch.charge import Charge
 from wanbatch.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, earlier
 from wanbatch.lifecycle import State, Take
-from wanbatch.provider import Charge, LogRow, LogScan
+from wanbatch.provider import LogRow, LogScan
 
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way
 GENERATION_GRACE = timedelta(minutes=60)  # a generation is logged when it ends

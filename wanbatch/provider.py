@@ -15,6 +15,7 @@ from typing import Protocol
 
 from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch import Recipe
+from wanbatch.charge import Charge
 from wanbatch.endings import Ending
 from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
@@ -178,21 +179,6 @@ class LinkDead:
 
 
 FetchAnswer = Fetched | LinkDead | NoAnswer
-
-
-@dataclass(frozen=True)
-class Charge:
-    """One entry of the provider's ledger for a generation.
-
-    An entry that cannot be read in full is not legible: it has no part in any sum, and no proof passes over it. Its
-    `generation_id` is empty where that cannot be read, and its time is then, or without one, later than any other.
-    """
-
-    generation_id: str
-    credits: int
-    at: datetime
-    model: str = ""
-    is_legible: bool = True
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wanbatch.attempts import Attempt, Outcome
+from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode
@@ -29,7 +30,7 @@ from wanbatch.proofs import (
     patience_ends,
     questions,
 )
-from wanbatch.provider import Charge, LogScan, NoAnswer, Trouble
+from wanbatch.provider import LogScan, NoAnswer, Trouble
 from wanbatch.window import Window
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end

@@ -6,7 +6,6 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-from wanbatch import __version__
 from wanbatch.clock import Clock
 from wanbatch.desk import RunSettings
 from wanbatch.lifecycle import Take
@@ -17,6 +16,7 @@ from wanbatch.previewing import Ground, Preview
 from wanbatch.provider import Provider
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import Run, quoted
+from wanbatch.version import __version__
 
 
 @dataclass(frozen=True)

@@ -11,12 +11,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import IO, Self
 
-from wanbatch import __version__
 from wanbatch.clock import system_now
 from wanbatch.desk import Event
 from wanbatch.disk import assert_ordinary, unshare
 from wanbatch.provider import LogRow, Secret
 from wanbatch.redaction import Redaction
+from wanbatch.version import __version__
 
 LOG_NAME = "run.log"
 

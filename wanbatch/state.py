@@ -31,7 +31,6 @@ from wanbatch.attempts import (
     double_attempt,
     unrecorded_attempt,
 )
-from wanbatch.bodies import shown
 from wanbatch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
 from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
@@ -58,6 +57,7 @@ from wanbatch.tables import (
     row_crc,
     to_sql,
 )
+from wanbatch.text import shown
 
 STATE_NAME = "state.sqlite"
 IN_ONE_QUERY = 500

@@ -18,7 +18,6 @@ import av
 import av.error
 from av.container import InputContainer
 
-from wanbatch import __version__
 from wanbatch.advice import in_folder
 from wanbatch.assembling import assemble
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
@@ -31,6 +30,7 @@ from wanbatch.reporting.shown import shown_text
 from wanbatch.state import StateReader
 from wanbatch.timeline import Piece, Timeline
 from wanbatch.units import size_text
+from wanbatch.version import __version__
 
 TAGGED_FOLDER = "edit/tagged"
 LINE_MAX = 250  # characters: what players and asset managers read of a title or description

@@ -14,10 +14,10 @@ from urllib.request import getproxies
 
 import httpx
 
-from wanbatch import __version__
 from wanbatch.answers import Head
-from wanbatch.bodies import shown
 from wanbatch.proxies import PROXY_NAMES, Route, route_of, unusable
+from wanbatch.text import shown
+from wanbatch.version import __version__
 
 READ_DEADLINE_S = 60.0
 CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds concurrency

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from wanbatch.attempts import Attempt, Outcome
+from wanbatch.charge import Charge
 from wanbatch.ledger import VERDICT_WORDS, Books, Stranger, Verdict, match_ledger, may_have_made, news
 from wanbatch.lifecycle import State, Take
-from wanbatch.provider import Charge
 from wanbatch.reporting.accounts import LEDGER_COLUMNS, write_ledger
 
 AT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)

@@ -10,10 +10,10 @@ from typing import Any
 
 import click
 
-from wanbatch import __version__
 from wanbatch.cli.streams import Stream, echo, encodable, open_streams
 from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid, WanbatchError, fault_text
 from wanbatch.interrupts import hang_up_like_ctrl_c
+from wanbatch.version import __version__
 
 # Commands are imported when they run: --help and validate stay quick.
 _COMMANDS = {

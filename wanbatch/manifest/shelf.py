@@ -16,12 +16,12 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from wanbatch import __version__
 from wanbatch.batch import Batch, Head, Limits
 from wanbatch.disk import replace_text
 from wanbatch.errors import Problem
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.tree import FILE_CAP_BYTES
+from wanbatch.version import __version__
 
 SHELF_NAME = "manifests.json"
 WORTH_BYTES = 256 * 1024  # what is smaller is read in a moment

@@ -9,7 +9,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wanbatch import __version__
 from wanbatch.costing import Figure, Figures
 from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import UsageInvalid
@@ -18,6 +17,7 @@ from wanbatch.pricing import usd
 from wanbatch.reporting.shown import shown_shots
 from wanbatch.reporting.sidecar import iso
 from wanbatch.state import StateReader
+from wanbatch.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wanbatch import __version__
 from wanbatch.advice import in_folder
 from wanbatch.lifecycle import Take
 from wanbatch.reporting.shown import shown_folder, shown_text
 from wanbatch.reporting.sidecar import iso
 from wanbatch.standing import Problem, problems_in
 from wanbatch.state import StateReader
+from wanbatch.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
