@@ -36,7 +36,7 @@ from wanbatch.clock import LoopClock  # noqa: E402
 from wanbatch.desk import Desk, RunSettings  # noqa: E402
 from wanbatch.looks import Look  # noqa: E402
 from wanbatch.media import Probe  # noqa: E402
-from wanbatch.pacing import Rates  # noqa: E402
+from wanbatch.pace.schedule import Rates  # noqa: E402
 from wanbatch.planning import First, make_plan  # noqa: E402
 from wanbatch.provider import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
 from wanbatch.runner import Runner  # noqa: E402

@@ -25,7 +25,7 @@ from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.history import charged_price, seen_prices
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.pacing import Rates, Search
+from wanbatch.pace.schedule import Rates, Search
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN, OnUnknown
 from wanbatch.provider import LogRow, LogScan, NoAnswer, Secret

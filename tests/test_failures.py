@@ -18,7 +18,7 @@ from wanbatch.attempts import Outcome
 from wanbatch.clock import LoopClock
 from wanbatch.desk import FAILURE_LOOKS_APART_S, Desk, RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.pacing import POLL_EVERY_S, Rates
+from wanbatch.pace.schedule import POLL_EVERY_S, Rates
 from wanbatch.provider import Accepted, PollAnswer, Progress, Secret, Status, SubmitAnswer
 from wanbatch.sandbox.faults import Rule
 from wanbatch.settings import Endpoint

@@ -20,7 +20,7 @@ from wanbatch.errors import ExitCode, LocalFault, MediaInvalid
 from wanbatch.fetching import Fetching
 from wanbatch.inspection import Here
 from wanbatch.lifecycle import State, Take
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown

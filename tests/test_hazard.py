@@ -11,9 +11,9 @@ from random import Random
 import pytest
 
 from tests.worlds import World, batch_of
-from wanbatch.hazard import END_S, POLL_FLOOR_S, QUIET_CAP_S, Hazard, Hazards, lognormal
 from wanbatch.history import earlier_times
-from wanbatch.pacing import Board, Poll, Rates, queued_poll_s
+from wanbatch.pace.hazard import END_S, POLL_FLOOR_S, QUIET_CAP_S, Hazard, Hazards, lognormal
+from wanbatch.pace.schedule import Board, Poll, Rates, queued_poll_s
 from wanbatch.state import StateReader
 
 Draw = Callable[[Random, float], float]

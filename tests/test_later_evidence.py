@@ -20,7 +20,7 @@ from wanbatch.charge import Charge
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State, Take
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import Evidence, Question, questions
 from wanbatch.provider import LogRow, LogScan, Progress, Status
 from wanbatch.runner import Runner

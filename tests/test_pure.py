@@ -19,19 +19,10 @@ from wanbatch.changes import Supersede
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.lifecycle import TRANSITIONS, Entry, Fact, State, Take, TransitionForbidden, advance, fold
-from wanbatch.limits import Bucket, InFlight
 from wanbatch.models import PriceClass, order_of
-from wanbatch.pacing import (
-    Board,
-    Done,
-    Download,
-    Poll,
-    Rates,
-    Submit,
-    Wait,
-    backoff_s,
-    eta_s,
-)
+from wanbatch.pace.eta import eta_s
+from wanbatch.pace.limits import Bucket, InFlight
+from wanbatch.pace.schedule import Board, Done, Download, Poll, Rates, Submit, Wait, backoff_s
 from wanbatch.planning import Due, First, Plan, make_plan, submit_order
 from wanbatch.previewing import Ground
 from wanbatch.pricing import (

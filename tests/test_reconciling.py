@@ -24,7 +24,7 @@ from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.lifecycle import Fact, State
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow, LogScan, NoAnswer, NotSent, Progress, Secret, Status, Trouble
 from wanbatch.runlog import requests_in

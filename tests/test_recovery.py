@@ -24,7 +24,7 @@ from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lifecycle import Take
 from wanbatch.lock import OutputLock
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.provider import Provider, Secret
 from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.reporting.sidecar import write_sidecar

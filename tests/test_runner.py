@@ -15,7 +15,7 @@ from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.lifecycle import State
 from wanbatch.models import PriceClass
-from wanbatch.pacing import POLL_FIRST_S, POLLS_AT_ONCE, Board, Poll, Rates
+from wanbatch.pace.schedule import POLL_FIRST_S, POLLS_AT_ONCE, Board, Poll, Rates
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.runner import Runner

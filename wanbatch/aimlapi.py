@@ -43,7 +43,7 @@ from wanbatch.clocks import ENOUGH, Skew, span_text
 from wanbatch.endings import Ending
 from wanbatch.ledger import entries_in
 from wanbatch.models import PriceClass
-from wanbatch.pacing import backoff_s
+from wanbatch.pace.schedule import backoff_s
 from wanbatch.pricelist import PriceShelf
 from wanbatch.pricing import Quote
 from wanbatch.provider import (

@@ -14,12 +14,12 @@ from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
-from wanbatch.hazard import POLLS_PER_TAKE, Hazards, Seen
 from wanbatch.inspection import Here, Inspection
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.limits import ALIKE_LIMIT, Breaker
 from wanbatch.models import PriceClass
-from wanbatch.pacing import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
+from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards, Seen
+from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
+from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
 from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown, recipe_in

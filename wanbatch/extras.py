@@ -17,7 +17,7 @@ from wanbatch.download import ForeignFile, Part, publish, settle
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.lifecycle import Take
-from wanbatch.pacing import backoff_s
+from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider import Fetched, LinkDead, Progress, Secret
 from wanbatch.state import StateReader
 

@@ -14,7 +14,7 @@ from wanbatch.folders import CLIPS
 from wanbatch.inspection import Inspection
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.looks import shortfalls
-from wanbatch.pacing import backoff_s
+from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
 
 DEAD_LINK_LIMIT = 3

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from wanbatch.errors import WanbatchError
-from wanbatch.hazard import Hazard, Seen
 from wanbatch.lifecycle import Take
 from wanbatch.models import PriceClass
+from wanbatch.pace.hazard import Hazard, Seen
 from wanbatch.state import STATE_NAME, StateReader
 from wanbatch.tables import QuotedPrice
 

@@ -10,7 +10,7 @@ from typing import Any
 from wanbatch.batch import Head, Limits
 from wanbatch.desk import Event
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.planning import First
 from wanbatch.previewing import Preview
 from wanbatch.proofs import OnUnknown

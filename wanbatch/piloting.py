@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wanbatch.lifecycle import State, Take
 from wanbatch.models import PriceClass
-from wanbatch.pacing import eta_s
+from wanbatch.pace.eta import eta_s
 from wanbatch.planning import Due
 
 

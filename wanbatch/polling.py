@@ -13,7 +13,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.ledger import News, news
 from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
-from wanbatch.pacing import POLL_EVERY_S, backoff_s, queued_poll_s
+from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.revival import follow
 

@@ -11,7 +11,7 @@ from typing import Any
 from wanbatch.answers import read_log_page, read_log_row
 from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.clock import Clock
-from wanbatch.limits import Bucket
+from wanbatch.pace.limits import Bucket
 from wanbatch.provider import LogRow, LogScan, NoAnswer, Trouble
 
 LOG_LIMIT = 100

@@ -13,7 +13,8 @@ from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.fetching import Fetching
 from wanbatch.lifecycle import IN_FLIGHT_STATES, Fact, State, Take
-from wanbatch.pacing import Done, Download, Poll, Search, Step, Submit, Wait, eta_s
+from wanbatch.pace.eta import eta_s
+from wanbatch.pace.schedule import Done, Download, Poll, Search, Step, Submit, Wait
 from wanbatch.planning import submit_order
 from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown

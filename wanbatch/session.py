@@ -35,7 +35,6 @@ from wanbatch.errors import (
     fault_text,
 )
 from wanbatch.folders import links_of, room_bytes
-from wanbatch.hazard import Seen
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
 from wanbatch.inspection import Inspection
@@ -45,7 +44,8 @@ from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
-from wanbatch.pacing import Rates
+from wanbatch.pace.hazard import Seen
+from wanbatch.pace.schedule import Rates
 from wanbatch.planning import Due, Plan, is_selected
 from wanbatch.posters import make_missing_posters, write_poster_of
 from wanbatch.previewing import Ground, Preview, Why

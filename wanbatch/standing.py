@@ -13,7 +13,8 @@ from wanbatch.costing import Figures, figures_of
 from wanbatch.history import prices_now
 from wanbatch.lifecycle import IN_FLIGHT_STATES, State, Take
 from wanbatch.lock import holder_of
-from wanbatch.pacing import Rates, eta_s
+from wanbatch.pace.eta import eta_s
+from wanbatch.pace.schedule import Rates
 from wanbatch.pricing import usd_text
 from wanbatch.state import StateReader
 from wanbatch.tables import Run, Stray

@@ -13,7 +13,7 @@ from wanbatch.batch import Recipe
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
 from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.pacing import backoff_s
+from wanbatch.pace.schedule import backoff_s
 from wanbatch.pricing import usd_text
 from wanbatch.provider import (
     Accepted,

@@ -31,7 +31,7 @@ from wanbatch.batch import Shot
 from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.ledger import LedgerLine, Verdict
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import take_and_attempt
 from wanbatch.reporting.costs import LEVELS, make_costs, read_book
 from wanbatch.reporting.files import write_reports

@@ -18,7 +18,7 @@ from tests.simulation.line import Cut
 from tests.simulation.scenario import Act, Scenario
 from tests.simulation.wrongness import Clocks, Dial, Jump, Lies, Mess
 from wanbatch.batch import Shot
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions

@@ -16,7 +16,7 @@ from tests.simulation.disorder import disordered, plotted
 from tests.simulation.line import CANCELS, CUTS, Cut
 from tests.simulation.scenario import KEY, LARGE, PRICES, SMALL, Act, Scenario
 from wanbatch.batch import Shot
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions

@@ -11,7 +11,7 @@ from tests.simulation.line import Cut
 from tests.simulation.wrongness import KEPT, RIGHT_CLOCKS, TIDY, Clocks, Jump, Lies, Mess
 from wanbatch.batch import Shot
 from wanbatch.models import PriceClass
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions

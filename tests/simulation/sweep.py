@@ -21,7 +21,7 @@ from tests.simulation.scenario import PRICES, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.world import World
 from wanbatch.batch import Shot
-from wanbatch.pacing import Rates
+from wanbatch.pace.schedule import Rates
 from wanbatch.sandbox.faults import Rule
 
 CHUNK = 50
