@@ -23,7 +23,7 @@ from pathlib import Path
 
 import httpx
 
-from wanbatch.lifecycle import State
+from wanbatch.batch.lifecycle import State
 from wanbatch.state import StateReader
 
 KILLS_A_BATCH = 25

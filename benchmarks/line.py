@@ -132,7 +132,7 @@ def skip_decoding() -> None:
 
 
 async def with_wanbatch(takes: int, folder: Path, limits: dict[str, Any]) -> None:
-    from wanbatch.batch import Batch, Limits, Shot
+    from wanbatch.batch.shots import Batch, Limits, Shot
     from wanbatch.manifest.shelf import Manifest
     from wanbatch.options import RunOptions, Watch
     from wanbatch.session import session_of

@@ -25,8 +25,9 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
+from wanbatch.batch.lifecycle import Fact  # noqa: E402
+from wanbatch.batch.take import Take, advance  # noqa: E402
 from wanbatch.clock import system_now  # noqa: E402
-from wanbatch.lifecycle import Fact, Take, advance  # noqa: E402
 from wanbatch.state import StateFile, StateReader, entry  # noqa: E402
 
 BEGIN = "import wanbatch, sys; from wanbatch.options import RunOptions; from pathlib import Path; wanbatch.run("

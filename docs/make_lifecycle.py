@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from wanbatch.lifecycle import TRANSITIONS, Fact, State
+from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 
 PAGE = Path(__file__).with_name("lifecycle.md")
 WORDS = {
@@ -27,7 +27,7 @@ def page() -> str:
     lines = [
         "# The lifecycle of a take",
         "",
-        "Generated from the table in `wanbatch/lifecycle.py`; a move that is not drawn raises and is not recorded.",
+        "Generated from the table in `wanbatch/batch/lifecycle.py`; a move that is not drawn raises and is not recorded.",
         "",
         "```mermaid",
         "stateDiagram-v2",

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from tests.films import Reel, shoot
 from tests.reporting.states import Pen, begin
-from wanbatch.batch import Batch
-from wanbatch.lifecycle import Fact, State, Take
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Batch
+from wanbatch.batch.take import Take
 from wanbatch.state import StateReader
 
 _MADE: dict[Reel, bytes] = {}

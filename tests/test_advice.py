@@ -11,10 +11,10 @@ from tests.films import Reel
 from tests.reporting.states import begin
 from tests.rooms import make_room
 from tests.test_cut import film
-from wanbatch.advice import OF_A_FOLDER, for_failed, in_folder
+from wanbatch.batch.advice import OF_A_FOLDER, for_failed, in_folder
+from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.clock import system_now
-from wanbatch.lifecycle import State
 from wanbatch.reporting.files import write_reports
 from wanbatch.standing import problems_of, read_standing
 from wanbatch.state import StateReader

@@ -29,11 +29,11 @@ from wanbatch.answers import (
     read_submit,
     read_trouble,
 )
-from wanbatch.batch import Recipe
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Recipe
 from wanbatch.bodies import read_object
 from wanbatch.cliphost import ClipHost, refuse_link
 from wanbatch.clock import LoopClock
-from wanbatch.models import PriceClass
 from wanbatch.provider import (
     Accepted,
     Fetched,

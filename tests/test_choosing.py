@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from wanbatch.batch import Batch, Recipe, Shot, derived_seed
-from wanbatch.changes import Create, Reinstate, Replan, Supersede
-from wanbatch.choosing import Choice, Pick, choices, circle, uncircle
+from wanbatch.batch.changes import Create, Reinstate, Replan, Supersede
+from wanbatch.batch.choice import Choice, Pick, choices, circle, uncircle
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import Plan, ShotRow, make_plan
+from wanbatch.batch.retakes import Retake, plan_retakes, retake_seed
+from wanbatch.batch.shots import Batch, Recipe, Shot, derived_seed
+from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.planning import Plan, ShotRow, make_plan
-from wanbatch.retaking import Retake, plan_retakes, retake_seed
 
 V, F = State.VERIFIED, State.FAILED
 

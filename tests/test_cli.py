@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
+from wanbatch.batch.lifecycle import State
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.errors import WanbatchError
-from wanbatch.lifecycle import State
 from wanbatch.state import StateReader
 
 SMALL = """version: 1

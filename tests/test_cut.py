@@ -19,7 +19,7 @@ from PIL import Image
 from tests.films import RATE_HZ, Reel, delay_of, noise, read_frames, read_line
 from tests.rooms import make_room
 from wanbatch.avc import AvcRecord
-from wanbatch.batch import Batch, Shot
+from wanbatch.batch.shots import Batch, Shot
 from wanbatch.cut import CutOptions, make_cut
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.joining import slate_misfit

@@ -11,9 +11,9 @@ import pytest
 from tests.films import Reel, read_frames
 from tests.rooms import make_room, takes_of
 from tests.test_cut import ABC, R
-from wanbatch.batch import Batch
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
-from wanbatch.lifecycle import State
 from wanbatch.manifest import load_manifest
 from wanbatch.state import StateFile, StateReader
 

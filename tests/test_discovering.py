@@ -18,13 +18,14 @@ import pytest
 from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states, with_row
 from tests.worlds import API, CLIPS, EPOCH, Hosts, Killed, World, batch_of, jump
 from wanbatch.aimlapi import AimlApi
-from wanbatch.attempts import Outcome
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.history import charged_price, seen_prices
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pace.schedule import Rates, Search
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN, OnUnknown

@@ -18,13 +18,14 @@ import pytest
 import wanbatch
 from tests.worlds import World, batch_of
 from wanbatch import state as state_module
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.take import TransitionForbidden
 from wanbatch.disk import make_folder, network_kind
 from wanbatch.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
-from wanbatch.lifecycle import Fact, State, TransitionForbidden
 from wanbatch.lock import holder_of
 from wanbatch.options import RunOptions
-from wanbatch.planning import make_plan
 from wanbatch.settings import fingerprint, load_settings, read_endpoint
 from wanbatch.state import StateFile, StateReader, entry
 from wanbatch.tables import new_identity

@@ -16,13 +16,13 @@ import pytest
 from tests.films import Reel
 from tests.rooms import make_room, takes_of
 from tests.test_cut import ABC, NTSC, R, film, room
-from wanbatch.batch import Batch
-from wanbatch.choosing import Choice
+from wanbatch.batch.choice import Choice
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import Batch
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.export import EditFormat, export, plain_names, reel_names
-from wanbatch.lifecycle import Fact
 from wanbatch.marking import Pick, mark
-from wanbatch.planning import make_plan
 from wanbatch.timeline import ClipFormat, Measured, lay_out
 
 otio = pytest.importorskip("opentimelineio", reason="has no wheels for this Python")

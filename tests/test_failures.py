@@ -14,7 +14,7 @@ import pytest
 
 from tests.worlds import API, EPOCH, Killed, World, batch_of, jump
 from wanbatch.aimlapi import AimlApi
-from wanbatch.attempts import Outcome
+from wanbatch.batch.attempts import Outcome
 from wanbatch.clock import LoopClock
 from wanbatch.desk import FAILURE_LOOKS_APART_S, Desk, RunSettings
 from wanbatch.errors import ExitCode

@@ -14,12 +14,13 @@ import pytest
 from tests.test_discovering import at_desk, outcomes, told
 from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, rows_of, scan, states
 from tests.worlds import EPOCH, World, batch_of
-from wanbatch.attempts import Attempt, Outcome, adoption
-from wanbatch.batch import DEFAULT_MODEL
+from wanbatch.batch.attempts import Attempt, Outcome, adoption
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import DEFAULT_MODEL
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import State, Take
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import Evidence, Question, questions
 from wanbatch.provider import LogRow, LogScan, Progress, Status

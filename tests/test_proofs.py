@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from wanbatch.attempts import Attempt, Outcome
-from wanbatch.batch import DEFAULT_MODEL, Shot
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import DEFAULT_MODEL, Shot
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
-from wanbatch.lifecycle import State, Take
 from wanbatch.proofs import (
     Absent,
     Adopt,

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from tests.worlds import Killed, World, batch_of
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
 from wanbatch.desk import RunSettings
-from wanbatch.lifecycle import State
-from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
 from wanbatch.sandbox.faults import PLANS, Rule
 

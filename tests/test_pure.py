@@ -14,16 +14,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wanbatch.batch import DEFAULT_MODEL, Batch, Recipe, Shot, derived_seed
-from wanbatch.changes import Supersede
+from wanbatch.batch.changes import Supersede
+from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
+from wanbatch.batch.models import PriceClass, order_of
+from wanbatch.batch.plan import Due, First, Plan, make_plan, submit_order
+from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Recipe, Shot, derived_seed
+from wanbatch.batch.stock import Stock
+from wanbatch.batch.take import Entry, Take, TransitionForbidden, advance, fold
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, most_urgent
-from wanbatch.lifecycle import TRANSITIONS, Entry, Fact, State, Take, TransitionForbidden, advance, fold
-from wanbatch.models import PriceClass, order_of
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.limits import Bucket, InFlight
 from wanbatch.pace.schedule import Board, Done, Download, Poll, Rates, Submit, Wait, backoff_s
-from wanbatch.planning import Due, First, Plan, make_plan, submit_order
 from wanbatch.previewing import Ground
 from wanbatch.pricing import (
     Quote,
@@ -35,7 +37,6 @@ from wanbatch.pricing import (
     usd_text,
 )
 from wanbatch.purse import Fit, Purse, Surprise
-from wanbatch.stock import Stock
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)

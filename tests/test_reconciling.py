@@ -19,11 +19,11 @@ import pytest
 
 from tests.worlds import API, EPOCH, World, batch_of, jump, with_prompt
 from wanbatch.aimlapi import AimlApi
-from wanbatch.attempts import Outcome
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
-from wanbatch.lifecycle import Fact, State
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow, LogScan, NoAnswer, NotSent, Progress, Secret, Status, Trouble

@@ -13,11 +13,11 @@ from tests.test_later_evidence import lying
 from tests.test_reconciling import HOURS, PRICE, states
 from tests.test_wrong_clocks import put_back
 from tests.worlds import EPOCH, Killed, World, batch_of
+from wanbatch.batch.lifecycle import State
 from wanbatch.batchclock import BatchClock
 from wanbatch.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, Kept, lead_of
 from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import State
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogRow
 from wanbatch.requestlog import spans_of

@@ -18,11 +18,11 @@ import pytest
 from tests.worlds import API, EPOCH, Killed, World, batch_of, jump, with_prompt
 from wanbatch.access import Access
 from wanbatch.aimlapi import AimlApi
-from wanbatch.batch import Batch
+from wanbatch.batch.shots import Batch
+from wanbatch.batch.take import Take
 from wanbatch.clock import Clock, LoopClock
 from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode, OutputLocked, StateInvalid, UsageInvalid
-from wanbatch.lifecycle import Take
 from wanbatch.lock import OutputLock
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider import Provider, Secret
@@ -274,8 +274,8 @@ def test_a_state_file_that_is_older_than_its_clips_sends_nothing(tmp_path: Path)
 
 
 def replace_label(shot_id: str) -> Any:
-    from wanbatch.models import PriceClass
-    from wanbatch.planning import Due
+    from wanbatch.batch.models import PriceClass
+    from wanbatch.batch.plan import Due
 
     return Due(0, shot_id, 1, 0, "", PriceClass("m", None, None))
 
@@ -301,7 +301,7 @@ def test_a_retry_that_the_user_asked_for_is_followed(tmp_path: Path) -> None:
     take = world.takes()[0]
     with_retry = replace(take)
     assert with_retry.attempts == 1
-    from wanbatch.lifecycle import Fact
+    from wanbatch.batch.lifecycle import Fact
     from wanbatch.state import StateFile, entry
 
     with StateReader.open(world.output) as reader:

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.worlds import World, batch_of, shots, with_prompt
-from wanbatch.batch import Batch
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Batch
 from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import State
-from wanbatch.models import PriceClass
 from wanbatch.pace.schedule import POLL_FIRST_S, POLLS_AT_ONCE, Board, Poll, Rates
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown

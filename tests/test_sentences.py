@@ -10,13 +10,13 @@ import pytest
 
 from tests.money.test_screens import preview, screen
 from tests.test_wrong_clocks import EPOCH, Ahead
+from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batchclock import BatchClock
 from wanbatch.cli.manifest import warning_text
 from wanbatch.cli.money import preview_json
 from wanbatch.cli.screen import counts_text
 from wanbatch.clock import LoopClock
 from wanbatch.errors import Problem
-from wanbatch.lifecycle import State, state_words
 from wanbatch.options import RunOptions, Watch
 from wanbatch.pricing import Estimate
 from wanbatch.session import Session

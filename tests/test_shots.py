@@ -10,13 +10,14 @@ import pytest
 from rich.console import Console
 
 from tests.reporting.states import CREDITS
-from wanbatch.batch import DEFAULT_MODEL, Batch, Shot
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import Cause, First, make_plan
+from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
+from wanbatch.batch.stock import Stock
+from wanbatch.batch.take import Take
 from wanbatch.cli.shots import GROUPS_SHOWN, print_takes, takes_json
-from wanbatch.lifecycle import State, Take
-from wanbatch.planning import Cause, First, make_plan
 from wanbatch.previewing import Ground, Preview
 from wanbatch.pricing import Quote, estimate
-from wanbatch.stock import Stock
 
 
 def shot(shot_id: str, scene: str = "", **more: Any) -> Shot:

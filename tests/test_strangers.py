@@ -14,8 +14,8 @@ import pytest
 from tests.films import Reel
 from tests.rooms import make_room
 from tests.test_cut import ABC
+from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import call
-from wanbatch.lifecycle import Fact
 from wanbatch.tables import row_crc
 
 COMMANDS = (

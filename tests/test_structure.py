@@ -25,15 +25,15 @@ LINES = (
     ("runner", "desk", "hand", "submitting", "polling", "fetching", "reconciling", "discovering", "proofs", "runlog", "window", "batchclock", "revival", "extras", "reporting", "cut", "assembling", "joining", "slating", "splicing", "tagging", "timeline", "avc", "export",),
     ("provider", "settings", "answers", "pricelist", "tariff", "wire", "cliphost", "links", "aimlapi", "catalogue", "endings", "account", "inquiry", "remarks", "bodies", "proxies", "requestlog", "clocks", "manifest", "state", "tables", "lock", "history", "standing",),
     ("money", "pricing", "purse", "ledger", "costing", "charge", "sandbox",),
-    ("batch", "models", "attempts", "planning", "retaking", "stock", "choosing", "lifecycle", "names", "origin", "changes", "takeover", "advice", "clip", "media", "probe", "looks", "viewing", "download", "crew", "worker", "decoder", "inspection", "errand", "bounds", "index", "trial", "blame", "boxes", "letters", "fonts",),
+    ("batch", "clip", "media", "probe", "looks", "viewing", "download", "crew", "worker", "decoder", "inspection", "errand", "bounds", "index", "trial", "blame", "boxes", "letters", "fonts",),
     ("pace", ),
     ("addresses", "clock", "disk", "errors", "folders", "interrupts", "machine", "redaction", "text", "units", "version",),
 )  # fmt: skip
 PURE = {
-    "errors", "addresses", "redaction", "text", "batch", "models", "lifecycle", "attempts", "proofs", "planning", "pricing", "pace.schedule", "pace.eta", "purse", "provider", "charge", "answers", "units",
-    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "pace.hazard", "pace.limits", "links", "proxies", "advice",
+    "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "proofs", "batch.plan", "pricing", "pace.schedule", "pace.eta", "purse", "provider", "charge", "answers", "units",
+    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "pace.hazard", "pace.limits", "links", "proxies", "batch.advice",
     "clocks", "salvage",
-    "choosing", "retaking", "timeline", "avc", "looks", "stock", "names", "changes", "origin", "takeover", "question", "blame", "index", "bounds", "probe",
+    "batch.choice", "batch.retakes", "timeline", "avc", "looks", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "blame", "index", "bounds", "probe",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},

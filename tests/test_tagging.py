@@ -17,7 +17,7 @@ from tests.films import Reel
 from tests.rooms import make_room, takes_of
 from tests.test_cut import ABC, R, film, room
 from wanbatch import tagging
-from wanbatch.batch import Batch
+from wanbatch.batch.shots import Batch
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.tagging import LINE_MAX, PROMPT_MAX, tag_clips
 

@@ -12,12 +12,12 @@ import pytest
 
 from tests.worlds import World, batch_of
 from wanbatch import media, session, trial
+from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.crew import Crew
 from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, ProgramFault
 from wanbatch.inspection import Here
-from wanbatch.lifecycle import State
 from wanbatch.looks import Look
 from wanbatch.polling import Polling
 from wanbatch.probe import Probe

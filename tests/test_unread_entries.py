@@ -10,11 +10,12 @@ import pytest
 
 from tests.test_proofs import AT, LOST, NOW, SEEN, UNKNOWN, attempt, evidence, row
 from wanbatch.answers import read_charges
-from wanbatch.attempts import Outcome
-from wanbatch.batch import DEFAULT_MODEL
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.shots import DEFAULT_MODEL
+from wanbatch.batch.take import Entry, advance
 from wanbatch.charge import Charge
 from wanbatch.ledger import Books, news
-from wanbatch.lifecycle import Entry, Fact, advance
 from wanbatch.proofs import Absent, Failed, find
 from wanbatch.purse import Fit, Purse
 

@@ -13,7 +13,7 @@ import pytest
 
 from wanbatch import aimlapi, wire
 from wanbatch.aimlapi import AimlApi
-from wanbatch.batch import Recipe
+from wanbatch.batch.shots import Recipe
 from wanbatch.clock import LoopClock
 from wanbatch.provider import NoAnswer, NotSent, Secret, SubmitAnswer, Trouble, Unknown
 from wanbatch.proxies import PROXY_NAMES

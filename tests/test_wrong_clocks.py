@@ -21,11 +21,11 @@ from tests.test_reconciling import HOURS, LOST, RESUBMIT, charged_twice, states
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch import doctor
 from wanbatch.aimlapi import AimlApi
+from wanbatch.batch.lifecycle import State
 from wanbatch.batchclock import BatchClock
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, LocalFault
-from wanbatch.lifecycle import State
 from wanbatch.options import RunOptions, Watch
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider import LogScan, NoAnswer, Secret, Trouble

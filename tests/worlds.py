@@ -21,13 +21,14 @@ import httpx
 
 from wanbatch import aimlapi
 from wanbatch.aimlapi import AimlApi
-from wanbatch.batch import Batch, Shot
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import Batch, Shot
+from wanbatch.batch.take import Take
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.inspection import Inspection
-from wanbatch.lifecycle import Fact, Take
 from wanbatch.looks import Look
-from wanbatch.planning import make_plan
 from wanbatch.probe import Probe
 from wanbatch.provider import Secret
 from wanbatch.runner import RunEnd, Runner

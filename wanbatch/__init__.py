@@ -21,10 +21,10 @@ _HOMES = {
     "run": "api",
     "report": "api",
     "frames": "api",
-    "Batch": "batch",
-    "Shot": "batch",
-    "Recipe": "batch",
-    "Limits": "batch",
+    "Batch": "batch.shots",
+    "Shot": "batch.shots",
+    "Recipe": "batch.shots",
+    "Limits": "batch.shots",
     "RunOptions": "options",
     "RunResult": "options",
     "Preview": "previewing",
@@ -44,7 +44,7 @@ _HOMES = {
 
 if TYPE_CHECKING:
     from wanbatch.api import frames, plan, report, run
-    from wanbatch.batch import Batch, Limits, Recipe, Shot
+    from wanbatch.batch.shots import Batch, Limits, Recipe, Shot
     from wanbatch.desk import Event
     from wanbatch.errors import (
         AccountStopped,

@@ -11,17 +11,18 @@ from itertools import count
 from pathlib import Path
 
 from wanbatch.access import Access
-from wanbatch.batch import Batch
-from wanbatch.changes import Change, Past, Rename, Replan
+from wanbatch.batch.changes import Change, Past, Rename, Replan
+from wanbatch.batch.names import composed
+from wanbatch.batch.origin import Likeness, Origin, differences
+from wanbatch.batch.plan import Plan, ShotRow, make_plan
+from wanbatch.batch.shots import Batch
+from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import find_matches, is_there, new_orders, renamed, renames_asked, renames_of
 from wanbatch.disk import second_name
 from wanbatch.errors import UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.lifecycle import Take
-from wanbatch.names import composed
 from wanbatch.neighbours import find_beside
 from wanbatch.options import OUTPUTS, RunOptions, Watch
-from wanbatch.origin import Likeness, Origin, differences
-from wanbatch.planning import Plan, ShotRow, make_plan
 from wanbatch.question import (
     Answer,
     Folder,
@@ -33,7 +34,6 @@ from wanbatch.question import (
     taken_over,
 )
 from wanbatch.state import NAME_NOTE, StateFile, StateReader
-from wanbatch.takeover import find_matches, is_there, new_orders, renamed, renames_asked, renames_of
 
 ORIGIN_NOTE = "origin"
 

@@ -33,7 +33,8 @@ from wanbatch.answers import (
     read_submit,
     read_trouble,
 )
-from wanbatch.batch import Recipe
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Recipe
 from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.catalogue import Catalogue
 from wanbatch.charge import Charge
@@ -42,7 +43,6 @@ from wanbatch.clock import Clock
 from wanbatch.clocks import ENOUGH, Skew, span_text
 from wanbatch.endings import Ending
 from wanbatch.ledger import entries_in
-from wanbatch.models import PriceClass
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.pricelist import PriceShelf
 from wanbatch.pricing import Quote

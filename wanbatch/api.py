@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wanbatch.batch import Batch
+from wanbatch.batch.shots import Batch
 from wanbatch.clock import system_now
 from wanbatch.desk import Event
 from wanbatch.errors import UsageInvalid

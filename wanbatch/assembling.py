@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wanbatch.choosing import Choice, choices
+from wanbatch.batch.choice import Choice, choices
+from wanbatch.batch.plan import is_selected
+from wanbatch.batch.take import Take
 from wanbatch.errors import MediaInvalid, UsageInvalid
 from wanbatch.folders import CLIPS, is_in
-from wanbatch.lifecycle import Take
-from wanbatch.planning import is_selected
 from wanbatch.reporting.shown import shown_text
 from wanbatch.splicing import measure
 from wanbatch.state import StateReader

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from wanbatch.answers import Head, read_trouble
+from wanbatch.batch.models import PriceClass
 from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.clock import system_now
 from wanbatch.endings import Ending, read_endings
-from wanbatch.models import PriceClass
 from wanbatch.pricelist import Listed, PriceShelf, read_etag
 from wanbatch.pricing import Quote, unknown_quote
 from wanbatch.provider import NoAnswer, Trouble

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from wanbatch.attempts import NO_POST, Attempt, Outcome
-from wanbatch.lifecycle import State, Take
-from wanbatch.models import PriceClass
+from wanbatch.batch.attempts import NO_POST, Attempt, Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.take import Take
 
 
 @dataclass(frozen=True)

@@ -9,24 +9,25 @@ from datetime import datetime, timedelta
 from random import Random
 from typing import Any
 
-from wanbatch.attempts import Attempt
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import Due, First
+from wanbatch.batch.stock import Stock
+from wanbatch.batch.take import Take
 from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
 from wanbatch.inspection import Here, Inspection
-from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.models import PriceClass
 from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards, Seen
 from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
 from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
-from wanbatch.planning import Due, First
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown, recipe_in
 from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
-from wanbatch.stock import Stock
 
 FAILURE_LOOKS_APART_S = 3 * POLL_EVERY_S  # a single error may be one server's alone, and gone with the next answer
 OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line

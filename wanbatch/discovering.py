@@ -11,19 +11,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Any
 
-from wanbatch.attempts import (
-    MADE_AFTER_ALL,
-    Attempt,
-    Outcome,
-    adoption,
-    double_number,
-    live,
-    risk_left,
-    risk_of,
-)
+from wanbatch.batch.attempts import MADE_AFTER_ALL, Attempt, Outcome, adoption, double_number, live, risk_left, risk_of
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pricing import usd_text
 from wanbatch.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.provider import LogRow, LogScan

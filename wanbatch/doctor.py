@@ -16,6 +16,7 @@ from pathlib import Path
 from random import Random
 
 from wanbatch.account import KeyFacts, TopUp
+from wanbatch.batch.models import MODEL_DEFAULTS
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.clocks import REFUSED, wrong_clock_text
 from wanbatch.crew import Crew
@@ -23,7 +24,6 @@ from wanbatch.disk import free_bytes
 from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
 from wanbatch.inquiry import inquire
-from wanbatch.models import MODEL_DEFAULTS
 from wanbatch.pricing import amount_text
 from wanbatch.provider import NoAnswer
 from wanbatch.remarks import DISABLED, forbidden_text, limit_text, top_up_text

@@ -17,9 +17,9 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from wanbatch.assembling import assemble
+from wanbatch.batch.take import Take
 from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import LocalFault, UsageInvalid
-from wanbatch.lifecycle import Take
 from wanbatch.timeline import Piece, Timeline, fps_text
 from wanbatch.version import __version__
 

@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.download import ForeignFile, Part, publish, settle
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.lifecycle import Take
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider import Fetched, LinkDead, Progress, Secret
 from wanbatch.state import StateReader

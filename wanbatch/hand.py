@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from wanbatch.batch.stock import Stock, is_open
+from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
-from wanbatch.lifecycle import Take
 from wanbatch.state import StateReader
-from wanbatch.stock import Stock, is_open
 
 
 class Hand:

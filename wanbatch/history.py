@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
 
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.take import Take
 from wanbatch.errors import WanbatchError
-from wanbatch.lifecycle import Take
-from wanbatch.models import PriceClass
 from wanbatch.pace.hazard import Hazard, Seen
 from wanbatch.state import STATE_NAME, StateReader
 from wanbatch.tables import QuotedPrice

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import TypeVar
 
 from wanbatch.account import KeyFacts, TopUp
+from wanbatch.batch.models import PriceClass
 from wanbatch.endings import Ending
-from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote, unknown_quote
 from wanbatch.provider import NoAnswer, Provider, Trouble
 

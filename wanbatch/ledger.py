@@ -14,9 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
 
-from wanbatch.attempts import NO_POST, Attempt, Outcome
+from wanbatch.batch.attempts import NO_POST, Attempt, Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
-from wanbatch.lifecycle import State, Take
 
 
 class Verdict(StrEnum):

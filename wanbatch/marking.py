@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 
 from wanbatch.access import start_of_time
-from wanbatch.changes import Create
-from wanbatch.choosing import Pick, circle, uncircle
-from wanbatch.lifecycle import Fact, Take
-from wanbatch.retaking import Retake, plan_retakes
+from wanbatch.batch.changes import Create
+from wanbatch.batch.choice import Pick, circle, uncircle
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.retakes import Retake, plan_retakes
+from wanbatch.batch.take import Take
 from wanbatch.state import StateFile, StateReader, entry
 
 

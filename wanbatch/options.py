@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch import Head, Limits
+from wanbatch.batch.plan import First
+from wanbatch.batch.shots import Head, Limits
 from wanbatch.desk import Event
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pace.schedule import Rates
-from wanbatch.planning import First
 from wanbatch.previewing import Preview
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Answer, Question

@@ -6,10 +6,11 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wanbatch.lifecycle import State, Take
-from wanbatch.models import PriceClass
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import Due
+from wanbatch.batch.take import Take
 from wanbatch.pace.eta import eta_s
-from wanbatch.planning import Due
 
 
 def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from wanbatch.advice import is_refused_prompt
-from wanbatch.attempts import Outcome, risk_of
+from wanbatch.batch.advice import is_refused_prompt
+from wanbatch.batch.attempts import Outcome, risk_of
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.ledger import News, news
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.links import LASTS, expires_at
 from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble

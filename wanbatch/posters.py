@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.crew import Crew
 from wanbatch.disk import replacing
 from wanbatch.errors import MediaInvalid, WanbatchError
 from wanbatch.folders import CLIPS, POSTERS, is_in
 from wanbatch.inspection import Inspection
-from wanbatch.lifecycle import State, Take
 from wanbatch.state import StateReader
 
 

@@ -9,17 +9,17 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+from wanbatch.batch.lifecycle import SETTLED_STATES, State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import Due, First, Plan, submit_order
+from wanbatch.batch.stock import Stock
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.history import held_prices, seen_prices
-from wanbatch.lifecycle import SETTLED_STATES, State
-from wanbatch.models import PriceClass
 from wanbatch.piloting import Findings
-from wanbatch.planning import Due, First, Plan, submit_order
 from wanbatch.pricing import Estimate, Quote, best_quote, credits_of_usd, estimate
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Question
 from wanbatch.remarks import Remark, Weight
-from wanbatch.stock import Stock
 
 
 class Why(StrEnum):

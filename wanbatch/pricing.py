@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from types import MappingProxyType
 
-from wanbatch.models import DOCUMENTED_CREDITS, PriceClass
+from wanbatch.batch.models import DOCUMENTED_CREDITS, PriceClass
 from wanbatch.units import CREDITS_MAX
 
 CREDITS_PER_USD = 2_000_000  # exact, stated by the provider

@@ -20,10 +20,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from wanbatch.attempts import MAY_BE_CHARGED, Attempt
+from wanbatch.batch.attempts import MAY_BE_CHARGED, Attempt
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
 from wanbatch.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, earlier
-from wanbatch.lifecycle import State, Take
 from wanbatch.provider import LogRow, LogScan
 
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way

@@ -14,10 +14,10 @@ from functools import cached_property
 from typing import Protocol
 
 from wanbatch.account import KeyFacts, TopUp
-from wanbatch.batch import Recipe
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Recipe
 from wanbatch.charge import Charge
 from wanbatch.endings import Ending
-from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
 
 

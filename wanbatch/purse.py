@@ -17,9 +17,10 @@ from fractions import Fraction
 from math import ceil
 from types import MappingProxyType
 
-from wanbatch.attempts import Attempt, given_up
-from wanbatch.lifecycle import State, Take
-from wanbatch.models import PriceClass
+from wanbatch.batch.attempts import Attempt, given_up
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.take import Take
 from wanbatch.pricing import Quote
 
 SURPRISE_PERCENT = 10  # a first hold that lies further than this from the quote stops new submits until someone looks

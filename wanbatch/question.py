@@ -7,11 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from wanbatch.changes import Rename
-from wanbatch.lifecycle import Take
-from wanbatch.origin import Difference, Likeness, Origin
+from wanbatch.batch.changes import Rename
+from wanbatch.batch.origin import Difference, Likeness, Origin
+from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import Match, Order
 from wanbatch.pricing import usd_text
-from wanbatch.takeover import Match, Order
 
 PAIRS_SHOWN = 6
 

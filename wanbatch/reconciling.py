@@ -6,12 +6,13 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.proofs import (
     PATIENCE,
     SEARCH_GAP,

@@ -18,7 +18,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 
 from wanbatch.access import Access
-from wanbatch.batch import Batch
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import Due, ShotRow, make_plan
+from wanbatch.batch.shots import Batch
+from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.clock import system_now
 from wanbatch.clocks import CLOCK_MARGIN
 from wanbatch.desk import Event
@@ -27,9 +30,7 @@ from wanbatch.download import sha256_of
 from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.lifecycle import Entry, State, Take, fold
 from wanbatch.lock import OutputLock
-from wanbatch.planning import Due, ShotRow, make_plan
 from wanbatch.proofs import LAG_UNTIL_KNOWN
 from wanbatch.provider import LogRow, NoAnswer, Provider
 from wanbatch.runlog import LOG_NAME, RunLog

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wanbatch.attempts import Attempt, Outcome, risk_of
+from wanbatch.batch.attempts import Attempt, Outcome, risk_of
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.provider import NoAnswer, Progress, Status, Trouble
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate

@@ -6,12 +6,12 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from wanbatch.batch.plan import Due, First, submit_order
+from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.desk import RunSettings
-from wanbatch.lifecycle import Take
 from wanbatch.options import Caps
 from wanbatch.piloting import Findings, findings_of, pilot_of
-from wanbatch.planning import Due, First, submit_order
 from wanbatch.previewing import Ground, Preview
 from wanbatch.provider import Provider
 from wanbatch.state import StateFile, StateReader

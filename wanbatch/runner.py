@@ -8,14 +8,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from wanbatch.attempts import Outcome
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
+from wanbatch.batch.plan import submit_order
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.fetching import Fetching
-from wanbatch.lifecycle import IN_FLIGHT_STATES, Fact, State, Take
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Done, Download, Poll, Search, Step, Submit, Wait
-from wanbatch.planning import submit_order
 from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown
 from wanbatch.reconciling import Reconciling

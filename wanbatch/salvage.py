@@ -15,9 +15,10 @@ from datetime import datetime
 from typing import Any
 
 from wanbatch.answers import read_generation_id
-from wanbatch.batch import Batch, Recipe
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Batch, Recipe
+from wanbatch.batch.take import Entry, Take, advance, fold, planned_take
 from wanbatch.errors import StateInvalid
-from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.proofs import recipe_in, take_and_attempt
 from wanbatch.provider import LogRow
 from wanbatch.tables import Stray

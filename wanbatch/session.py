@@ -18,7 +18,13 @@ from tempfile import TemporaryDirectory
 
 from wanbatch.access import Access, start_of_time
 from wanbatch.admission import Admission, admit, ask, carry, is_remembered, origin_of
-from wanbatch.batch import Batch, Head, Limits
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import Due, Plan, is_selected
+from wanbatch.batch.retakes import Retake, plan_retakes
+from wanbatch.batch.shots import Batch, Head, Limits
+from wanbatch.batch.stock import Stock
+from wanbatch.batch.take import Take
 from wanbatch.batchclock import BatchClock
 from wanbatch.clock import Clock, system_now
 from wanbatch.clocks import REFUSED
@@ -39,28 +45,23 @@ from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_s
 from wanbatch.inquiry import inquire, not_asked
 from wanbatch.inspection import Inspection
 from wanbatch.interrupts import HANG_UP, handled, once
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
-from wanbatch.models import PriceClass
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pace.hazard import Seen
 from wanbatch.pace.schedule import Rates
-from wanbatch.planning import Due, Plan, is_selected
 from wanbatch.posters import make_missing_posters, write_poster_of
 from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
 from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.remarks import Intent, remarks_of
-from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
 from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
-from wanbatch.stock import Stock
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import Identity, Run, new_identity
 from wanbatch.units import size_text

@@ -8,14 +8,23 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from wanbatch.advice import in_folder
 from wanbatch.answers import read_generation_id
-from wanbatch.attempts import MAY_BE_CHARGED, Attempt, Outcome, adoption, charged_for_nothing, double_number, doubled
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.attempts import (
+    MAY_BE_CHARGED,
+    Attempt,
+    Outcome,
+    adoption,
+    charged_for_nothing,
+    double_number,
+    doubled,
+)
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.provider import NoAnswer, Trouble
 from wanbatch.reconciling import LASTING, Reconciling

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.advice import for_failed, in_folder, is_refused
+from wanbatch.batch.advice import for_failed, in_folder, is_refused
+from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
+from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.costing import Figures, figures_of
 from wanbatch.history import prices_now
-from wanbatch.lifecycle import IN_FLIGHT_STATES, State, Take
 from wanbatch.lock import holder_of
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates

@@ -20,7 +20,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Self
 
-from wanbatch.attempts import (
+from wanbatch.batch.attempts import (
     MADE_AFTER_ALL,
     MAY_BE_CHARGED,
     NO_POST,
@@ -31,15 +31,16 @@ from wanbatch.attempts import (
     double_attempt,
     unrecorded_attempt,
 )
-from wanbatch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
+from wanbatch.batch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.models import PriceClass, class_of
+from wanbatch.batch.plan import Due, Plan, ShotRow, cause_of
+from wanbatch.batch.stock import Kind, Stock
+from wanbatch.batch.take import Entry, Take, advance, fold, planned_take
 from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS, links_of
-from wanbatch.lifecycle import Entry, Fact, State, Take, advance, fold, planned_take
 from wanbatch.lock import OutputLock
-from wanbatch.models import PriceClass, class_of
-from wanbatch.planning import Due, Plan, ShotRow, cause_of
-from wanbatch.stock import Kind, Stock
 from wanbatch.tables import (
     DDL,
     INDEXES,

@@ -9,10 +9,11 @@ import hashlib
 from collections.abc import Callable
 
 from wanbatch.answers import REQUEST_ID
-from wanbatch.batch import Recipe
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Recipe
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.pricing import usd_text
 from wanbatch.provider import (

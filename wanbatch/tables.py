@@ -11,11 +11,12 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
-from wanbatch.lifecycle import State, Take
-from wanbatch.models import PriceClass
-from wanbatch.planning import ShotRow
 from wanbatch.pricing import Quote
 
 SCHEMA_VERSION = 1

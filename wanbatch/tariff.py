@@ -14,7 +14,7 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from wanbatch.models import PriceClass
+from wanbatch.batch.models import PriceClass
 from wanbatch.pricing import CREDITS_PER_USD, PRICE_LIST, Quote, unknown_quote, usd
 from wanbatch.units import CREDITS_MAX
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import TypeVar
 
-from wanbatch.choosing import Choice
+from wanbatch.batch.choice import Choice
 from wanbatch.errors import UsageInvalid
 
 T = TypeVar("T", bound=Hashable)

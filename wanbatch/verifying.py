@@ -6,12 +6,13 @@ import asyncio
 from dataclasses import dataclass
 from pathlib import Path
 
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.download import Part, publish, settle, sha256_of
 from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.extras import extras_of, fetch_again
 from wanbatch.folders import CLIPS, is_in
-from wanbatch.lifecycle import State, Take
 from wanbatch.provider import Fetched, Progress
 from wanbatch.state import StateReader
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from wanbatch.batch.lifecycle import State
 from wanbatch.desk import Desk
-from wanbatch.lifecycle import State
 
 LOG_REACH = timedelta(days=91)
 WIDE_AT_ONCE = 2_000  # so many submits are twenty pages: they are looked through each time

@@ -35,8 +35,8 @@ from tests.contract.published import (
 )
 from tests.sandbox.desk import EPOCH, Desk, SetClock
 from wanbatch.aimlapi import AimlApi
-from wanbatch.batch import Recipe
-from wanbatch.models import PriceClass
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Recipe
 from wanbatch.provider import Secret
 from wanbatch.sandbox import SandboxOptions
 from wanbatch.sandbox.account import Arrival, key_name

@@ -17,9 +17,10 @@ import pytest
 import wanbatch
 from tests.reporting.states import CREDITS, begin, place_clips
 from wanbatch.admission import ORIGIN_NOTE, origin_of
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.cli import call, running
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.manifest import load_manifest
 from wanbatch.options import RunOptions
 from wanbatch.question import Question

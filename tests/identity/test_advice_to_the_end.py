@@ -10,15 +10,16 @@ from pathlib import Path
 import pytest
 
 from tests.identity.test_takeover import batch, found, shot, takes_of
-from wanbatch.batch import Shot, likeness
-from wanbatch.changes import Past
+from wanbatch.batch.changes import Past
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import Shot, likeness
+from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import Order, renamed, renames_asked
 from wanbatch.cli import call
-from wanbatch.lifecycle import State, Take
 from wanbatch.neighbours import _Waiting
-from wanbatch.planning import make_plan
 from wanbatch.question import Folder
 from wanbatch.state import StateReader
-from wanbatch.takeover import Order, renamed, renames_asked
 
 SANDBOX = ("--sandbox", "--yes", "--speed", "600")
 

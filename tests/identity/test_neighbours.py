@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.reporting.states import begin, shot
-from wanbatch.batch import Batch, likeness
-from wanbatch.lifecycle import State
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch, likeness
+from wanbatch.batch.takeover import Order
 from wanbatch.neighbours import READ_LIMIT_S, find_beside
-from wanbatch.takeover import Order
 
 ADDRESS = "https://api.example.com/v2"
 

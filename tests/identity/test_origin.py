@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wanbatch.origin import Difference, Likeness, Origin, differences
+from wanbatch.batch.origin import Difference, Likeness, Origin, differences
 
 PATH, NAME, SHOTS = Difference.PATH, Difference.NAME, Difference.SHOTS
 HERE = Origin("../../shots.csv", "/film/shots.csv", "shots")

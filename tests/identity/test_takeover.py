@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from wanbatch.batch import Batch, Recipe, Shot, likeness
-from wanbatch.changes import Past, Rename
+from wanbatch.batch.changes import Past, Rename
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import Cause, Plan, make_plan
+from wanbatch.batch.retakes import Retake, plan_retakes
+from wanbatch.batch.shots import Batch, Recipe, Shot, likeness
+from wanbatch.batch.take import Take
+from wanbatch.batch.takeover import find_matches, new_orders, renamed, renames_asked, renames_of
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import State, Take
-from wanbatch.planning import Cause, Plan, make_plan
-from wanbatch.retaking import Retake, plan_retakes
-from wanbatch.takeover import find_matches, new_orders, renamed, renames_asked, renames_of
 
 
 def shot(shot_id: str, prompt: str = "a dragon", **more: Any) -> Shot:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from wanbatch.batch import Batch
+from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.schemas import MANIFEST, schema

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from jsonschema import Draft202012Validator
 
-from wanbatch.batch import Batch, Limits
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import Batch, Limits
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.schemas import MANIFEST, example_path, example_paths, schema, schema_names
-from wanbatch.planning import make_plan
 
 TWO = [
     {

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from wanbatch.batch.names import composed, fault_of_name, name_of_stem, twin_key
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.schemas import MANIFEST, schema
-from wanbatch.names import composed, fault_of_name, name_of_stem, twin_key
 
 UNFIT_SUFFIX = "it may have letters, digits and signs of any script, emoji too; of ASCII only letters, digits, dot, dash and underscore"
 

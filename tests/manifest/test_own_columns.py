@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 import wanbatch
-from wanbatch.batch import Batch
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.retakes import Retake, plan_retakes
+from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid, StateInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.planning import make_plan
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import TAKE_COLUMNS
-from wanbatch.retaking import Retake, plan_retakes
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import new_identity
 

@@ -14,16 +14,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import wanbatch
-from wanbatch.batch import Batch, Head, Limits, Shot
-from wanbatch.changes import Create, Reinstate, Replan, Supersede
+from wanbatch.batch.changes import Create, Reinstate, Replan, Supersede
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.retakes import Retake
+from wanbatch.batch.shots import Batch, Head, Limits, Shot
+from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ManifestInvalid
-from wanbatch.lifecycle import State, Take
 from wanbatch.manifest import shelf
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import RunOptions
-from wanbatch.planning import make_plan
-from wanbatch.retaking import Retake
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import new_identity
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wanbatch.batch import Batch
+from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest, shelf
 from wanbatch.manifest.shelf import Manifest

@@ -13,15 +13,16 @@ import pytest
 
 import wanbatch
 from tests.worlds import World, batch_of, shots
-from wanbatch.batch import Batch, Shot
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import Due
+from wanbatch.batch.shots import Batch, Shot
+from wanbatch.batch.take import Take
 from wanbatch.cli.running import _confirm
 from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.lifecycle import State, Take
-from wanbatch.models import PriceClass
 from wanbatch.options import Caps, caps_of
 from wanbatch.piloting import Findings, findings_of, pilot_of
-from wanbatch.planning import Due
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import Estimate, Quote
 from wanbatch.purse import Fit, Purse, Surprise

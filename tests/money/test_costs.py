@@ -16,11 +16,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reporting.states import BEGIN, CREDITS, MADE_AT, Pen, begin, every_state, shot
-from wanbatch.batch import Batch
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Batch
 from wanbatch.costing import Figure, cost_of, figures_of
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import Fact, State
-from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
 from wanbatch.reporting.accounts import cost_report, write_combined
 from wanbatch.reporting.costs import BUCKETS_SHOWN, COST_COLUMNS, Costs, make_costs, read_book, spend_by_time

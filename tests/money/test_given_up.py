@@ -9,10 +9,11 @@ import pytest
 
 from tests.test_discovering import at_desk
 from tests.worlds import EPOCH, World, batch_of
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk, RunSettings
 from wanbatch.history import seen_prices
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.purse import Fit, Purse

@@ -21,6 +21,8 @@ from tests.worlds import World, batch_of
 from wanbatch import inquiry
 from wanbatch.account import KeyFacts, TopUp, read_key, read_top_up
 from wanbatch.aimlapi import AimlApi
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.models import PriceClass
 from wanbatch.bodies import AnswerInvalid
 from wanbatch.cli.money import preview_json
 from wanbatch.clock import LoopClock
@@ -28,8 +30,6 @@ from wanbatch.desk import RunSettings
 from wanbatch.endings import Ending, Stage, ending_of, read_endings
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.inquiry import Inquiry, inquire, not_asked
-from wanbatch.lifecycle import Fact
-from wanbatch.models import PriceClass
 from wanbatch.pricelist import PriceShelf
 from wanbatch.pricing import Estimate, Quote, unknown_quote
 from wanbatch.provider import NoAnswer, Secret, Trouble

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.charge import Charge
 from wanbatch.ledger import VERDICT_WORDS, Books, Stranger, Verdict, match_ledger, may_have_made, news
-from wanbatch.lifecycle import State, Take
 from wanbatch.reporting.accounts import LEDGER_COLUMNS, write_ledger
 
 AT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)

@@ -17,12 +17,12 @@ import pytest
 from tests.reporting.states import begin, shot, write_run
 from wanbatch.aimlapi import AimlApi
 from wanbatch.answers import Head, read_balance, read_submit
-from wanbatch.batch import Batch
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Batch
 from wanbatch.catalogue import pricing_in
 from wanbatch.clock import LoopClock
 from wanbatch.history import earlier_prices, held_prices, prices_now, seen_prices
-from wanbatch.lifecycle import Fact, State
-from wanbatch.models import PriceClass
 from wanbatch.pricelist import KEPT_FOR, Listed, PriceShelf, read_etag
 from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, read_credits, unknown_quote
 from wanbatch.provider import Accepted, NoAnswer

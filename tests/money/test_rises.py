@@ -12,9 +12,10 @@ from hypothesis import strategies as st
 
 from tests.worlds import World, batch_of
 from wanbatch.aimlapi import AimlApi
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.take import Take
 from wanbatch.desk import RunSettings
-from wanbatch.lifecycle import State, Take
-from wanbatch.models import PriceClass
 from wanbatch.pricing import Quote
 from wanbatch.provider import Accepted, SubmitAnswer
 from wanbatch.purse import RISE_BORNE, Fit, Purse

@@ -16,14 +16,14 @@ from rich.console import Console
 
 from tests.money.test_costs import story
 from tests.money.test_ledger import PRICE, attempt, charge, take
-from wanbatch.attempts import Outcome
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
 from wanbatch.costing import Figure, Figures
 from wanbatch.doctor import examine
 from wanbatch.ledger import Books, Stranger, match_ledger
-from wanbatch.lifecycle import State
-from wanbatch.models import PriceClass
 from wanbatch.piloting import Findings, Measured
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from wanbatch.models import PriceClass
+from wanbatch.batch.models import PriceClass
 from wanbatch.pricing import UNKNOWN_QUOTE, best_quote, unknown_quote
 from wanbatch.tariff import listed_quote
 

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch import DEFAULT_MODEL, Batch, Shot
-from wanbatch.lifecycle import Fact, State
-from wanbatch.planning import make_plan
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
 from wanbatch.state import StateFile, StateReader, entry
 from wanbatch.tables import Run, new_identity
 

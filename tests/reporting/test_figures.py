@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.reporting.states import BEGIN, MADE_AT, every_state
-from wanbatch.attempts import Attempt, Outcome
-from wanbatch.lifecycle import State, Take
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.reporting import figures
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.page import _json

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, place_clips, shot, write_run
-from wanbatch.batch import Batch
-from wanbatch.lifecycle import State
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.state import StateReader

@@ -16,8 +16,8 @@ from urllib.parse import unquote
 import pytest
 
 from tests.reporting.states import MADE_AT, begin, every_state, place_clips, shot, write_run
-from wanbatch.batch import Batch
-from wanbatch.lifecycle import State
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
 from wanbatch.reporting import page, sheet
 from wanbatch.reporting.files import ReportFiles, write_reports
 from wanbatch.reporting.page import visible

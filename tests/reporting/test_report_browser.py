@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.reporting.states import MADE_AT, begin, every_state, shot
-from wanbatch.batch import Batch
-from wanbatch.lifecycle import State
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import write_reports
 from wanbatch.state import StateReader
 

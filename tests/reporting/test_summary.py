@@ -16,8 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, place_clips, shot, write_run
-from wanbatch.batch import Batch
-from wanbatch.lifecycle import Fact, State
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import frames
 from wanbatch.reporting.summary import needs_of

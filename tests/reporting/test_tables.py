@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 from tests.reporting.states import BEGIN, CREDITS, MADE_AT, begin, every_state, shot
-from wanbatch.batch import Batch
-from wanbatch.lifecycle import Fact, State
-from wanbatch.planning import make_plan
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import Batch
 from wanbatch.reporting.accounts import write_ledger
 from wanbatch.reporting.csv_file import csv_text
 from wanbatch.reporting.files import write_reports

@@ -27,7 +27,7 @@ from tests.simulation.scenario import KEY, PRICES, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.sweep import wording
 from tests.simulation.world import EPOCH, World
-from wanbatch.batch import Shot
+from wanbatch.batch.shots import Shot
 from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.ledger import LedgerLine, Verdict

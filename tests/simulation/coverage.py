@@ -10,7 +10,7 @@ from tests.simulation.generator import UNMET
 from tests.simulation.line import CUTS
 from tests.simulation.plots import LATER_PLOTS, PLOTS
 from tests.simulation.world import World
-from wanbatch.lifecycle import TRANSITIONS, Fact, State
+from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.sandbox.faults import DEEDS
 
 

@@ -15,7 +15,7 @@ from tests.simulation.disk import Crash, Fault, Outcome
 from tests.simulation.disorder import disordered, plotted
 from tests.simulation.line import CANCELS, CUTS, Cut
 from tests.simulation.scenario import KEY, LARGE, PRICES, SMALL, Act, Scenario
-from wanbatch.batch import Shot
+from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule

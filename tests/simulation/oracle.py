@@ -17,9 +17,10 @@ from tests.simulation.purchases import READ_S, Purchases
 from tests.simulation.scenario import KEY, OTHER_KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import EPOCH, World
-from wanbatch.attempts import Attempt, Outcome
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import State, Take
 from wanbatch.proofs import recipe_in, take_and_attempt
 from wanbatch.sandbox.account import key_name
 

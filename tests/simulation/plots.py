@@ -14,7 +14,7 @@ from tests.simulation.disk import Crash, Outcome
 from tests.simulation.line import CANCELS, Cut
 from tests.simulation.scenario import LARGE, PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, TIDY, Clocks, Dial, Jump, Lies, Mess
-from wanbatch.batch import Shot
+from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import Rule

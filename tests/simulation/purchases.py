@@ -11,8 +11,8 @@ from typing import Any
 from tests.simulation.scenario import KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
+from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import State
 from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default_grace, recipe_in, take_and_attempt
 from wanbatch.sandbox.account import key_name
 

@@ -9,8 +9,8 @@ from datetime import timedelta
 from tests.simulation.disk import Crash, Fault
 from tests.simulation.line import Cut
 from tests.simulation.wrongness import KEPT, RIGHT_CLOCKS, TIDY, Clocks, Jump, Lies, Mess
-from wanbatch.batch import Shot
-from wanbatch.models import PriceClass
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import Rule

@@ -20,7 +20,7 @@ from tests.simulation.oracle import problems
 from tests.simulation.scenario import PRICES, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.world import World
-from wanbatch.batch import Shot
+from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
 from wanbatch.sandbox.faults import Rule
 

@@ -16,7 +16,7 @@ from tests.simulation.generator import VERSION, scenario_of
 from tests.simulation.oracle import problems
 from tests.simulation.scenario import Scenario
 from tests.simulation.seams import world_of
-from wanbatch.lifecycle import TRANSITIONS
+from wanbatch.batch.lifecycle import TRANSITIONS
 
 CHUNK = 25
 SEEDS = 250  # `make simulate` runs as many as one likes

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-from wanbatch.lifecycle import TRANSITIONS, Fact, State
+from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 
 CRASHES = 3
 PROOFS = {

@@ -17,7 +17,7 @@ from tests.simulation.plots import PLOTS
 from tests.simulation.scenario import KEY, SMALL, Scenario
 from tests.simulation.seams import world_of
 from tests.simulation.wrongness import Clocks, Dial, Jump, Lies, Mess
-from wanbatch.batch import Shot
+from wanbatch.batch.shots import Shot
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.books import iso, ledger_page, log_page
 from wanbatch.sandbox.options import SandboxOptions

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING
 from tests.simulation.disk import CLIPS, LOG, STATE, WAL
 from tests.simulation.end import End
 from tests.simulation.scenario import PRICES
-from wanbatch.attempts import Outcome
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.provider import Secret
 from wanbatch.runlog import RunLog
 from wanbatch.runner import Runner

@@ -8,16 +8,16 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.stock import Stock, is_open
 from wanbatch.desk import Desk, Event
 from wanbatch.errors import OutputLocked
 from wanbatch.history import held_prices, seen_prices
-from wanbatch.lifecycle import State
 from wanbatch.proofs import OnUnknown
 from wanbatch.purse import Purse
 from wanbatch.runlog import RunLog
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.state import StateFile
-from wanbatch.stock import Stock, is_open
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

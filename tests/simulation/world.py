@@ -25,14 +25,16 @@ from tests.simulation.supplier import Supplier
 from tests.simulation.user import Restored, User
 from tests.simulation.witness import Proof, Witness, in_short
 from wanbatch.aimlapi import AimlApi
-from wanbatch.attempts import Attempt
-from wanbatch.batch import Batch, Shot
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import make_plan
+from wanbatch.batch.shots import Batch, Shot
+from wanbatch.batch.stock import Stock
+from wanbatch.batch.take import Take
 from wanbatch.batchclock import BatchClock
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, WanbatchError
-from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.planning import make_plan
 from wanbatch.previewing import Ground
 from wanbatch.pricing import Quote, best_quote
 from wanbatch.provider import Secret
@@ -42,7 +44,6 @@ from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
 from wanbatch.settings import Endpoint, fingerprint
 from wanbatch.state import StateFile
-from wanbatch.stock import Stock
 from wanbatch.tables import Run, new_identity
 
 EPOCH = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)

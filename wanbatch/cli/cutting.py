@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from wanbatch.advice import in_folder
-from wanbatch.choosing import Pick
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.choice import Pick
+from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.values import split_run
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.lifecycle import Fact
 from wanbatch.marking import mark
 from wanbatch.options import OUTPUTS, newest_output
 from wanbatch.text import visible

@@ -12,7 +12,7 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from wanbatch.advice import in_folder
+from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import Follower, can_redraw, console_of, is_interactive, print_counts, print_json

@@ -117,7 +117,7 @@ def _csv_of(shots: object) -> str:
     import csv
     import io
 
-    from wanbatch.batch import Shot
+    from wanbatch.batch.shots import Shot
 
     assert isinstance(shots, tuple)
     rows = []

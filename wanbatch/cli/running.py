@@ -13,8 +13,10 @@ from typing import Any, TypeVar
 
 import click
 
-from wanbatch.advice import in_folder
-from wanbatch.batch import SEED_MAX, Limits
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.plan import First, is_selected
+from wanbatch.batch.retakes import Retake
+from wanbatch.batch.shots import SEED_MAX, Limits
 from wanbatch.cli import Global
 from wanbatch.cli.flags import FlaggedCommand, written_flags
 from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
@@ -27,12 +29,10 @@ from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
-from wanbatch.planning import First, is_selected
 from wanbatch.previewing import Preview, Why
 from wanbatch.pricing import credits_of_usd
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Answer, Question
-from wanbatch.retaking import Retake
 from wanbatch.session import session_of
 from wanbatch.standing import problems_of
 from wanbatch.state import StateReader

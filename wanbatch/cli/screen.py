@@ -15,12 +15,12 @@ from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
 from rich.segment import Segment
 from rich.table import Column
 
-from wanbatch.advice import in_folder
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.lifecycle import state_words
 from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
 from wanbatch.desk import Event
-from wanbatch.lifecycle import state_words
 from wanbatch.options import RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.pricing import usd_text

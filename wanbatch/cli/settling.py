@@ -10,7 +10,9 @@ from typing import Any
 import click
 from rich.markup import escape
 
-from wanbatch.advice import in_folder
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.names import composed
+from wanbatch.batch.take import Take
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
@@ -18,8 +20,6 @@ from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
-from wanbatch.lifecycle import Take
-from wanbatch.names import composed
 from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.pricing import credits_of_usd, usd_text
 from wanbatch.question import words

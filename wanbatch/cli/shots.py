@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from wanbatch.batch.plan import Cause, Due
 from wanbatch.cli.grid import say
-from wanbatch.planning import Cause, Due
 from wanbatch.previewing import Preview
 
 GROUPS_SHOWN = 30

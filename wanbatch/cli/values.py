@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from wanbatch.names import composed
+from wanbatch.batch.names import composed
 from wanbatch.options import OUTPUTS, newest_output
 from wanbatch.state import STATE_NAME
 from wanbatch.units import parse_duration_s, parse_rate_per_min

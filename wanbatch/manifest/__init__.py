@@ -9,7 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from wanbatch.batch import Batch
+from wanbatch.batch.shots import Batch
 from wanbatch.errors import LocalFault, ManifestInvalid, Problem, fault_text
 from wanbatch.manifest.tree import (
     FILE_CAP_BYTES,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from wanbatch.batch import Limits
+from wanbatch.batch.shots import Limits
 from wanbatch.manifest.tree import Node, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, shown
 from wanbatch.pricing import credits_of_usd

@@ -11,7 +11,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from wanbatch.batch import DEFAULT_MODEL, Batch, Shot
+from wanbatch.batch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
+from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, FREE_TEXT_FIELDS, INTEGER_FIELDS, LIST_FIELDS, PLANNING_FIELDS
@@ -22,7 +23,6 @@ from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, one_of, shown, spelling_hint
-from wanbatch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
 
 SHORT_PROMPT = 500  # no model's cap is lower: below it a prompt's length cannot be wrong
 OWN_NAME = re.compile(r"x_.{1,62}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from wanbatch.batch import Shot
+from wanbatch.batch.shots import Shot
 from wanbatch.manifest.characters import character_name, misread, unseen
 from wanbatch.manifest.leftovers import leftovers, says_nothing
 from wanbatch.manifest.marks import NUMBERED, counted_up, marks

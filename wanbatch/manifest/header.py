@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from wanbatch.batch import OWN
+from wanbatch.batch.shots import OWN
 from wanbatch.manifest.cells import DELIMITERS, Row
 from wanbatch.manifest.lookalikes import is_column
 from wanbatch.manifest.schemas import fields_of_shots

@@ -7,7 +7,7 @@ import re
 import unicodedata
 from collections import Counter
 
-from wanbatch.names import composed
+from wanbatch.batch.names import composed
 
 _SLUG_CAP = 40
 

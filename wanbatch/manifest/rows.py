@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+from wanbatch.batch.names import fault_of_name
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
 from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
 from wanbatch.manifest.header import Header
@@ -15,7 +16,6 @@ from wanbatch.manifest.spreadsheet_ids import change_of
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.words import shown
-from wanbatch.names import fault_of_name
 
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
 _WHOLE = re.compile(r"-?[0-9]{1,18}")

@@ -16,7 +16,7 @@ from typing import Any
 
 from platformdirs import user_cache_path
 
-from wanbatch.batch import Batch, Head, Limits
+from wanbatch.batch.shots import Batch, Head, Limits
 from wanbatch.disk import replace_text
 from wanbatch.errors import Problem
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest

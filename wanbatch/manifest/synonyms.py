@@ -11,7 +11,7 @@ from collections.abc import Collection
 from difflib import get_close_matches
 from functools import lru_cache
 
-from wanbatch.batch import OWN
+from wanbatch.batch.shots import OWN
 
 _CLOSE = 0.8  # at 0.6, rating would be taken for duration, and lens for scene
 _NAME_CAP = 40

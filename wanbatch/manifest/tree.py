@@ -6,8 +6,8 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
+from wanbatch.batch.names import composed
 from wanbatch.errors import Problem
-from wanbatch.names import composed
 
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024

@@ -15,13 +15,14 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.attempts import Attempt
-from wanbatch.choosing import choices
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.choice import choices
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.take import Entry, Take, charged_by
 from wanbatch.costing import Figures, TakeCost, attempts_by_take, cost_of, figures_of
 from wanbatch.history import prices_now
-from wanbatch.lifecycle import Entry, Fact, State, Take, charged_by
-from wanbatch.models import PriceClass
-from wanbatch.planning import ShotRow
 from wanbatch.pricing import CREDITS_PER_USD
 from wanbatch.reporting.frames import typed_frame, usd_cell
 from wanbatch.state import StateReader

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wanbatch.batch import OWN
+from wanbatch.batch.shots import OWN
 from wanbatch.reporting.sidecar import iso
 
 if TYPE_CHECKING:

@@ -12,8 +12,9 @@ from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, TypeVar
 
-from wanbatch.attempts import Attempt
-from wanbatch.lifecycle import State, Take
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.pricing import usd, usd_text
 from wanbatch.reporting.sidecar import iso
 from wanbatch.units import duration_text

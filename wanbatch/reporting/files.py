@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.take import charged_by
 from wanbatch.disk import own_folder, replace_text, sweep_parts
 from wanbatch.folders import CLIPS
-from wanbatch.lifecycle import Fact, charged_by
 from wanbatch.reporting.accounts import cost_report, write_costs
 from wanbatch.reporting.csv_file import csv_text
 from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take

@@ -15,10 +15,11 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.attempts import Attempt
-from wanbatch.batch import OWN
-from wanbatch.lifecycle import State, Take
-from wanbatch.planning import ShotRow
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.shots import OWN
+from wanbatch.batch.take import Take
 from wanbatch.pricing import CREDITS_PER_USD, usd
 from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take
 from wanbatch.state import StateReader

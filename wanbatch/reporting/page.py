@@ -18,8 +18,9 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from wanbatch.attempts import Attempt
-from wanbatch.lifecycle import State, Take, state_words
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import State, state_words
+from wanbatch.batch.take import Take
 from wanbatch.pricing import CREDITS_PER_USD, amount_text, usd, usd_text
 from wanbatch.reporting.figures import figures_of, headlines
 from wanbatch.text import visible

@@ -7,11 +7,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wanbatch.advice import for_failed, is_refused_prompt
-from wanbatch.choosing import choices
+from wanbatch.batch.advice import for_failed, is_refused_prompt
+from wanbatch.batch.choice import choices
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
-from wanbatch.lifecycle import State, Take
-from wanbatch.planning import ShotRow
 from wanbatch.pricing import usd_text
 from wanbatch.reporting.page import page, speeds_of
 from wanbatch.reporting.shown import shown_folder

@@ -10,11 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from wanbatch.advice import in_folder
-from wanbatch.attempts import Attempt
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.take import Take
 from wanbatch.folders import CLIPS, is_in
-from wanbatch.lifecycle import Take
-from wanbatch.planning import ShotRow
 
 _USERINFO = re.compile(r"(?i)\b(https?://)[^\s/?#@]*@")
 _QUERY = re.compile(r"(?i)\b(https?://[^\s?#\"'<>]*)[?#][^\s\"'<>]*")  # a signed link is a key to what it names

@@ -8,10 +8,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from wanbatch.attempts import Attempt
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.take import Take
 from wanbatch.disk import replace_text
-from wanbatch.lifecycle import Take
-from wanbatch.planning import ShotRow
 from wanbatch.reporting.shown import shown_take
 
 

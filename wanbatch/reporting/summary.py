@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from wanbatch.advice import in_folder
-from wanbatch.lifecycle import Take
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.take import Take
 from wanbatch.reporting.shown import shown_folder, shown_text
 from wanbatch.reporting.sidecar import iso
 from wanbatch.standing import Problem, problems_in

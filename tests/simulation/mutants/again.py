@@ -7,12 +7,14 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import answers, attempts, discovering, polling, proofs, reconciling
+from wanbatch import answers, discovering, polling, proofs, reconciling
 from wanbatch.aimlapi import AimlApi
-from wanbatch.attempts import Outcome
+from wanbatch.batch import attempts
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take, advance
 from wanbatch.desk import Desk
 from wanbatch.errors import LocalFault
-from wanbatch.lifecycle import Fact, State, Take, advance
 from wanbatch.pace import schedule as pacing
 from wanbatch.pace.hazard import Curve
 from wanbatch.polling import Polling

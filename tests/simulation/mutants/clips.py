@@ -12,9 +12,9 @@ from wanbatch import (
     download,
     fetching,
 )
+from wanbatch.batch.take import Take
 from wanbatch.download import publish
 from wanbatch.fetching import Fetching
-from wanbatch.lifecycle import Take
 from wanbatch.provider import LinkDead
 
 # --- clips

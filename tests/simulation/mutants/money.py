@@ -7,9 +7,11 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import answers, lifecycle
+from wanbatch import answers
+from wanbatch.batch import take
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
-from wanbatch.lifecycle import Fact, State, Take
 from wanbatch.polling import Polling
 from wanbatch.purse import Fit, Purse
 
@@ -112,5 +114,5 @@ def strays_do_not_count_under_the_cap_after_a_restart() -> Patches:
 
 @mutant
 def earlier_risk_is_forgotten_at_adoption() -> Patches:
-    real = lifecycle._FOLD[Fact.ADOPTED]
-    yield lifecycle._FOLD, Fact.ADOPTED, lambda take, made: replace(real(take, made), credits_at_risk=0)
+    real = take._FOLD[Fact.ADOPTED]
+    yield take._FOLD, Fact.ADOPTED, lambda take, made: replace(real(take, made), credits_at_risk=0)

@@ -6,13 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import (
-    lock,
-    planning,
-)
+from wanbatch import lock
 from wanbatch.aimlapi import AimlApi
+from wanbatch.batch import plan as planning
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
-from wanbatch.lifecycle import Fact, Take
 from wanbatch.polling import Polling
 from wanbatch.runner import Runner
 

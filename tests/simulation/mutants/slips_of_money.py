@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
-from wanbatch import attempts, ledger, lifecycle, planning, settling
+from wanbatch import ledger, settling
 from wanbatch.aimlapi import AimlApi
-from wanbatch.attempts import Attempt
+from wanbatch.batch import attempts, take
+from wanbatch.batch import plan as planning
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.discovering import Discovering
-from wanbatch.lifecycle import Take
 from wanbatch.polling import Polling
 from wanbatch.purse import Pocket, Purse
 from wanbatch.runner import Runner
@@ -28,15 +30,15 @@ slip(
     "return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)",
     "return self.credits_held or 0",
 )
-slip("a risk takes the place of the one before", lifecycle._given_up, "risk + more", "more")
+slip("a risk takes the place of the one before", take._given_up, "risk + more", "more")
 slip("risks do not count under the cap", Take.credits_committed, " + self.credits_at_risk + ", " + ")
 slip(
     "a charge takes the place of the one before",
-    lifecycle._charged,
+    take._charged,
     "(take.credits_charged or 0) + more",
     'data["credits_charged"]',
 )
-slip("any charge is that of the last attempt", lifecycle._charged, "take.is_charge_seen or is_last", "True")
+slip("any charge is that of the last attempt", take._charged, "take.is_charge_seen or is_last", "True")
 slip(
     "a refusal that was none stays one",
     attempts.advance_attempt,
@@ -105,7 +107,7 @@ slip(
 )
 slip("what failed is tried again for a manifest without it", Polling._failed, " or take.superseded:", ":")
 slip("an attempt follows the one that its take follows", Submitting.begin, "take.attempts + 1", "take.attempt + 1")
-slip("a failed row of old is a failed row", lifecycle._submit_started, "        failure_seen_at=None,\n", "")
+slip("a failed row of old is a failed row", take._submit_started, "        failure_seen_at=None,\n", "")
 slip(
     "an id of an earlier attempt is taken for a new one",
     Submitting._accepted,

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
 from wanbatch import answers, clocks, proofs, requestlog
+from wanbatch.batch.take import Take
 from wanbatch.discovering import Discovering
-from wanbatch.lifecycle import Take
 from wanbatch.provider import LogScan
 from wanbatch.reconciling import Reconciling
 from wanbatch.requestlog import RequestLog

@@ -8,14 +8,12 @@ from typing import Any
 
 from tests.simulation import disk as disk_module
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import (
-    answers,
-    lifecycle,
-    submitting,
-)
+from wanbatch import answers, submitting
 from wanbatch.aimlapi import AimlApi
+from wanbatch.batch import take
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take, advance
 from wanbatch.desk import Desk
-from wanbatch.lifecycle import Fact, State, Take, advance
 from wanbatch.provider import Accepted, NotSent, RefusalKind, Refused, TurnedAway, Unknown
 from wanbatch.runner import Runner
 from wanbatch.state import entry
@@ -183,8 +181,8 @@ def a_second_take_gets_the_same_generation() -> Patches:
 
 @mutant
 def the_request_id_of_a_429_used_again() -> Patches:
-    real = lifecycle._FOLD[Fact.TURNED_AWAY]
-    yield lifecycle._FOLD, Fact.TURNED_AWAY, lambda take, made: replace(real(take, made), attempts=take.attempts - 1)
+    real = take._FOLD[Fact.TURNED_AWAY]
+    yield take._FOLD, Fact.TURNED_AWAY, lambda take, made: replace(real(take, made), attempts=take.attempts - 1)
 
 
 @mutant

@@ -10,8 +10,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wanbatch.lifecycle import State, Take
-from wanbatch.planning import Due, ShotRow, cause_of, group_of, in_table_order
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import Due, ShotRow, cause_of, group_of, in_table_order
+from wanbatch.batch.take import Take
 
 Kind = tuple[Take, int]
 """Takes alike in state, money and price class: the one that was sent last, and how many they are.

@@ -6,12 +6,13 @@ import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wanbatch.batch import SEED_MAX, Recipe, Shot
-from wanbatch.changes import Create, Past, Supersede
+from wanbatch.batch.changes import Create, Past, Supersede
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.names import twin_key
+from wanbatch.batch.plan import Plan, ShotRow, Wanted
+from wanbatch.batch.shots import SEED_MAX, Recipe, Shot
+from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import State, Take
-from wanbatch.names import twin_key
-from wanbatch.planning import Plan, ShotRow, Wanted
 
 
 @dataclass(frozen=True)

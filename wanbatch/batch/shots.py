@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from wanbatch.batch.names import composed
 from wanbatch.errors import Problem, StateInvalid
-from wanbatch.names import composed
 
 DEFAULT_MODEL = "alibaba/wan-2-6-t2v"
 OWN = "x_"  # begins the name of a column that users keep for themselves

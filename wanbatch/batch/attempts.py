@@ -8,7 +8,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from wanbatch.lifecycle import Entry, Fact, State, Take
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Entry, Take
 
 
 class Outcome(StrEnum):

@@ -13,11 +13,12 @@ from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import NamedTuple
 
-from wanbatch.batch import Batch, Recipe, Shot, likeness
-from wanbatch.changes import Change, Create, Past, Reinstate, Replan, Supersede
-from wanbatch.lifecycle import State, Take
-from wanbatch.models import PriceClass, order_of
-from wanbatch.names import composed, twin_key
+from wanbatch.batch.changes import Change, Create, Past, Reinstate, Replan, Supersede
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass, order_of
+from wanbatch.batch.names import composed, twin_key
+from wanbatch.batch.shots import Batch, Recipe, Shot, likeness
+from wanbatch.batch.take import Take
 
 
 class First(StrEnum):

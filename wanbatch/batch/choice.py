@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import Fact, State, Take
-from wanbatch.planning import ShotRow
 
 FALLBACK_S = 5  # what Wan makes where neither the request nor the documentation says how long
 

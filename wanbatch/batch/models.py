@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any
 
-from wanbatch.batch import DEFAULT_MODEL, Recipe
+from wanbatch.batch.shots import DEFAULT_MODEL, Recipe
 
 
 @dataclass(frozen=True)

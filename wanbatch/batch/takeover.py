@@ -6,12 +6,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from wanbatch.batch import likeness
-from wanbatch.changes import Create, Past, Rename, Replan
+from wanbatch.batch.changes import Create, Past, Rename, Replan
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.names import composed, twin_key
+from wanbatch.batch.plan import Plan, Wanted
+from wanbatch.batch.shots import likeness
+from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
-from wanbatch.lifecycle import State, Take
-from wanbatch.names import composed, twin_key
-from wanbatch.planning import Plan, Wanted
 
 
 @dataclass(frozen=True)

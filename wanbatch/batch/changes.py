@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from wanbatch.batch import Recipe
-from wanbatch.lifecycle import Take
-from wanbatch.names import twin_key
+from wanbatch.batch.names import twin_key
+from wanbatch.batch.shots import Recipe
+from wanbatch.batch.take import Take
 
 
 @dataclass(frozen=True)

@@ -1,144 +1,18 @@
-"""The lifecycle of a take: its states, the facts that move it, and the one table of allowed moves.
-
-A state is the fold of the facts recorded about a take. `advance` is the only way from one to the next; anything
-that the table does not list raises. The picture in docs/lifecycle.md is generated from the table.
-"""
+"""A take: one wanted clip of a shot, and how each recorded fact changes it. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
-from types import MappingProxyType
 from typing import Any
 
-from wanbatch.batch import Recipe
+from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
+from wanbatch.batch.models import Order, order_of
+from wanbatch.batch.shots import Recipe
 from wanbatch.errors import StateInvalid
-from wanbatch.models import Order, order_of
 from wanbatch.units import CREDITS_MAX
-
-
-class State(StrEnum):
-    """Where a take stands. `held` and `failed` wait for the user, the rest moves by itself."""
-
-    PLANNED = "planned"
-    SUBMITTING = "submitting"
-    UNKNOWN = "unknown"
-    HELD = "held"
-    QUEUED = "queued"
-    GENERATING = "generating"
-    COMPLETED = "completed"
-    DOWNLOADED = "downloaded"
-    VERIFIED = "verified"
-    FAILED = "failed"
-
-
-def state_words(name: str) -> str:
-    """Return the name of a state in people's words: a completed generation has a clip, and wanbatch not yet."""
-    return "made (not fetched yet)" if name == State.COMPLETED.value else name
-
-
-class Fact(StrEnum):
-    """Something that happened to a take, recorded once, with its time."""
-
-    PLANNED = "planned"  # the take exists
-    REPLANNED = "replanned"  # nothing of it is sent; it follows the edited manifest
-    SUPERSEDED = "superseded"  # the manifest asks for another recipe now, or a retake stands in for a failed take
-    REINSTATED = "reinstated"  # the manifest asks for this recipe again
-    RENAMED = "renamed"  # another shot took it over, by the user's word; it keeps its clip, whatever that is called
-    SUBMIT_STARTED = "submit_started"  # on disk before the first byte of a paid POST
-    NOT_SENT = "not_sent"  # proof P0: no byte left
-    TURNED_AWAY = "turned_away"  # proof P1: refused for now (401, 403, 425, 429)
-    REFUSED = "refused"  # proof P1: refused for good
-    ACCEPTED = "accepted"  # the provider named a generation
-    PRICED = "priced"  # the submit answer said what is held
-    ANSWER_LOST = "answer_lost"  # sent, and nobody knows
-    SEARCHED = "searched"  # the provider's log was read whole, and settled nothing
-    ADOPTED = "adopted"  # a generation is this take's: by its exact request id, or by the user's word
-    FOUND_FAILED = "found_failed"  # proof P2
-    PRESUMED_ABSENT = "presumed_absent"  # proof P4, under the policy `resubmit`
-    RESUBMIT_ALLOWED = "resubmit_allowed"  # proof P5: the user's word
-    ABANDONED = "abandoned"  # the user gives it up; what it may have cost still counts
-    FOUND_UNRECORDED = "found_unrecorded"  # a submit of ours that this state file does not know
-    FOUND_LATE = "found_late"  # the generation of an earlier attempt, after the take went on without it
-    FOUND_DOUBLE = "found_double"  # a second generation of a submit that had one already
-    LOGGED = "logged"  # how late the provider's log showed it
-    HELD = "held"  # the user's decision is needed
-    LOOKED_AGAIN = "looked_again"  # a held generation is polled again
-    NAMED_AGAIN = "named_again"  # a held clip that is whole on disk is given its name again
-    GENERATION_STARTED = "generation_started"
-    COMPLETED = "completed"
-    FAILURE_SEEN = "failure_seen"  # an answer says that it failed: believed only when a later one says so, too
-    GENERATION_FAILED = "generation_failed"  # proof P3
-    FAILURE_WITHDRAWN = "failure_withdrawn"  # what was taken for failed goes on after all, and its take went on without
-    RETRY_PLANNED = "retry_planned"  # a new attempt after a failure, by policy or by the user
-    LINK_DEAD = "link_dead"  # a link expired or gave no whole clip: poll for a fresh one
-    DOWNLOADED = "downloaded"  # whole, decodable, hashed; still a .part file
-    DOWNLOAD_DISCARDED = "download_discarded"  # the bytes on disk are not those recorded
-    VERIFIED = "verified"  # under its final name
-    WARNED = "warned"
-    CIRCLED = "circled"  # the user chose it for the cut
-    UNCIRCLED = "uncircled"  # another was chosen, or none
-    CHARGED = "charged"  # seen in the provider's ledger, for this attempt or an earlier one
-
-
-_S, _F = State, Fact
-_RUNNING = (_S.QUEUED, _S.GENERATING)
-_EVERY = tuple(State)
-
-_MOVES: dict[tuple[State, Fact], State] = {
-    (_S.PLANNED, _F.REPLANNED): _S.PLANNED,
-    (_S.PLANNED, _F.SUBMIT_STARTED): _S.SUBMITTING,
-    (_S.SUBMITTING, _F.NOT_SENT): _S.PLANNED,
-    (_S.SUBMITTING, _F.TURNED_AWAY): _S.PLANNED,
-    (_S.SUBMITTING, _F.REFUSED): _S.FAILED,
-    (_S.SUBMITTING, _F.ACCEPTED): _S.QUEUED,
-    (_S.SUBMITTING, _F.ANSWER_LOST): _S.UNKNOWN,
-    (_S.UNKNOWN, _F.HELD): _S.HELD,
-    (_S.UNKNOWN, _F.SEARCHED): _S.UNKNOWN,
-    (_S.HELD, _F.SEARCHED): _S.HELD,
-    **{(state, _F.PRESUMED_ABSENT): _S.PLANNED for state in (_S.UNKNOWN, _S.HELD)},
-    **{(state, _F.ADOPTED): _S.QUEUED for state in (_S.UNKNOWN, _S.HELD, _S.PLANNED, _S.FAILED)},
-    **{(state, _F.FOUND_FAILED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
-    **{(state, _F.RESUBMIT_ALLOWED): _S.PLANNED for state in (_S.UNKNOWN, _S.HELD)},
-    **{(state, _F.ABANDONED): _S.FAILED for state in (_S.UNKNOWN, _S.HELD)},
-    **{(state, _F.FOUND_UNRECORDED): _S.HELD for state in (*_RUNNING, _S.PLANNED, _S.UNKNOWN, _S.HELD, _S.FAILED)},
-    (_S.HELD, _F.LOOKED_AGAIN): _S.QUEUED,
-    (_S.HELD, _F.NAMED_AGAIN): _S.DOWNLOADED,
-    (_S.QUEUED, _F.GENERATION_STARTED): _S.GENERATING,
-    (_S.COMPLETED, _F.LINK_DEAD): _S.COMPLETED,
-    (_S.COMPLETED, _F.DOWNLOADED): _S.DOWNLOADED,
-    (_S.COMPLETED, _F.HELD): _S.HELD,
-    (_S.DOWNLOADED, _F.VERIFIED): _S.VERIFIED,
-    (_S.DOWNLOADED, _F.DOWNLOAD_DISCARDED): _S.COMPLETED,
-    (_S.DOWNLOADED, _F.HELD): _S.HELD,
-    (_S.FAILED, _F.RETRY_PLANNED): _S.PLANNED,
-    (_S.VERIFIED, _F.CIRCLED): _S.VERIFIED,
-    (_S.VERIFIED, _F.UNCIRCLED): _S.VERIFIED,
-    **{(state, _F.PRICED): state for state in _RUNNING},
-    **{(state, _F.COMPLETED): _S.COMPLETED for state in _RUNNING},
-    **{(state, _F.FAILURE_SEEN): state for state in _RUNNING},
-    **{(state, _F.GENERATION_FAILED): _S.FAILED for state in _RUNNING},
-    **{(state, _F.HELD): _S.HELD for state in _RUNNING},
-    **{
-        (state, fact): state
-        for state in _EVERY
-        for fact in (
-            *(_F.SUPERSEDED, _F.REINSTATED, _F.RENAMED, _F.FAILURE_WITHDRAWN),
-            *(_F.WARNED, _F.CHARGED, _F.FOUND_LATE, _F.FOUND_DOUBLE, _F.LOGGED),
-        )
-    },
-}
-TRANSITIONS: Mapping[tuple[State, Fact], State] = MappingProxyType(_MOVES)
-
-OPEN_STATES = frozenset({_S.SUBMITTING, _S.UNKNOWN, _S.HELD, _S.QUEUED, _S.GENERATING})
-"""States in which credits may be spent that no ledger shows yet."""
-IN_FLIGHT_STATES = frozenset({_S.SUBMITTING, _S.QUEUED, _S.GENERATING})
-"""States that hold one of the provider's places."""
-SETTLED_STATES = frozenset({_S.VERIFIED, _S.FAILED, _S.HELD})
-"""States that a run leaves alone."""
 
 
 @dataclass(frozen=True)
