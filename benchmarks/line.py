@@ -122,9 +122,10 @@ async def with_ticks(work: Any) -> list[float]:
 
 def skip_decoding() -> None:
     """Leave out what decodes clips: it takes its own time, in threads, and two cores are soon full of it."""
-    from wanbatch import download, fetching, session
-    from wanbatch.looks import Look
-    from wanbatch.media import Probe
+    from wanbatch import fetching, session
+    from wanbatch.clip import download
+    from wanbatch.clip.defects import Look
+    from wanbatch.clip.media import Probe
 
     download.check_clip = lambda _: Probe(10.0, 1920, 1080, 30.0, 300, True, "h264", "aac")
     fetching.look_at = lambda _: Look(10.0)
@@ -275,8 +276,8 @@ async def fetch_all(url: str, folder: Path) -> None:
     from random import Random
 
     from wanbatch.aimlapi import AimlApi
+    from wanbatch.clip.download import Part, sha256_of
     from wanbatch.clock import LoopClock, system_now
-    from wanbatch.download import Part, sha256_of
     from wanbatch.provider import Fetched, Secret
     from wanbatch.settings import read_endpoint
 

@@ -21,7 +21,7 @@ from tests.films import Reel, shoot  # noqa: E402
 from wanbatch.batch.lifecycle import State  # noqa: E402
 from wanbatch.batch.plan import ShotRow  # noqa: E402
 from wanbatch.batch.take import Take  # noqa: E402
-from wanbatch.media import write_poster  # noqa: E402
+from wanbatch.clip.media import write_poster  # noqa: E402
 from wanbatch.reporting.sheet import render_sheet  # noqa: E402
 
 SHOTS = 1_000

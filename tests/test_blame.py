@@ -11,10 +11,11 @@ import numpy as np
 import pytest
 from av.codec.codec import UnknownCodecError
 
-from wanbatch import media
-from wanbatch.blame import OF_THE_BYTES, OF_THE_MACHINE, OF_THE_PROGRAM, Blame, blame_for
+from wanbatch.clip import media
+from wanbatch.clip.blame import OF_THE_BYTES, OF_THE_MACHINE, OF_THE_PROGRAM, Blame, blame_for
+from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.media import check_clip, opened
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
-from wanbatch.media import ClipSpec, check_clip, encode_clip, opened
 
 
 def kinds(root: type[BaseException] = av.error.FFmpegError) -> set[type[BaseException]]:

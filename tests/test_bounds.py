@@ -11,13 +11,14 @@ import av
 import numpy as np
 import pytest
 
-from wanbatch import media
-from wanbatch.bounds import EDITS_MAX, PIXELS_MAX, SAMPLES_MAX, TRACKS_MAX, Track, assert_within
-from wanbatch.boxes import walk_boxes
+from wanbatch.clip import media
+from wanbatch.clip.bounds import EDITS_MAX, PIXELS_MAX, SAMPLES_MAX, TRACKS_MAX, Track, assert_within
+from wanbatch.clip.boxes import walk_boxes
+from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.index import assert_plain
+from wanbatch.clip.look import look_at
+from wanbatch.clip.media import check_clip, opened
 from wanbatch.errors import MediaInvalid
-from wanbatch.index import assert_plain
-from wanbatch.media import ClipSpec, check_clip, encode_clip, opened
-from wanbatch.viewing import look_at
 
 
 def box(kind: bytes, *parts: bytes) -> bytes:
@@ -153,7 +154,7 @@ def test_bytes_that_look_like_a_reference_among_the_pictures_do_no_harm(whole: b
 
 
 def test_too_much_beside_the_pictures_is_not_even_read(whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.boxes.INDEX_BYTES_MAX", 2**20)
+    monkeypatch.setattr("wanbatch.clip.boxes.INDEX_BYTES_MAX", 2**20)
     with pytest.raises(MediaInvalid, match="the file has more than 1 MiB beside its pictures and sound"):
         walk_boxes(io.BytesIO(whole + box(b"free", bytes(2**20))))
 

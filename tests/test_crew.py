@@ -18,16 +18,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wanbatch import errand
-from wanbatch.bounds import MEMORY_BYTES_MAX
-from wanbatch.crew import Crew
-from wanbatch.errand import AnswerInvalid, Shortage, carry_out, done_of, failure, look_of, poster_of, probe_of, trial_of
+from wanbatch.clip import errand
+from wanbatch.clip.bounds import MEMORY_BYTES_MAX
+from wanbatch.clip.crew import Crew
+from wanbatch.clip.defects import Look, Stretch
+from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.errand import (
+    AnswerInvalid,
+    Shortage,
+    carry_out,
+    done_of,
+    failure,
+    look_of,
+    poster_of,
+    probe_of,
+    trial_of,
+)
+from wanbatch.clip.inspection import Here
+from wanbatch.clip.probe import Probe
+from wanbatch.clip.worker import Terms, Worker, WorkerDied, environment
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
-from wanbatch.inspection import Here
-from wanbatch.looks import Look, Stretch
-from wanbatch.media import ClipSpec, encode_clip
-from wanbatch.probe import Probe
-from wanbatch.worker import Terms, Worker, WorkerDied, environment
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no such files or limits there")
 
@@ -195,7 +205,7 @@ class TestAChild:
     @pytest.mark.parametrize("is_at_work", [True, False])
     def test_ends_when_its_parent_is_killed(self, clip: Path, stuck: Path, is_at_work: bool) -> None:
         code = (
-            "import sys, time, pathlib; from wanbatch.crew import Crew; crew = Crew();"
+            "import sys, time, pathlib; from wanbatch.clip.crew import Crew; crew = Crew();"
             "crew.check(pathlib.Path(sys.argv[1])); print(*crew.pids, flush=True);"
             "crew.check(pathlib.Path(sys.argv[2])) if len(sys.argv) > 2 else time.sleep(100)"
         )

@@ -21,8 +21,8 @@ from wanbatch import state as state_module
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.take import TransitionForbidden
+from wanbatch.clip.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.disk import make_folder, network_kind
-from wanbatch.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lock import holder_of
 from wanbatch.options import RunOptions

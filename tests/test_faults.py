@@ -16,11 +16,11 @@ from tests.worlds import Killed, World, batch_of
 from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
+from wanbatch.clip.download import Part
+from wanbatch.clip.inspection import Here
 from wanbatch.desk import Event, RunSettings
-from wanbatch.download import Part
 from wanbatch.errors import ExitCode, LocalFault, MediaInvalid
 from wanbatch.fetching import Fetching
-from wanbatch.inspection import Here
 from wanbatch.pace.schedule import Rates
 from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown

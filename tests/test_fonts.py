@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from wanbatch import fonts, letters
-from wanbatch.fonts import Face, faces_here, faces_in
-from wanbatch.letters import Lettering, letter
+from wanbatch.clip import fonts, letters
+from wanbatch.clip.fonts import Face, faces_here, faces_in
+from wanbatch.clip.letters import Lettering, letter
 
 
 @pytest.fixture(autouse=True)

@@ -14,11 +14,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wanbatch import viewing
+from wanbatch.clip import look as viewing
+from wanbatch.clip.defects import Look, Stretch, Watching, shortfalls
+from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.look import look_at
+from wanbatch.clip.media import check_clip
 from wanbatch.errors import MediaInvalid
-from wanbatch.looks import Look, Stretch, Watching, shortfalls
-from wanbatch.media import ClipSpec, check_clip, encode_clip
-from wanbatch.viewing import look_at
 
 WIDTH, HEIGHT, FPS, LENGTH_S = 320, 176, 10, 5
 Paint = Callable[[float], NDArray[np.uint8]]

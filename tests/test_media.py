@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from wanbatch.boxes import BOX_LIMIT
+from wanbatch.clip.boxes import BOX_LIMIT
+from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.media import check_clip, write_poster
+from wanbatch.clip.probe import Probe
 from wanbatch.errors import MediaInvalid
-from wanbatch.media import ClipSpec, check_clip, encode_clip, write_poster
-from wanbatch.probe import Probe
 
 SPEC = ClipSpec(width=128, height=96, fps=30, duration_s=2, has_audio=True)
 

@@ -25,7 +25,7 @@ LINES = (
     ("runner", "desk", "hand", "submitting", "polling", "fetching", "reconciling", "discovering", "proofs", "runlog", "window", "batchclock", "revival", "extras", "reporting", "cut", "assembling", "joining", "slating", "splicing", "tagging", "timeline", "avc", "export",),
     ("provider", "settings", "answers", "pricelist", "tariff", "wire", "cliphost", "links", "aimlapi", "catalogue", "endings", "account", "inquiry", "remarks", "bodies", "proxies", "requestlog", "clocks", "manifest", "state", "tables", "lock", "history", "standing",),
     ("money", "pricing", "purse", "ledger", "costing", "charge", "sandbox",),
-    ("batch", "clip", "media", "probe", "looks", "viewing", "download", "crew", "worker", "decoder", "inspection", "errand", "bounds", "index", "trial", "blame", "boxes", "letters", "fonts",),
+    ("batch", "clip", ),
     ("pace", ),
     ("addresses", "clock", "disk", "errors", "folders", "interrupts", "machine", "redaction", "text", "units", "version",),
 )  # fmt: skip
@@ -33,7 +33,7 @@ PURE = {
     "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "proofs", "batch.plan", "pricing", "pace.schedule", "pace.eta", "purse", "provider", "charge", "answers", "units",
     "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "pace.hazard", "pace.limits", "links", "proxies", "batch.advice",
     "clocks", "salvage",
-    "batch.choice", "batch.retakes", "timeline", "avc", "looks", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "blame", "index", "bounds", "probe",
+    "batch.choice", "batch.retakes", "timeline", "avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"aimlapi", "cliphost", "wire"},
@@ -72,11 +72,18 @@ OWNERS = {
         "cli.cutting",
         "cli.streams",
     },
-    "av": {"media", "viewing", "tagging", "splicing", "joining", "sandbox.slate"},
-    "PIL": {"media", "slating", "letters", "sandbox.slate"},
+    "av": {"clip.media", "clip.encoding", "clip.look", "tagging", "splicing", "joining", "sandbox.slate"},
+    "PIL": {"clip.media", "slating", "clip.letters", "sandbox.slate"},
     "opentimelineio": {"export"},
 }
-SANDBOX_MAY_USE = {"wanbatch.clock", "wanbatch.media", "wanbatch.letters", "wanbatch.errors", "wanbatch.sandbox"}
+SANDBOX_MAY_USE = {
+    "wanbatch.clock",
+    "wanbatch.clip.media",
+    "wanbatch.clip.encoding",
+    "wanbatch.clip.letters",
+    "wanbatch.errors",
+    "wanbatch.sandbox",
+}
 
 
 def modules() -> dict[str, Path]:

@@ -11,19 +11,20 @@ import av
 import pytest
 
 from tests.worlds import World, batch_of
-from wanbatch import media, session, trial
+from wanbatch import session
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
-from wanbatch.crew import Crew
+from wanbatch.clip import encoding, media, trial
+from wanbatch.clip.crew import Crew
+from wanbatch.clip.defects import Look
+from wanbatch.clip.inspection import Here
+from wanbatch.clip.probe import Probe
+from wanbatch.clip.worker import Terms
 from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, ProgramFault
-from wanbatch.inspection import Here
-from wanbatch.looks import Look
 from wanbatch.polling import Polling
-from wanbatch.probe import Probe
 from wanbatch.session import Session
 from wanbatch.submitting import Submitting
-from wanbatch.worker import Terms
 
 MANIFEST = "version: 1\nname: reel\nshots:\n  - {id: sh010, prompt: A heron lands, duration: 5}\n"
 
@@ -54,7 +55,7 @@ def test_a_sound_installation_passes_the_trial_once_a_process() -> None:
     ],
 )
 def test_a_step_that_fails_is_named_with_the_library(monkeypatch: pytest.MonkeyPatch, name: str, step: str) -> None:
-    monkeypatch.setattr(media, name, changed)
+    monkeypatch.setattr(encoding if name == "encode_clip" else media, name, changed)
     with pytest.raises(ProgramFault) as told:
         trial.assert_media_works()
     assert str(told.value) == (
@@ -177,7 +178,7 @@ class TestInARun:
             object.__setattr__(self.settings, "before_submit", trial.assert_media_works)
 
         monkeypatch.setattr(Desk, "__init__", with_trial)
-        monkeypatch.setattr(media, "encode_clip", changed)
+        monkeypatch.setattr(encoding, "encode_clip", changed)
         end = world.run(batch_of(2))
         assert (end.exit_code, world.submits, {take.state for take in world.takes()}) == (
             ExitCode.LOCAL_FAULT,

@@ -25,11 +25,11 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
+from wanbatch.clip.defects import Look
+from wanbatch.clip.inspection import Inspection
+from wanbatch.clip.probe import Probe
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.inspection import Inspection
-from wanbatch.looks import Look
-from wanbatch.probe import Probe
 from wanbatch.provider import Secret
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.account import Account, open_account

@@ -16,10 +16,10 @@ from wanbatch.batch.plan import Due, First
 from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.batchclock import BatchClock
+from wanbatch.clip.inspection import Here, Inspection
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
-from wanbatch.inspection import Here, Inspection
 from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards, Seen
 from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
 from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board, Rates

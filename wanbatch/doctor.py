@@ -17,9 +17,10 @@ from random import Random
 
 from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch.models import MODEL_DEFAULTS
+from wanbatch.clip.crew import Crew
+from wanbatch.clip.trial import assert_media_works
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.clocks import REFUSED, wrong_clock_text
-from wanbatch.crew import Crew
 from wanbatch.disk import free_bytes
 from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
@@ -31,7 +32,6 @@ from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.state import StateFile
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import new_identity
-from wanbatch.trial import assert_media_works
 from wanbatch.units import size_text
 from wanbatch.version import __version__
 

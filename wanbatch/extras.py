@@ -13,8 +13,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from wanbatch.batch.take import Take
+from wanbatch.clip.download import ForeignFile, Part, publish, settle
 from wanbatch.desk import Desk
-from wanbatch.download import ForeignFile, Part, publish, settle
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s

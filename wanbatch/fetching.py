@@ -8,13 +8,13 @@ from pathlib import Path
 
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
+from wanbatch.clip.defects import shortfalls
+from wanbatch.clip.download import ForeignFile, Part, Settled, publish, settle
+from wanbatch.clip.inspection import Inspection
 from wanbatch.desk import Desk
-from wanbatch.download import ForeignFile, Part, Settled, publish, settle
 from wanbatch.errors import MediaInvalid
 from wanbatch.extras import extras_of, extras_text, keep_extras
 from wanbatch.folders import CLIPS
-from wanbatch.inspection import Inspection
-from wanbatch.looks import shortfalls
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
 

@@ -25,8 +25,8 @@ from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
 from wanbatch.avc import PROFILES, AvcRecord
+from wanbatch.clip.media import check_clip, fault_of, opened
 from wanbatch.errors import LocalFault, MediaInvalid, WanbatchError
-from wanbatch.media import check_clip, fault_of, opened
 from wanbatch.slating import Picture
 from wanbatch.splicing import Samples, audio_frame, layout_of, measure, read_packets, read_pictures, read_sound
 from wanbatch.timeline import ClipFormat, Piece, Timeline

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
-from wanbatch.crew import Crew
+from wanbatch.clip.crew import Crew
+from wanbatch.clip.inspection import Inspection
 from wanbatch.disk import replacing
 from wanbatch.errors import MediaInvalid, WanbatchError
 from wanbatch.folders import CLIPS, POSTERS, is_in
-from wanbatch.inspection import Inspection
 from wanbatch.state import StateReader
 
 

@@ -22,11 +22,11 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, ShotRow, make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Entry, Take, fold
+from wanbatch.clip.download import sha256_of
 from wanbatch.clock import system_now
 from wanbatch.clocks import CLOCK_MARGIN
 from wanbatch.desk import Event
 from wanbatch.disk import fsync_directory
-from wanbatch.download import sha256_of
 from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS

@@ -26,9 +26,10 @@ from wanbatch.batch.shots import Batch, Head, Limits
 from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.batchclock import BatchClock
+from wanbatch.clip.crew import Crew
+from wanbatch.clip.inspection import Inspection
 from wanbatch.clock import Clock, system_now
 from wanbatch.clocks import REFUSED
-from wanbatch.crew import Crew
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.embedded import copy_account
 from wanbatch.errors import (
@@ -43,7 +44,6 @@ from wanbatch.errors import (
 from wanbatch.folders import links_of, room_bytes
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.inquiry import inquire, not_asked
-from wanbatch.inspection import Inspection
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest

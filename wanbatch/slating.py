@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from wanbatch.letters import Lettering, letter
+from wanbatch.clip.letters import Lettering, letter
 
 _GROUND, _PLATE, _INK, _DIM, _ALERT = (24, 25, 28), (36, 38, 43), (238, 238, 240), (150, 153, 160), (240, 180, 70)
 _SMALLEST_PX = 9

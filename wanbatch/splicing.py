@@ -21,8 +21,9 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 from numpy.typing import NDArray
 
+from wanbatch.clip.encoding import planes_within
+from wanbatch.clip.media import opened
 from wanbatch.errors import MediaInvalid
-from wanbatch.media import opened, planes_within
 from wanbatch.timeline import ClipFormat, Measured
 
 DECODER_THREADS = 2

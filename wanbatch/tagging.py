@@ -21,11 +21,11 @@ from av.container import InputContainer
 from wanbatch.assembling import assemble
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.take import Take
+from wanbatch.clip.download import sha256_of
+from wanbatch.clip.media import check_clip, opened
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
-from wanbatch.download import sha256_of
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.media import check_clip, opened
 from wanbatch.reporting.shown import shown_text
 from wanbatch.state import StateReader
 from wanbatch.timeline import Piece, Timeline

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 from tests.sandbox.desk import BODY, EPOCH, SMALL, Desk
-from wanbatch.fonts import faces_here
-from wanbatch.letters import _chosen, letter
-from wanbatch.media import check_clip
-from wanbatch.probe import Probe
+from wanbatch.clip.fonts import faces_here
+from wanbatch.clip.letters import _chosen, letter
+from wanbatch.clip.media import check_clip
+from wanbatch.clip.probe import Probe
 from wanbatch.sandbox import SandboxOptions, clips, slate
 from wanbatch.sandbox.account import Generation
 from wanbatch.sandbox.models import MODELS
@@ -255,7 +255,7 @@ def test_the_same_generation_gives_the_same_bytes_and_another_gives_others(tmp_p
 @pytest.mark.parametrize("has_fonts", [True, False])
 def test_any_prompt_can_be_drawn(monkeypatch: pytest.MonkeyPatch, prompt: str, has_fonts: bool) -> None:
     if not has_fonts:
-        monkeypatch.setattr("wanbatch.letters.faces_here", tuple)
+        monkeypatch.setattr("wanbatch.clip.letters.faces_here", tuple)
         _chosen.cache_clear()
     made = MODELS[SMALL["model"]].made_of(SMALL)
     picture = np.asarray(slate.draw_slate("an-id", {**SMALL, "prompt": prompt, "negative_prompt": prompt}, made))

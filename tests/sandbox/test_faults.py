@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from tests.sandbox.desk import BODY, GENERATIONS, Desk
+from wanbatch.clip.defects import shortfalls
+from wanbatch.clip.look import look_at
+from wanbatch.clip.media import check_clip
 from wanbatch.errors import UsageInvalid
-from wanbatch.looks import shortfalls
-from wanbatch.media import check_clip
 from wanbatch.sandbox import ConnectionDropped, SandboxOptions
 from wanbatch.sandbox.account import Generation
 from wanbatch.sandbox.faults import DEEDS, PLANS, ROUTES, FaultPlan, Rule, read_faults
-from wanbatch.viewing import look_at
 
 CLIP = b"a clip of some bytes"
 

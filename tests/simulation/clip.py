@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.simulation.disk import CLIPS
+from wanbatch.clip.defects import Look
+from wanbatch.clip.probe import Probe
 from wanbatch.errors import MediaInvalid
-from wanbatch.looks import Look
-from wanbatch.probe import Probe
 from wanbatch.sandbox.account import Generation
 
 

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from wanbatch.letters import Lettering, letter
-from wanbatch.media import ClipSpec, encode_clip
+from wanbatch.clip.encoding import ClipSpec, encode_clip
+from wanbatch.clip.letters import Lettering, letter
 from wanbatch.sandbox.models import FPS, Made
 
 _INK, _DIM = (236, 236, 240), (150, 152, 160)

@@ -8,12 +8,10 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import (
-    download,
-    fetching,
-)
+from wanbatch import fetching
 from wanbatch.batch.take import Take
-from wanbatch.download import publish
+from wanbatch.clip import download
+from wanbatch.clip.download import publish
 from wanbatch.fetching import Fetching
 from wanbatch.provider import LinkDead
 

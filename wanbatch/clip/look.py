@@ -17,11 +17,11 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
-from wanbatch.blame import Blame, blame_for
-from wanbatch.bounds import DECODED_PIXELS_MAX, HEARD_MAX
+from wanbatch.clip.blame import Blame, blame_for
+from wanbatch.clip.bounds import DECODED_PIXELS_MAX, HEARD_MAX
+from wanbatch.clip.defects import Look, Luma, Watching
+from wanbatch.clip.media import opened
 from wanbatch.errors import MediaInvalid
-from wanbatch.looks import Look, Luma, Watching
-from wanbatch.media import opened
 
 LINES = 180  # sampled of each picture, at least: an eye that blinks in a medium shot is four of them
 PICTURES_MAX = 1_500  # 15 s at 60 a second with room: longer clips are looked at so far

@@ -11,10 +11,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from wanbatch.clip.inspection import Inspection
+from wanbatch.clip.probe import Probe
 from wanbatch.disk import fsync_directory
 from wanbatch.errors import LocalFault
-from wanbatch.inspection import Inspection
-from wanbatch.probe import Probe
 
 HASH_BLOCK_BYTES = 1024 * 1024
 

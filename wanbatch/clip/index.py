@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-from wanbatch.bounds import EDITS_MAX, SAMPLES_MAX, assert_size
+from wanbatch.clip.bounds import EDITS_MAX, SAMPLES_MAX, assert_size
 from wanbatch.errors import MediaInvalid
 
 _WITHIN = 1  # the flag of a data reference that means this very file

@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from wanbatch.bounds import MEMORY_BYTES_MAX, TIME_S_MAX
-from wanbatch.errand import LINE_BYTES_MAX, AnswerInvalid, done_of
+from wanbatch.clip.bounds import MEMORY_BYTES_MAX, TIME_S_MAX
+from wanbatch.clip.errand import LINE_BYTES_MAX, AnswerInvalid, done_of
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 
 START_S = 60.0  # to load the libraries: half a second, or many on a busy machine with a virus scanner
 GONE_S = 5.0  # to end once its input does
 _BOOT = (
     "import sys, json; sys.path[:] = json.loads(sys.argv[1]);"
-    " from wanbatch.decoder import main; main(int(sys.argv[2]), float(sys.argv[3]))"
+    " from wanbatch.clip.decoder import main; main(int(sys.argv[2]), float(sys.argv[3]))"
 )
 _KEPT = frozenset(
     {

@@ -36,10 +36,11 @@ def assert_media_works() -> Trial:
     try:
         import numpy as np
 
-        from wanbatch import media, viewing
+        from wanbatch.clip import encoding, media
+        from wanbatch.clip import look as viewing
 
         began, library = time.perf_counter(), media.library()
-        spec = media.ClipSpec(width=64, height=48, fps=12, duration_s=1, has_audio=True)
+        spec = encoding.ClipSpec(width=64, height=48, fps=12, duration_s=1, has_audio=True)
 
         def pictures() -> Iterator[Any]:
             for number in range(spec.frames):
@@ -48,7 +49,7 @@ def assert_media_works() -> Trial:
                 yield picture
 
         step, made = "encoding a clip", io.BytesIO()
-        media.encode_clip(spec, pictures(), 440.0, made)
+        encoding.encode_clip(spec, pictures(), 440.0, made)
         step = "checking it"
         probe = media.check_clip(_rewound(made))
         step = "looking at it"

@@ -10,7 +10,7 @@ from itertools import groupby
 
 from PIL import ImageDraw, ImageFont, features
 
-from wanbatch.fonts import Face, faces_here
+from wanbatch.clip.fonts import Face, faces_here
 
 FACES_MAX = 6
 _TRIAL_PX = 16

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 from typing import BinaryIO
 
-from wanbatch.bounds import INDEX_BYTES_MAX
+from wanbatch.clip.bounds import INDEX_BYTES_MAX
+from wanbatch.clip.index import assert_plain
 from wanbatch.errors import MediaInvalid
-from wanbatch.index import assert_plain
 from wanbatch.units import size_text
 
 BOX_LIMIT = 10_000

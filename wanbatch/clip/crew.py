@@ -12,13 +12,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from wanbatch.errand import AnswerInvalid, Shortage, look_of, poster_of, probe_of, trial_of, written
+from wanbatch.clip.defects import Look
+from wanbatch.clip.errand import AnswerInvalid, Shortage, look_of, poster_of, probe_of, trial_of, written
+from wanbatch.clip.probe import Probe
+from wanbatch.clip.trial import REPAIR, Trial
+from wanbatch.clip.worker import Terms, Worker, WorkerDied
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
-from wanbatch.looks import Look
-from wanbatch.probe import Probe
-from wanbatch.trial import REPAIR, Trial
 from wanbatch.units import size_text
-from wanbatch.worker import Terms, Worker, WorkerDied
 
 WORKERS_MAX = 4  # each may take 2 GiB; one checks, looks at and pictures seven clips of 720p a second
 PATIENCE_S = 1.0  # before another worker is started: that costs half a second of CPU itself

@@ -13,11 +13,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from wanbatch.clip.defects import Look, Stretch
+from wanbatch.clip.inspection import Here
+from wanbatch.clip.probe import Probe
+from wanbatch.clip.trial import Trial, assert_media_works
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
-from wanbatch.inspection import Here
-from wanbatch.looks import Look, Stretch
-from wanbatch.probe import Probe
-from wanbatch.trial import Trial, assert_media_works
 
 LINE_BYTES_MAX = 4 * 2**20  # of an answer; a poster is the largest, at some 100 KB
 NEAR_LIMIT = 0.75  # of its memory: a sound process that decodes no clip has a sixth of it

@@ -28,7 +28,7 @@ def main(memory_bytes: int, time_s: float) -> None:
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
     try:
-        from wanbatch import errand
+        from wanbatch.clip import errand
 
         _load()
     except BaseException as error:  # noqa: BLE001  told, since nobody sees what is printed here
@@ -58,13 +58,13 @@ def _write(answers: BinaryIO, line: bytes) -> None:
 
 def _load() -> None:
     """Load all that an errand needs: memory is bounded afterwards, and a missing library is told now."""
-    for name in ("media", "viewing"):
-        import_module(f"wanbatch.{name}")
+    for name in ("media", "look"):
+        import_module(f"wanbatch.clip.{name}")
 
 
 def _unready(error: BaseException) -> bytes:
     try:
-        from wanbatch.errand import failure
+        from wanbatch.clip.errand import failure
     except BaseException:  # noqa: BLE001  then it is told without it
         import json
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-from wanbatch.looks import Look
-from wanbatch.probe import Probe
+from wanbatch.clip.defects import Look
+from wanbatch.clip.probe import Probe
 
 
 class Inspection(Protocol):
@@ -34,18 +34,18 @@ class Here:
 
     def check(self, clip: Path) -> Probe:
         """See `Inspection`."""
-        from wanbatch.media import check_clip
+        from wanbatch.clip.media import check_clip
 
         return check_clip(clip)
 
     def look(self, clip: Path) -> Look:
         """See `Inspection`."""
-        from wanbatch.viewing import look_at
+        from wanbatch.clip.look import look_at
 
         return look_at(clip)
 
     def poster(self, clip: Path) -> bytes:
         """See `Inspection`."""
-        from wanbatch.media import draw_poster, jpeg_of
+        from wanbatch.clip.media import draw_poster, jpeg_of
 
         return jpeg_of(draw_poster(clip))

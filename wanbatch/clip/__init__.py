@@ -1,0 +1,1 @@
+"""A clip's file: its download, checks in a process of its own, its defects. Begin with `inspection`."""
