@@ -32,12 +32,12 @@ from tests.simulation import loop as virtual  # noqa: E402
 from wanbatch import fetching  # noqa: E402
 from wanbatch.batch.plan import First, make_plan  # noqa: E402
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot  # noqa: E402
-from wanbatch.charge import Charge  # noqa: E402
 from wanbatch.clip import download  # noqa: E402
 from wanbatch.clip.defects import Look  # noqa: E402
 from wanbatch.clip.media import Probe  # noqa: E402
 from wanbatch.clock import LoopClock  # noqa: E402
 from wanbatch.desk import Desk, RunSettings  # noqa: E402
+from wanbatch.money.charge import Charge  # noqa: E402
 from wanbatch.pace.schedule import Rates  # noqa: E402
 from wanbatch.provider import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
 from wanbatch.runner import Runner  # noqa: E402

@@ -21,11 +21,11 @@ from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.charge import Charge
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.history import charged_price, seen_prices
+from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates, Search
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN, OnUnknown

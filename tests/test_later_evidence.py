@@ -18,9 +18,9 @@ from wanbatch.batch.attempts import Attempt, Outcome, adoption
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.take import Take
-from wanbatch.charge import Charge
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode
+from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import Evidence, Question, questions
 from wanbatch.provider import LogRow, LogScan, Progress, Status

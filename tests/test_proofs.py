@@ -12,7 +12,7 @@ from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import DEFAULT_MODEL, Shot
 from wanbatch.batch.take import Take
-from wanbatch.charge import Charge
+from wanbatch.money.charge import Charge
 from wanbatch.proofs import (
     Absent,
     Adopt,

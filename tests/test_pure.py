@@ -23,20 +23,13 @@ from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Entry, Take, TransitionForbidden, advance, fold
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, most_urgent
+from wanbatch.money.budget import Fit, Purse, Surprise
+from wanbatch.money.credits import credits_of_usd, read_credits, usd, usd_text
+from wanbatch.money.prices import Quote, best_quote, estimate
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.limits import Bucket, InFlight
 from wanbatch.pace.schedule import Board, Done, Download, Poll, Rates, Submit, Wait, backoff_s
 from wanbatch.previewing import Ground
-from wanbatch.pricing import (
-    Quote,
-    best_quote,
-    credits_of_usd,
-    estimate,
-    read_credits,
-    usd,
-    usd_text,
-)
-from wanbatch.purse import Fit, Purse, Surprise
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)

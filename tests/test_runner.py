@@ -15,8 +15,8 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
 from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode
+from wanbatch.money.prices import Quote
 from wanbatch.pace.schedule import POLL_FIRST_S, POLLS_AT_ONCE, Board, Poll, Rates
-from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule

@@ -17,8 +17,8 @@ from wanbatch.cli.money import preview_json
 from wanbatch.cli.screen import counts_text
 from wanbatch.clock import LoopClock
 from wanbatch.errors import Problem
+from wanbatch.money.prices import Estimate
 from wanbatch.options import RunOptions, Watch
-from wanbatch.pricing import Estimate
 from wanbatch.session import Session
 from wanbatch.settings import load_settings
 from wanbatch.state import StateFile

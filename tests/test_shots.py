@@ -16,8 +16,8 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
 from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.cli.shots import GROUPS_SHOWN, print_takes, takes_json
+from wanbatch.money.prices import Quote, estimate
 from wanbatch.previewing import Ground, Preview
-from wanbatch.pricing import Quote, estimate
 
 
 def shot(shot_id: str, scene: str = "", **more: Any) -> Shot:

@@ -24,14 +24,14 @@ LINES = (
     ("session", "options", "rounds", "access", "embedded", "doctor", "previewing", "piloting", "settling", "marking", "verifying", "admission", "neighbours", "recovery", "salvage", "question", "posters",),
     ("runner", "desk", "hand", "submitting", "polling", "fetching", "reconciling", "discovering", "proofs", "runlog", "window", "batchclock", "revival", "extras", "reporting", "cut", "assembling", "joining", "slating", "splicing", "tagging", "timeline", "avc", "export",),
     ("provider", "settings", "answers", "pricelist", "tariff", "wire", "cliphost", "links", "aimlapi", "catalogue", "endings", "account", "inquiry", "remarks", "bodies", "proxies", "requestlog", "clocks", "manifest", "state", "tables", "lock", "history", "standing",),
-    ("money", "pricing", "purse", "ledger", "costing", "charge", "sandbox",),
+    ("money", "sandbox",),
     ("batch", "clip", ),
     ("pace", ),
     ("addresses", "clock", "disk", "errors", "folders", "interrupts", "machine", "redaction", "text", "units", "version",),
 )  # fmt: skip
 PURE = {
-    "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "proofs", "batch.plan", "pricing", "pace.schedule", "pace.eta", "purse", "provider", "charge", "answers", "units",
-    "tariff", "account", "endings", "bodies", "remarks", "ledger", "costing", "piloting", "pace.hazard", "pace.limits", "links", "proxies", "batch.advice",
+    "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "proofs", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider", "money.charge", "answers", "units",
+    "tariff", "account", "endings", "bodies", "remarks", "money.ledger", "money.costs", "piloting", "pace.hazard", "pace.limits", "links", "proxies", "batch.advice",
     "clocks", "salvage",
     "batch.choice", "batch.retakes", "timeline", "avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
 }  # fmt: skip

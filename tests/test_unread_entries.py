@@ -14,10 +14,10 @@ from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.take import Entry, advance
-from wanbatch.charge import Charge
-from wanbatch.ledger import Books, news
+from wanbatch.money.budget import Fit, Purse
+from wanbatch.money.charge import Charge
+from wanbatch.money.ledger import Books, news
 from wanbatch.proofs import Absent, Failed, find
-from wanbatch.purse import Fit, Purse
 
 ENTRY: dict[str, Any] = {
     "direction": "CHARGE",

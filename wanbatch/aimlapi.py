@@ -37,15 +37,15 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
 from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.catalogue import Catalogue
-from wanbatch.charge import Charge
 from wanbatch.cliphost import ClipHost, resolve
 from wanbatch.clock import Clock
 from wanbatch.clocks import ENOUGH, Skew, span_text
 from wanbatch.endings import Ending
-from wanbatch.ledger import entries_in
+from wanbatch.money.charge import Charge
+from wanbatch.money.ledger import entries_in
+from wanbatch.money.prices import Quote
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.pricelist import PriceShelf
-from wanbatch.pricing import Quote
 from wanbatch.provider import (
     FetchAnswer,
     LogScan,

@@ -16,8 +16,8 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from wanbatch.bodies import AnswerInvalid, read_object
-from wanbatch.charge import Charge
-from wanbatch.pricing import read_credits
+from wanbatch.money.charge import Charge
+from wanbatch.money.credits import read_credits
 from wanbatch.provider import (
     Accepted,
     LogRow,

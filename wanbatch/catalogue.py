@@ -16,8 +16,8 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.clock import system_now
 from wanbatch.endings import Ending, read_endings
+from wanbatch.money.prices import Quote, unknown_quote
 from wanbatch.pricelist import Listed, PriceShelf, read_etag
-from wanbatch.pricing import Quote, unknown_quote
 from wanbatch.provider import NoAnswer, Trouble
 from wanbatch.tariff import listed_quote
 

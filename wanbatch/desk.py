@@ -20,13 +20,13 @@ from wanbatch.clip.inspection import Here, Inspection
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
 from wanbatch.hand import Hand
+from wanbatch.money.budget import Purse
+from wanbatch.money.prices import Quote
 from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards, Seen
 from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
 from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
-from wanbatch.pricing import Quote
 from wanbatch.proofs import OnUnknown, recipe_in
 from wanbatch.provider import LogRow, NoAnswer, Provider
-from wanbatch.purse import Purse
 from wanbatch.state import StateFile, entry
 
 FAILURE_LOOKS_APART_S = 3 * POLL_EVERY_S  # a single error may be one server's alone, and gone with the next answer

@@ -16,7 +16,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.pricing import usd_text
+from wanbatch.money.credits import usd_text
 from wanbatch.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.provider import LogRow, LogScan
 from wanbatch.tables import Stray

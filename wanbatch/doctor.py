@@ -25,7 +25,7 @@ from wanbatch.disk import free_bytes
 from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
 from wanbatch.inquiry import inquire
-from wanbatch.pricing import amount_text
+from wanbatch.money.credits import amount_text
 from wanbatch.provider import NoAnswer
 from wanbatch.remarks import DISABLED, forbidden_text, limit_text, top_up_text
 from wanbatch.settings import Settings, fingerprint, load_settings

@@ -14,7 +14,7 @@ from typing import TypeVar
 from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch.models import PriceClass
 from wanbatch.endings import Ending
-from wanbatch.pricing import Quote, unknown_quote
+from wanbatch.money.prices import Quote, unknown_quote
 from wanbatch.provider import NoAnswer, Provider, Trouble
 
 PART_LIMIT_S = 10.0  # a plan is looked at by somebody who waits

@@ -9,11 +9,11 @@ from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import Outcome, risk_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.ledger import News, news
 from wanbatch.links import LASTS, expires_at
+from wanbatch.money.charge import Charge
+from wanbatch.money.ledger import News, news
 from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.revival import follow

@@ -15,8 +15,9 @@ from wanbatch.batch.plan import Due, First, Plan, submit_order
 from wanbatch.batch.stock import Stock
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.history import held_prices, seen_prices
+from wanbatch.money.credits import credits_of_usd
+from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
 from wanbatch.piloting import Findings
-from wanbatch.pricing import Estimate, Quote, best_quote, credits_of_usd, estimate
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Question
 from wanbatch.remarks import Remark, Weight

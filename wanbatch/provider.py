@@ -16,9 +16,9 @@ from typing import Protocol
 from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
-from wanbatch.charge import Charge
 from wanbatch.endings import Ending
-from wanbatch.pricing import Quote
+from wanbatch.money.charge import Charge
+from wanbatch.money.prices import Quote
 
 
 class Secret:

@@ -11,7 +11,7 @@ from wanbatch.batch.changes import Rename
 from wanbatch.batch.origin import Difference, Likeness, Origin
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Match, Order
-from wanbatch.pricing import usd_text
+from wanbatch.money.credits import usd_text
 
 PAIRS_SHOWN = 6
 

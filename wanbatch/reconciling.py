@@ -9,10 +9,10 @@ from datetime import datetime, timedelta
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode
+from wanbatch.money.charge import Charge
 from wanbatch.proofs import (
     PATIENCE,
     SEARCH_GAP,

@@ -12,7 +12,8 @@ from wanbatch.account import KeyFacts, TopUp
 from wanbatch.endings import Ending, Stage, ending_of
 from wanbatch.errors import ExitCode
 from wanbatch.inquiry import Inquiry
-from wanbatch.pricing import Estimate, amount_text, usd, usd_text
+from wanbatch.money.credits import amount_text, usd, usd_text
+from wanbatch.money.prices import Estimate
 from wanbatch.provider import NoAnswer
 
 

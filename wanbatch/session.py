@@ -47,12 +47,13 @@ from wanbatch.inquiry import inquire, not_asked
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
+from wanbatch.money.credits import usd_text
+from wanbatch.money.prices import estimate
 from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pace.hazard import Seen
 from wanbatch.pace.schedule import Rates
 from wanbatch.posters import make_missing_posters, write_poster_of
 from wanbatch.previewing import Ground, Preview, Why
-from wanbatch.pricing import estimate, usd_text
 from wanbatch.provider import NoAnswer, Provider, Trouble
 from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.remarks import Intent, remarks_of

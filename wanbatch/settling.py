@@ -21,10 +21,10 @@ from wanbatch.batch.attempts import (
 )
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.charge import Charge
 from wanbatch.desk import Desk
 from wanbatch.errors import ProviderUnreachable, UsageInvalid
-from wanbatch.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
+from wanbatch.money.charge import Charge
+from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.provider import NoAnswer, Trouble
 from wanbatch.reconciling import LASTING, Reconciling

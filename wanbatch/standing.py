@@ -11,12 +11,12 @@ from wanbatch.batch.advice import for_failed, in_folder, is_refused
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
-from wanbatch.costing import Figures, figures_of
 from wanbatch.history import prices_now
 from wanbatch.lock import holder_of
+from wanbatch.money.costs import Figures, figures_of
+from wanbatch.money.credits import usd_text
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates
-from wanbatch.pricing import usd_text
 from wanbatch.state import StateReader
 from wanbatch.tables import Run, Stray
 

@@ -14,8 +14,9 @@ from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
+from wanbatch.money.budget import Fit, Surprise
+from wanbatch.money.credits import usd_text
 from wanbatch.pace.schedule import backoff_s
-from wanbatch.pricing import usd_text
 from wanbatch.provider import (
     Accepted,
     NotSent,
@@ -25,7 +26,6 @@ from wanbatch.provider import (
     TurnedAway,
     Unknown,
 )
-from wanbatch.purse import Fit, Surprise
 from wanbatch.units import size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously

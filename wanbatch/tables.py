@@ -17,7 +17,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
-from wanbatch.pricing import Quote
+from wanbatch.money.prices import Quote
 
 SCHEMA_VERSION = 1
 WHOLE_MAX = 2**53  # what a JSON reader and a table of numbers keep exactly; 4.5 billion USD in credits

@@ -15,7 +15,8 @@ from fractions import Fraction
 from typing import Any
 
 from wanbatch.batch.models import PriceClass
-from wanbatch.pricing import CREDITS_PER_USD, PRICE_LIST, Quote, unknown_quote, usd
+from wanbatch.money.credits import CREDITS_PER_USD, usd
+from wanbatch.money.prices import PRICE_LIST, Quote, unknown_quote
 from wanbatch.units import CREDITS_MAX
 
 WORD_CAP = 40

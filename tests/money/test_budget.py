@@ -21,11 +21,11 @@ from wanbatch.batch.take import Take
 from wanbatch.cli.running import _confirm
 from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.money.budget import Fit, Purse, Surprise
+from wanbatch.money.prices import Estimate, Quote
 from wanbatch.options import Caps, caps_of
 from wanbatch.piloting import Findings, findings_of, pilot_of
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import Estimate, Quote
-from wanbatch.purse import Fit, Purse, Surprise
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state import StateReader
 from wanbatch.tables import Run

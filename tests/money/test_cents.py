@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import wanbatch
-from wanbatch.pricing import CREDITS_PER_USD, amount_text, usd_text
+from wanbatch.money.credits import CREDITS_PER_USD, amount_text, usd_text
 
 PACKAGE = Path(wanbatch.__file__).parent
 
@@ -46,4 +46,4 @@ def test_no_other_code_writes_an_amount_in_cents() -> None:
         for path in sorted(PACKAGE.rglob("*.py"))
         if re.search(r":z?,?\.2f\}", path.read_text(encoding="utf-8"))
     ]
-    assert found == ["pricing.py"]
+    assert found == ["credits.py"]

@@ -19,9 +19,9 @@ from tests.reporting.states import BEGIN, CREDITS, MADE_AT, Pen, begin, every_st
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
-from wanbatch.costing import Figure, cost_of, figures_of
 from wanbatch.errors import UsageInvalid
-from wanbatch.pricing import Quote
+from wanbatch.money.costs import Figure, cost_of, figures_of
+from wanbatch.money.prices import Quote
 from wanbatch.reporting.accounts import cost_report, write_combined
 from wanbatch.reporting.costs import BUCKETS_SHOWN, COST_COLUMNS, Costs, make_costs, read_book, spend_by_time
 from wanbatch.reporting.csv_file import csv_text

@@ -14,9 +14,9 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk, RunSettings
 from wanbatch.history import seen_prices
-from wanbatch.pricing import Quote
+from wanbatch.money.budget import Fit, Purse
+from wanbatch.money.prices import Quote
 from wanbatch.proofs import OnUnknown
-from wanbatch.purse import Fit, Purse
 from wanbatch.sandbox.faults import Rule
 
 RECIPE = '{"model":"alibaba/wan2.1-t2v-turbo","prompt":"x","resolution":"480P"}'

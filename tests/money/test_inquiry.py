@@ -30,8 +30,8 @@ from wanbatch.desk import RunSettings
 from wanbatch.endings import Ending, Stage, ending_of, read_endings
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.inquiry import Inquiry, inquire, not_asked
+from wanbatch.money.prices import Estimate, Quote, unknown_quote
 from wanbatch.pricelist import PriceShelf
-from wanbatch.pricing import Estimate, Quote, unknown_quote
 from wanbatch.provider import NoAnswer, Secret, Trouble
 from wanbatch.remarks import Intent, Remark, Weight, remarks_of
 from wanbatch.session import refused

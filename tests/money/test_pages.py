@@ -16,9 +16,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from wanbatch.aimlapi import AimlApi
-from wanbatch.charge import Charge
 from wanbatch.clock import LoopClock
-from wanbatch.ledger import entries_in
+from wanbatch.money.charge import Charge
+from wanbatch.money.ledger import entries_in
 from wanbatch.provider import NoAnswer, Secret
 from wanbatch.settings import Endpoint
 

@@ -23,8 +23,9 @@ from wanbatch.batch.shots import Batch
 from wanbatch.catalogue import pricing_in
 from wanbatch.clock import LoopClock
 from wanbatch.history import earlier_prices, held_prices, prices_now, seen_prices
+from wanbatch.money.credits import read_credits
+from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, unknown_quote
 from wanbatch.pricelist import KEPT_FOR, Listed, PriceShelf, read_etag
-from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, read_credits, unknown_quote
 from wanbatch.provider import Accepted, NoAnswer
 from wanbatch.settings import Endpoint
 from wanbatch.tables import quoted

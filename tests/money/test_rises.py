@@ -16,9 +16,9 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
 from wanbatch.desk import RunSettings
-from wanbatch.pricing import Quote
+from wanbatch.money.budget import RISE_BORNE, Fit, Purse
+from wanbatch.money.prices import Quote
 from wanbatch.provider import Accepted, SubmitAnswer
-from wanbatch.purse import RISE_BORNE, Fit, Purse
 from wanbatch.sandbox.faults import Rule
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

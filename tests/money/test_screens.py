@@ -21,12 +21,12 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
-from wanbatch.costing import Figure, Figures
 from wanbatch.doctor import examine
-from wanbatch.ledger import Books, Stranger, match_ledger
+from wanbatch.money.costs import Figure, Figures
+from wanbatch.money.ledger import Books, Stranger, match_ledger
+from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.piloting import Findings, Measured
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.proofs import OnUnknown
 from wanbatch.remarks import Remark, Weight
 from wanbatch.standing import read_standing

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from wanbatch.batch.models import PriceClass
-from wanbatch.pricing import UNKNOWN_QUOTE, best_quote, unknown_quote
+from wanbatch.money.prices import UNKNOWN_QUOTE, best_quote, unknown_quote
 from wanbatch.tariff import listed_quote
 
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)

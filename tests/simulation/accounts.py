@@ -30,7 +30,7 @@ from tests.simulation.world import EPOCH, World
 from wanbatch.batch.shots import Shot
 from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.ledger import LedgerLine, Verdict
+from wanbatch.money.ledger import LedgerLine, Verdict
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import take_and_attempt
 from wanbatch.reporting.costs import LEVELS, make_costs, read_book

@@ -13,8 +13,8 @@ from wanbatch.batch.stock import Stock, is_open
 from wanbatch.desk import Desk, Event
 from wanbatch.errors import OutputLocked
 from wanbatch.history import held_prices, seen_prices
+from wanbatch.money.budget import Purse
 from wanbatch.proofs import OnUnknown
-from wanbatch.purse import Purse
 from wanbatch.runlog import RunLog
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.state import StateFile

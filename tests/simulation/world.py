@@ -35,8 +35,8 @@ from wanbatch.batchclock import BatchClock
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, WanbatchError
+from wanbatch.money.prices import Quote, best_quote
 from wanbatch.previewing import Ground
-from wanbatch.pricing import Quote, best_quote
 from wanbatch.provider import Secret
 from wanbatch.runlog import RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner

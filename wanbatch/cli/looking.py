@@ -18,8 +18,8 @@ from wanbatch.cli.grid import say
 from wanbatch.cli.screen import Follower, can_redraw, console_of, is_interactive, print_counts, print_json
 from wanbatch.cli.streams import echo, is_abandoned
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.money.credits import usd_text
 from wanbatch.options import OUTPUTS, RunOptions, newest_output
-from wanbatch.pricing import usd_text
 from wanbatch.session import session_of
 from wanbatch.standing import BatchStanding, read_standing
 from wanbatch.units import duration_text

@@ -11,11 +11,12 @@ from rich.markup import escape
 
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.shots import print_takes
-from wanbatch.costing import Figures
-from wanbatch.ledger import VERDICT_WORDS, LedgerLine, Verdict
+from wanbatch.money.costs import Figures
+from wanbatch.money.credits import amount_text, credits_of_usd, usd, usd_text
+from wanbatch.money.ledger import VERDICT_WORDS, LedgerLine, Verdict
+from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import UNKNOWN_QUOTE, Estimate, amount_text, credits_of_usd, usd, usd_text
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Question
 from wanbatch.remarks import Weight

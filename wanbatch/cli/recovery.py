@@ -13,8 +13,8 @@ from wanbatch.cli import Global
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
+from wanbatch.money.credits import usd_text
 from wanbatch.options import RunOptions, Watch
-from wanbatch.pricing import usd_text
 from wanbatch.recovery import Recovery
 from wanbatch.session import session_of
 

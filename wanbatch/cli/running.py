@@ -28,9 +28,9 @@ from wanbatch.cli.values import DURATION, RATE, RENAME, USD, split_run
 from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
+from wanbatch.money.credits import credits_of_usd
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
 from wanbatch.previewing import Preview, Why
-from wanbatch.pricing import credits_of_usd
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Answer, Question
 from wanbatch.session import session_of

@@ -20,8 +20,8 @@ from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
+from wanbatch.money.credits import credits_of_usd, usd_text
 from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
-from wanbatch.pricing import credits_of_usd, usd_text
 from wanbatch.question import words
 from wanbatch.reporting.accounts import figures_json, ledger_rows, write_ledger
 from wanbatch.session import Session, session_of

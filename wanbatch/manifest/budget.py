@@ -9,7 +9,7 @@ from typing import Any
 from wanbatch.batch.shots import Limits
 from wanbatch.manifest.tree import Node, Problems, Scalar, Table, follow
 from wanbatch.manifest.words import fault_words, meant, shown
-from wanbatch.pricing import credits_of_usd
+from wanbatch.money.credits import credits_of_usd
 from wanbatch.units import parse_rate_per_min
 
 

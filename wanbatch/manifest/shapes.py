@@ -8,7 +8,7 @@ from typing import Any
 
 from wanbatch.manifest.schemas import MANIFEST, schema
 from wanbatch.manifest.words import one_of
-from wanbatch.pricing import CREDITS_PER_USD
+from wanbatch.money.credits import CREDITS_PER_USD
 
 _JSON = (".json", ".jsonl", ".ndjson")
 _AMOUNT = re.compile(r"([^\d.,-]*)(\d{1,9}(?:\.\d{1,6})?)([^\d.,]*)")

@@ -9,11 +9,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wanbatch.costing import Figure, Figures
 from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import UsageInvalid
-from wanbatch.ledger import LedgerLine
-from wanbatch.pricing import usd
+from wanbatch.money.costs import Figure, Figures
+from wanbatch.money.credits import usd
+from wanbatch.money.ledger import LedgerLine
 from wanbatch.reporting.shown import shown_shots
 from wanbatch.reporting.sidecar import iso
 from wanbatch.state import StateReader

@@ -21,9 +21,9 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Entry, Take, charged_by
-from wanbatch.costing import Figures, TakeCost, attempts_by_take, cost_of, figures_of
 from wanbatch.history import prices_now
-from wanbatch.pricing import CREDITS_PER_USD
+from wanbatch.money.costs import Figures, TakeCost, attempts_by_take, cost_of, figures_of
+from wanbatch.money.credits import CREDITS_PER_USD
 from wanbatch.reporting.frames import typed_frame, usd_cell
 from wanbatch.state import StateReader
 from wanbatch.tables import QuotedPrice

@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
-from wanbatch.pricing import usd, usd_text
+from wanbatch.money.credits import usd, usd_text
 from wanbatch.reporting.sidecar import iso
 from wanbatch.units import duration_text
 

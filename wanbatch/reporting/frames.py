@@ -20,7 +20,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take
-from wanbatch.pricing import CREDITS_PER_USD, usd
+from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take
 from wanbatch.state import StateReader
 

@@ -13,7 +13,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
-from wanbatch.pricing import usd_text
+from wanbatch.money.credits import usd_text
 from wanbatch.reporting.page import page, speeds_of
 from wanbatch.reporting.shown import shown_folder
 from wanbatch.units import duration_text

@@ -12,8 +12,8 @@ from wanbatch.batch import take
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
+from wanbatch.money.budget import Fit, Purse
 from wanbatch.polling import Polling
-from wanbatch.purse import Fit, Purse
 
 # --- the budget
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
-from wanbatch import ledger, settling
+from wanbatch import settling
 from wanbatch.aimlapi import AimlApi
 from wanbatch.batch import attempts, take
 from wanbatch.batch import plan as planning
@@ -11,8 +11,9 @@ from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.discovering import Discovering
+from wanbatch.money import ledger
+from wanbatch.money.budget import Pocket, Purse
 from wanbatch.polling import Polling
-from wanbatch.purse import Pocket, Purse
 from wanbatch.runner import Runner
 from wanbatch.submitting import Submitting
 

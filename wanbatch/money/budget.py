@@ -21,7 +21,7 @@ from wanbatch.batch.attempts import Attempt, given_up
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
-from wanbatch.pricing import Quote
+from wanbatch.money.prices import Quote
 
 SURPRISE_PERCENT = 10  # a first hold that lies further than this from the quote stops new submits until someone looks
 RISE_BORNE = 10  # a list that is out of date by a factor of ten has been seen; a larger one is a misprint

@@ -17,7 +17,7 @@ from functools import cached_property
 from wanbatch.batch.attempts import NO_POST, Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
-from wanbatch.charge import Charge
+from wanbatch.money.charge import Charge
 
 
 class Verdict(StrEnum):

@@ -1,0 +1,42 @@
+"""Credits and US dollars: exact integers and decimals, and how a sum is written. Pure."""
+
+from __future__ import annotations
+
+from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
+
+from wanbatch.units import CREDITS_MAX
+
+CREDITS_PER_USD = 2_000_000  # exact, stated by the provider
+
+
+def usd(credit_count: int) -> Decimal:
+    """Return the USD of a number of credits, exact."""
+    return Decimal(credit_count) / CREDITS_PER_USD
+
+
+def usd_text(credit_count: int | None) -> str:
+    """Return `1.58 USD`, or `unknown`."""
+    return "unknown" if credit_count is None else f"{amount_text(usd(credit_count))} USD"
+
+
+def amount_text(amount: Decimal) -> str:
+    """Return an amount of USD as people read it, `1,001.58`: in whole cents, half a cent away from 0."""
+    with localcontext(rounding=ROUND_HALF_UP):  # formatting alone would round half to even: 0.125 to 0.12
+        return f"{amount:z,.2f}"
+
+
+def credits_of_usd(amount: Decimal) -> int:
+    """Return the whole credits in an amount of USD, rounded down: a cap must not be passed."""
+    return int((amount * CREDITS_PER_USD).to_integral_value(rounding=ROUND_FLOOR))
+
+
+def read_credits(value: object) -> int | None:
+    """Read a credits field of an answer: a whole number from 0, else None (unknown, never 0).
+
+    3150000 and 3150000.0 are whole; text, booleans, negatives, NaN and absurd sizes are not taken for money.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    if value != value or value < 0 or value > CREDITS_MAX or value != int(value):  # noqa: PLR0124  NaN is not itself
+        return None
+    return int(value)
