@@ -275,11 +275,11 @@ def give() -> None:
 async def fetch_all(url: str, folder: Path) -> None:
     from random import Random
 
-    from wanbatch.aimlapi import AimlApi
     from wanbatch.clip.download import Part, sha256_of
     from wanbatch.clock import LoopClock, system_now
-    from wanbatch.provider import Fetched, Secret
-    from wanbatch.settings import read_endpoint
+    from wanbatch.provider.aimlapi import AimlApi
+    from wanbatch.provider.endpoint import read_endpoint
+    from wanbatch.provider.protocol import Fetched, Secret
 
     api = AimlApi(read_endpoint(url), Secret("made-up"), LoopClock(system_now()), Random(1))
     slots = asyncio.Semaphore(AT_ONCE)

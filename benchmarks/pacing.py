@@ -39,7 +39,7 @@ from wanbatch.clock import LoopClock  # noqa: E402
 from wanbatch.desk import Desk, RunSettings  # noqa: E402
 from wanbatch.money.charge import Charge  # noqa: E402
 from wanbatch.pace.schedule import Rates  # noqa: E402
-from wanbatch.provider import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
+from wanbatch.provider.protocol import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
 from wanbatch.runner import Runner  # noqa: E402
 from wanbatch.state import StateFile  # noqa: E402
 from wanbatch.tables import new_identity  # noqa: E402

@@ -8,7 +8,7 @@ import pytest
 
 from wanbatch.access import Access
 from wanbatch.cli import call
-from wanbatch.settings import load_settings
+from wanbatch.provider.endpoint import load_settings
 
 
 @pytest.mark.parametrize("address", ["", "https://api.example.org", "http://127.0.0.1:8000", "http://localhost:8000"])

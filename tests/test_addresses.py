@@ -10,9 +10,9 @@ import httpx
 import pytest
 
 from wanbatch.addresses import address_in, is_public
-from wanbatch.cliphost import PRIVATE, ClipHost, refuse_link
-from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
-from wanbatch.proxies import Route, route_of
+from wanbatch.provider.cliphost import PRIVATE, ClipHost, refuse_link
+from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
+from wanbatch.provider.proxies import Route, route_of
 
 
 @pytest.mark.parametrize(

@@ -18,9 +18,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from wanbatch import cliphost
-from wanbatch.aimlapi import AimlApi
-from wanbatch.answers import (
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Recipe
+from wanbatch.clock import LoopClock
+from wanbatch.provider import cliphost
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.answers import (
     Head,
     read_charges,
     read_generation_id,
@@ -29,12 +32,10 @@ from wanbatch.answers import (
     read_submit,
     read_trouble,
 )
-from wanbatch.batch.models import PriceClass
-from wanbatch.batch.shots import Recipe
-from wanbatch.bodies import read_object
-from wanbatch.cliphost import ClipHost, refuse_link
-from wanbatch.clock import LoopClock
-from wanbatch.provider import (
+from wanbatch.provider.bodies import read_object
+from wanbatch.provider.cliphost import ClipHost, refuse_link
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import (
     Accepted,
     Fetched,
     LinkDead,
@@ -49,7 +50,6 @@ from wanbatch.provider import (
     TurnedAway,
     Unknown,
 )
-from wanbatch.settings import Endpoint
 from wanbatch.text import shown
 
 ID = "wb1:nonce:recipe:1.1"
@@ -584,7 +584,7 @@ def test_a_ledger_that_goes_round_in_circles_ends() -> None:
 
 
 def test_a_ledger_without_end_is_read_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.aimlapi.LEDGER_PAGES", 1)
+    monkeypatch.setattr("wanbatch.provider.aimlapi.LEDGER_PAGES", 1)
     body = {"data": [], "pagination": {"has_more": True, "next_cursor": "more"}}
     since = datetime(2026, 1, 1, tzinfo=UTC)
     assert isinstance(told("/v2/billing/transactions", body, lambda api: api.charges(since)), NoAnswer)

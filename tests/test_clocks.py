@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from wanbatch.clocks import (
+from wanbatch.provider.clocks import (
     CLOCK_MARGIN,
     SAMPLES,
     TOLD,

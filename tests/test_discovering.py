@@ -17,7 +17,6 @@ import pytest
 
 from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states, with_row
 from tests.worlds import API, CLIPS, EPOCH, Hosts, Killed, World, batch_of, jump
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
@@ -29,11 +28,12 @@ from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates, Search
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN, OnUnknown
-from wanbatch.provider import LogRow, LogScan, NoAnswer, Secret
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, Secret
 from wanbatch.runner import Runner
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
-from wanbatch.settings import Endpoint
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.standing import read_standing
 from wanbatch.state import StateFile, StateReader

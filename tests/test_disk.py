@@ -26,7 +26,7 @@ from wanbatch.disk import make_folder, network_kind
 from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lock import holder_of
 from wanbatch.options import RunOptions
-from wanbatch.settings import fingerprint, load_settings, read_endpoint
+from wanbatch.provider.endpoint import fingerprint, load_settings, read_endpoint
 from wanbatch.state import StateFile, StateReader, entry
 from wanbatch.tables import new_identity
 
@@ -535,7 +535,7 @@ def test_good_addresses_are_taken(url: str, is_loopback: bool) -> None:
 
 
 def test_a_fingerprint_tells_keys_apart_and_nothing_else() -> None:
-    from wanbatch.provider import Secret
+    from wanbatch.provider.protocol import Secret
 
     first, second = fingerprint(Secret("a")), fingerprint(Secret("b"))
     assert (first != second, len(first), fingerprint(None)) == (True, 16, "")

@@ -13,15 +13,15 @@ from typing import Any
 import pytest
 
 from tests.worlds import API, EPOCH, Killed, World, batch_of, jump
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.attempts import Outcome
 from wanbatch.clock import LoopClock
 from wanbatch.desk import FAILURE_LOOKS_APART_S, Desk, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import POLL_EVERY_S, Rates
-from wanbatch.provider import Accepted, PollAnswer, Progress, Secret, Status, SubmitAnswer
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import Accepted, PollAnswer, Progress, Secret, Status, SubmitAnswer
 from wanbatch.sandbox.faults import Rule
-from wanbatch.settings import Endpoint
 from wanbatch.settling import Reconciled, reconcile
 from wanbatch.state import StateFile, StateReader
 
@@ -137,7 +137,7 @@ def test_after_a_crash_one_answer_is_still_one_look(tmp_path: Path, monkeypatch:
 
 @pytest.mark.parametrize("word", ["cancelled", "canceled", "Cancelled"])
 def test_what_was_cancelled_may_have_been_charged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str) -> None:
-    from wanbatch.answers import read_progress
+    from wanbatch.provider.answers import read_progress
 
     async def poll(_: AimlApi, generation_id: str) -> PollAnswer:
         return read_progress(b'{"id": "%s", "status": "%s"}' % (generation_id.encode(), word.encode()))

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from tests.worlds import Killed, World, batch_of
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import Part
@@ -24,7 +23,8 @@ from wanbatch.fetching import Fetching
 from wanbatch.pace.schedule import Rates
 from wanbatch.polling import Polling
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.protocol import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown
 from wanbatch.reconciling import Reconciling
 from wanbatch.runner import Runner, Standing
 from wanbatch.sandbox import slate

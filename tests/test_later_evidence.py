@@ -23,7 +23,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import Evidence, Question, questions
-from wanbatch.provider import LogRow, LogScan, Progress, Status
+from wanbatch.provider.protocol import LogRow, LogScan, Progress, Status
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state import StateReader
@@ -335,7 +335,7 @@ def test_rows_are_as_many_as_the_total_or_it_is_no_reading() -> None:
 
 
 def test_a_status_that_we_do_not_know_proves_nothing_of_our_own_take(tmp_path: Path, monkeypatch: Any) -> None:
-    from wanbatch.aimlapi import AimlApi
+    from wanbatch.provider.aimlapi import AimlApi
 
     real = AimlApi.scan_log
 
@@ -363,7 +363,7 @@ def test_a_batch_of_many_submits_reads_its_newest_rows_before_it_sends_and_the_r
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from wanbatch import window
-    from wanbatch.aimlapi import AimlApi
+    from wanbatch.provider.aimlapi import AimlApi
 
     busy = (Rule("submit", "status", nth=(2,), code=429, message="later"),)
     world = World(tmp_path / "out", rules=busy, settings=RunSettings(limit=3))
@@ -442,7 +442,7 @@ def test_what_earlier_attempts_may_cost_is_what_they_held_or_were_expected_to() 
 def test_a_held_take_that_needs_the_user_is_not_asked_about_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wanbatch.aimlapi import AimlApi
+    from wanbatch.provider.aimlapi import AimlApi
 
     real, polled = AimlApi.poll, []
 

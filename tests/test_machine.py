@@ -12,9 +12,9 @@ from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.machine import Machine, read_machine, this_machine
 from wanbatch.options import RunOptions, Watch
+from wanbatch.provider.endpoint import load_settings
 from wanbatch.recovery import LOG_NOTE
 from wanbatch.session import MACHINE_NOTE, Session
-from wanbatch.settings import load_settings
 from wanbatch.state import StateFile
 from wanbatch.tables import new_identity
 

@@ -28,7 +28,7 @@ from wanbatch.proofs import (
     take_and_attempt,
     unrecorded,
 )
-from wanbatch.provider import LogRow, LogScan
+from wanbatch.provider.protocol import LogRow, LogScan
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
 NOW = AT + timedelta(hours=30)

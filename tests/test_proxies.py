@@ -15,9 +15,9 @@ import pytest
 
 from wanbatch.cli import call
 from wanbatch.errors import UsageInvalid
-from wanbatch.proxies import PROXY_NAMES, route_of
-from wanbatch.settings import load_settings
-from wanbatch.wire import make_client, route_here
+from wanbatch.provider.endpoint import load_settings
+from wanbatch.provider.proxies import PROXY_NAMES, route_of
+from wanbatch.provider.wire import make_client, route_here
 
 PROXY = {"https_proxy": "http://proxy.example.com:3128"}
 HERE = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "NO_PROXY", "no_proxy", *PROXY_NAMES)
@@ -208,7 +208,7 @@ def test_every_command_that_asks_the_provider_names_the_variable(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("wanbatch.wire.find_spec", lambda _: None)
+    monkeypatch.setattr("wanbatch.provider.wire.find_spec", lambda _: None)
     Path("small.csv").write_text("id,prompt\na,first\n")
     for variable, value in {"AIMLAPI_API_KEY": "made-up", **around}.items():
         monkeypatch.setenv(variable, value)

@@ -18,7 +18,6 @@ import httpx
 import pytest
 
 from tests.worlds import API, EPOCH, World, batch_of, jump, with_prompt
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.clock import LoopClock
@@ -26,12 +25,13 @@ from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.pace.schedule import Rates
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogRow, LogScan, NoAnswer, NotSent, Progress, Secret, Status, Trouble
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, NotSent, Progress, Secret, Status, Trouble
 from wanbatch.runlog import requests_in
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
-from wanbatch.settings import Endpoint
 from wanbatch.settling import Decision, reconcile, resolve, take_to_resolve
 from wanbatch.state import StateFile, StateReader, entry
 

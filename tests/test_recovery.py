@@ -17,7 +17,6 @@ import pytest
 
 from tests.worlds import API, EPOCH, Killed, World, batch_of, jump, with_prompt
 from wanbatch.access import Access
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock, LoopClock
@@ -25,14 +24,15 @@ from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.lock import OutputLock
 from wanbatch.pace.schedule import Rates
-from wanbatch.provider import Provider, Secret
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import Provider, Secret
 from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.runlog import LOG_NAME, RunLog
 from wanbatch.runner import Runner
 from wanbatch.salvage import read_event, read_sidecar
 from wanbatch.sandbox.faults import Rule
-from wanbatch.settings import Endpoint
 from wanbatch.state import STATE_NAME, StateReader
 from wanbatch.tables import Identity
 

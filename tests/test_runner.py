@@ -482,7 +482,7 @@ def test_a_lost_answer_that_says_when_to_come_back_is_heeded(tmp_path: Path) -> 
 
 
 def test_a_price_told_twice_differently_is_warned_of(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.answers._header_credits", lambda _: PRICE + 1)
+    monkeypatch.setattr("wanbatch.provider.answers._header_credits", lambda _: PRICE + 1)
     world = World(tmp_path / "out")
     world.run(batch_of(1))
     take = world.takes()[0]

@@ -19,8 +19,8 @@ from wanbatch.clock import LoopClock
 from wanbatch.errors import Problem
 from wanbatch.money.prices import Estimate
 from wanbatch.options import RunOptions, Watch
+from wanbatch.provider.endpoint import load_settings
 from wanbatch.session import Session
-from wanbatch.settings import load_settings
 from wanbatch.state import StateFile
 from wanbatch.tables import new_identity
 

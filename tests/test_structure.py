@@ -23,21 +23,21 @@ LINES = (
     ("api",),
     ("session", "options", "rounds", "access", "embedded", "doctor", "previewing", "piloting", "settling", "marking", "verifying", "admission", "neighbours", "recovery", "salvage", "question", "posters",),
     ("runner", "desk", "hand", "submitting", "polling", "fetching", "reconciling", "discovering", "proofs", "runlog", "window", "batchclock", "revival", "extras", "reporting", "cut", "assembling", "joining", "slating", "splicing", "tagging", "timeline", "avc", "export",),
-    ("provider", "settings", "answers", "pricelist", "tariff", "wire", "cliphost", "links", "aimlapi", "catalogue", "endings", "account", "inquiry", "remarks", "bodies", "proxies", "requestlog", "clocks", "manifest", "state", "tables", "lock", "history", "standing",),
+    ("provider", "manifest", "state", "tables", "lock", "history", "standing",),
     ("money", "sandbox",),
     ("batch", "clip", ),
     ("pace", ),
     ("addresses", "clock", "disk", "errors", "folders", "interrupts", "machine", "redaction", "text", "units", "version",),
 )  # fmt: skip
 PURE = {
-    "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "proofs", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider", "money.charge", "answers", "units",
-    "tariff", "account", "endings", "bodies", "remarks", "money.ledger", "money.costs", "piloting", "pace.hazard", "pace.limits", "links", "proxies", "batch.advice",
-    "clocks", "salvage",
+    "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "proofs", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider.protocol", "money.charge", "provider.answers", "units",
+    "provider.tariff", "provider.account", "provider.endings", "provider.bodies", "provider.remarks", "money.ledger", "money.costs", "piloting", "pace.hazard", "pace.limits", "provider.links", "provider.proxies", "batch.advice",
+    "provider.clocks", "salvage",
     "batch.choice", "batch.retakes", "timeline", "avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
 }  # fmt: skip
 OWNERS = {
-    "httpx": {"aimlapi", "cliphost", "wire"},
-    "tenacity": {"aimlapi"},
+    "httpx": {"provider.aimlapi", "provider.cliphost", "provider.wire"},
+    "tenacity": {"provider.aimlapi"},
     "yaml": {"manifest.yaml_file"},
     "jsonschema": {"manifest.checking"},
     "pandas": {"reporting.frames", "reporting.costs", "reporting.accounts", "reporting.summary", "reporting.csv_file"},
@@ -45,7 +45,7 @@ OWNERS = {
     "markupsafe": {"reporting.page"},
     "sqlite3": {"state", "doctor", "sandbox.account"},
     "filelock": {"lock"},
-    "dotenv": {"settings"},
+    "dotenv": {"provider.endpoint"},
     "starlette": {
         "sandbox.app",
         "sandbox.server",
@@ -56,7 +56,7 @@ OWNERS = {
     },
     "uvicorn": {"sandbox.server"},
     "rich": {"cli.screen", "cli.money", "cli.grid", "cli.looking", "cli.settling", "cli.shots"},
-    "platformdirs": {"manifest.shelf", "pricelist"},
+    "platformdirs": {"manifest.shelf", "provider.pricecache"},
     "click": {
         "cli",
         "cli.making",

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from tests.test_proofs import AT, LOST, NOW, SEEN, UNKNOWN, attempt, evidence, row
-from wanbatch.answers import read_charges
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import DEFAULT_MODEL
@@ -18,6 +17,7 @@ from wanbatch.money.budget import Fit, Purse
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, news
 from wanbatch.proofs import Absent, Failed, find
+from wanbatch.provider.answers import read_charges
 
 ENTRY: dict[str, Any] = {
     "direction": "CHARGE",

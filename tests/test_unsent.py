@@ -11,13 +11,13 @@ from typing import Any
 import httpx
 import pytest
 
-from wanbatch import aimlapi, wire
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.shots import Recipe
 from wanbatch.clock import LoopClock
-from wanbatch.provider import NoAnswer, NotSent, Secret, SubmitAnswer, Trouble, Unknown
-from wanbatch.proxies import PROXY_NAMES
-from wanbatch.settings import Endpoint
+from wanbatch.provider import aimlapi, wire
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import NoAnswer, NotSent, Secret, SubmitAnswer, Trouble, Unknown
+from wanbatch.provider.proxies import PROXY_NAMES
 
 PROVIDER = Endpoint("https://provider.invalid", is_loopback=False)
 Deed = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]

@@ -20,7 +20,6 @@ from tests.test_discovering import at_desk, saved, settle, told
 from tests.test_reconciling import HOURS, LOST, RESUBMIT, charged_twice, states
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch import doctor
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.lifecycle import State
 from wanbatch.batchclock import BatchClock
 from wanbatch.clock import LoopClock
@@ -28,11 +27,12 @@ from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.options import RunOptions, Watch
 from wanbatch.proofs import OnUnknown
-from wanbatch.provider import LogScan, NoAnswer, Secret, Trouble
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint, load_settings
+from wanbatch.provider.protocol import LogScan, NoAnswer, Secret, Trouble
 from wanbatch.runner import Runner
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session import Session
-from wanbatch.settings import Endpoint, load_settings
 from wanbatch.settling import Decision
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import new_identity

@@ -19,8 +19,6 @@ from unittest import mock
 
 import httpx
 
-from wanbatch import aimlapi
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Shot
@@ -30,13 +28,15 @@ from wanbatch.clip.inspection import Inspection
 from wanbatch.clip.probe import Probe
 from wanbatch.clock import LoopClock
 from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.provider import Secret
+from wanbatch.provider import aimlapi
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import Secret
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.account import Account, open_account
 from wanbatch.sandbox.app import ConnectionDropped, Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.sandbox.options import SandboxOptions
-from wanbatch.settings import Endpoint
 from wanbatch.state import StateFile, entry
 from wanbatch.tables import new_identity
 

@@ -10,9 +10,9 @@ from random import Random
 
 from wanbatch.clock import Clock, LoopClock, system_now
 from wanbatch.errors import UsageInvalid
-from wanbatch.pricelist import PriceShelf
-from wanbatch.provider import Provider, Secret
-from wanbatch.settings import SANDBOX_KEY, Endpoint, Settings, read_endpoint
+from wanbatch.provider.endpoint import SANDBOX_KEY, Endpoint, Settings, read_endpoint
+from wanbatch.provider.pricecache import PriceShelf
+from wanbatch.provider.protocol import Provider, Secret
 from wanbatch.state import StateReader
 from wanbatch.tables import Identity
 
@@ -69,7 +69,7 @@ class Access:
         if self.is_embedded:
             return Secret(SANDBOX_KEY)  # the real key has no business there
         if not self.is_local:
-            from wanbatch.wire import route_here
+            from wanbatch.provider.wire import route_here
 
             route_here()  # before a folder is made or anything is planned
         if self._settings.key is not None:
@@ -88,8 +88,8 @@ class Access:
     @asynccontextmanager
     async def provider(self, folder: Path, start: datetime) -> AsyncIterator[tuple[Provider, Clock]]:
         """Open the line; an embedded sandbox keeps its state under `folder`, and its time begins at `start`."""
-        from wanbatch.aimlapi import AimlApi
         from wanbatch.embedded import embedded_sandbox
+        from wanbatch.provider.aimlapi import AimlApi
 
         endpoint: Endpoint = self._settings.endpoint
         with ExitStack() as stack:

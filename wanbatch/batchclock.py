@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wanbatch.clock import Clock
-from wanbatch.clocks import Kept, earlier, has_changed, is_in_the_future, lead_of, margin_of, wrong_clock_text
+from wanbatch.provider.clocks import Kept, earlier, has_changed, is_in_the_future, lead_of, margin_of, wrong_clock_text
 from wanbatch.state import StateFile
 
 NOTE = "clocks"

@@ -26,7 +26,7 @@ from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards, Seen
 from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
 from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
 from wanbatch.proofs import OnUnknown, recipe_in
-from wanbatch.provider import LogRow, NoAnswer, Provider
+from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
 from wanbatch.state import StateFile, entry
 
 FAILURE_LOOKS_APART_S = 3 * POLL_EVERY_S  # a single error may be one server's alone, and gone with the next answer

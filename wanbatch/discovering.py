@@ -18,7 +18,7 @@ from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
-from wanbatch.provider import LogRow, LogScan
+from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.tables import Stray
 
 LOG = "the provider's log"

@@ -15,20 +15,20 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch.models import MODEL_DEFAULTS
 from wanbatch.clip.crew import Crew
 from wanbatch.clip.trial import assert_media_works
 from wanbatch.clock import LoopClock, system_now
-from wanbatch.clocks import REFUSED, wrong_clock_text
 from wanbatch.disk import free_bytes
-from wanbatch.endings import Ending, ending_of
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
-from wanbatch.inquiry import inquire
 from wanbatch.money.credits import amount_text
-from wanbatch.provider import NoAnswer
-from wanbatch.remarks import DISABLED, forbidden_text, limit_text, top_up_text
-from wanbatch.settings import Settings, fingerprint, load_settings
+from wanbatch.provider.account import KeyFacts, TopUp
+from wanbatch.provider.clocks import REFUSED, wrong_clock_text
+from wanbatch.provider.endings import Ending, ending_of
+from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
+from wanbatch.provider.inquiry import inquire
+from wanbatch.provider.protocol import NoAnswer
+from wanbatch.provider.remarks import DISABLED, forbidden_text, limit_text, top_up_text
 from wanbatch.state import StateFile
 from wanbatch.submitting import ROOM_BYTES
 from wanbatch.tables import new_identity
@@ -128,7 +128,7 @@ KEY_UNKNOWN = (
 
 async def _account(settings: Settings) -> list[Finding]:
     """Look at the account: the balance, and whether the key may read what a run accounts with. Sends nothing paid."""
-    from wanbatch.aimlapi import AimlApi
+    from wanbatch.provider.aimlapi import AimlApi
 
     provider = AimlApi(settings.endpoint, settings.key, LoopClock(system_now()), Random())  # noqa: S311  jitter
     try:

@@ -18,7 +18,7 @@ from wanbatch.desk import Desk
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
-from wanbatch.provider import Fetched, LinkDead, Progress, Secret
+from wanbatch.provider.protocol import Fetched, LinkDead, Progress, Secret
 from wanbatch.state import StateReader
 
 EXTRAS_CAP = 20  # no model makes more; a longer list is a mistake or an attack

@@ -16,7 +16,7 @@ from wanbatch.errors import MediaInvalid
 from wanbatch.extras import extras_of, extras_text, keep_extras
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
-from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
+from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
 
 DEAD_LINK_LIMIT = 3
 TRANSIENT_LIMIT = 20  # with a back-off of up to a minute: a quarter of an hour of one clip's bad luck

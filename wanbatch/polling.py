@@ -11,11 +11,11 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.links import LASTS, expires_at
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import News, news
 from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
-from wanbatch.provider import NoAnswer, Progress, Secret, Status, Trouble
+from wanbatch.provider.links import LASTS, expires_at
+from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.revival import follow
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end

@@ -19,8 +19,8 @@ from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
 from wanbatch.piloting import Findings
 from wanbatch.proofs import OnUnknown
+from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.question import Question
-from wanbatch.remarks import Remark, Weight
 
 
 class Why(StrEnum):

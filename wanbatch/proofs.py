@@ -23,9 +23,9 @@ from enum import StrEnum
 from wanbatch.batch.attempts import MAY_BE_CHARGED, Attempt
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
-from wanbatch.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, earlier
 from wanbatch.money.charge import Charge
-from wanbatch.provider import LogRow, LogScan
+from wanbatch.provider.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, earlier
+from wanbatch.provider.protocol import LogRow, LogScan
 
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way
 GENERATION_GRACE = timedelta(minutes=60)  # a generation is logged when it ends

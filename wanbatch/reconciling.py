@@ -31,7 +31,7 @@ from wanbatch.proofs import (
     patience_ends,
     questions,
 )
-from wanbatch.provider import LogScan, NoAnswer, Trouble
+from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.window import Window
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end

@@ -24,7 +24,6 @@ from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.clip.download import sha256_of
 from wanbatch.clock import system_now
-from wanbatch.clocks import CLOCK_MARGIN
 from wanbatch.desk import Event
 from wanbatch.disk import fsync_directory
 from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
@@ -32,10 +31,11 @@ from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.lock import OutputLock
 from wanbatch.proofs import LAG_UNTIL_KNOWN
-from wanbatch.provider import LogRow, NoAnswer, Provider
+from wanbatch.provider.clocks import CLOCK_MARGIN
+from wanbatch.provider.endpoint import fingerprint
+from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
 from wanbatch.runlog import LOG_NAME, RunLog
 from wanbatch.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
-from wanbatch.settings import fingerprint
 from wanbatch.state import STATE_NAME, WAYS_BACK, StateFile, StateReader
 from wanbatch.tables import Identity, Run, Stray, new_identity
 

@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.provider import NoAnswer, Progress, Status, Trouble
+from wanbatch.provider.protocol import NoAnswer, Progress, Status, Trouble
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand

@@ -13,7 +13,7 @@ from wanbatch.desk import RunSettings
 from wanbatch.options import Caps
 from wanbatch.piloting import Findings, findings_of, pilot_of
 from wanbatch.previewing import Ground, Preview
-from wanbatch.provider import Provider
+from wanbatch.provider.protocol import Provider
 from wanbatch.state import StateFile, StateReader
 from wanbatch.tables import Run, quoted
 from wanbatch.version import __version__

@@ -14,7 +14,7 @@ from typing import IO, Self
 from wanbatch.clock import system_now
 from wanbatch.desk import Event
 from wanbatch.disk import assert_ordinary, unshare
-from wanbatch.provider import LogRow, Secret
+from wanbatch.provider.protocol import LogRow, Secret
 from wanbatch.redaction import Redaction
 from wanbatch.version import __version__
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from wanbatch.answers import read_generation_id
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.batch.take import Entry, Take, advance, fold, planned_take
 from wanbatch.errors import StateInvalid
 from wanbatch.proofs import recipe_in, take_and_attempt
-from wanbatch.provider import LogRow
+from wanbatch.provider.answers import read_generation_id
+from wanbatch.provider.protocol import LogRow
 from wanbatch.tables import Stray
 
 RUN_LOG, PROVIDER_LOG, SIDECAR = "run.log", "the provider's log", "a sidecar"

@@ -29,7 +29,6 @@ from wanbatch.batchclock import BatchClock
 from wanbatch.clip.crew import Crew
 from wanbatch.clip.inspection import Inspection
 from wanbatch.clock import Clock, system_now
-from wanbatch.clocks import REFUSED
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.embedded import copy_account
 from wanbatch.errors import (
@@ -43,7 +42,6 @@ from wanbatch.errors import (
 )
 from wanbatch.folders import links_of, room_bytes
 from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
-from wanbatch.inquiry import inquire, not_asked
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
@@ -54,13 +52,15 @@ from wanbatch.pace.hazard import Seen
 from wanbatch.pace.schedule import Rates
 from wanbatch.posters import make_missing_posters, write_poster_of
 from wanbatch.previewing import Ground, Preview, Why
-from wanbatch.provider import NoAnswer, Provider, Trouble
+from wanbatch.provider.clocks import REFUSED
+from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
+from wanbatch.provider.inquiry import inquire, not_asked
+from wanbatch.provider.protocol import NoAnswer, Provider, Trouble
+from wanbatch.provider.remarks import Intent, remarks_of
 from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
-from wanbatch.remarks import Intent, remarks_of
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
-from wanbatch.settings import Settings, fingerprint, load_settings
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
 from wanbatch.submitting import ROOM_BYTES

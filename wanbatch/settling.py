@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from wanbatch.answers import read_generation_id
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.attempts import (
     MAY_BE_CHARGED,
@@ -26,7 +25,8 @@ from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.polling import LEDGER_MARGIN, Polling
-from wanbatch.provider import NoAnswer, Trouble
+from wanbatch.provider.answers import read_generation_id
+from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.reconciling import LASTING, Reconciling
 from wanbatch.revival import IN_ALL, look_again
 from wanbatch.submitting import lost_text

@@ -8,7 +8,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 
-from wanbatch.answers import REQUEST_ID
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
@@ -17,15 +16,8 @@ from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
 from wanbatch.money.budget import Fit, Surprise
 from wanbatch.money.credits import usd_text
 from wanbatch.pace.schedule import backoff_s
-from wanbatch.provider import (
-    Accepted,
-    NotSent,
-    RefusalKind,
-    Refused,
-    SubmitAnswer,
-    TurnedAway,
-    Unknown,
-)
+from wanbatch.provider.answers import REQUEST_ID
+from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
 from wanbatch.units import size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously

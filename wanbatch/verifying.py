@@ -13,7 +13,7 @@ from wanbatch.desk import Desk
 from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.extras import extras_of, fetch_again
 from wanbatch.folders import CLIPS, is_in
-from wanbatch.provider import Fetched, Progress
+from wanbatch.provider.protocol import Fetched, Progress
 from wanbatch.state import StateReader
 
 

@@ -34,15 +34,15 @@ from tests.contract.published import (
     read_folder,
 )
 from tests.sandbox.desk import EPOCH, Desk, SetClock
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
-from wanbatch.provider import Secret
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import Secret
 from wanbatch.sandbox import SandboxOptions
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.models import MODELS
-from wanbatch.settings import Endpoint
 
 OWN = own_words()
 FOLDER = os.environ.get("WANBATCH_OPENAPI")

@@ -71,7 +71,7 @@ def bought(
 
 
 def provider_name() -> str:
-    from wanbatch.settings import load_settings
+    from wanbatch.provider.endpoint import load_settings
 
     return load_settings({}, None, Path.cwd()).endpoint.name
 
@@ -398,7 +398,7 @@ def test_bytes_that_are_whole_and_not_named_yet_go_with_their_take(say: Tell) ->
     path.write_text(RENUMBERED.split("20,")[0])
     from wanbatch.access import Access
     from wanbatch.admission import admit, carry
-    from wanbatch.settings import load_settings
+    from wanbatch.provider.endpoint import load_settings
 
     access = Access(load_settings({}, None, Path.cwd()), sandbox=True, speed=None, sandbox_flags=())
     with StateReader.open(output) as reader:

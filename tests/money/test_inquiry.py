@@ -18,24 +18,24 @@ import pytest
 import wanbatch
 from tests.money.test_screens import preview
 from tests.worlds import World, batch_of
-from wanbatch import inquiry
-from wanbatch.account import KeyFacts, TopUp, read_key, read_top_up
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.models import PriceClass
-from wanbatch.bodies import AnswerInvalid
 from wanbatch.cli.money import preview_json
 from wanbatch.clock import LoopClock
 from wanbatch.desk import RunSettings
-from wanbatch.endings import Ending, Stage, ending_of, read_endings
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.inquiry import Inquiry, inquire, not_asked
 from wanbatch.money.prices import Estimate, Quote, unknown_quote
-from wanbatch.pricelist import PriceShelf
-from wanbatch.provider import NoAnswer, Secret, Trouble
-from wanbatch.remarks import Intent, Remark, Weight, remarks_of
+from wanbatch.provider import inquiry
+from wanbatch.provider.account import KeyFacts, TopUp, read_key, read_top_up
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.bodies import AnswerInvalid
+from wanbatch.provider.endings import Ending, Stage, ending_of, read_endings
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.inquiry import Inquiry, inquire, not_asked
+from wanbatch.provider.pricecache import PriceShelf
+from wanbatch.provider.protocol import NoAnswer, Secret, Trouble
+from wanbatch.provider.remarks import Intent, Remark, Weight, remarks_of
 from wanbatch.session import refused
-from wanbatch.settings import Endpoint
 from wanbatch.state import StateReader
 
 NOW = datetime(2026, 9, 15, 12, 0, tzinfo=UTC)
@@ -373,7 +373,7 @@ def test_what_is_paid_for_is_fetched_although_nothing_may_be_sent(tmp_path: Path
 def test_a_provider_out_of_reach_leaves_a_plan_with_its_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")  # nothing listens on the discard port
     monkeypatch.setenv("AIMLAPI_API_KEY", "made-up")
-    monkeypatch.setattr("wanbatch.aimlapi.READ_TRIES", 1)
+    monkeypatch.setattr("wanbatch.provider.aimlapi.READ_TRIES", 1)
     planned = wanbatch.plan(batch_of(2, model="alibaba/wan-2-6-t2v", resolution="1080p", duration=5))
     told = preview_json(planned)
     (each,) = told["to_submit"]

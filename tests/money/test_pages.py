@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wanbatch.aimlapi import AimlApi
 from wanbatch.clock import LoopClock
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import entries_in
-from wanbatch.provider import NoAnswer, Secret
-from wanbatch.settings import Endpoint
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.protocol import NoAnswer, Secret
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 

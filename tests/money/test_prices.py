@@ -15,19 +15,19 @@ import httpx
 import pytest
 
 from tests.reporting.states import begin, shot, write_run
-from wanbatch.aimlapi import AimlApi
-from wanbatch.answers import Head, read_balance, read_submit
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
-from wanbatch.catalogue import pricing_in
 from wanbatch.clock import LoopClock
 from wanbatch.history import earlier_prices, held_prices, prices_now, seen_prices
 from wanbatch.money.credits import read_credits
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, unknown_quote
-from wanbatch.pricelist import KEPT_FOR, Listed, PriceShelf, read_etag
-from wanbatch.provider import Accepted, NoAnswer
-from wanbatch.settings import Endpoint
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.answers import Head, read_balance, read_submit
+from wanbatch.provider.catalogue import pricing_in
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.pricecache import KEPT_FOR, Listed, PriceShelf, read_etag
+from wanbatch.provider.protocol import Accepted, NoAnswer
 from wanbatch.tables import quoted
 
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)

@@ -28,7 +28,7 @@ from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.piloting import Findings, Measured
 from wanbatch.previewing import Preview, Why
 from wanbatch.proofs import OnUnknown
-from wanbatch.remarks import Remark, Weight
+from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.standing import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
@@ -219,7 +219,7 @@ def test_a_refused_key_and_a_dead_provider_have_their_codes(
 ) -> None:
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")  # nothing listens on the discard port
     monkeypatch.setenv("AIMLAPI_API_KEY", "k")
-    monkeypatch.setattr("wanbatch.aimlapi.READ_TRIES", 1)
+    monkeypatch.setattr("wanbatch.provider.aimlapi.READ_TRIES", 1)
     assert call(["balance"]) == 8
     assert "no balance" in capsys.readouterr().err
     findings = asyncio.run(examine(None, is_offline=False))

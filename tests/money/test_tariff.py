@@ -9,7 +9,7 @@ import pytest
 
 from wanbatch.batch.models import PriceClass
 from wanbatch.money.prices import UNKNOWN_QUOTE, best_quote, unknown_quote
-from wanbatch.tariff import listed_quote
+from wanbatch.provider.tariff import listed_quote
 
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
 NO_LENGTH = PriceClass("alibaba/wan2.1-t2v-plus", "720P", None)

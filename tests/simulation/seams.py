@@ -16,10 +16,11 @@ import httpx
 
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import EPOCH, World
-from wanbatch import aimlapi, polling, runlog, tables
+from wanbatch import polling, runlog, tables
 from wanbatch import state as state_module
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
+from wanbatch.provider import aimlapi
 
 GENERATION_LIMIT_S = 900.0  # two hours of polls would be most of a seed's cost
 _COLUMNS = cache(tables.columns_of)

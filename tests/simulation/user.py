@@ -16,7 +16,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
-from wanbatch.provider import Secret
+from wanbatch.provider.protocol import Secret
 from wanbatch.runlog import RunLog
 from wanbatch.runner import Runner
 from wanbatch.settling import Decision, reconcile, resolve

@@ -24,7 +24,6 @@ from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, Act, Scenario
 from tests.simulation.supplier import Supplier
 from tests.simulation.user import Restored, User
 from tests.simulation.witness import Proof, Witness, in_short
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
@@ -37,12 +36,13 @@ from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, WanbatchError
 from wanbatch.money.prices import Quote, best_quote
 from wanbatch.previewing import Ground
-from wanbatch.provider import Secret
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.endpoint import Endpoint, fingerprint
+from wanbatch.provider.protocol import Secret
 from wanbatch.runlog import RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
-from wanbatch.settings import Endpoint, fingerprint
 from wanbatch.state import StateFile
 from wanbatch.tables import Run, new_identity
 

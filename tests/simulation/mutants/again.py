@@ -7,8 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import answers, discovering, polling, proofs, reconciling
-from wanbatch.aimlapi import AimlApi
+from wanbatch import discovering, polling, proofs, reconciling
 from wanbatch.batch import attempts
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
@@ -18,6 +17,8 @@ from wanbatch.errors import LocalFault
 from wanbatch.pace import schedule as pacing
 from wanbatch.pace.hazard import Curve
 from wanbatch.polling import Polling
+from wanbatch.provider import answers
+from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.state import StateFile
 
 # --- what leads to a new submit

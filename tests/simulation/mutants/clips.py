@@ -13,7 +13,7 @@ from wanbatch.batch.take import Take
 from wanbatch.clip import download
 from wanbatch.clip.download import publish
 from wanbatch.fetching import Fetching
-from wanbatch.provider import LinkDead
+from wanbatch.provider.protocol import LinkDead
 
 # --- clips
 

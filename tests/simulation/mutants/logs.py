@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import answers, requestlog
+from wanbatch.provider import answers, requestlog
 from wanbatch.reconciling import Reconciling
 
 

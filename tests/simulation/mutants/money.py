@@ -7,13 +7,13 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import answers
 from wanbatch.batch import take
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk
 from wanbatch.money.budget import Fit, Purse
 from wanbatch.polling import Polling
+from wanbatch.provider import answers
 
 # --- the budget
 

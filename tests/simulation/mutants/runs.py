@@ -7,12 +7,12 @@ from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
 from wanbatch import lock
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch import plan as planning
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.polling import Polling
+from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.runner import Runner
 
 # --- runs and the user

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
 from wanbatch import settling
-from wanbatch.aimlapi import AimlApi
 from wanbatch.batch import attempts, take
 from wanbatch.batch import plan as planning
 from wanbatch.batch.attempts import Attempt
@@ -14,6 +13,7 @@ from wanbatch.discovering import Discovering
 from wanbatch.money import ledger
 from wanbatch.money.budget import Pocket, Purse
 from wanbatch.polling import Polling
+from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.runner import Runner
 from wanbatch.submitting import Submitting
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
-from wanbatch import answers, clocks, proofs, requestlog
+from wanbatch import proofs
 from wanbatch.batch.take import Take
 from wanbatch.discovering import Discovering
-from wanbatch.provider import LogScan
+from wanbatch.provider import answers, clocks, requestlog
+from wanbatch.provider.protocol import LogScan
+from wanbatch.provider.requestlog import RequestLog
 from wanbatch.reconciling import Reconciling
-from wanbatch.requestlog import RequestLog
 from wanbatch.state import StateFile, StateReader
 from wanbatch.window import Window
 

@@ -14,8 +14,8 @@ from urllib.request import getproxies
 
 import httpx
 
-from wanbatch.answers import Head
-from wanbatch.proxies import PROXY_NAMES, Route, route_of, unusable
+from wanbatch.provider.answers import Head
+from wanbatch.provider.proxies import PROXY_NAMES, Route, route_of, unusable
 from wanbatch.text import shown
 from wanbatch.version import __version__
 

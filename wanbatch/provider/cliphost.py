@@ -14,13 +14,13 @@ from urllib.parse import urljoin, urlsplit
 import httpx
 
 from wanbatch.addresses import address_in, is_public
-from wanbatch.answers import Head, read_trouble
-from wanbatch.provider import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
-from wanbatch.proxies import Route
-from wanbatch.settings import is_loopback_host
+from wanbatch.provider.answers import Head, read_trouble
+from wanbatch.provider.endpoint import is_loopback_host
+from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Trouble
+from wanbatch.provider.proxies import Route
+from wanbatch.provider.wire import head_of, reason
 from wanbatch.text import shown
 from wanbatch.units import size_text
-from wanbatch.wire import head_of, reason
 
 CLIP_DEADLINE_S = 900.0
 CLIP_STALL_S = 60.0  # a clip must bring CLIP_FLOOR_BYTES in each such span

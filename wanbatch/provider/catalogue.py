@@ -11,15 +11,15 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
-from wanbatch.answers import Head, read_trouble
 from wanbatch.batch.models import PriceClass
-from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.clock import system_now
-from wanbatch.endings import Ending, read_endings
 from wanbatch.money.prices import Quote, unknown_quote
-from wanbatch.pricelist import Listed, PriceShelf, read_etag
-from wanbatch.provider import NoAnswer, Trouble
-from wanbatch.tariff import listed_quote
+from wanbatch.provider.answers import Head, read_trouble
+from wanbatch.provider.bodies import AnswerInvalid, read_object
+from wanbatch.provider.endings import Ending, read_endings
+from wanbatch.provider.pricecache import Listed, PriceShelf, read_etag
+from wanbatch.provider.protocol import NoAnswer, Trouble
+from wanbatch.provider.tariff import listed_quote
 
 LIST_CAP_BYTES = 8 * 1024 * 1024
 ENDINGS_NAME = ":deprecations"  # its place on the shelf; no model has such a name

@@ -8,13 +8,13 @@ from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from wanbatch.account import KeyFacts, TopUp
-from wanbatch.endings import Ending, Stage, ending_of
 from wanbatch.errors import ExitCode
-from wanbatch.inquiry import Inquiry
 from wanbatch.money.credits import amount_text, usd, usd_text
 from wanbatch.money.prices import Estimate
-from wanbatch.provider import NoAnswer
+from wanbatch.provider.account import KeyFacts, TopUp
+from wanbatch.provider.endings import Ending, Stage, ending_of
+from wanbatch.provider.inquiry import Inquiry
+from wanbatch.provider.protocol import NoAnswer
 
 
 class Weight(StrEnum):

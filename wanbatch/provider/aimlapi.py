@@ -21,8 +21,15 @@ from urllib.parse import urlencode
 import httpx
 from tenacity import AsyncRetrying, RetryCallState, retry_if_result, stop_after_attempt
 
-from wanbatch.account import KeyFacts, TopUp, read_key, read_top_up
-from wanbatch.answers import (
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.shots import Recipe
+from wanbatch.clock import Clock
+from wanbatch.money.charge import Charge
+from wanbatch.money.ledger import entries_in
+from wanbatch.money.prices import Quote
+from wanbatch.pace.schedule import backoff_s
+from wanbatch.provider.account import KeyFacts, TopUp, read_key, read_top_up
+from wanbatch.provider.answers import (
     CHARGES,
     REFUNDS,
     REQUEST_ID,
@@ -33,20 +40,14 @@ from wanbatch.answers import (
     read_submit,
     read_trouble,
 )
-from wanbatch.batch.models import PriceClass
-from wanbatch.batch.shots import Recipe
-from wanbatch.bodies import AnswerInvalid, read_object
-from wanbatch.catalogue import Catalogue
-from wanbatch.cliphost import ClipHost, resolve
-from wanbatch.clock import Clock
-from wanbatch.clocks import ENOUGH, Skew, span_text
-from wanbatch.endings import Ending
-from wanbatch.money.charge import Charge
-from wanbatch.money.ledger import entries_in
-from wanbatch.money.prices import Quote
-from wanbatch.pace.schedule import backoff_s
-from wanbatch.pricelist import PriceShelf
-from wanbatch.provider import (
+from wanbatch.provider.bodies import AnswerInvalid, read_object
+from wanbatch.provider.catalogue import Catalogue
+from wanbatch.provider.cliphost import ClipHost, resolve
+from wanbatch.provider.clocks import ENOUGH, Skew, span_text
+from wanbatch.provider.endings import Ending
+from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.pricecache import PriceShelf
+from wanbatch.provider.protocol import (
     FetchAnswer,
     LogScan,
     NoAnswer,
@@ -57,10 +58,8 @@ from wanbatch.provider import (
     Trouble,
     Unknown,
 )
-from wanbatch.redaction import Redaction
-from wanbatch.requestlog import RequestLog
-from wanbatch.settings import Endpoint
-from wanbatch.wire import (
+from wanbatch.provider.requestlog import RequestLog
+from wanbatch.provider.wire import (
     EXCHANGE_ERRORS,
     READ_DEADLINE_S,
     Wire,
@@ -71,6 +70,7 @@ from wanbatch.wire import (
     reason,
     route_here,
 )
+from wanbatch.redaction import Redaction
 
 GENERATIONS = "/v2/video/generations"
 POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from wanbatch.answers import read_log_page, read_log_row
-from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.clock import Clock
 from wanbatch.pace.limits import Bucket
-from wanbatch.provider import LogRow, LogScan, NoAnswer, Trouble
+from wanbatch.provider.answers import read_log_page, read_log_row
+from wanbatch.provider.bodies import AnswerInvalid, read_object
+from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, Trouble
 
 LOG_LIMIT = 100
 PAGES_MOVE = 7  # each further reading has smaller pages: what depends on where they end is not believed

@@ -13,12 +13,12 @@ from enum import Enum, StrEnum
 from functools import cached_property
 from typing import Protocol
 
-from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
-from wanbatch.endings import Ending
 from wanbatch.money.charge import Charge
 from wanbatch.money.prices import Quote
+from wanbatch.provider.account import KeyFacts, TopUp
+from wanbatch.provider.endings import Ending
 
 
 class Secret:

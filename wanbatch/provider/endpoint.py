@@ -11,8 +11,8 @@ from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
 from wanbatch.errors import LocalFault, UsageInvalid, fault_text
-from wanbatch.provider import Secret
-from wanbatch.proxies import route_of
+from wanbatch.provider.protocol import Secret
+from wanbatch.provider.proxies import route_of
 
 KEY_NAMES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 BASE_URL_NAME = "AIMLAPI_BASE_URL"

@@ -15,10 +15,10 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from wanbatch.bodies import AnswerInvalid, read_object
 from wanbatch.money.charge import Charge
 from wanbatch.money.credits import read_credits
-from wanbatch.provider import (
+from wanbatch.provider.bodies import AnswerInvalid, read_object
+from wanbatch.provider.protocol import (
     Accepted,
     LogRow,
     NoAnswer,

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
-from wanbatch.bodies import AnswerInvalid
+from wanbatch.provider.bodies import AnswerInvalid
 from wanbatch.text import shown
 
 _DAY_TEXT = len("2026-08-24")

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TypeVar
 
-from wanbatch.account import KeyFacts, TopUp
 from wanbatch.batch.models import PriceClass
-from wanbatch.endings import Ending
 from wanbatch.money.prices import Quote, unknown_quote
-from wanbatch.provider import NoAnswer, Provider, Trouble
+from wanbatch.provider.account import KeyFacts, TopUp
+from wanbatch.provider.endings import Ending
+from wanbatch.provider.protocol import NoAnswer, Provider, Trouble
 
 PART_LIMIT_S = 10.0  # a plan is looked at by somebody who waits
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from wanbatch.bodies import AnswerInvalid
+from wanbatch.provider.bodies import AnswerInvalid
 from wanbatch.text import shown
 
 VIDEO_SCOPE = "model:video"

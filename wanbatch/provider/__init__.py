@@ -1,0 +1,1 @@
+"""The provider: its addresses, its calls and what its answers mean. Begin with `protocol`."""
