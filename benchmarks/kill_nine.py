@@ -24,7 +24,7 @@ from pathlib import Path
 import httpx
 
 from wanbatch.batch.lifecycle import State
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 KILLS_A_BATCH = 25
 WANBATCH = (sys.executable, "-m", "wanbatch")

@@ -41,8 +41,8 @@ from wanbatch.money.charge import Charge  # noqa: E402
 from wanbatch.pace.schedule import Rates  # noqa: E402
 from wanbatch.provider.protocol import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
 from wanbatch.runner import Runner  # noqa: E402
-from wanbatch.state import StateFile  # noqa: E402
-from wanbatch.tables import new_identity  # noqa: E402
+from wanbatch.state.file import StateFile  # noqa: E402
+from wanbatch.state.tables import new_identity  # noqa: E402
 
 PLACES, PER_MIN = 50, 60.0
 LATENCY_S = 0.3

@@ -28,7 +28,8 @@ sys.path.insert(0, str(ROOT))
 from wanbatch.batch.lifecycle import Fact  # noqa: E402
 from wanbatch.batch.take import Take, advance  # noqa: E402
 from wanbatch.clock import system_now  # noqa: E402
-from wanbatch.state import StateFile, StateReader, entry  # noqa: E402
+from wanbatch.state.file import StateFile  # noqa: E402
+from wanbatch.state.reader import StateReader, entry  # noqa: E402
 
 BEGIN = "import wanbatch, sys; from wanbatch.options import RunOptions; from pathlib import Path; wanbatch.run("
 BEGIN += "sys.argv[1], RunOptions(output=Path(sys.argv[2]), limit=1, makes_report=False), confirm=lambda _: True)"

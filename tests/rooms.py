@@ -11,7 +11,7 @@ from tests.reporting.states import Pen, begin
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 _MADE: dict[Reel, bytes] = {}
 

@@ -19,7 +19,7 @@ import pytest
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.errors import WanbatchError
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 SMALL = """version: 1
 name: small

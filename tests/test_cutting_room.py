@@ -15,7 +15,8 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call
 from wanbatch.manifest import load_manifest
-from wanbatch.state import StateFile, StateReader
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
 
 MANIFEST = """version: 1
 name: morning

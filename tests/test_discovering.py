@@ -23,8 +23,8 @@ from wanbatch.batch.take import Take
 from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.history import charged_price, seen_prices
 from wanbatch.money.charge import Charge
+from wanbatch.money.seen import charged_price, seen_prices
 from wanbatch.pace.schedule import Rates, Search
 from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.proofs import CLOCK_MARGIN, OnUnknown
@@ -35,9 +35,10 @@ from wanbatch.runner import Runner
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
-from wanbatch.standing import read_standing
-from wanbatch.state import StateFile, StateReader
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+from wanbatch.state.standing import read_standing
+from wanbatch.state.tables import new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 T = TypeVar("T")

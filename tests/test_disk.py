@@ -17,18 +17,19 @@ import pytest
 
 import wanbatch
 from tests.worlds import World, batch_of
-from wanbatch import state as state_module
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.take import TransitionForbidden
 from wanbatch.clip.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.disk import make_folder, network_kind
 from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
-from wanbatch.lock import holder_of
 from wanbatch.options import RunOptions
 from wanbatch.provider.endpoint import fingerprint, load_settings, read_endpoint
-from wanbatch.state import StateFile, StateReader, entry
-from wanbatch.tables import new_identity
+from wanbatch.state import file as state_module
+from wanbatch.state.file import StateFile
+from wanbatch.state.lock import holder_of
+from wanbatch.state.reader import StateReader, entry
+from wanbatch.state.tables import new_identity
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
 
@@ -219,7 +220,7 @@ def test_a_state_file_that_was_tampered_with_is_refused(tmp_path: Path, damage: 
 def test_in_a_large_state_file_a_take_is_believed_only_with_its_facts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
@@ -259,7 +260,7 @@ def look(output: Path) -> None:
 def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_ones_are_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
@@ -273,14 +274,14 @@ def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_on
 def test_before_a_new_plan_every_take_of_a_large_state_file_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
     with closing(opened(tmp_path / "o")) as state:
         state.check_rest()
         monkeypatch.setattr(StateReader, "check", lambda _: pytest.fail("checked twice"))
         state.check_rest()
     monkeypatch.undo()
-    monkeypatch.setattr("wanbatch.state.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1")
     connection.close()

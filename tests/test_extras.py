@@ -20,7 +20,7 @@ from wanbatch.extras import EXTRAS_CAP, Extra, extras_of, extras_text, keep_extr
 from wanbatch.provider.answers import read_progress
 from wanbatch.provider.protocol import Fetched, LinkDead, NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 from wanbatch.verifying import refetch_all, verify_output
 
 TWO = Rule("poll", "two_clips")

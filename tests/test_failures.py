@@ -23,7 +23,8 @@ from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Accepted, PollAnswer, Progress, Secret, Status, SubmitAnswer
 from wanbatch.sandbox.faults import Rule
 from wanbatch.settling import Reconciled, reconcile
-from wanbatch.state import StateFile, StateReader
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000

@@ -18,7 +18,7 @@ from wanbatch.errors import LocalFault, StateInvalid
 from wanbatch.export import EditFormat, EdlStyle, export
 from wanbatch.folders import home_of, is_in, links_of, room_bytes
 from wanbatch.reporting.files import write_reports
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 from wanbatch.verifying import verify_output
 
 STORY = film(("a", "s"), ("b", "s"))

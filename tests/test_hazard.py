@@ -11,10 +11,10 @@ from random import Random
 import pytest
 
 from tests.worlds import World, batch_of
-from wanbatch.history import earlier_times
 from wanbatch.pace.hazard import END_S, POLL_FLOOR_S, QUIET_CAP_S, Hazard, Hazards, lognormal
 from wanbatch.pace.schedule import Board, Poll, Rates, queued_poll_s
-from wanbatch.state import StateReader
+from wanbatch.state.history import earlier_times
+from wanbatch.state.reader import StateReader
 
 Draw = Callable[[Random, float], float]
 

@@ -26,7 +26,7 @@ from wanbatch.proofs import Evidence, Question, questions
 from wanbatch.provider.protocol import LogRow, LogScan, Progress, Status
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 from wanbatch.window import Window
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

@@ -15,8 +15,8 @@ from wanbatch.options import RunOptions, Watch
 from wanbatch.provider.endpoint import load_settings
 from wanbatch.recovery import LOG_NOTE
 from wanbatch.session import MACHINE_NOTE, Session
-from wanbatch.state import StateFile
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.tables import new_identity
 
 ID, OTHER = "0123456789abcdef0123456789abcdef", "f" * 32
 

@@ -7,8 +7,9 @@ from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
-from wanbatch.state import StateFile, StateReader
-from wanbatch.tables import Identity, new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import Identity, new_identity
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
 

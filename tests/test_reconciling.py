@@ -33,7 +33,8 @@ from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.settling import Decision, reconcile, resolve, take_to_resolve
-from wanbatch.state import StateFile, StateReader, entry
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader, entry
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000

@@ -22,8 +22,9 @@ from wanbatch.provider.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, Kept, lead_
 from wanbatch.provider.protocol import LogRow
 from wanbatch.provider.requestlog import spans_of
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state import StateFile, StateReader
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 DAY = timedelta(days=1)

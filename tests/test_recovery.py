@@ -22,7 +22,6 @@ from wanbatch.batch.take import Take
 from wanbatch.clock import Clock, LoopClock
 from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode, OutputLocked, StateInvalid, UsageInvalid
-from wanbatch.lock import OutputLock
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
@@ -33,8 +32,9 @@ from wanbatch.runlog import LOG_NAME, RunLog
 from wanbatch.runner import Runner
 from wanbatch.salvage import read_event, read_sidecar
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state import STATE_NAME, StateReader
-from wanbatch.tables import Identity
+from wanbatch.state.lock import OutputLock
+from wanbatch.state.reader import STATE_NAME, StateReader
+from wanbatch.state.tables import Identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000
@@ -302,7 +302,8 @@ def test_a_retry_that_the_user_asked_for_is_followed(tmp_path: Path) -> None:
     with_retry = replace(take)
     assert with_retry.attempts == 1
     from wanbatch.batch.lifecycle import Fact
-    from wanbatch.state import StateFile, entry
+    from wanbatch.state.file import StateFile
+    from wanbatch.state.reader import entry
 
     with StateReader.open(world.output) as reader:
         identity, last = reader.identity(), reader.last_fact_at()

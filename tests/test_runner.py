@@ -21,7 +21,7 @@ from wanbatch.proofs import OnUnknown
 from wanbatch.runner import Runner
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000  # 5 s of the small model in the sandbox

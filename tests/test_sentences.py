@@ -21,8 +21,8 @@ from wanbatch.money.prices import Estimate
 from wanbatch.options import RunOptions, Watch
 from wanbatch.provider.endpoint import load_settings
 from wanbatch.session import Session
-from wanbatch.state import StateFile
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.tables import new_identity
 
 
 @pytest.mark.parametrize(

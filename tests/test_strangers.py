@@ -16,7 +16,7 @@ from tests.rooms import make_room
 from tests.test_cut import ABC
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import call
-from wanbatch.tables import row_crc
+from wanbatch.state.tables import row_crc
 
 COMMANDS = (
     ["status", "out"],

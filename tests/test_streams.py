@@ -29,7 +29,7 @@ from wanbatch.cli.money import print_balance
 from wanbatch.cli.screen import Follower, can_redraw, console_of, print_counts
 from wanbatch.cli.streams import Stream, ascii_json, encodable, json_text
 from wanbatch.errors import fault_text
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 STORY = "id,prompt,duration,resolution,scene\na,Tür → x,5,720p,one\nb,second,15,1080p,two\n"
 QUICK = "id,prompt,model,resolution\na,Tür → x,alibaba/wan2.1-t2v-turbo,480P\nb,second,alibaba/wan2.1-t2v-turbo,480P\n"

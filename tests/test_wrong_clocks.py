@@ -34,8 +34,9 @@ from wanbatch.runner import Runner
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session import Session
 from wanbatch.settling import Decision
-from wanbatch.state import StateFile, StateReader
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 H = timedelta(hours=1)

@@ -37,8 +37,9 @@ from wanbatch.sandbox.account import Account, open_account
 from wanbatch.sandbox.app import ConnectionDropped, Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.sandbox.options import SandboxOptions
-from wanbatch.state import StateFile, entry
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import entry
+from wanbatch.state.tables import new_identity
 
 API = "http://127.0.0.1"
 CLIPS = "http://127.0.0.2"
@@ -233,7 +234,7 @@ class World:
 
     def takes(self) -> list[Take]:
         """The takes on disk now."""
-        from wanbatch.state import StateReader
+        from wanbatch.state.reader import StateReader
 
         with StateReader.open(self.output) as reader:
             reader.check()

@@ -13,8 +13,8 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.provider.endpoint import SANDBOX_KEY, Endpoint, Settings, read_endpoint
 from wanbatch.provider.pricecache import PriceShelf
 from wanbatch.provider.protocol import Provider, Secret
-from wanbatch.state import StateReader
-from wanbatch.tables import Identity
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import Identity
 
 SANDBOX_SPEED = 60.0  # a clip in 3.5 s
 

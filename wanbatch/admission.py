@@ -33,7 +33,8 @@ from wanbatch.question import (
     origin_question,
     taken_over,
 )
-from wanbatch.state import NAME_NOTE, StateFile, StateReader
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import NAME_NOTE, StateReader
 
 ORIGIN_NOTE = "origin"
 

@@ -16,7 +16,7 @@ from wanbatch.manifest.shelf import Manifest
 from wanbatch.options import RunOptions, RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.session import session_of
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 if TYPE_CHECKING:
     from wanbatch.reporting.files import ReportFiles

@@ -11,9 +11,9 @@ from wanbatch.batch.plan import is_selected
 from wanbatch.batch.take import Take
 from wanbatch.errors import MediaInvalid, UsageInvalid
 from wanbatch.folders import CLIPS, is_in
-from wanbatch.reporting.shown import shown_text
 from wanbatch.splicing import measure
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
+from wanbatch.state.shown import shown_text
 from wanbatch.timeline import Measured, Timeline, lay_out
 
 

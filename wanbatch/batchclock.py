@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from wanbatch.clock import Clock
 from wanbatch.provider.clocks import Kept, earlier, has_changed, is_in_the_future, lead_of, margin_of, wrong_clock_text
-from wanbatch.state import StateFile
+from wanbatch.state.file import StateFile
 
 NOTE = "clocks"
 WORTH_A_NOTE = timedelta(seconds=30)  # what is less is the error of a date

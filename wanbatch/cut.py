@@ -12,7 +12,7 @@ from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.joining import Sources, join, slate_misfit
 from wanbatch.slating import Card, Picture, draw_card
-from wanbatch.state import STATE_NAME
+from wanbatch.state.reader import STATE_NAME
 from wanbatch.timeline import Piece, Timeline, fps_text
 from wanbatch.units import size_text
 

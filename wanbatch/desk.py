@@ -27,7 +27,8 @@ from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
 from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
 from wanbatch.proofs import OnUnknown, recipe_in
 from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
-from wanbatch.state import StateFile, entry
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import entry
 
 FAILURE_LOOKS_APART_S = 3 * POLL_EVERY_S  # a single error may be one server's alone, and gone with the next answer
 OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line

@@ -19,7 +19,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.provider.protocol import LogRow, LogScan
-from wanbatch.tables import Stray
+from wanbatch.state.tables import Stray
 
 LOG = "the provider's log"
 LOOK_AGAIN_S = 60.0

@@ -16,7 +16,7 @@ from threading import Timer
 
 from wanbatch.disk import own_folder, unshare
 from wanbatch.errors import LocalFault
-from wanbatch.lock import holder_of
+from wanbatch.state.lock import holder_of
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 10.0

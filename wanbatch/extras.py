@@ -19,7 +19,7 @@ from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.protocol import Fetched, LinkDead, Progress, Secret
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 EXTRAS_CAP = 20  # no model makes more; a longer list is a mistake or an attack
 TRIES = 3

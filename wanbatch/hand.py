@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from wanbatch.batch.stock import Stock, is_open
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 
 class Hand:

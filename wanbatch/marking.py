@@ -12,7 +12,8 @@ from wanbatch.batch.choice import Pick, circle, uncircle
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.take import Take
-from wanbatch.state import StateFile, StateReader, entry
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader, entry
 
 
 def mark(output: Path, picks: Sequence[Pick] = (), cleared: Sequence[str] = ()) -> list[tuple[Take, Fact]]:

@@ -11,8 +11,8 @@ from pathlib import Path
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.takeover import Order
 from wanbatch.errors import WanbatchError
-from wanbatch.history import newest_beside
-from wanbatch.state import StateReader
+from wanbatch.state.history import newest_beside
+from wanbatch.state.reader import StateReader
 
 TAKES_READ = 20_000  # of each neighbour, the newest: a quarter of a second
 READ_LIMIT_S = 2.0  # of all together: a plan must not wait for the whole disk

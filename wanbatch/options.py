@@ -16,8 +16,8 @@ from wanbatch.previewing import Preview
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Answer, Question
 from wanbatch.runner import Standing
-from wanbatch.state import STATE_NAME
-from wanbatch.tables import Run
+from wanbatch.state.reader import STATE_NAME
+from wanbatch.state.tables import Run
 
 OUTPUTS = "outputs"
 

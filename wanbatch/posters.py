@@ -11,7 +11,7 @@ from wanbatch.clip.inspection import Inspection
 from wanbatch.disk import replacing
 from wanbatch.errors import MediaInvalid, WanbatchError
 from wanbatch.folders import CLIPS, POSTERS, is_in
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 
 def write_poster_of(output: Path, take: Take, inspection: Inspection) -> None:

@@ -14,9 +14,9 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due, First, Plan, submit_order
 from wanbatch.batch.stock import Stock
 from wanbatch.errors import ExitCode, most_urgent
-from wanbatch.history import held_prices, seen_prices
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
+from wanbatch.money.seen import held_prices, seen_prices
 from wanbatch.piloting import Findings
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider.remarks import Remark, Weight

@@ -29,15 +29,16 @@ from wanbatch.disk import fsync_directory
 from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.lock import OutputLock
 from wanbatch.proofs import LAG_UNTIL_KNOWN
 from wanbatch.provider.clocks import CLOCK_MARGIN
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
 from wanbatch.runlog import LOG_NAME, RunLog
 from wanbatch.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
-from wanbatch.state import STATE_NAME, WAYS_BACK, StateFile, StateReader
-from wanbatch.tables import Identity, Run, Stray, new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.lock import OutputLock
+from wanbatch.state.reader import STATE_NAME, WAYS_BACK, StateReader
+from wanbatch.state.tables import Identity, Run, Stray, new_identity
 
 LOG_NOTE = "log awaited until"  # kept in a new state file: before then the provider's log may lack submits of ours
 SANDBOX_LAG = timedelta(minutes=10)

@@ -14,8 +14,9 @@ from wanbatch.options import Caps
 from wanbatch.piloting import Findings, findings_of, pilot_of
 from wanbatch.previewing import Ground, Preview
 from wanbatch.provider.protocol import Provider
-from wanbatch.state import StateFile, StateReader
-from wanbatch.tables import Run, quoted
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import Run, quoted
 from wanbatch.version import __version__
 
 

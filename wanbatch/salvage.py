@@ -21,7 +21,7 @@ from wanbatch.errors import StateInvalid
 from wanbatch.proofs import recipe_in, take_and_attempt
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import LogRow
-from wanbatch.tables import Stray
+from wanbatch.state.tables import Stray
 
 RUN_LOG, PROVIDER_LOG, SIDECAR = "run.log", "the provider's log", "a sidecar"
 LOST = "the record of its answer was lost with the state file: it may have been charged"

@@ -41,7 +41,6 @@ from wanbatch.errors import (
     fault_text,
 )
 from wanbatch.folders import links_of, room_bytes
-from wanbatch.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
@@ -62,9 +61,12 @@ from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runlog import LOG_NAME, RunLog, requests_in
 from wanbatch.runner import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
-from wanbatch.state import STATE_NAME, StateFile, StateReader, entry, has_clips
+from wanbatch.state.file import StateFile
+from wanbatch.state.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
+from wanbatch.state.opening import has_clips
+from wanbatch.state.reader import STATE_NAME, StateReader, entry
+from wanbatch.state.tables import Identity, Run, new_identity
 from wanbatch.submitting import ROOM_BYTES
-from wanbatch.tables import Identity, Run, new_identity
 from wanbatch.units import size_text
 
 TERMINATE_GRACE_S = 10.0

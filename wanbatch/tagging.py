@@ -26,8 +26,8 @@ from wanbatch.clip.media import check_clip, opened
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.reporting.shown import shown_text
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
+from wanbatch.state.shown import shown_text
 from wanbatch.timeline import Piece, Timeline
 from wanbatch.units import size_text
 from wanbatch.version import __version__

@@ -14,7 +14,7 @@ from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.extras import extras_of, fetch_again
 from wanbatch.folders import CLIPS, is_in
 from wanbatch.provider.protocol import Fetched, Progress
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.options import RunOptions
 from wanbatch.question import Question
-from wanbatch.state import StateFile, StateReader
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
 
 RIDGE = (
     "id,prompt,scene\nsh010,A goat climbs the ridge,one\nsh020,Snow begins to fall,one\nsh030,The hut has a light,two\n"

@@ -19,7 +19,7 @@ from wanbatch.batch.takeover import Order, renamed, renames_asked
 from wanbatch.cli import call
 from wanbatch.neighbours import _Waiting
 from wanbatch.question import Folder
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 SANDBOX = ("--sandbox", "--yes", "--speed", "600")
 

@@ -18,8 +18,9 @@ from wanbatch.errors import ManifestInvalid, StateInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import TAKE_COLUMNS
-from wanbatch.state import StateFile, StateReader
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import new_identity
 
 AT = datetime(2026, 11, 25, tzinfo=UTC)
 CSV = "id,x_camera,prompt,X_Lens Size\na,dolly,Snow,\nb,,Ice,=1+2\n"

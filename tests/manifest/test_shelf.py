@@ -25,8 +25,9 @@ from wanbatch.manifest import shelf
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.marking import plan_for_later
 from wanbatch.options import RunOptions
-from wanbatch.state import StateFile, StateReader
-from wanbatch.tables import new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import new_identity
 
 TEXT = """\
 version: 1

@@ -27,8 +27,8 @@ from wanbatch.options import Caps, caps_of
 from wanbatch.piloting import Findings, findings_of, pilot_of
 from wanbatch.previewing import Preview, Why
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state import StateReader
-from wanbatch.tables import Run
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import Run
 
 PRICE = 378_000
 CLASS = PriceClass("alibaba/wan2.1-t2v-turbo", "480P", None)

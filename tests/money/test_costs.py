@@ -26,8 +26,8 @@ from wanbatch.reporting.accounts import cost_report, write_combined
 from wanbatch.reporting.costs import BUCKETS_SHOWN, COST_COLUMNS, Costs, make_costs, read_book, spend_by_time
 from wanbatch.reporting.csv_file import csv_text
 from wanbatch.reporting.files import write_reports
-from wanbatch.state import StateReader
-from wanbatch.tables import Run, quoted
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import Run, quoted
 
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "720p", 5)
 PARTS = ("in_use_credits", "failed_credits", "superseded_credits", "held_credits", "spare_credits")

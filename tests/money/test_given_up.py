@@ -13,9 +13,9 @@ from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.desk import Desk, RunSettings
-from wanbatch.history import seen_prices
 from wanbatch.money.budget import Fit, Purse
 from wanbatch.money.prices import Quote
+from wanbatch.money.seen import seen_prices
 from wanbatch.proofs import OnUnknown
 from wanbatch.sandbox.faults import Rule
 

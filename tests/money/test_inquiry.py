@@ -36,7 +36,7 @@ from wanbatch.provider.pricecache import PriceShelf
 from wanbatch.provider.protocol import NoAnswer, Secret, Trouble
 from wanbatch.provider.remarks import Intent, Remark, Weight, remarks_of
 from wanbatch.session import refused
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 NOW = datetime(2026, 9, 15, 12, 0, tzinfo=UTC)
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "720p", 5)

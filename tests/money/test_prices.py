@@ -19,16 +19,17 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
 from wanbatch.clock import LoopClock
-from wanbatch.history import earlier_prices, held_prices, prices_now, seen_prices
 from wanbatch.money.credits import read_credits
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, unknown_quote
+from wanbatch.money.seen import held_prices, prices_now, seen_prices
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.answers import Head, read_balance, read_submit
 from wanbatch.provider.catalogue import pricing_in
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.pricecache import KEPT_FOR, Listed, PriceShelf, read_etag
 from wanbatch.provider.protocol import Accepted, NoAnswer
-from wanbatch.tables import quoted
+from wanbatch.state.history import earlier_prices
+from wanbatch.state.tables import quoted
 
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
 SMALL = PriceClass("alibaba/wan-2-6-t2v", "720p", 5)

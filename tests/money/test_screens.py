@@ -29,7 +29,7 @@ from wanbatch.piloting import Findings, Measured
 from wanbatch.previewing import Preview, Why
 from wanbatch.proofs import OnUnknown
 from wanbatch.provider.remarks import Remark, Weight
-from wanbatch.standing import read_standing
+from wanbatch.state.standing import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
 OTHER = PriceClass("alibaba/wan-2-6-image-to-video-flash", "1080p", 15)

@@ -11,8 +11,9 @@ from typing import Any
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
-from wanbatch.state import StateFile, StateReader, entry
-from wanbatch.tables import Run, new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader, entry
+from wanbatch.state.tables import Run, new_identity
 
 BEGIN = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 MADE_AT = datetime(2026, 3, 2, 7, 30, tzinfo=UTC)

@@ -18,7 +18,7 @@ from wanbatch.reporting import figures
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.page import _json
 from wanbatch.reporting.plotting import SCRIPT_NAME, place_plotly
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 FACTS: dict[str, Any] = {"credits": {"cap": None}, "needs": []}
 RECIPE = '{{"duration":5,"model":"alibaba/wan-2-6-t2v","prompt":"p","resolution":"{0}","seed":1}}'

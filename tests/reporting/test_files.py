@@ -13,7 +13,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.sidecar import write_sidecar
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 LEAKY = (
     "GET https://cdn.example.com/v/a.mp4?Signature=s3cr3t&KeyId=k failed, Authorization: Bearer sk-canary-4711, case 9"

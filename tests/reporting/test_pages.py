@@ -21,7 +21,7 @@ from wanbatch.batch.shots import Batch
 from wanbatch.reporting import page, sheet
 from wanbatch.reporting.files import ReportFiles, write_reports
 from wanbatch.reporting.page import visible
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 HOSTILE = [
     "</script><script>alert(1)</script>",

@@ -12,7 +12,7 @@ from tests.reporting.states import MADE_AT, begin, every_state, shot
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import write_reports
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -21,8 +21,9 @@ from wanbatch.batch.shots import Batch
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import frames
 from wanbatch.reporting.summary import needs_of
-from wanbatch.standing import Problem, problems_in, read_standing
-from wanbatch.state import StateReader
+from wanbatch.state.needs import Problem, problems_in
+from wanbatch.state.reader import StateReader
+from wanbatch.state.standing import read_standing
 
 COUNTED = [
     "takes",

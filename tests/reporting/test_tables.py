@@ -17,7 +17,7 @@ from wanbatch.reporting.accounts import write_ledger
 from wanbatch.reporting.csv_file import csv_text
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import Frames, frames, usd_cell
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 TAKES_HEADER = (
     "shot_id,take,scene,state,model,resolution,aspect_ratio,duration_ordered_s,seed,prompt,generation_id,attempts,"

@@ -38,7 +38,7 @@ from wanbatch.reporting.files import write_reports
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.settling import reconcile
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
 
 Row = dict[str, Any]
 SCENES = ("sc010", "sc020", "")

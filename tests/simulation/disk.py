@@ -19,9 +19,10 @@ from random import Random
 from typing import Any
 from unittest import mock
 
-from wanbatch import state as state_module
+from wanbatch.state import file as state_module
+from wanbatch.state import reader
 
-connect = state_module._connect
+connect = reader.connect
 STATE, WAL, LOG, CLIPS = "state.sqlite", "state.sqlite-wal", "run.log", "clips"
 WAL_HEADER, WAL_FRAME = 32, 24 + 4096
 PAGE = 4096
@@ -236,7 +237,7 @@ class Disk:
             connection = connect(path, readonly=readonly)
             return connection if readonly else Watched(connection, self)
 
-        with mock.patch.object(state_module, "_connect", connected), mock.patch.object(os, "fsync", self._fsync):
+        with mock.patch.object(state_module, "connect", connected), mock.patch.object(os, "fsync", self._fsync):
             yield
 
     def _fsync(self, descriptor: int) -> None:

@@ -16,11 +16,12 @@ import httpx
 
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import EPOCH, World
-from wanbatch import polling, runlog, tables
-from wanbatch import state as state_module
+from wanbatch import polling, runlog
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
 from wanbatch.provider import aimlapi
+from wanbatch.state import file as state_module
+from wanbatch.state import tables
 
 GENERATION_LIMIT_S = 900.0  # two hours of polls would be most of a seed's cost
 _COLUMNS = cache(tables.columns_of)

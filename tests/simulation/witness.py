@@ -12,12 +12,12 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.stock import Stock, is_open
 from wanbatch.desk import Desk, Event
 from wanbatch.errors import OutputLocked
-from wanbatch.history import held_prices, seen_prices
 from wanbatch.money.budget import Purse
+from wanbatch.money.seen import held_prices, seen_prices
 from wanbatch.proofs import OnUnknown
 from wanbatch.runlog import RunLog
 from wanbatch.runner import RunEnd, Runner
-from wanbatch.state import StateFile
+from wanbatch.state.file import StateFile
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

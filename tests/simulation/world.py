@@ -43,8 +43,8 @@ from wanbatch.runlog import RunLog, requests_in
 from wanbatch.runner import RunEnd, Runner
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
-from wanbatch.state import StateFile
-from wanbatch.tables import Run, new_identity
+from wanbatch.state.file import StateFile
+from wanbatch.state.tables import Run, new_identity
 
 EPOCH = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)
 RESUME_LIMIT = 8  # runs without faults until nothing changes any more

@@ -21,7 +21,7 @@ from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.credits import usd_text
 from wanbatch.options import OUTPUTS, RunOptions, newest_output
 from wanbatch.session import session_of
-from wanbatch.standing import BatchStanding, read_standing
+from wanbatch.state.standing import BatchStanding, read_standing
 from wanbatch.units import duration_text
 
 _WATCH_EVERY_S = 2.0
@@ -127,7 +127,7 @@ def report_command(
     from wanbatch.reporting.accounts import write_combined
     from wanbatch.reporting.csv_file import csv_text
     from wanbatch.reporting.files import write_reports
-    from wanbatch.state import StateReader
+    from wanbatch.state.reader import StateReader
 
     if output is not None and not combined:
         raise UsageInvalid("-o is for --combined: a batch has its reports in its own folder")

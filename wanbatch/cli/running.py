@@ -34,8 +34,8 @@ from wanbatch.previewing import Preview, Why
 from wanbatch.proofs import OnUnknown
 from wanbatch.question import Answer, Question
 from wanbatch.session import session_of
-from wanbatch.standing import problems_of
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
+from wanbatch.state.standing import problems_of
 from wanbatch.text import visible
 
 F = TypeVar("F", bound=Callable[..., Any])

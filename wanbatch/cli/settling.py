@@ -26,8 +26,8 @@ from wanbatch.question import words
 from wanbatch.reporting.accounts import figures_json, ledger_rows, write_ledger
 from wanbatch.session import Session, session_of
 from wanbatch.settling import Decision, Reconciled
-from wanbatch.standing import read_figures
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
+from wanbatch.state.standing import read_figures
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 

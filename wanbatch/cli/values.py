@@ -11,7 +11,7 @@ import click
 
 from wanbatch.batch.names import composed
 from wanbatch.options import OUTPUTS, newest_output
-from wanbatch.state import STATE_NAME
+from wanbatch.state.reader import STATE_NAME
 from wanbatch.units import parse_duration_s, parse_rate_per_min
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
 
 from wanbatch.batch.models import DOCUMENTED_CREDITS, PriceClass
@@ -127,3 +128,19 @@ def documented_credits(price_class: PriceClass) -> int | None:
     if price_class.resolution is None or price_class.duration_s is None:
         return None
     return DOCUMENTED_CREDITS.get((price_class.model, price_class.resolution, price_class.duration_s))
+
+
+@dataclass(frozen=True)
+class QuotedPrice:
+    """The price of a class that a run went by, and where it was read. Credits are of one take, None where unknown."""
+
+    run_id: int
+    price_class: str
+    model: str
+    resolution: str | None
+    duration_s: int | None
+    credits: int | None
+    low: int | None
+    high: int | None
+    source: str
+    at: datetime

@@ -14,9 +14,9 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import usd
 from wanbatch.money.ledger import LedgerLine
-from wanbatch.reporting.shown import shown_shots
 from wanbatch.reporting.sidecar import iso
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
+from wanbatch.state.shown import shown_shots
 from wanbatch.version import __version__
 
 if TYPE_CHECKING:

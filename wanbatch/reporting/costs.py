@@ -21,12 +21,12 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Entry, Take, charged_by
-from wanbatch.history import prices_now
 from wanbatch.money.costs import Figures, TakeCost, attempts_by_take, cost_of, figures_of
 from wanbatch.money.credits import CREDITS_PER_USD
+from wanbatch.money.prices import QuotedPrice
+from wanbatch.money.seen import prices_now
 from wanbatch.reporting.frames import typed_frame, usd_cell
-from wanbatch.state import StateReader
-from wanbatch.tables import QuotedPrice
+from wanbatch.state.reader import StateReader
 
 COST_COLUMNS: dict[str, str] = {
     "level": "string",

@@ -14,10 +14,10 @@ from wanbatch.disk import own_folder, replace_text, sweep_parts
 from wanbatch.folders import CLIPS
 from wanbatch.reporting.accounts import cost_report, write_costs
 from wanbatch.reporting.csv_file import csv_text
-from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.reporting.summary import summary_facts
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
+from wanbatch.state.shown import shown_attempts, shown_shots, shown_take
 
 
 @dataclass(frozen=True)

@@ -21,8 +21,8 @@ from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import CREDITS_PER_USD, usd
-from wanbatch.reporting.shown import shown_attempts, shown_shots, shown_take
-from wanbatch.state import StateReader
+from wanbatch.state.reader import StateReader
+from wanbatch.state.shown import shown_attempts, shown_shots, shown_take
 
 TAKE_COLUMNS: dict[str, str] = {
     "shot_id": "string",

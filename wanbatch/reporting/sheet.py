@@ -15,7 +15,7 @@ from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
 from wanbatch.money.credits import usd_text
 from wanbatch.reporting.page import page, speeds_of
-from wanbatch.reporting.shown import shown_folder
+from wanbatch.state.shown import shown_folder
 from wanbatch.units import duration_text
 
 SHOTS_SHOWN = 2_000  # 2 MB and half a second in a browser; more would be no page to look at

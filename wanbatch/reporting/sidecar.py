@@ -12,7 +12,7 @@ from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.disk import replace_text
-from wanbatch.reporting.shown import shown_take
+from wanbatch.state.shown import shown_take
 
 
 def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> None:

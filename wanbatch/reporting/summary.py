@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.take import Take
-from wanbatch.reporting.shown import shown_folder, shown_text
 from wanbatch.reporting.sidecar import iso
-from wanbatch.standing import Problem, problems_in
-from wanbatch.state import StateReader
+from wanbatch.state.needs import Problem, problems_in
+from wanbatch.state.reader import StateReader
+from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.version import __version__
 
 if TYPE_CHECKING:

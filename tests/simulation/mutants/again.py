@@ -19,7 +19,7 @@ from wanbatch.pace.hazard import Curve
 from wanbatch.polling import Polling
 from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.state import StateFile
+from wanbatch.state.file import StateFile
 
 # --- what leads to a new submit
 

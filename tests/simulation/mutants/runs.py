@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import lock
 from wanbatch.batch import plan as planning
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
@@ -14,6 +13,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.polling import Polling
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.runner import Runner
+from wanbatch.state import lock
 
 # --- runs and the user
 

@@ -10,7 +10,8 @@ from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
 from wanbatch.reconciling import Reconciling
-from wanbatch.state import StateFile, StateReader
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
 from wanbatch.window import Window
 
 # --- P2: a row that says it failed

@@ -17,7 +17,7 @@ from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, TurnedAway, Unknown
 from wanbatch.runner import Runner
-from wanbatch.state import entry
+from wanbatch.state.reader import entry
 
 # --- the intent
 

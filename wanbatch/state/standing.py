@@ -3,37 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from wanbatch.batch.advice import for_failed, in_folder, is_refused
+from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
-from wanbatch.history import prices_now
-from wanbatch.lock import holder_of
 from wanbatch.money.costs import Figures, figures_of
-from wanbatch.money.credits import usd_text
+from wanbatch.money.seen import prices_now
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates
-from wanbatch.state import StateReader
-from wanbatch.tables import Run, Stray
+from wanbatch.state.lock import holder_of
+from wanbatch.state.needs import Problem, _nowhere, problems_in
+from wanbatch.state.reader import StateReader
+from wanbatch.state.tables import Run
 
 _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A take, or a submit of no take, that needs the user: what is wrong, and what can be done."""
-
-    take: str
-    state: str
-    error: str
-    todo: str
-
-    def __str__(self) -> str:
-        return f"{self.take} {self.state}: {self.error}" + (f". {self.todo}" if self.todo else "")
 
 
 @dataclass(frozen=True)
@@ -114,51 +101,6 @@ def _eta_s(
     ages_s = [(now - take.submitted_at).total_seconds() for take in in_flight if take.submitted_at is not None]
     planned = sum(count for take, count in tallies if take.state is State.PLANNED and not take.superseded)
     return eta_s(planned, ages_s, (max(1, len(ages_s)), Rates().submit_per_min), mean_s)
-
-
-def _nowhere(_: str) -> str:
-    return ""
-
-
-def problems_in(
-    takes: Sequence[Take],
-    strays: Sequence[Stray] = (),
-    *,
-    folder: str,
-    place_of: Callable[[str], str] = _nowhere,
-) -> tuple[Problem, ...]:
-    """List the takes that need the user, in the order they were planned, and submits that belong to none.
-
-    `folder` is the output folder as commands name it; `place_of` tells where a shot is written down.
-    """
-    found = []
-    for take in takes:
-        if take.superseded:
-            continue
-        if take.state is State.FAILED:
-            paid = take.credits_charged is not None
-            todo = "It was charged all the same: ask the provider"
-            if not paid:
-                todo = for_failed(take.error, place_of(take.shot_id) if is_refused(take.error) else "")
-            found.append(Problem(take.label, "failed", take.error, todo))
-        elif take.state in (State.HELD, State.UNKNOWN):
-            is_searched = take.state is State.UNKNOWN
-            todo = "It is looked up in the provider's log by the next run" if is_searched else _held_todo(take)
-            found.append(Problem(take.label, take.state.value, take.error, todo))
-    for stray in strays:
-        cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)
-        made = stray.generation_id or "nothing that is known"
-        error = f"{stray.source} shows it, and no take here: it made {made}, its cost is {cost}"
-        found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
-    return tuple(
-        replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
-    )
-
-
-def _held_todo(take: Take) -> str:
-    if not take.needs_user:
-        return ""
-    return f"It is never bought again by itself: `wanbatch resolve {take.label}` with --adopt, --resubmit or --abandon"
 
 
 def problems_of(output: Path, limit: int, place_of: Callable[[str], str] = _nowhere) -> list[str]:

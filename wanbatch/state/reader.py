@@ -1,19 +1,12 @@
-"""The state file: what happened, on disk before we act on it.
-
-SQLite with a write-ahead log; every transition is one transaction that appends facts and stores the folded take,
-flushed to the disk before `record` returns. One writer at a time, held by a kernel lock taken before the file is
-opened; any number of readers meanwhile.
-"""
+"""Reading the state file: one snapshot, without changing anything."""
 
 from __future__ import annotations
 
 import json
 import os
 import sqlite3
-import stat
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 from itertools import product
@@ -26,29 +19,18 @@ from wanbatch.batch.attempts import (
     NO_POST,
     Attempt,
     Outcome,
-    advance_attempt,
-    begin_attempt,
-    double_attempt,
-    unrecorded_attempt,
 )
-from wanbatch.batch.changes import Create, Past, Reinstate, Rename, Replan, Supersede
+from wanbatch.batch.changes import Past, Rename
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass, class_of
-from wanbatch.batch.plan import Due, Plan, ShotRow, cause_of
+from wanbatch.batch.plan import Due, ShotRow, cause_of
 from wanbatch.batch.stock import Kind, Stock
-from wanbatch.batch.take import Entry, Take, advance, fold, planned_take
-from wanbatch.disk import assert_ordinary, fsync_directory, make_folder, network_kind, unshare
+from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
-from wanbatch.folders import CLIPS, links_of
-from wanbatch.lock import OutputLock
-from wanbatch.tables import (
-    DDL,
-    INDEXES,
-    NOTES_DDL,
-    OWN_CELLS_DDL,
+from wanbatch.money.prices import QuotedPrice
+from wanbatch.state.tables import (
     SCHEMA_VERSION,
     Identity,
-    QuotedPrice,
     Run,
     Stray,
     T,
@@ -61,12 +43,23 @@ from wanbatch.tables import (
 from wanbatch.text import shown
 
 STATE_NAME = "state.sqlite"
+
+
 IN_ONE_QUERY = 500
-CHECKED_AT_ONCE = 20_000  # facts that are refolded in a quarter of a second; of more, each take when it is touched
+
+
 NAME_NOTE = "batch"
-_PLANNED_FROM = "planned from "
+
+
+PLANNED_FROM = "planned from "
+
+
 _CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
+
+
 _CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
+
+
 _TALLIED = (
     "state",
     "superseded",
@@ -104,7 +97,7 @@ class StateReader:
                 f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet. If it was"
                 " lost, `wanbatch recover MANIFEST -o DIR` makes it anew"
             )
-        reader = StateReader(_connect(path, readonly=True), path)
+        reader = StateReader(connect(path, readonly=True), path)
         try:
             reader.identity()
         except BaseException:
@@ -127,18 +120,18 @@ class StateReader:
     @contextmanager
     def snapshot(self) -> Iterator[None]:
         """Everything read inside is of one moment, whatever a run writes meanwhile."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             self._db.execute("BEGIN")
         try:
             yield
         finally:
-            with _foreign_errors(self.path):
+            with foreign_errors(self.path):
                 self._db.execute("COMMIT")
 
     def identity(self) -> Identity:
         """Return the identity row. Raises StateInvalid for a file of a newer version or of another program."""
-        with _foreign_errors(self.path):
-            if _is_empty(self._db):
+        with foreign_errors(self.path):
+            if is_empty(self._db):
                 raise UsageInvalid(f"{self.path} is still empty: nothing ran yet")
             wrong = foreign_objects(self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
             if wrong:
@@ -188,7 +181,7 @@ class StateReader:
             Stray: "strays",
             QuotedPrice: "quotes",
         }[record]
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names} FROM {table} {clause}", arguments).fetchall()  # noqa: S608
             return [from_row(record, row) for row in rows]
 
@@ -202,7 +195,7 @@ class StateReader:
         A hundred thousand takes are of a few dozen kinds; nothing else of such a take may be read.
         """
         names = ", ".join(_TALLIED)
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names}, count(*) FROM takes GROUP BY {names}").fetchall()  # noqa: S608
             return [(_tallied(dict(zip(_TALLIED, row, strict=False))), row[-1]) for row in rows]
 
@@ -230,7 +223,7 @@ class StateReader:
             f"SELECT {names}, min(attempts, 2) AS sent, recipe_json, max(submitted_at), count(*)"  # noqa: S608
             f" FROM takes GROUP BY {names}, sent, {_CLASS}"
         )
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             kinds = []
             for *row, sent, recipe_json, submitted_at, count in self._db.execute(sql):
                 take = _tallied(dict(zip(_TALLIED, row, strict=True)))
@@ -246,7 +239,7 @@ class StateReader:
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
         )
         classes: dict[str, PriceClass] = {}
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             due = []
             for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
                 if told not in classes:
@@ -255,13 +248,13 @@ class StateReader:
             return due
 
     def _scenes(self) -> tuple[str, ...]:
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             sql = "SELECT scene FROM shots GROUP BY scene ORDER BY min(removed * 1000000000 + ordinal)"
             return tuple(scene for (scene,) in self._db.execute(sql))
 
     def scene_by_shot(self) -> dict[str, str]:
         """The scene of each shot, by id."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return dict(self._db.execute("SELECT shot_id, scene FROM shots").fetchall())
 
     def tallies_by_scene(self) -> list[tuple[str, Take, int]]:
@@ -271,7 +264,7 @@ class StateReader:
             f"SELECT coalesce(scene, '') AS place, {names}, recipe_json, count(*)"  # noqa: S608
             f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, {_CLASS}"
         )
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             found = []
             for place, *row, recipe_json, count in self._db.execute(sql):
                 take = replace(_tallied(dict(zip(_TALLIED, row, strict=True))), recipe_json=recipe_json)
@@ -289,12 +282,12 @@ class StateReader:
             "SELECT shot_id || '_t' || number, recipe_json FROM takes"
             " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
         )
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return self._db.execute(sql, (limit,)).fetchall()
 
     def mean_generation_s(self) -> float | None:
         """The mean time from submit to the poll that saw the end, in seconds; None before the first."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             sql = "SELECT avg(julianday(completed_at) - julianday(submitted_at)) * 86400 FROM takes"
             mean: float | None = self._db.execute(sql).fetchone()[0]
             return mean
@@ -306,7 +299,7 @@ class StateReader:
 
     def sends(self) -> int:
         """Return a mark for `takes_sent_since`: how far the sending has come."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return int(self._db.execute("SELECT coalesce(max(rowid), 0) FROM attempts").fetchone()[0])
 
     def may_show_charges(self) -> bool:
@@ -315,12 +308,12 @@ class StateReader:
             "SELECT 1 FROM takes WHERE credits_at_risk IS NOT 0 OR (NOT is_charge_seen AND generation_id IS NOT NULL"
             " AND state IN ('verified', 'failed', 'held', 'planned')) LIMIT 1"
         )
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return self._db.execute(sql).fetchone() is not None
 
     def log_lags_s(self) -> list[float]:
         """How late the provider's log showed each take where that was seen, in seconds."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             sql = "SELECT log_lag_s FROM takes WHERE log_lag_s IS NOT NULL"
             return [lag_s for (lag_s,) in self._db.execute(sql)]
 
@@ -330,7 +323,7 @@ class StateReader:
             "SELECT shot_id || '_t' || number, warning FROM takes"
             " WHERE state = 'verified' AND warning != '' AND NOT superseded ORDER BY take_id"
         )
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return self._db.execute(sql).fetchall()
 
     def newest_completed(self, limit: int) -> list[Take]:
@@ -395,7 +388,7 @@ class StateReader:
         """When the first submit began that made a generation, or may have; None before it."""
         marks = ", ".join("?" * len(NO_POST))
         sql = f"SELECT min(started_at) FROM attempts WHERE generation_id IS NOT NULL OR outcome NOT IN ({marks})"  # noqa: S608
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             first = self._db.execute(sql, sorted(each.value for each in NO_POST)).fetchone()[0]
             return None if first is None else datetime.fromisoformat(first)
 
@@ -406,7 +399,7 @@ class StateReader:
     def first_nameless_at(self, since: datetime) -> datetime | None:
         """When the first attempt began, then or later, of which no generation is known; None where there is none."""
         sql = "SELECT min(started_at) FROM attempts WHERE generation_id IS NULL AND started_at >= ?"
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             first = self._db.execute(sql, (to_sql(since),)).fetchone()[0]
             return None if first is None else datetime.fromisoformat(first)
 
@@ -417,12 +410,12 @@ class StateReader:
             "SELECT attempts.started_at FROM attempts CROSS JOIN takes ON takes.take_id = attempts.take_id"  # noqa: S608
             f" WHERE attempts.generation_id IS NULL AND state IN ({', '.join('?' * len(wanted))})"
         )
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return [datetime.fromisoformat(at) for (at,) in self._db.execute(sql, wanted)]
 
     def sent_since(self, at: datetime) -> int:
         """How many attempts began then or later."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             sql = "SELECT count(*) FROM attempts WHERE started_at >= ?"
             return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
 
@@ -446,13 +439,13 @@ class StateReader:
             "SELECT min(started_at) FROM attempts WHERE take_id IN"
             " (SELECT take_id FROM takes WHERE state = 'verified' AND NOT is_charge_seen)"
         )
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             first = self._db.execute(sql).fetchone()[0]
             return None if first is None else datetime.fromisoformat(first)
 
     def owner_of(self, generation_id: str | None) -> int | None:
         """The take of a generation, by id; None where nobody here has it."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             sql = "SELECT take_id FROM attempts WHERE generation_id = ? ORDER BY rowid DESC LIMIT 1"
             row = self._db.execute(sql, (generation_id,)).fetchone()
             return None if row is None else int(row[0])
@@ -466,7 +459,7 @@ class StateReader:
 
     def last_fact_at(self) -> datetime | None:
         """When the last fact was recorded; None before the first."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             # Of the newest rows: a step of the clock is no reason to read all.
             sql = "SELECT max(at) FROM (SELECT at FROM facts ORDER BY seq DESC LIMIT 1000)"
             last = self._db.execute(sql).fetchone()[0]
@@ -478,7 +471,7 @@ class StateReader:
 
     def own_cells(self) -> dict[str, dict[str, str]]:
         """The cells of the user's own columns by shot, of those that have some. None in a file of an older version."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'own_cells'").fetchone() is None:
                 return {}
             rows = self._db.execute("SELECT shot_id, cells FROM own_cells").fetchall()
@@ -489,7 +482,7 @@ class StateReader:
 
     def omitted(self) -> int:
         """How many shots are omitted."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return int(self._db.execute("SELECT count(*) FROM shots WHERE omit").fetchone()[0])
 
     def runs(self) -> list[Run]:
@@ -509,7 +502,7 @@ class StateReader:
 
         The log of each key shows the requests of that key alone, so each has a mark of its own.
         """
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             row = self._db.execute("SELECT at FROM marks WHERE name = ?", (self._mark_of(key_fingerprint),)).fetchone()
             return datetime.fromisoformat(row[0]) if row else None
 
@@ -519,25 +512,25 @@ class StateReader:
 
     def created_at(self) -> datetime:
         """When the file was begun, by the clock of then."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return datetime.fromisoformat(self.identity().created_at)
 
     def last_written_at(self) -> datetime | None:
         """When something was recorded last, by the clock of then: a fact, or how a run began or ended."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             ran = self._db.execute("SELECT max(coalesce(ended_at, started_at)) FROM runs").fetchone()[0]
         times = [self.last_fact_at(), datetime.fromisoformat(ran) if ran else None]
         return max((at for at in times if at is not None), default=None)
 
     def is_planned_from(self, digest: str) -> bool:
         """Say whether the last plan was that of the manifest with this digest, and is one that lasts."""
-        with _foreign_errors(self.path):
-            row = self._db.execute("SELECT 1 FROM marks WHERE name = ?", (_PLANNED_FROM + digest,)).fetchone()
+        with foreign_errors(self.path):
+            row = self._db.execute("SELECT 1 FROM marks WHERE name = ?", (PLANNED_FROM + digest,)).fetchone()
             return bool(digest) and row is not None
 
     def noted(self, name: str) -> str | None:
         """Return the text kept under a name; None where there is none, or in a file that an older version began."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").fetchone() is None:
                 return None
             row = self._db.execute("SELECT value FROM notes WHERE name = ?", (name,)).fetchone()
@@ -545,14 +538,14 @@ class StateReader:
 
     def notes(self) -> dict[str, str]:
         """Return all texts that are kept, by name; none in a file that an older version began."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").fetchone() is None:
                 return {}
             return {str(name): str(value) for name, value in self._db.execute("SELECT name, value FROM notes")}
 
     def past(self) -> Past:
         """Return what takes were called before other shots took them over."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             return Past(tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'")))
 
     def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
@@ -565,7 +558,7 @@ class StateReader:
 
     def _entries(self, clause: str, *arguments: object) -> Iterator[tuple[int, Entry]]:
         sql = f"SELECT seq, take_id, fact, at, data, crc FROM facts {clause} ORDER BY seq"  # noqa: S608
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             for seq, take_id, fact, at, data, crc in self._db.execute(sql, arguments):
                 if row_crc(take_id, fact, at, data) != crc:
                     raise StateInvalid(f"{self.path} is damaged: fact {seq} does not match its checksum. {WAYS_BACK}")
@@ -589,7 +582,7 @@ class StateReader:
 
     def check_pages(self) -> None:
         """Check what SQLite can tell of the file, and that no take is lost. Raises StateInvalid."""
-        with _foreign_errors(self.path):
+        with foreign_errors(self.path):
             verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict == "ok":
                 takes = "SELECT count(*), sum(take_id), max(take_id) FROM takes"
@@ -614,361 +607,13 @@ class StateReader:
             raise StateInvalid(f"{self.path} is damaged: {take.label} is not what its facts say. {WAYS_BACK}")
 
 
-_AFTER_A_FAILED_WRITE = (
-    "What was recorded before is kept. Make room on the disk, or see why it takes no more, then give the same command"
-    " again: it goes on from what is recorded"
-)
-
-
-class StateFile(StateReader):
-    """The one writer of a state file. Holds the output lock from open to close."""
-
-    def __init__(self, connection: sqlite3.Connection, path: Path, lock: OutputLock) -> None:
-        super().__init__(connection, path)
-        self._lock = lock
-        self._failed: Exception | None = None
-        self._checked: set[int] | None = None  # takes by id; None where all are
-        self._pages: Future[None] | None = None
-        self.is_new = False
-
-    @classmethod
-    def create_or_open(cls, output: Path, wanted: Identity, *, fresh: bool = False) -> StateFile:
-        """Lock the output folder and open its state file, or begin one.
-
-        Raises OutputLocked; StateInvalid where the file belongs to another provider or sandbox, is damaged, or
-        is missing or empty beside anything that a run leaves (unless `fresh`); LocalFault where the folder cannot be
-        written.
-        """
-        path = output / STATE_NAME
-        try:
-            make_folder(output, mode=0o700)
-            _refuse_foreign(path)
-        except OSError as error:
-            raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
-        links_of(output)
-        share = network_kind(output)
-        if share is not None:
-            raise LocalFault(
-                f"{output} lies on a network share ({share}), which does not keep what it says it has written:"
-                " choose a folder on a disk of this machine with --output"
-            )
-        lock = OutputLock(output)
-        lock.acquire()
-        try:
-            if not fresh and (not path.exists() or path.stat().st_size == 0):
-                # Before SQLite sees the file: it would drop a log that is left over.
-                _refuse_lost_state(output, (f"{STATE_NAME}-wal", *_TRACES))
-            for name in (STATE_NAME, f"{STATE_NAME}-wal", f"{STATE_NAME}-shm"):
-                unshare(output / name)  # of a copy made with hard links: SQLite writes in place, to both
-            with _foreign_errors(path):
-                state = cls(_connect(path, readonly=False), path, lock)
-        except BaseException:
-            lock.release()
-            raise
-        try:
-            with _foreign_errors(path):
-                if _is_empty(state._db):
-                    if not fresh:
-                        _refuse_lost_state(output, _TRACES)
-                    state._begin(wanted)
-                    state.is_new = True
-            state.assert_same(wanted)
-            state._check_what_matters()
-        except OSError as error:
-            state.close()
-            raise LocalFault(f"cannot write {path}: {error.strerror}") from error
-        except BaseException:
-            state.close()
-            raise
-        return state
-
-    def _begin(self, wanted: Identity) -> None:
-        with self._transaction():
-            for statement in (*DDL, *INDEXES):
-                self._db.execute(statement)
-            self._db.executemany(
-                "INSERT INTO identity VALUES (?, ?)",
-                [(each.name, str(to_sql(getattr(wanted, each.name)))) for each in fields(Identity)],
-            )
-        fsync_directory(self.output)
-
-    def _check_what_matters(self) -> None:
-        """Refold all takes; of very many only those that something is open about, the others once they are touched."""
-        with _foreign_errors(self.path):
-            for statement in (NOTES_DDL, OWN_CELLS_DDL, *INDEXES):  # a file that an older version began may lack one
-                self._db.execute(statement)
-            facts = self._db.execute("SELECT coalesce(max(seq), 0) FROM facts").fetchone()[0]
-        if facts <= CHECKED_AT_ONCE:
-            self.check()
-            return
-        beside = ThreadPoolExecutor(1, "pages")
-        self._pages = beside.submit(self._check_pages_beside)
-        beside.shutdown(wait=False)
-        self._checked = set()
-        for take in self._open_takes():
-            self._touched(take)
-
-    def _check_pages_beside(self) -> None:
-        with closing(StateReader(_connect(self.path, readonly=True), self.path)) as reader:
-            reader.check_pages()
-
-    def await_check(self) -> None:
-        """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
-
-        Nothing is written, and no stock is told, before it ended well.
-        """
-        if self._pages is not None:
-            self._pages.result()
-            self._pages = None
-
-    def stock(self) -> Stock:
-        """Take stock of the batch without looking at every take. Raises StateInvalid for a damaged file."""
-        found = super().stock()
-        self.await_check()
-        return found
-
-    def check_rest(self) -> None:
-        """Refold what was not refolded at the start: before a plan that compares every take. Raises StateInvalid."""
-        if self._checked is not None:
-            self.await_check()
-            self.check()
-            self._checked = None
-
-    def _touched(self, take: Take) -> Take:
-        """Return a take that a fact is about to follow: its row is believed only where its facts say the same."""
-        if self._checked is not None and take.take_id not in self._checked:
-            self.check_take(take)
-            self._checked.add(take.take_id)
-        return take
-
-    def close(self) -> None:
-        """Close the file, then let go of the lock."""
-        try:
-            if self._pages is not None:
-                wait([self._pages])  # a lock is given back by whoever closes the file first
-            super().close()
-        finally:
-            self._lock.release()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        # A failed write is final: what the disk holds is unknown then, so nothing more may be paid on its word.
-        if self._failed is not None:
-            raise LocalFault(
-                f"{self.path} could not be written a moment ago ({self._failed}), so nothing more is recorded or sent."
-                f" {_AFTER_A_FAILED_WRITE}"
-            )
-        self._lock.assert_held()
-        self.await_check()
-        try:
-            self._db.execute("BEGIN IMMEDIATE")
-            try:
-                yield
-            except BaseException:
-                self._db.execute("ROLLBACK")
-                raise
-            self._db.execute("COMMIT")
-        except sqlite3.Error as error:
-            self._failed = error
-            raise LocalFault(
-                f"cannot write {self.path}: {error}. Nothing more is sent. {_AFTER_A_FAILED_WRITE}"
-            ) from error
-
-    def record(self, take_id: int, *entries: Entry) -> Take:
-        """Append facts about one take and store what they make of it, in one transaction, durable on return.
-
-        Raises TransitionForbidden, and records nothing, where one of them cannot happen; LocalFault when the disk
-        fails.
-        """
-        take = self._touched(self.take(take_id))
-        with self._transaction():
-            first = take
-            for entry in entries:
-                before, take = take, advance(take, entry)
-                self._append(take_id, entry)
-                self._follow_attempt(before, take, entry)
-            self._move("takes", first, take, "take_id = ?", take_id)
-        return take
-
-    def _move(self, table: str, before: Any, after: Any, where: str, *key: object) -> None:
-        """Store what changed of a row: a fact touches a few of its fifty columns."""
-        old, new = vars(before), vars(after)
-        changed = [name for name, _ in columns_of(type(after)) if new[name] != old[name]]
-        if changed:
-            names = ", ".join(f"{name} = ?" for name in changed)
-            values = [to_sql(new[name]) for name in changed]
-            self._db.execute(f"UPDATE {table} SET {names} WHERE {where}", (*values, *key))  # noqa: S608
-
-    def _append(self, take_id: int, entry: Entry) -> None:
-        at, data = to_sql(entry.at), json.dumps(entry.data, ensure_ascii=False, allow_nan=False)
-        self._db.execute(
-            "INSERT INTO facts (take_id, fact, at, data, crc) VALUES (?, ?, ?, ?, ?)",
-            (take_id, entry.fact.value, at, data, row_crc(take_id, entry.fact.value, at, data)),
-        )
-
-    def _follow_attempt(self, before: Take, take: Take, entry: Entry) -> None:
-        if entry.fact is Fact.SUBMIT_STARTED:
-            self._store("attempts", begin_attempt(take.take_id, entry))
-            return
-        if entry.fact is Fact.FOUND_UNRECORDED:
-            self._end_open(before, entry)
-            self._store("attempts", unrecorded_attempt(take.take_id, entry))
-            return
-        if entry.fact is Fact.FOUND_DOUBLE:
-            self._store("attempts", double_attempt(take.take_id, entry))
-            return
-        if entry.fact is Fact.ADOPTED and before.attempt != take.attempt:
-            self._end_open(before, entry)
-        key, value = "number", take.attempt
-        if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
-            key, value = "generation_id", entry.data["generation_id"]
-        elif entry.fact in (Fact.FOUND_LATE, Fact.FAILURE_WITHDRAWN):
-            value = entry.data["attempt"]
-        for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
-            moved = advance_attempt(attempt, entry)
-            self._move("attempts", attempt, moved, "take_id = ? AND number = ?", attempt.take_id, attempt.number)
-
-    def _end_open(self, take: Take, entry: Entry) -> None:
-        # A later submit of ours exists only where there was proof that this one made nothing.
-        for attempt in self._all(Attempt, "WHERE take_id = ? AND outcome = 'open'", take.take_id):
-            is_proof = entry.fact is Fact.FOUND_UNRECORDED and entry.data["attempt"] > attempt.number
-            outcome = Outcome.FAILED if is_proof else Outcome.ABANDONED
-            self._store("attempts", replace(attempt, outcome=outcome, ended_at=entry.at))
-
-    def _store(self, table: str, record: Any) -> None:
-        columns = [name for name, _ in columns_of(type(record))]
-        key = {"takes": "(take_id)", "attempts": "(take_id, number)", "shots": "(shot_id)", "runs": "(run_id)"}.get(
-            table, "(run_id, price_class)" if table == "quotes" else "(request_id)"
-        )
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
-        self._db.execute(
-            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
-            f" ON CONFLICT {key} DO UPDATE SET {updates}",
-            [to_sql(getattr(record, name)) for name in columns],
-        )
-
-    def adopt(self, plan: Plan, at: datetime, digest: str = "") -> None:
-        """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction.
-
-        `digest` is that of the manifest it was made from, where one was taken.
-        """
-        known = {shot.shot_id: shot for shot in self.shots()}
-        with _foreign_errors(self.path):
-            next_id = self._db.execute("SELECT coalesce(max(take_id), 0) + 1 FROM takes").fetchone()[0]
-        with self._transaction():
-            self._db.execute("DELETE FROM marks WHERE name LIKE ?", (f"{_PLANNED_FROM}%",))
-            if digest and plan.is_lasting:
-                self._db.execute("INSERT INTO marks VALUES (?, ?)", (_PLANNED_FROM + digest, to_sql(at)))
-            for shot in plan.shots:
-                if known.get(shot.shot_id) != shot:
-                    self._store("shots", shot)
-            self._store_own_cells(plan)
-            for change in plan.changes:
-                match change:
-                    case Create():
-                        entry = Entry(Fact.PLANNED, at, change.data)
-                        self._append(next_id, entry)
-                        self._store("takes", planned_take(next_id, change.shot_id, entry))
-                        next_id += 1
-                    case Replan(take_id, recipe):
-                        self._change(take_id, Entry(Fact.REPLANNED, at, {"recipe_json": recipe.canonical}))
-                    case Supersede(take_id):
-                        self._change(take_id, Entry(Fact.SUPERSEDED, at, {}))
-                    case Rename():
-                        self._change(change.take_id, Entry(Fact.RENAMED, at, change.data))
-                    case _:
-                        assert isinstance(change, Reinstate)
-                        self._change(change.take_id, Entry(Fact.REINSTATED, at, {}))
-            for name in {change.was[0] for change in plan.changes if isinstance(change, Rename)}:
-                self._db.execute(  # a name without takes is no shot that was removed
-                    "DELETE FROM shots WHERE shot_id = ? AND removed AND shot_id NOT IN (SELECT shot_id FROM takes)",
-                    (name,),
-                )
-
-    def _store_own_cells(self, plan: Plan) -> None:
-        """Keep the cells of the user's own columns; those of a removed shot stay."""
-        if plan.own is None:
-            return
-        before = self.own_cells()
-        listed = {row.shot_id for row in plan.shots if not row.removed}
-        for shot_id in (before.keys() & listed) - plan.own.keys():
-            self._db.execute("DELETE FROM own_cells WHERE shot_id = ?", (shot_id,))
-        for shot_id, cells in plan.own.items():
-            if list(before.get(shot_id, {}).items()) != list(cells.items()):
-                told = json.dumps(dict(cells), ensure_ascii=False)
-                self._db.execute("INSERT OR REPLACE INTO own_cells VALUES (?, ?)", (shot_id, told))
-
-    def record_together(self, entries: Sequence[tuple[int, Entry]]) -> None:
-        """Append facts about several takes, by take id, that are true only together. One transaction."""
-        with self._transaction():
-            for take_id, entry in entries:
-                self._change(take_id, entry)
-
-    def restore(self, found: Sequence[tuple[int, str, Sequence[Entry]]], strays: Sequence[Stray]) -> None:
-        """Write takes with the facts that are known of them (take id, shot id, facts), and strays. One transaction.
-
-        For a new file, in place of one that was lost.
-        """
-        dated: list[tuple[datetime, int, str, Entry]] = []
-        for take_id, shot_id, entries in found:
-            latest = entries[0].at
-            for each in entries:  # in the order of each take's own facts, whatever the clock said
-                latest = max(latest, each.at)
-                dated.append((latest, take_id, shot_id, each))
-        takes: dict[int, Take] = {}
-        with self._transaction():
-            for _, take_id, shot_id, each in sorted(dated, key=lambda row: row[0]):
-                self._append(take_id, each)
-                before = takes.get(take_id)
-                if before is None:
-                    takes[take_id] = planned_take(take_id, shot_id, each)
-                    continue
-                takes[take_id] = advance(before, each)
-                self._follow_attempt(before, takes[take_id], each)
-            for take in takes.values():
-                self._store("takes", take)
-            for stray in strays:
-                self._store("strays", stray)
-
-    def _change(self, take_id: int, entry: Entry) -> None:
-        take = advance(self._touched(self.take(take_id)), entry)
-        self._append(take_id, entry)
-        self._store("takes", take)
-
-    def note_stray(self, stray: Stray) -> None:
-        """Keep a submit of this batch that belongs to no take of it."""
-        with self._transaction():
-            self._store("strays", stray)
-
-    def note_log_read(self, key_fingerprint: str, until: datetime, *, anew: bool = False) -> None:
-        """Remember up to when the log of a key was read whole; moves back only where the mark was wrong (`anew`)."""
-        before = self.log_read_until(key_fingerprint)
-        if before is not None and until <= before and not anew:
-            return
-        mark = self._mark_of(key_fingerprint)
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (mark, to_sql(until)))
-
-    def note(self, name: str, value: str) -> None:
-        """Keep a text under a name, in place of the one before."""
-        with self._transaction():
-            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
-
-    def store_run(self, run: Run, quotes: Sequence[QuotedPrice] = ()) -> None:
-        """Insert or update the row of a run, with the prices that it goes by."""
-        with self._transaction():
-            self._store("runs", run)
-            for quote in quotes:
-                self._store("quotes", quote)
-
-
 def _rename_of(take_id: int, entry: Entry) -> Rename:
     data = entry.data
     was = (str(data["was_shot_id"]), int(data["was_number"]))
     return Rename(take_id, str(data["shot_id"]), int(data["number"]), was)
 
 
-def _connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
     try:
         if not readonly and not path.exists():
             # 0600 before the first byte: prompts and ids are private.
@@ -1001,55 +646,18 @@ WAYS_BACK = (
     "Restore it from a backup, or make a new one of all that is known: `wanbatch recover MANIFEST -o DIR`, which buys"
     " nothing"
 )
-_TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
 
 
-def _refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
-    # A run was here, and the record of what it paid for is gone: starting over would buy it all again.
-    found = next((name for name in traces if _is_something(output / name)), None)
-    if found is None and has_clips(output):
-        found = "clips"
-    if found is not None:
-        raise StateInvalid(
-            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record. {WAYS_BACK}. To start over,"
-            " and pay again, add --fresh"
-        )
-
-
-def has_clips(output: Path) -> bool:
-    """Say whether clips, or parts of clips, lie in an output folder."""
-    return any((output / CLIPS).glob("*"))
-
-
-def _is_something(path: Path) -> bool:
-    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
-
-
-def _is_empty(connection: sqlite3.Connection) -> bool:
+def is_empty(connection: sqlite3.Connection) -> bool:
     return not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
 
 @contextmanager
-def _foreign_errors(path: Path) -> Iterator[None]:
+def foreign_errors(path: Path) -> Iterator[None]:
     try:
         yield
     except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:
         raise StateInvalid(f"{path} cannot be read: {error}. Nothing was sent. {WAYS_BACK}") from error
-
-
-def _refuse_foreign(path: Path) -> None:
-    for suffix in ("-wal", "-shm", "-journal"):  # SQLite opens these by name, through a link, and writes to them
-        assert_ordinary(path.with_name(path.name + suffix))
-    try:
-        info = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(info.st_mode):
-        raise StateInvalid(f"{path} is no ordinary file")
-    if hasattr(os, "getuid") and info.st_uid != os.getuid():
-        raise StateInvalid(f"{path} belongs to another user")
-    if info.st_mode & stat.S_IWOTH:
-        raise StateInvalid(f"{path} can be written by anyone; mend it with: chmod 600 {path}")
 
 
 def entry(fact: Fact, at: datetime, data: Mapping[str, Any] | None = None) -> Entry:

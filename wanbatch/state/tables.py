@@ -17,7 +17,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
-from wanbatch.money.prices import Quote
+from wanbatch.money.prices import Quote, QuotedPrice
 
 SCHEMA_VERSION = 1
 WHOLE_MAX = 2**53  # what a JSON reader and a table of numbers keep exactly; 4.5 billion USD in credits
@@ -73,22 +73,6 @@ class Run:
             return {str(scene): _whole(cap) for scene, cap in caps.items()}
         except (ValueError, TypeError, AttributeError, RecursionError) as error:
             raise StateInvalid(f"the caps of a run cannot be read: {type(error).__name__}") from error
-
-
-@dataclass(frozen=True)
-class QuotedPrice:
-    """The price of a class that a run went by, and where it was read. Credits are of one take, None where unknown."""
-
-    run_id: int
-    price_class: str
-    model: str
-    resolution: str | None
-    duration_s: int | None
-    credits: int | None
-    low: int | None
-    high: int | None
-    source: str
-    at: datetime
 
 
 @dataclass(frozen=True)

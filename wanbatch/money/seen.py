@@ -1,0 +1,56 @@
+"""Prices that were seen: what takes of each class were charged, held or quoted. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.take import Take
+from wanbatch.money.prices import QuotedPrice
+
+
+def seen_prices(takes: Iterable[Take]) -> dict[PriceClass, int]:
+    """Return what the newest answer or charge of each class said; a hold never speaks for less than was expected."""
+    seen: dict[PriceClass, int] = {}
+    for take in sorted(takes, key=sent_at):
+        price = _price_seen(take)
+        if price is not None:
+            seen[take.order.price_class] = price
+    return seen
+
+
+def held_prices(takes: Iterable[Take]) -> dict[PriceClass, int]:
+    """Return what the newest answer of each class held, whatever was expected."""
+    return {take.order.price_class: take.credits_held for take in sorted(takes, key=sent_at) if take.credits_held}
+
+
+def prices_now(takes: Iterable[Take], quotes: Iterable[QuotedPrice]) -> dict[PriceClass, int]:
+    """Return what a take of each class costs now: as this batch saw, else as its newest run was quoted."""
+    quoted = {
+        PriceClass(each.model, each.resolution, each.duration_s): each.credits
+        for each in quotes
+        if each.credits is not None
+    }
+    return {**quoted, **seen_prices(takes)}
+
+
+def charged_price(take: Take) -> int | None:
+    """Return what the ledger charged for the one generation of a take; None where it did not tell of one alone.
+
+    A charge of 0 names no price: no generation is free.
+    """
+    return (take.credits_charged or None) if take.is_charge_seen and take.attempts == 1 else None
+
+
+def _price_seen(take: Take) -> int | None:
+    if take.is_charge_seen and take.attempts == 1:
+        return charged_price(take)
+    if take.attempts == 1 and take.credits_charged:
+        return take.credits_charged  # of the one submit, which its take went on without
+    if take.credits_held is None:
+        return None
+    return max(take.credits_held, take.credits_estimated or 0)
+
+
+def sent_at(take: Take) -> float:
+    return take.submitted_at.timestamp() if take.submitted_at is not None else 0.0

@@ -1,0 +1,408 @@
+"""The state file: what happened, on disk before we act on it.
+
+SQLite with a write-ahead log; every transition is one transaction that appends facts and stores the folded take,
+flushed to the disk before `record` returns. One writer at a time, held by a kernel lock taken before the file is
+opened; any number of readers meanwhile.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
+from dataclasses import fields, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from wanbatch.batch.attempts import (
+    Attempt,
+    Outcome,
+    advance_attempt,
+    begin_attempt,
+    double_attempt,
+    unrecorded_attempt,
+)
+from wanbatch.batch.changes import Create, Reinstate, Rename, Replan, Supersede
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.plan import Plan
+from wanbatch.batch.stock import Stock
+from wanbatch.batch.take import Entry, Take, advance, planned_take
+from wanbatch.disk import fsync_directory, make_folder, network_kind, unshare
+from wanbatch.errors import LocalFault
+from wanbatch.folders import links_of
+from wanbatch.money.prices import QuotedPrice
+from wanbatch.state.lock import OutputLock
+from wanbatch.state.opening import _TRACES, refuse_foreign, refuse_lost_state
+from wanbatch.state.reader import (
+    PLANNED_FROM,
+    STATE_NAME,
+    StateReader,
+    connect,
+    foreign_errors,
+    is_empty,
+)
+from wanbatch.state.tables import (
+    DDL,
+    INDEXES,
+    NOTES_DDL,
+    OWN_CELLS_DDL,
+    Identity,
+    Run,
+    Stray,
+    columns_of,
+    row_crc,
+    to_sql,
+)
+
+CHECKED_AT_ONCE = 20_000  # facts that are refolded in a quarter of a second; of more, each take when it is touched
+
+
+_AFTER_A_FAILED_WRITE = (
+    "What was recorded before is kept. Make room on the disk, or see why it takes no more, then give the same command"
+    " again: it goes on from what is recorded"
+)
+
+
+class StateFile(StateReader):
+    """The one writer of a state file. Holds the output lock from open to close."""
+
+    def __init__(self, connection: sqlite3.Connection, path: Path, lock: OutputLock) -> None:
+        super().__init__(connection, path)
+        self._lock = lock
+        self._failed: Exception | None = None
+        self._checked: set[int] | None = None  # takes by id; None where all are
+        self._pages: Future[None] | None = None
+        self.is_new = False
+
+    @classmethod
+    def create_or_open(cls, output: Path, wanted: Identity, *, fresh: bool = False) -> StateFile:
+        """Lock the output folder and open its state file, or begin one.
+
+        Raises OutputLocked; StateInvalid where the file belongs to another provider or sandbox, is damaged, or
+        is missing or empty beside anything that a run leaves (unless `fresh`); LocalFault where the folder cannot be
+        written.
+        """
+        path = output / STATE_NAME
+        try:
+            make_folder(output, mode=0o700)
+            refuse_foreign(path)
+        except OSError as error:
+            raise LocalFault(f"cannot make the output folder {output}: {error.strerror}") from error
+        links_of(output)
+        share = network_kind(output)
+        if share is not None:
+            raise LocalFault(
+                f"{output} lies on a network share ({share}), which does not keep what it says it has written:"
+                " choose a folder on a disk of this machine with --output"
+            )
+        lock = OutputLock(output)
+        lock.acquire()
+        try:
+            if not fresh and (not path.exists() or path.stat().st_size == 0):
+                # Before SQLite sees the file: it would drop a log that is left over.
+                refuse_lost_state(output, (f"{STATE_NAME}-wal", *_TRACES))
+            for name in (STATE_NAME, f"{STATE_NAME}-wal", f"{STATE_NAME}-shm"):
+                unshare(output / name)  # of a copy made with hard links: SQLite writes in place, to both
+            with foreign_errors(path):
+                state = cls(connect(path, readonly=False), path, lock)
+        except BaseException:
+            lock.release()
+            raise
+        try:
+            with foreign_errors(path):
+                if is_empty(state._db):
+                    if not fresh:
+                        refuse_lost_state(output, _TRACES)
+                    state._begin(wanted)
+                    state.is_new = True
+            state.assert_same(wanted)
+            state._check_what_matters()
+        except OSError as error:
+            state.close()
+            raise LocalFault(f"cannot write {path}: {error.strerror}") from error
+        except BaseException:
+            state.close()
+            raise
+        return state
+
+    def _begin(self, wanted: Identity) -> None:
+        with self._transaction():
+            for statement in (*DDL, *INDEXES):
+                self._db.execute(statement)
+            self._db.executemany(
+                "INSERT INTO identity VALUES (?, ?)",
+                [(each.name, str(to_sql(getattr(wanted, each.name)))) for each in fields(Identity)],
+            )
+        fsync_directory(self.output)
+
+    def _check_what_matters(self) -> None:
+        """Refold all takes; of very many only those that something is open about, the others once they are touched."""
+        with foreign_errors(self.path):
+            for statement in (NOTES_DDL, OWN_CELLS_DDL, *INDEXES):  # a file that an older version began may lack one
+                self._db.execute(statement)
+            facts = self._db.execute("SELECT coalesce(max(seq), 0) FROM facts").fetchone()[0]
+        if facts <= CHECKED_AT_ONCE:
+            self.check()
+            return
+        beside = ThreadPoolExecutor(1, "pages")
+        self._pages = beside.submit(self._check_pages_beside)
+        beside.shutdown(wait=False)
+        self._checked = set()
+        for take in self._open_takes():
+            self._touched(take)
+
+    def _check_pages_beside(self) -> None:
+        with closing(StateReader(connect(self.path, readonly=True), self.path)) as reader:
+            reader.check_pages()
+
+    def await_check(self) -> None:
+        """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
+
+        Nothing is written, and no stock is told, before it ended well.
+        """
+        if self._pages is not None:
+            self._pages.result()
+            self._pages = None
+
+    def stock(self) -> Stock:
+        """Take stock of the batch without looking at every take. Raises StateInvalid for a damaged file."""
+        found = super().stock()
+        self.await_check()
+        return found
+
+    def check_rest(self) -> None:
+        """Refold what was not refolded at the start: before a plan that compares every take. Raises StateInvalid."""
+        if self._checked is not None:
+            self.await_check()
+            self.check()
+            self._checked = None
+
+    def _touched(self, take: Take) -> Take:
+        """Return a take that a fact is about to follow: its row is believed only where its facts say the same."""
+        if self._checked is not None and take.take_id not in self._checked:
+            self.check_take(take)
+            self._checked.add(take.take_id)
+        return take
+
+    def close(self) -> None:
+        """Close the file, then let go of the lock."""
+        try:
+            if self._pages is not None:
+                wait([self._pages])  # a lock is given back by whoever closes the file first
+            super().close()
+        finally:
+            self._lock.release()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        # A failed write is final: what the disk holds is unknown then, so nothing more may be paid on its word.
+        if self._failed is not None:
+            raise LocalFault(
+                f"{self.path} could not be written a moment ago ({self._failed}), so nothing more is recorded or sent."
+                f" {_AFTER_A_FAILED_WRITE}"
+            )
+        self._lock.assert_held()
+        self.await_check()
+        try:
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield
+            except BaseException:
+                self._db.execute("ROLLBACK")
+                raise
+            self._db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._failed = error
+            raise LocalFault(
+                f"cannot write {self.path}: {error}. Nothing more is sent. {_AFTER_A_FAILED_WRITE}"
+            ) from error
+
+    def record(self, take_id: int, *entries: Entry) -> Take:
+        """Append facts about one take and store what they make of it, in one transaction, durable on return.
+
+        Raises TransitionForbidden, and records nothing, where one of them cannot happen; LocalFault when the disk
+        fails.
+        """
+        take = self._touched(self.take(take_id))
+        with self._transaction():
+            first = take
+            for entry in entries:
+                before, take = take, advance(take, entry)
+                self._append(take_id, entry)
+                self._follow_attempt(before, take, entry)
+            self._move("takes", first, take, "take_id = ?", take_id)
+        return take
+
+    def _move(self, table: str, before: Any, after: Any, where: str, *key: object) -> None:
+        """Store what changed of a row: a fact touches a few of its fifty columns."""
+        old, new = vars(before), vars(after)
+        changed = [name for name, _ in columns_of(type(after)) if new[name] != old[name]]
+        if changed:
+            names = ", ".join(f"{name} = ?" for name in changed)
+            values = [to_sql(new[name]) for name in changed]
+            self._db.execute(f"UPDATE {table} SET {names} WHERE {where}", (*values, *key))  # noqa: S608
+
+    def _append(self, take_id: int, entry: Entry) -> None:
+        at, data = to_sql(entry.at), json.dumps(entry.data, ensure_ascii=False, allow_nan=False)
+        self._db.execute(
+            "INSERT INTO facts (take_id, fact, at, data, crc) VALUES (?, ?, ?, ?, ?)",
+            (take_id, entry.fact.value, at, data, row_crc(take_id, entry.fact.value, at, data)),
+        )
+
+    def _follow_attempt(self, before: Take, take: Take, entry: Entry) -> None:
+        if entry.fact is Fact.SUBMIT_STARTED:
+            self._store("attempts", begin_attempt(take.take_id, entry))
+            return
+        if entry.fact is Fact.FOUND_UNRECORDED:
+            self._end_open(before, entry)
+            self._store("attempts", unrecorded_attempt(take.take_id, entry))
+            return
+        if entry.fact is Fact.FOUND_DOUBLE:
+            self._store("attempts", double_attempt(take.take_id, entry))
+            return
+        if entry.fact is Fact.ADOPTED and before.attempt != take.attempt:
+            self._end_open(before, entry)
+        key, value = "number", take.attempt
+        if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
+            key, value = "generation_id", entry.data["generation_id"]
+        elif entry.fact in (Fact.FOUND_LATE, Fact.FAILURE_WITHDRAWN):
+            value = entry.data["attempt"]
+        for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
+            moved = advance_attempt(attempt, entry)
+            self._move("attempts", attempt, moved, "take_id = ? AND number = ?", attempt.take_id, attempt.number)
+
+    def _end_open(self, take: Take, entry: Entry) -> None:
+        # A later submit of ours exists only where there was proof that this one made nothing.
+        for attempt in self._all(Attempt, "WHERE take_id = ? AND outcome = 'open'", take.take_id):
+            is_proof = entry.fact is Fact.FOUND_UNRECORDED and entry.data["attempt"] > attempt.number
+            outcome = Outcome.FAILED if is_proof else Outcome.ABANDONED
+            self._store("attempts", replace(attempt, outcome=outcome, ended_at=entry.at))
+
+    def _store(self, table: str, record: Any) -> None:
+        columns = [name for name, _ in columns_of(type(record))]
+        key = {"takes": "(take_id)", "attempts": "(take_id, number)", "shots": "(shot_id)", "runs": "(run_id)"}.get(
+            table, "(run_id, price_class)" if table == "quotes" else "(request_id)"
+        )
+        updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
+        self._db.execute(
+            f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"  # noqa: S608
+            f" ON CONFLICT {key} DO UPDATE SET {updates}",
+            [to_sql(getattr(record, name)) for name in columns],
+        )
+
+    def adopt(self, plan: Plan, at: datetime, digest: str = "") -> None:
+        """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction.
+
+        `digest` is that of the manifest it was made from, where one was taken.
+        """
+        known = {shot.shot_id: shot for shot in self.shots()}
+        with foreign_errors(self.path):
+            next_id = self._db.execute("SELECT coalesce(max(take_id), 0) + 1 FROM takes").fetchone()[0]
+        with self._transaction():
+            self._db.execute("DELETE FROM marks WHERE name LIKE ?", (f"{PLANNED_FROM}%",))
+            if digest and plan.is_lasting:
+                self._db.execute("INSERT INTO marks VALUES (?, ?)", (PLANNED_FROM + digest, to_sql(at)))
+            for shot in plan.shots:
+                if known.get(shot.shot_id) != shot:
+                    self._store("shots", shot)
+            self._store_own_cells(plan)
+            for change in plan.changes:
+                match change:
+                    case Create():
+                        entry = Entry(Fact.PLANNED, at, change.data)
+                        self._append(next_id, entry)
+                        self._store("takes", planned_take(next_id, change.shot_id, entry))
+                        next_id += 1
+                    case Replan(take_id, recipe):
+                        self._change(take_id, Entry(Fact.REPLANNED, at, {"recipe_json": recipe.canonical}))
+                    case Supersede(take_id):
+                        self._change(take_id, Entry(Fact.SUPERSEDED, at, {}))
+                    case Rename():
+                        self._change(change.take_id, Entry(Fact.RENAMED, at, change.data))
+                    case _:
+                        assert isinstance(change, Reinstate)
+                        self._change(change.take_id, Entry(Fact.REINSTATED, at, {}))
+            for name in {change.was[0] for change in plan.changes if isinstance(change, Rename)}:
+                self._db.execute(  # a name without takes is no shot that was removed
+                    "DELETE FROM shots WHERE shot_id = ? AND removed AND shot_id NOT IN (SELECT shot_id FROM takes)",
+                    (name,),
+                )
+
+    def _store_own_cells(self, plan: Plan) -> None:
+        """Keep the cells of the user's own columns; those of a removed shot stay."""
+        if plan.own is None:
+            return
+        before = self.own_cells()
+        listed = {row.shot_id for row in plan.shots if not row.removed}
+        for shot_id in (before.keys() & listed) - plan.own.keys():
+            self._db.execute("DELETE FROM own_cells WHERE shot_id = ?", (shot_id,))
+        for shot_id, cells in plan.own.items():
+            if list(before.get(shot_id, {}).items()) != list(cells.items()):
+                told = json.dumps(dict(cells), ensure_ascii=False)
+                self._db.execute("INSERT OR REPLACE INTO own_cells VALUES (?, ?)", (shot_id, told))
+
+    def record_together(self, entries: Sequence[tuple[int, Entry]]) -> None:
+        """Append facts about several takes, by take id, that are true only together. One transaction."""
+        with self._transaction():
+            for take_id, entry in entries:
+                self._change(take_id, entry)
+
+    def restore(self, found: Sequence[tuple[int, str, Sequence[Entry]]], strays: Sequence[Stray]) -> None:
+        """Write takes with the facts that are known of them (take id, shot id, facts), and strays. One transaction.
+
+        For a new file, in place of one that was lost.
+        """
+        dated: list[tuple[datetime, int, str, Entry]] = []
+        for take_id, shot_id, entries in found:
+            latest = entries[0].at
+            for each in entries:  # in the order of each take's own facts, whatever the clock said
+                latest = max(latest, each.at)
+                dated.append((latest, take_id, shot_id, each))
+        takes: dict[int, Take] = {}
+        with self._transaction():
+            for _, take_id, shot_id, each in sorted(dated, key=lambda row: row[0]):
+                self._append(take_id, each)
+                before = takes.get(take_id)
+                if before is None:
+                    takes[take_id] = planned_take(take_id, shot_id, each)
+                    continue
+                takes[take_id] = advance(before, each)
+                self._follow_attempt(before, takes[take_id], each)
+            for take in takes.values():
+                self._store("takes", take)
+            for stray in strays:
+                self._store("strays", stray)
+
+    def _change(self, take_id: int, entry: Entry) -> None:
+        take = advance(self._touched(self.take(take_id)), entry)
+        self._append(take_id, entry)
+        self._store("takes", take)
+
+    def note_stray(self, stray: Stray) -> None:
+        """Keep a submit of this batch that belongs to no take of it."""
+        with self._transaction():
+            self._store("strays", stray)
+
+    def note_log_read(self, key_fingerprint: str, until: datetime, *, anew: bool = False) -> None:
+        """Remember up to when the log of a key was read whole; moves back only where the mark was wrong (`anew`)."""
+        before = self.log_read_until(key_fingerprint)
+        if before is not None and until <= before and not anew:
+            return
+        mark = self._mark_of(key_fingerprint)
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO marks VALUES (?, ?)", (mark, to_sql(until)))
+
+    def note(self, name: str, value: str) -> None:
+        """Keep a text under a name, in place of the one before."""
+        with self._transaction():
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+    def store_run(self, run: Run, quotes: Sequence[QuotedPrice] = ()) -> None:
+        """Insert or update the row of a run, with the prices that it goes by."""
+        with self._transaction():
+            self._store("runs", run)
+            for quote in quotes:
+                self._store("quotes", quote)

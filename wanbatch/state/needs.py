@@ -1,0 +1,70 @@
+"""What needs the user: takes that failed, are held or unknown, and what to do about each. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from wanbatch.batch.advice import for_failed, in_folder, is_refused
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
+from wanbatch.money.credits import usd_text
+from wanbatch.state.tables import Stray
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A take, or a submit of no take, that needs the user: what is wrong, and what can be done."""
+
+    take: str
+    state: str
+    error: str
+    todo: str
+
+    def __str__(self) -> str:
+        return f"{self.take} {self.state}: {self.error}" + (f". {self.todo}" if self.todo else "")
+
+
+def _nowhere(_: str) -> str:
+    return ""
+
+
+def problems_in(
+    takes: Sequence[Take],
+    strays: Sequence[Stray] = (),
+    *,
+    folder: str,
+    place_of: Callable[[str], str] = _nowhere,
+) -> tuple[Problem, ...]:
+    """List the takes that need the user, in the order they were planned, and submits that belong to none.
+
+    `folder` is the output folder as commands name it; `place_of` tells where a shot is written down.
+    """
+    found = []
+    for take in takes:
+        if take.superseded:
+            continue
+        if take.state is State.FAILED:
+            paid = take.credits_charged is not None
+            todo = "It was charged all the same: ask the provider"
+            if not paid:
+                todo = for_failed(take.error, place_of(take.shot_id) if is_refused(take.error) else "")
+            found.append(Problem(take.label, "failed", take.error, todo))
+        elif take.state in (State.HELD, State.UNKNOWN):
+            is_searched = take.state is State.UNKNOWN
+            todo = "It is looked up in the provider's log by the next run" if is_searched else _held_todo(take)
+            found.append(Problem(take.label, take.state.value, take.error, todo))
+    for stray in strays:
+        cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)
+        made = stray.generation_id or "nothing that is known"
+        error = f"{stray.source} shows it, and no take here: it made {made}, its cost is {cost}"
+        found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
+    return tuple(
+        replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
+    )
+
+
+def _held_todo(take: Take) -> str:
+    if not take.needs_user:
+        return ""
+    return f"It is never bought again by itself: `wanbatch resolve {take.label}` with --adopt, --resubmit or --abandon"

@@ -1,0 +1,54 @@
+"""What is refused before a state file is made or opened: a folder whose file is lost, and files of others."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Sequence
+from pathlib import Path
+
+from wanbatch.disk import assert_ordinary
+from wanbatch.errors import StateInvalid
+from wanbatch.folders import CLIPS
+from wanbatch.state.reader import (
+    STATE_NAME,
+    WAYS_BACK,
+)
+
+_TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
+
+
+def refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
+    # A run was here, and the record of what it paid for is gone: starting over would buy it all again.
+    found = next((name for name in traces if _is_something(output / name)), None)
+    if found is None and has_clips(output):
+        found = "clips"
+    if found is not None:
+        raise StateInvalid(
+            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record. {WAYS_BACK}. To start over,"
+            " and pay again, add --fresh"
+        )
+
+
+def has_clips(output: Path) -> bool:
+    """Say whether clips, or parts of clips, lie in an output folder."""
+    return any((output / CLIPS).glob("*"))
+
+
+def _is_something(path: Path) -> bool:
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
+
+
+def refuse_foreign(path: Path) -> None:
+    for suffix in ("-wal", "-shm", "-journal"):  # SQLite opens these by name, through a link, and writes to them
+        assert_ordinary(path.with_name(path.name + suffix))
+    try:
+        info = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(info.st_mode):
+        raise StateInvalid(f"{path} is no ordinary file")
+    if hasattr(os, "getuid") and info.st_uid != os.getuid():
+        raise StateInvalid(f"{path} belongs to another user")
+    if info.st_mode & stat.S_IWOTH:
+        raise StateInvalid(f"{path} can be written by anyone; mend it with: chmod 600 {path}")
