@@ -122,10 +122,11 @@ async def with_ticks(work: Any) -> list[float]:
 
 def skip_decoding() -> None:
     """Leave out what decodes clips: it takes its own time, in threads, and two cores are soon full of it."""
-    from wanbatch import fetching, session
+    from wanbatch import session
     from wanbatch.clip import download
     from wanbatch.clip.defects import Look
     from wanbatch.clip.media import Probe
+    from wanbatch.runner import downloads as fetching
 
     download.check_clip = lambda _: Probe(10.0, 1920, 1080, 30.0, 300, True, "h264", "aac")
     fetching.look_at = lambda _: Look(10.0)

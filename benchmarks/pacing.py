@@ -29,18 +29,19 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.simulation import loop as virtual  # noqa: E402
-from wanbatch import fetching  # noqa: E402
 from wanbatch.batch.plan import First, make_plan  # noqa: E402
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot  # noqa: E402
 from wanbatch.clip import download  # noqa: E402
 from wanbatch.clip.defects import Look  # noqa: E402
 from wanbatch.clip.media import Probe  # noqa: E402
 from wanbatch.clock import LoopClock  # noqa: E402
-from wanbatch.desk import Desk, RunSettings  # noqa: E402
 from wanbatch.money.charge import Charge  # noqa: E402
 from wanbatch.pace.schedule import Rates  # noqa: E402
 from wanbatch.provider.protocol import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
-from wanbatch.runner import Runner  # noqa: E402
+from wanbatch.runner import downloads as fetching  # noqa: E402
+from wanbatch.runner.context import Desk  # noqa: E402
+from wanbatch.runner.loop import Runner  # noqa: E402
+from wanbatch.runner.settings import RunSettings  # noqa: E402
 from wanbatch.state.file import StateFile  # noqa: E402
 from wanbatch.state.tables import new_identity  # noqa: E402
 

@@ -20,18 +20,20 @@ from tests.worlds import API, CLIPS, EPOCH, Hosts, Killed, World, batch_of, jump
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk, Event, RunSettings
-from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.charge import Charge
 from wanbatch.money.seen import charged_price, seen_prices
 from wanbatch.pace.schedule import Rates, Search
-from wanbatch.polling import LEDGER_MARGIN, Polling
-from wanbatch.proofs import CLOCK_MARGIN, OnUnknown
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, Secret
-from wanbatch.runner import Runner
+from wanbatch.runner.context import Desk
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.polls import LEDGER_MARGIN, Polling
+from wanbatch.runner.proofs import CLOCK_MARGIN
+from wanbatch.runner.settings import OnUnknown, RunSettings
+from wanbatch.runner.strays import Discovering
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up

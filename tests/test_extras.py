@@ -14,11 +14,11 @@ import pytest
 
 from tests.sandbox.desk import SetClock
 from tests.worlds import Killed, World, batch_of
-from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.extras import EXTRAS_CAP, Extra, extras_of, extras_text, keep_extras
 from wanbatch.provider.answers import read_progress
 from wanbatch.provider.protocol import Fetched, LinkDead, NoAnswer, Progress, Secret, Status, Trouble
+from wanbatch.runner.extras import EXTRAS_CAP, Extra, extras_of, extras_text, keep_extras
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.reader import StateReader
 from wanbatch.verifying import refetch_all, verify_output

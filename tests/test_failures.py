@@ -15,12 +15,13 @@ import pytest
 from tests.worlds import API, EPOCH, Killed, World, batch_of, jump
 from wanbatch.batch.attempts import Outcome
 from wanbatch.clock import LoopClock
-from wanbatch.desk import FAILURE_LOOKS_APART_S, Desk, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import POLL_EVERY_S, Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Accepted, PollAnswer, Progress, Secret, Status, SubmitAnswer
+from wanbatch.runner.context import FAILURE_LOOKS_APART_S, Desk
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.settling import Reconciled, reconcile
 from wanbatch.state.file import StateFile

@@ -17,16 +17,16 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import Part
 from wanbatch.clip.inspection import Here
-from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode, LocalFault, MediaInvalid
-from wanbatch.fetching import Fetching
 from wanbatch.pace.schedule import Rates
-from wanbatch.polling import Polling
-from wanbatch.proofs import OnUnknown
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown
-from wanbatch.reconciling import Reconciling
-from wanbatch.runner import Runner, Standing
+from wanbatch.runner.downloads import Fetching
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner, Standing
+from wanbatch.runner.polls import Polling
+from wanbatch.runner.searches import Reconciling
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox import slate
 from wanbatch.sandbox.account import Account
 from wanbatch.sandbox.faults import Rule

@@ -18,16 +18,18 @@ from wanbatch.batch.attempts import Attempt, Outcome, adoption
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
-from wanbatch.proofs import Evidence, Question, questions
 from wanbatch.provider.protocol import LogRow, LogScan, Progress, Status
-from wanbatch.runner import Runner
+from wanbatch.runner.context import Desk
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.proofs import Evidence, Question, questions
+from wanbatch.runner.settings import RunSettings
+from wanbatch.runner.window import Window
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.reader import StateReader
-from wanbatch.window import Window
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 LATE = timedelta(hours=30)
@@ -362,8 +364,8 @@ def test_a_status_that_we_do_not_know_proves_nothing_of_our_own_take(tmp_path: P
 def test_a_batch_of_many_submits_reads_its_newest_rows_before_it_sends_and_the_rest_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from wanbatch import window
     from wanbatch.provider.aimlapi import AimlApi
+    from wanbatch.runner import window
 
     busy = (Rule("submit", "status", nth=(2,), code=429, message="later"),)
     world = World(tmp_path / "out", rules=busy, settings=RunSettings(limit=3))

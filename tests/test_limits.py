@@ -12,11 +12,11 @@ import pytest
 
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
-from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.pace.limits import Breaker, InFlight, LearntRate
 from wanbatch.pace.schedule import Board, Download, Rates, Submit, Wait
 from wanbatch.provider.links import expires_at
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 
 

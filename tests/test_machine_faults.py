@@ -18,7 +18,7 @@ from tests.test_cut import film
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.disk import replacing
 from wanbatch.errors import ExitCode, ProgramFault, fault_text
-from wanbatch.runner import RunEnd
+from wanbatch.runner.loop import RunEnd
 from wanbatch.session import _without_reports
 
 KINDS = (

@@ -13,7 +13,8 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import DEFAULT_MODEL, Shot
 from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
-from wanbatch.proofs import (
+from wanbatch.provider.protocol import LogRow, LogScan
+from wanbatch.runner.proofs import (
     Absent,
     Adopt,
     Contradiction,
@@ -28,7 +29,6 @@ from wanbatch.proofs import (
     take_and_attempt,
     unrecorded,
 )
-from wanbatch.provider.protocol import LogRow, LogScan
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
 NOW = AT + timedelta(hours=30)

@@ -10,8 +10,8 @@ import pytest
 from tests.worlds import Killed, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
-from wanbatch.desk import RunSettings
 from wanbatch.money.prices import Quote
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import PLANS, Rule
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

@@ -21,15 +21,16 @@ from tests.worlds import API, EPOCH, World, batch_of, jump, with_prompt
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.clock import LoopClock
-from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.pace.schedule import Rates
-from wanbatch.proofs import OnUnknown
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, NotSent, Progress, Secret, Status, Trouble
-from wanbatch.runlog import requests_in
-from wanbatch.runner import Runner
+from wanbatch.runner.context import Desk
+from wanbatch.runner.events import Event
+from wanbatch.runner.log import requests_in
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.settling import Decision, reconcile, resolve, take_to_resolve

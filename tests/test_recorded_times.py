@@ -14,13 +14,12 @@ from tests.test_reconciling import HOURS, PRICE, states
 from tests.test_wrong_clocks import put_back
 from tests.worlds import EPOCH, Killed, World, batch_of
 from wanbatch.batch.lifecycle import State
-from wanbatch.batchclock import BatchClock
-from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.proofs import OnUnknown
 from wanbatch.provider.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, Kept, lead_of
 from wanbatch.provider.protocol import LogRow
 from wanbatch.provider.requestlog import spans_of
+from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader

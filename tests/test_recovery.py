@@ -20,7 +20,6 @@ from wanbatch.access import Access
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock, LoopClock
-from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode, OutputLocked, StateInvalid, UsageInvalid
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
@@ -28,8 +27,10 @@ from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Provider, Secret
 from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.reporting.sidecar import write_sidecar
-from wanbatch.runlog import LOG_NAME, RunLog
-from wanbatch.runner import Runner
+from wanbatch.runner.events import Event
+from wanbatch.runner.log import LOG_NAME, RunLog
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.settings import RunSettings
 from wanbatch.salvage import read_event, read_sidecar
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.lock import OutputLock

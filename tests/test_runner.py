@@ -13,12 +13,12 @@ from tests.worlds import World, batch_of, shots, with_prompt
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
-from wanbatch.desk import Event, RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.money.prices import Quote
 from wanbatch.pace.schedule import POLL_FIRST_S, POLLS_AT_ONCE, Board, Poll, Rates
-from wanbatch.proofs import OnUnknown
-from wanbatch.runner import Runner
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.state.reader import StateReader

@@ -11,7 +11,6 @@ import pytest
 from tests.money.test_screens import preview, screen
 from tests.test_wrong_clocks import EPOCH, Ahead
 from wanbatch.batch.lifecycle import State, state_words
-from wanbatch.batchclock import BatchClock
 from wanbatch.cli.manifest import warning_text
 from wanbatch.cli.money import preview_json
 from wanbatch.cli.screen import counts_text
@@ -20,6 +19,7 @@ from wanbatch.errors import Problem
 from wanbatch.money.prices import Estimate
 from wanbatch.options import RunOptions, Watch
 from wanbatch.provider.endpoint import load_settings
+from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.session import Session
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity

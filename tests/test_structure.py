@@ -22,7 +22,7 @@ LINES = (
     ("cli",),
     ("api",),
     ("session", "options", "rounds", "access", "embedded", "doctor", "previewing", "piloting", "settling", "marking", "verifying", "admission", "neighbours", "recovery", "salvage", "question", "posters",),
-    ("runner", "desk", "hand", "submitting", "polling", "fetching", "reconciling", "discovering", "proofs", "runlog", "window", "batchclock", "revival", "extras", "reporting", "cut", "assembling", "joining", "slating", "splicing", "tagging", "timeline", "avc", "export",),
+    ("runner", "reporting", "cut", "assembling", "joining", "slating", "splicing", "tagging", "timeline", "avc", "export",),
     ("provider", "manifest", "state", ),
     ("money", "sandbox",),
     ("batch", "clip", ),
@@ -30,7 +30,7 @@ LINES = (
     ("addresses", "clock", "disk", "errors", "folders", "interrupts", "machine", "redaction", "text", "units", "version",),
 )  # fmt: skip
 PURE = {
-    "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "proofs", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider.protocol", "money.charge", "provider.answers", "units",
+    "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "runner.proofs", "runner.settings", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider.protocol", "money.charge", "provider.answers", "units",
     "provider.tariff", "provider.account", "provider.endings", "provider.bodies", "provider.remarks", "money.ledger", "money.costs", "piloting", "pace.hazard", "pace.limits", "provider.links", "provider.proxies", "batch.advice",
     "provider.clocks", "salvage",
     "batch.choice", "batch.retakes", "timeline", "avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",

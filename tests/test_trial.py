@@ -20,11 +20,12 @@ from wanbatch.clip.defects import Look
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.worker import Terms
-from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, ProgramFault
-from wanbatch.polling import Polling
+from wanbatch.runner.context import Desk
+from wanbatch.runner.polls import Polling
+from wanbatch.runner.settings import RunSettings
+from wanbatch.runner.submits import Submitting
 from wanbatch.session import Session
-from wanbatch.submitting import Submitting
 
 MANIFEST = "version: 1\nname: reel\nshots:\n  - {id: sh010, prompt: A heron lands, duration: 5}\n"
 

@@ -16,8 +16,8 @@ from wanbatch.batch.take import Entry, advance
 from wanbatch.money.budget import Fit, Purse
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, news
-from wanbatch.proofs import Absent, Failed, find
 from wanbatch.provider.answers import read_charges
+from wanbatch.runner.proofs import Absent, Failed, find
 
 ENTRY: dict[str, Any] = {
     "direction": "CHARGE",

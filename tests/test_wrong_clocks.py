@@ -21,16 +21,17 @@ from tests.test_reconciling import HOURS, LOST, RESUBMIT, charged_twice, states
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch import doctor
 from wanbatch.batch.lifecycle import State
-from wanbatch.batchclock import BatchClock
 from wanbatch.clock import LoopClock
-from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.options import RunOptions, Watch
-from wanbatch.proofs import OnUnknown
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, load_settings
 from wanbatch.provider.protocol import LogScan, NoAnswer, Secret, Trouble
-from wanbatch.runner import Runner
+from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.context import Desk
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session import Session
 from wanbatch.settling import Decision

@@ -27,12 +27,14 @@ from wanbatch.clip.defects import Look
 from wanbatch.clip.inspection import Inspection
 from wanbatch.clip.probe import Probe
 from wanbatch.clock import LoopClock
-from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.provider import aimlapi
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Secret
-from wanbatch.runner import RunEnd, Runner
+from wanbatch.runner.context import Desk
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import Account, open_account
 from wanbatch.sandbox.app import ConnectionDropped, Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule

@@ -28,7 +28,7 @@ _HOMES = {
     "RunOptions": "options",
     "RunResult": "options",
     "Preview": "previewing",
-    "Event": "desk",
+    "Event": "runner.events",
     "ExitCode": "errors",
     "Problem": "errors",
     "WanbatchError": "errors",
@@ -45,7 +45,6 @@ _HOMES = {
 if TYPE_CHECKING:
     from wanbatch.api import frames, plan, report, run
     from wanbatch.batch.shots import Batch, Limits, Recipe, Shot
-    from wanbatch.desk import Event
     from wanbatch.errors import (
         AccountStopped,
         BudgetReached,
@@ -62,6 +61,7 @@ if TYPE_CHECKING:
     from wanbatch.manifest import load_manifest
     from wanbatch.options import RunOptions, RunResult
     from wanbatch.previewing import Preview
+    from wanbatch.runner.events import Event
 
 __all__ = [
     "AccountStopped",

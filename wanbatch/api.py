@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.shots import Batch
 from wanbatch.clock import system_now
-from wanbatch.desk import Event
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.options import RunOptions, RunResult, Watch
 from wanbatch.previewing import Preview
+from wanbatch.runner.events import Event
 from wanbatch.session import session_of
 from wanbatch.state.reader import StateReader
 

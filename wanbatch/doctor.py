@@ -29,9 +29,9 @@ from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.inquiry import inquire
 from wanbatch.provider.protocol import NoAnswer
 from wanbatch.provider.remarks import DISABLED, forbidden_text, limit_text, top_up_text
+from wanbatch.runner.submits import ROOM_BYTES
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity
-from wanbatch.submitting import ROOM_BYTES
 from wanbatch.units import size_text
 from wanbatch.version import __version__
 

@@ -9,13 +9,13 @@ from typing import Any
 
 from wanbatch.batch.plan import First
 from wanbatch.batch.shots import Head, Limits
-from wanbatch.desk import Event
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pace.schedule import Rates
 from wanbatch.previewing import Preview
-from wanbatch.proofs import OnUnknown
 from wanbatch.question import Answer, Question
-from wanbatch.runner import Standing
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Standing
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.state.reader import STATE_NAME
 from wanbatch.state.tables import Run
 

@@ -18,9 +18,9 @@ from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
 from wanbatch.money.seen import held_prices, seen_prices
 from wanbatch.piloting import Findings
-from wanbatch.proofs import OnUnknown
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.question import Question
+from wanbatch.runner.settings import OnUnknown
 
 
 class Why(StrEnum):

@@ -24,16 +24,16 @@ from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.clip.download import sha256_of
 from wanbatch.clock import system_now
-from wanbatch.desk import Event
 from wanbatch.disk import fsync_directory
 from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.proofs import LAG_UNTIL_KNOWN
 from wanbatch.provider.clocks import CLOCK_MARGIN
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
-from wanbatch.runlog import LOG_NAME, RunLog
+from wanbatch.runner.events import Event
+from wanbatch.runner.log import LOG_NAME, RunLog
+from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
 from wanbatch.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock

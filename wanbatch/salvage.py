@@ -18,9 +18,9 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.batch.take import Entry, Take, advance, fold, planned_take
 from wanbatch.errors import StateInvalid
-from wanbatch.proofs import recipe_in, take_and_attempt
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import LogRow
+from wanbatch.runner.proofs import recipe_in, take_and_attempt
 from wanbatch.state.tables import Stray
 
 RUN_LOG, PROVIDER_LOG, SIDECAR = "run.log", "the provider's log", "a sidecar"

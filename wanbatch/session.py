@@ -25,11 +25,9 @@ from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.shots import Batch, Head, Limits
 from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
-from wanbatch.batchclock import BatchClock
 from wanbatch.clip.crew import Crew
 from wanbatch.clip.inspection import Inspection
 from wanbatch.clock import Clock, system_now
-from wanbatch.desk import Desk, Event, RunSettings
 from wanbatch.embedded import copy_account
 from wanbatch.errors import (
     AccountStopped,
@@ -58,15 +56,19 @@ from wanbatch.provider.protocol import NoAnswer, Provider, Trouble
 from wanbatch.provider.remarks import Intent, remarks_of
 from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
-from wanbatch.runlog import LOG_NAME, RunLog, requests_in
-from wanbatch.runner import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
+from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.context import Desk
+from wanbatch.runner.events import Event
+from wanbatch.runner.log import LOG_NAME, RunLog, requests_in
+from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
+from wanbatch.runner.settings import RunSettings
+from wanbatch.runner.submits import ROOM_BYTES
 from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
 from wanbatch.state.reader import STATE_NAME, StateReader, entry
 from wanbatch.state.tables import Identity, Run, new_identity
-from wanbatch.submitting import ROOM_BYTES
 from wanbatch.units import size_text
 
 TERMINATE_GRACE_S = 10.0

@@ -20,16 +20,16 @@ from wanbatch.batch.attempts import (
 )
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
-from wanbatch.polling import LEDGER_MARGIN, Polling
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
-from wanbatch.reconciling import LASTING, Reconciling
-from wanbatch.revival import IN_ALL, look_again
-from wanbatch.submitting import lost_text
+from wanbatch.runner.context import Desk
+from wanbatch.runner.polls import LEDGER_MARGIN, Polling
+from wanbatch.runner.revival import IN_ALL, look_again
+from wanbatch.runner.searches import LASTING, Reconciling
+from wanbatch.runner.submits import lost_text
 
 _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import Part, publish, settle, sha256_of
-from wanbatch.desk import Desk
 from wanbatch.errors import MediaInvalid, StateInvalid
-from wanbatch.extras import extras_of, fetch_again
 from wanbatch.folders import CLIPS, is_in
 from wanbatch.provider.protocol import Fetched, Progress
+from wanbatch.runner.context import Desk
+from wanbatch.runner.extras import extras_of, fetch_again
 from wanbatch.state.reader import StateReader
 
 

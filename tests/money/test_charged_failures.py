@@ -8,9 +8,9 @@ import pytest
 
 from tests.test_reconciling import HOURS, states
 from tests.worlds import World, batch_of
-from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
-from wanbatch.polling import Polling
+from wanbatch.runner.polls import Polling
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

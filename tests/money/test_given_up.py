@@ -12,11 +12,11 @@ from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk, RunSettings
 from wanbatch.money.budget import Fit, Purse
 from wanbatch.money.prices import Quote
 from wanbatch.money.seen import seen_prices
-from wanbatch.proofs import OnUnknown
+from wanbatch.runner.context import Desk
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
 
 RECIPE = '{"model":"alibaba/wan2.1-t2v-turbo","prompt":"x","resolution":"480P"}'

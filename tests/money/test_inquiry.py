@@ -22,7 +22,6 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.models import PriceClass
 from wanbatch.cli.money import preview_json
 from wanbatch.clock import LoopClock
-from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.prices import Estimate, Quote, unknown_quote
 from wanbatch.provider import inquiry
@@ -35,6 +34,7 @@ from wanbatch.provider.inquiry import Inquiry, inquire, not_asked
 from wanbatch.provider.pricecache import PriceShelf
 from wanbatch.provider.protocol import NoAnswer, Secret, Trouble
 from wanbatch.provider.remarks import Intent, Remark, Weight, remarks_of
+from wanbatch.runner.settings import RunSettings
 from wanbatch.session import refused
 from wanbatch.state.reader import StateReader
 

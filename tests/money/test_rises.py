@@ -14,11 +14,11 @@ from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
-from wanbatch.desk import RunSettings
 from wanbatch.money.budget import RISE_BORNE, Fit, Purse
 from wanbatch.money.prices import Quote
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, SubmitAnswer
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

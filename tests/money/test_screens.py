@@ -27,8 +27,8 @@ from wanbatch.money.ledger import Books, Stranger, match_ledger
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.piloting import Findings, Measured
 from wanbatch.previewing import Preview, Why
-from wanbatch.proofs import OnUnknown
 from wanbatch.provider.remarks import Remark, Weight
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.state.standing import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)

@@ -28,13 +28,13 @@ from tests.simulation.seams import world_of
 from tests.simulation.sweep import wording
 from tests.simulation.world import EPOCH, World
 from wanbatch.batch.shots import Shot
-from wanbatch.desk import RunSettings
 from wanbatch.errors import ExitCode
 from wanbatch.money.ledger import LedgerLine, Verdict
 from wanbatch.pace.schedule import Rates
-from wanbatch.proofs import take_and_attempt
 from wanbatch.reporting.costs import LEVELS, make_costs, read_book
 from wanbatch.reporting.files import write_reports
+from wanbatch.runner.proofs import take_and_attempt
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.settling import reconcile

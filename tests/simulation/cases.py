@@ -19,7 +19,7 @@ from tests.simulation.scenario import Act, Scenario
 from tests.simulation.wrongness import Clocks, Dial, Jump, Lies, Mess
 from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
-from wanbatch.proofs import OnUnknown
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 

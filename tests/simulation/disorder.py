@@ -12,7 +12,7 @@ from tests.simulation.line import CANCELS, Cut
 from tests.simulation.plots import DRAWN, LATER_PLOTS, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
-from wanbatch.proofs import OnUnknown
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import Rule
 
 HOUR, DAY, YEAR = 3600.0, 86_400.0, 365 * 86_400.0

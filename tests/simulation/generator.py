@@ -17,7 +17,7 @@ from tests.simulation.line import CANCELS, CUTS, Cut
 from tests.simulation.scenario import KEY, LARGE, PRICES, SMALL, Act, Scenario
 from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
-from wanbatch.proofs import OnUnknown
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions
 

@@ -16,7 +16,7 @@ from tests.simulation.scenario import LARGE, PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, TIDY, Clocks, Dial, Jump, Lies, Mess
 from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
-from wanbatch.proofs import OnUnknown
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 

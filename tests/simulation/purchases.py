@@ -13,7 +13,14 @@ from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
-from wanbatch.proofs import GENERATION_GRACE, NETWORK_GRACE, SEARCH_GAP, default_grace, recipe_in, take_and_attempt
+from wanbatch.runner.proofs import (
+    GENERATION_GRACE,
+    NETWORK_GRACE,
+    SEARCH_GAP,
+    default_grace,
+    recipe_in,
+    take_and_attempt,
+)
 from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]

@@ -12,7 +12,7 @@ from tests.simulation.wrongness import KEPT, RIGHT_CLOCKS, TIDY, Clocks, Jump, L
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
-from wanbatch.proofs import OnUnknown
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 

@@ -16,10 +16,11 @@ import httpx
 
 from tests.simulation.scenario import Scenario
 from tests.simulation.world import EPOCH, World
-from wanbatch import polling, runlog
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
 from wanbatch.provider import aimlapi
+from wanbatch.runner import log as runlog
+from wanbatch.runner import polls as polling
 from wanbatch.state import file as state_module
 from wanbatch.state import tables
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from tests.simulation.books import Books
 from tests.simulation.scenario import KEY, OTHER_KEY
-from wanbatch.desk import Event
+from wanbatch.runner.events import Event
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import Fault, FaultPlan, Rule
 

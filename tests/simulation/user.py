@@ -14,11 +14,11 @@ from tests.simulation.scenario import PRICES
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import Secret
-from wanbatch.runlog import RunLog
-from wanbatch.runner import Runner
+from wanbatch.runner.context import Desk
+from wanbatch.runner.log import RunLog
+from wanbatch.runner.loop import Runner
 from wanbatch.settling import Decision, reconcile, resolve
 
 if TYPE_CHECKING:

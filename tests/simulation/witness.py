@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.stock import Stock, is_open
-from wanbatch.desk import Desk, Event
 from wanbatch.errors import OutputLocked
 from wanbatch.money.budget import Purse
 from wanbatch.money.seen import held_prices, seen_prices
-from wanbatch.proofs import OnUnknown
-from wanbatch.runlog import RunLog
-from wanbatch.runner import RunEnd, Runner
+from wanbatch.runner.context import Desk
+from wanbatch.runner.events import Event
+from wanbatch.runner.log import RunLog
+from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.state.file import StateFile
 
 if TYPE_CHECKING:

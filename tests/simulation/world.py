@@ -30,17 +30,18 @@ from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
-from wanbatch.batchclock import BatchClock
 from wanbatch.clock import LoopClock
-from wanbatch.desk import Desk, RunSettings
 from wanbatch.errors import ExitCode, WanbatchError
 from wanbatch.money.prices import Quote, best_quote
 from wanbatch.previewing import Ground
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, fingerprint
 from wanbatch.provider.protocol import Secret
-from wanbatch.runlog import RunLog, requests_in
-from wanbatch.runner import RunEnd, Runner
+from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.context import Desk
+from wanbatch.runner.log import RunLog, requests_in
+from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
 from wanbatch.state.file import StateFile

@@ -17,9 +17,9 @@ from wanbatch.money.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
 from wanbatch.piloting import Findings
 from wanbatch.previewing import Preview, Why
-from wanbatch.proofs import OnUnknown
 from wanbatch.provider.remarks import Weight
 from wanbatch.question import Question
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.units import duration_text
 
 SCENES_SHOWN = 30

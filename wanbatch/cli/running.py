@@ -31,8 +31,8 @@ from wanbatch.marking import plan_for_later
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
 from wanbatch.previewing import Preview, Why
-from wanbatch.proofs import OnUnknown
 from wanbatch.question import Answer, Question
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.session import session_of
 from wanbatch.state.reader import StateReader
 from wanbatch.state.standing import problems_of

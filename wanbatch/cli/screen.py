@@ -20,12 +20,12 @@ from wanbatch.batch.lifecycle import state_words
 from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
-from wanbatch.desk import Event
 from wanbatch.money.credits import usd_text
 from wanbatch.options import RunResult, Watch
 from wanbatch.previewing import Preview
 from wanbatch.question import Answer, Question
-from wanbatch.runner import Standing
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Standing
 from wanbatch.text import visible
 from wanbatch.units import duration_text
 

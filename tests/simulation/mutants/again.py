@@ -7,18 +7,21 @@ from datetime import timedelta
 from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import discovering, polling, proofs, reconciling
 from wanbatch.batch import attempts
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take, advance
-from wanbatch.desk import Desk
 from wanbatch.errors import LocalFault
 from wanbatch.pace import schedule as pacing
 from wanbatch.pace.hazard import Curve
-from wanbatch.polling import Polling
 from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.runner import polls as polling
+from wanbatch.runner import proofs
+from wanbatch.runner import searches as reconciling
+from wanbatch.runner import strays as discovering
+from wanbatch.runner.context import Desk
+from wanbatch.runner.polls import Polling
 from wanbatch.state.file import StateFile
 
 # --- what leads to a new submit

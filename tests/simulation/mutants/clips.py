@@ -8,12 +8,12 @@ from typing import Any
 from unittest import mock
 
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import fetching
 from wanbatch.batch.take import Take
 from wanbatch.clip import download
 from wanbatch.clip.download import publish
-from wanbatch.fetching import Fetching
 from wanbatch.provider.protocol import LinkDead
+from wanbatch.runner import downloads as fetching
+from wanbatch.runner.downloads import Fetching
 
 # --- clips
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
 from wanbatch.provider import answers, requestlog
-from wanbatch.reconciling import Reconciling
+from wanbatch.runner.searches import Reconciling
 
 
 @mutant

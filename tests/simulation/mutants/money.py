@@ -10,10 +10,10 @@ from tests.simulation.mutants.registry import Patches, mutant
 from wanbatch.batch import take
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.money.budget import Fit, Purse
-from wanbatch.polling import Polling
 from wanbatch.provider import answers
+from wanbatch.runner.context import Desk
+from wanbatch.runner.polls import Polling
 
 # --- the budget
 

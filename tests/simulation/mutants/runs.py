@@ -10,9 +10,9 @@ from wanbatch.batch import plan as planning
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
-from wanbatch.polling import Polling
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.runner import Runner
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.polls import Polling
 from wanbatch.state import lock
 
 # --- runs and the user

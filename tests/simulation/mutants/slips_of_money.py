@@ -8,14 +8,14 @@ from wanbatch.batch import attempts, take
 from wanbatch.batch import plan as planning
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
-from wanbatch.discovering import Discovering
 from wanbatch.money import ledger
 from wanbatch.money.budget import Pocket, Purse
-from wanbatch.polling import Polling
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.runner import Runner
-from wanbatch.submitting import Submitting
+from wanbatch.runner.context import Desk
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.polls import Polling
+from wanbatch.runner.strays import Discovering
+from wanbatch.runner.submits import Submitting
 
 # --- what may still be charged
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
-from wanbatch import proofs
 from wanbatch.batch.take import Take
-from wanbatch.discovering import Discovering
 from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
-from wanbatch.reconciling import Reconciling
+from wanbatch.runner import proofs
+from wanbatch.runner.searches import Reconciling
+from wanbatch.runner.strays import Discovering
+from wanbatch.runner.window import Window
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
-from wanbatch.window import Window
 
 # --- P2: a row that says it failed
 

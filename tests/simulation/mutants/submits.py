@@ -8,15 +8,15 @@ from typing import Any
 
 from tests.simulation import disk as disk_module
 from tests.simulation.mutants.registry import Patches, mutant
-from wanbatch import submitting
 from wanbatch.batch import take
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take, advance
-from wanbatch.desk import Desk
 from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, TurnedAway, Unknown
-from wanbatch.runner import Runner
+from wanbatch.runner import submits as submitting
+from wanbatch.runner.context import Desk
+from wanbatch.runner.loop import Runner
 from wanbatch.state.reader import entry
 
 # --- the intent

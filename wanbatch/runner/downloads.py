@@ -11,12 +11,12 @@ from wanbatch.batch.take import Take
 from wanbatch.clip.defects import shortfalls
 from wanbatch.clip.download import ForeignFile, Part, Settled, publish, settle
 from wanbatch.clip.inspection import Inspection
-from wanbatch.desk import Desk
 from wanbatch.errors import MediaInvalid
-from wanbatch.extras import extras_of, extras_text, keep_extras
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
+from wanbatch.runner.context import Desk
+from wanbatch.runner.extras import extras_of, extras_text, keep_extras
 
 DEAD_LINK_LIMIT = 3
 TRANSIENT_LIMIT = 20  # with a back-off of up to a minute: a quarter of an hour of one clip's bad luck

@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 
 from wanbatch.batch.attempts import MAY_BE_CHARGED, Attempt
 from wanbatch.batch.lifecycle import State
@@ -38,18 +37,6 @@ PATIENCE = 3  # so many graces, and a person decides
 SEEN_END = timedelta(minutes=2)  # an end that was seen within this time of a poll that said running
 
 _FAMILY = re.compile(r"[a-z]{3,}")  # the words of a model's name: alibaba/wan-2-6-t2v -> alibaba, wan
-
-
-class OnUnknown(StrEnum):
-    """What to do with a submit whose answer was lost.
-
-    `reconcile` looks it up and holds what cannot be known; `resubmit` is the user's standing word to send again what
-    left no trace; `hold` asks the user at once.
-    """
-
-    RECONCILE = "reconcile"
-    RESUBMIT = "resubmit"
-    HOLD = "hold"
 
 
 @dataclass(frozen=True)

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import IO, Self
 
 from wanbatch.clock import system_now
-from wanbatch.desk import Event
 from wanbatch.disk import assert_ordinary, unshare
 from wanbatch.provider.protocol import LogRow, Secret
 from wanbatch.redaction import Redaction
+from wanbatch.runner.events import Event
 from wanbatch.version import __version__
 
 LOG_NAME = "run.log"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from wanbatch.batch.lifecycle import State
-from wanbatch.desk import Desk
+from wanbatch.runner.context import Desk
 
 LOG_REACH = timedelta(days=91)
 WIDE_AT_ONCE = 2_000  # so many submits are twenty pages: they are looked through each time

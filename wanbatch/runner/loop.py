@@ -12,16 +12,16 @@ from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.plan import submit_order
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
-from wanbatch.fetching import Fetching
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Done, Download, Poll, Search, Step, Submit, Wait
-from wanbatch.polling import Polling
-from wanbatch.proofs import OnUnknown
-from wanbatch.reconciling import Reconciling
-from wanbatch.revival import AT_ONCE, look_again
-from wanbatch.submitting import Submitting, lost_text
+from wanbatch.runner.context import Desk
+from wanbatch.runner.downloads import Fetching
+from wanbatch.runner.polls import Polling
+from wanbatch.runner.revival import AT_ONCE, look_again
+from wanbatch.runner.searches import Reconciling
+from wanbatch.runner.settings import OnUnknown
+from wanbatch.runner.submits import Submitting, lost_text
 
 Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 where no take is meant
 

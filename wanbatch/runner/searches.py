@@ -9,11 +9,11 @@ from datetime import datetime, timedelta
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
-from wanbatch.discovering import Discovering
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
-from wanbatch.proofs import (
+from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
+from wanbatch.runner.context import Desk
+from wanbatch.runner.proofs import (
     PATIENCE,
     SEARCH_GAP,
     Absent,
@@ -21,7 +21,6 @@ from wanbatch.proofs import (
     Contradiction,
     Evidence,
     Failed,
-    OnUnknown,
     Question,
     default_grace,
     find,
@@ -31,8 +30,9 @@ from wanbatch.proofs import (
     patience_ends,
     questions,
 )
-from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
-from wanbatch.window import Window
+from wanbatch.runner.settings import OnUnknown
+from wanbatch.runner.strays import Discovering
+from wanbatch.runner.window import Window
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end
 SEARCH_EVERY_S = 600.0

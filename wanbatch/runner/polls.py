@@ -9,14 +9,14 @@ from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import Outcome, risk_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import News, news
 from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider.links import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
-from wanbatch.revival import follow
+from wanbatch.runner.context import Desk
+from wanbatch.runner.revival import follow
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
 MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywhere

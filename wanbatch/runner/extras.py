@@ -14,11 +14,11 @@ from pathlib import Path
 
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import ForeignFile, Part, publish, settle
-from wanbatch.desk import Desk
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.protocol import Fetched, LinkDead, Progress, Secret
+from wanbatch.runner.context import Desk
 from wanbatch.state.reader import StateReader
 
 EXTRAS_CAP = 20  # no model makes more; a longer list is a mistake or an attack

@@ -14,11 +14,11 @@ from typing import Any
 from wanbatch.batch.attempts import MADE_AFTER_ALL, Attempt, Outcome, adoption, double_number, live, risk_left, risk_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
-from wanbatch.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.provider.protocol import LogRow, LogScan
+from wanbatch.runner.context import Desk
+from wanbatch.runner.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.state.tables import Stray
 
 LOG = "the provider's log"

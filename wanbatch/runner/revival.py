@@ -10,9 +10,9 @@ from dataclasses import replace
 from wanbatch.batch.attempts import Attempt, Outcome, risk_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import NoAnswer, Progress, Status, Trouble
+from wanbatch.runner.context import Desk
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand

@@ -3,30 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any
 
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.models import PriceClass
-from wanbatch.batch.plan import Due, First
 from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
-from wanbatch.batchclock import BatchClock
-from wanbatch.clip.inspection import Here, Inspection
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
-from wanbatch.hand import Hand
 from wanbatch.money.budget import Purse
-from wanbatch.money.prices import Quote
-from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards, Seen
+from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards
 from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
-from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board, Rates
-from wanbatch.proofs import OnUnknown, recipe_in
-from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
+from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board
+from wanbatch.provider.protocol import NoAnswer, Provider
+from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.events import Event
+from wanbatch.runner.open_takes import Hand
+from wanbatch.runner.proofs import recipe_in
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import entry
 
@@ -34,55 +30,6 @@ FAILURE_LOOKS_APART_S = 3 * POLL_EVERY_S  # a single error may be one server's a
 OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line
 OUTAGE_TOLD_S = 10.0  # a single answer that is lost is no news
 OUTAGE_FIRST_S = 30.0  # a provider that was never reached in this run is likelier misspelt than down
-
-
-@dataclass(frozen=True)
-class Event:
-    """Something worth telling: `kind` is a fact's name or `note`; `take` is a label, or empty."""
-
-    at: datetime
-    kind: str
-    take: str
-    text: str
-    data: Mapping[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class RunSettings:
-    """What a run is held to. Rates are per minute, caps are in credits, those of scenes by their names.
-
-    `is_agreed` is the user's standing word: a new price is accepted where a cap still holds, and nobody is asked.
-    `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
-    the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
-    `trusts_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
-    `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
-    `free_bytes` tells the room left on the output's disk (None: nobody asks).
-    `times_before` is what earlier batches saw of how long generations take.
-    `before_submit` is called before each POST is recorded; a ProgramFault of it means that nothing may be sent.
-    `inspection` opens the clips that come.
-    `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
-    """
-
-    rates: Rates = field(default_factory=Rates)
-    cap_credits: int | None = None
-    scene_caps: Mapping[str, int] = field(default_factory=dict)
-    is_agreed: bool = False
-    quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
-    key_fingerprint: str = ""
-    on_unknown: OnUnknown = OnUnknown.RECONCILE
-    unknown_grace: timedelta | None = None
-    logged: Sequence[LogRow] = ()
-    is_begun_anew: bool = False
-    trusts_state: bool = False
-    limit: int | None = None
-    first: First = First.LONGEST
-    times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)
-    is_selected: Callable[[Due | Take], bool] = lambda _: True
-    refusal: tuple[ExitCode, str] | None = None
-    free_bytes: Callable[[], int] | None = None
-    before_submit: Callable[[], object] = lambda: None
-    inspection: Inspection = field(default_factory=Here)
-    after_verified: Callable[[Take], None] = lambda _: None
 
 
 class Desk:

@@ -11,13 +11,13 @@ from collections.abc import Callable
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
-from wanbatch.desk import Desk
 from wanbatch.errors import ExitCode, LocalFault, ProgramFault, StateInvalid
 from wanbatch.money.budget import Fit, Surprise
 from wanbatch.money.credits import usd_text
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
+from wanbatch.runner.context import Desk
 from wanbatch.units import size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
