@@ -18,14 +18,14 @@ from PIL import Image
 
 from tests.films import RATE_HZ, Reel, delay_of, noise, read_frames, read_line
 from tests.rooms import make_room
-from wanbatch.avc import AvcRecord
 from wanbatch.batch.shots import Batch, Shot
-from wanbatch.cut import CutOptions, make_cut
+from wanbatch.cut.avc import AvcRecord
+from wanbatch.cut.film import CutOptions, make_cut
+from wanbatch.cut.join import slate_misfit
+from wanbatch.cut.slate import Card, draw_card
+from wanbatch.cut.source import measure
+from wanbatch.cut.timeline import ClipFormat, Timeline
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
-from wanbatch.joining import slate_misfit
-from wanbatch.slating import Card, draw_card
-from wanbatch.splicing import measure
-from wanbatch.timeline import ClipFormat, Timeline
 
 R = Reel(1)
 NTSC = Fraction(30_000, 1001)
@@ -293,7 +293,7 @@ def test_a_full_disk_leaves_the_old_cut_and_no_part(tmp_path: Path, limit_bytes:
 
 def test_too_little_room_is_said_before_anything_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     output = room(tmp_path, ABC, a=R)
-    monkeypatch.setattr("wanbatch.cut.free_bytes", lambda _: 1000)
+    monkeypatch.setattr("wanbatch.cut.film.free_bytes", lambda _: 1000)
     for reencode in (False, True):
         with pytest.raises(LocalFault, match="Make room"):
             cut(output, reencode=reencode)

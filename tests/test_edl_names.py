@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from wanbatch.export import _plain_word
+from wanbatch.cut.export import _plain_word
 
 
 @pytest.mark.parametrize(

@@ -20,10 +20,10 @@ from wanbatch.batch.choice import Choice
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
+from wanbatch.cut.export import EditFormat, export, plain_names, reel_names
+from wanbatch.cut.timeline import ClipFormat, Measured, lay_out
 from wanbatch.errors import LocalFault, UsageInvalid
-from wanbatch.export import EditFormat, export, plain_names, reel_names
 from wanbatch.marking import Pick, mark
-from wanbatch.timeline import ClipFormat, Measured, lay_out
 
 otio = pytest.importorskip("opentimelineio", reason="has no wheels for this Python")
 
@@ -163,7 +163,7 @@ def test_what_an_edl_cannot_say_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, fps: Fraction, words: str
 ) -> None:
     made = laid([f"s{number:04}" for number in range(count)], fps)
-    monkeypatch.setattr("wanbatch.export.assemble", lambda *_: made)
+    monkeypatch.setattr("wanbatch.cut.export.assemble", lambda *_: made)
     with pytest.raises(UsageInvalid, match=words):
         export(tmp_path, EditFormat.EDL)
     assert list(tmp_path.iterdir()) == []
@@ -173,7 +173,7 @@ def test_an_edl_of_999_events_is_written_with_a_reel_name_for_each(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = laid([f"s{number:04}" for number in range(999)], Fraction(25))
-    monkeypatch.setattr("wanbatch.export.assemble", lambda *_: made)
+    monkeypatch.setattr("wanbatch.cut.export.assemble", lambda *_: made)
     path, _ = export(tmp_path, EditFormat.EDL)
     reels = re.findall(r"^[0-9]{3}  ([0-9A-Z]{1,8}) +V", path.read_text(encoding="ascii"), re.MULTILINE)
     assert (len(reels), len(set(reels))) == (999, 999)

@@ -13,9 +13,9 @@ from tests.rooms import make_room
 from tests.test_cut import film
 from wanbatch.cli import call
 from wanbatch.clock import system_now
-from wanbatch.cut import CutOptions, make_cut
+from wanbatch.cut.export import EditFormat, EdlStyle, export
+from wanbatch.cut.film import CutOptions, make_cut
 from wanbatch.errors import LocalFault, StateInvalid
-from wanbatch.export import EditFormat, EdlStyle, export
 from wanbatch.folders import home_of, is_in, links_of, room_bytes
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.reader import StateReader

@@ -22,7 +22,7 @@ LINES = (
     ("cli",),
     ("api",),
     ("session", "options", "rounds", "access", "embedded", "doctor", "previewing", "piloting", "settling", "marking", "verifying", "admission", "neighbours", "recovery", "salvage", "question", "posters",),
-    ("runner", "reporting", "cut", "assembling", "joining", "slating", "splicing", "tagging", "timeline", "avc", "export",),
+    ("runner", "reporting", "cut", ),
     ("provider", "manifest", "state", ),
     ("money", "sandbox",),
     ("batch", "clip", ),
@@ -33,7 +33,7 @@ PURE = {
     "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "runner.proofs", "runner.settings", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider.protocol", "money.charge", "provider.answers", "units",
     "provider.tariff", "provider.account", "provider.endings", "provider.bodies", "provider.remarks", "money.ledger", "money.costs", "piloting", "pace.hazard", "pace.limits", "provider.links", "provider.proxies", "batch.advice",
     "provider.clocks", "salvage",
-    "batch.choice", "batch.retakes", "timeline", "avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
+    "batch.choice", "batch.retakes", "cut.timeline", "cut.avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"provider.aimlapi", "provider.cliphost", "provider.wire"},
@@ -72,9 +72,9 @@ OWNERS = {
         "cli.cutting",
         "cli.streams",
     },
-    "av": {"clip.media", "clip.encoding", "clip.look", "tagging", "splicing", "joining", "sandbox.slate"},
-    "PIL": {"clip.media", "slating", "clip.letters", "sandbox.slate"},
-    "opentimelineio": {"export"},
+    "av": {"clip.media", "clip.encoding", "clip.look", "cut.tags", "cut.source", "cut.join", "sandbox.slate"},
+    "PIL": {"clip.media", "cut.slate", "clip.letters", "sandbox.slate"},
+    "opentimelineio": {"cut.export"},
 }
 SANDBOX_MAY_USE = {
     "wanbatch.clock",

@@ -16,10 +16,10 @@ import pytest
 from tests.films import Reel
 from tests.rooms import make_room, takes_of
 from tests.test_cut import ABC, R, film, room
-from wanbatch import tagging
 from wanbatch.batch.shots import Batch
+from wanbatch.cut import tags as tagging
+from wanbatch.cut.tags import LINE_MAX, PROMPT_MAX, tag_clips
 from wanbatch.errors import LocalFault, UsageInvalid
-from wanbatch.tagging import LINE_MAX, PROMPT_MAX, tag_clips
 
 
 def tags(path: Path) -> dict[str, str]:

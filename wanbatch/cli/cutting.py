@@ -23,7 +23,7 @@ from wanbatch.text import visible
 from wanbatch.units import duration_text
 
 if TYPE_CHECKING:
-    from wanbatch.timeline import Piece, Timeline
+    from wanbatch.cut.timeline import Piece, Timeline
 
 _PAIR = re.compile(r"(?P<shot>[^:/\\]+):t?(?P<take>[1-9][0-9]*)")
 _NUMBER = re.compile(r"t?[1-9][0-9]*")
@@ -89,7 +89,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, only:
     Pictures are copied untouched where all clips agree; sound is encoded once, so that every join is in sync.
     Exit code 1 says that shots are missing from the cut.
     """
-    from wanbatch.cut import CUT_NAME, CutOptions, make_cut
+    from wanbatch.cut.film import CUT_NAME, CutOptions, make_cut
 
     output = run if run is not None else newest_output(Path(OUTPUTS))
     wish = CutOptions(target, only, reencode=flags["reencode"], slates=flags["slates"])
@@ -207,8 +207,8 @@ def export_command(options: Global, /, run: Path | None, how: str, **flags: Any)
     With mp4 the clips are copied, untouched but for title, prompt, model, seed and ids, which are then inside.
     Exit code 1 says that shots are missing from the cut.
     """
-    from wanbatch.export import EditFormat, EdlStyle, export
-    from wanbatch.tagging import tag_clips
+    from wanbatch.cut.export import EditFormat, EdlStyle, export
+    from wanbatch.cut.tags import tag_clips
 
     target, only, style = flags["target"], flags["only"], flags["style"]
     if style is not None and how != "edl":

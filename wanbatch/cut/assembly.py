@@ -9,12 +9,12 @@ from pathlib import Path
 from wanbatch.batch.choice import Choice, choices
 from wanbatch.batch.plan import is_selected
 from wanbatch.batch.take import Take
+from wanbatch.cut.source import measure
+from wanbatch.cut.timeline import Measured, Timeline, lay_out
 from wanbatch.errors import MediaInvalid, UsageInvalid
 from wanbatch.folders import CLIPS, is_in
-from wanbatch.splicing import measure
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import shown_text
-from wanbatch.timeline import Measured, Timeline, lay_out
 
 
 def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True) -> Timeline:

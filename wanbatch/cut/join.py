@@ -24,12 +24,12 @@ from av.packet import Packet
 from av.video.frame import PictureType, VideoFrame
 from av.video.stream import VideoStream
 
-from wanbatch.avc import PROFILES, AvcRecord
 from wanbatch.clip.media import check_clip, fault_of, opened
+from wanbatch.cut.avc import PROFILES, AvcRecord
+from wanbatch.cut.slate import Picture
+from wanbatch.cut.source import Samples, audio_frame, layout_of, measure, read_packets, read_pictures, read_sound
+from wanbatch.cut.timeline import ClipFormat, Piece, Timeline
 from wanbatch.errors import LocalFault, MediaInvalid, WanbatchError
-from wanbatch.slating import Picture
-from wanbatch.splicing import Samples, audio_frame, layout_of, measure, read_packets, read_pictures, read_sound
-from wanbatch.timeline import ClipFormat, Piece, Timeline
 
 AAC_BLOCK = 1024
 BIT_RATE_PER_CHANNEL = 96_000

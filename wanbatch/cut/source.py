@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 
 from wanbatch.clip.encoding import planes_within
 from wanbatch.clip.media import opened
+from wanbatch.cut.timeline import ClipFormat, Measured
 from wanbatch.errors import MediaInvalid
-from wanbatch.timeline import ClipFormat, Measured
 
 DECODER_THREADS = 2
 FRAMES_MAX = 200_000  # of one clip: more is no clip of ours

@@ -18,17 +18,17 @@ import av
 import av.error
 from av.container import InputContainer
 
-from wanbatch.assembling import assemble
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import sha256_of
 from wanbatch.clip.media import check_clip, opened
+from wanbatch.cut.assembly import assemble
+from wanbatch.cut.timeline import Piece, Timeline
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import shown_text
-from wanbatch.timeline import Piece, Timeline
 from wanbatch.units import size_text
 from wanbatch.version import __version__
 

@@ -6,14 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from wanbatch.assembling import assemble
+from wanbatch.cut.assembly import assemble
+from wanbatch.cut.join import Sources, join, slate_misfit
+from wanbatch.cut.slate import Card, Picture, draw_card
+from wanbatch.cut.timeline import Piece, Timeline, fps_text
 from wanbatch.disk import free_bytes, make_folder, replacing
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.joining import Sources, join, slate_misfit
-from wanbatch.slating import Card, Picture, draw_card
 from wanbatch.state.reader import STATE_NAME
-from wanbatch.timeline import Piece, Timeline, fps_text
 from wanbatch.units import size_text
 
 CUT_NAME = "cut.mp4"

@@ -16,11 +16,11 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote, unquote
 
-from wanbatch.assembling import assemble
 from wanbatch.batch.take import Take
+from wanbatch.cut.assembly import assemble
+from wanbatch.cut.timeline import Piece, Timeline, fps_text
 from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import LocalFault, UsageInvalid
-from wanbatch.timeline import Piece, Timeline, fps_text
 from wanbatch.version import __version__
 
 EDIT_FOLDER = "edit"

@@ -1,0 +1,1 @@
+"""The film: chosen clips joined, and the lists that editing programs read. Begin with `film`."""
