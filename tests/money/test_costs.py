@@ -22,7 +22,7 @@ from wanbatch.batch.shots import Batch
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.costs import Figure, cost_of, figures_of
 from wanbatch.money.prices import Quote
-from wanbatch.reporting.accounts import cost_report, write_combined
+from wanbatch.reporting.cost_files import cost_report, write_combined
 from wanbatch.reporting.costs import BUCKETS_SHOWN, COST_COLUMNS, Costs, make_costs, read_book, spend_by_time
 from wanbatch.reporting.csv_file import csv_text
 from wanbatch.reporting.files import write_reports

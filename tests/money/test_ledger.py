@@ -14,7 +14,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import VERDICT_WORDS, Books, Stranger, Verdict, match_ledger, may_have_made, news
-from wanbatch.reporting.accounts import LEDGER_COLUMNS, write_ledger
+from wanbatch.reporting.cost_files import LEDGER_COLUMNS, write_ledger
 
 AT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 PRICE = 1_050_000

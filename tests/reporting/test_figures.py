@@ -14,7 +14,7 @@ from tests.reporting.states import BEGIN, MADE_AT, every_state
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
-from wanbatch.reporting import figures
+from wanbatch.reporting import charts as figures
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.page import _json
 from wanbatch.reporting.plotting import SCRIPT_NAME, place_plotly

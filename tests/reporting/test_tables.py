@@ -13,7 +13,7 @@ from tests.reporting.states import BEGIN, CREDITS, MADE_AT, begin, every_state, 
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
-from wanbatch.reporting.accounts import write_ledger
+from wanbatch.reporting.cost_files import write_ledger
 from wanbatch.reporting.csv_file import csv_text
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import Frames, frames, usd_cell

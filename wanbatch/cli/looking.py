@@ -124,7 +124,7 @@ def report_command(
     """Rebuild the reports of each RUN from its state file alone; with --combined, add up what they cost."""
     from wanbatch.clock import system_now
     from wanbatch.posters import make_missing_posters
-    from wanbatch.reporting.accounts import write_combined
+    from wanbatch.reporting.cost_files import write_combined
     from wanbatch.reporting.csv_file import csv_text
     from wanbatch.reporting.files import write_reports
     from wanbatch.state.reader import StateReader

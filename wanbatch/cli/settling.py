@@ -23,7 +23,7 @@ from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, Usage
 from wanbatch.money.credits import credits_of_usd, usd_text
 from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.question import words
-from wanbatch.reporting.accounts import figures_json, ledger_rows, write_ledger
+from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
 from wanbatch.session import Session, session_of
 from wanbatch.settling import Decision, Reconciled
 from wanbatch.state.reader import StateReader

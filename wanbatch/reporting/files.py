@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import charged_by
 from wanbatch.disk import own_folder, replace_text, sweep_parts
 from wanbatch.folders import CLIPS
-from wanbatch.reporting.accounts import cost_report, write_costs
+from wanbatch.reporting.cost_files import cost_report, write_costs
 from wanbatch.reporting.csv_file import csv_text
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.reporting.summary import summary_facts

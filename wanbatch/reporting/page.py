@@ -22,7 +22,7 @@ from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import CREDITS_PER_USD, amount_text, usd, usd_text
-from wanbatch.reporting.figures import figures_of, headlines
+from wanbatch.reporting.charts import figures_of, headlines
 from wanbatch.text import visible
 from wanbatch.units import duration_text
 
