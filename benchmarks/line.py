@@ -122,22 +122,22 @@ async def with_ticks(work: Any) -> list[float]:
 
 def skip_decoding() -> None:
     """Leave out what decodes clips: it takes its own time, in threads, and two cores are soon full of it."""
-    from wanbatch import session
     from wanbatch.clip import download
     from wanbatch.clip.defects import Look
     from wanbatch.clip.media import Probe
     from wanbatch.runner import downloads as fetching
+    from wanbatch.session import keepsakes
 
     download.check_clip = lambda _: Probe(10.0, 1920, 1080, 30.0, 300, True, "h264", "aac")
     fetching.look_at = lambda _: Look(10.0)
-    session._Keepsake.__call__ = lambda _self, _take: None
+    keepsakes.Keepsakes.__call__ = lambda _self, _take: None
 
 
 async def with_wanbatch(takes: int, folder: Path, limits: dict[str, Any]) -> None:
     from wanbatch.batch.shots import Batch, Limits, Shot
     from wanbatch.manifest.shelf import Manifest
-    from wanbatch.options import RunOptions, Watch
-    from wanbatch.session import session_of
+    from wanbatch.session.options import RunOptions, Watch
+    from wanbatch.session.session import session_of
 
     batch = Batch("line", tuple(Shot(f"s{n:05}", n, body_of(n)) for n in range(takes)))
     options = RunOptions(output=folder / "out", speed=SPEED, makes_report=False, limits=Limits(**limits))

@@ -31,7 +31,7 @@ from wanbatch.clock import system_now  # noqa: E402
 from wanbatch.state.file import StateFile  # noqa: E402
 from wanbatch.state.reader import StateReader, entry  # noqa: E402
 
-BEGIN = "import wanbatch, sys; from wanbatch.options import RunOptions; from pathlib import Path; wanbatch.run("
+BEGIN = "import wanbatch, sys; from wanbatch.session.options import RunOptions; from pathlib import Path; wanbatch.run("
 BEGIN += "sys.argv[1], RunOptions(output=Path(sys.argv[2]), limit=1, makes_report=False), confirm=lambda _: True)"
 PLAIN = "import sys, yaml; yaml.safe_load(open(sys.argv[1]))"
 LIMIT_S = 120.0

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from wanbatch.access import Access
 from wanbatch.cli import call
 from wanbatch.provider.endpoint import load_settings
+from wanbatch.session.access import Access
 
 
 @pytest.mark.parametrize("address", ["", "https://api.example.org", "http://127.0.0.1:8000", "http://localhost:8000"])

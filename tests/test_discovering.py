@@ -36,7 +36,7 @@ from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.runner.strays import Discovering
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
-from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
+from wanbatch.session.decisions import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.standing import read_standing

@@ -23,8 +23,8 @@ from wanbatch.batch.take import TransitionForbidden
 from wanbatch.clip.download import ForeignFile, Part, publish, sha256_of
 from wanbatch.disk import make_folder, network_kind
 from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, UsageInvalid
-from wanbatch.options import RunOptions
 from wanbatch.provider.endpoint import fingerprint, load_settings, read_endpoint
+from wanbatch.session.options import RunOptions
 from wanbatch.state import file as state_module
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import holder_of

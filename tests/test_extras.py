@@ -20,8 +20,8 @@ from wanbatch.provider.protocol import Fetched, LinkDead, NoAnswer, Progress, Se
 from wanbatch.runner.extras import EXTRAS_CAP, Extra, extras_of, extras_text, keep_extras
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
+from wanbatch.session.verify import refetch_all, verify_output
 from wanbatch.state.reader import StateReader
-from wanbatch.verifying import refetch_all, verify_output
 
 TWO = Rule("poll", "two_clips")
 ONE, OTHER = "https://clips.example.com/a.mp4?sig=1", "https://clips.example.com/b.mp4?sig=2"

@@ -23,7 +23,7 @@ from wanbatch.provider.protocol import Accepted, PollAnswer, Progress, Secret, S
 from wanbatch.runner.context import FAILURE_LOOKS_APART_S, Desk
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
-from wanbatch.settling import Reconciled, reconcile
+from wanbatch.session.decisions import Reconciled, reconcile
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 

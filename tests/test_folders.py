@@ -18,8 +18,8 @@ from wanbatch.cut.film import CutOptions, make_cut
 from wanbatch.errors import LocalFault, StateInvalid
 from wanbatch.folders import home_of, is_in, links_of, room_bytes
 from wanbatch.reporting.files import write_reports
+from wanbatch.session.verify import verify_output
 from wanbatch.state.reader import StateReader
-from wanbatch.verifying import verify_output
 
 STORY = film(("a", "s"), ("b", "s"))
 R = Reel(1)

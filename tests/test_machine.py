@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from wanbatch import session as session_module
 from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.machine import Machine, read_machine, this_machine
-from wanbatch.options import RunOptions, Watch
 from wanbatch.provider.endpoint import load_settings
-from wanbatch.recovery import LOG_NOTE
-from wanbatch.session import MACHINE_NOTE, Session
+from wanbatch.session import session as session_module
+from wanbatch.session.options import RunOptions, Watch
+from wanbatch.session.recovery import LOG_NOTE
+from wanbatch.session.session import MACHINE_NOTE, Session
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity
 

@@ -19,7 +19,7 @@ from wanbatch.cli import _COMMANDS, call
 from wanbatch.disk import replacing
 from wanbatch.errors import ExitCode, ProgramFault, fault_text
 from wanbatch.runner.loop import RunEnd
-from wanbatch.session import _without_reports
+from wanbatch.session.session import _without_reports
 
 KINDS = (
     errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,

@@ -29,7 +29,7 @@ from wanbatch.money.prices import Quote, best_quote, estimate
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.limits import Bucket, InFlight
 from wanbatch.pace.schedule import Board, Done, Download, Poll, Rates, Submit, Wait, backoff_s
-from wanbatch.previewing import Ground
+from wanbatch.session.preview import Ground
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)

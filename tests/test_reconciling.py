@@ -33,7 +33,7 @@ from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
-from wanbatch.settling import Decision, reconcile, resolve, take_to_resolve
+from wanbatch.session.decisions import Decision, reconcile, resolve, take_to_resolve
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader, entry
 

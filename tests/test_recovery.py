@@ -16,7 +16,6 @@ from typing import Any, cast
 import pytest
 
 from tests.worlds import API, EPOCH, Killed, World, batch_of, jump, with_prompt
-from wanbatch.access import Access
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock, LoopClock
@@ -25,14 +24,15 @@ from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Provider, Secret
-from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import LOG_NAME, RunLog
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
-from wanbatch.salvage import read_event, read_sidecar
 from wanbatch.sandbox.faults import Rule
+from wanbatch.session.access import Access
+from wanbatch.session.recovery import Recovery, assert_not_behind, log_awaited_until, recover
+from wanbatch.session.salvage import read_event, read_sidecar
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Identity

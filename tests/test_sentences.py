@@ -17,10 +17,10 @@ from wanbatch.cli.screen import counts_text
 from wanbatch.clock import LoopClock
 from wanbatch.errors import Problem
 from wanbatch.money.prices import Estimate
-from wanbatch.options import RunOptions, Watch
 from wanbatch.provider.endpoint import load_settings
 from wanbatch.runner.batch_clock import BatchClock
-from wanbatch.session import Session
+from wanbatch.session.options import RunOptions, Watch
+from wanbatch.session.session import Session
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity
 

@@ -17,7 +17,7 @@ from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.cli.shots import GROUPS_SHOWN, print_takes, takes_json
 from wanbatch.money.prices import Quote, estimate
-from wanbatch.previewing import Ground, Preview
+from wanbatch.session.preview import Ground, Preview
 
 
 def shot(shot_id: str, scene: str = "", **more: Any) -> Shot:

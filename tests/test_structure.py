@@ -21,7 +21,7 @@ CHECKOUT = ROOT.parent
 LINES = (
     ("cli",),
     ("api",),
-    ("session", "options", "rounds", "access", "embedded", "doctor", "previewing", "piloting", "settling", "marking", "verifying", "admission", "neighbours", "recovery", "salvage", "question", "posters",),
+    ("session", ),
     ("runner", "reporting", "cut", ),
     ("provider", "manifest", "state", ),
     ("money", "sandbox",),
@@ -31,9 +31,9 @@ LINES = (
 )  # fmt: skip
 PURE = {
     "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "runner.proofs", "runner.settings", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider.protocol", "money.charge", "provider.answers", "units",
-    "provider.tariff", "provider.account", "provider.endings", "provider.bodies", "provider.remarks", "money.ledger", "money.costs", "piloting", "pace.hazard", "pace.limits", "provider.links", "provider.proxies", "batch.advice",
-    "provider.clocks", "salvage",
-    "batch.choice", "batch.retakes", "cut.timeline", "cut.avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
+    "provider.tariff", "provider.account", "provider.endings", "provider.bodies", "provider.remarks", "money.ledger", "money.costs", "session.pilot", "pace.hazard", "pace.limits", "provider.links", "provider.proxies", "batch.advice",
+    "provider.clocks", "session.salvage",
+    "batch.choice", "batch.retakes", "cut.timeline", "cut.avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "session.question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"provider.aimlapi", "provider.cliphost", "provider.wire"},
@@ -49,7 +49,7 @@ OWNERS = {
     },
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
-    "sqlite3": {"state.file", "state.reader", "doctor", "sandbox.account"},
+    "sqlite3": {"state.file", "state.reader", "session.doctor", "sandbox.account"},
     "filelock": {"state.lock"},
     "dotenv": {"provider.endpoint"},
     "starlette": {

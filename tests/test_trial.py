@@ -11,7 +11,6 @@ import av
 import pytest
 
 from tests.worlds import World, batch_of
-from wanbatch import session
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.clip import encoding, media, trial
@@ -25,7 +24,8 @@ from wanbatch.runner.context import Desk
 from wanbatch.runner.polls import Polling
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.submits import Submitting
-from wanbatch.session import Session
+from wanbatch.session import session
+from wanbatch.session.session import Session
 
 MANIFEST = "version: 1\nname: reel\nshots:\n  - {id: sh010, prompt: A heron lands, duration: 5}\n"
 

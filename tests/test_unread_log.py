@@ -13,7 +13,7 @@ from tests.worlds import World, batch_of
 from wanbatch.cli.settling import _exit_code, _lines
 from wanbatch.errors import ExitCode
 from wanbatch.sandbox.faults import FaultPlan, Rule
-from wanbatch.settling import Reconciled
+from wanbatch.session.decisions import Reconciled
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 DAY_S = timedelta(days=1).total_seconds()

@@ -19,11 +19,9 @@ import pytest
 from tests.test_discovering import at_desk, saved, settle, told
 from tests.test_reconciling import HOURS, LOST, RESUBMIT, charged_twice, states
 from tests.worlds import API, EPOCH, World, batch_of, jump
-from wanbatch import doctor
 from wanbatch.batch.lifecycle import State
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, LocalFault
-from wanbatch.options import RunOptions, Watch
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, load_settings
 from wanbatch.provider.protocol import LogScan, NoAnswer, Secret, Trouble
@@ -33,8 +31,10 @@ from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.options import SandboxOptions
-from wanbatch.session import Session
-from wanbatch.settling import Decision
+from wanbatch.session import doctor
+from wanbatch.session.decisions import Decision
+from wanbatch.session.options import RunOptions, Watch
+from wanbatch.session.session import Session
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import new_identity

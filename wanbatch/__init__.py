@@ -25,9 +25,9 @@ _HOMES = {
     "Shot": "batch.shots",
     "Recipe": "batch.shots",
     "Limits": "batch.shots",
-    "RunOptions": "options",
-    "RunResult": "options",
-    "Preview": "previewing",
+    "RunOptions": "session.options",
+    "RunResult": "session.options",
+    "Preview": "session.preview",
     "Event": "runner.events",
     "ExitCode": "errors",
     "Problem": "errors",
@@ -59,9 +59,9 @@ if TYPE_CHECKING:
         WanbatchError,
     )
     from wanbatch.manifest import load_manifest
-    from wanbatch.options import RunOptions, RunResult
-    from wanbatch.previewing import Preview
     from wanbatch.runner.events import Event
+    from wanbatch.session.options import RunOptions, RunResult
+    from wanbatch.session.preview import Preview
 
 __all__ = [
     "AccountStopped",

@@ -12,10 +12,10 @@ from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.shelf import Manifest
-from wanbatch.options import RunOptions, RunResult, Watch
-from wanbatch.previewing import Preview
 from wanbatch.runner.events import Event
-from wanbatch.session import session_of
+from wanbatch.session.options import RunOptions, RunResult, Watch
+from wanbatch.session.preview import Preview
+from wanbatch.session.session import session_of
 from wanbatch.state.reader import StateReader
 
 if TYPE_CHECKING:

@@ -16,14 +16,14 @@ import pytest
 
 import wanbatch
 from tests.reporting.states import CREDITS, begin, place_clips
-from wanbatch.admission import ORIGIN_NOTE, origin_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.cli import call, running
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.options import RunOptions
-from wanbatch.question import Question
+from wanbatch.session.admission import ORIGIN_NOTE, origin_of
+from wanbatch.session.options import RunOptions
+from wanbatch.session.question import Question
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 
@@ -397,9 +397,9 @@ def test_bytes_that_are_whole_and_not_named_yet_go_with_their_take(say: Tell) ->
     part = output / "clips" / "sh010_t1.mp4.part"
     part.write_bytes(b"the clip")
     path.write_text(RENUMBERED.split("20,")[0])
-    from wanbatch.access import Access
-    from wanbatch.admission import admit, carry
     from wanbatch.provider.endpoint import load_settings
+    from wanbatch.session.access import Access
+    from wanbatch.session.admission import admit, carry
 
     access = Access(load_settings({}, None, Path.cwd()), sandbox=True, speed=None, sandbox_flags=())
     with StateReader.open(output) as reader:

@@ -17,8 +17,8 @@ from wanbatch.batch.shots import Shot, likeness
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Order, renamed, renames_asked
 from wanbatch.cli import call
-from wanbatch.neighbours import _Waiting
-from wanbatch.question import Folder
+from wanbatch.session.neighbours import _Waiting
+from wanbatch.session.question import Folder
 from wanbatch.state.reader import StateReader
 
 SANDBOX = ("--sandbox", "--yes", "--speed", "600")

@@ -8,7 +8,7 @@ from tests.reporting.states import begin, shot
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch, likeness
 from wanbatch.batch.takeover import Order
-from wanbatch.neighbours import READ_LIMIT_S, find_beside
+from wanbatch.session.neighbours import READ_LIMIT_S, find_beside
 
 ADDRESS = "https://api.example.com/v2"
 

@@ -23,8 +23,8 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ManifestInvalid
 from wanbatch.manifest import shelf
 from wanbatch.manifest.shelf import Manifest
-from wanbatch.marking import plan_for_later
-from wanbatch.options import RunOptions
+from wanbatch.session.marks import plan_for_later
+from wanbatch.session.options import RunOptions
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import new_identity

@@ -22,11 +22,11 @@ from wanbatch.cli.running import _confirm
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.budget import Fit, Purse, Surprise
 from wanbatch.money.prices import Estimate, Quote
-from wanbatch.options import Caps, caps_of
-from wanbatch.piloting import Findings, findings_of, pilot_of
-from wanbatch.previewing import Preview, Why
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
+from wanbatch.session.options import Caps, caps_of
+from wanbatch.session.pilot import Findings, findings_of, pilot_of
+from wanbatch.session.preview import Preview, Why
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 

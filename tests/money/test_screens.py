@@ -21,14 +21,14 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
-from wanbatch.doctor import examine
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.ledger import Books, Stranger, match_ledger
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
-from wanbatch.piloting import Findings, Measured
-from wanbatch.previewing import Preview, Why
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown
+from wanbatch.session.doctor import examine
+from wanbatch.session.pilot import Findings, Measured
+from wanbatch.session.preview import Preview, Why
 from wanbatch.state.standing import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
@@ -227,7 +227,7 @@ def test_a_refused_key_and_a_dead_provider_have_their_codes(
 
 
 def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: pytest.MonkeyPatch) -> None:
-    from wanbatch.embedded import embedded_sandbox
+    from wanbatch.session.embedded import embedded_sandbox
 
     with embedded_sandbox(Path.cwd(), 60.0, ()) as url:
         monkeypatch.setenv("AIMLAPI_BASE_URL", url)

@@ -37,7 +37,7 @@ from wanbatch.runner.proofs import take_and_attempt
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
-from wanbatch.settling import reconcile
+from wanbatch.session.decisions import reconcile
 from wanbatch.state.reader import StateReader
 
 Row = dict[str, Any]

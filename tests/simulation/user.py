@@ -19,7 +19,7 @@ from wanbatch.provider.protocol import Secret
 from wanbatch.runner.context import Desk
 from wanbatch.runner.log import RunLog
 from wanbatch.runner.loop import Runner
-from wanbatch.settling import Decision, reconcile, resolve
+from wanbatch.session.decisions import Decision, reconcile, resolve
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

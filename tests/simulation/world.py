@@ -33,7 +33,6 @@ from wanbatch.batch.take import Take
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, WanbatchError
 from wanbatch.money.prices import Quote, best_quote
-from wanbatch.previewing import Ground
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, fingerprint
 from wanbatch.provider.protocol import Secret
@@ -44,6 +43,7 @@ from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
+from wanbatch.session.preview import Ground
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import Run, new_identity
 

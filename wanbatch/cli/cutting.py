@@ -17,8 +17,8 @@ from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.values import split_run
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.marking import mark
-from wanbatch.options import OUTPUTS, newest_output
+from wanbatch.session.marks import mark
+from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.text import visible
 from wanbatch.units import duration_text
 

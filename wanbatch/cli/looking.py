@@ -19,8 +19,8 @@ from wanbatch.cli.screen import Follower, can_redraw, console_of, is_interactive
 from wanbatch.cli.streams import echo, is_abandoned
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.credits import usd_text
-from wanbatch.options import OUTPUTS, RunOptions, newest_output
-from wanbatch.session import session_of
+from wanbatch.session.options import OUTPUTS, RunOptions, newest_output
+from wanbatch.session.session import session_of
 from wanbatch.state.standing import BatchStanding, read_standing
 from wanbatch.units import duration_text
 
@@ -123,10 +123,10 @@ def report_command(
 ) -> int:
     """Rebuild the reports of each RUN from its state file alone; with --combined, add up what they cost."""
     from wanbatch.clock import system_now
-    from wanbatch.posters import make_missing_posters
     from wanbatch.reporting.cost_files import write_combined
     from wanbatch.reporting.csv_file import csv_text
     from wanbatch.reporting.files import write_reports
+    from wanbatch.session.posters import make_missing_posters
     from wanbatch.state.reader import StateReader
 
     if output is not None and not combined:
@@ -178,7 +178,7 @@ def open_command(options: Global, /, run: Path | None, is_report: bool) -> int: 
 @click.pass_obj
 def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  # noqa: FBT001
     """Compare the clips of RUN with their recorded hashes; offers to fetch again what is missing. Never pays."""
-    from wanbatch.verifying import verify_output
+    from wanbatch.session.verify import verify_output
 
     output = _output(run)
     checks = verify_output(output)
@@ -205,7 +205,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
 @click.pass_obj
 def doctor_command(options: Global, /, offline: bool) -> int:  # noqa: FBT001
     """Check this machine and the settings: what runs need, and whether the key is accepted. Sends nothing paid."""
-    from wanbatch.doctor import examine
+    from wanbatch.session.doctor import examine
 
     findings = asyncio.run(examine(options.env_file, is_offline=offline))
     if options.is_json:

@@ -15,11 +15,11 @@ from wanbatch.money.costs import Figures
 from wanbatch.money.credits import amount_text, credits_of_usd, usd, usd_text
 from wanbatch.money.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
-from wanbatch.piloting import Findings
-from wanbatch.previewing import Preview, Why
 from wanbatch.provider.remarks import Weight
-from wanbatch.question import Question
 from wanbatch.runner.settings import OnUnknown
+from wanbatch.session.pilot import Findings
+from wanbatch.session.preview import Preview, Why
+from wanbatch.session.question import Question
 from wanbatch.units import duration_text
 
 SCENES_SHOWN = 30

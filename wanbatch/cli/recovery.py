@@ -14,9 +14,9 @@ from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.money.credits import usd_text
-from wanbatch.options import RunOptions, Watch
-from wanbatch.recovery import Recovery
-from wanbatch.session import session_of
+from wanbatch.session.options import RunOptions, Watch
+from wanbatch.session.recovery import Recovery
+from wanbatch.session.session import session_of
 
 _SHOWN = 8
 

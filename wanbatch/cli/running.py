@@ -27,13 +27,13 @@ from wanbatch.cli.streams import echo
 from wanbatch.cli.values import DURATION, RATE, RENAME, USD, split_run
 from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
-from wanbatch.marking import plan_for_later
 from wanbatch.money.credits import credits_of_usd
-from wanbatch.options import OUTPUTS, RunOptions, RunResult, newest_output
-from wanbatch.previewing import Preview, Why
-from wanbatch.question import Answer, Question
 from wanbatch.runner.settings import OnUnknown
-from wanbatch.session import session_of
+from wanbatch.session.marks import plan_for_later
+from wanbatch.session.options import OUTPUTS, RunOptions, RunResult, newest_output
+from wanbatch.session.preview import Preview, Why
+from wanbatch.session.question import Answer, Question
+from wanbatch.session.session import session_of
 from wanbatch.state.reader import StateReader
 from wanbatch.state.standing import problems_of
 from wanbatch.text import visible

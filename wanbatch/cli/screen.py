@@ -21,11 +21,11 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
 from wanbatch.money.credits import usd_text
-from wanbatch.options import RunResult, Watch
-from wanbatch.previewing import Preview
-from wanbatch.question import Answer, Question
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Standing
+from wanbatch.session.options import RunResult, Watch
+from wanbatch.session.preview import Preview
+from wanbatch.session.question import Answer, Question
 from wanbatch.text import visible
 from wanbatch.units import duration_text
 

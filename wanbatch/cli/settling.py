@@ -21,11 +21,11 @@ from wanbatch.cli.streams import echo
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.money.credits import credits_of_usd, usd_text
-from wanbatch.options import OUTPUTS, RunOptions, Watch, newest_output
-from wanbatch.question import words
 from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
-from wanbatch.session import Session, session_of
-from wanbatch.settling import Decision, Reconciled
+from wanbatch.session.decisions import Decision, Reconciled
+from wanbatch.session.options import OUTPUTS, RunOptions, Watch, newest_output
+from wanbatch.session.question import words
+from wanbatch.session.session import Session, session_of
 from wanbatch.state.reader import StateReader
 from wanbatch.state.standing import read_figures
 

@@ -10,7 +10,7 @@ from rich.markup import escape
 
 from wanbatch.batch.plan import Cause, Due
 from wanbatch.cli.grid import say
-from wanbatch.previewing import Preview
+from wanbatch.session.preview import Preview
 
 GROUPS_SHOWN = 30
 IDS_SHOWN = 3

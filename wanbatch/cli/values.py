@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from wanbatch.batch.names import composed
-from wanbatch.options import OUTPUTS, newest_output
+from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.state.reader import STATE_NAME
 from wanbatch.units import parse_duration_s, parse_rate_per_min
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
-from wanbatch import settling
 from wanbatch.batch import attempts, take
 from wanbatch.batch import plan as planning
 from wanbatch.batch.attempts import Attempt
@@ -16,6 +15,7 @@ from wanbatch.runner.loop import Runner
 from wanbatch.runner.polls import Polling
 from wanbatch.runner.strays import Discovering
 from wanbatch.runner.submits import Submitting
+from wanbatch.session import decisions as settling
 
 # --- what may still be charged
 

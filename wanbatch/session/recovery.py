@@ -17,7 +17,6 @@ from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
-from wanbatch.access import Access
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, ShotRow, make_plan
 from wanbatch.batch.shots import Batch
@@ -25,7 +24,6 @@ from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.clip.download import sha256_of
 from wanbatch.clock import system_now
 from wanbatch.disk import fsync_directory
-from wanbatch.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.provider.clocks import CLOCK_MARGIN
@@ -34,7 +32,9 @@ from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import LOG_NAME, RunLog
 from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
-from wanbatch.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
+from wanbatch.session.access import Access
+from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
+from wanbatch.session.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.reader import STATE_NAME, WAYS_BACK, StateReader

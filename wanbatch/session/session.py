@@ -16,8 +16,6 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
-from wanbatch.access import Access, start_of_time
-from wanbatch.admission import Admission, admit, ask, carry, is_remembered, origin_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due, Plan, is_selected
@@ -26,9 +24,7 @@ from wanbatch.batch.shots import Batch, Head, Limits
 from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.clip.crew import Crew
-from wanbatch.clip.inspection import Inspection
 from wanbatch.clock import Clock, system_now
-from wanbatch.embedded import copy_account
 from wanbatch.errors import (
     AccountStopped,
     ExitCode,
@@ -44,18 +40,13 @@ from wanbatch.machine import read_machine, this_machine
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.money.credits import usd_text
 from wanbatch.money.prices import estimate
-from wanbatch.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.pace.hazard import Seen
 from wanbatch.pace.schedule import Rates
-from wanbatch.posters import make_missing_posters, write_poster_of
-from wanbatch.previewing import Ground, Preview, Why
 from wanbatch.provider.clocks import REFUSED
 from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.inquiry import inquire, not_asked
 from wanbatch.provider.protocol import NoAnswer, Provider, Trouble
 from wanbatch.provider.remarks import Intent, remarks_of
-from wanbatch.recovery import Recovery, assert_not_behind, log_awaited_until, recover
-from wanbatch.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.context import Desk
 from wanbatch.runner.events import Event
@@ -63,7 +54,16 @@ from wanbatch.runner.log import LOG_NAME, RunLog, requests_in
 from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.submits import ROOM_BYTES
-from wanbatch.settling import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
+from wanbatch.session.access import Access, start_of_time
+from wanbatch.session.admission import Admission, admit, ask, carry, is_remembered, origin_of
+from wanbatch.session.decisions import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
+from wanbatch.session.embedded import copy_account
+from wanbatch.session.keepsakes import Keepsakes
+from wanbatch.session.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
+from wanbatch.session.posters import make_missing_posters
+from wanbatch.session.preview import Ground, Preview, Why
+from wanbatch.session.recovery import Recovery, assert_not_behind, log_awaited_until, recover
+from wanbatch.session.rounds import Line, Progress, begin_run, choose_pilot
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_prices, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
@@ -222,7 +222,7 @@ class Session:
 
         Says which cannot be had.
         """
-        from wanbatch.verifying import refetch_all
+        from wanbatch.session.verify import refetch_all
 
         async with self._desk_of(output) as desk:
             desk.load()
@@ -365,7 +365,7 @@ class Session:
                 free_bytes=lambda: room_bytes(state.output),
                 before_submit=crew.assert_works,
                 inspection=crew,
-                after_verified=_Keepsake(state.output, crew),
+                after_verified=Keepsakes(state.output, crew),
             )
             line = Line(state, provider, clock)
             ground = replace(ground, plan=None, retried=0, is_as_planned=False)
@@ -630,21 +630,6 @@ def _without_reports(end: RunEnd, error: Exception) -> RunEnd:
 
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:
     return lambda take: take.take_id in chosen
-
-
-class _Keepsake:
-    """Makes what goes with a verified clip: its poster and its sidecar. Called in worker threads."""
-
-    def __init__(self, output: Path, inspection: Inspection) -> None:
-        self._output = output
-        self._inspection = inspection
-
-    def __call__(self, take: Take) -> None:
-        from wanbatch.reporting.sidecar import write_sidecar
-
-        write_poster_of(self._output, take, self._inspection)
-        with StateReader.open(self._output) as reader:
-            write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
 
 
 def session_of(options: RunOptions, watch: Watch, env_file: Path | None = None) -> Session:

@@ -11,11 +11,11 @@ from wanbatch.batch.plan import First
 from wanbatch.batch.shots import Head, Limits
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pace.schedule import Rates
-from wanbatch.previewing import Preview
-from wanbatch.question import Answer, Question
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Standing
 from wanbatch.runner.settings import OnUnknown
+from wanbatch.session.preview import Preview
+from wanbatch.session.question import Answer, Question
 from wanbatch.state.reader import STATE_NAME
 from wanbatch.state.tables import Run
 

@@ -88,8 +88,8 @@ class Access:
     @asynccontextmanager
     async def provider(self, folder: Path, start: datetime) -> AsyncIterator[tuple[Provider, Clock]]:
         """Open the line; an embedded sandbox keeps its state under `folder`, and its time begins at `start`."""
-        from wanbatch.embedded import embedded_sandbox
         from wanbatch.provider.aimlapi import AimlApi
+        from wanbatch.session.embedded import embedded_sandbox
 
         endpoint: Endpoint = self._settings.endpoint
         with ExitStack() as stack:

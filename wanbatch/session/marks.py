@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
-from wanbatch.access import start_of_time
 from wanbatch.batch.changes import Create
 from wanbatch.batch.choice import Pick, circle, uncircle
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.take import Take
+from wanbatch.session.access import start_of_time
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader, entry
 

@@ -17,10 +17,10 @@ from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
 from wanbatch.money.seen import held_prices, seen_prices
-from wanbatch.piloting import Findings
 from wanbatch.provider.remarks import Remark, Weight
-from wanbatch.question import Question
 from wanbatch.runner.settings import OnUnknown
+from wanbatch.session.pilot import Findings
+from wanbatch.session.question import Question
 
 
 class Why(StrEnum):

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from wanbatch.batch.plan import Due, First, submit_order
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
-from wanbatch.options import Caps
-from wanbatch.piloting import Findings, findings_of, pilot_of
-from wanbatch.previewing import Ground, Preview
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.settings import RunSettings
+from wanbatch.session.options import Caps
+from wanbatch.session.pilot import Findings, findings_of, pilot_of
+from wanbatch.session.preview import Ground, Preview
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, quoted

@@ -10,7 +10,6 @@ from datetime import datetime
 from itertools import count
 from pathlib import Path
 
-from wanbatch.access import Access
 from wanbatch.batch.changes import Change, Past, Rename, Replan
 from wanbatch.batch.names import composed
 from wanbatch.batch.origin import Likeness, Origin, differences
@@ -21,9 +20,10 @@ from wanbatch.batch.takeover import find_matches, is_there, new_orders, renamed,
 from wanbatch.disk import second_name
 from wanbatch.errors import UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.neighbours import find_beside
-from wanbatch.options import OUTPUTS, RunOptions, Watch
-from wanbatch.question import (
+from wanbatch.session.access import Access
+from wanbatch.session.neighbours import find_beside
+from wanbatch.session.options import OUTPUTS, RunOptions, Watch
+from wanbatch.session.question import (
     Answer,
     Folder,
     Kind,

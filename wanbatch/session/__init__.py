@@ -1,0 +1,1 @@
+"""One command from plan to report, and the user's decisions about a batch. Begin with `session`."""

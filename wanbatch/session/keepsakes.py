@@ -1,0 +1,25 @@
+"""Keepsakes of a clip: the poster and the sidecar beside it, written while the run goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from wanbatch.batch.take import Take
+from wanbatch.clip.inspection import Inspection
+from wanbatch.session.posters import write_poster_of
+from wanbatch.state.reader import StateReader
+
+
+class Keepsakes:
+    """Makes what goes with a verified clip: its poster and its sidecar. Called in worker threads."""
+
+    def __init__(self, output: Path, inspection: Inspection) -> None:
+        self._output = output
+        self._inspection = inspection
+
+    def __call__(self, take: Take) -> None:
+        from wanbatch.reporting.sidecar import write_sidecar
+
+        write_poster_of(self._output, take, self._inspection)
+        with StateReader.open(self._output) as reader:
+            write_sidecar(self._output, take, reader.shot(take.shot_id), reader.attempts_of(take.take_id))
