@@ -10,7 +10,7 @@ import pytest
 
 from tests.test_discovering import told
 from tests.worlds import World, batch_of
-from wanbatch.cli.settling import _exit_code, _lines
+from wanbatch.cli.reconcile import _exit_code, _lines
 from wanbatch.errors import ExitCode
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.decisions import Reconciled

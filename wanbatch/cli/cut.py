@@ -13,9 +13,9 @@ from wanbatch.batch.choice import Pick
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
+from wanbatch.cli.parameters import split_run
 from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
-from wanbatch.cli.values import split_run
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.session.marks import mark
 from wanbatch.session.options import OUTPUTS, newest_output

@@ -21,10 +21,10 @@ from wanbatch.cli import Global
 from wanbatch.cli.flags import FlaggedCommand, written_flags
 from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
 from wanbatch.cli.money import preview_json, print_preview, print_question
+from wanbatch.cli.parameters import DURATION, RATE, RENAME, USD, split_run
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json, print_result, result_json
 from wanbatch.cli.shots import takes_json
 from wanbatch.cli.streams import echo
-from wanbatch.cli.values import DURATION, RATE, RENAME, USD, split_run
 from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
 from wanbatch.manifest.shelf import Manifest
 from wanbatch.money.credits import credits_of_usd

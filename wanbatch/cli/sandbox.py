@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from wanbatch.cli import Global
+from wanbatch.cli.parameters import DURATION, RATE, USD
 from wanbatch.cli.streams import echo
-from wanbatch.cli.values import DURATION, RATE, USD
 
 
 @click.command(

@@ -1,0 +1,63 @@
+"""`verify` and `doctor`: whether clips and machine are as they should be."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import click
+
+from wanbatch.cli import Global
+from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json
+from wanbatch.cli.status import _RUN, _output
+from wanbatch.cli.streams import echo
+from wanbatch.errors import ExitCode
+from wanbatch.session.options import RunOptions
+from wanbatch.session.session import session_of
+
+
+@click.command("verify", epilog="\b\nExamples:\n  wanbatch verify\n  wanbatch verify outputs/dragon-pass --fetch")
+@_RUN
+@click.option("--fetch", is_flag=True, help="Fetch again what is missing or altered, without asking.")
+@click.pass_obj
+def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  # noqa: FBT001
+    """Compare the clips of RUN with their recorded hashes; offers to fetch again what is missing. Never pays."""
+    from wanbatch.session.verify import verify_output
+
+    output = _output(run)
+    checks = verify_output(output)
+    bad = [check for check in checks if check.verdict != "ok"]
+    if bad and not options.is_json:
+        for check in bad:
+            echo(f"{check.take} {check.verdict}: {output / check.file}")
+    asks = bool(bad) and not fetch and not options.is_json and is_interactive()
+    if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? Nothing is paid.", err=True))):
+        with Follower(options) as follower:
+            session = session_of(RunOptions(makes_report=False), follower.watch(lambda _: True), options.env_file)
+            asyncio.run(session.refetch(output, [check.take_id for check in bad]))
+        checks = verify_output(output)
+        bad = [check for check in checks if check.verdict != "ok"]
+    if options.is_json:
+        print_json({"output": str(output), "checks": [vars(check) for check in checks]})
+    else:
+        echo(f"{len(checks) - len(bad)} of {len(checks)} clips are as recorded")
+    return int(ExitCode.TAKES_FAILED if bad else ExitCode.OK)
+
+
+@click.command("doctor", epilog="\b\nExamples:\n  wanbatch doctor\n  wanbatch --json doctor")
+@click.option("--offline", is_flag=True, help="Do not ask the provider.")
+@click.pass_obj
+def doctor_command(options: Global, /, offline: bool) -> int:  # noqa: FBT001
+    """Check this machine and the settings: what runs need, and whether the key is accepted. Sends nothing paid."""
+    from wanbatch.session.doctor import examine
+
+    findings = asyncio.run(examine(options.env_file, is_offline=offline))
+    if options.is_json:
+        print_json([vars(finding) for finding in findings])
+    else:
+        console = console_of(options)
+        styles = {"ok": "green", "note": "dim", "bad": "red"}
+        for finding in findings:
+            console.print(f"[{styles[finding.verdict]}]{finding.verdict:5}[/]", finding.text, markup=True)
+    is_bad = any(finding.verdict == "bad" for finding in findings)
+    return int(ExitCode.LOCAL_FAULT if is_bad else ExitCode.OK)

@@ -1,0 +1,88 @@
+"""`report` and `open`: the reports made anew from the state file, and the page shown."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from wanbatch.batch.advice import in_folder
+from wanbatch.cli import Global
+from wanbatch.cli.screen import print_json
+from wanbatch.cli.status import _RUN, _output
+from wanbatch.cli.streams import echo
+from wanbatch.errors import UsageInvalid
+from wanbatch.session.options import OUTPUTS
+
+
+@click.command(
+    "report",
+    epilog="\b\nExamples:\n  wanbatch report outputs/dragon-pass"
+    "\n  wanbatch report outputs/ep1 outputs/ep2 --combined -o outputs/costs",
+)
+@click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--combined", is_flag=True, help="One cost report of all RUNs together.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where the combined report goes.  [default: outputs/combined]",
+)
+@click.pass_obj
+def report_command(
+    options: Global,
+    /,
+    runs: tuple[Path, ...],
+    combined: bool,  # noqa: FBT001
+    output: Path | None,
+) -> int:
+    """Rebuild the reports of each RUN from its state file alone; with --combined, add up what they cost."""
+    from wanbatch.clock import system_now
+    from wanbatch.reporting.cost_files import write_combined
+    from wanbatch.reporting.csv_file import csv_text
+    from wanbatch.reporting.files import write_reports
+    from wanbatch.session.posters import make_missing_posters
+    from wanbatch.state.reader import StateReader
+
+    if output is not None and not combined:
+        raise UsageInvalid("-o is for --combined: a batch has its reports in its own folder")
+    if combined:
+        folder = output if output is not None else Path(OUTPUTS) / "combined"
+        page, facts = write_combined(runs or (_output(None),), folder, system_now(), csv_text)
+        if options.is_json:
+            print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
+        else:
+            echo(page)
+        return 0
+    written = []
+    for run in runs or (_output(None),):
+        with StateReader.open(run) as reader:
+            make_missing_posters(reader)
+            written.append(write_reports(reader, made_at=system_now()))
+    if options.is_json:
+        rows = [{"report": str(each.report), "storyboard": str(each.storyboard)} for each in written]
+        print_json(rows[0] if len(rows) == 1 else rows)
+    else:
+        for each in written:
+            echo(f"{each.report}\n{each.storyboard}")
+    return 0
+
+
+@click.command("open", epilog="\b\nExamples:\n  wanbatch open\n  wanbatch open --report")
+@_RUN
+@click.option("--report", "is_report", is_flag=True, help="Open the report with times and money instead.")
+@click.pass_obj
+def open_command(options: Global, /, run: Path | None, is_report: bool) -> int:  # noqa: FBT001
+    """Open the storyboard of RUN in the browser."""
+    output = _output(run)
+    page = output / "reports" / "report.html" if is_report else output / "storyboard.html"
+    if not page.is_file():
+        raise UsageInvalid(f"{page} is not there yet: {in_folder('`wanbatch report` writes it', str(output))}")
+    if options.is_json:
+        print_json({"page": str(page.resolve())})
+        return 0
+    echo(str(page))
+    if not os.environ.get("WANBATCH_NO_BROWSER"):
+        click.launch(page.resolve().as_uri())
+    return 0

@@ -1,0 +1,95 @@
+"""Commands that look: status, report, open, verify, doctor."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.markup import escape
+
+from wanbatch.cli import Global
+from wanbatch.cli.grid import say
+from wanbatch.cli.screen import can_redraw, console_of, print_counts, print_json
+from wanbatch.cli.streams import is_abandoned
+from wanbatch.money.credits import usd_text
+from wanbatch.session.options import OUTPUTS, newest_output
+from wanbatch.state.standing import BatchStanding, read_standing
+from wanbatch.units import duration_text
+
+_WATCH_EVERY_S = 2.0
+_RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+
+
+def _output(run: Path | None) -> Path:
+    return run if run is not None else newest_output(Path(OUTPUTS))
+
+
+def _standing_json(standing: BatchStanding) -> dict[str, Any]:
+    return {
+        "batch": standing.batch,
+        "output": str(standing.output),
+        "counts": dict(standing.counts),
+        "credits": {  # a sum is null while a part of it is unknown; its known part stands beside it
+            "estimate": standing.estimate,
+            "committed": None if standing.uncosted else standing.committed,
+            "committed_known": standing.committed,
+            "charged": None if standing.charges_not_seen else standing.charged,
+            "charged_known": standing.charged,
+            "cap": standing.cap,
+        },
+        "uncosted_takes": standing.uncosted,
+        "charges_not_seen": standing.charges_not_seen,
+        "eta_s": standing.eta_s,
+        "running": bool(standing.holder),
+        "problems": [vars(problem) for problem in standing.problems],
+    }
+
+
+@click.command("status", epilog="\b\nExamples:\n  wanbatch status\n  wanbatch status outputs/dragon-pass --watch")
+@_RUN
+@click.option("--watch", "is_watching", is_flag=True, help="Show again every 2 s, until the run ends.")
+@click.pass_obj
+def status_command(options: Global, /, run: Path | None, is_watching: bool) -> int:  # noqa: FBT001
+    """Show how the batch of RUN stands; works from another terminal while a run goes on."""
+    console = console_of(options)
+    output = _output(run)
+    while True:
+        standing = read_standing(output)
+        if options.is_json:
+            print_json(_standing_json(standing))
+        else:
+            if is_watching and can_redraw(console):
+                console.clear()
+            _print_standing(options, standing)
+        if not is_watching or not standing.holder or is_abandoned(sys.stdout):
+            return 0
+        time.sleep(_WATCH_EVERY_S)
+
+
+def _print_standing(options: Global, standing: BatchStanding) -> None:
+    console = console_of(options)
+    mark = "  SANDBOX" if standing.is_sandbox else ""
+    say(console, escape(f"{standing.batch} → {standing.output}{mark}"), style="bold")
+    print_counts(console, standing.counts)
+    money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
+    money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
+    if standing.uncosted:
+        money.append(f"and {standing.uncosted} takes of unknown cost")
+    if standing.charges_not_seen:
+        money.append(f"{standing.charges_not_seen} charges not seen yet")
+    if standing.cap is not None:
+        money.append(f"cap {standing.cap:,}")
+    say(console, f"  {'; '.join(money)}")
+    if standing.holder:
+        left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / standing.speed)} left"
+        say(console, escape(f"  running{standing.holder}{left}"))
+    for problem in standing.problems[:20]:
+        console.print(f"  {problem}", style="yellow", markup=False)
+    if len(standing.problems) > 20:
+        console.print(
+            f"  ... and {len(standing.problems) - 20} more: see {standing.output / 'reports' / 'takes.csv'}",
+            markup=False,
+        )
