@@ -65,7 +65,7 @@ def serve(places: int) -> None:
 
         def __init__(self, *arguments: Any) -> None:
             super().__init__(*arguments, render)
-            inner, account, house = self.api, arguments[1], self.house
+            inner, account, sandbox_state = self.api, arguments[1], self.sandbox_state
             seen: dict[str, float] = {}
             counts = {"requests": 0, "polls": 0, "refused": 0}
 
@@ -85,7 +85,7 @@ def serve(places: int) -> None:
                 async def watch(message: Any) -> None:
                     counts["refused"] += message.get("status") == 429
                     if is_poll and b'"completed"' in message.get("body", b""):
-                        seen.setdefault(json.loads(message["body"])["id"], house.now)
+                        seen.setdefault(json.loads(message["body"])["id"], sandbox_state.now)
                     await send(message)
 
                 await inner(scope, receive, watch)
@@ -135,7 +135,7 @@ def skip_decoding() -> None:
 
 async def with_wanbatch(takes: int, folder: Path, limits: dict[str, Any]) -> None:
     from wanbatch.batch.shots import Batch, Limits, Shot
-    from wanbatch.manifest.shelf import Manifest
+    from wanbatch.manifest.cache import Manifest
     from wanbatch.session.options import RunOptions, Watch
     from wanbatch.session.session import session_of
 

@@ -39,7 +39,7 @@ from wanbatch.money.charge import Charge  # noqa: E402
 from wanbatch.pace.schedule import Rates  # noqa: E402
 from wanbatch.provider.protocol import Accepted, Fetched, NotSent, Progress, Secret, Status, TurnedAway  # noqa: E402
 from wanbatch.runner import downloads as fetching  # noqa: E402
-from wanbatch.runner.context import Desk  # noqa: E402
+from wanbatch.runner.context import RunContext  # noqa: E402
 from wanbatch.runner.loop import Runner  # noqa: E402
 from wanbatch.runner.settings import RunSettings  # noqa: E402
 from wanbatch.state.file import StateFile  # noqa: E402
@@ -149,8 +149,8 @@ def wanbatch(
         state = StateFile.create_or_open(folder / "out", identity)
         state.adopt(make_plan(Batch("pacing", tuple(shots)), [], []), EPOCH)
         began = time.process_time()
-        desk = Desk(state, provider, clock, RunSettings(rates=rates, first=first), Random(1))
-        end = await Runner(desk).run()
+        context = RunContext(state, provider, clock, RunSettings(rates=rates, first=first), Random(1))
+        end = await Runner(context).run()
         score.cpu_s = (time.process_time() - began) * 1000 / len(shots)
         takes = state.takes()
         assert int(end.exit_code) == 0, end

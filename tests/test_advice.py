@@ -87,10 +87,10 @@ def test_status_and_the_end_of_a_run_name_the_folder(tmp_path: Path, monkeypatch
 def test_the_pages_name_the_folder_and_offer_no_retry_for_a_refused_prompt(tmp_path: Path) -> None:
     with StateReader.open(troubled(tmp_path / "outputs" / "film")) as reader:
         files = write_reports(reader, made_at=system_now())
-    report, board = (page.read_text(encoding="utf-8") for page in (files.report, files.storyboard))
+    report, schedule = (page.read_text(encoding="utf-8") for page in (files.report, files.storyboard))
     assert "<code>wanbatch retry outputs/film</code>" in report
     assert "The same prompt will be refused again" in report
-    assert (board.count('data-command="retry'), board.count("The same prompt will be refused again")) == (1, 1)
+    assert (schedule.count('data-command="retry'), schedule.count("The same prompt will be refused again")) == (1, 1)
     assert "wanbatch resolve outputs/film c_t1 --adopt X" in files.takes.read_text(encoding="utf-8-sig")
 
 

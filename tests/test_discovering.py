@@ -27,13 +27,13 @@ from wanbatch.pace.schedule import Rates, Search
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, Secret
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
-from wanbatch.runner.polls import LEDGER_MARGIN, Polling
+from wanbatch.runner.polls import LEDGER_MARGIN, Polls
 from wanbatch.runner.proofs import CLOCK_MARGIN
 from wanbatch.runner.settings import OnUnknown, RunSettings
-from wanbatch.runner.strays import Discovering
+from wanbatch.runner.strays import Strays
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.decisions import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
@@ -78,7 +78,7 @@ def restore(world: World, copy: Path) -> None:
     world.elapsed_s += 48 * HOURS
 
 
-def at_desk(world: World, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
+def at_desk(world: World, work: Callable[[RunContext], Coroutine[Any, Any, T]]) -> T:
     """Work on a world's output folder beside its runs, as the commands that settle do."""
 
     async def main() -> T:
@@ -93,7 +93,7 @@ def at_desk(world: World, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
             Endpoint(API, is_loopback=True), Secret("made-up"), ours, Random(1), Hosts(sandbox, world.date_of)
         )
         try:
-            return await work(Desk(state, api, ours, RunSettings(rates=Rates(max_attempts=0)), Random(1)))
+            return await work(RunContext(state, api, ours, RunSettings(rates=Rates(max_attempts=0)), Random(1)))
         finally:
             world.elapsed_s += loop.time() + 1
             await api.aclose()
@@ -106,9 +106,9 @@ def at_desk(world: World, work: Callable[[Desk], Coroutine[Any, Any, T]]) -> T:
 def settle(world: World, label: str, decision: Decision, generation_id: str | None = None) -> Take:
     """Give the user's word on a take."""
 
-    async def work(desk: Desk) -> Take:
-        take_up(desk)
-        return await resolve(desk, take_to_resolve(desk, label, decision), decision, generation_id)
+    async def work(context: RunContext) -> Take:
+        take_up(context)
+        return await resolve(context, take_to_resolve(context, label, decision), decision, generation_id)
 
     return at_desk(world, work)
 
@@ -470,13 +470,13 @@ def test_a_row_of_a_take_that_is_being_sent_is_looked_at_again_later(tmp_path: P
     with pytest.raises(Killed):
         world.run(batch_of(1), kill_at=1)
 
-    async def work(desk: Desk) -> tuple[State, bool]:
-        desk.load()
-        take = desk.takes[1]
+    async def work(context: RunContext) -> tuple[State, bool]:
+        context.load()
+        take = context.takes[1]
         row = LogRow(str(take.request_id).replace(":1.1", ":1.2"), "g", True, 7, EPOCH)
-        desk.settings = replace(desk.settings, logged=(row,))
-        Discovering(desk).note_logged()
-        return desk.takes[1].state, desk.board.next_step(desk.clock.monotonic() + 3600) == Search()
+        context.settings = replace(context.settings, logged=(row,))
+        Strays(context).note_logged()
+        return context.takes[1].state, context.schedule.next_step(context.clock.monotonic() + 3600) == Search()
 
     assert at_desk(world, work) == (State.SUBMITTING, True)
 
@@ -485,18 +485,18 @@ def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="Internal"),))
-    real = Polling.read_ledger
+    real = Polls.read_ledger
 
-    async def read_ledger(self: Polling, since: datetime | None = None) -> Sequence[Charge] | None:
+    async def read_ledger(self: Polls, since: datetime | None = None) -> Sequence[Charge] | None:
         done = await real(self, since)
-        take = self._desk.takes[1]
+        take = self._context.takes[1]
         if take.state is State.FAILED:
             later = str(take.request_id).replace(":1.1", ":1.2")
-            self._desk.settings = replace(self._desk.settings, logged=(LogRow(later, "g", True, 7, EPOCH),))
-            Discovering(self._desk).note_logged()
+            self._context.settings = replace(self._context.settings, logged=(LogRow(later, "g", True, 7, EPOCH),))
+            Strays(self._context).note_logged()
         return done
 
-    monkeypatch.setattr(Polling, "read_ledger", read_ledger)
+    monkeypatch.setattr(Polls, "read_ledger", read_ledger)
     world.run(batch_of(1))
     assert (states(world), world.submits) == (["held"], 1)
 

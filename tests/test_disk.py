@@ -245,7 +245,7 @@ def touch(output: Path) -> None:
 
 def look(output: Path) -> None:
     with closing(opened(output)) as state:
-        state.stock()
+        state.inventory()
 
 
 @pytest.mark.parametrize(

@@ -228,10 +228,10 @@ def test_a_further_clip_that_is_gone_for_good_is_told(tmp_path: Path) -> None:
 def test_an_endless_list_of_clips_is_fetched_to_a_bound(tmp_path: Path) -> None:
     links = [Secret(f"https://x/{number}") for number in range(EXTRAS_CAP + 2)]
     (tmp_path / "clips").mkdir()
-    desk = desk_at(tmp_path, Host({link.reveal(): None for link in links}))
+    context = desk_at(tmp_path, Host({link.reveal(): None for link in links}))
     take: Any = SimpleNamespace(label="a_t1")
-    asyncio.run(keep_extras(desk, take, links))
-    found = extras_of(desk.state, take)
+    asyncio.run(keep_extras(context, take, links))
+    found = extras_of(context.state, take)
     assert ([each.why for each in found[-3:]], found[-1].file) == (
         ["gone", "wanbatch fetches 20 further clips at most", "wanbatch fetches 20 further clips at most"],
         f"clips/a_t1.{EXTRAS_CAP + 3}.mp4",
@@ -240,9 +240,9 @@ def test_an_endless_list_of_clips_is_fetched_to_a_bound(tmp_path: Path) -> None:
 
 def test_a_clip_that_was_recorded_and_is_not_here_counts_as_missing(tmp_path: Path) -> None:
     text = json.dumps([{"file": "clips/a_t1.2.mp4", "sha256": "f" * 64}])
-    desk, take = desk_at(tmp_path, Host({ONE: None}), text), SimpleNamespace(label="a_t1")
-    asyncio.run(keep_extras(desk, take, [Secret(ONE)]))  # type: ignore[arg-type]
-    assert extras_of(desk.state, take) == [Extra("clips/a_t1.2.mp4", None, "gone")]  # type: ignore[arg-type]
+    context, take = desk_at(tmp_path, Host({ONE: None}), text), SimpleNamespace(label="a_t1")
+    asyncio.run(keep_extras(context, take, [Secret(ONE)]))  # type: ignore[arg-type]
+    assert extras_of(context.state, take) == [Extra("clips/a_t1.2.mp4", None, "gone")]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("text", ["", "x", "[5]", '[{"file": "a"}]', '[{"of": 1}]', "null"])

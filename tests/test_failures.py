@@ -20,7 +20,7 @@ from wanbatch.pace.schedule import POLL_EVERY_S, Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Accepted, PollAnswer, Progress, Secret, Status, SubmitAnswer
-from wanbatch.runner.context import FAILURE_LOOKS_APART_S, Desk
+from wanbatch.runner.context import FAILURE_LOOKS_APART_S, RunContext
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.decisions import Reconciled, reconcile
@@ -68,7 +68,7 @@ def look(world: World, settings: RunSettings) -> Reconciled:
             identity = reader.identity()
         state = StateFile.create_or_open(world.output, identity)
         try:
-            return await reconcile(Desk(state, provider, clock, settings, Random(1)))
+            return await reconcile(RunContext(state, provider, clock, settings, Random(1)))
         finally:
             state.close()
 

@@ -21,11 +21,11 @@ from wanbatch.errors import ExitCode, LocalFault, MediaInvalid
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown
-from wanbatch.runner.downloads import Fetching
+from wanbatch.runner.downloads import Downloads
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner, Standing
-from wanbatch.runner.polls import Polling
-from wanbatch.runner.searches import Reconciling
+from wanbatch.runner.polls import Polls
+from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox import slate
 from wanbatch.sandbox.account import Account
@@ -341,7 +341,7 @@ def test_an_id_that_the_headers_told_is_enough_whatever_follows(
 def test_a_trouble_is_told_once(tmp_path: Path) -> None:
     world = World(tmp_path / "out")
     world.observe = lambda runner, event: (
-        runner._desk.trouble(ExitCode.DECISION_NEEDED, "look here") if event.kind == "accepted" else None
+        runner._context.trouble(ExitCode.DECISION_NEEDED, "look here") if event.kind == "accepted" else None
     )
     assert world.run(batch_of(2)).messages == ("look here",)
 
@@ -385,11 +385,11 @@ def test_a_line_that_comes_back_costs_time_only(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(
     ("owner", "name", "error", "code"),
     [
-        (Fetching, "_download", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
-        (Fetching, "fetch", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
-        (Polling, "poll", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
-        (Polling, "_completed", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
-        (Fetching, "_download", OSError(errno.EIO, "disk"), ExitCode.LOCAL_FAULT),
+        (Downloads, "_download", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
+        (Downloads, "fetch", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
+        (Polls, "poll", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
+        (Polls, "_completed", RuntimeError("ours"), ExitCode.LOCAL_FAULT),
+        (Downloads, "_download", OSError(errno.EIO, "disk"), ExitCode.LOCAL_FAULT),
     ],
     ids=["download", "fetch", "before a poll", "poll", "disk"],
 )
@@ -419,7 +419,7 @@ def test_a_mistake_of_ours_in_a_search_stops_the_spending(tmp_path: Path, monkey
 
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2,)),))
     with monkeypatch.context() as patch:
-        patch.setattr(Reconciling, "_note_lags", wrong)
+        patch.setattr(Searches, "_note_lags", wrong)
         end = world.run(batch_of(2))
     assert (end.exit_code, states(world)) == (ExitCode.LOCAL_FAULT, ["verified", "unknown"])
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
@@ -460,10 +460,10 @@ def test_a_deadline_with_nothing_left_to_send_changes_nothing(tmp_path: Path) ->
 
 
 def test_a_state_file_that_fails_at_the_start_ends_the_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail(_: Reconciling, **__: Any) -> None:
+    def fail(_: Searches, **__: Any) -> None:
         raise LocalFault("the disk is gone")
 
-    monkeypatch.setattr(Reconciling, "plan", fail)
+    monkeypatch.setattr(Searches, "plan", fail)
     world = World(tmp_path / "out")
     end = world.run(batch_of(1))
     assert (end.exit_code, end.messages, world.submits) == (ExitCode.LOCAL_FAULT, ("the disk is gone",), 0)

@@ -12,7 +12,7 @@ import pytest
 
 from tests.worlds import World, batch_of
 from wanbatch.pace.hazard import END_S, POLL_FLOOR_S, QUIET_CAP_S, Hazard, Hazards, lognormal
-from wanbatch.pace.schedule import Board, Poll, Rates, queued_poll_s
+from wanbatch.pace.schedule import Poll, Rates, Schedule, queued_poll_s
 from wanbatch.state.history import earlier_times
 from wanbatch.state.reader import StateReader
 
@@ -150,13 +150,13 @@ def test_a_take_in_the_queue_is_asked_less_often_the_longer_it_waits() -> None:
 
 
 def test_where_polls_are_rationed_the_one_that_gains_most_goes_first() -> None:
-    board = Board(Rates(poll_per_min=6))
+    schedule = Schedule(Rates(poll_per_min=6))
     for take_id in range(3):
-        board.add_poll(take_id, due=5, gain=lambda now, take_id=take_id: now * (take_id + 1))  # type: ignore[misc]
-    board.add_poll(9, due=5)
+        schedule.add_poll(take_id, due=5, gain=lambda now, take_id=take_id: now * (take_id + 1))  # type: ignore[misc]
+    schedule.add_poll(9, due=5)
     order = []
     for now in (10.0, 20.0, 30.0, 40.0):
-        step = board.next_step(now)
+        step = schedule.next_step(now)
         assert isinstance(step, Poll)
         order.append(step.take_id)
     assert order == [2, 1, 0, 9]

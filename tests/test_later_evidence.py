@@ -22,7 +22,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogRow, LogScan, Progress, Status
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.proofs import Evidence, Question, questions
@@ -396,9 +396,9 @@ def test_the_window_of_a_thorough_look_reaches_back_to_the_first_attempt_without
     world.run(batch_of(3))
     world.elapsed_s += 80 * HOURS
 
-    async def work(desk: Desk) -> tuple[bool, bool]:
-        desk.load()
-        look = Window(desk, is_thorough=True)
+    async def work(context: RunContext) -> tuple[bool, bool]:
+        context.load()
+        look = Window(context, is_thorough=True)
         first = look.first_nameless
         assert first is not None
         return look.is_wide, look.since() < first

@@ -14,7 +14,7 @@ from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.pace.limits import Breaker, InFlight, LearntRate
-from wanbatch.pace.schedule import Board, Download, Rates, Submit, Wait
+from wanbatch.pace.schedule import Download, Rates, Schedule, Submit, Wait
 from wanbatch.provider.links import expires_at
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
@@ -93,68 +93,68 @@ class Provider:
         return True
 
 
-def drive(provider: Provider, takes: int, rates: Rates | None = None) -> tuple[float, list[int], Board]:
-    """Submit so many, each answered after a second; returns the end, the numbers of the refused ones and the board."""
-    board, rng, now, refused = Board(rates or Rates()), Random(3), 0.0, []
+def drive(provider: Provider, takes: int, rates: Rates | None = None) -> tuple[float, list[int], Schedule]:
+    """Submit so many, each answered after a second; returns the end, the numbers of the refused ones and the schedule."""
+    schedule, rng, now, refused = Schedule(rates or Rates()), Random(3), 0.0, []
     ends: list[tuple[float, int]] = []
     posts: list[tuple[float, int]] = []
     sent = 0
     for take_id in range(takes):
-        board.add_planned(take_id)
+        schedule.add_planned(take_id)
     while True:
         while posts and posts[0][0] <= now:
             _, take_id = heapq.heappop(posts)
             sent += 1
             is_taken = provider.takes(now)
-            board.submit_ended(is_running=is_taken)
+            schedule.submit_ended(is_running=is_taken)
             if is_taken:
-                board.accepted(now)
+                schedule.accepted(now)
                 heapq.heappush(ends, (now + rng.uniform(100, 300), take_id))
             else:
                 refused.append(sent)
-                board.add_planned(take_id, first=True)
-                board.turned_away(now, None, rng)
+                schedule.add_planned(take_id, first=True)
+                schedule.turned_away(now, None, rng)
         while ends and ends[0][0] <= now:
             heapq.heappop(ends)
             provider.running -= 1
-            board.generation_ended()
-        step = board.next_step(now)
+            schedule.generation_ended()
+        step = schedule.next_step(now)
         if isinstance(step, Submit):
-            board.submit_began(now)
+            schedule.submit_began(now)
             heapq.heappush(posts, (now + 1.0, step.take_id))
             continue
         times = [each[0][0] for each in (posts, ends) if each]
         if isinstance(step, Wait) and step.until is not None:
             times.append(step.until)
         if not times:
-            return now, refused, board
+            return now, refused, schedule
         now = max(now, min(times))
 
 
 @pytest.mark.parametrize("places", [3, 20, 50])
 def test_an_unknown_number_of_places_is_found_and_kept_with_few_refusals(places: int) -> None:
-    end, refused, board = drive(Provider(places=places), 1000)
+    end, refused, schedule = drive(Provider(places=places), 1000)
     settled = [each for each in refused if each > 150]
     ideal = 1000 * 200 / places
-    assert board.in_flight.allowed in (places, places + 1)
+    assert schedule.in_flight.allowed in (places, places + 1)
     assert len(settled) <= 0.01 * 1000
     assert len(refused) <= 20
     assert end <= 1.1 * ideal + 300
 
 
 def test_a_rate_that_is_told_too_high_is_found_and_kept_with_few_refusals() -> None:
-    end, refused, board = drive(Provider(per_min=20), 600)
+    end, refused, schedule = drive(Provider(per_min=20), 600)
     assert len([each for each in refused if each > 150]) <= 6
     assert len(refused) <= 20
-    assert not board.in_flight.is_fixed
+    assert not schedule.in_flight.is_fixed
     assert end <= 1.3 * (600 / 20 * 60 + 200)
 
 
 def test_a_429_that_means_nothing_costs_little_time() -> None:
     plain, _, _ = drive(Provider(), 200)
-    hit, refused, board = drive(Provider(spurious=(3, 4, 9)), 200)
+    hit, refused, schedule = drive(Provider(spurious=(3, 4, 9)), 200)
     assert refused == [3, 4, 9]
-    assert not board.in_flight.is_fixed
+    assert not schedule.in_flight.is_fixed
     assert hit <= plain + 400
 
 
@@ -189,12 +189,12 @@ def test_prompts_that_are_moderated_do_not_stop_the_others(tmp_path: Path) -> No
 
 
 def test_retry_after_is_obeyed() -> None:
-    board = Board(Rates())
-    board.has_canary_answer = True
-    board.in_flight = InFlight(cap=9, allowed=9)
-    board.add_planned(1)
-    waited = board.turned_away(10, 120.0, Random(1))
-    step = board.next_step(10)
+    schedule = Schedule(Rates())
+    schedule.has_canary_answer = True
+    schedule.in_flight = InFlight(cap=9, allowed=9)
+    schedule.add_planned(1)
+    waited = schedule.turned_away(10, 120.0, Random(1))
+    step = schedule.next_step(10)
     assert isinstance(step, Wait)
     assert step.until is not None
     assert step.until >= 10 + 120
@@ -228,12 +228,12 @@ def test_a_signed_link_says_when_it_dies(query: str, at: int | None) -> None:
 
 
 def test_the_link_that_dies_first_is_fetched_first() -> None:
-    board = Board(Rates(downloads=9))
+    schedule = Schedule(Rates(downloads=9))
     for take_id, expires in ((1, 900.0), (2, 300.0), (3, 600.0), (4, 300.0)):
-        board.add_download(take_id, expires=expires)
-    board.add_download(5)
-    board.add_download(6, first=True)
-    steps = [board.next_step(0) for _ in range(6)]
+        schedule.add_download(take_id, expires=expires)
+    schedule.add_download(5)
+    schedule.add_download(6, first=True)
+    steps = [schedule.next_step(0) for _ in range(6)]
     assert [each.take_id for each in steps if isinstance(each, Download)] == [6, 2, 4, 3, 1, 5]
 
 

@@ -1,4 +1,4 @@
-"""The pure layer: recipes, lifecycle, plan, prices, pacing, purse, units."""
+"""The pure layer: recipes, lifecycle, plan, prices, pacing, budget, units."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.batch.changes import Supersede
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.batch.models import PriceClass, order_of
 from wanbatch.batch.plan import Due, First, Plan, make_plan, submit_order
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Recipe, Shot, derived_seed
-from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Entry, Take, TransitionForbidden, advance, fold
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, most_urgent
-from wanbatch.money.budget import Fit, Purse, Surprise
+from wanbatch.money.budget import Budget, Fit, Surprise
 from wanbatch.money.credits import credits_of_usd, read_credits, usd, usd_text
 from wanbatch.money.prices import Quote, best_quote, estimate
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.limits import Bucket, InFlight
-from wanbatch.pace.schedule import Board, Done, Download, Poll, Rates, Submit, Wait, backoff_s
+from wanbatch.pace.schedule import Done, Download, Poll, Rates, Schedule, Submit, Wait, backoff_s
 from wanbatch.session.preview import Ground
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
@@ -309,37 +309,37 @@ def test_an_estimate_counts_what_it_cannot_price() -> None:
 )
 def test_the_cap_decides_before_each_submit(cap: int | None, price: int | None, spent: int, fit: Fit) -> None:
     order_class = take_of(shot()).order.price_class
-    purse = Purse(cap, {order_class: Quote(price, "test", is_proven=True)})
-    purse.begin([(take_of(shot(), state=State.VERIFIED, credits_charged=spent, is_charge_seen=True), 1)])
-    assert purse.fit(take_of(shot("b"))) is fit
+    budget = Budget(cap, {order_class: Quote(price, "test", is_proven=True)})
+    budget.begin([(take_of(shot(), state=State.VERIFIED, credits_charged=spent, is_charge_seen=True), 1)])
+    assert budget.fit(take_of(shot("b"))) is fit
 
 
 def test_under_a_cap_a_take_of_unknown_cost_stops_the_rest() -> None:
-    purse = Purse(10**9, {})
-    purse.begin([(take_of(shot(), state=State.HELD), 1)])
-    assert (purse.fit(take_of(shot("b"))), purse.uncosted) == (Fit.NO, 1)
+    budget = Budget(10**9, {})
+    budget.begin([(take_of(shot(), state=State.HELD), 1)])
+    assert (budget.fit(take_of(shot("b"))), budget.uncosted) == (Fit.NO, 1)
 
 
 @pytest.mark.parametrize(("credits_held", "committed"), [(70, 70), (None, 100)], ids=["known", "unknown"])
 def test_a_submit_of_no_take_counts_under_the_cap(credits_held: int | None, committed: int) -> None:
-    purse = Purse(
+    budget = Budget(
         150, {PriceClass("a", "480p", None): Quote(100, "test"), PriceClass("b", "480p", None): Quote(50, "t")}
     )
-    purse.add_stray(credits_held)
-    assert purse.committed == committed
+    budget.add_stray(credits_held)
+    assert budget.committed == committed
 
 
 def test_a_hold_over_the_quote_is_a_surprise_once() -> None:
     take = take_of(shot())
-    purse = Purse(None, {take.order.price_class: Quote(100, "test")})
-    assert [purse.learn(take, 110), purse.learn(take, 122), purse.learn(take, 122)] == [None, Surprise.DEARER, None]
+    budget = Budget(None, {take.order.price_class: Quote(100, "test")})
+    assert [budget.learn(take, 110), budget.learn(take, 122), budget.learn(take, 122)] == [None, Surprise.DEARER, None]
 
 
 def test_a_hold_below_the_quote_lowers_nothing() -> None:
     take = take_of(shot())
-    purse = Purse(None, {take.order.price_class: Quote(100, "test")})
-    purse.learn(take, 1)
-    assert purse.price_of(take) == 100
+    budget = Budget(None, {take.order.price_class: Quote(100, "test")})
+    budget.learn(take, 1)
+    assert budget.price_of(take) == 100
 
 
 # --- pacing
@@ -363,62 +363,62 @@ def test_a_bucket_never_lets_more_through_than_its_rate(pauses: list[float], per
 
 
 def test_the_canary_goes_alone_then_places_open_one_by_one() -> None:
-    board = Board(Rates(submit_per_min=6000))
+    schedule = Schedule(Rates(submit_per_min=6000))
     for take_id in (1, 2, 3):
-        board.add_planned(take_id)
-    assert board.next_step(0) == Submit(1)
-    board.submit_began(0)
-    assert board.next_step(1) == Wait(None)
-    board.submit_ended(is_running=True)
-    board.accepted(1)
-    assert board.next_step(1) == Submit(2)
+        schedule.add_planned(take_id)
+    assert schedule.next_step(0) == Submit(1)
+    schedule.submit_began(0)
+    assert schedule.next_step(1) == Wait(None)
+    schedule.submit_ended(is_running=True)
+    schedule.accepted(1)
+    assert schedule.next_step(1) == Submit(2)
 
 
 def test_nothing_left_is_done_and_a_stopped_board_sends_nothing() -> None:
-    board = Board(Rates())
-    assert board.next_step(0) == Done()
-    board.add_planned(1)
-    board.is_submitting = False
-    assert (board.next_step(0), board.planned) == (Done(), (1,))
+    schedule = Schedule(Rates())
+    assert schedule.next_step(0) == Done()
+    schedule.add_planned(1)
+    schedule.is_submitting = False
+    assert (schedule.next_step(0), schedule.planned) == (Done(), (1,))
 
 
 def test_downloads_are_bounded_and_go_first() -> None:
-    board = Board(Rates(downloads=1))
-    board.add_download(1)
-    board.add_download(2, first=True)
-    board.add_poll(3, 0)
-    assert [board.next_step(0), board.next_step(0), board.next_step(0)] == [Download(2), Poll(3), Wait(None)]
-    board.worker_ended(2)
-    board.worker_ended(3)
-    assert board.next_step(0) == Download(1)
+    schedule = Schedule(Rates(downloads=1))
+    schedule.add_download(1)
+    schedule.add_download(2, first=True)
+    schedule.add_poll(3, 0)
+    assert [schedule.next_step(0), schedule.next_step(0), schedule.next_step(0)] == [Download(2), Poll(3), Wait(None)]
+    schedule.worker_ended(2)
+    schedule.worker_ended(3)
+    assert schedule.next_step(0) == Download(1)
 
 
 def test_polls_wait_for_their_time_and_their_pause() -> None:
-    board = Board(Rates())
-    board.add_poll(1, 50)
-    board.pause_polls(80)
-    assert board.next_step(0) == Wait(80)
-    assert board.next_step(80) == Poll(1)
+    schedule = Schedule(Rates())
+    schedule.add_poll(1, 50)
+    schedule.pause_polls(80)
+    assert schedule.next_step(0) == Wait(80)
+    assert schedule.next_step(80) == Poll(1)
 
 
 def test_a_429_halves_the_rate_and_acceptances_bring_it_back() -> None:
-    board, rng = Board(Rates(submit_per_min=60)), Random(1)
+    schedule, rng = Schedule(Rates(submit_per_min=60)), Random(1)
     for take_id in range(4):
-        board.add_planned(take_id)
-    board.has_canary_answer = True
-    board.in_flight = InFlight(cap=9, allowed=9)
-    board.running = 4
-    waited = board.turned_away(0, None, rng)
+        schedule.add_planned(take_id)
+    schedule.has_canary_answer = True
+    schedule.in_flight = InFlight(cap=9, allowed=9)
+    schedule.running = 4
+    waited = schedule.turned_away(0, None, rng)
     assert 1 <= waited <= 60
-    board.next_step(100)
-    board.submit_began(100)
-    board.submit_ended(is_running=True)
-    board.generation_ended()
-    board.generation_ended()
-    assert board.next_step(100) == Wait(102.0)
+    schedule.next_step(100)
+    schedule.submit_began(100)
+    schedule.submit_ended(is_running=True)
+    schedule.generation_ended()
+    schedule.generation_ended()
+    assert schedule.next_step(100) == Wait(102.0)
     for _ in range(20):
-        board.accepted(100)
-    assert board.turned_away(200, 30.0, rng) >= 30
+        schedule.accepted(100)
+    assert schedule.turned_away(200, 30.0, rng) >= 30
 
 
 def test_eta_counts_rounds_and_rates() -> None:
@@ -432,10 +432,10 @@ def test_eta_counts_rounds_and_rates() -> None:
 
 
 def test_the_pace_is_the_cap_until_a_429_fixes_it() -> None:
-    board = Board(Rates(in_flight=50))
-    free = board.pace
-    board.in_flight = board.in_flight.turned_away(3)
-    assert (free, board.pace) == ((50, 60.0), (3, 60.0))
+    schedule = Schedule(Rates(in_flight=50))
+    free = schedule.pace
+    schedule.in_flight = schedule.in_flight.turned_away(3)
+    assert (free, schedule.pace) == ((50, 60.0), (3, 60.0))
 
 
 # --- units and codes
@@ -503,11 +503,11 @@ def test_a_shot_names_its_model() -> None:
 
 
 def test_a_take_that_is_dropped_is_not_sent() -> None:
-    board = Board(Rates())
-    board.add_planned(1)
-    board.drop_planned(2)
-    board.drop_planned(1)
-    assert board.planned == ()
+    schedule = Schedule(Rates())
+    schedule.add_planned(1)
+    schedule.drop_planned(2)
+    schedule.drop_planned(1)
+    assert schedule.planned == ()
 
 
 def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
@@ -539,7 +539,7 @@ def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
 )
 def test_a_batch_is_finished_when_nothing_is_left_to_ask(fields: dict[str, object], finished: bool) -> None:
     take = replace(take_of(shot()), **fields)  # type: ignore[arg-type]
-    assert Stock.of([take]).is_finished(lambda shot_id: shot_id != "x") is finished
+    assert Inventory.of([take]).is_finished(lambda shot_id: shot_id != "x") is finished
 
 
 # --- the preview
@@ -547,7 +547,7 @@ def test_a_batch_is_finished_when_nothing_is_left_to_ask(fields: dict[str, objec
 
 def ground(plan: Plan | None, takes: tuple[Take, ...] = (), limit: int | None = None) -> Ground:
     rows = make_plan(Batch("b", tuple(replace(shot(name), ordinal=n) for n, name in enumerate("abc"))), ()).shots
-    return Ground("b", Path("o"), Stock.of(takes, rows), plan, None, lambda shot_id: shot_id != "x", limit)
+    return Ground("b", Path("o"), Inventory.of(takes, rows), plan, None, lambda shot_id: shot_id != "x", limit)
 
 
 def test_a_limited_preview_prices_the_takes_that_the_run_will_send() -> None:

@@ -26,7 +26,7 @@ from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, NotSent, Progress, Secret, Status, Trouble
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import requests_in
 from wanbatch.runner.loop import Runner
@@ -541,13 +541,13 @@ def test_a_batch_that_never_sent_anything_has_nothing_to_look_up(tmp_path: Path)
         assert world.hosts is not None
         clock = LoopClock(EPOCH)
         api = AimlApi(Endpoint(API, is_loopback=True), Secret("k"), clock, Random(1), world.hosts)
-        desk = Desk(state, api, clock, RunSettings(), Random(1))
+        context = RunContext(state, api, clock, RunSettings(), Random(1))
         try:
-            found = await reconcile(desk)
+            found = await reconcile(context)
             with pytest.raises(UsageInvalid):
-                await resolve(desk, desk.takes[1], Decision.ADOPT, "\n")
+                await resolve(context, context.takes[1], Decision.ADOPT, "\n")
             with pytest.raises(UsageInvalid):
-                await resolve(desk, desk.takes[1], Decision.ADOPT, None)
+                await resolve(context, context.takes[1], Decision.ADOPT, None)
             return found
         finally:
             await api.aclose()
@@ -582,11 +582,11 @@ def test_an_id_is_adopted_only_where_the_provider_knows_it(tmp_path: Path, answe
 
     async def work() -> None:
         state = StateFile.create_or_open(tmp_path / "out", identity)
-        desk = Desk(state, Told(), LoopClock(EPOCH), RunSettings(), Random(1))  # type: ignore[arg-type]
-        desk.load()
+        context = RunContext(state, Told(), LoopClock(EPOCH), RunSettings(), Random(1))  # type: ignore[arg-type]
+        context.load()
         try:
             with pytest.raises(error):
-                await resolve(desk, take_to_resolve(desk, "sh001_t1", Decision.ADOPT), Decision.ADOPT, "some-id")
+                await resolve(context, take_to_resolve(context, "sh001_t1", Decision.ADOPT), Decision.ADOPT, "some-id")
         finally:
             state.close()
 

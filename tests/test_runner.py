@@ -15,7 +15,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import ExitCode
 from wanbatch.money.prices import Quote
-from wanbatch.pace.schedule import POLL_FIRST_S, POLLS_AT_ONCE, Board, Poll, Rates
+from wanbatch.pace.schedule import POLL_FIRST_S, POLLS_AT_ONCE, Poll, Rates, Schedule
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
@@ -343,7 +343,7 @@ def test_an_id_that_the_disk_does_not_keep_is_told_to_the_user(tmp_path: Path) -
 
     def break_disk(runner: Runner, event: Event) -> None:
         if event.kind == "submit_started":
-            runner._desk.state._failed = OSError("disk full")
+            runner._context.state._failed = OSError("disk full")
 
     world.observe = break_disk
     end = world.run(batch_of(2))
@@ -562,13 +562,13 @@ def test_the_poll_that_sees_the_queue_is_spared_where_polls_are_few(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, polls_per_take: float, is_early: bool
 ) -> None:
     waits: list[float] = []
-    real = Board.add_poll
+    real = Schedule.add_poll
 
-    def add_poll(board: Board, take_id: int, due: float, gain: Callable[[float], float] | None = None) -> None:
+    def add_poll(schedule: Schedule, take_id: int, due: float, gain: Callable[[float], float] | None = None) -> None:
         waits.append(round(due - asyncio.get_running_loop().time(), 3))
-        real(board, take_id, due, gain)
+        real(schedule, take_id, due, gain)
 
-    monkeypatch.setattr(Board, "add_poll", add_poll)
+    monkeypatch.setattr(Schedule, "add_poll", add_poll)
     world = World(tmp_path / "out", settings=RunSettings(rates=Rates(polls_per_take=polls_per_take)))
     end = world.run(batch_of(1))
     assert (end.exit_code, waits[0] == POLL_FIRST_S) == (ExitCode.OK, is_early)
@@ -576,12 +576,12 @@ def test_the_poll_that_sees_the_queue_is_spared_where_polls_are_few(
 
 
 def test_polls_are_rationed_where_more_are_due_than_may_be_made() -> None:
-    board = Board(Rates(poll_per_min=1))
+    schedule = Schedule(Rates(poll_per_min=1))
     for take_id in range(POLLS_AT_ONCE + 2):
-        board.add_poll(take_id, 0.0)
-    assert not board.is_rationed
-    assert isinstance(board.next_step(0.0), Poll)
-    assert board.is_rationed
+        schedule.add_poll(take_id, 0.0)
+    assert not schedule.is_rationed
+    assert isinstance(schedule.next_step(0.0), Poll)
+    assert schedule.is_rationed
 
 
 def test_an_end_that_the_first_poll_sees_is_learnt_of_a_take_that_this_run_sent(tmp_path: Path) -> None:
@@ -589,8 +589,8 @@ def test_an_end_that_the_first_poll_sees_is_learnt_of_a_take_that_this_run_sent(
 
     def watch(runner: Runner, event: Event) -> None:
         if event.kind == "verified":
-            desk = runner._desk
-            learnt.append(sum(hazard.ended for hazard in desk.hazards._learnt.values()))
+            context = runner._context
+            learnt.append(sum(hazard.ended for hazard in context.hazards._learnt.values()))
 
     world = World(
         tmp_path / "out",

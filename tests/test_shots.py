@@ -10,10 +10,10 @@ import pytest
 from rich.console import Console
 
 from tests.reporting.states import CREDITS
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Cause, First, make_plan
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
-from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.cli.shots import GROUPS_SHOWN, print_takes, takes_json
 from wanbatch.money.prices import Quote, estimate
@@ -28,7 +28,7 @@ def shot(shot_id: str, scene: str = "", **more: Any) -> Shot:
 def preview_of(shots: list[Shot], takes: list[Take] | None = None) -> Preview:
     batch = Batch("b", tuple(Shot(**{**vars(each), "ordinal": place}) for place, each in enumerate(shots)))
     plan = make_plan(batch, takes or [])
-    ground = Ground("b", Path("outputs/b"), Stock(), plan, None, lambda _: True, None, first=First.LONGEST)
+    ground = Ground("b", Path("outputs/b"), Inventory(), plan, None, lambda _: True, None, first=First.LONGEST)
     quotes = {each: Quote(CREDITS, "price list") for each in set(ground.classes_to_submit)}
     return Preview(
         batch="b",

@@ -33,7 +33,7 @@ PURE = {
     "errors", "addresses", "redaction", "text", "batch.shots", "batch.models", "batch.lifecycle", "batch.take", "batch.attempts", "runner.proofs", "runner.settings", "batch.plan", "money.prices", "money.credits", "pace.schedule", "pace.eta", "money.budget", "provider.protocol", "money.charge", "provider.answers", "units",
     "provider.tariff", "provider.account", "provider.endings", "provider.bodies", "provider.remarks", "money.ledger", "money.costs", "session.pilot", "pace.hazard", "pace.limits", "provider.links", "provider.proxies", "batch.advice",
     "provider.clocks", "session.salvage",
-    "batch.choice", "batch.retakes", "cut.timeline", "cut.avc", "clip.defects", "batch.stock", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "session.question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
+    "batch.choice", "batch.retakes", "cut.timeline", "cut.avc", "clip.defects", "batch.inventory", "batch.names", "batch.changes", "batch.origin", "batch.takeover", "session.question", "clip.blame", "clip.index", "clip.bounds", "clip.probe",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"provider.aimlapi", "provider.cliphost", "provider.wire"},
@@ -55,14 +55,14 @@ OWNERS = {
     "starlette": {
         "sandbox.app",
         "sandbox.server",
-        "sandbox.house",
+        "sandbox.state",
         "sandbox.clips",
         "sandbox.books",
         "sandbox.catalogue",
     },
     "uvicorn": {"sandbox.server"},
     "rich": {"cli.screen", "cli.money", "cli.grid", "cli.status", "cli.reconcile", "cli.shots"},
-    "platformdirs": {"manifest.shelf", "provider.pricecache"},
+    "platformdirs": {"manifest.cache", "provider.pricecache"},
     "click": {
         "cli",
         "cli.init",

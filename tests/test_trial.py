@@ -20,10 +20,10 @@ from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.worker import Terms
 from wanbatch.errors import ExitCode, ProgramFault
-from wanbatch.runner.context import Desk
-from wanbatch.runner.polls import Polling
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.polls import Polls
 from wanbatch.runner.settings import RunSettings
-from wanbatch.runner.submits import Submitting
+from wanbatch.runner.submits import Submits
 from wanbatch.session import session
 from wanbatch.session.session import Session
 
@@ -151,8 +151,8 @@ class TestInARun:
     ) -> None:
         world = World(tmp_path / "out")
         with monkeypatch.context() as patch:
-            patch.setattr(Polling, "_running", changed)
-            patch.setattr(Polling, "_completed", changed)
+            patch.setattr(Polls, "_running", changed)
+            patch.setattr(Polls, "_completed", changed)
             end = world.run(batch_of(1))
         assert (end.exit_code, world.takes()[0].state) == (ExitCode.LOCAL_FAULT, State.QUEUED)
         assert (world.run(batch_of(1)).exit_code, world.submits) == (ExitCode.OK, 1)
@@ -162,8 +162,8 @@ class TestInARun:
     ) -> None:
         world = World(tmp_path / "out")
         with monkeypatch.context() as patch:
-            patch.setattr(Submitting, "_accepted", changed)
-            patch.setattr(Submitting, "_record_accepted", lambda *_: None)
+            patch.setattr(Submits, "_accepted", changed)
+            patch.setattr(Submits, "_record_accepted", lambda *_: None)
             end = world.run(batch_of(2))
         assert (end.exit_code, world.submits) == (ExitCode.LOCAL_FAULT, 1)
         assert (world.run(batch_of(2)).exit_code, world.submits) == (ExitCode.OK, 2)
@@ -172,13 +172,13 @@ class TestInARun:
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         world = World(tmp_path / "out")
-        real = Desk.__init__
+        real = RunContext.__init__
 
-        def with_trial(self: Desk, *arguments: Any) -> None:
+        def with_trial(self: RunContext, *arguments: Any) -> None:
             real(self, *arguments)
             object.__setattr__(self.settings, "before_submit", trial.assert_media_works)
 
-        monkeypatch.setattr(Desk, "__init__", with_trial)
+        monkeypatch.setattr(RunContext, "__init__", with_trial)
         monkeypatch.setattr(encoding, "encode_clip", changed)
         end = world.run(batch_of(2))
         assert (end.exit_code, world.submits, {take.state for take in world.takes()}) == (

@@ -13,7 +13,7 @@ from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.take import Entry, advance
-from wanbatch.money.budget import Fit, Purse
+from wanbatch.money.budget import Budget, Fit
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, news
 from wanbatch.provider.answers import read_charges
@@ -81,6 +81,6 @@ def test_a_failure_that_was_seen_of_an_earlier_attempt_proves_nothing_about_one_
 
 
 def test_a_submit_of_no_take_that_nobody_priced_leaves_no_room_under_a_cap() -> None:
-    purse = Purse(10, {})
-    purse.add_stray(None)
-    assert (purse.uncosted, purse.committed, purse.fit(UNKNOWN)) == (1, 0, Fit.NO)
+    budget = Budget(10, {})
+    budget.add_stray(None)
+    assert (budget.uncosted, budget.committed, budget.fit(UNKNOWN)) == (1, 0, Fit.NO)

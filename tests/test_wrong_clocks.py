@@ -26,7 +26,7 @@ from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, load_settings
 from wanbatch.provider.protocol import LogScan, NoAnswer, Secret, Trouble
 from wanbatch.runner.batch_clock import BatchClock
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
@@ -185,8 +185,8 @@ def test_a_window_that_holds_no_time_is_no_reading(tmp_path: Path) -> None:
     world = World(tmp_path / "out")
     world.run(batch_of(1))
 
-    async def work(desk: Desk) -> LogScan | NoAnswer:
-        return await desk.provider.scan_log(desk.clock.now() + H)
+    async def work(context: RunContext) -> LogScan | NoAnswer:
+        return await context.provider.scan_log(context.clock.now() + H)
 
     found = at_desk(world, work)
     assert isinstance(found, NoAnswer)

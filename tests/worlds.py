@@ -31,7 +31,7 @@ from wanbatch.provider import aimlapi
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Secret
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
@@ -208,9 +208,9 @@ class World:
             settings = self.settings
             if not self.looks:
                 settings = replace(settings, inspection=Unlooked(settings.inspection))
-            desk = Desk(state, provider, ours, settings, Random(self.seed))
-            runner = Runner(desk)
-            desk.observer = lambda event: self._observe(runner, event)
+            context = RunContext(state, provider, ours, settings, Random(self.seed))
+            runner = Runner(context)
+            context.observer = lambda event: self._observe(runner, event)
             if kill_at is not None:
                 _kill_after(state, kill_at)
             try:

@@ -11,7 +11,7 @@ from wanbatch.batch.shots import Batch
 from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.manifest.shelf import Manifest
+from wanbatch.manifest.cache import Manifest
 from wanbatch.runner.events import Event
 from wanbatch.session.options import RunOptions, RunResult, Watch
 from wanbatch.session.preview import Preview

@@ -19,10 +19,10 @@ def desk_of() -> Iterator[Callable[..., Desk]]:
         return desks[-1]
 
     yield make
-    for desk in desks:
-        desk.close()
+    for context in desks:
+        context.close()
 
 
 @pytest.fixture
-def desk(desk_of: Callable[..., Desk]) -> Desk:
+def context(desk_of: Callable[..., Desk]) -> Desk:
     return desk_of()

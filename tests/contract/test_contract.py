@@ -74,7 +74,7 @@ class Recorder(httpx.AsyncBaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
 
 
-async def _talk(desk: Desk, clock: SetClock, recorder: Recorder) -> None:
+async def _talk(context: Desk, clock: SetClock, recorder: Recorder) -> None:
     """Make every call that the client makes, in each state that an answer may tell of."""
     key = Secret("made-up-key")
     api = AimlApi(Endpoint("http://127.0.0.1", is_loopback=True), key, clock, Random(1), recorder)
@@ -86,7 +86,7 @@ async def _talk(desk: Desk, clock: SetClock, recorder: Recorder) -> None:
     }  # fmt: skip
     await api.submit(Recipe.of(full), "r-full", lambda _: None)
     for number in range(101):  # so that the log and the ledger have a second page
-        desk.account.accept(
+        context.account.accept(
             Arrival(clock.now().timestamp(), key_name(key.reveal()), f"b-{number}"), {**full, "seed": number}
         )
     ids = [each.answer["id"] for each in recorder.exchanges]
@@ -113,9 +113,9 @@ def exchanges(desk_of: Callable[..., Desk]) -> list[Exchange]:
         Rule("poll", "listed", nth=(24,)),
         Rule("poll", "two_clips", nth=(25,)),
     )
-    desk = desk_of(options, rules, clock=clock)
-    recorder = Recorder(desk.app)
-    asyncio.run(_talk(desk, clock, recorder))
+    context = desk_of(options, rules, clock=clock)
+    recorder = Recorder(context.app)
+    asyncio.run(_talk(context, clock, recorder))
     return recorder.exchanges
 
 
@@ -154,14 +154,14 @@ def test_every_kind_of_call_and_answer_was_looked_at(exchanges: list[Exchange]) 
 def test_what_the_sandbox_tells_without_being_asked_fits(
     contract: list[Operation], desk_of: Callable[..., Desk]
 ) -> None:
-    desk = desk_of()
-    desk.made()
-    desk.wait(300)
+    context = desk_of()
+    context.made()
+    context.wait(300)
     known = {each.path for each in contract}
     told = []
     for path in ("/models/metrics", "/v1/models", "/v1/models/deprecations", "/v1/key"):
         if path in known:
-            exchange = Exchange("GET", path, (), None, 200, desk.get(path).json())
+            exchange = Exchange("GET", path, (), None, 200, context.get(path).json())
             told += problems(exchange, contract)
     assert told == []
 

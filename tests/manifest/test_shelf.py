@@ -21,8 +21,8 @@ from wanbatch.batch.retakes import Retake
 from wanbatch.batch.shots import Batch, Head, Limits, Shot
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ManifestInvalid
-from wanbatch.manifest import shelf
-from wanbatch.manifest.shelf import Manifest
+from wanbatch.manifest import cache as shelf
+from wanbatch.manifest.cache import Manifest
 from wanbatch.session.marks import plan_for_later
 from wanbatch.session.options import RunOptions
 from wanbatch.state.file import StateFile

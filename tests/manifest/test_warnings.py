@@ -9,8 +9,9 @@ import pytest
 
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid
-from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest, shelf
-from wanbatch.manifest.shelf import Manifest
+from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
+from wanbatch.manifest import cache as shelf
+from wanbatch.manifest.cache import Manifest
 
 UNFILLED = "prompt holds what looks like a placeholder, {}: fill it in, or take it out; it would be sent as it stands"
 OTHER = "prompt holds what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"

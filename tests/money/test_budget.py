@@ -20,7 +20,7 @@ from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
 from wanbatch.cli.run import _confirm
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.money.budget import Fit, Purse, Surprise
+from wanbatch.money.budget import Budget, Fit, Surprise
 from wanbatch.money.prices import Estimate, Quote
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
@@ -41,7 +41,7 @@ def take(shot_id: str, state: State = State.PLANNED, **facts: Any) -> Take:
     return Take(facts.pop("take_id", 1), shot_id, 1, facts.pop("recipe", recipe), state=state, **facts)
 
 
-# --- the purse
+# --- the budget
 
 
 SCENES = {"a": "sc1", "b": "sc1", "c": "sc2"}
@@ -58,28 +58,28 @@ SCENES = {"a": "sc1", "b": "sc1", "c": "sc2"}
     ],
 )
 def test_a_scene_has_a_cap_of_its_own(cap: int | None, scene_cap: int, spent: int, shot_id: str, fit: Fit) -> None:
-    purse = Purse(cap, PROVEN, {"sc1": scene_cap}, SCENES)
+    budget = Budget(cap, PROVEN, {"sc1": scene_cap}, SCENES)
     spent_on = take("a", State.VERIFIED, credits_charged=spent, is_charge_seen=True)
-    purse.begin([(spent_on, 1)])
-    purse.begin_scene("sc1", spent_on, 1)
-    purse.begin_scene("sc2", take("c"), 3)
-    assert purse.fit(take(shot_id)) is fit
+    budget.begin([(spent_on, 1)])
+    budget.begin_scene("sc1", spent_on, 1)
+    budget.begin_scene("sc2", take("c"), 3)
+    assert budget.fit(take(shot_id)) is fit
 
 
 def test_what_nobody_knows_of_a_scene_pauses_that_scene_alone() -> None:
-    purse = Purse(None, PROVEN, {"sc1": 10 * PRICE}, SCENES)
-    purse.begin([(take("a", State.HELD), 1)])
-    purse.begin_scene("sc1", take("a", State.HELD), 1)
-    assert (purse.fit(take("b")), purse.fit(take("c")), purse.may_learn(take("b"))) == (Fit.SCENE, Fit.YES, True)
+    budget = Budget(None, PROVEN, {"sc1": 10 * PRICE}, SCENES)
+    budget.begin([(take("a", State.HELD), 1)])
+    budget.begin_scene("sc1", take("a", State.HELD), 1)
+    assert (budget.fit(take("b")), budget.fit(take("c")), budget.may_learn(take("b"))) == (Fit.SCENE, Fit.YES, True)
 
 
 def test_under_a_cap_a_price_that_no_answer_told_goes_alone() -> None:
     listed = {CLASS: Quote(PRICE, "price list")}
     assert [
-        Purse(None, listed).fit(take("a")),
-        Purse(10 * PRICE, listed).fit(take("a")),
-        Purse(None, listed, {"sc1": 10 * PRICE}, SCENES).fit(take("a")),
-        Purse(10 * PRICE, PROVEN).fit(take("a")),
+        Budget(None, listed).fit(take("a")),
+        Budget(10 * PRICE, listed).fit(take("a")),
+        Budget(None, listed, {"sc1": 10 * PRICE}, SCENES).fit(take("a")),
+        Budget(10 * PRICE, PROVEN).fit(take("a")),
     ] == [Fit.YES, Fit.ALONE, Fit.ALONE, Fit.YES]
 
 
@@ -88,16 +88,16 @@ def test_under_a_cap_a_price_that_no_answer_told_goes_alone() -> None:
     [(100, None), (110, None), (111, Surprise.DEARER), (90, None), (89, Surprise.CHEAPER), (1, Surprise.CHEAPER)],
 )
 def test_a_first_hold_more_than_a_tenth_off_is_a_surprise(held: int, surprise: Surprise | None) -> None:
-    purse = Purse(None, {CLASS: Quote(100, "price list")})
-    assert purse.learn(take("a"), held) is surprise
-    assert purse.price_of(take("a")) == max(held, 100)
+    budget = Budget(None, {CLASS: Quote(100, "price list")})
+    assert budget.learn(take("a"), held) is surprise
+    assert budget.price_of(take("a")) == max(held, 100)
 
 
 def test_a_lower_hold_is_told_once_and_of_a_price_that_was_seen_never() -> None:
-    purse = Purse(None, {CLASS: Quote(100, "price list")})
-    assert [purse.learn(take("a"), 50), purse.learn(take("b"), 50)] == [Surprise.CHEAPER, None]
-    assert Purse(None, {CLASS: Quote(100, "this batch", is_proven=True)}).learn(take("a"), 50) is None
-    assert Purse(None, {}).learn(take("a"), 50) is None
+    budget = Budget(None, {CLASS: Quote(100, "price list")})
+    assert [budget.learn(take("a"), 50), budget.learn(take("b"), 50)] == [Surprise.CHEAPER, None]
+    assert Budget(None, {CLASS: Quote(100, "this batch", is_proven=True)}).learn(take("a"), 50) is None
+    assert Budget(None, {}).learn(take("a"), 50) is None
 
 
 # --- a run under caps of scenes

@@ -12,10 +12,10 @@ from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.money.budget import Fit, Purse
+from wanbatch.money.budget import Budget, Fit
 from wanbatch.money.prices import Quote
 from wanbatch.money.seen import seen_prices
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
 
@@ -31,12 +31,14 @@ def attempt(number: int, outcome: Outcome = Outcome.LOST, held: int | None = Non
     return Attempt(1, number, f"r{number}", "b", "k", EPOCH, outcome, credits_estimated=PRICE, credits_held=held)
 
 
-def purse_at(cap: int, price_seen: int) -> Purse:
-    purse = Purse(cap, {take(1).order.price_class: Quote(PRICE, "list", is_proven=True)}, {"one": cap}, {"sh1": "one"})
+def purse_at(cap: int, price_seen: int) -> Budget:
+    budget = Budget(
+        cap, {take(1).order.price_class: Quote(PRICE, "list", is_proven=True)}, {"one": cap}, {"sh1": "one"}
+    )
     planned = take(1)
-    purse.follow(planned, take(1, risk=PRICE))
-    purse.learn(take(2), price_seen)
-    return purse
+    budget.follow(planned, take(1, risk=PRICE))
+    budget.learn(take(2), price_seen)
+    return budget
 
 
 @pytest.mark.parametrize(
@@ -50,40 +52,40 @@ def purse_at(cap: int, price_seen: int) -> Purse:
     ],
 )
 def test_what_a_given_up_attempt_may_cost_more_is_kept_back(attempts: list[Attempt], reserve: int) -> None:
-    purse = purse_at(1000, 2 * PRICE)
-    purse.give_up(take(1, risk=PRICE), attempts)
-    assert purse.reserve == reserve
-    purse.give_up(take(1), [])
-    assert purse.reserve == 0
+    budget = purse_at(1000, 2 * PRICE)
+    budget.give_up(take(1, risk=PRICE), attempts)
+    assert budget.reserve == reserve
+    budget.give_up(take(1), [])
+    assert budget.reserve == 0
 
 
 def test_the_attempt_that_a_take_follows_is_not_given_up() -> None:
-    purse = purse_at(1000, 2 * PRICE)
-    purse.give_up(replace(take(1, State.UNKNOWN), attempt=2), [attempt(1), attempt(2)])
-    assert purse.reserve == PRICE
+    budget = purse_at(1000, 2 * PRICE)
+    budget.give_up(replace(take(1, State.UNKNOWN), attempt=2), [attempt(1), attempt(2)])
+    assert budget.reserve == PRICE
 
 
 @pytest.mark.parametrize(("cap", "fit"), [(4 * PRICE, Fit.YES), (4 * PRICE - 1, Fit.NO)])
 def test_a_cap_holds_though_the_price_of_a_given_up_attempt_rose(cap: int, fit: Fit) -> None:
-    purse = purse_at(cap, 2 * PRICE)
-    purse.give_up(take(1, risk=PRICE), [attempt(1)])
-    assert purse.fit(take(3)) is fit
+    budget = purse_at(cap, 2 * PRICE)
+    budget.give_up(take(1, risk=PRICE), [attempt(1)])
+    assert budget.fit(take(3)) is fit
 
 
 def test_a_scene_keeps_back_what_its_own_attempts_may_cost() -> None:
-    purse = purse_at(4 * PRICE - 1, 2 * PRICE)
-    purse.give_up(take(1, risk=PRICE), [attempt(1)])
-    pocket = purse.pocket_of(take(1))
-    assert pocket is not None
-    assert pocket.reserve(purse._worst) == PRICE
+    budget = purse_at(4 * PRICE - 1, 2 * PRICE)
+    budget.give_up(take(1, risk=PRICE), [attempt(1)])
+    allowance = budget.pocket_of(take(1))
+    assert allowance is not None
+    assert allowance.reserve(budget._worst) == PRICE
 
 
 def test_what_the_log_says_that_a_submit_holds_is_a_price() -> None:
-    purse = Purse(1000, {})
-    purse.see_price(take(1), 300)
-    purse.see_price(take(1), 200)
-    purse.see_price(take(1), None)
-    assert purse.price_of(take(2)) == 300
+    budget = Budget(1000, {})
+    budget.see_price(take(1), 300)
+    budget.see_price(take(1), 200)
+    budget.see_price(take(1), None)
+    assert budget.price_of(take(2)) == 300
 
 
 def test_a_price_that_only_a_given_up_submit_told_is_known_in_the_next_run(tmp_path: Path) -> None:
@@ -93,11 +95,11 @@ def test_a_price_that_only_a_given_up_submit_told_is_known_in_the_next_run(tmp_p
     told: list[int | None] = []
     found = {"attempt": 1, "generation_id": "made", "credits_held": 300, "credits_at_risk": 300}
 
-    async def work(desk: Desk) -> None:
-        desk.record(1, Fact.RESUBMIT_ALLOWED, {"error": ""})
-        desk.record(1, Fact.FOUND_LATE, found)
-        desk.load()
-        told.append(desk.purse.price_of(desk.takes[1]))
+    async def work(context: RunContext) -> None:
+        context.record(1, Fact.RESUBMIT_ALLOWED, {"error": ""})
+        context.record(1, Fact.FOUND_LATE, found)
+        context.load()
+        told.append(context.budget.price_of(context.takes[1]))
 
     at_desk(world, work)
     assert told == [300]

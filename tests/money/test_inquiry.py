@@ -31,7 +31,7 @@ from wanbatch.provider.bodies import AnswerInvalid
 from wanbatch.provider.endings import Ending, Stage, ending_of, read_endings
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.inquiry import Inquiry, inquire, not_asked
-from wanbatch.provider.pricecache import PriceShelf
+from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import NoAnswer, Secret, Trouble
 from wanbatch.provider.remarks import Intent, Remark, Weight, remarks_of
 from wanbatch.runner.settings import RunSettings
@@ -271,7 +271,7 @@ def test_without_a_key_only_what_is_public_is_asked() -> None:
 def told_by(
     answer: Callable[[httpx.Request], httpx.Response],
     work: Callable[[AimlApi], Coroutine[Any, Any, Any]],
-    shelf: PriceShelf | None = None,
+    shelf: PriceCache | None = None,
 ) -> Any:
     async def ask() -> Any:
         clock = LoopClock(NOW, 10_000)
@@ -304,7 +304,7 @@ def test_what_cannot_be_read_is_no_answer_and_no_error(status: int, body: object
 
 
 def test_the_list_of_endings_is_kept_and_confirmed_like_the_price_list(tmp_path: Path) -> None:
-    shelf = PriceShelf("p", tmp_path / "prices.json")
+    shelf = PriceCache("p", tmp_path / "prices.json")
     seen: list[tuple[str, str | None]] = []
     is_down = False
 
@@ -319,7 +319,7 @@ def test_the_list_of_endings_is_kept_and_confirmed_like_the_price_list(tmp_path:
     told.append(told_by(answer, AimlApi.endings, shelf))
     assert told == [(ending(),)] * 3
     assert seen[:2] == [("/v1/models/deprecations", None), ("/v1/models/deprecations", '"e"')]
-    assert isinstance(told_by(answer, AimlApi.endings, PriceShelf("q", tmp_path / "prices.json")), NoAnswer)
+    assert isinstance(told_by(answer, AimlApi.endings, PriceCache("q", tmp_path / "prices.json")), NoAnswer)
 
 
 def test_a_key_that_is_echoed_is_not_shown() -> None:

@@ -26,7 +26,7 @@ from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.answers import Head, read_balance, read_submit
 from wanbatch.provider.catalogue import pricing_in
 from wanbatch.provider.endpoint import Endpoint
-from wanbatch.provider.pricecache import KEPT_FOR, Listed, PriceShelf, read_etag
+from wanbatch.provider.pricecache import KEPT_FOR, Listed, PriceCache, read_etag
 from wanbatch.provider.protocol import Accepted, NoAnswer
 from wanbatch.state.history import earlier_prices
 from wanbatch.state.tables import quoted
@@ -219,7 +219,7 @@ def ask(lister: Lister, tmp_path: Path) -> Callable[[], dict[PriceClass, Quote]]
                 Random(1),
                 httpx.MockTransport(lister),
             )
-            api.shelf = PriceShelf("https://api.example.com", tmp_path / "cache" / "prices.json")
+            api.shelf = PriceCache("https://api.example.com", tmp_path / "cache" / "prices.json")
             try:
                 return await api.quotes([CLASS])
             finally:
@@ -293,7 +293,7 @@ def test_where_nothing_answers_the_kept_list_stands_in_with_its_age(
 def test_a_shelf_that_cannot_be_read_is_empty_and_is_written_anew(tmp_path: Path, text: str) -> None:
     path = tmp_path / "prices.json"
     path.write_text(text)
-    shelf = PriceShelf("https://api.example.com", path)
+    shelf = PriceCache("https://api.example.com", path)
     assert shelf.get(CLASS.model, NOW) is None
     shelf.keep(CLASS.model, Listed(LIST, '"e"', NOW))
     assert shelf.get(CLASS.model, NOW) == Listed(LIST, '"e"', NOW)
@@ -301,7 +301,7 @@ def test_a_shelf_that_cannot_be_read_is_empty_and_is_written_anew(tmp_path: Path
 
 def test_a_shelf_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    PriceShelf("p", tmp_path / "file" / "prices.json").keep("m", Listed(LIST, "", NOW))
+    PriceCache("p", tmp_path / "file" / "prices.json").keep("m", Listed(LIST, "", NOW))
 
 
 @pytest.mark.parametrize(

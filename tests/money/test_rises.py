@@ -14,7 +14,7 @@ from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
-from wanbatch.money.budget import RISE_BORNE, Fit, Purse
+from wanbatch.money.budget import RISE_BORNE, Budget, Fit
 from wanbatch.money.prices import Quote
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, SubmitAnswer
@@ -37,29 +37,29 @@ Told = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.floats(0.01, 
 
 
 class Till:
-    """Sends while the purse lets it, and answers the oldest take that is out with a price of the provider's choice."""
+    """Sends while the budget lets it, and answers the oldest take that is out with a price of the provider's choice."""
 
     def __init__(self, cap: int, quotes: tuple[int, int], *, is_proven: bool) -> None:
         told = [Quote(price, "test", is_proven=is_proven) for price in quotes]
-        self.purse = Purse(cap, dict(zip(CLASSES, told, strict=True)))
+        self.budget = Budget(cap, dict(zip(CLASSES, told, strict=True)))
         self.out: list[tuple[Take, int]] = []
         self.spent = 0
         self.largest_rise = 0
 
     def send(self, kind: int) -> None:
-        take, price = planned(kind), self.purse.price_of(planned(kind))
+        take, price = planned(kind), self.budget.price_of(planned(kind))
         assert price is not None
-        fit = self.purse.fit(take)
+        fit = self.budget.fit(take)
         if fit is Fit.NO or (fit is Fit.ALONE and self.out):
             return
         sent = replace(take, state=State.SUBMITTING, credits_estimated=price, attempts=1)
-        self.purse.follow(take, sent)
+        self.budget.follow(take, sent)
         self.out.append((sent, price))
 
     def answer(self, price: int) -> None:
         sent, known = self.out.pop(0)
-        self.purse.follow(sent, replace(sent, state=State.QUEUED, credits_held=price))
-        self.purse.learn(sent, price)
+        self.budget.follow(sent, replace(sent, state=State.QUEUED, credits_held=price))
+        self.budget.learn(sent, price)
         self.spent += price
         self.largest_rise = max(self.largest_rise, price - known)
 
@@ -73,7 +73,7 @@ def test_prices_that_rise_no_further_than_seen_never_pass_the_cap(
         for _ in range(sends):
             till.send(kind)
         if till.out:
-            worst = till.purse._worst(till.out[0][0].order.price_class)
+            worst = till.budget._worst(till.out[0][0].order.price_class)
             assert worst is not None
             till.answer(max(1, int(worst * share)))
         assert till.spent <= cap
@@ -96,14 +96,14 @@ def test_a_rise_of_one_class_is_reserved_for_the_others() -> None:
     till = Till(1_000, (10, 20), is_proven=True)
     till.send(0)
     till.answer(30)
-    assert [till.purse._worst(each) for each in CLASSES] == [30, 60]
+    assert [till.budget._worst(each) for each in CLASSES] == [30, 60]
 
 
 def test_what_a_list_says_is_no_rise_of_what_an_answer_says() -> None:
     till = Till(1_000, (10, 20), is_proven=False)
     till.send(0)
     till.answer(30)
-    assert [till.purse._worst(each) for each in CLASSES] == [30, 20]
+    assert [till.budget._worst(each) for each in CLASSES] == [30, 20]
 
 
 @pytest.mark.parametrize("takes", [12, 30, 45])

@@ -18,35 +18,35 @@ from wanbatch.sandbox import SandboxOptions
 AUTH = {"Authorization": "Bearer made-up"}
 
 
-def test_every_answer_has_the_published_shape(desk: Desk) -> None:
-    submitted = desk.submit(request_id="r-1")
+def test_every_answer_has_the_published_shape(context: Desk) -> None:
+    submitted = context.submit(request_id="r-1")
     generation_id = submitted.json()["id"]
-    queued = desk.poll(generation_id)
-    desk.wait(30)
-    generating = desk.poll(generation_id)
-    desk.wait(1000)
+    queued = context.poll(generation_id)
+    context.wait(30)
+    generating = context.poll(generation_id)
+    context.wait(1000)
     answers = [
         (shapes.GENERATION, submitted),
         (shapes.GENERATION, queued),
         (shapes.GENERATION, generating),
-        (shapes.GENERATION, desk.poll(generation_id)),
-        (shapes.LOGS, desk.get("/v2/logs", period="24h")),
-        (shapes.LEDGER, desk.get("/v2/billing/transactions")),
-        (shapes.BALANCE, desk.get("/v2/billing")),
-        (shapes.DETAIL, desk.get("/v2/billing/detail")),
-        (shapes.KEY, desk.get("/v1/key")),
-        (shapes.ENDINGS, desk.get("/v1/models/deprecations")),
-        (shapes.MODELS, desk.get("/v1/models")),
-        (shapes.MODELS, desk.get("/v1/models", include="pricing")),
-        (shapes.METRICS, desk.get("/models/metrics")),
-        (shapes.ENVELOPE, desk.poll("nobody")),
-        (shapes.ENVELOPE, desk.get("/v2/nothing")),
+        (shapes.GENERATION, context.poll(generation_id)),
+        (shapes.LOGS, context.get("/v2/logs", period="24h")),
+        (shapes.LEDGER, context.get("/v2/billing/transactions")),
+        (shapes.BALANCE, context.get("/v2/billing")),
+        (shapes.DETAIL, context.get("/v2/billing/detail")),
+        (shapes.KEY, context.get("/v1/key")),
+        (shapes.ENDINGS, context.get("/v1/models/deprecations")),
+        (shapes.MODELS, context.get("/v1/models")),
+        (shapes.MODELS, context.get("/v1/models", include="pricing")),
+        (shapes.METRICS, context.get("/models/metrics")),
+        (shapes.ENVELOPE, context.poll("nobody")),
+        (shapes.ENVELOPE, context.get("/v2/nothing")),
     ]
     assert [shapes.problems(shape, answer.json()) for shape, answer in answers] == [[]] * len(answers)
 
 
-def test_a_submit_tells_its_id_and_its_hold(desk: Desk) -> None:
-    answer = desk.submit({**BODY, "resolution": "1080p", "duration": 10}, request_id="r-1")
+def test_a_submit_tells_its_id_and_its_hold(context: Desk) -> None:
+    answer = context.submit({**BODY, "resolution": "1080p", "duration": 10}, request_id="r-1")
     shown = {
         name: answer.headers.get(name)
         for name in ("x-client-request-id", "x-aimlapi-credits-used", "x-aimlapi-usd-spent", "content-type")
@@ -63,30 +63,30 @@ def test_a_submit_tells_its_id_and_its_hold(desk: Desk) -> None:
     )
 
 
-def test_a_generation_is_queued_then_generating_then_completed_without_meta(desk: Desk) -> None:
-    generation_id = desk.made()
+def test_a_generation_is_queued_then_generating_then_completed_without_meta(context: Desk) -> None:
+    generation_id = context.made()
     told = []
     for _ in range(400):
-        told.append(desk.poll(generation_id).json())
-        desk.wait(1)
+        told.append(context.poll(generation_id).json())
+        context.wait(1)
     statuses = list(dict.fromkeys(each["status"] for each in told))
     assert (statuses, sorted(told[-1])) == (["queued", "generating", "completed"], ["id", "status", "video"])
 
 
-def test_the_legacy_paths_serve_the_same_generations(desk: Desk) -> None:
-    generation_id = desk.submit(url=LEGACY).json()["id"]
-    assert desk.get(LEGACY, generation_id=generation_id).json() == desk.poll(generation_id).json()
+def test_the_legacy_paths_serve_the_same_generations(context: Desk) -> None:
+    generation_id = context.submit(url=LEGACY).json()["id"]
+    assert context.get(LEGACY, generation_id=generation_id).json() == context.poll(generation_id).json()
 
 
-def test_answers_are_dated_by_the_sandboxs_clock(desk: Desk) -> None:
-    desk.wait(3600)
-    assert parsedate_to_datetime(desk.get("/v2/billing").headers["date"]) == EPOCH + timedelta(hours=1)
+def test_answers_are_dated_by_the_sandboxs_clock(context: Desk) -> None:
+    context.wait(3600)
+    assert parsedate_to_datetime(context.get("/v2/billing").headers["date"]) == EPOCH + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, "r\u00e9sum\u00e9", "a/b"])
-def test_a_request_id_outside_the_alphabet_is_dropped_silently(desk: Desk, request_id: str) -> None:
+def test_a_request_id_outside_the_alphabet_is_dropped_silently(context: Desk, request_id: str) -> None:
     headers = {**AUTH, "X-Client-Request-Id": request_id.encode("latin-1")}
-    answer = desk.request("POST", GENERATIONS, json=BODY, headers=headers)  # type: ignore[dict-item]
+    answer = context.request("POST", GENERATIONS, json=BODY, headers=headers)  # type: ignore[dict-item]
     assert (answer.status_code, "x-client-request-id" in answer.headers) == (200, False)
 
 
@@ -95,21 +95,21 @@ def test_a_request_id_outside_the_alphabet_is_dropped_silently(desk: Desk, reque
     "path",
     [GENERATIONS, LEGACY, "/v2/logs", "/v2/billing", "/v2/billing/transactions", "/v2/billing/detail", "/v1/key"],
 )
-def test_without_a_key_there_is_nothing(desk: Desk, path: str, headers: dict[str, str]) -> None:
-    assert desk.request("GET", path, headers=headers).status_code == 401
+def test_without_a_key_there_is_nothing(context: Desk, path: str, headers: dict[str, str]) -> None:
+    assert context.request("GET", path, headers=headers).status_code == 401
 
 
-def test_a_key_that_looks_real_is_refused(desk: Desk) -> None:
-    desk.key = "0123456789abcdef" * 2
-    answer = desk.submit()
+def test_a_key_that_looks_real_is_refused(context: Desk) -> None:
+    context.key = "0123456789abcdef" * 2
+    answer = context.submit()
     assert (answer.status_code, "made-up" in answer.json()["message"]) == (401, True)
 
 
-def test_another_keys_generation_is_not_found_and_no_key_is_stored(desk: Desk) -> None:
-    generation_id = desk.made()
-    desk.key = "another"
-    answer = desk.poll(generation_id)
-    (row,) = desk.account._db.execute("SELECT key FROM requests").fetchone()
+def test_another_keys_generation_is_not_found_and_no_key_is_stored(context: Desk) -> None:
+    generation_id = context.made()
+    context.key = "another"
+    answer = context.poll(generation_id)
+    (row,) = context.account._db.execute("SELECT key FROM requests").fetchone()
     assert (answer.status_code, row) == (404, hashlib.sha256(b"made-up").hexdigest()[:16])
 
 
@@ -135,10 +135,10 @@ def test_another_keys_generation_is_not_found_and_no_key_is_stored(desk: Desk) -
     ],
 )
 def test_refusals_come_in_the_providers_envelope(
-    desk: Desk, method: str, path: str, content: bytes | None, kind: str | None, status: int
+    context: Desk, method: str, path: str, content: bytes | None, kind: str | None, status: int
 ) -> None:
     headers = {**AUTH, **({"Content-Type": kind} if kind is not None else {})}
-    answer = desk.request(method, path, content=content, headers=headers)
+    answer = context.request(method, path, content=content, headers=headers)
     said = answer.json()
     assert (answer.status_code, shapes.problems(shapes.ENVELOPE, said), said["statusCode"], said["path"]) == (
         status,
@@ -192,10 +192,10 @@ CASES = [
 
 @pytest.mark.parametrize(("model", "name", "value", "fits"), CASES)
 def test_a_body_is_held_to_the_models_published_parameters(
-    desk: Desk, model: str, name: str, value: object, fits: int
+    context: Desk, model: str, name: str, value: object, fits: int
 ) -> None:
     content = json.dumps({"model": model, "prompt": "a lighthouse", name: value})
-    answer = desk.request("POST", GENERATIONS, content=content, headers={**AUTH, "Content-Type": "application/json"})
+    answer = context.request("POST", GENERATIONS, content=content, headers={**AUTH, "Content-Type": "application/json"})
     said = answer.json().get("message", "Body validation error: " + name)
     assert (answer.status_code, said.startswith("Body validation error"), name in said) == (
         200 if fits else 400,
@@ -204,8 +204,8 @@ def test_a_body_is_held_to_the_models_published_parameters(
     )
 
 
-def test_a_prompt_is_required_and_all_problems_are_told(desk: Desk) -> None:
-    answer = desk.submit({"model": "alibaba/wan-2-6-t2v", "duration": "5", "extra": 1})
+def test_a_prompt_is_required_and_all_problems_are_told(context: Desk) -> None:
+    answer = context.submit({"model": "alibaba/wan-2-6-t2v", "duration": "5", "extra": 1})
     assert answer.json()["message"] == (
         "Body validation error: prompt: Required; duration: Expected integer, received string;"
         " Unrecognized key in object: 'extra'"
@@ -213,11 +213,11 @@ def test_a_prompt_is_required_and_all_problems_are_told(desk: Desk) -> None:
 
 
 def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(SandboxOptions(rate_per_min=2))
-    first = [desk.submit().status_code for _ in range(3)]
-    turned_away = desk.submit()
-    desk.wait(61)
-    assert (first, turned_away.status_code, "retry-after" in turned_away.headers, desk.submit().status_code) == (
+    context = desk_of(SandboxOptions(rate_per_min=2))
+    first = [context.submit().status_code for _ in range(3)]
+    turned_away = context.submit()
+    context.wait(61)
+    assert (first, turned_away.status_code, "retry-after" in turned_away.headers, context.submit().status_code) == (
         [200, 200, 429],
         429,
         False,
@@ -226,15 +226,15 @@ def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., Desk]) -> 
 
 
 def test_the_number_at_once_is_held(desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(SandboxOptions(concurrency=2))
-    before = [desk.submit().status_code for _ in range(3)]
-    desk.wait(3600)
-    assert (before, desk.submit().status_code) == ([200, 200, 429], 200)
+    context = desk_of(SandboxOptions(concurrency=2))
+    before = [context.submit().status_code for _ in range(3)]
+    context.wait(3600)
+    assert (before, context.submit().status_code) == ([200, 200, 429], 200)
 
 
 def test_credits_run_out_at_the_submit_that_cannot_be_held(desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(SandboxOptions(balance_usd=Decimal("1.05")))  # two clips of 1,050,000 credits
-    answers = [desk.submit() for _ in range(3)]
+    context = desk_of(SandboxOptions(balance_usd=Decimal("1.05")))  # two clips of 1,050,000 credits
+    answers = [context.submit() for _ in range(3)]
     said = answers[-1].json()["message"]
     assert ([answer.status_code for answer in answers], said.startswith("You've run out of credits.")) == (
         [200, 200, 403],
@@ -242,10 +242,10 @@ def test_credits_run_out_at_the_submit_that_cannot_be_held(desk_of: Callable[...
     )
 
 
-def times(desk: Desk) -> list[tuple[str, float, float]]:
+def times(context: Desk) -> list[tuple[str, float, float]]:
     for prompt in ("one", "two", "one"):
-        desk.submit({**BODY, "prompt": prompt})
-    rows = desk.account._db.execute("SELECT inference_id, starts_at, ends_at FROM requests ORDER BY seq")
+        context.submit({**BODY, "prompt": prompt})
+    rows = context.account._db.execute("SELECT inference_id, starts_at, ends_at FROM requests ORDER BY seq")
     return list(rows.fetchall())
 
 
@@ -254,8 +254,10 @@ def test_the_same_seed_gives_the_same_ids_and_times(desk_of: Callable[..., Desk]
     assert (first == again, first == other, len({row[0] for row in first + other})) == (True, False, 6)
 
 
-def test_ids_look_like_the_providers_odd_ones_too(desk: Desk) -> None:
-    found = [desk.account.accept(_arrival(), {**SMALL, "prompt": str(number)}).generation_id for number in range(300)]
+def test_ids_look_like_the_providers_odd_ones_too(context: Desk) -> None:
+    found = [
+        context.account.accept(_arrival(), {**SMALL, "prompt": str(number)}).generation_id for number in range(300)
+    ]
     assert (
         {len(each) for each in found},
         any(each.startswith("-") for each in found),
@@ -270,17 +272,17 @@ def _arrival() -> object:
     return Arrival(EPOCH.timestamp(), "k", None)
 
 
-def test_durations_scatter_around_the_mean_that_was_asked_for(desk: Desk) -> None:
+def test_durations_scatter_around_the_mean_that_was_asked_for(context: Desk) -> None:
     body = {**BODY, "resolution": "1080p", "duration": 10}
-    made = [desk.account.accept(_arrival(), {**body, "prompt": str(number)}) for number in range(400)]
+    made = [context.account.accept(_arrival(), {**body, "prompt": str(number)}) for number in range(400)]
     lengths_s = [each.ends_at - each.starts_at for each in made]
     queues_s = [each.starts_at - EPOCH.timestamp() for each in made]
     assert (195 < sum(lengths_s) / 400 < 215, min(lengths_s) > 60, max(queues_s) <= 8) == (True, True, True)
 
 
-def test_prices_are_listed_without_a_key_and_by_id_or_alias(desk: Desk) -> None:
+def test_prices_are_listed_without_a_key_and_by_id_or_alias(context: Desk) -> None:
     listed = [
-        desk.request("GET", f"/v1/models?id={name}&include=pricing").json()["data"]
+        context.request("GET", f"/v1/models?id={name}&include=pricing").json()["data"]
         for name in ("alibaba/wan-2-6-t2v", "wan-2-6-t2v")
     ]
     row = {"when": {"resolution": "1080p"}, "price": 0.1575, "unit": "second", "per": 1}
@@ -291,8 +293,8 @@ def test_prices_are_listed_without_a_key_and_by_id_or_alias(desk: Desk) -> None:
     )
 
 
-def test_each_documented_kind_of_price_is_listed(desk: Desk) -> None:
-    pricing = {row["id"]: row["pricing"] for row in desk.get("/v1/models", include="pricing").json()["data"]}
+def test_each_documented_kind_of_price_is_listed(context: Desk) -> None:
+    pricing = {row["id"]: row["pricing"] for row in context.get("/v1/models", include="pricing").json()["data"]}
     kinds = {name.removeprefix("alibaba/"): each["kind"] for name, each in pricing.items()}
     fixed = {
         "kind": "fixed",
@@ -312,30 +314,30 @@ def test_each_documented_kind_of_price_is_listed(desk: Desk) -> None:
     )
 
 
-def test_listed_prices_are_the_prices_held(desk: Desk) -> None:
+def test_listed_prices_are_the_prices_held(context: Desk) -> None:
     told, listed = {}, {}
-    for model in desk.get("/v1/models", include="pricing").json()["data"]:
+    for model in context.get("/v1/models", include="pricing").json()["data"]:
         pricing = model["pricing"]
         for row in pricing.get("variants", []) + pricing.get("units", []):
             body = {"prompt": "x", **row.get("when", {}), "model": model["id"]}
             case = (model["id"], row.get("when", {}).get("resolution"))
             length_s = 10 if row.get("unit") == "second" else 1
             listed[case] = round(row["price"] * length_s * 2_000_000)
-            told[case] = desk.submit(body).json()["meta"]["usage"]["credits_used"]
+            told[case] = context.submit(body).json()["meta"]["usage"]["credits_used"]
     published = (told["alibaba/wan-2-6-t2v", "1080p"], told["alibaba/wan-2-7-t2v", "1080p"])
     assert (told == listed, len(told), published) == (True, 10, (3_150_000, 3_900_000))
 
 
-def test_an_unchanged_model_list_is_not_sent_again(desk: Desk) -> None:
-    etag = desk.get("/v1/models").headers["etag"]
-    again = desk.request("GET", "/v1/models", headers={"If-None-Match": etag})
-    other = desk.request("GET", "/v1/models?include=pricing", headers={"If-None-Match": etag})
+def test_an_unchanged_model_list_is_not_sent_again(context: Desk) -> None:
+    etag = context.get("/v1/models").headers["etag"]
+    again = context.request("GET", "/v1/models", headers={"If-None-Match": etag})
+    other = context.request("GET", "/v1/models?include=pricing", headers={"If-None-Match": etag})
     assert (again.status_code, again.content, other.status_code) == (304, b"", 200)
 
 
-def test_models_that_end_are_listed_without_a_key_by_status_and_day(desk: Desk) -> None:
+def test_models_that_end_are_listed_without_a_key_by_status_and_day(context: Desk) -> None:
     def listed(query: str) -> list[str]:
-        rows = desk.request("GET", f"/v1/models/deprecations{query}").json()["data"]
+        rows = context.request("GET", f"/v1/models/deprecations{query}").json()["data"]
         return [f"{row['id']} {row['status']}" for row in rows]
 
     every = listed("")
@@ -349,22 +351,22 @@ def test_models_that_end_are_listed_without_a_key_by_status_and_day(desk: Desk) 
     ]  # fmt: skip
 
 
-def test_an_unchanged_list_of_endings_is_not_sent_again_although_time_passes(desk: Desk) -> None:
-    first = desk.get("/v1/models/deprecations")
-    desk.wait(3600)
+def test_an_unchanged_list_of_endings_is_not_sent_again_although_time_passes(context: Desk) -> None:
+    first = context.get("/v1/models/deprecations")
+    context.wait(3600)
     headers = {"If-None-Match": first.headers["etag"]}
-    again = desk.request("GET", "/v1/models/deprecations", headers=headers)
+    again = context.request("GET", "/v1/models/deprecations", headers=headers)
     assert (again.status_code, again.content) == (304, b"")
 
 
 def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(desk_of: Callable[..., Desk]) -> None:
     options = SandboxOptions(key_scopes=("model:chat",), key_limit_usd=Decimal(25), key_disabled=True)
-    desk = desk_of(options)
-    desk.key = "made-up-key"
-    before = desk.get("/v1/key").json()["data"]
-    desk.made()
-    desk.wait(1000)
-    told = desk.get("/v1/key").json()["data"]
+    context = desk_of(options)
+    context.key = "made-up-key"
+    before = context.get("/v1/key").json()["data"]
+    context.made()
+    context.wait(1000)
+    told = context.get("/v1/key").json()["data"]
     assert (told["prefix"], told["scopes"], told["limit"], told["disabled"], before["monthly_usage"], told["monthly_usage"]) == (
         "made-up-", ["model:chat"], {"retention": "month", "threshold": 25.0}, True, 0, 0.525,
     )  # fmt: skip
@@ -379,17 +381,17 @@ def test_the_account_says_whether_it_is_topped_up_on_its_own(desk_of: Callable[.
     assert told == [True, False]
 
 
-def test_metrics_tell_of_models_that_completed_just_now_only(desk: Desk) -> None:
-    desk.submit()
-    before = desk.get("/models/metrics").json()["models"]
-    desk.wait(300)
+def test_metrics_tell_of_models_that_completed_just_now_only(context: Desk) -> None:
+    context.submit()
+    before = context.get("/models/metrics").json()["models"]
+    context.wait(300)
     asked = [
-        desk.get("/models/metrics", aliases=[BODY["model"], "x"]).json()["models"],
-        desk.get("/models/metrics", aliases=f"{BODY['model']},x").json()["models"],
+        context.get("/models/metrics", aliases=[BODY["model"], "x"]).json()["models"],
+        context.get("/models/metrics", aliases=f"{BODY['model']},x").json()["models"],
     ]
-    wrong = desk.get("/models/metrics", alias=BODY["model"]).status_code
-    desk.wait(600)
-    assert (before, [len(rows) for rows in asked], wrong, desk.get("/models/metrics").json()["models"]) == (
+    wrong = context.get("/models/metrics", alias=BODY["model"]).status_code
+    context.wait(600)
+    assert (before, [len(rows) for rows in asked], wrong, context.get("/models/metrics").json()["models"]) == (
         [],
         [1, 0],
         400,

@@ -18,25 +18,25 @@ HOLD = 1_050_000  # of BODY: 720p, 5 s
 FAILS = (Rule("submit", "fail", nth=(1,), message="no"),)
 
 
-def balance(desk: Desk) -> Decimal:
-    return Decimal(str(desk.get("/v2/billing").json()["current_balance"]))
+def balance(context: Desk) -> Decimal:
+    return Decimal(str(context.get("/v2/billing").json()["current_balance"]))
 
 
-def ledger(desk: Desk, **params: Any) -> list[dict[str, Any]]:
-    return list(desk.get("/v2/billing/transactions", **params).json()["data"])
+def ledger(context: Desk, **params: Any) -> list[dict[str, Any]]:
+    return list(context.get("/v2/billing/transactions", **params).json()["data"])
 
 
-def log(desk: Desk, **params: Any) -> list[dict[str, Any]]:
-    return list(desk.get("/v2/logs", **{"period": "7d", **params}).json()["data"])
+def log(context: Desk, **params: Any) -> list[dict[str, Any]]:
+    return list(context.get("/v2/logs", **{"period": "7d", **params}).json()["data"])
 
 
-def test_a_hold_becomes_a_charge_and_the_balance_stays(desk: Desk) -> None:
-    before = balance(desk)
-    generation_id = desk.made()
-    held = balance(desk)
-    desk.wait(1000)
-    (charge, topup) = ledger(desk)
-    assert (before, held, balance(desk), charge["amount"], charge["reference_id"], topup["direction"]) == (
+def test_a_hold_becomes_a_charge_and_the_balance_stays(context: Desk) -> None:
+    before = balance(context)
+    generation_id = context.made()
+    held = balance(context)
+    context.wait(1000)
+    (charge, topup) = ledger(context)
+    assert (before, held, balance(context), charge["amount"], charge["reference_id"], topup["direction"]) == (
         Decimal(1000),
         Decimal("999.475"),
         Decimal("999.475"),
@@ -47,13 +47,20 @@ def test_a_hold_becomes_a_charge_and_the_balance_stays(desk: Desk) -> None:
 
 
 def test_a_failed_generation_is_rolled_back_when_it_ends(desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(rules=FAILS)
-    generation_id = desk.made(request_id="r-1")
-    held = balance(desk)
-    desk.wait(1000)
-    (row,) = log(desk)
-    told = desk.poll(generation_id).json()
-    assert (held, balance(desk), told["status"], told["error"]["message"], row["status"], row["cost"]["credits"]) == (
+    context = desk_of(rules=FAILS)
+    generation_id = context.made(request_id="r-1")
+    held = balance(context)
+    context.wait(1000)
+    (row,) = log(context)
+    told = context.poll(generation_id).json()
+    assert (
+        held,
+        balance(context),
+        told["status"],
+        told["error"]["message"],
+        row["status"],
+        row["cost"]["credits"],
+    ) == (
         Decimal("999.475"),
         Decimal(1000),
         "error",
@@ -64,20 +71,22 @@ def test_a_failed_generation_is_rolled_back_when_it_ends(desk_of: Callable[..., 
 
 
 def test_log_and_ledger_come_the_lag_after_the_end_of_a_generation(desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(SandboxOptions(log_lag_s=60))
-    generation_id = desk.made(request_id="r-1")
-    ended = desk.account.generation(generation_id, None).ends_at - EPOCH.timestamp()
+    context = desk_of(SandboxOptions(log_lag_s=60))
+    generation_id = context.made(request_id="r-1")
+    ended = context.account.generation(generation_id, None).ends_at - EPOCH.timestamp()
     seen = []
     for at in (ended - 1, ended + 1, ended + 59, ended + 61):
-        desk.clock.passed_s = at
-        seen.append((desk.poll(generation_id).json()["status"], len(log(desk)), len(ledger(desk, type="MODEL_USAGE"))))
+        context.clock.passed_s = at
+        seen.append(
+            (context.poll(generation_id).json()["status"], len(log(context)), len(ledger(context, type="MODEL_USAGE")))
+        )
     assert seen == [("generating", 0, 0), ("completed", 0, 0), ("completed", 0, 0), ("completed", 1, 1)]
 
 
-def test_a_log_row_ties_request_and_generation(desk: Desk) -> None:
-    answer = desk.submit(request_id="wb.1:2_3-4")
-    desk.wait(1000)
-    (row,) = log(desk)
+def test_a_log_row_ties_request_and_generation(context: Desk) -> None:
+    answer = context.submit(request_id="wb.1:2_3-4")
+    context.wait(1000)
+    (row,) = log(context)
     assert row == {
         "created": "2026-11-01T20:00:00.000Z",
         "status": "succeeded",
@@ -91,19 +100,19 @@ def test_a_log_row_ties_request_and_generation(desk: Desk) -> None:
     }
 
 
-def filled(desk: Desk, count: int) -> list[str]:
+def filled(context: Desk, count: int) -> list[str]:
     """Make so many generations a second apart, and let them all end; returns the ids, newest first."""
     made = []
     for number in range(count):
-        made.append(desk.made({**SMALL, "prompt": str(number)}, request_id=f"r-{number}"))
-        desk.wait(1)
-    desk.wait(1000)
+        made.append(context.made({**SMALL, "prompt": str(number)}, request_id=f"r-{number}"))
+        context.wait(1)
+    context.wait(1000)
     return made[::-1]
 
 
-def test_the_log_is_paged_newest_first(desk: Desk) -> None:
-    made = filled(desk, 5)
-    pages = [desk.get("/v2/logs", period="1h", limit=2, offset=offset).json() for offset in (0, 2, 4, 6)]
+def test_the_log_is_paged_newest_first(context: Desk) -> None:
+    made = filled(context, 5)
+    pages = [context.get("/v2/logs", period="1h", limit=2, offset=offset).json() for offset in (0, 2, 4, 6)]
     found = [[row["inference_id"] for row in page["data"]] for page in pages]
     assert (found, [page["pagination"] for page in pages]) == (
         [made[:2], made[2:4], made[4:], []],
@@ -117,16 +126,16 @@ def test_the_log_is_paged_newest_first(desk: Desk) -> None:
 
 
 def test_the_log_is_filtered_and_belongs_to_a_key(desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(rules=FAILS)
-    desk.submit(request_id="failed")
-    desk.submit(SMALL, request_id="small")
-    desk.key = "another"
-    desk.submit(request_id="strange")
-    desk.key = "made-up"
-    desk.wait(1000)
+    context = desk_of(rules=FAILS)
+    context.submit(request_id="failed")
+    context.submit(SMALL, request_id="small")
+    context.key = "another"
+    context.submit(request_id="strange")
+    context.key = "made-up"
+    context.wait(1000)
 
     def ids(**params: Any) -> set[str]:
-        return {row["client_request_id"] for row in log(desk, **params)}
+        return {row["client_request_id"] for row in log(context, **params)}
 
     assert [
         ids(),
@@ -147,13 +156,13 @@ def test_the_log_is_filtered_and_belongs_to_a_key(desk_of: Callable[..., Desk]) 
     ]
 
 
-def test_the_logs_window_bounds_when_requests_were_made(desk: Desk) -> None:
-    filled(desk, 3)
+def test_the_logs_window_bounds_when_requests_were_made(context: Desk) -> None:
+    filled(context, 3)
 
     def ids(start: float, end: float) -> list[str]:
         window = {"start": (EPOCH + timedelta(seconds=start)), "end": EPOCH + timedelta(seconds=end)}
         params = {name: at.isoformat() for name, at in window.items()}
-        return [row["client_request_id"] for row in desk.get("/v2/logs", **params).json()["data"]]
+        return [row["client_request_id"] for row in context.get("/v2/logs", **params).json()["data"]]
 
     assert (ids(-10, 0.5), ids(0.5, 1.5), ids(3, 10)) == (["r-0"], ["r-1"], [])
 
@@ -183,27 +192,27 @@ def test_the_logs_window_bounds_when_requests_were_made(desk: Desk) -> None:
         ({"period": "24h", "key_prefix": "abcd1234"}, 403),
     ],
 )
-def test_the_logs_parameters_are_held_to_their_rules(desk: Desk, params: dict[str, Any], status: int) -> None:
-    answer = desk.get("/v2/logs", **params)
+def test_the_logs_parameters_are_held_to_their_rules(context: Desk, params: dict[str, Any], status: int) -> None:
+    answer = context.get("/v2/logs", **params)
     shape = shapes.LOGS if status == 200 else shapes.ENVELOPE
     assert (answer.status_code, shapes.problems(shape, answer.json())) == (status, [])
 
 
-def test_the_log_is_read_200_times_a_minute_and_no_more(desk: Desk) -> None:
-    statuses = [desk.get("/v2/logs", period="1h").status_code for _ in range(201)]
-    desk.wait(61)
-    assert (statuses, desk.get("/v2/logs", period="1h").status_code) == ([200] * 200 + [429], 200)
+def test_the_log_is_read_200_times_a_minute_and_no_more(context: Desk) -> None:
+    statuses = [context.get("/v2/logs", period="1h").status_code for _ in range(201)]
+    context.wait(61)
+    assert (statuses, context.get("/v2/logs", period="1h").status_code) == ([200] * 200 + [429], 200)
 
 
-def test_the_ledger_is_paged_by_cursor_while_it_grows(desk: Desk) -> None:
-    made = filled(desk, 5)
-    by_end = sorted(made, key=lambda each: desk.account.generation(each, None).ends_at, reverse=True)
-    first = desk.get("/v2/billing/transactions", limit=2).json()
-    desk.made()
-    desk.wait(1000)  # a newer entry must not shift the pages
+def test_the_ledger_is_paged_by_cursor_while_it_grows(context: Desk) -> None:
+    made = filled(context, 5)
+    by_end = sorted(made, key=lambda each: context.account.generation(each, None).ends_at, reverse=True)
+    first = context.get("/v2/billing/transactions", limit=2).json()
+    context.made()
+    context.wait(1000)  # a newer entry must not shift the pages
     found, page = [entry["reference_id"] for entry in first["data"]], first["pagination"]
     while page["has_more"]:
-        answer = desk.get("/v2/billing/transactions", limit=2, cursor=page["next_cursor"]).json()
+        answer = context.get("/v2/billing/transactions", limit=2, cursor=page["next_cursor"]).json()
         found += [entry["reference_id"] for entry in answer["data"]]
         page = answer["pagination"]
     assert (found, page) == ([*by_end, "sandbox-top-up"], {"next_cursor": None, "has_more": False})
@@ -224,10 +233,10 @@ def test_the_ledger_is_paged_by_cursor_while_it_grows(desk: Desk) -> None:
         ({"from": "2027-01-01T00:00:00Z"}, []),
     ],
 )
-def test_the_ledger_is_filtered(desk: Desk, params: dict[str, Any], kinds: list[str]) -> None:
-    desk.made()
-    desk.wait(1000)
-    assert [entry["type"] for entry in ledger(desk, **params)] == kinds
+def test_the_ledger_is_filtered(context: Desk, params: dict[str, Any], kinds: list[str]) -> None:
+    context.made()
+    context.wait(1000)
+    assert [entry["type"] for entry in ledger(context, **params)] == kinds
 
 
 @pytest.mark.parametrize(
@@ -247,21 +256,21 @@ def test_the_ledger_is_filtered(desk: Desk, params: dict[str, Any], kinds: list[
         {"cursor": "eyJ2IjoxLCJ0IjoxLjAsInMiOjF9="},
     ],
 )
-def test_the_ledgers_parameters_are_held_to_their_rules(desk: Desk, params: dict[str, Any]) -> None:
-    answer = desk.get("/v2/billing/transactions", **params)
+def test_the_ledgers_parameters_are_held_to_their_rules(context: Desk, params: dict[str, Any]) -> None:
+    answer = context.get("/v2/billing/transactions", **params)
     assert (answer.status_code, shapes.problems(shapes.ENVELOPE, answer.json())) == (400, [])
 
 
 def test_the_truth_tells_every_submit_that_arrived(desk_of: Callable[..., Desk]) -> None:
     rules = (Rule("submit", "status", nth=(2,), code=502), Rule("submit", "drop_after", nth=(4,)))
-    desk = desk_of(rules=rules)
-    desk.submit(request_id="taken")
-    desk.submit(request_id="intercepted")
-    desk.submit({**BODY, "duration": 7}, request_id="refused")
-    desk.key = ""
-    desk.submit(request_id="keyless")
-    desk.wait(1000)
-    rows = desk.request("GET", "/sandbox/ledger").json()["requests"]
+    context = desk_of(rules=rules)
+    context.submit(request_id="taken")
+    context.submit(request_id="intercepted")
+    context.submit({**BODY, "duration": 7}, request_id="refused")
+    context.key = ""
+    context.submit(request_id="keyless")
+    context.wait(1000)
+    rows = context.request("GET", "/sandbox/ledger").json()["requests"]
     names = ("client_request_id", "fault", "http_status", "status", "credits", "charged")
     assert [tuple(row[name] for name in names) for row in rows] == [
         ("taken", "", 200, "completed", HOLD, HOLD),
@@ -271,10 +280,10 @@ def test_the_truth_tells_every_submit_that_arrived(desk_of: Callable[..., Desk])
     ]
 
 
-def test_stats_count_requests_and_running_generations(desk: Desk) -> None:
-    desk.submit()
-    desk.poll("nobody")
-    told = desk.request("GET", "/sandbox/stats").json()
+def test_stats_count_requests_and_running_generations(context: Desk) -> None:
+    context.submit()
+    context.poll("nobody")
+    told = context.request("GET", "/sandbox/stats").json()
     assert (told["counts"], told["running"]) == ({"submit": 1, "poll": 1, "errors": 1, "leaks": 0}, 1)
 
 

@@ -30,24 +30,24 @@ def fixed(_: Generation) -> bytes:
 
 
 @pytest.fixture
-def desk(desk_of: Callable[..., Desk]) -> Desk:
+def context(desk_of: Callable[..., Desk]) -> Desk:
     return desk_of(SandboxOptions(link_ttl_s=600), render=fixed)
 
 
-def completed(desk: Desk, body: dict[str, object] | None = None) -> str:
-    generation_id = desk.made(body)
-    desk.wait(2000)
+def completed(context: Desk, body: dict[str, object] | None = None) -> str:
+    generation_id = context.made(body)
+    context.wait(2000)
     return generation_id
 
 
-def fetch(desk: Desk, url: str, **headers: str) -> httpx.Response:
-    return desk.request("GET", url, headers=headers)
+def fetch(context: Desk, url: str, **headers: str) -> httpx.Response:
+    return context.request("GET", url, headers=headers)
 
 
-def test_a_link_is_signed_and_on_another_host(desk: Desk) -> None:
-    link = urlsplit(desk.link(completed(desk)))
+def test_a_link_is_signed_and_on_another_host(context: Desk) -> None:
+    link = urlsplit(context.link(completed(context)))
     query = {name: values[0] for name, values in parse_qs(link.query).items()}
-    kept_until = int(query["Expires"]) - EPOCH.timestamp() - desk.clock.passed_s
+    kept_until = int(query["Expires"]) - EPOCH.timestamp() - context.clock.passed_s
     assert (link.netloc, link.path.endswith(".mp4"), sorted(query)[:3], kept_until) == (
         "clips.sandbox.test",
         True,
@@ -56,8 +56,8 @@ def test_a_link_is_signed_and_on_another_host(desk: Desk) -> None:
     )
 
 
-def test_a_clip_is_sent_whole_with_its_size_and_tag(desk: Desk) -> None:
-    answer = fetch(desk, desk.link(completed(desk)))
+def test_a_clip_is_sent_whole_with_its_size_and_tag(context: Desk) -> None:
+    answer = fetch(context, context.link(completed(context)))
     names = ("content-type", "content-length", "accept-ranges")
     assert (answer.content, [answer.headers[name] for name in names], answer.headers["etag"].startswith('"')) == (
         CONTENT,
@@ -66,8 +66,8 @@ def test_a_clip_is_sent_whole_with_its_size_and_tag(desk: Desk) -> None:
     )
 
 
-def test_a_head_has_no_body(desk: Desk) -> None:
-    answer = desk.request("HEAD", desk.link(completed(desk)))
+def test_a_head_has_no_body(context: Desk) -> None:
+    answer = context.request("HEAD", context.link(completed(context)))
     assert (answer.status_code, answer.headers["content-length"]) == (200, "1024")
 
 
@@ -87,8 +87,8 @@ def test_a_head_has_no_body(desk: Desk) -> None:
         ("pages=1-2", 200, CONTENT, None),
     ],
 )
-def test_ranges(desk: Desk, asked: str, status: int, part: bytes | None, told: str | None) -> None:
-    answer = fetch(desk, desk.link(completed(desk)), Range=asked)
+def test_ranges(context: Desk, asked: str, status: int, part: bytes | None, told: str | None) -> None:
+    answer = fetch(context, context.link(completed(context)), Range=asked)
     assert (answer.status_code, answer.headers.get("content-range"), part is None or answer.content == part) == (
         status,
         told,
@@ -96,21 +96,26 @@ def test_ranges(desk: Desk, asked: str, status: int, part: bytes | None, told: s
     )
 
 
-def test_a_range_of_another_version_gets_the_whole(desk: Desk) -> None:
-    link = desk.link(completed(desk))
-    etag = fetch(desk, link).headers["etag"]
-    answers = [fetch(desk, link, Range="bytes=0-9", **{"If-Range": tag}) for tag in (etag, '"other"')]
+def test_a_range_of_another_version_gets_the_whole(context: Desk) -> None:
+    link = context.link(completed(context))
+    etag = fetch(context, link).headers["etag"]
+    answers = [fetch(context, link, Range="bytes=0-9", **{"If-Range": tag}) for tag in (etag, '"other"')]
     assert [answer.status_code for answer in answers] == [206, 200]
 
 
-def test_a_link_expires_and_a_fresh_poll_gives_a_fresh_one(desk: Desk) -> None:
-    generation_id = completed(desk)
-    link = desk.link(generation_id)
-    desk.wait(599)
-    before = fetch(desk, link).status_code
-    desk.wait(2)
-    after = fetch(desk, link)
-    assert (before, after.status_code, "expired" in after.text, fetch(desk, desk.link(generation_id)).status_code) == (
+def test_a_link_expires_and_a_fresh_poll_gives_a_fresh_one(context: Desk) -> None:
+    generation_id = completed(context)
+    link = context.link(generation_id)
+    context.wait(599)
+    before = fetch(context, link).status_code
+    context.wait(2)
+    after = fetch(context, link)
+    assert (
+        before,
+        after.status_code,
+        "expired" in after.text,
+        fetch(context, context.link(generation_id)).status_code,
+    ) == (
         200,
         403,
         True,
@@ -129,27 +134,27 @@ def test_a_link_expires_and_a_fresh_poll_gives_a_fresh_one(desk: Desk) -> None:
         ("Expires=", "Nothing=", "AccessDenied"),
     ],
 )
-def test_a_link_that_was_changed_is_refused(desk: Desk, old: str, new: str, code: str) -> None:
-    link = urlsplit(desk.link(completed(desk)))
-    answer = fetch(desk, urlunsplit(link._replace(query=link.query.replace(old, new, 1))))
+def test_a_link_that_was_changed_is_refused(context: Desk, old: str, new: str, code: str) -> None:
+    link = urlsplit(context.link(completed(context)))
+    answer = fetch(context, urlunsplit(link._replace(query=link.query.replace(old, new, 1))))
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (403, True)
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "X-Client-Request-Id"])
-def test_what_belongs_to_the_api_is_refused_and_counted(desk: Desk, name: str) -> None:
-    answer = fetch(desk, desk.link(completed(desk)), **{name: "made-up"})
-    leaks = desk.request("GET", "/sandbox/stats").json()["counts"]["leaks"]
+def test_what_belongs_to_the_api_is_refused_and_counted(context: Desk, name: str) -> None:
+    answer = fetch(context, context.link(completed(context)), **{name: "made-up"})
+    leaks = context.request("GET", "/sandbox/stats").json()["counts"]["leaks"]
     assert (answer.status_code, leaks) == (400, 1)
 
 
-def test_the_api_is_not_on_the_clip_host(desk: Desk) -> None:
-    assert desk.request("GET", "http://clips.sandbox.test/v2/billing").status_code == 403
+def test_the_api_is_not_on_the_clip_host(context: Desk) -> None:
+    assert context.request("GET", "http://clips.sandbox.test/v2/billing").status_code == 403
 
 
-def test_odd_ids_have_links_too(desk: Desk) -> None:
-    ids = [completed(desk, {**SMALL, "prompt": str(number)}) for number in range(60)]
+def test_odd_ids_have_links_too(context: Desk) -> None:
+    ids = [completed(context, {**SMALL, "prompt": str(number)}) for number in range(60)]
     odd = [each for each in ids if not each.replace("-", "").replace("_", "").isalnum() or each.startswith("-")]
-    assert (len(odd) > 2, {fetch(desk, desk.link(each)).status_code for each in odd}) == (True, {200})
+    assert (len(odd) > 2, {fetch(context, context.link(each)).status_code for each in odd}) == (True, {200})
 
 
 def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(
@@ -162,10 +167,10 @@ def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(
         return CONTENT
 
     monkeypatch.setattr(clips, "CACHE_BYTES", 2 * len(CONTENT))
-    desk = desk_of(render=render)
-    one, two, three = (completed(desk, {**SMALL, "prompt": str(number)}) for number in range(3))
+    context = desk_of(render=render)
+    one, two, three = (completed(context, {**SMALL, "prompt": str(number)}) for number in range(3))
     for each in (one, one, two, three, two, one):
-        fetch(desk, desk.link(each))
+        fetch(context, context.link(each))
     assert rendered == [one, two, three, one]
 
 
@@ -178,11 +183,11 @@ def test_a_rendering_that_failed_is_tried_again(desk_of: Callable[..., Desk]) ->
             raise RuntimeError("no room")
         return CONTENT
 
-    desk = desk_of(render=render)
-    link = desk.link(completed(desk))
+    context = desk_of(render=render)
+    link = context.link(completed(context))
     with pytest.raises(RuntimeError):
-        fetch(desk, link)
-    assert fetch(desk, link).status_code == 200
+        fetch(context, link)
+    assert fetch(context, link).status_code == 200
 
 
 # --- slates
@@ -211,9 +216,9 @@ def test_a_clip_is_what_was_ordered(
     duration_s: int,
     has_audio: bool,
 ) -> None:
-    desk = desk_of()
+    context = desk_of()
     path = tmp_path / "clip.mp4"
-    path.write_bytes(fetch(desk, desk.link(completed(desk, body))).content)
+    path.write_bytes(fetch(context, context.link(completed(context, body))).content)
     audio = "aac" if has_audio else None
     assert check_clip(path) == Probe(float(duration_s), *size, 30.0, 30 * duration_s, has_audio, "h264", audio)
 

@@ -31,13 +31,13 @@ def one(desk_of: Callable[..., Desk], rule: Rule) -> Desk:
 
 @pytest.mark.parametrize("do", ["drop_before", "drop_after"])
 def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable[..., Desk], do: str) -> None:
-    desk = one(desk_of, Rule("submit", do))
+    context = one(desk_of, Rule("submit", do))
     with pytest.raises(ConnectionDropped):
-        desk.submit(request_id="r-1")
-    desk.wait(1000)
-    rows = desk.get("/v2/logs", period="1h").json()["data"]
+        context.submit(request_id="r-1")
+    context.wait(1000)
+    rows = context.get("/v2/logs", period="1h").json()["data"]
     made = [row["client_request_id"] for row in rows]
-    assert (made, len(desk.account.everything(1e12))) == (([], 0) if do == "drop_before" else (["r-1"], 1))
+    assert (made, len(context.account.everything(1e12))) == (([], 0) if do == "drop_before" else (["r-1"], 1))
 
 
 @pytest.mark.parametrize(("do", "billed"), [("status", 0), ("status_after", 1)])
@@ -45,16 +45,16 @@ def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable
 def test_a_status_comes_before_or_after_the_work(
     desk_of: Callable[..., Desk], do: str, billed: int, has_envelope: bool
 ) -> None:
-    desk = one(desk_of, Rule("submit", do, code=502, has_envelope=has_envelope))
-    answer = desk.submit()
-    desk.wait(1000)
-    charges = desk.get("/v2/billing/transactions", direction="CHARGE").json()["data"]
+    context = one(desk_of, Rule("submit", do, code=502, has_envelope=has_envelope))
+    answer = context.submit()
+    context.wait(1000)
+    charges = context.get("/v2/billing/transactions", direction="CHARGE").json()["data"]
     assert (answer.status_code, answer.text.startswith("{"), len(charges)) == (502, has_envelope, billed)
 
 
 def test_a_retry_after_is_sent_as_given(desk_of: Callable[..., Desk]) -> None:
-    desk = one(desk_of, Rule("poll", "status", code=429, retry_after="7"))
-    answer = desk.poll("x")
+    context = one(desk_of, Rule("poll", "status", code=429, retry_after="7"))
+    answer = context.poll("x")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
 
 
@@ -81,34 +81,34 @@ def test_parts_of_a_submits_answer_go_missing(desk_of: Callable[..., Desk], do: 
 
 @pytest.mark.parametrize("route", ["submit", "poll"])
 def test_a_wrong_id_is_told(desk_of: Callable[..., Desk], route: str) -> None:
-    desk = one(desk_of, Rule(route, "wrong_id"))
-    answer = desk.submit()
+    context = one(desk_of, Rule(route, "wrong_id"))
+    answer = context.submit()
     if route == "poll":
-        answer = desk.poll(answer.json()["id"])
+        answer = context.poll(answer.json()["id"])
     assert answer.json()["id"] == answer.headers["x-inference-id"][::-1]
 
 
 def test_twice_the_price_is_told_and_the_price_is_held(desk_of: Callable[..., Desk]) -> None:
-    desk = one(desk_of, Rule("submit", "dearer"))
-    told = desk.submit().json()["meta"]["usage"]["credits_used"]
-    assert (told, desk.account.everything(0)[0]["credits"]) == (2_100_000, 1_050_000)
+    context = one(desk_of, Rule("submit", "dearer"))
+    told = context.submit().json()["meta"]["usage"]["credits_used"]
+    assert (told, context.account.everything(0)[0]["credits"]) == (2_100_000, 1_050_000)
 
 
 def test_a_price_of_0_is_told_and_the_price_is_held(desk_of: Callable[..., Desk]) -> None:
-    desk = one(desk_of, Rule("submit", "free"))
-    told = desk.submit().json()["meta"]["usage"]["credits_used"]
-    assert (told, desk.account.everything(0)[0]["credits"]) == (0, 1_050_000)
+    context = one(desk_of, Rule("submit", "free"))
+    told = context.submit().json()["meta"]["usage"]["credits_used"]
+    assert (told, context.account.everything(0)[0]["credits"]) == (0, 1_050_000)
 
 
 @pytest.mark.parametrize(("do", "charged"), [("fail", 0), ("fail_charged", 1_050_000)])
 def test_a_failure_is_charged_only_where_the_plan_says_so(desk_of: Callable[..., Desk], do: str, charged: int) -> None:
-    desk = one(desk_of, Rule("submit", do))
-    generation_id = desk.made()
-    desk.wait(1e5)
-    rows = desk.get("/v2/billing/transactions", type="MODEL_USAGE").json()["data"]
+    context = one(desk_of, Rule("submit", do))
+    generation_id = context.made()
+    context.wait(1e5)
+    rows = context.get("/v2/billing/transactions", type="MODEL_USAGE").json()["data"]
     spent = sum(row["amount"]["credits"] for row in rows if row["reference_id"] == generation_id)
-    told = desk.account.everything(desk.clock.now().timestamp())[0]["charged"]
-    assert (desk.poll(generation_id).json()["status"], spent, told) == ("error", charged, charged)
+    told = context.account.everything(context.clock.now().timestamp())[0]["charged"]
+    assert (context.poll(generation_id).json()["status"], spent, told) == ("error", charged, charged)
 
 
 PATHS = {
@@ -119,11 +119,11 @@ PATHS = {
 }
 
 
-def read(desk: Desk, route: str) -> Any:
+def read(context: Desk, route: str) -> Any:
     path, params = PATHS[route]
     if route == "poll":
-        params = {"generation_id": desk.made()}
-    return desk.get(path, **params)
+        params = {"generation_id": context.made()}
+    return context.get(path, **params)
 
 
 @pytest.mark.parametrize("route", PATHS)
@@ -152,40 +152,40 @@ def _is_json(text: str) -> bool:
 
 
 def test_a_generation_can_stall(desk_of: Callable[..., Desk]) -> None:
-    desk = one(desk_of, Rule("submit", "stall"))
-    generation_id = desk.made()
-    desk.wait(1e7)
-    assert desk.poll(generation_id).json()["status"] == "generating"
+    context = one(desk_of, Rule("submit", "stall"))
+    generation_id = context.made()
+    context.wait(1e7)
+    assert context.poll(generation_id).json()["status"] == "generating"
 
 
 @pytest.mark.parametrize(("do", "told"), [("no_link", None), ("dead_link", 403)])
 def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., Desk], do: str, told: int | None) -> None:
-    desk = one(desk_of, Rule("poll", do))
-    generation_id = desk.made()
-    desk.wait(1000)
-    answer = desk.poll(generation_id).json()
+    context = one(desk_of, Rule("poll", do))
+    generation_id = context.made()
+    context.wait(1000)
+    answer = context.poll(generation_id).json()
     url = answer.get("video", {}).get("url")
-    assert (answer["status"], url and desk.request("GET", url).status_code) == ("completed", told)
+    assert (answer["status"], url and context.request("GET", url).status_code) == ("completed", told)
 
 
 @pytest.mark.parametrize(("do", "count"), [("listed", 1), ("two_clips", 2)])
 def test_a_video_may_be_a_list_of_clips_each_with_a_link_of_its_own(
     desk_of: Callable[..., Desk], do: str, count: int
 ) -> None:
-    desk = one(desk_of, Rule("poll", do))
-    generation_id = desk.made()
-    desk.wait(1000)
-    links = [each["url"] for each in desk.poll(generation_id).json()["video"]]
-    found = [desk.request("GET", link) for link in links]
+    context = one(desk_of, Rule("poll", do))
+    generation_id = context.made()
+    context.wait(1000)
+    links = [each["url"] for each in context.poll(generation_id).json()["video"]]
+    found = [context.request("GET", link) for link in links]
     assert ([each.status_code for each in found], len({each.content for each in found})) == ([200] * count, count)
-    assert desk.request("GET", links[-1].replace("&nth=2", "&nth=3")).status_code == (200 if count == 1 else 403)
+    assert context.request("GET", links[-1].replace("&nth=2", "&nth=3")).status_code == (200 if count == 1 else 403)
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/deprecations", "/v1/key", "/v2/billing/detail"])
 def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., Desk], path: str) -> None:
     names = {"/v1/models": "models", "/v1/models/deprecations": "endings", "/v1/key": "key"}
-    desk = one(desk_of, Rule(names.get(path, "detail"), "status", nth=(1,), code=503))
-    assert [desk.get(path).status_code for _ in range(2)] == [503, 200]
+    context = one(desk_of, Rule(names.get(path, "detail"), "status", nth=(1,), code=503))
+    assert [context.get(path).status_code for _ in range(2)] == [503, 200]
 
 
 @pytest.mark.parametrize(
@@ -202,12 +202,12 @@ def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., Desk], 
     ],
 )
 def test_a_clip_is_spoilt(desk_of: Callable[..., Desk], do: str, status: int, content: bytes | None) -> None:
-    desk = one(desk_of, Rule("clip", do, delay_s=60))
-    generation_id = desk.made()
-    desk.wait(1000)
-    link, began_s = desk.link(generation_id), desk.clock.passed_s
-    answer = desk.request("GET", link)
-    took_s = desk.clock.passed_s - began_s
+    context = one(desk_of, Rule("clip", do, delay_s=60))
+    generation_id = context.made()
+    context.wait(1000)
+    link, began_s = context.link(generation_id), context.clock.passed_s
+    answer = context.request("GET", link)
+    took_s = context.clock.passed_s - began_s
     assert (answer.status_code, answer.content == content if content is not None else True, round(took_s)) == (
         status,
         True,
@@ -226,12 +226,12 @@ def test_a_clip_is_spoilt(desk_of: Callable[..., Desk], do: str, status: int, co
 def test_a_whole_clip_is_not_what_anybody_orders(
     tmp_path: Path, desk_of: Callable[..., Desk], do: str, told: str
 ) -> None:
-    desk = desk_of(rules=(Rule("clip", do, prompt_contains="dragon"),))
+    context = desk_of(rules=(Rule("clip", do, prompt_contains="dragon"),))
     path, warnings = tmp_path / "clip.mp4", []
     for prompt in ("a dragon", "a valley"):
-        generation_id = desk.made({**BODY, "prompt": prompt})
-        desk.wait(1000)
-        path.write_bytes(desk.request("GET", desk.link(generation_id)).content)
+        generation_id = context.made({**BODY, "prompt": prompt})
+        context.wait(1000)
+        path.write_bytes(context.request("GET", context.link(generation_id)).content)
         assert (check_clip(path).width, check_clip(path).has_audio) == (1280, True)
         warnings.append(shortfalls(look_at(path), is_sound_ordered=True))
     assert warnings == [[f"not as ordered: {told}"], []]
@@ -288,8 +288,8 @@ def test_an_unknown_plan_lists_those_there_are() -> None:
 def test_a_plan_is_read_from_a_file(tmp_path: Path, desk_of: Callable[..., Desk]) -> None:
     path = tmp_path / "plan.json"
     path.write_text(json.dumps([{"on": "submit", "do": "status", "nth": [2], "code": 503, "retry_after": "9"}]))
-    desk = desk_of(SandboxOptions(faults=str(path)))
-    assert [desk.submit().status_code for _ in range(3)] == [200, 503, 200]
+    context = desk_of(SandboxOptions(faults=str(path)))
+    assert [context.submit().status_code for _ in range(3)] == [200, 503, 200]
 
 
 @pytest.mark.parametrize(
@@ -322,7 +322,7 @@ def test_a_file_of_other_things_is_refused(tmp_path: Path, text: str) -> None:
 
 
 def test_flaky_loses_no_money(desk_of: Callable[..., Desk]) -> None:
-    desk = desk_of(SandboxOptions(faults="flaky"))
-    answers = [desk.submit({**BODY, "prompt": str(number)}) for number in range(30)]
+    context = desk_of(SandboxOptions(faults="flaky"))
+    answers = [context.submit({**BODY, "prompt": str(number)}) for number in range(30)]
     taken = sum(answer.status_code == 200 and "id" in answer.json() for answer in answers)
-    assert taken == len(desk.account.everything(0))
+    assert taken == len(context.account.everything(0))

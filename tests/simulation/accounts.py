@@ -122,8 +122,8 @@ def account(scenario: Scenario, scene_caps: dict[str, int]) -> tuple[Books, list
 
 
 async def _look(world: World, lines: list[LedgerLine]) -> Any:
-    with world.user.desk() as desk:
-        lines += (await reconcile(desk)).ledger
+    with world.user.context() as context:
+        lines += (await reconcile(context)).ledger
     return End(ExitCode.OK)
 
 

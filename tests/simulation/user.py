@@ -16,7 +16,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import Secret
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.log import RunLog
 from wanbatch.runner.loop import Runner
 from wanbatch.session.decisions import Decision, reconcile, resolve
@@ -113,50 +113,52 @@ class User:
                 rng.choice(waiting).unlink()
 
     @contextmanager
-    def desk(self) -> Iterator[Desk]:
+    def context(self) -> Iterator[RunContext]:
         world = self._world
         with ExitStack() as stack:
             state, provider, clock = world.open(stack)
-            desk = Desk(state, provider, clock, world.settings(state, {}), Random(f"desk {world.scenario.seed}"))
+            context = RunContext(
+                state, provider, clock, world.settings(state, {}), Random(f"context {world.scenario.seed}")
+            )
             log = stack.enter_context(RunLog(world.output / LOG, Secret(world.key)))
-            desk.observer = world.witness.observer(log, Runner(desk))
-            yield desk
+            context.observer = world.witness.observer(log, Runner(context))
+            yield context
             world.look(state)
 
     async def reconcile(self) -> End:
-        with self.desk() as desk:
-            found = await reconcile(desk)
-            needs_user = any(getattr(found, name, ()) for name in ASKS) or desk.troubles
+        with self.context() as context:
+            found = await reconcile(context)
+            needs_user = any(getattr(found, name, ()) for name in ASKS) or context.troubles
         return End(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
 
     async def _retry(self) -> End:
         world = self._world
-        with self.desk() as desk:
-            desk.load()
-            for take in desk.state.takes():
+        with self.context() as context:
+            context.load()
+            for take in context.state.takes():
                 if take.state is State.FAILED and not take.superseded:
-                    desk.record(take.take_id, Fact.RETRY_PLANNED, {"by": "user"})
+                    context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "user"})
                     world.user_words[take.label] = world.user_words.get(take.label, 0) + 1
         return End(ExitCode.OK)
 
     async def _resolve(self, decision: Decision, rng: Random, *, is_first: bool = False) -> End:
         world = self._world
-        with self.desk() as desk:
-            desk.load()
-            found = [take for take in desk.state.takes() if take.state in (State.HELD, State.UNKNOWN)]
+        with self.context() as context:
+            context.load()
+            found = [take for take in context.state.takes() if take.state in (State.HELD, State.UNKNOWN)]
             if decision is Decision.ADOPT:
-                found += [take for take in desk.state.takes() if _was_given_up(desk, take)]
+                found += [take for take in context.state.takes() if _was_given_up(context, take)]
             if not found:
                 return End(ExitCode.OK)
             take = rng.choice(found)
-            asked = desk.state.attempts_of(take.take_id)[0].request_id if is_first else take.request_id
+            asked = context.state.attempts_of(take.take_id)[0].request_id if is_first else take.request_id
             rows = [row for row in world.books() if row["client_request_id"] == asked and row["credits"]]
             named = rows[0]["inference_id"] if rows and decision is Decision.ADOPT else None
             if decision is Decision.ADOPT and named is None:
                 return End(ExitCode.OK)
             if decision is Decision.RESUBMIT:
                 world.user_words[take.label] = world.user_words.get(take.label, 0) + 1
-            await resolve(desk, take, decision, named)
+            await resolve(context, take, decision, named)
         return End(ExitCode.OK)
 
     def _roll_back(self, rng: Random) -> None:
@@ -205,6 +207,6 @@ class User:
             self._copies.append(Copy(world.account.last_seq, bool(world.requests), files, is_end))
 
 
-def _was_given_up(desk: Desk, take: Take) -> bool:
-    attempts = desk.state.attempts_of(take.take_id)
+def _was_given_up(context: RunContext, take: Take) -> bool:
+    attempts = context.state.attempts_of(take.take_id)
     return take.state is State.FAILED and bool(attempts) and attempts[-1].outcome is Outcome.ABANDONED

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from wanbatch.batch.inventory import Inventory, is_open
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.stock import Stock, is_open
 from wanbatch.errors import OutputLocked
-from wanbatch.money.budget import Purse
+from wanbatch.money.budget import Budget
 from wanbatch.money.seen import held_prices, seen_prices
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import RunLog
 from wanbatch.runner.loop import RunEnd, Runner
@@ -130,19 +130,23 @@ class Witness:
             world.wrongs.append("a second run could start")
             second.close()
 
-    def assert_counted(self, desk: Desk) -> None:
+    def assert_counted(self, context: RunContext) -> None:
         """What a run keeps count of, step by step, is what all takes say in the end."""
         world = self._world
-        purse = Purse(None, {})
-        purse.begin((take, 1) for take in world.takes)
-        unpriced = sum(each.credits_held is None for each in desk.state.strays())  # of no take, and of no price perhaps
-        uncosted = min(max(desk.purse.uncosted, purse.uncosted), purse.uncosted + unpriced)
-        sums = (desk.purse.charged, desk.purse.uncosted), (purse.charged, uncosted)
+        budget = Budget(None, {})
+        budget.begin((take, 1) for take in world.takes)
+        unpriced = sum(
+            each.credits_held is None for each in context.state.strays()
+        )  # of no take, and of no price perhaps
+        uncosted = min(max(context.budget.uncosted, budget.uncosted), budget.uncosted + unpriced)
+        sums = (context.budget.charged, context.budget.uncosted), (budget.charged, uncosted)
         counts = Counter(take.shown_state for take in world.takes)
         awaiting = sum(take.awaits_charge for take in world.takes)
-        if sums[0] != sums[1] or (+desk.takes.counts, desk.takes.awaiting) != (counts, awaiting):
-            world.wrongs.append(f"the run counted {sums[0]} {+desk.takes.counts} where there are {sums[1]} {counts}")
-        if {take.take_id: take for take in desk.takes} != {take.take_id: take for take in world.takes if is_open(take)}:
+        if sums[0] != sums[1] or (+context.takes.counts, context.takes.awaiting) != (counts, awaiting):
+            world.wrongs.append(f"the run counted {sums[0]} {+context.takes.counts} where there are {sums[1]} {counts}")
+        if {take.take_id: take for take in context.takes} != {
+            take.take_id: take for take in world.takes if is_open(take)
+        }:
             world.wrongs.append("the takes in hand are not those that are open")
 
     def assert_drained(self, end: RunEnd) -> None:
@@ -153,24 +157,27 @@ class Witness:
             world.wrongs.append(f"a drained run cut off the submits of {cut_off}")
 
 
-def in_short(stock: Stock) -> tuple[Any, ...]:
-    """Return all that a run reads from the stock of its batch."""
-    kinds = [take for take, _ in stock.kinds]
+def in_short(inventory: Inventory) -> tuple[Any, ...]:
+    """Return all that a run reads from the inventory of its batch."""
+    kinds = [take for take, _ in inventory.kinds]
     counts = Counter[str]()
-    for take, count in stock.kinds:
+    for take, count in inventory.kinds:
         counts[take.shown_state] += count
     return (
         counts,
-        stock.counts,
-        stock.committed,
-        sorted(stock.due),
-        list(stock.open_takes),
-        list(stock.scenes),
+        inventory.counts,
+        inventory.committed,
+        sorted(inventory.due),
+        list(inventory.open_takes),
+        list(inventory.scenes),
         seen_prices(kinds),
         held_prices(kinds),
         {take.order.price_class for take in kinds},
-        (stock.has_takes, stock.was_sent, stock.omitted, stock.is_finished(lambda _: True)),
-        (stock.is_finished(lambda _: False), sum(count for take, count in stock.kinds if take.may_be_charged_more)),
+        (inventory.has_takes, inventory.was_sent, inventory.omitted, inventory.is_finished(lambda _: True)),
+        (
+            inventory.is_finished(lambda _: False),
+            sum(count for take, count in inventory.kinds if take.may_be_charged_more),
+        ),
     )
 
 

@@ -25,10 +25,10 @@ from tests.simulation.supplier import Supplier
 from tests.simulation.user import Restored, User
 from tests.simulation.witness import Proof, Witness, in_short
 from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Shot
-from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode, WanbatchError
@@ -37,7 +37,7 @@ from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, fingerprint
 from wanbatch.provider.protocol import Secret
 from wanbatch.runner.batch_clock import BatchClock
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.log import RunLog, requests_in
 from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
@@ -315,32 +315,34 @@ class World:
             state, provider, clock = self.open(stack)
             batch = self._batch()
             plan = make_plan(batch, state.takes(), state.shots())
-            stock = state.stock()
-            if not plan.changes and stock.is_finished(lambda _: True):
+            inventory = state.inventory()
+            if not plan.changes and inventory.is_finished(lambda _: True):
                 state.adopt(plan, clock.now())
                 self.look(state)
                 return End(self._settled_code(state.takes()), has_run=False)
-            quotes = self._quotes(Ground("simulated", self.output, stock, plan, None, lambda _: True, None))
+            quotes = self._quotes(Ground("simulated", self.output, inventory, plan, None, lambda _: True, None))
             state.adopt(plan, clock.now())
             number = max((each.run_id for each in state.runs()), default=0) + 1
             run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
             state.store_run(run)
             self._compare_clocks(state, clock)
-            desk = Desk(state, provider, clock, self.settings(state, quotes), Random(f"desk {self.scenario.seed}"))
+            context = RunContext(
+                state, provider, clock, self.settings(state, quotes), Random(f"context {self.scenario.seed}")
+            )
             self.user.keep_copy(is_end=False)
-            runner = Runner(desk)
+            runner = Runner(context)
             deadline = next((act.at for act in self.acts_now("deadline")), None)
             if deadline is not None:
                 asyncio.get_running_loop().call_later(deadline * 5.0, runner.reach_deadline)
             with RunLog(self.output / LOG, Secret(self.key)) as log:
-                desk.observer = self.witness.observer(log, runner)
+                context.observer = self.witness.observer(log, runner)
                 end: RunEnd = await runner.run()
             state.store_run(replace(run, ended_at=clock.now(), exit_code=int(end.exit_code)))
-            if desk.observer_error is not None:
-                self.wrongs.append(f"the observer failed: {desk.observer_error!r}")
+            if context.observer_error is not None:
+                self.wrongs.append(f"the observer failed: {context.observer_error!r}")
             self.look(state)
             if not self.disk.is_dead:
-                self.witness.assert_counted(desk)
+                self.witness.assert_counted(context)
             if [act.do for act in self.acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
                 self.witness.assert_drained(end)
             return End(end.exit_code, end.messages)
@@ -366,8 +368,8 @@ class World:
     def look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
         self.takes, self.attempts = state.takes(), state.attempts()
-        if in_short(state.stock()) != in_short(Stock.of(self.takes, state.shots())):
-            self.wrongs.append("the stock of the state file is not what its takes say")
+        if in_short(state.inventory()) != in_short(Inventory.of(self.takes, state.shots())):
+            self.wrongs.append("the inventory of the state file is not what its takes say")
         self.strays = {each.request_id for each in state.strays()}
         self.user.keep_copy()
 

@@ -12,7 +12,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.streams import echo
 from wanbatch.errors import ManifestInvalid, Problem
 from wanbatch.manifest import PROBLEMS_SHOWN
-from wanbatch.manifest.shelf import Manifest
+from wanbatch.manifest.cache import Manifest
 
 WARNINGS_SHOWN = 5
 

@@ -12,7 +12,7 @@ import click
 from wanbatch.cli import Global
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.manifest.shelf import Manifest
+from wanbatch.manifest.cache import Manifest
 from wanbatch.money.credits import usd_text
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.recovery import Recovery

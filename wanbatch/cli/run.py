@@ -26,7 +26,7 @@ from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json
 from wanbatch.cli.shots import takes_json
 from wanbatch.cli.streams import echo
 from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid
-from wanbatch.manifest.shelf import Manifest
+from wanbatch.manifest.cache import Manifest
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.session.marks import plan_for_later

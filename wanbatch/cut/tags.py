@@ -155,7 +155,7 @@ def tags_of(making: Making, piece: Piece) -> dict[str, str]:
     """Return the tags of a clip under FFmpeg's names for those that MP4 players know.
 
     `comment` is the prompt, `synopsis` a JSON object with the recipe and all ids. No costs and no notes: a copy leaves
-    the house. No secrets: links lose their queries.
+    the sandbox_state. No secrets: links lose their queries.
     """
     take, shot = _take_of(piece), piece.choice.shot
     body = {name: _shown(value, making.output) for name, value in take.recipe.body.items()}

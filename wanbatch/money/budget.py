@@ -1,4 +1,4 @@
-"""The purse of a run: what is committed, what is charged, and whether the next take fits under the caps.
+"""The budget of a run: what is committed, what is charged, and whether the next take fits under the caps.
 
 A price is known once an answer has told it, and may still rise with the next. So under a cap a take whose answer is out
 counts at the worst price seen: the highest of its class, or the first of its class times the largest rise of any. A cap
@@ -46,7 +46,7 @@ class Surprise(Enum):
 
 
 @dataclass
-class Pocket:
+class Allowance:
     """Sums over some takes. Credits are whole; `committed` includes what is charged; unknown is counted, never 0.
 
     `untold` counts takes that may be charged and whose hold no answer told, by class and what is expected of them, and
@@ -98,7 +98,7 @@ class Pocket:
         return self.committed + more + RISE_BORNE * price <= self.cap_credits
 
 
-class Purse:
+class Budget:
     """Sums over all takes of a batch, kept up to date as facts arrive.
 
     `scene_caps` are the caps of single scenes, `scenes` tells the scene of each shot.
@@ -111,14 +111,14 @@ class Purse:
         scene_caps: Mapping[str, int] = MappingProxyType({}),
         scenes: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
-        self._all = Pocket(cap_credits)
-        self._scenes = {scene: Pocket(cap) for scene, cap in scene_caps.items()}
+        self._all = Allowance(cap_credits)
+        self._scenes = {scene: Allowance(cap) for scene, cap in scene_caps.items()}
         self._scene_of = scenes
         self._prices = {each: quote.credits for each, quote in quotes.items() if quote.credits is not None}
         self._proven = {each for each, quote in quotes.items() if quote.is_proven}
         self._first_told = {each: price for each, price in self._prices.items() if each in self._proven and price > 0}
         self._rise = Fraction(1)  # the largest, of a price that an answer had told before
-        self._given_up: dict[int, Counter[tuple[PriceClass, int]]] = {}  # by take, as its pockets count it
+        self._given_up: dict[int, Counter[tuple[PriceClass, int]]] = {}  # by take, as its allowances count it
 
     @property
     def cap_credits(self) -> int | None:
@@ -144,7 +144,7 @@ class Purse:
         """Return the name of a take's scene."""
         return self._scene_of.get(take.shot_id, "")
 
-    def pocket_of(self, take: Take) -> Pocket | None:
+    def pocket_of(self, take: Take) -> Allowance | None:
         """Return the sums of a take's scene; None where that scene has no cap of its own."""
         return self._scenes.get(self.scene_of(take))
 
@@ -168,9 +168,9 @@ class Purse:
 
     def begin_scene(self, scene: str, take: Take, count: int) -> None:
         """Start from so many takes like this one in a scene."""
-        pocket = self._scenes.get(scene)
-        if pocket is not None:
-            pocket.add(take, count)
+        allowance = self._scenes.get(scene)
+        if allowance is not None:
+            allowance.add(take, count)
 
     def follow(self, before: Take, after: Take) -> None:
         """Replace a take's part in the sums."""
@@ -193,9 +193,9 @@ class Purse:
         before = self._given_up.pop(take.take_id, Counter())
         self._given_up |= {take.take_id: parts} if parts else {}
         scene = self.pocket_of(take)
-        for pocket in [self._all] if scene is None else [self._all, scene]:
-            pocket.given_up.subtract(before)
-            pocket.given_up.update(parts)
+        for allowance in [self._all] if scene is None else [self._all, scene]:
+            allowance.given_up.subtract(before)
+            allowance.given_up.update(parts)
 
     def see_price(self, take: Take, credits_held: int | None) -> None:
         """Note what the log says that a submit of a take's class holds: no answer of this run told it."""
@@ -232,11 +232,11 @@ class Purse:
             return Fit.NO
         if scene is not None and not scene.fits(worst, scene.reserve(self._worst)):
             return Fit.SCENE
-        pockets = [self._all] if scene is None else [self._all, scene]
+        allowances = [self._all] if scene is None else [self._all, scene]
         price = self.price_of(take)
         if price is None or not self._is_told(take):
-            return Fit.ALONE if any(each.cap_credits is not None for each in pockets) else Fit.YES
-        bears_rise = all(each.bears_rise(price, self._prices.get) for each in pockets)
+            return Fit.ALONE if any(each.cap_credits is not None for each in allowances) else Fit.YES
+        bears_rise = all(each.bears_rise(price, self._prices.get) for each in allowances)
         return Fit.YES if bears_rise else Fit.ALONE
 
     def _worst(self, price_class: PriceClass) -> int | None:
@@ -253,8 +253,8 @@ class Purse:
     def may_learn(self, take: Take) -> bool:
         """Say whether an answer that is still out may tell the cost that keeps this take from being sent."""
         scene = self.pocket_of(take)
-        pockets = [self._all] if scene is None else [self._all, scene]
-        return any(each.uncosted > 0 or each.reserve(self._worst) > 0 for each in pockets)
+        allowances = [self._all] if scene is None else [self._all, scene]
+        return any(each.uncosted > 0 or each.reserve(self._worst) > 0 for each in allowances)
 
     def learn(self, take: Take, credits_held: int) -> Surprise | None:
         """Note what an answer held, and say whether that is more than 10% off what was expected.

@@ -101,7 +101,7 @@ POSTS_AT_ONCE = 8  # as many as the submit client has connections
 POLLS_AT_ONCE = 8
 
 
-class Board:
+class Schedule:
     """What is planned, running and due; decides the next step of a run."""
 
     def __init__(self, rates: Rates) -> None:
@@ -129,7 +129,7 @@ class Board:
         self._search_due: float | None = None
         self._is_searching = False
         self._awaits_search = False
-        self._polling: set[int] = set()
+        self._polls: set[int] = set()
         self._downloading: set[int] = set()
 
     # what there is to do
@@ -247,7 +247,7 @@ class Board:
 
     def worker_ended(self, take_id: int) -> None:
         """Whatever was under way for a take is over, however it ended."""
-        self._polling.discard(take_id)
+        self._polls.discard(take_id)
         self._downloading.discard(take_id)
 
     def search_ended(self) -> None:
@@ -262,8 +262,8 @@ class Board:
 
     @property
     def is_idle(self) -> bool:
-        """Nothing is under way that could still change the board."""
-        return not (self.posts or self._polling or self._downloading or self._is_searching)
+        """Nothing is under way that could still change the schedule."""
+        return not (self.posts or self._polls or self._downloading or self._is_searching)
 
     @property
     def pace(self) -> tuple[int, float]:
@@ -286,13 +286,13 @@ class Board:
             if ready <= now:
                 return Submit(self._planned.popleft())
             times.append(ready)
-        if (self._due or self._overdue) and len(self._polling) < POLLS_AT_ONCE:
+        if (self._due or self._overdue) and len(self._polls) < POLLS_AT_ONCE:
             first = now if self._overdue else self._due[0][0]
             ready = max(first, self._poll_tokens.ready_at(now), self._poll_not_before)
             if ready <= now:
                 take_id = self._worthiest(now)
                 self._poll_tokens.take(now)
-                self._polling.add(take_id)
+                self._polls.add(take_id)
                 return Poll(take_id)
             times.append(ready)
         return self._search_or_wait(now, times)

@@ -46,7 +46,7 @@ from wanbatch.provider.cliphost import ClipHost, resolve
 from wanbatch.provider.clocks import ENOUGH, Skew, span_text
 from wanbatch.provider.endings import Ending
 from wanbatch.provider.endpoint import Endpoint
-from wanbatch.provider.pricecache import PriceShelf
+from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import (
     FetchAnswer,
     LogScan,
@@ -104,7 +104,7 @@ class AimlApi:
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self._is_ours: Callable[[str], bool] = (lambda _: False) if key is None else key.reveal().startswith
         self._redact = None if key is None else Redaction(key.reveal())
-        self.shelf: PriceShelf | None = None  # keeps price lists; None where they are not worth keeping
+        self.shelf: PriceCache | None = None  # keeps price lists; None where they are not worth keeping
         self._skew = Skew()
         self._log = RequestLog(self._read, self.ahead, clock)
         route = None if endpoint.is_loopback or transport is not None else route_here()

@@ -17,7 +17,7 @@ from wanbatch.money.prices import Quote, unknown_quote
 from wanbatch.provider.answers import Head, read_trouble
 from wanbatch.provider.bodies import AnswerInvalid, read_object
 from wanbatch.provider.endings import Ending, read_endings
-from wanbatch.provider.pricecache import Listed, PriceShelf, read_etag
+from wanbatch.provider.pricecache import Listed, PriceCache, read_etag
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.provider.tariff import listed_quote
 
@@ -50,7 +50,7 @@ class _Question:
 class Catalogue:
     """The lists of one provider. `shelf` is None where they are not worth keeping."""
 
-    def __init__(self, get: Get, retried: Retried, shelf: PriceShelf | None) -> None:
+    def __init__(self, get: Get, retried: Retried, shelf: PriceCache | None) -> None:
         self._get = get
         self._retried = retried
         self._shelf = shelf

@@ -47,7 +47,7 @@ def read_etag(text: str | None) -> str:
     return text if text is not None and _ETAG.fullmatch(text) else ""
 
 
-class PriceShelf:
+class PriceCache:
     """Price lists by model, of one provider. What cannot be read or written is as if it were not there."""
 
     def __init__(self, provider: str, path: Path | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The desk of a run: the state file, the board and the purse side by side, and the record of what happens on them."""
+"""The context of a run: the state file, the schedule and the budget, and the record of what happens to them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from random import Random
 from typing import Any
 
 from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
-from wanbatch.money.budget import Purse
+from wanbatch.money.budget import Budget
 from wanbatch.pace.hazard import POLLS_PER_TAKE, Hazards
 from wanbatch.pace.limits import ALIKE_LIMIT, Breaker
-from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Board
+from wanbatch.pace.schedule import POLL_EVERY_S, POLL_FIRST_S, Schedule
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.events import Event
-from wanbatch.runner.open_takes import Hand
+from wanbatch.runner.open_takes import OpenTakes
 from wanbatch.runner.proofs import recipe_in
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.state.file import StateFile
@@ -32,7 +32,7 @@ OUTAGE_TOLD_S = 10.0  # a single answer that is lost is no news
 OUTAGE_FIRST_S = 30.0  # a provider that was never reached in this run is likelier misspelt than down
 
 
-class Desk:
+class RunContext:
     """What the workers of a run share. Only `record` writes to the state file."""
 
     def __init__(
@@ -49,14 +49,14 @@ class Desk:
         self.batch_clock = BatchClock(state, clock)
         self.settings = settings
         self.rng = rng
-        self.board = Board(settings.rates)
+        self.schedule = Schedule(settings.rates)
         self.hazards = Hazards(settings.times_before, settings.rates.polls_per_take)
         scenes = state.scene_by_shot() if settings.scene_caps else {}
-        self.purse = Purse(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
+        self.budget = Budget(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
         self.breaker = Breaker()
         self.has_new_price = False  # an answer held another price than was expected, and the user is to be asked
         self.nonce = state.identity().nonce
-        self.takes = Hand(state)
+        self.takes = OpenTakes(state)
         self.troubles: list[tuple[ExitCode, str]] = []
         self.sendable: set[int] | None = None  # the takes that a limit allows; None where there is no limit
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
@@ -71,25 +71,25 @@ class Desk:
 
     # --- what happened
 
-    def load(self) -> Stock:
-        """Take up where the state file stands; returns the stock of its takes."""
-        stock = self.state.stock()
-        self.takes.take_up(stock)
-        self.purse.begin(stock.kinds)
-        if self.purse.has_scene_caps:
+    def load(self) -> Inventory:
+        """Take up where the state file stands; returns the inventory of its takes."""
+        inventory = self.state.inventory()
+        self.takes.take_up(inventory)
+        self.budget.begin(inventory.kinds)
+        if self.budget.has_scene_caps:
             for scene, take, count in self.state.tallies_by_scene():
-                self.purse.begin_scene(scene, take, count)
+                self.budget.begin_scene(scene, take, count)
         at_risk: dict[int, list[Attempt]] = {}
         for attempt in self.state.attempts_at_risk():
             at_risk.setdefault(attempt.take_id, []).append(attempt)
         for take_id, attempts in at_risk.items():
-            self.purse.give_up(self.takes[take_id], attempts)
+            self.budget.give_up(self.takes[take_id], attempts)
         for attempt in self.state.priced_before():
             if recipe_in(attempt.request_id) == self.takes[attempt.take_id].recipe.short_hash:  # else of another class
-                self.purse.see_price(self.takes[attempt.take_id], attempt.credits_held or attempt.credits_charged)
+                self.budget.see_price(self.takes[attempt.take_id], attempt.credits_held or attempt.credits_charged)
         for stray in self.state.strays():
-            self.purse.add_stray(stray.credits_held)
-        return stock
+            self.budget.add_stray(stray.credits_held)
+        return inventory
 
     def owner_of(self, generation_id: str) -> int | None:
         """Return the id of the take that a generation belongs to; None where it is of none here."""
@@ -99,7 +99,7 @@ class Desk:
         """Queue a take that is planned anew, where this run may send it; else the next one does."""
         is_allowed = self.sendable is None or take_id in self.sendable
         if is_allowed and self.settings.is_selected(self.takes[take_id]):
-            self.board.add_planned(take_id)
+            self.schedule.add_planned(take_id)
 
     def record(self, take_id: int, fact: Fact, data: Mapping[str, Any] | None = None, *more: Fact) -> Take:
         """Record a fact, and `more` that follow from it with the same data, in one transaction; durable on return."""
@@ -107,9 +107,9 @@ class Desk:
         entries = [entry(each, now, data) for each in (fact, *more)]
         before = self.takes[take_id]
         take = self.state.record(take_id, *entries)
-        self.purse.follow(before, take)
-        if (before.credits_at_risk or take.credits_at_risk) and self.purse.has_caps:
-            self.purse.give_up(take, self.state.attempts_of(take_id))
+        self.budget.follow(before, take)
+        if (before.credits_at_risk or take.credits_at_risk) and self.budget.has_caps:
+            self.budget.give_up(take, self.state.attempts_of(take_id))
         self.takes.follow(before, take)
         for each in entries:
             self._tell(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))
@@ -135,7 +135,7 @@ class Desk:
             self.lose(take_id, error)
             return
         if take.state in (State.QUEUED, State.GENERATING):
-            self.board.generation_ended()
+            self.schedule.generation_ended()
         self.record(take_id, Fact.HELD, reason)
 
     def lose(self, take_id: int, error: str) -> None:
@@ -165,7 +165,7 @@ class Desk:
         if take_id not in self.failing_since:
             self.record(take_id, Fact.FAILURE_SEEN, {"error": error})
             self.failing_since[take_id] = now
-        self.board.add_poll(take_id, max(now + POLL_EVERY_S, self.failing_since[take_id] + FAILURE_LOOKS_APART_S))
+        self.schedule.add_poll(take_id, max(now + POLL_EVERY_S, self.failing_since[take_id] + FAILURE_LOOKS_APART_S))
 
     def is_failure_sure(self, take_id: int) -> bool:
         """Say whether an earlier answer, long enough ago, said that a take's generation failed."""
@@ -176,7 +176,7 @@ class Desk:
         """Ask for the next poll of a take that has been generated for so long, where the hazard says that it pays."""
         now, curve = self.clock.monotonic(), self.hazards.of(take.order.price_class).curve()
         begun = curve.area(age_s)
-        self.board.add_poll(
+        self.schedule.add_poll(
             take.take_id,
             now + curve.next_poll_s(age_s),
             lambda later: (curve.area(age_s + later - now) - begun) / curve.step,
@@ -187,16 +187,16 @@ class Desk:
 
         Where polls are few that one is spared.
         """
-        if self.board.is_rationed or self.settings.rates.polls_per_take < POLLS_PER_TAKE:
+        if self.schedule.is_rationed or self.settings.rates.polls_per_take < POLLS_PER_TAKE:
             self.plan_poll(take, 0.0)
         else:
-            self.board.add_poll(take.take_id, self.clock.monotonic() + POLL_FIRST_S)
+            self.schedule.add_poll(take.take_id, self.clock.monotonic() + POLL_FIRST_S)
 
     # --- stopping
 
     def failed(self, take_id: int, cause: str) -> None:
         """A take failed for a reason that is not its own; after some alike in a row, no more money follows."""
-        if self.board.is_submitting and self.breaker.failed(cause):
+        if self.schedule.is_submitting and self.breaker.failed(cause):
             self.stop_submitting(
                 ExitCode.TAKES_FAILED,
                 f"{ALIKE_LIMIT} takes in a row failed alike, {self.takes[take_id].label} the last ({cause}): nothing"
@@ -212,7 +212,7 @@ class Desk:
 
     def stop_submitting(self, code: ExitCode, message: str) -> None:
         """Send no more POSTs in this run; what runs is still polled and fetched."""
-        self.board.is_submitting = False
+        self.schedule.is_submitting = False
         self.trouble(code, message)
         self.wake.set()
 

@@ -1,4 +1,4 @@
-"""Fetching: a completed take's clip becomes a verified file. A dead link leads to a fresh poll, never to a submit."""
+"""Downloads: a completed take's clip becomes a verified file. A dead link leads to a fresh poll, never to a submit."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.extras import extras_of, extras_text, keep_extras
 
 DEAD_LINK_LIMIT = 3
@@ -24,66 +24,70 @@ FRESH_LINK_S = 60.0
 DURATION_SLACK_S = 0.5
 
 
-class Fetching:
+class Downloads:
     """Downloads, checks, publishes."""
 
-    def __init__(self, desk: Desk, take_links: Callable[[int], tuple[tuple[Secret, ...], float] | None]) -> None:
-        self._desk = desk
+    def __init__(
+        self, context: RunContext, take_links: Callable[[int], tuple[tuple[Secret, ...], float] | None]
+    ) -> None:
+        self._context = context
         self._take_links = take_links
         self._failures: dict[int, int] = {}
         self._owner_of_hash: dict[str, str] = {}
 
     def paths_of(self, take: Take) -> tuple[Path, Path]:
         """Return the part and the final path of a take's clip."""
-        final = self._desk.state.output / CLIPS / f"{take.label}.mp4"
+        final = self._context.state.output / CLIPS / f"{take.label}.mp4"
         return final.with_name(f"{final.name}.part"), final
 
     async def fetch(self, take_id: int) -> None:
         """Take one download as far as it goes."""
-        take = self._desk.takes[take_id]
+        take = self._context.takes[take_id]
         if take.state is State.DOWNLOADED:
             await self._publish(take)
         else:
             await self._download(take)
 
     async def _download(self, take: Take) -> None:
-        desk, handed = self._desk, self._take_links(take.take_id)
+        context, handed = self._context, self._take_links(take.take_id)
         assert handed is not None, "a download follows the poll that told its link"
         (link, *more_links), told_at = handed
         part, _ = self.paths_of(take)
-        began = desk.clock.monotonic()
+        began = context.clock.monotonic()
         try:
             with Part(part) as sink:
-                answer: FetchAnswer = await desk.provider.fetch(link, sink.write)
+                answer: FetchAnswer = await context.provider.fetch(link, sink.write)
             settled = (
-                await asyncio.to_thread(settle, part, desk.settings.inspection) if isinstance(answer, Fetched) else None
+                await asyncio.to_thread(settle, part, context.settings.inspection)
+                if isinstance(answer, Fetched)
+                else None
             )
         except MediaInvalid as error:
             part.replace(part.with_name(f"{part.name.removesuffix('.part')}.bad"))
             answer, settled = LinkDead(f"no whole clip came: {error}"), None
         except ForeignFile as error:
-            desk.hold(take.take_id, str(error))
+            context.hold(take.take_id, str(error))
             return
         except OSError:
             part.unlink(missing_ok=True)  # a full disk needs the room; the take stays completed
             raise
         if settled is None:
             if isinstance(answer, LinkDead) and began - told_at > FRESH_LINK_S:
-                desk.urgent.add(take.take_id)  # it aged in our own queue: that says nothing about the clip
-                desk.board.add_poll(take.take_id, desk.clock.monotonic())
+                context.urgent.add(take.take_id)  # it aged in our own queue: that says nothing about the clip
+                context.schedule.add_poll(take.take_id, context.clock.monotonic())
             else:
                 self._not_fetched(take, answer)
             return
-        desk.reached()
+        context.reached()
         self._failures.pop(take.take_id, None)
         part.with_name(f"{part.name.removesuffix('.part')}.bad").unlink(missing_ok=True)
-        took_s = desk.clock.monotonic() - began
-        await keep_extras(desk, take, more_links)  # before the first counts as here: after a crash both are fetched
+        took_s = context.clock.monotonic() - began
+        await keep_extras(context, take, more_links)  # before the first counts as here: after a crash both are fetched
         await self._publish(self._downloaded(take, settled, took_s))
 
     def _downloaded(self, take: Take, settled: Settled, took_s: float) -> Take:
         probe = settled.probe
-        return self._desk.record(
+        return self._context.record(
             take.take_id,
             Fact.DOWNLOADED,
             {
@@ -98,44 +102,44 @@ class Fetching:
         )
 
     def _not_fetched(self, take: Take, answer: FetchAnswer) -> None:
-        desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
+        context, take_id, now = self._context, take.take_id, self._context.clock.monotonic()
         failures = self._failures[take_id] = self._failures.get(take_id, 0) + 1
         if isinstance(answer, LinkDead):
-            take = desk.record(take_id, Fact.LINK_DEAD, {"error": answer.message})
+            take = context.record(take_id, Fact.LINK_DEAD, {"error": answer.message})
             if take.dead_links >= DEAD_LINK_LIMIT:
-                desk.hold(take_id, f"paid, and its clip cannot be had ({answer.message}). The next run looks again")
+                context.hold(take_id, f"paid, and its clip cannot be had ({answer.message}). The next run looks again")
                 return
         else:
             assert isinstance(answer, NoAnswer)
-            desk.note(f"download broke off: {answer.message}", take.label)
+            context.note(f"download broke off: {answer.message}", take.label)
             if failures >= TRANSIENT_LIMIT:
-                desk.hold(
+                context.hold(
                     take_id, f"paid, and its clip host does not deliver ({answer.message}). The next run looks again"
                 )
                 return
-        desk.board.add_poll(take_id, now + backoff_s(failures, desk.rng))
+        context.schedule.add_poll(take_id, now + backoff_s(failures, context.rng))
 
     async def _publish(self, take: Take) -> None:
-        desk = self._desk
+        context = self._context
         assert take.sha256 is not None, "the hash is stored before the rename"
         part, final = self.paths_of(take)
         try:
             await asyncio.to_thread(publish, part, final, take.sha256)
         except FileNotFoundError:
-            desk.record(take.take_id, Fact.DOWNLOAD_DISCARDED)  # the file is gone or was changed: fetch it again
-            desk.board.add_poll(take.take_id, desk.clock.monotonic())
+            context.record(take.take_id, Fact.DOWNLOAD_DISCARDED)  # the file is gone or was changed: fetch it again
+            context.schedule.add_poll(take.take_id, context.clock.monotonic())
             return
         except ForeignFile as error:
-            desk.hold(take.take_id, str(error))
+            context.hold(take.take_id, str(error))
             return
-        warnings = self._warnings(take) + await asyncio.to_thread(_shortfalls, take, final, desk.settings.inspection)
+        warnings = self._warnings(take) + await asyncio.to_thread(_shortfalls, take, final, context.settings.inspection)
         for warning in warnings:  # before it is settled: a crash in between looks again, and tells nothing twice
-            take = desk.record(take.take_id, Fact.WARNED, {"warning": warning})
-        take = desk.record(take.take_id, Fact.VERIFIED, {"file": f"{CLIPS}/{final.name}"})
+            take = context.record(take.take_id, Fact.WARNED, {"warning": warning})
+        take = context.record(take.take_id, Fact.VERIFIED, {"file": f"{CLIPS}/{final.name}"})
         try:
-            await asyncio.to_thread(desk.settings.after_verified, take)
+            await asyncio.to_thread(context.settings.after_verified, take)
         except (OSError, MediaInvalid) as error:
-            desk.note(f"no poster or sidecar: {error}", take.label)
+            context.note(f"no poster or sidecar: {error}", take.label)
 
     def _warnings(self, take: Take) -> list[str]:
         """Say where a whole clip is not what was ordered. It is paid for all the same, so it is kept."""
@@ -151,7 +155,7 @@ class Fetching:
         twin = self._owner_of_hash.setdefault(take.sha256 or "", take.label)
         if twin != take.label:
             found.append(f"the same bytes as {twin}")
-        more = extras_text(extras_of(self._desk.state, take))
+        more = extras_text(extras_of(self._context.state, take))
         return found if more is None else [*found, more]
 
 

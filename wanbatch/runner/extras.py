@@ -18,7 +18,7 @@ from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.protocol import Fetched, LinkDead, Progress, Secret
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.state.reader import StateReader
 
 EXTRAS_CAP = 20  # no model makes more; a longer list is a mistake or an attack
@@ -59,42 +59,42 @@ def extras_text(extras: Sequence[Extra]) -> str | None:
     return said + (f"; not fetched: {', '.join(missing)}. `wanbatch verify --fetch` tries again" if missing else "")
 
 
-async def keep_extras(desk: Desk, take: Take, links: Sequence[Secret]) -> None:
+async def keep_extras(context: RunContext, take: Take, links: Sequence[Secret]) -> None:
     """Fetch the further clips of a take by their links, and record what came of each. Never stops the first clip."""
     if not links:
         return
-    known = {each.file: each for each in extras_of(desk.state, take)}
+    known = {each.file: each for each in extras_of(context.state, take)}
     files = [f"{CLIPS}/{take.label}.{number}.mp4" for number in range(2, 2 + len(links))]
     extras = [known.get(file, Extra(file, None, "not fetched yet")) for file in files]
     for at, link in enumerate(links):
         if at < EXTRAS_CAP:
-            await _keep(desk, take, extras, at, link)
+            await _keep(context, take, extras, at, link)
         else:
             extras[at] = replace(extras[at], why=f"wanbatch fetches {EXTRAS_CAP} further clips at most")
-    _record(desk, take, extras)
+    _record(context, take, extras)
 
 
-def _record(desk: Desk, take: Take, extras: Sequence[Extra]) -> None:
-    desk.state.note(name_of(take), json.dumps([asdict(each) for each in extras], ensure_ascii=False))
+def _record(context: RunContext, take: Take, extras: Sequence[Extra]) -> None:
+    context.state.note(name_of(take), json.dumps([asdict(each) for each in extras], ensure_ascii=False))
 
 
-async def _keep(desk: Desk, take: Take, extras: list[Extra], at: int, link: Secret) -> None:
+async def _keep(context: RunContext, take: Take, extras: list[Extra], at: int, link: Secret) -> None:
     """Fetch one of the clips; its hash is recorded before it gets its name. What stands there and is not ours stays."""
     extra = extras[at]
-    final = desk.state.output / extra.file
+    final = context.state.output / extra.file
     part = final.with_name(f"{final.name}.part")
     why = ""
     for attempt in range(1, TRIES + 1):
         if attempt > 1:
-            await desk.clock.sleep(backoff_s(attempt, desk.rng))
+            await context.clock.sleep(backoff_s(attempt, context.rng))
         try:
             with Part(part) as sink:
-                answer = await desk.provider.fetch(link, sink.write)
+                answer = await context.provider.fetch(link, sink.write)
             if isinstance(answer, Fetched):
-                settled = await asyncio.to_thread(settle, part, desk.settings.inspection)
+                settled = await asyncio.to_thread(settle, part, context.settings.inspection)
                 if not final.exists():
                     extras[at] = Extra(extra.file, settled.sha256)
-                    _record(desk, take, extras)
+                    _record(context, take, extras)
                 await asyncio.to_thread(publish, part, final, settled.sha256)
                 extras[at] = Extra(extra.file, settled.sha256)
                 return
@@ -112,22 +112,22 @@ async def _keep(desk: Desk, take: Take, extras: list[Extra], at: int, link: Secr
         extras[at] = Extra(extra.file, None, why)
 
 
-async def fetch_again(desk: Desk, take: Take, files: Sequence[str]) -> str:
+async def fetch_again(context: RunContext, take: Take, files: Sequence[str]) -> str:
     """Fetch extra clips of a take that are missing, by a fresh poll. Returns an empty text, or why one is not here."""
     assert take.generation_id is not None
-    answer = await desk.provider.poll(take.generation_id)
+    answer = await context.provider.poll(take.generation_id)
     if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
         return "the provider does not tell where its further clips are"
-    extras = extras_of(desk.state, take)
+    extras = extras_of(context.state, take)
     for at, extra in enumerate(extras):
         if extra.file not in files:
             continue
         if at >= len(answer.more_links):
             extras[at] = replace(extra, why="the provider gives no link to it any more")
             continue
-        _set_aside(desk.state.output / extra.file)
-        await _keep(desk, take, extras, at, answer.more_links[at])
-    _record(desk, take, extras)
+        _set_aside(context.state.output / extra.file)
+        await _keep(context, take, extras, at, answer.more_links[at])
+    _record(context, take, extras)
     return "; ".join(f"{each.file}: {each.why}" for each in extras if each.file in files and each.why)
 
 

@@ -15,13 +15,13 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Done, Download, Poll, Search, Step, Submit, Wait
-from wanbatch.runner.context import Desk
-from wanbatch.runner.downloads import Fetching
-from wanbatch.runner.polls import Polling
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.downloads import Downloads
+from wanbatch.runner.polls import Polls
 from wanbatch.runner.revival import AT_ONCE, look_again
-from wanbatch.runner.searches import Reconciling
+from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown
-from wanbatch.runner.submits import Submitting, lost_text
+from wanbatch.runner.submits import Submits, lost_text
 
 Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 where no take is meant
 
@@ -61,12 +61,12 @@ class RunEnd:
 class Runner:
     """One run of a batch whose plan is already in the state file."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self._reconciling = Reconciling(desk)
-        self._submitting = Submitting(desk, self._reconciling.lost)
-        self._polling = Polling(desk)
-        self._fetching = Fetching(desk, self._polling.take_links)
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._searches = Searches(context)
+        self._submits = Submits(context, self._searches.lost)
+        self._polls = Polls(context)
+        self._downloads = Downloads(context, self._polls.take_links)
         self._post_grace_s = POST_GRACE_S
         self._posts: set[asyncio.Task[None]] = set()
         self._others: set[asyncio.Task[None]] = set()
@@ -77,101 +77,101 @@ class Runner:
 
     def drain(self) -> None:
         """Send nothing more; finish and fetch what is paid for. A second call stops now."""
-        desk = self._desk
-        if any(code is ExitCode.INTERRUPTED for code, _ in desk.troubles):
+        context = self._context
+        if any(code is ExitCode.INTERRUPTED for code, _ in context.troubles):
             self._post_grace_s = STOP_GRACE_S
-            desk.halt(ExitCode.INTERRUPTED, "stopped; nothing is lost: the same command resumes")
+            context.halt(ExitCode.INTERRUPTED, "stopped; nothing is lost: the same command resumes")
             return
-        running = desk.board.running
+        running = context.schedule.running
         text = (
             f"stopping: nothing more is sent, the {running} running takes are finished and fetched first;"
             " press Ctrl-C again to stop now"
         )
-        desk.stop_submitting(ExitCode.INTERRUPTED, text if running else "stopping; the same command resumes")
+        context.stop_submitting(ExitCode.INTERRUPTED, text if running else "stopping; the same command resumes")
 
     def reach_deadline(self) -> None:
         """Send nothing more, and wait for no lost answer; finish and fetch what is paid for."""
-        desk = self._desk
-        if desk.board.planned or any(take.state is State.UNKNOWN for take in desk.takes):
-            desk.stop_submitting(ExitCode.INTERRUPTED, DEADLINE_TEXT)
+        context = self._context
+        if context.schedule.planned or any(take.state is State.UNKNOWN for take in context.takes):
+            context.stop_submitting(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         else:  # what runs may still fail, and be planned anew
-            desk.board.is_submitting = False
+            context.schedule.is_submitting = False
             self._is_deadline_reached = True
-            desk.wake.set()
+            context.wake.set()
 
     def terminate(self, grace_s: float) -> None:
         """Stop now, with this much time for POSTs that are out."""
         self._post_grace_s = grace_s
-        self._desk.halt(ExitCode.TERMINATED, "terminated; nothing is lost: the same command resumes")
+        self._context.halt(ExitCode.TERMINATED, "terminated; nothing is lost: the same command resumes")
 
     # --- the run
 
     async def run(self) -> RunEnd:
         """Run until nothing is left to do or to wait for."""
-        desk = self._desk
+        context = self._context
         async with asyncio.TaskGroup() as group:
             try:
                 self._resume()
                 await self._loop(group)
-                if not desk.is_halted and await look_again(desk, AT_ONCE):
+                if not context.is_halted and await look_again(context, AT_ONCE):
                     await self._loop(group)
-                self._reconciling.name_doubles()
-                if not desk.is_halted:
+                self._searches.name_doubles()
+                if not context.is_halted:
                     await self._read_ledger()
-                if self._polling.failed_and_charged and (
-                    await look_again(desk, AT_ONCE) or self._polling.has_followed
+                if self._polls.failed_and_charged and (
+                    await look_again(context, AT_ONCE) or self._polls.has_followed
                 ):  # a charge says that it went on
                     await self._loop(group)
-                    await self._polling.match_ledger()
+                    await self._polls.match_ledger()
                 self._name_breaches()
             except WanbatchError as error:
-                desk.halt(error.exit_code, str(error))
+                context.halt(error.exit_code, str(error))
             finally:
                 await self._wind_down()
         return self._end()
 
     def _resume(self) -> None:
         """Take up where the state file stands: what was cut off, what runs, what is planned."""
-        desk = self._desk
-        stock = desk.load()
-        now = desk.clock.monotonic()
-        for take in desk.takes:
+        context = self._context
+        inventory = context.load()
+        now = context.clock.monotonic()
+        for take in context.takes:
             self._resume_take(take, now)
-        due = filter(desk.settings.is_selected, stock.due)
-        chosen = [each.take_id for each in submit_order(due, desk.settings.first)[: desk.settings.limit]]
-        desk.sendable = None if desk.settings.limit is None else set(chosen)
+        due = filter(context.settings.is_selected, inventory.due)
+        chosen = [each.take_id for each in submit_order(due, context.settings.first)[: context.settings.limit]]
+        context.sendable = None if context.settings.limit is None else set(chosen)
         for take_id in chosen:
-            desk.board.add_planned(take_id)
-        self._reconciling.plan()
-        if desk.settings.refusal is not None:
-            desk.stop_submitting(*desk.settings.refusal)
+            context.schedule.add_planned(take_id)
+        self._searches.plan()
+        if context.settings.refusal is not None:
+            context.stop_submitting(*context.settings.refusal)
 
     def _resume_take(self, take: Take, now: float) -> None:
-        desk = self._desk
+        context = self._context
         if take.state is State.SUBMITTING:
-            desk.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
-        elif take.state is State.UNKNOWN and desk.settings.on_unknown is OnUnknown.HOLD:
-            desk.hold(take.take_id, take.error, needs_user=True)
+            context.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
+        elif take.state is State.UNKNOWN and context.settings.on_unknown is OnUnknown.HOLD:
+            context.hold(take.take_id, take.error, needs_user=True)
         elif take.state is State.HELD and take.can_be_looked_at and take.sha256 is not None:
-            desk.record(take.take_id, Fact.NAMED_AGAIN)
-            desk.board.add_download(take.take_id)
+            context.record(take.take_id, Fact.NAMED_AGAIN)
+            context.schedule.add_download(take.take_id)
         elif take.state is State.HELD and take.can_be_looked_at:
-            desk.record(take.take_id, Fact.LOOKED_AGAIN)
-            desk.board.running += 1
-            desk.board.add_poll(take.take_id, now)
+            context.record(take.take_id, Fact.LOOKED_AGAIN)
+            context.schedule.running += 1
+            context.schedule.add_poll(take.take_id, now)
         elif take.state in IN_FLIGHT_STATES:
-            desk.board.running += 1
-            desk.board.add_poll(take.take_id, now)
+            context.schedule.running += 1
+            context.schedule.add_poll(take.take_id, now)
         elif take.state is State.COMPLETED:
-            desk.board.add_poll(take.take_id, now)
+            context.schedule.add_poll(take.take_id, now)
         elif take.state is State.DOWNLOADED:
-            desk.board.add_download(take.take_id)
+            context.schedule.add_download(take.take_id)
 
     async def _loop(self, group: asyncio.TaskGroup) -> None:
-        desk = self._desk
-        while not desk.is_halted:
-            desk.wake.clear()
-            step = desk.board.next_step(desk.clock.monotonic())
+        context = self._context
+        while not context.is_halted:
+            context.wake.clear()
+            step = context.schedule.next_step(context.clock.monotonic())
             if isinstance(step, Done):
                 return
             if isinstance(step, Wait):
@@ -182,13 +182,13 @@ class Runner:
                 await asyncio.sleep(0)
 
     def _say_what_is_waited_for(self) -> None:
-        desk = self._desk
-        if self._has_said_wait or not desk.board.waits_only_for_searches:
+        context = self._context
+        if self._has_said_wait or not context.schedule.waits_only_for_searches:
             return
         self._has_said_wait = True
-        lost = self._reconciling.waited_for()
-        until = self._reconciling.until()
-        desk.note(
+        lost = self._searches.waited_for()
+        until = self._searches.until()
+        context.note(
             f"{len(lost)} lost answers are looked up until {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here,"
             " and the same command goes on"
         )
@@ -196,37 +196,37 @@ class Runner:
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
         match step:
             case Submit(take_id):
-                if self._submitting.begin(take_id):
-                    self._spawn(group, self._posts, take_id, self._submitting.send)
+                if self._submits.begin(take_id):
+                    self._spawn(group, self._posts, take_id, self._submits.send)
             case Poll(take_id):
-                self._spawn(group, self._others, take_id, self._polling.poll)
+                self._spawn(group, self._others, take_id, self._polls.poll)
             case Download(take_id):
-                self._spawn(group, self._others, take_id, self._fetching.fetch)
+                self._spawn(group, self._others, take_id, self._downloads.fetch)
             case _:
                 assert isinstance(step, Search)
-                self._spawn(group, self._others, NO_TAKE, lambda _: self._reconciling.search())
+                self._spawn(group, self._others, NO_TAKE, lambda _: self._searches.search())
 
     def _spawn(self, group: asyncio.TaskGroup, kind: set[asyncio.Task[None]], take_id: int, work: Work) -> None:
         task = group.create_task(self._guarded(take_id, work))
         kind.add(task)
         task.add_done_callback(kind.discard)
-        task.add_done_callback(lambda _: self._desk.wake.set())
+        task.add_done_callback(lambda _: self._context.wake.set())
 
     async def _guarded(self, take_id: int, work: Work) -> None:
         """Keep one worker's failure from the others."""
-        desk = self._desk
+        context = self._context
         try:
             await work(take_id)
         except ProgramFault as error:
             self._stop_for_fault(take_id, str(error))
         except WanbatchError as error:
-            desk.halt(error.exit_code, str(error))
+            context.halt(error.exit_code, str(error))
         except OSError as error:
-            desk.halt(ExitCode.LOCAL_FAULT, f"{self._name(take_id)}: {error}")
+            context.halt(ExitCode.LOCAL_FAULT, f"{self._name(take_id)}: {error}")
         except Exception as error:  # noqa: BLE001  a fault of ours in one take must not cost the others
             self._stop_for_fault(take_id, f"internal error: {type(error).__name__}: {error}")
         finally:
-            desk.board.worker_ended(take_id)
+            context.schedule.worker_ended(take_id)
 
     def _stop_for_fault(self, take_id: int, text: str) -> None:
         """Send nothing more, for the program itself failed; what runs is finished as far as that is possible.
@@ -234,25 +234,25 @@ class Runner:
         The take keeps its state, so that the next run goes on with it: nothing says that its clip or its generation is
         bad. Only a submit whose answer was not read has to be looked up.
         """
-        desk = self._desk
-        desk.note(f"not finished in this run: {text}", "" if take_id == NO_TAKE else self._name(take_id))
-        desk.stop_submitting(
+        context = self._context
+        context.note(f"not finished in this run: {text}", "" if take_id == NO_TAKE else self._name(take_id))
+        context.stop_submitting(
             ExitCode.LOCAL_FAULT,
             f"{text}. This is an error of wanbatch or of how it is installed, not of what was bought. Nothing more is"
             " sent and nothing is lost: `wanbatch doctor` looks at the installation; then the same command goes on",
         )
-        if take_id != NO_TAKE and desk.takes[take_id].state is State.SUBMITTING:
+        if take_id != NO_TAKE and context.takes[take_id].state is State.SUBMITTING:
             with suppress(WanbatchError):
-                desk.lose(take_id, lost_text(desk.takes[take_id], "wanbatch failed while it read the answer"))
+                context.lose(take_id, lost_text(context.takes[take_id], "wanbatch failed while it read the answer"))
 
     def _name(self, take_id: int) -> str:
-        return "the search for lost answers" if take_id == NO_TAKE else self._desk.takes[take_id].label
+        return "the search for lost answers" if take_id == NO_TAKE else self._context.takes[take_id].label
 
     async def _wait(self, until: float | None) -> None:
-        desk = self._desk
-        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(desk.wake.wait())]
+        context = self._context
+        waits: list[asyncio.Future[Any]] = [asyncio.ensure_future(context.wake.wait())]
         if until is not None:
-            waits.append(asyncio.ensure_future(desk.clock.sleep(until - desk.clock.monotonic())))
+            waits.append(asyncio.ensure_future(context.clock.sleep(until - context.clock.monotonic())))
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -273,69 +273,69 @@ class Runner:
 
         What failed or is held is looked at once: it should cost nothing, and a charge of it must not go unseen.
         """
-        desk = self._desk
-        if not desk.state.may_show_charges():
+        context = self._context
+        if not context.state.may_show_charges():
             return
-        until, since = desk.clock.monotonic() + LEDGER_WAIT_S, None
+        until, since = context.clock.monotonic() + LEDGER_WAIT_S, None
         while True:
-            await self._polling.match_ledger(since)
-            since = desk.state.first_awaited_at()
-            missing = desk.takes.awaiting
-            if desk.is_halted or not missing:
+            await self._polls.match_ledger(since)
+            since = context.state.first_awaited_at()
+            missing = context.takes.awaiting
+            if context.is_halted or not missing:
                 return
-            if desk.troubles or desk.clock.monotonic() >= until:
-                desk.note(f"{missing} charges are not in the ledger yet; the next run looks again")
+            if context.troubles or context.clock.monotonic() >= until:
+                context.note(f"{missing} charges are not in the ledger yet; the next run looks again")
                 return
-            desk.wake.clear()
-            await self._wait(desk.clock.monotonic() + LEDGER_EVERY_S)
+            context.wake.clear()
+            await self._wait(context.clock.monotonic() + LEDGER_EVERY_S)
 
     def _name_breaches(self) -> None:
         """Tell of charges that should not be: for what the provider failed, and for one generation more than once."""
-        desk, found = self._desk, self._polling
-        for attempt in desk.state.attempts_of_generations(found.failed_and_charged | found.charged_twice):
-            label = desk.takes[attempt.take_id].label
+        context, found = self._context, self._polls
+        for attempt in context.state.attempts_of_generations(found.failed_and_charged | found.charged_twice):
+            label = context.takes[attempt.take_id].label
             if attempt.generation_id in found.charged_twice:
                 text = f"{label}: the ledger charges {attempt.generation_id} more than once: ask the provider's support"
-                desk.trouble(ExitCode.DECISION_NEEDED, text)
+                context.trouble(ExitCode.DECISION_NEEDED, text)
             if attempt.generation_id in found.failed_and_charged and attempt.outcome is Outcome.FAILED:
                 text = f"{label}: the provider failed {attempt.generation_id} and charged it: ask its support"
-                desk.trouble(ExitCode.DECISION_NEEDED, text)
+                context.trouble(ExitCode.DECISION_NEEDED, text)
 
     # --- where it stands
 
     def standing(self) -> Standing:
         """Count the takes and the money, and say when it should be over."""
-        desk = self._desk
-        now = desk.clock.now()
+        context = self._context
+        now = context.clock.now()
         ages_s = [
             (now - take.submitted_at).total_seconds()
-            for take in desk.takes
+            for take in context.takes
             if take.state in IN_FLIGHT_STATES and take.submitted_at is not None
         ]
-        planned = len(desk.board.planned) if desk.board.is_submitting else 0
+        planned = len(context.schedule.planned) if context.schedule.is_submitting else 0
         return Standing(
-            counts={state: count for state, count in desk.takes.counts.items() if count},
-            credits_committed=desk.purse.committed,
-            credits_charged=desk.purse.charged,
-            uncosted=desk.purse.uncosted,
-            eta_s=eta_s(planned, ages_s, desk.board.pace, desk.hazards.mean_s()),
+            counts={state: count for state, count in context.takes.counts.items() if count},
+            credits_committed=context.budget.committed,
+            credits_charged=context.budget.charged,
+            uncosted=context.budget.uncosted,
+            eta_s=eta_s(planned, ages_s, context.schedule.pace, context.hazards.mean_s()),
         )
 
     def _end(self) -> RunEnd:
-        desk = self._desk
+        context = self._context
         takes: list[Take] = []
         try:
-            takes += filter(desk.settings.is_selected, desk.state.takes_in(TROUBLED_STATES))
+            takes += filter(context.settings.is_selected, context.state.takes_in(TROUBLED_STATES))
         except WanbatchError as error:  # a disk that died: what was told before must still be read
-            desk.trouble(error.exit_code, str(error))
-        if self._is_deadline_reached and desk.board.planned:
-            desk.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
-        codes = [code for code, _ in desk.troubles]
+            context.trouble(error.exit_code, str(error))
+        if self._is_deadline_reached and context.schedule.planned:
+            context.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
+        codes = [code for code, _ in context.troubles]
         return RunEnd(
             most_urgent([*codes, end_code(takes)]),
-            tuple(message for _, message in desk.troubles),
-            has_new_price=desk.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
-            was_stopped=not desk.board.is_submitting,
+            tuple(message for _, message in context.troubles),
+            has_new_price=context.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
+            was_stopped=not context.schedule.is_submitting,
         )
 
 

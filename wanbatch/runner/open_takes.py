@@ -1,17 +1,17 @@
-"""The takes in a run's hand: what something is open about is kept in memory, the rest stays in the state file."""
+"""The open takes of a run: what something is open about is kept in memory, the rest stays in the state file."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
 
-from wanbatch.batch.stock import Stock, is_open
+from wanbatch.batch.inventory import Inventory, is_open
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
 from wanbatch.state.reader import StateReader
 
 
-class Hand:
+class OpenTakes:
     """Finds a take by its id, and knows how many stand where. Holds as many takes as are open, however large the batch.
 
     `counts` by shown state; `awaiting` is how many verified takes the ledger has not shown a charge of.
@@ -23,10 +23,10 @@ class Hand:
         self.counts: Counter[str] = Counter()
         self.awaiting = 0
 
-    def take_up(self, stock: Stock) -> None:
+    def take_up(self, inventory: Inventory) -> None:
         """Begin with what the state file holds."""
-        self._open = {take.take_id: take for take in stock.open_takes}
-        for take, count in stock.kinds:
+        self._open = {take.take_id: take for take in inventory.open_takes}
+        for take, count in inventory.kinds:
             self._count(take, count)
 
     def _count(self, take: Take, count: int) -> None:

@@ -1,4 +1,4 @@
-"""Polling: how the generations stand, and what each answer means for its take."""
+"""Polls: how the generations stand, and what each answer means for its take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wanbatch.money.ledger import News, news
 from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider.links import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.revival import follow
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
@@ -25,11 +25,11 @@ SEEN_CHANGE_S = 2.5 * POLL_EVERY_S  # a wider gap between two polls does not say
 LEDGER_MARGIN = timedelta(days=1)  # our clock and the provider's may differ
 
 
-class Polling:
+class Polls:
     """Asks, and moves takes on. Links are kept in memory only, for the download that follows at once."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
         self._links: dict[int, tuple[tuple[Secret, ...], float]] = {}
         self._queued_at: dict[int, float] = {}
         self._asked_at: dict[int, datetime] = {}
@@ -37,7 +37,7 @@ class Polling:
         self._missing_since: dict[int, float] = {}
         self._linkless_since: dict[int, float] = {}
         self._failures: dict[int, int] = {}
-        self._began_at = desk.clock.now()
+        self._began_at = context.clock.now()
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
         self.charged_twice: set[str] = set()
         self.has_followed = False  # a take follows a generation that failed and was charged
@@ -48,28 +48,28 @@ class Polling:
 
     async def poll(self, take_id: int) -> None:
         """Ask how a take's generation stands, and record what is new."""
-        desk, take = self._desk, self._desk.takes[take_id]
+        context, take = self._context, self._context.takes[take_id]
         if take.generation_id is None or take.state not in (State.QUEUED, State.GENERATING, State.COMPLETED):
             return  # what the log told meanwhile has settled it
-        answer = await desk.provider.poll(take.generation_id)
-        if desk.takes[take_id].state is State.HELD:
+        answer = await context.provider.poll(take.generation_id)
+        if context.takes[take_id].state is State.HELD:
             return  # what the log told meanwhile has settled it
         if isinstance(answer, NoAnswer):
             self._no_answer(take, answer)
             return
-        desk.reached()
+        context.reached()
         self._failures.pop(take_id, None)
         self._missing_since.pop(take_id, None)
         if answer.generation_id != take.generation_id:
             text = f"asked for generation {take.generation_id}, the provider told of {answer.generation_id}"
-            desk.hold(take_id, f"{text}. The next run looks again")
+            context.hold(take_id, f"{text}. The next run looks again")
             return
         if take.state is State.COMPLETED:
             self._linked(take, answer)
             return
-        if answer.status is not Status.FAILED and desk.failing_since.pop(take_id, None) is not None:
+        if answer.status is not Status.FAILED and context.failing_since.pop(take_id, None) is not None:
             text = "the provider said that it had failed, and then that it had not"
-            take = desk.record(take_id, Fact.WARNED, {"warning": text})
+            take = context.record(take_id, Fact.WARNED, {"warning": text})
         match answer.status:
             case Status.QUEUED | Status.GENERATING:
                 self._running(take, answer)
@@ -80,43 +80,47 @@ class Polling:
             case _:
                 assert answer.status is Status.EXPIRED
                 text = f"it ended without a clip ({answer.error}): it may have been charged"
-                desk.hold(take_id, text, needs_user=True)
+                context.hold(take_id, text, needs_user=True)
 
     # --- the answers
 
     def _running(self, take: Take, answer: Progress) -> None:
-        desk, take_id = self._desk, take.take_id
-        now = desk.clock.monotonic()
+        context, take_id = self._context, take.take_id
+        now = context.clock.monotonic()
         asked_age_s = self._asked_age_s(take)
-        self._asked_at[take_id] = desk.clock.now()
+        self._asked_at[take_id] = context.clock.now()
         if answer.unknown_word is not None:
-            desk.record(take_id, Fact.WARNED, {"warning": f"unknown status '{answer.unknown_word}' taken for running"})
+            context.record(
+                take_id, Fact.WARNED, {"warning": f"unknown status '{answer.unknown_word}' taken for running"}
+            )
         if answer.status is Status.QUEUED and take.state is State.QUEUED:
             self._queued_at[take_id] = now
         elif answer.status is Status.GENERATING and take.state is State.QUEUED:
             last = self._queued_at.pop(take_id, None)
             gap_s = now - last if last is not None else self._age_s(take)  # the submit answer said queued, too
-            take = desk.record(take_id, Fact.GENERATION_STARTED, {"seen_change": gap_s <= SEEN_CHANGE_S})
+            take = context.record(take_id, Fact.GENERATION_STARTED, {"seen_change": gap_s <= SEEN_CHANGE_S})
         watched_s = now - self._watched_since.setdefault(take_id, now)  # our clock may have been set back
         age_s = max(self._age_s(take), watched_s)
         if age_s > GENERATION_LIMIT_S:
-            desk.hold(take_id, f"no end after {age_s / 60:.0f} min; it may still be running. The next run looks again")
+            context.hold(
+                take_id, f"no end after {age_s / 60:.0f} min; it may still be running. The next run looks again"
+            )
             return
         if take.state is State.QUEUED:
-            desk.board.add_poll(take_id, now + queued_poll_s(age_s))
+            context.schedule.add_poll(take_id, now + queued_poll_s(age_s))
             return
         age_s = self._generating_s(take)
-        desk.hazards.of(take.order.price_class).add_watched(min(asked_age_s or 0.0, age_s), age_s)
-        desk.plan_poll(take, age_s)
+        context.hazards.of(take.order.price_class).add_watched(min(asked_age_s or 0.0, age_s), age_s)
+        context.plan_poll(take, age_s)
 
     def _age_s(self, take: Take) -> float:
         began = take.accepted_at or take.submitted_at
-        return 0.0 if began is None else (self._desk.clock.now() - began).total_seconds()
+        return 0.0 if began is None else (self._context.clock.now() - began).total_seconds()
 
     def _generating_s(self, take: Take) -> float:
         """Return how long a take has been generated; where nobody saw its start, since it was accepted."""
         began = take.started_at or take.accepted_at or take.submitted_at
-        return 0.0 if began is None else max(0.0, (self._desk.clock.now() - began).total_seconds())
+        return 0.0 if began is None else max(0.0, (self._context.clock.now() - began).total_seconds())
 
     def _asked_age_s(self, take: Take) -> float | None:
         """Return the age at the last poll that this run made of a take; before the first, 0 where this run sent it."""
@@ -129,96 +133,96 @@ class Polling:
         """Note when a generation ended: between the last poll and this one. One that nobody watched tells nothing."""
         asked_age_s = self._asked_age_s(take)
         if take.completed_at is None and asked_age_s is not None:
-            self._desk.hazards.of(take.order.price_class).add_end(asked_age_s, self._generating_s(take))
+            self._context.hazards.of(take.order.price_class).add_end(asked_age_s, self._generating_s(take))
 
     def _completed(self, take: Take, answer: Progress) -> None:
-        desk, take_id = self._desk, take.take_id
+        context, take_id = self._context, take.take_id
         self._learn_end(take)
-        desk.breaker.went_well()
+        context.breaker.went_well()
         last = self._asked_at.pop(take_id, None)
         self._queued_at.pop(take_id, None)
-        taken = desk.record(
+        taken = context.record(
             take_id, Fact.COMPLETED, {"last_running_at": last.isoformat(timespec="milliseconds") if last else None}
         )
-        desk.board.generation_ended()
+        context.schedule.generation_ended()
         self._linked(taken, answer)
 
     def _linked(self, take: Take, answer: Progress) -> None:
         """Go on to the download with the link of this answer, or ask again for one."""
-        desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
+        context, take_id, now = self._context, take.take_id, self._context.clock.monotonic()
         if answer.status is Status.COMPLETED and answer.link is not None:
             self._linkless_since.pop(take_id, None)
             self._links[take_id] = ((answer.link, *answer.more_links), now)
             ends_at = expires_at(answer.link.reveal())
-            lasts = LASTS if ends_at is None else ends_at - desk.clock.now()
-            is_first = take_id in desk.urgent
-            desk.board.add_download(take_id, first=is_first, expires=now + lasts.total_seconds())
-            desk.urgent.discard(take_id)
+            lasts = LASTS if ends_at is None else ends_at - context.clock.now()
+            is_first = take_id in context.urgent
+            context.schedule.add_download(take_id, first=is_first, expires=now + lasts.total_seconds())
+            context.urgent.discard(take_id)
             return
         since = self._linkless_since.setdefault(take_id, now)
         if now - since > LINKLESS_LIMIT_S:
-            desk.hold(take_id, "paid, and the provider gives no link to the clip. The next run looks again")
+            context.hold(take_id, "paid, and the provider gives no link to the clip. The next run looks again")
         else:
-            desk.board.add_poll(take_id, now + POLL_EVERY_S)
+            context.schedule.add_poll(take_id, now + POLL_EVERY_S)
 
     async def _failed(self, take: Take, answer: Progress) -> None:
         """Record that the provider failed it, once it said so twice.
 
         A new attempt is planned only where no charge shows and tries are left.
         """
-        desk, take_id = self._desk, take.take_id
+        context, take_id = self._context, take.take_id
         message = answer.error or "the provider gave no reason"
-        if take_id not in desk.failing_since:
+        if take_id not in context.failing_since:
             self._learn_end(take)
-        if not desk.is_failure_sure(take_id):
-            desk.note_failure(take_id, message)
+        if not context.is_failure_sure(take_id):
+            context.note_failure(take_id, message)
             return
-        del desk.failing_since[take_id]
+        del context.failing_since[take_id]
         self._asked_at.pop(take_id, None)
-        desk.board.generation_ended()
-        desk.record(take_id, Fact.GENERATION_FAILED, {"error": message})
+        context.schedule.generation_ended()
+        context.record(take_id, Fact.GENERATION_FAILED, {"error": message})
         if not is_refused_prompt(message):
-            desk.failed(take_id, message)
-        if take.tries >= desk.settings.rates.max_attempts or is_refused_prompt(message) or take.superseded:
+            context.failed(take_id, message)
+        if take.tries >= context.settings.rates.max_attempts or is_refused_prompt(message) or take.superseded:
             return  # the ledger is looked at once, at the end of the run
-        sent = min(each.started_at for each in desk.state.attempts_of(take_id))
+        sent = min(each.started_at for each in context.state.attempts_of(take_id))
         charges = await self.read_ledger(sent)
-        ours = {"", *(each.generation_id for each in desk.state.attempts_of(take_id))}
+        ours = {"", *(each.generation_id for each in context.state.attempts_of(take_id))}
         if charges is None or any(not each.is_legible and each.generation_id in ours for each in charges):
             return  # nothing proves that it cost nothing
-        if desk.takes[take_id].credits_charged is not None:
+        if context.takes[take_id].credits_charged is not None:
             return  # what was charged for nothing, now or before, is not followed by more money on its own
-        if desk.takes[take_id].state is State.FAILED:  # the log may have shown another submit of it meanwhile
-            desk.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
-            desk.plan_again(take_id)
+        if context.takes[take_id].state is State.FAILED:  # the log may have shown another submit of it meanwhile
+            context.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+            context.plan_again(take_id)
 
     def _no_answer(self, take: Take, answer: NoAnswer) -> None:
-        desk, take_id, now = self._desk, take.take_id, self._desk.clock.monotonic()
+        context, take_id, now = self._context, take.take_id, self._context.clock.monotonic()
         match answer.trouble:
             case Trouble.KEY:
-                desk.halt(
+                context.halt(
                     ExitCode.ACCOUNT_STOPPED,
                     f"the account refuses to tell how takes stand ({answer.message}). Nothing is lost:"
                     " mend the key and run the same command",
                 )
             case Trouble.INVALID:
-                desk.hold(take_id, f"the provider refuses to tell how it stands ({answer.message})")
+                context.hold(take_id, f"the provider refuses to tell how it stands ({answer.message})")
             case Trouble.NOT_FOUND:
                 since = self._missing_since.setdefault(take_id, now)
                 if now - since > MISSING_LIMIT_S:
-                    desk.hold(take_id, f"the provider no longer knows this generation ({answer.message})")
+                    context.hold(take_id, f"the provider no longer knows this generation ({answer.message})")
                 else:
-                    desk.board.add_poll(take_id, now + POLL_EVERY_S)
+                    context.schedule.add_poll(take_id, now + POLL_EVERY_S)
             case _:
                 assert answer.trouble is Trouble.TRANSIENT
                 failures = self._failures[take_id] = self._failures.get(take_id, 0) + 1
                 if not answer.message.startswith("HTTP"):
-                    desk.unreachable(answer.message)
+                    context.unreachable(answer.message)
                 if answer.retry_after_s is not None:
-                    desk.board.pause_polls(now + answer.retry_after_s)
+                    context.schedule.pause_polls(now + answer.retry_after_s)
                 elif answer.message.startswith("HTTP 429"):
-                    desk.board.pause_polls(now + backoff_s(failures, desk.rng))
-                desk.board.add_poll(take_id, now + POLL_EVERY_S + backoff_s(failures, desk.rng))
+                    context.schedule.pause_polls(now + backoff_s(failures, context.rng))
+                context.schedule.add_poll(take_id, now + POLL_EVERY_S + backoff_s(failures, context.rng))
 
     # --- the ledger
 
@@ -235,27 +239,27 @@ class Polling:
         A charge may come late, for an attempt that was given up long ago, or twice; each is recorded once. With `since`
         only what was sent then or later is looked for, so that all charges of a generation are read, or none.
         """
-        desk = self._desk
-        await desk.measure_clocks()  # where that fails, by what is known of them
-        begun = [] if since is None else [desk.batch_clock.earliest(since)]
+        context = self._context
+        await context.measure_clocks()  # where that fails, by what is known of them
+        begun = [] if since is None else [context.batch_clock.earliest(since)]
         if since is None:
-            sent = (desk.state.first_sent_at(), *(each.at for each in desk.state.strays()))
-            begun = [min(desk.batch_clock.earliest(at), at - LEDGER_MARGIN) for at in sent if at is not None]
+            sent = (context.state.first_sent_at(), *(each.at for each in context.state.strays()))
+            begun = [min(context.batch_clock.earliest(at), at - LEDGER_MARGIN) for at in sent if at is not None]
         if not begun:
             return ()
-        charges = await desk.provider.charges(min(begun))
+        charges = await context.provider.charges(min(begun))
         if isinstance(charges, NoAnswer):
-            desk.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
+            context.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
             return None
         # Read now: another look may have recorded the same charges while this one waited.
-        attempts = desk.state.attempts_of_generations({each.generation_id for each in charges})
+        attempts = context.state.attempts_of_generations({each.generation_id for each in charges})
         for each in news(attempts, charges):
             if since is None or each.attempt.started_at >= since:
                 self._charged(each)
         return charges
 
     def _charged(self, found: News) -> None:
-        desk, attempt = self._desk, found.attempt
+        context, attempt = self._context, found.attempt
         take_id = attempt.take_id
         data = {
             "generation_id": attempt.generation_id,
@@ -263,9 +267,9 @@ class Polling:
             "credits_more": found.credits_more,
         }
         if attempt.credits_at_risk != 0:
-            others = [each for each in desk.state.attempts_of(take_id) if each.number != attempt.number]
-            data["credits_at_risk"] = risk_of(desk.takes[take_id], others)
-        desk.record(take_id, Fact.CHARGED, data)
+            others = [each for each in context.state.attempts_of(take_id) if each.number != attempt.number]
+            data["credits_at_risk"] = risk_of(context.takes[take_id], others)
+        context.record(take_id, Fact.CHARGED, data)
         assert attempt.generation_id is not None
         if found.charges > 1:
             self.charged_twice.add(attempt.generation_id)
@@ -274,11 +278,11 @@ class Polling:
         if attempt.outcome is Outcome.FAILED:
             self.failed_and_charged.add(attempt.generation_id)
             self._warn(take_id, "the provider failed it and charged it: ask its support")
-            if desk.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged
+            if context.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged
                 text = f"{attempt.generation_id} was charged before it was made again: it is asked for once more"
-                charged = next(each for each in desk.state.attempts_of(take_id) if each.number == attempt.number)
-                follow(desk, desk.takes[take_id], charged, text)
+                charged = next(each for each in context.state.attempts_of(take_id) if each.number == attempt.number)
+                follow(context, context.takes[take_id], charged, text)
                 self.has_followed = True
 
     def _warn(self, take_id: int, warning: str) -> None:
-        self._desk.record(take_id, Fact.WARNED, {"warning": warning})
+        self._context.record(take_id, Fact.WARNED, {"warning": warning})

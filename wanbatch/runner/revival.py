@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import NoAnswer, Progress, Status, Trouble
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
@@ -22,14 +22,14 @@ _REVIVED = {Status.QUEUED: "runs", Status.GENERATING: "runs", Status.COMPLETED: 
 _FREE = (State.FAILED, State.PLANNED)  # nothing of the take is under way, and it has no clip
 
 
-async def look_again(desk: Desk, limit: int) -> int:
+async def look_again(context: RunContext, limit: int) -> int:
     """Poll the newest failed generations once more, at most so many. Returns how many takes follow theirs again."""
     revived = unanswered = 0
-    for attempt in desk.state.failed_generations(limit):
+    for attempt in context.state.failed_generations(limit):
         assert attempt.generation_id is not None
-        if desk.is_halted or unanswered >= UNANSWERED_ROW_LIMIT:
+        if context.is_halted or unanswered >= UNANSWERED_ROW_LIMIT:
             break
-        answer = await desk.provider.poll(attempt.generation_id)
+        answer = await context.provider.poll(attempt.generation_id)
         is_unanswered = isinstance(answer, NoAnswer) and answer.trouble in (Trouble.TRANSIENT, Trouble.KEY)
         unanswered = unanswered + 1 if is_unanswered else 0
         if not isinstance(answer, Progress) or answer.generation_id != attempt.generation_id:
@@ -38,20 +38,20 @@ async def look_again(desk: Desk, limit: int) -> int:
         if word is None:
             continue
         # Read now: a look at the log may have moved the take while this answer was awaited.
-        take = desk.takes[attempt.take_id]
+        take = context.takes[attempt.take_id]
         if take.state in _FREE:
             text = f"the provider failed {attempt.generation_id}, and it {word} after all"
-            follow(desk, take, attempt, text)
-            desk.note(f"{text}: it is fetched", take.label)
+            follow(context, take, attempt, text)
+            context.note(f"{text}: it is fetched", take.label)
             revived += 1
         else:
-            _name_double(desk, take, attempt, word)
+            _name_double(context, take, attempt, word)
     return revived
 
 
-def follow(desk: Desk, take: Take, attempt: Attempt, text: str) -> None:
+def follow(context: RunContext, take: Take, attempt: Attempt, text: str) -> None:
     """Give a take without a clip the generation that it had given up, and warn of why."""
-    others = [each for each in desk.state.attempts_of(take.take_id) if each.number != attempt.number]
+    others = [each for each in context.state.attempts_of(take.take_id) if each.number != attempt.number]
     data = {
         "generation_id": attempt.generation_id,
         "by": "poll",
@@ -63,20 +63,22 @@ def follow(desk: Desk, take: Take, attempt: Attempt, text: str) -> None:
         "credits_at_risk": risk_of(replace(take, state=State.QUEUED, attempt=attempt.number), others),
         "warning": text,
     }
-    desk.board.drop_planned(take.take_id)
-    desk.record(take.take_id, Fact.ADOPTED, data, Fact.WARNED)
-    desk.board.running += 1
-    desk.board.add_poll(take.take_id, desk.clock.monotonic())
+    context.schedule.drop_planned(take.take_id)
+    context.record(take.take_id, Fact.ADOPTED, data, Fact.WARNED)
+    context.schedule.running += 1
+    context.schedule.add_poll(take.take_id, context.clock.monotonic())
 
 
-def _name_double(desk: Desk, take: Take, attempt: Attempt, word: str) -> None:
+def _name_double(context: RunContext, take: Take, attempt: Attempt, word: str) -> None:
     """Name a generation whose take has another one by now, and count what it may cost."""
     made = replace(attempt, outcome=Outcome.DOUBLE)
-    others = [each for each in desk.state.attempts_of(take.take_id) if each.number != attempt.number]
+    others = [each for each in context.state.attempts_of(take.take_id) if each.number != attempt.number]
     text = (
         f"DOUBLE: the provider failed {attempt.generation_id} (attempt {attempt.number}), and it {word} after all,"
         f" when attempt {take.attempt} had been made"
     )
     data = {"attempt": attempt.number, "credits_at_risk": risk_of(take, [*others, made]), "warning": text}
-    desk.record(take.take_id, Fact.FAILURE_WITHDRAWN, data, Fact.WARNED)
-    desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support to pay one of them back")
+    context.record(take.take_id, Fact.FAILURE_WITHDRAWN, data, Fact.WARNED)
+    context.trouble(
+        ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support to pay one of them back"
+    )

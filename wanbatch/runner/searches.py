@@ -1,4 +1,4 @@
-"""Reconciling: what became of submits whose answers were lost, read from the provider's log and ledger."""
+"""Searches: what became of submits whose answers were lost, read from the provider's log and ledger."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.proofs import (
     PATIENCE,
     SEARCH_GAP,
@@ -31,7 +31,7 @@ from wanbatch.runner.proofs import (
     questions,
 )
 from wanbatch.runner.settings import OnUnknown
-from wanbatch.runner.strays import Discovering
+from wanbatch.runner.strays import Strays
 from wanbatch.runner.window import Window
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end
@@ -43,12 +43,12 @@ RETRY_S = 30.0
 LASTING = (Trouble.KEY, Trouble.INVALID, Trouble.NOT_FOUND)  # asking again with this key brings nothing better
 
 
-class Reconciling:
+class Searches:
     """Looks lost submits up, and records what that proves."""
 
-    def __init__(self, desk: Desk, *, is_thorough: bool = False) -> None:
-        self._desk = desk
-        self._window = Window(desk, is_thorough=is_thorough)
+    def __init__(self, context: RunContext, *, is_thorough: bool = False) -> None:
+        self._context = context
+        self._window = Window(context, is_thorough=is_thorough)
         self._is_thorough = is_thorough
         self._has_asked = False
         self.questions: list[Question] = []
@@ -56,64 +56,64 @@ class Reconciling:
         self._before: LogScan | None = None
         self._count = 0
         self._failing_since: float | None = None
-        self._discovering = Discovering(desk)
+        self._strays = Strays(context)
 
     # --- when
 
     def plan(self) -> None:
         """Ask for a search where one could tell something; the first submit of a resume waits for it."""
-        desk = self._desk
+        context = self._context
         self.note_logged()
-        is_resume = not desk.state.is_new
-        if desk.settings.is_begun_anew and desk.board.planned:
-            desk.board.add_search(desk.clock.monotonic(), before_submits=True)
-        elif is_resume and (desk.board.planned or any(map(_may_matter, desk.takes)) or self._window.owes_wide):
+        is_resume = not context.state.is_new
+        if context.settings.is_begun_anew and context.schedule.planned:
+            context.schedule.add_search(context.clock.monotonic(), before_submits=True)
+        elif is_resume and (context.schedule.planned or any(map(_may_matter, context.takes)) or self._window.owes_wide):
             # What runs may fail, and be sent again.
-            desk.board.add_search(desk.clock.monotonic(), before_submits=True)
+            context.schedule.add_search(context.clock.monotonic(), before_submits=True)
 
     def note_logged(self) -> None:
         """Hold the takes of submits that run.log tells of and the state file does not know."""
-        self._discovering.note_logged()
+        self._strays.note_logged()
 
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now."""
-        self._discovering.name_doubles()
+        self._strays.name_doubles()
 
     def lost(self) -> None:
         """An answer was lost just now: look soon, unless the user wants to be asked instead."""
-        if self._desk.settings.on_unknown is OnUnknown.HOLD:
+        if self._context.settings.on_unknown is OnUnknown.HOLD:
             return
         self._count = 0
-        self._desk.board.add_search(self._desk.clock.monotonic() + FIRST_SEARCHES_S[0])
+        self._context.schedule.add_search(self._context.clock.monotonic() + FIRST_SEARCHES_S[0])
 
     def _plan_next(self) -> None:
-        desk = self._desk
+        context = self._context
         if not self.waited_for():
             return
         if self._count <= len(FIRST_SEARCHES_S):
             wait_s = FIRST_SEARCHES_S[min(self._count, len(FIRST_SEARCHES_S)) - 1]
         else:
             wait_s = SEARCH_EVERY_S if self._count < EAGER_SEARCHES else SEARCH_SELDOM_S
-        desk.board.add_search(desk.clock.monotonic() + wait_s)
+        context.schedule.add_search(context.clock.monotonic() + wait_s)
 
     def until(self) -> datetime:
         """Return the time after which nothing is waited for any more."""
-        desk = self._desk
-        now = desk.batch_clock.now()
+        context = self._context
+        now = context.batch_clock.now()
         begun = [take.first_searched_at or now for take in self.waited_for()]
-        return desk.clock.now() + (max(begun, default=now) + self._patience() - now)
+        return context.clock.now() + (max(begun, default=now) + self._patience() - now)
 
     def _patience(self) -> timedelta:
-        grace = self._desk.settings.unknown_grace
+        grace = self._context.settings.unknown_grace
         return PATIENCE * (default_grace(self._lags_s()) if grace is None else grace)
 
     def waited_for(self) -> list[Take]:
         """Return the takes whose lost answers this run looks up."""
-        desk = self._desk
-        return [take for take in desk.takes if take.state is State.UNKNOWN and desk.settings.is_selected(take)]
+        context = self._context
+        return [take for take in context.takes if take.state is State.UNKNOWN and context.settings.is_selected(take)]
 
     def _lags_s(self) -> list[float]:
-        return self._desk.state.log_lags_s()
+        return self._context.state.log_lags_s()
 
     # --- a search
 
@@ -122,67 +122,67 @@ class Reconciling:
         try:
             await self._search()
         finally:
-            self._desk.board.search_ended()
+            self._context.schedule.search_ended()
 
     async def _search(self) -> None:
-        desk = self._desk
+        context = self._context
         window, scan, is_wide = self._window, None, False
         if window.is_asked:
-            failed = await desk.measure_clocks()  # what is open, and since when by either clock, depends on it
+            failed = await context.measure_clocks()  # what is open, and since when by either clock, depends on it
             is_wide = window.is_wide
-            scan = failed or await desk.provider.scan_log(window.since())
+            scan = failed or await context.provider.scan_log(window.since())
         if isinstance(scan, NoAnswer):
             self._not_read(scan)
             return
         self._count += 1
         self._failing_since, self.unread = None, None
         if scan is not None:
-            desk.reached()
+            context.reached()
             self._note_lags(scan)
-            self._discovering.note_scan(scan)  # some may have begun while the log was read
-            if desk.settings.is_begun_anew and window.is_first:
-                self._discovering.offer_by_recipe(scan)
+            self._strays.note_scan(scan)  # some may have begun while the log was read
+            if context.settings.is_begun_anew and window.is_first:
+                self._strays.offer_by_recipe(scan)
             await self._settle(scan, is_wide=is_wide)
             self._before = scan
-            until, key = scan.known_until - self._grace(), desk.settings.key_fingerprint
-            desk.state.note_log_read(key, until, anew=window.is_mark_wrong())
-            desk.batch_clock.keep()
+            until, key = scan.known_until - self._grace(), context.settings.key_fingerprint
+            context.state.note_log_read(key, until, anew=window.is_mark_wrong())
+            context.batch_clock.keep()
         window.looked(was_wide=is_wide)
-        desk.board.allow_submits()
+        context.schedule.allow_submits()
         self._plan_next()
         if window.owes_wide:
-            desk.board.add_search(desk.clock.monotonic())
+            context.schedule.add_search(context.clock.monotonic())
 
     def _not_read(self, answer: NoAnswer) -> None:
-        desk, now = self._desk, self._desk.clock.monotonic()
+        context, now = self._context, self._context.clock.monotonic()
         self.unread = answer
         if self._failing_since is None:
             self._failing_since = now
-            desk.note(f"the provider's request log cannot be read ({answer.message})")
+            context.note(f"the provider's request log cannot be read ({answer.message})")
         if answer.trouble in LASTING:
             self._never_read(answer)
             return
         if not answer.message.startswith("HTTP"):
-            desk.unreachable(answer.message)
+            context.unreachable(answer.message)
         self._give_up_waiting(f"the provider's request log cannot be read ({answer.message})")
-        if desk.board.waits_to_submit and now - self._failing_since >= FAILURE_LIMIT_S:
+        if context.schedule.waits_to_submit and now - self._failing_since >= FAILURE_LIMIT_S:
             self._refuse_to_send(ExitCode.PROVIDER_UNREACHABLE, "Run the same command again later")
-        elif self.waited_for() or desk.board.waits_to_submit:
-            desk.board.add_search(now + max(RETRY_S, answer.retry_after_s or 0.0))
+        elif self.waited_for() or context.schedule.waits_to_submit:
+            context.schedule.add_search(now + max(RETRY_S, answer.retry_after_s or 0.0))
 
     def _never_read(self, answer: NoAnswer) -> None:
         """It will not get better: what is lost is for a person, and so is what was never sent."""
-        desk = self._desk
-        for take in [take for take in desk.takes if take.state is State.UNKNOWN]:
+        context = self._context
+        for take in [take for take in context.takes if take.state is State.UNKNOWN]:
             self._hold(take, f"the provider's request log cannot be read ({answer.message})")
-        if desk.board.waits_to_submit and not desk.settings.trusts_state:
+        if context.schedule.waits_to_submit and not context.settings.trusts_state:
             self._refuse_to_send(
                 ExitCode.DECISION_NEEDED, f"If you know that it is, add --trust-state ({answer.message})"
             )
-        desk.board.allow_submits()
+        context.schedule.allow_submits()
 
     def _refuse_to_send(self, code: ExitCode, advice: str) -> None:
-        self._desk.stop_submitting(
+        self._context.stop_submitting(
             code,
             "the provider's request log cannot be read, so it is not known whether this state file is the newest:"
             f" nothing is sent. {advice}",
@@ -193,11 +193,11 @@ class Reconciling:
 
         A submit that was recorded in the future has no age: then the time counts for which this run has tried.
         """
-        desk, since = self._desk, self._failing_since
-        tried = timedelta(0) if since is None else timedelta(seconds=desk.clock.monotonic() - since)
-        for take in [take for take in desk.takes if take.state is State.UNKNOWN]:
-            ages = [] if take.submitted_at is None else [desk.clock.now() - take.submitted_at]
-            ages += [] if take.first_searched_at is None else [desk.batch_clock.now() - take.first_searched_at]
+        context, since = self._context, self._failing_since
+        tried = timedelta(0) if since is None else timedelta(seconds=context.clock.monotonic() - since)
+        for take in [take for take in context.takes if take.state is State.UNKNOWN]:
+            ages = [] if take.submitted_at is None else [context.clock.now() - take.submitted_at]
+            ages += [] if take.first_searched_at is None else [context.batch_clock.now() - take.first_searched_at]
             known = [each for each in ages if each >= timedelta(0)]
             if min(known, default=tried) >= self._patience():
                 self._hold(take, why)
@@ -206,18 +206,18 @@ class Reconciling:
         return self._patience() / PATIENCE
 
     def _note_lags(self, scan: LogScan) -> None:
-        desk = self._desk
-        last = {each.take_id: each for each in desk.state.attempts_of_requests(scan.by_request)}
-        for take_id, lag_s in lag_samples(map(desk.takes.__getitem__, last), last, scan, self._before).items():
-            desk.record(take_id, Fact.LOGGED, {"log_lag_s": round(lag_s, 1)})
+        context = self._context
+        last = {each.take_id: each for each in context.state.attempts_of_requests(scan.by_request)}
+        for take_id, lag_s in lag_samples(map(context.takes.__getitem__, last), last, scan, self._before).items():
+            context.record(take_id, Fact.LOGGED, {"log_lag_s": round(lag_s, 1)})
 
     # --- submits whose answers were lost
 
     async def _settle(self, scan: LogScan, *, is_wide: bool) -> None:
-        desk = self._desk
-        asked = [take for take in desk.takes if take.can_be_searched or take.credits_at_risk != 0]
+        context = self._context
+        asked = [take for take in context.takes if take.can_be_searched or take.credits_at_risk != 0]
         followed = [(take, attempt) for take in asked if (attempt := self._followed(take)) is not None]
-        attempts = desk.state.attempts_as_sent() if followed else []
+        attempts = context.state.attempts_as_sent() if followed else []
         evidence = self._evidence(scan, (), attempts)
         open_cases: list[tuple[Take, Attempt]] = []
         for take, attempt in followed:
@@ -230,71 +230,71 @@ class Reconciling:
                 self._hold(take, finding.why)
             else:
                 open_cases.append((take, attempt))
-        self._discovering.note_late(scan)
-        self._discovering.note_doubles(scan)
-        self._discovering.adopt_spares()
-        self._discovering.name_doubles()
+        self._strays.note_late(scan)
+        self._strays.note_doubles(scan)
+        self._strays.adopt_spares()
+        self._strays.name_doubles()
         ended = self._ended(scan) if is_wide and (self._is_thorough or not self._has_asked) else []
         begun = [each.started_at for each in (*(attempt for _, attempt in open_cases), *ended)]
         if not begun:
             return
-        charges = await desk.provider.charges(desk.batch_clock.earliest(min(begun)))
+        charges = await context.provider.charges(context.batch_clock.earliest(min(begun)))
         if isinstance(charges, NoAnswer):
-            desk.note(f"the ledger cannot be read ({charges.message}); lost answers stay open")
+            context.note(f"the ledger cannot be read ({charges.message}); lost answers stay open")
             self._give_up_waiting(f"the provider's ledger cannot be read ({charges.message})")
             return
         if ended:
             self._ask(scan, charges, ended)
         if not open_cases:
             return
-        evidence = self._evidence(scan, charges, desk.state.attempts_as_sent())
+        evidence = self._evidence(scan, charges, context.state.attempts_as_sent())
         for take, attempt in open_cases:
-            self._judge(desk.takes[take.take_id], attempt, evidence)
+            self._judge(context.takes[take.take_id], attempt, evidence)
 
     def _ended(self, scan: LogScan) -> list[Attempt]:
         """Return the attempts in reach of a scan that ended without a generation, and that no take waits for."""
-        found = self._desk.state.nameless_since(self._desk.batch_clock.recorded_since(scan.begin))
+        found = self._context.state.nameless_since(self._context.batch_clock.recorded_since(scan.begin))
         return [
             each for each in found if each.outcome not in (Outcome.OPEN, Outcome.NOT_SENT) and not self._waits(each)
         ]
 
     def _waits(self, attempt: Attempt) -> bool:
-        take = self._desk.takes[attempt.take_id]
+        take = self._context.takes[attempt.take_id]
         return take.attempt == attempt.number and take.state in (State.SUBMITTING, State.UNKNOWN, State.HELD)
 
     def _ask(self, scan: LogScan, charges: Sequence[Charge], ended: Sequence[Attempt]) -> None:
         """Name charges of nobody that an attempt may explain which was proven to have made nothing."""
-        desk = self._desk
+        context = self._context
         self._has_asked = True
-        owners = desk.state.attempts_of_generations({each.generation_id for each in charges})
-        since = desk.batch_clock.recorded_since(scan.begin)
-        waiting = [each for each in desk.state.nameless_since(since) if self._waits(each)]
-        models = {each.take_id: desk.takes[each.take_id].order.model for each in (*ended, *waiting)}
+        owners = context.state.attempts_of_generations({each.generation_id for each in charges})
+        since = context.batch_clock.recorded_since(scan.begin)
+        waiting = [each for each in context.state.nameless_since(since) if self._waits(each)]
+        models = {each.take_id: context.takes[each.take_id].order.model for each in (*ended, *waiting)}
         evidence = self._evidence(scan, charges, [*owners, *waiting])
-        strays = {each.generation_id for each in desk.state.strays()}
+        strays = {each.generation_id for each in context.state.strays()}
         found = questions(evidence, ended, models, settled=not self._is_thorough)
         self.questions = [each for each in found if each.charge.generation_id not in strays]
-        self._discovering.note_questions(self.questions)
+        self._strays.note_questions(self.questions)
 
     def _followed(self, take: Take) -> Attempt | None:
         """Return the attempt that a take follows, where the log may still tell what became of it."""
-        attempts = self._desk.state.attempts_of(take.take_id)
+        attempts = self._context.state.attempts_of(take.take_id)
         attempt = next((each for each in attempts if each.number == take.attempt), None)
         return attempt if attempt is not None and is_open(take, attempt) else None
 
     def _evidence(self, scan: LogScan, charges: Sequence[Charge], attempts: Sequence[Attempt]) -> Evidence:
-        desk = self._desk
+        context = self._context
         echoes = [each.is_echoed for each in attempts if each.is_echoed is not None]
         return Evidence(
             scan=scan,
             charges=charges,
             attempts=attempts,
-            key_fingerprint=desk.settings.key_fingerprint,
+            key_fingerprint=context.settings.key_fingerprint,
             is_echoed=bool(echoes) and all(echoes),
             lags_s=self._lags_s(),
-            grace=desk.settings.unknown_grace,
-            now=desk.batch_clock.now(),
-            margin=desk.batch_clock.margin,
+            grace=context.settings.unknown_grace,
+            now=context.batch_clock.now(),
+            margin=context.batch_clock.margin,
         )
 
     def _judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:
@@ -308,7 +308,7 @@ class Reconciling:
         else:
             assert isinstance(finding, Failed | Absent), "what was found was adopted before"
             self._searched(take, attempt, evidence, is_failed=isinstance(finding, Failed))
-            ends = patience_ends(self._desk.takes[take.take_id], evidence)
+            ends = patience_ends(self._context.takes[take.take_id], evidence)
             if take.state is State.UNKNOWN and ends is not None and evidence.now >= ends:
                 why = finding.why
                 if isinstance(finding, Failed):
@@ -319,7 +319,7 @@ class Reconciling:
         last, now = take.last_searched_at, evidence.now
         is_due = last is None or now - last >= SEARCH_GAP
         if is_due:
-            self._desk.record(
+            self._context.record(
                 take.take_id,
                 Fact.SEARCHED,
                 {
@@ -330,53 +330,53 @@ class Reconciling:
             )
 
     def _adopt(self, take: Take, attempt: Attempt, found: Adopt, scan: LogScan) -> None:
-        desk = self._desk
-        owner = desk.owner_of(found.generation_id)
+        context = self._context
+        owner = context.owner_of(found.generation_id)
         if owner is not None and owner != take.take_id:
-            self._hold(take, f"its request id leads to the generation of {desk.takes[owner].label}")
+            self._hold(take, f"its request id leads to the generation of {context.takes[owner].label}")
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
-            self._discovering.offer(take, attempt, scan)
+            self._strays.offer(take, attempt, scan)
             return
         credits_held = found.credits or attempt.credits_held
-        self._discovering.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
+        self._strays.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
 
     def _found_failed(self, take: Take) -> None:
-        desk = self._desk
-        desk.record(
+        context = self._context
+        context.record(
             take.take_id, Fact.FOUND_FAILED, {"error": "the provider's log says it failed; nothing was charged"}
         )
-        spare = self._discovering.spare_of(take)
+        spare = self._strays.spare_of(take)
         if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
-            self._discovering.adopt(desk.takes[take.take_id], spare)
+            self._strays.adopt(context.takes[take.take_id], spare)
             return
-        if take.tries < desk.settings.rates.max_attempts and not take.superseded:
-            desk.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
-            desk.plan_again(take.take_id)
+        if take.tries < context.settings.rates.max_attempts and not take.superseded:
+            context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+            context.plan_again(take.take_id)
 
     def _absent(self, take: Take, attempt: Attempt) -> None:
-        desk, spare = self._desk, self._discovering.spare_of(take)
+        context, spare = self._context, self._strays.spare_of(take)
         if spare is not None:
-            self._discovering.adopt(take, spare)
+            self._strays.adopt(take, spare)
             return
-        if desk.settings.on_unknown is not OnUnknown.RESUBMIT:
+        if context.settings.on_unknown is not OnUnknown.RESUBMIT:
             self._hold(
                 take,
                 "nothing of it shows in the provider's log or ledger, and it would by now: sending it again looks safe"
                 f" (`wanbatch resolve {take.label} --resubmit`)",
             )
             return
-        if take.tries >= desk.settings.rates.max_attempts or take.superseded:
+        if take.tries >= context.settings.rates.max_attempts or take.superseded:
             self._hold(take, "nothing of it shows in the provider's log or ledger, and its tries are used up")
             return
         if not attempt.body_sha256:
             return  # run.log told of it, and the user was asked
-        desk.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": "no trace of it; sent again as you asked"})
-        desk.plan_again(take.take_id)
+        context.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": "no trace of it; sent again as you asked"})
+        context.plan_again(take.take_id)
 
     def _hold(self, take: Take, why: str) -> None:
         if take.state is State.UNKNOWN:
-            self._desk.record(take.take_id, Fact.HELD, {"error": f"{take.error}. {why}", "needs_user": True})
+            self._context.record(take.take_id, Fact.HELD, {"error": f"{take.error}. {why}", "needs_user": True})
 
 
 def _may_matter(take: Take) -> bool:

@@ -1,4 +1,4 @@
-"""Discovering: what the provider's log or run.log shows of this batch and the state file does not know.
+"""Strays: what the provider's log or run.log shows of this batch and the state file does not know.
 
 Its file was restored, copied or lost, or the provider made more than was asked for. Nothing of it is taken over
 silently: it is offered by name, and no more money goes after it.
@@ -17,7 +17,7 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.state.tables import Stray
 
@@ -26,17 +26,17 @@ LOOK_AGAIN_S = 60.0
 UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
 
 
-class Discovering:
+class Strays:
     """Records what a state file lacks."""
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
 
     # --- submits that the state file does not know
 
     def note_logged(self) -> None:
         """Hold the takes of submits that run.log tells of and the state file does not know."""
-        logged = self._desk.settings.logged
+        logged = self._context.settings.logged
         known = {each.request_id for each in self._known(row.request_id for row in logged)}
         for row in logged:
             if row.request_id not in known:
@@ -44,21 +44,21 @@ class Discovering:
 
     def note_scan(self, scan: LogScan) -> None:
         """Hold the takes of submits that the provider's log shows and the state file does not know."""
-        for row in unrecorded(scan, self._desk.nonce, self._known(scan.by_request)):
+        for row in unrecorded(scan, self._context.nonce, self._known(scan.by_request)):
             self._note_unrecorded(row, LOG)
 
     def _known(self, request_ids: Iterable[str]) -> list[Attempt]:
-        return self._desk.state.attempts_of_requests(request_ids)
+        return self._context.state.attempts_of_requests(request_ids)
 
     def _note_unrecorded(self, row: LogRow, source: str) -> None:
-        desk, ids = self._desk, take_and_attempt(row.request_id)
-        take = desk.takes.get(ids[0]) if ids is not None else None
+        context, ids = self._context, take_and_attempt(row.request_id)
+        take = context.takes.get(ids[0]) if ids is not None else None
         if take is None or ids is None or recipe_in(row.request_id) != take.recipe.short_hash:
             self._note_stray(row, source)
             return
         name, cost = row.generation_id or "a submit", _cost(row)
         if take.state is State.SUBMITTING:
-            desk.board.add_search(desk.clock.monotonic() + LOOK_AGAIN_S)  # once its answer is in
+            context.schedule.add_search(context.clock.monotonic() + LOOK_AGAIN_S)  # once its answer is in
             return
         if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED):
             self.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")
@@ -71,13 +71,13 @@ class Discovering:
         is_waiting = take.state in (State.UNKNOWN, State.HELD)
         if row is None or row.generation_id is None or not is_waiting or row.generation_id in take.error:
             return
-        if self._desk.owner_of(row.generation_id) is None:
+        if self._context.owner_of(row.generation_id) is None:
             self._hold(take, row, attempt.number, _offer_text(take, row, attempt.number, LOG))
 
     def _note_stray(self, row: LogRow, source: str) -> None:
         """A submit of no take there is: offer it to one of the same recipe, else keep it by name and stop once."""
-        desk = self._desk
-        if any(each.request_id == row.request_id for each in desk.state.strays()):
+        context = self._context
+        if any(each.request_id == row.request_id for each in context.state.strays()):
             return  # the user was told; running again is their word to go on
         name = row.generation_id or "a submit"
         heir = next((take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id)), None)
@@ -89,9 +89,9 @@ class Discovering:
             )
             self._hold(heir, row, 1, text)
         else:
-            desk.state.note_stray(Stray(row.request_id, row.generation_id, row.credits or None, row.at, source))
-            desk.purse.add_stray(row.credits or None)
-        desk.stop_submitting(
+            context.state.note_stray(Stray(row.request_id, row.generation_id, row.credits or None, row.at, source))
+            context.budget.add_stray(row.credits or None)
+        context.stop_submitting(
             ExitCode.DECISION_NEEDED,
             f"{source} shows {name} under our request id {row.request_id}{_cost(row)}, of a take that this state file"
             " does not know: it is older than the truth. Nothing more is sent; restore the newest state file, or run"
@@ -99,38 +99,38 @@ class Discovering:
         )
 
     def _untried(self) -> list[Take]:
-        planned = [take for take in self._desk.state.takes_in([State.PLANNED]) if not take.superseded]
+        planned = [take for take in self._context.state.takes_in([State.PLANNED]) if not take.superseded]
         return [take for take in planned if not take.attempts]
 
     def _hold(self, take: Take, row: LogRow, attempt: int, text: str) -> None:
-        desk = self._desk
+        context = self._context
         if take.state in (State.QUEUED, State.GENERATING):
-            desk.board.generation_ended()
-        desk.board.drop_planned(take.take_id)
-        desk.purse.see_price(take, row.credits)
-        desk.record(
+            context.schedule.generation_ended()
+        context.schedule.drop_planned(take.take_id)
+        context.budget.see_price(take, row.credits)
+        context.record(
             take.take_id,
             Fact.FOUND_UNRECORDED,
             {
                 "attempt": attempt,
                 "is_another": True,
                 "request_id": row.request_id,
-                "key_fingerprint": desk.settings.key_fingerprint,
+                "key_fingerprint": context.settings.key_fingerprint,
                 "at": row.at.isoformat(timespec="milliseconds"),
                 "credits_held": row.credits or None,
-                "credits_at_risk": risk_left(desk.state.attempts_of(take.take_id), attempt),
+                "credits_at_risk": risk_left(context.state.attempts_of(take.take_id), attempt),
                 "error": text,
             },
         )
 
     def offer_by_recipe(self, scan: LogScan) -> None:
         """Offer what an earlier state file of this folder may have bought: rows of the same recipe, by name."""
-        desk = self._desk
+        context = self._context
         taken = {each.request_id for each in self._known(scan.by_request)}
-        taken |= {each.request_id for each in desk.state.strays()}
+        taken |= {each.request_id for each in context.state.strays()}
         by_recipe: dict[str | None, list[LogRow]] = {}
         for each in sorted(scan.rows, key=lambda row: row.at):
-            if each.is_good and each.generation_id and desk.owner_of(each.generation_id) is None:
+            if each.is_good and each.generation_id and context.owner_of(each.generation_id) is None:
                 by_recipe.setdefault(recipe_in(each.request_id), []).append(each)
         for take in self._untried():
             rows = by_recipe.get(take.recipe.short_hash, [])
@@ -155,7 +155,7 @@ class Discovering:
             if attempt.generation_id is not None:
                 continue
             row = next(iter(self._strangers(attempt, scan)), None)
-            take = self._desk.takes[attempt.take_id]
+            take = self._context.takes[attempt.take_id]
             is_followed = attempt.number == take.attempt and is_open(take, attempt)
             if row is None or is_followed or attempt.outcome is Outcome.OPEN:
                 continue  # what became of it is settled elsewhere
@@ -164,7 +164,7 @@ class Discovering:
                 self.adopt(take, replace(attempt, generation_id=row.generation_id, credits_held=row.credits or None))
                 continue
             told = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
-            attempts = self._desk.state.attempts_of(take.take_id)
+            attempts = self._context.state.attempts_of(take.take_id)
             data = self._priced(take, told, attempts) | {"generation_id": row.generation_id}
             text = f"attempt {attempt.number} of it was {MADE_AFTER_ALL}, as {row.generation_id}"
             is_more = take.generation_id is not None or take.state is State.PLANNED
@@ -180,39 +180,39 @@ class Discovering:
         )
         if not is_waiting or take.superseded or not attempt.body_sha256:
             return False
-        others = [each for each in self._desk.state.attempts_of(take.take_id) if each.number != attempt.number]
+        others = [each for each in self._context.state.attempts_of(take.take_id) if each.number != attempt.number]
         return recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)
 
     def adopt(self, take: Take, maker: Attempt) -> None:
         """Give a take the generation of one of its attempts, which may be an earlier one."""
-        desk = self._desk
-        data = adoption(take, maker, desk.state.attempts_of(take.take_id))
+        context = self._context
+        data = adoption(take, maker, context.state.attempts_of(take.take_id))
         data = {name: value for name, value in data.items() if value is not None or name == "credits_at_risk"}
-        desk.board.drop_planned(take.take_id)
-        desk.purse.see_price(take, maker.credits_held)
-        desk.record(take.take_id, Fact.ADOPTED, data | {"by": "log"})
-        desk.board.running += 1
-        desk.board.add_poll(take.take_id, desk.clock.monotonic())
+        context.schedule.drop_planned(take.take_id)
+        context.budget.see_price(take, maker.credits_held)
+        context.record(take.take_id, Fact.ADOPTED, data | {"by": "log"})
+        context.schedule.running += 1
+        context.schedule.add_poll(take.take_id, context.clock.monotonic())
         self.name_doubles()
 
     def adopt_spares(self) -> None:
         """Give takes that have no other generation to come the one that an earlier attempt of theirs made."""
-        for spare in self._desk.state.spares():
-            take = self._desk.takes[spare.take_id]
+        for spare in self._context.state.spares():
+            take = self._context.takes[spare.take_id]
             if self._may_adopt(take, spare):
                 self.adopt(take, spare)
 
     def spare_of(self, take: Take) -> Attempt | None:
         """Return an attempt whose generation was found while a later attempt of its take was unknown; None without."""
-        attempts = self._desk.state.attempts_of(take.take_id)
+        attempts = self._context.state.attempts_of(take.take_id)
         found = [each for each in attempts if each.generation_id is not None and each.outcome is Outcome.LOST]
         fit = [each for each in found if recipe_in(each.request_id) == take.recipe.short_hash and each.body_sha256]
         return fit[-1] if fit and len(live(attempts)) == 1 else None
 
     def name_doubles(self) -> None:
         """Name the takes that got another generation after one was found late: when it was found nobody could know."""
-        for take in self._desk.state.found_late():
-            made = sorted(live(self._desk.state.attempts_of(take.take_id)))
+        for take in self._context.state.found_late():
+            made = sorted(live(self._context.state.attempts_of(take.take_id)))
             if len(made) > 1:
                 text = f"DOUBLE: more than one generation was made for it: {', '.join(made)}"
                 self.warn(take, text)
@@ -220,29 +220,29 @@ class Discovering:
 
     def note_questions(self, questions: Iterable[Question]) -> None:
         """Name charges of nobody beside attempts that may have made them, each once."""
-        desk = self._desk
-        named: list[str] = read_names(desk.state.noted(UNOWNED))
+        context = self._context
+        named: list[str] = read_names(context.state.noted(UNOWNED))
         for each in questions:
             made, attempt = each.charge.generation_id, each.attempt
             if made in named:
                 continue
-            take, named = desk.takes[attempt.take_id], [*named, made]
+            take, named = context.takes[attempt.take_id], [*named, made]
             text = (
                 f"the ledger charges {usd_text(each.charge.credits)} for {made}, which belongs to no take: attempt"
                 f" {attempt.number} of this one, {_end_text(attempt)}, may have made it"
             )
             self.warn(take, text)
-            desk.state.note(UNOWNED, json.dumps(named))
-            desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
+            context.state.note(UNOWNED, json.dumps(named))
+            context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
     def note_doubles(self, scan: LogScan) -> None:
         """Name generations that the log shows under a request id whose attempt has another one."""
-        desk = self._desk
+        context = self._context
         for attempt in self._known(scan.by_request):
             if attempt.generation_id is None:
                 continue
             for row in self._strangers(attempt, scan):
-                take, attempts = desk.takes[attempt.take_id], desk.state.attempts_of(attempt.take_id)
+                take, attempts = context.takes[attempt.take_id], context.state.attempts_of(attempt.take_id)
                 number = double_number(attempts)
                 made = replace(
                     attempt,
@@ -267,12 +267,12 @@ class Discovering:
         """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
         rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
         rows = [row for row in rows if row.generation_id != attempt.generation_id]
-        rows = [row for row in rows if row.generation_id and self._desk.owner_of(row.generation_id) is None]
+        rows = [row for row in rows if row.generation_id and self._context.owner_of(row.generation_id) is None]
         return sorted({row.generation_id: row for row in rows}.values(), key=lambda row: row.at)
 
     def _priced(self, take: Take, told: Attempt, attempts: Iterable[Attempt]) -> dict[str, Any]:
         others = [each for each in attempts if (each.take_id, each.number) != (told.take_id, told.number)]
-        self._desk.purse.see_price(take, told.credits_held)
+        self._context.budget.see_price(take, told.credits_held)
         return {
             "attempt": told.number,
             "credits_held": told.credits_held,
@@ -281,18 +281,18 @@ class Discovering:
 
     def _found(self, take: Take, fact: Fact, data: dict[str, Any], warning: str) -> None:
         """Record a generation that was not known, and its name in the reports, in one transaction."""
-        desk = self._desk
-        desk.record(take.take_id, fact, data | {"warning": warning}, Fact.WARNED)
+        context = self._context
+        context.record(take.take_id, fact, data | {"warning": warning}, Fact.WARNED)
         if warning.startswith("DOUBLE"):
             self._tell_double(take, warning)
 
     def _tell_double(self, take: Take, warning: str) -> None:
-        self._desk.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
+        self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
 
     def warn(self, take: Take, warning: str) -> None:
         """Record a warning about a take, once."""
-        if warning not in self._desk.takes[take.take_id].warning:
-            self._desk.record(take.take_id, Fact.WARNED, {"warning": warning})
+        if warning not in self._context.takes[take.take_id].warning:
+            self._context.record(take.take_id, Fact.WARNED, {"warning": warning})
 
 
 _ENDS = {

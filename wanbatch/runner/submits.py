@@ -1,4 +1,4 @@
-"""Submitting: the paid POST of a take, recorded before it leaves and after it is answered.
+"""Submits: the paid POST of a take, recorded before it leaves and after it is answered.
 
 Whatever is not proof that nothing was made leaves the take held: a clip is never bought twice on a guess.
 """
@@ -17,7 +17,7 @@ from wanbatch.money.credits import usd_text
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.units import size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
@@ -31,11 +31,11 @@ def request_id_of(nonce: str, recipe: Recipe, take_id: int, attempt: int) -> str
     return request_id
 
 
-class Submitting:
-    """Sends what the board says, and reads the answers."""
+class Submits:
+    """Sends what the schedule says, and reads the answers."""
 
-    def __init__(self, desk: Desk, on_lost: Callable[[], None]) -> None:
-        self._desk = desk
+    def __init__(self, context: RunContext, on_lost: Callable[[], None]) -> None:
+        self._context = context
         self._on_lost = on_lost
         self._lost_in_a_row = 0
         self._not_sent_in_a_row = 0
@@ -44,49 +44,49 @@ class Submitting:
 
     def begin(self, take_id: int) -> bool:
         """Record the intent of a POST, durably, before any byte of it leaves; False where the budget forbids it."""
-        desk, take = self._desk, self._desk.takes[take_id]
-        board, fit = desk.board, desk.purse.fit(self._desk.takes[take_id])
-        if board.posts and (fit is Fit.ALONE or (fit is not Fit.YES and desk.purse.may_learn(take))):
-            board.add_planned(take_id, first=True)
-            board.hold_submits_for_answer()  # what is out may tell its price
+        context, take = self._context, self._context.takes[take_id]
+        schedule, fit = context.schedule, context.budget.fit(self._context.takes[take_id])
+        if schedule.posts and (fit is Fit.ALONE or (fit is not Fit.YES and context.budget.may_learn(take))):
+            schedule.add_planned(take_id, first=True)
+            schedule.hold_submits_for_answer()  # what is out may tell its price
             return False
         if fit is Fit.NO:
-            board.add_planned(take_id, first=True)
-            desk.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take))
+            schedule.add_planned(take_id, first=True)
+            context.stop_submitting(ExitCode.BUDGET_REACHED, self._budget_text(take))
             return False
         if fit is Fit.SCENE:
             self._pause_scene(take)
             return False
         if not self._has_room() or not self._can_read_clips():
-            board.add_planned(take_id, first=True)
+            schedule.add_planned(take_id, first=True)
             return False
         assert take.state is State.PLANNED, "one open attempt a take, at most"
         attempt = take.attempts + 1  # a new id for every POST: one that ever left this process is never used again
         recipe = take.recipe
-        desk.record(
+        context.record(
             take_id,
             Fact.SUBMIT_STARTED,
             {
                 "attempt": attempt,
-                "request_id": request_id_of(desk.nonce, recipe, take_id, attempt),
+                "request_id": request_id_of(context.nonce, recipe, take_id, attempt),
                 "body_sha256": hashlib.sha256(recipe.canonical.encode()).hexdigest(),
-                "key_fingerprint": desk.settings.key_fingerprint,
-                "credits_estimated": desk.purse.price_of(take),
+                "key_fingerprint": context.settings.key_fingerprint,
+                "credits_estimated": context.budget.price_of(take),
             },
         )
-        board.submit_began(desk.clock.monotonic())
+        schedule.submit_began(context.clock.monotonic())
         return True
 
     def _has_room(self) -> bool:
         """Say whether the disk has room for this clip and all that are under way; where it has not, stop submitting."""
-        desk = self._desk
-        if desk.settings.free_bytes is None:
+        context = self._context
+        if context.settings.free_bytes is None:
             return True
-        free, needed = desk.settings.free_bytes(), ROOM_BYTES * (desk.board.running + 1)
+        free, needed = context.settings.free_bytes(), ROOM_BYTES * (context.schedule.running + 1)
         if free < needed:
-            desk.stop_submitting(
+            context.stop_submitting(
                 ExitCode.LOCAL_FAULT,
-                f"{desk.state.output} has {size_text(free)} free, and the clips under way may need"
+                f"{context.state.output} has {size_text(free)} free, and the clips under way may need"
                 f" {size_text(needed)}: nothing more is sent, they are finished and fetched. Make room and run the"
                 " same command again",
             )
@@ -95,42 +95,46 @@ class Submitting:
     def _can_read_clips(self) -> bool:
         """Say whether what is bought could be checked; where it could not, stop submitting."""
         try:
-            self._desk.settings.before_submit()
+            self._context.settings.before_submit()
         except ProgramFault as error:
-            self._desk.stop_submitting(error.exit_code, str(error))
+            self._context.stop_submitting(error.exit_code, str(error))
             return False
         return True
 
     def _budget_text(self, take: Take) -> str:
-        purse = self._desk.purse
-        left = "some takes have an unknown cost" if purse.uncosted else f"{usd_text(purse.committed)} is committed"
-        more = f", and {usd_text(purse.reserve)} more at the worst price seen" if purse.reserve else ""
-        is_dearer = purse.worst_of(take) != purse.price_of(take)
-        worst = f", or {usd_text(purse.worst_of(take))} at the worst price seen" if is_dearer else ""
+        budget = self._context.budget
+        left = "some takes have an unknown cost" if budget.uncosted else f"{usd_text(budget.committed)} is committed"
+        more = f", and {usd_text(budget.reserve)} more at the worst price seen" if budget.reserve else ""
+        is_dearer = budget.worst_of(take) != budget.price_of(take)
+        worst = f", or {usd_text(budget.worst_of(take))} at the worst price seen" if is_dearer else ""
         return (
-            f"the budget of {usd_text(purse.cap_credits)} is reached: {left}{more}, the next take ({take.label}) costs"
-            f" {usd_text(purse.price_of(take))}{worst}. Raise the cap and run the same command again"
+            f"the budget of {usd_text(budget.cap_credits)} is reached: {left}{more}, the next take ({take.label}) costs"
+            f" {usd_text(budget.price_of(take))}{worst}. Raise the cap and run the same command again"
         )
 
     def _pause_scene(self, take: Take) -> None:
         """Leave a take of a scene whose own cap is reached to a later run; the others go on."""
-        desk, pocket, scene = self._desk, self._desk.purse.pocket_of(take), self._desk.purse.scene_of(take)
-        assert pocket is not None
+        context, allowance, scene = (
+            self._context,
+            self._context.budget.pocket_of(take),
+            self._context.budget.scene_of(take),
+        )
+        assert allowance is not None
         if scene in self._paused_scenes:
             return
         self._paused_scenes.add(scene)
-        spent = f"{usd_text(pocket.committed)} is committed"
-        left = "some of its takes have an unknown cost" if pocket.uncosted else spent
-        desk.trouble(
+        spent = f"{usd_text(allowance.committed)} is committed"
+        left = "some of its takes have an unknown cost" if allowance.uncosted else spent
+        context.trouble(
             ExitCode.BUDGET_REACHED,
-            f"the budget of scene {scene}, {usd_text(pocket.cap_credits)}, is reached: {left}, the next take"
-            f" ({take.label}) costs {usd_text(desk.purse.price_of(take))}. Other scenes go on; raise it and run the"
+            f"the budget of scene {scene}, {usd_text(allowance.cap_credits)}, is reached: {left}, the next take"
+            f" ({take.label}) costs {usd_text(context.budget.price_of(take))}. Other scenes go on; raise it and run the"
             " same command again",
         )
 
     async def send(self, take_id: int) -> None:
         """Send the POST that `begin` recorded, and record what its answer means."""
-        desk, take = self._desk, self._desk.takes[take_id]
+        context, take = self._context, self._context.takes[take_id]
         assert take.request_id is not None
 
         def on_accepted(generation_id: str) -> None:
@@ -139,12 +143,12 @@ class Submitting:
 
         answer: SubmitAnswer | None = None
         try:
-            answer = await desk.provider.submit(take.recipe, take.request_id, on_accepted)
+            answer = await context.provider.submit(take.recipe, take.request_id, on_accepted)
         finally:
-            is_running = isinstance(answer, Accepted) or desk.takes[take_id].state is State.QUEUED
-            desk.board.submit_ended(is_running=is_running)
+            is_running = isinstance(answer, Accepted) or context.takes[take_id].state is State.QUEUED
+            context.schedule.submit_ended(is_running=is_running)
         if not isinstance(answer, NotSent):
-            desk.reached()
+            context.reached()
             self._not_sent_in_a_row = 0
         if not isinstance(answer, Unknown):
             self._lost_in_a_row = 0
@@ -164,134 +168,138 @@ class Submitting:
     # --- the five answers
 
     def _accepted(self, take_id: int, answer: Accepted) -> None:
-        desk, board = self._desk, self._desk.board
-        is_first = not board.has_canary_answer
-        owner = desk.owner_of(answer.generation_id)
+        context, schedule = self._context, self._context.schedule
+        is_first = not schedule.has_canary_answer
+        owner = context.owner_of(answer.generation_id)
         if owner is not None and owner != take_id:
-            board.running -= 1  # whatever runs under that id is counted for its owner
-            other = desk.takes[owner].label
-            desk.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
-            desk.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
+            schedule.running -= 1  # whatever runs under that id is counted for its owner
+            other = context.takes[owner].label
+            context.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
+            context.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
             return
-        if owner is not None and desk.takes[take_id].state is State.SUBMITTING:
-            board.running -= 1  # an earlier attempt has it: what this one made is not told
+        if owner is not None and context.takes[take_id].state is State.SUBMITTING:
+            schedule.running -= 1  # an earlier attempt has it: what this one made is not told
             self._lost(take_id, Unknown(f"it named {answer.generation_id}, which an earlier attempt of the take made"))
             return
-        if desk.takes[take_id].state is State.SUBMITTING:
+        if context.takes[take_id].state is State.SUBMITTING:
             self._record_accepted(take_id, answer.generation_id)
-        board.accepted(desk.clock.monotonic())
+        schedule.accepted(context.clock.monotonic())
         if not answer.is_echoed and not self._was_echo_missed:
             self._was_echo_missed = True
-            board.posts_at_once = 1
-            desk.note("the provider does not echo our request ids: one submit at a time, lost answers stay held")
+            schedule.posts_at_once = 1
+            context.note("the provider does not echo our request ids: one submit at a time, lost answers stay held")
         self._note_price(take_id, answer, is_first=is_first)
         if answer.conflict is not None:
             text = f"the answer names two generations, {answer.generation_id} and {answer.conflict}"
-            desk.hold(take_id, text, needs_user=True)
+            context.hold(take_id, text, needs_user=True)
         elif answer.failed_message is not None:
-            desk.note_failure(take_id, answer.failed_message)
+            context.note_failure(take_id, answer.failed_message)
         else:
-            desk.plan_first_poll(desk.takes[take_id])
+            context.plan_first_poll(context.takes[take_id])
 
     def _record_accepted(self, take_id: int, generation_id: str) -> None:
         """Record whose a generation is, unless another take has it."""
-        desk = self._desk
+        context = self._context
         try:
-            if desk.owner_of(generation_id) is None:
-                desk.record(take_id, Fact.ACCEPTED, {"generation_id": generation_id})
+            if context.owner_of(generation_id) is None:
+                context.record(take_id, Fact.ACCEPTED, {"generation_id": generation_id})
         except (LocalFault, StateInvalid):
             # The disk no longer keeps what was just paid for: the user is the last place it can be saved.
-            desk.trouble(
+            context.trouble(
                 ExitCode.LOCAL_FAULT,
-                f"{desk.takes[take_id].label} is paid as generation {generation_id} and could not be recorded:"
+                f"{context.takes[take_id].label} is paid as generation {generation_id} and could not be recorded:"
                 " write this id down",
             )
             raise
 
     def _note_price(self, take_id: int, answer: Accepted, *, is_first: bool) -> None:
-        desk, take = self._desk, self._desk.takes[take_id]
+        context, take = self._context, self._context.takes[take_id]
         if answer.credits_note is not None:
-            desk.record(take_id, Fact.WARNED, {"warning": answer.credits_note})
+            context.record(take_id, Fact.WARNED, {"warning": answer.credits_note})
         if answer.credits_held is None:
-            desk.record(take_id, Fact.PRICED, {"is_echoed": answer.is_echoed})
+            context.record(take_id, Fact.PRICED, {"is_echoed": answer.is_echoed})
             if is_first:
-                desk.note("the provider does not say what a submit costs; the ledger will")
+                context.note("the provider does not say what a submit costs; the ledger will")
             return
-        desk.record(take_id, Fact.PRICED, {"is_echoed": answer.is_echoed, "credits_held": answer.credits_held})
-        expected = desk.purse.price_of(take)
-        surprise = desk.purse.learn(take, answer.credits_held)
+        context.record(take_id, Fact.PRICED, {"is_echoed": answer.is_echoed, "credits_held": answer.credits_held})
+        expected = context.budget.price_of(take)
+        surprise = context.budget.learn(take, answer.credits_held)
         if surprise is None:
             return
         text = f"{take.label} holds {usd_text(answer.credits_held)} where {usd_text(expected)} was expected"
-        if desk.settings.is_agreed and (surprise is Surprise.CHEAPER or desk.purse.cap_credits is not None):
-            desk.note(f"{text}; it goes on{' within the cap' if desk.purse.cap_credits is not None else ''}")
+        if context.settings.is_agreed and (surprise is Surprise.CHEAPER or context.budget.cap_credits is not None):
+            context.note(f"{text}; it goes on{' within the cap' if context.budget.cap_credits is not None else ''}")
             return
-        desk.has_new_price = True
+        context.has_new_price = True
         todo = "run the same command again to accept the new price"
-        if desk.settings.is_agreed:
+        if context.settings.is_agreed:
             todo = "give a cap that covers it (--max-usd), or " + todo
-        desk.stop_submitting(ExitCode.BUDGET_REACHED, f"{text}. Nothing more is sent: {todo}")
+        context.stop_submitting(ExitCode.BUDGET_REACHED, f"{text}. Nothing more is sent: {todo}")
 
     def _refused(self, take_id: int, answer: Refused) -> None:
-        desk, label = self._desk, self._desk.takes[take_id].label
+        context, label = self._context, self._context.takes[take_id].label
         error = f"HTTP {answer.http_status}, server said: {answer.message}"
         data = {"http_status": answer.http_status, "error": error}
         if answer.kind in (RefusalKind.KEY, RefusalKind.CREDITS):
-            desk.record(take_id, Fact.TURNED_AWAY, data)
-            desk.board.add_planned(take_id, first=True)
+            context.record(take_id, Fact.TURNED_AWAY, data)
+            context.schedule.add_planned(take_id, first=True)
             is_key = answer.kind is RefusalKind.KEY
             todo = "check the key" if is_key else "top up, or raise the key's own limit (`wanbatch doctor` explains it)"
-            desk.stop_submitting(
+            context.stop_submitting(
                 ExitCode.ACCOUNT_STOPPED, f"the account refuses new work ({error}); {todo}, then run the same command"
             )
             return
-        desk.record(take_id, Fact.REFUSED, data)
-        desk.failed(take_id, error)
+        context.record(take_id, Fact.REFUSED, data)
+        context.failed(take_id, error)
         if answer.kind is RefusalKind.ROUTE:
-            desk.stop_submitting(ExitCode.TAKES_FAILED, f"the provider does not know this model or address ({error})")
-        elif not desk.board.has_canary_answer:
-            desk.stop_submitting(
+            context.stop_submitting(
+                ExitCode.TAKES_FAILED, f"the provider does not know this model or address ({error})"
+            )
+        elif not context.schedule.has_canary_answer:
+            context.stop_submitting(
                 ExitCode.TAKES_FAILED, f"the first submit, {label}, was refused, so nothing more is sent ({error})"
             )
 
     def _turned_away(self, take_id: int, answer: TurnedAway) -> None:
-        desk = self._desk
-        desk.record(take_id, Fact.TURNED_AWAY, {"http_status": answer.http_status, "error": answer.message})
-        desk.board.add_planned(take_id, first=True)
-        wait_s = desk.board.turned_away(desk.clock.monotonic(), answer.retry_after_s, desk.rng)
-        allowed = desk.board.in_flight.allowed
-        if desk.board.is_shut_out:
-            desk.stop_submitting(
+        context = self._context
+        context.record(take_id, Fact.TURNED_AWAY, {"http_status": answer.http_status, "error": answer.message})
+        context.schedule.add_planned(take_id, first=True)
+        wait_s = context.schedule.turned_away(context.clock.monotonic(), answer.retry_after_s, context.rng)
+        allowed = context.schedule.in_flight.allowed
+        if context.schedule.is_shut_out:
+            context.stop_submitting(
                 ExitCode.PROVIDER_UNREACHABLE,
                 f"the provider turns every submit away (HTTP {answer.http_status}) though nothing of this batch runs"
                 " there. Nothing is lost: run the same command again later",
             )
             return
-        desk.note(f"the provider is busy (HTTP {answer.http_status}): next submit in {wait_s:.0f} s, {allowed} at once")
+        context.note(
+            f"the provider is busy (HTTP {answer.http_status}): next submit in {wait_s:.0f} s, {allowed} at once"
+        )
 
     def _not_sent(self, take_id: int, answer: NotSent) -> None:
-        desk = self._desk
-        desk.record(take_id, Fact.NOT_SENT, {"error": answer.message})
-        desk.board.add_planned(take_id, first=True)
+        context = self._context
+        context.record(take_id, Fact.NOT_SENT, {"error": answer.message})
+        context.schedule.add_planned(take_id, first=True)
         if answer.is_final:
-            desk.halt(ExitCode.PROVIDER_UNREACHABLE, f"no safe connection to the provider: {answer.message}")
+            context.halt(ExitCode.PROVIDER_UNREACHABLE, f"no safe connection to the provider: {answer.message}")
             return
         self._not_sent_in_a_row += 1
-        desk.unreachable(answer.message)
-        desk.board.pause_submits(desk.clock.monotonic() + backoff_s(self._not_sent_in_a_row, desk.rng))
+        context.unreachable(answer.message)
+        context.schedule.pause_submits(context.clock.monotonic() + backoff_s(self._not_sent_in_a_row, context.rng))
 
     def _lost(self, take_id: int, answer: Unknown) -> None:
-        desk, take = self._desk, self._desk.takes[take_id]
+        context, take = self._context, self._context.takes[take_id]
         if take.state is State.QUEUED:  # the headers had told the id; only the rest was lost
-            desk.plan_first_poll(desk.takes[take_id])
+            context.plan_first_poll(context.takes[take_id])
             return
-        desk.lose(take_id, lost_text(take, answer.message))
+        context.lose(take_id, lost_text(take, answer.message))
         self._on_lost()
         if answer.retry_after_s is not None:
-            desk.board.pause_submits(desk.clock.monotonic() + answer.retry_after_s)
+            context.schedule.pause_submits(context.clock.monotonic() + answer.retry_after_s)
         self._lost_in_a_row += 1
         if self._lost_in_a_row >= UNKNOWN_ROW_LIMIT:
-            desk.stop_submitting(
+            context.stop_submitting(
                 ExitCode.DECISION_NEEDED,
                 f"{self._lost_in_a_row} submits in a row got no answer that can be trusted ({answer.message});"
                 " nothing more is sent, since each may have been charged",

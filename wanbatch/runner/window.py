@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from wanbatch.batch.lifecycle import State
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 
 LOG_REACH = timedelta(days=91)
 WIDE_AT_ONCE = 2_000  # so many submits are twenty pages: they are looked through each time
@@ -19,8 +19,8 @@ class Window:
     where that is a few pages, else once a run, after the rest. `is_thorough` reads all of it each time.
     """
 
-    def __init__(self, desk: Desk, *, is_thorough: bool) -> None:
-        self._desk = desk
+    def __init__(self, context: RunContext, *, is_thorough: bool) -> None:
+        self._context = context
         self._is_thorough = is_thorough
         self._is_wide_done = False
         self.is_first = True  # no look of this run ended well yet
@@ -28,20 +28,20 @@ class Window:
     @property
     def is_asked(self) -> bool:
         """Say whether the log can tell anything now."""
-        desk = self._desk
-        is_anew = self.is_first and (desk.settings.is_begun_anew or not desk.state.is_new)
+        context = self._context
+        is_anew = self.is_first and (context.settings.is_begun_anew or not context.state.is_new)
         return is_anew or bool(self._open()) or self.first_nameless is not None
 
     @property
     def reach(self) -> datetime:
         """The earliest time that the log can tell of."""
-        batch_clock = self._desk.batch_clock
+        batch_clock = self._context.batch_clock
         return batch_clock.earliest(batch_clock.ours, is_checked=True) - LOG_REACH
 
     @property
     def first_nameless(self) -> datetime | None:
         """When the first attempt began, within reach, of which no generation is known."""
-        return self._desk.state.first_nameless_at(self._desk.batch_clock.recorded_since(self.reach))
+        return self._context.state.first_nameless_at(self._context.batch_clock.recorded_since(self.reach))
 
     @property
     def is_wide(self) -> bool:
@@ -49,7 +49,7 @@ class Window:
         first = self.first_nameless
         if first is None:
             return False
-        if self._is_thorough or self._desk.state.sent_since(first) <= WIDE_AT_ONCE:
+        if self._is_thorough or self._context.state.sent_since(first) <= WIDE_AT_ONCE:
             return True
         return not self.is_first and not self._is_wide_done
 
@@ -65,42 +65,42 @@ class Window:
 
     def since(self) -> datetime:
         """Return from when on to read."""
-        desk = self._desk
-        if desk.settings.is_begun_anew and self.is_first:
+        context = self._context
+        if context.settings.is_begun_anew and self.is_first:
             return self.reach
-        begun = [desk.batch_clock.earliest(each) for each in self._open()]
-        if self.is_first and not desk.state.is_new:
+        begun = [context.batch_clock.earliest(each) for each in self._open()]
+        if self.is_first and not context.state.is_new:
             begun.append(self._unread() or self.reach)
         first = self.first_nameless
         if first is not None and (self.is_wide or not begun):
-            begun.append(desk.batch_clock.earliest(first))
+            begun.append(context.batch_clock.earliest(first))
         return min(begun)
 
     def _open(self) -> list[datetime]:
         """Return when the submits began that a purchase may depend on."""
-        desk = self._desk
-        cases = [take.submitted_at for take in desk.takes if take.can_be_searched]
+        context = self._context
+        cases = [take.submitted_at for take in context.takes if take.can_be_searched]
         begun = [each for each in cases if each is not None]
-        begun += [each.started_at for each in desk.state.attempts_at_risk()]
-        return begun + desk.state.nameless_in([State.PLANNED])
+        begun += [each.started_at for each in context.state.attempts_at_risk()]
+        return begun + context.state.nameless_in([State.PLANNED])
 
     def _unread(self) -> datetime | None:
         """Return from when on the log was not read whole; from the beginning of the batch where nobody knows.
 
         None where the clock of then cannot be believed either.
         """
-        desk = self._desk
-        mark = desk.state.log_read_until(desk.settings.key_fingerprint)
+        context = self._context
+        mark = context.state.log_read_until(context.settings.key_fingerprint)
         is_known = mark is not None and not self.is_mark_wrong()  # both clocks were compared when it was set
-        since = mark if mark is not None and is_known else desk.state.created_at()
-        if desk.batch_clock.is_in_the_future(since):
+        since = mark if mark is not None and is_known else context.state.created_at()
+        if context.batch_clock.is_in_the_future(since):
             return None
-        return desk.batch_clock.earliest(since, is_checked=is_known or None)
+        return context.batch_clock.earliest(since, is_checked=is_known or None)
 
     def is_mark_wrong(self) -> bool:
         """Say whether the log is said to be read further than it can be: a clock that jumped has said so."""
-        state, batch_clock = self._desk.state, self._desk.batch_clock
-        mark = state.log_read_until(self._desk.settings.key_fingerprint)
+        state, batch_clock = self._context.state, self._context.batch_clock
+        mark = state.log_read_until(self._context.settings.key_fingerprint)
         if mark is None:
             return False
         written = (state.last_written_at(), batch_clock.kept_at)

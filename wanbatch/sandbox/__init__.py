@@ -8,8 +8,8 @@ sandbox's own choice and marked so where it stands.
 from __future__ import annotations
 
 from wanbatch.sandbox.app import create_app
-from wanbatch.sandbox.house import ConnectionDropped
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.sandbox.server import serve
+from wanbatch.sandbox.state import ConnectionDropped
 
 __all__ = ["ConnectionDropped", "SandboxOptions", "create_app", "serve"]

@@ -35,7 +35,7 @@ CREATE INDEX IF NOT EXISTS requests_by_end ON requests (ends_at);
 CREATE INDEX IF NOT EXISTS requests_by_time ON requests (at);
 CREATE INDEX IF NOT EXISTS requests_by_body ON requests (body_sha256);
 CREATE TABLE IF NOT EXISTS clock (wall REAL NOT NULL, sandbox REAL NOT NULL, speed REAL NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS purse (topup INTEGER NOT NULL, at REAL NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS budget (topup INTEGER NOT NULL, at REAL NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS secrets (signing TEXT NOT NULL) STRICT;
 """
 ACCOUNT_NAME = "account.sqlite"
@@ -189,7 +189,7 @@ class Account:
         return int(self._db.execute(sql, (key, now)).fetchone()[0])
 
     def _topup(self) -> tuple[int, float]:
-        row: tuple[int, float] = self._db.execute("SELECT topup, at FROM purse").fetchone()
+        row: tuple[int, float] = self._db.execute("SELECT topup, at FROM budget").fetchone()
         return row
 
     def ledger(self, page: LedgerPage, now: float) -> tuple[list[dict[str, Any]], tuple[float, int] | None]:
@@ -304,7 +304,7 @@ def _opened(db: sqlite3.Connection, options: SandboxOptions, wall: float) -> flo
     db.execute("DELETE FROM clock")
     db.execute("INSERT INTO clock VALUES (?, ?, ?)", (wall, now, options.speed))
     if anchor is None:
-        db.execute("INSERT INTO purse VALUES (?, ?)", (int(options.balance_usd * CREDITS_PER_USD), now))
+        db.execute("INSERT INTO budget VALUES (?, ?)", (int(options.balance_usd * CREDITS_PER_USD), now))
         signing = hashlib.sha256(f"sandbox link {options.seed}".encode()).hexdigest()
         db.execute("INSERT INTO secrets VALUES (?)", (signing,))
     db.execute("COMMIT")

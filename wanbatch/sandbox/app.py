@@ -24,9 +24,9 @@ from wanbatch.sandbox.books import QueryInvalid, cursor_at, iso, ledger_page, lo
 from wanbatch.sandbox.catalogue import Catalogue
 from wanbatch.sandbox.clips import ClipHost, Render
 from wanbatch.sandbox.faults import Fault, FaultPlan
-from wanbatch.sandbox.house import ConnectionDropped, Drop, House
 from wanbatch.sandbox.models import MODELS, UNSERVED, faults_in
 from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.sandbox.state import ConnectionDropped, Drop, SandboxState
 
 CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REAL_KEY = re.compile(r"[0-9a-f]{32}|sk-.{20,}")
@@ -51,9 +51,9 @@ class Sandbox:
     def __init__(
         self, options: SandboxOptions, account: Account, clock: Clock, clip_base: str, render: Render | None = None
     ) -> None:
-        self.house = House(options, account, clock)
-        self._clip_host = ClipHost(self.house, clip_base, render)
-        api = Api(self.house, self._clip_host)
+        self.sandbox_state = SandboxState(options, account, clock)
+        self._clip_host = ClipHost(self.sandbox_state, clip_base, render)
+        api = Api(self.sandbox_state, self._clip_host)
         self.api = Starlette(routes=api.routes(), exception_handlers={HTTPException: api.http_error})
         self.api.router.redirect_slashes = False
         self.api.state.account = account
@@ -62,11 +62,11 @@ class Sandbox:
     @property
     def drop(self) -> Drop:
         """What closes the connection of a request."""
-        return self.house.drop
+        return self.sandbox_state.drop
 
     @drop.setter
     def drop(self, drop: Drop) -> None:
-        self.house.drop = drop
+        self.sandbox_state.drop = drop
 
     @property
     def executor(self) -> Executor | None:
@@ -80,11 +80,11 @@ class Sandbox:
     @property
     def faults(self) -> FaultPlan:
         """What goes wrong; the plan keeps its counts, so it may be handed on to the next sandbox of an account."""
-        return self.house.faults
+        return self.sandbox_state.faults
 
     @faults.setter
     def faults(self, plan: FaultPlan) -> None:
-        self.house.faults = plan
+        self.sandbox_state.faults = plan
 
     def close(self) -> None:
         """Stop rendering."""
@@ -129,10 +129,10 @@ def create_app(
 class Api:
     """The provider's API."""
 
-    def __init__(self, house: House, clip_host: ClipHost) -> None:
-        self._house = house
+    def __init__(self, sandbox_state: SandboxState, clip_host: ClipHost) -> None:
+        self._sandbox_state = sandbox_state
         self._clip_host = clip_host
-        self._account: Account = house.account
+        self._account: Account = sandbox_state.account
         self._log_reads: dict[str, deque[float]] = {}
 
     def routes(self) -> list[Route]:
@@ -147,7 +147,7 @@ class Api:
             Route("/v2/billing/transactions", self._read("ledger", self._ledger), methods=["GET"]),
             Route("/v2/billing/detail", self._read("detail", self._detail), methods=["GET"]),
             Route("/v1/key", self._read("key", self._key), methods=["GET"]),
-            *Catalogue(self._house).routes(),
+            *Catalogue(self._sandbox_state).routes(),
             Route("/sandbox/ledger", self._truth, methods=["GET"]),
             Route("/sandbox/stats", self._stats, methods=["GET"]),
         ]
@@ -157,39 +157,39 @@ class Api:
         assert isinstance(error, HTTPException)
         words = {404: f"Cannot {request.method} {request.url.path}", 405: "Method not allowed"}
         message = words.get(error.status_code, error.detail)
-        return self._house.error(request, error.status_code, message, error.headers)
+        return self._sandbox_state.error(request, error.status_code, message, error.headers)
 
     def _key_or_refusal(self, request: Request) -> str | Response:
         """Return the name of the request's key, or the refusal of it."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         token = token.strip()
         if scheme.lower() != "bearer" or not token:
-            return self._house.error(request, 401, "Unauthorized: the API key is missing or invalid")
+            return self._sandbox_state.error(request, 401, "Unauthorized: the API key is missing or invalid")
         if REAL_KEY.fullmatch(token):
             said = "Unauthorized: this looks like a real key; the sandbox takes any made-up one"
-            return self._house.error(request, 401, said)
+            return self._sandbox_state.error(request, 401, said)
         return key_name(token)
 
     # --- submit
 
     async def _submit(self, request: Request) -> Response:
-        house = self._house
-        house.counts["submit"] += 1
+        sandbox_state = self._sandbox_state
+        sandbox_state.counts["submit"] += 1
         key = self._key_or_refusal(request)
         raw = await _body_of(request)
         given = request.headers.get("x-client-request-id", "")
         client_id = given if CLIENT_ID.fullmatch(given) else None  # outside of the alphabet: dropped silently
         text = raw[:BODY_CAP_BYTES].decode("utf-8", "replace")
         if isinstance(key, Response):
-            self._account.turn_away(Arrival(house.now, "", client_id), text, key.status_code)
+            self._account.turn_away(Arrival(sandbox_state.now, "", client_id), text, key.status_code)
             return key
         body = self._body_or_refusal(request, raw)
-        fault = house.faults.pick("submit", text)
-        arrival = Arrival(house.now, key, client_id, fault.do if fault is not None else "")
+        fault = sandbox_state.faults.pick("submit", text)
+        arrival = Arrival(sandbox_state.now, key, client_id, fault.do if fault is not None else "")
         if fault is not None and fault.do in INTERCEPTS:
             status = fault.rule.code if fault.do == "status" and fault.rule.code != 200 else 0
             self._account.turn_away(arrival, text, status)
-        instead = await house.befall(request, fault)
+        instead = await sandbox_state.befall(request, fault)
         if instead is not None:
             return instead
         refusal = body if isinstance(body, Response) else self._limit(request, body)
@@ -201,7 +201,7 @@ class Api:
         assert not isinstance(body, Response)
         failure = fault.rule.message if fault is not None and fault.do in ("fail", "fail_charged") else None
         generation = self._account.accept(arrival, body, failure=failure, never_ends=arrival.fault == "stall")
-        return await house.spoilt(request, fault, self._submitted(generation, arrival.fault))
+        return await sandbox_state.spoilt(request, fault, self._submitted(generation, arrival.fault))
 
     def _submitted(self, generation: Generation, do: str) -> Response:
         told = generation.credits * {"dearer": 2, "free": 0}.get(do, 1)
@@ -220,10 +220,10 @@ class Api:
             del headers["x-inference-id"]
         if generation.client_request_id is not None and do != "no_echo":
             headers["x-client-request-id"] = generation.client_request_id
-        return self._house.json(body, 200, headers)
+        return self._sandbox_state.json(body, 200, headers)
 
     def _body_or_refusal(self, request: Request, raw: bytes) -> dict[str, Any] | Response:
-        error = self._house.error
+        error = self._sandbox_state.error
         if len(raw) > BODY_CAP_BYTES:
             return error(request, 413, "request entity too large")
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != "application/json":
@@ -245,7 +245,7 @@ class Api:
 
     def _limit(self, request: Request, body: Mapping[str, Any]) -> Response | None:
         """Refuse what passes the rate, the number at once, or the money."""
-        options, now, error = self._house.options, self._house.now, self._house.error
+        options, now, error = self._sandbox_state.options, self._sandbox_state.now, self._sandbox_state.error
         if options.concurrency is not None and self._account.running(now) >= options.concurrency:
             return error(request, 429, "Too many concurrent generations")
         if options.rate_per_min is not None and self._account.accepted_since(now - 60) >= options.rate_per_min:
@@ -257,32 +257,32 @@ class Api:
     # --- poll
 
     async def _poll(self, request: Request) -> Response:
-        house = self._house
-        house.counts["poll"] += 1
+        sandbox_state = self._sandbox_state
+        sandbox_state.counts["poll"] += 1
         key = self._key_or_refusal(request)
         if isinstance(key, Response):
             return key
-        fault = house.faults.pick("poll")
-        instead = await house.befall(request, fault)
+        fault = sandbox_state.faults.pick("poll")
+        instead = await sandbox_state.befall(request, fault)
         if instead is not None:
             return instead
         asked = request.query_params.get("generation_id", "")
         if not asked:
-            return house.error(request, 400, "Query validation error: generation_id: Required")
+            return sandbox_state.error(request, 400, "Query validation error: generation_id: Required")
         generation = self._account.generation(asked, key) if asked.isprintable() else None
         if generation is None:
-            return house.error(request, 404, "Generation is not found")
-        answer = house.json(self._progress(generation, fault.do if fault is not None else ""))
+            return sandbox_state.error(request, 404, "Generation is not found")
+        answer = sandbox_state.json(self._progress(generation, fault.do if fault is not None else ""))
         answer.headers["x-inference-id"] = generation.generation_id
-        return await house.spoilt(request, fault, answer)
+        return await sandbox_state.spoilt(request, fault, answer)
 
     def _progress(self, generation: Generation, do: str) -> dict[str, Any]:
-        status = generation.status(self._house.now)
+        status = generation.status(self._sandbox_state.now)
         body: dict[str, Any] = {"id": generation.generation_id, "status": status}
         if do == "wrong_id":
             body["id"] = generation.generation_id[::-1]
         if status == "completed" and do != "no_link":
-            lifetime_s = -1.0 if do == "dead_link" else self._house.options.link_ttl_s
+            lifetime_s = -1.0 if do == "dead_link" else self._sandbox_state.options.link_ttl_s
             links = [self._clip_host.link(generation.generation_id, lifetime_s, nth) for nth in (1, 2)]
             videos = [{"url": link} for link in links[: 2 if do == "two_clips" else 1]]
             body["video"] = videos if do in ("listed", "two_clips") else videos[0]
@@ -296,56 +296,61 @@ class Api:
         """Make the endpoint of a read that needs a key; faults by its name befall it."""
 
         async def endpoint(request: Request) -> Response:
-            house = self._house
-            house.counts[name] += 1
+            sandbox_state = self._sandbox_state
+            sandbox_state.counts[name] += 1
             key = self._key_or_refusal(request)
             if isinstance(key, Response):
                 return key
-            fault: Fault | None = house.faults.pick(name)
-            instead = await house.befall(request, fault)
+            fault: Fault | None = sandbox_state.faults.pick(name)
+            instead = await sandbox_state.befall(request, fault)
             if instead is not None:
                 return instead
             try:
-                return await house.spoilt(request, fault, answer(request, key))
+                return await sandbox_state.spoilt(request, fault, answer(request, key))
             except QueryInvalid as error:
-                return house.error(request, 400, f"Query validation error: {error}")
+                return sandbox_state.error(request, 400, f"Query validation error: {error}")
 
         return endpoint
 
     def _logs(self, request: Request, key: str) -> Response:
-        now, reads = self._house.now, self._log_reads.setdefault(key, deque())
+        now, reads = self._sandbox_state.now, self._log_reads.setdefault(key, deque())
         while reads and reads[0] <= now - 60:
             reads.popleft()
         if len(reads) >= LOGS_PER_MIN:
-            return self._house.error(request, 429, "Too many requests")
+            return self._sandbox_state.error(request, 429, "Too many requests")
         reads.append(now)
         page = log_page(request.query_params, key, now)
         token = request.headers["authorization"].partition(" ")[2].strip()
         if not token.startswith(request.query_params.get("key_prefix", "")):
-            return self._house.error(request, 403, "The requests of another key need a management key")
+            return self._sandbox_state.error(request, 403, "The requests of another key need a management key")
         rows, total = self._account.log(page, now)
         place = {"limit": page.limit, "offset": page.offset, "total": total}
         has_more = page.offset + len(rows) < total and len(rows) > 0
-        return self._house.json({"data": rows, "pagination": {**place, "has_more": has_more}})
+        return self._sandbox_state.json({"data": rows, "pagination": {**place, "has_more": has_more}})
 
     def _ledger(self, request: Request, _: str) -> Response:
-        rows, place = self._account.ledger(ledger_page(request.query_params), self._house.now)
+        rows, place = self._account.ledger(ledger_page(request.query_params), self._sandbox_state.now)
         pagination = {"next_cursor": cursor_at(place), "has_more": place is not None}
-        return self._house.json({"data": rows, "pagination": pagination})
+        return self._sandbox_state.json({"data": rows, "pagination": pagination})
 
     def _balance(self, _request: Request, _: str) -> Response:
-        return self._house.json(self._left())
+        return self._sandbox_state.json(self._left())
 
     def _left(self) -> dict[str, Any]:
-        return {"current_balance": usd(self._account.available_credits(self._house.now)), "currency": "USD"}
+        return {"current_balance": usd(self._account.available_credits(self._sandbox_state.now)), "currency": "USD"}
 
     def _detail(self, _request: Request, _: str) -> Response:
-        settings = {"is_enabled": self._house.options.auto_top_up, "threshold": 50, "amount": 100, "currency": "USD"}
+        settings = {
+            "is_enabled": self._sandbox_state.options.auto_top_up,
+            "threshold": 50,
+            "amount": 100,
+            "currency": "USD",
+        }
         owner = {"user_id": 1, "email": "sandbox@example.com"}
-        return self._house.json({**owner, **self._left(), "autotopup_settings": settings})
+        return self._sandbox_state.json({**owner, **self._left(), "autotopup_settings": settings})
 
     def _key(self, request: Request, name: str) -> Response:
-        options, opened = self._house.options, iso(self._account.opened_at)
+        options, opened = self._sandbox_state.options, iso(self._account.opened_at)
         limit = options.key_limit_usd
         token = request.headers["authorization"].partition(" ")[2].strip()
         data = {
@@ -356,20 +361,22 @@ class Api:
             "limit": None if limit is None else {"retention": "month", "threshold": float(limit)},
             "created_at": opened,
             "updated_at": opened,
-            "monthly_usage": usd(self._account.spent_credits(name, self._house.now)),
+            "monthly_usage": usd(self._account.spent_credits(name, self._sandbox_state.now)),
         }
-        return self._house.json({"data": data})
+        return self._sandbox_state.json({"data": data})
 
     # --- for those who check
 
     async def _truth(self, _: Request) -> Response:
-        now = self._house.now
-        return self._house.json({"requests": self._account.everything(now, with_intercepted=True), "now": iso(now)})
+        now = self._sandbox_state.now
+        return self._sandbox_state.json(
+            {"requests": self._account.everything(now, with_intercepted=True), "now": iso(now)}
+        )
 
     async def _stats(self, _: Request) -> Response:
-        now, counts = self._house.now, self._house.counts
+        now, counts = self._sandbox_state.now, self._sandbox_state.counts
         shown = {"counts": {"leaks": 0, **counts}, "running": self._account.running(now), "now": iso(now)}
-        return self._house.json(shown)
+        return self._sandbox_state.json(shown)
 
 
 async def _body_of(request: Request) -> bytes:

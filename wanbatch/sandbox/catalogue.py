@@ -12,8 +12,8 @@ from starlette.routing import Route
 from wanbatch.sandbox.account import METRICS_WINDOW_S
 from wanbatch.sandbox.books import iso
 from wanbatch.sandbox.endings import ending_page, etag_of
-from wanbatch.sandbox.house import House
 from wanbatch.sandbox.models import MODELS, pricing_of
+from wanbatch.sandbox.state import SandboxState
 
 GENERATIONS = "/v2/video/generations"
 
@@ -21,8 +21,8 @@ GENERATIONS = "/v2/video/generations"
 class Catalogue:
     """What the provider tells everybody, without a key."""
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    def __init__(self, sandbox_state: SandboxState) -> None:
+        self._sandbox_state = sandbox_state
 
     def routes(self) -> list[Route]:
         """Every path that there is."""
@@ -36,10 +36,10 @@ class Catalogue:
         """Make the endpoint of one list; faults by its name befall it."""
 
         async def endpoint(request: Request) -> Response:
-            self._house.counts[name] += 1
-            fault = self._house.faults.pick(name)
-            instead = await self._house.befall(request, fault)
-            return instead if instead is not None else await self._house.spoilt(request, fault, answer(request))
+            self._sandbox_state.counts[name] += 1
+            fault = self._sandbox_state.faults.pick(name)
+            instead = await self._sandbox_state.befall(request, fault)
+            return instead if instead is not None else await self._sandbox_state.spoilt(request, fault, answer(request))
 
         return endpoint
 
@@ -61,25 +61,27 @@ class Catalogue:
     def _endings(self, request: Request) -> Response:
         query = request.query_params
         statuses = set(",".join(query.getlist("status")).split(","))
-        rows = ending_page(self._house.account.opened_at, statuses, query.get("since", ""))
-        return self._listed(request, rows, {"generated_at": iso(self._house.now)})
+        rows = ending_page(self._sandbox_state.account.opened_at, statuses, query.get("since", ""))
+        return self._listed(request, rows, {"generated_at": iso(self._sandbox_state.now)})
 
     def _listed(self, request: Request, rows: list[dict[str, Any]], more: Mapping[str, Any]) -> Response:
         """Answer with a list, or say that it is unchanged."""
         etag = etag_of(rows)
         if etag in (each.strip() for each in request.headers.get("if-none-match", "").split(",")):
-            return self._house.dated(Response(status_code=304, headers={"etag": etag}))
-        return self._house.json({"object": "list", **more, "data": rows}, 200, {"etag": etag})
+            return self._sandbox_state.dated(Response(status_code=304, headers={"etag": etag}))
+        return self._sandbox_state.json({"object": "list", **more, "data": rows}, 200, {"etag": etag})
 
     def _metrics(self, request: Request) -> Response:
-        query, now = request.query_params, self._house.now
+        query, now = request.query_params, self._sandbox_state.now
         strange = sorted(set(query) - {"aliases"})
         if strange:
-            return self._house.error(request, 400, f"Query validation error: Unrecognized key '{strange[0][:80]}'")
+            return self._sandbox_state.error(
+                request, 400, f"Query validation error: Unrecognized key '{strange[0][:80]}'"
+            )
         asked = query.getlist("aliases")
         rows = []
-        for name, taken_s in self._house.account.durations_s(now).items():
+        for name, taken_s in self._sandbox_state.account.durations_s(now).items():
             if not asked or name in asked or name.split("/")[-1] in asked:
                 shares = {f"p{each}": taken_s[(len(taken_s) - 1) * each // 100] * 1000 for each in (50, 75, 90, 99)}
                 rows.append({"alias": name, "endpoint": GENERATIONS, "metrics": {"duration_ms": shares}})
-        return self._house.json({"window_seconds": METRICS_WINDOW_S, "generated_at": iso(now), "models": rows})
+        return self._sandbox_state.json({"window_seconds": METRICS_WINDOW_S, "generated_at": iso(now), "models": rows})

@@ -24,7 +24,7 @@ from starlette.types import Receive, Scope, Send
 from wanbatch.clock import Clock
 from wanbatch.sandbox.account import Generation
 from wanbatch.sandbox.faults import Fault
-from wanbatch.sandbox.house import House
+from wanbatch.sandbox.state import SandboxState
 
 Render = Callable[[Generation], bytes]
 
@@ -64,8 +64,8 @@ class ClipHost:
 
     executor: Executor | None = None
 
-    def __init__(self, house: House, base: str, render: Render | None = None) -> None:
-        self._house = house
+    def __init__(self, sandbox_state: SandboxState, base: str, render: Render | None = None) -> None:
+        self._sandbox_state = sandbox_state
         self._base = base
         self._render = render if render is not None else draw
         self._kept: OrderedDict[str, bytes] = OrderedDict()
@@ -74,7 +74,7 @@ class ClipHost:
 
     def link(self, generation_id: str, lifetime_s: float, nth: int = 1) -> str:
         """Sign a link to a generation's nth clip that ends that many of the sandbox's seconds from now."""
-        expires = int(self._house.now + lifetime_s)
+        expires = int(self._sandbox_state.now + lifetime_s)
         shelf = hashlib.sha256(generation_id.encode()).hexdigest()
         signature = self._signature(generation_id, expires, nth)
         query = {"Expires": str(expires), "OSSAccessKeyId": "LTAIsandbox", "Signature": signature, "id": generation_id}
@@ -83,24 +83,26 @@ class ClipHost:
 
     def _signature(self, generation_id: str, expires: int, nth: int) -> str:
         text = f"{generation_id}\n{expires}\n{nth}".encode("utf-8", "replace")
-        digest = hmac.new(self._house.account.signing_key.encode(), text, hashlib.sha256).digest()
+        digest = hmac.new(self._sandbox_state.account.signing_key.encode(), text, hashlib.sha256).digest()
         return base64.b64encode(digest).decode()
 
     async def _clip(self, request: Request) -> Response:
-        house = self._house
-        house.counts["clip"] += 1
+        sandbox_state = self._sandbox_state
+        sandbox_state.counts["clip"] += 1
         if any(name in request.headers for name in LEAKS):
-            house.counts["leaks"] += 1
-            return house.dated(_told(400, "InvalidArgument", "Credentials of the API do not belong on the clip host."))
+            sandbox_state.counts["leaks"] += 1
+            return sandbox_state.dated(
+                _told(400, "InvalidArgument", "Credentials of the API do not belong on the clip host.")
+            )
         found = self._signed_for(request)
         if isinstance(found, Response):
-            return house.dated(found)
-        fault = house.faults.pick("clip", str(found.body["prompt"]))
-        instead = await house.befall(request, fault)
+            return sandbox_state.dated(found)
+        fault = sandbox_state.faults.pick("clip", str(found.body["prompt"]))
+        instead = await sandbox_state.befall(request, fault)
         if instead is not None:
             return instead
         answer = await self._answer(request, found, fault)
-        return await house.spoilt(request, fault, house.dated(answer))
+        return await sandbox_state.spoilt(request, fault, sandbox_state.dated(answer))
 
     def _signed_for(self, request: Request) -> Generation | Response:
         """Return the generation that a link is for, or the refusal of the link."""
@@ -111,10 +113,10 @@ class ClipHost:
         signature = self._signature(generation_id, int(expires), _nth_in(request))
         if not hmac.compare_digest(query.get("Signature", "").encode("utf-8", "replace"), signature.encode()):
             return _told(403, "SignatureDoesNotMatch", "The signature does not match the link.")
-        if int(expires) < self._house.now:
+        if int(expires) < self._sandbox_state.now:
             return _told(403, "AccessDenied", "Request has expired.")
-        generation = self._house.account.generation(generation_id, None)
-        if generation is None or generation.status(self._house.now) != "completed":
+        generation = self._sandbox_state.account.generation(generation_id, None)
+        if generation is None or generation.status(self._sandbox_state.now) != "completed":
             return _told(404, "NoSuchKey", "The specified key does not exist.")
         return generation
 
@@ -133,7 +135,7 @@ class ClipHost:
             return Response(data[: len(data) // 2], media_type=_MP4)
         answer = _ranged(request, data)
         if do == "slow" and fault is not None:
-            return Dripped(answer, self._house.clock, fault.rule.delay_s)
+            return Dripped(answer, self._sandbox_state.clock, fault.rule.delay_s)
         return answer
 
     async def _rendered(self, generation: Generation, spoilt: str) -> bytes:

@@ -11,7 +11,7 @@ from random import Random
 from wanbatch.clock import Clock, LoopClock, system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.provider.endpoint import SANDBOX_KEY, Endpoint, Settings, read_endpoint
-from wanbatch.provider.pricecache import PriceShelf
+from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import Provider, Secret
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Identity
@@ -99,7 +99,7 @@ class Access:
             clock = LoopClock(start, self.speed)
             provider = AimlApi(endpoint, self.key() if self.has_key else None, clock, Random())  # noqa: S311  jitter
             if not self.is_local:  # a sandbox's list is as old as the sandbox
-                provider.shelf = PriceShelf(endpoint.base_url)
+                provider.shelf = PriceCache(endpoint.base_url)
             try:
                 yield provider, clock
             finally:

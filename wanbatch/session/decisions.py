@@ -1,4 +1,4 @@
-"""Settling by hand: one look into the provider's log and ledger, and the user's word on takes that are held."""
+"""Decisions of the user: one look into the provider's log and ledger, and the user's word on takes that are held."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
-from wanbatch.runner.context import Desk
-from wanbatch.runner.polls import LEDGER_MARGIN, Polling
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.polls import LEDGER_MARGIN, Polls
 from wanbatch.runner.revival import IN_ALL, look_again
-from wanbatch.runner.searches import LASTING, Reconciling
+from wanbatch.runner.searches import LASTING, Searches
 from wanbatch.runner.submits import lost_text
 
 _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
@@ -70,17 +70,17 @@ class Reconciled:
     read_at: datetime | None = None
 
 
-async def reconcile(desk: Desk) -> Reconciled:
+async def reconcile(context: RunContext) -> Reconciled:
     """Read log and ledger once, record what they prove, and tell it. Sends nothing paid."""
-    take_up(desk)
-    before = {take.take_id: take.state for take in desk.state.takes()}
-    reconciling = Reconciling(desk, is_thorough=True)
-    reconciling.note_logged()
-    await reconciling.search()
-    await look_again(desk, IN_ALL)
-    charges = await Polling(desk).read_ledger()
-    reconciling.name_doubles()
-    takes, attempts = desk.state.takes(), desk.state.attempts()
+    take_up(context)
+    before = {take.take_id: take.state for take in context.state.takes()}
+    searches = Searches(context, is_thorough=True)
+    searches.note_logged()
+    await searches.search()
+    await look_again(context, IN_ALL)
+    charges = await Polls(context).read_ledger()
+    searches.name_doubles()
+    takes, attempts = context.state.takes(), context.state.attempts()
 
     def moved(state: State) -> tuple[str, ...]:
         return tuple(take.label for take in takes if take.state is state and before[take.take_id] is not state)
@@ -90,49 +90,51 @@ async def reconcile(desk: Desk) -> Reconciled:
         failed=moved(State.FAILED),
         planned=moved(State.PLANNED),
         open=tuple(take.label for take in takes if take.state in (State.UNKNOWN, State.HELD)),
-        doubles=tuple(desk.takes[take_id].label for take_id in sorted(doubled(attempts))),
-        twice=_charged_twice(desk, charges or ()),
+        doubles=tuple(context.takes[take_id].label for take_id in sorted(doubled(attempts))),
+        twice=_charged_twice(context, charges or ()),
         uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
-        breaches=tuple(desk.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
-        questions=tuple(dict.fromkeys(desk.takes[each.attempt.take_id].label for each in reconciling.questions)),
-        credits_charged=desk.purse.charged,
+        breaches=tuple(context.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
+        questions=tuple(dict.fromkeys(context.takes[each.attempt.take_id].label for each in searches.questions)),
+        credits_charged=context.budget.charged,
         is_ledger_read=charges is not None,
-        is_log_read=reconciling.unread is None,
-        is_log_refused=reconciling.unread is not None and reconciling.unread.trouble in LASTING,
-        ledger=() if charges is None else await _matched(desk, charges),
-        read_at=desk.clock.now(),
+        is_log_read=searches.unread is None,
+        is_log_refused=searches.unread is not None and searches.unread.trouble in LASTING,
+        ledger=() if charges is None else await _matched(context, charges),
+        read_at=context.clock.now(),
     )
 
 
-def _charged_twice(desk: Desk, charges: Sequence[Charge]) -> tuple[str, ...]:
+def _charged_twice(context: RunContext, charges: Sequence[Charge]) -> tuple[str, ...]:
     entries = Counter(charge.generation_id for charge in charges)
-    attempts = desk.state.attempts_of_generations([each for each, count in entries.items() if count > 1])
-    return tuple(dict.fromkeys(desk.takes[attempt.take_id].label for attempt in attempts))
+    attempts = context.state.attempts_of_generations([each for each, count in entries.items() if count > 1])
+    return tuple(dict.fromkeys(context.takes[attempt.take_id].label for attempt in attempts))
 
 
-async def _matched(desk: Desk, charges: Sequence[Charge]) -> tuple[LedgerLine, ...]:
+async def _matched(context: RunContext, charges: Sequence[Charge]) -> tuple[LedgerLine, ...]:
     """Match every generation of this batch with the ledger as it was just read, and with what it paid back."""
-    attempts = desk.state.attempts()
+    attempts = context.state.attempts()
     if not attempts:
         return ()
-    strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in desk.state.strays()]
+    strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in context.state.strays()]
     first = min(each.started_at for each in attempts)
-    refunds = await desk.provider.refunds(min(desk.batch_clock.earliest(first), first - LEDGER_MARGIN))
+    refunds = await context.provider.refunds(min(context.batch_clock.earliest(first), first - LEDGER_MARGIN))
     if isinstance(refunds, NoAnswer):
-        desk.note(f"whether anything was paid back cannot be read ({refunds.message})")
+        context.note(f"whether anything was paid back cannot be read ({refunds.message})")
         refunds = ()
-    strays += await _logged(desk, [each for each in attempts if may_have_made(each)])
-    takes = {take.take_id: take for take in desk.state.takes()}
+    strays += await _logged(context, [each for each in attempts if may_have_made(each)])
+    takes = {take.take_id: take for take in context.state.takes()}
     return tuple(match_ledger(attempts, takes, Books(charges, refunds), strays))
 
 
-async def _logged(desk: Desk, nameless: Sequence[Attempt]) -> list[Stranger]:
+async def _logged(context: RunContext, nameless: Sequence[Attempt]) -> list[Stranger]:
     """Ask the log which generations it names for submits that are not known to have one."""
     if not nameless:
         return []
-    scan = await desk.provider.scan_log(desk.batch_clock.earliest(min(each.started_at for each in nameless)))
+    scan = await context.provider.scan_log(context.batch_clock.earliest(min(each.started_at for each in nameless)))
     if isinstance(scan, NoAnswer):
-        desk.note(f"the provider's request log cannot be read ({scan.message}); charges of lost answers may be missed")
+        context.note(
+            f"the provider's request log cannot be read ({scan.message}); charges of lost answers may be missed"
+        )
         return []
     ids = {each.request_id for each in nameless}
     return [
@@ -142,72 +144,72 @@ async def _logged(desk: Desk, nameless: Sequence[Attempt]) -> list[Stranger]:
     ]
 
 
-def take_up(desk: Desk) -> None:
+def take_up(context: RunContext) -> None:
     """Read the state file, and look at takes that a dead run left in the midst of a submit as lost."""
-    desk.load()
-    for take in [take for take in desk.takes if take.state is State.SUBMITTING]:
-        desk.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
+    context.load()
+    for take in [take for take in context.takes if take.state is State.SUBMITTING]:
+        context.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
 
 
-def take_to_resolve(desk: Desk, label: str, decision: Decision) -> Take:
+def take_to_resolve(context: RunContext, label: str, decision: Decision) -> Take:
     """Find the take of that name that this word may be given on. Raises UsageInvalid where there is none."""
-    take = next((take for take in desk.state.takes() if take.label == label), None)
+    take = next((take for take in context.state.takes() if take.label == label), None)
     if take is None:
-        where = in_folder("`wanbatch status`", str(desk.state.output))
+        where = in_folder("`wanbatch status`", str(context.state.output))
         raise UsageInvalid(f"there is no take {label} here; {where} lists those that need you")
     may_be = (State.HELD, State.UNKNOWN, State.FAILED) if decision is Decision.ADOPT else (State.HELD, State.UNKNOWN)
     if take.state not in may_be:
         raise UsageInvalid(f"{label} is {take.state}: only held and unknown takes are resolved")
-    if take.state is State.FAILED and not _given_up(desk, take):
+    if take.state is State.FAILED and not _given_up(context, take):
         raise UsageInvalid(f"{label} is failed, and every submit of it is known to have made nothing")
     return take
 
 
-def _given_up(desk: Desk, take: Take) -> list[Attempt]:
-    return [each for each in desk.state.attempts_of(take.take_id) if each.outcome in MAY_BE_CHARGED]
+def _given_up(context: RunContext, take: Take) -> list[Attempt]:
+    return [each for each in context.state.attempts_of(take.take_id) if each.outcome in MAY_BE_CHARGED]
 
 
-async def resolve(desk: Desk, take: Take, decision: Decision, generation_id: str | None) -> Take:
+async def resolve(context: RunContext, take: Take, decision: Decision, generation_id: str | None) -> Take:
     """Record the user's word. Raises UsageInvalid for an id that cannot be this take's, ProviderUnreachable."""
     if decision is Decision.RESUBMIT:
-        return desk.record(take.take_id, Fact.RESUBMIT_ALLOWED, {"error": ""})
+        return context.record(take.take_id, Fact.RESUBMIT_ALLOWED, {"error": ""})
     if decision is Decision.ABANDON:
         text = f"given up by you; what it may have cost still counts. It was {take.state}: {take.error}"
-        return desk.record(take.take_id, Fact.ABANDONED, {"error": text})
+        return context.record(take.take_id, Fact.ABANDONED, {"error": text})
     if read_generation_id(generation_id) is None or generation_id is None:
         raise UsageInvalid("that is no generation id")
-    owner = desk.owner_of(generation_id)
+    owner = context.owner_of(generation_id)
     if owner is not None and owner != take.take_id:
-        raise UsageInvalid(f"generation {generation_id} belongs to {desk.takes[owner].label}")
-    answer = await desk.provider.poll(generation_id)
+        raise UsageInvalid(f"generation {generation_id} belongs to {context.takes[owner].label}")
+    answer = await context.provider.poll(generation_id)
     if isinstance(answer, NoAnswer):
         if answer.trouble in (Trouble.NOT_FOUND, Trouble.INVALID):
             raise UsageInvalid(f"the provider does not know generation {generation_id} ({answer.message})")
         raise ProviderUnreachable(f"the provider does not tell how {generation_id} stands: {answer.message}")
     if answer.generation_id != generation_id:
         raise UsageInvalid(f"asked for {generation_id}, the provider told of {answer.generation_id}")
-    return _adopt(desk, take, generation_id, await _request_of(desk, take, generation_id))
+    return _adopt(context, take, generation_id, await _request_of(context, take, generation_id))
 
 
-async def _request_of(desk: Desk, take: Take, generation_id: str) -> str | None:
+async def _request_of(context: RunContext, take: Take, generation_id: str) -> str | None:
     """Ask the log under which request id a generation was made; None where it does not tell.
 
     Raises UsageInvalid where that is the submit of another take.
     """
-    attempts = desk.state.attempts_of(take.take_id)
-    scan = await desk.provider.scan_log(desk.batch_clock.earliest(min(each.started_at for each in attempts)))
+    attempts = context.state.attempts_of(take.take_id)
+    scan = await context.provider.scan_log(context.batch_clock.earliest(min(each.started_at for each in attempts)))
     if isinstance(scan, NoAnswer):
         return None
     found = next((row.request_id for row in scan.rows if row.generation_id == generation_id), None)
-    other = next(iter(desk.state.attempts_of_requests([found] if found is not None else [])), None)
+    other = next(iter(context.state.attempts_of_requests([found] if found is not None else [])), None)
     if other is not None and other.take_id != take.take_id:
-        raise UsageInvalid(f"generation {generation_id} was made by a submit of {desk.takes[other.take_id].label}")
+        raise UsageInvalid(f"generation {generation_id} was made by a submit of {context.takes[other.take_id].label}")
     return found
 
 
-def _adopt(desk: Desk, take: Take, generation_id: str, request_id: str | None) -> Take:
+def _adopt(context: RunContext, take: Take, generation_id: str, request_id: str | None) -> Take:
     """Give a take a generation by the user's word: to the attempt that made it, else to one that may have."""
-    attempts = desk.state.attempts_of(take.take_id)
+    attempts = context.state.attempts_of(take.take_id)
     followed = next(each for each in attempts if each.number == take.attempt)
     nameless = [each for each in (*attempts, followed) if each.generation_id is None and each.outcome in _MAY_HAVE_MADE]
     maker = next((each for each in attempts if each.generation_id == generation_id), None)
@@ -216,12 +218,14 @@ def _adopt(desk: Desk, take: Take, generation_id: str, request_id: str | None) -
     if maker is None and nameless:
         maker = nameless[-1]
     if maker is None:  # every submit has its generation: this is one more
-        maker = _beside(desk, take, followed, generation_id, attempts)
+        maker = _beside(context, take, followed, generation_id, attempts)
     data = adoption(take, replace(maker, generation_id=generation_id), attempts)
-    return desk.record(take.take_id, Fact.ADOPTED, data | {"by": "user"})
+    return context.record(take.take_id, Fact.ADOPTED, data | {"by": "user"})
 
 
-def _beside(desk: Desk, take: Take, followed: Attempt, generation_id: str, attempts: Sequence[Attempt]) -> Attempt:
+def _beside(
+    context: RunContext, take: Take, followed: Attempt, generation_id: str, attempts: Sequence[Attempt]
+) -> Attempt:
     number = double_number(attempts)
     data = {
         "attempt": number,
@@ -233,5 +237,5 @@ def _beside(desk: Desk, take: Take, followed: Attempt, generation_id: str, attem
         "credits_at_risk": take.credits_at_risk,
         "error": "named by you",
     }
-    desk.record(take.take_id, Fact.FOUND_DOUBLE, data)
-    return next(each for each in desk.state.attempts_of(take.take_id) if each.number == number)
+    context.record(take.take_id, Fact.FOUND_DOUBLE, data)
+    return next(each for each in context.state.attempts_of(take.take_id) if each.number == number)

@@ -9,10 +9,10 @@ from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due, First, Plan, submit_order
-from wanbatch.batch.stock import Stock
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
@@ -91,15 +91,15 @@ class Preview:
 
 @dataclass(frozen=True)
 class Ground:
-    """What a preview is made from: the stock of the state file, and the plan where a manifest brings news.
+    """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
     `limit` is how many takes may be sent, None for all; `tries` how often each may be bought; `retried` counts failed
-    takes that the stock lists as planned again; `is_as_planned` where the manifest is the one that was planned before.
+    takes that the inventory lists as planned again; `is_as_planned` where the manifest is the one planned before.
     """
 
     batch: str
     output: Path
-    stock: Stock
+    inventory: Inventory
     plan: Plan | None
     cap_credits: int | None
     is_selected: Callable[[str], bool]
@@ -116,19 +116,19 @@ class Ground:
         if self.plan is not None:
             return self.plan.counts
         if self.is_as_planned:
-            return self.stock.counts
+            return self.inventory.counts
         return {"retried": self.retried} if self.retried else {"new": len(self.to_send)}
 
     @property
     def lost(self) -> int:
         """How many submits have lost answers that a run looks up."""
-        may_be = [take for take in self.stock.open_takes if take.can_be_searched or take.state is State.SUBMITTING]
+        may_be = [take for take in self.inventory.open_takes if take.can_be_searched or take.state is State.SUBMITTING]
         return sum(self.is_selected(take.shot_id) for take in may_be)
 
     @cached_property
     def to_send(self) -> list[Due]:
         """Each take that the run would send, in the order in which it sends them."""
-        due = self.stock.due if self.plan is None else self.plan.due
+        due = self.inventory.due if self.plan is None else self.plan.due
         return submit_order([each for each in due if self.is_selected(each.shot_id)], self.first)[: self.limit]
 
     @property
@@ -138,7 +138,7 @@ class Ground:
 
     def scenes(self, quotes: Mapping[PriceClass, Quote]) -> dict[str, Estimate]:
         """Estimate by scene, in story order; takes without a scene under an empty name."""
-        names = self.stock.scenes if self.plan is None else (row.scene for row in self.plan.shots)
+        names = self.inventory.scenes if self.plan is None else (row.scene for row in self.plan.shots)
         by_scene: dict[str, list[PriceClass]] = {scene: [] for scene in names}
         for each in self.to_send:
             by_scene.setdefault(each.scene, []).append(each.price_class)
@@ -147,14 +147,14 @@ class Ground:
     @property
     def before(self) -> int | None:
         """What the takes there are spent and committed already; None where a part of it is unknown."""
-        return self.stock.committed
+        return self.inventory.committed
 
     @property
     def classes_to_quote(self) -> list[PriceClass]:
         """Every price class that the run may come to pay for: also of takes under way, which may fail and go again."""
         under_way = {
             take.order.price_class
-            for take, _ in self.stock.kinds
+            for take, _ in self.inventory.kinds
             if take.state not in SETTLED_STATES and not take.superseded
         }
         return sorted({*self.classes_to_submit, *under_way}, key=str)
@@ -164,10 +164,10 @@ class Ground:
 
         `listed` is what the provider's list says, `earlier` what other batches were charged.
         """
-        seen, held = self.seen_prices, held_prices(take for take, _ in self.stock.kinds)
+        seen, held = self.seen_prices, held_prices(take for take, _ in self.inventory.kinds)
         return {each: best_quote(each, seen, listed.get(each), earlier, held) for each in self.classes_to_quote}
 
     @property
     def seen_prices(self) -> dict[PriceClass, int]:
         """What the newest answer or charge of each class said; a hold never speaks for less than was expected."""
-        return seen_prices(take for take, _ in self.stock.kinds)
+        return seen_prices(take for take, _ in self.inventory.kinds)

@@ -49,7 +49,7 @@ class Progress:
     def ground(self, ground: Ground) -> Ground:
         """Return what the next round starts from."""
         left = None if self.limit is None else max(0, self.limit - len(self.sent()))
-        return replace(ground, stock=self.state.stock(), limit=left)
+        return replace(ground, inventory=self.state.inventory(), limit=left)
 
     def findings(self, ground: Ground, settings: RunSettings) -> Findings:
         """Measure what was sent, for the question whether to send the rest."""
@@ -63,7 +63,7 @@ def choose_pilot(
     """Choose the takes of a pilot, by id; None where there is none to run, or it would be all there is."""
     if count is None:
         return None
-    order = submit_order(filter(is_wanted, state.stock().due), first)[:limit]
+    order = submit_order(filter(is_wanted, state.inventory().due), first)[:limit]
     return None if count >= len(order) else frozenset(each.take_id for each in pilot_of(order, count))
 
 

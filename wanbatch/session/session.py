@@ -16,12 +16,12 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due, Plan, is_selected
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.shots import Batch, Head, Limits
-from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Take
 from wanbatch.clip.crew import Crew
 from wanbatch.clock import Clock, system_now
@@ -37,7 +37,7 @@ from wanbatch.errors import (
 from wanbatch.folders import links_of, room_bytes
 from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.machine import read_machine, this_machine
-from wanbatch.manifest.shelf import Manifest
+from wanbatch.manifest.cache import Manifest
 from wanbatch.money.credits import usd_text
 from wanbatch.money.prices import estimate
 from wanbatch.pace.hazard import Seen
@@ -48,7 +48,7 @@ from wanbatch.provider.inquiry import inquire, not_asked
 from wanbatch.provider.protocol import NoAnswer, Provider, Trouble
 from wanbatch.provider.remarks import Intent, remarks_of
 from wanbatch.runner.batch_clock import BatchClock
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import LOG_NAME, RunLog, requests_in
 from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, Runner, Standing, end_code
@@ -160,11 +160,11 @@ class Session:
         """Say what a run would do and cost. Writes nothing; asks for prices and the balance unless `offline`."""
         self._access.assert_speed()
         output = output_of(batch.head, self._options)
-        runs, stock, start = list[Run](), Stock(), system_now()
+        runs, inventory, start = list[Run](), Inventory(), system_now()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
                 reader.assert_same(self._identity(batch.name))  # the run would not go on there either
-                runs, stock, start = reader.runs(), reader.stock(), start_of_time(reader)
+                runs, inventory, start = reader.runs(), reader.inventory(), start_of_time(reader)
                 admission = admit(batch, output, reader, self._options, self._access)
         else:
             admission = admit(batch, output, None, self._options, self._access)
@@ -172,7 +172,7 @@ class Session:
         ground = Ground(
             batch=batch.name,
             output=output,
-            stock=stock,
+            inventory=inventory,
             plan=admission.plan,
             cap_credits=caps.credits,
             scene_caps=caps.scenes,
@@ -224,11 +224,11 @@ class Session:
         """
         from wanbatch.session.verify import refetch_all
 
-        async with self._desk_of(output) as desk:
-            desk.load()
+        async with self._desk_of(output) as context:
+            context.load()
             for take_id in dict.fromkeys(take_ids):
-                take = desk.takes[take_id]
-                why = await refetch_all(desk, take)
+                take = context.takes[take_id]
+                why = await refetch_all(context, take)
                 self._watch.notice(f"{take.label}: {why or 'fetched again'}")
 
     async def balance(self, output: Path | None) -> tuple[Decimal, str]:
@@ -253,24 +253,24 @@ class Session:
 
     async def reconcile(self, output: Path) -> Reconciled:
         """Look up lost answers once and compare with the ledger; sends nothing paid."""
-        async with self._desk_of(output) as desk:
-            return await reconcile(desk)
+        async with self._desk_of(output) as context:
+            return await reconcile(context)
 
     async def resolve(
         self, output: Path, label: str, word: tuple[Decision, str | None], confirm: Callable[[Take], bool]
     ) -> Take | None:
         """Record the user's word on a held take; None where `confirm` says no. Raises UsageInvalid."""
-        async with self._desk_of(output) as desk:
-            take_up(desk)
-            take = take_to_resolve(desk, label, word[0])
-            return await resolve(desk, take, *word) if confirm(take) else None
+        async with self._desk_of(output) as context:
+            take_up(context)
+            take = take_to_resolve(context, label, word[0])
+            return await resolve(context, take, *word) if confirm(take) else None
 
     async def recover(self, manifest: Manifest, confirm: Callable[[Recovery], bool]) -> Recovery | None:
         """Make the state file of a manifest's output folder anew; None where `confirm` says no. Sends nothing paid."""
         return await recover(self._access, manifest.batch(), output_of(manifest.head(), self._options), confirm)
 
     @asynccontextmanager
-    async def _desk_of(self, output: Path) -> AsyncIterator[Desk]:
+    async def _desk_of(self, output: Path) -> AsyncIterator[RunContext]:
         """Open an output folder for work beside a run."""
         with StateReader.open(output) as reader:
             identity = reader.identity()
@@ -287,10 +287,10 @@ class Session:
                     logged=requests_in(output / LOG_NAME, identity.nonce),
                     inspection=crew,
                 )
-                desk = Desk(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
+                context = RunContext(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
                 with RunLog(output / LOG_NAME, self._access.key()) as log:
-                    desk.observer = self._observer(log)
-                    yield desk
+                    context.observer = self._observer(log)
+                    yield context
 
     def _grace(self) -> timedelta | None:
         if self._options.unknown_grace_s is not None:
@@ -304,10 +304,10 @@ class Session:
 
     async def _carry_out(self, state: StateFile, job: Job, rates: Rates, caps: Caps) -> RunResult:
         """Do what a plan (or a retry of failed takes) asks for."""
-        stock, plan, again = state.stock(), job.plan, job.again
+        inventory, plan, again = state.inventory(), job.plan, job.again
         if again:
-            stock = stock.planned_again(again, state.shots())
-        if (plan is None or not plan.changes) and stock.is_finished(self._is_selected):
+            inventory = inventory.planned_again(again, state.shots())
+        if (plan is None or not plan.changes) and inventory.is_finished(self._is_selected):
             job.write(state, system_now())
             self._watch.notice("nothing to do: every take is settled; no request was made")
             return self._result(state, self._settled_end(state), None)
@@ -317,7 +317,7 @@ class Session:
             ground = Ground(
                 batch=state.batch(),
                 output=state.output,
-                stock=stock,
+                inventory=inventory,
                 plan=plan,
                 cap_credits=caps.credits,
                 scene_caps=caps.scenes,
@@ -335,7 +335,7 @@ class Session:
             preview = await self._preview(ground, provider)
             await self._try_out(preview, BatchClock(state, clock), provider, crew)
             if preview.refusal is not None:
-                if not stock.open_takes:
+                if not inventory.open_takes:
                     raise refused(*preview.refusal)
                 plan, again = None, ()  # what is paid for is still fetched; what was planned before stays so
             elif not self._watch.confirm(preview):
@@ -355,7 +355,7 @@ class Session:
                 on_unknown=self._options.on_unknown,
                 unknown_grace=self._grace(),
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
-                is_begun_anew=not stock.was_sent and has_clips(state.output),
+                is_begun_anew=not inventory.was_sent and has_clips(state.output),
                 trusts_state=self._options.trust_state,
                 limit=self._options.limit,
                 first=self._options.first,
@@ -450,8 +450,8 @@ class Session:
 
     async def _round(self, line: Line, preview: Preview, settings: RunSettings, caps: Caps) -> RunEnd:
         state, clock, run = line.state, line.clock, begin_run(line, preview, caps)
-        desk = Desk(state, line.provider, clock, settings, Random())  # noqa: S311  jitter, no secret
-        end = await self._drive(desk)
+        context = RunContext(state, line.provider, clock, settings, Random())  # noqa: S311  jitter, no secret
+        end = await self._drive(context)
         state.store_run(
             replace(run, ended_at=clock.now(), exit_code=int(end.exit_code), message="; ".join(end.messages))
         )
@@ -538,8 +538,8 @@ class Session:
                 f" {size_text(needed)}. Nothing was sent: make room, or run part of it with --limit"
             )
 
-    async def _drive(self, desk: Desk) -> RunEnd:
-        runner = Runner(desk)
+    async def _drive(self, context: RunContext) -> RunEnd:
+        runner = Runner(context)
         loop = asyncio.get_running_loop()
         handlers: dict[int, Callable[[], None]] = {
             signal.SIGINT: runner.drain,
@@ -548,8 +548,8 @@ class Session:
         if HANG_UP is not None:
             handlers[HANG_UP] = once(runner.drain)
         deadline = None
-        with RunLog(desk.state.output / LOG_NAME, self._access.key()) as log, handled(handlers):
-            desk.observer = self._observer(log)
+        with RunLog(context.state.output / LOG_NAME, self._access.key()) as log, handled(handlers):
+            context.observer = self._observer(log)
             if self._options.deadline_s is not None:
                 if self._deadline is None:  # of all rounds together
                     self._deadline = loop.time() + self._options.deadline_s / self._access.speed
@@ -583,7 +583,7 @@ class Session:
         return standing if standing.eta_s is None else replace(standing, eta_s=standing.eta_s / self._access.speed)
 
     def _result(self, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
-        page, kinds = None, state.stock().kinds
+        page, kinds = None, state.inventory().kinds
         if self._options.makes_report and kinds:
             try:
                 from wanbatch.reporting.files import write_reports

@@ -12,7 +12,7 @@ from wanbatch.clip.download import Part, publish, settle, sha256_of
 from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.folders import CLIPS, is_in
 from wanbatch.provider.protocol import Fetched, Progress
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.extras import extras_of, fetch_again
 from wanbatch.state.reader import StateReader
 
@@ -53,7 +53,7 @@ def verdict_on(output: Path, file: str, sha256: str | None) -> str:
     return "ok" if sha256_of(path) == sha256 else "altered"
 
 
-async def refetch(desk: Desk, take: Take) -> str:
+async def refetch(context: RunContext, take: Take) -> str:
     """Fetch the clip of a verified take again by its generation id. Never submits anything.
 
     Returns an empty text where the recorded bytes are back, else why not. A file that was altered is kept beside
@@ -62,19 +62,19 @@ async def refetch(desk: Desk, take: Take) -> str:
     assert take.file is not None
     assert take.generation_id is not None
     assert take.sha256 is not None
-    answer = await desk.provider.poll(take.generation_id)
+    answer = await context.provider.poll(take.generation_id)
     if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
         return "the provider does not tell where it is"
     if answer.link is None:
         return "the provider gives no link to it any more"
-    final = desk.state.output / take.file
+    final = context.state.output / take.file
     part = final.with_name(f"{final.name}.part")
     with Part(part) as sink:
-        got = await desk.provider.fetch(answer.link, sink.write)
+        got = await context.provider.fetch(answer.link, sink.write)
     if not isinstance(got, Fetched):
         return got.message
     try:
-        settled = await asyncio.to_thread(settle, part, desk.settings.inspection)
+        settled = await asyncio.to_thread(settle, part, context.settings.inspection)
     except MediaInvalid as error:
         return f"no whole clip came: {error}"
     if settled.sha256 != take.sha256:
@@ -86,16 +86,16 @@ async def refetch(desk: Desk, take: Take) -> str:
     return ""
 
 
-async def refetch_all(desk: Desk, take: Take) -> str:
+async def refetch_all(context: RunContext, take: Take) -> str:
     """Fetch again what is not as recorded of a verified take: its clip, and extra clips. Never submits anything.
 
     Returns an empty text where all is back, else why not.
     """
-    output, told = desk.state.output, []
+    output, told = context.state.output, []
     if take.file is not None and verdict_on(output, take.file, take.sha256) != "ok":
-        told.append(await refetch(desk, take))
-    extras = extras_of(desk.state, take)
+        told.append(await refetch(context, take))
+    extras = extras_of(context.state, take)
     missing = [each.file for each in extras if verdict_on(output, each.file, each.sha256) != "ok"]
     if missing:
-        told.append(await fetch_again(desk, take, missing))
+        told.append(await fetch_again(context, take, missing))
     return "; ".join(filter(None, told))

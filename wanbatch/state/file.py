@@ -26,9 +26,9 @@ from wanbatch.batch.attempts import (
     unrecorded_attempt,
 )
 from wanbatch.batch.changes import Create, Reinstate, Rename, Replan, Supersede
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.plan import Plan
-from wanbatch.batch.stock import Stock
 from wanbatch.batch.take import Entry, Take, advance, planned_take
 from wanbatch.disk import fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault
@@ -161,15 +161,15 @@ class StateFile(StateReader):
     def await_check(self) -> None:
         """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
 
-        Nothing is written, and no stock is told, before it ended well.
+        Nothing is written, and no inventory is told, before it ended well.
         """
         if self._pages is not None:
             self._pages.result()
             self._pages = None
 
-    def stock(self) -> Stock:
-        """Take stock of the batch without looking at every take. Raises StateInvalid for a damaged file."""
-        found = super().stock()
+    def inventory(self) -> Inventory:
+        """Take inventory of the batch without looking at every take. Raises StateInvalid for a damaged file."""
+        found = super().inventory()
         self.await_check()
         return found
 

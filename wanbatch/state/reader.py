@@ -21,10 +21,10 @@ from wanbatch.batch.attempts import (
     Outcome,
 )
 from wanbatch.batch.changes import Past, Rename
+from wanbatch.batch.inventory import Inventory, Kind
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass, class_of
 from wanbatch.batch.plan import Due, ShotRow, cause_of
-from wanbatch.batch.stock import Kind, Stock
 from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.money.prices import QuotedPrice
@@ -199,9 +199,9 @@ class StateReader:
             rows = self._db.execute(f"SELECT {names}, count(*) FROM takes GROUP BY {names}").fetchall()  # noqa: S608
             return [(_tallied(dict(zip(_TALLIED, row, strict=False))), row[-1]) for row in rows]
 
-    def stock(self) -> Stock:
-        """Take stock of the batch without looking at every take."""
-        return Stock(
+    def inventory(self) -> Inventory:
+        """Take inventory of the batch without looking at every take."""
+        return Inventory(
             kinds=self._kinds(),
             due=self._due(),
             open_takes=self._open_takes(),

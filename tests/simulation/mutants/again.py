@@ -17,26 +17,25 @@ from wanbatch.pace.hazard import Curve
 from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.runner import polls as polling
-from wanbatch.runner import proofs
-from wanbatch.runner import searches as reconciling
+from wanbatch.runner import proofs, searches
 from wanbatch.runner import strays as discovering
-from wanbatch.runner.context import Desk
-from wanbatch.runner.polls import Polling
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.polls import Polls
 from wanbatch.state.file import StateFile
 
 # --- what leads to a new submit
 
 
 def _resubmit_when_held(*words: str) -> Patches:
-    real = Desk.hold
+    real = RunContext.hold
 
-    def hold(desk: Desk, take_id: int, error: str, *, needs_user: bool = False) -> None:
-        real(desk, take_id, error, needs_user=needs_user)
-        if any(word in error for word in words) and desk.takes[take_id].state is State.HELD:
-            desk.record(take_id, Fact.RESUBMIT_ALLOWED, {"error": ""})
-            desk.board.add_planned(take_id)
+    def hold(context: RunContext, take_id: int, error: str, *, needs_user: bool = False) -> None:
+        real(context, take_id, error, needs_user=needs_user)
+        if any(word in error for word in words) and context.takes[take_id].state is State.HELD:
+            context.record(take_id, Fact.RESUBMIT_ALLOWED, {"error": ""})
+            context.schedule.add_planned(take_id)
 
-    yield Desk, "hold", hold
+    yield RunContext, "hold", hold
     yield attempts._ATTEMPT_ENDS, Fact.RESUBMIT_ALLOWED, Outcome.LOST
 
 
@@ -52,15 +51,15 @@ def bad_media_is_bought_again() -> Patches:
 
 @mutant
 def a_poll_404_is_bought_again() -> Patches:
-    real = Polling._no_answer
+    real = Polls._no_answer
 
-    def no_answer(self: Polling, take: Take, answer: Any) -> None:
+    def no_answer(self: Polls, take: Take, answer: Any) -> None:
         if "HTTP 404" in answer.message:
-            self._desk.hold(take.take_id, "no longer knows")
+            self._context.hold(take.take_id, "no longer knows")
         else:
             real(self, take, answer)
 
-    yield Polling, "_no_answer", no_answer
+    yield Polls, "_no_answer", no_answer
     yield from _resubmit_when_held("no longer knows")
 
 
@@ -69,15 +68,15 @@ def our_own_time_limit_buys_again() -> Patches:
     yield polling, "queued_poll_s", lambda _: 10.0
     yield Curve, "next_poll_s", lambda *_: 10.0
     yield from _resubmit_when_held("no end after")
-    real = Polling._running
+    real = Polls._running
 
-    def running(self: Polling, take: Take, answer: Any) -> None:
+    def running(self: Polls, take: Take, answer: Any) -> None:
         if self._age_s(take) > 30:
-            self._desk.hold(take.take_id, "no end after 30 s")
+            self._context.hold(take.take_id, "no end after 30 s")
         else:
             real(self, take, answer)
 
-    yield Polling, "_running", running
+    yield Polls, "_running", running
 
 
 @mutant
@@ -98,29 +97,29 @@ def the_stranger_of_a_poll_is_followed() -> Patches:
 
 @mutant
 def a_failed_take_is_tried_again_without_a_look_at_the_ledger() -> Patches:
-    real = Polling.match_ledger
+    real = Polls.match_ledger
 
-    async def match_ledger(self: Polling, since: Any = None) -> bool:
+    async def match_ledger(self: Polls, since: Any = None) -> bool:
         import sys
 
         frame = sys._getframe(1)
         return True if frame.f_code.co_name == "_failed" else await real(self, since)
 
-    yield Polling, "match_ledger", match_ledger
+    yield Polls, "match_ledger", match_ledger
 
 
 @mutant
 def a_failed_take_is_tried_again_although_charged() -> Patches:
-    real = Polling._failed
+    real = Polls._failed
 
-    async def failed(self: Polling, take: Take, answer: Any) -> None:
+    async def failed(self: Polls, take: Take, answer: Any) -> None:
         await real(self, take, answer)
-        desk = self._desk
-        if desk.takes[take.take_id].state is State.FAILED and desk.takes[take.take_id].is_charge_seen:
-            desk.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
-            desk.board.add_planned(take.take_id)
+        context = self._context
+        if context.takes[take.take_id].state is State.FAILED and context.takes[take.take_id].is_charge_seen:
+            context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+            context.schedule.add_planned(take.take_id)
 
-    yield Polling, "_failed", failed
+    yield Polls, "_failed", failed
 
 
 # --- lost answers: what they are adopted by, and how long they are looked for
@@ -143,10 +142,10 @@ def resubmit_at_the_first_miss() -> Patches:
 @mutant
 def resubmit_whatever_the_policy() -> Patches:
     def absent(self: Any, take: Take, _: Any) -> None:
-        self._desk.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": ""})
-        self._desk.board.add_planned(take.take_id)
+        self._context.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": ""})
+        self._context.schedule.add_planned(take.take_id)
 
-    yield reconciling.Reconciling, "_absent", absent
+    yield searches.Searches, "_absent", absent
 
 
 @mutant
@@ -167,21 +166,21 @@ def another_keys_log_and_charges_of_nobody_do_not_matter() -> Patches:
 
 @mutant
 def what_is_made_late_is_not_named() -> Patches:
-    yield discovering.Discovering, "note_late", lambda *_: None
+    yield discovering.Strays, "note_late", lambda *_: None
 
 
 @mutant
 def what_is_made_twice_is_not_named() -> Patches:
-    yield discovering.Discovering, "note_doubles", lambda *_: None
+    yield discovering.Strays, "note_doubles", lambda *_: None
 
 
 @mutant
 def the_first_post_does_not_go_alone() -> Patches:
-    def may_submit(board: Any) -> bool:
-        is_free = board.is_submitting and not (board._awaits_answers or board._awaits_search)
-        return is_free and bool(board._planned) and board.posts < board.posts_at_once
+    def may_submit(schedule: Any) -> bool:
+        is_free = schedule.is_submitting and not (schedule._awaits_answers or schedule._awaits_search)
+        return is_free and bool(schedule._planned) and schedule.posts < schedule.posts_at_once
 
-    yield pacing.Board, "_may_submit", may_submit
+    yield pacing.Schedule, "_may_submit", may_submit
 
 
 @mutant
@@ -203,16 +202,16 @@ def a_write_that_failed_goes_unnoticed() -> Patches:
 @mutant
 def lost_answers_are_never_looked_up() -> Patches:
     async def search(self: Any) -> None:
-        self._desk.board.search_ended()
-        self._desk.board.allow_submits()
+        self._context.schedule.search_ended()
+        self._context.schedule.allow_submits()
 
-    yield reconciling.Reconciling, "search", search
+    yield searches.Searches, "search", search
 
 
 @mutant
 def an_old_state_file_is_believed() -> Patches:
     yield discovering, "unrecorded", lambda *_: []
-    yield discovering.Discovering, "note_logged", lambda _: None
+    yield discovering.Strays, "note_logged", lambda _: None
 
 
 # --- proofs that are taken too early, or against the evidence
@@ -221,7 +220,7 @@ def an_old_state_file_is_believed() -> Patches:
 @mutant
 def two_looks_need_not_lie_apart() -> Patches:
     yield proofs, "_is_next_look", lambda take, _: take.last_searched_at is not None
-    yield reconciling, "SEARCH_GAP", timedelta(0)
+    yield searches, "SEARCH_GAP", timedelta(0)
 
 
 @mutant

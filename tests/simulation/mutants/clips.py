@@ -13,22 +13,22 @@ from wanbatch.clip import download
 from wanbatch.clip.download import publish
 from wanbatch.provider.protocol import LinkDead
 from wanbatch.runner import downloads as fetching
-from wanbatch.runner.downloads import Fetching
+from wanbatch.runner.downloads import Downloads
 
 # --- clips
 
 
 @mutant
 def a_download_goes_to_the_final_name() -> Patches:
-    def paths_of(self: Fetching, take: Take) -> Any:
-        final = self._desk.state.output / "clips" / f"{take.label}.mp4"
+    def paths_of(self: Downloads, take: Take) -> Any:
+        final = self._context.state.output / "clips" / f"{take.label}.mp4"
         return final, final
 
     def settle_at(part: Any, final: Any, sha256: str) -> None:
         if not final.exists():
             raise FileNotFoundError
 
-    yield Fetching, "paths_of", paths_of
+    yield Downloads, "paths_of", paths_of
     yield fetching, "publish", settle_at
 
 
@@ -59,26 +59,26 @@ def the_media_check_is_skipped() -> Patches:
 
 @mutant
 def the_name_comes_before_the_record() -> Patches:
-    real = Fetching._downloaded
+    real = Downloads._downloaded
 
-    def downloaded(self: Fetching, take: Take, settled: Any, took_s: float) -> Take:
+    def downloaded(self: Downloads, take: Take, settled: Any, took_s: float) -> Take:
         publish(*self.paths_of(take), settled.sha256)
         return real(self, take, settled, took_s)
 
-    yield Fetching, "_downloaded", downloaded
+    yield Downloads, "_downloaded", downloaded
 
 
 @mutant
 def a_dead_link_is_the_end() -> Patches:
-    real = Fetching._not_fetched
+    real = Downloads._not_fetched
 
-    def not_fetched(self: Fetching, take: Take, answer: Any) -> None:
+    def not_fetched(self: Downloads, take: Take, answer: Any) -> None:
         if isinstance(answer, LinkDead):
-            self._desk.hold(take.take_id, "dead")
-            held = self._desk.takes[take.take_id]
-            self._desk.takes.follow(held, replace(held, needs_user=True))
+            self._context.hold(take.take_id, "dead")
+            held = self._context.takes[take.take_id]
+            self._context.takes.follow(held, replace(held, needs_user=True))
         else:
             real(self, take, answer)
 
-    yield Fetching, "_not_fetched", not_fetched
+    yield Downloads, "_not_fetched", not_fetched
     yield Take, "can_be_looked_at", property(lambda _: False)

@@ -8,24 +8,24 @@ from typing import Any
 
 from tests.simulation.mutants.registry import Patches, mutant
 from wanbatch.provider import answers, requestlog
-from wanbatch.runner.searches import Reconciling
+from wanbatch.runner.searches import Searches
 
 
 @mutant
 def the_lag_is_not_taken_off_the_read_mark() -> Patches:
-    yield Reconciling, "_grace", lambda _: timedelta(0)
+    yield Searches, "_grace", lambda _: timedelta(0)
 
 
 @mutant
 def a_state_file_from_before_the_first_submit_is_not_checked() -> Patches:
-    real = Reconciling.plan
+    real = Searches.plan
 
-    def plan(self: Reconciling) -> None:
-        state = self._desk.state
+    def plan(self: Searches) -> None:
+        state = self._context.state
         state.is_new = state.is_new or state.first_sent_at() is None
         real(self)
 
-    yield Reconciling, "plan", plan
+    yield Searches, "plan", plan
 
 
 class _Any(int):

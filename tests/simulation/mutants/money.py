@@ -10,10 +10,10 @@ from tests.simulation.mutants.registry import Patches, mutant
 from wanbatch.batch import take
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.money.budget import Fit, Purse
+from wanbatch.money.budget import Budget, Fit
 from wanbatch.provider import answers
-from wanbatch.runner.context import Desk
-from wanbatch.runner.polls import Polling
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.polls import Polls
 
 # --- the budget
 
@@ -44,16 +44,16 @@ def running_is_not_counted_in_the_budget() -> Patches:
 
 @mutant
 def the_cap_is_not_checked() -> Patches:
-    yield Purse, "fit", lambda *_: Fit.YES
+    yield Budget, "fit", lambda *_: Fit.YES
 
 
 @mutant
 def an_unknown_price_is_free() -> Patches:
-    def fit(purse: Purse, take: Take) -> Fit:
-        is_within = purse.cap_credits is None or purse.committed + (purse.price_of(take) or 0) <= purse.cap_credits
+    def fit(budget: Budget, take: Take) -> Fit:
+        is_within = budget.cap_credits is None or budget.committed + (budget.price_of(take) or 0) <= budget.cap_credits
         return Fit.YES if is_within else Fit.NO
 
-    yield Purse, "fit", fit
+    yield Budget, "fit", fit
 
 
 # --- the account of charges
@@ -72,30 +72,30 @@ def a_charge_is_recorded_as_nothing() -> Patches:
 
 @mutant
 def a_charge_is_added_at_each_look() -> Patches:
-    real = Polling._charged
+    real = Polls._charged
 
-    def charged(self: Polling, attempt: Any, spent: int) -> None:
+    def charged(self: Polls, attempt: Any, spent: int) -> None:
         real(self, attempt, spent)
         real(self, attempt, spent)
 
-    yield Polling, "_charged", charged
+    yield Polls, "_charged", charged
 
 
 @mutant
 def a_failed_generation_counts_as_charged() -> Patches:
-    real = Polling._failed
+    real = Polls._failed
 
-    async def failed(self: Polling, take: Take, answer: Any) -> None:
+    async def failed(self: Polls, take: Take, answer: Any) -> None:
         await real(self, take, answer)
         data = {"generation_id": take.generation_id, "credits_charged": 378_000, "credits_more": 378_000}
-        self._desk.record(take.take_id, Fact.CHARGED, data)
+        self._context.record(take.take_id, Fact.CHARGED, data)
 
-    yield Polling, "_failed", failed
+    yield Polls, "_failed", failed
 
 
 @mutant
 def only_the_last_attempt_is_matched_with_the_ledger() -> Patches:
-    yield Polling, "_charged", lambda self, attempt, spent: None
+    yield Polls, "_charged", lambda self, attempt, spent: None
 
 
 # --- what a run takes over from those before
@@ -103,13 +103,13 @@ def only_the_last_attempt_is_matched_with_the_ledger() -> Patches:
 
 @mutant
 def strays_do_not_count_under_the_cap_after_a_restart() -> Patches:
-    real = Desk.load
+    real = RunContext.load
 
-    def load(desk: Desk) -> Any:
-        with mock.patch.object(Purse, "add_stray"):
-            return real(desk)
+    def load(context: RunContext) -> Any:
+        with mock.patch.object(Budget, "add_stray"):
+            return real(context)
 
-    yield Desk, "load", load
+    yield RunContext, "load", load
 
 
 @mutant

@@ -12,7 +12,7 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.runner.loop import Runner
-from wanbatch.runner.polls import Polling
+from wanbatch.runner.polls import Polls
 from wanbatch.state import lock
 
 # --- runs and the user
@@ -28,7 +28,7 @@ def no_lock() -> Patches:
 def a_drain_cancels_the_posts() -> Patches:
     def drain(self: Runner) -> None:
         self._post_grace_s = 0.0
-        self._desk.halt(ExitCode.INTERRUPTED, "stopping now")
+        self._context.halt(ExitCode.INTERRUPTED, "stopping now")
         for task in self._posts:
             task.cancel()
 
@@ -62,14 +62,14 @@ def an_edit_buys_unchanged_shots_again() -> Patches:
 
 @mutant
 def links_in_the_state() -> Patches:
-    real = Polling._linked
+    real = Polls._linked
 
-    def linked(self: Polling, take: Take, answer: Any) -> None:
+    def linked(self: Polls, take: Take, answer: Any) -> None:
         if answer.link is not None:
-            self._desk.record(take.take_id, Fact.WARNED, {"warning": answer.link.reveal()})
+            self._context.record(take.take_id, Fact.WARNED, {"warning": answer.link.reveal()})
         real(self, take, answer)
 
-    yield Polling, "_linked", linked
+    yield Polls, "_linked", linked
 
 
 @mutant

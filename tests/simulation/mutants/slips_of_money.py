@@ -8,13 +8,13 @@ from wanbatch.batch import plan as planning
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.take import Take
 from wanbatch.money import ledger
-from wanbatch.money.budget import Pocket, Purse
+from wanbatch.money.budget import Allowance, Budget
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.loop import Runner
-from wanbatch.runner.polls import Polling
-from wanbatch.runner.strays import Discovering
-from wanbatch.runner.submits import Submitting
+from wanbatch.runner.polls import Polls
+from wanbatch.runner.strays import Strays
+from wanbatch.runner.submits import Submits
 from wanbatch.session import decisions as settling
 
 # --- what may still be charged
@@ -48,76 +48,79 @@ slip(
 )
 slip(
     "a hold forgets what came before it",
-    Discovering._hold,
-    "risk_left(desk.state.attempts_of(take.take_id), attempt)",
+    Strays._hold,
+    "risk_left(context.state.attempts_of(take.take_id), attempt)",
     "0",
 )
 slip(
     "a double is free",
-    Discovering.note_doubles,
+    Strays.note_doubles,
     "self._priced(take, made, [*attempts, made])",
     '{"attempt": number, "credits_held": row.credits, "credits_at_risk": take.credits_at_risk}',
 )
-slip("a submit that nobody priced is free", Purse.add_stray, "max(self._prices.values(), default=None)", "0")
+slip("a submit that nobody priced is free", Budget.add_stray, "max(self._prices.values(), default=None)", "0")
 
 # --- the cap
 
 slip(
     "the cap is asked before the price",
-    Pocket.fits,
+    Allowance.fits,
     "left > 0 if price is None else left >= price",
     "left > 0",
 )
-slip("an unknown cost leaves room", Pocket.fits, "        if self.uncosted:\n            return False\n", "")
-slip("a low hold lowers the price", Purse.learn, "max(credits_held, expected or 0)", "credits_held")
+slip("an unknown cost leaves room", Allowance.fits, "        if self.uncosted:\n            return False\n", "")
+slip("a low hold lowers the price", Budget.learn, "max(credits_held, expected or 0)", "credits_held")
 slip(
     "a price that nobody told goes out beside others",
-    Purse.fit,
+    Budget.fit,
     "price is None or not self._is_told(take)",
     "price is None",
 )
 slip(
-    "strays are forgotten by the next run", Desk.load, "self.purse.add_stray(stray.credits_held)", "stray.credits_held"
+    "strays are forgotten by the next run",
+    RunContext.load,
+    "self.budget.add_stray(stray.credits_held)",
+    "stray.credits_held",
 )
 
 # --- what is tried again
 
 slip(
     "a ledger that is down keeps nobody from a retry",
-    Polling._failed,
+    Polls._failed,
     "if charges is None or any(",
     "if charges is not None and any(",
 )
 slip(
     "what was charged for nothing before does not matter",
-    Polling._failed,
-    "desk.takes[take_id].credits_charged is not None",
-    "desk.takes[take_id].is_charge_seen",
+    Polls._failed,
+    "context.takes[take_id].credits_charged is not None",
+    "context.takes[take_id].is_charge_seen",
 )
 slip(
     "the ledger is asked for the last attempt alone",
-    Polling._failed,
-    "min(each.started_at for each in desk.state.attempts_of(take_id))",
-    "max(each.started_at for each in desk.state.attempts_of(take_id))",
+    Polls._failed,
+    "min(each.started_at for each in context.state.attempts_of(take_id))",
+    "max(each.started_at for each in context.state.attempts_of(take_id))",
 )
 slip(
     "a failed take is tried once too often",
-    Polling._failed,
-    "take.tries >= desk.settings.rates.max_attempts",
-    "take.tries > desk.settings.rates.max_attempts",
+    Polls._failed,
+    "take.tries >= context.settings.rates.max_attempts",
+    "take.tries > context.settings.rates.max_attempts",
 )
-slip("what failed is tried again for a manifest without it", Polling._failed, " or take.superseded:", ":")
-slip("an attempt follows the one that its take follows", Submitting.begin, "take.attempts + 1", "take.attempt + 1")
+slip("what failed is tried again for a manifest without it", Polls._failed, " or take.superseded:", ":")
+slip("an attempt follows the one that its take follows", Submits.begin, "take.attempts + 1", "take.attempt + 1")
 slip("a failed row of old is a failed row", take._submit_started, "        failure_seen_at=None,\n", "")
 slip(
     "an id of an earlier attempt is taken for a new one",
-    Submitting._accepted,
-    "if owner is not None and desk.takes[take_id].state is State.SUBMITTING:",
+    Submits._accepted,
+    "if owner is not None and context.takes[take_id].state is State.SUBMITTING:",
     "if False:",
 )
 unseen(
     "an answer that names two generations is like any other",
-    Submitting._accepted,
+    Submits._accepted,
     "answer.conflict is not None",
     "answer.conflict == answer.generation_id",
 )
@@ -136,8 +139,8 @@ slip("the ledger has one page", AimlApi._ledger_pages, "if cursor is None:", "if
 unseen(
     "what failed is asked of the ledger no more",
     Runner._read_ledger,
-    "desk.state.may_show_charges()",
-    "desk.takes.awaiting",
+    "context.state.may_show_charges()",
+    "context.takes.awaiting",
 )
 
 # --- what the user says

@@ -8,8 +8,8 @@ from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
 from wanbatch.runner import proofs
-from wanbatch.runner.searches import Reconciling
-from wanbatch.runner.strays import Discovering
+from wanbatch.runner.searches import Searches
+from wanbatch.runner.strays import Strays
 from wanbatch.runner.window import Window
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
@@ -76,8 +76,8 @@ slip(
     "    if nobody:\n        return Absent(is_proof=False, why=_nobody_text(nobody))\n",
     "",
 )
-slip("who never gave an id back gives them back", Reconciling._evidence, "bool(echoes) and all(echoes)", "all(echoes)")
-slip("one id given back stands for all", Reconciling._evidence, "bool(echoes) and all(echoes)", "any(echoes)")
+slip("who never gave an id back gives them back", Searches._evidence, "bool(echoes) and all(echoes)", "all(echoes)")
+slip("one id given back stands for all", Searches._evidence, "bool(echoes) and all(echoes)", "any(echoes)")
 unseen(
     "one of the submits before is enough",
     proofs.shows_all_before,
@@ -88,27 +88,27 @@ slip("one grace is enough without a later submit", proofs._absent, "age >= 2 * g
 slip("the first lag that is seen is the lag", proofs.default_grace, "len(lags_s) >= LAG_SAMPLES", "lags_s")
 slip(
     "the spare is forgotten where the second is absent",
-    Reconciling._absent,
+    Searches._absent,
     "if spare is not None:",
     "if spare is not None and take.superseded:",
 )
 slip(
     "the spare is forgotten where the second failed",
-    Reconciling._found_failed,
+    Searches._found_failed,
     "if spare is not None and not take.superseded:",
     "if spare is not None and take.superseded:",
 )
 slip(
     "what failed is bought again for a manifest without it",
-    Reconciling._found_failed,
-    "take.tries < desk.settings.rates.max_attempts and not take.superseded",
-    "take.tries < desk.settings.rates.max_attempts",
+    Searches._found_failed,
+    "take.tries < context.settings.rates.max_attempts and not take.superseded",
+    "take.tries < context.settings.rates.max_attempts",
 )
 slip(
     "what is absent is bought again for a manifest without it",
-    Reconciling._absent,
-    "take.tries >= desk.settings.rates.max_attempts or take.superseded",
-    "take.tries >= desk.settings.rates.max_attempts",
+    Searches._absent,
+    "take.tries >= context.settings.rates.max_attempts or take.superseded",
+    "take.tries >= context.settings.rates.max_attempts",
 )
 slip("what is held is looked up no more", Take.can_be_searched, "(State.UNKNOWN, State.HELD)", "(State.UNKNOWN,)")
 
@@ -116,13 +116,13 @@ slip("what is held is looked up no more", Take.can_be_searched, "(State.UNKNOWN,
 
 slip(
     "lost answers are judged without the ledger",
-    Reconciling._settle,
-    "self._evidence(scan, charges, desk.state.attempts_as_sent())",
-    "self._evidence(scan, (), desk.state.attempts_as_sent())",
+    Searches._settle,
+    "self._evidence(scan, charges, context.state.attempts_as_sent())",
+    "self._evidence(scan, (), context.state.attempts_as_sent())",
 )
 slip(
     "a ledger that cannot be read is empty",
-    Reconciling._settle,
+    Searches._settle,
     'lost answers stay open")\n'
     '            self._give_up_waiting(f"the provider\'s ledger cannot be read ({charges.message})")\n'
     "            return",
@@ -130,9 +130,9 @@ slip(
 )
 slip(
     "the ledger is read since the newest lost answer",
-    Reconciling._settle,
-    "desk.batch_clock.earliest(min(begun))",
-    "desk.batch_clock.earliest(max(begun))",
+    Searches._settle,
+    "context.batch_clock.earliest(min(begun))",
+    "context.batch_clock.earliest(max(begun))",
 )
 
 # --- how the log is read
@@ -140,28 +140,28 @@ slip(
 slip("the log is read since the newest question", Window.since, "return min(begun)", "return max(begun)")
 slip(
     "the mark is moved before what was found is held",
-    Reconciling._search,
+    Searches._search,
     "            self._note_lags(scan)\n",
     "            self._note_lags(scan)\n"
-    "            desk.state.note_log_read(scan.known_until - self._grace(), anew=window.is_mark_wrong())\n",
+    "            context.state.note_log_read(scan.known_until - self._grace(), anew=window.is_mark_wrong())\n",
 )
 slip(
     "a resume looks only where something is lost",
-    Reconciling.plan,
-    "desk.board.planned or any(map(_may_matter, desk.takes)) or self._window.owes_wide",
-    "any(map(_may_matter, desk.takes)) or self._window.owes_wide",
+    Searches.plan,
+    "context.schedule.planned or any(map(_may_matter, context.takes)) or self._window.owes_wide",
+    "any(map(_may_matter, context.takes)) or self._window.owes_wide",
 )
 slip(
     "a log that refuses us gives leave to send",
-    Reconciling._never_read,
-    "desk.board.waits_to_submit and not desk.settings.trusts_state",
-    "desk.board.waits_to_submit and desk.settings.trusts_state",
+    Searches._never_read,
+    "context.schedule.waits_to_submit and not context.settings.trusts_state",
+    "context.schedule.waits_to_submit and context.settings.trusts_state",
 )
 slip(
     "a log that is out for ten minutes gives leave to send",
-    Reconciling._not_read,
+    Searches._not_read,
     'self._refuse_to_send(ExitCode.PROVIDER_UNREACHABLE, "Run the same command again later")',
-    "desk.board.allow_submits()",
+    "context.schedule.allow_submits()",
 )
 slip(
     "a row that stands twice hides none",
@@ -190,49 +190,49 @@ slip("our clock was never ahead", clocks.margin_of, "UNCHECKED_MARGIN) + behind"
 slip("any batch is this one", proofs.unrecorded, '"wb1:{nonce}:"', '"wb1:"')
 slip(
     "run.log is believed only where it names a generation",
-    Discovering.note_logged,
+    Strays.note_logged,
     "if row.request_id not in known:",
     "if row.request_id not in known and row.generation_id:",
 )
 slip(
     "a stray is offered to whatever is planned",
-    Discovering._note_stray,
+    Strays._note_stray,
     "(take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))",
     "iter(self._untried())",
 )
 slip(
     "a take is offered what was made of another recipe",
-    Discovering._note_unrecorded,
+    Strays._note_unrecorded,
     " or recipe_in(row.request_id) != take.recipe.short_hash",
     "",
 )
 slip(
     "a take follows what was made of another recipe",
-    Discovering._may_adopt,
+    Strays._may_adopt,
     "recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)",
     "not live(others)",
 )
 unseen(
     "what is under way is no reason to leave a find alone",
-    Discovering._may_adopt,
+    Strays._may_adopt,
     " and not live(others)",
     "",
 )
 unseen(
     "a take that is done hides another submit of it",
-    Discovering._note_unrecorded,
+    Strays._note_unrecorded,
     '            self.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")\n',
     "",
 )
 slip(
     "only the last attempt may have been made after all",
-    Discovering.note_late,
+    Strays.note_late,
     "row is None or is_followed",
     "row is None or attempt.number != take.attempt or is_followed",
 )
 unseen(
     "what was refused is never looked for again",
-    Discovering.note_late,
+    Strays.note_late,
     "if attempt.generation_id is not None:",
     "if attempt.generation_id is not None or attempt.outcome is Outcome.REFUSED:",
 )
@@ -250,7 +250,7 @@ slip(
 )
 slip(
     "two are no double",
-    Discovering.name_doubles,
+    Strays.name_doubles,
     "if len(made) > 1:",
     "if len(made) > 2:",
 )
@@ -262,7 +262,7 @@ unseen(
 )
 unseen(
     "what was found late stays with the later one",
-    Discovering.adopt_spares,
+    Strays.adopt_spares,
     "if self._may_adopt(take, spare):",
     "if take.state is State.FAILED and self._may_adopt(take, spare):",
 )

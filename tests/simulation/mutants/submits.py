@@ -15,7 +15,7 @@ from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, TurnedAway, Unknown
 from wanbatch.runner import submits as submitting
-from wanbatch.runner.context import Desk
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.loop import Runner
 from wanbatch.state.reader import entry
 
@@ -25,20 +25,20 @@ from wanbatch.state.reader import entry
 @mutant
 def no_intent_before_the_post() -> Patches:
     pending: dict[tuple[int, int], Any] = {}
-    real = Desk.record
+    real = RunContext.record
 
-    def record(desk: Desk, take_id: int, fact: Fact, data: Any = None, *more: Fact) -> Take:
-        key = id(desk), take_id
+    def record(context: RunContext, take_id: int, fact: Fact, data: Any = None, *more: Fact) -> Take:
+        key = id(context), take_id
         if fact is Fact.SUBMIT_STARTED:
             pending[key] = data
-            before = desk.takes[take_id]
-            desk.takes.follow(before, advance(before, entry(fact, desk.clock.now(), data)))
-            return desk.takes[take_id]
+            before = context.takes[take_id]
+            context.takes.follow(before, advance(before, entry(fact, context.clock.now(), data)))
+            return context.takes[take_id]
         if key in pending:
-            real(desk, take_id, Fact.SUBMIT_STARTED, pending.pop(key))
-        return real(desk, take_id, fact, data, *more)
+            real(context, take_id, Fact.SUBMIT_STARTED, pending.pop(key))
+        return real(context, take_id, fact, data, *more)
 
-    yield Desk, "record", record
+    yield RunContext, "record", record
 
 
 @mutant
@@ -65,7 +65,7 @@ def _on_resume(fact: Fact) -> Patches:
 
     def resume_take(runner: Runner, take: Take, now: float) -> None:
         if take.state is State.SUBMITTING:
-            runner._desk.record(take.take_id, fact, {"error": ""})
+            runner._context.record(take.take_id, fact, {"error": ""})
         else:
             real(runner, take, now)
 
@@ -174,7 +174,7 @@ class _Late:
 
 @mutant
 def a_second_take_gets_the_same_generation() -> Patches:
-    yield Desk, "owner_of", lambda _desk, _generation_id: None
+    yield RunContext, "owner_of", lambda _context, _generation_id: None
 
 
 # --- request ids

@@ -33,7 +33,7 @@ async def raise_dropped(_: Request) -> None:
     raise ConnectionDropped
 
 
-class House:
+class SandboxState:
     """The state of one sandbox. `drop` closes the connection of a request; the server brings its own."""
 
     def __init__(self, options: SandboxOptions, account: Account, clock: Clock, drop: Drop = raise_dropped) -> None:

@@ -1,4 +1,4 @@
-"""The stock of a batch: its takes in short, so that a hundred thousand of them are never all looked at. Pure.
+"""The inventory of a batch: its takes in short, so that a hundred thousand of them are never all looked at. Pure.
 
 Takes that are alike in state and money are counted, those that a run would send are listed by name, and only those
 that something is open about are there as a whole.
@@ -25,7 +25,7 @@ Selected = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Stock:
+class Inventory:
     """The takes of a batch. `scenes` are in story order; `omitted` counts shots."""
 
     kinds: Sequence[Kind] = ()
@@ -35,8 +35,8 @@ class Stock:
     omitted: int = 0
 
     @classmethod
-    def of(cls, takes: Iterable[Take], shots: Sequence[ShotRow] = ()) -> Stock:
-        """Take stock of takes that are there as a whole."""
+    def of(cls, takes: Iterable[Take], shots: Sequence[ShotRow] = ()) -> Inventory:
+        """Take inventory of takes that are there as a whole."""
         every, by_id = list(takes), {row.shot_id: row for row in shots}
         edited = {take.shot_id for take in every if take.superseded}
 
@@ -54,9 +54,9 @@ class Stock:
             omitted=sum(row.omit for row in shots),
         )
 
-    def planned_again(self, failed: Sequence[Take], shots: Sequence[ShotRow]) -> Stock:
-        """Return the stock as it is once these failed takes are planned again."""
-        again = Stock.of([replace(take, state=State.PLANNED) for take in failed], shots)
+    def planned_again(self, failed: Sequence[Take], shots: Sequence[ShotRow]) -> Inventory:
+        """Return the inventory as it is once these failed takes are planned again."""
+        again = Inventory.of([replace(take, state=State.PLANNED) for take in failed], shots)
         return replace(self, due=[*self.due, *again.due])
 
     @property
