@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cut.test_film import film
 from tests.films import Reel
-from tests.rooms import make_room
-from tests.test_cut import film
+from tests.output_folders import make_room
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.cut.export import EditFormat, EdlStyle, export

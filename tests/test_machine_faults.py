@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
+from tests.cut.test_film import film
 from tests.films import Reel
-from tests.rooms import make_room
-from tests.test_cut import film
+from tests.output_folders import make_room
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.disk import replacing
 from wanbatch.errors import ExitCode, ProgramFault, fault_text

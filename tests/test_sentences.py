@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.money.test_screens import preview, screen
-from tests.test_wrong_clocks import EPOCH, Ahead
+from tests.runner.test_wrong_clocks import EPOCH, Ahead
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.cli.manifest import warning_text
 from wanbatch.cli.money import preview_json

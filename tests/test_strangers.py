@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cut.test_film import ABC
 from tests.films import Reel
-from tests.rooms import make_room
-from tests.test_cut import ABC
+from tests.output_folders import make_room
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import call
 from wanbatch.state.tables import row_crc

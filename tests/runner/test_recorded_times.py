@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from tests.test_discovering import saved, told
-from tests.test_later_evidence import lying
-from tests.test_reconciling import HOURS, PRICE, states
-from tests.test_wrong_clocks import put_back
+from tests.runner.test_later_evidence import lying
+from tests.runner.test_searches import HOURS, PRICE, states
+from tests.runner.test_strays import saved, told
+from tests.runner.test_wrong_clocks import put_back
 from tests.worlds import EPOCH, Killed, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode

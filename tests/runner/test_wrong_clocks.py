@@ -16,8 +16,8 @@ from random import Random
 import httpx
 import pytest
 
-from tests.test_discovering import at_desk, saved, settle, told
-from tests.test_reconciling import HOURS, LOST, RESUBMIT, charged_twice, states
+from tests.runner.test_searches import HOURS, LOST, RESUBMIT, charged_twice, states
+from tests.runner.test_strays import at_desk, saved, settle, told
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch.batch.lifecycle import State
 from wanbatch.clock import LoopClock

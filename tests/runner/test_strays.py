@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states, with_row
+from tests.runner.test_searches import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states, with_row
 from tests.worlds import API, CLIPS, EPOCH, Hosts, Killed, World, batch_of, jump
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State

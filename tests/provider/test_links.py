@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.cut.test_film import ABC
 from tests.films import Reel
-from tests.rooms import make_room
-from tests.test_cut import ABC
+from tests.output_folders import make_room
 from wanbatch.cli import call
 from wanbatch.disk import ABANDONED_S, own_folder, replace_text, replacing, sweep_parts
 from wanbatch.errors import LocalFault

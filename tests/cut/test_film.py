@@ -17,7 +17,7 @@ import pytest
 from PIL import Image
 
 from tests.films import RATE_HZ, Reel, delay_of, noise, read_frames, read_line
-from tests.rooms import make_room
+from tests.output_folders import make_room
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.cut.avc import AvcRecord
 from wanbatch.cut.film import CutOptions, make_cut

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from tests.cut.test_film import ABC, R
 from tests.films import Reel, read_frames
-from tests.rooms import make_room, takes_of
-from tests.test_cut import ABC, R
+from tests.output_folders import make_room, takes_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
 from wanbatch.cli import call

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tests.test_recovery import RULES, Line, world_in
+from tests.session.test_recovery import RULES, Line, world_in
 from tests.worlds import EPOCH, batch_of, jump, with_prompt
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.provider.protocol import LogRow, LogScan

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.test_discovering import at_desk, outcomes, told
-from tests.test_reconciling import HOURS, LOST, PRICE, RESUBMIT, charged_twice, rows_of, scan, states
+from tests.runner.test_searches import HOURS, LOST, PRICE, RESUBMIT, charged_twice, rows_of, scan, states
+from tests.runner.test_strays import at_desk, outcomes, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome, adoption
 from wanbatch.batch.lifecycle import State

@@ -19,9 +19,9 @@ from typing import Any
 import pytest
 from rich.console import Console
 
+from tests.cut.test_film import film
 from tests.films import Reel
-from tests.rooms import make_room
-from tests.test_cut import film
+from tests.output_folders import make_room
 from wanbatch import interrupts
 from wanbatch.cli import Global, call
 from wanbatch.cli.grid import Grid, say

@@ -13,9 +13,9 @@ from typing import Any
 import av
 import pytest
 
+from tests.cut.test_film import ABC, R, film, room
 from tests.films import Reel
-from tests.rooms import make_room, takes_of
-from tests.test_cut import ABC, R, film, room
+from tests.output_folders import make_room, takes_of
 from wanbatch.batch.shots import Batch
 from wanbatch.cut import tags as tagging
 from wanbatch.cut.tags import LINE_MAX, PROMPT_MAX, tag_clips

@@ -13,9 +13,9 @@ from urllib.parse import unquote
 
 import pytest
 
+from tests.cut.test_film import ABC, NTSC, R, film, room
 from tests.films import Reel
-from tests.rooms import make_room, takes_of
-from tests.test_cut import ABC, NTSC, R, film, room
+from tests.output_folders import make_room, takes_of
 from wanbatch.batch.choice import Choice
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.plan import make_plan
@@ -143,7 +143,7 @@ def test_at_a_broken_rate_timecode_drops_frames_and_stays_with_the_clock(tmp_pat
 def laid(labels: Sequence[str], fps: Fraction) -> Any:
     like = ClipFormat("h264", 64, 64, fps, "yuv420p", Fraction(1), b"")
     story = make_plan(Batch("b", film(*((label, "") for label in labels)).shots), []).shots
-    from tests.test_choosing import take
+    from tests.batch.test_choice import take
 
     takes = [take(1, shot_id=row.shot_id, file="clips/x.mp4") for row in story]
     choices = [

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.cut.test_film import film
 from tests.films import Reel
+from tests.output_folders import make_room
 from tests.reporting.states import begin
-from tests.rooms import make_room
-from tests.test_cut import film
 from wanbatch.batch.advice import OF_A_FOLDER, for_failed, in_folder
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
