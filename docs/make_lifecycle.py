@@ -27,7 +27,7 @@ def page() -> str:
     lines = [
         "# The lifecycle of a take",
         "",
-        "Generated from the table in `wanbatch/batch/lifecycle.py`; a move that is not drawn raises and is not recorded.",
+        "Made from the table in `wanbatch/batch/lifecycle.py`; a move that is not drawn raises and is not recorded.",
         "",
         "```mermaid",
         "stateDiagram-v2",
