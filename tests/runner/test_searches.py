@@ -490,7 +490,7 @@ def test_a_later_attempt_that_only_the_log_knows_is_never_repeated(
     assert (take.state, later in take.error or later in take.warning or "strange" in take.error) == (state, True)
     with StateReader.open(world.output) as reader:
         numbers = [each.number for each in reader.attempts_of(1)]
-    assert numbers == ([1, 2] if state is State.HELD else [1])
+    assert sorted(numbers) == ([1, 2] if state is State.HELD else [-1, 1])  # beside a clip that is there: a double
     world.run(batch_of(6))
     warnings = [event for event in world.events if event.kind == "warned"]
     assert len(warnings) == 1

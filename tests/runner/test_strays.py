@@ -40,7 +40,7 @@ from wanbatch.session.decisions import Decision, Reconciled, reconcile, resolve,
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.standing import read_standing
-from wanbatch.state.tables import new_identity
+from wanbatch.state.tables import Stray, new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 T = TypeVar("T")
@@ -225,6 +225,47 @@ def test_a_submit_that_fits_no_take_stops_the_run_once_and_is_kept_by_name(
     standing = read_standing(world.output)
     assert [(each.take, each.state) for each in standing.problems] == [(strange, "stray")]
     assert "strange" in standing.problems[0].error
+
+
+def test_each_generation_of_a_stray_is_kept_and_told(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(1))
+    with StateReader.open(world.output) as reader:
+        strange = f"wb1:{reader.identity().nonce}:{'0' * 20}:77.1"
+
+    async def work(context: RunContext) -> tuple[list[tuple[str, str | None, int | None]], int]:
+        take_up(context)
+        before, strays = context.budget.committed, Strays(context)
+        context.settings = replace(context.settings, logged=(LogRow(strange, None, False, None, EPOCH),))
+        strays.note_logged()
+        rows = tuple(LogRow(strange, made, True, 7, EPOCH) for made in ("G2", "G3"))
+        for _ in range(2):
+            strays.note_scan(LogScan(EPOCH, EPOCH, EPOCH, rows, frozenset()))
+        kept = [(each.request_id, each.generation_id, each.credits_held) for each in context.state.strays()]
+        return kept, context.budget.committed - before
+
+    kept, counted = at_desk(world, work)
+    assert kept == [(strange, "G2", 7), (f"{strange}#1", "G3", 7)]
+    assert counted >= 14  # what had no name counted at the highest price known
+
+
+def test_a_shot_that_is_put_back_is_offered_its_stray_and_not_bought_again(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(2))
+    second = world.takes()[1]
+    with StateReader.open(world.output) as reader:
+        lost = f"wb1:{reader.identity().nonce}:{second.recipe.short_hash}:77.1"
+
+    async def work(context: RunContext) -> None:
+        context.state.note_stray(Stray(lost, "G7", 7, EPOCH, "the provider's log"))
+
+    at_desk(world, work)
+    world.settings = RunSettings()
+    world.run(batch_of(2))
+    take = world.takes()[1]
+    assert (take.state, "--adopt G7" in take.error, world.submits) == (State.HELD, True, 1)
+    with StateReader.open(world.output) as reader:
+        assert reader.strays() == []
 
 
 def test_a_poll_that_comes_back_after_the_log_has_settled_its_take_changes_nothing(
@@ -479,6 +520,46 @@ def test_a_row_of_a_take_that_is_being_sent_is_looked_at_again_later(tmp_path: P
         return context.takes[1].state, context.schedule.next_step(context.clock.monotonic() + 3600) == Search()
 
     assert at_desk(world, work) == (State.SUBMITTING, True)
+
+
+@pytest.mark.parametrize("source", ["run.log", "the provider's log"])
+def test_another_submit_of_a_take_that_is_done_is_a_double_with_its_cost(tmp_path: Path, source: str) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    request_id = str(world.takes()[0].request_id).replace(":1.1", ":1.2")
+    rows = tuple(LogRow(request_id, made, True, 7, EPOCH) for made in ("G2", "G3", "G2"))
+
+    async def work(context: RunContext) -> tuple[set[ExitCode], int]:
+        take_up(context)
+        before, strays = context.budget.committed, Strays(context)
+        for _ in range(2):
+            if source == "run.log":
+                context.settings = replace(context.settings, logged=rows)
+                strays.note_logged()
+            else:
+                strays.note_scan(LogScan(EPOCH, EPOCH, EPOCH, rows, frozenset()))
+        return {code for code, _ in context.troubles}, context.budget.committed - before
+
+    assert at_desk(world, work) == ({ExitCode.DECISION_NEEDED}, 14)
+    with StateReader.open(world.output) as reader:
+        made = {each.generation_id: (each.outcome, each.credits_held) for each in reader.attempts() if each.number < 0}
+    assert made == {"G2": (Outcome.DOUBLE, 7), "G3": (Outcome.DOUBLE, 7)}
+    assert world.takes()[0].warning.count("DOUBLE") == 2
+
+
+def test_another_submit_of_which_only_the_name_is_known_is_told(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    request_id = str(world.takes()[0].request_id).replace(":1.1", ":1.2")
+
+    async def work(context: RunContext) -> list[int]:
+        take_up(context)
+        context.settings = replace(context.settings, logged=(LogRow(request_id, None, False, None, EPOCH),))
+        Strays(context).note_logged()
+        return [each.number for each in context.state.attempts()]
+
+    assert at_desk(world, work) == [1]
+    assert f"another submit of it, {request_id}" in world.takes()[0].warning
 
 
 def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(

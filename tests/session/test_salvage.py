@@ -71,6 +71,15 @@ def test_every_submit_that_the_provider_knows_has_a_take_or_is_a_stray(left: Fou
     assert sent == {each.take.take_id for each in takes}
 
 
+def test_an_adoption_that_stands_before_its_submit_makes_no_take_without_a_submit(left: Found) -> None:
+    adopted = next(line for line in left.lines if '"adopted"' in line and '"sh001_t1"' in line)
+    sent = next(line for line in left.lines if '"submit_started"' in line and '"sh001_t1"' in line)
+    events = [found for line in (adopted, sent) if (found := read_event(line)) is not None]
+    takes, _ = salvage(Evidence(BATCH, left.nonce, "k", {}, events, [], left.rows))
+    facts = [entry.fact for each in takes if each.take.label == "sh001_t1" for entry in each.entries]
+    assert facts[:3] == [Fact.PLANNED, Fact.SUBMIT_STARTED, Fact.ACCEPTED]
+
+
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_sidecar_with_any_value_changed_is_read_whole_or_left_out(left: Found, data: st.DataObject) -> None:

@@ -74,6 +74,7 @@ class Searches:
     def note_logged(self) -> None:
         """Hold the takes of submits that run.log tells of and the state file does not know."""
         self._strays.note_logged()
+        self._strays.offer_strays()
 
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now."""

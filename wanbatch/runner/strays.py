@@ -42,6 +42,23 @@ class Strays:
             if row.request_id not in known:
                 self._note_unrecorded(row, "run.log")
 
+    def offer_strays(self) -> None:
+        """Offer known strays to takes of the very same recipe that were planned since, before anything is sent."""
+        for stray in self._context.state.strays():
+            heir = next(
+                (take for take in self._untried() if take.recipe.short_hash == recipe_in(stray.request_id)), None
+            )
+            if heir is None:
+                continue
+            row = LogRow(stray.request_id, stray.generation_id, True, stray.credits_held, stray.at)
+            made = stray.generation_id or "a submit"
+            text = (
+                f"{stray.source} showed {made}{_cost(row)} of the very same recipe, which belongs to no take."
+                f" `wanbatch resolve {heir.label} --adopt {stray.generation_id or 'ID'}` takes it over, --resubmit buys"
+                " another"
+            )
+            self._hold(heir, row, 1, text)
+
     def note_scan(self, scan: LogScan) -> None:
         """Hold the takes of submits that the provider's log shows and the state file does not know."""
         for row in unrecorded(scan, self._context.nonce, self._known(scan.by_request)):
@@ -61,9 +78,44 @@ class Strays:
             context.schedule.add_search(context.clock.monotonic() + LOOK_AGAIN_S)  # once its answer is in
             return
         if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED):
-            self.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")
+            self._note_another(
+                take, row, source, f"{source} shows another submit of it, {row.request_id}: {name}{cost}"
+            )
             return
         self._hold(take, row, ids[1], _offer_text(take, row, ids[1], source))
+
+    def _note_another(self, take: Take, row: LogRow, source: str, text: str) -> None:
+        """Name another submit of a take whose clip is there; what it made is recorded, and counts under the caps."""
+        context = self._context
+        if row.generation_id is None or not row.is_good:
+            self.warn(take, text)
+            return
+        if context.owner_of(row.generation_id) is not None:
+            return
+        attempts = context.state.attempts_of(take.take_id)
+        number = double_number(attempts)
+        is_second = any(each.request_id == row.request_id for each in attempts)
+        made = Attempt(
+            take.take_id,
+            number,
+            f"{row.request_id}#{-number}" if is_second else row.request_id,
+            body_sha256="",
+            key_fingerprint=context.settings.key_fingerprint,
+            started_at=row.at,
+            outcome=Outcome.DOUBLE,
+            generation_id=row.generation_id,
+            credits_held=row.credits or None,
+        )
+        told = f"{source} shows another submit of it, {row.request_id}, which made {row.generation_id}{_cost(row)}"
+        data = {
+            "request_id": made.request_id,
+            "generation_id": made.generation_id,
+            "key_fingerprint": made.key_fingerprint,
+            "at": row.at.isoformat(timespec="milliseconds"),
+            "error": told,
+        }
+        more = self._priced(take, made, [*attempts, made])
+        self._found(take, Fact.FOUND_DOUBLE, data | more, f"DOUBLE: {told}")
 
     def offer(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
         """Name the generation of a submit that run.log told of, once the log shows it and while its take waits."""
@@ -77,10 +129,18 @@ class Strays:
     def _note_stray(self, row: LogRow, source: str) -> None:
         """A submit of no take there is: offer it to one of the same recipe, else keep it by name and stop once."""
         context = self._context
-        if any(each.request_id == row.request_id for each in context.state.strays()):
+        same = [each for each in context.state.strays() if each.request_id.partition("#")[0] == row.request_id]
+        if same and (row.generation_id is None or row.generation_id in {each.generation_id for each in same}):
             return  # the user was told; running again is their word to go on
+        nameless = next((each for each in same if each.generation_id is None), None)
+        if nameless is not None:
+            context.state.note_stray(
+                replace(nameless, generation_id=row.generation_id, credits_held=row.credits or nameless.credits_held)
+            )
+            return
         name = row.generation_id or "a submit"
-        heir = next((take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id)), None)
+        heirs = [] if same else self._untried()
+        heir = next((take for take in heirs if take.recipe.short_hash == recipe_in(row.request_id)), None)
         if heir is not None:
             text = (
                 f"this state file is older than the truth: {source} shows {name}{_cost(row)} of the very same recipe."
@@ -89,7 +149,8 @@ class Strays:
             )
             self._hold(heir, row, 1, text)
         else:
-            context.state.note_stray(Stray(row.request_id, row.generation_id, row.credits or None, row.at, source))
+            request_id = f"{row.request_id}#{len(same)}" if same else row.request_id
+            context.state.note_stray(Stray(request_id, row.generation_id, row.credits or None, row.at, source))
             context.budget.add_stray(row.credits or None)
         context.stop_submitting(
             ExitCode.DECISION_NEEDED,

@@ -228,6 +228,8 @@ class Story:
                 return
             if recipe.canonical != self.take.recipe_json:
                 self.add(Fact.REPLANNED, entry.at, {"recipe_json": recipe.canonical})
+        elif entry.fact is Fact.ADOPTED and not self.take.attempts:
+            return  # its line stands before that of the submit it belongs to: the log tells both in order
         self.add(entry.fact, entry.at, entry.data)
 
     def free(self, at: datetime) -> bool:

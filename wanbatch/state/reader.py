@@ -494,8 +494,8 @@ class StateReader:
         return self._all(QuotedPrice, "ORDER BY run_id, price_class")
 
     def strays(self) -> list[Stray]:
-        """Submits of this batch that belong to no take of it, oldest first."""
-        return self._all(Stray, "ORDER BY at, request_id")
+        """Submits of this batch that belong to no take of it, oldest first; without those given to a take since."""
+        return self._all(Stray, "WHERE request_id NOT IN (SELECT request_id FROM attempts) ORDER BY at, request_id")
 
     def log_read_until(self, key_fingerprint: str) -> datetime | None:
         """Up to when the log of a key is known to hold nothing that this file does not; None where it was not read.

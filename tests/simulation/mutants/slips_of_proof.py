@@ -197,8 +197,8 @@ slip(
 slip(
     "a stray is offered to whatever is planned",
     Strays._note_stray,
-    "(take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))",
-    "iter(self._untried())",
+    "(take for take in heirs if take.recipe.short_hash == recipe_in(row.request_id))",
+    "iter(heirs)",
 )
 slip(
     "a take is offered what was made of another recipe",
@@ -221,7 +221,7 @@ unseen(
 unseen(
     "a take that is done hides another submit of it",
     Strays._note_unrecorded,
-    '            self.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")\n',
+    '            self._note_another(take, row, source, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")\n',
     "",
 )
 slip(
