@@ -19,7 +19,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import POLL_EVERY_S, Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
-from wanbatch.provider.protocol import Accepted, PollAnswer, Progress, Secret, Status, SubmitAnswer
+from wanbatch.provider.protocol import Accepted, NoAnswer, PollAnswer, Progress, Secret, Status, SubmitAnswer, Trouble
 from wanbatch.runner.context import FAILURE_LOOKS_APART_S, RunContext
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
@@ -269,3 +269,49 @@ def test_a_charge_of_what_failed_is_named_also_where_the_poll_sticks_to_it(
     end = world.run(batch_of(2))
     assert (end.exit_code, world.submits, charged(world)) == (ExitCode.DECISION_NEEDED, tries + 1, tries + 1)
     assert f"sh000_t1: the provider failed {first_of(world)} and charged it: ask its support" in end.messages
+
+
+# --- a retry that waits its turn while the ledger goes on
+
+
+def waiting_retry(tmp_path: Path, **settings: Any) -> World:
+    return World(tmp_path / "out", settings=RunSettings(rates=Rates(submit_per_min=0.5, max_attempts=2), **settings))
+
+
+def test_a_failure_that_is_charged_while_its_retry_waits_is_not_bought_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = waiting_retry(tmp_path)
+    says_failed(monkeypatch, lambda g, _, now: g == first_of(world) and now < 3600)
+    end = world.run(batch_of(3))
+    kinds = [event.kind for event in world.events if event.take == "sh000_t1"]
+    assert ("retry_planned" in kinds, world.submits, charged(world)) == (True, 3, 3)
+    assert (end.exit_code, states(world)[0]) == (ExitCode.DECISION_NEEDED, "failed")
+    assert "was charged before it was made again" in world.takes()[0].warning
+
+
+def test_a_retry_that_waited_is_sent_where_the_ledger_shows_no_charge_still(tmp_path: Path) -> None:
+    world = waiting_retry(tmp_path)
+    world.rules = (Rule("submit", "fail", nth=(1,)),)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits, charged(world)) == (ExitCode.OK, ["verified"] * 3, 4, 3)
+
+
+def test_a_retry_that_waited_is_not_sent_where_the_ledger_cannot_be_read_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world, real = waiting_retry(tmp_path), AimlApi.charges
+    world.rules = (Rule("submit", "fail", nth=(1,)),)
+    is_over: list[bool] = []
+
+    async def charges(self: AimlApi, begin: datetime) -> Any:
+        is_planned = any(event.kind == "retry_planned" for event in world.events)
+        return NoAnswer(Trouble.KEY, "HTTP 403") if is_planned and not is_over else await real(self, begin)
+
+    monkeypatch.setattr(AimlApi, "charges", charges)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)[0], world.submits) == (ExitCode.PROVIDER_UNREACHABLE, "planned", 3)
+    assert any("sh000_t1 failed, and the ledger does not say" in message for message in end.messages)
+    is_over.append(True)
+    world.elapsed_s += 3600
+    assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)

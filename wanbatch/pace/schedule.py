@@ -131,6 +131,7 @@ class Schedule:
         self._awaits_search = False
         self._polls: set[int] = set()
         self._downloading: set[int] = set()
+        self._looking: set[int] = set()
 
     # what there is to do
 
@@ -174,6 +175,10 @@ class Schedule:
         return tuple(self._planned)
 
     # what happened
+
+    def look_began(self, take_id: int) -> None:
+        """Something is looked up about a take before it is sent."""
+        self._looking.add(take_id)
 
     def submit_began(self, now: float) -> None:
         """A POST goes out."""
@@ -249,6 +254,7 @@ class Schedule:
         """Whatever was under way for a take is over, however it ended."""
         self._polls.discard(take_id)
         self._downloading.discard(take_id)
+        self._looking.discard(take_id)
 
     def search_ended(self) -> None:
         """A search has its answer."""
@@ -263,7 +269,7 @@ class Schedule:
     @property
     def is_idle(self) -> bool:
         """Nothing is under way that could still change the schedule."""
-        return not (self.posts or self._polls or self._downloading or self._is_searching)
+        return not (self.posts or self._polls or self._downloading or self._looking or self._is_searching)
 
     @property
     def pace(self) -> tuple[int, float]:

@@ -195,6 +195,9 @@ class Runner:
 
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
         match step:
+            case Submit(take_id) if self._polls.owes_look(take_id):
+                self._context.schedule.look_began(take_id)
+                self._spawn(group, self._others, take_id, self._polls.look_before_again)
             case Submit(take_id):
                 if self._submits.begin(take_id):
                     self._spawn(group, self._posts, take_id, self._submits.send)

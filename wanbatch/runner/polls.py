@@ -22,6 +22,7 @@ GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wro
 MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywhere
 LINKLESS_LIMIT_S = 600.0
 SEEN_CHANGE_S = 2.5 * POLL_EVERY_S  # a wider gap between two polls does not say when the queue was left
+LOOK_LASTS_S = 30.0  # a retry may wait its turn for hours, and its failure be charged meanwhile
 LEDGER_MARGIN = timedelta(days=1)  # our clock and the provider's may differ
 
 
@@ -37,6 +38,8 @@ class Polls:
         self._missing_since: dict[int, float] = {}
         self._linkless_since: dict[int, float] = {}
         self._failures: dict[int, int] = {}
+        self._looked_at: dict[int, float] = {}  # by take: when the ledger was read last for what it failed
+        self._retried: set[int] = set()  # takes that this run, not the user, sends again
         self._began_at = context.clock.now()
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
         self.charged_twice: set[str] = set()
@@ -185,16 +188,57 @@ class Polls:
             context.failed(take_id, message)
         if take.tries >= context.settings.rates.max_attempts or is_refused_prompt(message) or take.superseded:
             return  # the ledger is looked at once, at the end of the run
-        sent = min(each.started_at for each in context.state.attempts_of(take_id))
-        charges = await self.read_ledger(sent)
-        ours = {"", *(each.generation_id for each in context.state.attempts_of(take_id))}
-        if charges is None or any(not each.is_legible and each.generation_id in ours for each in charges):
+        if not await self._shows_no_charge(take_id):
             return  # nothing proves that it cost nothing
         if context.takes[take_id].credits_charged is not None:
             return  # what was charged for nothing, now or before, is not followed by more money on its own
         if context.takes[take_id].state is State.FAILED:  # the log may have shown another submit of it meanwhile
             context.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+            self._retried.add(take_id)
             context.plan_again(take_id)
+
+    async def _shows_no_charge(self, take_id: int) -> bool:
+        """Read the ledger since a take was first sent; False where it cannot be read, or an entry of it may be its own."""
+        attempts = self._context.state.attempts_of(take_id)
+        charges = await self.read_ledger(min(each.started_at for each in attempts))
+        if charges is None:
+            return False
+        self._looked_at[take_id] = self._context.clock.monotonic()
+        ours = {"", *(each.generation_id for each in attempts)}
+        return all(each.is_legible or each.generation_id not in ours for each in charges)
+
+    def owes_look(self, take_id: int) -> bool:
+        """Say whether the ledger is to be read before a take is sent again: a generation of it failed, and the last
+        reading is not of just now.
+        """
+        context = self._context
+        if context.takes[take_id].attempts == 0:
+            return False
+        looked_at = self._looked_at.get(take_id)
+        if looked_at is not None and context.clock.monotonic() - looked_at <= LOOK_LASTS_S:
+            return False
+        attempts = context.state.attempts_of(take_id)
+        return any(each.outcome is Outcome.FAILED and each.generation_id is not None for each in attempts)
+
+    async def look_before_again(self, take_id: int) -> None:
+        """Read the ledger once more before a take is sent again whose generation failed.
+
+        Where a charge shows, the take follows the generation that was charged. Where nothing can be read, only the
+        user's own word lets it be sent.
+        """
+        context = self._context
+        shows_none = await self._shows_no_charge(take_id)
+        if context.takes[take_id].state is not State.PLANNED:
+            return
+        if shows_none or take_id not in self._retried:
+            self._looked_at[take_id] = context.clock.monotonic()
+            context.schedule.add_planned(take_id, first=True)
+            return
+        context.trouble(
+            ExitCode.PROVIDER_UNREACHABLE,
+            f"{context.takes[take_id].label} failed, and the ledger does not say whether that was charged: it is not sent"
+            " again in this run. Run the same command again later",
+        )
 
     def _no_answer(self, take: Take, answer: NoAnswer) -> None:
         context, take_id, now = self._context, take.take_id, self._context.clock.monotonic()
