@@ -382,6 +382,29 @@ def test_two_generations_for_one_submit_are_named(tmp_path: Path) -> None:
     assert world.run(batch_of(3)).exit_code is ExitCode.OK  # it was told, and nothing is left to decide
 
 
+def test_a_short_grace_of_the_user_hides_no_second_generation_that_the_log_shows_late(tmp_path: Path) -> None:
+    columns = "at, key, client_request_id, fault, body, body_sha256, http_status, model, credits, starts_at"
+
+    def make_twin(runner: Runner, event: Event) -> None:
+        if event.kind == "verified":
+            assert world.account is not None
+            world.account._db.execute(
+                f"INSERT INTO requests ({columns}, ends_at, inference_id)"
+                f" SELECT {columns}, ends_at + {7 * HOURS}, 'twin' FROM requests WHERE seq = 1"
+            )
+
+    short = timedelta(minutes=2)
+    world = World(tmp_path / "out", settings=RunSettings(limit=1, unknown_grace=short), observe=make_twin)
+    world.run(batch_of(3))
+    world.observe = None
+    world.elapsed_s += 6 * HOURS
+    world.run(batch_of(3))  # the row of the second generation is not in the log yet
+    world.elapsed_s += 40 * HOURS
+    world.settings = RunSettings()
+    end = world.run(batch_of(3))
+    assert (end.exit_code, "DOUBLE" in world.takes()[0].warning) == (ExitCode.DECISION_NEEDED, True)
+
+
 @pytest.mark.parametrize("rule", [Rule("ledger", "status", code=503), Rule("ledger", "html")], ids=["503", "html"])
 def test_without_the_ledger_nothing_is_presumed(tmp_path: Path, rule: Rule) -> None:
     world = World(

@@ -29,6 +29,7 @@ from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
+from wanbatch.runner.proofs import default_grace
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session import doctor
@@ -147,11 +148,15 @@ def mark_of(world: World) -> datetime:
     return mark
 
 
+@pytest.mark.parametrize(
+    ("grace", "longer"),
+    [(6 * H, default_grace(())), (30 * H, 30 * H)],
+    ids=["shorter than the log's lag", "longer than the log's lag"],
+)
 @pytest.mark.parametrize("ahead", [5 * H, -5 * H, timedelta(0)], ids=str)
 def test_the_log_is_never_said_to_be_read_past_now_by_either_clock_less_its_lag(
-    tmp_path: Path, ahead: timedelta
+    tmp_path: Path, ahead: timedelta, grace: timedelta, longer: timedelta
 ) -> None:
-    grace = timedelta(hours=6)
     world = World(tmp_path / "out", our_clock_ahead=ahead, settings=RunSettings(limit=1, unknown_grace=grace))
     world.run(batch_of(2))
     world.elapsed_s += 60 * HOURS
@@ -159,7 +164,7 @@ def test_the_log_is_never_said_to_be_read_past_now_by_either_clock_less_its_lag(
     world.run(batch_of(2))
     right = EPOCH + timedelta(seconds=world.elapsed_s)
     earlier_clock = min(right, right + ahead)
-    assert timedelta(0) < earlier_clock - grace - mark_of(world) < timedelta(minutes=20)
+    assert timedelta(0) < earlier_clock - longer - mark_of(world) < timedelta(minutes=20)
 
 
 @pytest.mark.parametrize("wrong", [10 * 365 * 24 * H, 30 * H, 3 * H], ids=str)

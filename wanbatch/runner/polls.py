@@ -198,7 +198,7 @@ class Polls:
             context.plan_again(take_id)
 
     async def _shows_no_charge(self, take_id: int) -> bool:
-        """Read the ledger since a take was first sent; False where it cannot be read, or an entry of it may be its own."""
+        """Read the ledger since a take was first sent; False where it is unread, or an entry of it may be its own."""
         attempts = self._context.state.attempts_of(take_id)
         charges = await self.read_ledger(min(each.started_at for each in attempts))
         if charges is None:
@@ -236,8 +236,8 @@ class Polls:
             return
         context.trouble(
             ExitCode.PROVIDER_UNREACHABLE,
-            f"{context.takes[take_id].label} failed, and the ledger does not say whether that was charged: it is not sent"
-            " again in this run. Run the same command again later",
+            f"{context.takes[take_id].label} failed, and the ledger does not say whether that was charged: it is not"
+            " sent again in this run. Run the same command again later",
         )
 
     def _no_answer(self, take: Take, answer: NoAnswer) -> None:

@@ -145,7 +145,7 @@ class Searches:
                 self._strays.offer_by_recipe(scan)
             await self._settle(scan, is_wide=is_wide)
             self._before = scan
-            until, key = scan.known_until - self._grace(), context.settings.key_fingerprint
+            until, key = scan.known_until - self._mark_grace(), context.settings.key_fingerprint
             context.state.note_log_read(key, until, anew=window.is_mark_wrong())
             context.batch_clock.keep()
         window.looked(was_wide=is_wide)
@@ -203,8 +203,9 @@ class Searches:
             if min(known, default=tried) >= self._patience():
                 self._hold(take, why)
 
-    def _grace(self) -> timedelta:
-        return self._patience() / PATIENCE
+    def _mark_grace(self) -> timedelta:
+        """Return how long before its end a reading may lack rows: the log is no faster where the user waits less."""
+        return max(self._patience() / PATIENCE, default_grace(self._lags_s()))
 
     def _note_lags(self, scan: LogScan) -> None:
         context = self._context
