@@ -13,7 +13,7 @@ from wanbatch.runner.searches import Searches
 
 @mutant
 def the_lag_is_not_taken_off_the_read_mark() -> Patches:
-    yield Searches, "_grace", lambda _: timedelta(0)
+    yield Searches, "_mark_grace", lambda _: timedelta(0)
 
 
 @mutant

@@ -143,7 +143,7 @@ slip(
     Searches._search,
     "            self._note_lags(scan)\n",
     "            self._note_lags(scan)\n"
-    "            context.state.note_log_read(scan.known_until - self._grace(), anew=window.is_mark_wrong())\n",
+    "            context.state.note_log_read(scan.known_until - self._mark_grace(), anew=window.is_mark_wrong())\n",
 )
 slip(
     "a resume looks only where something is lost",
