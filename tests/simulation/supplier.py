@@ -51,7 +51,7 @@ class Supplier:
         self._accepted = 0
         self._polls: Counter[str] = Counter()
         self._lies_since: dict[str, float] = {}
-        self.broken: dict[str, str] = {}  # by request id: which promise was broken about it, told or not
+        self._broken: dict[str, str] = {}
 
     def follow(self, event: Event) -> None:
         """Do what an event of the run brings about: what nobody may assume, and what others do meanwhile."""
@@ -85,18 +85,23 @@ class Supplier:
 
     # --- broken promises
 
+    @property
+    def broken(self) -> dict[str, str]:
+        """By request id: which promise was broken about it. A gateway's row in the log does, whatever the answer was."""
+        return {**dict.fromkeys(self.account.gateways, "P2"), **self._broken}
+
     def refusal_of(self, request_id: str) -> int | None:
         """Return the status with which an answer lies that it refuses a submit; None where it does not."""
         status = self.account.refusals.get(request_id)
         if status is not None:
-            self.broken[request_id] = "P1"
+            self._broken[request_id] = "P1"
         return status
 
     def gateway_hides(self, request_id: str) -> bool:
         """Say whether the gateway answers for a submit, as though it had failed."""
         is_hidden = request_id in self.account.gateways
         if is_hidden:
-            self.broken[request_id] = "P2"
+            self._broken[request_id] = "P2"
         return is_hidden
 
     def holds_half(self, generation_id: str) -> bool:
@@ -113,7 +118,7 @@ class Supplier:
             since = self._lies_since.setdefault(generation_id, self._world.now_s)
             if self._polls[generation_id] == nth or self._world.now_s - since < length_s:
                 request_id = self._request_of(generation_id)
-                self.broken[request_id] = "P3" if length_s else "P3 once"
+                self._broken[request_id] = "P3" if length_s else "P3 once"
                 return True
         return False
 
