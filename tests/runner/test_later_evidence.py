@@ -23,12 +23,15 @@ from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogRow, LogScan, Progress, Status
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import is_doubtful
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.proofs import Evidence, Question, questions
 from wanbatch.runner.settings import RunSettings
+from wanbatch.runner.strays import Strays
 from wanbatch.runner.window import Window
 from wanbatch.sandbox.faults import Rule
+from wanbatch.session.decisions import take_up
 from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -223,6 +226,102 @@ def test_a_charge_under_the_id_of_its_own_row_is_its_question_at_once() -> None:
     row = LogRow(ENDED.request_id, "g", False, 0, AT)
     assert asked(row, settled=True) == [Question(CHARGE, ENDED)]
     assert asked(settled=True) == []  # the log may still tell whose it is
+
+
+def test_a_charge_that_comes_later_by_a_clock_that_is_behind_is_a_question() -> None:
+    now = AT + timedelta(days=2 * 365, hours=3)
+    charge = replace(CHARGE, at=AT + timedelta(days=2 * 365))
+    evidence = Evidence(scan_of(now), (charge,), (), "k", True, (), None, now, lead=timedelta(days=2 * 365, hours=4))
+    assert questions(evidence, [ENDED], {1: DEFAULT_MODEL}, settled=False) == [Question(charge, ENDED)]
+    assert questions(replace(evidence, lead=timedelta(hours=4)), [ENDED], {1: DEFAULT_MODEL}, settled=False) == []
+    unknown = replace(evidence, lead=timedelta.max)
+    assert questions(unknown, [ENDED], {1: DEFAULT_MODEL}, settled=False) == [Question(charge, ENDED)]
+
+
+def test_more_charges_of_nobody_than_answers_are_waited_for_are_questions() -> None:
+    now, second = AT + timedelta(hours=3), replace(CHARGE, generation_id="g2")
+    waiting = replace(ENDED, take_id=2, outcome=Outcome.LOST)
+    evidence = Evidence(scan_of(now), (CHARGE, second), (waiting,), "k", True, (), None, now)
+    models = {1: DEFAULT_MODEL, 2: DEFAULT_MODEL}
+    assert questions(evidence, [ENDED], models, settled=False) == [Question(CHARGE, ENDED), Question(second, ENDED)]
+    assert questions(replace(evidence, charges=(CHARGE, CHARGE)), [ENDED], models, settled=False) == []
+
+
+def scan_of(now: Any) -> LogScan:
+    return LogScan(AT - timedelta(days=1), now, now, (), frozenset())
+
+
+# --- a submit of an old copy under a request id that the log knows from the one before
+
+
+MADE = replace(ENDED, generation_id="own", outcome=Outcome.COMPLETED)
+OWN = LogRow(ENDED.request_id, "own", True, PRICE, AT)
+
+
+@pytest.mark.parametrize(
+    ("rows", "key"),
+    [
+        ((OWN, LogRow(ENDED.request_id, "gateway", False, 0, AT)), ENDED.key_fingerprint),
+        ((replace(OWN, at=AT - timedelta(hours=1)),), ENDED.key_fingerprint),
+        ((OWN,), "another key"),
+    ],
+    ids=["a failed row beside it", "made before it was sent", "in the log of another key"],
+)
+def test_a_generation_of_another_submit_leaves_its_own_in_doubt(rows: tuple[LogRow, ...], key: str) -> None:
+    assert is_doubtful(MADE, rows, key, AT)
+
+
+@pytest.mark.parametrize(
+    ("attempt", "rows"),
+    [
+        (MADE, (OWN,)),
+        (MADE, (OWN, OWN)),
+        (MADE, ()),
+        (MADE, (OWN, replace(OWN, generation_id="second"))),  # which is named DOUBLE
+        (ENDED, (LogRow(ENDED.request_id, "gateway", False, 0, AT),)),
+        (replace(MADE, number=-1), (OWN, LogRow(ENDED.request_id, "gateway", False, 0, AT))),
+    ],
+    ids=["one row", "one row twice", "no row", "two that succeeded", "no generation", "a double"],
+)
+def test_what_the_log_tells_of_one_submit_is_in_no_doubt(attempt: Attempt, rows: tuple[LogRow, ...]) -> None:
+    assert not is_doubtful(attempt, rows, ENDED.key_fingerprint, AT)
+
+
+def test_a_submit_that_was_sent_once_more_with_another_key_is_named_by_its_charge(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(3))
+    assert world.account is not None
+    columns = "at, key, client_request_id, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at"
+    world.account._db.execute(
+        f"INSERT INTO requests ({columns}, inference_id) SELECT {columns}, 'gw' FROM requests WHERE seq = 2"
+    )
+    world.account._db.execute("UPDATE requests SET credits = 0, failure = 'no' WHERE inference_id = 'gw'")
+    world.account._db.execute(
+        f"INSERT INTO requests ({columns}, inference_id) SELECT {columns}, 'made' FROM requests WHERE seq = 2"
+    )
+    world.account._db.execute("UPDATE requests SET key = 'another' WHERE inference_id = 'made'")
+    world.elapsed_s += 40 * HOURS
+    found = told(world)
+    assert (found.questions, "for made, which belongs to no take" in world.takes()[1].warning) == (("sh001_t1",), True)
+    world.elapsed_s += HOURS
+    assert told(world).questions == ("sh001_t1",)  # it stays one, and is named once
+    assert world.takes()[1].warning.count("for made") == 1
+
+
+def test_a_charge_of_nobody_that_stands_there_twice_is_told_with_its_sum(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+
+    async def work(context: RunContext) -> None:
+        take_up(context)
+        attempt, charge = context.state.attempts()[0], Charge("G9", 500_000, EPOCH)
+        for charges in ([charge], [charge, charge], [charge, charge]):
+            Strays(context).note_questions([Question(each, attempt) for each in charges])
+
+    at_desk(world, work)
+    warning = world.takes()[0].warning
+    assert [text in warning for text in ("0.25 USD for G9, which", "0.50 USD for G9 in 2 entries, which")] == [True] * 2
+    assert warning.count("G9") == 2
 
 
 # --- a double whose first row comes while the second attempt is unknown

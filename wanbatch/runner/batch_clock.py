@@ -86,6 +86,11 @@ class BatchClock:
         """By how much a time that was recorded by our clock may be too late for the provider's."""
         return margin_of(self._kept, is_checked=self.is_checked)
 
+    @property
+    def lead(self) -> timedelta:
+        """By how much a time that was recorded by our clock may be too early for the provider's."""
+        return lead_of(self._kept, is_checked=self.is_checked)
+
     def earliest(self, at: datetime, *, is_checked: bool | None = None) -> datetime:
         """Return from when the provider's log or ledger may tell of something that was recorded at a time.
 
@@ -97,7 +102,7 @@ class BatchClock:
 
     def recorded_since(self, at: datetime) -> datetime:
         """Return from when on something may be recorded that happened then or later by the provider's clock."""
-        return earlier(at, lead_of(self._kept, is_checked=self.is_checked))
+        return earlier(at, self.lead)
 
     def is_in_the_future(self, at: datetime) -> bool:
         """Say whether a time lies ahead of either clock."""

@@ -23,7 +23,7 @@ from wanbatch.batch.attempts import MAY_BE_CHARGED, Attempt
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
-from wanbatch.provider.clocks import CLOCK_MARGIN, UNCHECKED_MARGIN, earlier
+from wanbatch.provider.clocks import CLOCK_MARGIN, earlier
 from wanbatch.provider.protocol import LogRow, LogScan
 
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way
@@ -83,8 +83,8 @@ class Evidence:
     """What one look brought: a complete scan of the log, the ledger's charges, and what is known of this route.
 
     `now` is the counted time of the batch: it passes as slowly as the slower of our clock and the provider's, and does
-    not jump. `margin` is by how much a time that our clock told may be too late for the provider's. `is_echoed` tells
-    whether the provider gives our request ids back; `grace` is None for the default.
+    not jump. `margin` is by how much a time that our clock told may be too late for the provider's, `lead` by how much
+    too early. `is_echoed` tells whether the provider gives our request ids back; `grace` is None for the default.
     """
 
     scan: LogScan
@@ -96,6 +96,7 @@ class Evidence:
     grace: timedelta | None
     now: datetime
     margin: timedelta = CLOCK_MARGIN
+    lead: timedelta = CLOCK_MARGIN
 
     @property
     def full_grace(self) -> timedelta:
@@ -113,9 +114,10 @@ class Evidence:
 
     def latest(self, attempt: Attempt) -> datetime:
         """Return until when the ledger may charge what an attempt made; a clock that nobody compared tells no end."""
-        if self.margin >= UNCHECKED_MARGIN:
+        try:
+            return attempt.started_at + self.full_grace + self.lead
+        except OverflowError:
             return datetime.max.replace(tzinfo=UTC)
-        return attempt.started_at + self.full_grace + self.margin
 
     @property
     def orphans(self) -> list[Charge]:
@@ -255,8 +257,9 @@ def questions(
     """Return the charges of nobody that attempts without a generation may have made, each with the likeliest attempt.
 
     `ended` are those that their takes no longer wait for, `models` what was ordered, by take id. `evidence.attempts`
-    are those that own a charge, or are still waited for: what one of these may have made is their question. With
-    `settled` only charges count that the log has had the time to explain.
+    are those that own a charge, or are still waited for: each of these may have made one charge, and where there are no
+    more charges than of these, they are no question. With `settled` only charges count that the log has had the time
+    to explain.
     """
     scan = evidence.scan
     rows = {row.generation_id: row.request_id for each in ended for row in rows_of(scan, each.request_id)}
@@ -269,7 +272,8 @@ def questions(
         is_then = evidence.earliest(attempt) <= charge.at <= evidence.latest(attempt)
         return is_then and _is_like(charge.model, models[attempt.take_id])
 
-    found = []
+    found: list[Question] = []
+    waited_for: list[Question] = []
     for charge in evidence.charges:
         if charge.generation_id in owned:
             continue
@@ -280,9 +284,13 @@ def questions(
         if settled and scan.taken_at - charge.at < evidence.lag:
             continue
         makers = [each for each in ended if may_have_made(each, charge)]
-        if makers and not any(may_have_made(each, charge) for each in waiting):
-            found.append(Question(charge, max(makers, key=lambda each: each.started_at)))
-    return found
+        if not makers:
+            continue
+        question = Question(charge, max(makers, key=lambda each: (each.generation_id is None, each.started_at)))
+        (waited_for if any(may_have_made(each, charge) for each in waiting) else found).append(question)
+    makers = [each for each in waiting if any(may_have_made(each, asked.charge) for asked in waited_for)]
+    is_more = len({asked.charge.generation_id for asked in waited_for}) > len(makers)
+    return found + waited_for if is_more else found
 
 
 def patience_ends(take: Take, evidence: Evidence) -> datetime | None:

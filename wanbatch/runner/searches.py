@@ -13,6 +13,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import doubted
 from wanbatch.runner.proofs import (
     PATIENCE,
     SEARCH_GAP,
@@ -236,7 +237,8 @@ class Searches:
         self._strays.note_doubles(scan)
         self._strays.adopt_spares()
         self._strays.name_doubles()
-        ended = self._ended(scan) if is_wide and (self._is_thorough or not self._has_asked) else []
+        self._strays.note_doubts(scan)
+        ended = self._ended(scan) if self._is_thorough or (is_wide and not self._has_asked) else []
         begun = [each.started_at for each in (*(attempt for _, attempt in open_cases), *ended)]
         if not begun:
             return
@@ -254,11 +256,16 @@ class Searches:
             self._judge(context.takes[take.take_id], attempt, evidence)
 
     def _ended(self, scan: LogScan) -> list[Attempt]:
-        """Return the attempts in reach of a scan that ended without a generation, and that no take waits for."""
-        found = self._context.state.nameless_since(self._context.batch_clock.recorded_since(scan.begin))
-        return [
+        """Return the attempts in reach of a scan that ended without a generation and that no take waits for.
+
+        Those that may have made more than the generation that is known of them stand behind them.
+        """
+        since = self._context.batch_clock.recorded_since(scan.begin)
+        found = self._context.state.nameless_since(since)
+        ended = [
             each for each in found if each.outcome not in (Outcome.OPEN, Outcome.NOT_SENT) and not self._waits(each)
         ]
+        return ended + [each for each in doubted(self._context.state) if each.started_at >= since]
 
     def _waits(self, attempt: Attempt) -> bool:
         take = self._context.takes[attempt.take_id]
@@ -297,6 +304,7 @@ class Searches:
             grace=context.settings.unknown_grace,
             now=context.batch_clock.now(),
             margin=context.batch_clock.margin,
+            lead=context.batch_clock.lead,
         )
 
     def _judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:

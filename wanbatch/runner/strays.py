@@ -18,6 +18,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import note_doubts, read_names
 from wanbatch.runner.proofs import Question, is_open, recipe_in, rows_of, take_and_attempt, unrecorded
 from wanbatch.state.tables import Stray
 
@@ -279,18 +280,28 @@ class Strays:
                 self.warn(take, text)
                 self._tell_double(take, text)
 
+    def note_doubts(self, scan: LogScan) -> None:
+        """Remember whose request id the log may know from more than one submit."""
+        context = self._context
+        attempts = self._known(scan.by_request)
+        note_doubts(context.state, context.batch_clock, context.settings.key_fingerprint, scan, attempts)
+
     def note_questions(self, questions: Iterable[Question]) -> None:
-        """Name charges of nobody beside attempts that may have made them, each once."""
+        """Name charges of nobody beside attempts that may have made them: each once, and again where it grows."""
         context = self._context
         named: list[str] = read_names(context.state.noted(UNOWNED))
+        entries: dict[str, list[Question]] = {}
         for each in questions:
-            made, attempt = each.charge.generation_id, each.attempt
-            if made in named:
+            entries.setdefault(each.charge.generation_id, []).append(each)
+        for made, found in entries.items():
+            attempt, times = found[0].attempt, f" in {len(found)} entries" if len(found) > 1 else ""
+            name = f"{made}{times}"
+            if name in named:
                 continue
-            take, named = context.takes[attempt.take_id], [*named, made]
+            take, named = context.takes[attempt.take_id], [*named, name]
             text = (
-                f"the ledger charges {usd_text(each.charge.credits)} for {made}, which belongs to no take: attempt"
-                f" {attempt.number} of this one, {_end_text(attempt)}, may have made it"
+                f"the ledger charges {usd_text(sum(each.charge.credits for each in found))} for {made}{times}, which"
+                f" belongs to no take: attempt {attempt.number} of this one, {_end_text(attempt)}, may have made it"
             )
             self.warn(take, text)
             context.state.note(UNOWNED, json.dumps(named))
@@ -364,15 +375,6 @@ _ENDS = {
 }
 
 
-def read_names(text: str | None) -> list[str]:
-    """Read the names that a note lists; none where it cannot be read."""
-    try:
-        told = json.loads(text or "[]")
-    except (ValueError, RecursionError):
-        return []
-    return [each for each in told if isinstance(each, str)] if isinstance(told, list) else []
-
-
 def _offer_text(take: Take, row: LogRow, number: int, source: str) -> str:
     name, cost = row.generation_id or "a submit", _cost(row)
     return (
@@ -382,6 +384,8 @@ def _offer_text(take: Take, row: LogRow, number: int, source: str) -> str:
 
 
 def _end_text(attempt: Attempt) -> str:
+    if attempt.generation_id is not None:
+        return f"which the log gives {attempt.generation_id} alone"
     return _ENDS.get(attempt.outcome, "which was given up")
 
 

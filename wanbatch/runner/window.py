@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from wanbatch.batch.lifecycle import State
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import doubted
 
 LOG_REACH = timedelta(days=91)
 WIDE_AT_ONCE = 2_000  # so many submits are twenty pages: they are looked through each time
@@ -40,8 +41,11 @@ class Window:
 
     @property
     def first_nameless(self) -> datetime | None:
-        """When the first attempt began, within reach, of which no generation is known."""
-        return self._context.state.first_nameless_at(self._context.batch_clock.recorded_since(self.reach))
+        """When the first attempt began, within reach, of which no generation is known, or more than one may be."""
+        state, since = self._context.state, self._context.batch_clock.recorded_since(self.reach)
+        begun = [each.started_at for each in doubted(state) if each.started_at >= since]
+        first = state.first_nameless_at(since)
+        return min([*begun, *([] if first is None else [first])], default=None)
 
     @property
     def is_wide(self) -> bool:

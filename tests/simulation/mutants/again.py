@@ -97,15 +97,11 @@ def the_stranger_of_a_poll_is_followed() -> Patches:
 
 @mutant
 def a_failed_take_is_tried_again_without_a_look_at_the_ledger() -> Patches:
-    real = Polls.match_ledger
+    async def shows_no_charge(self: Polls, take_id: int) -> bool:
+        self._looked_at[take_id] = self._context.clock.monotonic()
+        return True
 
-    async def match_ledger(self: Polls, since: Any = None) -> bool:
-        import sys
-
-        frame = sys._getframe(1)
-        return True if frame.f_code.co_name == "_failed" else await real(self, since)
-
-    yield Polls, "match_ledger", match_ledger
+    yield Polls, "_shows_no_charge", shows_no_charge
 
 
 @mutant
