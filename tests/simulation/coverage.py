@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from tests.simulation.allowance import ALLOWANCES
 from tests.simulation.generator import UNMET
 from tests.simulation.line import CUTS
+from tests.simulation.newest_plots import NEWEST_PLOTS
 from tests.simulation.plots import LATER_PLOTS, PLOTS
 from tests.simulation.world import World
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
@@ -62,7 +63,7 @@ class Covered:
             ("facts that leave a state as it is", self.moves & notes, notes),
             ("deeds", self.deeds, deeds),
             ("cuts", self.cuts, cuts),
-            ("plots", set(self.plots), {*PLOTS, *LATER_PLOTS}),
+            ("plots", set(self.plots), {*PLOTS, *LATER_PLOTS, *NEWEST_PLOTS}),
             ("allowances", set(self.allowed), set(ALLOWANCES)),
         ):
             missing = sorted(" ".join([each] if isinstance(each, str) else each) for each in every - set(hit))

@@ -9,6 +9,7 @@ from dataclasses import replace
 from random import Random
 
 from tests.simulation.line import CANCELS, Cut
+from tests.simulation.newest_plots import NEWEST_PLOTS
 from tests.simulation.plots import DRAWN, LATER_PLOTS, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
@@ -48,6 +49,14 @@ def plotted(scenario: Scenario, rng: Random) -> Scenario:
         return scenario
     name = rng.choice(sorted(LATER_PLOTS))
     return replace(LATER_PLOTS[name](scenario, rng), plot=name)
+
+
+def plotted_anew(scenario: Scenario, rng: Random) -> Scenario:
+    """Return one of the newest plots in one seed of twenty, else the scenario as it is."""
+    if rng.random() >= 0.05:
+        return scenario
+    name = rng.choice(sorted(NEWEST_PLOTS))
+    return replace(NEWEST_PLOTS[name](scenario, rng), plot=name)
 
 
 def clocks(rng: Random) -> Clocks:

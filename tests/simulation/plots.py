@@ -24,7 +24,7 @@ HOUR, YEAR = 3600.0, 365 * 86_400.0
 Plot = Callable[[Scenario, Random], Scenario]
 
 
-def _plain(scenario: Scenario, rng: Random, shots: int, lag_s: float = 30.0) -> Scenario:
+def plain(scenario: Scenario, rng: Random, shots: int, lag_s: float = 30.0) -> Scenario:
     """Return a scenario in which nothing goes wrong: so many takes, at one price."""
     made = tuple(
         Shot(f"sh{n:02d}", n, {"model": SMALL, "resolution": "480P", "prompt": f"shot number {n}"})
@@ -50,12 +50,12 @@ def an_empty_window(scenario: Scenario, rng: Random) -> Scenario:
     year = ((rng.randint(2, 40), 10 * YEAR),)
     wrong = rng.choice((Clocks(ours=(0.0, later)), Clocks(ours=(later, 0.0)), Clocks(strays=year), Clocks(strays=year)))
     acts = (Act(1, "wait 1"), Act(1, rng.choice(("restore first", "restore folder"))), Act(2, "edit"))
-    return replace(_plain(scenario, rng, rng.randint(1, 3)), clocks=wrong, acts=acts)
+    return replace(plain(scenario, rng, rng.randint(1, 3)), clocks=wrong, acts=acts)
 
 
 def one_wrong_date(scenario: Scenario, rng: Random) -> Scenario:
     """Single answers are dated a day ahead, and a lost answer's row comes three hours late: no age is a day."""
-    made = _plain(scenario, rng, rng.randint(2, 3))
+    made = plain(scenario, rng, rng.randint(2, 3))
     grace = timedelta(hours=5)
     strays = tuple((rng.randint(4, 40), 30 * HOUR) for _ in range(rng.choice((2, 4))))
     mess = Mess(slow=((1, 3 * HOUR),))
@@ -68,12 +68,12 @@ def one_wrong_date(scenario: Scenario, rng: Random) -> Scenario:
 def a_refusal_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
     """The provider refuses a job in its envelope, and makes it all the same (P1)."""
     lies = Lies(refused=((rng.randint(1, 2), rng.choice((400, 403, 422, 429, 429))),))
-    return replace(_plain(scenario, rng, rng.randint(1, 3)), lies=lies)
+    return replace(plain(scenario, rng, rng.randint(1, 3)), lies=lies)
 
 
 def a_failed_row_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
     """A gateway's row says failed at no cost, and the job completes, under another name of the model (P2)."""
-    made = _plain(scenario, rng, rng.randint(1, 3), rng.choice((30.0, 300.0)))
+    made = plain(scenario, rng, rng.randint(1, 3), rng.choice((30.0, 300.0)))
     lies = Lies(gateway=((rng.randint(1, 2), rng.random() < 0.4),))
     mess = Mess(has_aliases=True, late_s=rng.choice((0.0, 1200.0)))
     return replace(made, lies=lies, mess=mess)
@@ -82,25 +82,25 @@ def a_failed_row_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
 def an_error_that_was_none(scenario: Scenario, rng: Random) -> Scenario:
     """Polls say error of a job that completes: one alone, or all for a while (P3)."""
     lies = Lies(failed=((rng.randint(1, 2), rng.choice((1, 2, 3)), rng.choice((0.0, 0.0, HOUR, 3 * HOUR))),))
-    return replace(_plain(scenario, rng, rng.randint(1, 3)), lies=lies)
+    return replace(plain(scenario, rng, rng.randint(1, 3)), lies=lies)
 
 
 def cancelled(scenario: Scenario, rng: Random) -> Scenario:
     """A poll says cancelled, in either spelling: no documented failure, and it completes."""
     cuts = (Cut("poll", rng.randint(1, 5), rng.choice(CANCELS)),)
-    return replace(_plain(scenario, rng, rng.randint(1, 3)), cuts=cuts)
+    return replace(plain(scenario, rng, rng.randint(1, 3)), cuts=cuts)
 
 
 def a_second_charge(scenario: Scenario, rng: Random) -> Scenario:
     """The ledger has two equal rows for one generation: both are money."""
-    made = _plain(scenario, rng, rng.randint(2, 4))
+    made = plain(scenario, rng, rng.randint(2, 4))
     cap = rng.choice((None, _cap(len(made.shots))))
     return replace(made, mess=Mess(charged_twice=(rng.randint(1, 2),)), cap_credits=cap)
 
 
 def a_price_that_jumps(scenario: Scenario, rng: Random) -> Scenario:
     """From the second submit or a later one on everything costs ten times as much, under a cap; answers take a while."""
-    made = _plain(scenario, rng, rng.randint(5, 8))
+    made = plain(scenario, rng, rng.randint(5, 8))
     rates = replace(made.rates, in_flight=rng.choice((2, 4, 8)))
     rules = (Rule("submit", "delay", probability=0.7, delay_s=20.0),) if rng.random() < 0.8 else ()
     cap = _cap(rng.choice((6.5, 12.5, 23.0, 34.0)))
@@ -110,7 +110,7 @@ def a_price_that_jumps(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_double_while_the_second_is_unknown(scenario: Scenario, rng: Random) -> Scenario:
     """Both answers of a take are lost, and the first one's row comes while the second is still looked for."""
-    made = _plain(scenario, rng, rng.randint(1, 2))
+    made = plain(scenario, rng, rng.randint(1, 2))
     rules = (Rule("submit", "drop_after", nth=(1, len(made.shots) + 1)),)
     rates = replace(made.rates, max_attempts=3)
     late_s = rng.choice((9_000.0, 12_000.0, 20_000.0, 27_000.0))
@@ -119,7 +119,7 @@ def a_double_while_the_second_is_unknown(scenario: Scenario, rng: Random) -> Sce
 
 def an_earlier_id(scenario: Scenario, rng: Random) -> Scenario:
     """An answer carries the id of an earlier attempt, while other takes run."""
-    made = _plain(scenario, rng, rng.randint(2, 4))
+    made = plain(scenario, rng, rng.randint(2, 4))
     rates = replace(made.rates, in_flight=len(made.shots))
     return replace(made, rates=rates, rules=(Rule("submit", "fail", nth=(1,)),), cuts=(Cut("submit", 3, "twin"),))
 
@@ -129,12 +129,12 @@ def rows_of_others(scenario: Scenario, rng: Random) -> Scenario:
     others = tuple((rng.uniform(0, 100), rng.randrange(len(OTHER_STATUSES))) for _ in range(rng.randint(1, 4)))
     mess = Mess(others=others, twice=rng.choice((0.0, 0.5)), page=rng.choice((100, 2)))
     acts = (Act(0, "drain", 4), Act(1, "wait 1"), Act(1, "edit"))
-    return replace(_plain(scenario, rng, rng.randint(2, 4)), mess=mess, acts=acts)
+    return replace(plain(scenario, rng, rng.randint(2, 4)), mess=mess, acts=acts)
 
 
 def a_stray_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
     """A copy lacks the purchase of an edited shot, which is edited back: it counts in every run that follows."""
-    made = _plain(scenario, rng, 4)
+    made = plain(scenario, rng, 4)
     acts = (
         Act(1, "keep"),
         Act(1, "edit shot 1"),
@@ -148,7 +148,7 @@ def a_stray_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_risk_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
     """An answer is lost and sent again by the user's word, lost again and found: the first may still be charged."""
-    made = _plain(scenario, rng, 4)
+    made = plain(scenario, rng, 4)
     rules = (Rule("submit", "stall", nth=(1,)), Rule("submit", "drop_after", nth=(2,)))
     acts = (Act(0, "deadline", 20), Act(1, "resubmit"), Act(2, "reconcile"), Act(3, "wait 1"))
     lost = (Cut("submit", 1, rng.choice(("timeout", "reset"))),)
@@ -158,7 +158,7 @@ def a_risk_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_mark_that_is_too_late(scenario: Scenario, rng: Random) -> Scenario:
     """What a copy lacks shows in the log only after a run has read it: the next run must look back far enough."""
-    made = _plain(scenario, rng, 3, 6 * HOUR)
+    made = plain(scenario, rng, 3, 6 * HOUR)
     acts = (
         Act(1, "keep"),
         Act(2, "wait 5"),
@@ -172,7 +172,7 @@ def a_mark_that_is_too_late(scenario: Scenario, rng: Random) -> Scenario:
 
 def two_looks(scenario: Scenario, rng: Random) -> Scenario:
     """A submit never arrived; the later one that shows it comes first into sight long after."""
-    made = _plain(scenario, rng, 3, rng.choice((0.0, 30.0)))
+    made = plain(scenario, rng, 3, rng.choice((0.0, 30.0)))
     cuts = (Cut("submit", 1, "lost"),)
     acts = (Act(0, "deadline", rng.randint(20, 60)), Act(1, "wait 3"))
     options = replace(made.options, mean_s=60.0)
@@ -182,12 +182,12 @@ def two_looks(scenario: Scenario, rng: Random) -> Scenario:
 def before_the_first_submit(scenario: Scenario, rng: Random) -> Scenario:
     """A copy from before anything was sent is put back, whole, when the log has shown what it lacks."""
     acts = (Act(1, "wait 1"), Act(1, "restore first"), *((Act(1, "edit shot 0"),) if rng.random() < 0.3 else ()))
-    return replace(_plain(scenario, rng, rng.randint(1, 3)), acts=acts)
+    return replace(plain(scenario, rng, rng.randint(1, 3)), acts=acts)
 
 
 def a_hole_in_the_log(scenario: Scenario, rng: Random) -> Scenario:
     """The log counts a row and does not show it for hours: one that was lost, or one that a restored copy lacks."""
-    made = _plain(scenario, rng, rng.randint(2, 3))
+    made = plain(scenario, rng, rng.randint(2, 3))
     mess = Mess(holes=((1, rng.choice((3 * HOUR, 5 * HOUR))),), page=rng.choice((100, 2)))
     if rng.random() < 0.3:
         rules = (Rule("submit", "drop_after", nth=(1,)),)
@@ -197,7 +197,7 @@ def a_hole_in_the_log(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_charge_without_a_row(scenario: Scenario, rng: Random) -> Scenario:
     """The log never shows a lost submit, and the ledger charges it, under another name of the model."""
-    made = _plain(scenario, rng, rng.randint(2, 3))
+    made = plain(scenario, rng, rng.randint(2, 3))
     rules = (Rule("submit", "drop_after", nth=(1,)),)
     mess = Mess(nameless=(1,), has_aliases=True)
     return replace(made, rules=rules, mess=mess, on_unknown=OnUnknown.RESUBMIT)
@@ -206,7 +206,7 @@ def a_charge_without_a_row(scenario: Scenario, rng: Random) -> Scenario:
 def a_link_that_stays_dead(scenario: Scenario, rng: Random) -> Scenario:
     """Every link is refused, and each fresh one is: the clip is paid, and nothing is bought in its place."""
     rules = (Rule("clip", "status", probability=0.95, code=rng.choice((403, 404, 410)), has_envelope=False),)
-    return replace(_plain(scenario, rng, rng.randint(1, 2)), rules=rules)
+    return replace(plain(scenario, rng, rng.randint(1, 2)), rules=rules)
 
 
 # --- plots of version 4 of the generator
@@ -214,7 +214,7 @@ def a_link_that_stays_dead(scenario: Scenario, rng: Random) -> Scenario:
 
 def two_risks_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
     """Two answers of one take are lost, and each is given up by the user's word: both may still be charged."""
-    made = _plain(scenario, rng, 4)
+    made = plain(scenario, rng, 4)
     rules = (Rule("submit", "stall", nth=(1, 2)),)
     acts = (Act(0, "deadline", 20), Act(1, "resubmit"), Act(1, "deadline", 20), Act(2, "resubmit"), Act(3, "wait 1"))
     if rng.random() < 0.5:  # the second one is found, and the first was given up for good
@@ -227,28 +227,28 @@ def two_risks_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_stray_that_only_run_log_tells_of(scenario: Scenario, rng: Random) -> Scenario:
     """A copy of the state file lacks the purchase of an edited shot; run.log tells of it, and not what it cost."""
-    made = _plain(scenario, rng, 4, 6 * HOUR)
+    made = plain(scenario, rng, 4, 6 * HOUR)
     acts = (Act(1, "keep"), Act(1, "edit shot 1"), Act(2, "roll back kept"), Act(2, "edit back"))
     return replace(made, acts=acts, cap_credits=_cap(rng.choice((2, 3))), limit=1)
 
 
 def a_ledger_of_many_pages(scenario: Scenario, rng: Random) -> Scenario:
     """The ledger gives few rows at once, newest first."""
-    made = _plain(scenario, rng, rng.randint(3, 5))
+    made = plain(scenario, rng, rng.randint(3, 5))
     rules = rng.choice(((), (Rule("submit", "fail_charged", nth=(1,)),)))
     return replace(made, mess=Mess(ledger_page=rng.choice((1, 2))), rules=rules)
 
 
 def a_row_that_says_something_else(scenario: Scenario, rng: Random) -> Scenario:
     """The row of a lost submit says for hours that it is being processed, at no cost; then that it succeeded."""
-    made = _plain(scenario, rng, rng.randint(1, 3))
+    made = plain(scenario, rng, rng.randint(1, 3))
     mess = Mess(odd=((1, rng.choice((2 * HOUR, 5 * HOUR))),), has_aliases=rng.random() < 0.5)
     return replace(made, rules=(Rule("submit", "drop_after", nth=(1,)),), mess=mess)
 
 
 def a_failed_row_without_a_cost(scenario: Scenario, rng: Random) -> Scenario:
     """A gateway's row says failed and tells no cost, and the job completes."""
-    made = _plain(scenario, rng, rng.randint(1, 3), 300.0)
+    made = plain(scenario, rng, rng.randint(1, 3), 300.0)
     job = rng.randint(1, 2)
     mess = Mess(has_no_costs=True, slow=((job, 20 * HOUR),))
     return replace(made, lies=Lies(gateway=((job, True),)), mess=mess)
@@ -256,13 +256,13 @@ def a_failed_row_without_a_cost(scenario: Scenario, rng: Random) -> Scenario:
 
 def holds_below_the_charge(scenario: Scenario, rng: Random) -> Scenario:
     """The first answers hold half of what the list says, and of what is charged, under a cap."""
-    made = _plain(scenario, rng, rng.randint(4, 6))
+    made = plain(scenario, rng, rng.randint(4, 6))
     return replace(made, lies=Lies(cheap=(1, 2)), cap_credits=_cap(rng.choice((2.5, 3))), is_agreed=True)
 
 
 def the_earlier_one_by_name(scenario: Scenario, rng: Random) -> Scenario:
     """Two answers of a take are lost, and the first one's generation is found; the user names it, the other still open."""
-    made = _plain(scenario, rng, rng.randint(1, 2))
+    made = plain(scenario, rng, rng.randint(1, 2))
     lost = (Cut("submit", 1, "reset"), Cut("submit", 2, "reset"))
     acts = (
         Act(0, "deadline", 20),
@@ -278,14 +278,14 @@ def the_earlier_one_by_name(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_double_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
     """The provider makes two of the first submit, under a cap that the second one fills."""
-    made = _plain(scenario, rng, 4)
+    made = plain(scenario, rng, 4)
     acts = (Act(1, "wait 1"), Act(2, "wait 1"))
     return replace(made, twins=(1,), cap_credits=_cap(rng.choice((2, 3))), limit=1, acts=acts)
 
 
 def a_find_beside_a_risk(scenario: Scenario, rng: Random) -> Scenario:
     """An answer is lost and sent again; a copy lacks the second submit, which the log shows: both count."""
-    made = _plain(scenario, rng, 4)
+    made = plain(scenario, rng, 4)
     acts = (Act(0, "deadline", 20), Act(1, "resubmit"), Act(1, "keep"), Act(2, "wait 1"), Act(2, "restore kept"))
     capped = replace(made, cap_credits=_cap(3), limit=1, on_unknown=OnUnknown.RECONCILE, cuts=(_RESET,))
     return replace(capped, rules=(Rule("submit", "stall", nth=(1,)),), acts=(*acts, Act(4, "wait 1")))
@@ -293,7 +293,7 @@ def a_find_beside_a_risk(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_failure_beside_a_ledger_that_is_down(scenario: Scenario, rng: Random) -> Scenario:
     """A generation fails, by a poll or by its row alone, while the ledger cannot be read; it is charged all the same."""
-    made = replace(_plain(scenario, rng, 1, 0.0), rules=(_out("ledger"),), acts=(Act(1, "wait 3"),))
+    made = replace(plain(scenario, rng, 1, 0.0), rules=(_out("ledger"),), acts=(Act(1, "wait 3"),))
     if rng.random() < 0.5:
         return replace(made, rules=(*made.rules, Rule("submit", "fail_charged", nth=(1,))))
     return replace(made, lies=Lies(gateway=((1, False),)), mess=Mess(has_aliases=True))
@@ -301,7 +301,7 @@ def a_failure_beside_a_ledger_that_is_down(scenario: Scenario, rng: Random) -> S
 
 def a_failure_that_was_charged_before(scenario: Scenario, rng: Random) -> Scenario:
     """The first try fails and is charged, soon or after the next was sent, which fails and is not."""
-    made = _plain(scenario, rng, 1, rng.choice((0.0, 60.0)))
+    made = plain(scenario, rng, 1, rng.choice((0.0, 60.0)))
     rules = (Rule("submit", "fail_charged", nth=(1,)), Rule("submit", "fail", nth=(2,)))
     return replace(
         made, rules=rules, rates=replace(made.rates, max_attempts=3), acts=(Act(1, "wait 1"), Act(1, "retry"))
@@ -310,7 +310,7 @@ def a_failure_that_was_charged_before(scenario: Scenario, rng: Random) -> Scenar
 
 def an_edit_while_it_is_open(scenario: Scenario, rng: Random) -> Scenario:
     """A shot is edited while its take runs or is lost, and the take fails, or left no trace: it is wanted no more."""
-    made = _plain(scenario, rng, 2)
+    made = plain(scenario, rng, 2)
     acts = (Act(1, "edit shot 0"),)
     kind = rng.choice(("poll", "row", "trace"))
     if kind == "poll":
@@ -324,7 +324,7 @@ def an_edit_while_it_is_open(scenario: Scenario, rng: Random) -> Scenario:
 
 def lags_that_tell_little(scenario: Scenario, rng: Random) -> Scenario:
     """Nobody names a grace; some rows come at once, and that of the lost submit five hours late."""
-    made = _plain(scenario, rng, 4)
+    made = plain(scenario, rng, 4)
     rates = replace(made.rates, in_flight=1)
     slow = Mess(slow=((2, 5 * HOUR),))
     rules = (Rule("submit", "drop_after", nth=(2,)),)
@@ -333,7 +333,7 @@ def lags_that_tell_little(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_double_while_the_second_failed(scenario: Scenario, rng: Random) -> Scenario:
     """Both answers of a take are lost; the first one's row comes while the second one's, which failed, is looked at."""
-    made = _plain(scenario, rng, 2)
+    made = plain(scenario, rng, 2)
     rules = (Rule("submit", "fail", nth=(3,)),)
     lost = (_RESET, Cut("submit", 3, "reset"))
     rates = replace(made.rates, max_attempts=3)
@@ -342,7 +342,7 @@ def a_double_while_the_second_failed(scenario: Scenario, rng: Random) -> Scenari
 
 def charges_hours_apart(scenario: Scenario, rng: Random) -> Scenario:
     """A lost submit that the log never shows is charged, and five hours later another answer is lost."""
-    made = _plain(scenario, rng, 3)
+    made = plain(scenario, rng, 3)
     acts = (Act(0, "deadline", 20), Act(1, "wait 5"), Act(1, "deadline", 20), Act(2, "reconcile"))
     mess = Mess(nameless=(1,), slow=((3, 3 * HOUR),))
     lost = (_RESET, Cut("submit", 3, "reset"))
@@ -358,25 +358,25 @@ def a_charge_dated_before_its_submit(scenario: Scenario, rng: Random) -> Scenari
 def a_log_that_is_shut(scenario: Scenario, rng: Random) -> Scenario:
     """An old copy is put back, and the log is refused, or out for long."""
     acts = (Act(1, "wait 1"), Act(1, "restore first"))
-    return replace(_plain(scenario, rng, 2), acts=acts, rules=(_out("logs", rng.choice((403, 503))),))
+    return replace(plain(scenario, rng, 2), acts=acts, rules=(_out("logs", rng.choice((403, 503))),))
 
 
 def a_page_that_moves(scenario: Scenario, rng: Random) -> Scenario:
     """While a restored copy's first look turns the page, a row comes in: one stands twice, and one is missed."""
     acts = (Act(1, "wait 1"), Act(1, "restore first"))
-    return replace(_plain(scenario, rng, 4), acts=acts, mess=Mess(page=2, shifted=(2,)))
+    return replace(plain(scenario, rng, 4), acts=acts, mess=Mess(page=2, shifted=(2,)))
 
 
 def a_death_between_mark_and_find(scenario: Scenario, rng: Random) -> Scenario:
     """A run in a restored copy dies while it notes what the log told, some time before anything was known."""
     acts = (Act(1, "wait 9"), Act(1, "restore first"))
     crash = Crash(rng.randint(14, 30), Outcome.SYNCED)
-    return replace(_plain(scenario, rng, rng.randint(1, 2)), acts=acts, crashes=(None, crash))
+    return replace(plain(scenario, rng, rng.randint(1, 2)), acts=acts, crashes=(None, crash))
 
 
 def an_id_that_is_dropped(scenario: Scenario, rng: Random) -> Scenario:
     """The provider keeps our request ids, but not that of a submit whose answer is lost."""
-    made = replace(_plain(scenario, rng, 3), mess=Mess(unkept=(1,)), on_unknown=OnUnknown.RESUBMIT)
+    made = replace(plain(scenario, rng, 3), mess=Mess(unkept=(1,)), on_unknown=OnUnknown.RESUBMIT)
     if rng.random() < 0.5:  # another answer does not give it back either
         return replace(made, rules=(Rule("submit", "no_echo", nth=(3,)),), cuts=(_RESET,))
     return replace(made, cuts=(_RESET, Cut("submit", 2, "reset"), Cut("submit", 3, "reset")))
@@ -384,13 +384,13 @@ def an_id_that_is_dropped(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_failed_row_after_a_good_one(scenario: Scenario, rng: Random) -> Scenario:
     """A gateway's row says failed and is dated after the good one of the same submit."""
-    made = _plain(scenario, rng, rng.randint(1, 2))
+    made = plain(scenario, rng, rng.randint(1, 2))
     return replace(made, lies=Lies(gateway=((1, True),)), mess=Mess(gateway_after_s=1.0))
 
 
 def a_new_price_beside_others(scenario: Scenario, rng: Random) -> Scenario:
     """The list is wrong about the second of two models, whose takes go out together, and whose answers take a while."""
-    made = _plain(scenario, rng, 9)
+    made = plain(scenario, rng, 9)
     large = {**made.shots[0].request, "model": LARGE, "resolution": "720p", "duration": 5}
     shots = (*(replace(each, request={**large, "prompt": each.id}) for each in made.shots[:4]), *made.shots[4:])
     quotes = {SMALL: PRICES[SMALL] // 4, LARGE: PRICES[LARGE]}
@@ -402,7 +402,7 @@ def a_new_price_beside_others(scenario: Scenario, rng: Random) -> Scenario:
 
 def two_failures_that_were_lost(scenario: Scenario, rng: Random) -> Scenario:
     """Both answers of a take are lost, and both rows say that it failed: each has to stand there for the lag."""
-    made = _plain(scenario, rng, rng.randint(1, 2))
+    made = plain(scenario, rng, rng.randint(1, 2))
     number = len(made.shots) + 1
     cuts = (_RESET, Cut("submit", number, "reset"))
     rates = replace(made.rates, max_attempts=3)
@@ -411,7 +411,7 @@ def two_failures_that_were_lost(scenario: Scenario, rng: Random) -> Scenario:
 
 def an_earlier_one_by_name_that_failed(scenario: Scenario, rng: Random) -> Scenario:
     """The user names what the first of two lost submits made; it has failed, and the take is tried once more."""
-    made = replace(_plain(scenario, rng, 1), mess=Mess(slow=((2, 30 * HOUR),)))
+    made = replace(plain(scenario, rng, 1), mess=Mess(slow=((2, 30 * HOUR),)))
     acts = (Act(0, "deadline", 20), Act(1, "resubmit"), Act(1, "deadline", 20), Act(2, "adopt first"))
     cuts = (_RESET, Cut("submit", 2, "reset"))
     rates = replace(made.rates, max_attempts=3)
@@ -420,7 +420,7 @@ def an_earlier_one_by_name_that_failed(scenario: Scenario, rng: Random) -> Scena
 
 def a_charge_of_the_earlier_one(scenario: Scenario, rng: Random) -> Scenario:
     """The first of two lost submits is found and charged, the second stays open: both count under the cap."""
-    made = _plain(scenario, rng, 4)
+    made = plain(scenario, rng, 4)
     acts = (
         Act(0, "deadline", 20),
         Act(1, "resubmit"),
@@ -438,7 +438,7 @@ def a_charge_of_the_earlier_one(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_second_charge_hours_later(scenario: Scenario, rng: Random) -> Scenario:
     """The ledger charges a generation once more when the first charge is on record."""
-    made = _plain(scenario, rng, rng.randint(1, 3))
+    made = plain(scenario, rng, rng.randint(1, 3))
     return replace(
         made, mess=Mess(charged_twice=(1,), second_after_s=HOUR), acts=(Act(1, "wait 2"), Act(1, "reconcile"))
     )
@@ -446,7 +446,7 @@ def a_second_charge_hours_later(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_first_look_long_after(scenario: Scenario, rng: Random) -> Scenario:
     """A run dies with a lost answer, whose row is slow; hours later somebody looks for the first time."""
-    made = _plain(scenario, rng, rng.randint(2, 3))
+    made = plain(scenario, rng, rng.randint(2, 3))
     acts = (Act(0, "terminate", 2), Act(1, "wait 5"))
     slow = Mess(slow=((1, 6 * HOUR),))
     return replace(made, cuts=(_RESET,), acts=acts, mess=slow, on_unknown=OnUnknown.RESUBMIT)
@@ -454,7 +454,7 @@ def a_first_look_long_after(scenario: Scenario, rng: Random) -> Scenario:
 
 def a_refusal_of_an_older_recipe(scenario: Scenario, rng: Random) -> Scenario:
     """A job is refused and made all the same, and its shot is edited before the log shows it."""
-    made = replace(_plain(scenario, rng, rng.randint(1, 2)), lies=Lies(refused=((1, 403),)))
+    made = replace(plain(scenario, rng, rng.randint(1, 2)), lies=Lies(refused=((1, 403),)))
     return replace(made, acts=(Act(1, "wait 1"), Act(1, "edit shot 0")))
 
 

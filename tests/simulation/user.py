@@ -77,6 +77,8 @@ class User:
         shots = world.shots
         do, _, chosen = do.partition(" shot ")
         number = int(chosen) if chosen else rng.randrange(len(shots))
+        if do in ("edit", "edit back", "remove"):
+            world.witness.forget_tries()
         if do == "edit":
             edited = {**shots[number].request, "prompt": f"edited {world.runs}"}
             world.shots = (*shots[:number], replace(shots[number], request=edited), *shots[number + 1 :])

@@ -48,6 +48,7 @@ class Witness:
         self._events = 0
         self._failed_at: dict[str, float] = {}
         self._waits_for_user: set[str] = set()
+        self._failed_tries: dict[str, set[str]] = {}  # by take: request ids that failed since the user's last word
 
     def begin(self) -> None:
         """A new process starts."""
@@ -67,7 +68,12 @@ class Witness:
             if event.kind in ("generation_failed", "found_failed"):
                 is_poll = event.kind == "generation_failed"
                 self._failed_at[event.take] = world.now_s if is_poll else world.now_s - FRESH_S
+                self._failed_tries.setdefault(event.take, set()).add(world.requests.get(event.take, ""))
+            if event.kind == "resubmit_allowed" or (event.kind == "retry_planned" and event.data["by"] == "user"):
+                self._failed_tries.pop(event.take, None)
             if event.kind == "retry_planned" and event.data["by"] == "policy":
+                if len(self._failed_tries.get(event.take, ())) >= world.scenario.rates.max_attempts:
+                    world.wrongs.append(f"{event.take} is tried again though its tries are used up")
                 if world.line.ledger_read_at < self._failed_at[event.take]:
                     world.wrongs.append(f"{event.take} was tried again without a look at the ledger")
                 world.retries.append((event.take, world.epoch_s + world.line.ledger_read_at))
@@ -115,6 +121,11 @@ class Witness:
     def forget(self) -> None:
         """An old copy was restored: what takes wait for is what it says."""
         self._waits_for_user.clear()
+        self.forget_tries()
+
+    def forget_tries(self) -> None:
+        """The manifest was edited: a take that is planned for another recipe begins anew."""
+        self._failed_tries.clear()
 
     def _note_price(self, label: str, credit_count: int) -> None:
         world = self._world

@@ -1,0 +1,43 @@
+"""The plots that came with version 5 of the generator: what the plots before showed only together with something else."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from random import Random
+
+from tests.simulation.plots import Plot, plain
+from tests.simulation.scenario import LARGE, PRICES, SMALL, Scenario
+from wanbatch.sandbox.faults import Rule
+
+
+def a_failure_that_is_charged_while_the_next_one_runs(scenario: Scenario, rng: Random) -> Scenario:
+    """The first try fails, and its charge shows once the second was sent, which fails and is not charged."""
+    made = plain(scenario, rng, rng.randint(1, 2), rng.choice((90.0, 120.0)))
+    rules = (Rule("submit", "fail_charged", nth=(1,)), Rule("submit", "fail", nth=(2, 3)))
+    return replace(made, rules=rules, rates=replace(made.rates, max_attempts=3, in_flight=1))
+
+
+def a_list_that_is_a_hundred_times_too_low(scenario: Scenario, rng: Random) -> Scenario:
+    """The list is far too low for the second of two models, under a cap that bears ten times what it says."""
+    made = plain(scenario, rng, 10)
+    body = {**made.shots[0].request, "model": LARGE, "resolution": "720p", "duration": 5}
+    shots = (*(replace(each, request={**body, "prompt": each.id}) for each in made.shots[:4]), *made.shots[4:])
+    quotes = {SMALL: PRICES[SMALL] // 100, LARGE: PRICES[LARGE]}
+    return replace(
+        made,
+        shots=shots,
+        quotes=quotes,
+        cap_credits=4 * PRICES[LARGE] + rng.choice((2, 3)) * PRICES[SMALL],
+        rules=(Rule("submit", "delay", probability=1.0, delay_s=20.0),),
+        options=replace(made.options, mean_s=5.0),  # what the first model makes is over before the second begins
+        rates=replace(made.rates, in_flight=8),
+        is_agreed=True,
+    )
+
+
+NEWEST_PLOTS: Mapping[str, Plot] = {
+    plot.__name__.replace("_", " "): plot
+    for plot in (a_failure_that_is_charged_while_the_next_one_runs, a_list_that_is_a_hundred_times_too_low)
+}
+"""Plots by name."""
