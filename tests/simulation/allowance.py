@@ -62,8 +62,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
     ),
     "unseen in the cap": Allowance(
         "a purchase that a restored copy lacks, or that a broken promise denied, counts under the cap from the run on"
-        " that began when a log showed it",
-        "until then nothing tells of it",
+        " that began, with the key that it was made with, when a log showed it",
+        "until then nothing tells of it; the log of a key shows the requests of that key alone",
     ),
     "charged failure": Allowance(
         "a failed generation that is charged counts under the cap from when the ledger told of it",

@@ -207,7 +207,8 @@ class Oracle:
             known_at = world.charges_seen.get(row["inference_id"], inf)
         elif broken or (lost and world.tells_nothing):
             since = max([row["in_log_at"] + READ_S, *lost])
-            known_at = next((at for at, _ in world.caps if at >= since), inf)
+            runs = zip(world.caps, world.keys, strict=True)
+            known_at = next((at for (at, _), key in runs if at >= since and key == row["key"]), inf)
         else:
             return float(row["at"])
         world.allowed["unseen in the cap"] += 1

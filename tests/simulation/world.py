@@ -41,6 +41,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.log import RunLog, requests_in
 from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
+from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
 from wanbatch.session.preview import Ground
@@ -74,6 +75,7 @@ class World:
     asked: list[tuple[float, set[str]]] = field(default_factory=list)  # from when (Unix seconds) which recipes
     doubles_seen: dict[str, float] = field(default_factory=dict)  # by generation: when it was found beside another
     caps: list[tuple[float, int | None]] = field(default_factory=list)  # from when (Unix seconds) which cap
+    keys: list[str] = field(default_factory=list)  # by which key each run of `caps` was made
     user_words: dict[str, int] = field(default_factory=dict)  # how often the user let a take be sent again
     late: set[str] = field(default_factory=set)  # request ids whose generation took longer than anyone may assume
     strays: set[str] = field(default_factory=set)  # request ids that were told as belonging to no take
@@ -202,6 +204,7 @@ class World:
         self.witness.begin()
         self.line.begin()
         self.caps.append((self.epoch_s + self.now_s, self.cap_credits))
+        self.keys.append(key_name(self.key))
         self.asked.append(
             (self.epoch_s + self.now_s, {each.short_hash for shot in self.shots for each in shot.recipes})
         )
