@@ -102,6 +102,22 @@ def test_a_429_for_a_job_that_was_made_is_adopted_where_it_was_not_sent_again(tm
     assert (world.submits, charged_twice(world)) == (3, [])
 
 
+def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_named_once(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=lying(429))
+    world.run(batch_of(3))
+    with StateReader.open(world.output) as reader:
+        (sent, *_) = reader.attempts_of(2)
+
+    async def work(context: RunContext) -> list[tuple[ExitCode, bool]]:
+        take_up(context)
+        for _ in range(2):
+            Strays(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, None, EPOCH)))
+        return [(code, sent.request_id in message) for code, message in context.troubles]
+
+    assert at_desk(world, work) == [(ExitCode.DECISION_NEEDED, True)]
+    assert f"succeeded under request id {sent.request_id}" in world.takes()[1].warning
+
+
 def test_an_edited_take_is_not_given_the_clip_of_the_prompt_that_was_refused(tmp_path: Path) -> None:
     from tests.worlds import with_prompt
 
@@ -215,6 +231,14 @@ def test_a_charge_that_an_ended_attempt_cannot_explain_is_no_question(charge: Ch
     assert asked(charge=charge) == []
 
 
+def test_a_charge_whose_row_carries_no_request_id_at_all_may_be_ours() -> None:
+    now = AT + timedelta(hours=3)
+    scan = LogScan(AT - timedelta(days=1), now, now, (), frozenset({"g", "h"}), nameless_ids=frozenset({"g"}))
+    charges = (CHARGE, replace(CHARGE, generation_id="h"))
+    evidence = Evidence(scan, charges, (), "k", True, (), None, now)
+    assert questions(evidence, [ENDED], {1: DEFAULT_MODEL}, settled=False) == [Question(CHARGE, ENDED)]
+
+
 def test_a_charge_that_somebody_owns_or_that_is_waited_for_is_no_question() -> None:
     owner = replace(ENDED, take_id=2, generation_id="g")
     assert asked(attempts=(owner,)) == []
@@ -247,8 +271,8 @@ def test_more_charges_of_nobody_than_answers_are_waited_for_are_questions() -> N
     assert questions(replace(evidence, charges=(CHARGE, CHARGE)), [ENDED], models, settled=False) == []
 
 
-def scan_of(now: Any) -> LogScan:
-    return LogScan(AT - timedelta(days=1), now, now, (), frozenset())
+def scan_of(now: Any, *rows: LogRow) -> LogScan:
+    return LogScan(AT - timedelta(days=1), now, now, rows, frozenset())
 
 
 # --- a submit of an old copy under a request id that the log knows from the one before

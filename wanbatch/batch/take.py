@@ -268,6 +268,7 @@ def _found_unrecorded(take: Take, entry: Entry) -> Take:
         take,
         attempts=max(take.attempts, data["attempt"]),
         attempt=data["attempt"],
+        tries=take.tries + bool(data.get("is_try")),
         request_id=data["request_id"],
         generation_id=None,
         credits_held=data.get("credits_held"),

@@ -77,7 +77,7 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
     money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
     money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
     if standing.uncosted:
-        money.append(f"and {standing.uncosted} takes of unknown cost")
+        money.append(f"and {standing.uncosted} takes or submits of unknown cost")
     if standing.charges_not_seen:
         money.append(f"{standing.charges_not_seen} charges not seen yet")
     if standing.cap is not None:

@@ -201,7 +201,8 @@ class LogScan:
     """One complete reading of the request log of our key, all rows made between `begin` and `end`.
 
     All times are the provider's own; `ahead` is how far its clock was ahead of ours. `rows` are those that carry a
-    request id of wanbatch, newest first; `other_ids` are the inference ids of the rest.
+    request id of wanbatch, newest first; `other_ids` are the inference ids of the rest, `nameless_ids` those of
+    them whose rows carry no request id at all: another program's, or one of ours whose id the provider lost.
     """
 
     begin: datetime
@@ -210,6 +211,7 @@ class LogScan:
     rows: tuple[LogRow, ...]
     other_ids: frozenset[str]
     ahead: timedelta = timedelta(0)
+    nameless_ids: frozenset[str] = frozenset()
 
     @property
     def read_at(self) -> datetime:

@@ -264,7 +264,7 @@ def questions(
     scan = evidence.scan
     rows = {row.generation_id: row.request_id for each in ended for row in rows_of(scan, each.request_id)}
     by_request = {each.request_id: each for each in ended}
-    owned = {each.generation_id for each in evidence.attempts} | scan.other_ids
+    owned = {each.generation_id for each in evidence.attempts} | (scan.other_ids - scan.nameless_ids)
     owned |= {row.generation_id for row in scan.rows if row.request_id not in by_request}
     waiting = [each for each in evidence.attempts if each.generation_id is None]
 

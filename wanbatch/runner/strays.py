@@ -176,6 +176,7 @@ class Strays:
             {
                 "attempt": attempt,
                 "is_another": True,
+                "is_try": attempt > take.attempts,
                 "request_id": row.request_id,
                 "key_fingerprint": context.settings.key_fingerprint,
                 "at": row.at.isoformat(timespec="milliseconds"),
@@ -219,8 +220,11 @@ class Strays:
             row = next(iter(self._strangers(attempt, scan)), None)
             take = self._context.takes[attempt.take_id]
             is_followed = attempt.number == take.attempt and is_open(take, attempt)
-            if row is None or is_followed or attempt.outcome is Outcome.OPEN:
+            if is_followed or attempt.outcome is Outcome.OPEN:
                 continue  # what became of it is settled elsewhere
+            if row is None:
+                self._note_nameless(take, attempt, scan)
+                continue
             if self._may_adopt(take, attempt):
                 self.warn(take, f"attempt {attempt.number} of it, {_end_text(attempt)}, made its clip all the same")
                 self.adopt(take, replace(attempt, generation_id=row.generation_id, credits_held=row.credits or None))
@@ -231,6 +235,18 @@ class Strays:
             text = f"attempt {attempt.number} of it was {MADE_AFTER_ALL}, as {row.generation_id}"
             is_more = take.generation_id is not None or take.state is State.PLANNED
             self._found(take, Fact.FOUND_LATE, data, f"DOUBLE: {text}" if is_more else text)
+
+    def _note_nameless(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
+        """Name an attempt that its take went on without, and whose row says that it succeeded, but not what it made."""
+        if not any(row.is_good and not row.generation_id for row in rows_of(scan, attempt.request_id)):
+            return
+        text = (
+            f"{LOG} says that attempt {attempt.number} of it, {_end_text(attempt)}, succeeded under request id"
+            f" {attempt.request_id}, and not what it made: it may have been charged"
+        )
+        if text not in take.warning:
+            self.warn(take, text)
+            self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
     def _may_adopt(self, take: Take, attempt: Attempt) -> bool:
         """Say whether an attempt's generation, found late, is the clip that its take still waits for.

@@ -27,8 +27,9 @@ _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
 class BatchStanding:
     """Counts by shown state; credits are whole. `holder` names a run that is going on.
 
-    `committed` and `charged` sum what is known: `uncosted` takes may have cost something and nobody knows how much,
-    and of `charges_not_seen` the ledger may still show a charge. `estimate` is None where a price was unknown.
+    `committed` and `charged` sum what is known, submits of no take included. `uncosted` takes and submits may have cost
+    something and nobody knows how much, and of `charges_not_seen` takes the ledger may still show a charge. `estimate`
+    is None where a price was unknown.
     """
 
     batch: str
@@ -69,10 +70,12 @@ def read_standing(output: Path) -> BatchStanding:
         is_sandbox=identity.sandbox,
         counts=counts,
         estimate=last_run.estimate_credits if last_run is not None and not last_run.unpriced else None,
-        committed=sum((take.credits_committed or 0) * count for take, count in tallies),
+        committed=sum((take.credits_committed or 0) * count for take, count in tallies)
+        + sum(stray.credits_held or 0 for stray in strays),
         charged=sum((take.credits_charged or 0) * count for take, count in tallies),
         cap=last_run.cap_credits if last_run is not None else None,
-        uncosted=sum(count for take, count in tallies if take.credits_committed is None),
+        uncosted=sum(count for take, count in tallies if take.credits_committed is None)
+        + sum(stray.credits_held is None for stray in strays),
         charges_not_seen=sum(count for take, count in tallies if take.may_be_charged_more),
         eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)) if holder else None,
         problems=problems_in(unsettled, strays, folder=str(output)),

@@ -227,8 +227,8 @@ unseen(
 slip(
     "only the last attempt may have been made after all",
     Strays.note_late,
-    "row is None or is_followed",
-    "row is None or attempt.number != take.attempt or is_followed",
+    "            if is_followed or",
+    "            if attempt.number != take.attempt or is_followed or",
 )
 unseen(
     "what was refused is never looked for again",
