@@ -125,7 +125,7 @@ def test_the_oracle_sees_a_doctored_ledger(doctored: str) -> None:
     ],
 )
 def test_a_broken_protocol_is_caught(name: str) -> None:
-    assert mutants.caught_by(name, 60) is not None
+    assert mutants.caught_by(name, 120) is not None
 
 
 def test_the_moves_seen_are_moves_of_the_table() -> None:

@@ -72,7 +72,9 @@ class Witness:
             if event.kind == "resubmit_allowed" or (event.kind == "retry_planned" and event.data["by"] == "user"):
                 self._failed_tries.pop(event.take, None)
             if event.kind == "retry_planned" and event.data["by"] == "policy":
-                if len(self._failed_tries.get(event.take, ())) >= world.scenario.rates.max_attempts:
+                tries = len(self._failed_tries.get(event.take, ()))
+                # A restored state file counts the tries that it knows.
+                if tries >= world.scenario.rates.max_attempts and not world.restored:
                     world.wrongs.append(f"{event.take} is tried again though its tries are used up")
                 if world.line.ledger_read_at < self._failed_at[event.take]:
                     world.wrongs.append(f"{event.take} was tried again without a look at the ledger")

@@ -137,7 +137,7 @@ class World:
     @property
     def now_s(self) -> float:
         """The world's time, seconds since its beginning."""
-        return self.elapsed_s + (self._loop.time() if self._loop is not None else 0.0)
+        return self.elapsed_s + (0.0 if self._loop is None else self._loop.time())
 
     def tell(self, text: str) -> None:
         """Add a line to the trace."""
