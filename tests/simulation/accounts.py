@@ -199,7 +199,7 @@ def _scene_caps(world: World, ours: list[Row], caps: dict[str, int]) -> Iterator
             before, total = total, total + credit_count
             if kind != 1:
                 continue
-            told = told_price(world, row)
+            told = told_price(world, row, ours)
             if told is None:
                 slack += max(0, total - cap - slack) if before < cap + slack else 0
             else:

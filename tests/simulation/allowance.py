@@ -52,7 +52,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "the log of a key shows the requests of that key alone",
     ),
     "untold price": Allowance(
-        "one submit at a time may pass the cap where no list, hold or charge told its price",
+        "one submit at a time may pass the cap where no list, hold or charge told its price, or a restored copy lacks it",
         "the answer that tells it comes after the submit",
     ),
     "dearer than told": Allowance(

@@ -180,7 +180,7 @@ class Oracle:
             cap = next((cap for since, cap in reversed(world.caps) if since <= at + 0.5), None)
             if kind != 1 or cap is None:
                 continue
-            told = told_price(world, row)
+            told = told_price(world, row, self._ours)
             # What no answer told counts at the highest price known by now.
             lost = sum(max(0, each["credits"] - (told or 0)) for each in nameless if each["model"] == row["model"])
             allowed = cap + untold + dearer.total() + lost
@@ -300,9 +300,15 @@ class Oracle:
                 yield f"SECRET: the user was shown '{mark}'"
 
 
-def told_price(world: World, row: Row) -> int | None:
-    """Return the highest price that a list, a hold or a charge had told when a submit was sent; None where none had."""
-    prices = world.prices_told
+def told_price(world: World, row: Row, books: list[Row]) -> int | None:
+    """Return the highest price that a list, a hold or a charge had told when a submit was sent; None where none had.
+
+    What a restored copy lacks, nobody was told who goes on with it, until the log showed it when a run began.
+    """
+    gone = [each for each in world.restored if each.seq < row["seq"]]
+    began = world.began_before(row["at"])
+    shown = {each["seq"] for each in books if began is not None and each["in_log_at"] <= began - READ_S}
+    prices = [each for each in world.prices_told if each[0] in shown or not any(copy.lacks(each[0]) for copy in gone)]
     told = [credit_count for seq, model, credit_count in prices if model == row["model"] and seq < row["seq"]]
     quote = world.scenario.quotes.get(row["model"])
     return max([*told, *([] if quote is None else [quote])], default=None)

@@ -363,10 +363,10 @@ class World:
         return {each: best_quote(each, seen, listed.get(each)) for each in ground.classes_to_quote}
 
     def _settled_code(self, takes: list[Take]) -> ExitCode:
-        current = [take for take in takes if not take.superseded]
-        if any(take.state is State.HELD for take in current):
+        states = {take.state for take in takes if not take.superseded}
+        if State.HELD in states:
             return ExitCode.DECISION_NEEDED
-        return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in current) else ExitCode.OK
+        return ExitCode.TAKES_FAILED if State.FAILED in states else ExitCode.OK
 
     def look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
