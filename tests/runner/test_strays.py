@@ -249,6 +249,24 @@ def test_each_generation_of_a_stray_is_kept_and_told(tmp_path: Path) -> None:
     assert counted >= 14  # what had no name counted at the highest price known
 
 
+def test_an_attempt_that_comes_to_light_counts_as_a_try(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(limit=1))
+    world.run(batch_of(2))
+    second = world.takes()[1]
+    with StateReader.open(world.output) as reader:
+        sent = f"wb1:{reader.identity().nonce}:{second.recipe.short_hash}:2.1"
+
+    async def work(context: RunContext) -> list[int]:
+        take_up(context)
+        tries = []
+        for made in (None, "G2"):  # run.log tells of the submit, then the log names what it made: one try
+            Strays(context).note_scan(LogScan(EPOCH, EPOCH, EPOCH, (LogRow(sent, made, True, 7, EPOCH),), frozenset()))
+            tries.append(context.takes[2].tries)
+        return tries
+
+    assert at_desk(world, work) == [1, 1]
+
+
 def test_status_counts_what_belongs_to_no_take(tmp_path: Path) -> None:
     world = World(tmp_path / "out")
     world.run(batch_of(1))
