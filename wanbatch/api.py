@@ -41,7 +41,7 @@ def run(
     confirm: Callable[[Preview], bool],
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> RunResult:
-    """Plan, confirm, run and report a manifest. The same call resumes; a finished batch makes no request.
+    """Plan, confirm, run and report a manifest. The same call resumes; of a finished batch only the log is read.
 
     `confirm` sees the plan before anything is paid and says whether to go on: `lambda preview: True` is the user's
     standing word. `on_event` is called in the loop's thread for each fact. How the batch ended is in the result's

@@ -111,7 +111,7 @@ def _run_options(command: F) -> F:
     return command
 
 
-# Of the flags that advice repeats these stand at their place in it already, or are of `plan` alone.
+# Of the flags that advice repeats these stand at their place in it already, or would keep a run from sending.
 _TOLD_APART = ("output", "sandbox", "same_batch", "take_over", "renames", "buy_again", "offline")
 
 
@@ -141,6 +141,7 @@ class _Asked:
     sandbox: bool = False
     output: Path | None = None
     fresh: bool = False
+    offline: bool = False
     faults: str | None = None
     same_batch: bool = False
     renames: tuple[tuple[str, str], ...] = ()
@@ -176,6 +177,7 @@ class _Asked:
             is_moved=self.moved,
             deadline_s=self.deadline,
             fresh=self.fresh,
+            offline=self.offline,
             makes_report=not self.no_report,
             sandbox_flags=("--faults", self.faults) if self.faults is not None else (),
             same_batch=self.same_batch,
@@ -272,11 +274,17 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     is_flag=True,
     help="Begin anew where the state file of an earlier run is lost; what it bought is bought again.",
 )
+@click.option(
+    "--offline", is_flag=True, help="Ask the provider nothing: of a finished batch, not even its log is read."
+)
 @click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
 @STRICT
 @click.pass_obj
 def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) -> int:  # noqa: FBT001
-    """Plan, confirm, run and report MANIFEST. The same command resumes; a finished batch is a no-op."""
+    """Plan, confirm, run and report MANIFEST. The same command resumes.
+
+    Of a finished batch nothing is sent; the provider's log is read once, and a clip that was made twice is named.
+    """
     return _run(options, read_manifest(options, manifest, strict=strict), _Asked.of(flags))
 
 

@@ -33,7 +33,8 @@ class RunOptions:
     machine is run on this one alone now.
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
     of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
-    `buy_again` buys it anew. `flags` are the other flags of a command line, as they were written: advice repeats them.
+    `buy_again` buys it anew. `offline` asks the provider nothing, which is enough for a finished batch alone. `flags`
+    are the other flags of a command line, as they were written: advice repeats them.
     """
 
     output: Path | None = None
@@ -52,6 +53,7 @@ class RunOptions:
     is_moved: bool = False
     deadline_s: float | None = None
     fresh: bool = False
+    offline: bool = False
     makes_report: bool = True
     sandbox_flags: tuple[str, ...] = ()
     same_batch: bool = False

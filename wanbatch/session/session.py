@@ -33,6 +33,7 @@ from wanbatch.errors import (
     UsageInvalid,
     WanbatchError,
     fault_text,
+    most_urgent,
 )
 from wanbatch.folders import links_of, room_bytes
 from wanbatch.interrupts import HANG_UP, handled, once
@@ -59,6 +60,7 @@ from wanbatch.session.admission import Admission, admit, ask, carry, is_remember
 from wanbatch.session.decisions import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.session.embedded import copy_account
 from wanbatch.session.keepsakes import Keepsakes
+from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.options import Caps, RunOptions, RunResult, Watch, caps_of, output_of, rates_of
 from wanbatch.session.posters import make_missing_posters
 from wanbatch.session.preview import Ground, Preview, Why
@@ -118,19 +120,21 @@ class Session:
     # --- run
 
     async def run(self, manifest: Manifest) -> RunResult:
-        """Plan, confirm, run, report. The same call resumes; a finished batch asks the provider nothing."""
+        """Plan, confirm, run, report. The same call resumes; of a finished batch only the provider's log is read."""
         self._access.assert_speed()
         head = manifest.head()
         output = output_of(head, self._options)
-        key = self._access.key()
-        identity = self._identity(head.name, fingerprint(key))
         is_there = (output / STATE_NAME).is_file()
+        may_ask = self._access.has_key and not self._options.offline
+        identity = self._identity(head.name, fingerprint(self._access.key()) if may_ask or not is_there else "")
         first = None if is_there else self._admit(manifest, output, None)  # before a folder is made
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity, fresh=self._options.fresh)
             stack.callback(state.close)
             job = Job(digest=manifest.digest, is_as_planned=True)
             if not self._is_as_planned(manifest, state):
+                if not self._options.offline:
+                    self._access.key()  # before anything is asked
                 state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
                 admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
                 job = Job(plan=admission.plan, digest=manifest.digest, admission=admission)
@@ -278,19 +282,26 @@ class Session:
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
-            async with self._access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
-                settings = RunSettings(
-                    rates=Rates(max_attempts=0),  # nothing is planned to be sent without a run
-                    key_fingerprint=fingerprint(self._access.key()),
-                    on_unknown=self._options.on_unknown,
-                    unknown_grace=self._grace(),
-                    logged=requests_in(output / LOG_NAME, identity.nonce),
-                    inspection=crew,
-                )
-                context = RunContext(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
-                with RunLog(output / LOG_NAME, self._access.key()) as log:
-                    context.observer = self._observer(log)
-                    yield context
+            async with self._desk(state) as context:
+                yield context
+
+    @asynccontextmanager
+    async def _desk(self, state: StateFile) -> AsyncIterator[RunContext]:
+        """Work beside a run with a state file that is open."""
+        log_path, key = state.output / LOG_NAME, self._access.key()
+        async with self._access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
+            settings = RunSettings(
+                rates=Rates(max_attempts=0),  # nothing is planned to be sent without a run
+                key_fingerprint=fingerprint(key),
+                on_unknown=self._options.on_unknown,
+                unknown_grace=self._grace(),
+                logged=requests_in(log_path, state.identity().nonce),
+                inspection=crew,
+            )
+            context = RunContext(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
+            with RunLog(log_path, key) as log:
+                context.observer = self._observer(log)
+                yield context
 
     def _grace(self) -> timedelta | None:
         if self._options.unknown_grace_s is not None:
@@ -304,13 +315,33 @@ class Session:
 
     async def _carry_out(self, state: StateFile, job: Job, rates: Rates, caps: Caps) -> RunResult:
         """Do what a plan (or a retry of failed takes) asks for."""
-        inventory, plan, again = state.inventory(), job.plan, job.again
-        if again:
-            inventory = inventory.planned_again(again, state.shots())
-        if (plan is None or not plan.changes) and inventory.is_finished(self._is_selected):
-            job.write(state, system_now())
-            self._watch.notice("nothing to do: every take is settled; no request was made")
-            return self._result(state, self._settled_end(state), None)
+        inventory = state.inventory()
+        if job.again:
+            inventory = inventory.planned_again(job.again, state.shots())
+        if (job.plan is not None and job.plan.changes) or not inventory.is_finished(self._is_selected):
+            return await self._ask_and_run(state, job, inventory, (rates, caps))
+        job.write(state, system_now())
+        found = await self._look_up(state)
+        codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
+        inventory = state.inventory()
+        if inventory.is_finished(self._is_selected):
+            self._watch.notice(f"nothing to do: every take is settled{found.text}")
+            end = RunEnd(most_urgent([*codes, self._settled_end(state).exit_code]), texts)
+            return self._result(state, end, None)
+        # A clip that was thought lost came to light: it is fetched.
+        result = await self._ask_and_run(state, Job(is_as_planned=True), inventory, (rates, caps))
+        return replace(result, exit_code=most_urgent([*codes, result.exit_code]), messages=(*texts, *result.messages))
+
+    async def _ask_and_run(
+        self, state: StateFile, job: Job, inventory: Inventory, terms: tuple[Rates, Caps]
+    ) -> RunResult:
+        """Show what is to be sent, ask, send it and follow it to its end."""
+        if self._options.offline:
+            raise UsageInvalid(
+                "not all of this batch is done, and what is left needs the provider: run it without --offline."
+                " Nothing was sent"
+            )
+        plan, again, (rates, caps), key = job.plan, job.again, terms, self._access.key()
         for folder, place in links_of(state.output).items():
             self._watch.notice(f"the {folder} of this batch lie in {place}")
         async with self._access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
@@ -351,7 +382,7 @@ class Session:
                 scene_caps=caps.scenes,
                 is_agreed=self._options.is_agreed,
                 quotes=preview.quotes,
-                key_fingerprint=fingerprint(self._access.key()),
+                key_fingerprint=fingerprint(key),
                 on_unknown=self._options.on_unknown,
                 unknown_grace=self._grace(),
                 logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
@@ -371,6 +402,15 @@ class Session:
             ground = replace(ground, plan=None, retried=0, is_as_planned=False)
             end = await self._rounds(line, ground, preview, settings, caps)
             return self._result(state, end, clock)
+
+    async def _look_up(self, state: StateFile) -> LookUp:
+        """Read the provider's log once for a batch that has nothing left to do, where a key allows it."""
+        if self._access.is_embedded or not self._access.has_key or self._options.offline:
+            return LookUp(text="; no request was made")
+        async with self._desk(state) as context:
+            tell = context.observer
+            context.observer = lambda event: None if event.kind == "note" else tell(event)
+            return await look_up(context)
 
     async def _try_out(self, preview: Preview, batch_clock: BatchClock, provider: Provider, crew: Crew) -> None:
         """Try what a run needs before anything is sent: the media library, and the clocks. Raises LocalFault."""

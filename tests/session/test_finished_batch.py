@@ -1,0 +1,121 @@
+"""A run of a finished batch: nothing is sent, and what the provider's log shows by now is named."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from wanbatch.cli import call
+from wanbatch.session.embedded import embedded_sandbox
+from wanbatch.state.reader import StateReader
+
+SPEED = 600.0
+OUTPUT = Path("outputs/two")
+RUN = ("run", "two.csv", "--yes", "--speed", f"{SPEED:g}", "--no-report")
+SEEN_LIMIT_S = 60.0
+NOTHING_TO_DO = "nothing to do: every take is settled"
+
+
+@pytest.fixture(autouse=True)
+def folder_with_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("COLUMNS", "300")
+    monkeypatch.chdir(tmp_path)
+    Path("two.csv").write_text("id,prompt\na,A heron waits in the reeds\nb,Rain on a tin roof\n", encoding="utf-8")
+
+
+@contextmanager
+def provider(*flags: str) -> Iterator[httpx.Client]:
+    """Serve a provider on this machine, and run the batch on it."""
+    with embedded_sandbox(Path.cwd(), SPEED, ("--log-lag", "1s", *flags)) as url, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIMLAPI_BASE_URL", url)
+        patch.setenv("AIMLAPI_API_KEY", "made-up")
+        call(list(RUN))
+        with httpx.Client(base_url=url, headers={"Authorization": "Bearer made-up"}) as client:
+            yield client
+
+
+def said(capsys: pytest.CaptureFixture[str], *more: str) -> tuple[int, str]:
+    capsys.readouterr()
+    code = call([*RUN, *more])
+    told = capsys.readouterr()
+    return code, " ".join((told.out + told.err).split())
+
+
+def logged(client: httpx.Client) -> list[str]:
+    """The generations that the log shows by now."""
+    return [row["inference_id"] for row in client.get("/v2/logs", params={"period": "1d"}).json()["data"]]
+
+
+def wait_for_log(client: httpx.Client, rows: int) -> None:
+    until = time.monotonic() + SEEN_LIMIT_S
+    while len(logged(client)) < rows:
+        assert time.monotonic() < until, "the log does not show what was made"
+
+
+def buy_again(client: httpx.Client) -> str:
+    """Send the submit of the first take once more, as a copy of the folder would; returns the generation."""
+    with StateReader.open(OUTPUT) as reader:
+        take, sent = reader.takes()[0], reader.attempts_of(1)[0]
+    body = take.recipe.canonical.encode()
+    headers = {"Content-Type": "application/json", "X-Client-Request-Id": sent.request_id}
+    made = str(client.post("/v2/video/generations", content=body, headers=headers).json()["id"])
+    wait_for_log(client, 3)
+    return made
+
+
+def warnings() -> dict[str, str]:
+    with StateReader.open(OUTPUT) as reader:
+        return {take.label: take.warning for take in reader.takes()}
+
+
+def test_a_second_generation_that_shows_later_is_named_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with provider() as client:
+        made = buy_again(client)
+        code, told = said(capsys)
+        assert (code, "DOUBLE" in told, made in told, "a_t1" in told) == (3, True, True, True)
+        assert (made in warnings()["a_t1"], warnings()["b_t1"]) == (True, "")
+        code, told = said(capsys)
+        assert (code, f"{NOTHING_TO_DO}, and the provider's log shows nothing new" in told) == (0, True)
+
+
+def test_a_clip_that_was_refused_and_made_all_the_same_is_fetched(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("faults.json").write_text('[{"on": "submit", "do": "status_after", "nth": [2], "code": 400}]')
+    with provider("--faults", "faults.json") as client:
+        with StateReader.open(OUTPUT) as reader:
+            assert [take.state.value for take in reader.takes()] == ["verified", "failed"]
+        wait_for_log(client, 2)
+        code, told = said(capsys)
+        assert (code, "2 verified" in told, NOTHING_TO_DO in told) == (0, True, False)
+        assert "made its clip all the same" in warnings()["b_t1"]
+        assert len(logged(client)) == 2
+
+
+def test_a_log_that_cannot_be_read_changes_nothing_but_a_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with provider(), pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
+        code, told = said(capsys)
+    assert (code, told.count("could not be read"), "`wanbatch reconcile" in told) == (0, 1, True)
+    assert "trying on" not in told
+
+
+def test_the_provider_is_not_asked_offline_or_without_a_key(capsys: pytest.CaptureFixture[str]) -> None:
+    with provider() as client, pytest.MonkeyPatch.context() as patch:
+        buy_again(client)
+        offline = said(capsys, "--offline")
+        patch.setattr("wanbatch.session.access.Access.has_key", False)
+        keyless = said(capsys)
+        line = f"{NOTHING_TO_DO}; no request was made"
+        assert [(code, line in told) for code, told in (offline, keyless)] == [(0, True)] * 2
+        assert warnings()["a_t1"] == ""
+
+
+def test_offline_is_refused_where_something_is_to_be_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["run", "two.csv", "--sandbox", "--offline", "--yes"]) == 2
+    assert "run it without --offline. Nothing was sent" in capsys.readouterr().err

@@ -1,0 +1,44 @@
+"""The look-up of a finished batch: what the provider's log shows by now, though nothing is left to send."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass
+
+from wanbatch.errors import ExitCode
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.searches import Searches
+from wanbatch.session.decisions import take_up
+
+LIMIT_S = 120.0  # of real time: whoever runs a finished batch again expects it to end at once
+
+
+@dataclass(frozen=True)
+class LookUp:
+    """What a look-up brought: what needs the user, and what is said after "nothing to do"."""
+
+    troubles: tuple[tuple[ExitCode, str], ...] = ()
+    text: str = ""
+
+
+async def look_up(context: RunContext) -> LookUp:
+    """Read the provider's log once, and record what it shows. Sends nothing paid."""
+    take_up(context)
+    searches = Searches(context)
+    searches.note_logged()
+    unread: str | None = f"it did not come within {LIMIT_S:g} s"
+    with suppress(TimeoutError):
+        async with asyncio.timeout(LIMIT_S):
+            await searches.search()
+            unread = None if searches.unread is None else searches.unread.message
+    return LookUp(tuple(context.troubles), _text(unread, has_news=bool(context.troubles)))
+
+
+def _text(unread: str | None, *, has_news: bool) -> str:
+    if unread is not None:
+        return (
+            f"; the provider's request log could not be read ({unread}), so a clip that was made twice would go"
+            " unnamed: `wanbatch reconcile` looks again"
+        )
+    return ", but more was made than was known" if has_news else ", and the provider's log shows nothing new"
