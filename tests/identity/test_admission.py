@@ -402,7 +402,7 @@ def test_bytes_that_are_whole_and_not_named_yet_go_with_their_take(say: Tell) ->
     from wanbatch.session.access import Access
     from wanbatch.session.admission import admit, carry
 
-    access = Access(load_settings({}, None, Path.cwd()), sandbox=True, speed=None, sandbox_flags=())
+    access = Access(load_settings({}, None, Path.cwd()), is_embedded=True)
     with StateReader.open(output) as reader:
         identity, last = reader.identity(), reader.last_fact_at()
     assert last is not None

@@ -53,8 +53,9 @@ class Line:
     def key(self) -> Secret:
         return Secret("made-up")
 
-    def assert_same_provider(self, identity: Identity) -> None:
+    def at(self, identity: Identity) -> Line:
         assert identity.base_url == "sandbox"
+        return self
 
     @asynccontextmanager
     async def provider(self, _: Path, __: datetime) -> AsyncIterator[tuple[Provider, Clock]]:

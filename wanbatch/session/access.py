@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from random import Random
@@ -19,50 +20,61 @@ from wanbatch.state.tables import Identity
 SANDBOX_SPEED = 60.0  # a clip in 3.5 s
 
 
+@dataclass(frozen=True)
 class Access:
-    """The provider that the settings and the flags of one invocation lead to."""
+    """The provider that the settings and the flags of one invocation lead to.
 
-    def __init__(
-        self, settings: Settings, *, sandbox: bool, speed: float | None, sandbox_flags: tuple[str, ...]
-    ) -> None:
-        self._settings = settings
-        self._asked_speed = speed
-        self._sandbox_flags = sandbox_flags
-        self.is_embedded = sandbox  # whatever the settings say: an address on this machine may lead to a paid provider
-        self.is_local = self.is_embedded or settings.endpoint.is_loopback
-        self.speed = self._default_speed()
+    It `is_embedded` where the sandbox is asked for, whatever the settings say: an address on this machine may lead to a
+    paid provider. `asked_speed` is how many times faster than real its time is to run, None for the default.
+    """
 
-    def _default_speed(self) -> float:
-        if self._asked_speed is not None:
-            return self._asked_speed
+    settings: Settings
+    is_embedded: bool = False
+    asked_speed: float | None = None
+    sandbox_flags: tuple[str, ...] = ()
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the provider is on this machine."""
+        return self.is_embedded or self.settings.endpoint.is_loopback
+
+    @property
+    def speed(self) -> float:
+        """How many times faster than real the provider's time runs."""
+        if self.asked_speed is not None:
+            return self.asked_speed
         return SANDBOX_SPEED if self.is_embedded else 1.0
 
     def assert_speed(self) -> None:
         """Raise UsageInvalid for a speed that the provider would not know of."""
-        if self._asked_speed is not None and not self.is_local:
+        if self.asked_speed is not None and not self.is_local:
             raise UsageInvalid("--speed is only for a provider on this machine: add --sandbox")
 
-    def assert_same_provider(self, identity: Identity) -> None:
-        """Go on where a folder was begun. Raises UsageInvalid where the settings lead elsewhere."""
-        # A folder begun on the embedded sandbox needs no flag to go on there.
+    def at(self, identity: Identity) -> Access:
+        """Return the access to the provider on which a folder was begun.
+
+        One that was begun on the embedded sandbox needs no flag to go on there. Raises UsageInvalid where the settings
+        lead to another provider, or the speed is none for it.
+        """
+        access = self
         if identity.sandbox and identity.base_url == "sandbox":
-            self.is_embedded = self.is_local = True
-            self.speed = self._default_speed()
-        elif identity.base_url != self._settings.endpoint.name:
+            access = replace(self, is_embedded=True)
+        elif identity.base_url != self.settings.endpoint.name:
             raise UsageInvalid(
-                f"this folder was begun on {identity.base_url}; the settings now say {self._settings.endpoint.name}"
+                f"this folder was begun on {identity.base_url}; the settings now say {self.settings.endpoint.name}"
             )
-        self.assert_speed()
+        access.assert_speed()
+        return access
 
     @property
     def address(self) -> str:
         """The name of the provider as the state file keeps it."""
-        return "sandbox" if self.is_embedded else self._settings.endpoint.name
+        return "sandbox" if self.is_embedded else self.settings.endpoint.name
 
     @property
     def host(self) -> str:
         """The provider as a person reads it."""
-        return "the embedded sandbox" if self.is_embedded else self._settings.endpoint.base_url
+        return "the embedded sandbox" if self.is_embedded else self.settings.endpoint.base_url
 
     def key(self) -> Secret:
         """Return the key to use. Raises UsageInvalid where there is none, or a proxy that cannot be used is set."""
@@ -72,9 +84,9 @@ class Access:
             from wanbatch.provider.wire import route_here
 
             route_here()  # before a folder is made or anything is planned
-        if self._settings.key is not None:
-            return self._settings.key
-        if self._settings.endpoint.is_loopback:
+        if self.settings.key is not None:
+            return self.settings.key
+        if self.settings.endpoint.is_loopback:
             return Secret(SANDBOX_KEY)
         raise UsageInvalid(
             "no key: set AIMLAPI_API_KEY in the environment or in .env, or try it without one: add --sandbox"
@@ -83,7 +95,7 @@ class Access:
     @property
     def has_key(self) -> bool:
         """Whether the provider can be asked for what only a key may know."""
-        return self.is_local or self._settings.key is not None
+        return self.is_local or self.settings.key is not None
 
     @asynccontextmanager
     async def provider(self, folder: Path, start: datetime) -> AsyncIterator[tuple[Provider, Clock]]:
@@ -91,10 +103,10 @@ class Access:
         from wanbatch.provider.aimlapi import AimlApi
         from wanbatch.session.embedded import embedded_sandbox
 
-        endpoint: Endpoint = self._settings.endpoint
+        endpoint: Endpoint = self.settings.endpoint
         with ExitStack() as stack:
             if self.is_embedded:
-                url = stack.enter_context(embedded_sandbox(folder, self.speed, self._sandbox_flags))
+                url = stack.enter_context(embedded_sandbox(folder, self.speed, self.sandbox_flags))
                 endpoint = read_endpoint(url)
             clock = LoopClock(start, self.speed)
             provider = AimlApi(endpoint, self.key() if self.has_key else None, clock, Random())  # noqa: S311  jitter

@@ -118,7 +118,7 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
     """
     with _locked(output):
         old = _read_old(output)
-        _assert_same(access, batch, output, old)
+        access = _access_to(access, batch, output, old)
         evidence = _gather(output, batch, old)
         evidence = replace(evidence, key_fingerprint=fingerprint(access.key()))
         async with access.provider(output, max(system_now(), *_times(evidence))) as (provider, clock):
@@ -154,14 +154,15 @@ def _locked(output: Path) -> Iterator[None]:
         lock.release()
 
 
-def _assert_same(access: Access, batch: Batch, output: Path, old: Old) -> None:
-    """Go on where the folder was begun. Raises UsageInvalid for another batch or provider."""
+def _access_to(access: Access, batch: Batch, output: Path, old: Old) -> Access:
+    """Return the access to where the folder was begun. Raises UsageInvalid for another batch or provider."""
     if old.identity is not None:
         if old.identity.batch != batch.name:
             raise UsageInvalid(f"{output} holds the batch '{old.identity.batch}', not '{batch.name}'")
-        access.assert_same_provider(old.identity)
-    elif (output / SANDBOX_FOLDER).is_dir():
-        access.assert_same_provider(new_identity(batch.name, "sandbox", "", system_now(), sandbox=True))
+        return access.at(old.identity)
+    if (output / SANDBOX_FOLDER).is_dir():
+        return access.at(new_identity(batch.name, "sandbox", "", system_now(), sandbox=True))
+    return access
 
 
 def log_awaited_until(state: StateReader) -> datetime | None:

@@ -108,9 +108,7 @@ class Session:
         self._watch = watch
         self._deadline: float | None = None
         self._detours = settings.detours
-        self._access = Access(
-            settings, sandbox=options.sandbox, speed=options.speed, sandbox_flags=options.sandbox_flags
-        )
+        self._access = Access(settings, options.sandbox, options.speed, options.sandbox_flags)
 
     @property
     def provider_address(self) -> str:
@@ -198,7 +196,7 @@ class Session:
         with StateReader.open(output) as reader:
             identity = reader.identity()
             runs = reader.runs()
-        self._access.assert_same_provider(identity)
+        self._access = self._access.at(identity)
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
@@ -212,7 +210,7 @@ class Session:
         """Plan new takes of some shots of an output folder, confirm, and run those shots."""
         with StateReader.open(output) as reader:
             identity, runs = reader.identity(), reader.runs()
-        self._access.assert_same_provider(identity)
+        self._access = self._access.at(identity)
         self._options = replace(self._options, only=tuple(map(escape, asked.shot_ids)))
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
@@ -243,7 +241,7 @@ class Session:
         with ExitStack() as stack:
             if output is not None:
                 reader = stack.enter_context(StateReader.open(output))
-                self._access.assert_same_provider(reader.identity())
+                self._access = self._access.at(reader.identity())
                 start = start_of_time(reader)
             else:
                 output, start = Path(stack.enter_context(TemporaryDirectory(prefix="wanbatch-"))), system_now()
@@ -278,7 +276,7 @@ class Session:
         """Open an output folder for work beside a run."""
         with StateReader.open(output) as reader:
             identity = reader.identity()
-        self._access.assert_same_provider(identity)
+        self._access = self._access.at(identity)
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
