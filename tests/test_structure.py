@@ -66,7 +66,7 @@ OWNERS = {
     },
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
-    "sqlite3": {"state.file", "state.reader", "session.doctor", "sandbox.account"},
+    "sqlite3": {"state.connection", "state.file", "state.records", "session.doctor", "sandbox.account"},
     "filelock": {"state.lock"},
     "dotenv": {"provider.endpoint"},
     "starlette": {

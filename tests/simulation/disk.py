@@ -20,9 +20,8 @@ from typing import Any
 from unittest import mock
 
 from wanbatch.state import file as state_module
-from wanbatch.state import reader
+from wanbatch.state.connection import connect
 
-connect = reader.connect
 STATE, WAL, LOG, CLIPS = "state.sqlite", "state.sqlite-wal", "run.log", "clips"
 WAL_HEADER, WAL_FRAME = 32, 24 + 4096
 PAGE = 4096

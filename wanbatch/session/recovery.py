@@ -35,9 +35,10 @@ from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.session.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
+from wanbatch.state.connection import WAYS_BACK
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock
-from wanbatch.state.reader import STATE_NAME, WAYS_BACK, StateReader
+from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Identity, Run, Stray, new_identity
 
 LOG_NOTE = "log awaited until"  # kept in a new state file: before then the provider's log may lack submits of ours

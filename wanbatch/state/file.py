@@ -34,16 +34,10 @@ from wanbatch.disk import fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault
 from wanbatch.folders import links_of
 from wanbatch.money.prices import QuotedPrice
+from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import _TRACES, refuse_foreign, refuse_lost_state
-from wanbatch.state.reader import (
-    PLANNED_FROM,
-    STATE_NAME,
-    StateReader,
-    connect,
-    foreign_errors,
-    is_empty,
-)
+from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
     DDL,
     INDEXES,

@@ -10,10 +10,8 @@ from pathlib import Path
 from wanbatch.disk import assert_ordinary
 from wanbatch.errors import StateInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.state.reader import (
-    STATE_NAME,
-    WAYS_BACK,
-)
+from wanbatch.state.connection import WAYS_BACK
+from wanbatch.state.reader import STATE_NAME
 
 _TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
 

@@ -1,0 +1,92 @@
+"""The facts of a state file: all that was recorded, in order, and whether the takes are what their facts say."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from wanbatch.batch.changes import Past, Rename
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.take import Entry, Take, fold
+from wanbatch.errors import StateInvalid
+from wanbatch.state.connection import WAYS_BACK, foreign_errors
+from wanbatch.state.tables import row_crc
+from wanbatch.state.takes import TakeRecords
+
+
+class FactRecords(TakeRecords):
+    """What is asked of the facts."""
+
+    def entries(self, only: Fact | None = None) -> Iterator[tuple[int, Entry]]:
+        """Yield take id and entry of every fact (or those of one kind) in the order recorded.
+
+        Raises StateInvalid for a damaged row.
+        """
+        kind = only.value if only is not None else None
+        yield from self._entries("WHERE ? IS NULL OR fact = ?", kind, kind)
+
+    def _entries(self, clause: str, *arguments: object) -> Iterator[tuple[int, Entry]]:
+        sql = f"SELECT seq, take_id, fact, at, data, crc FROM facts {clause} ORDER BY seq"  # noqa: S608
+        with foreign_errors(self.path):
+            for seq, take_id, fact, at, data, crc in self._db.execute(sql, arguments):
+                if row_crc(take_id, fact, at, data) != crc:
+                    raise StateInvalid(f"{self.path} is damaged: fact {seq} does not match its checksum. {WAYS_BACK}")
+                told = json.loads(data)
+                if not isinstance(told, dict):
+                    raise StateInvalid(f"{self.path} is damaged: fact {seq} is not a record. {WAYS_BACK}")
+                yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), told)
+
+    def past(self) -> Past:
+        """Return what takes were called before other shots took them over."""
+        with foreign_errors(self.path):
+            return Past(tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'")))
+
+    def last_fact_at(self) -> datetime | None:
+        """When the last fact was recorded; None before the first."""
+        with foreign_errors(self.path):
+            # Of the newest rows: a step of the clock is no reason to read all.
+            sql = "SELECT max(at) FROM (SELECT at FROM facts ORDER BY seq DESC LIMIT 1000)"
+            last = self._db.execute(sql).fetchone()[0]
+            return datetime.fromisoformat(last) if last else None
+
+    def check(self) -> None:
+        """Refold every take from its facts and compare. Raises StateInvalid at the first difference."""
+        self.check_pages()
+        by_take: dict[int, list[Entry]] = {}
+        for take_id, entry in self.entries():
+            by_take.setdefault(take_id, []).append(entry)
+        for take in self.takes():
+            self._compare(take, by_take[take.take_id])
+
+    def check_pages(self) -> None:
+        """Check what SQLite can tell of the file, and that no take is lost. Raises StateInvalid."""
+        with foreign_errors(self.path):
+            verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
+            if verdict == "ok":
+                takes = "SELECT count(*), sum(take_id), max(take_id) FROM takes"
+                told = "SELECT count(*), sum(take_id), max(take_id) FROM (SELECT DISTINCT take_id FROM facts)"
+                is_torn = self._db.execute(takes).fetchone() != self._db.execute(told).fetchone()
+        if verdict != "ok":
+            raise StateInvalid(f"{self.path} is damaged: {verdict}. Nothing was sent. {WAYS_BACK}")
+        if is_torn:
+            raise StateInvalid(f"{self.path} is damaged: takes and facts do not belong together. {WAYS_BACK}")
+
+    def check_take(self, take: Take) -> None:
+        """Refold one take from its facts and compare. Raises StateInvalid."""
+        self._compare(take, [entry for _, entry in self._entries("WHERE take_id = ?", take.take_id)])
+
+    def _compare(self, take: Take, entries: Sequence[Entry]) -> None:
+        try:
+            is_same = fold(take.take_id, take.shot_id, entries) == take
+        except (TypeError, AttributeError, ArithmeticError, LookupError, ValueError, RecursionError) as error:
+            text = f"{self.path} is damaged: a fact of {take.label} makes no sense. {WAYS_BACK}"
+            raise StateInvalid(text) from error
+        if not is_same:
+            raise StateInvalid(f"{self.path} is damaged: {take.label} is not what its facts say. {WAYS_BACK}")
+
+
+def _rename_of(take_id: int, entry: Entry) -> Rename:
+    data = entry.data
+    was = (str(data["was_shot_id"]), int(data["was_number"]))
+    return Rename(take_id, str(data["shot_id"]), int(data["number"]), was)

@@ -1,0 +1,207 @@
+"""The takes of a state file: one, many or counted, so that a hundred thousand of them are seldom all read."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from itertools import product
+from typing import Any
+
+from wanbatch.batch.attempts import MADE_AFTER_ALL
+from wanbatch.batch.inventory import Inventory, Kind
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass, class_of
+from wanbatch.batch.plan import Due, cause_of
+from wanbatch.batch.take import Take
+from wanbatch.errors import StateInvalid
+from wanbatch.state.connection import foreign_errors
+from wanbatch.state.records import Records
+
+_CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
+
+_CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
+
+_TALLIED = (
+    "state",
+    "superseded",
+    "credits_estimated",
+    "credits_held",
+    "credits_charged",
+    "is_charge_seen",
+    "credits_at_risk",
+)
+
+
+def _tallied(row: Mapping[str, Any]) -> Take:
+    kind = {**row, "state": State(row["state"])}
+    kind |= {name: bool(row[name]) for name in ("superseded", "is_charge_seen")}
+    return Take(0, "", 0, "", **kind)
+
+
+class TakeRecords(Records):
+    """What is asked of the takes and of the shots that they belong to."""
+
+    def takes(self) -> list[Take]:
+        """All takes, in the order they were planned."""
+        return self._all(Take, "ORDER BY take_id")
+
+    def tallies(self) -> list[tuple[Take, int]]:
+        """Count the takes that are alike in state and money: one of each kind, and how many there are.
+
+        A hundred thousand takes are of a few dozen kinds; nothing else of such a take may be read.
+        """
+        names = ", ".join(_TALLIED)
+        with foreign_errors(self.path):
+            rows = self._db.execute(f"SELECT {names}, count(*) FROM takes GROUP BY {names}").fetchall()  # noqa: S608
+            return [(_tallied(dict(zip(_TALLIED, row, strict=False))), row[-1]) for row in rows]
+
+    def inventory(self) -> Inventory:
+        """Take inventory of the batch without looking at every take."""
+        return Inventory(
+            kinds=self._kinds(),
+            due=self._due(),
+            open_takes=self._open_takes(),
+            scenes=self._scenes(),
+            omitted=self.omitted(),
+        )
+
+    def _open_takes(self) -> list[Take]:
+        return self._all(
+            Take,
+            "WHERE take_id IN (SELECT take_id FROM takes WHERE credits_at_risk IS NOT 0 UNION SELECT take_id FROM takes"
+            " WHERE state IN ('submitting', 'unknown', 'held', 'queued', 'generating', 'completed', 'downloaded'))"
+            " ORDER BY take_id",  # two indexes; with an OR all takes are looked through
+        )
+
+    def _kinds(self) -> list[Kind]:
+        names = ", ".join(_TALLIED)
+        sql = (
+            f"SELECT {names}, min(attempts, 2) AS sent, recipe_json, max(submitted_at), count(*)"  # noqa: S608
+            f" FROM takes GROUP BY {names}, sent, {_CLASS}"
+        )
+        with foreign_errors(self.path):
+            kinds = []
+            for *row, sent, recipe_json, submitted_at, count in self._db.execute(sql):
+                take = _tallied(dict(zip(_TALLIED, row, strict=True)))
+                at = None if submitted_at is None else datetime.fromisoformat(submitted_at)
+                kinds.append((replace(take, attempts=sent, recipe_json=recipe_json, submitted_at=at), count))
+            return kinds
+
+    def _due(self) -> list[Due]:
+        sql = (
+            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS},"  # noqa: S608
+            " is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
+            " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
+            " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
+        )
+        classes: dict[str, PriceClass] = {}
+        with foreign_errors(self.path):
+            due = []
+            for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
+                if told not in classes:
+                    classes[told] = class_of(*json.loads(told))
+                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told], _CAUSES[*marks]))
+            return due
+
+    def _scenes(self) -> tuple[str, ...]:
+        with foreign_errors(self.path):
+            sql = "SELECT scene FROM shots GROUP BY scene ORDER BY min(removed * 1000000000 + ordinal)"
+            return tuple(scene for (scene,) in self._db.execute(sql))
+
+    def omitted(self) -> int:
+        """How many shots are omitted."""
+        with foreign_errors(self.path):
+            return int(self._db.execute("SELECT count(*) FROM shots WHERE omit").fetchone()[0])
+
+    def scene_by_shot(self) -> dict[str, str]:
+        """The scene of each shot, by id."""
+        with foreign_errors(self.path):
+            return dict(self._db.execute("SELECT shot_id, scene FROM shots").fetchall())
+
+    def tallies_by_scene(self) -> list[tuple[str, Take, int]]:
+        """Count the takes of each scene that are alike in state, money and price class, as `tallies` does for all."""
+        names = ", ".join(_TALLIED)
+        sql = (
+            f"SELECT coalesce(scene, '') AS place, {names}, recipe_json, count(*)"  # noqa: S608
+            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, {_CLASS}"
+        )
+        with foreign_errors(self.path):
+            found = []
+            for place, *row, recipe_json, count in self._db.execute(sql):
+                take = replace(_tallied(dict(zip(_TALLIED, row, strict=True))), recipe_json=recipe_json)
+                found.append((place, take, count))
+            return found
+
+    def takes_in(self, states: Iterable[State]) -> list[Take]:
+        """The takes in these states, in the order they were planned."""
+        wanted = sorted(state.value for state in states)
+        return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
+
+    def recipes_there(self, limit: int) -> list[tuple[str, str]]:
+        """Label and recipe of the takes planned last, at most so many, that are bought, or may be, and did not fail."""
+        sql = (
+            "SELECT shot_id || '_t' || number, recipe_json FROM takes"
+            " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
+        )
+        with foreign_errors(self.path):
+            return self._db.execute(sql, (limit,)).fetchall()
+
+    def mean_generation_s(self) -> float | None:
+        """The mean time from submit to the poll that saw the end, in seconds; None before the first."""
+        with foreign_errors(self.path):
+            sql = "SELECT avg(julianday(completed_at) - julianday(submitted_at)) * 86400 FROM takes"
+            mean: float | None = self._db.execute(sql).fetchone()[0]
+            return mean
+
+    def takes_sent_since(self, mark: int) -> list[Take]:
+        """The takes that were sent since `sends` gave this mark, in the order they were planned."""
+        clause = "WHERE take_id IN (SELECT take_id FROM attempts WHERE rowid > ? AND number > 0) ORDER BY take_id"
+        return self._all(Take, clause, mark)
+
+    def sends(self) -> int:
+        """Return a mark for `takes_sent_since`: how far the sending has come."""
+        with foreign_errors(self.path):
+            return int(self._db.execute("SELECT coalesce(max(rowid), 0) FROM attempts").fetchone()[0])
+
+    def may_show_charges(self) -> bool:
+        """Say whether the ledger may show a charge of a take that came to an end and that was not seen yet."""
+        sql = (
+            "SELECT 1 FROM takes WHERE credits_at_risk IS NOT 0 OR (NOT is_charge_seen AND generation_id IS NOT NULL"
+            " AND state IN ('verified', 'failed', 'held', 'planned')) LIMIT 1"
+        )
+        with foreign_errors(self.path):
+            return self._db.execute(sql).fetchone() is not None
+
+    def log_lags_s(self) -> list[float]:
+        """How late the provider's log showed each take where that was seen, in seconds."""
+        with foreign_errors(self.path):
+            sql = "SELECT log_lag_s FROM takes WHERE log_lag_s IS NOT NULL"
+            return [lag_s for (lag_s,) in self._db.execute(sql)]
+
+    def warned(self) -> list[tuple[str, str]]:
+        """Label and warning of each verified take of today's recipes that somebody should look at."""
+        sql = (
+            "SELECT shot_id || '_t' || number, warning FROM takes"
+            " WHERE state = 'verified' AND warning != '' AND NOT superseded ORDER BY take_id"
+        )
+        with foreign_errors(self.path):
+            return self._db.execute(sql).fetchall()
+
+    def newest_completed(self, limit: int) -> list[Take]:
+        """The takes planned last, at most so many, whose generations were seen to their ends."""
+        return self._all(Take, "WHERE completed_at IS NOT NULL ORDER BY take_id DESC LIMIT ?", limit)
+
+    def take(self, take_id: int) -> Take:
+        """One take. Raises StateInvalid where there is none of that id."""
+        found = self._all(Take, "WHERE take_id = ?", take_id)
+        if not found:
+            raise StateInvalid(f"{self.path} has no take {take_id}")
+        return found[0]
+
+    def found_late(self) -> list[Take]:
+        """The takes whose warnings tell of a generation that was made after all, and do not call it a double."""
+        return self._all(
+            Take, f"WHERE warning LIKE '%{MADE_AFTER_ALL}%' AND warning NOT LIKE '%DOUBLE%' ORDER BY take_id"
+        )
