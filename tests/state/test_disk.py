@@ -220,7 +220,7 @@ def test_a_state_file_that_was_tampered_with_is_refused(tmp_path: Path, damage: 
 def test_in_a_large_state_file_a_take_is_believed_only_with_its_facts(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
@@ -260,7 +260,7 @@ def look(output: Path) -> None:
 def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_ones_are_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
@@ -274,14 +274,14 @@ def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_on
 def test_before_a_new_plan_every_take_of_a_large_state_file_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
     with closing(opened(tmp_path / "o")) as state:
         state.check_rest()
         monkeypatch.setattr(StateReader, "check", lambda _: pytest.fail("checked twice"))
         state.check_rest()
     monkeypatch.undo()
-    monkeypatch.setattr("wanbatch.state.file.CHECKED_AT_ONCE", 1)
+    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1")
     connection.close()

@@ -42,6 +42,11 @@ class FactRecords(TakeRecords):
         with foreign_errors(self.path):
             return Past(tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'")))
 
+    def facts_recorded(self) -> int:
+        """How many facts were recorded."""
+        with foreign_errors(self.path):
+            return int(self._db.execute("SELECT coalesce(max(seq), 0) FROM facts").fetchone()[0])
+
     def last_fact_at(self) -> datetime | None:
         """When the last fact was recorded; None before the first."""
         with foreign_errors(self.path):

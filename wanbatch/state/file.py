@@ -10,8 +10,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
 from dataclasses import fields, replace
 from datetime import datetime
 from pathlib import Path
@@ -34,6 +33,7 @@ from wanbatch.disk import fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault
 from wanbatch.folders import links_of
 from wanbatch.money.prices import QuotedPrice
+from wanbatch.state.checks import Checks
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import _TRACES, refuse_foreign, refuse_lost_state
@@ -51,9 +51,6 @@ from wanbatch.state.tables import (
     to_sql,
 )
 
-CHECKED_AT_ONCE = 20_000  # facts that are refolded in a quarter of a second; of more, each take when it is touched
-
-
 _AFTER_A_FAILED_WRITE = (
     "What was recorded before is kept. Make room on the disk, or see why it takes no more, then give the same command"
     " again: it goes on from what is recorded"
@@ -67,8 +64,7 @@ class StateFile(StateReader):
         super().__init__(connection, path)
         self._lock = lock
         self._failed: Exception | None = None
-        self._checked: set[int] | None = None  # takes by id; None where all are
-        self._pages: Future[None] | None = None
+        self._checks = Checks(self)
         self.is_new = False
 
     @classmethod
@@ -113,7 +109,8 @@ class StateFile(StateReader):
                     state._begin(wanted)
                     state.is_new = True
             state.assert_same(wanted)
-            state._check_what_matters()
+            state._complete()
+            state._checks.begin()
         except OSError as error:
             state.close()
             raise LocalFault(f"cannot write {path}: {error.strerror}") from error
@@ -132,34 +129,18 @@ class StateFile(StateReader):
             )
         fsync_directory(self.output)
 
-    def _check_what_matters(self) -> None:
-        """Refold all takes; of very many only those that something is open about, the others once they are touched."""
+    def _complete(self) -> None:
+        """Make what a file lacks that an older version began."""
         with foreign_errors(self.path):
-            for statement in (NOTES_DDL, OWN_CELLS_DDL, *INDEXES):  # a file that an older version began may lack one
+            for statement in (NOTES_DDL, OWN_CELLS_DDL, *INDEXES):
                 self._db.execute(statement)
-            facts = self._db.execute("SELECT coalesce(max(seq), 0) FROM facts").fetchone()[0]
-        if facts <= CHECKED_AT_ONCE:
-            self.check()
-            return
-        beside = ThreadPoolExecutor(1, "pages")
-        self._pages = beside.submit(self._check_pages_beside)
-        beside.shutdown(wait=False)
-        self._checked = set()
-        for take in self._open_takes():
-            self._touched(take)
-
-    def _check_pages_beside(self) -> None:
-        with closing(StateReader(connect(self.path, readonly=True), self.path)) as reader:
-            reader.check_pages()
 
     def await_check(self) -> None:
         """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
 
         Nothing is written, and no inventory is told, before it ended well.
         """
-        if self._pages is not None:
-            self._pages.result()
-            self._pages = None
+        self._checks.await_pages()
 
     def inventory(self) -> Inventory:
         """Take inventory of the batch without looking at every take. Raises StateInvalid for a damaged file."""
@@ -169,23 +150,12 @@ class StateFile(StateReader):
 
     def check_rest(self) -> None:
         """Refold what was not refolded at the start: before a plan that compares every take. Raises StateInvalid."""
-        if self._checked is not None:
-            self.await_check()
-            self.check()
-            self._checked = None
-
-    def _touched(self, take: Take) -> Take:
-        """Return a take that a fact is about to follow: its row is believed only where its facts say the same."""
-        if self._checked is not None and take.take_id not in self._checked:
-            self.check_take(take)
-            self._checked.add(take.take_id)
-        return take
+        self._checks.finish()
 
     def close(self) -> None:
         """Close the file, then let go of the lock."""
         try:
-            if self._pages is not None:
-                wait([self._pages])  # a lock is given back by whoever closes the file first
+            self._checks.close()
             super().close()
         finally:
             self._lock.release()
@@ -220,7 +190,7 @@ class StateFile(StateReader):
         Raises TransitionForbidden, and records nothing, where one of them cannot happen; LocalFault when the disk
         fails.
         """
-        take = self._touched(self.take(take_id))
+        take = self._checks.touched(self.take(take_id))
         with self._transaction():
             first = take
             for entry in entries:
@@ -371,7 +341,7 @@ class StateFile(StateReader):
                 self._store("strays", stray)
 
     def _change(self, take_id: int, entry: Entry) -> None:
-        take = advance(self._touched(self.take(take_id)), entry)
+        take = advance(self._checks.touched(self.take(take_id)), entry)
         self._append(take_id, entry)
         self._store("takes", take)
 

@@ -62,12 +62,13 @@ class TakeRecords(Records):
         return Inventory(
             kinds=self._kinds(),
             due=self._due(),
-            open_takes=self._open_takes(),
+            open_takes=self.open_takes(),
             scenes=self._scenes(),
             omitted=self.omitted(),
         )
 
-    def _open_takes(self) -> list[Take]:
+    def open_takes(self) -> list[Take]:
+        """The takes that something is open about: how they end, or what an earlier attempt may cost."""
         return self._all(
             Take,
             "WHERE take_id IN (SELECT take_id FROM takes WHERE credits_at_risk IS NOT 0 UNION SELECT take_id FROM takes"
