@@ -32,7 +32,7 @@ from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.access import Access
 from wanbatch.session.recovery import Recovery, assert_not_behind, log_awaited_until, recover
-from wanbatch.session.salvage import read_event, read_sidecar
+from wanbatch.session.traces import read_event, read_sidecar
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Identity

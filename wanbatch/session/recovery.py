@@ -34,7 +34,8 @@ from wanbatch.runner.log import LOG_NAME, RunLog
 from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
-from wanbatch.session.salvage import Evidence, Salvaged, Sidecar, nonce_in, read_event, read_sidecar, salvage
+from wanbatch.session.salvage import Evidence, Salvaged, nonce_in, salvage
+from wanbatch.session.traces import Sidecar, read_event, read_sidecar
 from wanbatch.state.connection import WAYS_BACK
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock

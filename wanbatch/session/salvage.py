@@ -8,121 +8,21 @@ name. Where it is not known what became of a submit, the take says so, and the n
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch, Recipe
-from wanbatch.batch.take import Entry, Take, advance, fold, planned_take
-from wanbatch.errors import StateInvalid
-from wanbatch.provider.answers import read_generation_id
+from wanbatch.batch.take import Entry, Take
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.proofs import recipe_in, take_and_attempt
+from wanbatch.session.story import LOST, Story
+from wanbatch.session.traces import Sidecar
 from wanbatch.state.tables import Stray
 
-RUN_LOG, PROVIDER_LOG, SIDECAR = "run.log", "the provider's log", "a sidecar"
-LOST = "the record of its answer was lost with the state file: it may have been charged"
+RUN_LOG, PROVIDER_LOG = "run.log", "the provider's log"
 FOLLOWED = "a later submit followed it, and there is no trace of this one"
-_FACTS = {each.value: each for each in Fact}
-_UNREADABLE = (StateInvalid, KeyError, TypeError, ValueError, AttributeError)
-
-
-@dataclass(frozen=True)
-class Sidecar:
-    """What a sidecar tells of a take; `is_whole` where its clip is on disk with the bytes that it names."""
-
-    shot_id: str
-    number: int
-    told: Mapping[str, Any]
-    is_whole: bool = False
-
-    @property
-    def label(self) -> str:
-        """The take's name."""
-        return f"{self.shot_id}_t{self.number}"
-
-    @property
-    def recipe(self) -> Recipe:
-        """What was ordered."""
-        return Recipe.of(self.told["recipe"])
-
-    @property
-    def request_ids(self) -> list[str]:
-        """The request ids of its submits, oldest first."""
-        numbered = [(take_and_attempt(each), each) for each in self.told["request_ids"]]
-        return [each for ids, each in sorted((ids, each) for ids, each in numbered if ids is not None)]
-
-    @property
-    def credits_charged(self) -> int | None:
-        """What its clip's own generation was charged; None where that is not known.
-
-        `credits.charged` is the sum of all attempts: it is this generation's only where there was one submit alone.
-        """
-        if "generations" in self.told:
-            own = [each for each in self.told["generations"] if each["generation_id"] == self.told["generation_id"]]
-            charged: int | None = own[0]["charged"] if len(own) == 1 else None
-            return charged
-        return self.told["credits"]["charged"] if len(self.told["request_ids"]) == 1 else None
-
-    def at(self, name: str) -> datetime:
-        """When something of it happened; when it was verified, where that is not told."""
-        return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
-
-
-def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
-
-
-def _is_count(value: object) -> bool:
-    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53)
-
-
-def _is_sound(told: Mapping[str, Any]) -> bool:
-    """Say whether what a sidecar tells beside its recipe is of the kinds that a state file keeps."""
-    money, probe, duration_s = told["credits"], told["probe"], told["probe"]["duration_s"]
-    made = told.get("generations", [])  # older sidecars lack it
-    counts = [told["size_bytes"], money["held"], money["charged"], probe["width"], probe["height"]]
-    counts += [each[name] for each in made for name in ("held", "charged")]
-    return (
-        all(isinstance(told[name], str) for name in ("generation_id", "sha256", "file", "warning"))
-        and isinstance(made, list)
-        and all(isinstance(each["generation_id"], str) for each in made)
-        and read_generation_id(told["generation_id"]) is not None
-        and all(map(_is_count, counts))
-        and (duration_s is None or (isinstance(duration_s, int | float) and not isinstance(duration_s, bool)))
-        and (probe["has_audio"] is None or isinstance(probe["has_audio"], bool))
-    )
-
-
-def read_sidecar(text: str) -> Sidecar | None:
-    """Read a sidecar; None where it is none, or lacks what a take needs."""
-    try:
-        told = json.loads(text, parse_constant=_refuse_constant)
-        found = Sidecar(str(told["shot_id"]), int(told["take"]), told)
-        times = [found.at(name) for name in ("submitted_at", "completed_at", "downloaded_at", "verified_at")]
-        is_dated = all(at.tzinfo is not None for at in times)
-        is_whole = found.recipe.sha256 == told["recipe_sha256"] and _is_sound(told) and bool(found.request_ids)
-    except (*_UNREADABLE, RecursionError):
-        return None
-    return found if is_whole and is_dated else None
-
-
-def read_event(line: str) -> tuple[str, Entry] | None:
-    """Read a line of run.log: the take's label and the fact; None where it tells of no fact of a take."""
-    try:
-        told = json.loads(line, parse_constant=_refuse_constant)
-        fact, label, at = _FACTS.get(told["kind"]), told["take"], datetime.fromisoformat(told["at"])
-    except (*_UNREADABLE, RecursionError):
-        return None
-    if fact is None or not isinstance(label, str) or not label or at.tzinfo is None:
-        return None
-    kept = {name: value for name, value in told.items() if name not in ("kind", "take", "text")}
-    if fact not in (Fact.FOUND_UNRECORDED, Fact.FOUND_DOUBLE):  # theirs is when the submit was made
-        del kept["at"]
-    return label, Entry(fact, at, kept)
 
 
 @dataclass(frozen=True)
@@ -152,115 +52,6 @@ def nonce_in(evidence: Iterable[tuple[datetime, str]]) -> str | None:
     """Return the nonce of the newest submit, of times and request ids; None where there is none of ours."""
     ours = [(at, each.split(":")[1]) for at, each in evidence if recipe_in(each) is not None]
     return max(ours)[1] if ours else None
-
-
-class Story:
-    """The facts of one take as they are put together."""
-
-    def __init__(self, take_id: int, shot_id: str, entries: Sequence[Entry]) -> None:
-        self.entries = list(entries)
-        self.take = fold(take_id, shot_id, entries)
-        self.requests = {str(each.data["request_id"]) for each in entries if "request_id" in each.data}
-        self._seen = {(each.fact, each.at) for each in entries}
-        self.made: dict[str, str] = {}
-        sent = ""
-        for each in entries:
-            sent = str(each.data.get("request_id", sent)) if each.fact is Fact.SUBMIT_STARTED else sent
-            self._note_made(each, sent)
-
-    @classmethod
-    def begun(cls, take_id: int, label: tuple[str, int], recipe: Recipe, at: datetime, note: str | None) -> Story:
-        """Begin with a take of this recipe; a `note` makes it a retake."""
-        data = {"number": label[1], "recipe_json": recipe.canonical, **({} if note is None else {"note": note})}
-        planned = Entry(Fact.PLANNED, at, data)
-        planned_take(take_id, label[0], planned)
-        return cls(take_id, label[0], [planned])
-
-    def add(self, fact: Fact, at: datetime, data: Mapping[str, Any] | None = None) -> bool:
-        """Append a fact where it can have happened now."""
-        entry = Entry(fact, at, dict(data or {}))
-        try:
-            self.take = advance(self.take, entry)
-        except _UNREADABLE:
-            return False
-        self.entries.append(entry)
-        if "request_id" in entry.data:
-            self.requests.add(str(entry.data["request_id"]))
-        self._note_made(entry, self.take.request_id or "")
-        return True
-
-    def _note_made(self, entry: Entry, request_id: str) -> None:
-        """Keep which submit made which generation: the first is its own, all others are doubles."""
-        if entry.fact in (Fact.ACCEPTED, Fact.ADOPTED):
-            self.made.setdefault(request_id, str(entry.data["generation_id"]))
-
-    def generations(self) -> set[str]:
-        """Return every generation that its facts name."""
-        return {str(each.data["generation_id"]) for each in self.entries if each.data.get("generation_id")}
-
-    def name_double(self, row: LogRow, key_fingerprint: str) -> None:
-        """Append a second generation of a submit, as the provider's log shows it, with its warning."""
-        told = [int(each.data["attempt"]) for each in self.entries if each.fact is Fact.FOUND_DOUBLE]
-        number = min(told, default=0) - 1
-        risk, text = (
-            self.take.credits_at_risk,
-            f"the provider made {row.generation_id} beside {self.made[row.request_id]}",
-        )
-        data = {
-            "attempt": number,
-            "request_id": f"{row.request_id}#{-number}",
-            "generation_id": row.generation_id,
-            "key_fingerprint": key_fingerprint,
-            "at": row.at.isoformat(timespec="milliseconds"),
-            "error": f"{text} for one submit",
-            "credits_held": row.credits,
-            "credits_at_risk": None if risk is None or row.credits is None else risk + row.credits,
-        }
-        self.add(Fact.FOUND_DOUBLE, row.at, data)
-        self.add(Fact.WARNED, row.at, {"warning": f"DOUBLE: {text} for one submit"})
-
-    def replay(self, entry: Entry, recipe: Recipe | None) -> None:
-        """Append a fact that run.log tells, unless it is known; what was decided between runs is not in there."""
-        if (entry.fact, entry.at) in self._seen:
-            return
-        if entry.fact is Fact.SUBMIT_STARTED:
-            if entry.data.get("request_id") in self.requests or recipe is None or not self.free(entry.at):
-                return
-            if recipe.canonical != self.take.recipe_json:
-                self.add(Fact.REPLANNED, entry.at, {"recipe_json": recipe.canonical})
-        elif entry.fact is Fact.ADOPTED and not self.take.attempts:
-            return  # its line stands before that of the submit it belongs to: the log tells both in order
-        self.add(entry.fact, entry.at, entry.data)
-
-    def free(self, at: datetime) -> bool:
-        """Make room for a later submit that is known to have followed; False where there cannot have been one."""
-        if self.take.state is State.FAILED:
-            return self.add(Fact.RETRY_PLANNED, at, {"by": "policy"})
-        if self.take.state is State.SUBMITTING:
-            self.add(Fact.ANSWER_LOST, at, {"error": LOST})
-        elif self.take.state not in (State.PLANNED, State.UNKNOWN, State.HELD):
-            self.add(Fact.HELD, at, {"error": LOST})
-        return self.take.state is State.PLANNED or self.add(Fact.RESUBMIT_ALLOWED, at, {"error": ""})
-
-    def send(self, request_id: str, at: datetime, key_fingerprint: str, credits_held: int | None) -> bool:
-        """Append a submit that is known by its request id alone."""
-        ids = take_and_attempt(request_id)
-        if ids is None or ids[1] <= self.take.attempts or not self.free(at):
-            return False
-        data = {
-            "attempt": ids[1],
-            "request_id": request_id,
-            "body_sha256": self.take.recipe.sha256,
-            "key_fingerprint": key_fingerprint,
-            "credits_estimated": credits_held,
-        }
-        return self.add(Fact.SUBMIT_STARTED, at, data)
-
-    def accept(self, generation_id: str, at: datetime, credits_held: int | None) -> None:
-        """Append that its submit made this generation."""
-        self.add(Fact.ACCEPTED, at, {"generation_id": generation_id})
-        if credits_held is not None:
-            self.add(Fact.PRICED, at, {"credits_held": credits_held})
 
 
 class Salvage:

@@ -1,0 +1,125 @@
+"""A story: the facts of one take as they are put together again, and the take that they make. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Recipe
+from wanbatch.batch.take import Entry, advance, fold, planned_take
+from wanbatch.provider.protocol import LogRow
+from wanbatch.runner.proofs import take_and_attempt
+from wanbatch.session.traces import UNREADABLE
+
+LOST = "the record of its answer was lost with the state file: it may have been charged"
+
+
+class Story:
+    """The facts of one take as they are put together."""
+
+    def __init__(self, take_id: int, shot_id: str, entries: Sequence[Entry]) -> None:
+        self.entries = list(entries)
+        self.take = fold(take_id, shot_id, entries)
+        self.requests = {str(each.data["request_id"]) for each in entries if "request_id" in each.data}
+        self._seen = {(each.fact, each.at) for each in entries}
+        self.made: dict[str, str] = {}
+        sent = ""
+        for each in entries:
+            sent = str(each.data.get("request_id", sent)) if each.fact is Fact.SUBMIT_STARTED else sent
+            self._note_made(each, sent)
+
+    @classmethod
+    def begun(cls, take_id: int, label: tuple[str, int], recipe: Recipe, at: datetime, note: str | None) -> Story:
+        """Begin with a take of this recipe; a `note` makes it a retake."""
+        data = {"number": label[1], "recipe_json": recipe.canonical, **({} if note is None else {"note": note})}
+        planned = Entry(Fact.PLANNED, at, data)
+        planned_take(take_id, label[0], planned)
+        return cls(take_id, label[0], [planned])
+
+    def add(self, fact: Fact, at: datetime, data: Mapping[str, Any] | None = None) -> bool:
+        """Append a fact where it can have happened now."""
+        entry = Entry(fact, at, dict(data or {}))
+        try:
+            self.take = advance(self.take, entry)
+        except UNREADABLE:
+            return False
+        self.entries.append(entry)
+        if "request_id" in entry.data:
+            self.requests.add(str(entry.data["request_id"]))
+        self._note_made(entry, self.take.request_id or "")
+        return True
+
+    def _note_made(self, entry: Entry, request_id: str) -> None:
+        """Keep which submit made which generation: the first is its own, all others are doubles."""
+        if entry.fact in (Fact.ACCEPTED, Fact.ADOPTED):
+            self.made.setdefault(request_id, str(entry.data["generation_id"]))
+
+    def generations(self) -> set[str]:
+        """Return every generation that its facts name."""
+        return {str(each.data["generation_id"]) for each in self.entries if each.data.get("generation_id")}
+
+    def name_double(self, row: LogRow, key_fingerprint: str) -> None:
+        """Append a second generation of a submit, as the provider's log shows it, with its warning."""
+        told = [int(each.data["attempt"]) for each in self.entries if each.fact is Fact.FOUND_DOUBLE]
+        number = min(told, default=0) - 1
+        risk, text = (
+            self.take.credits_at_risk,
+            f"the provider made {row.generation_id} beside {self.made[row.request_id]}",
+        )
+        data = {
+            "attempt": number,
+            "request_id": f"{row.request_id}#{-number}",
+            "generation_id": row.generation_id,
+            "key_fingerprint": key_fingerprint,
+            "at": row.at.isoformat(timespec="milliseconds"),
+            "error": f"{text} for one submit",
+            "credits_held": row.credits,
+            "credits_at_risk": None if risk is None or row.credits is None else risk + row.credits,
+        }
+        self.add(Fact.FOUND_DOUBLE, row.at, data)
+        self.add(Fact.WARNED, row.at, {"warning": f"DOUBLE: {text} for one submit"})
+
+    def replay(self, entry: Entry, recipe: Recipe | None) -> None:
+        """Append a fact that run.log tells, unless it is known; what was decided between runs is not in there."""
+        if (entry.fact, entry.at) in self._seen:
+            return
+        if entry.fact is Fact.SUBMIT_STARTED:
+            if entry.data.get("request_id") in self.requests or recipe is None or not self.free(entry.at):
+                return
+            if recipe.canonical != self.take.recipe_json:
+                self.add(Fact.REPLANNED, entry.at, {"recipe_json": recipe.canonical})
+        elif entry.fact is Fact.ADOPTED and not self.take.attempts:
+            return  # its line stands before that of the submit it belongs to: the log tells both in order
+        self.add(entry.fact, entry.at, entry.data)
+
+    def free(self, at: datetime) -> bool:
+        """Make room for a later submit that is known to have followed; False where there cannot have been one."""
+        if self.take.state is State.FAILED:
+            return self.add(Fact.RETRY_PLANNED, at, {"by": "policy"})
+        if self.take.state is State.SUBMITTING:
+            self.add(Fact.ANSWER_LOST, at, {"error": LOST})
+        elif self.take.state not in (State.PLANNED, State.UNKNOWN, State.HELD):
+            self.add(Fact.HELD, at, {"error": LOST})
+        return self.take.state is State.PLANNED or self.add(Fact.RESUBMIT_ALLOWED, at, {"error": ""})
+
+    def send(self, request_id: str, at: datetime, key_fingerprint: str, credits_held: int | None) -> bool:
+        """Append a submit that is known by its request id alone."""
+        ids = take_and_attempt(request_id)
+        if ids is None or ids[1] <= self.take.attempts or not self.free(at):
+            return False
+        data = {
+            "attempt": ids[1],
+            "request_id": request_id,
+            "body_sha256": self.take.recipe.sha256,
+            "key_fingerprint": key_fingerprint,
+            "credits_estimated": credits_held,
+        }
+        return self.add(Fact.SUBMIT_STARTED, at, data)
+
+    def accept(self, generation_id: str, at: datetime, credits_held: int | None) -> None:
+        """Append that its submit made this generation."""
+        self.add(Fact.ACCEPTED, at, {"generation_id": generation_id})
+        if credits_held is not None:
+            self.add(Fact.PRICED, at, {"credits_held": credits_held})

@@ -1,0 +1,115 @@
+"""Traces: what a sidecar and a line of run.log tell of a take, once the state file is lost. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.shots import Recipe
+from wanbatch.batch.take import Entry
+from wanbatch.errors import StateInvalid
+from wanbatch.provider.answers import read_generation_id
+from wanbatch.runner.proofs import take_and_attempt
+
+UNREADABLE = (StateInvalid, KeyError, TypeError, ValueError, AttributeError)
+"""What reading a trace may raise that was cut short, changed by hand or written by another program."""
+_FACTS = {each.value: each for each in Fact}
+
+
+@dataclass(frozen=True)
+class Sidecar:
+    """What a sidecar tells of a take; `is_whole` where its clip is on disk with the bytes that it names."""
+
+    shot_id: str
+    number: int
+    told: Mapping[str, Any]
+    is_whole: bool = False
+
+    @property
+    def label(self) -> str:
+        """The take's name."""
+        return f"{self.shot_id}_t{self.number}"
+
+    @property
+    def recipe(self) -> Recipe:
+        """What was ordered."""
+        return Recipe.of(self.told["recipe"])
+
+    @property
+    def request_ids(self) -> list[str]:
+        """The request ids of its submits, oldest first."""
+        numbered = [(take_and_attempt(each), each) for each in self.told["request_ids"]]
+        return [each for ids, each in sorted((ids, each) for ids, each in numbered if ids is not None)]
+
+    @property
+    def credits_charged(self) -> int | None:
+        """What its clip's own generation was charged; None where that is not known.
+
+        `credits.charged` is the sum of all attempts: it is this generation's only where there was one submit alone.
+        """
+        if "generations" in self.told:
+            own = [each for each in self.told["generations"] if each["generation_id"] == self.told["generation_id"]]
+            charged: int | None = own[0]["charged"] if len(own) == 1 else None
+            return charged
+        return self.told["credits"]["charged"] if len(self.told["request_ids"]) == 1 else None
+
+    def at(self, name: str) -> datetime:
+        """When something of it happened; when it was verified, where that is not told."""
+        return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is no JSON")
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53)
+
+
+def _is_sound(told: Mapping[str, Any]) -> bool:
+    """Say whether what a sidecar tells beside its recipe is of the kinds that a state file keeps."""
+    money, probe, duration_s = told["credits"], told["probe"], told["probe"]["duration_s"]
+    made = told.get("generations", [])  # older sidecars lack it
+    counts = [told["size_bytes"], money["held"], money["charged"], probe["width"], probe["height"]]
+    counts += [each[name] for each in made for name in ("held", "charged")]
+    return (
+        all(isinstance(told[name], str) for name in ("generation_id", "sha256", "file", "warning"))
+        and isinstance(made, list)
+        and all(isinstance(each["generation_id"], str) for each in made)
+        and read_generation_id(told["generation_id"]) is not None
+        and all(map(_is_count, counts))
+        and (duration_s is None or (isinstance(duration_s, int | float) and not isinstance(duration_s, bool)))
+        and (probe["has_audio"] is None or isinstance(probe["has_audio"], bool))
+    )
+
+
+def read_sidecar(text: str) -> Sidecar | None:
+    """Read a sidecar; None where it is none, or lacks what a take needs."""
+    try:
+        told = json.loads(text, parse_constant=_refuse_constant)
+        found = Sidecar(str(told["shot_id"]), int(told["take"]), told)
+        times = [found.at(name) for name in ("submitted_at", "completed_at", "downloaded_at", "verified_at")]
+        is_dated = all(at.tzinfo is not None for at in times)
+        is_whole = found.recipe.sha256 == told["recipe_sha256"] and _is_sound(told) and bool(found.request_ids)
+    except (*UNREADABLE, RecursionError):
+        return None
+    return found if is_whole and is_dated else None
+
+
+def read_event(line: str) -> tuple[str, Entry] | None:
+    """Read a line of run.log: the take's label and the fact; None where it tells of no fact of a take."""
+    try:
+        told = json.loads(line, parse_constant=_refuse_constant)
+        fact, label, at = _FACTS.get(told["kind"]), told["take"], datetime.fromisoformat(told["at"])
+    except (*UNREADABLE, RecursionError):
+        return None
+    if fact is None or not isinstance(label, str) or not label or at.tzinfo is None:
+        return None
+    kept = {name: value for name, value in told.items() if name not in ("kind", "take", "text")}
+    if fact not in (Fact.FOUND_UNRECORDED, Fact.FOUND_DOUBLE):  # theirs is when the submit was made
+        del kept["at"]
+    return label, Entry(fact, at, kept)
