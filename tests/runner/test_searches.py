@@ -583,7 +583,7 @@ def test_a_batch_that_never_sent_anything_has_nothing_to_look_up(tmp_path: Path)
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (NoAnswer(Trouble.TRANSIENT, "HTTP 502"), ProviderUnreachable),
+        (NoAnswer(Trouble.TRANSIENT, "HTTP 502", status=502), ProviderUnreachable),
         (NoAnswer(Trouble.NOT_FOUND, "HTTP 404"), UsageInvalid),
         (Progress("another", Status.GENERATING, None, None), UsageInvalid),
     ],
@@ -601,7 +601,7 @@ def test_an_id_is_adopted_only_where_the_provider_knows_it(tmp_path: Path, answe
             return answer
 
         async def scan_log(self, _: datetime) -> NoAnswer:
-            return NoAnswer(Trouble.TRANSIENT, "HTTP 502")
+            return NoAnswer(Trouble.TRANSIENT, "HTTP 502", status=502)
 
     async def work() -> None:
         state = StateFile.create_or_open(tmp_path / "out", identity)

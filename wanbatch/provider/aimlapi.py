@@ -236,7 +236,7 @@ class AimlApi:
         if self._skew.is_settled:
             return self._skew.ahead
         return NoAnswer(
-            Trouble.TRANSIENT,
+            Trouble.CLOCKS,
             f"HTTP dates of the provider's answers contradict each other by {span_text(self._skew.spread)}, so that"
             " nobody knows what time it is there",
         )
@@ -357,4 +357,4 @@ class AimlApi:
 
 def _is_worth_retrying(answer: object) -> bool:
     # A 429 is not: the runner slows all reads down instead.
-    return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and "HTTP 429" not in answer.message
+    return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and not answer.is_too_fast

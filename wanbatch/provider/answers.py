@@ -248,7 +248,7 @@ def read_trouble(head: Head, body: bytes | None) -> NoAnswer:
     """Judge the answer to a read that is no 2xx."""
     said = _envelope_message(body) or "no readable reason"
     trouble = _READ_TROUBLES.get(head.status, Trouble.TRANSIENT)
-    return NoAnswer(trouble, f"HTTP {head.status}, server said: {said}", read_retry_after(head))
+    return NoAnswer(trouble, f"HTTP {head.status}, server said: {said}", read_retry_after(head), head.status)
 
 
 def read_balance(body: bytes) -> Decimal | NoAnswer:

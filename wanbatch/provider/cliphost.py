@@ -153,9 +153,8 @@ class ClipHost:
         if head.status in _DEAD_LINK:
             return LinkDead(f"HTTP {head.status} from the clip host")
         if not transfer.begins_with(head):
-            return NoAnswer(
-                Trouble.TRANSIENT, f"HTTP {head.status} from the clip host", read_trouble(head, None).retry_after_s
-            )
+            said = f"HTTP {head.status} from the clip host"
+            return NoAnswer(Trouble.TRANSIENT, said, read_trouble(head, None).retry_after_s, head.status)
         span_started, span_bytes = time.monotonic(), 0
         async for piece in response.aiter_raw():
             span_bytes += len(piece)

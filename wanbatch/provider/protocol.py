@@ -140,6 +140,9 @@ class Progress:
     more_links: tuple[Secret, ...] = ()
 
 
+TOO_MANY_REQUESTS = 429
+
+
 class Trouble(Enum):
     """Why a read brought nothing."""
 
@@ -147,15 +150,30 @@ class Trouble(Enum):
     NOT_FOUND = "not found"
     KEY = "key"
     INVALID = "invalid"  # our request is wrong: it will not get better
+    CLOCKS = "clocks"  # the provider answers, and nobody can tell what time it is there
 
 
 @dataclass(frozen=True)
 class NoAnswer:
-    """A read that brought nothing, after its retries."""
+    """A read that brought nothing, after its retries.
+
+    `status` is that of the HTTP answer which refused it; None where no answer came, or none that can be read.
+    """
 
     trouble: Trouble
     message: str
     retry_after_s: float | None = None
+    status: int | None = None
+
+    @property
+    def is_outage(self) -> bool:
+        """Say whether no answer came that can be read: the provider, or the way to it, is down."""
+        return self.trouble is Trouble.TRANSIENT and self.status is None
+
+    @property
+    def is_too_fast(self) -> bool:
+        """Say whether the provider wants fewer reads a minute."""
+        return self.status == TOO_MANY_REQUESTS
 
 
 PollAnswer = Progress | NoAnswer

@@ -96,7 +96,7 @@ class RequestLog:
             spans = spans_of(since, min(ours, theirs), end)
             if not spans:
                 span = f"from {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-                return NoAnswer(Trouble.TRANSIENT, f"HTTP dates and our clock leave nothing of it to read: {span}")
+                return NoAnswer(Trouble.CLOCKS, f"HTTP dates and our clock leave nothing of it to read: {span}")
             found = await self._readings(spans, max(1, LOG_LIMIT - PAGES_MOVE * tried))
             if isinstance(found, NoAnswer):
                 why = found

@@ -260,11 +260,11 @@ class Polls:
             case _:
                 assert answer.trouble is Trouble.TRANSIENT
                 failures = self._failures[take_id] = self._failures.get(take_id, 0) + 1
-                if not answer.message.startswith("HTTP"):
+                if answer.is_outage:
                     context.unreachable(answer.message)
                 if answer.retry_after_s is not None:
                     context.schedule.pause_polls(now + answer.retry_after_s)
-                elif answer.message.startswith("HTTP 429"):
+                elif answer.is_too_fast:
                     context.schedule.pause_polls(now + backoff_s(failures, context.rng))
                 context.schedule.add_poll(take_id, now + POLL_EVERY_S + backoff_s(failures, context.rng))
 

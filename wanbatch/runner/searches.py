@@ -164,7 +164,7 @@ class Searches:
         if answer.trouble in LASTING:
             self._never_read(answer)
             return
-        if not answer.message.startswith("HTTP"):
+        if answer.is_outage:
             context.unreachable(answer.message)
         self._give_up_waiting(f"the provider's request log cannot be read ({answer.message})")
         if context.schedule.waits_to_submit and now - self._failing_since >= FAILURE_LIMIT_S:
