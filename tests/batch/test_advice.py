@@ -49,18 +49,22 @@ def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> 
 
 
 @pytest.mark.parametrize(
-    ("error", "place", "wanted"),
+    ("error", "is_refused", "place", "wanted"),
     [
-        ("Internal model error", "", "`wanbatch retry` tries again"),
-        ("HTTP 503: try again", "x.yaml line 3", "`wanbatch retry` tries again"),
-        ("HTTP 400: Body validation error", "x.yaml line 3", "change this shot (x.yaml line 3) as the provider says"),
-        ("HTTP 422, server said: no", "", "change this shot as the provider says"),
-        ("the prompt was moderated", "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
-        ("Sensitive content", "", "change it (its line of the manifest) and run the manifest"),
+        ("Internal model error", False, "", "`wanbatch retry` tries again"),
+        ("HTTP 503: try again", False, "x.yaml line 3", "`wanbatch retry` tries again"),
+        ("HTTP 400 from the model's own host", False, "x.yaml line 3", "`wanbatch retry` tries again"),
+        ("HTTP 400: Body invalid", True, "x.yaml line 3", "change this shot (x.yaml line 3) as the provider says"),
+        ("HTTP 422, server said: no", True, "", "change this shot as the provider says"),
+        ("the prompt was moderated", False, "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
+        ("HTTP 400: the prompt was moderated", True, "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
+        ("Sensitive content", False, "", "change it (its line of the manifest) and run the manifest"),
     ],
 )
-def test_a_refused_prompt_is_changed_and_anything_else_tried_again(error: str, place: str, wanted: str) -> None:
-    told = for_failed(error, place)
+def test_a_refused_prompt_is_changed_and_anything_else_tried_again(
+    error: str, is_refused: bool, place: str, wanted: str
+) -> None:
+    told = for_failed(error, place, is_refused=is_refused)
     assert (wanted in told, ("retry" in told) is (wanted.startswith("`"))) == (True, True)
 
 

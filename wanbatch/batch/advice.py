@@ -13,7 +13,6 @@ OF_A_FOLDER = (
     "status", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut", "export",
 )  # fmt: skip
 _COMMAND = re.compile(rf"`wanbatch ({'|'.join(OF_A_FOLDER)})(?=[ `])")
-_REFUSED = re.compile(r"HTTP (?:400|404|405|413|415|422)\b")  # the request itself is refused, each time it is sent
 _MODERATION = re.compile(r"moderat|inappropriate|sensitive|policy|violat|nsfw|safety|prohibited", re.IGNORECASE)
 
 
@@ -31,23 +30,19 @@ def in_folder(text: str, folder: str) -> str:
 
 
 def is_refused_prompt(error: str) -> bool:
-    """Say whether the provider looks to have refused what the prompt says: the same prompt will be refused again."""
+    """Say whether the provider looks to have refused what the prompt says: the same prompt will be refused again.
+
+    No field of its answers tells: what it says is all there is.
+    """
     return _MODERATION.search(error) is not None
 
 
-def is_refused_request(error: str) -> bool:
-    """Say whether the provider refused the request itself: sent again as it is, it will be refused again."""
-    return _REFUSED.match(error) is not None
+def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:
+    """Say what can be done about a failed take. `place` is where its shot is written down: `shots.yaml line 7`.
 
-
-def is_refused(error: str) -> bool:
-    """Say whether the same take, sent again, will be refused again."""
-    return is_refused_prompt(error) or is_refused_request(error)
-
-
-def for_failed(error: str, place: str = "") -> str:
-    """Say what can be done about a failed take. `place` is where its shot is written down: `shots.yaml line 7`."""
-    if is_refused_request(error) and not is_refused_prompt(error):
+    `is_refused` where the provider refused the request itself: sent again as it is, it will be refused again.
+    """
+    if is_refused and not is_refused_prompt(error):
         at = f" ({place})" if place else ""
         way = f"change this shot{at} as the provider says, and run the manifest"
         return f"The same request will be refused again: {way}"

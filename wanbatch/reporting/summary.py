@@ -38,7 +38,7 @@ def summary_facts(
     first_submit = min((take.submitted_at for take in takes if take.submitted_at), default=None)
     last_clip = max((take.verified_at for take in takes if take.verified_at), default=None)
     elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
-    problems = problems_in(takes, reader.strays(), folder=shown_folder(reader.output))
+    problems = problems_in(takes, reader.strays(), refused=reader.refused(), folder=shown_folder(reader.output))
     return {
         "batch": reader.batch(),
         "output": reader.output.resolve().name,

@@ -51,6 +51,15 @@ class AttemptRecords(Records):
         clause = "WHERE outcome = ? AND generation_id IS NOT NULL"
         return self._all(Attempt, f"{clause} ORDER BY started_at DESC LIMIT ?", Outcome.FAILED.value, limit)
 
+    def refused(self) -> frozenset[int]:
+        """The takes, by id, that failed because the provider refused the request itself."""
+        sql = (
+            "SELECT takes.take_id FROM takes JOIN attempts ON attempts.take_id = takes.take_id"
+            " AND attempts.number = takes.attempt WHERE state = 'failed' AND outcome = 'refused'"
+        )
+        with foreign_errors(self.path):
+            return frozenset(take_id for (take_id,) in self._db.execute(sql))
+
     def attempts_of_requests(self, request_ids: Iterable[str]) -> list[Attempt]:
         """The attempts with these request ids, by take and number."""
         return self._attempts_with("request_id", request_ids)

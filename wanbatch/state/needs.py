@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
-from wanbatch.batch.advice import for_failed, in_folder, is_refused
+from wanbatch.batch.advice import for_failed, in_folder, is_refused_prompt
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import usd_text
@@ -33,12 +33,14 @@ def problems_in(
     takes: Sequence[Take],
     strays: Sequence[Stray] = (),
     *,
+    refused: Container[int] = (),
     folder: str,
     place_of: Callable[[str], str] = _nowhere,
 ) -> tuple[Problem, ...]:
     """List the takes that need the user, in the order they were planned, and submits that belong to none.
 
-    `folder` is the output folder as commands name it; `place_of` tells where a shot is written down.
+    `refused` are the takes, by id, whose request itself was refused; `folder` is the output folder as commands name it;
+    `place_of` tells where a shot is written down.
     """
     found = []
     for take in takes:
@@ -48,7 +50,10 @@ def problems_in(
             paid = take.credits_charged is not None
             todo = "It was charged all the same: ask the provider"
             if not paid:
-                todo = for_failed(take.error, place_of(take.shot_id) if is_refused(take.error) else "")
+                is_refused = take.take_id in refused
+                needs_place = is_refused or is_refused_prompt(take.error)
+                place = place_of(take.shot_id) if needs_place else ""
+                todo = for_failed(take.error, place, is_refused=is_refused)
             found.append(Problem(take.label, "failed", take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN
