@@ -23,12 +23,12 @@ from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogRow, LogScan, Progress, Status
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import is_doubtful
+from wanbatch.runner.doubts import is_doubtful, note_questions
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.proofs import Evidence, Question, questions
 from wanbatch.runner.settings import RunSettings
-from wanbatch.runner.strays import Strays
+from wanbatch.runner.spares import Spares
 from wanbatch.runner.window import Window
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.decisions import take_up
@@ -111,7 +111,7 @@ def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_named
     async def work(context: RunContext) -> list[tuple[ExitCode, bool]]:
         take_up(context)
         for _ in range(2):
-            Strays(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, None, EPOCH)))
+            Spares(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, None, EPOCH)))
         return [(code, sent.request_id in message) for code, message in context.troubles]
 
     assert at_desk(world, work) == [(ExitCode.DECISION_NEEDED, True)]
@@ -340,7 +340,7 @@ def test_a_charge_of_nobody_that_stands_there_twice_is_told_with_its_sum(tmp_pat
         take_up(context)
         attempt, charge = context.state.attempts()[0], Charge("G9", 500_000, EPOCH)
         for charges in ([charge], [charge, charge], [charge, charge]):
-            Strays(context).note_questions([Question(each, attempt) for each in charges])
+            note_questions(context, [Question(each, attempt) for each in charges])
 
     at_desk(world, work)
     warning = world.takes()[0].warning

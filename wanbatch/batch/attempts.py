@@ -224,3 +224,18 @@ def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
     if entry.fact in _ATTEMPT_ENDS:
         return replace(attempt, **noted, outcome=_ATTEMPT_ENDS[entry.fact], ended_at=entry.at)
     return attempt
+
+
+_END_TEXTS = {
+    Outcome.NOT_SENT: "which seemed not to have been sent",
+    Outcome.TURNED_AWAY: "which the provider had turned away",
+    Outcome.REFUSED: "which the provider had refused",
+    Outcome.FAILED: "which its log had called failed",
+}
+
+
+def end_text(attempt: Attempt) -> str:
+    """Say how an attempt ended that its take went on without: a clause for a message."""
+    if attempt.generation_id is not None:
+        return f"which the log gives {attempt.generation_id} alone"
+    return _END_TEXTS.get(attempt.outcome, "which was given up")

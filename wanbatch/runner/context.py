@@ -115,6 +115,11 @@ class RunContext:
             self._tell(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))
         return take
 
+    def warn(self, take: Take, warning: str) -> None:
+        """Record a warning about a take, once."""
+        if warning not in self.takes[take.take_id].warning:
+            self.record(take.take_id, Fact.WARNED, {"warning": warning})
+
     def _tell(self, event: Event) -> None:
         """Show an event. Who looks on must not stop paid work: an observer that raises is not called again."""
         if self.observer_error is not None:

@@ -1,7 +1,8 @@
 """Doubts: submits whose generation is known, and that may have made another one all the same.
 
 An old copy of a folder sends the same request id again. The log then tells of what the first of the two submits made;
-what the second made may show in the ledger alone.
+what the second made may show in the ledger alone, as a charge of nobody: that is named beside the attempt that may have
+made it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,16 @@ import json
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
-from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.attempts import Attempt, end_text
+from wanbatch.errors import ExitCode
+from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
-from wanbatch.runner.batch_clock import BatchClock
-from wanbatch.runner.proofs import rows_of
-from wanbatch.state.file import StateFile
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.proofs import Question, rows_of
 from wanbatch.state.reader import StateReader
 
 NOTE = "doubted submits"  # the note that lists their request ids
+UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
 
 
 def is_doubtful(attempt: Attempt, rows: Sequence[LogRow], key_fingerprint: str, earliest: datetime) -> bool:
@@ -34,16 +37,15 @@ def is_doubtful(attempt: Attempt, rows: Sequence[LogRow], key_fingerprint: str, 
     return bool(others) or attempt.key_fingerprint != key_fingerprint or max(row.at for row in own) < earliest
 
 
-def note_doubts(
-    state: StateFile, batch_clock: BatchClock, key_fingerprint: str, scan: LogScan, attempts: Iterable[Attempt]
-) -> None:
-    """Remember the doubtful ones of these attempts, by what a scan of the log tells of them."""
+def note_doubts(context: RunContext, scan: LogScan) -> None:
+    """Remember whose request id the log may know from more than one submit, by what a scan of it tells."""
+    state, key = context.state, context.settings.key_fingerprint
     known = read_names(state.noted(NOTE))
     new = [
         each.request_id
-        for each in attempts
+        for each in state.attempts_of_requests(scan.by_request)
         if each.request_id not in known
-        and is_doubtful(each, rows_of(scan, each.request_id), key_fingerprint, batch_clock.earliest(each.started_at))
+        and is_doubtful(each, rows_of(scan, each.request_id), key, context.batch_clock.earliest(each.started_at))
     ]
     if new:
         state.note(NOTE, json.dumps([*known, *new]))
@@ -53,6 +55,27 @@ def doubted(state: StateReader) -> list[Attempt]:
     """Return the attempts that are doubted, in the order they began."""
     found = state.attempts_of_requests(read_names(state.noted(NOTE)))
     return sorted(found, key=lambda each: each.started_at)
+
+
+def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
+    """Name charges of nobody beside attempts that may have made them: each once, and again where it grows."""
+    named: list[str] = read_names(context.state.noted(UNOWNED))
+    entries: dict[str, list[Question]] = {}
+    for each in questions:
+        entries.setdefault(each.charge.generation_id, []).append(each)
+    for made, found in entries.items():
+        attempt, times = found[0].attempt, f" in {len(found)} entries" if len(found) > 1 else ""
+        name = f"{made}{times}"
+        if name in named:
+            continue
+        take, named = context.takes[attempt.take_id], [*named, name]
+        text = (
+            f"the ledger charges {usd_text(sum(each.charge.credits for each in found))} for {made}{times}, which"
+            f" belongs to no take: attempt {attempt.number} of this one, {end_text(attempt)}, may have made it"
+        )
+        context.warn(take, text)
+        context.state.note(UNOWNED, json.dumps(named))
+        context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
 
 def read_names(text: str | None) -> list[str]:

@@ -26,6 +26,7 @@ from wanbatch.money.charge import Charge
 from wanbatch.provider.clocks import CLOCK_MARGIN, earlier
 from wanbatch.provider.protocol import LogRow, LogScan
 
+LOG = "the provider's log"  # as messages call it
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way
 GENERATION_GRACE = timedelta(minutes=60)  # a generation is logged when it ends
 LAG_UNTIL_KNOWN = timedelta(hours=24)

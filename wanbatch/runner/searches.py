@@ -13,7 +13,8 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import doubted
+from wanbatch.runner.doubles import Doubles
+from wanbatch.runner.doubts import doubted, note_doubts, note_questions
 from wanbatch.runner.proofs import (
     PATIENCE,
     SEARCH_GAP,
@@ -32,6 +33,7 @@ from wanbatch.runner.proofs import (
     questions,
 )
 from wanbatch.runner.settings import OnUnknown
+from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
 from wanbatch.runner.window import Window
 
@@ -58,6 +60,8 @@ class Searches:
         self._count = 0
         self._failing_since: float | None = None
         self._strays = Strays(context)
+        self._doubles = Doubles(context)
+        self._spares = Spares(context)
 
     # --- when
 
@@ -79,7 +83,7 @@ class Searches:
 
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now."""
-        self._strays.name_doubles()
+        self._doubles.name_doubles()
 
     def lost(self) -> None:
         """An answer was lost just now: look soon, unless the user wants to be asked instead."""
@@ -233,11 +237,11 @@ class Searches:
                 self._hold(take, finding.why)
             else:
                 open_cases.append((take, attempt))
-        self._strays.note_late(scan)
-        self._strays.note_doubles(scan)
-        self._strays.adopt_spares()
-        self._strays.name_doubles()
-        self._strays.note_doubts(scan)
+        self._spares.note_late(scan)
+        self._doubles.note_doubles(scan)
+        self._spares.adopt_spares()
+        self._doubles.name_doubles()
+        note_doubts(context, scan)
         ended = self._ended(scan) if self._is_thorough or (is_wide and not self._has_asked) else []
         begun = [each.started_at for each in (*(attempt for _, attempt in open_cases), *ended)]
         if not begun:
@@ -283,7 +287,7 @@ class Searches:
         strays = {each.generation_id for each in context.state.strays()}
         found = questions(evidence, ended, models, settled=not self._is_thorough)
         self.questions = [each for each in found if each.charge.generation_id not in strays]
-        self._strays.note_questions(self.questions)
+        note_questions(context, self.questions)
 
     def _followed(self, take: Take) -> Attempt | None:
         """Return the attempt that a take follows, where the log may still tell what became of it."""
@@ -349,25 +353,25 @@ class Searches:
             self._strays.offer(take, attempt, scan)
             return
         credits_held = found.credits or attempt.credits_held
-        self._strays.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
+        self._spares.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
 
     def _found_failed(self, take: Take) -> None:
         context = self._context
         context.record(
             take.take_id, Fact.FOUND_FAILED, {"error": "the provider's log says it failed; nothing was charged"}
         )
-        spare = self._strays.spare_of(take)
+        spare = self._spares.spare_of(take)
         if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
-            self._strays.adopt(context.takes[take.take_id], spare)
+            self._spares.adopt(context.takes[take.take_id], spare)
             return
         if take.tries < context.settings.rates.max_attempts and not take.superseded:
             context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
             context.plan_again(take.take_id)
 
     def _absent(self, take: Take, attempt: Attempt) -> None:
-        context, spare = self._context, self._strays.spare_of(take)
+        context, spare = self._context, self._spares.spare_of(take)
         if spare is not None:
-            self._strays.adopt(take, spare)
+            self._spares.adopt(take, spare)
             return
         if context.settings.on_unknown is not OnUnknown.RESUBMIT:
             self._hold(

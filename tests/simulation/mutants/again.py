@@ -20,7 +20,9 @@ from wanbatch.runner import polls as polling
 from wanbatch.runner import proofs, searches
 from wanbatch.runner import strays as discovering
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.polls import Polls
+from wanbatch.runner.spares import Spares
 from wanbatch.state.file import StateFile
 
 # --- what leads to a new submit
@@ -162,12 +164,12 @@ def another_keys_log_and_charges_of_nobody_do_not_matter() -> Patches:
 
 @mutant
 def what_is_made_late_is_not_named() -> Patches:
-    yield discovering.Strays, "note_late", lambda *_: None
+    yield Spares, "note_late", lambda *_: None
 
 
 @mutant
 def what_is_made_twice_is_not_named() -> Patches:
-    yield discovering.Strays, "note_doubles", lambda *_: None
+    yield Doubles, "note_doubles", lambda *_: None
 
 
 @mutant

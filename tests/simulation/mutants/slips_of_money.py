@@ -11,6 +11,7 @@ from wanbatch.money import ledger
 from wanbatch.money.budget import Allowance, Budget
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.strays import Strays
@@ -54,8 +55,8 @@ slip(
 )
 slip(
     "a double is free",
-    Strays.note_doubles,
-    "self._priced(take, made, [*attempts, made])",
+    Doubles.note_doubles,
+    "self.priced(take, made, [*attempts, made])",
     '{"attempt": number, "credits_held": row.credits, "credits_at_risk": take.credits_at_risk}',
 )
 slip("a submit that nobody priced is free", Budget.add_stray, "max(self._prices.values(), default=None)", "0")

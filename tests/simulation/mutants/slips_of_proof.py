@@ -8,7 +8,9 @@ from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
 from wanbatch.runner import proofs
+from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.searches import Searches
+from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
 from wanbatch.runner.window import Window
 from wanbatch.state.file import StateFile
@@ -208,31 +210,31 @@ slip(
 )
 slip(
     "a take follows what was made of another recipe",
-    Strays._may_adopt,
+    Spares._may_adopt,
     "recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)",
     "not live(others)",
 )
 unseen(
     "what is under way is no reason to leave a find alone",
-    Strays._may_adopt,
+    Spares._may_adopt,
     " and not live(others)",
     "",
 )
 unseen(
     "a take that is done hides another submit of it",
     Strays._note_unrecorded,
-    '            self._note_another(take, row, source, f"{source} shows another submit of it, {row.request_id}: {name}{cost}")\n',
-    "",
+    "if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED):",
+    "if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED) and not row.is_good:",
 )
 slip(
     "only the last attempt may have been made after all",
-    Strays.note_late,
+    Spares.note_late,
     "            if is_followed or",
     "            if attempt.number != take.attempt or is_followed or",
 )
 unseen(
     "what was refused is never looked for again",
-    Strays.note_late,
+    Spares.note_late,
     "if attempt.generation_id is not None:",
     "if attempt.generation_id is not None or attempt.outcome is Outcome.REFUSED:",
 )
@@ -250,7 +252,7 @@ slip(
 )
 slip(
     "two are no double",
-    Strays.name_doubles,
+    Doubles.name_doubles,
     "if len(made) > 1:",
     "if len(made) > 2:",
 )
@@ -262,7 +264,7 @@ unseen(
 )
 unseen(
     "what was found late stays with the later one",
-    Strays.adopt_spares,
+    Spares.adopt_spares,
     "if self._may_adopt(take, spare):",
     "if take.state is State.FAILED and self._may_adopt(take, spare):",
 )

@@ -1,0 +1,127 @@
+"""Doubles: more generations of a take than were asked for, as the provider's log or run.log shows them.
+
+Each is recorded as an attempt of its own, counts under the caps, and is named once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from typing import Any
+
+from wanbatch.batch.attempts import Attempt, Outcome, double_number, live, risk_of
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.take import Take
+from wanbatch.errors import ExitCode
+from wanbatch.money.credits import usd_text
+from wanbatch.provider.protocol import LogRow, LogScan
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.proofs import rows_of
+
+
+class Doubles:
+    """Names what was made beside the clip of a take."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    def note_doubles(self, scan: LogScan) -> None:
+        """Name generations that the log shows under a request id whose attempt has another one."""
+        context = self._context
+        for attempt in self._context.state.attempts_of_requests(scan.by_request):
+            if attempt.generation_id is None:
+                continue
+            for row in self.strangers(attempt, scan):
+                take, attempts = context.takes[attempt.take_id], context.state.attempts_of(attempt.take_id)
+                number = double_number(attempts)
+                made = replace(
+                    attempt,
+                    number=number,
+                    outcome=Outcome.DOUBLE,
+                    credits_estimated=None,
+                    credits_held=row.credits,
+                    credits_charged=None,
+                )
+                text = f"the provider made {row.generation_id} beside {attempt.generation_id} for one submit"
+                data = {
+                    "request_id": f"{attempt.request_id}#{-number}",
+                    "generation_id": row.generation_id,
+                    "key_fingerprint": attempt.key_fingerprint,
+                    "at": row.at.isoformat(timespec="milliseconds"),
+                    "error": text,
+                }
+                more = self.priced(take, made, [*attempts, made])
+                self.found(take, Fact.FOUND_DOUBLE, data | more, f"DOUBLE: {text}")
+
+    def note_another(self, take: Take, row: LogRow, source: str, text: str) -> None:
+        """Name another submit of a take whose clip is there; what it made is recorded, and counts under the caps."""
+        context = self._context
+        if row.generation_id is None or not row.is_good:
+            self._context.warn(take, text)
+            return
+        if context.owner_of(row.generation_id) is not None:
+            return
+        attempts = context.state.attempts_of(take.take_id)
+        number = double_number(attempts)
+        is_second = any(each.request_id == row.request_id for each in attempts)
+        made = Attempt(
+            take.take_id,
+            number,
+            f"{row.request_id}#{-number}" if is_second else row.request_id,
+            body_sha256="",
+            key_fingerprint=context.settings.key_fingerprint,
+            started_at=row.at,
+            outcome=Outcome.DOUBLE,
+            generation_id=row.generation_id,
+            credits_held=row.credits or None,
+        )
+        told = f"{source} shows another submit of it, {row.request_id}, which made {row.generation_id}{cost_text(row)}"
+        data = {
+            "request_id": made.request_id,
+            "generation_id": made.generation_id,
+            "key_fingerprint": made.key_fingerprint,
+            "at": row.at.isoformat(timespec="milliseconds"),
+            "error": told,
+        }
+        more = self.priced(take, made, [*attempts, made])
+        self.found(take, Fact.FOUND_DOUBLE, data | more, f"DOUBLE: {told}")
+
+    def name_doubles(self) -> None:
+        """Name the takes that got another generation after one was found late: when it was found nobody could know."""
+        for take in self._context.state.found_late():
+            made = sorted(live(self._context.state.attempts_of(take.take_id)))
+            if len(made) > 1:
+                text = f"DOUBLE: more than one generation was made for it: {', '.join(made)}"
+                self._context.warn(take, text)
+                self._tell_double(take, text)
+
+    def strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
+        """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
+        rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
+        rows = [row for row in rows if row.generation_id != attempt.generation_id]
+        rows = [row for row in rows if row.generation_id and self._context.owner_of(row.generation_id) is None]
+        return sorted({row.generation_id: row for row in rows}.values(), key=lambda row: row.at)
+
+    def priced(self, take: Take, told: Attempt, attempts: Iterable[Attempt]) -> dict[str, Any]:
+        others = [each for each in attempts if (each.take_id, each.number) != (told.take_id, told.number)]
+        self._context.budget.see_price(take, told.credits_held)
+        return {
+            "attempt": told.number,
+            "credits_held": told.credits_held,
+            "credits_at_risk": risk_of(take, [*others, told]),
+        }
+
+    def found(self, take: Take, fact: Fact, data: dict[str, Any], warning: str) -> None:
+        """Record a generation that was not known, and its name in the reports, in one transaction."""
+        context = self._context
+        context.record(take.take_id, fact, data | {"warning": warning}, Fact.WARNED)
+        if warning.startswith("DOUBLE"):
+            self._tell_double(take, warning)
+
+    def _tell_double(self, take: Take, warning: str) -> None:
+        self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
+
+
+def cost_text(row: LogRow) -> str:
+    """Say what a row of the log costs, after a comma; nothing where it does not tell."""
+    return f", {usd_text(row.credits)}" if row.credits else ""

@@ -1,0 +1,102 @@
+"""Spares: what attempts made after all, found once their takes had gone on without them.
+
+A take that has nothing better and nothing else to come is given its spare; else the spare is named.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wanbatch.batch.attempts import MADE_AFTER_ALL, Attempt, Outcome, adoption, end_text, live
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
+from wanbatch.errors import ExitCode
+from wanbatch.provider.protocol import LogScan
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubles import Doubles
+from wanbatch.runner.proofs import LOG, is_open, recipe_in, rows_of
+
+
+class Spares:
+    """Finds them, and gives them to their takes."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+        self._doubles = Doubles(context)
+
+    def note_late(self, scan: LogScan) -> None:
+        """Take over, or name, what attempts made after all that were proven to have made nothing, or given up."""
+        for attempt in self._context.state.attempts_of_requests(scan.by_request):
+            if attempt.generation_id is not None:
+                continue
+            row = next(iter(self._doubles.strangers(attempt, scan)), None)
+            take = self._context.takes[attempt.take_id]
+            is_followed = attempt.number == take.attempt and is_open(take, attempt)
+            if is_followed or attempt.outcome is Outcome.OPEN:
+                continue  # what became of it is settled elsewhere
+            if row is None:
+                self._note_nameless(take, attempt, scan)
+                continue
+            if self._may_adopt(take, attempt):
+                self._context.warn(
+                    take, f"attempt {attempt.number} of it, {end_text(attempt)}, made its clip all the same"
+                )
+                self.adopt(take, replace(attempt, generation_id=row.generation_id, credits_held=row.credits or None))
+                continue
+            told = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
+            attempts = self._context.state.attempts_of(take.take_id)
+            data = self._doubles.priced(take, told, attempts) | {"generation_id": row.generation_id}
+            text = f"attempt {attempt.number} of it was {MADE_AFTER_ALL}, as {row.generation_id}"
+            is_more = take.generation_id is not None or take.state is State.PLANNED
+            self._doubles.found(take, Fact.FOUND_LATE, data, f"DOUBLE: {text}" if is_more else text)
+
+    def _note_nameless(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
+        """Name an attempt that its take went on without, and whose row says that it succeeded, but not what it made."""
+        if not any(row.is_good and not row.generation_id for row in rows_of(scan, attempt.request_id)):
+            return
+        text = (
+            f"{LOG} says that attempt {attempt.number} of it, {end_text(attempt)}, succeeded under request id"
+            f" {attempt.request_id}, and not what it made: it may have been charged"
+        )
+        if text not in take.warning:
+            self._context.warn(take, text)
+            self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
+
+    def _may_adopt(self, take: Take, attempt: Attempt) -> bool:
+        """Say whether an attempt's generation, found late, is the clip that its take still waits for.
+
+        Not where another one is there or under way, nor where the user gave it up, or asks for another recipe now.
+        """
+        is_waiting = take.state is State.PLANNED or (
+            take.state is State.FAILED and attempt.outcome is not Outcome.ABANDONED
+        )
+        if not is_waiting or take.superseded or not attempt.body_sha256:
+            return False
+        others = [each for each in self._context.state.attempts_of(take.take_id) if each.number != attempt.number]
+        return recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)
+
+    def adopt(self, take: Take, maker: Attempt) -> None:
+        """Give a take the generation of one of its attempts, which may be an earlier one."""
+        context = self._context
+        data = adoption(take, maker, context.state.attempts_of(take.take_id))
+        data = {name: value for name, value in data.items() if value is not None or name == "credits_at_risk"}
+        context.schedule.drop_planned(take.take_id)
+        context.budget.see_price(take, maker.credits_held)
+        context.record(take.take_id, Fact.ADOPTED, data | {"by": "log"})
+        context.schedule.running += 1
+        context.schedule.add_poll(take.take_id, context.clock.monotonic())
+        self._doubles.name_doubles()
+
+    def adopt_spares(self) -> None:
+        """Give takes that have no other generation to come the one that an earlier attempt of theirs made."""
+        for spare in self._context.state.spares():
+            take = self._context.takes[spare.take_id]
+            if self._may_adopt(take, spare):
+                self.adopt(take, spare)
+
+    def spare_of(self, take: Take) -> Attempt | None:
+        """Return an attempt whose generation was found while a later attempt of its take was unknown; None without."""
+        attempts = self._context.state.attempts_of(take.take_id)
+        found = [each for each in attempts if each.generation_id is not None and each.outcome is Outcome.LOST]
+        fit = [each for each in found if recipe_in(each.request_id) == take.recipe.short_hash and each.body_sha256]
+        return fit[-1] if fit and len(live(attempts)) == 1 else None
