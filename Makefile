@@ -2,7 +2,7 @@
 # the interpreter it is made with, python3 if not given; `make clean` first where there is one of another.
 BIN := .venv/bin
 
-.PHONY: demo test test-pythons simulate lint lock bench clean
+.PHONY: demo test test-pythons docs simulate lint lock bench clean
 
 demo: .venv/.ready
 	$(BIN)/wanbatch demo
@@ -16,6 +16,11 @@ test: .venv/.ready-dev
 # CASES=short for fewer.
 test-pythons: .venv/.ready-dev
 	sh .ci/pythons $(CASES)
+
+# The pages under docs/, as a site that opens by double click: site/index.html. Nothing is fetched while it is built.
+docs: .venv/.ready-docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@echo "the pages: site/index.html"
 
 lock:
 	sh .ci/lock
@@ -42,5 +47,9 @@ bench: .venv/.ready-dev
 	PYTHON="$(PYTHON)" sh .ci/venv requirements-dev.lock
 	@touch .venv/.ready $@
 
+.venv/.ready-docs: pyproject.toml requirements-docs.lock .ci/venv
+	PYTHON="$(PYTHON)" sh .ci/venv requirements-docs.lock
+	@touch .venv/.ready .venv/.ready-dev $@
+
 clean:
-	rm -rf .venv
+	rm -rf .venv site

@@ -16,6 +16,7 @@ EXTRAS = PROJECT["optional-dependencies"]
 LOCKS = {
     "requirements.lock": BUILD,
     "requirements-dev.lock": [*EXTRAS["edit"], *EXTRAS["dev"], *BUILD],
+    "requirements-docs.lock": [*EXTRAS["edit"], *EXTRAS["dev"], *EXTRAS["docs"], *BUILD],
     "requirements-lowest.lock": EXTRAS["edit"],
 }
 
@@ -67,6 +68,12 @@ def test_a_lock_names_nothing_that_has_no_wheels_for_a_python(lock: str) -> None
 
 def test_what_builds_the_wheel_is_locked_by_the_bounds_of_the_build() -> None:
     assert set(SETTINGS["build-system"]["requires"]) <= set(BUILD)
+
+
+@pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
+def test_the_lock_of_the_pages_changes_no_version_of_the_tests(python: str) -> None:
+    tests, pages = pins("requirements-dev.lock", python), pins("requirements-docs.lock", python)
+    assert {name: pages.get(name) for name in tests} == tests, "both are installed into one environment: run `make lock`"
 
 
 @pytest.mark.parametrize("lock", LOCKS)
