@@ -73,7 +73,9 @@ def test_what_builds_the_wheel_is_locked_by_the_bounds_of_the_build() -> None:
 @pytest.mark.parametrize("python", ["3.11", "3.12", "3.13", "3.14"])
 def test_the_lock_of_the_pages_changes_no_version_of_the_tests(python: str) -> None:
     tests, pages = pins("requirements-dev.lock", python), pins("requirements-docs.lock", python)
-    assert {name: pages.get(name) for name in tests} == tests, "both are installed into one environment: run `make lock`"
+    assert {name: pages.get(name) for name in tests} == tests, (
+        "both are installed into one environment: run `make lock`"
+    )
 
 
 @pytest.mark.parametrize("lock", LOCKS)
