@@ -11,10 +11,12 @@ from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.machine import Machine, read_machine, this_machine
 from wanbatch.provider.endpoint import load_settings
-from wanbatch.session import session as session_module
+from wanbatch.session import safeguards
+from wanbatch.session.access import Access
+from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.recovery import LOG_NOTE
-from wanbatch.session.session import MACHINE_NOTE, Session
+from wanbatch.session.safeguards import MACHINE_NOTE, held_back, is_at_home
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity
 
@@ -91,13 +93,14 @@ def at_home(
     """Begin a run on each machine in turn; returns whether it might, and the notices."""
     told: list[str] = []
     settings = load_settings({"AIMLAPI_API_KEY": "k", "AIMLAPI_BASE_URL": address}, None, folder)
-    session = Session(RunOptions(is_moved=is_moved), settings, Watch(notice=told.append, confirm_move=ask))
+    watch = Watch(notice=told.append, confirm_move=ask)
+    invocation = Invocation(RunOptions(is_moved=is_moved), Access(settings), watch)
     identity = new_identity("film", address, "", system_now(), sandbox=False)
     found = []
     with StateFile.create_or_open(folder / "out", identity) as state:
         for machine in machines:
-            monkeypatch.setattr(session_module, "this_machine", lambda machine=machine: machine)
-            found.append(session._is_at_home(state))
+            monkeypatch.setattr(safeguards, "this_machine", lambda machine=machine: machine)
+            found.append(is_at_home(invocation, state))
         noted = read_machine(state.noted(MACHINE_NOTE))
     last = next(each for each in reversed(machines) if each is not None)
     assert noted is not None
@@ -157,9 +160,9 @@ def test_after_a_recovery_without_run_log_nothing_is_sent_for_a_day(
     tmp_path: Path, note: str | None, trusts: bool, is_held: bool
 ) -> None:
     settings = load_settings({"AIMLAPI_API_KEY": "k"}, None, tmp_path)
-    session = Session(RunOptions(trust_state=trusts), settings, Watch())
+    invocation = Invocation(RunOptions(trust_state=trusts), Access(settings), Watch())
     identity = new_identity("film", "api", "", system_now(), sandbox=False)
     with StateFile.create_or_open(tmp_path / "out", identity) as state:
         if note is not None:
             state.note(LOG_NOTE, note)
-        assert (session._held_back(state, system_now()) is not None) is is_held
+        assert (held_back(invocation, state, system_now()) is not None) is is_held

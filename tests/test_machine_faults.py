@@ -19,7 +19,7 @@ from wanbatch.cli import _COMMANDS, call
 from wanbatch.disk import replacing
 from wanbatch.errors import ExitCode, ProgramFault, fault_text
 from wanbatch.runner.loop import RunEnd
-from wanbatch.session.session import _without_reports
+from wanbatch.session.result import without_reports
 
 KINDS = (
     errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
@@ -173,7 +173,7 @@ def test_a_run_whose_reports_cannot_be_written_still_tells_how_it_ended(
 
 @pytest.mark.parametrize("code", ExitCode)
 def test_reports_that_fail_change_no_exit_code_that_tells_of_takes_or_money(code: ExitCode) -> None:
-    end = _without_reports(RunEnd(code, ("before",)), TypeError("x"))
+    end = without_reports(RunEnd(code, ("before",)), TypeError("x"))
     assert (end.exit_code, end.messages[0], len(end.messages)) == (code or ExitCode.LOCAL_FAULT, "before", 2)
 
 

@@ -19,8 +19,10 @@ from wanbatch.errors import Problem
 from wanbatch.money.prices import Estimate
 from wanbatch.provider.endpoint import load_settings
 from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.session.access import Access
+from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch
-from wanbatch.session.session import Session
+from wanbatch.session.safeguards import compare_clocks
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity
 
@@ -64,12 +66,13 @@ def test_the_embedded_sandbox_has_our_clock_and_no_other_is_told_wrong(
 ) -> None:
     notices: list[str] = []
     options = RunOptions(sandbox=True, speed=speed)
-    session = Session(options, load_settings({}, None, tmp_path), Watch(notice=notices.append))
+    access = Access(load_settings({}, None, tmp_path), options.sandbox, options.speed)
+    invocation = Invocation(options, access, Watch(notice=notices.append))
 
     async def work() -> None:
         with StateFile.create_or_open(tmp_path / "out", new_identity("b", "sandbox", "", EPOCH, sandbox=True)) as state:
             told = Ahead(timedelta(hours=hours))
-            await session._compare_clocks(BatchClock(state, LoopClock(EPOCH)), told)  # type: ignore[arg-type]
+            await compare_clocks(invocation, BatchClock(state, LoopClock(EPOCH)), told)  # type: ignore[arg-type]
 
     asyncio.run(work())
     assert notices == []

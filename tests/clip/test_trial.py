@@ -24,8 +24,8 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.submits import Submits
-from wanbatch.session import session
-from wanbatch.session.session import Session
+from wanbatch.session import execution
+from wanbatch.session.rounds import Rounds
 
 MANIFEST = "version: 1\nname: reel\nshots:\n  - {id: sh010, prompt: A heron lands, duration: 5}\n"
 
@@ -79,9 +79,9 @@ def test_a_run_buys_nothing_where_clips_cannot_be_read(
     (tmp_path / "reel.yaml").write_text(MANIFEST, encoding="utf-8")
     (tmp_path / "broken" / "av").mkdir(parents=True)
     (tmp_path / "broken" / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')", encoding="utf-8")
-    monkeypatch.setattr(session, "Crew", lambda: Crew(Terms(path=[str(tmp_path / "broken")])))
+    monkeypatch.setattr(execution, "Crew", lambda: Crew(Terms(path=[str(tmp_path / "broken")])))
     asked: list[object] = []
-    monkeypatch.setattr(Session, "_rounds", lambda *_: asked.append(1))
+    monkeypatch.setattr(Rounds, "run", lambda *_: asked.append(1))
     code = call(["run", "reel.yaml", "--sandbox", "--yes"])
     said = capsys.readouterr().err
     assert (

@@ -35,7 +35,7 @@ from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import NoAnswer, Secret, Trouble
 from wanbatch.provider.remarks import Intent, Remark, Weight, remarks_of
 from wanbatch.runner.settings import RunSettings
-from wanbatch.session.session import refused
+from wanbatch.session.safeguards import refused
 from wanbatch.state.reader import StateReader
 
 NOW = datetime(2026, 9, 15, 12, 0, tzinfo=UTC)

@@ -33,9 +33,11 @@ from wanbatch.runner.proofs import default_grace
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session import doctor
+from wanbatch.session.access import Access
 from wanbatch.session.decisions import Decision
+from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch
-from wanbatch.session.session import Session
+from wanbatch.session.safeguards import compare_clocks
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import new_identity
@@ -328,13 +330,13 @@ def compared(tmp_path: Path, told: timedelta | NoAnswer | None, before: timedelt
     """Compare the clocks before a run of a paid provider; returns the notices."""
     notices: list[str] = []
     settings = load_settings({"AIMLAPI_API_KEY": "made-up-key"}, None, tmp_path)
-    session = Session(RunOptions(), settings, Watch(notice=notices.append))
+    invocation = Invocation(RunOptions(), Access(settings), Watch(notice=notices.append))
 
     async def work() -> None:
         with StateFile.create_or_open(tmp_path / "out", new_identity("b", "u", "k", EPOCH, sandbox=False)) as state:
             if before is not None:
                 BatchClock(state, LoopClock(EPOCH)).measured(before)
-            await session._compare_clocks(BatchClock(state, LoopClock(EPOCH)), Ahead(told))  # type: ignore[arg-type]
+            await compare_clocks(invocation, BatchClock(state, LoopClock(EPOCH)), Ahead(told))  # type: ignore[arg-type]
 
     asyncio.run(work())
     return notices

@@ -1,0 +1,195 @@
+"""The execution of a plan: the question, the run and its result; for a finished batch, one look into the log."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from wanbatch.batch.inventory import Inventory
+from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import Plan
+from wanbatch.batch.take import Take
+from wanbatch.clip.crew import Crew
+from wanbatch.clock import Clock, system_now
+from wanbatch.errors import ExitCode, UsageInvalid, most_urgent
+from wanbatch.folders import links_of, room_bytes
+from wanbatch.pace.hazard import Seen
+from wanbatch.pace.schedule import Rates
+from wanbatch.provider.endpoint import fingerprint
+from wanbatch.provider.protocol import Provider
+from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.log import LOG_NAME, requests_in
+from wanbatch.runner.loop import RunEnd
+from wanbatch.runner.settings import RunSettings
+from wanbatch.session.access import start_of_time
+from wanbatch.session.admission import Admission, carry
+from wanbatch.session.invocation import Invocation
+from wanbatch.session.keepsakes import Keepsakes
+from wanbatch.session.lookup import LookUp, look_up
+from wanbatch.session.open_folder import context_of
+from wanbatch.session.options import Caps, RunResult
+from wanbatch.session.preview import Ground, Preview
+from wanbatch.session.quotation import preview_of, tell_detours
+from wanbatch.session.recovery import assert_not_behind
+from wanbatch.session.result import result_of, settled_code
+from wanbatch.session.rounds import Rounds
+from wanbatch.session.safeguards import assert_room, held_back, is_at_home, refused, try_out
+from wanbatch.state.file import StateFile
+from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
+from wanbatch.state.opening import has_clips
+from wanbatch.state.reader import entry
+
+NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
+
+
+@dataclass(frozen=True)
+class Job:
+    """What to do with a state file: carry out a plan, try failed takes `again`, or go on as was planned before.
+
+    `digest` is that of the manifest that a plan was made from; `admission` is what led to the plan of a manifest.
+    """
+
+    plan: Plan | None = None
+    again: Sequence[Take] = ()
+    digest: str = ""
+    is_as_planned: bool = False
+    admission: Admission | None = None
+
+    def write(self, state: StateFile, at: datetime) -> None:
+        """Write its plan into the state file, where it has one, and plan the takes that are tried again."""
+        if self.admission is not None:
+            carry(state, self.admission, at, self.digest)
+        elif self.plan is not None:
+            state.adopt(self.plan, at, self.digest)
+        for take in self.again:
+            state.record(take.take_id, entry(Fact.RETRY_PLANNED, at, {"by": "user"}))
+
+
+@dataclass(frozen=True)
+class Execution:
+    """What carries out a job: the invocation, the state file that is open, and the limits and caps."""
+
+    invocation: Invocation
+    state: StateFile
+    rates: Rates
+    caps: Caps
+
+    async def carry_out(self, job: Job) -> RunResult:
+        """Do what a job asks for; a finished batch is looked up in the provider's log."""
+        invocation, state = self.invocation, self.state
+        inventory = state.inventory()
+        if job.again:
+            inventory = inventory.planned_again(job.again, state.shots())
+        has_news = job.plan is not None and bool(job.plan.changes)
+        if has_news or not inventory.is_finished(invocation.is_selected):
+            return await self._ask_and_run(job, inventory)
+        job.write(state, system_now())
+        found = await self._look_up()
+        codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
+        inventory = state.inventory()
+        if inventory.is_finished(invocation.is_selected):
+            invocation.watch.notice(f"nothing to do: every take is settled{found.text}")
+            end = RunEnd(most_urgent([*codes, settled_code(invocation, state)]), texts)
+            return result_of(invocation, state, end, None)
+        # A clip that was thought lost came to light: it is fetched.
+        result = await self._ask_and_run(Job(is_as_planned=True), inventory)
+        return replace(result, exit_code=most_urgent([*codes, result.exit_code]), messages=(*texts, *result.messages))
+
+    async def _look_up(self) -> LookUp:
+        """Read the provider's log once for a batch that has nothing left to do, where a key allows it."""
+        access = self.invocation.access
+        if access.is_embedded or not access.has_key or self.invocation.options.offline:
+            return LookUp(text="; no request was made")
+        async with context_of(self.invocation, self.state) as context:
+            tell = context.observer
+            context.observer = lambda event: None if event.kind == "note" else tell(event)
+            return await look_up(context)
+
+    async def _ask_and_run(self, job: Job, inventory: Inventory) -> RunResult:
+        """Show what is to be sent, ask, send it and follow it to its end."""
+        invocation, state = self.invocation, self.state
+        if invocation.options.offline:
+            raise UsageInvalid(
+                "not all of this batch is done, and what is left needs the provider: run it without --offline."
+                " Nothing was sent"
+            )
+        invocation.access.key()  # before anything is asked
+        for folder, place in links_of(state.output).items():
+            invocation.watch.notice(f"the {folder} of this batch lie in {place}")
+        access = invocation.access
+        async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
+            ground = self._ground(job, inventory)
+            assert_not_behind(state, ground.to_send)
+            if not is_at_home(invocation, state):
+                return result_of(invocation, state, NOT_SENT, None)
+            crew.begin(len(ground.to_send))  # it loads its libraries while the provider is asked
+            tell_detours(invocation)
+            preview = await preview_of(invocation, ground, provider)
+            await try_out(invocation, preview, BatchClock(state, clock), provider, crew)
+            if preview.refusal is not None:
+                if not inventory.open_takes:
+                    raise refused(*preview.refusal)
+                job = Job()  # what is paid for is still fetched; what was planned before stays so
+            elif not invocation.watch.confirm(preview):
+                return result_of(invocation, state, NOT_SENT, None)
+            assert_room(state.output, preview)
+            job.write(state, clock.now())
+            settings = self._settings(preview, inventory, clock.now(), crew)
+            ground = replace(ground, plan=None, retried=0, is_as_planned=False)
+            end = await self._rounds(provider, clock).run(ground, preview, settings)
+            return result_of(invocation, state, end, clock)
+
+    def _ground(self, job: Job, inventory: Inventory) -> Ground:
+        options = self.invocation.options
+        return Ground(
+            batch=self.state.batch(),
+            output=self.state.output,
+            inventory=inventory,
+            plan=job.plan,
+            cap_credits=self.caps.credits,
+            scene_caps=self.caps.scenes,
+            is_selected=self.invocation.is_selected,
+            limit=options.limit,
+            first=options.first,
+            tries=self.rates.max_attempts,
+            retried=len(job.again),
+            is_as_planned=job.is_as_planned,
+        )
+
+    def _settings(self, preview: Preview, inventory: Inventory, now: datetime, crew: Crew) -> RunSettings:
+        invocation, state, options = self.invocation, self.state, self.invocation.options
+        return RunSettings(
+            rates=self.rates,
+            cap_credits=self.caps.credits,
+            scene_caps=self.caps.scenes,
+            is_agreed=options.is_agreed,
+            quotes=preview.quotes,
+            key_fingerprint=fingerprint(invocation.access.key()),
+            on_unknown=options.on_unknown,
+            unknown_grace=invocation.grace,
+            logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
+            is_begun_anew=not inventory.was_sent and has_clips(state.output),
+            trusts_state=options.trust_state,
+            limit=options.limit,
+            first=options.first,
+            is_selected=invocation.is_wanted,
+            times_before=self._times_before(),
+            refusal=preview.refusal or held_back(invocation, state, now),
+            free_bytes=lambda: room_bytes(state.output),
+            before_submit=crew.assert_works,
+            inspection=crew,
+            after_verified=Keepsakes(state.output, crew),
+        )
+
+    def _times_before(self) -> dict[PriceClass, Seen]:
+        seen = times_seen(self.state.newest_completed(TAKES_TIMED))
+        return seen or earlier_times(self.state.output, self.invocation.access.address)
+
+    def _rounds(self, provider: Provider, clock: Clock) -> Rounds:
+        invocation, deadline_s = self.invocation, self.invocation.options.deadline_s
+        now = asyncio.get_running_loop().time()
+        deadline = None if deadline_s is None else now + deadline_s / invocation.access.speed
+        return Rounds(invocation, self.state, provider, clock, self.caps, deadline)

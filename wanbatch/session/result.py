@@ -1,0 +1,61 @@
+"""The result of a run: its reports, and how it ended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import replace
+
+from wanbatch.clock import Clock
+from wanbatch.errors import ExitCode, WanbatchError, fault_text
+from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, end_code
+from wanbatch.session.access import start_of_time
+from wanbatch.session.invocation import Invocation
+from wanbatch.session.options import RunResult
+from wanbatch.session.posters import make_missing_posters
+from wanbatch.state.file import StateFile
+
+
+def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Clock | None) -> RunResult:
+    """Write the reports, where they are wanted, and sum up."""
+    page, kinds = None, state.inventory().kinds
+    if invocation.options.makes_report and kinds:
+        try:
+            from wanbatch.reporting.files import write_reports
+
+            make_missing_posters(state)
+            page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
+        except Exception as error:  # noqa: BLE001  how the run ended is told, also where a library of the tables fails
+            end = without_reports(end, error)
+    counts: Counter[str] = Counter()
+    for take, count in kinds:
+        counts[take.shown_state] += count
+    return RunResult(
+        exit_code=end.exit_code,
+        messages=end.messages,
+        output=state.output,
+        counts=counts,
+        credits_committed=sum((take.credits_committed or 0) * count for take, count in kinds),
+        credits_charged=sum((take.credits_charged or 0) * count for take, count in kinds),
+        report=page,
+        uncosted=sum(count for take, count in kinds if take.credits_committed is None),
+        charges_not_seen=sum(count for take, count in kinds if take.may_be_charged_more),
+    )
+
+
+def settled_code(invocation: Invocation, state: StateFile) -> ExitCode:
+    """Return how a batch ends that has nothing left to do."""
+    return end_code(filter(invocation.is_wanted, state.takes_in(TROUBLED_STATES)))
+
+
+def without_reports(end: RunEnd, error: Exception) -> RunEnd:
+    """Add to how a run ended that its reports failed. A code that tells of takes or money stays."""
+    match error:
+        case OSError():
+            told = fault_text(error)
+        case WanbatchError():
+            told = str(error)
+        case _:
+            told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
+    text = f"the reports could not be written: {told}. `wanbatch report` writes them later, from the state file"
+    code = ExitCode.LOCAL_FAULT if end.exit_code is ExitCode.OK else end.exit_code
+    return replace(end, exit_code=code, messages=(*end.messages, text))

@@ -1,0 +1,112 @@
+"""Safeguards: what must hold before a run sends anything, and what the user is told or asked where it does not."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from datetime import datetime, timedelta
+from pathlib import Path
+
+from wanbatch.clip.crew import Crew
+from wanbatch.errors import AccountStopped, ExitCode, LocalFault, UsageInvalid, WanbatchError
+from wanbatch.folders import room_bytes
+from wanbatch.machine import read_machine, this_machine
+from wanbatch.provider.clocks import REFUSED
+from wanbatch.provider.protocol import NoAnswer, Provider
+from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.log import LOG_NAME
+from wanbatch.runner.submits import ROOM_BYTES
+from wanbatch.session.invocation import Invocation
+from wanbatch.session.preview import Preview
+from wanbatch.session.recovery import log_awaited_until
+from wanbatch.state.file import StateFile
+from wanbatch.units import size_text
+
+MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
+CLOCK_LIMIT_S = 10.0
+
+
+def is_at_home(invocation: Invocation, state: StateFile) -> bool:
+    """Say whether the folder may be run on this machine, and remember it. Raises UsageInvalid where nobody can say.
+
+    What the sandbox bought twice costs nothing.
+    """
+    here, last = this_machine(), read_machine(state.noted(MACHINE_NOTE))
+    if here is None or (last is not None and last.mark == here.mark):
+        return True
+    if last is not None:
+        text = (
+            f"{state.output} was last run on another machine ({last.host or 'of no name'}). Where two machines run"
+            " copies of one folder, each may buy what the other bought, and the provider's log shows it too late."
+        )
+        if invocation.access.is_local:
+            invocation.watch.notice(text)
+        elif not invocation.options.is_moved:
+            if invocation.watch.confirm_move is None:
+                raise UsageInvalid(f"{text} If this machine alone runs it now, say so (--moved, is_moved)")
+            if not invocation.watch.confirm_move(text):
+                return False
+    state.note(MACHINE_NOTE, here.text())
+    return True
+
+
+async def try_out(
+    invocation: Invocation, preview: Preview, batch_clock: BatchClock, provider: Provider, crew: Crew
+) -> None:
+    """Try what a run needs before anything is sent: the media library, and the clocks. Raises LocalFault."""
+    if preview.refusal is None and preview.to_submit:
+        await asyncio.to_thread(crew.assert_works)
+    await compare_clocks(invocation, batch_clock, provider)
+
+
+async def compare_clocks(invocation: Invocation, batch_clock: BatchClock, provider: Provider) -> None:
+    """Tell of a clock that is wrong, and keep by how much. Raises LocalFault for one that is days off."""
+    access = invocation.access
+    ahead: timedelta | NoAnswer | None = None
+    with suppress(TimeoutError):  # what cannot be told now is asked again before the log is read
+        async with asyncio.timeout(CLOCK_LIMIT_S):
+            ahead = await provider.ahead()
+    if isinstance(ahead, NoAnswer):
+        return
+    # The embedded sandbox has our clock; where it ran faster before, its time is ahead, and no clock is wrong.
+    is_ours = access.is_embedded or access.speed != 1
+    text = None if is_ours else batch_clock.wrong_text(ahead)
+    if text is not None and ahead is not None and abs(ahead) > REFUSED and not access.is_local:
+        raise LocalFault(
+            f"{text}. Nothing was sent: what is recorded under a date that is days off misleads every later look"
+            " into the provider's log. Set the clock (`wanbatch doctor` compares it) and run the same command again"
+        )
+    if text is not None:
+        invocation.watch.notice(
+            f"{text}. Nothing is bought twice for that, but lost answers may wait longer: set it right"
+        )
+    batch_clock.measured(ahead)
+
+
+def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[ExitCode, str] | None:
+    """Return why nothing may be sent yet after a recovery without run.log; None where something may."""
+    until = log_awaited_until(state)
+    if until is None or now >= until or invocation.options.trust_state:
+        return None
+    return ExitCode.DECISION_NEEDED, (
+        f"this state file was made anew without {LOG_NAME}, and the provider's log may lack submits of the last"
+        f" day: nothing is sent before {until:%Y-%m-%d %H:%M} UTC. If you know that nothing else was sent, add"
+        " --trust-state"
+    )
+
+
+def assert_room(output: Path, preview: Preview) -> None:
+    """Raise LocalFault where the disk has no room for the clips that are to be bought."""
+    needed = ROOM_BYTES * preview.estimate.takes
+    free = room_bytes(output)
+    if free < needed:
+        raise LocalFault(
+            f"{output} has {size_text(free)} free; {preview.estimate.takes} clips may need"
+            f" {size_text(needed)}. Nothing was sent: make room, or run part of it with --limit"
+        )
+
+
+def refused(code: ExitCode, text: str) -> WanbatchError:
+    """Return the error of a run that may send nothing, and has nothing else to do."""
+    kind = AccountStopped if code is ExitCode.ACCOUNT_STOPPED else UsageInvalid
+    return kind(f"{text}. Nothing was sent")
