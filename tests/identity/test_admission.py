@@ -19,7 +19,7 @@ from tests.reporting.states import CREDITS, begin, place_clips
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.cli import call
-from wanbatch.cli import run as running
+from wanbatch.cli import questions as running
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.session.admission import ORIGIN_NOTE, origin_of

@@ -18,7 +18,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
-from wanbatch.cli.run import _confirm
+from wanbatch.cli.questions import confirm
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.budget import Budget, Fit, Surprise
 from wanbatch.money.prices import Estimate, Quote
@@ -211,18 +211,18 @@ def test_yes_is_no_word_for_a_price_that_turned_out_to_be_another(facts: dict[st
     from wanbatch.cli import Global
 
     quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
-    assert _confirm(quiet, preview(**facts), is_agreed=True) is answer
+    assert confirm(quiet, preview(**facts), is_agreed=True) is answer
 
 
 def test_without_yes_and_without_anybody_nothing_new_is_agreed_to(monkeypatch: pytest.MonkeyPatch) -> None:
     from wanbatch.cli import Global
-    from wanbatch.cli import run as running
+    from wanbatch.cli import questions as running
 
     monkeypatch.setattr(running, "is_interactive", lambda: False)
     quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
-    assert _confirm(quiet, preview(why=Why.PILOT), is_agreed=False) is False
+    assert confirm(quiet, preview(why=Why.PILOT), is_agreed=False) is False
     with pytest.raises(UsageInvalid):
-        _confirm(quiet, preview(), is_agreed=False)
+        confirm(quiet, preview(), is_agreed=False)
 
 
 # --- whose cap holds

@@ -1,0 +1,54 @@
+"""The outcome of a run as a command tells it: what needs the user, and the clips that somebody should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from wanbatch.batch.advice import in_folder
+from wanbatch.cli import Global
+from wanbatch.cli.screen import console_of, print_json, print_result, result_json
+from wanbatch.errors import ManifestInvalid
+from wanbatch.manifest.cache import Manifest
+from wanbatch.session.options import RunResult
+from wanbatch.state.reader import StateReader
+from wanbatch.state.standing import problems_of
+
+WARNINGS_TOLD = 5
+
+
+def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
+    """Tell how a run ended; returns its exit code."""
+    if options.is_json:
+        print_json({"event": "end", **result_json(result)})
+    elif options.verbosity >= 0 or result.exit_code:
+        told = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
+        print_result(console_of(options), result, told)
+    return int(result.exit_code)
+
+
+def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
+    """Return a function that tells where a manifest names a shot; it reads the manifest when it is first asked."""
+    lines: dict[str, str] = {}
+
+    def place_of(shot_id: str) -> str:
+        if manifest is not None and not lines:
+            with suppress(ManifestInvalid):  # changed meanwhile
+                batch = manifest.batch()
+                lines.update({shot.id: f"{batch.source} line {shot.line}" for shot in batch.shots if shot.line})
+        return lines.get(shot_id, "")
+
+    return place_of
+
+
+def _warnings_of(output: Path) -> list[str]:
+    """Return lines on the clips that somebody should look at, at most so many."""
+    with StateReader.open(output) as reader:
+        warned = reader.warned()
+    lines = [f"look at {label}: {in_folder(warning, str(output))}" for label, warning in warned[:WARNINGS_TOLD]]
+    if len(warned) > WARNINGS_TOLD:
+        lines.append(
+            f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in {output / 'reports' / 'takes.csv'}"
+        )
+    return lines

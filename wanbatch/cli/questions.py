@@ -1,0 +1,67 @@
+"""Questions to the person at the terminal: before money is spent, before a folder is taken for another's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+import click
+
+from wanbatch.cli import Global
+from wanbatch.cli.money import preview_json, print_preview, print_question
+from wanbatch.cli.screen import console_of, is_interactive, print_json
+from wanbatch.errors import UsageInvalid
+from wanbatch.session.preview import Preview, Why
+from wanbatch.session.question import Answer, Question
+from wanbatch.text import visible
+
+
+def ask(options: Global, question: Question) -> Answer:
+    """Put a question to the person at the terminal; without one the run stops. `--yes` is no answer to it."""
+    if not is_interactive():
+        return Answer.STOP
+    print_question(console_of(options, stderr=True), question)
+    if question.take_over and click.confirm(visible(question.take_over), default=False, err=True):
+        return Answer.TAKE_OVER
+    if click.confirm(visible(question.asked), default=False, err=True):
+        return Answer.GO_ON
+    raise UsageInvalid("stopped before anything was written or sent; the commands above say how to go on")
+
+
+def confirm(
+    options: Global, preview: Preview, *, is_agreed: bool, more: Mapping[str, Any] = MappingProxyType({})
+) -> bool:
+    """Show the plan; ask before money is spent, unless told not to.
+
+    `more` goes into the JSON of the plan. `--yes` is the user's word for what was planned and for what follows a pilot.
+    It is none for a price that turned out to be another: the rest then goes out only where it is known to stay within a
+    cap.
+    """
+    console = console_of(options, stderr=True)
+    if options.is_json:
+        print_json({"event": "plan", **preview_json(preview), **more})
+    elif options.verbosity >= 0:
+        print_preview(console, preview, is_each_shown=options.verbosity > 0)
+    if preview.is_sandbox or not preview.estimate.takes:
+        return True
+    if is_agreed:
+        return preview.why is not Why.PRICE or preview.is_known_within_cap
+    if not is_interactive():
+        if preview.why is not Why.START:
+            return False
+        raise UsageInvalid("this run would be paid: confirm it with --yes (wanbatch cannot ask without a terminal)")
+    balance = preview.balance_credits
+    if balance is not None and balance < preview.estimate.credits:
+        console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")
+    takes = (
+        f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
+    )
+    return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
+
+
+def confirm_move(text: str) -> bool:
+    """Ask whether a folder was moved here for good."""
+    if not is_interactive():
+        raise UsageInvalid(f"{text} If this machine alone runs it now, add --moved. Nothing was sent")
+    return click.confirm(visible(f"{text} Does this machine alone run it now?"), default=False, err=True)

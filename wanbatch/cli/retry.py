@@ -1,0 +1,78 @@
+"""Commands that try shots again: retry, retake."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wanbatch.batch.retakes import Retake
+from wanbatch.batch.shots import SEED_MAX
+from wanbatch.cli import Global
+from wanbatch.cli.outcome import tell
+from wanbatch.cli.parameters import split_run
+from wanbatch.cli.questions import confirm, confirm_move
+from wanbatch.cli.run_flags import AT_LEAST_ONE, Asked, run_flags
+from wanbatch.cli.screen import Follower, print_json
+from wanbatch.cli.streams import echo
+from wanbatch.errors import UsageInvalid
+from wanbatch.session.marks import plan_for_later
+from wanbatch.session.options import OUTPUTS, newest_output
+from wanbatch.session.session import session_of
+
+
+@click.command(
+    "retry", epilog="\b\nExamples:\n  wanbatch retry\n  wanbatch retry outputs/dragon-pass --reason moderation --yes"
+)
+@click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--reason", metavar="TEXT", help="Only takes whose error holds this text.")
+@run_flags
+@click.pass_obj
+def retry_command(options: Global, /, run: Path | None, reason: str | None, **flags: Any) -> int:
+    """Run the failed takes of RUN again (the newest under outputs/ without one), then go on with the rest."""
+    output = run if run is not None else newest_output(Path(OUTPUTS))
+    asked = Asked.of(flags)
+    with Follower(options) as follower:
+        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.yes), confirm_move)
+        result = asyncio.run(session_of(asked.options(), watch, options.env_file).retry(output, reason))
+    return tell(options, result)
+
+
+@click.command(
+    "retake",
+    epilog="\b\nExamples:\n  wanbatch retake sc010_sh020\n  wanbatch retake outputs/dragon-pass sc010_sh020 sc020_sh010"
+    " --takes 2 --note 'slower camera'\n  wanbatch retake sc010_sh020 --seed 4711 --later",
+)
+@click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT...")
+@click.option("--takes", type=AT_LEAST_ONE, default=1, show_default=True, help="New takes of each shot.")
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Of the first new take; each further one adds 1.")
+@click.option("--note", metavar="TEXT", default="", help="Why; it stands in the reports and the export.")
+@click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
+@run_flags
+@click.pass_obj
+def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
+    """Make new takes of each SHOT from its newest recipe with a new seed. The takes there are keep number and clip.
+
+    To change the words of a shot, edit the manifest and `run` it instead.
+    """
+    output, shot_ids = split_run(names)
+    if not shot_ids:
+        raise UsageInvalid("name at least one shot")
+    asked = Asked.of(flags)
+    if asked.only:
+        raise UsageInvalid("--only is for other commands: name the shots themselves")
+    retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip())
+    if later:
+        labels = plan_for_later(output, retake)
+        if options.is_json:
+            print_json({"output": str(output), "planned": labels})
+        elif options.verbosity >= 0:
+            what = "it" if len(labels) == 1 else "them"
+            echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
+        return 0
+    with Follower(options) as follower:
+        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.yes), confirm_move)
+        result = asyncio.run(session_of(asked.options(), watch, options.env_file).retake(output, retake))
+    return tell(options, result)
