@@ -30,7 +30,7 @@ def written_flags(ctx: click.Context, without: Iterable[str]) -> tuple[str, ...]
             continue
         flag, value = max(option.opts, key=len), written[option.name]
         if option.is_flag:
-            words += [flag] if value else []
+            words.append(flag)
             continue
         for each in value if option.multiple else [value]:
             words += [flag, str(each)]

@@ -14,7 +14,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import split_run
 from wanbatch.cli.questions import confirm, confirm_move
-from wanbatch.cli.run_flags import AT_LEAST_ONE, Asked, run_flags
+from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.errors import UsageInvalid
@@ -33,10 +33,10 @@ from wanbatch.session.session import session_of
 def retry_command(options: Global, /, run: Path | None, reason: str | None, **flags: Any) -> int:
     """Run the failed takes of RUN again (the newest under outputs/ without one), then go on with the rest."""
     output = run if run is not None else newest_output(Path(OUTPUTS))
-    asked = Asked.of(flags)
+    asked = options_of(flags)
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.yes), confirm_move)
-        result = asyncio.run(session_of(asked.options(), watch, options.env_file).retry(output, reason))
+        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move)
+        result = asyncio.run(session_of(asked, watch, options.env_file).retry(output, reason))
     return tell(options, result)
 
 
@@ -60,7 +60,7 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
     output, shot_ids = split_run(names)
     if not shot_ids:
         raise UsageInvalid("name at least one shot")
-    asked = Asked.of(flags)
+    asked = options_of(flags)
     if asked.only:
         raise UsageInvalid("--only is for other commands: name the shots themselves")
     retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip())
@@ -73,6 +73,6 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
             echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.yes), confirm_move)
-        result = asyncio.run(session_of(asked.options(), watch, options.env_file).retake(output, retake))
+        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move)
+        result = asyncio.run(session_of(asked, watch, options.env_file).retake(output, retake))
     return tell(options, result)

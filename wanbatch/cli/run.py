@@ -16,11 +16,12 @@ from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import USD
 from wanbatch.cli.questions import ask, confirm, confirm_move
-from wanbatch.cli.run_flags import AT_LEAST_ONE, MANIFEST, OUTPUT, SANDBOX, Asked, identity_flags, run_flags
+from wanbatch.cli.run_flags import AT_LEAST_ONE, MANIFEST, OUTPUT, SANDBOX, identity_flags, options_of, run_flags
 from wanbatch.cli.screen import Follower, console_of, print_json
 from wanbatch.cli.shots import takes_json
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.manifest.cache import Manifest
+from wanbatch.session.options import RunOptions
 from wanbatch.session.session import session_of
 
 
@@ -47,10 +48,10 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     Where the run would first ask which batch this is, or what becomes of takes that are there under other ids, the plan
     says what, and ends with 2, as the run does where nobody can answer.
     """
-    asked = Asked.of(flags)
+    asked = options_of(flags)
     source = read_manifest(options, manifest, strict=strict)
     with Follower(options) as follower:
-        session = session_of(asked.options(), follower.watch(lambda _: False), options.env_file)
+        session = session_of(asked, follower.watch(lambda _: False), options.env_file)
         preview = asyncio.run(session.preview(source.batch(), offline=offline))
     if options.is_json:
         print_json({**preview_json(preview), "takes": takes_json(preview), **warnings_json(*source.warnings())})
@@ -89,7 +90,7 @@ def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) 
 
     Of a finished batch nothing is sent; the provider's log is read once, and a clip that was made twice is named.
     """
-    return _run(options, read_manifest(options, manifest, strict=strict), Asked.of(flags))
+    return _run(options, read_manifest(options, manifest, strict=strict), options_of(flags))
 
 
 @click.command("demo", epilog="\b\nExample:\n  wanbatch demo")
@@ -101,18 +102,18 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
     from wanbatch.manifest.schemas import example_path
 
     source = read_manifest(options, example_path("quickstart.yaml"), strict=False)
-    return _run(options, source, Asked(sandbox=True, yes=True, output=output, speed=speed))
+    return _run(options, source, RunOptions(sandbox=True, is_agreed=True, output=output, speed=speed))
 
 
-def _run(options: Global, source: Manifest, asked: Asked) -> int:
+def _run(options: Global, source: Manifest, asked: RunOptions) -> int:
     warnings = warnings_json(*source.warnings())
     if asked.only and not any(is_selected(shot.id, asked.only) for shot in source.batch().shots):
         raise UsageInvalid(f"no shot of the manifest matches --only {' '.join(asked.only)}. Nothing was sent")
     with Follower(options) as follower:
         watch = follower.watch(
-            lambda preview: confirm(options, preview, is_agreed=asked.yes, more=warnings),
+            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed, more=warnings),
             confirm_move,
             lambda question: ask(options, question),
         )
-        result = asyncio.run(session_of(asked.options(), watch, options.env_file).run(source))
+        result = asyncio.run(session_of(asked, watch, options.env_file).run(source))
     return tell(options, result, source)

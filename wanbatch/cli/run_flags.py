@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, fields
-from decimal import Decimal
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -26,6 +25,7 @@ AT_LEAST_ONE = click.IntRange(min=1)
 _RUN_OPTIONS = (
     click.option(
         "--yes",
+        "is_agreed",
         is_flag=True,
         help="Do not ask before paying. A price above the expected one still needs a cap that holds it.",
     ),
@@ -45,23 +45,30 @@ _RUN_OPTIONS = (
     click.option("--limit", type=AT_LEAST_ONE, help="Send at most this many takes."),
     click.option(
         "--order",
+        "first",
         type=click.Choice([each.value for each in First]),
         default=First.LONGEST.value,
         help="What is sent first: the longest, which ends a mixed night sooner, or the story's beginning."
         "  [default: longest]",
     ),
-    click.option("--submit-rate", type=RATE, help="Submits, such as 60/min.  [default: 60/min]"),
+    click.option("--submit-rate", "submit_per_min", type=RATE, help="Submits, such as 60/min.  [default: 60/min]"),
     click.option("--in-flight", type=AT_LEAST_ONE, help="Takes at the provider at once, at most.  [default: 100]"),
-    click.option("--poll-rate", type=RATE, help="Polls, such as 600/min.  [default: 600/min]"),
+    click.option("--poll-rate", "poll_per_min", type=RATE, help="Polls, such as 600/min.  [default: 600/min]"),
     click.option("--downloads", type=AT_LEAST_ONE, help="Downloads at once.  [default: 4]"),
     click.option("--max-attempts", type=AT_LEAST_ONE, help="Paid tries a take, at most.  [default: 2]"),
     click.option(
         "--on-unknown",
-        type=click.Choice(["reconcile", "resubmit", "hold"]),
+        type=click.Choice([each.value for each in OnUnknown]),
+        default=OnUnknown.RECONCILE.value,
         help="When an answer is lost: look it up; also send again what left no trace; or ask at once."
         "  [default: reconcile]",
     ),
-    click.option("--unknown-grace", type=DURATION, help="How long after a submit its log row would have to show."),
+    click.option(
+        "--unknown-grace",
+        "unknown_grace_s",
+        type=DURATION,
+        help="How long after a submit its log row would have to show.",
+    ),
     click.option(
         "--trust-state",
         is_flag=True,
@@ -69,12 +76,13 @@ _RUN_OPTIONS = (
     ),
     click.option(
         "--moved",
+        "is_moved",
         is_flag=True,
         help="The folder was last run on another machine, and is run on this one alone now.",
     ),
-    click.option("--deadline", type=DURATION, help="Send nothing after this long; finish what runs."),
+    click.option("--deadline", "deadline_s", type=DURATION, help="Send nothing after this long; finish what runs."),
     click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Sandbox only: times faster than real."),
-    click.option("--no-report", is_flag=True, help="Write no reports at the end."),
+    click.option("--no-report", "makes_report", flag_value=False, default=True, help="Write no reports at the end."),
 )
 
 
@@ -128,76 +136,24 @@ MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))
 _TOLD_APART = ("output", "sandbox", "same_batch", "take_over", "renames", "buy_again", "offline")
 
 
-@dataclass(frozen=True)
-class Asked:
-    """The flags of a run, as click gives them."""
+_KINDS = {"first": First, "on_unknown": OnUnknown}
 
-    yes: bool = False
-    max_credits: int | None = None
-    max_usd: Decimal | None = None
-    only: tuple[str, ...] = ()
-    limit: int | None = None
-    order: str = First.LONGEST.value
-    pilot: int | None = None
-    submit_rate: float | None = None
-    in_flight: int | None = None
-    poll_rate: float | None = None
-    downloads: int | None = None
-    max_attempts: int | None = None
-    on_unknown: str | None = None
-    unknown_grace: float | None = None
-    trust_state: bool = False
-    moved: bool = False
-    deadline: float | None = None
-    speed: float | None = None
-    no_report: bool = False
-    sandbox: bool = False
-    output: Path | None = None
-    fresh: bool = False
-    offline: bool = False
-    faults: str | None = None
-    same_batch: bool = False
-    renames: tuple[tuple[str, str], ...] = ()
-    take_over: bool = False
-    buy_again: bool = False
-    flags: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, flags: dict[str, Any]) -> Asked:
-        """Take the flags of the command that is being run."""
-        written = written_flags(click.get_current_context(), _TOLD_APART)
-        return cls(**{each.name: flags[each.name] for each in fields(cls) if each.name in flags}, flags=written)
+def options_of(flags: Mapping[str, Any]) -> RunOptions:
+    """Return the options that the flags of the command being run make; each flag is declared under its option's name.
 
-    def options(self) -> RunOptions:
-        """Return the options that they make. Raises UsageInvalid for flags that contradict each other."""
-        if self.max_credits is not None and self.max_usd is not None:
+    Raises UsageInvalid for flags that contradict each other.
+    """
+    names = {each.name for each in fields(RunOptions)}
+    given = {name: value for name, value in flags.items() if name in names}
+    if flags.get("max_usd") is not None:
+        if given["max_credits"] is not None:
             raise UsageInvalid("give --max-credits or --max-usd, not both")
-        cap = credits_of_usd(self.max_usd) if self.max_usd is not None else self.max_credits
-        if self.faults is not None and not self.sandbox:
+        given["max_credits"] = credits_of_usd(flags["max_usd"])
+    if flags.get("faults") is not None:
+        if not given["sandbox"]:
             raise UsageInvalid("--faults is for the sandbox: add --sandbox")
-        return RunOptions(
-            output=self.output,
-            sandbox=self.sandbox,
-            speed=self.speed,
-            max_credits=cap,
-            only=self.only,
-            limit=self.limit,
-            first=First(self.order),
-            pilot=self.pilot,
-            is_agreed=self.yes,
-            limits=Limits(self.submit_rate, self.in_flight, self.poll_rate, self.downloads, self.max_attempts),
-            on_unknown=OnUnknown(self.on_unknown or OnUnknown.RECONCILE),
-            unknown_grace_s=self.unknown_grace,
-            trust_state=self.trust_state,
-            is_moved=self.moved,
-            deadline_s=self.deadline,
-            fresh=self.fresh,
-            offline=self.offline,
-            makes_report=not self.no_report,
-            sandbox_flags=("--faults", self.faults) if self.faults is not None else (),
-            same_batch=self.same_batch,
-            renames=self.renames,
-            take_over=self.take_over,
-            buy_again=self.buy_again,
-            flags=self.flags,
-        )
+        given["sandbox_flags"] = ("--faults", flags["faults"])
+    given |= {name: kind(given[name]) for name, kind in _KINDS.items() if name in given}
+    limits = Limits(**{each.name: flags.get(each.name) for each in fields(Limits)})
+    return RunOptions(**given, limits=limits, flags=written_flags(click.get_current_context(), _TOLD_APART))
