@@ -29,7 +29,8 @@ from wanbatch.money.prices import Quote, best_quote, estimate
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.limits import Bucket, InFlight
 from wanbatch.pace.schedule import Done, Download, Poll, Rates, Schedule, Submit, Wait, backoff_s
-from wanbatch.session.preview import Ground
+from wanbatch.runner.settings import RunSettings
+from wanbatch.session.preview import Basis
 from wanbatch.units import duration_text, parse_duration_s, parse_rate_per_min
 
 AT = datetime(2026, 11, 1, 20, tzinfo=UTC)
@@ -539,15 +540,16 @@ def test_a_plan_tells_what_is_under_way_and_drops_what_was_never_sent() -> None:
 )
 def test_a_batch_is_finished_when_nothing_is_left_to_ask(fields: dict[str, object], finished: bool) -> None:
     take = replace(take_of(shot()), **fields)  # type: ignore[arg-type]
-    assert Inventory.of([take]).is_finished(lambda shot_id: shot_id != "x") is finished
+    assert Inventory.of([take]).is_finished(lambda take: take.shot_id != "x") is finished
 
 
 # --- the preview
 
 
-def ground(plan: Plan | None, takes: tuple[Take, ...] = (), limit: int | None = None) -> Ground:
+def basis(plan: Plan | None, takes: tuple[Take, ...] = (), limit: int | None = None) -> Basis:
     rows = make_plan(Batch("b", tuple(replace(shot(name), ordinal=n) for n, name in enumerate("abc"))), ()).shots
-    return Ground("b", Path("o"), Inventory.of(takes, rows), plan, None, lambda shot_id: shot_id != "x", limit)
+    settings = RunSettings(is_selected=lambda take: take.shot_id != "x", limit=limit)
+    return Basis("b", Path("o"), Inventory.of(takes, rows), plan, settings)
 
 
 def test_a_limited_preview_prices_the_takes_that_the_run_will_send() -> None:
@@ -559,14 +561,14 @@ def test_a_limited_preview_prices_the_takes_that_the_run_will_send() -> None:
     planned = tuple(Take(number, each.id, 1, each.recipes[0].canonical) for number, each in enumerate(shots, 1))
     expected = [planned[n].order.price_class for n in (1, 2)]
     assert [each.duration_s for each in expected] == [15, 10]
-    assert ground(plan, limit=2).classes_to_submit == expected
-    assert ground(None, planned, limit=2).classes_to_submit == expected
+    assert basis(plan, limit=2).classes_to_submit == expected
+    assert basis(None, planned, limit=2).classes_to_submit == expected
 
 
 def test_takes_under_way_are_priced_too_since_they_may_go_again() -> None:
     running = take_of(shot("a", duration=15), state=State.GENERATING)
     done = take_of(shot("b", duration=5), state=State.VERIFIED)
-    assert ground(None, (running, done)).classes_to_quote == [running.order.price_class]
+    assert basis(None, (running, done)).classes_to_quote == [running.order.price_class]
 
 
 @pytest.mark.parametrize(
@@ -581,4 +583,4 @@ def test_takes_under_way_are_priced_too_since_they_may_go_again() -> None:
 )
 def test_a_price_is_learnt_from_the_ledger_or_from_a_hold(fields: dict[str, object], price: int | None) -> None:
     take = take_of(shot(), **fields)
-    assert ground(None, (take,)).seen_prices.get(take.order.price_class) == price
+    assert basis(None, (take,)).seen_prices.get(take.order.price_class) == price

@@ -17,7 +17,8 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
 from wanbatch.batch.take import Take
 from wanbatch.cli.shots import GROUPS_SHOWN, print_takes, takes_json
 from wanbatch.money.prices import Quote, estimate
-from wanbatch.session.preview import Ground, Preview
+from wanbatch.runner.settings import RunSettings
+from wanbatch.session.preview import Basis, Preview
 
 
 def shot(shot_id: str, scene: str = "", **more: Any) -> Shot:
@@ -28,8 +29,8 @@ def shot(shot_id: str, scene: str = "", **more: Any) -> Shot:
 def preview_of(shots: list[Shot], takes: list[Take] | None = None) -> Preview:
     batch = Batch("b", tuple(Shot(**{**vars(each), "ordinal": place}) for place, each in enumerate(shots)))
     plan = make_plan(batch, takes or [])
-    ground = Ground("b", Path("outputs/b"), Inventory(), plan, None, lambda _: True, None, first=First.LONGEST)
-    quotes = {each: Quote(CREDITS, "price list") for each in set(ground.classes_to_submit)}
+    basis = Basis("b", Path("outputs/b"), Inventory(), plan, RunSettings(first=First.LONGEST))
+    quotes = {each: Quote(CREDITS, "price list") for each in set(basis.classes_to_submit)}
     return Preview(
         batch="b",
         output=Path("outputs/b"),
@@ -37,13 +38,13 @@ def preview_of(shots: list[Shot], takes: list[Take] | None = None) -> Preview:
         counts=plan.counts,
         to_submit={},
         quotes=quotes,
-        estimate=estimate(ground.classes_to_submit, quotes, 1),
+        estimate=estimate(basis.classes_to_submit, quotes, 1),
         cap_credits=None,
         balance_usd=None,
         host="nowhere",
         is_sandbox=True,
         speed=1.0,
-        takes=tuple(ground.to_send),
+        takes=tuple(basis.to_send),
     )
 
 

@@ -24,7 +24,7 @@ from wanbatch.money.budget import Budget, Fit, Surprise
 from wanbatch.money.prices import Estimate, Quote
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
-from wanbatch.session.options import Caps, caps_of
+from wanbatch.session.options import RunOptions, is_cap_kept, settings_of
 from wanbatch.session.pilot import Findings, findings_of, pilot_of
 from wanbatch.session.preview import Preview, Why
 from wanbatch.state.reader import StateReader
@@ -236,22 +236,32 @@ MANIFEST = Batch("b", (), max_credits=60, scene_caps={"sc1": 5})
 
 
 @pytest.mark.parametrize(
-    ("flag", "batch", "before", "caps"),
+    ("flag", "batch", "before", "cap", "scenes", "is_given", "is_kept"),
     [
-        (None, MANIFEST, None, Caps(60, {"sc1": 5})),
-        (40, MANIFEST, None, Caps(40, {"sc1": 5}, is_given=True)),
-        (None, MANIFEST, last(40, is_given=True), Caps(40, {"sc1": 5}, is_given=True, is_kept=True)),
-        (90, MANIFEST, last(40, is_given=True), Caps(90, {"sc1": 5}, is_given=True)),
-        (None, MANIFEST, last(30, is_given=False), Caps(60, {"sc1": 5})),
-        (None, Batch("b", ()), last(30, is_given=False), Caps(None, {})),
-        (None, None, last(30, is_given=False, scenes='{"sc2": 7}'), Caps(30, {"sc2": 7})),
-        (None, None, None, Caps(None, {})),
+        (None, MANIFEST, None, 60, {"sc1": 5}, False, False),
+        (40, MANIFEST, None, 40, {"sc1": 5}, True, False),
+        (None, MANIFEST, last(40, is_given=True), 40, {"sc1": 5}, True, True),
+        (90, MANIFEST, last(40, is_given=True), 90, {"sc1": 5}, True, False),
+        (None, MANIFEST, last(30, is_given=False), 60, {"sc1": 5}, False, False),
+        (None, Batch("b", ()), last(30, is_given=False), None, {}, False, False),
+        (None, None, last(30, is_given=False, scenes='{"sc2": 7}'), 30, {"sc2": 7}, False, False),
+        (None, None, None, None, {}, False, False),
     ],
 )
 def test_a_cap_given_once_holds_until_another_is(
-    flag: int | None, batch: Batch | None, before: Run | None, caps: Caps
+    flag: int | None,
+    batch: Batch | None,
+    before: Run | None,
+    cap: int | None,
+    scenes: dict[str, int],
+    *,
+    is_given: bool,
+    is_kept: bool,
 ) -> None:
-    assert caps_of(flag, None if batch is None else batch.head, before) == caps
+    options = RunOptions(max_credits=flag)
+    found = settings_of(options, None if batch is None else batch.head, before)
+    assert (found.cap_credits, found.scene_caps, found.is_cap_given) == (cap, scenes, is_given)
+    assert is_cap_kept(options, before) is is_kept
 
 
 # --- the pilot

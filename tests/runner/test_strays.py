@@ -181,7 +181,7 @@ def test_a_user_who_knows_better_sends_without_the_log(tmp_path: Path) -> None:
     world.settings = RunSettings()
     end = world.run(batch_of(2))
     assert (end.exit_code, "--trust-state" in end.messages[0], world.submits) == (ExitCode.DECISION_NEEDED, True, 1)
-    world.settings = RunSettings(trusts_state=True)
+    world.settings = RunSettings(trust_state=True)
     assert (world.run(batch_of(2)).exit_code, world.submits) == (ExitCode.OK, 2)
 
 

@@ -44,7 +44,7 @@ from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import FaultPlan
-from wanbatch.session.preview import Ground
+from wanbatch.session.preview import Basis
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import Run, new_identity
 
@@ -323,7 +323,7 @@ class World:
                 state.adopt(plan, clock.now())
                 self.look(state)
                 return End(self._settled_code(state.takes()), has_run=False)
-            quotes = self._quotes(Ground("simulated", self.output, inventory, plan, None, lambda _: True, None))
+            quotes = self._quotes(Basis("simulated", self.output, inventory, plan, RunSettings()))
             state.adopt(plan, clock.now())
             number = max((each.run_id for each in state.runs()), default=0) + 1
             run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
@@ -357,10 +357,10 @@ class World:
             ahead_s = clocks.date.off_s(self.now_s) - clocks.ours_s(self.runs)
             BatchClock(state, clock).measured(timedelta(seconds=ahead_s))
 
-    def _quotes(self, ground: Ground) -> dict[Any, Quote]:
+    def _quotes(self, basis: Basis) -> dict[Any, Quote]:
         listed = {CLASSES[model]: Quote(price, "list") for model, price in self.scenario.quotes.items()}
-        seen = ground.seen_prices
-        return {each: best_quote(each, seen, listed.get(each)) for each in ground.classes_to_quote}
+        seen = basis.seen_prices
+        return {each: best_quote(each, seen, listed.get(each)) for each in basis.classes_to_quote}
 
     def _settled_code(self, takes: list[Take]) -> ExitCode:
         states = {take.state for take in takes if not take.superseded}

@@ -20,8 +20,8 @@ Kind = tuple[Take, int]
 Of the one only what they have in common may be read, and `submitted_at`.
 """
 
-Selected = Callable[[str], bool]
-"""Says whether a run is meant for a shot, by its id."""
+Selected = Callable[[Due], bool]
+"""Says whether a run is meant for a take."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +92,7 @@ class Inventory:
 
     def is_finished(self, is_selected: Selected) -> bool:
         """Say whether a run would have nothing to ask the provider: all settled, all charges seen."""
-        if any(is_selected(each.shot_id) for each in self.due) or any(map(_is_unsettled, self.open_takes)):
+        if any(map(is_selected, self.due)) or any(map(_is_unsettled, self.open_takes)):
             return False
         return not any(take.awaits_charge for take, _ in self.kinds)
 

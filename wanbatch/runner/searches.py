@@ -181,7 +181,7 @@ class Searches:
         context = self._context
         for take in [take for take in context.takes if take.state is State.UNKNOWN]:
             self._hold(take, f"the provider's request log cannot be read ({answer.message})")
-        if context.schedule.waits_to_submit and not context.settings.trusts_state:
+        if context.schedule.waits_to_submit and not context.settings.trust_state:
             self._refuse_to_send(
                 ExitCode.DECISION_NEEDED, f"If you know that it is, add --trust-state ({answer.message})"
             )

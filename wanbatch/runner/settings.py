@@ -21,8 +21,8 @@ from wanbatch.provider.protocol import LogRow
 class OnUnknown(StrEnum):
     """What to do with a submit whose answer was lost.
 
-    `reconcile` looks it up and holds what cannot be known; `resubmit` is the user's standing word to send again what
-    left no trace; `hold` asks the user at once.
+    `reconcile` looks it up and holds what cannot be known; `resubmit` is a decision set in advance to send again
+    what left no trace; `hold` asks the user at once.
     """
 
     RECONCILE = "reconcile"
@@ -32,12 +32,14 @@ class OnUnknown(StrEnum):
 
 @dataclass(frozen=True)
 class RunSettings:
-    """What a run is held to. Rates are per minute, caps are in credits, those of scenes by their names.
+    """What a run is held to: decided once, from the flags, the manifest and the last run, and then completed.
 
-    `is_agreed` is the user's standing word: a new price is accepted where a cap still holds, and nobody is asked.
+    Rates are per minute, caps are in credits, those of scenes by their names; `is_cap_given` where a flag gave the cap,
+    now or in an earlier run. `is_agreed` is a decision set in advance: a new price is accepted where a cap still holds,
+    and nobody is asked.
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
     the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
-    `trusts_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
+    `trust_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
     `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
     `free_bytes` tells the room left on the output's disk (None: nobody asks).
     `times_before` is what earlier batches saw of how long generations take.
@@ -49,6 +51,7 @@ class RunSettings:
     rates: Rates = field(default_factory=Rates)
     cap_credits: int | None = None
     scene_caps: Mapping[str, int] = field(default_factory=dict)
+    is_cap_given: bool = False
     is_agreed: bool = False
     quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
     key_fingerprint: str = ""
@@ -56,7 +59,7 @@ class RunSettings:
     unknown_grace: timedelta | None = None
     logged: Sequence[LogRow] = ()
     is_begun_anew: bool = False
-    trusts_state: bool = False
+    trust_state: bool = False
     limit: int | None = None
     first: First = First.LONGEST
     times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)

@@ -17,7 +17,6 @@ from wanbatch.clock import Clock, system_now
 from wanbatch.errors import ExitCode, UsageInvalid, most_urgent
 from wanbatch.folders import links_of, room_bytes
 from wanbatch.pace.hazard import Seen
-from wanbatch.pace.schedule import Rates
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.batch_clock import BatchClock
@@ -30,8 +29,8 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.keepsakes import Keepsakes
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
-from wanbatch.session.options import Caps, RunResult
-from wanbatch.session.preview import Ground, Preview
+from wanbatch.session.options import RunResult
+from wanbatch.session.preview import Basis, Preview
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import assert_not_behind
 from wanbatch.session.result import result_of, settled_code
@@ -70,12 +69,11 @@ class Job:
 
 @dataclass(frozen=True)
 class Execution:
-    """What carries out a job: the invocation, the state file that is open, and the limits and caps."""
+    """What carries out a job: the invocation, the state file that is open, and what the run is held to."""
 
     invocation: Invocation
     state: StateFile
-    rates: Rates
-    caps: Caps
+    settings: RunSettings
 
     async def carry_out(self, job: Job) -> RunResult:
         """Do what a job asks for; a finished batch is looked up in the provider's log."""
@@ -84,15 +82,15 @@ class Execution:
         if job.again:
             inventory = inventory.planned_again(job.again, state.shots())
         has_news = job.plan is not None and bool(job.plan.changes)
-        if has_news or not inventory.is_finished(invocation.is_selected):
+        if has_news or not inventory.is_finished(self.settings.is_selected):
             return await self._ask_and_run(job, inventory)
         job.write(state, system_now())
         found = await self._look_up()
         codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
         inventory = state.inventory()
-        if inventory.is_finished(invocation.is_selected):
+        if inventory.is_finished(self.settings.is_selected):
             invocation.watch.notice(f"nothing to do: every take is settled{found.text}")
-            end = RunEnd(most_urgent([*codes, settled_code(invocation, state)]), texts)
+            end = RunEnd(most_urgent([*codes, settled_code(state, self.settings)]), texts)
             return result_of(invocation, state, end, None)
         # A clip that was thought lost came to light: it is fetched.
         result = await self._ask_and_run(Job(is_as_planned=True), inventory)
@@ -121,13 +119,14 @@ class Execution:
             invocation.watch.notice(f"the {folder} of this batch lie in {place}")
         access = invocation.access
         async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
-            ground = self._ground(job, inventory)
-            assert_not_behind(state, ground.to_send)
+            again, is_as_planned = len(job.again), job.is_as_planned
+            basis = Basis(state.batch(), state.output, inventory, job.plan, self.settings, again, is_as_planned)
+            assert_not_behind(state, basis.to_send)
             if not is_at_home(invocation, state):
                 return result_of(invocation, state, NOT_SENT, None)
-            crew.begin(len(ground.to_send))  # it loads its libraries while the provider is asked
+            crew.begin(len(basis.to_send))  # it loads its libraries while the provider is asked
             tell_detours(invocation)
-            preview = await preview_of(invocation, ground, provider)
+            preview = await preview_of(invocation, basis, provider)
             await try_out(invocation, preview, BatchClock(state, clock), provider, crew)
             if preview.refusal is not None:
                 if not inventory.open_takes:
@@ -137,45 +136,20 @@ class Execution:
                 return result_of(invocation, state, NOT_SENT, None)
             assert_room(state.output, preview)
             job.write(state, clock.now())
-            settings = self._settings(preview, inventory, clock.now(), crew)
-            ground = replace(ground, plan=None, retried=0, is_as_planned=False)
-            end = await self._rounds(provider, clock).run(ground, preview, settings)
+            settings = self._completed(preview, inventory, clock.now(), crew)
+            basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)
+            end = await self._rounds(provider, clock).run(basis, preview)
             return result_of(invocation, state, end, clock)
 
-    def _ground(self, job: Job, inventory: Inventory) -> Ground:
-        options = self.invocation.options
-        return Ground(
-            batch=self.state.batch(),
-            output=self.state.output,
-            inventory=inventory,
-            plan=job.plan,
-            cap_credits=self.caps.credits,
-            scene_caps=self.caps.scenes,
-            is_selected=self.invocation.is_selected,
-            limit=options.limit,
-            first=options.first,
-            tries=self.rates.max_attempts,
-            retried=len(job.again),
-            is_as_planned=job.is_as_planned,
-        )
-
-    def _settings(self, preview: Preview, inventory: Inventory, now: datetime, crew: Crew) -> RunSettings:
-        invocation, state, options = self.invocation, self.state, self.invocation.options
-        return RunSettings(
-            rates=self.rates,
-            cap_credits=self.caps.credits,
-            scene_caps=self.caps.scenes,
-            is_agreed=options.is_agreed,
+    def _completed(self, preview: Preview, inventory: Inventory, now: datetime, crew: Crew) -> RunSettings:
+        """Complete what the run is held to by what was found, and by what it works with."""
+        invocation, state = self.invocation, self.state
+        return replace(
+            self.settings,
             quotes=preview.quotes,
             key_fingerprint=fingerprint(invocation.access.key()),
-            on_unknown=options.on_unknown,
-            unknown_grace=invocation.grace,
             logged=requests_in(state.output / LOG_NAME, state.identity().nonce),
             is_begun_anew=not inventory.was_sent and has_clips(state.output),
-            trusts_state=options.trust_state,
-            limit=options.limit,
-            first=options.first,
-            is_selected=invocation.is_wanted,
             times_before=self._times_before(),
             refusal=preview.refusal or held_back(invocation, state, now),
             free_bytes=lambda: room_bytes(state.output),
@@ -192,4 +166,4 @@ class Execution:
         invocation, deadline_s = self.invocation, self.invocation.options.deadline_s
         now = asyncio.get_running_loop().time()
         deadline = None if deadline_s is None else now + deadline_s / invocation.access.speed
-        return Rounds(invocation, self.state, provider, clock, self.caps, deadline)
+        return Rounds(invocation, self.state, provider, clock, deadline)

@@ -6,15 +6,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from wanbatch.batch.plan import Due, is_selected
 from wanbatch.batch.shots import Head
-from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.credits import usd_text
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import RunLog
+from wanbatch.runner.settings import RunSettings
 from wanbatch.session.access import Access
-from wanbatch.session.options import Caps, RunOptions, Watch, caps_of
+from wanbatch.session.options import RunOptions, Watch, is_cap_kept, settings_of
 from wanbatch.state.tables import Identity, Run, new_identity
 
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
@@ -37,29 +36,16 @@ class Invocation:
         access = self.access
         return new_identity(name, access.address, key_fingerprint, system_now(), sandbox=access.is_local)
 
-    def is_selected(self, shot_id: str) -> bool:
-        """Say whether a shot is meant."""
-        return is_selected(shot_id, self.options.only)
-
-    def is_wanted(self, take: Due | Take) -> bool:
-        """Say whether the shot of a take is meant."""
-        return self.is_selected(take.shot_id)
-
-    @property
-    def grace(self) -> timedelta | None:
-        """How long after a submit its log row would have to show; None for the default."""
-        if self.options.unknown_grace_s is not None:
-            return timedelta(seconds=self.options.unknown_grace_s)
-        return SANDBOX_GRACE if self.access.is_embedded else None
-
-    def caps(self, head: Head | None, runs: Sequence[Run]) -> Caps:
-        """Choose the caps, and say where that of an earlier run holds."""
-        caps = caps_of(self.options.max_credits, head, runs[-1] if runs else None)
-        if caps.is_kept:
-            self.watch.notice(
-                f"the cap of an earlier run holds, {usd_text(caps.credits)}; --max-usd or --max-credits changes it"
-            )
-        return caps
+    def settings(self, head: Head | None, runs: Sequence[Run]) -> RunSettings:
+        """Decide what a run is held to, and say where the cap of an earlier run holds."""
+        last = runs[-1] if runs else None
+        settings = settings_of(self.options, head, last)
+        if is_cap_kept(self.options, last):
+            cap = usd_text(settings.cap_credits)
+            self.watch.notice(f"the cap of an earlier run holds, {cap}; --max-usd or --max-credits changes it")
+        if settings.unknown_grace is None and self.access.is_embedded:
+            settings = replace(settings, unknown_grace=SANDBOX_GRACE)
+        return settings
 
     def observer(self, log: RunLog) -> Callable[[Event], None]:
         """Log every event and show it. Who looks on must not end a paid run: one that raises is shown no more."""

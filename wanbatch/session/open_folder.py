@@ -37,11 +37,12 @@ async def context_of(invocation: Invocation, state: StateFile) -> AsyncIterator[
     """Make the context of work beside a run, with a state file that is open."""
     access, log_path, key = invocation.access, state.output / LOG_NAME, invocation.access.key()
     async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
+        asked = invocation.settings(None, ())
         settings = RunSettings(
             rates=Rates(max_attempts=0),  # nothing is planned to be sent without a run
+            on_unknown=asked.on_unknown,
+            unknown_grace=asked.unknown_grace,
             key_fingerprint=fingerprint(key),
-            on_unknown=invocation.options.on_unknown,
-            unknown_grace=invocation.grace,
             logged=requests_in(log_path, state.identity().nonce),
             inspection=crew,
         )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch.plan import First
+from wanbatch.batch.plan import First, is_selected
 from wanbatch.batch.shots import Head, Limits
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Standing
-from wanbatch.runner.settings import OnUnknown
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.preview import Preview
 from wanbatch.session.question import Answer, Question
 from wanbatch.state.reader import STATE_NAME
@@ -103,32 +104,37 @@ def output_of(head: Head, options: RunOptions) -> Path:
     return options.output if options.output is not None else Path(OUTPUTS) / head.name
 
 
-@dataclass(frozen=True)
-class Caps:
-    """What may be committed at most, in credits: for the batch (None: no cap) and for single scenes.
+def settings_of(options: RunOptions, head: Head | None, last: Run | None) -> RunSettings:
+    """Decide what a run is held to; `head` is that of its manifest, None without one, `last` the run before it.
 
-    `is_given` where a flag said so, now or (`is_kept`) in an earlier run: that holds until another flag does.
+    The cap is that of a flag, else of an earlier run's flag, else of the manifest; without a manifest that of the last
+    run. A cap that was given once is not lost by leaving its flag out of the command that resumes.
     """
-
-    credits: int | None
-    scenes: Mapping[str, int]
-    is_given: bool = False
-    is_kept: bool = False
-
-
-def caps_of(flag: int | None, head: Head | None, last: Run | None) -> Caps:
-    """Choose the caps: a flag, else the flag of an earlier run, else the manifest. Without one, those of the last run.
-
-    A cap that was given once is not lost by leaving its flag out of the command that resumes.
-    """
+    is_kept = is_cap_kept(options, last)
+    cap = options.max_credits
+    if cap is None and head is not None and not is_kept:
+        cap = head.max_credits
+    elif cap is None and last is not None:
+        cap = last.cap_credits
     scenes = head.scene_caps if head is not None else last.caps_by_scene if last is not None else {}
-    if flag is not None:
-        return Caps(flag, scenes, is_given=True)
-    if last is not None and last.is_cap_given:
-        return Caps(last.cap_credits, scenes, is_given=True, is_kept=True)
-    if head is not None:
-        return Caps(head.max_credits, scenes)
-    return Caps(last.cap_credits if last is not None else None, scenes)
+    return RunSettings(
+        rates=rates_of(options.limits, head.limits if head is not None else Limits()),
+        cap_credits=cap,
+        scene_caps=scenes,
+        is_cap_given=options.max_credits is not None or is_kept,
+        is_agreed=options.is_agreed,
+        on_unknown=options.on_unknown,
+        unknown_grace=None if options.unknown_grace_s is None else timedelta(seconds=options.unknown_grace_s),
+        trust_state=options.trust_state,
+        limit=options.limit,
+        first=options.first,
+        is_selected=lambda take: is_selected(take.shot_id, options.only),
+    )
+
+
+def is_cap_kept(options: RunOptions, last: Run | None) -> bool:
+    """Say whether the cap that a flag of an earlier run gave still holds."""
+    return options.max_credits is None and last is not None and last.is_cap_given
 
 
 def rates_of(flags: Limits, manifest: Limits) -> Rates:

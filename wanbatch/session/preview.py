@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -12,13 +12,13 @@ from pathlib import Path
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
 from wanbatch.batch.models import PriceClass
-from wanbatch.batch.plan import Due, First, Plan, submit_order
+from wanbatch.batch.plan import Due, Plan, submit_order
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
 from wanbatch.money.seen import held_prices, seen_prices
 from wanbatch.provider.remarks import Remark, Weight
-from wanbatch.runner.settings import OnUnknown
+from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.pilot import Findings
 from wanbatch.session.question import Question
 
@@ -90,25 +90,20 @@ class Preview:
 
 
 @dataclass(frozen=True)
-class Ground:
+class Basis:
     """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
-    `limit` is how many takes may be sent, None for all; `tries` how often each may be bought; `retried` counts failed
-    takes that the inventory lists as planned again; `is_as_planned` where the manifest is the one planned before.
+    `retried` counts failed takes that the inventory lists as planned again; `is_as_planned` where the manifest is the
+    one planned before.
     """
 
     batch: str
     output: Path
     inventory: Inventory
     plan: Plan | None
-    cap_credits: int | None
-    is_selected: Callable[[str], bool]
-    limit: int | None
-    scene_caps: Mapping[str, int] = field(default_factory=dict)
-    tries: int = 1
+    settings: RunSettings
     retried: int = 0
     is_as_planned: bool = False
-    first: First = First.LONGEST
 
     @property
     def counts(self) -> dict[str, int]:
@@ -123,13 +118,14 @@ class Ground:
     def lost(self) -> int:
         """How many submits have lost answers that a run looks up."""
         may_be = [take for take in self.inventory.open_takes if take.can_be_searched or take.state is State.SUBMITTING]
-        return sum(self.is_selected(take.shot_id) for take in may_be)
+        return sum(map(self.settings.is_selected, may_be))
 
     @cached_property
     def to_send(self) -> list[Due]:
         """Each take that the run would send, in the order in which it sends them."""
         due = self.inventory.due if self.plan is None else self.plan.due
-        return submit_order([each for each in due if self.is_selected(each.shot_id)], self.first)[: self.limit]
+        settings = self.settings
+        return submit_order(filter(settings.is_selected, due), settings.first)[: settings.limit]
 
     @property
     def classes_to_submit(self) -> list[PriceClass]:
@@ -142,7 +138,11 @@ class Ground:
         by_scene: dict[str, list[PriceClass]] = {scene: [] for scene in names}
         for each in self.to_send:
             by_scene.setdefault(each.scene, []).append(each.price_class)
-        return {scene: estimate(classes, quotes, self.tries) for scene, classes in by_scene.items() if classes}
+        return {
+            scene: estimate(classes, quotes, self.settings.rates.max_attempts)
+            for scene, classes in by_scene.items()
+            if classes
+        }
 
     @property
     def before(self) -> int | None:

@@ -8,45 +8,45 @@ from wanbatch.provider.inquiry import inquire, not_asked
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.provider.remarks import Intent, remarks_of
 from wanbatch.session.invocation import Invocation
-from wanbatch.session.preview import Ground, Preview
+from wanbatch.session.preview import Basis, Preview
 from wanbatch.state.history import earlier_prices
 
 
-async def preview_of(invocation: Invocation, ground: Ground, provider: Provider | None) -> Preview:
+async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | None) -> Preview:
     """Say what a run would send and what it costs; asks the provider, where there is one, for prices and balance."""
-    access, options = invocation.access, invocation.options
-    classes, distinct = ground.classes_to_submit, ground.classes_to_quote
+    access, settings = invocation.access, basis.settings
+    classes, distinct = basis.classes_to_submit, basis.classes_to_quote
     inquiry = not_asked(distinct, "the provider was not asked (--offline)")
     if provider is not None and distinct:
         inquiry = await inquire(provider, distinct, has_key=access.has_key)
     listed = inquiry.quotes
-    told = {*ground.seen_prices, *(each for each, quote in listed.items() if quote.is_live)}
+    told = {*basis.seen_prices, *(each for each, quote in listed.items() if quote.is_live)}
     is_told = told.issuperset(distinct)  # reading other batches takes time where they are large
-    quotes = ground.quote(listed, {} if is_told else earlier_prices(ground.output, access.address))
-    total = estimate(classes, quotes, ground.tries)
-    intent = Intent(sorted({each.model for each in classes}), total, ground.cap_credits is not None)
+    quotes = basis.quote(listed, {} if is_told else earlier_prices(basis.output, access.address))
+    total = estimate(classes, quotes, settings.rates.max_attempts)
+    intent = Intent(sorted({each.model for each in classes}), total, settings.cap_credits is not None)
     return Preview(
-        batch=ground.batch,
-        output=ground.output,
-        plan=ground.plan,
-        counts=ground.counts,
+        batch=basis.batch,
+        output=basis.output,
+        plan=basis.plan,
+        counts=basis.counts,
         to_submit={each: classes.count(each) for each in sorted(set(classes), key=str)},
         quotes=quotes,
         estimate=total,
-        cap_credits=ground.cap_credits,
+        cap_credits=settings.cap_credits,
         balance_usd=None if isinstance(inquiry.balance_usd, NoAnswer) else inquiry.balance_usd,
         host=access.host,
         is_sandbox=access.is_embedded,
         speed=access.speed,
-        scenes=ground.scenes(quotes),
-        scene_caps=ground.scene_caps,
-        before=ground.before,
-        tries=ground.tries,
-        pilot=options.pilot,
-        lost=ground.lost,
-        on_unknown=options.on_unknown,
+        scenes=basis.scenes(quotes),
+        scene_caps=settings.scene_caps,
+        before=basis.before,
+        tries=settings.rates.max_attempts,
+        pilot=invocation.options.pilot,
+        lost=basis.lost,
+        on_unknown=settings.on_unknown,
         remarks=remarks_of(inquiry, intent, system_now()) if classes else (),
-        takes=tuple(ground.to_send),
+        takes=tuple(basis.to_send),
     )
 
 

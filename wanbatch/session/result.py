@@ -8,6 +8,7 @@ from dataclasses import replace
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode, WanbatchError, fault_text
 from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, end_code
+from wanbatch.runner.settings import RunSettings
 from wanbatch.session.access import start_of_time
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunResult
@@ -42,9 +43,9 @@ def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Cloc
     )
 
 
-def settled_code(invocation: Invocation, state: StateFile) -> ExitCode:
+def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:
     """Return how a batch ends that has nothing left to do."""
-    return end_code(filter(invocation.is_wanted, state.takes_in(TROUBLED_STATES)))
+    return end_code(filter(settings.is_selected, state.takes_in(TROUBLED_STATES)))
 
 
 def without_reports(end: RunEnd, error: Exception) -> RunEnd:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from random import Random
 
-from wanbatch.batch.plan import Due, First, submit_order
+from wanbatch.batch.plan import Due, submit_order
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
@@ -20,9 +20,8 @@ from wanbatch.runner.log import LOG_NAME, RunLog
 from wanbatch.runner.loop import RunEnd, Runner, Standing
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.invocation import Invocation
-from wanbatch.session.options import Caps
 from wanbatch.session.pilot import Findings, findings_of, pilot_of
-from wanbatch.session.preview import Ground, Preview, Why
+from wanbatch.session.preview import Basis, Preview, Why
 from wanbatch.session.quotation import preview_of
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
@@ -49,24 +48,22 @@ class Progress:
         """Return the takes that were sent since."""
         return self.state.takes_sent_since(self.mark)
 
-    def ground(self, ground: Ground) -> Ground:
+    def basis(self, basis: Basis) -> Basis:
         """Return what the next round starts from."""
         left = None if self.limit is None else max(0, self.limit - len(self.sent()))
-        return replace(ground, inventory=self.state.inventory(), limit=left)
+        return replace(basis, inventory=self.state.inventory(), settings=replace(basis.settings, limit=left))
 
-    def findings(self, ground: Ground, settings: RunSettings) -> Findings:
+    def findings(self, basis: Basis) -> Findings:
         """Measure what was sent, for the question whether to send the rest."""
-        pace = (settings.rates.in_flight, settings.rates.submit_per_min)
-        return findings_of(self.sent(), len(ground.to_send), pace)
+        rates = basis.settings.rates
+        return findings_of(self.sent(), len(basis.to_send), (rates.in_flight, rates.submit_per_min))
 
 
-def choose_pilot(
-    state: StateReader, count: int | None, limit: int | None, is_wanted: Callable[[Due | Take], bool], first: First
-) -> frozenset[int] | None:
+def choose_pilot(state: StateReader, count: int | None, settings: RunSettings) -> frozenset[int] | None:
     """Choose the takes of a pilot, by id; None where there is none to run, or it would be all there is."""
     if count is None:
         return None
-    order = submit_order(filter(is_wanted, state.inventory().due), first)[:limit]
+    order = submit_order(filter(settings.is_selected, state.inventory().due), settings.first)[: settings.limit]
     return None if count >= len(order) else frozenset(each.take_id for each in pilot_of(order, count))
 
 
@@ -85,37 +82,36 @@ class Rounds:
     state: StateFile
     provider: Provider
     clock: Clock
-    caps: Caps
     deadline: float | None = None
 
-    async def run(self, ground: Ground, preview: Preview, settings: RunSettings) -> RunEnd:
+    async def run(self, basis: Basis, preview: Preview) -> RunEnd:
         """Run; after a pilot, or where a price is new, ask again with what was learnt, and run the rest."""
-        options, is_wanted = self.invocation.options, self.invocation.is_wanted
-        limit, count = options.limit, options.pilot
-        progress = Progress.of(self.state, limit)
+        count = self.invocation.options.pilot
+        progress = Progress.of(self.state, basis.settings.limit)
         while True:
-            pilot = choose_pilot(self.state, count, limit, is_wanted, options.first)
-            is_selected = is_wanted if pilot is None else _in(pilot)
-            end = await self._round(preview, replace(settings, is_selected=is_selected))
+            settings = basis.settings
+            pilot = choose_pilot(self.state, count, settings)
+            end = await self._round(preview, settings if pilot is None else replace(settings, is_selected=_in(pilot)))
             is_pilot_done, count = pilot is not None and not end.was_stopped, None
             if not (end.has_new_price or is_pilot_done):
                 return end
-            ground = progress.ground(ground)
-            if not ground.to_send:
+            basis = progress.basis(basis)
+            if not basis.to_send:
                 return end
             why = Why.PRICE if end.has_new_price else Why.PILOT
-            findings = progress.findings(ground, settings)
-            preview = await preview_of(self.invocation, ground, self.provider)
+            findings = progress.findings(basis)
+            preview = await preview_of(self.invocation, basis, self.provider)
             preview = replace(preview, why=why, findings=findings, pilot=None)
             if preview.refusal is not None:
                 return RunEnd(preview.refusal[0], (preview.refusal[1],))
             if not self.invocation.watch.confirm(preview):
                 rest = f"the pilot is done; {preview.estimate.takes} more takes were not sent: the same command goes on"
                 return end if end.has_new_price else RunEnd(ExitCode.INTERRUPTED, (rest,))
-            settings = replace(settings, quotes=preview.quotes, limit=ground.limit, logged=(), is_begun_anew=False)
+            again = replace(basis.settings, quotes=preview.quotes, logged=(), is_begun_anew=False)
+            basis = replace(basis, settings=again)
 
     async def _round(self, preview: Preview, settings: RunSettings) -> RunEnd:
-        run = self._begin(preview)
+        run = self._begin(preview, settings)
         context = RunContext(self.state, self.provider, self.clock, settings, Random())  # noqa: S311  jitter, no secret
         end = await self._drive(context)
         self.state.store_run(
@@ -123,7 +119,7 @@ class Rounds:
         )
         return end
 
-    def _begin(self, preview: Preview) -> Run:
+    def _begin(self, preview: Preview, settings: RunSettings) -> Run:
         """Record that a round begins: its estimate, its caps, and each price that it goes by."""
         run = Run(
             run_id=max((each.run_id for each in self.state.runs()), default=0) + 1,
@@ -134,10 +130,10 @@ class Rounds:
             version=__version__,
             estimate_credits=preview.estimate.credits,
             unpriced=preview.estimate.unpriced,
-            cap_credits=self.caps.credits,
+            cap_credits=settings.cap_credits,
             message="",
-            is_cap_given=self.caps.is_given,
-            scene_caps=json.dumps(dict(self.caps.scenes), ensure_ascii=False),
+            is_cap_given=settings.is_cap_given,
+            scene_caps=json.dumps(dict(settings.scene_caps), ensure_ascii=False),
             estimate_low=preview.estimate.low,
             estimate_worst=preview.estimate.worst,
         )

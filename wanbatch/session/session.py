@@ -13,8 +13,9 @@ from tempfile import TemporaryDirectory
 
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import is_selected
 from wanbatch.batch.retakes import Retake, plan_retakes
-from wanbatch.batch.shots import Batch, Limits
+from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ProviderUnreachable
@@ -28,8 +29,8 @@ from wanbatch.session.embedded import copy_account
 from wanbatch.session.execution import Execution, Job
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.open_folder import opened
-from wanbatch.session.options import RunOptions, RunResult, Watch, output_of, rates_of
-from wanbatch.session.preview import Ground, Preview
+from wanbatch.session.options import RunOptions, RunResult, Watch, output_of
+from wanbatch.session.preview import Basis, Preview
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import Recovery, recover
 from wanbatch.state.file import StateFile
@@ -71,8 +72,7 @@ class Session:
                 state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
                 admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
                 job = Job(plan=admission.plan, digest=manifest.digest, admission=admission)
-            caps = invocation.caps(head, state.runs())
-            return await Execution(invocation, state, rates_of(options.limits, head.limits), caps).carry_out(job)
+            return await Execution(invocation, state, invocation.settings(head, state.runs())).carry_out(job)
 
     def _is_as_planned(self, manifest: Manifest, state: StateReader) -> bool:
         """Say whether the last plan is that of this very manifest, so that nothing need be compared."""
@@ -104,26 +104,15 @@ class Session:
                 admission = admit(batch, output, reader, options, access)
         else:
             admission = admit(batch, output, None, options, access)
-        caps = invocation.caps(batch.head, runs)
-        ground = Ground(
-            batch=batch.name,
-            output=output,
-            inventory=inventory,
-            plan=admission.plan,
-            cap_credits=caps.credits,
-            scene_caps=caps.scenes,
-            is_selected=invocation.is_selected,
-            limit=options.limit,
-            first=options.first,
-            tries=rates_of(options.limits, batch.limits).max_attempts,
-        )
+        settings = invocation.settings(batch.head, runs)
+        basis = Basis(batch.name, output, inventory, admission.plan, settings)
         if offline:
-            return replace(await preview_of(invocation, ground, None), questions=admission.questions)
+            return replace(await preview_of(invocation, basis, None), questions=admission.questions)
         with TemporaryDirectory(prefix="wanbatch-") as folder:
             is_known = not access.is_embedded or copy_account(output, Path(folder))
             async with access.provider(Path(folder), start) as (provider, _):
                 tell_detours(invocation)
-                preview = replace(await preview_of(invocation, ground, provider), questions=admission.questions)
+                preview = replace(await preview_of(invocation, basis, provider), questions=admission.questions)
         return preview if is_known else replace(preview, balance_usd=None)
 
     async def retry(self, output: Path, reason: str | None = None) -> RunResult:
@@ -131,7 +120,7 @@ class Session:
 
         def job_of(invocation: Invocation, state: StateFile) -> Job:
             failed = [take for take in state.takes_in([State.FAILED]) if not take.superseded]
-            again = [take for take in failed if invocation.is_wanted(take) and _has_reason(take, reason)]
+            again = [take for take in failed if _is_asked_for(take, invocation.options.only, reason)]
             if not again:
                 invocation.watch.notice("nothing failed that could be tried again")
             return Job(again=again)
@@ -158,8 +147,7 @@ class Session:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
             job = job_of(invocation, state)
-            rates, caps = rates_of(invocation.options.limits, Limits()), invocation.caps(None, runs)
-            return await Execution(invocation, state, rates, caps).carry_out(job)
+            return await Execution(invocation, state, invocation.settings(None, runs)).carry_out(job)
 
     # --- what sends nothing
 
@@ -217,8 +205,8 @@ class Session:
         return await recover(self._invocation.access, manifest.batch(), output, confirm)
 
 
-def _has_reason(take: Take, reason: str | None) -> bool:
-    return reason is None or reason.casefold() in take.error.casefold()
+def _is_asked_for(take: Take, only: Sequence[str], reason: str | None) -> bool:
+    return is_selected(take.shot_id, only) and (reason is None or reason.casefold() in take.error.casefold())
 
 
 def session_of(options: RunOptions, watch: Watch, env_file: Path | None = None) -> Session:

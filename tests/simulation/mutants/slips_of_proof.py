@@ -156,8 +156,8 @@ slip(
 slip(
     "a log that refuses us gives leave to send",
     Searches._never_read,
-    "context.schedule.waits_to_submit and not context.settings.trusts_state",
-    "context.schedule.waits_to_submit and context.settings.trusts_state",
+    "context.schedule.waits_to_submit and not context.settings.trust_state",
+    "context.schedule.waits_to_submit and context.settings.trust_state",
 )
 slip(
     "a log that is out for ten minutes gives leave to send",
