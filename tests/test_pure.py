@@ -408,7 +408,7 @@ def test_a_429_halves_the_rate_and_acceptances_bring_it_back() -> None:
         schedule.add_planned(take_id)
     schedule.has_canary_answer = True
     schedule.in_flight = InFlight(cap=9, allowed=9)
-    schedule.running = 4
+    schedule.generation_followed(4)
     waited = schedule.turned_away(0, None, rng)
     assert 1 <= waited <= 60
     schedule.next_step(100)

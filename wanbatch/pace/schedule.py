@@ -107,7 +107,7 @@ class Schedule:
     def __init__(self, rates: Rates) -> None:
         self.rates = rates
         self.in_flight = InFlight(rates.in_flight)
-        self.running = 0  # takes that hold a place at the provider, POSTs under way included
+        self._running = 0
         self.posts = 0
         self.posts_at_once = POSTS_AT_ONCE
         self.has_canary_answer = False
@@ -174,7 +174,20 @@ class Schedule:
         """Takes not sent yet, in order."""
         return tuple(self._planned)
 
+    @property
+    def running(self) -> int:
+        """How many takes hold a place at the provider, POSTs under way included."""
+        return self._running
+
     # what happened
+
+    def generation_followed(self, count: int = 1) -> None:
+        """Generations of earlier submits run: they hold places at the provider, too."""
+        self._running += count
+
+    def generation_disowned(self) -> None:
+        """What a submit made is counted for another take, or is not told: it holds no place of its own."""
+        self._running -= 1
 
     def look_began(self, take_id: int) -> None:
         """Something is looked up about a take before it is sent."""
@@ -183,17 +196,17 @@ class Schedule:
     def submit_began(self, now: float) -> None:
         """A POST goes out."""
         self._submits.take(now)
-        self.in_flight = self.in_flight.sent(self.running)
+        self.in_flight = self.in_flight.sent(self._running)
         if self.in_flight.is_trying:
             self._awaits_answers = True  # what comes of it must not be mixed with another's answer
         self.posts += 1
-        self.running += 1
+        self._running += 1
 
     def submit_ended(self, *, is_running: bool) -> None:
         """A POST has its answer, or will never have one; `is_running` where a generation runs now."""
         self.posts -= 1
         self._awaits_answers = self._awaits_answers and self.posts > 0
-        self.running -= 0 if is_running else 1
+        self._running -= 0 if is_running else 1
 
     def accepted(self, now: float) -> None:
         """The provider took one: allow more."""
@@ -247,7 +260,7 @@ class Schedule:
 
     def generation_ended(self) -> None:
         """A generation reached its end: its place is free, before its clip is fetched."""
-        self.running -= 1
+        self._running -= 1
         self.in_flight = self.in_flight.ended()
 
     def worker_ended(self, take_id: int) -> None:

@@ -157,10 +157,10 @@ class Runner:
             context.schedule.add_download(take.take_id)
         elif take.state is State.HELD and take.can_be_looked_at:
             context.record(take.take_id, Fact.LOOKED_AGAIN)
-            context.schedule.running += 1
+            context.schedule.generation_followed()
             context.schedule.add_poll(take.take_id, now)
         elif take.state in IN_FLIGHT_STATES:
-            context.schedule.running += 1
+            context.schedule.generation_followed()
             context.schedule.add_poll(take.take_id, now)
         elif take.state is State.COMPLETED:
             context.schedule.add_poll(take.take_id, now)

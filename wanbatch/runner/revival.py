@@ -65,7 +65,7 @@ def follow(context: RunContext, take: Take, attempt: Attempt, text: str) -> None
     }
     context.schedule.drop_planned(take.take_id)
     context.record(take.take_id, Fact.ADOPTED, data, Fact.WARNED)
-    context.schedule.running += 1
+    context.schedule.generation_followed()
     context.schedule.add_poll(take.take_id, context.clock.monotonic())
 
 

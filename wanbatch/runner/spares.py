@@ -83,7 +83,7 @@ class Spares:
         context.schedule.drop_planned(take.take_id)
         context.budget.see_price(take, maker.credits_held)
         context.record(take.take_id, Fact.ADOPTED, data | {"by": "log"})
-        context.schedule.running += 1
+        context.schedule.generation_followed()
         context.schedule.add_poll(take.take_id, context.clock.monotonic())
         self._doubles.name_doubles()
 

@@ -172,13 +172,13 @@ class Submits:
         is_first = not schedule.has_canary_answer
         owner = context.owner_of(answer.generation_id)
         if owner is not None and owner != take_id:
-            schedule.running -= 1  # whatever runs under that id is counted for its owner
+            schedule.generation_disowned()  # whatever runs under that id is counted for its owner
             other = context.takes[owner].label
             context.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
             context.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
             return
         if owner is not None and context.takes[take_id].state is State.SUBMITTING:
-            schedule.running -= 1  # an earlier attempt has it: what this one made is not told
+            schedule.generation_disowned()  # an earlier attempt has it: what this one made is not told
             self._lost(take_id, Unknown(f"it named {answer.generation_id}, which an earlier attempt of the take made"))
             return
         if context.takes[take_id].state is State.SUBMITTING:
