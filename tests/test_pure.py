@@ -231,7 +231,7 @@ def test_a_removed_shot_keeps_what_is_paid_and_drops_what_is_not() -> None:
     first = make_plan(Batch("b", (gone, other)), [])
     plan = make_plan(Batch("b", (other,)), takes, first.shots)
     assert [type(change).__name__ for change in plan.changes] == ["Create", "Supersede"]
-    assert ([take.take_id for take in plan.in_progress], plan.removed, plan.shots[-1].removed) == ([1], 1, True)
+    assert ([take.take_id for take in plan.kept], plan.removed, plan.shots[-1].removed) == ([1, 2], 1, True)
 
 
 def test_an_omitted_shot_keeps_its_takes_current() -> None:

@@ -13,11 +13,12 @@ from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import NamedTuple
 
-from wanbatch.batch.changes import Change, Create, Past, Reinstate, Replan, Supersede
+from wanbatch.batch.changes import Change, Create, Past, Supersede
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, order_of
 from wanbatch.batch.names import composed, twin_key
-from wanbatch.batch.shots import Batch, Recipe, Shot, likeness
+from wanbatch.batch.shot_plan import Wanted, plan_shot
+from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
 
 
@@ -80,15 +81,6 @@ class Due(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Wanted:
-    """One take that the manifest asks for, beside the take that answers it, if there is one."""
-
-    shot: Shot
-    recipe: Recipe
-    take: Take | None
-
-
-@dataclass(frozen=True)
 class Plan:
     """What a run would do.
 
@@ -118,12 +110,6 @@ class Plan:
         created = (change for change in self.changes if isinstance(change, Create))
         edited = {take.shot_id for take in self.kept if take.attempts or take.superseded}
         return tuple(_due(each, next(created) if each.take is None else None, edited) for each in self.to_submit)
-
-    @property
-    def in_progress(self) -> tuple[Take, ...]:
-        """Takes paid for and not settled yet, wanted or kept."""
-        mine = [each.take for each in self.wanted if each.take is not None]
-        return tuple(take for take in [*mine, *self.kept] if group_of(take) == "in progress")
 
     @property
     def is_lasting(self) -> bool:
@@ -186,20 +172,6 @@ def group_of(take: Take) -> str:
             return "in progress"
 
 
-_PREFERENCE = (
-    State.VERIFIED,
-    State.DOWNLOADED,
-    State.COMPLETED,
-    State.GENERATING,
-    State.QUEUED,
-    State.SUBMITTING,
-    State.UNKNOWN,
-    State.HELD,
-    State.PLANNED,
-    State.FAILED,
-)
-
-
 def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = (), past: Past | None = None) -> Plan:
     """Compare a batch with the takes there are.
 
@@ -215,10 +187,10 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
     kept: list[Take] = []
     for shot in batch.shots:
         next_number = highest.get(twin_key(shot.id), 0) + 1
-        answered, changed, leftover = _plan_shot(shot, by_shot.pop(shot.id, []), past.moved, next_number)
-        wanted += answered
-        changes += changed
-        kept += leftover
+        planned = plan_shot(shot, by_shot.pop(shot.id, []), past.moved, next_number)
+        wanted += planned.wanted
+        changes += planned.changes
+        kept += planned.left
     for orphans in by_shot.values():
         changes += [Supersede(take.take_id) for take in orphans if take.state is State.PLANNED and not take.superseded]
         kept += orphans
@@ -235,114 +207,6 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         moved=past.moved,
         own={shot.id: shot.own for shot in batch.shots if shot.own},
     )
-
-
-def _plan_shot(
-    shot: Shot, takes: list[Take], moved: frozenset[int], next_number: int
-) -> tuple[list[Wanted], list[Change], list[Take]]:
-    """Match the wanted recipes of one shot with its takes."""
-    recipes = () if shot.omit else shot.recipes
-    free = sorted(takes, key=lambda take: (_PREFERENCE.index(take.state), -take.number))
-    matched = _match(shot, recipes, free, moved)
-    ids = {take.take_id for take in matched.values()}
-    free = [take for take in free if take.take_id not in ids]
-    changes: list[Change] = [Reinstate(take.take_id) for take in matched.values() if take.superseded]
-    unsent = [
-        take
-        for take in sorted(free, key=lambda take: take.number)
-        if take.state is State.PLANNED and not take.is_retake
-    ]
-    wanted: list[Wanted] = []
-    for slot, recipe in enumerate(recipes):
-        take = matched.get(slot)
-        if take is None and unsent:
-            take = unsent.pop(0)
-            free.remove(take)
-            changes += [Reinstate(take.take_id)] if take.superseded else []
-            changes.append(Replan(take.take_id, recipe))
-        elif take is None:
-            changes.append(Create(shot.id, next_number, recipe))
-            next_number += 1
-        is_moved = slot in matched and matched[slot].take_id in moved
-        wanted.append(Wanted(shot, matched[slot].recipe if is_moved else recipe, take))
-    hashes = {composed(each.recipe.canonical) for each in wanted}
-    newest = max((take.number for take in takes if take.is_retake), default=0)
-    for take in [take for take in free if take.is_retake and not shot.omit]:
-        is_replaced = take.superseded and take.state is State.FAILED and take.number < newest
-        followed = None if is_replaced else _follow_retake(shot, take, hashes)
-        if followed is not None:
-            changes += [Reinstate(take.take_id)] if take.superseded else []
-            changes += [Replan(take.take_id, followed)] if not _is_asked(take, followed) else []
-            wanted.append(Wanted(shot, followed, take))
-            free.remove(take)
-    changes += [Supersede(take.take_id) for take in free if not take.superseded and _is_left_behind(take, shot, hashes)]
-    return wanted, changes, free
-
-
-def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: frozenset[int]) -> dict[int, Take]:
-    """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred."""
-    free, matched = list(takes), dict[int, Take]()
-    for slot, recipe in enumerate(recipes):
-        same = next((take for take in free if _is_asked(take, recipe)), None)
-        if same is not None and same.superseded and same.state is State.FAILED:
-            same = next((take for take in free if take.is_retake and _is_of(shot, take)), same)
-        if same is not None:
-            matched[slot] = same
-            free.remove(same)
-    if shot.seed is None and moved:
-        # A derived seed depends on the id: a take that came from another id has another, and is as good.
-        others = sorted(filter(lambda take: take.take_id in moved, free), key=_is_second_choice)
-        left = [slot for slot in range(len(recipes)) if slot not in matched]
-        texts = {slot: likeness(recipes[slot].canonical)[0] for slot in left}
-        for text in dict.fromkeys(texts.values()):
-            slots = [slot for slot in left if texts[slot] == text]
-            alike = [take for take in others if likeness(take.recipe_json)[0] == text][: len(slots)]
-            matched |= _by_number(slots, alike)
-    return matched
-
-
-def _by_number(slots: Sequence[int], takes: Sequence[Take]) -> dict[int, Take]:
-    """Give slots their takes: take 1 to the first slot, take 2 to the second, and what is left in order."""
-    own = {take.number - 1: take for take in takes if take.number - 1 in slots}
-    rest = sorted((take for take in takes if take.number - 1 not in slots), key=lambda take: take.number)
-    return own | dict(zip([slot for slot in slots if slot not in own], rest, strict=False))
-
-
-def _is_second_choice(take: Take) -> tuple[bool, bool, int, int]:
-    is_replaced = take.superseded and take.state is State.FAILED
-    return is_replaced, take.is_retake, _PREFERENCE.index(take.state), take.number
-
-
-def _is_asked(take: Take, recipe: Recipe) -> bool:
-    """Say whether a take is of this recipe. Text that was recorded in another Unicode form is the same text."""
-    return take.recipe_json == recipe.canonical or composed(take.recipe_json) == composed(recipe.canonical)
-
-
-def _is_of(shot: Shot, retake: Take) -> bool:
-    """Say whether a retake is of this request, whatever its seed, and may come to a clip."""
-    is_open = not (retake.superseded and retake.state is State.FAILED)
-    return is_open and _is_asked(retake, _retake_of(shot, retake))
-
-
-def _retake_of(shot: Shot, retake: Take) -> Recipe:
-    return Recipe.of({**shot.request, "seed": retake.recipe.body["seed"]})
-
-
-def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
-    """Return the recipe that a retake has under this manifest; None where it is stale, or a slot asks for the same.
-
-    A retake is the shot's request with a seed of its own. One that was never sent follows an edited shot.
-    """
-    recipe = _retake_of(shot, take)
-    is_current = _is_asked(take, recipe) or take.state is State.PLANNED
-    return recipe if is_current and composed(recipe.canonical) not in slots else None
-
-
-def _is_left_behind(take: Take, shot: Shot, wanted: set[str]) -> bool:
-    """Say whether a take that no slot wants is stale. What an omitted shot already has stays current."""
-    if take.state is State.PLANNED:
-        return True
-    return not shot.omit and composed(take.recipe_json) not in wanted
 
 
 def _row(shot: Shot) -> ShotRow:

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from wanbatch.batch.changes import Create, Past, Supersede
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import twin_key
-from wanbatch.batch.plan import Plan, ShotRow, Wanted
+from wanbatch.batch.plan import Plan, ShotRow
+from wanbatch.batch.shot_plan import Wanted
 from wanbatch.batch.shots import SEED_MAX, Recipe, Shot
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid

@@ -9,7 +9,8 @@ from typing import TypeVar
 from wanbatch.batch.changes import Create, Past, Rename, Replan
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed, twin_key
-from wanbatch.batch.plan import Plan, Wanted
+from wanbatch.batch.plan import Plan
+from wanbatch.batch.shot_plan import Wanted
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid

@@ -48,13 +48,13 @@ def a_superseded_take_is_left_alone_while_it_runs() -> Patches:
 
 @mutant
 def an_edit_buys_unchanged_shots_again() -> Patches:
-    real = planning._plan_shot
+    real = planning.plan_shot
 
-    def plan_shot(shot: Any, takes: Any) -> Any:
+    def plan_shot(shot: Any, takes: Any, *more: Any) -> Any:
         blurred = [replace(take, recipe_json=f"{take.recipe_json} ") if take.sha256 else take for take in takes]
-        return real(shot, blurred)
+        return real(shot, blurred, *more)
 
-    yield planning, "_plan_shot", plan_shot
+    yield planning, "plan_shot", plan_shot
 
 
 # --- secrets

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
 from wanbatch.batch import attempts, take
-from wanbatch.batch import plan as planning
+from wanbatch.batch import shot_plan as planning
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.take import Take
 from wanbatch.money import ledger

@@ -1,0 +1,199 @@
+"""The plan of one shot: which of its takes answer what the manifest asks for, and what is sent beside them. Pure.
+
+It decides what is paid for: a take that is created here, or follows an edit, is bought by the next run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from wanbatch.batch.changes import Change, Create, Reinstate, Replan, Supersede
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.names import composed
+from wanbatch.batch.shots import Recipe, Shot, likeness
+from wanbatch.batch.take import Take
+
+_PREFERENCE = (
+    State.VERIFIED,
+    State.DOWNLOADED,
+    State.COMPLETED,
+    State.GENERATING,
+    State.QUEUED,
+    State.SUBMITTING,
+    State.UNKNOWN,
+    State.HELD,
+    State.PLANNED,
+    State.FAILED,
+)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """One take that the manifest asks for, beside the take that answers it, if there is one."""
+
+    shot: Shot
+    recipe: Recipe
+    take: Take | None
+
+
+@dataclass(frozen=True)
+class ShotPlan:
+    """What a run would do with one shot.
+
+    `wanted` are the takes asked for, by slot and then retakes; `changes` is what to write, in order; `left` are the
+    takes that nothing asks for any more, the most useful first.
+    """
+
+    wanted: tuple[Wanted, ...]
+    changes: tuple[Change, ...]
+    left: tuple[Take, ...]
+
+
+def plan_shot(shot: Shot, takes: Sequence[Take], moved: frozenset[int], next_number: int) -> ShotPlan:
+    """Match the wanted recipes of one shot with its takes.
+
+    `moved` are the takes, by id, that came from other shots; `next_number` is that of the next new take.
+    """
+    free = sorted(takes, key=lambda take: (_PREFERENCE.index(take.state), -take.number))
+    slots = fill_slots(shot, free, moved, next_number)
+    asked = {composed(each.recipe.canonical) for each in slots.wanted}
+    retakes = follow_retakes(
+        shot, slots.left, asked, newest=max((each.number for each in takes if each.is_retake), default=0)
+    )
+    behind = [each for each in retakes.left if not each.superseded and _is_left_behind(each, shot, asked)]
+    return ShotPlan(
+        wanted=(*slots.wanted, *retakes.wanted),
+        changes=(*slots.changes, *retakes.changes, *(Supersede(each.take_id) for each in behind)),
+        left=retakes.left,
+    )
+
+
+def fill_slots(shot: Shot, free: Sequence[Take], moved: frozenset[int], next_number: int) -> ShotPlan:
+    """Give each slot of the manifest a take: one of its recipe, else one never sent, which follows the edit, else new.
+
+    `free` are the takes of the shot, the most useful first.
+    """
+    recipes = () if shot.omit else shot.recipes
+    matched = _match(shot, recipes, free, moved)
+    ids = {take.take_id for take in matched.values()}
+    left = [take for take in free if take.take_id not in ids]
+    unsent = sorted((take for take in left if _may_follow_edit(take)), key=lambda take: take.number)
+    changes: list[Change] = [change for take in matched.values() for change in _reinstated(take)]
+    wanted: list[Wanted] = []
+    for slot, recipe in enumerate(recipes):
+        take = matched.get(slot)
+        if take is not None:  # one that came from another shot keeps its own seed
+            wanted.append(Wanted(shot, take.recipe if take.take_id in moved else recipe, take))
+        elif unsent:
+            take = unsent.pop(0)
+            left.remove(take)
+            changes += [*_reinstated(take), Replan(take.take_id, recipe)]
+            wanted.append(Wanted(shot, recipe, take))
+        else:
+            changes.append(Create(shot.id, next_number, recipe))
+            next_number += 1
+            wanted.append(Wanted(shot, recipe, None))
+    return ShotPlan(tuple(wanted), tuple(changes), tuple(left))
+
+
+def follow_retakes(shot: Shot, free: Sequence[Take], slots: set[str], newest: int) -> ShotPlan:
+    """Keep the retakes that are still asked for.
+
+    `slots` are the recipes that slots ask for already, `newest` is the number of the shot's last retake.
+    """
+    wanted: list[Wanted] = []
+    changes: list[Change] = []
+    left: list[Take] = []
+    for take in free:
+        followed = None
+        if take.is_retake and not shot.omit and not _is_replaced(take, newest):
+            followed = _follow_retake(shot, take, slots)
+        if followed is None:
+            left.append(take)
+            continue
+        changes += _reinstated(take)
+        if not _is_asked(take, followed):
+            changes.append(Replan(take.take_id, followed))
+        wanted.append(Wanted(shot, followed, take))
+    return ShotPlan(tuple(wanted), tuple(changes), tuple(left))
+
+
+def _may_follow_edit(take: Take) -> bool:
+    """Say whether a take was never sent, so that it may become one of another recipe."""
+    return take.state is State.PLANNED and not take.is_retake
+
+
+def _is_replaced(take: Take, newest: int) -> bool:
+    """Say whether a later retake stands in for one that failed."""
+    return take.superseded and take.state is State.FAILED and take.number < newest
+
+
+def _reinstated(take: Take) -> list[Change]:
+    return [Reinstate(take.take_id)] if take.superseded else []
+
+
+def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: frozenset[int]) -> dict[int, Take]:
+    """Find the take of each recipe, by slot. `takes` are in the order in which they are preferred."""
+    free, matched = list(takes), dict[int, Take]()
+    for slot, recipe in enumerate(recipes):
+        same = next((take for take in free if _is_asked(take, recipe)), None)
+        if same is not None and same.superseded and same.state is State.FAILED:
+            same = next((take for take in free if take.is_retake and _is_of(shot, take)), same)
+        if same is not None:
+            matched[slot] = same
+            free.remove(same)
+    if shot.seed is None and moved:
+        # A derived seed depends on the id: a take that came from another id has another, and is as good.
+        others = sorted(filter(lambda take: take.take_id in moved, free), key=_is_second_choice)
+        left = [slot for slot in range(len(recipes)) if slot not in matched]
+        texts = {slot: likeness(recipes[slot].canonical)[0] for slot in left}
+        for text in dict.fromkeys(texts.values()):
+            slots = [slot for slot in left if texts[slot] == text]
+            alike = [take for take in others if likeness(take.recipe_json)[0] == text][: len(slots)]
+            matched |= _by_number(slots, alike)
+    return matched
+
+
+def _by_number(slots: Sequence[int], takes: Sequence[Take]) -> dict[int, Take]:
+    """Give slots their takes: take 1 to the first slot, take 2 to the second, and what is left in order."""
+    own = {take.number - 1: take for take in takes if take.number - 1 in slots}
+    rest = sorted((take for take in takes if take.number - 1 not in slots), key=lambda take: take.number)
+    return own | dict(zip([slot for slot in slots if slot not in own], rest, strict=False))
+
+
+def _is_second_choice(take: Take) -> tuple[bool, bool, int, int]:
+    is_replaced = take.superseded and take.state is State.FAILED
+    return is_replaced, take.is_retake, _PREFERENCE.index(take.state), take.number
+
+
+def _is_asked(take: Take, recipe: Recipe) -> bool:
+    """Say whether a take is of this recipe. Text that was recorded in another Unicode form is the same text."""
+    return take.recipe_json == recipe.canonical or composed(take.recipe_json) == composed(recipe.canonical)
+
+
+def _is_of(shot: Shot, retake: Take) -> bool:
+    """Say whether a retake is of this request, whatever its seed, and may come to a clip."""
+    is_open = not (retake.superseded and retake.state is State.FAILED)
+    return is_open and _is_asked(retake, _retake_of(shot, retake))
+
+
+def _retake_of(shot: Shot, retake: Take) -> Recipe:
+    return Recipe.of({**shot.request, "seed": retake.recipe.body["seed"]})
+
+
+def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
+    """Return the recipe that a retake has under this manifest; None where it is stale, or a slot asks for the same.
+
+    A retake is the shot's request with a seed of its own. One that was never sent follows an edited shot.
+    """
+    recipe = _retake_of(shot, take)
+    is_current = _is_asked(take, recipe) or take.state is State.PLANNED
+    return recipe if is_current and composed(recipe.canonical) not in slots else None
+
+
+def _is_left_behind(take: Take, shot: Shot, wanted: set[str]) -> bool:
+    """Say whether a take that no slot wants is stale. What an omitted shot already has stays current."""
+    if take.state is State.PLANNED:
+        return True
+    return not shot.omit and composed(take.recipe_json) not in wanted
