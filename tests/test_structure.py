@@ -43,11 +43,11 @@ LINES = (
 )
 PURE = {
     "addresses", "batch.advice", "batch.attempts", "batch.changes", "batch.choice", "batch.inventory",
-    "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan", "batch.shots",
-    "batch.take", "batch.takeover", "clip.blame", "clip.bounds", "clip.defects", "clip.index", "clip.probe",
-    "cut.avc", "cut.timeline", "errors", "money.budget", "money.charge", "money.costs", "money.credits",
-    "money.ledger", "money.prices", "money.seen", "pace.eta", "pace.hazard", "pace.limits", "pace.schedule",
-    "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings",
+    "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
+    "batch.shots", "batch.spend", "batch.take", "batch.takeover", "clip.blame", "clip.bounds", "clip.defects",
+    "clip.index", "clip.probe", "cut.avc", "cut.timeline", "errors", "money.budget", "money.charge", "money.costs",
+    "money.credits", "money.ledger", "money.prices", "money.seen", "pace.eta", "pace.hazard", "pace.limits",
+    "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings",
     "provider.links", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
     "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.salvage", "session.story",
     "session.traces", "state.needs", "text", "units",

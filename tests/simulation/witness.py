@@ -185,8 +185,8 @@ def in_short(inventory: Inventory) -> tuple[Any, ...]:
         list(inventory.scenes),
         seen_prices(kinds),
         held_prices(kinds),
-        {take.order.price_class for take in kinds},
-        (inventory.has_takes, inventory.was_sent, inventory.omitted, inventory.is_finished(lambda _: True)),
+        {take.price_class for take in kinds},
+        (bool(kinds), inventory.was_sent, inventory.omitted, inventory.is_finished(lambda _: True)),
         (
             inventory.is_finished(lambda _: False),
             sum(count for take, count in inventory.kinds if take.may_be_charged_more),

@@ -12,13 +12,11 @@ from dataclasses import dataclass, replace
 
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, ShotRow, cause_of, group_of, in_table_order
+from wanbatch.batch.spend import Kind
 from wanbatch.batch.take import Take
 
-Kind = tuple[Take, int]
-"""Takes alike in state, money and price class: the one that was sent last, and how many they are.
-
-Of the one only what they have in common may be read, and `submitted_at`.
-"""
+Counted = tuple[Take | Kind, int]
+"""Takes that are alike in state, money and price class, or a single one, and how many they are."""
 
 Selected = Callable[[Due], bool]
 """Says whether a run is meant for a take."""
@@ -28,7 +26,7 @@ Selected = Callable[[Due], bool]
 class Inventory:
     """The takes of a batch. `scenes` are in story order; `omitted` counts shots."""
 
-    kinds: Sequence[Kind] = ()
+    kinds: Sequence[Counted] = ()
     due: Sequence[Due] = ()
     open_takes: Sequence[Take] = ()
     scenes: Sequence[str] = ()
@@ -58,11 +56,6 @@ class Inventory:
         """Return the inventory as it is once these failed takes are planned again."""
         again = Inventory.of([replace(take, state=State.PLANNED) for take in failed], shots)
         return replace(self, due=[*self.due, *again.due])
-
-    @property
-    def has_takes(self) -> bool:
-        """Say whether there is any take."""
-        return bool(self.kinds)
 
     @property
     def was_sent(self) -> bool:

@@ -19,6 +19,7 @@ from wanbatch.batch.models import PriceClass, order_of
 from wanbatch.batch.names import composed, twin_key
 from wanbatch.batch.shot_plan import Wanted, plan_shot
 from wanbatch.batch.shots import Batch, Shot
+from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
 
 
@@ -157,7 +158,7 @@ def in_table_order(groups: Mapping[str, int]) -> dict[str, int]:
     return {name: groups[name] for name in order if groups.get(name)}
 
 
-def group_of(take: Take) -> str:
+def group_of(take: Spend) -> str:
     """Return what a run would do with a take that is asked for, in the words of a plan's table."""
     match take.state:
         case State.PLANNED:

@@ -9,8 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
-from wanbatch.batch.models import Order, order_of
+from wanbatch.batch.models import Order, PriceClass, order_of
 from wanbatch.batch.shots import Recipe
+from wanbatch.batch.spend import Spend
 from wanbatch.errors import StateInvalid
 from wanbatch.units import CREDITS_MAX
 
@@ -25,7 +26,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Take:
+class Take(Spend):
     """One try at a shot: the fold of its facts.
 
     Times are UTC. Credits are whole; None means unknown. `attempts` counts request ids used, `attempt` is the one that
@@ -97,6 +98,11 @@ class Take:
         return order_of(self.recipe)
 
     @property
+    def price_class(self) -> PriceClass:
+        """What its price depends on."""
+        return self.order.price_class
+
+    @property
     def label(self) -> str:
         """`sc010_sh020_t1`: the take's name on screen, and in files that are made from now on."""
         return f"{self.shot_id}_t{self.number}"
@@ -107,13 +113,6 @@ class Take:
         return self.label if self.file is None else self.file.rpartition("/")[2].removesuffix(".mp4")
 
     @property
-    def shown_state(self) -> str:
-        """The state for tables: `superseded` where an older recipe has come to rest."""
-        if self.superseded and self.state in (State.PLANNED, State.VERIFIED, State.FAILED):
-            return "superseded"
-        return self.state.value
-
-    @property
     def can_be_looked_at(self) -> bool:
         """Say whether polling a held take's generation again may settle it."""
         return self.generation_id is not None and not self.needs_user
@@ -122,36 +121,6 @@ class Take:
     def can_be_searched(self) -> bool:
         """Say whether the provider's log may tell what became of its submit."""
         return self.state in (State.UNKNOWN, State.HELD) and self.generation_id is None and self.request_id is not None
-
-    @property
-    def credits_committed(self) -> int | None:
-        """Credits that count as spent already: what was charged, and what the last attempt may still be charged.
-
-        The latter is the larger of what was held and what was expected, until the ledger tells. None where something
-        may be spent and nobody knows how much.
-        """
-        open_credits = 0 if self.state in (State.PLANNED, State.FAILED) else self.credits_open
-        if open_credits is None or self.credits_at_risk is None:
-            return None
-        return (self.credits_charged or 0) + self.credits_at_risk + open_credits
-
-    @property
-    def may_be_charged_more(self) -> bool:
-        """Say whether the ledger may still show a charge of it."""
-        is_free = self.state in (State.PLANNED, State.FAILED)  # not sent, or proven to cost nothing
-        return (not is_free and not self.is_charge_seen) or self.credits_at_risk != 0
-
-    @property
-    def awaits_charge(self) -> bool:
-        """Say whether its charge should be in the ledger and was not seen yet."""
-        return self.state is State.VERIFIED and not self.is_charge_seen
-
-    @property
-    def credits_open(self) -> int | None:
-        """What the last attempt may still be charged: the larger of hold and estimate; None where neither is known."""
-        if self.is_charge_seen:
-            return 0
-        return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
 
 
 def _with(take: Take, **values: Any) -> Take:

@@ -18,8 +18,10 @@ from math import ceil
 from types import MappingProxyType
 
 from wanbatch.batch.attempts import Attempt, given_up
+from wanbatch.batch.inventory import Counted
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
+from wanbatch.batch.spend import Kind, Spend
 from wanbatch.batch.take import Take
 from wanbatch.money.prices import Quote
 
@@ -61,16 +63,16 @@ class Allowance:
     given_up: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
     out: Counter[PriceClass] = field(default_factory=Counter)
 
-    def add(self, take: Take, count: int) -> None:
+    def add(self, take: Take | Kind, count: int) -> None:
         """Put the parts of so many takes like this one in, or take them out where `count` is negative."""
         committed = take.credits_committed
         self.uncosted += count * (committed is None)
         self.committed += count * (committed or 0)
         self.charged += count * (take.credits_charged or 0)
         if _is_untold(take) and take.credits_estimated is not None:
-            self.untold[take.order.price_class, take.credits_estimated] += count
+            self.untold[take.price_class, take.credits_estimated] += count
         if take.state is State.SUBMITTING:
-            self.out[take.order.price_class] += count
+            self.out[take.price_class] += count
 
     def reserve(self, worst: Worst) -> int:
         """Return by how much untold takes may cost more than is committed for them, at the worst prices seen."""
@@ -158,15 +160,15 @@ class Budget:
         """Say whether single scenes have caps of their own."""
         return bool(self._scenes)
 
-    def begin(self, kinds: Iterable[tuple[Take, int]]) -> None:
-        """Start from takes that are there: one of each kind, and how many. What they hold tells prices, too."""
+    def begin(self, kinds: Iterable[Counted]) -> None:
+        """Start from takes that are there, of each kind so many. What they hold tells prices, too."""
         for take, count in kinds:
             self._all.add(take, count)
             if take.credits_held is not None:
-                known = self._prices.get(take.order.price_class, 0)
-                self._prices[take.order.price_class] = max(known, take.credits_held)
+                known = self._prices.get(take.price_class, 0)
+                self._prices[take.price_class] = max(known, take.credits_held)
 
-    def begin_scene(self, scene: str, take: Take, count: int) -> None:
+    def begin_scene(self, scene: str, take: Take | Kind, count: int) -> None:
         """Start from so many takes like this one in a scene."""
         allowance = self._scenes.get(scene)
         if allowance is not None:
@@ -186,7 +188,7 @@ class Budget:
         `attempts` are all of the take; what is committed for them is in `Take.credits_at_risk`.
         """
         parts = Counter(
-            (take.order.price_class, each.credits_at_risk)
+            (take.price_class, each.credits_at_risk)
             for each in given_up(take, attempts)
             if each.credits_held is None and each.credits_at_risk
         )
@@ -200,7 +202,7 @@ class Budget:
     def see_price(self, take: Take, credits_held: int | None) -> None:
         """Note what the log says that a submit of a take's class holds: no answer of this run told it."""
         if credits_held:
-            price_class = take.order.price_class
+            price_class = take.price_class
             self._prices[price_class] = max(self._prices.get(price_class, 0), credits_held)
 
     def add_stray(self, credits_held: int | None) -> None:
@@ -214,11 +216,11 @@ class Budget:
 
     def price_of(self, take: Take) -> int | None:
         """Return what a take should cost, in credits; None where nothing tells."""
-        return self._prices.get(take.order.price_class)
+        return self._prices.get(take.price_class)
 
     def worst_of(self, take: Take) -> int | None:
         """Return the worst price that a take may have by all that was seen; None where nothing tells."""
-        return self._worst(take.order.price_class)
+        return self._worst(take.price_class)
 
     @property
     def reserve(self) -> int:
@@ -248,7 +250,7 @@ class Budget:
 
     def _is_told(self, take: Take) -> bool:
         """Say whether an answer, or the ledger, has told the price of takes like this one."""
-        return self.price_of(take) is not None and take.order.price_class in self._proven
+        return self.price_of(take) is not None and take.price_class in self._proven
 
     def may_learn(self, take: Take) -> bool:
         """Say whether an answer that is still out may tell the cost that keeps this take from being sent."""
@@ -262,7 +264,7 @@ class Budget:
         A hold below the quote lowers nothing, and is told only of the first take of its class: only the ledger tells
         what a clip costs.
         """
-        price_class, expected = take.order.price_class, self.price_of(take)
+        price_class, expected = take.price_class, self.price_of(take)
         is_first = price_class not in self._proven
         self._proven.add(price_class)
         first = self._first_told.setdefault(price_class, credits_held)
@@ -276,7 +278,7 @@ class Budget:
         return Surprise.CHEAPER if is_first and is_low else None
 
 
-def _is_untold(take: Take) -> bool:
+def _is_untold(take: Spend) -> bool:
     """Say whether a take may still be charged, and no answer told what is held for it."""
     is_free = take.state in (State.PLANNED, State.FAILED)
     return not is_free and take.credits_held is None and not take.is_charge_seen

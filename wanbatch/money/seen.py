@@ -5,26 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from wanbatch.batch.models import PriceClass
+from wanbatch.batch.spend import Kind
 from wanbatch.batch.take import Take
 from wanbatch.money.prices import QuotedPrice
 
 
-def seen_prices(takes: Iterable[Take]) -> dict[PriceClass, int]:
+def seen_prices(takes: Iterable[Take | Kind]) -> dict[PriceClass, int]:
     """Return what the newest answer or charge of each class said; a hold never speaks for less than was expected."""
     seen: dict[PriceClass, int] = {}
     for take in sorted(takes, key=sent_at):
         price = _price_seen(take)
         if price is not None:
-            seen[take.order.price_class] = price
+            seen[take.price_class] = price
     return seen
 
 
-def held_prices(takes: Iterable[Take]) -> dict[PriceClass, int]:
+def held_prices(takes: Iterable[Take | Kind]) -> dict[PriceClass, int]:
     """Return what the newest answer of each class held, whatever was expected."""
-    return {take.order.price_class: take.credits_held for take in sorted(takes, key=sent_at) if take.credits_held}
+    return {take.price_class: take.credits_held for take in sorted(takes, key=sent_at) if take.credits_held}
 
 
-def prices_now(takes: Iterable[Take], quotes: Iterable[QuotedPrice]) -> dict[PriceClass, int]:
+def prices_now(takes: Iterable[Take | Kind], quotes: Iterable[QuotedPrice]) -> dict[PriceClass, int]:
     """Return what a take of each class costs now: as this batch saw, else as its newest run was quoted."""
     quoted = {
         PriceClass(each.model, each.resolution, each.duration_s): each.credits
@@ -34,7 +35,7 @@ def prices_now(takes: Iterable[Take], quotes: Iterable[QuotedPrice]) -> dict[Pri
     return {**quoted, **seen_prices(takes)}
 
 
-def charged_price(take: Take) -> int | None:
+def charged_price(take: Take | Kind) -> int | None:
     """Return what the ledger charged for the one generation of a take; None where it did not tell of one alone.
 
     A charge of 0 names no price: no generation is free.
@@ -42,7 +43,7 @@ def charged_price(take: Take) -> int | None:
     return (take.credits_charged or None) if take.is_charge_seen and take.attempts == 1 else None
 
 
-def _price_seen(take: Take) -> int | None:
+def _price_seen(take: Take | Kind) -> int | None:
     if take.is_charge_seen and take.attempts == 1:
         return charged_price(take)
     if take.attempts == 1 and take.credits_charged:
@@ -52,5 +53,5 @@ def _price_seen(take: Take) -> int | None:
     return max(take.credits_held, take.credits_estimated or 0)
 
 
-def sent_at(take: Take) -> float:
+def sent_at(take: Take | Kind) -> float:
     return take.submitted_at.timestamp() if take.submitted_at is not None else 0.0

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator
 
 from wanbatch.batch.inventory import Inventory, is_open
+from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
 from wanbatch.state.reader import StateReader
@@ -29,7 +30,7 @@ class OpenTakes:
         for take, count in inventory.kinds:
             self._count(take, count)
 
-    def _count(self, take: Take, count: int) -> None:
+    def _count(self, take: Spend, count: int) -> None:
         self.counts[take.shown_state] += count
         self.awaiting += count * take.awaits_charge
 

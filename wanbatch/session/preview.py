@@ -153,7 +153,7 @@ class Basis:
     def classes_to_quote(self) -> list[PriceClass]:
         """Every price class that the run may come to pay for: also of takes under way, which may fail and go again."""
         under_way = {
-            take.order.price_class
+            take.price_class
             for take, _ in self.inventory.kinds
             if take.state not in SETTLED_STATES and not take.superseded
         }

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
+from wanbatch.batch.spend import Tally
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.costs import Figures, figures_of
@@ -98,7 +99,7 @@ def _now(run: Run | None, last_at: datetime | None) -> datetime:
 
 
 def _eta_s(
-    tallies: Sequence[tuple[Take, int]], in_flight: Sequence[Take], mean_s: float | None, now: datetime
+    tallies: Sequence[tuple[Tally, int]], in_flight: Sequence[Take], mean_s: float | None, now: datetime
 ) -> float | None:
     """Estimate from outside the run: as many at once as are running now."""
     ages_s = [(now - take.submitted_at).total_seconds() for take in in_flight if take.submitted_at is not None]

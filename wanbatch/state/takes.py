@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import product
 from typing import Any
 
 from wanbatch.batch.attempts import MADE_AFTER_ALL
-from wanbatch.batch.inventory import Inventory, Kind
+from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, class_of
 from wanbatch.batch.plan import Due, cause_of
+from wanbatch.batch.spend import Kind, Tally
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
 from wanbatch.state.connection import foreign_errors
@@ -34,10 +34,20 @@ _TALLIED = (
 )
 
 
-def _tallied(row: Mapping[str, Any]) -> Take:
-    kind = {**row, "state": State(row["state"])}
-    kind |= {name: bool(row[name]) for name in ("superseded", "is_charge_seen")}
-    return Take(0, "", 0, "", **kind)
+def _tallied(row: Sequence[Any]) -> dict[str, Any]:
+    told = dict(zip(_TALLIED, row, strict=True))
+    return (
+        told | {"state": State(told["state"])} | {name: bool(told[name]) for name in ("superseded", "is_charge_seen")}
+    )
+
+
+def _class_in(told: str) -> PriceClass:
+    """Return the price class in what `_CLASS` says of a recipe."""
+    return class_of(*json.loads(told))
+
+
+def _time(at: str | None) -> datetime | None:
+    return None if at is None else datetime.fromisoformat(at)
 
 
 class TakeRecords(Records):
@@ -47,15 +57,12 @@ class TakeRecords(Records):
         """All takes, in the order they were planned."""
         return self._all(Take, "ORDER BY take_id")
 
-    def tallies(self) -> list[tuple[Take, int]]:
-        """Count the takes that are alike in state and money: one of each kind, and how many there are.
-
-        A hundred thousand takes are of a few dozen kinds; nothing else of such a take may be read.
-        """
+    def tallies(self) -> list[tuple[Tally, int]]:
+        """Count the takes that are alike in state and money: a hundred thousand are of a few dozen kinds."""
         names = ", ".join(_TALLIED)
         with foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names}, count(*) FROM takes GROUP BY {names}").fetchall()  # noqa: S608
-            return [(_tallied(dict(zip(_TALLIED, row, strict=False))), row[-1]) for row in rows]
+            return [(Tally(**_tallied(row)), count) for *row, count in rows]
 
     def inventory(self) -> Inventory:
         """Take inventory of the batch without looking at every take."""
@@ -76,19 +83,17 @@ class TakeRecords(Records):
             " ORDER BY take_id",  # two indexes; with an OR all takes are looked through
         )
 
-    def _kinds(self) -> list[Kind]:
+    def _kinds(self) -> list[tuple[Kind, int]]:
         names = ", ".join(_TALLIED)
         sql = (
-            f"SELECT {names}, min(attempts, 2) AS sent, recipe_json, max(submitted_at), count(*)"  # noqa: S608
+            f"SELECT {names}, min(attempts, 2) AS sent, {_CLASS}, max(submitted_at), count(*)"  # noqa: S608
             f" FROM takes GROUP BY {names}, sent, {_CLASS}"
         )
         with foreign_errors(self.path):
-            kinds = []
-            for *row, sent, recipe_json, submitted_at, count in self._db.execute(sql):
-                take = _tallied(dict(zip(_TALLIED, row, strict=True)))
-                at = None if submitted_at is None else datetime.fromisoformat(submitted_at)
-                kinds.append((replace(take, attempts=sent, recipe_json=recipe_json, submitted_at=at), count))
-            return kinds
+            return [
+                (Kind(**_tallied(row), attempts=sent, price_class=_class_in(told), submitted_at=_time(at)), count)
+                for *row, sent, told, at, count in self._db.execute(sql)
+            ]
 
     def _due(self) -> list[Due]:
         sql = (
@@ -102,7 +107,7 @@ class TakeRecords(Records):
             due = []
             for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
                 if told not in classes:
-                    classes[told] = class_of(*json.loads(told))
+                    classes[told] = _class_in(told)
                 due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told], _CAUSES[*marks]))
             return due
 
@@ -121,19 +126,18 @@ class TakeRecords(Records):
         with foreign_errors(self.path):
             return dict(self._db.execute("SELECT shot_id, scene FROM shots").fetchall())
 
-    def tallies_by_scene(self) -> list[tuple[str, Take, int]]:
+    def tallies_by_scene(self) -> list[tuple[str, Kind, int]]:
         """Count the takes of each scene that are alike in state, money and price class, as `tallies` does for all."""
         names = ", ".join(_TALLIED)
         sql = (
-            f"SELECT coalesce(scene, '') AS place, {names}, recipe_json, count(*)"  # noqa: S608
-            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, {_CLASS}"
+            f"SELECT coalesce(scene, '') AS place, {names}, min(attempts, 2) AS sent, {_CLASS}, count(*)"  # noqa: S608
+            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, sent, {_CLASS}"
         )
         with foreign_errors(self.path):
-            found = []
-            for place, *row, recipe_json, count in self._db.execute(sql):
-                take = replace(_tallied(dict(zip(_TALLIED, row, strict=True))), recipe_json=recipe_json)
-                found.append((place, take, count))
-            return found
+            return [
+                (place, Kind(**_tallied(row), attempts=sent, price_class=_class_in(told)), count)
+                for place, *row, sent, told, count in self._db.execute(sql)
+            ]
 
     def takes_in(self, states: Iterable[State]) -> list[Take]:
         """The takes in these states, in the order they were planned."""
