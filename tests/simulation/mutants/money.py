@@ -9,6 +9,7 @@ from unittest import mock
 from tests.simulation.mutants.registry import Patches, mutant
 from wanbatch.batch import take
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
 from wanbatch.money.budget import Budget, Fit
 from wanbatch.provider import answers
@@ -19,12 +20,12 @@ from wanbatch.runner.polls import Polls
 
 
 def _not_counted(*states: State) -> Patches:
-    real = Take.credits_committed.fget  # type: ignore[attr-defined]
+    real = Spend.credits_committed.fget  # type: ignore[attr-defined]
 
     def committed(take: Take) -> int | None:
         return (take.credits_charged or 0) if take.state in states else real(take)
 
-    yield Take, "credits_committed", property(committed)
+    yield Spend, "credits_committed", property(committed)
 
 
 @mutant
