@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -239,3 +239,43 @@ def end_text(attempt: Attempt) -> str:
     if attempt.generation_id is not None:
         return f"which the log gives {attempt.generation_id} alone"
     return _END_TEXTS.get(attempt.outcome, "which was given up")
+
+
+def attempts_after(before: Take, take: Take, entry: Entry, attempts: Sequence[Attempt]) -> list[Attempt]:
+    """Return the attempts that a fact about their take makes or changes, in the order in which to store them.
+
+    `before` is the take without the fact, `take` with it; `attempts` are all that it had. No two are open at once.
+    """
+    if entry.fact is Fact.SUBMIT_STARTED:
+        return [begin_attempt(take.take_id, entry)]
+    if entry.fact is Fact.FOUND_DOUBLE:
+        return [double_attempt(take.take_id, entry)]
+    if entry.fact is Fact.FOUND_UNRECORDED:
+        return [*_ended(attempts, entry), unrecorded_attempt(take.take_id, entry)]
+    is_another = entry.fact is Fact.ADOPTED and before.attempt != take.attempt
+    ended = _ended(attempts, entry) if is_another else []
+    latest = {each.number: each for each in (*attempts, *ended)}
+    return ended + [advance_attempt(each, entry) for each in latest.values() if _is_about(entry, each, take)]
+
+
+def _ended(attempts: Iterable[Attempt], entry: Entry) -> list[Attempt]:
+    """Return the open attempts of a take as they end once it follows another one.
+
+    A later submit of ours exists only where there was proof that an earlier one made nothing.
+    """
+    ended = []
+    for each in attempts:
+        if each.outcome is Outcome.OPEN:
+            is_proven = entry.fact is Fact.FOUND_UNRECORDED and entry.data["attempt"] > each.number
+            outcome = Outcome.FAILED if is_proven else Outcome.ABANDONED
+            ended.append(replace(each, outcome=outcome, ended_at=entry.at))
+    return ended
+
+
+def _is_about(entry: Entry, attempt: Attempt, take: Take) -> bool:
+    """Say whether a fact tells of this attempt: of the one that its take follows, unless it names another."""
+    if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
+        return attempt.generation_id is not None and attempt.generation_id == entry.data["generation_id"]
+    if entry.fact in (Fact.FOUND_LATE, Fact.FAILURE_WITHDRAWN):
+        return bool(attempt.number == entry.data["attempt"])
+    return attempt.number == take.attempt

@@ -11,19 +11,12 @@ import json
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import fields, replace
+from dataclasses import fields
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch.attempts import (
-    Attempt,
-    Outcome,
-    advance_attempt,
-    begin_attempt,
-    double_attempt,
-    unrecorded_attempt,
-)
+from wanbatch.batch.attempts import attempts_after
 from wanbatch.batch.changes import Create, Reinstate, Rename, Replan, Supersede
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact
@@ -196,7 +189,7 @@ class StateFile(StateReader):
             for entry in entries:
                 before, take = take, advance(take, entry)
                 self._append(take_id, entry)
-                self._follow_attempt(before, take, entry)
+                self._follow_attempts(before, take, entry)
             self._move("takes", first, take, "take_id = ?", take_id)
         return take
 
@@ -216,34 +209,15 @@ class StateFile(StateReader):
             (take_id, entry.fact.value, at, data, row_crc(take_id, entry.fact.value, at, data)),
         )
 
-    def _follow_attempt(self, before: Take, take: Take, entry: Entry) -> None:
-        if entry.fact is Fact.SUBMIT_STARTED:
-            self._store("attempts", begin_attempt(take.take_id, entry))
-            return
-        if entry.fact is Fact.FOUND_UNRECORDED:
-            self._end_open(before, entry)
-            self._store("attempts", unrecorded_attempt(take.take_id, entry))
-            return
-        if entry.fact is Fact.FOUND_DOUBLE:
-            self._store("attempts", double_attempt(take.take_id, entry))
-            return
-        if entry.fact is Fact.ADOPTED and before.attempt != take.attempt:
-            self._end_open(before, entry)
-        key, value = "number", take.attempt
-        if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
-            key, value = "generation_id", entry.data["generation_id"]
-        elif entry.fact in (Fact.FOUND_LATE, Fact.FAILURE_WITHDRAWN):
-            value = entry.data["attempt"]
-        for attempt in self._all(Attempt, f"WHERE take_id = ? AND {key} = ?", take.take_id, value):
-            moved = advance_attempt(attempt, entry)
-            self._move("attempts", attempt, moved, "take_id = ? AND number = ?", attempt.take_id, attempt.number)
-
-    def _end_open(self, take: Take, entry: Entry) -> None:
-        # A later submit of ours exists only where there was proof that this one made nothing.
-        for attempt in self._all(Attempt, "WHERE take_id = ? AND outcome = 'open'", take.take_id):
-            is_proof = entry.fact is Fact.FOUND_UNRECORDED and entry.data["attempt"] > attempt.number
-            outcome = Outcome.FAILED if is_proof else Outcome.ABANDONED
-            self._store("attempts", replace(attempt, outcome=outcome, ended_at=entry.at))
+    def _follow_attempts(self, before: Take, take: Take, entry: Entry) -> None:
+        known = {each.number: each for each in self.attempts_of(take.take_id)}
+        for each in attempts_after(before, take, entry, list(known.values())):
+            was = known.get(each.number)
+            if was is None:
+                self._store("attempts", each)
+            else:
+                self._move("attempts", was, each, "take_id = ? AND number = ?", each.take_id, each.number)
+            known[each.number] = each
 
     def _store(self, table: str, record: Any) -> None:
         columns = [name for name, _ in columns_of(type(record))]
@@ -334,7 +308,7 @@ class StateFile(StateReader):
                     takes[take_id] = planned_take(take_id, shot_id, each)
                     continue
                 takes[take_id] = advance(before, each)
-                self._follow_attempt(before, takes[take_id], each)
+                self._follow_attempts(before, takes[take_id], each)
             for take in takes.values():
                 self._store("takes", take)
             for stray in strays:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.simulation.mutants.rewriting import slip, unseen
+from wanbatch.batch import attempts
 from wanbatch.batch.take import Take
 from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
@@ -13,7 +14,6 @@ from wanbatch.runner.searches import Searches
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
 from wanbatch.runner.window import Window
-from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 
 # --- P2: a row that says it failed
@@ -258,9 +258,9 @@ slip(
 )
 unseen(
     "an attempt stays open beside the one that is adopted",
-    StateFile._follow_attempt,
-    "if entry.fact is Fact.ADOPTED and before.attempt != take.attempt:",
-    "if entry.fact is Fact.FOUND_LATE and before.attempt != take.attempt:",
+    attempts.attempts_after,
+    "entry.fact is Fact.ADOPTED and before.attempt",
+    "entry.fact is Fact.FOUND_LATE and before.attempt",
 )
 unseen(
     "what was found late stays with the later one",
