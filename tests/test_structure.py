@@ -36,6 +36,7 @@ LINES = (
         "interrupts",
         "machine",
         "redaction",
+        "resources",
         "text",
         "units",
         "version",

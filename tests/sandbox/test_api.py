@@ -180,7 +180,8 @@ CASES = [
     *((model, name, value, 0) for model in SERVED[2:] for name, value in (("shot_type", "multi"), ("generate_audio", True))),
     *((model, "shot_type", "double", 0) for model in MODERN),
     *((model, "audio_url", value, fits) for model in MODERN for value, fits in (("https://a.test/b.mp3", 1), ("b.mp3", 0))),
-    *((model, "prompt", "x" * length, fits) for model in MODERN for length, fits in ((1500, 1), (1501, 0))),
+    *(("alibaba/wan-2-6-t2v", "prompt", "x" * length, fits) for length, fits in ((1500, 1), (1501, 0))),
+    ("alibaba/wan-2-7-t2v", "prompt", "x" * 1501, 1),  # no cap is published
     *((model, "resolution", value, fits) for model in MODERN for value, fits in (("720p", 1), ("720P", 0), ("480p", 0))),
     *(("alibaba/wan2.5-t2v-preview", "resolution", value, fits) for value, fits in (("480p", 1), ("480P", 0))),
     *(("alibaba/wan2.2-t2v-plus", "resolution", value, fits) for value, fits in (("480P", 1), ("1080P", 1), ("720P", 0))),

@@ -1,17 +1,20 @@
 """The provider's models: what its documentation says of their defaults, frame sizes and prices.
 
-Source: the provider's published OpenAPI files and model pages, version of 2026-08-21; frame sizes from Alibaba's
-own documentation of Wan. Nothing here is needed to submit: a model that is not listed is simply less well known.
+Defaults are read from the schemas of the models, which follow the provider's OpenAPI files; prices are from its model
+pages, version of 2026-08-21, frame sizes from Alibaba's own documentation of Wan. Nothing here is needed to submit: a
+model that is not listed is simply less well known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType
 from typing import Any
 
 from wanbatch.batch.shots import DEFAULT_MODEL, Recipe
+from wanbatch.resources import model_names, parameters_of
 
 
 @dataclass(frozen=True)
@@ -25,24 +28,21 @@ class ModelDefaults:
 
 
 NO_DEFAULTS = ModelDefaults(None, None, None, None)
-_WAN_2_6 = ModelDefaults("1080p", "16:9", 10, has_audio=True)
-MODEL_DEFAULTS: Mapping[str, ModelDefaults] = MappingProxyType(
-    {
-        "alibaba/wan2.1-t2v-turbo": ModelDefaults("720P", "16:9", None, None),
-        "alibaba/wan2.1-t2v-plus": ModelDefaults("720P", "16:9", None, None),
-        "alibaba/wan2.2-t2v-plus": ModelDefaults("1080P", "16:9", None, None),
-        "alibaba/wan2.2-i2v-plus": ModelDefaults("1080P", None, None, None),
-        "alibaba/wan2.5-t2v-preview": ModelDefaults("1080p", "16:9", 10, None),
-        "alibaba/wan2.5-i2v-preview": ModelDefaults("1080p", None, 10, None),
-        "alibaba/wan-2-6-t2v": _WAN_2_6,
-        "alibaba/wan-2-7-t2v": _WAN_2_6,
-        "alibaba/wan-2-6-i2v": ModelDefaults("1080p", None, 10, has_audio=True),
-        "alibaba/wan-2-6-image-to-video-flash": ModelDefaults("720p", None, 10, has_audio=True),
-        "alibaba/wan-2-6-r2v": ModelDefaults("1080p", "16:9", 10, None),
-        "alibaba/wan-2-7-i2v": ModelDefaults("1080p", None, 10, None),
-        "alibaba/wan-2-7-r2v": ModelDefaults("1080p", "16:9", 10, None),
-    }
-)
+
+
+@cache
+def defaults_of(model: str) -> ModelDefaults:
+    """Return the defaults that a model's schema names; of a model without a schema none is known."""
+    if model not in model_names():
+        return NO_DEFAULTS
+    told = {name: parameter.get("default") for name, parameter in parameters_of(model).items()}
+    return ModelDefaults(
+        resolution=told.get("resolution"),
+        aspect_ratio=told.get("aspect_ratio"),
+        duration_s=told.get("duration"),
+        has_audio=told.get("generate_audio"),
+    )
+
 
 # Alibaba documents these for Wan 2.6; off 16:9 they are not "short side = 720 or 1080".
 FRAME_SIZES: Mapping[tuple[str, str], tuple[int, int]] = MappingProxyType(
@@ -116,7 +116,7 @@ class PriceClass:
 def class_of(model: str | None, resolution: str | None, duration: Any) -> PriceClass:
     """Return the price class of a request that says this, None where it says nothing: then the documented default."""
     model = DEFAULT_MODEL if model is None else model
-    known = MODEL_DEFAULTS.get(model, NO_DEFAULTS)
+    known = defaults_of(model)
     duration_s = known.duration_s if duration is None else int(duration)
     return PriceClass(model, known.resolution if resolution is None else resolution, duration_s)
 
@@ -124,7 +124,7 @@ def class_of(model: str | None, resolution: str | None, duration: Any) -> PriceC
 def order_of(recipe: Recipe) -> Order:
     """Read what a recipe asks for, with the documented defaults of its model."""
     body: Mapping[str, Any] = recipe.body
-    known = MODEL_DEFAULTS.get(recipe.model, NO_DEFAULTS)
+    known = defaults_of(recipe.model)
     priced = class_of(recipe.model, body.get("resolution"), body.get("duration"))
     audio = True if "audio_url" in body else body.get("generate_audio", known.has_audio)
     return Order(

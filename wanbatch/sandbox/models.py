@@ -90,7 +90,7 @@ def _model(name: str, version: str, resolutions: tuple[str, ...], credits_per_s:
     modern = version in ("2.6", "2.7")
     parameters = {
         "model": Parameter("string", (name,)),
-        "prompt": Parameter("string", cap=1500 if modern else None, is_filled=True),
+        "prompt": Parameter("string", cap=1500 if version == "2.6" else None, is_filled=True),
         "aspect_ratio": Parameter("string", _RATIOS[:3] if version == "2.5" else _RATIOS, default="16:9"),
         "resolution": Parameter("string", resolutions, default=resolutions[-1]),
         "negative_prompt": Parameter("string"),

@@ -15,7 +15,6 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from wanbatch.batch.models import MODEL_DEFAULTS
 from wanbatch.clip.crew import Crew
 from wanbatch.clip.trial import assert_media_works
 from wanbatch.clock import LoopClock, system_now
@@ -29,6 +28,7 @@ from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.inquiry import inquire
 from wanbatch.provider.protocol import NoAnswer
 from wanbatch.provider.remarks import DISABLED, forbidden_text, limit_text, top_up_text
+from wanbatch.resources import model_names
 from wanbatch.runner.submits import ROOM_BYTES
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity
@@ -181,7 +181,7 @@ def _on_endings(endings: Sequence[Ending] | NoAnswer | None, now: datetime) -> l
     if endings is None or isinstance(endings, NoAnswer):
         why = "" if endings is None else f" ({endings.message})"
         return [Finding("note", f"the provider does not tell which models end{why}")]
-    known = [(name, ending_of(endings, name, now)) for name in MODEL_DEFAULTS]
+    known = [(name, ending_of(endings, name, now)) for name in model_names()]
     found = [Finding("note", each.text(name, now)) for name, each in known if each is not None]
     return found or [Finding("ok", "no model that wanbatch knows is announced to end")]
 

@@ -1,0 +1,43 @@
+"""The files that come with wanbatch: schemas and example manifests, in a checkout and in an installed wheel alike."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from wanbatch.errors import LocalFault
+
+_ENDING = ".schema.json"
+
+
+@cache
+def folder_of(name: str) -> Path:
+    """Return the folder of `schemas` or `manifests`. Raises LocalFault where the installation lacks it."""
+    package = Path(__file__).resolve().parent
+    for folder in (package / name, package.parent / name):
+        if folder.is_dir():
+            return folder
+    raise LocalFault(f"this installation of wanbatch lacks its {name}/; install it again")
+
+
+@cache
+def model_names() -> tuple[str, ...]:
+    """Return the names of all models that have a schema, in order."""
+    paths = (folder_of("schemas") / "models").glob(f"*{_ENDING}")
+    return tuple(sorted(path.name.removesuffix(_ENDING).replace("__", "/") for path in paths))
+
+
+def model_schema_path(name: str) -> Path:
+    """Return the path of a model's schema. Raises KeyError for a model that `model_names` does not list."""
+    if name not in model_names():
+        raise KeyError(name)
+    return folder_of("schemas") / "models" / f"{name.replace('/', '__')}{_ENDING}"
+
+
+@cache
+def parameters_of(model: str) -> dict[str, Any]:
+    """Return what a model's schema says of each parameter of a request. Treat it as read-only. Raises KeyError."""
+    told: dict[str, Any] = json.loads(model_schema_path(model).read_text(encoding="utf-8"))["properties"]
+    return told
