@@ -134,8 +134,6 @@ class Rounds:
             message="",
             is_cap_given=settings.is_cap_given,
             scene_caps=json.dumps(dict(settings.scene_caps), ensure_ascii=False),
-            estimate_low=preview.estimate.low,
-            estimate_worst=preview.estimate.worst,
         )
         self.state.store_run(run, [quoted(run, each, quote) for each, quote in preview.quotes.items()])
         return run

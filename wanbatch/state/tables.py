@@ -62,8 +62,6 @@ class Run:
     message: str
     is_cap_given: bool = False
     scene_caps: str = "{}"
-    estimate_low: int | None = None
-    estimate_worst: int | None = None
 
     @property
     def caps_by_scene(self) -> dict[str, int]:
@@ -120,12 +118,14 @@ def quoted(run: Run, price_class: PriceClass, quote: Quote) -> QuotedPrice:
 NOTES_DDL = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
 # The cells of the user's own columns, by shot: a JSON object of texts in the order of the manifest.
 OWN_CELLS_DDL = "CREATE TABLE IF NOT EXISTS own_cells (shot_id TEXT PRIMARY KEY, cells TEXT NOT NULL) STRICT"
+# Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
+_WITHOUT_USE = ("estimate_low INTEGER", "estimate_worst INTEGER")
 DDL = (
     "CREATE TABLE identity (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT",
     _ddl("shots", ShotRow, "PRIMARY KEY (shot_id)"),
     _ddl("takes", Take, "PRIMARY KEY (take_id)", "UNIQUE (shot_id, number)", "UNIQUE (generation_id)"),
     _ddl("attempts", Attempt, "PRIMARY KEY (take_id, number)", "UNIQUE (request_id)"),
-    _ddl("runs", Run, "PRIMARY KEY (run_id)"),
+    _ddl("runs", Run, *_WITHOUT_USE, "PRIMARY KEY (run_id)"),
     _ddl("quotes", QuotedPrice, "PRIMARY KEY (run_id, price_class)"),
     _ddl("strays", Stray, "PRIMARY KEY (request_id)"),
     "CREATE TABLE marks (name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT",
