@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
-from wanbatch.manifest.schemas import example_paths
+from wanbatch.resources import folder_of
 
 CORPUS = Path(__file__).parent / "bad"
 BAD = sorted(path for path in CORPUS.iterdir() if path.suffix != ".expected")
@@ -117,7 +117,7 @@ def test_a_deep_json_is_refused(tmp_path: Path) -> None:
 
 ENDINGS = st.sampled_from([".yaml", ".json", ".csv", ".txt"])
 QUIET = settings(max_examples=150, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
-EXAMPLES = [path.read_bytes() for path in example_paths()]
+EXAMPLES = [path.read_bytes() for path in sorted(folder_of("manifests").iterdir())]
 
 
 def only_a_batch_or_problems(folder: Path, ending: str, data: bytes) -> None:

@@ -11,7 +11,10 @@ from jsonschema import Draft202012Validator
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Limits
 from wanbatch.manifest import load_manifest
-from wanbatch.manifest.schemas import MANIFEST, example_path, example_paths, schema, schema_names
+from wanbatch.manifest.schemas import MANIFEST, example_path, schema, schema_names
+from wanbatch.resources import folder_of
+
+EXAMPLES = sorted(folder_of("manifests").iterdir())
 
 TWO = [
     {
@@ -150,7 +153,7 @@ def test_a_name_comes_from_the_file_where_none_is_given(tmp_path: Path) -> None:
     assert load(tmp_path, "My film (v2).txt", "x\n").name == "My-film-v2"
 
 
-@pytest.mark.parametrize("path", example_paths(), ids=lambda path: path.name)
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
 def test_the_ready_manifests_validate_and_plan(path: Path) -> None:
     batch = load_manifest(path)
     assert make_plan(batch, []).counts == {"new": sum(shot.takes for shot in batch.shots)}
@@ -193,9 +196,9 @@ def test_the_pure_loader_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None
 
     from wanbatch.manifest import yaml_file
 
-    fast = [load_manifest(path) for path in example_paths()]
+    fast = [load_manifest(path) for path in EXAMPLES]
     monkeypatch.setattr(yaml_file, "_LOADER", yaml.SafeLoader)
-    assert [load_manifest(path) for path in example_paths()] == fast
+    assert [load_manifest(path) for path in EXAMPLES] == fast
 
 
 def test_a_csv_cell_may_hold_quotes_and_odd_line_breaks(tmp_path: Path) -> None:

@@ -124,8 +124,6 @@ _MOVES: dict[tuple[State, Fact], State] = {
 }
 TRANSITIONS: Mapping[tuple[State, Fact], State] = MappingProxyType(_MOVES)
 
-OPEN_STATES = frozenset({_S.SUBMITTING, _S.UNKNOWN, _S.HELD, _S.QUEUED, _S.GENERATING})
-"""States in which credits may be spent that no ledger shows yet."""
 IN_FLIGHT_STATES = frozenset({_S.SUBMITTING, _S.QUEUED, _S.GENERATING})
 """States that hold one of the provider's places."""
 SETTLED_STATES = frozenset({_S.VERIFIED, _S.FAILED, _S.HELD})

@@ -40,8 +40,3 @@ def fields_of_shots() -> frozenset[str]:
 def example_path(name: str) -> Path:
     """Return the path of an example manifest such as `quickstart.yaml`."""
     return folder_of("manifests") / name
-
-
-def example_paths() -> tuple[Path, ...]:
-    """Return the paths of all example manifests."""
-    return tuple(sorted(path for path in folder_of("manifests").iterdir() if path.is_file()))

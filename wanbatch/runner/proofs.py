@@ -42,11 +42,10 @@ _FAMILY = re.compile(r"[a-z]{3,}")  # the words of a model's name: alibaba/wan-2
 
 @dataclass(frozen=True)
 class Adopt:
-    """A row with exactly our request id succeeded: its generation is this take's. `double` names further ones."""
+    """A row with exactly our request id succeeded: its generation is this take's, of several the first."""
 
     generation_id: str
     credits: int | None
-    double: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -144,10 +143,10 @@ def rows_of(scan: LogScan, request_id: str) -> Sequence[LogRow]:
 def find(take: Take, attempt: Attempt, evidence: Evidence) -> Finding:
     """Say what the evidence proves about a take whose submit's answer was lost."""
     rows = rows_of(evidence.scan, attempt.request_id)
-    good = list(dict.fromkeys(row.generation_id for row in rows if row.is_good and row.generation_id))
-    if good:
-        told = next(row.credits for row in rows if row.generation_id == good[0])
-        return Adopt(good[0], told or None, tuple(good[1:]))
+    made = next((row.generation_id for row in rows if row.is_good and row.generation_id), None)
+    if made is not None:
+        told = next(row.credits for row in rows if row.generation_id == made)
+        return Adopt(made, told or None)
     if any(row.is_good for row in rows):
         return Contradiction("the provider's log says it succeeded and names no generation")
     words = [row.word for row in rows if row.word]
