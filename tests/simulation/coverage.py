@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 
 from tests.simulation.allowance import ALLOWANCES
 from tests.simulation.generator import UNMET
+from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CUTS
 from tests.simulation.newest_plots import NEWEST_PLOTS
-from tests.simulation.plots import LATER_PLOTS, PLOTS
+from tests.simulation.plots import PLOTS
 from tests.simulation.world import World
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.sandbox.faults import DEEDS

@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import replace
 from random import Random
 
+from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CANCELS, Cut
 from tests.simulation.newest_plots import NEWEST_PLOTS
-from tests.simulation.plots import DRAWN, LATER_PLOTS, PLOTS
+from tests.simulation.plots import DRAWN, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
 from wanbatch.runner.settings import OnUnknown
