@@ -130,8 +130,10 @@ class User:
     async def reconcile(self) -> End:
         with self.context() as context:
             found = await reconcile(context)
-            needs_user = any(getattr(found, name, ()) for name in ASKS) or context.troubles
-        return End(ExitCode.DECISION_NEEDED if needs_user else ExitCode.OK)
+            needs_user = any(getattr(found, name, ()) for name in ASKS) or found.is_log_refused or context.troubles
+        if needs_user:
+            return End(ExitCode.DECISION_NEEDED)
+        return End(ExitCode.OK if found.is_log_read and found.is_ledger_read else ExitCode.PROVIDER_UNREACHABLE)
 
     async def _retry(self) -> End:
         world = self._world

@@ -21,6 +21,7 @@ from tests.simulation.end import End
 from tests.simulation.line import API, CLIP_BASE, Line
 from tests.simulation.loop import SimLoop, Stuck
 from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, Act, Scenario
+from tests.simulation.settlement import settle
 from tests.simulation.supplier import Supplier
 from tests.simulation.user import Restored, User
 from tests.simulation.witness import Proof, Witness, in_short
@@ -43,15 +44,11 @@ from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.app import Sandbox
-from wanbatch.sandbox.faults import FaultPlan
 from wanbatch.session.preview import Basis
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import Run, new_identity
 
 EPOCH = datetime(2026, 11, 1, 20, 0, tzinfo=UTC)
-RESUME_LIMIT = 8  # runs without faults until nothing changes any more
-LOOKS_LIMIT = 3  # a last look that finds something leads to a run, and to one more look
-LONG_AFTER_S = 100 * 3600.0  # past every patience: three times a day and an hour and a quarter
 SPEED = 1.0
 
 
@@ -163,39 +160,7 @@ class World:
                 self.user.act(run)
                 self.disk.next_fault = scenario.disk_faults[run] if run < len(scenario.disk_faults) else None
                 self.invoke(scenario.crashes[run] if run < len(scenario.crashes) else None)
-            self.settle()
-
-    def settle(self) -> None:
-        """Resume on a good day; long after, resume until nothing changes, and look once more until that changes nothing."""
-        self.tell("--- no faults from here on")
-        self.is_final, self.key = True, KEY
-        self.account.is_honest = True
-        self.supplier.plan, self.line.cuts, self.line.is_slow = FaultPlan((), 0), {}, False
-        self.options = replace(self.options, concurrency=None, rate_per_min=None)
-        self.invoke(None)
-        while self.runs < len(self.scenario.clocks.ours):
-            self.invoke(None)  # where our clock is set, no time counts: all the settings come before the long wait
-        self.elapsed_s += LONG_AFTER_S
-        for _ in range(LOOKS_LIMIT):
-            self._resume()
-            before = self._standing()[0]
-            self.between(self.user.reconcile)
-            if self._standing()[0] == before:
-                return
-
-    def _resume(self) -> None:
-        for _ in range(RESUME_LIMIT):
-            before = self._standing()
-            self.invoke(None)
-            if self._standing() == before or not self.ends[-1].has_run:
-                return
-            mess = self.scenario.mess
-            late_s = mess.late_s + sum(by_s for _, by_s in mess.slow)
-            self.elapsed_s += 600 + self.options.log_lag_s + late_s  # what ended by now shows in the ledger then
-        self.wrongs.append(f"nothing settled in {RESUME_LIMIT} runs without faults")
-
-    def _standing(self) -> tuple[Any, Any]:
-        return [(take.state, take.credits_charged, take.attempts) for take in self.takes], self.ends[-1].code
+            settle(self)
 
     def invoke(self, crash: Crash | None) -> End:
         """Start the command once, and let it end or die."""
@@ -379,13 +344,15 @@ class World:
     def acts_now(self, *deeds: str) -> Iterator[Any]:
         return (act for act in self.scenario.acts if act.run == self.runs and act.do in deeds and not self.is_final)
 
-    def between(self, work: Callable[[], Coroutine[Any, Any, End]]) -> None:
+    def between(self, work: Callable[[], Coroutine[Any, Any, End]]) -> End:
+        """Give another command than `run`."""
         self.disk.begin(None)
         self.witness.begin()
         end = self._drive(work)
         self._hear(end)
         if end.code is not None:
             self.tell(f"    {end.code.name} {end.refused}")
+        return end
 
     def _hear(self, end: End) -> None:
         self.texts += [*end.messages, end.refused]
