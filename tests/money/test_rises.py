@@ -33,6 +33,7 @@ def planned(kind: int) -> Take:
 
 
 CLASSES: tuple[PriceClass, ...] = tuple(planned(kind).order.price_class for kind in (0, 1))
+Share = st.floats(0.01, 1)
 Told = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 3), st.floats(0.01, 1)), max_size=60)
 
 
@@ -50,11 +51,17 @@ class Till:
         take, price = planned(kind), self.budget.price_of(planned(kind))
         assert price is not None
         fit = self.budget.fit(take)
-        if fit is Fit.NO or (fit is Fit.ALONE and self.out):
+        if fit in (Fit.NO, Fit.UNTOLD) or (fit is Fit.ALONE and self.out):
             return
         sent = replace(take, state=State.SUBMITTING, credits_estimated=price, attempts=1)
         self.budget.follow(take, sent)
         self.out.append((sent, price))
+
+    def lose(self, price: int) -> None:
+        sent, known = self.out.pop(0)
+        self.budget.follow(sent, replace(sent, state=State.UNKNOWN))
+        self.spent += price
+        self.largest_rise = max(self.largest_rise, price - known)
 
     def answer(self, price: int) -> None:
         sent, known = self.out.pop(0)
@@ -90,6 +97,38 @@ def test_a_new_rise_passes_the_cap_by_one_take_at_most(
         if till.out:
             till.answer(max(1, int(till.out[0][1] * RISE_BORNE * share)))
         assert till.spent <= cap + till.largest_rise
+
+
+@given(Told, st.integers(1, 5000), st.tuples(st.integers(1, 100), st.integers(1, 100)), st.tuples(Share, Share))
+def test_answers_that_are_lost_before_any_told_the_price_pass_the_cap_by_one_take_at_most(
+    told: list[tuple[int, int, float]], cap: int, quotes: tuple[int, int], shares: tuple[float, float]
+) -> None:
+    prices = [max(1, int(quote * RISE_BORNE * share)) for quote, share in zip(quotes, shares, strict=True)]
+    till = Till(cap, quotes, is_proven=False)
+    for kind, sends, share in told:
+        for _ in range(sends):
+            till.send(kind)
+        if till.out:
+            price = prices[CLASSES.index(till.out[0][0].order.price_class)]
+            (till.lose if share < 0.5 else till.answer)(price)
+        assert till.spent <= cap + till.largest_rise
+
+
+def test_what_lost_answers_may_cost_keeps_the_next_take_back_until_something_tells_the_price() -> None:
+    till = Till(109, (10, 10), is_proven=False)
+    till.send(0)
+    till.lose(10)
+    before = [till.budget.fit(planned(kind)) for kind in (0, 1)]
+    till.budget.see_price(planned(0), 10)  # the log told it
+    assert (before, till.budget.lost, till.budget.fit(planned(0))) == ([Fit.UNTOLD] * 2, 0, Fit.ALONE)
+
+
+def test_what_lost_answers_may_cost_keeps_nothing_back_where_the_cap_bears_it() -> None:
+    till = Till(110, (10, 10), is_proven=False)
+    till.send(0)
+    till.lose(100)
+    till.send(0)
+    assert till.out != []
 
 
 def test_a_rise_of_one_class_is_reserved_for_the_others() -> None:

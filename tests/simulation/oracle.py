@@ -181,8 +181,7 @@ class Oracle:
             if kind != 1 or cap is None:
                 continue
             told = told_price(world, row, self._ours)
-            # What no answer told counts at the highest price known by now.
-            lost = sum(max(0, each["credits"] - (told or 0)) for each in nameless if each["model"] == row["model"])
+            lost = sum(self._unseen_rise(each, row) for each in nameless)
             allowed = cap + untold + dearer.total() + lost
             if at > row["at"]:  # known of only now: nothing was sent
                 untold += max(0, total - allowed)
@@ -197,6 +196,17 @@ class Oracle:
                 yield f"CAP: {total} credits held or charged at {at - EPOCH.timestamp():.0f} s, {cap} allowed"
             elif total > allowed:
                 world.allowed["untold price" if told is None else "dearer than told"] += 1
+
+    def _unseen_rise(self, sent: Row, row: Row) -> int:
+        """Return by how much a submit whose hold no answer told costs more than the highest price known by now.
+
+        Nothing where its answer was lost before any answer told a price of its model: it counts at ten times the list.
+        """
+        world = self._world
+        answered = told_price(world, row, self._ours, sent["model"], has_list=False)
+        if answered is None and sent["client_request_id"] not in world.accepted:
+            return 0
+        return max(0, sent["credits"] - (told_price(world, row, self._ours, sent["model"]) or 0))
 
     def _counts_from(self, row: Row) -> float:
         """Return from when on a purchase counts under the cap: when it was sent, or could first be known of again."""
@@ -300,15 +310,24 @@ class Oracle:
                 yield f"SECRET: the user was shown '{mark}'"
 
 
-def told_price(world: World, row: Row, books: list[Row]) -> int | None:
+def told_price(
+    world: World, row: Row, books: list[Row], model: str | None = None, *, has_list: bool = True
+) -> int | None:
     """Return the highest price that a list, a hold or a charge had told when a submit was sent; None where none had.
 
-    What a restored copy lacks, nobody was told who goes on with it, until the log showed it when a run began.
+    What a restored copy lacks, nobody was told who goes on with it, until the log showed it when a run began. `model`
+    is that of the submit where it is not named.
     """
+    model = row["model"] if model is None else model
     gone = [each for each in world.restored if each.seq < row["seq"]]
     began = world.began_before(row["at"])
-    shown = {each["seq"] for each in books if began is not None and each["in_log_at"] <= began - READ_S}
-    prices = [each for each in world.prices_told if each[0] in shown or not any(copy.lacks(each[0]) for copy in gone)]
-    told = [credit_count for seq, model, credit_count in prices if model == row["model"] and seq < row["seq"]]
-    quote = world.scenario.quotes.get(row["model"])
+    logged = [each for each in books if began is not None and each["in_log_at"] <= began - READ_S]
+    shown = {name for each in logged for name in (each["client_request_id"], each["inference_id"])}
+    told = [
+        each.credits
+        for each in world.prices_told
+        if each.model == model and each.seq < row["seq"]
+        if each.name in shown or not any(copy.lacks(each.seq) for copy in gone)
+    ]
+    quote = world.scenario.quotes.get(model) if has_list else None
     return max([*told, *([] if quote is None else [quote])], default=None)

@@ -40,6 +40,16 @@ class Proof:
     at: float
 
 
+@dataclass(frozen=True)
+class Told:
+    """A price that a run was told: after which submit, of which model, credits, by which generation or request id."""
+
+    seq: int
+    model: str
+    credits: int
+    name: str
+
+
 class Witness:
     """Looks on, and writes into its world what it saw."""
 
@@ -99,13 +109,15 @@ class Witness:
         world, now = self._world, self._world.epoch_s + self._world.now_s
         world.told += [text for text in (event.text, event.data.get("warning"), event.data.get("error")) if text]
         request_id = world.requests.get(event.take, "")
-        if event.kind == "submit_started":
+        if event.kind == "accepted":
+            world.accepted.add(request_id)
+        elif event.kind == "submit_started":
             world.sent_at[event.data["request_id"]] = now
         elif event.kind == "priced" and event.data.get("credits_held"):
             world.priced.add(request_id)
-            self._note_price(event.take, event.data["credits_held"])
+            self._note_price(event.take, event.data["credits_held"], request_id)
         elif event.kind == "charged":
-            self._note_price(event.take, event.data["credits_charged"])
+            self._note_price(event.take, event.data["credits_charged"], event.data["generation_id"])
         elif event.kind == "found_double":
             if event.data["generation_id"] in world.doubles_seen and not world.restored:
                 world.wrongs.append(f"{event.take}: {event.data['generation_id']} was found as a double twice")
@@ -129,11 +141,11 @@ class Witness:
         """The manifest was edited: a take that is planned for another recipe begins anew."""
         self._failed_tries.clear()
 
-    def _note_price(self, label: str, credit_count: int) -> None:
+    def _note_price(self, label: str, credit_count: int, name: str) -> None:
         world = self._world
         models = {shot.id: str(shot.request["model"]) for shot in world.scenario.shots}
         model = models.get(label.rpartition("_t")[0], "")
-        world.prices_told.append((world.account.last_seq, model, credit_count))
+        world.prices_told.append(Told(world.account.last_seq, model, credit_count, name))
 
     def _probe_lock(self) -> None:
         """Start the same command a second time."""

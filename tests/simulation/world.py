@@ -24,7 +24,7 @@ from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, Act, Scenario
 from tests.simulation.settlement import settle
 from tests.simulation.supplier import Supplier
 from tests.simulation.user import Restored, User
-from tests.simulation.witness import Proof, Witness, in_short
+from tests.simulation.witness import Proof, Told, Witness, in_short
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
@@ -82,7 +82,8 @@ class World:
     allowed: Counter[str] = field(default_factory=Counter)  # what the oracle allowed for, by its table
     proofs: list[Proof] = field(default_factory=list)  # what was taken from the log as proof
     sent_at: dict[str, float] = field(default_factory=dict)  # by request id, Unix seconds
-    prices_told: list[tuple[int, str, int]] = field(default_factory=list)  # after which submit, model, credits
+    prices_told: list[Told] = field(default_factory=list)
+    accepted: set[str] = field(default_factory=set)  # request ids that an answer gave a generation
     priced: set[str] = field(default_factory=set)  # request ids whose hold an answer told
     codes: list[ExitCode] = field(default_factory=list)  # of all commands
     restored: list[Restored] = field(default_factory=list)

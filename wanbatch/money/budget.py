@@ -4,13 +4,14 @@ A price is known once an answer has told it, and may still rise with the next. S
 counts at the worst price seen: the highest of its class, or the first of its class times the largest rise of any. A cap
 is then never passed by prices that rise no further than one has risen before. A new rise can only pass it by what is
 out, and more than one take is out only where the cap bears all of them at `RISE_BORNE` times their price: a rise up to
-that passes it by one take at most.
+that passes it by one take at most. A take whose answer was lost before any answer told the price of its class is out,
+too, until something tells what it costs.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Container, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from fractions import Fraction
@@ -36,6 +37,7 @@ class Fit(Enum):
 
     YES = "yes"
     ALONE = "alone"  # its price was not told yet, or the cap bears no rise of it: it waits for all that is out
+    UNTOLD = "untold"  # the cap bears no rise of what was sent, and lost its answer, before any told its price
     SCENE = "scene"  # its scene's own cap is reached; takes of other scenes may go
     NO = "no"
 
@@ -52,7 +54,8 @@ class Allowance:
     """Sums over some takes. Credits are whole; `committed` includes what is charged; unknown is counted, never 0.
 
     `untold` counts takes that may be charged and whose hold no answer told, by class and what is expected of them, and
-    so does `given_up` the attempts that takes went on without; `out` counts takes whose answer is still out.
+    so does `given_up` the attempts that takes went on without; `out` counts takes whose answer is still out, `lost`
+    those of the untold ones whose answer will not come.
     """
 
     cap_credits: int | None = None
@@ -62,6 +65,7 @@ class Allowance:
     untold: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
     given_up: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
     out: Counter[PriceClass] = field(default_factory=Counter)
+    lost: Counter[PriceClass] = field(default_factory=Counter)
 
     def add(self, take: Take | Kind, count: int) -> None:
         """Put the parts of so many takes like this one in, or take them out where `count` is negative."""
@@ -71,6 +75,8 @@ class Allowance:
         self.charged += count * (take.credits_charged or 0)
         if _is_untold(take) and take.credits_estimated is not None:
             self.untold[take.price_class, take.credits_estimated] += count
+            if take.state in (State.UNKNOWN, State.HELD):
+                self.lost[take.price_class] += count
         if take.state is State.SUBMITTING:
             self.out[take.price_class] += count
 
@@ -89,15 +95,31 @@ class Allowance:
         left = self.cap_credits - self.committed - reserve
         return left > 0 if price is None else left >= price
 
-    def bears_rise(self, price: int, prices: Worst) -> bool:
+    def bears_rise(self, price: int, prices: Worst, told: Container[PriceClass]) -> bool:
         """Say whether a take may go out beside those that are out: the cap holds though the price of all rises.
 
-        A take that goes out alone may: what it costs can only be learnt from its own answer.
+        A take that goes out alone may: what it costs can only be learnt from its own answer. `told` are the classes
+        whose price an answer has told.
         """
         if self.cap_credits is None or not +self.out:
             return True
-        more = sum(count * (RISE_BORNE - 1) * (prices(each) or 0) for each, count in self.out.items())
+        more = self._rise_of(self.out, prices) + self._rise_of(self.lost_untold(told), prices)
         return self.committed + more + RISE_BORNE * price <= self.cap_credits
+
+    def bears_lost(self, price: int | None, prices: Worst, told: Container[PriceClass]) -> bool:
+        """Say whether the cap bears a take beside those whose answers were lost before any told what one costs."""
+        lost = self.lost_untold(told)
+        if self.cap_credits is None or not lost:
+            return True
+        return self.committed + self._rise_of(lost, prices) + (price or 0) <= self.cap_credits
+
+    def lost_untold(self, told: Container[PriceClass]) -> Counter[PriceClass]:
+        """Count the takes whose answer was lost before one told the price of their class, by class."""
+        return Counter({each: count for each, count in self.lost.items() if count and each not in told})
+
+    @staticmethod
+    def _rise_of(takes: Counter[PriceClass], prices: Worst) -> int:
+        return sum(count * (RISE_BORNE - 1) * (prices(each) or 0) for each, count in takes.items())
 
 
 class Budget:
@@ -118,6 +140,7 @@ class Budget:
         self._scene_of = scenes
         self._prices = {each: quote.credits for each, quote in quotes.items() if quote.credits is not None}
         self._proven = {each for each, quote in quotes.items() if quote.is_proven}
+        self._logged: set[PriceClass] = set()  # whose price the log has told, of an answer that was lost or never seen
         self._first_told = {each: price for each, price in self._prices.items() if each in self._proven and price > 0}
         self._rise = Fraction(1)  # the largest, of a price that an answer had told before
         self._given_up: dict[int, Counter[tuple[PriceClass, int]]] = {}  # by take, as its allowances count it
@@ -204,6 +227,7 @@ class Budget:
         if credits_held:
             price_class = take.price_class
             self._prices[price_class] = max(self._prices.get(price_class, 0), credits_held)
+            self._logged.add(price_class)
 
     def add_stray(self, credits_held: int | None) -> None:
         """Count a submit that belongs to no take: what it cost, or the highest price known where nothing tells.
@@ -235,10 +259,14 @@ class Budget:
         if scene is not None and not scene.fits(worst, scene.reserve(self._worst)):
             return Fit.SCENE
         allowances = [self._all] if scene is None else [self._all, scene]
-        price = self.price_of(take)
+        price, prices, told = self.price_of(take), self._prices.get, self._proven | self._logged
+        if not self._all.bears_lost(worst, prices, told):
+            return Fit.UNTOLD
+        if scene is not None and not scene.bears_lost(worst, prices, told):
+            return Fit.SCENE
         if price is None or not self._is_told(take):
             return Fit.ALONE if any(each.cap_credits is not None for each in allowances) else Fit.YES
-        bears_rise = all(each.bears_rise(price, self._prices.get) for each in allowances)
+        bears_rise = all(each.bears_rise(price, prices, told) for each in allowances)
         return Fit.YES if bears_rise else Fit.ALONE
 
     def _worst(self, price_class: PriceClass) -> int | None:
@@ -251,6 +279,11 @@ class Budget:
     def _is_told(self, take: Take) -> bool:
         """Say whether an answer, or the ledger, has told the price of takes like this one."""
         return self.price_of(take) is not None and take.price_class in self._proven
+
+    @property
+    def lost(self) -> int:
+        """How many takes lost their answer before any told the price of their class."""
+        return self._all.lost_untold(self._proven | self._logged).total()
 
     def may_learn(self, take: Take) -> bool:
         """Say whether an answer that is still out may tell the cost that keeps this take from being sent."""

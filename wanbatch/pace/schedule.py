@@ -129,6 +129,7 @@ class Schedule:
         self._search_due: float | None = None
         self._is_searching = False
         self._awaits_search = False
+        self._awaits_next_search = False
         self._polls: set[int] = set()
         self._downloading: set[int] = set()
         self._looking: set[int] = set()
@@ -164,6 +165,11 @@ class Schedule:
     def waits_to_submit(self) -> bool:
         """Say whether submits wait for a search."""
         return self._awaits_search
+
+    def hold_submits_for_search(self) -> bool:
+        """Send nothing before the next search has ended; False where none is planned or under way."""
+        self._awaits_next_search = self._is_searching or self._search_due is not None
+        return self._awaits_next_search
 
     def allow_submits(self) -> None:
         """The search that submits waited for has told what it can."""
@@ -271,7 +277,7 @@ class Schedule:
 
     def search_ended(self) -> None:
         """A search has its answer."""
-        self._is_searching = False
+        self._is_searching = self._awaits_next_search = False
 
     @property
     def waits_only_for_searches(self) -> bool:
@@ -352,7 +358,7 @@ class Schedule:
 
     def _may_send(self) -> bool:
         is_open = bool(self._planned) and self.is_submitting
-        return is_open and not self._awaits_answers and not self._awaits_search
+        return is_open and not (self._awaits_answers or self._awaits_search or self._awaits_next_search)
 
     def _may_submit(self) -> bool:
         if not self._may_send():

@@ -41,14 +41,20 @@ class Submits:
         self._not_sent_in_a_row = 0
         self._was_echo_missed = False
         self._paused_scenes: set[str] = set()
+        self._has_said_wait = False
 
     def begin(self, take_id: int) -> bool:
         """Record the intent of a POST, durably, before any byte of it leaves; False where the budget forbids it."""
         context, take = self._context, self._context.takes[take_id]
         schedule, fit = context.schedule, context.budget.fit(self._context.takes[take_id])
-        if schedule.posts and (fit is Fit.ALONE or (fit is not Fit.YES and context.budget.may_learn(take))):
+        if schedule.posts and (
+            fit in (Fit.ALONE, Fit.UNTOLD) or (fit is not Fit.YES and context.budget.may_learn(take))
+        ):
             schedule.add_planned(take_id, first=True)
             schedule.hold_submits_for_answer()  # what is out may tell its price
+            return False
+        if fit is Fit.UNTOLD:
+            self._wait_for_price(take)
             return False
         if fit is Fit.NO:
             schedule.add_planned(take_id, first=True)
@@ -76,6 +82,28 @@ class Submits:
         )
         schedule.submit_began(context.clock.monotonic())
         return True
+
+    def _wait_for_price(self, take: Take) -> None:
+        """Keep a take back until a search tells what those cost whose answers were lost; without one, stop."""
+        context = self._context
+        context.schedule.add_planned(take.take_id, first=True)
+        lost, cap = context.budget.lost, usd_text(context.budget.cap_credits)
+        submits = "the answer to a submit was" if lost == 1 else f"the answers to {lost} submits were"
+        why = (
+            f"{submits} lost before any told the price, and the budget of {cap} does not cover ten times the expected"
+            " price"
+        )
+        if not context.schedule.hold_submits_for_search():
+            advice = (
+                "Resolve what is held (`wanbatch status` lists it), or raise the cap, and run the same command again"
+            )
+            context.stop_submitting(ExitCode.BUDGET_REACHED, f"{why}: nothing more is sent. {advice}")
+        elif not self._has_said_wait:
+            self._has_said_wait = True
+            context.note(
+                f"{why}: {take.label} waits until the provider's log tells it. To go on at once, stop here, raise the"
+                " cap and run the same command again"
+            )
 
     def _has_room(self) -> bool:
         """Say whether the disk has room for this clip and all that are under way; where it has not, stop submitting."""
@@ -124,6 +152,8 @@ class Submits:
             return
         self._paused_scenes.add(scene)
         spent = f"{usd_text(allowance.committed)} is committed"
+        if context.budget.lost:
+            spent += ", which may be more as answers were lost before any told the price"
         left = "some of its takes have an unknown cost" if allowance.uncosted else spent
         context.trouble(
             ExitCode.BUDGET_REACHED,
