@@ -23,6 +23,7 @@ def main() -> int:
     """Do what was asked; 1 where something is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seed", type=int, help="one seed, with its whole trace")
+    parser.add_argument("--generator", type=int, default=VERSION, help="of --seed and --freeze: an older version of it")
     parser.add_argument("--seeds", type=int, help="so many seeds, from --first on")
     parser.add_argument("--first", type=int, help="the first seed; a random one otherwise, and for --mutants 0")
     parser.add_argument("--jobs", type=int, default=os.cpu_count() or 1)
@@ -33,9 +34,10 @@ def main() -> int:
     asked = parser.parse_args()
     is_good = True
     if asked.seed is not None:
-        is_good = _one(scenario_of(asked.seed))
+        is_good = _one(scenario_of(asked.seed, asked.generator))
     if asked.freeze is not None:
-        _say(f'"{asked.freeze} of generator {VERSION}": {written(scenario_of(asked.freeze))},')
+        frozen = written(scenario_of(asked.freeze, asked.generator))
+        _say(f'"{asked.freeze} of generator {asked.generator}": {frozen},')
     if asked.crash is not None:
         crashes = tuple(map(Crash.read, asked.crash))
         is_good = _one(replace(sweep.three_shots(), crashes=crashes)) and is_good
@@ -66,9 +68,14 @@ def _one(scenario: Scenario) -> bool:
 
 
 def _many(numbers: range, jobs: int) -> bool:
-    found, took_s = sweep.timed(lambda: sweep.spread(sweep.seeds, numbers, jobs))
+    found, took_s = sweep.timed(lambda: sweep.spread(sweep.seeds, numbers, jobs, _tell_broken))
     _say(found.covered.text())
     return _report(found, took_s, "seeds", "python -m tests.simulation --seed")
+
+
+def _tell_broken(found: sweep.Found) -> None:
+    for seed, wrong in found.broken.items():
+        _say(f"seed {seed}: {wrong[0][:200]}")
 
 
 def _crashes(pairs: int, jobs: int) -> bool:

@@ -209,9 +209,6 @@ def a_link_that_stays_dead(scenario: Scenario, rng: Random) -> Scenario:
     return replace(plain(scenario, rng, rng.randint(1, 2)), rules=rules)
 
 
-# --- plots of version 4 of the generator
-
-
 _ALL: tuple[Plot, ...] = (
     an_empty_window,
     one_wrong_date,

@@ -10,6 +10,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from itertools import product
 
@@ -86,17 +87,19 @@ def any_seed() -> int:
     return int.from_bytes(os.urandom(4)) % 10**9
 
 
-def spread(work: Callable[[range], Found], numbers: range, jobs: int) -> Found:
-    """Do chunks of the numbers in processes of their own."""
+def spread(
+    work: Callable[[range], Found], numbers: range, jobs: int, tell: Callable[[Found], None] = lambda _: None
+) -> Found:
+    """Do chunks of the numbers in processes of their own, and tell of each when it is done."""
     chunks = [numbers[at : at + CHUNK] for at in range(0, len(numbers), CHUNK)]
     found = Found()
-    if jobs == 1:
-        for chunk in chunks:
-            found.add(work(chunk))
-        return found
-    with ProcessPoolExecutor(jobs) as pool:
-        for part in pool.map(work, chunks):
+    with ExitStack() as stack:
+        parts = map(work, chunks)
+        if jobs > 1:
+            parts = stack.enter_context(ProcessPoolExecutor(jobs)).map(work, chunks)
+        for part in parts:
             found.add(part)
+            tell(part)
     return found
 
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 from unittest import mock
 
-from tests.simulation.generator import LATEST, scenario_of
+from tests.simulation.generator import VERSION, scenario_of
 from tests.simulation.sweep import live, wording
 
 SEED_LIMIT = 1_000
@@ -50,7 +50,7 @@ def caught_by(name: str, limit: int = SEED_LIMIT) -> tuple[int, str] | None:
     return None
 
 
-def caught_at(name: str, seed: int, version: int = LATEST) -> str | None:
+def caught_at(name: str, seed: int, version: int = VERSION) -> str | None:
     """Return what is wrong in a seed with a mutant, and is not wrong without it; None where nothing is."""
     with applied(name):
         _, wrong = live(scenario_of(seed, version))
