@@ -24,8 +24,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "how long a generation and the log may take is an assumption that P4 has to make",
     ),
     "made twice": Allowance(
-        "a second generation for one submit, named DOUBLE",
-        "the provider made it by itself; one submit was sent",
+        "a second generation for one submit, named DOUBLE; where no log shows it, the charge is named",
+        "the provider made it by itself; one submit was sent, and the ledger does not tell which",
     ),
     "P1": Allowance(
         "one more purchase after a refusal that was none, named DOUBLE or held, where the log did not show the first",
@@ -57,7 +57,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
     ),
     "dearer than told": Allowance(
         "the cap may be passed by what one submit costs more than every list, hold and charge had told when it was sent,"
-        " and by what submits whose answers were lost cost more than the highest price known",
+        " and by what submits cost more than the highest price known whose own answer told none, where an answer of their"
+        " model had told one before or their own came without",
         "the answer that tells it comes after the submit; until then no other goes out that the cap could not bear",
     ),
     "unseen in the cap": Allowance(

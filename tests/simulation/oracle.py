@@ -121,6 +121,7 @@ class Oracle:
     def _is_told(self, row: Row) -> bool:
         """Say whether the user was told of a submit that the state file does not hold, or not as one of its own."""
         is_odd = self._world.is_rolled_back or row["client_request_id"] in self._world.supplier.broken
+        is_odd |= row["client_request_id"] in self._world.twins and row["in_log_at"] == inf
         told = [*self._world.told, *self._world.strays]
         if row["key"] != key_name(KEY) and any(each.lacks(row["seq"]) for each in self._world.restored):
             return True  # no log that this key may read shows it

@@ -12,14 +12,17 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from wanbatch.batch.attempts import Attempt, end_text
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import Question, rows_of
+from wanbatch.runner.proofs import Evidence, Question, charges_of_nobody, rows_of
 from wanbatch.state.reader import StateReader
 
 NOTE = "doubted submits"  # the note that lists their request ids
+NAMED_AT_MOST = 5  # charges of nobody beside one take: where there are more, somebody else uses the account
 UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
 
 
@@ -76,6 +79,26 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
         context.warn(take, text)
         context.state.note(UNOWNED, json.dumps(named))
         context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
+
+
+def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Evidence) -> None:
+    """Name charges of nobody, once each and a few at most, beside a held take whose submit may have made one of them."""
+    if take.state is not State.HELD:
+        return
+    strays = {each.generation_id for each in context.state.strays()}
+    found = [
+        each.generation_id
+        for each in charges_of_nobody(take, attempt, evidence)
+        if each.generation_id not in strays and each.at <= evidence.latest(attempt)
+        if evidence.scan.taken_at - each.at >= evidence.lag  # the log has had the time to tell whose it is
+    ]
+    told = f"{take.warning} {take.error}"
+    known = sum(made in told for made in found)
+    new = [made for made in dict.fromkeys(found) if made not in told][: max(0, NAMED_AT_MOST - known)]
+    if new:
+        which, made = ("which belongs", "it") if len(new) == 1 else ("which belong", "one of them")
+        ids = ", ".join(new)
+        context.warn(take, f"the ledger charges {ids}, {which} to no take: the lost submit may have made {made}")
 
 
 def read_names(text: str | None) -> list[str]:

@@ -14,7 +14,7 @@ from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
-from wanbatch.runner.doubts import doubted, note_doubts, note_questions
+from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
 from wanbatch.runner.proofs import (
     PATIENCE,
     SEARCH_GAP,
@@ -258,6 +258,7 @@ class Searches:
         evidence = self._evidence(scan, charges, context.state.attempts_as_sent())
         for take, attempt in open_cases:
             self._judge(context.takes[take.take_id], attempt, evidence)
+            note_unowned(context, context.takes[take.take_id], attempt, evidence)
 
     def _ended(self, scan: LogScan) -> list[Attempt]:
         """Return the attempts in reach of a scan that ended without a generation and that no take waits for.
