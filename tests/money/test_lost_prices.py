@@ -49,11 +49,9 @@ def test_without_a_search_to_come_the_run_stops_and_says_what_to_do(tmp_path: Pa
     settings = RunSettings(quotes=LISTED, cap_credits=3 * PRICE, on_unknown=OnUnknown.HOLD)
     world = World(tmp_path / "out", rules=LOST_FIRST, settings=settings)
     end = world.run(batch_of(3))
-    assert (world.submits, end.messages) == (
-        1,
-        (
-            "the answer to a submit was lost before any told the price, and the budget of 0.57 USD does not cover ten"
-            " times the expected price: nothing more is sent. Resolve what is held (`wanbatch status` lists it), or"
-            " raise the cap, and run the same command again",
-        ),
+    told = (
+        "the answer to a submit was lost before any told the price, and the budget of 0.57 USD does not cover ten times"
+        " the expected price: nothing more is sent. Resolve what is held (`wanbatch status` lists it), or raise the cap,"
+        " and run the same command again"
     )
+    assert (world.submits, end.messages) == (1, (told,))

@@ -82,7 +82,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
 
 
 def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Evidence) -> None:
-    """Name charges of nobody, once each and a few at most, beside a held take whose submit may have made one of them."""
+    """Name charges of nobody, each once and a few at most, beside a held take whose submit may have made one."""
     if take.state is not State.HELD:
         return
     strays = {each.generation_id for each in context.state.strays()}
