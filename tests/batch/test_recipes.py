@@ -1,0 +1,50 @@
+"""Recipes and orders: what a shot asks for, and what the model makes of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.batch.takes import shot
+from wanbatch.batch.models import order_of
+from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Recipe, derived_seed
+
+
+@given(st.permutations(["prompt", "model", "duration", "seed"]))
+def test_the_order_of_keys_does_not_make_another_recipe(names: list[str]) -> None:
+    values = {"prompt": "ü", "model": "m", "duration": 5, "seed": 1}
+    assert Recipe.of({name: values[name] for name in names}) == Recipe.of(values)
+
+
+@pytest.mark.parametrize("body", [{"a": float("nan")}, {"a": {1, 2}}])
+def test_what_json_cannot_say_is_no_recipe(body: dict[str, object]) -> None:
+    with pytest.raises(ValueError):
+        Recipe.of(body)
+
+
+def test_takes_of_a_shot_have_seeds_of_their_own() -> None:
+    given_seed = [recipe.body["seed"] for recipe in replace(shot(takes=3), seed=7).recipes]
+    derived = [recipe.body["seed"] for recipe in shot(takes=2).recipes]
+    assert (given_seed, derived) == ([7, 8, 9], [derived_seed("a", 1), derived_seed("a", 2)])
+
+
+def test_omitted_shots_want_nothing() -> None:
+    batch = Batch("b", (shot("a"), replace(shot("b"), omit=True)))
+    assert [each.id for each, _, _ in batch.wanted()] == ["a"]
+
+
+def test_an_order_fills_in_the_documented_defaults() -> None:
+    order = order_of(shot().recipes[0])
+    assert (order.resolution, order.duration_s, order.frame_size, order.has_audio) == ("1080p", 10, (1920, 1080), True)
+
+
+def test_an_unknown_model_orders_nothing_that_is_known() -> None:
+    order = order_of(Recipe.of({"model": "other/model", "prompt": "p"}))
+    assert (order.resolution, order.duration_s, order.frame_size, str(order.price_class)) == (None, None, None, "model")
+
+
+def test_a_shot_names_its_model() -> None:
+    assert shot().model == DEFAULT_MODEL
