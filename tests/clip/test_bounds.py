@@ -16,7 +16,7 @@ from wanbatch.clip.bounds import EDITS_MAX, PIXELS_MAX, SAMPLES_MAX, TRACKS_MAX,
 from wanbatch.clip.boxes import walk_boxes
 from wanbatch.clip.encoding import ClipSpec, encode_clip
 from wanbatch.clip.index import assert_plain
-from wanbatch.clip.look import look_at
+from wanbatch.clip.look import Reach, look_at
 from wanbatch.clip.media import check_clip, opened
 from wanbatch.errors import MediaInvalid
 
@@ -153,10 +153,9 @@ def test_bytes_that_look_like_a_reference_among_the_pictures_do_no_harm(whole: b
     assert walk_boxes(io.BytesIO(grown)) == {b"avc1", b"mp4a"}
 
 
-def test_too_much_beside_the_pictures_is_not_even_read(whole: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.clip.boxes.INDEX_BYTES_MAX", 2**20)
+def test_too_much_beside_the_pictures_is_not_even_read(whole: bytes) -> None:
     with pytest.raises(MediaInvalid, match="the file has more than 1 MiB beside its pictures and sound"):
-        walk_boxes(io.BytesIO(whole + box(b"free", bytes(2**20))))
+        walk_boxes(io.BytesIO(whole + box(b"free", bytes(2**20))), index_bytes_max=2**20)
 
 
 @pytest.mark.parametrize(
@@ -189,24 +188,27 @@ def test_what_tracks_declare_is_bounded(tracks: list[Track], count: int, said: s
 
 
 class TestInTheDecoder:
-    """A picture whose size no header tells is bounded by the decoder. The bound is lowered, for speed."""
+    """A picture whose size no header tells is bounded by the decoder. The bound is low here, for speed."""
 
-    @pytest.fixture(autouse=True)
-    def low(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(media, "PIXELS_MAX", 100 * 100)
-        monkeypatch.setattr(media, "_CAREFUL", {**media._CAREFUL, "max_pixels": str(100 * 100)})
+    LOW = 100 * 100
 
     def test_the_pictures_are_not_decoded_while_the_file_is_opened_nor_after(self) -> None:
         large = clip(640, 480)
-        for use in (check_clip, look_at, media.draw_poster):
+        uses = (
+            lambda file: check_clip(file, pixels_max=self.LOW),
+            lambda file: look_at(file, Reach(pixels=self.LOW)),
+            lambda file: media.draw_poster(file, pixels_max=self.LOW),
+        )
+        for use in uses:
             with pytest.raises(MediaInvalid):
                 use(io.BytesIO(large))
+        assert check_clip(io.BytesIO(large)).width == 640
 
     def test_a_size_that_changes_in_mid_stream_is_bounded(self, tmp_path: Path) -> None:
         path = tmp_path / "clip.mp4"
         spliced(path)
         sizes = []
-        with opened(path) as container, suppress(av.error.FFmpegError):
+        with opened(path, pixels_max=self.LOW) as container, suppress(av.error.FFmpegError):
             frames = container.decode(container.streams.video[0])
             sizes.extend((frame.width, frame.height) for frame in frames)
         assert sizes == [(64, 48)] * 5

@@ -14,10 +14,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from wanbatch.clip import look as viewing
 from wanbatch.clip.defects import Look, Stretch, Watching, shortfalls
 from wanbatch.clip.encoding import ClipSpec, encode_clip
-from wanbatch.clip.look import look_at
+from wanbatch.clip.look import Reach, look_at
 from wanbatch.clip.media import check_clip
 from wanbatch.errors import MediaInvalid
 
@@ -262,13 +261,10 @@ def test_a_clip_shorter_than_what_lasts_is_judged_as_a_whole() -> None:
     ]
 
 
-@pytest.mark.parametrize("limit", ["PICTURES_MAX", "PACKETS_MAX"])
-def test_a_clip_without_end_is_looked_at_as_far_as_it_costs_little(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, limit: str
-) -> None:
-    monkeypatch.setattr(viewing, limit, 30)
+@pytest.mark.parametrize("reach", [Reach(pictures=30), Reach(packets=30)], ids=["pictures", "packets"])
+def test_a_clip_without_end_is_looked_at_as_far_as_it_costs_little(tmp_path: Path, reach: Reach) -> None:
     path = shoot(tmp_path / "clip.mp4", then((3, still), (9, MOVING)), has_audio=False)
-    assert look_at(path) == Look(2.9, still=(Stretch(0.0, 2.9),))
+    assert look_at(path, reach) == Look(2.9, still=(Stretch(0.0, 2.9),))
 
 
 def test_pictures_of_ten_bits_are_seen_like_others(tmp_path: Path) -> None:

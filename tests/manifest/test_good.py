@@ -191,14 +191,20 @@ def test_there_is_a_schema_for_each_of_the_thirteen_models() -> None:
     assert len(schema_names()) == 14
 
 
-def test_the_pure_loader_reads_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    "path", [path for path in EXAMPLES if path.suffix == ".yaml"], ids=lambda path: path.stem
+)
+def test_the_pure_loader_reads_the_same(path: Path) -> None:
     import yaml
 
-    from wanbatch.manifest import yaml_file
+    from wanbatch.manifest.tree import Problems
+    from wanbatch.manifest.yaml_file import read_yaml
 
-    fast = [load_manifest(path) for path in EXAMPLES]
-    monkeypatch.setattr(yaml_file, "_LOADER", yaml.SafeLoader)
-    assert [load_manifest(path) for path in EXAMPLES] == fast
+    text = path.read_text(encoding="utf-8")
+    fast, slow = Problems(path.name), Problems(path.name)
+    pure = read_yaml(text, slow, yaml.SafeLoader)
+    assert pure is not None
+    assert (pure, slow.found, slow.warnings) == (read_yaml(text, fast), fast.found, fast.warnings)
 
 
 def test_a_csv_cell_may_hold_quotes_and_odd_line_breaks(tmp_path: Path) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -13,7 +15,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import wanbatch
 from wanbatch.batch.changes import Create, Reinstate, Replan, Supersede
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import make_plan
@@ -21,10 +22,12 @@ from wanbatch.batch.retakes import Retake
 from wanbatch.batch.shots import Batch, Head, Limits, Shot
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ManifestInvalid
-from wanbatch.manifest import cache as shelf
-from wanbatch.manifest.cache import Manifest
+from wanbatch.manifest import load_manifest
+from wanbatch.manifest.cache import SHELF_NAME, Manifest, Shelf
 from wanbatch.session.marks import plan_for_later
-from wanbatch.session.options import RunOptions
+from wanbatch.session.options import RunOptions, RunResult, Watch
+from wanbatch.session.preview import Preview
+from wanbatch.session.session import session_of
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import new_identity
@@ -45,40 +48,43 @@ class ReadAgainError(Exception):
 
 
 @pytest.fixture
-def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setattr(shelf, "WORTH_BYTES", 1)
-    monkeypatch.setattr(shelf, "user_cache_path", lambda _: tmp_path / "cache")
+def path(tmp_path: Path) -> Path:
     (tmp_path / "night.yaml").write_text(TEXT)
     return tmp_path / "night.yaml"
 
 
 @pytest.fixture
-def known(path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A manifest that was read once; reading it again raises."""
-    Manifest(path).batch()
-
-    def load(_: Path) -> Batch:
-        raise ReadAgainError
-
-    monkeypatch.setattr(shelf, "load_manifest", load)
-    return path
+def shelf(tmp_path: Path) -> Shelf:
+    """A shelf that keeps the smallest manifest."""
+    return Shelf(tmp_path / "cache", worth_bytes=1)
 
 
-def test_the_head_is_known_without_reading(known: Path) -> None:
-    head = Manifest(known).head()
+def read_again(_: Path) -> Batch:
+    raise ReadAgainError
+
+
+@pytest.fixture
+def full(path: Path, shelf: Shelf) -> Shelf:
+    """A shelf that knows the manifest; reading it again raises."""
+    Manifest(path, shelf=shelf).batch()
+    return replace(shelf, load=read_again)
+
+
+def test_the_head_is_known_without_reading(path: Path, full: Shelf) -> None:
+    head = Manifest(path, shelf=full).head()
     assert head == Head("night", Limits(submit_per_min=30, in_flight=7), 80_000_000, {"sc010": 24_000_000})
 
 
 @pytest.mark.parametrize("change", ["a byte", "the name", "the version", "lost", "damaged", "foreign", "small"])
-def test_it_is_read_where_anything_changed(known: Path, monkeypatch: pytest.MonkeyPatch, change: str) -> None:
-    kept = known.parent / "cache" / shelf.SHELF_NAME
+def test_it_is_read_where_anything_changed(path: Path, full: Shelf, change: str) -> None:
+    kept = full.folder / SHELF_NAME
     match change:
         case "a byte":
-            known.write_text(TEXT + "\n")
+            path.write_text(TEXT + "\n")
         case "the name":
-            known = known.rename(known.with_name("day.yaml"))
+            path = path.rename(path.with_name("day.yaml"))
         case "the version":
-            monkeypatch.setattr(shelf, "__version__", "99")
+            full = replace(full, version="99")
         case "lost":
             kept.unlink()
         case "damaged":
@@ -89,38 +95,34 @@ def test_it_is_read_where_anything_changed(known: Path, monkeypatch: pytest.Monk
                 json.dumps({digest: {**row, "limits": {"in_flight": "many"}} for digest, row in rows.items()})
             )
         case _:
-            monkeypatch.setattr(shelf, "WORTH_BYTES", 10_000)
+            full = replace(full, worth_bytes=10_000)
     with pytest.raises(ReadAgainError):
-        Manifest(known).head()
+        Manifest(path, shelf=full).head()
 
 
-def test_a_manifest_that_is_written_while_it_is_read_is_not_kept(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = shelf.load_manifest
-
+def test_a_manifest_that_is_written_while_it_is_read_is_not_kept(path: Path, shelf: Shelf) -> None:
     def load(each: Path) -> Batch:
-        batch = real(each)
+        batch = load_manifest(each)
         each.write_text(TEXT.replace("looks back", "flies on"))
         return batch
 
-    monkeypatch.setattr(shelf, "load_manifest", load)
-    manifest = Manifest(path)
+    manifest = Manifest(path, shelf=replace(shelf, load=load))
     assert manifest.batch().shots[1].prompt == "It looks back"
-    assert (manifest.digest, (path.parent / "cache").exists()) == ("", False)
+    assert (manifest.digest, shelf.folder.exists()) == ("", False)
 
 
-def test_a_manifest_with_problems_is_not_kept(path: Path) -> None:
+def test_a_manifest_with_problems_is_not_kept(path: Path, shelf: Shelf) -> None:
     path.write_text("shots: 5")
     for _ in range(2):
         with pytest.raises(ManifestInvalid):
-            Manifest(path).head()
+            Manifest(path, shelf=shelf).head()
 
 
-def test_the_shelf_keeps_the_newest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "HEADS_KEPT", 2)
+def test_the_shelf_keeps_the_newest(path: Path, shelf: Shelf) -> None:
     for number in range(3):
         path.write_text(TEXT.replace("night", f"night{number}"))
-        Manifest(path).batch()
-    rows = json.loads((path.parent / "cache" / shelf.SHELF_NAME).read_text())
+        Manifest(path, shelf=replace(shelf, heads_kept=2)).batch()
+    rows = json.loads((shelf.folder / SHELF_NAME).read_text())
     assert [row["name"] for row in rows.values()] == ["night1", "night2"]
 
 
@@ -133,21 +135,24 @@ def test_a_batch_of_a_program_has_its_own_head() -> None:
 # --- what was planned from it
 
 
-def test_a_run_of_what_was_planned_before_reads_no_manifest(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def run(manifest: Manifest, options: RunOptions, confirm: Callable[[Preview], bool]) -> RunResult:
+    return asyncio.run(session_of(options, Watch(confirm=confirm)).run(manifest))
+
+
+def test_a_run_of_what_was_planned_before_reads_no_manifest(path: Path, shelf: Shelf) -> None:
     options = RunOptions(output=path.parent / "out", sandbox=True, speed=600, makes_report=False)
-    assert wanbatch.run(path, replace(options, limit=1), confirm=lambda _: True).counts == {"verified": 1, "planned": 1}
-    real = shelf.load_manifest
-    monkeypatch.setattr(shelf, "load_manifest", lambda _: pytest.fail("read again"))
+    first = run(Manifest(path, shelf=shelf), replace(options, limit=1), lambda _: True)
+    assert first.counts == {"verified": 1, "planned": 1}
     seen = []
-    result = wanbatch.run(path, options, confirm=lambda preview: bool(seen.append(preview)) or True)
+    known = Manifest(path, shelf=replace(shelf, load=read_again))
+    result = run(known, options, lambda preview: bool(seen.append(preview)) or True)
     assert (result.exit_code, result.counts) == (ExitCode.OK, {"verified": 2})
     (preview,) = seen
     assert (preview.counts, preview.estimate.takes, preview.cap_credits) == ({"new": 1, "done": 1}, 1, 80_000_000)
     assert list(preview.scenes) == ["sc010"]
-    monkeypatch.setattr(shelf, "load_manifest", real)
     plan_for_later(options.output or Path(), Retake(("sh010",)))
     with StateReader.open(options.output or Path()) as reader:
-        assert not reader.is_planned_from(Manifest(path).digest)
+        assert not reader.is_planned_from(known.digest)
 
 
 CHOICES = st.lists(st.integers(1, 3), min_size=1, max_size=4)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,7 @@ import pytest
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
-from wanbatch.manifest import cache as shelf
-from wanbatch.manifest.cache import Manifest
+from wanbatch.manifest.cache import SHELF_NAME, Manifest, Shelf
 
 UNFILLED = "prompt holds what looks like a placeholder, {}: fill it in, or take it out; it would be sent as it stands"
 OTHER = "prompt holds what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
@@ -180,22 +180,19 @@ def test_strict_makes_them_problems(tmp_path: Path) -> None:
     assert ([each.line for each in caught.value.problems], caught.value.warnings) == ([3], ())
 
 
-def test_the_shelf_keeps_warnings_and_reads_again_without_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(shelf, "WORTH_BYTES", 1)
-    monkeypatch.setattr(shelf, "user_cache_path", lambda _: tmp_path / "cache")
+def test_the_shelf_keeps_warnings_and_reads_again_without_them(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "cache", worth_bytes=1)
     rows = "".join(f"  - {{id: s{n}, prompt: '{{{{x}}}}'}}\n" for n in range(PROBLEMS_SHOWN + 5))
     path = tmp_path / "x.yaml"
     path.write_text(f"version: 1\nshots:\n{rows}")
-    first = Manifest(path).warnings()
-    with monkeypatch.context() as patch:
-        patch.setattr(shelf, "load_manifest", lambda _: pytest.fail("read again"))
-        kept = Manifest(path).warnings()
-    file = tmp_path / "cache" / shelf.SHELF_NAME
+    first = Manifest(path, shelf=shelf).warnings()
+    kept = Manifest(path, shelf=replace(shelf, load=lambda _: pytest.fail("read again"))).warnings()
+    file = shelf.folder / SHELF_NAME
     older = {
         digest: {"name": row["name"], "limits": {}, "max_credits": None, "scene_caps": {}}
         for digest, row in json.loads(file.read_text()).items()
     }
     file.write_text(json.dumps(older))
-    again = Manifest(path)
+    again = Manifest(path, shelf=shelf)
     assert (again.head().name, again.warnings()) == ("x", first)
     assert (kept, len(first[0]), first[1]) == (first, PROBLEMS_SHOWN, PROBLEMS_SHOWN + 5)

@@ -18,10 +18,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.worlds import jump
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
 from wanbatch.clock import LoopClock
-from wanbatch.provider import cliphost
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.answers import (
     Head,
@@ -33,8 +33,8 @@ from wanbatch.provider.answers import (
     read_trouble,
 )
 from wanbatch.provider.bodies import read_object
-from wanbatch.provider.cliphost import ClipHost, refuse_link
-from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.cliphost import CLIP_CAP_BYTES, CLIP_FLOOR_BYTES, ClipHost, refuse_link
+from wanbatch.provider.endpoint import Endpoint, Patience
 from wanbatch.provider.protocol import (
     Accepted,
     Fetched,
@@ -583,11 +583,25 @@ def test_a_ledger_that_goes_round_in_circles_ends() -> None:
     assert isinstance(found, NoAnswer)  # half a ledger would show charges as missing
 
 
-def test_a_ledger_without_end_is_read_to_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.provider.aimlapi.LEDGER_PAGES", 1)
-    body = {"data": [], "pagination": {"has_more": True, "next_cursor": "more"}}
-    since = datetime(2026, 1, 1, tzinfo=UTC)
-    assert isinstance(told("/v2/billing/transactions", body, lambda api: api.charges(since)), NoAnswer)
+def test_a_ledger_without_end_is_read_to_a_bound() -> None:
+    asked = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        body = {"data": [], "pagination": {"has_more": True, "next_cursor": f"{len(asked)}"}}
+        return httpx.Response(200, stream=httpx.ByteStream(json.dumps(body).encode()))
+
+    async def read() -> Any:
+        endpoint = Endpoint("http://127.0.0.1", is_loopback=True, patience=Patience(ledger_pages=3))
+        clock = LoopClock(datetime(2026, 1, 1, tzinfo=UTC), 1000)
+        api = AimlApi(endpoint, Secret("k"), clock, Random(1), httpx.MockTransport(answer))
+        try:
+            return await api.charges(datetime(2026, 1, 1, tzinfo=UTC))
+        finally:
+            await api.aclose()
+
+    found = asyncio.run(read())
+    assert (found, len(asked)) == (NoAnswer(Trouble.TRANSIENT, "the ledger has more than 3 pages"), 3)
 
 
 def test_a_connection_that_fails_once_bytes_have_left_proves_nothing() -> None:
@@ -621,37 +635,35 @@ def test_a_date_without_a_zone_is_no_retry_after() -> None:
 # --- the clip host, at its limits
 
 
-def fetched(monkeypatch: pytest.MonkeyPatch, pieces: list[bytes], *, step_s: float = 0.0, **limits: int) -> Any:
-    """Fetch a clip that comes in these pieces, each `step_s` after the last, under other limits."""
-    for name, value in limits.items():
-        monkeypatch.setattr(cliphost, name, value)
-    now = [0.0]
-    monkeypatch.setattr(cliphost.time, "monotonic", lambda: now[0])
+def fetched(pieces: list[bytes], *, step_s: float = 0.0, cap_bytes: int = CLIP_CAP_BYTES) -> Any:
+    """Fetch a clip that comes in these pieces, each `step_s` after the last, in time that jumps."""
 
     class Stream(httpx.AsyncByteStream):
         async def __aiter__(self) -> AsyncIterator[bytes]:
             for piece in pieces:
-                now[0] += step_s
+                await asyncio.sleep(step_s)
                 yield piece
 
     async def work() -> Any:
         transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Stream()))
         async with httpx.AsyncClient(transport=transport) as client:
-            return await ClipHost(client, is_loopback=True).fetch("http://127.0.0.1/clip", lambda _: None)
+            host = ClipHost(client, is_loopback=True, cap_bytes=cap_bytes)
+            return await host.fetch("http://127.0.0.1/clip", lambda _: None)
 
-    return asyncio.run(work())
-
-
-def test_a_clip_beyond_measure_is_not_taken(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(fetched(monkeypatch, [b"x" * 6] * 3, CLIP_CAP_BYTES=12), LinkDead)
-    assert fetched(monkeypatch, [b"x" * 6] * 2, CLIP_CAP_BYTES=12) == Fetched(12)
+    return jump(work)
 
 
-def test_a_clip_that_drips_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    slow = fetched(monkeypatch, [b"x" * 10] * 9, step_s=25.0, CLIP_FLOOR_BYTES=100)
-    assert isinstance(slow, NoAnswer)
-    assert "slowly" in slow.message
-    assert fetched(monkeypatch, [b"x" * 100] * 9, step_s=25.0, CLIP_FLOOR_BYTES=100) == Fetched(900)
+def test_a_clip_beyond_measure_is_not_taken() -> None:
+    assert isinstance(fetched([b"x" * 6] * 3, cap_bytes=12), LinkDead)
+    assert fetched([b"x" * 6] * 2, cap_bytes=12) == Fetched(12)
+
+
+def test_a_clip_that_drips_is_given_up() -> None:
+    enough = CLIP_FLOOR_BYTES // 3 + 1  # three pieces come in each span of a minute and a quarter
+    assert fetched([b"x" * (enough // 2)] * 9, step_s=25.0) == NoAnswer(
+        Trouble.TRANSIENT, "the clip host sends too slowly"
+    )
+    assert fetched([b"x" * enough] * 9, step_s=25.0) == Fetched(9 * enough)
 
 
 def test_a_link_that_is_no_url_is_dead() -> None:
@@ -668,11 +680,8 @@ WHOLE = b"abcdefghi"
 TAG = {"etag": '"v1"'}
 
 
-def broken(
-    monkeypatch: pytest.MonkeyPatch, *answers: tuple[int, dict[str, str], bytes]
-) -> tuple[object, bytes, list[str | None]]:
+def broken(*answers: tuple[int, dict[str, str], bytes]) -> tuple[object, bytes, list[str | None]]:
     """Fetch a clip from a host that gives these answers in turn; a body shorter than its length breaks off."""
-    monkeypatch.setattr(cliphost, "RESUME_WAIT_S", 0.0)
     asked: list[str | None] = []
     got = bytearray()
 
@@ -692,7 +701,7 @@ def broken(
         async with httpx.AsyncClient(transport=httpx.MockTransport(answer)) as client:
             return await ClipHost(client, is_loopback=True).fetch("http://127.0.0.1/clip", got.extend)
 
-    return asyncio.run(work()), bytes(got), asked
+    return jump(work), bytes(got), asked
 
 
 def cut(size: int, **headers: str) -> tuple[int, dict[str, str], bytes]:
@@ -704,9 +713,9 @@ def rest(begin: int, end: int = 9, **headers: str) -> tuple[int, dict[str, str],
     return 206, told | {name.replace("_", "-"): value for name, value in headers.items()}, WHOLE[begin:end]
 
 
-def test_a_clip_that_breaks_off_goes_on_where_it_broke_off(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert broken(monkeypatch, cut(3), rest(3)) == (Fetched(9), WHOLE, [None, "bytes=3-"])
-    in_parts = broken(monkeypatch, cut(1), rest(1, 4), rest(4, 5), rest(5))
+def test_a_clip_that_breaks_off_goes_on_where_it_broke_off() -> None:
+    assert broken(cut(3), rest(3)) == (Fetched(9), WHOLE, [None, "bytes=3-"])
+    in_parts = broken(cut(1), rest(1, 4), rest(4, 5), rest(5))
     assert in_parts == (Fetched(9), WHOLE, [None, "bytes=1-", "bytes=4-", "bytes=5-"])
 
 
@@ -725,10 +734,8 @@ def test_a_clip_that_breaks_off_goes_on_where_it_broke_off(monkeypatch: pytest.M
         (503, {"content-length": "0"}, b""),
     ],
 )
-def test_nothing_but_the_rest_of_the_same_bytes_is_put_behind_a_part(
-    monkeypatch: pytest.MonkeyPatch, second: tuple[int, dict[str, str], bytes]
-) -> None:
-    answer, got, asked = broken(monkeypatch, cut(3), second)
+def test_nothing_but_the_rest_of_the_same_bytes_is_put_behind_a_part(second: tuple[int, dict[str, str], bytes]) -> None:
+    answer, got, asked = broken(cut(3), second)
     assert (isinstance(answer, NoAnswer), got, len(asked)) == (True, WHOLE[:3], 2)
 
 
@@ -736,26 +743,24 @@ def test_nothing_but_the_rest_of_the_same_bytes_is_put_behind_a_part(
     "first",
     [cut(3, etag='W/"v1"'), cut(3, etag="v1"), cut(3, etag=""), cut(0), (503, {"content-length": "9", **TAG}, b"xxx")],
 )
-def test_what_cannot_be_proven_the_same_begins_anew(
-    monkeypatch: pytest.MonkeyPatch, first: tuple[int, dict[str, str], bytes]
-) -> None:
-    answer, _, asked = broken(monkeypatch, first)
+def test_what_cannot_be_proven_the_same_begins_anew(first: tuple[int, dict[str, str], bytes]) -> None:
+    answer, _, asked = broken(first)
     assert (isinstance(answer, NoAnswer), asked) == (True, [None])
 
 
-def test_a_clip_goes_on_three_times_at_most_and_not_without_progress(monkeypatch: pytest.MonkeyPatch) -> None:
-    answer, got, asked = broken(monkeypatch, cut(1), rest(1, 2), rest(2, 3), rest(3, 4), rest(4))
+def test_a_clip_goes_on_three_times_at_most_and_not_without_progress() -> None:
+    answer, got, asked = broken(cut(1), rest(1, 2), rest(2, 3), rest(3, 4), rest(4))
     assert (isinstance(answer, NoAnswer), got, len(asked)) == (True, WHOLE[:4], 4)
-    answer, got, asked = broken(monkeypatch, cut(3), rest(3, 3), rest(3))
+    answer, got, asked = broken(cut(3), rest(3, 3), rest(3))
     assert (isinstance(answer, NoAnswer), got, len(asked)) == (True, WHOLE[:3], 2)
 
 
-def test_a_link_that_dies_while_a_clip_is_fetched_is_dead(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert isinstance(broken(monkeypatch, cut(3), (403, {"content-length": "0"}, b""))[0], LinkDead)
+def test_a_link_that_dies_while_a_clip_is_fetched_is_dead() -> None:
+    assert isinstance(broken(cut(3), (403, {"content-length": "0"}, b""))[0], LinkDead)
 
 
-def test_a_host_that_asks_for_patience_is_not_asked_again_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_host_that_asks_for_patience_is_not_asked_again_at_once() -> None:
     busy = (503, {"content-length": "0", "retry-after": "30"}, b"")
-    answer, _, asked = broken(monkeypatch, cut(3), busy, rest(3))
+    answer, _, asked = broken(cut(3), busy, rest(3))
     assert isinstance(answer, NoAnswer)
     assert (answer.retry_after_s, len(asked)) == (30.0, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -208,7 +209,7 @@ def test_every_command_that_asks_the_provider_names_the_variable(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setattr("wanbatch.provider.wire.find_spec", lambda _: None)
+    monkeypatch.setitem(sys.modules, "socksio", None)  # as where the SOCKS library is not installed
     Path("small.csv").write_text("id,prompt\na,first\n")
     for variable, value in {"AIMLAPI_API_KEY": "made-up", **around}.items():
         monkeypatch.setenv(variable, value)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from random import Random
+from types import ModuleType
 from typing import Any
 
 import httpx
@@ -13,9 +16,8 @@ import pytest
 
 from wanbatch.batch.shots import Recipe
 from wanbatch.clock import LoopClock
-from wanbatch.provider import aimlapi, wire
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.endpoint import Endpoint, Patience
 from wanbatch.provider.protocol import NoAnswer, NotSent, Secret, SubmitAnswer, Trouble, Unknown
 from wanbatch.provider.proxies import PROXY_NAMES
 
@@ -27,6 +29,9 @@ NAMES = [*PROXY_NAMES, *map(str.lower, PROXY_NAMES), "NO_PROXY", "no_proxy"]
 def api_of(endpoint: Endpoint = PROVIDER, transport: httpx.AsyncBaseTransport | None = None) -> AimlApi:
     clock = LoopClock(datetime(2026, 11, 1, tzinfo=UTC))
     return AimlApi(endpoint, Secret("made-up"), clock, Random(1), transport)
+
+
+PROVIDER_IN_HASTE = replace(PROVIDER, patience=Patience(post_s=0.2))
 
 
 async def submit(api: AimlApi) -> SubmitAnswer:
@@ -61,7 +66,7 @@ def status(code: int, words: str, more: str = "") -> Deed:
     return answer(f"HTTP/1.1 {code} {words}\r\n{more}Content-Length: 0\r\n\r\n".encode())
 
 
-def through(deed: Deed | None, monkeypatch: pytest.MonkeyPatch) -> SubmitAnswer:
+def through(deed: Deed | None, monkeypatch: pytest.MonkeyPatch, endpoint: Endpoint = PROVIDER) -> SubmitAnswer:
     """Submit once through a proxy on this machine that does this; None: nobody listens there."""
 
     async def once() -> SubmitAnswer:
@@ -78,7 +83,7 @@ def through(deed: Deed | None, monkeypatch: pytest.MonkeyPatch) -> SubmitAnswer:
             server.close()
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{port}")
         try:
-            return await submit(api_of())
+            return await submit(api_of(endpoint))
         finally:
             server.close()
 
@@ -115,8 +120,7 @@ def test_a_proxy_that_is_not_there_is_no_send(monkeypatch: pytest.MonkeyPatch) -
 
 
 def test_a_proxy_that_never_answers_is_no_send(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aimlapi, "POST_DEADLINE_S", 0.5)
-    assert isinstance(through(keep_silent, monkeypatch), NotSent)
+    assert isinstance(through(keep_silent, monkeypatch, PROVIDER_IN_HASTE), NotSent)
 
 
 @pytest.mark.parametrize("deed", [hang_up, read_and_hang_up, answer(b"HTTP/1.1 403 no"), answer(b"nonsense\r\n\r\n")])
@@ -136,6 +140,13 @@ def test_without_a_proxy_the_same_may_have_been_charged(deed: Deed) -> None:
 
 
 # --- what httpx tells on the way
+
+
+def install_socks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let it look as if the SOCKS library were installed: httpcore then meets its errors, and asserts on the rest."""
+    library = ModuleType("socksio")
+    library.ProtocolError = type("ProtocolError", (Exception,), {})  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "socksio", library)
 
 
 class Line(httpx.AsyncBaseTransport):
@@ -179,8 +190,7 @@ SOCKS = ("socks.setup_socks5_connection.started", b"")
 def test_only_what_the_trace_shows_is_proof(
     events: list[tuple[str, bytes]], error: Exception, kind: type[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    errors = (*wire.EXCHANGE_ERRORS, AssertionError)  # as where the SOCKS library is installed
-    monkeypatch.setattr(aimlapi, "EXCHANGE_ERRORS", errors)
+    install_socks(monkeypatch)
 
     async def once() -> SubmitAnswer:
         return await submit(api_of(transport=Line(events, error)))
@@ -200,6 +210,6 @@ def test_a_read_that_the_socks_library_breaks_is_asked_again(monkeypatch: pytest
         finally:
             await api.aclose()
 
-    monkeypatch.setattr(aimlapi, "EXCHANGE_ERRORS", (*wire.EXCHANGE_ERRORS, AssertionError))
+    install_socks(monkeypatch)
     told = asyncio.run(once())
     assert (type(told), told.trouble) == (NoAnswer, Trouble.TRANSIENT)

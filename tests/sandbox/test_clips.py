@@ -18,7 +18,7 @@ from wanbatch.clip.fonts import faces_here
 from wanbatch.clip.letters import _chosen, letter
 from wanbatch.clip.media import check_clip
 from wanbatch.clip.probe import Probe
-from wanbatch.sandbox import SandboxOptions, clips, slate
+from wanbatch.sandbox import SandboxOptions, slate
 from wanbatch.sandbox.account import Generation
 from wanbatch.sandbox.models import MODELS
 
@@ -157,17 +157,15 @@ def test_odd_ids_have_links_too(context: Desk) -> None:
     assert (len(odd) > 2, {fetch(context, context.link(each)).status_code for each in odd}) == (True, {200})
 
 
-def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(
-    desk_of: Callable[..., Desk], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(desk_of: Callable[..., Desk]) -> None:
     rendered: list[str] = []
 
     def render(generation: Generation) -> bytes:
         rendered.append(generation.generation_id)
         return CONTENT
 
-    monkeypatch.setattr(clips, "CACHE_BYTES", 2 * len(CONTENT))
     context = desk_of(render=render)
+    context.app.state.sandbox.clip_host.cache_bytes = 2 * len(CONTENT)
     one, two, three = (completed(context, {**SMALL, "prompt": str(number)}) for number in range(3))
     for each in (one, one, two, three, two, one):
         fetch(context, context.link(each))

@@ -16,10 +16,11 @@ _PICTURES = b"mdat"
 _PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"traf", b"mvex"})
 
 
-def walk_boxes(stream: BinaryIO) -> frozenset[bytes]:
+def walk_boxes(stream: BinaryIO, index_bytes_max: int = INDEX_BYTES_MAX) -> frozenset[bytes]:
     """Read the headers of the boxes, outer ones and those that hold the tables. Raises MediaInvalid.
 
     What the index refers to and declares is held against what a clip needs, so that FFmpeg may open the file.
+    At most `index_bytes_max` bytes are read beside pictures and sound.
     Returns how the tracks say that they are coded, four bytes each, such as `avc1` and `mp4a`.
     """
     size_bytes = stream.seek(0, os.SEEK_END)
@@ -48,13 +49,13 @@ def walk_boxes(stream: BinaryIO) -> frozenset[bytes]:
                 spans.append((body_at, next_at, depth + 1))
             at = next_at
     _assert_complete(outer)
-    assert_plain(_read(stream, index))
+    assert_plain(_read(stream, index, index_bytes_max))
     return frozenset(codings)
 
 
-def _read(stream: BinaryIO, spans: list[tuple[int, int]]) -> bytes:
-    if sum(end - at for at, end in spans) > INDEX_BYTES_MAX:
-        raise MediaInvalid(f"the file has more than {size_text(INDEX_BYTES_MAX)} beside its pictures and sound")
+def _read(stream: BinaryIO, spans: list[tuple[int, int]], bytes_max: int) -> bytes:
+    if sum(end - at for at, end in spans) > bytes_max:
+        raise MediaInvalid(f"the file has more than {size_text(bytes_max)} beside its pictures and sound")
     parts = []
     for at, end in spans:
         stream.seek(at)

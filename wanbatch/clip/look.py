@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import BinaryIO
@@ -18,7 +19,7 @@ from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
 from wanbatch.clip.blame import Blame, blame_for
-from wanbatch.clip.bounds import DECODED_PIXELS_MAX, HEARD_MAX
+from wanbatch.clip.bounds import DECODED_PIXELS_MAX, HEARD_MAX, PIXELS_MAX
 from wanbatch.clip.defects import Look, Luma, Watching
 from wanbatch.clip.media import opened
 from wanbatch.errors import MediaInvalid
@@ -29,23 +30,36 @@ PACKETS_MAX = 10 * PICTURES_MAX  # with the sound, and with what does not decode
 _EIGHT_BIT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
 
 
-def look_at(clip: Path | BinaryIO) -> Look:
+@dataclass(frozen=True)
+class Reach:
+    """How far a look goes: longer clips are looked at so far, and no decoder makes larger pictures."""
+
+    pictures: int = PICTURES_MAX
+    packets: int = PACKETS_MAX
+    pixels: int = PIXELS_MAX  # of one picture
+
+
+WHOLE = Reach()
+
+
+def look_at(clip: Path | BinaryIO, reach: Reach = WHOLE) -> Look:
     """Look at a clip from beginning to end. Slow: run it off the event loop.
 
     Pictures that no other needs are skipped, which halves the work. What does not decode is told (`Look.damaged_s`),
     and the rest is looked at. Raises MediaInvalid where nothing can be seen, else as `opened` does.
     """
-    with opened(clip) as container:
+    with opened(clip, pixels_max=reach.pixels) as container:
         if not container.streams.video:
             raise MediaInvalid("the file has no video track")
-        return _Viewing(container).look()
+        return _Viewing(container, reach).look()
 
 
 class _Viewing:
     """One pass over a clip's packets, pictures and sound as they come."""
 
-    def __init__(self, container: InputContainer) -> None:
+    def __init__(self, container: InputContainer, reach: Reach) -> None:
         self._container = container
+        self._reach = reach
         self._video = container.streams.video[0]
         self._video.codec_context.skip_frame = "NONREF"
         self._time_base = self._video.time_base or Fraction(1, av.time_base)
@@ -65,7 +79,7 @@ class _Viewing:
                 self._hear(frame)
             else:
                 self._see(frame)
-            if self._seen >= PICTURES_MAX or self._pixels >= DECODED_PIXELS_MAX:
+            if self._seen >= self._reach.pictures or self._pixels >= DECODED_PIXELS_MAX:
                 break
         if self._watching is None:
             raise MediaInvalid("not one picture of the clip can be decoded")
@@ -76,7 +90,7 @@ class _Viewing:
     def _frames(self) -> Iterator[VideoFrame | AudioFrame]:
         streams = [self._video, *_openable(self._container)]
         for number, packet in enumerate(self._container.demux(streams)):
-            if number == PACKETS_MAX:
+            if number == self._reach.packets:
                 return
             try:
                 frames = packet.decode()

@@ -38,13 +38,13 @@ _DECODERS = {
 """Codings that a clip may well have, as its tracks name them, with FFmpeg's decoders for them."""
 
 
-def check_clip(path: Path | BinaryIO) -> Probe:
+def check_clip(path: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Probe:
     """Prove that a file is a whole, playable MP4 and return its probe. Slow: run it off the event loop.
 
     A file cut in half still declares its full duration and frame count, hence the walk over its boxes and the
     decoding of its end. Raises MediaInvalid with the reason, else as `opened` does.
     """
-    with opened(path) as container:
+    with opened(path, pixels_max=pixels_max) as container:
         probe = _probe(container)
         _decode_end(container, probe.duration_s)
     return probe
@@ -57,9 +57,9 @@ def write_poster(clip: Path, poster: Path) -> None:
         picture.save(part, "JPEG", **_JPEG)
 
 
-def draw_poster(clip: Path | BinaryIO) -> Image.Image:
+def draw_poster(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Image.Image:
     """Return one frame of a checked clip, made small. Raises as `write_poster` does."""
-    with opened(clip) as container:
+    with opened(clip, pixels_max=pixels_max) as container:
         picture: Image.Image = _frame_at(container, POSTER_AT).to_image()  # type: ignore[no-untyped-call]
         picture.thumbnail((POSTER_LONG_SIDE_PX, POSTER_LONG_SIDE_PX))
     return picture
@@ -76,29 +76,31 @@ def jpeg_of(picture: Image.Image) -> bytes:
 
 
 @contextmanager
-def opened(clip: Path | BinaryIO) -> Iterator[InputContainer]:
+def opened(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Iterator[InputContainer]:
     """Open a clip for reading. What FFmpeg says of its bytes becomes MediaInvalid, all else is no fault of the clip.
 
     The index is read first: a clip that refers to other files, or asks for more than `bounds` has room for, is opened
-    by no decoder. Raises MediaInvalid, ProgramFault for an error of the program or of its libraries, LocalFault where
-    this machine is out of memory, OSError where the file cannot be read.
+    by no decoder, and no decoder makes a picture of more than `pixels_max`. Raises MediaInvalid, ProgramFault for an
+    error of the program or of its libraries, LocalFault where this machine is out of memory, OSError where the file
+    cannot be read.
     """
+    careful = {**_CAREFUL, "max_pixels": str(pixels_max)}
     source = clip.open("rb") if isinstance(clip, Path) else nullcontext(clip)
     with source as stream:
         codings = walk_boxes(stream)
         stream.seek(0)
-        with judged("reading a clip"), av.open(stream, "r", format="mp4", options=_CAREFUL, **_LENIENT) as container:
+        with judged("reading a clip"), av.open(stream, "r", format="mp4", options=careful, **_LENIENT) as container:
             _assert_decodable(container, codings)
             assert_within([_declared(each) for each in _tracks(container)], len(container.streams))
             for each in container.streams.video:
                 each.codec_context.thread_count = 1
-                each.codec_context.options = {**each.codec_context.options, "max_pixels": str(PIXELS_MAX)}
+                each.codec_context.options = {**each.codec_context.options, "max_pixels": str(pixels_max)}
             yield container
 
 
 # The format is named above, so that no bytes can pass for a playlist that points elsewhere. No protocol may be used:
-# the file is opened by us. `max_pixels` holds for the pictures that FFmpeg decodes while it opens the file.
-_CAREFUL = {"protocol_whitelist": "none", "enable_drefs": "0", "max_pixels": str(PIXELS_MAX)}
+# the file is opened by us. `max_pixels`, which is added, holds for the pictures that FFmpeg decodes while it opens it.
+_CAREFUL = {"protocol_whitelist": "none", "enable_drefs": "0"}
 # Up to PyAV 18 metadata that is no UTF-8 ends the reading unless told otherwise; later ones never mind, and take no
 # such argument.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".", maxsplit=1)[0]) < 19 else {}

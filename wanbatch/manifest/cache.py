@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,19 +29,58 @@ WORTH_BYTES = 256 * 1024  # what is smaller is read in a moment
 HEADS_KEPT = 50
 
 
+@dataclass(frozen=True)
+class Shelf:
+    """Where heads and warnings are kept: those of files of `worth_bytes` and more, the newest `heads_kept` of them."""
+
+    folder: Path
+    worth_bytes: int = WORTH_BYTES
+    heads_kept: int = HEADS_KEPT
+    version: str = __version__  # of the program: another may read the same file otherwise
+    load: Callable[[Path], Batch] = load_manifest
+
+    def digest_of(self, path: Path) -> str:
+        """Return what a file is known by; empty for one that is not kept."""
+        with suppress(OSError, ValueError):
+            if path.is_file() and self.worth_bytes <= path.stat().st_size <= FILE_CAP_BYTES:
+                known = hashlib.sha256(f"{self.version}\n{path.name}\n".encode())
+                known.update(path.read_bytes())
+                return known.hexdigest()
+        return ""
+
+    def rows(self) -> dict[str, Any]:
+        """Return what is kept, by digest; empty where it is lost or damaged."""
+        try:
+            rows = json.loads((self.folder / SHELF_NAME).read_text(encoding="utf-8"))
+        except (OSError, ValueError, RecursionError):
+            return {}
+        return rows if isinstance(rows, dict) else {}
+
+    def keep(self, digest: str, batch: Batch) -> None:
+        """Keep a batch's head and first warnings; where that fails, the file is read again."""
+        rows = self.rows()
+        rows.pop(digest, None)
+        warnings = [(each.line, each.column, each.message) for each in batch.warnings[:PROBLEMS_SHOWN]]
+        rows[digest] = {**asdict(batch.head), "warnings": warnings, "warning_count": len(batch.warnings)}
+        newest = dict([*rows.items()][-self.heads_kept :])
+        with suppress(OSError, ValueError):
+            replace_text(self.folder / SHELF_NAME, json.dumps(newest, ensure_ascii=False) + "\n")
+
+
 class Manifest:
     """A manifest file: its head and warnings at once where it was read before, its shots where somebody asks for them.
 
     `digest` is empty for a file that is too small to be kept.
     """
 
-    def __init__(self, path: Path, batch: Batch | None = None) -> None:
-        """`batch` where it was read already, or made by a program."""
+    def __init__(self, path: Path, batch: Batch | None = None, shelf: Shelf | None = None) -> None:
+        """`batch` where it was read already, or made by a program; `shelf` where not the user's is to be used."""
         self._path = path
         self._batch = batch
+        self._shelf = shelf if shelf is not None else Shelf(user_cache_path("wanbatch"))
         self._head = None if batch is None else batch.head
         self._warned: tuple[list[Problem], int] | None = None
-        self.digest = _digest_of(path) if batch is None else ""
+        self.digest = self._shelf.digest_of(path) if batch is None else ""
 
     @property
     def source(self) -> str:
@@ -63,7 +103,7 @@ class Manifest:
     def _take_up(self) -> None:
         """Take head and warnings from the shelf, if they are there."""
         if self._head is None and self.digest:
-            kept = _shelved().get(self.digest)
+            kept = self._shelf.rows().get(self.digest)
             self._head = _head_in(kept)
             self._warned = _warnings_in(kept, str(self._path))
             if self._warned is None:
@@ -72,22 +112,13 @@ class Manifest:
     def batch(self) -> Batch:
         """Return it whole, read at the first call. Raises ManifestInvalid with every problem."""
         if self._batch is None:
-            self._batch = load_manifest(self._path)
+            self._batch = self._shelf.load(self._path)
             self._head = self._batch.head
-            if self.digest and self.digest != _digest_of(self._path):
+            if self.digest and self.digest != self._shelf.digest_of(self._path):
                 self.digest = ""  # written while it was read
             if self.digest:
-                _shelve(self.digest, self._batch)
+                self._shelf.keep(self.digest, self._batch)
         return self._batch
-
-
-def _digest_of(path: Path) -> str:
-    with suppress(OSError, ValueError):
-        if path.is_file() and WORTH_BYTES <= path.stat().st_size <= FILE_CAP_BYTES:
-            known = hashlib.sha256(f"{__version__}\n{path.name}\n".encode())
-            known.update(path.read_bytes())
-            return known.hexdigest()
-    return ""
 
 
 def _head_in(row: Any) -> Head | None:
@@ -114,21 +145,3 @@ def _number(value: Any) -> Any:
     if value is None or (isinstance(value, int | float) and value > 0):
         return value
     raise ValueError("no number")
-
-
-def _shelved() -> dict[str, Any]:
-    try:
-        rows = json.loads((user_cache_path("wanbatch") / SHELF_NAME).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return rows if isinstance(rows, dict) else {}
-
-
-def _shelve(digest: str, batch: Batch) -> None:
-    rows = _shelved()
-    rows.pop(digest, None)
-    warnings = [(each.line, each.column, each.message) for each in batch.warnings[:PROBLEMS_SHOWN]]
-    rows[digest] = {**asdict(batch.head), "warnings": warnings, "warning_count": len(batch.warnings)}
-    newest = dict([*rows.items()][-HEADS_KEPT:])
-    with suppress(OSError, ValueError):
-        replace_text(user_cache_path("wanbatch") / SHELF_NAME, json.dumps(newest, ensure_ascii=False) + "\n")

@@ -12,7 +12,7 @@ from wanbatch.manifest.tree import DEPTH_CAP, Listing, Node, Place, Problems, Sc
 from wanbatch.manifest.words import shown
 from wanbatch.manifest.yaml_faults import NEEDS_QUOTES, fault_words
 
-_LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # YAML 1.1, c-printable; PyYAML refuses the others without a place that could be shown
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STANDARD_TAG = "tag:yaml.org,2002:"
@@ -20,15 +20,18 @@ _SENT = ("prompt", "negative_prompt")  # texts whose loss costs a clip; a commen
 _COMMENT = re.compile(r"[ \t]*(#[^\n]*)")
 
 
-def read_yaml(text: str, problems: Problems) -> Node | None:
-    """Read the one document of a YAML text; None where there is none. Raises ReadingStopped."""
+def read_yaml(text: str, problems: Problems, loader: Any = LOADER) -> Node | None:
+    """Read the one document of a YAML text; None where there is none. Raises ReadingStopped.
+
+    `loader` is a loader class of PyYAML: its C parser, where there is one.
+    """
     odd = _UNPRINTABLE.search(text)
     if odd is not None:
         place = Place(text.count("\n", 0, odd.start()) + 1, odd.start() - text.rfind("\n", 0, odd.start()))
         raise problems.stop(place, "a character that YAML does not allow in a text")
     reader = _Reader(problems, text)
     try:
-        return reader.document(yaml.parse(text, Loader=_LOADER))
+        return reader.document(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
         raise problems.stop(*_told(error, text, reader.quote)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -60,10 +60,10 @@ from wanbatch.provider.protocol import (
 )
 from wanbatch.provider.requestlog import RequestLog
 from wanbatch.provider.wire import (
-    EXCHANGE_ERRORS,
     READ_DEADLINE_S,
     Wire,
     capped,
+    exchange_errors,
     head_of,
     is_tls,
     make_client,
@@ -73,12 +73,10 @@ from wanbatch.provider.wire import (
 from wanbatch.redaction import Redaction
 
 GENERATIONS = "/v2/video/generations"
-POST_DEADLINE_S = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
 READ_TRIES = 3
 READS_KEPT = 4  # idle connections; each is looked at twice a request, a handshake for a burst costs less
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
-LEDGER_PAGES = 2_000
 LEDGER_LIMITS = (100, 97, 89)  # entries a page, of a reading and of those that check what stood at its seams
 DATE_ASKS = 9  # as many as are remembered: what a clock said long ago does not count then
 
@@ -106,10 +104,11 @@ class AimlApi:
         self._redact = None if key is None else Redaction(key.reveal())
         self.shelf: PriceCache | None = None  # keeps price lists; None where they are not worth keeping
         self._skew = Skew()
+        self._exchange_errors = exchange_errors()
         self._log = RequestLog(self._read, self.ahead, clock)
         route = None if endpoint.is_loopback or transport is not None else route_here()
         self._submits = make_client(bearer, context, keepalive=0, route=route, transport=transport)
-        self._submits.timeout = httpx.Timeout(POST_DEADLINE_S, connect=10.0, pool=None)
+        self._submits.timeout = httpx.Timeout(endpoint.patience.post_s, connect=10.0, pool=None)
         self._reads = make_client(bearer, context, keepalive=READS_KEPT, route=route, transport=transport)
         self._read_headers = dict(self._reads.headers)
         self._read_extensions = {"timeout": self._reads.timeout.as_dict()}
@@ -141,7 +140,7 @@ class AimlApi:
         head: Head | None = None
         body: bytes | None = None
         try:
-            async with asyncio.timeout(POST_DEADLINE_S):
+            async with asyncio.timeout(self._endpoint.patience.post_s):
                 response = await self._submits.send(request, stream=True)
                 head = head_of(response)
                 try:
@@ -154,7 +153,7 @@ class AimlApi:
             if head is None and not wire.has_sent:
                 return NotSent(wire.reason(error), is_final=is_tls(error))
             return Unknown(reason(error))
-        except EXCHANGE_ERRORS as error:
+        except self._exchange_errors as error:
             if head is None:
                 is_unsent = wire.is_unsent
                 return NotSent(wire.reason(error), is_final=is_tls(error)) if is_unsent else Unknown(reason(error))
@@ -197,7 +196,8 @@ class AimlApi:
         pages: list[Sequence[Charge]] = []
         seen_cursors: set[str] = set()
         cursor: str | None = None
-        for _ in range(LEDGER_PAGES):
+        pages_max = self._endpoint.patience.ledger_pages
+        for _ in range(pages_max):
             params = {"from": since.isoformat(), "direction": kind[0], "type": kind[1], "limit": str(limit)}
             answer = await self._read(
                 "/v2/billing/transactions", {**params, **({"cursor": cursor} if cursor else {})}, LEDGER_CAP_BYTES
@@ -214,7 +214,7 @@ class AimlApi:
             if cursor in seen_cursors:
                 return NoAnswer(Trouble.TRANSIENT, "the pages of the ledger go round in circles")
             seen_cursors.add(cursor)
-        return NoAnswer(Trouble.TRANSIENT, f"the ledger has more than {LEDGER_PAGES} pages")
+        return NoAnswer(Trouble.TRANSIENT, f"the ledger has more than {pages_max} pages")
 
     async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
         """Read the whole request log of our key since a time; never a part of it."""
@@ -344,7 +344,7 @@ class AimlApi:
                     body = await capped(response, cap_bytes)
                 finally:
                     await response.aclose()
-        except EXCHANGE_ERRORS as error:
+        except self._exchange_errors as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
         return head, body
 

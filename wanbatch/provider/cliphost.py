@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import socket
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
@@ -67,9 +66,11 @@ class ClipHost:
         is_loopback: bool,
         resolve: Resolve | None = None,
         route: Route | None = None,
+        cap_bytes: int = CLIP_CAP_BYTES,
     ) -> None:
         self._client = client
         self._route = route
+        self._cap_bytes = cap_bytes
         self._is_loopback = is_loopback
         self._resolve = resolve
 
@@ -153,17 +154,18 @@ class ClipHost:
         if head.status in _DEAD_LINK:
             return LinkDead(f"HTTP {head.status} from the clip host")
         if not transfer.begins_with(head):
-            said = f"HTTP {head.status} from the clip host"
-            return NoAnswer(Trouble.TRANSIENT, said, read_trouble(head, None).retry_after_s, head.status)
-        span_started, span_bytes = time.monotonic(), 0
+            reported = f"HTTP {head.status} from the clip host"
+            return NoAnswer(Trouble.TRANSIENT, reported, read_trouble(head, None).retry_after_s, head.status)
+        now_s = asyncio.get_running_loop().time
+        span_started, span_bytes = now_s(), 0
         async for piece in response.aiter_raw():
             span_bytes += len(piece)
-            if transfer.received + len(piece) > CLIP_CAP_BYTES:
-                return LinkDead(f"the clip is larger than {size_text(CLIP_CAP_BYTES)}")
-            if time.monotonic() - span_started > CLIP_STALL_S:
+            if transfer.received + len(piece) > self._cap_bytes:
+                return LinkDead(f"the clip is larger than {size_text(self._cap_bytes)}")
+            if now_s() - span_started > CLIP_STALL_S:
                 if span_bytes < CLIP_FLOOR_BYTES:
                     return NoAnswer(Trouble.TRANSIENT, "the clip host sends too slowly")
-                span_started, span_bytes = time.monotonic(), 0
+                span_started, span_bytes = now_s(), 0
             transfer.take(piece)
         if transfer.total not in (None, transfer.received):
             return NoAnswer(Trouble.TRANSIENT, f"{transfer.received} bytes of {transfer.total} arrived")

@@ -22,11 +22,23 @@ SANDBOX_KEY = "made-up-for-the-sandbox"
 
 
 @dataclass(frozen=True)
+class Patience:
+    """How long the paid POST may take, and how many pages of the ledger are read at most."""
+
+    post_s: float = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
+    ledger_pages: int = 2_000
+
+
+PATIENCE = Patience()
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """Where the provider is. `is_loopback` permits plain http, and clip hosts on this machine."""
 
     base_url: str
     is_loopback: bool
+    patience: Patience = PATIENCE
 
     @property
     def name(self) -> str:

@@ -23,7 +23,7 @@ READ_DEADLINE_S = 60.0
 CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds concurrency
 
 
-def _exchange_errors() -> tuple[type[Exception], ...]:
+def exchange_errors() -> tuple[type[Exception], ...]:
     """Name what an exchange may raise: httpx lets some errors of the libraries below it through as they are.
 
     Seen: a line that breaks in the midst of TLS (anyio's, with httpcore 1.0.0), and a SOCKS proxy that talks nonsense.
@@ -39,9 +39,6 @@ def _exchange_errors() -> tuple[type[Exception], ...]:
         import_module("socksio")
         known.append(AssertionError)  # how httpcore takes a SOCKS answer of the wrong kind
     return tuple(known)
-
-
-EXCHANGE_ERRORS = _exchange_errors()
 
 
 def make_client(

@@ -52,12 +52,12 @@ class Sandbox:
         self, options: SandboxOptions, account: Account, clock: Clock, clip_base: str, render: Render | None = None
     ) -> None:
         self.sandbox_state = SandboxState(options, account, clock)
-        self._clip_host = ClipHost(self.sandbox_state, clip_base, render)
-        api = Api(self.sandbox_state, self._clip_host)
+        self.clip_host = ClipHost(self.sandbox_state, clip_base, render)
+        api = Api(self.sandbox_state, self.clip_host)
         self.api = Starlette(routes=api.routes(), exception_handlers={HTTPException: api.http_error})
         self.api.router.redirect_slashes = False
         self.api.state.account = account
-        self.clips = self._clip_host.app
+        self.clips = self.clip_host.app
 
     @property
     def drop(self) -> Drop:
@@ -71,11 +71,11 @@ class Sandbox:
     @property
     def executor(self) -> Executor | None:
         """Where clips are rendered."""
-        return self._clip_host.executor
+        return self.clip_host.executor
 
     @executor.setter
     def executor(self, executor: Executor) -> None:
-        self._clip_host.executor = executor
+        self.clip_host.executor = executor
 
     @property
     def faults(self) -> FaultPlan:
@@ -131,7 +131,7 @@ class Api:
 
     def __init__(self, sandbox_state: SandboxState, clip_host: ClipHost) -> None:
         self._sandbox_state = sandbox_state
-        self._clip_host = clip_host
+        self.clip_host = clip_host
         self._account: Account = sandbox_state.account
         self._log_reads: dict[str, deque[float]] = {}
 
@@ -283,7 +283,7 @@ class Api:
             body["id"] = generation.generation_id[::-1]
         if status == "completed" and do != "no_link":
             lifetime_s = -1.0 if do == "dead_link" else self._sandbox_state.options.link_ttl_s
-            links = [self._clip_host.link(generation.generation_id, lifetime_s, nth) for nth in (1, 2)]
+            links = [self.clip_host.link(generation.generation_id, lifetime_s, nth) for nth in (1, 2)]
             videos = [{"url": link} for link in links[: 2 if do == "two_clips" else 1]]
             body["video"] = videos if do in ("listed", "two_clips") else videos[0]
         if status == "error":

@@ -59,10 +59,12 @@ def draw_spoilt(generation: Generation, do: str) -> bytes:
 class ClipHost:
     """The host that the links of completed generations name. It must never see a key.
 
-    Rendering happens in `executor`; None renders in the caller's own thread.
+    Rendering happens in `executor`; None renders in the caller's own thread. The latest clips are kept, up to
+    `cache_bytes`.
     """
 
     executor: Executor | None = None
+    cache_bytes = CACHE_BYTES
 
     def __init__(self, sandbox_state: SandboxState, base: str, render: Render | None = None) -> None:
         self._sandbox_state = sandbox_state
@@ -159,7 +161,7 @@ class ClipHost:
         finally:
             del self._pending[name]
         size_bytes = sum(map(len, self._kept.values()))
-        while size_bytes > CACHE_BYTES and len(self._kept) > 1:
+        while size_bytes > self.cache_bytes and len(self._kept) > 1:
             size_bytes -= len(self._kept.popitem(last=False)[1])
         return data
 
