@@ -78,7 +78,10 @@ def test_each_take_is_told_in_story_order_where_that_is_asked_for() -> None:
 def test_a_long_batch_stays_short() -> None:
     shots = [shot(f"s{n}", f"scene {n}") for n in range(GROUPS_SHOWN + 70)]
     lines = printed(preview_of(shots))
-    assert (len(lines), lines[-1]) == (GROUPS_SHOWN + 1, "... and 70 takes more; -v before the command lists each")
+    assert (len(lines), lines[-1]) == (
+        GROUPS_SHOWN + 1,
+        "... and 70 more takes; put -v before the command to list each",
+    )
 
 
 @pytest.mark.parametrize(

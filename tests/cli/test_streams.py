@@ -338,7 +338,7 @@ def test_a_run_that_is_watched_tells_its_money_whole(width: int, monkeypatch: py
 def test_no_figure_of_a_grid_is_cut_and_what_fits_stays_inside(width: int) -> None:
     grid = Grid(("shot of many words", "takes", "credits\nworst", "USD", "price from"), left=(0, 4))
     grid.add("a long name of a scene", "1,234", "123,456,789,012", "61,728.39", "the list of 2026-03-01")
-    grid.add("in all", "1,234", "9", "0.01", "", style="bold")
+    grid.add("total", "1,234", "9", "0.01", "", style="bold")
     stream = io.StringIO()
     grid.show(Console(file=stream, width=width, no_color=True, soft_wrap=True))
     lines = stream.getvalue().splitlines()

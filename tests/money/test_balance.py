@@ -32,7 +32,7 @@ def test_an_account_that_is_not_asked_about_is_named_and_a_plan_tells_what_the_f
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert said(capsys, "run", "two.csv", *SANDBOX)[0] == 0
-    advice = "The newest output folder, outputs/two, has its account at the embedded sandbox:"
+    advice = "The newest output folder, outputs/two, uses an account at the embedded sandbox:"
     advice += " `wanbatch balance outputs/two` shows it"
     code, told = said(capsys, "balance")
     assert (code, "no key" in told, advice in told) == (2, True, True)

@@ -99,18 +99,18 @@ def test_a_plan_fits_80_columns_and_cuts_no_number(made: Preview) -> None:
 def test_a_plan_gives_a_range_by_scene_and_in_all() -> None:
     text = "\n".join(" ".join(line.split()) for line in screen(preview()))
     assert "sc001 20 52,500,000 63,000,000 126,000,000 26.25 31.50 63.00" in text
-    assert "in all 200 629,999,991 630,000,000 1,260,000,000 315.00 315.00 630.00" in text
+    assert "total 200 629,999,991 630,000,000 1,260,000,000 315.00 315.00 630.00" in text
     assert "list of 30 d" in text
-    assert "worst: every take bought 2 times" in text
+    assert "worst: each take is paid 2 times" in text
 
 
 def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
     text = "\n".join(" ".join(line.split()) for line in screen(unpriced()))
     assert "sc002 20 unknown - - - - -" in text
-    assert "in all 200 630,000,000+?" in text
+    assert "total 200 630,000,000+?" in text
     assert "unknown unknown" not in text
-    assert "with a cap (--max-usd) its first take goes alone, and its answer tells" in text
-    assert "20 takes of unknown price are not in these sums" in text
+    assert "with a cap (--max-usd) wanbatch sends the first take alone and learns" in text
+    assert "20 takes with an unknown price are not in these sums" in text
     told = preview_json(unpriced())["estimate"]
     assert (told["credits"], told["usd"]["worst"], told["known"]["credits"], told["unpriced_takes"]) == (
         None,
@@ -124,7 +124,7 @@ def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
     ("balance", "words"),
     [
         (Decimal(900), ""),
-        (Decimal(400), "it covers what is expected, not the worst"),
+        (Decimal(400), "it covers the expected cost, not the worst case"),
         (Decimal("314.99"), "the balance is below the estimate by 0.01 USD"),
     ],
 )
@@ -134,8 +134,8 @@ def test_the_balance_is_held_against_the_estimate(balance: Decimal, words: str) 
 
 
 def test_a_cap_that_will_be_reached_is_told_before() -> None:
-    assert any("it will be reached" in line for line in screen(preview(before=2 * NIGHT)))
-    assert not any("it will be reached" in line for line in screen(preview()))
+    assert any("the run will reach it" in line for line in screen(preview(before=2 * NIGHT)))
+    assert not any("the run will reach it" in line for line in screen(preview()))
 
 
 def test_a_story_of_many_scenes_is_shown_in_part_and_summed_whole() -> None:
@@ -146,10 +146,10 @@ def test_a_story_of_many_scenes_is_shown_in_part_and_summed_whole() -> None:
 
 def test_a_pilot_tells_what_it_measured() -> None:
     text = "\n".join(" ".join(line.split()) for line in screen(piloted()))
-    assert "the pilot brought" in text
+    assert "result of the pilot" in text
     assert "wan-2-6-t2v 1080p 10 s 2 of 3 3,150,000 3,150,000 unknown 3 min 51 s" in text
     assert "2 charges are not in the ledger yet" in text
-    assert "the rest may take 3 h 20 min" in text
+    assert "the rest will need about 3 h 20 min" in text
     assert preview_json(piloted())["findings"]["classes"][0]["mean_s"] == 231.0
 
 
@@ -257,13 +257,17 @@ ENDINGS = (
     ("lost", "policy", "told"),
     [
         (0, OnUnknown.RECONCILE, ""),
-        (0, OnUnknown.RESUBMIT, "lost answers that leave no trace are sent again (--on-unknown resubmit)"),
-        (2, OnUnknown.RECONCILE, "2 lost answers are looked up; what leaves no trace is held for you"),
-        (2, OnUnknown.HOLD, "2 lost answers are held for you"),
+        (0, OnUnknown.RESUBMIT, "takes with lost answers and no trace are sent again (--on-unknown resubmit)"),
+        (
+            2,
+            OnUnknown.RECONCILE,
+            "2 takes with lost answers are looked up; those without a trace are held for your decision",
+        ),
+        (2, OnUnknown.HOLD, "2 takes with lost answers are held for your decision"),
         (
             2,
             OnUnknown.RESUBMIT,
-            "2 lost answers are looked up; up to 2 that leave no trace are sent again, beside the above",
+            "2 takes with lost answers are looked up; up to 2 without a trace are sent again, on top of the above",
         ),
     ],
 )

@@ -1,4 +1,4 @@
-"""The command line: arguments in, words and exit codes out. Nothing of wanbatch imports it."""
+"""The command line: arguments in, text and exit codes out. No other part of wanbatch imports it."""
 
 from __future__ import annotations
 
@@ -22,30 +22,30 @@ _COMMANDS = {
     "plan": ("run", "Show what a run would do and cost."),
     "run": ("run", "Turn a manifest into verified clips; the same command resumes."),
     "demo": ("run", "Make the quick-start clips on the sandbox, without a key."),
-    "status": ("status", "Show how a batch stands, also while it runs."),
+    "status": ("status", "Show the state of a batch, also while it runs."),
     "retry": ("retry", "Run failed takes again."),
-    "retake": ("retry", "Make a new take of a shot, beside those there are."),
+    "retake": ("retry", "Make a new take of a shot and keep the ones it has."),
     "circle": ("cut", "Choose the take of a shot that goes into the cut."),
     "cut": ("cut", "Join the chosen takes into one film."),
     "export": ("cut", "Write the cut for an editing program: OpenTimelineIO or EDL."),
     "reconcile": ("reconcile", "Look up lost answers; compare with the provider's ledger."),
-    "resolve": ("reconcile", "Decide what becomes of a take that is held."),
-    "recover": ("recovery", "Make a lost or damaged state file anew from all that is known."),
-    "balance": ("reconcile", "Show what the account holds."),
+    "resolve": ("reconcile", "Decide what to do with a held take."),
+    "recover": ("recovery", "Rebuild a lost or damaged state file from all that is known."),
+    "balance": ("reconcile", "Show the balance of the account."),
     "report": ("report", "Rebuild the reports from the state file."),
     "open": ("report", "Open the storyboard page."),
     "verify": ("machine", "Compare the clips with their recorded hashes."),
-    "sandbox": ("sandbox", "Serve the provider's stand-in on this machine."),
+    "sandbox": ("sandbox", "Serve a stand-in for the provider on this machine."),
     "schema": ("init", "Print a JSON Schema of the manifest or a model."),
     "doctor": ("machine", "Check this machine and the settings."),
 }
-# Their exit code tells what became of money: no trouble with the screen changes it.
+# Their exit code says what happened to the money, so a fault of the screen must not change it.
 _PAYING = frozenset({"run", "demo", "retry", "retake"})
 
 
 @dataclass(frozen=True)
 class Global:
-    """What every command is told: how to print, and where the settings are."""
+    """The options of every command: how to print, and where the settings are."""
 
     is_json: bool
     verbosity: int
@@ -85,12 +85,12 @@ Examples:
   wanbatch demo                                   six clips on the sandbox, no key
   wanbatch validate shots.yaml
   wanbatch run shots.yaml --max-usd 40            plan, ask, run, report
-  wanbatch run shots.yaml --sandbox --speed 60    the same, for nothing
+  wanbatch run shots.yaml --sandbox --speed 60    the same, free of charge
   wanbatch status --watch                         from another terminal
 
 \b
-Exit codes: 0 all verified; 1 some failed; 2 usage or manifest; 3 your decision is needed; 4 account;
-5 budget; 6 in use by another run; 7 this machine; 8 provider out of reach; 130, 143 interrupted.
+Exit codes: 0 all verified; 1 some failed; 2 usage or manifest; 3 your decision is needed; 4 account stopped;
+5 budget cap; 6 folder in use by another run; 7 fault on this machine; 8 provider out of reach; 130, 143 interrupted.
 """
 
 
@@ -98,7 +98,7 @@ Exit codes: 0 all verified; 1 some failed; 2 usage or manifest; 3 your decision 
     cls=_Lazy, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110}
 )
 @click.option("--json", "is_json", is_flag=True, help="Print one JSON document (JSON lines for events), nothing else.")
-@click.option("-q", "--quiet", is_flag=True, help="Print only what needs you.")
+@click.option("-q", "--quiet", is_flag=True, help="Print only what needs your attention.")
 @click.option("-v", "--verbose", is_flag=True, help="Print every event.")
 @click.option("--color", type=click.Choice(["auto", "always", "never"]), default="auto", show_default=True)
 @click.option(
@@ -121,7 +121,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def _told(out: Stream, code: int) -> int:
-    """Return the exit code, once all words are out: what could not be written counts, unless nobody reads any more."""
+    """Return the exit code, once all output is flushed: a failed write counts, unless the reader is gone."""
     out.flush()
     if out.trouble is None or out.is_gone:
         return code
@@ -130,7 +130,9 @@ def _told(out: Stream, code: int) -> int:
 
 
 def call(arguments: list[str] | None = None) -> int:
-    """Run the program; return its exit code. No error of ours, of a user or of this machine ends in a traceback."""
+    """Run the program; return its exit code. No error of wanbatch, of the user or of this machine ends in a
+    traceback.
+    """
     try:
         _assert_readable(sys.argv[1:] if arguments is None else arguments)
         code = cli.main(args=arguments, prog_name="wanbatch", standalone_mode=False)
@@ -163,18 +165,18 @@ def call(arguments: list[str] | None = None) -> int:
 
 
 def _refusal_of(error: OSError | UnicodeEncodeError | RuntimeError) -> tuple[str, ExitCode] | None:
-    """Say what this machine refuses, and the exit code for it; None for a fault of ours."""
+    """Say what this machine refuses, and the exit code for it; None for a bug in wanbatch."""
     if isinstance(error, OSError):
         return fault_text(error), ExitCode.LOCAL_FAULT
     if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
         return "the name of a folder here is not written in UTF-8: rename it, then try again", ExitCode.USAGE
-    if str(error).startswith("Symlink loop"):  # how older Pythons tell of ELOOP
+    if str(error).startswith("Symlink loop"):  # how older Pythons report ELOOP
         return f"{error}: remove the links, or use another place", ExitCode.LOCAL_FAULT
     return None
 
 
 def _assert_readable(words: list[str]) -> None:
-    """Raise UsageInvalid for an argument that is no text: a name in it could stand in no report and no page."""
+    """Raise UsageInvalid for an argument that is not valid text: no report or page could show it."""
     for word in words:
         if encodable(word, "utf-8") != word:
             raw = (f"\\x{ord(char) - 0xDC00:02x}" if 0xDC80 <= ord(char) <= 0xDCFF else char for char in word)

@@ -35,10 +35,10 @@ _NUMBER = re.compile(r"t?[1-9][0-9]*")
     " sc010_sh020:2\n  wanbatch circle --clear sc010_sh020",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT TAKE | SHOT:TAKE...")
-@click.option("--clear", is_flag=True, help="Take the circles of these SHOTs away.")
+@click.option("--clear", is_flag=True, help="Remove the circles of these SHOTs.")
 @click.pass_obj
 def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> int:  # noqa: FBT001
-    """Choose the TAKE of a SHOT that goes into the cut. Without a choice it is the newest good one."""
+    """Choose the TAKE of a SHOT that goes into the cut. If you choose none, the newest good one is used."""
     output, picks, cleared = _asked(names, is_clearing=clear)
     facts = mark(output, picks, cleared)
     if options.is_json:
@@ -47,9 +47,9 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
     elif options.verbosity >= 0:
         for take, fact in facts:
             stale = ", made from an older recipe" if take.superseded else ""
-            echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is circled no more'}")
+            echo(f"{take.label} {'is circled' + stale if fact is Fact.CIRCLED else 'is no longer circled'}")
         if not facts:
-            echo("nothing changed: it was so already")
+            echo("nothing changed: it was already so")
     return 0
 
 
@@ -65,7 +65,7 @@ def _asked(names: tuple[str, ...], *, is_clearing: bool) -> tuple[Path, list[Pic
         return output, [Pick(pair["shot"], int(pair["take"])) for pair in pairs if pair is not None], ()
     if len(words) == 2 and not any(pairs) and _NUMBER.fullmatch(words[1]):
         return output, [Pick(words[0], int(words[1].removeprefix("t")))], ()
-    raise UsageInvalid("write SHOT TAKE, or SHOT:TAKE as often as you like, such as sc010_sh020:2")
+    raise UsageInvalid("write SHOT TAKE, or one or more SHOT:TAKE, such as sc010_sh020:2")
 
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
@@ -79,15 +79,19 @@ _ONLY = click.option("--only", multiple=True, metavar="GLOB", help="Only shots w
 )
 @_RUN
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="[default: cut.mp4 in RUN]")
-@click.option("--reencode", is_flag=True, help="Fit and encode all pictures anew, at the format that most clips have.")
-@click.option("--slates/--no-slates", default=True, help="Slates for missing shots, or nothing.  [default: slates]")
+@click.option("--reencode", is_flag=True, help="Fit and encode all pictures again, in the format that most clips have.")
+@click.option(
+    "--slates/--no-slates",
+    default=True,
+    help="Show slates in place of missing shots, or leave them out.  [default: slates]",
+)
 @_ONLY
 @click.pass_obj
 def cut_command(options: Global, /, run: Path | None, target: Path | None, only: tuple[str, ...], **flags: bool) -> int:
     """Join the chosen takes of RUN in story order: chapters by scene, slates for what is missing.
 
-    Pictures are copied untouched where all clips agree; sound is encoded once, so that every join is in sync.
-    Exit code 1 says that shots are missing from the cut.
+    Pictures are copied unchanged if all clips have the same format; sound is encoded once, so every join is in sync.
+    Exit code 1 means that shots are missing from the cut.
     """
     from wanbatch.cut.film import CUT_NAME, CutOptions, make_cut
 
@@ -176,7 +180,7 @@ def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
     "export",
     epilog="\b\nExamples:\n  wanbatch export --format otio\n  wanbatch export outputs/dragon-pass --format edl"
     " --only 'sc020_*' -o scene20.edl\n  wanbatch export --format edl --style premiere"
-    "\n  wanbatch export --format mp4          (copies that know how they were made)",
+    "\n  wanbatch export --format mp4          (copies that say how they were made)",
 )
 @_RUN
 @click.option(
@@ -184,7 +188,7 @@ def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
     "how",
     type=click.Choice(["otio", "edl", "mp4"]),
     required=True,
-    help="OpenTimelineIO; CMX 3600; tagged copies of the clips.",
+    help="otio: OpenTimelineIO; edl: CMX 3600; mp4: tagged copies of the clips.",
 )
 @click.option(
     "-o",
@@ -197,15 +201,15 @@ def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
 @click.option(
     "--style",
     type=click.Choice(["avid", "nucoda", "premiere"]),
-    help="How an EDL names its clips: as Avid and Resolve, Nucoda, or Premiere read it.  [default: avid]",
+    help="How an EDL names its clips: for Avid and Resolve, for Nucoda, or for Premiere.  [default: avid]",
 )
 @click.pass_obj
 def export_command(options: Global, /, run: Path | None, how: str, **flags: Any) -> int:
-    """Write the cut of RUN for an editing program: clips with how each was made, markers, gaps for what is missing.
+    """Write the cut of RUN for an editing program: clips, how each was made, markers, and gaps for missing shots.
 
-    Clips are linked relative to the file: move the output folder whole. An EDL carries pictures only, holes as black.
-    With mp4 the clips are copied, untouched but for title, prompt, model, seed and ids, which are then inside.
-    Exit code 1 says that shots are missing from the cut.
+    Links to clips are relative to the file: move the output folder as a whole. An EDL holds pictures only; gaps are
+    black. mp4 copies the clips unchanged and adds title, prompt, model, seed and ids as metadata.
+    Exit code 1 means that shots are missing from the cut.
     """
     from wanbatch.cut.export import EditFormat, EdlStyle, export
     from wanbatch.cut.tags import tag_clips
@@ -225,7 +229,7 @@ def export_command(options: Global, /, run: Path | None, how: str, **flags: Any)
         console.print(str(written), style="bold", markup=False)
         copies = len(timeline.pieces) - len(timeline.holes)
         console.print(
-            f"  {_counted(copies, 'clip')}, copied with how {'it was' if copies == 1 else 'they were'} made inside"
+            f"  {_counted(copies, 'clip')} copied, with metadata on how {'it was' if copies == 1 else 'they were'} made"
         )
         _print_notes(options, timeline, output)
     elif options.verbosity >= 0:

@@ -1,4 +1,4 @@
-"""The flags of a command as the user wrote them, so that advice repeats them."""
+"""The flags of a command as the user wrote them, so that suggested commands repeat them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class FlaggedCommand(click.Command):
     """A command that keeps its flags as they were written, beside their values."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Parse as any command does, and keep what was written."""
+        """Parse as any command does, and keep the flags as written."""
         written, _, _ = self.make_parser(ctx).parse_args(args=list(args))
         ctx.meta[_KEY] = written
         return super().parse_args(ctx, args)
 
 
 def written_flags(ctx: click.Context, without: Iterable[str]) -> tuple[str, ...]:
-    """Return the flags of a command as words of its line, in the order of its help, but for those left out by name."""
+    """Return the flags as arguments, in the order of the command's help; those named in `without` are left out."""
     written: dict[str, Any] = ctx.meta.get(_KEY, {})
     left_out = set(without)
     words: list[str] = []

@@ -1,4 +1,4 @@
-"""A grid of amounts on the screen: columns where they fit, else a line for each figure. No digit is ever cut off."""
+"""A grid of amounts on the screen: columns if they fit, else a line for each figure. No digit is ever cut off."""
 
 from __future__ import annotations
 
@@ -14,23 +14,23 @@ from rich.table import Table
 from rich.text import Text
 
 INDENT = 2
-_TABLES_MAX = 3  # below each other; on a screen that needs more, figures by line are easier to read
+_TABLES_MAX = 3  # one below the other; on a screen that needs more, one figure a line is easier to read
 
 
 @dataclass
 class Grid:
-    """Rows under these columns; `left` are the numbers of the columns that hold words. Cells may hold markup."""
+    """Rows under these columns; `left` are the numbers of the columns that hold text. Cells may hold markup."""
 
     columns: Sequence[str]
     left: Sequence[int] = (0,)
     rows: list[tuple[Sequence[str], str | None]] = field(default_factory=list)
 
     def add(self, *cells: str, style: str | None = None) -> None:
-        """Add a row, one cell a column."""
+        """Add a row with one cell for each column."""
         self.rows.append((cells, style))
 
     def show(self, console: Console) -> None:
-        """Print the rows, indented, in the widest layout that the screen has room for."""
+        """Print the rows, indented, in the widest layout that fits on the screen."""
         tables = self._tables(console.width - INDENT)
         if not tables:
             self._stack(console)
@@ -38,7 +38,7 @@ class Grid:
             console.print(Padding(table, (0, 0, 0, INDENT), expand=False))
 
     def _tables(self, room: int) -> list[Table]:
-        """Lay the columns out in a table, or in a few below each other; empty where none fit."""
+        """Lay the columns out in one table, or in a few below each other; empty if none fits."""
         if self._spread(range(len(self.columns)), room) is not None:
             groups = [list(range(len(self.columns)))]
         else:
@@ -53,7 +53,7 @@ class Grid:
         return [self._table(group, widths) for group, widths in zip(groups, spreads, strict=True) if widths is not None]
 
     def _spread(self, group: Sequence[int], room: int) -> list[int] | None:
-        """Return the widths of these columns; None where they do not fit. Words may take several lines, figures not."""
+        """Return the widths of these columns; None if they do not fit. Text may wrap; figures may not."""
         cells = {number: [self.columns[number], *(row[number] for row, _ in self.rows)] for number in group}
         widest = {number: max(_width(line) for cell in cells[number] for line in cell.split("\n")) for number in group}
         least = dict(widest)
@@ -96,7 +96,7 @@ def _width(markup: str) -> int:
 
 
 def say(console: Console, markup: str, style: str | None = None) -> None:
-    """Print one line of markup; on a screen that is narrower it goes on below, broken between words alone."""
+    """Print one line of markup; on a narrower screen it wraps, between words only."""
     line = Text.from_markup(markup, style=style or "")
     if line.cell_len <= console.width or not (console.file.isatty() or os.environ.get("COLUMNS")):
         console.print(line, soft_wrap=True)
@@ -109,7 +109,7 @@ def say(console: Console, markup: str, style: str | None = None) -> None:
 
 
 def _breaks(text: str, room: int) -> list[int]:
-    """Return where a text is broken so that its lines fit, between words alone: a longer word stands out."""
+    """Return where to break a text so that its lines fit, between words only: a longer word is not broken."""
     breaks, begin, end = [], 0, 0
     for word in re.finditer(r"\S+", text):
         if end > begin and cell_len(text[begin : word.end()]) > room:

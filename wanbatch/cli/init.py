@@ -28,7 +28,9 @@ _GITIGNORE = ".env\noutputs/\n"
 @STRICT
 @click.pass_obj
 def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bool) -> int:  # noqa: FBT001
-    """Check MANIFESTS: every problem and warning as FILE:LINE:COLUMN MESSAGE, and exit 2 where there is a problem."""
+    """Check MANIFESTS: print every problem and warning as FILE:LINE:COLUMN MESSAGE; exit with 2 if there is a
+    problem.
+    """
     rows, code = [], 0
     for path in manifests:
         try:
@@ -65,13 +67,13 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
 @click.option("--list", "is_listing", is_flag=True, help="List the names.")
 @click.pass_obj
 def schema_command(options: Global, /, name: str, is_listing: bool) -> int:  # noqa: FBT001
-    """Print the JSON Schema of the manifest, or of the request of a model such as alibaba/wan-2-6-t2v."""
+    """Print the JSON Schema of the manifest, or of the requests for a model such as alibaba/wan-2-6-t2v."""
     names = schema_names()
     if is_listing:
         click.echo(json_text(names) if options.is_json else "\n".join(names))
         return 0
     if name not in names:
-        raise UsageInvalid(f"there is no schema '{name}'; there are: {', '.join(names)}")
+        raise UsageInvalid(f"there is no schema '{name}'; choose one of: {', '.join(names)}")
     click.echo(ascii_json(schema_text(name)), nl=False)
     return 0
 
@@ -82,7 +84,7 @@ def schema_command(options: Global, /, name: str, is_listing: bool) -> int:  # n
 @click.argument("folder", required=False, default=".", type=click.Path(path_type=Path, file_okay=False))
 @click.pass_obj
 def init_command(options: Global, /, folder: Path) -> int:
-    """Write an example into FOLDER: a manifest with its schema, a CSV twin, .env.example, .gitignore."""
+    """Write an example into FOLDER: a manifest, its schema, the same shots as CSV, .env.example, .gitignore."""
     story = example_path("quickstart.yaml").read_text(encoding="utf-8")
     batch = load_manifest(example_path("quickstart.yaml"))
     schema_line = "# yaml-language-server: $schema=./manifest.schema.json"
@@ -96,7 +98,9 @@ def init_command(options: Global, /, folder: Path) -> int:
     }
     taken = [name for name in files if (folder / name).exists() and name != ".gitignore"]
     if taken:
-        raise UsageInvalid(f"{folder} has {', '.join(taken)} already; nothing was written")
+        raise UsageInvalid(
+            f"{folder} already has {', '.join(taken)}: name another folder, or move them away. Nothing was written"
+        )
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
@@ -127,7 +131,7 @@ def _csv_of(shots: object) -> str:
         rows.append({**row, **{key: value for key, value in shot.request.items() if key not in ("prompt", "model")}})
     names = list(dict.fromkeys(name for row in rows for name in row if any(each.get(name) for each in rows)))
     stream = io.StringIO()
-    stream.write("\ufeff")  # a byte order mark: Excel takes the letters for those of an old code page without it
+    stream.write("\ufeff")  # a byte order mark: without it Excel reads the letters as those of an old code page
     writer = csv.DictWriter(stream, names, extrasaction="ignore", lineterminator="\n")
     writer.writeheader()
     for row in rows:

@@ -1,4 +1,4 @@
-"""`verify` and `doctor`: whether clips and machine are as they should be."""
+"""`verify` and `doctor`: whether the clips and the machine are as they should be."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from wanbatch.session.session import session_of
 
 @click.command("verify", epilog="\b\nExamples:\n  wanbatch verify\n  wanbatch verify outputs/dragon-pass --fetch")
 @_RUN
-@click.option("--fetch", is_flag=True, help="Fetch again what is missing or altered, without asking.")
+@click.option("--fetch", is_flag=True, help="Fetch missing or altered clips again, without asking.")
 @click.pass_obj
 def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  # noqa: FBT001
-    """Compare the clips of RUN with their recorded hashes; offers to fetch again what is missing. Never pays."""
+    """Compare the clips of RUN with their recorded hashes, and offer to fetch missing ones again. Never pays."""
     from wanbatch.session.verify import verify_output
 
     output = _output(run)
@@ -31,7 +31,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
         for check in bad:
             echo(f"{check.take} {check.verdict}: {output / check.file}")
     asks = bool(bad) and not fetch and not options.is_json and is_interactive()
-    if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? Nothing is paid.", err=True))):
+    if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? This costs nothing.", err=True))):
         with Follower(options) as follower:
             session = session_of(RunOptions(makes_report=False), follower.watch(lambda _: True), options.env_file)
             asyncio.run(session.refetch(output, [check.take_id for check in bad]))
@@ -48,7 +48,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
 @click.option("--offline", is_flag=True, help="Do not ask the provider.")
 @click.pass_obj
 def doctor_command(options: Global, /, offline: bool) -> int:  # noqa: FBT001
-    """Check this machine and the settings: what runs need, and whether the key is accepted. Sends nothing paid."""
+    """Check this machine and the settings: what runs need, and whether the key is accepted. Never pays."""
     from wanbatch.session.doctor import examine
 
     findings = asyncio.run(examine(options.env_file, is_offline=offline))

@@ -1,4 +1,4 @@
-"""The manifest of a command: read, its warnings shown before anything is paid for, its problems as asked."""
+"""The manifest of a command: it is read, its warnings are shown before anything is paid for, its problems as asked."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from wanbatch.manifest.cache import Manifest
 
 WARNINGS_SHOWN = 5
 
-STRICT = click.option("--strict", is_flag=True, help="Take warnings about the manifest for problems: exit 2.")
+STRICT = click.option("--strict", is_flag=True, help="Treat warnings about the manifest as problems: exit with 2.")
 
 
 def read_manifest(options: Global, path: Path, *, strict: bool) -> Manifest:
     """Read a manifest; show its warnings on stderr, the first few and how many more. Raises ManifestInvalid.
 
-    With --json its problems are printed as one document first; its warnings are in that of the plan.
+    With --json the problems are printed first, as one document; the warnings are in the document of the plan.
     """
     manifest = Manifest(path)
     try:
@@ -46,7 +46,7 @@ def _warnings_of(manifest: Manifest, *, strict: bool) -> tuple[list[Problem], in
 
 
 def warning_lines(warnings: Sequence[Problem], count: int, path: Path) -> list[str]:
-    """Return the first warnings, one a line, and how many there are more."""
+    """Return the first warnings, one a line, and how many more there are."""
     lines = [warning_text(each) for each in warnings[:WARNINGS_SHOWN]]
     if count > WARNINGS_SHOWN:
         lines.append(f"... and {count - WARNINGS_SHOWN:,} more warnings; list them with: wanbatch validate {path}")
@@ -54,12 +54,12 @@ def warning_lines(warnings: Sequence[Problem], count: int, path: Path) -> list[s
 
 
 def warning_text(warning: Problem) -> str:
-    """Return a warning as a line; a problem has no such word."""
+    """Return a warning as a line, marked with the word `warning`; a problem has no such mark."""
     return f"{warning.place}{'' if warning.line else ':'} warning: {warning.message}"
 
 
 def warnings_json(warnings: Sequence[Problem], count: int) -> dict[str, Any]:
-    """Return warnings as JSON values, at most so many, and how many there are."""
+    """Return warnings as JSON values, up to a limit, and how many there are in all."""
     return {"warnings": [vars(each) for each in warnings[:PROBLEMS_SHOWN]], "warning_count": count}
 
 

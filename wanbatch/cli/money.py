@@ -1,4 +1,4 @@
-"""Money as people read it: what a run would cost, what a pilot brought, what the ledger shows, on any screen."""
+"""Money as people read it: what a run would cost, what a pilot showed, what the ledger shows, on any screen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "
 
 
 def preview_json(preview: Preview) -> dict[str, Any]:
-    """Return a plan as JSON values. Credits are whole numbers, null where unknown; USD are texts, exact."""
+    """Return a plan as JSON values. Credits are whole numbers, null where unknown; USD are exact, as text."""
     return {
         "batch": preview.batch,
         "output": str(preview.output),
@@ -76,7 +76,7 @@ def _question_json(question: Question) -> dict[str, Any]:
 
 
 def _estimate_json(estimate: Estimate) -> dict[str, Any]:
-    """A figure is null while a part of it has no price; `known` holds what is summed."""
+    """A figure is null while a part of it has no price; `known` holds the sum of the rest."""
     is_whole = not estimate.unpriced
     known = {"low": estimate.low, "credits": estimate.credits, "worst": estimate.worst}
     return {
@@ -97,7 +97,7 @@ def _findings_json(findings: Findings) -> dict[str, Any]:
 
 
 def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = False) -> None:
-    """Print a plan: what would be sent, what it costs, by scene too, and what is there already."""
+    """Print a plan: what would be sent, what it costs (also by scene), and what exists already."""
     if preview.findings is not None:
         _print_findings(console, preview)
     say(console, f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)})")
@@ -119,38 +119,41 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         _print_reasons(console, preview)
         _scenes_grid(preview).show(console)
         if preview.estimate.unpriced:
-            say(console, f"  [yellow]+? {preview.estimate.unpriced} takes of unknown price are not in these sums[/]")
+            say(
+                console,
+                f"  [yellow]+? {preview.estimate.unpriced} takes with an unknown price are not in these sums[/]",
+            )
     for line in _estimate_lines(preview):
         say(console, f"  {line}")
     for remark in preview.remarks:
         say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
     if preview.speed != 1 and preview.to_submit:
-        say(console, f"  time runs {preview.speed:g} times faster there", style="dim")
+        say(console, f"  time on the sandbox runs {preview.speed:g} times faster", style="dim")
 
 
 def _print_reasons(console: Console, preview: Preview) -> None:
-    """Say why the provider's list gives no price, those with the same reason together."""
+    """Say why the provider's list gives no price; classes with the same reason share a line."""
     reasons: dict[tuple[str, str], list[str]] = {}
     for each in preview.to_submit:
         quote = preview.quotes[each]
         if quote.credits is None or quote.why:
-            reasons.setdefault((quote.source, quote.why or "no source names one"), []).append(str(each))
+            reasons.setdefault((quote.source, quote.why or "no source gives one"), []).append(str(each))
     for (source, why), names in reasons.items():
         told = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
         say(console, escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
     if any(preview.quotes[each].credits is None for each in preview.to_submit):
-        say(console, "  with a cap (--max-usd) its first take goes alone, and its answer tells", style="yellow")
-        say(console, "  the price; --pilot N shows it before the rest is sent", style="yellow")
+        say(console, "  with a cap (--max-usd) wanbatch sends the first take alone and learns", style="yellow")
+        say(console, "  the price from its answer; --pilot N shows it before the rest is sent", style="yellow")
 
 
 def print_question(console: Console, question: Question) -> None:
-    """Print what a run asks before it writes or buys anything."""
+    """Print the question that a run asks before it writes or buys anything."""
     for line in (*question.lines, *question.remedies):
         say(console, escape(f"  {line}"), style="yellow" if question.is_blocking else "dim")
 
 
 def _scenes_grid(preview: Preview) -> Grid:
-    """Lay out the range of the costs, by scene where there are several."""
+    """Lay out the range of the costs, by scene if there are several."""
     shown = list(preview.scenes.items()) if len(preview.scenes) > 1 else []
     grid = Grid(("scene" if shown else "", "takes", *_FIGURES))
     for scene, each in shown[:SCENES_SHOWN]:
@@ -158,7 +161,7 @@ def _scenes_grid(preview: Preview) -> Grid:
     if len(shown) > SCENES_SHOWN:
         rest = sum((each for _, each in shown[SCENES_SHOWN:]), Estimate(0, 0, 0))
         grid.add(f"{len(shown) - SCENES_SHOWN} more", *_figures(rest))
-    grid.add("in all", *_figures(preview.estimate), style="bold" if shown else None)
+    grid.add("total", *_figures(preview.estimate), style="bold" if shown else None)
     return grid
 
 
@@ -177,35 +180,35 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if not estimate.takes:
         return ["nothing to send", *lines]
     if preview.tries > 1:
-        lines.append(f"worst: every take bought {preview.tries} times at the highest price known (--max-attempts)")
+        lines.append(f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts)")
     if preview.before:
-        lines.append(f"spent and committed before: {preview.before:,} credits ({usd_text(preview.before)})")
+        lines.append(f"already spent and committed: {preview.before:,} credits ({usd_text(preview.before)})")
     elif preview.before is None:
-        lines.append("[yellow]what was sent before has in part an unknown cost[/yellow]")
+        lines.append("[yellow]some takes that were sent before have an unknown cost[/yellow]")
     if preview.cap_credits is not None:
         cap = f"cap {preview.cap_credits:,} credits ({usd_text(preview.cap_credits)}) for the whole batch"
         reached = (preview.before or 0) + estimate.credits > preview.cap_credits
-        lines.append(cap + ("; [yellow]it will be reached: the rest waits[/yellow]" if reached else ""))
+        lines.append(cap + ("; [yellow]the run will reach it, and the rest will wait[/yellow]" if reached else ""))
     for scene, cap_credits in preview.scene_caps.items():
         lines.append(f"cap of scene {escape(scene)}: {cap_credits:,} credits ({usd_text(cap_credits)})")
     if preview.balance_usd is not None:
         lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
-        lines.append(f"a pilot of {min(preview.pilot, estimate.takes)} takes goes first")
+        lines.append(f"a pilot of {min(preview.pilot, estimate.takes)} takes is sent first")
     return lines
 
 
 def _lost_lines(preview: Preview) -> list[str]:
-    """Say what becomes of lost answers, where there are some or the user has a standing word on them."""
-    is_standing = preview.on_unknown is OnUnknown.RESUBMIT
+    """Say what is done about lost answers, if there are any or the user decided about them in advance."""
+    is_decided = preview.on_unknown is OnUnknown.RESUBMIT
     if not preview.lost:
-        return ["lost answers that leave no trace are sent again (--on-unknown resubmit)"] if is_standing else []
+        return ["takes with lost answers and no trace are sent again (--on-unknown resubmit)"] if is_decided else []
     after = {
-        OnUnknown.RECONCILE: "looked up; what leaves no trace is held for you",
-        OnUnknown.RESUBMIT: f"looked up; up to {preview.lost} that leave no trace are sent again, beside the above",
-        OnUnknown.HOLD: "held for you",
+        OnUnknown.RECONCILE: "looked up; those without a trace are held for your decision",
+        OnUnknown.RESUBMIT: f"looked up; up to {preview.lost} without a trace are sent again, on top of the above",
+        OnUnknown.HOLD: "held for your decision",
     }
-    return [f"[yellow]{preview.lost} lost answers are {after[preview.on_unknown]}[/yellow]"]
+    return [f"[yellow]{preview.lost} takes with lost answers are {after[preview.on_unknown]}[/yellow]"]
 
 
 def _balance_text(preview: Preview) -> str:
@@ -215,14 +218,14 @@ def _balance_text(preview: Preview) -> str:
     if balance < preview.estimate.credits:
         missing = usd_text(preview.estimate.credits - balance)
         return f"; [red]the balance is below the estimate by {missing}[/red]"
-    return "; it covers what is expected, not the worst"
+    return "; it covers the expected cost, not the worst case"
 
 
 def _print_findings(console: Console, preview: Preview) -> None:
     findings = preview.findings
     assert findings is not None
-    say(console, "[bold]the pilot brought[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
-    grid = Grid(("a take of", "verified", "expected", "held", "charged", "took"))
+    say(console, "[bold]result of the pilot[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
+    grid = Grid(("per take", "verified", "expected", "held", "charged", "time"))
     for each in findings.classes:
         money = (_number(each.expected), _number(each.held), _number(each.charged))
         verified = f"{each.verified} of {each.takes}"
@@ -231,7 +234,7 @@ def _print_findings(console: Console, preview: Preview) -> None:
     if findings.charges_not_seen:
         say(console, f"  {findings.charges_not_seen} charges are not in the ledger yet")
     if findings.rest_s is not None:
-        say(console, f"  the rest may take {duration_text(findings.rest_s / preview.speed)}")
+        say(console, f"  the rest will need about {duration_text(findings.rest_s / preview.speed)}")
 
 
 # --- the ledger
@@ -257,11 +260,11 @@ def _sum(values: Iterable[int | None]) -> str:
 
 
 def figures_grid(figures: Figures) -> Grid:
-    """Lay out estimated, held and charged below each other, with what is not known of each."""
+    """Lay out estimated, held and charged credits below each other, and how many takes are missing from each."""
     grid = Grid(("", "credits", "USD", ""), left=(0, 3))
     for name, figure, unknown in (
         ("estimated", figures.estimated, "takes without a price"),
-        ("held", figures.held, "takes whose hold is unknown"),
+        ("held", figures.held, "takes with an unknown hold"),
         ("charged", figures.charged, "charges not seen yet"),
     ):
         more = "+?" if figure.unknown else ""
@@ -271,7 +274,7 @@ def figures_grid(figures: Figures) -> Grid:
 
 
 def print_balance(console: Console, balance_usd: Decimal, host: str) -> None:
-    """Print what the account holds."""
+    """Print the balance of the account."""
     say(console, f"{amount_text(balance_usd)} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}")
 
 

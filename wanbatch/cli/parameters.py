@@ -1,4 +1,4 @@
-"""Values on the command line: durations, rates and money, with errors that say how to write them."""
+"""Values on the command line: durations, rates and money. Errors say how to write them."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ class _Usd(click.ParamType[Decimal]):
         try:
             amount = Decimal(str(value))
         except InvalidOperation:
-            self.fail(f"'{value}' is no amount of USD", param, ctx)
+            self.fail(f"'{value}' is not an amount of USD: write a number such as 40 or 12.50", param, ctx)
         if not amount.is_finite() or amount < 0:
-            self.fail("an amount of USD is 0 or more", param, ctx)
+            self.fail("an amount of USD must be 0 or more", param, ctx)
         return amount
 
 
@@ -61,10 +61,10 @@ class _Rename(click.ParamType[tuple[str, str]]):
 
 
 def split_run(names: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
-    """Tell an output folder from the names after it: `[RUN] NAME...`. Without one it is the newest under outputs/.
+    """Separate the output folder from the names after it: `[RUN] NAME...`. The default is the newest under outputs/.
 
-    The first word is a folder where it holds a state file, or is written as a path. Names are in NFC, as those of
-    shots are, whatever form a terminal gives.
+    The first argument is a folder if it holds a state file or is written as a path. Names are in NFC, as those of
+    shots are, whichever form the terminal sends.
     """
     first, names = names[0], tuple(map(composed, names))
     if (Path(first) / STATE_NAME).is_file() or set(first) & set("/\\") or first in (".", ".."):

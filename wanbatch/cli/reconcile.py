@@ -1,4 +1,4 @@
-"""Commands that settle what a run could not: reconcile, resolve."""
+"""Commands about what a run could not decide: reconcile, balance, resolve."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
 @_RUN
 @click.pass_obj
 def reconcile_command(options: Global, /, run: Path | None) -> int:
-    """Look up submits of RUN whose answers were lost, and compare with the provider's ledger. Sends nothing paid."""
+    """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays."""
     output = run if run is not None else newest_output(Path(OUTPUTS))
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     found = asyncio.run(session.reconcile(output))
@@ -55,14 +55,14 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
             ledger_grid(found.ledger).show(console)
         figures_grid(figures).show(console)
         if page is not None:
-            console.print(f"  each generation: {page}", markup=False)
+            console.print(f"  every generation: {page}", markup=False)
     return int(_exit_code(found))
 
 
 def _exit_code(found: Reconciled) -> ExitCode:
-    """Tell what a look found; a look that could not see everything never ends with OK.
+    """Return the exit code of what was found; never OK if the log or the ledger could not be read.
 
-    What needs the user goes first, since the same command tells the rest later. A log that this key may not read
+    What needs the user comes first, since the same command reports the rest later. A log that this key may not read
     needs the user, too.
     """
     if found.open or found.doubles or found.twice or found.breaches or found.questions or found.is_log_refused:
@@ -71,7 +71,7 @@ def _exit_code(found: Reconciled) -> ExitCode:
 
 
 def _watch(options: Global, output: Path | None) -> Watch:
-    """Tell what matters on standard error: standard output holds the answer alone."""
+    """Report notices on standard error: standard output holds the answer only."""
 
     def tell(text: str) -> None:
         if options.verbosity >= 0:
@@ -83,27 +83,31 @@ def _watch(options: Global, output: Path | None) -> Watch:
 def _lines(found: Reconciled) -> list[str]:
     lines = []
     for labels, told in (
-        (found.adopted, "found again; the same `run` fetches them"),
+        (found.adopted, "found again; give the same `run` to fetch them"),
         (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
-        (found.planned, "left no trace; the same `run` sends them again"),
-        (found.open, "wait for you, or for the provider's log; `wanbatch status` says why"),
-        (found.doubles, "DOUBLE: more than one generation was made; ask the provider's support"),
-        (found.twice, "one generation was charged more than once; ask the provider's support"),
-        (found.breaches, "a generation failed and was charged all the same; ask the provider's support"),
+        (found.planned, "left no trace; give the same `run` to send them again"),
+        (found.open, "wait for your decision or for the provider's log; `wanbatch status` says why"),
+        (found.doubles, "DOUBLE: the provider made more than one generation; ask its support"),
+        (found.twice, "the provider charged one generation more than once; ask its support"),
+        (found.breaches, "the provider charged a failed generation; ask its support"),
         (
             found.questions,
-            "may explain a charge that belongs to no take; the report says which, ask the provider's support",
+            "may explain a charge that belongs to no take; see the report, and ask the provider's support",
         ),
-        (found.uncharged, "verified, and their charge is not in the ledger yet"),
+        (found.uncharged, "verified, but their charge is not in the ledger yet"),
     ):
         if labels:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
             lines.append(f"{len(labels)} {told}: {names}")
     if not found.is_log_read:
-        cure = "give the key the right to read it" if found.is_log_refused else "run the same command again later"
-        lines.append(f"the request log could not be read, so a DOUBLE or a lost clip may go unnamed here: {cure}")
+        cure = "give the key the right to read it" if found.is_log_refused else "give the same command again later"
+        lines.append(
+            f"the request log could not be read, so a DOUBLE or a lost clip may be missing from this list: {cure}"
+        )
     if not found.is_ledger_read:
-        lines.append("the ledger could not be read, so charges may go unnamed here: run the same command again later")
+        lines.append(
+            "the ledger could not be read, so charges may be missing from this list: give the same command again later"
+        )
     lines.append(
         f"the ledger shows {found.credits_charged:,} credits ({usd_text(found.credits_charged)}) for this batch"
     )
@@ -112,10 +116,12 @@ def _lines(found: Reconciled) -> list[str]:
 
 @click.command("balance", epilog="\b\nExamples:\n  wanbatch balance\n  wanbatch --json balance outputs/dragon-pass")
 @_RUN
-@click.option("--sandbox", is_flag=True, help="A new embedded sandbox: what its accounts begin with.")
+@click.option("--sandbox", is_flag=True, help="Show what the account of a new embedded sandbox begins with.")
 @click.pass_obj
 def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:  # noqa: FBT001
-    """Show what an account holds: with RUN that of its provider, without it that of your key. Sends nothing paid."""
+    """Show the balance of an account: with RUN the account of that run, without it the account of your key. Never
+    pays.
+    """
     session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options, run), options.env_file)
     other = _newest_account(session) if run is None else ""
     try:
@@ -134,19 +140,19 @@ def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:
 
 
 def _newest_account(session: Session) -> str:
-    """Say how to see the account of the newest output folder, where that is another than the one asked about."""
+    """Say how to see the account of the newest output folder, if that is another account than the one asked about."""
     try:
         newest = newest_output(Path(OUTPUTS))
         with StateReader.open(newest) as reader:
             identity = reader.identity()
-    except WanbatchError:  # there is none, or none that can be read
+    except WanbatchError:  # there is no folder, or none that can be read
         return ""
     is_embedded = identity.sandbox and identity.base_url == "sandbox"
     if identity.base_url == session.provider_address and not is_embedded:
         return ""
     host = "the embedded sandbox" if is_embedded else identity.base_url
     command = words("wanbatch", "balance", str(newest))
-    return f"The newest output folder, {newest}, has its account at {host}: `{command}` shows it"
+    return f"The newest output folder, {newest}, uses an account at {host}: `{command}` shows it"
 
 
 @click.command(
@@ -155,19 +161,21 @@ def _newest_account(session: Session) -> str:
     "\n  wanbatch resolve outputs/dragon-pass sc010_sh020_t1 --resubmit",
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] TAKE")
-@click.option("--adopt", metavar="ID", help="This generation is its clip.")
+@click.option("--adopt", metavar="ID", help="The generation with this ID is its clip.")
 @click.option("--resubmit", is_flag=True, help="Send it again: it may be charged a second time.")
-@click.option("--abandon", is_flag=True, help="Give it up; what it may have cost still counts.")
+@click.option("--abandon", is_flag=True, help="Give it up; its possible cost still counts toward the cap.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.pass_obj
 def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | None, **flags: Any) -> int:
-    """Decide what becomes of a TAKE that is held or unknown. It is recorded; the same `run` then goes on with it."""
+    """Decide what to do with a TAKE that is held or unknown. wanbatch records it; the same `run` command then
+    continues.
+    """
     if len(names) > 2:
-        raise UsageInvalid("name one take, and before it the output folder where it is not the newest")
+        raise UsageInvalid("name one take, and before it the output folder if that is not the newest")
     output = Path(names[0]) if len(names) == 2 else newest_output(Path(OUTPUTS))
     chosen = [Decision.ADOPT] * (adopt is not None) + [each for each in Decision if flags.get(each.value)]
     if len(chosen) != 1:
-        raise UsageInvalid("say one of --adopt ID, --resubmit, --abandon")
+        raise UsageInvalid("give one of --adopt ID, --resubmit, --abandon")
     decision = chosen[0]
 
     def confirm(take: Take) -> bool:
@@ -177,14 +185,16 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
         cost = usd_text(take.credits_open)
         if not is_interactive():
             raise UsageInvalid(
-                f"this may be charged a second time ({cost}), and without a terminal wanbatch cannot ask: add --yes"
+                f"the provider may charge this a second time ({cost}), and there is no terminal to ask on: add --yes"
             )
-        return click.confirm(f"It may be charged a second time: {cost}. Send it again?", default=False, err=True)
+        return click.confirm(
+            f"The provider may charge it a second time: {cost}. Send it again?", default=False, err=True
+        )
 
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     take = asyncio.run(session.resolve(output, composed(names[-1]), (decision, adopt), confirm))
     if options.is_json:
         print_json({"take": names[-1], "state": None if take is None else take.state.value})
     elif take is not None:
-        echo(f"{take.label} is {take.state} now; the same `run` goes on with it")
+        echo(f"{take.label} is {take.state} now; give the same `run` command to continue with it")
     return int(ExitCode.INTERRUPTED if take is None else ExitCode.OK)

@@ -1,4 +1,4 @@
-"""The command that makes a lost state file anew: recover."""
+"""The command that rebuilds a lost state file: recover."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ _SHOWN = 8
 @click.option("--yes", is_flag=True, help="Do not ask before the new state file is written.")
 @click.pass_obj
 def recover_command(options: Global, /, manifest: Path, output: Path | None, yes: bool) -> int:  # noqa: FBT001
-    """Make a new state file for the output folder of MANIFEST, where the old one is lost, damaged or out of date.
+    """Rebuild the state file in the output folder of MANIFEST if it is lost, damaged or out of date.
 
-    It is put together from what is left of the old one, run.log, the clips and their sidecars, and the provider's log.
-    Nothing is bought: clips that are there are verified again, generations that are known are fetched by the next
-    `run`, and what cannot be matched is named. The old file is kept beside the new one.
+    wanbatch uses what is left of the old one, run.log, the clips and their sidecars, and the provider's log.
+    Nothing is bought: clips on disk are verified again, the next `run` fetches known generations, and everything
+    that cannot be matched is listed. The old file is kept beside the new one.
     """
 
     def confirm(found: Recovery) -> bool:
@@ -42,7 +42,9 @@ def recover_command(options: Global, /, manifest: Path, output: Path | None, yes
         if yes:
             return True
         if not is_interactive():
-            raise UsageInvalid("no new state file was written: confirm it with --yes (there is no terminal to ask on)")
+            raise UsageInvalid(
+                "no new state file was written: there is no terminal to ask on, so confirm it with --yes"
+            )
         return click.confirm("Write this new state file?", default=False, err=True)
 
     def tell(text: str) -> None:
@@ -57,10 +59,10 @@ def recover_command(options: Global, /, manifest: Path, output: Path | None, yes
     elif found is None:
         click.echo("no new state file was written")
     elif not found.is_needed:
-        click.echo(f"{found.output}: its state file is whole and knows all that is known; nothing was changed")
+        click.echo(f"{found.output}: its state file is whole and up to date; nothing was changed")
     elif options.verbosity >= 0:
         kept = f" ({found.kept_as})" if found.kept_as else ""
-        click.echo(f"the new state file is in place{kept}. `wanbatch run {manifest} -o {found.output}` goes on with it")
+        click.echo(f"the new state file is in place{kept}. Continue with `wanbatch run {manifest} -o {found.output}`")
     return int(ExitCode.INTERRUPTED if found is None else ExitCode.OK)
 
 
@@ -85,7 +87,7 @@ def _lines(found: Recovery) -> list[str]:
     named = [f"{label} ({generation_id})" for label, generation_id in found.fetched]
     for labels, words in (
         (found.verified, "verified: the clip is there, with its recorded bytes"),
-        (found.missing, "verified before, and the clip is not there now; `wanbatch verify --fetch` gets it again"),
+        (found.missing, "verified before, but the clip is missing now; `wanbatch verify --fetch` fetches it again"),
         (named, "paid or running: the next run fetches them"),
         (found.sought, "without a known answer: the next run looks them up before it sends anything"),
         (found.failed, "failed"),
@@ -93,18 +95,20 @@ def _lines(found: Recovery) -> list[str]:
         if labels:
             lines.append(f"  {len(labels)} {words}: {_few(labels)}")
     for stray in found.strays[:_SHOWN]:
-        made = stray.generation_id or "nothing that is known"
-        cost = "an unknown cost" if stray.credits_held is None else usd_text(stray.credits_held)
-        lines.append(f"  stray: {stray.request_id} in {stray.source} belongs to no take; it made {made}, for {cost}")
+        made = stray.generation_id or "unknown"
+        cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)
+        lines.append(
+            f"  stray: {stray.request_id} in {stray.source} belongs to no take; generation: {made}; cost: {cost}"
+        )
     if len(found.strays) > _SHOWN:
         lines.append(f"  ... and {len(found.strays) - _SHOWN} more strays; `wanbatch status` lists them all")
     lines.append(f"  still to be sent by the next run: {found.to_send}; nothing is sent now")
     if not found.is_witnessed:
         lines.append(
-            "  run.log is lost, too, and the provider's log may be a day late: until then `run` sends nothing, unless"
-            " you add --trust-state"
+            "  run.log is lost, too, and the provider's log may be up to a day late: until then `run` sends nothing,"
+            " unless you add --trust-state"
         )
-    lines.append("  A cap that was given by a flag is kept only where the old file could be read: give it again.")
+    lines.append("  A cap that you gave by a flag is kept only if the old file could be read: give it again.")
     return lines
 
 

@@ -1,4 +1,4 @@
-"""`report` and `open`: the reports made anew from the state file, and the page shown."""
+"""`report` and `open`: the reports are rebuilt from the state file, and the page is opened."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from wanbatch.session.options import OUTPUTS
     "\n  wanbatch report outputs/ep1 outputs/ep2 --combined -o outputs/costs",
 )
 @click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
-@click.option("--combined", is_flag=True, help="One cost report of all RUNs together.")
+@click.option("--combined", is_flag=True, help="Write one cost report of all RUNs together.")
 @click.option(
     "-o",
     "--output",
@@ -37,7 +37,7 @@ def report_command(
     combined: bool,  # noqa: FBT001
     output: Path | None,
 ) -> int:
-    """Rebuild the reports of each RUN from its state file alone; with --combined, add up what they cost."""
+    """Rebuild the reports of each RUN from its state file; with --combined, add up the costs of all."""
     from wanbatch.clock import system_now
     from wanbatch.reporting.cost_files import write_combined
     from wanbatch.reporting.csv_file import csv_text
@@ -78,7 +78,7 @@ def open_command(options: Global, /, run: Path | None, is_report: bool) -> int: 
     output = _output(run)
     page = output / "reports" / "report.html" if is_report else output / "storyboard.html"
     if not page.is_file():
-        raise UsageInvalid(f"{page} is not there yet: {in_folder('`wanbatch report` writes it', str(output))}")
+        raise UsageInvalid(f"{page} does not exist yet: {in_folder('`wanbatch report` writes it', str(output))}")
     if options.is_json:
         print_json({"page": str(page.resolve())})
         return 0

@@ -1,4 +1,4 @@
-"""The sandbox command: the provider's stand-in, served on this machine."""
+"""The sandbox command: a stand-in for the provider, served on this machine."""
 
 from __future__ import annotations
 
@@ -20,22 +20,28 @@ from wanbatch.cli.streams import echo
 )
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 picks a free one.  [default: 0]")
 @click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine.")
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Times faster than real.")
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Run time this many times faster."
+)
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same times and faults.")
-@click.option("--faults", metavar="NAME|FILE", help="A fault plan; an unknown name lists those there are.")
-@click.option("--rate", type=RATE, help="Submits allowed, such as 60/min.  [default: any]")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Generations at once.  [default: any]")
+@click.option("--faults", metavar="NAME|FILE", help="A fault plan; an unknown name lists the known ones.")
+@click.option("--rate", type=RATE, help="Submits allowed, such as 60/min.  [default: no limit]")
+@click.option("--concurrency", type=click.IntRange(min=1), help="Generations at the same time.  [default: no limit]")
 @click.option("--balance", type=USD, default=Decimal(1000), help="USD in the account.  [default: 1000]")
-@click.option("--log-lag", type=DURATION, default=30.0, help="How late log and ledger are.  [default: 30s]")
-@click.option("--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the account here, over restarts.")
-@click.option("--auto-top-up", is_flag=True, help="Say that the account is topped up automatically.")
-@click.option("--key-disabled", is_flag=True, help="Say that the key is disabled.")
-@click.option("--key-scope", multiple=True, metavar="SCOPE", help="Say that the key is kept to this; repeatable.")
-@click.option("--key-limit", type=USD, help="Say that the key may spend so many USD a month.")
+@click.option("--log-lag", type=DURATION, default=30.0, help="How late the log and the ledger are.  [default: 30s]")
+@click.option(
+    "--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the account in this folder, across restarts."
+)
+@click.option("--auto-top-up", is_flag=True, help="Report that the account is topped up automatically.")
+@click.option("--key-disabled", is_flag=True, help="Report that the key is disabled.")
+@click.option(
+    "--key-scope", multiple=True, metavar="SCOPE", help="Report that the key is limited to this scope; repeatable."
+)
+@click.option("--key-limit", type=USD, help="Report that the key may spend this many USD a month.")
 @click.option("--stop-with-parent", is_flag=True, hidden=True, help="End when standard input closes.")
 @click.pass_obj
 def sandbox_command(options: Global, /, **flags: Any) -> int:
-    """Serve a faithful stand-in of the provider on a loopback port. It accepts any made-up key and costs nothing."""
+    """Serve a stand-in for the provider on a loopback port. It accepts any made-up key and costs nothing."""
     from wanbatch.sandbox import SandboxOptions, serve
 
     settings = SandboxOptions(

@@ -1,4 +1,4 @@
-"""The screen: plans, progress and endings as people read them. All colour goes through one console."""
+"""The screen: plans, progress and results as people read them. All colour goes through one console."""
 
 from __future__ import annotations
 
@@ -55,17 +55,17 @@ _PLAIN_KINDS = {
 _WORDS = {
     "note": "",
     "generation_failed": "failed",
-    "answer_lost": "answer lost: it may have been charged; nothing is sent again before that is known",
-    "adopted": "found again in the provider's log",
+    "answer_lost": "answer lost: the provider may have charged it; wanbatch sends nothing again before it knows",
+    "adopted": "found in the provider's log",
     "found_failed": "failed, and cost nothing",
-    "presumed_absent": "left no trace; it is sent again",
+    "presumed_absent": "left no trace; wanbatch sends it again",
     "found_unrecorded": "held",
 }
-_TOLD_IN_WORDS = {"answer_lost", "adopted", "found_failed", "presumed_absent"}
+_SAID_IN_FULL = {"answer_lost", "adopted", "found_failed", "presumed_absent"}
 _REFRESH_HZ = 4
 _BAR_WIDTH = 24
-_BAR_FROM = 80  # on a narrower screen the words need all the room
-FILE_WIDTH = 120  # where no terminal tells its own
+_BAR_FROM = 80  # on a narrower screen the text needs all the room
+FILE_WIDTH = 120  # if there is no terminal with a width of its own
 
 
 def console_of(options: Global, *, stderr: bool = False) -> Console:
@@ -83,16 +83,16 @@ def console_of(options: Global, *, stderr: bool = False) -> Console:
 
 
 class _Screen(Console):
-    """A console on which no word from outside moves the terminal: only rich's own styles and controls do."""
+    """A console on which no text from outside can control the terminal: only rich's own styles and controls do."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """Yield the segments of something printed, control characters taken out of their texts."""
+        """Yield the segments of something printed, without control characters in their texts."""
         for segment in super().render(renderable, options):
             yield segment if segment.control else Segment(visible(segment.text), segment.style)
 
 
 def can_redraw(console: Console) -> bool:
-    """Say whether lines may be drawn anew: on a terminal that can, never in a file, however much colour it takes."""
+    """Say whether lines may be redrawn: on a capable terminal, but never in a file, even with colour."""
     return console.file.isatty() and console.is_terminal and not console.is_dumb_terminal
 
 
@@ -107,11 +107,11 @@ def counts_text(counts: Mapping[str, int]) -> str:
 
 
 def standing_text(standing: Standing) -> str:
-    """Return one line on how a run stands."""
+    """Return one line on the progress of a run."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
     counts = counts_text({name: standing.counts[name] for name in order if standing.counts.get(name)})
     money = f"{standing.credits_committed:,} credits ({usd_text(standing.credits_committed)})"
-    unknown = f" + {standing.uncosted} of unknown cost" if standing.uncosted else ""
+    unknown = f" + {standing.uncosted} with an unknown cost" if standing.uncosted else ""
     eta = f", about {duration_text(standing.eta_s)} left" if standing.eta_s is not None else ""
     return f"{counts}; {money}{unknown} so far{eta}"
 
@@ -166,7 +166,7 @@ class Follower:
         )
 
     def notice(self, text: str) -> None:
-        """Tell the user something outside of events."""
+        """Show the user something that is not an event."""
         if self._options.verbosity >= 0:
             self._console.print(
                 f"  {in_folder(text, self._folder) if self._folder else text}", markup=False, style="dim"
@@ -217,7 +217,7 @@ class Follower:
 
     def _line(self, event: Event) -> str:
         what = _WORDS.get(event.kind, event.kind.replace("_", " "))
-        text = "" if event.kind in _TOLD_IN_WORDS else event.text or str(event.data.get("warning", ""))
+        text = "" if event.kind in _SAID_IN_FULL else event.text or str(event.data.get("warning", ""))
         parts = [part for part in (event.take, what) if part]
         if event.kind == "verified" and self._standing is not None:
             text = standing_text(self._standing())
@@ -225,7 +225,7 @@ class Follower:
 
 
 def result_json(result: RunResult) -> dict[str, Any]:
-    """Return how a run ended as JSON values: a sum is null while a part of it is unknown, its known part beside it."""
+    """Return the result of a run as JSON values: a sum is null while a part is unknown, its known part beside it."""
     return {
         "exit_code": int(result.exit_code),
         "messages": [in_folder(message, str(result.output)) for message in result.messages],
@@ -251,7 +251,7 @@ def print_result(console: Console, result: RunResult, problems: list[str]) -> No
     if pending:
         parts.append(f"{pending:,} more held or expected")
     if result.uncosted:
-        parts.append(f"and {result.uncosted} takes of unknown cost")
+        parts.append(f"and {result.uncosted} takes with an unknown cost")
     say(console, f"  {'; '.join(parts)}")
     for problem in problems:
         console.print(f"  {problem}", style="yellow", markup=False)
@@ -272,5 +272,5 @@ def print_counts(console: Console, counts: Mapping[str, int]) -> None:
 
 
 def is_interactive() -> bool:
-    """Say whether there is somebody to ask."""
+    """Say whether there is a terminal to ask on."""
     return sys.stdin.isatty() and sys.stderr.isatty()

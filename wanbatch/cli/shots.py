@@ -1,4 +1,4 @@
-"""The shots that a run would send: grouped for the screen, each by itself with -v, each in JSON."""
+"""The shots that a run would send: grouped on the screen, one by one with -v and in JSON."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def takes_json(preview: Preview) -> list[dict[str, Any]]:
 
 
 def print_takes(console: Console, preview: Preview, *, is_each: bool) -> None:
-    """Print the takes that would be sent, in story order: by scene and price, or each on a line of its own."""
+    """Print the takes that would be sent, in story order: by scene and price, or one a line."""
     story = sorted(preview.takes, key=lambda each: (each.ordinal, each.number))
     lines = [_line(preview, each) for each in story] if is_each else _groups(story)
     for line in lines:
@@ -63,7 +63,7 @@ def _groups(story: Iterable[Due]) -> list[str]:
         lines.append(f"{f'{scene}: ' if scene else ''}{named}  ({many}, {price_class}){_cause(cause)}")
     left = list(groups.values())[GROUPS_SHOWN:]
     if left:
-        lines.append(f"... and {sum(map(len, left)):,} takes more; -v before the command lists each")
+        lines.append(f"... and {sum(map(len, left)):,} more takes; put -v before the command to list each")
     return lines
 
 

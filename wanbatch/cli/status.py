@@ -1,4 +1,4 @@
-"""Commands that look: status, report, open, verify, doctor."""
+"""The `status` command: how far a batch is."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def _standing_json(standing: BatchStanding) -> dict[str, Any]:
         "batch": standing.batch,
         "output": str(standing.output),
         "counts": dict(standing.counts),
-        "credits": {  # a sum is null while a part of it is unknown; its known part stands beside it
+        "credits": {  # a sum is null while a part of it is unknown; its known part is beside it
             "estimate": standing.estimate,
             "committed": None if standing.uncosted else standing.committed,
             "committed_known": standing.committed,
@@ -50,10 +50,10 @@ def _standing_json(standing: BatchStanding) -> dict[str, Any]:
 
 @click.command("status", epilog="\b\nExamples:\n  wanbatch status\n  wanbatch status outputs/dragon-pass --watch")
 @_RUN
-@click.option("--watch", "is_watching", is_flag=True, help="Show again every 2 s, until the run ends.")
+@click.option("--watch", "is_watching", is_flag=True, help="Refresh every 2 s until the run ends.")
 @click.pass_obj
 def status_command(options: Global, /, run: Path | None, is_watching: bool) -> int:  # noqa: FBT001
-    """Show how the batch of RUN stands; works from another terminal while a run goes on."""
+    """Show the state of the batch in RUN; works from another terminal while it runs."""
     console = console_of(options)
     output = _output(run)
     while True:
@@ -77,7 +77,7 @@ def _print_standing(options: Global, standing: BatchStanding) -> None:
     money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
     money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
     if standing.uncosted:
-        money.append(f"and {standing.uncosted} takes or submits of unknown cost")
+        money.append(f"and {standing.uncosted} takes or submits with an unknown cost")
     if standing.charges_not_seen:
         money.append(f"{standing.charges_not_seen} charges not seen yet")
     if standing.cap is not None:

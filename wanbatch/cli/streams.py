@@ -1,4 +1,4 @@
-"""The standard streams: words reach whoever still reads them, in the encoding that they take, and never end a run."""
+"""The standard streams: text reaches whoever still reads it, in their encoding, and no failed write ends a run."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wanbatch.text import visible, visible_json
 
 _DESCRIPTORS = 3  # standard input, output and error
 _GONE = frozenset({errno.EPIPE, errno.EIO, errno.EBADF, errno.ENXIO, errno.ECONNRESET, errno.ESHUTDOWN})
-# Signs that wanbatch itself prints, in the letters that every encoding has.
+# Signs that wanbatch itself prints, in characters that every encoding has.
 _PLAIN = str.maketrans(
     {0x2192: "->", 0x2026: "...", 0x2013: "-", 0x2014: "-", 0x2018: "'", 0x2019: "'", 0x201C: '"', 0x201D: '"'}
 )
@@ -25,9 +25,9 @@ _BLOCKS = range(0x2500, 0x2580)  # the lines of a progress bar
 
 
 class Stream(io.TextIOBase):
-    """A text stream over another that raises nothing: what cannot be written is dropped, and `trouble` says why.
+    """A text stream over another that never raises: what cannot be written is dropped, and `trouble` says why.
 
-    Characters that the encoding lacks get stand-ins. It has no `buffer`, so nothing writes bytes past it.
+    Characters that the encoding lacks are replaced. It has no `buffer`, so nothing can write bytes around it.
     """
 
     def __init__(self, below: TextIO) -> None:
@@ -41,28 +41,28 @@ class Stream(io.TextIOBase):
 
     @property
     def errors(self) -> str:  # type: ignore[override]
-        """How characters are treated that the encoding lacks."""
+        """How characters that the encoding lacks are treated."""
         return "replace"
 
     @property
     def is_gone(self) -> bool:
-        """Say whether nobody reads any more: a pager ended, a terminal was closed, the stream was closed."""
+        """Say whether the reader is gone: a pager ended, a terminal or the stream was closed."""
         return self.trouble is not None and self.trouble.errno in _GONE
 
     def write(self, text: str) -> int:
-        """Write a text, as far as it can be."""
+        """Write a text, as far as possible."""
         if self.trouble is None:
             self._try(lambda: self._below.write(encodable(text, self.encoding)))
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what was written."""
+        """Flush the stream below."""
         if self.trouble is None:
             self._try(self._below.flush)
 
-    def _try(self, deed: Any) -> None:
+    def _try(self, write: Any) -> None:
         try:
-            deed()
+            write()
         except OSError as error:
             self._give_up(error)
         except ValueError:  # closed below us
@@ -70,7 +70,7 @@ class Stream(io.TextIOBase):
 
     def _give_up(self, error: OSError) -> None:
         self.trouble = error
-        # What is still buffered below would be tried again, and complained about, when the interpreter ends.
+        # The interpreter would try to write what is still buffered at its end, and complain again.
         with suppress(OSError, ValueError):
             null = os.open(os.devnull, os.O_WRONLY)
             os.dup2(null, self._below.fileno())
@@ -88,12 +88,12 @@ class Stream(io.TextIOBase):
         return self._below.fileno()
 
     def writable(self) -> bool:
-        """Say that texts may be written."""
+        """Say that text may be written."""
         return True
 
 
 def encodable(text: str, encoding: str) -> str:
-    """Return a text that this encoding can hold: stand-ins for signs, letters without accents, `?` for the rest."""
+    """Return a text that this encoding can hold: plain signs, letters without accents, `?` for the rest."""
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
@@ -116,10 +116,10 @@ def _stand_in(char: str, encoding: str) -> str:
 
 
 def open_streams() -> tuple[Stream, Stream]:
-    """Put streams of this kind in place of standard output and error, also where they were closed at the start.
+    """Replace standard output and error with such streams, even if they were closed at the start.
 
-    A descriptor that was closed is given to the null device: else the next file or connection would get its number,
-    and whatever prints below Python would write into it.
+    A closed descriptor is given to the null device: otherwise the next file or connection would get its number,
+    and libraries that print would write into it.
     """
     for number in range(_DESCRIPTORS):
         try:
@@ -138,22 +138,22 @@ def _or_null(stream: TextIO | None) -> TextIO:
 
 
 def is_abandoned(stream: Any) -> bool:
-    """Say whether nobody reads this stream any more."""
+    """Say whether the reader of this stream is gone."""
     return isinstance(stream, Stream) and stream.is_gone
 
 
 def json_text(document: Any) -> str:
-    """Write JSON values for standard output: in plain ASCII where its encoding could not hold them."""
+    """Return JSON values as text for standard output: plain ASCII if its encoding cannot hold them."""
     return ascii_json(visible_json(json.dumps(document, ensure_ascii=False, default=str)))
 
 
 def echo(text: object, *, err: bool = False, nl: bool = True) -> None:
-    """Print a text that may hold words from outside: no character of it moves the terminal."""
+    """Print text that may come from outside: none of its characters can control the terminal."""
     click.echo(visible(text), err=err, nl=nl)
 
 
 def ascii_json(text: str) -> str:
-    """Return a JSON text as it is where standard output can hold it, else the same document in plain ASCII."""
+    """Return a JSON text as it is if standard output can hold it, else the same document in plain ASCII."""
     try:
         text.encode(getattr(sys.stdout, "encoding", None) or "utf-8")
     except (UnicodeEncodeError, LookupError):
