@@ -40,7 +40,7 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
 
 def network_kind(folder: Path, mounts: Path = MOUNTS) -> str | None:
-    """Return the kind of network share that a folder lies on; None where it lies on none, or nobody can tell.
+    """Return the kind of network share that a folder lies on; None if it lies on none, or nobody can tell.
 
     `mounts` is what Linux tells of its mounts (man 5 proc); other systems tell nothing.
     """
@@ -81,7 +81,7 @@ def unshare(path: Path) -> bool:
 def second_name(path: Path, other: Path) -> None:
     """Give a file another name beside its own, durably; a copy where the disk knows no second names.
 
-    Does nothing where no ordinary file is there. Raises OSError.
+    Does nothing if no ordinary file is there. Raises OSError.
     """
     if path.is_symlink() or not path.is_file():
         return
@@ -148,7 +148,7 @@ def sweep_parts(folder: Path) -> None:
 
 
 def replace_text(path: Path, text: str) -> bool:
-    """Write a text file with `replacing`; False where it held that text already. Makes its folder.
+    """Write a text file with `replacing`; False if it held that text already. Makes its folder.
 
     Raises OSError, which names `path`, whatever file beside it failed.
     """
@@ -174,7 +174,7 @@ def _holds(path: Path, data: bytes) -> bool:
 
 
 def assert_ordinary(path: Path) -> None:
-    """Raise LocalFault where something other than an ordinary file, a link above all, has a name that we write to."""
+    """Raise LocalFault if something other than an ordinary file, a link above all, has a name that we write to."""
     try:
         mode = path.lstat().st_mode
     except FileNotFoundError:
@@ -185,7 +185,7 @@ def assert_ordinary(path: Path) -> None:
 
 
 def own_folder(output: Path, *names: str) -> Path:
-    """Make a folder inside an output folder and return it. Raises LocalFault where a link stands in its place.
+    """Make a folder inside an output folder and return it. Raises LocalFault if a link stands in its place.
 
     What is written there would land wherever the link points.
     """

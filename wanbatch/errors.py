@@ -53,7 +53,7 @@ _URGENCY = (
 
 
 def most_urgent(codes: Iterable[ExitCode]) -> ExitCode:
-    """Return the code that a run with several troubles ends with; OK where there is none."""
+    """Return the code that a run with several troubles ends with; OK if there is none."""
     return min(codes, key=_URGENCY.index, default=ExitCode.OK)
 
 

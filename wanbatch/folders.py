@@ -19,7 +19,7 @@ FIXED = ("reports", "edit", ".sandbox")
 
 
 def home_of(output: Path, folder: str) -> Path | None:
-    """Return where the files of a folder lie, links followed; None where it is a link that is not followed."""
+    """Return where the files of a folder lie, links followed; None if it is a link that is not followed."""
     named = output / folder
     try:
         real = named.resolve()

@@ -39,7 +39,7 @@ class Machine:
 
 
 def read_machine(text: str | None) -> Machine | None:
-    """Read what was kept; None where nothing was, or nothing that can be read."""
+    """Read what was kept; None if nothing was, or nothing that can be read."""
     try:
         told = json.loads(text or "")
         mark, host = told["mark"], told["host"]
@@ -52,7 +52,7 @@ def read_machine(text: str | None) -> Machine | None:
 def this_machine(
     root: Path = Path("/"), environment: Mapping[str, str] = os.environ, host: str | None = None
 ) -> Machine | None:
-    """Return the machine that this process runs on; None where nothing lasting is known of it."""
+    """Return the machine that this process runs on; None if nothing lasting is known of it."""
     host = platform.node() if host is None else host
     if any((root / name).exists() for name in CONTAINER_FILES) or any(
         environment.get(name) for name in CONTAINER_NAMES

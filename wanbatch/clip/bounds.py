@@ -25,7 +25,7 @@ TIME_S_MAX = 120.0  # for one errand of it: a look at 15 s of busy 4K takes 5 s
 
 @dataclass(frozen=True)
 class Track:
-    """What a track of pictures or sound declares; 0 where it declares none."""
+    """What a track of pictures or sound declares; 0 if it declares none."""
 
     width: int = 0
     height: int = 0
@@ -34,7 +34,7 @@ class Track:
 
 
 def assert_within(tracks: list[Track], count: int) -> None:
-    """Raise MediaInvalid where a clip, of so many tracks of any kind, declares more than is ever opened."""
+    """Raise MediaInvalid if a clip, of so many tracks of any kind, declares more than is ever opened."""
     if count > TRACKS_MAX:
         raise MediaInvalid(f"the clip has {count} tracks; at most {TRACKS_MAX} are opened")
     for track in tracks:

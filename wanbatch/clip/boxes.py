@@ -75,7 +75,7 @@ def _assert_complete(outer: list[bytes]) -> None:
 
 
 def _first_entry(stream: BinaryIO, body_at: int, end: int) -> bytes:
-    """Return the kind of the first entry of a table of sample descriptions; empty where there is none."""
+    """Return the kind of the first entry of a table of sample descriptions; empty if there is none."""
     stream.seek(body_at + 12)  # its version, its count and the entry's size
     return stream.read(4) if body_at + 16 <= end else b""
 

@@ -70,7 +70,7 @@ class Crew:
             return sorted(worker.pid for worker in self._all)
 
     def assert_works(self) -> Trial:
-        """Have a worker make, check and look at a small clip, once. Raises ProgramFault where that fails."""
+        """Have a worker make, check and look at a small clip, once. Raises ProgramFault if that fails."""
         if self._trial is None:
             try:
                 self._trial = self._asked(written("try"), trial_of)

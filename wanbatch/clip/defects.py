@@ -60,8 +60,8 @@ class Stretch:
 class Look:
     """What was seen and heard of a clip. `still` leaves out what is black, too.
 
-    `peak_dbfs` is the loudest sample, -inf for digital silence, None where no sound could be heard. `damaged_s` is
-    when the first picture came that did not decode whole, None where all did.
+    `peak_dbfs` is the loudest sample, -inf for digital silence, None if no sound could be heard. `damaged_s` is
+    when the first picture came that did not decode whole, None if all did.
     """
 
     duration_s: float

@@ -43,7 +43,7 @@ class Part:
         self._descriptor = -1
 
     def __enter__(self) -> Self:
-        """Create the file. Raises ForeignFile where something other than an old part of ours is in the way."""
+        """Create the file. Raises ForeignFile if something other than an old part of ours is in the way."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             if not stat.S_ISREG(self.path.lstat().st_mode):
@@ -71,7 +71,7 @@ class Part:
 def settle(part: Path, inspection: Inspection) -> Settled:
     """Flush a part to the disk, hash it and check that it is a whole clip. Slow: run it off the event loop.
 
-    Raises MediaInvalid where it is no whole clip, OSError where the disk fails, else as `Inspection` does.
+    Raises MediaInvalid if it is no whole clip, OSError if the disk fails, else as `Inspection` does.
     """
     descriptor = os.open(part, os.O_RDONLY)
     try:
@@ -95,7 +95,7 @@ def publish(part: Path, final: Path, sha256: str) -> None:
     """Give a recorded part its final name, durably, and never over a file that is not ours.
 
     Does nothing more where the final file is there already with that hash (a crash came after the rename). Raises
-    ForeignFile where another file has the name, FileNotFoundError where neither file has those bytes.
+    ForeignFile where another file has the name, FileNotFoundError if neither file has those bytes.
     """
     if final.exists() or final.is_symlink():
         if not _has_hash(final, sha256):

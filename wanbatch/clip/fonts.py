@@ -115,7 +115,7 @@ def faces_in(folders: Sequence[Path], until_s: float) -> Iterator[Face]:
 
 
 def _faces_of(path: Path) -> list[Face]:
-    """Read the fonts of a file; empty where it holds none that can be read."""
+    """Read the fonts of a file; empty if it holds none that can be read."""
     try:
         if path.stat().st_size > FILE_CAP_BYTES:
             return []

@@ -18,7 +18,7 @@ _PACKED = re.compile(rb"....dcom", re.DOTALL)
 
 
 def assert_plain(index: bytes) -> None:
-    """Raise MediaInvalid where the index asks for what no clip needs.
+    """Raise MediaInvalid if the index asks for what no clip needs.
 
     `index` is all of a file that is neither pictures nor sound: its outer boxes but `mdat`, one after the other.
     """
@@ -36,7 +36,7 @@ def assert_plain(index: bytes) -> None:
 
 
 def _body_at(index: bytes, kind_at: int) -> memoryview | None:
-    """Return the body of the box whose kind stands there; None where these four bytes are no box."""
+    """Return the body of the box whose kind stands there; None if these four bytes are no box."""
     if kind_at < 4:
         return None
     at, size_bytes, header_bytes = kind_at - 4, int.from_bytes(index[kind_at - 4 : kind_at]), 8

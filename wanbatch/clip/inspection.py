@@ -13,7 +13,7 @@ class Inspection(Protocol):
     """Who opens clips that came from the network. All of it is slow: call it off the event loop.
 
     Each raises MediaInvalid with the reason where the clip is bad, ProgramFault for an error of the program or of its
-    libraries, LocalFault where this machine is out of memory, OSError where the file cannot be read.
+    libraries, LocalFault if this machine is out of memory, OSError if the file cannot be read.
     """
 
     def check(self, clip: Path) -> Probe:

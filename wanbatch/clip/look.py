@@ -46,7 +46,7 @@ def look_at(clip: Path | BinaryIO, reach: Reach = WHOLE) -> Look:
     """Look at a clip from beginning to end. Slow: run it off the event loop.
 
     Pictures that no other needs are skipped, which halves the work. What does not decode is told (`Look.damaged_s`),
-    and the rest is looked at. Raises MediaInvalid where nothing can be seen, else as `opened` does.
+    and the rest is looked at. Raises MediaInvalid if nothing can be seen, else as `opened` does.
     """
     with opened(clip, pixels_max=reach.pixels) as container:
         if not container.streams.video:

@@ -81,7 +81,7 @@ def opened(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Iterator[I
 
     The index is read first: a clip that refers to other files, or asks for more than `bounds` has room for, is opened
     by no decoder, and no decoder makes a picture of more than `pixels_max`. Raises MediaInvalid, ProgramFault for an
-    error of the program or of its libraries, LocalFault where this machine is out of memory, OSError where the file
+    error of the program or of its libraries, LocalFault if this machine is out of memory, OSError if the file
     cannot be read.
     """
     careful = {**_CAREFUL, "max_pixels": str(pixels_max)}
@@ -153,7 +153,7 @@ def _declared(track: VideoStream | AudioStream) -> Track:
 
 
 def _assert_decodable(container: InputContainer, codings: frozenset[bytes]) -> None:
-    """Raise MediaInvalid for a track in a coding that does not exist, ProgramFault where a decoder is missing here.
+    """Raise MediaInvalid for a track in a coding that does not exist, ProgramFault if a decoder is missing here.
 
     Such a track has no codec context, and some versions of PyAV end the process when they are asked to decode it.
     """

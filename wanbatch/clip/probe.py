@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Probe:
-    """What a clip says of itself. `frames` is None where the file does not count them."""
+    """What a clip says of itself. `frames` is None if the file does not count them."""
 
     duration_s: float
     width: int

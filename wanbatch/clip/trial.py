@@ -30,7 +30,7 @@ class Trial:
 def assert_media_works() -> Trial:
     """Make, check, look at and picture a clip of 12 frames, once a process. Takes about a tenth of a second.
 
-    Raises ProgramFault where that fails: then no bought clip could be checked either.
+    Raises ProgramFault if that fails: then no bought clip could be checked either.
     """
     library, step = "PyAV", "loading PyAV, NumPy and Pillow"
     try:

@@ -54,7 +54,7 @@ class Worker:
     """One process. Ask one thing at a time."""
 
     def __init__(self, terms: Terms) -> None:
-        """Start it; its first answer is waited for with the first request. Raises LocalFault where it cannot start."""
+        """Start it; its first answer is waited for with the first request. Raises LocalFault if it cannot start."""
         self._terms = terms
         self._lock = threading.Lock()
         self._under_way: object | None = None
@@ -87,8 +87,8 @@ class Worker:
     def ask(self, request: bytes) -> dict[str, Any]:
         """Send a request and wait for its end.
 
-        Raises what the errand ended with, WorkerDied where the process ended, MediaInvalid where it took too long.
-        After the last two it is gone. ProgramFault where the process never was ready for work.
+        Raises what the errand ended with, WorkerDied if the process ended, MediaInvalid if it took too long.
+        After the last two it is gone. ProgramFault if the process never was ready for work.
         """
         if not self._is_ready:
             self._await_ready()

@@ -20,7 +20,7 @@ from wanbatch.state.shown import shown_text
 def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True) -> Timeline:
     """Lay out the cut of an output folder; works while a run goes on.
 
-    `only` are globs of shot ids. A clip that is not on disk as it was recorded is a hole. Raises UsageInvalid where no
+    `only` are globs of shot ids. A clip that is not on disk as it was recorded is a hole. Raises UsageInvalid if no
     shot is selected, or none has a clip.
     """
     with StateReader.open(output) as reader, reader.snapshot():

@@ -46,7 +46,7 @@ class AvcRecord:
         return self.head[4] & 3 == 3
 
     def free_id(self) -> int:
-        """Return an id that none of its parameter sets has. Raises ValueError where all are taken."""
+        """Return an id that none of its parameter sets has. Raises ValueError if all are taken."""
         used = {_exp_golomb(each[4:12]) for each in self.sequence_sets} | {
             _exp_golomb(each[1:9]) for each in self.picture_sets
         }

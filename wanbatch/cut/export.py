@@ -58,8 +58,8 @@ def export(
     """Write the cut of an output folder for an editing program; returns the file and what is in it.
 
     `style` is for an EDL. Clips are named relative to the file, so that an output folder that is moved whole still
-    links. Raises UsageInvalid where the library is not installed, nothing can be cut, or an EDL cannot say it;
-    LocalFault where the disk fails.
+    links. Raises UsageInvalid if the library is not installed, nothing can be cut, or an EDL cannot say it;
+    LocalFault if the disk fails.
     """
     written = target if target is not None else output / EDIT_FOLDER / f"cut.{how}"
     if written.suffix.lower() != f".{how}":
@@ -179,7 +179,7 @@ def _shot_facts(piece: Piece) -> dict[str, Any]:
 
 
 def clip_facts(piece: Piece) -> dict[str, Any]:
-    """Return how a clip was made, as JSON values: credits are whole numbers, None where unknown."""
+    """Return how a clip was made, as JSON values: credits are whole numbers, None if unknown."""
     take = piece.choice.take
     assert take is not None
     return {

@@ -35,7 +35,7 @@ class CutOptions:
 def make_cut(output: Path, options: CutOptions, told: Callable[[Piece, Timeline], None] = lambda *_: None) -> Timeline:
     """Write the cut of an output folder and return what is in it. A crash leaves the old file or the new one.
 
-    Raises UsageInvalid where nothing can be cut, or clips differ and `reencode` is not asked for; LocalFault where the
+    Raises UsageInvalid if nothing can be cut, or clips differ and `reencode` is not asked for; LocalFault if the
     disk is full or fails.
     """
     target = _target(output, options)

@@ -51,7 +51,7 @@ def join(timeline: Timeline, sources: Sources, target: Path, *, reencode: bool) 
     """Write a timeline. The same pieces give the same bytes. Slow where pictures are encoded.
 
     Without `reencode` the clips must agree (`Timeline.misfits`, `slate_misfit`). What was written is read back: its
-    frames are counted and its end is decoded. Raises MediaInvalid for a clip that cannot be read, LocalFault where the
+    frames are counted and its end is decoded. Raises MediaInvalid for a clip that cannot be read, LocalFault if the
     disk fails.
     """
     try:
@@ -239,7 +239,7 @@ def _still(picture: Picture, like: ClipFormat, colour: _Colour) -> VideoFrame:
 
 
 def slate_misfit(like: ClipFormat) -> str:
-    """Say why no slate can lie between copied clips of this format; empty where one can."""
+    """Say why no slate can lie between copied clips of this format; empty if one can."""
     try:
         record = AvcRecord.parse(like.headers)
         record.free_id()

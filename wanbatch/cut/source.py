@@ -36,7 +36,7 @@ Samples = NDArray[np.float32]
 
 
 def measure(clip: Path | BinaryIO) -> Measured:
-    """Measure a clip by its packets alone. Raises MediaInvalid, or OSError where it cannot be read."""
+    """Measure a clip by its packets alone. Raises MediaInvalid, or OSError if it cannot be read."""
     with opened(clip) as container:
         video = _video(container)
         context = video.codec_context
@@ -105,7 +105,7 @@ _USUAL_RATES = tuple(Fraction(each) for each in (24, 25, 30, 48, 50, 60)) + tupl
 def _frame_numbers(packets: list[Packet[VideoStream]], fps: Fraction, video: VideoStream) -> list[int] | None:
     """Say which frame each packet is, counted from 0 as they are shown.
 
-    None where they come unevenly, or the first cannot be shown without one before it.
+    None if they come unevenly, or the first cannot be shown without one before it.
     """
     time_base = video.time_base or Fraction(1, av.time_base)
     if not packets[0].is_keyframe or any(packet.is_discard for packet in packets):

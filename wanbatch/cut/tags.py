@@ -43,8 +43,8 @@ _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u20
 def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()) -> tuple[Path, Timeline]:
     """Copy the clips of the cut into a folder, each with its tags; returns the folder and what is in the cut.
 
-    A copy that is there is made anew; the same clip gives the same bytes. Raises UsageInvalid where nothing can be cut
-    or a file in the way is no tagged copy, LocalFault where a clip is not as recorded or the disk fails.
+    A copy that is there is made anew; the same clip gives the same bytes. Raises UsageInvalid if nothing can be cut
+    or a file in the way is no tagged copy, LocalFault if a clip is not as recorded or the disk fails.
     """
     target = folder if folder is not None else output / TAGGED_FOLDER
     if target.resolve().is_relative_to((output / CLIPS).resolve()):

@@ -37,7 +37,7 @@ class ClipFormat:
         return f"{self.width}x{self.height}"
 
     def differences(self, other: ClipFormat) -> tuple[str, ...]:
-        """Say in which ways this format is not another, in words; empty where they can be joined."""
+        """Say in which ways this format is not another, in words; empty if they can be joined."""
         found = [
             f"{mine} instead of {theirs}"
             for mine, theirs in (
@@ -133,7 +133,7 @@ class Timeline:
 
     @property
     def rate_hz(self) -> int | None:
-        """The sample rate that most of its sound has; None where no clip has sound."""
+        """The sample rate that most of its sound has; None if no clip has sound."""
         return _most((piece.clip.rate_hz, piece.frames) for piece in self.pieces if piece.clip and piece.clip.rate_hz)
 
     @property
@@ -164,7 +164,7 @@ def lay_out(
 ) -> Timeline:
     """Lay choices end to end. `clips` are the measured ones by take id; what is not among them is a hole.
 
-    Lengths are rounded to frames of the cut, each by itself. Raises UsageInvalid where there is no clip at all.
+    Lengths are rounded to frames of the cut, each by itself. Raises UsageInvalid if there is no clip at all.
     """
     found = [(choice, clips.get(choice.take.take_id) if choice.take is not None else None) for choice in choices]
     main = _most((clip.format, clip.frames) for _, clip in found if clip is not None)

@@ -66,7 +66,7 @@ def _with_id(shot: Table, ids: MadeIds) -> Table:
 
 
 def _other_table(root: Table) -> str:
-    """Say what a table is that is no manifest; nothing where its fields tell it better."""
+    """Say what a table is that is no manifest; nothing if its fields tell it better."""
     if (
         any(isinstance(each, Table) and "class_type" in each.keys for each in root.items.values())
         or "nodes" in root.keys

@@ -43,7 +43,7 @@ def check_scenes(root: Table, scenes: set[str], problems: Problems) -> None:
 
 
 def cap_of(caps: Node | None) -> int | None:
-    """Return a cap in credits; None where there is none."""
+    """Return a cap in credits; None if there is none."""
     for name, node in caps.items.items() if isinstance(caps, Table) else ():
         if isinstance(node, Scalar):
             # The text, not the float that was made of it: money is exact.

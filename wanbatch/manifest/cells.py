@@ -40,7 +40,7 @@ def delimiter_of(text: str) -> tuple[str, int]:
     """Return the sign between the cells, and how many lines say so before the table begins: Excel's `sep=;`.
 
     It is the one by which a line near the beginning names the most columns, else the most frequent one of the first
-    line; a comma where nothing tells.
+    line; a comma if nothing says.
     """
     told = _SEPARATOR_LINE.match(text)
     if told is not None and told[1] in DELIMITERS:
@@ -55,7 +55,7 @@ def delimiter_of(text: str) -> tuple[str, int]:
 
 
 def separator_fault(text: str) -> str:
-    """Say that a line `sep=,` names another sign than the one in the header below it; nothing where they agree."""
+    """Say that a line `sep=,` names another sign than the one in the header below it; nothing if they agree."""
     told = _SEPARATOR_LINE.match(text)
     if told is None:
         return ""
@@ -77,7 +77,7 @@ def _columns_in(line: str, delimiter: str) -> int:
 def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
     """Read all rows. A quote in a cell that does not begin with one is a plain character; blanks may stand before it.
 
-    Raises ReadingStopped where a quote is not closed, or is followed by more text.
+    Raises ReadingStopped if a quote is not closed, or is followed by more text.
     """
     rows: list[Row] = []
     quoted, plain = _patterns(delimiter)

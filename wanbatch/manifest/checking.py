@@ -44,7 +44,7 @@ class Checker:
         self._shots = Draft202012Validator({**schema(MANIFEST), "$ref": "#/$defs/defaults", **_BODYLESS})
 
     def batch(self, root: Node | None) -> Batch | None:
-        """Return the batch, or None where there was any problem."""
+        """Return the batch, or None if there was any problem."""
         if not isinstance(root, Table):
             at = root.at if root is not None else Place(1, 1)
             what = "is empty" if root is None or _is_null(root) else "is no manifest"

@@ -34,7 +34,7 @@ class Header:
 def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header | None:
     """Find the row that names the columns, below a title where there is one; tell what is wrong with it.
 
-    None where no column holds prompts: nothing can be made of the rows then.
+    None if no column holds prompts: nothing can be made of the rows then.
     """
     at = _row_of_header(rows)
     row = rows[at] if at is not None else None

@@ -202,7 +202,7 @@ _REMARK_BEHIND = re.compile(r"(?<=\S\s)(?:#|//)\s+\S[^\n]{0,20}")
 
 
 def _changes(line: str, heads: Sequence[str]) -> str:
-    """Say what else to change in a table whose header this is, before it can be read as CSV; nothing where nothing."""
+    """Say what else to change in a table whose header this is, before it can be read as CSV; nothing if nothing."""
     ours = [_column_for(cell) for cell in heads if cell]
     by_pipes = " with commas instead of the | signs and without a line of dashes" if "|" in line else ""
     if ours == [folded(cell) for cell in heads]:

@@ -115,7 +115,7 @@ class RowReader:
             self._problems.warn(at, f"id {shown(text)} {words}")
 
     def _no_shot(self, row: Row) -> str:
-        """Say why a row is no shot but a heading, a sum or a remark; nothing where it is one."""
+        """Say why a row is no shot but a heading, a sum or a remark; nothing if it is one."""
         names = self._header.names
         given = {name: cell for name, cell in zip(names, row.cells, strict=False) if name and cell}
         prompt, shot_id = given.get("prompt", ""), given.get("id", "")

@@ -41,7 +41,7 @@ def shape_wanted(path: Sequence[Any], value: Any, source: str) -> str:
 
 
 def amount_wanted(name: str, value: Any) -> str:
-    """Say how an amount of money is written that came with a sign or a word; nothing where it is none of USD."""
+    """Say how an amount of money is written that came with a sign or a word; nothing if it is none of USD."""
     amount = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
     if amount is None or not name.endswith("max_usd"):
         return ""

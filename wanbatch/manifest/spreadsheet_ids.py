@@ -25,7 +25,7 @@ _CURE = "format the column as text there, write it again, and save the table ane
 
 
 def change_of(text: str) -> str:
-    """Say what a spreadsheet probably made of an id or the like; nothing where it looks like one."""
+    """Say what a spreadsheet probably made of an id or the like; nothing if it looks like one."""
     if _DATE.fullmatch(text):
         return f"looks like a date: a spreadsheet may have changed it; {_CURE}"
     if _SHORTENED.fullmatch(text):

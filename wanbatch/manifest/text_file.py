@@ -11,7 +11,7 @@ def read_txt(text: str, problems: Problems) -> Node:
     """Read one prompt a line; blank lines and lines that begin with # are passed over.
 
     A line that is no prompt but a row of a table, JSON, YAML or a macro of another tool is a problem: it would be
-    bought. Raises ReadingStopped where there is no prompt at all.
+    bought. Raises ReadingStopped if there is no prompt at all.
     """
     lines = []
     for number, line in enumerate(text.split("\n"), 1):

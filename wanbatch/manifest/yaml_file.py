@@ -21,7 +21,7 @@ _COMMENT = re.compile(r"[ \t]*(#[^\n]*)")
 
 
 def read_yaml(text: str, problems: Problems, loader: Any = LOADER) -> Node | None:
-    """Read the one document of a YAML text; None where there is none. Raises ReadingStopped.
+    """Read the one document of a YAML text; None if there is none. Raises ReadingStopped.
 
     `loader` is a loader class of PyYAML: its C parser, where there is one.
     """
@@ -85,7 +85,7 @@ class _Reader:
         return root
 
     def _node(self, event: Any, at: Place, named: list[tuple[str, Place] | None]) -> Node | None:
-        """Make a node of an event; `named` holds the name before it, where there is one."""
+        """Make a node of an event; `named` holds the name before it, if there is one."""
         if isinstance(event, yaml.AliasEvent):
             cure = f"write the value out, or use defaults; {NEEDS_QUOTES.format('*')}"
             raise self._problems.stop(at, f"an alias (*{event.anchor}): {cure}")
@@ -129,7 +129,7 @@ class _Reader:
             self._problems.warn(at, f"{rest} is a comment, so the {name} is empty; put the text in quotes")
 
     def _place(self, parent: Listing | Table, names: list[tuple[str, Place] | None], node: Node) -> bool:
-        """Put a node into its parent; False where it was a name."""
+        """Put a node into its parent; False if it was a name."""
         if isinstance(parent, Listing):
             parent.items.append(node)
             return True

@@ -170,7 +170,7 @@ class Budget:
         return self._scene_of.get(take.shot_id, "")
 
     def pocket_of(self, take: Take) -> Allowance | None:
-        """Return the sums of a take's scene; None where that scene has no cap of its own."""
+        """Return the sums of a take's scene; None if that scene has no cap of its own."""
         return self._scenes.get(self.scene_of(take))
 
     @property
@@ -230,7 +230,7 @@ class Budget:
             self._logged.add(price_class)
 
     def add_stray(self, credits_held: int | None) -> None:
-        """Count a submit that belongs to no take: what it cost, or the highest price known where nothing tells.
+        """Count a submit that belongs to no take: what it cost, or the highest price known if nothing says.
 
         Where no price is known either its cost is unknown, and counts as spent: under a cap nothing more fits.
         """
@@ -239,11 +239,11 @@ class Budget:
         self._all.uncosted += known is None
 
     def price_of(self, take: Take) -> int | None:
-        """Return what a take should cost, in credits; None where nothing tells."""
+        """Return what a take should cost, in credits; None if nothing tells."""
         return self._prices.get(take.price_class)
 
     def worst_of(self, take: Take) -> int | None:
-        """Return the worst price that a take may have by all that was seen; None where nothing tells."""
+        """Return the worst price that a take may have by all that was seen; None if nothing tells."""
         return self._worst(take.price_class)
 
     @property
@@ -270,7 +270,7 @@ class Budget:
         return Fit.YES if bears_rise else Fit.ALONE
 
     def _worst(self, price_class: PriceClass) -> int | None:
-        """Return the worst price of a class by all that was seen; None where no price of it is known."""
+        """Return the worst price of a class by all that was seen; None if no price of it is known."""
         price = self._prices.get(price_class)
         if price is None:
             return None

@@ -11,7 +11,7 @@ class Charge:
     """One entry of the provider's ledger for a generation.
 
     An entry that cannot be read in full is not legible: it has no part in any sum, and no proof passes over it. Its
-    `generation_id` is empty where that cannot be read, and its time is then, or without one, later than any other.
+    `generation_id` is empty if that cannot be read, and its time is then, or without one, later than any other.
     """
 
     generation_id: str

@@ -20,7 +20,7 @@ class TakeCost:
 
     `estimated` is what its first submit was expected to cost, or its price now where nothing was sent; `held` what
     answers held for generations that did not fail; `committed` what may still be charged; `to_complete` what it will
-    cost to send it, 0 where that is done. What was charged is split by what it went into: a clip `in_use`, or one that
+    cost to send it, 0 if that is done. What was charged is split by what it went into: a clip `in_use`, or one that
     is `superseded`, what `failed`, what is `held_back` for the user, and `spare` generations beside the take's own.
     """
 
@@ -60,7 +60,7 @@ _NO_GENERATION = NO_POST | {Outcome.FAILED}
 
 
 def _held(attempts: Iterable[Attempt]) -> int | None:
-    """Sum the holds of generations that did not fail; None where one of them is unknown."""
+    """Sum the holds of generations that did not fail; None if one of them is unknown."""
     holds: dict[str, int | None] = {}
     for each in attempts:
         if each.outcome not in _NO_GENERATION:

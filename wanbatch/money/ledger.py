@@ -47,7 +47,7 @@ VERDICT_WORDS: Mapping[Verdict, str] = {
 
 @dataclass(frozen=True)
 class LedgerLine:
-    """One generation, or one submit without a known one. Credits are whole, None where nobody told.
+    """One generation, or one submit without a known one. Credits are whole, None if nobody told.
 
     `takes` and `request_ids` are those that name it; `charges` counts its entries in the ledger, `refunded` sums what
     it paid back; `at` is its newest charge.
@@ -65,7 +65,7 @@ class LedgerLine:
 
     @property
     def difference(self) -> int | None:
-        """Charged less held; None where one of them is unknown."""
+        """Charged less held; None if one of them is unknown."""
         return None if self.charged is None or self.held is None else self.charged - self.held
 
 
@@ -91,7 +91,7 @@ class Books:
         return self._charges.get(generation_id, [])
 
     def refunded(self, generation_id: str | None) -> int | None:
-        """Return what was paid back for one generation; None where nothing was seen."""
+        """Return what was paid back for one generation; None if nothing was seen."""
         parts = self._refunds.get(generation_id, [])
         return sum(each.credits for each in parts) if parts else None
 

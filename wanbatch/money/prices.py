@@ -16,7 +16,7 @@ class Quote:
 
     `others` are prices that other sources name for the same class: they widen the range, not the expectation.
     `is_live` where a running provider said so just now, `is_proven` where this batch was charged or held that much.
-    `why` tells why the provider's list gives no price now; it is empty where the list does, or where nobody needs it.
+    `why` tells why the provider's list gives no price now; it is empty if the list does, or where nobody needs it.
     """
 
     credits: int | None
@@ -28,12 +28,12 @@ class Quote:
 
     @property
     def low(self) -> int | None:
-        """The lowest price that any source names; None where there is no price."""
+        """The lowest price that any source names; None if there is no price."""
         return None if self.credits is None else min(self.credits, *self.others, self.credits)
 
     @property
     def high(self) -> int | None:
-        """The highest price that any source names; None where there is no price."""
+        """The highest price that any source names; None if there is no price."""
         return None if self.credits is None else max(self.credits, *self.others, self.credits)
 
 
@@ -124,7 +124,7 @@ def _quote(credit_count: int | None, source: str, *, is_proven: bool = False) ->
 
 
 def documented_credits(price_class: PriceClass) -> int | None:
-    """Return the price in the documentation's own sample answers, where there is one of this class."""
+    """Return the price in the documentation's own sample answers, if there is one of this class."""
     if price_class.resolution is None or price_class.duration_s is None:
         return None
     return DOCUMENTED_CREDITS.get((price_class.model, price_class.resolution, price_class.duration_s))
@@ -132,7 +132,7 @@ def documented_credits(price_class: PriceClass) -> int | None:
 
 @dataclass(frozen=True)
 class QuotedPrice:
-    """The price of a class that a run went by, and where it was read. Credits are of one take, None where unknown."""
+    """The price of a class that a run went by, and where it was read. Credits are of one take, None if unknown."""
 
     run_id: int
     price_class: str

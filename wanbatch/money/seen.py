@@ -36,7 +36,7 @@ def prices_now(takes: Iterable[Take | Kind], quotes: Iterable[QuotedPrice]) -> d
 
 
 def charged_price(take: Take | Kind) -> int | None:
-    """Return what the ledger charged for the one generation of a take; None where it did not tell of one alone.
+    """Return what the ledger charged for the one generation of a take; None if it did not tell of one alone.
 
     A charge of 0 names no price: no generation is free.
     """

@@ -21,7 +21,7 @@ _PERIODS = {"no_reset": "for ever", "day": "a day", "week": "a week", "month": "
 class KeyFacts:
     """What the provider tells of a key. None stands for what it did not tell.
 
-    It tells of the key that was used last: only where `is_ours` is this the key of the question. `scopes` is None where
+    It tells of the key that was used last: only where `is_ours` is this the key of the question. `scopes` is None if
     the key may call everything. `limit_usd` is what the key may spend `period` (for ever, a day, ...).
     """
 
@@ -39,7 +39,7 @@ class KeyFacts:
 
 @dataclass(frozen=True)
 class TopUp:
-    """Whether the account is topped up on its own: below `threshold_usd`, by `amount_usd`; None where not told."""
+    """Whether the account is topped up on its own: below `threshold_usd`, by `amount_usd`; None if not told."""
 
     is_on: bool
     threshold_usd: Decimal | None

@@ -102,7 +102,7 @@ class AimlApi:
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self._is_ours: Callable[[str], bool] = (lambda _: False) if key is None else key.reveal().startswith
         self._redact = None if key is None else Redaction(key.reveal())
-        self.shelf: PriceCache | None = None  # keeps price lists; None where they are not worth keeping
+        self.shelf: PriceCache | None = None  # keeps price lists; None if they are not worth keeping
         self._skew = Skew()
         self._exchange_errors = exchange_errors()
         self._log = RequestLog(self._read, self.ahead, clock)
@@ -221,7 +221,7 @@ class AimlApi:
         return await self._log.scan(since)
 
     async def ahead(self) -> timedelta | NoAnswer | None:
-        """Return how far the provider's clock is ahead of ours; None where its answers have no dates.
+        """Return how far the provider's clock is ahead of ours; None if its answers have no dates.
 
         Where too few answers were dated by now, or they contradict each other, some more are asked for.
         """

@@ -109,7 +109,7 @@ def read_generation_id(value: object) -> str | None:
 
 
 def _envelope_message(body: bytes | None) -> str | None:
-    """Return the message of the provider's own error envelope; None where the body is not one."""
+    """Return the message of the provider's own error envelope; None if the body is not one."""
     try:
         fields = read_object(body or b"")
     except AnswerInvalid:
@@ -138,7 +138,7 @@ def read_retry_after(head: Head) -> float | None:
 
 
 def read_submit(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer:
-    """Judge the answer to a paid POST. `body` is None where it broke off or was too long."""
+    """Judge the answer to a paid POST. `body` is None if it broke off or was too long."""
     if head.is_success:
         return _read_accepted(head, body, request_id)
     message = _envelope_message(body)
@@ -204,7 +204,7 @@ def _error_text(fields: Mapping[str, Any]) -> str:
 
 
 def _ending_text(fields: Mapping[str, Any], status: Status | None) -> str | None:
-    """Say why a generation ended without a clip; None where it did not. Of several words for one status, which."""
+    """Say why a generation ended without a clip; None if it did not. Of several words for one status, which."""
     if status is Status.EXPIRED:
         return f"{shown(fields['status'])}, {_error_text(fields)}"
     return _error_text(fields) if status is Status.FAILED else None

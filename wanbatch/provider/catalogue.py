@@ -48,7 +48,7 @@ class _Question:
 
 
 class Catalogue:
-    """The lists of one provider. `shelf` is None where they are not worth keeping."""
+    """The lists of one provider. `shelf` is None if they are not worth keeping."""
 
     def __init__(self, get: Get, retried: Retried, shelf: PriceCache | None) -> None:
         self._get = get
@@ -122,7 +122,7 @@ def _aged(quote: Quote, age: str) -> Quote:
 
 
 def pricing_in(fields: Mapping[str, Any], model: str) -> object:
-    """Return the `pricing` of a model in the provider's list, by its id or any alias; None where it is not listed.
+    """Return the `pricing` of a model in the provider's list, by its id or any alias; None if it is not listed.
 
     Raises AnswerInvalid for what is no list of models.
     """

@@ -38,7 +38,7 @@ PRIVATE = "a link into a private network"
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, the one to try first in front. Raises OSError where it has none."""
+    """Return the addresses of a host, the one to try first in front. Raises OSError if it has none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
@@ -123,7 +123,7 @@ class ClipHost:
         return self._route is not None and not self._route.is_direct(host, port)
 
     async def _ways(self, url: str) -> list[_Way]:
-        """Return the ways to the host of a link, by public addresses alone; none where all are private."""
+        """Return the ways to the host of a link, by public addresses alone; none if all are private."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         is_here = self._is_loopback and is_loopback_host(host)
@@ -173,7 +173,7 @@ class ClipHost:
 
 
 class _Transfer:
-    """One clip on its way: how much of it came, and of what. `total` is None where the host does not tell."""
+    """One clip on its way: how much of it came, and of what. `total` is None if the host does not tell."""
 
     def __init__(self, sink: Callable[[bytes], object]) -> None:
         self._sink = sink

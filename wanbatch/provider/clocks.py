@@ -70,7 +70,7 @@ class Kept:
 
     `low` and `high` are the least and the greatest skew measured in any run, None before the first. `counted` is the
     time that has passed for certain, as a time of day: it stood so when our clock said `ours` and the provider's said
-    `theirs` (None where its answers have no dates). `is_checked` where the run that began the batch compared its clock,
+    `theirs` (None if its answers have no dates). `is_checked` where the run that began the batch compared its clock,
     so that how wrong any of its times can be is known.
     """
 
@@ -190,7 +190,7 @@ def span_text(span: timedelta) -> str:
 
 
 def wrong_clock_text(ahead: timedelta | None) -> str | None:
-    """Say that the clocks differ; None where they agree well enough, or where nobody knows."""
+    """Say that the clocks differ; None if they agree well enough, or where nobody knows."""
     if ahead is None or abs(ahead) <= TOLD:
         return None
     side = "behind" if ahead > timedelta(0) else "ahead of"

@@ -28,9 +28,9 @@ class Stage(IntEnum):
 
 @dataclass(frozen=True)
 class Ending:
-    """One row of the provider's list. Moments are UTC, or None where none is named or none can be read.
+    """One row of the provider's list. Moments are UTC, or None if none is named or none can be read.
 
-    `shutdown_text` is what the provider wrote as the time of the end, empty where it wrote nothing.
+    `shutdown_text` is what the provider wrote as the time of the end, empty if it wrote nothing.
     """
 
     model: str

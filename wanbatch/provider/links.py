@@ -11,7 +11,7 @@ _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 def expires_at(link: str) -> datetime | None:
-    """Return when a link dies; None where it does not say, or not in a way that is known.
+    """Return when a link dies; None if it does not say, or not in a way that is known.
 
     `Expires` in Unix seconds is what Alibaba's and older S3 links carry; `X-Amz-` and `X-Goog-Date` with `-Expires`
     are S3 and Google; `se` is Azure.

@@ -43,7 +43,7 @@ class Listed:
 
 
 def read_etag(text: str | None) -> str:
-    """Return an ETag that may be sent back; empty where there is none, or none that is one."""
+    """Return an ETag that may be sent back; empty if there is none, or none that is one."""
     return text if text is not None and _ETAG.fullmatch(text) else ""
 
 
@@ -55,7 +55,7 @@ class PriceCache:
         self._path = path if path is not None else user_cache_path("wanbatch") / SHELF_NAME
 
     def get(self, model: str, now: datetime) -> Listed | None:
-        """Return the list that is kept for a model; None where there is none, or one from too long ago."""
+        """Return the list that is kept for a model; None if there is none, or one from too long ago."""
         row: Any = self._rows().get(model)
         try:
             kept = Listed(row["pricing"], read_etag(row["etag"]), datetime.fromisoformat(row["at"]))

@@ -53,7 +53,7 @@ class Secret:
 
 @dataclass(frozen=True)
 class Accepted:
-    """A generation exists. `credits_held` is None where the answer did not say; `is_echoed` tells whether our id came
+    """A generation exists. `credits_held` is None if the answer did not say; `is_echoed` tells whether our id came
     back. `conflict` names a second id in the same answer, which must not be followed.
     """
 
@@ -201,7 +201,7 @@ FetchAnswer = Fetched | LinkDead | NoAnswer
 
 @dataclass(frozen=True)
 class LogRow:
-    """One row of the provider's request log. `generation_id` is its inference id; `credits` is None where unread.
+    """One row of the provider's request log. `generation_id` is its inference id; `credits` is None if unread.
 
     `word` is a status that is neither success nor failure, as it came; empty for those two.
     """
@@ -278,7 +278,7 @@ class Provider(Protocol):
         ...
 
     async def ahead(self) -> timedelta | NoAnswer | None:
-        """Return how far the provider's clock is ahead of ours, by many answers; None where they have no dates."""
+        """Return how far the provider's clock is ahead of ours, by many answers; None if they have no dates."""
         ...
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:

@@ -64,7 +64,7 @@ class Route:
 
 
 def route_of(environment: Mapping[str, str], *, has_socks: bool) -> Route | None:
-    """Read the proxy of https requests; None where there is none. `has_socks`: the library for SOCKS is installed.
+    """Read the proxy of https requests; None if there is none. `has_socks`: the library for SOCKS is installed.
 
     Raises UsageInvalid, naming the variable and never its value, which may hold a password.
     """
@@ -136,7 +136,7 @@ def _shown(entry: str) -> str:
 
 
 def _network(text: str) -> _Network | None:
-    """Read an address or a network, in brackets or not; None where it is something else."""
+    """Read an address or a network, in brackets or not; None if it is something else."""
     bare, slash, length = text.partition("/")
     if bare.startswith("[") and bare.endswith("]"):
         bare = bare[1:-1]

@@ -124,7 +124,7 @@ class RequestLog:
         return found
 
     async def _reading(self, begin: datetime, end: datetime, limit: int) -> _Reading | NoAnswer | None:
-        """Read the pages of one window; None where their totals differ."""
+        """Read the pages of one window; None if their totals differ."""
         pages: list[tuple[str, ...]] = []
         total, offset = 0, 0
         window = {"start": begin.isoformat(), "end": end.isoformat(), "limit": str(limit)}

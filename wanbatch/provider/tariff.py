@@ -105,7 +105,7 @@ def _rows(pricing: Mapping[str, Any], name: str) -> Sequence[Any]:
 
 
 def _undecided(row: Any, number: int, names: Sequence[str], price_class: PriceClass) -> set[str] | None:
-    """Return the conditions of a row that nobody can decide for this class; None where one of them does not hold."""
+    """Return the conditions of a row that nobody can decide for this class; None if one of them does not hold."""
     when = row.get("when") if isinstance(row, Mapping) else None
     if not isinstance(when, Mapping):
         raise _Unpriced(f"row {number} of the provider's list does not say when it holds")
@@ -121,7 +121,7 @@ def _asked(price_class: PriceClass) -> dict[str, str | int | None]:
 
 
 def _agrees(name: str, told: object, ours: str | int | None) -> bool | None:
-    """Say whether a condition holds for what is asked; None where that cannot be told."""
+    """Say whether a condition holds for what is asked; None if that cannot be told."""
     if ours is None or told is None:
         return None
     if name == "duration":

@@ -137,7 +137,7 @@ def head_of(response: httpx.Response) -> Head:
 
 
 async def capped(response: httpx.Response, cap_bytes: int) -> bytes | None:
-    """Read a body of at most so many bytes; None where it is longer, or encoded although we asked for plain bytes."""
+    """Read a body of at most so many bytes; None if it is longer, or encoded although we asked for plain bytes."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         return None
     pieces: list[bytes] = []

@@ -58,7 +58,7 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Generation:
-    """One submit that was accepted. Times are Unix seconds of the sandbox; `failure` is empty where it will succeed."""
+    """One submit that was accepted. Times are Unix seconds of the sandbox; `failure` is empty if it will succeed."""
 
     generation_id: str
     key: str
@@ -116,7 +116,7 @@ class Account:
         )
 
     def turn_away(self, arrival: Arrival, body: str, http_status: int) -> str:
-        """Book a submit that made nothing; `http_status` is 0 where there was no answer. Returns its inference id."""
+        """Book a submit that made nothing; `http_status` is 0 if there was no answer. Returns its inference id."""
         rng = Random(f"{self._options.seed}:turned away:{arrival.at}:{self.arrived()}")  # noqa: S311  repeatable
         inference_id = self._new_id(rng)
         self._insert(arrival, body, (http_status, inference_id, _model_in(body), 0, None, arrival.at, None))
@@ -193,7 +193,7 @@ class Account:
         return row
 
     def ledger(self, page: LedgerPage, now: float) -> tuple[list[dict[str, Any]], tuple[float, int] | None]:
-        """A page of the ledger, newest first, and the place where the next begins (None where there is none).
+        """A page of the ledger, newest first, and the place where the next begins (None if there is none).
 
         Charges land the log lag after the end of their generation.
         """
@@ -270,7 +270,7 @@ class Account:
 def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
     """Open the books, in memory or in the options' folder; returns them and the sandbox's time now, Unix seconds.
 
-    `wall` is the machine's time. Raises LocalFault where the folder cannot hold them or another sandbox has them open.
+    `wall` is the machine's time. Raises LocalFault if the folder cannot hold them or another sandbox has them open.
     """
     try:
         if options.data is not None:

@@ -44,7 +44,7 @@ _LEGACY = "/v2/generate/video/alibaba/generation"
 class Sandbox:
     """Both hosts over one account: `api` and `clips` are ASGI applications. `clip_base` is the origin of clip links.
 
-    `render` makes a clip's bytes; None draws the slates. Clips are rendered in `executor`, where there is one, else in
+    `render` makes a clip's bytes; None draws the slates. Clips are rendered in `executor`, if there is one, else in
     the caller's thread. `drop` closes a request's connection; in process it raises `ConnectionDropped`.
     """
 

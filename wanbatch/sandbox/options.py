@@ -19,7 +19,7 @@ SCOPES = frozenset(
 class SandboxOptions:
     """All times are in the sandbox's own seconds, which pass `speed` times faster than real ones.
 
-    `rate_per_min` and `concurrency` are None where the sandbox sets no limit; `faults` is a plan's name or file;
+    `rate_per_min` and `concurrency` are None if the sandbox sets no limit; `faults` is a plan's name or file;
     `auto_top_up` and what begins with `key_` are what is told of the account and of any key, and change nothing else:
     no scopes means that a key may call everything, and its limit is one a month.
     `data` is a folder that keeps the account over restarts. `mean_s` is the mean of the default model's 10 s at 1080p.

@@ -71,7 +71,7 @@ class _Server(uvicorn.Server):
 def serve(options: SandboxOptions, *, on_ready: Callable[[str], None], stop_on_stdin_eof: bool = False) -> None:
     """Serve until interrupted. `on_ready` gets the base URL once both ports answer.
 
-    Raises LocalFault where the port is taken or the account cannot be kept.
+    Raises LocalFault if the port is taken or the account cannot be kept.
     """
     with contextlib.suppress(KeyboardInterrupt):
         asyncio.run(_serve(options, on_ready, stop_on_stdin_eof=stop_on_stdin_eof))

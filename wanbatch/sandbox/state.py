@@ -72,7 +72,7 @@ class SandboxState:
         return self.json(body, status, headers)
 
     async def befall(self, request: Request, fault: Fault | None) -> Response | None:
-        """Do what a fault does instead of the work; None where the work goes on."""
+        """Do what a fault does instead of the work; None if the work goes on."""
         if fault is None:
             return None
         rule = fault.rule
