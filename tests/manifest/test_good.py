@@ -191,9 +191,7 @@ def test_there_is_a_schema_for_each_of_the_thirteen_models() -> None:
     assert len(schema_names()) == 14
 
 
-@pytest.mark.parametrize(
-    "path", [path for path in EXAMPLES if path.suffix == ".yaml"], ids=lambda path: path.stem
-)
+@pytest.mark.parametrize("path", [path for path in EXAMPLES if path.suffix == ".yaml"], ids=lambda path: path.stem)
 def test_the_pure_loader_reads_the_same(path: Path) -> None:
     import yaml
 

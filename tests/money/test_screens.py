@@ -247,8 +247,8 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
 
 
 ENDINGS = (
-    f"alibaba/wan2.1-t2v-turbo will end on {datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}",
     "alibaba/wan2.1-t2v-plus is served by another model now",
+    f"alibaba/wan2.1-t2v-turbo will end on {datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}",
     f"alibaba/wan2.2-i2v-plus is gone: the provider withdrew it on {datetime.now(UTC) - timedelta(days=30):%Y-%m-%d}",
 )
 
