@@ -50,8 +50,8 @@ PURE = {
     "money.credits", "money.ledger", "money.prices", "money.seen", "pace.eta", "pace.hazard", "pace.limits",
     "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings",
     "provider.links", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
-    "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.salvage", "session.story",
-    "session.traces", "state.needs", "text", "units",
+    "runner.offers", "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.salvage",
+    "session.story", "session.traces", "state.needs", "text", "units",
 }  # fmt: skip
 OWNERS = {
     "httpx": {"provider.aimlapi", "provider.cliphost", "provider.wire"},

@@ -48,7 +48,7 @@ DOUBLE_OPEN = (attempt(-1, O.OPEN, "g9"), attempt(1, O.COMPLETED, "g1"))
         (Fact.ADOPTED, {"generation_id": "g"}, ONE_LOST, (1, 1), {1: (O.OPEN, "g")}),
         (Fact.ADOPTED, {"generation_id": "g"}, FIRST_LOST, (2, 1), {2: (O.ABANDONED, "g2"), 1: (O.OPEN, "g")}),
         (Fact.ADOPTED, {"generation_id": "g"}, DOUBLE_OPEN, (-1, 1), {-1: (O.ABANDONED, "g9"), 1: (O.OPEN, "g")}),
-        (Fact.FOUND_UNRECORDED, FOUND | {"attempt": 3}, FIRST_LOST, (2, 3), {2: (O.FAILED, "g2"), 3: (O.LOST, None)}),
+        (Fact.FOUND_UNRECORDED, FOUND | {"attempt": 3}, FIRST_LOST, (2, 3), {2: (O.ABANDONED, "g2"), 3: (O.LOST, None)}),
         (
             Fact.FOUND_UNRECORDED, FOUND | {"attempt": 1}, (attempt(2, O.OPEN, "g2"),), (2, 1),
             {2: (O.ABANDONED, "g2"), 1: (O.LOST, None)},

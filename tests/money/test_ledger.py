@@ -52,7 +52,8 @@ VERDICTS = [
     (attempt(Outcome.OPEN), take(State.QUEUED), [], [], Verdict.HELD),
     (attempt(Outcome.OPEN), take(State.HELD), [], [], Verdict.HELD),
     (attempt(Outcome.ABANDONED), take(State.QUEUED, generation_id="later"), [], [], Verdict.HELD),
-    (attempt(Outcome.FAILED), take(State.FAILED), [], [], Verdict.RELEASED),
+    (attempt(Outcome.FAILED, error="Internal"), take(State.FAILED), [], [], Verdict.RELEASED),
+    (attempt(Outcome.FAILED), take(State.FAILED), [], [], Verdict.HELD),  # of an older file: nobody said that it failed
     (attempt(Outcome.COMPLETED), take(State.VERIFIED), [charge()], [charge()], Verdict.REFUNDED),
     (attempt(Outcome.FAILED), take(State.FAILED), [], [charge()], Verdict.REFUNDED),
     (attempt(Outcome.COMPLETED), take(State.VERIFIED), [], [], Verdict.MISSING),

@@ -55,6 +55,15 @@ class Attempt:
     error: str = ""
 
     @property
+    def has_failed(self) -> bool:
+        """Say whether the provider said that it failed.
+
+        What it says is kept as the error: older files call failed, without one, what their takes had only left for
+        another submit.
+        """
+        return self.outcome is Outcome.FAILED and bool(self.error)
+
+    @property
     def credits_at_risk(self) -> int | None:
         """What it may still be charged though its take went on without it: 0 where it cannot, None where unknown."""
         if self.outcome not in MAY_BE_CHARGED or self.credits_charged is not None:
@@ -78,13 +87,9 @@ def risk_of(take: Take, attempts: Iterable[Attempt]) -> int | None:
     return sum(known) if len(known) == len(risks) else None
 
 
-MADE_AFTER_ALL = "made after all"
-"""Words of the warning about a generation that was found once its take had gone on without it."""
-
-
 def live(attempts: Iterable[Attempt]) -> set[str]:
     """Return the generations of these attempts that the provider has not said to have failed."""
-    kept = [each.generation_id for each in attempts if each.outcome is not Outcome.FAILED]
+    kept = [each.generation_id for each in attempts if not each.has_failed]
     return {each for each in kept if each is not None}
 
 
@@ -109,17 +114,11 @@ def _given_up(attempt: Attempt) -> Attempt:
 def risk_left(attempts: Iterable[Attempt], found: int) -> int | None:
     """Sum what a take's other attempts may still be charged once a submit of this number was found; None if unknown.
 
-    A later submit exists only where there was proof that the one before it made nothing.
+    One whose generation runs goes on: that another submit is known says nothing about it.
     """
-    others = [each for each in attempts if each.number != found]
-    ended = [replace(each, outcome=Outcome.ABANDONED) if _is_left_open(each, found) else each for each in others]
-    risks = [each.credits_at_risk for each in ended]
+    risks = [_given_up(each).credits_at_risk for each in attempts if each.number != found]
     known = [risk for risk in risks if risk is not None]
     return sum(known) if len(known) == len(risks) else None
-
-
-def _is_left_open(attempt: Attempt, found: int) -> bool:
-    return attempt.outcome is Outcome.OPEN and attempt.number > found
 
 
 _ATTEMPT_ENDS: dict[Fact, Outcome] = {
@@ -192,14 +191,14 @@ def doubled(attempts: Iterable[Attempt]) -> set[int]:
     """Return the ids of takes that more than one generation was or may be charged for."""
     made: dict[int, set[str]] = {}
     for each in attempts:
-        if each.generation_id is not None and each.outcome is not Outcome.FAILED:
+        if each.generation_id is not None and not each.has_failed:
             made.setdefault(each.take_id, set()).add(each.generation_id)
     return {take_id for take_id, generations in made.items() if len(generations) > 1}
 
 
 def charged_for_nothing(attempts: Iterable[Attempt]) -> set[int]:
     """Return the ids of takes with a failed generation that the ledger charges."""
-    return {each.take_id for each in attempts if each.outcome is Outcome.FAILED and each.credits_charged}
+    return {each.take_id for each in attempts if each.has_failed and each.credits_charged}
 
 
 def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
@@ -259,17 +258,9 @@ def attempts_after(before: Take, take: Take, entry: Entry, attempts: Sequence[At
 
 
 def _ended(attempts: Iterable[Attempt], entry: Entry) -> list[Attempt]:
-    """Return the open attempts of a take as they end once it follows another one.
-
-    A later submit of ours exists only where there was proof that an earlier one made nothing.
-    """
-    ended = []
-    for each in attempts:
-        if each.outcome is Outcome.OPEN:
-            is_proven = entry.fact is Fact.FOUND_UNRECORDED and entry.data["attempt"] > each.number
-            outcome = Outcome.FAILED if is_proven else Outcome.ABANDONED
-            ended.append(replace(each, outcome=outcome, ended_at=entry.at))
-    return ended
+    """Return the open attempts of a take as they end once it follows another one: what they made may run on."""
+    ended = [each for each in attempts if each.outcome is Outcome.OPEN]
+    return [replace(each, outcome=Outcome.ABANDONED, ended_at=entry.at) for each in ended]
 
 
 def _is_about(entry: Entry, attempt: Attempt, take: Take) -> bool:

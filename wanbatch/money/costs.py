@@ -84,7 +84,7 @@ def _went_into(take: Take, attempts: Iterable[Attempt], spent: int) -> dict[str,
     left = spent
     for generation_id, each in by_generation.items():
         if generation_id != take.generation_id and each.credits_charged is not None:
-            parts["failed" if each.outcome is Outcome.FAILED else "spare"] += each.credits_charged
+            parts["failed" if each.has_failed else "spare"] += each.credits_charged
             left -= each.credits_charged
     parts[own] += left
     return parts

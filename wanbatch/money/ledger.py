@@ -174,7 +174,7 @@ def _verdict(group: Sequence[Attempt], take: Take, held: int | None, charged: in
         return Verdict.CONFIRMED if charged == held and Outcome.COMPLETED in outcomes else Verdict.CHARGED
     if group[0].generation_id is None:
         return Verdict.UNKNOWN
-    if outcomes == {Outcome.FAILED}:
+    if all(each.has_failed for each in group):
         return Verdict.RELEASED
     if Outcome.COMPLETED in outcomes or (take.state in _MADE and take.generation_id == group[0].generation_id):
         return Verdict.MISSING

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.take import Take
 from wanbatch.reporting.sidecar import iso
-from wanbatch.state.needs import Problem, problems_in
+from wanbatch.state.needs import Problem, Told, problems_in
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.version import __version__
@@ -38,7 +38,8 @@ def summary_facts(
     first_submit = min((take.submitted_at for take in takes if take.submitted_at), default=None)
     last_clip = max((take.verified_at for take in takes if take.verified_at), default=None)
     elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
-    problems = problems_in(takes, reader.strays(), refused=reader.refused(), folder=shown_folder(reader.output))
+    told = Told(reader.refused(), reader.offered())
+    problems = problems_in(takes, reader.strays(), told=told, folder=shown_folder(reader.output))
     return {
         "batch": reader.batch(),
         "output": reader.output.resolve().name,

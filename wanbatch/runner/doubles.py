@@ -11,11 +11,12 @@ from typing import Any
 
 from wanbatch.batch.attempts import Attempt, Outcome, double_number, live, risk_of
 from wanbatch.batch.lifecycle import Fact
-from wanbatch.batch.take import Take
+from wanbatch.batch.take import Entry, Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.offers import offers_of
 from wanbatch.runner.proofs import rows_of
 
 
@@ -27,47 +28,50 @@ class Doubles:
 
     def note_doubles(self, scan: LogScan) -> None:
         """Name generations that the log shows under a request id whose attempt has another one."""
-        context = self._context
         for attempt in self._context.state.attempts_of_requests(scan.by_request):
             if attempt.generation_id is None:
                 continue
             for row in self.strangers(attempt, scan):
-                take, attempts = context.takes[attempt.take_id], context.state.attempts_of(attempt.take_id)
-                number = double_number(attempts)
-                made = replace(
-                    attempt,
-                    number=number,
-                    outcome=Outcome.DOUBLE,
-                    credits_estimated=None,
-                    credits_held=row.credits,
-                    credits_charged=None,
-                )
-                text = f"the provider made {row.generation_id} beside {attempt.generation_id} for one submit"
-                data = {
-                    "request_id": f"{attempt.request_id}#{-number}",
-                    "generation_id": row.generation_id,
-                    "key_fingerprint": attempt.key_fingerprint,
-                    "at": row.at.isoformat(timespec="milliseconds"),
-                    "error": text,
-                }
-                more = self.priced(take, made, [*attempts, made])
-                self.found(take, Fact.FOUND_DOUBLE, data | more, f"DOUBLE: {text}")
+                self.note_beside(attempt, row, attempt.generation_id)
 
-    def note_another(self, take: Take, row: LogRow, source: str, text: str) -> None:
+    def note_beside(self, attempt: Attempt, row: LogRow, first: str) -> None:
+        """Name a generation that the log shows beside the first one that an attempt is known to have made."""
+        take, attempts = self._context.takes[attempt.take_id], self._context.state.attempts_of(attempt.take_id)
+        number = double_number(attempts)
+        made = replace(
+            attempt,
+            number=number,
+            outcome=Outcome.DOUBLE,
+            generation_id=row.generation_id,
+            credits_estimated=None,
+            credits_held=row.credits,
+            credits_charged=None,
+        )
+        text = f"the provider made {row.generation_id}{cost_text(row)} beside {first} for one submit"
+        data = {
+            "request_id": f"{attempt.request_id}#{-number}",
+            "generation_id": row.generation_id,
+            "key_fingerprint": attempt.key_fingerprint,
+            "at": row.at.isoformat(timespec="milliseconds"),
+            "error": text,
+        }
+        more = self.priced(take, made, [*attempts, made])
+        self.found(take, Fact.FOUND_DOUBLE, data | more, text)
+
+    def note_another(self, take: Take, row: LogRow, source: str) -> None:
         """Name another submit of a take whose clip is there; what it made is recorded, and counts under the caps."""
         context = self._context
         if row.generation_id is None or not row.is_good:
-            self._context.warn(take, text)
+            name = row.generation_id or "a submit"
+            context.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost_text(row)}")
             return
         if context.owner_of(row.generation_id) is not None:
             return
         attempts = context.state.attempts_of(take.take_id)
-        number = double_number(attempts)
-        is_second = any(each.request_id == row.request_id for each in attempts)
         made = Attempt(
             take.take_id,
-            number,
-            f"{row.request_id}#{-number}" if is_second else row.request_id,
+            double_number(attempts),
+            row.request_id,
             body_sha256="",
             key_fingerprint=context.settings.key_fingerprint,
             started_at=row.at,
@@ -75,25 +79,31 @@ class Doubles:
             generation_id=row.generation_id,
             credits_held=row.credits or None,
         )
-        told = f"{source} shows another submit of it, {row.request_id}, which made {row.generation_id}{cost_text(row)}"
+        text = f"{source} shows another submit of it, {row.request_id}, which made {row.generation_id}{cost_text(row)}"
         data = {
             "request_id": made.request_id,
             "generation_id": made.generation_id,
             "key_fingerprint": made.key_fingerprint,
             "at": row.at.isoformat(timespec="milliseconds"),
-            "error": told,
+            "error": text,
         }
         more = self.priced(take, made, [*attempts, made])
-        self.found(take, Fact.FOUND_DOUBLE, data | more, f"DOUBLE: {told}")
+        self.found(take, Fact.FOUND_DOUBLE, data | more, text)
 
     def name_doubles(self) -> None:
-        """Name the takes that got another generation after one was found late: when it was found nobody could know."""
-        for take in self._context.state.found_late():
-            made = sorted(live(self._context.state.attempts_of(take.take_id)))
-            if len(made) > 1:
-                text = f"DOUBLE: more than one generation was made for it: {', '.join(made)}"
-                self._context.warn(take, text)
-                self._tell_double(take, text)
+        """Name the takes that more than one generation is known of by now, where nobody was told yet.
+
+        When the second one was found, or left for another, nobody could know that it would be one too many.
+        """
+        for take in self._context.state.made_twice():
+            attempts = self._context.state.attempts_of(take.take_id)
+            made = live(attempts)
+            if made - {take.generation_id} - told_of(self._context.state.facts_of(take.take_id)):
+                offers = [str(each) for each in offers_of((), attempts) if each.generation_id in made]
+                text = f"more than one generation was made for it: {', '.join(sorted(offers))}"
+                data = {"warning": double_text(text), "doubles": sorted(made)}
+                self._context.record(take.take_id, Fact.WARNED, data)
+                self._tell(take, text)
 
     def strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
         """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
@@ -111,17 +121,49 @@ class Doubles:
             "credits_at_risk": risk_of(take, [*others, told]),
         }
 
-    def found(self, take: Take, fact: Fact, data: dict[str, Any], warning: str) -> None:
+    def found(self, take: Take, fact: Fact, data: dict[str, Any], text: str, *, is_double: bool = True) -> None:
         """Record a generation that was not known, and its name in the reports, in one transaction."""
-        context = self._context
-        context.record(take.take_id, fact, data | {"warning": warning}, Fact.WARNED)
-        if warning.startswith("DOUBLE"):
-            self._tell_double(take, warning)
+        told = {"warning": double_text(text), "doubles": [data["generation_id"]]} if is_double else {"warning": text}
+        self._context.record(take.take_id, fact, data | told, Fact.WARNED)
+        if is_double:
+            self._tell(take, text)
 
-    def _tell_double(self, take: Take, warning: str) -> None:
-        self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {warning}; ask the provider's support")
+    def _tell(self, take: Take, text: str) -> None:
+        self._context.trouble(
+            ExitCode.DECISION_NEEDED, f"{take.label}: {double_text(text)}; ask the provider's support"
+        )
+
+
+def double_text(text: str) -> str:
+    """Mark a warning as that of a double, for people; what was named is told by the fact's `doubles`."""
+    return f"DOUBLE: {text}"
+
+
+def told_of(entries: Iterable[Entry]) -> set[str]:
+    """Return the generations of a take that were named as doubles, or that the user let go of, by the take's facts.
+
+    `doubles` lists those that a warning names; one without, of an older version, names them in its text.
+    """
+    told: set[str] = set()
+    texts: list[str] = []
+    made: list[str] = []
+    followed: str | None = None
+    for each in entries:
+        data = each.data
+        if each.fact in (Fact.SUBMIT_STARTED, Fact.FOUND_UNRECORDED):
+            followed = None
+        elif each.fact in (Fact.ACCEPTED, Fact.ADOPTED):
+            followed = data["generation_id"]
+        elif each.fact in (Fact.RESUBMIT_ALLOWED, Fact.ABANDONED) and followed is not None:
+            told.add(followed)
+        elif each.fact is Fact.WARNED and "doubles" in data:
+            told |= set(data["doubles"])
+        elif each.fact is Fact.WARNED and "DOUBLE" in data["warning"]:
+            texts.append(data["warning"])
+        made += [data["generation_id"]] if isinstance(data.get("generation_id"), str) else []
+    return told | {each for each in made if any(each in text for text in texts)}
 
 
 def cost_text(row: LogRow) -> str:
-    """Say what a row of the log costs, after a comma; nothing where it does not tell."""
-    return f", {usd_text(row.credits)}" if row.credits else ""
+    """Say in brackets what a row of the log costs; nothing where it does not tell."""
+    return f" ({usd_text(row.credits)})" if row.credits else ""

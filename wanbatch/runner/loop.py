@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.plan import submit_order
 from wanbatch.batch.take import Take
@@ -300,7 +299,7 @@ class Runner:
             if attempt.generation_id in found.charged_twice:
                 text = f"{label}: the ledger charges {attempt.generation_id} more than once: ask the provider's support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)
-            if attempt.generation_id in found.failed_and_charged and attempt.outcome is Outcome.FAILED:
+            if attempt.generation_id in found.failed_and_charged and attempt.has_failed:
                 text = f"{label}: the provider failed {attempt.generation_id} and charged it: ask its support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)
 
@@ -327,15 +326,17 @@ class Runner:
     def _end(self) -> RunEnd:
         context = self._context
         takes: list[Take] = []
+        offered: set[int] = set()
         try:
             takes += filter(context.settings.is_selected, context.state.takes_in(TROUBLED_STATES))
+            offered |= context.state.offered()
         except WanbatchError as error:  # a disk that died: what was told before must still be read
             context.trouble(error.exit_code, str(error))
         if self._is_deadline_reached and context.schedule.planned:
             context.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         codes = [code for code, _ in context.troubles]
         return RunEnd(
-            most_urgent([*codes, end_code(takes)]),
+            most_urgent([*codes, end_code(takes, offered)]),
             tuple(message for _, message in context.troubles),
             has_new_price=context.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
             was_stopped=not context.schedule.is_submitting,
@@ -346,9 +347,13 @@ TROUBLED_STATES = frozenset({State.SUBMITTING, State.UNKNOWN, State.HELD, State.
 """States that decide how a run ended."""
 
 
-def end_code(takes: Iterable[Take]) -> ExitCode:
-    """Return what these takes, as far as the manifest asks for them, say of how a run ended."""
-    shown = [take for take in takes if not take.superseded]
+def end_code(takes: Iterable[Take], offered: Collection[int] = ()) -> ExitCode:
+    """Return what these takes say of how a run ended.
+
+    Those that the manifest no longer asks for say nothing, unless a generation of theirs waits for the user: `offered`
+    are the ids of such takes.
+    """
+    shown = [take for take in takes if not take.superseded or take.take_id in offered]
     if any(map(_needs_decision, shown)):
         return ExitCode.DECISION_NEEDED
     return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK

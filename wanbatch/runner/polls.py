@@ -319,7 +319,7 @@ class Polls:
             self.charged_twice.add(attempt.generation_id)
             text = f"charged {found.charges} times: the ledger shows a second charge for {attempt.generation_id}"
             self._warn(take_id, f"{text}, so ask the provider's support")
-        if attempt.outcome is Outcome.FAILED:
+        if attempt.has_failed:
             self.failed_and_charged.add(attempt.generation_id)
             self._warn(take_id, "the provider failed it and charged it: ask its support")
             if context.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged

@@ -1,4 +1,4 @@
-"""Revivals: generations that the provider failed, asked for once more. One that goes on after all is never lost.
+"""Revivals: generations that were taken for failed, asked for once more. One that goes on after all is never lost.
 
 Its take follows it again where the take has nothing better; where another attempt was made meanwhile, it is named.
 """
@@ -13,6 +13,7 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import NoAnswer, Progress, Status, Trouble
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubles import double_text
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
@@ -40,7 +41,7 @@ async def look_again(context: RunContext, limit: int) -> int:
         # Read now: a look at the log may have moved the take while this answer was awaited.
         take = context.takes[attempt.take_id]
         if take.state in _FREE:
-            text = f"the provider failed {attempt.generation_id}, and it {word} after all"
+            text = f"{_failure_text(attempt)}, and it {word} after all"
             follow(context, take, attempt, text)
             context.note(f"{text}: it is fetched", take.label)
             revived += 1
@@ -73,12 +74,15 @@ def _name_double(context: RunContext, take: Take, attempt: Attempt, word: str) -
     """Name a generation whose take has another one by now, and count what it may cost."""
     made = replace(attempt, outcome=Outcome.DOUBLE)
     others = [each for each in context.state.attempts_of(take.take_id) if each.number != attempt.number]
-    text = (
-        f"DOUBLE: the provider failed {attempt.generation_id} (attempt {attempt.number}), and it {word} after all,"
-        f" when attempt {take.attempt} had been made"
-    )
-    data = {"attempt": attempt.number, "credits_at_risk": risk_of(take, [*others, made]), "warning": text}
+    text = double_text(f"{_failure_text(attempt)}, and it {word} after all, when attempt {take.attempt} had been made")
+    risk = risk_of(take, [*others, made])
+    data = {"attempt": attempt.number, "credits_at_risk": risk, "warning": text, "doubles": [attempt.generation_id]}
     context.record(take.take_id, Fact.FAILURE_WITHDRAWN, data, Fact.WARNED)
     context.trouble(
         ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support to pay one of them back"
     )
+
+
+def _failure_text(attempt: Attempt) -> str:
+    made = f"{attempt.generation_id} (attempt {attempt.number})"
+    return f"the provider said that {made} had failed" if attempt.has_failed else f"{made} was left for another submit"

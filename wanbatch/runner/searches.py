@@ -239,6 +239,7 @@ class Searches:
                 open_cases.append((take, attempt))
         self._spares.note_late(scan)
         self._doubles.note_doubles(scan)
+        self._strays.renew_offers()
         self._spares.adopt_spares()
         self._doubles.name_doubles()
         note_doubts(context, scan)

@@ -5,15 +5,16 @@ A take that has nothing better and nothing else to come is given its spare; else
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from wanbatch.batch.attempts import MADE_AFTER_ALL, Attempt, Outcome, adoption, end_text, live
+from wanbatch.batch.attempts import Attempt, Outcome, adoption, end_text, live
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubles import Doubles
+from wanbatch.runner.doubles import Doubles, cost_text
 from wanbatch.runner.proofs import LOG, is_open, recipe_in, rows_of
 
 
@@ -37,7 +38,7 @@ class Spares:
             if row is None:
                 self._note_nameless(take, attempt, scan)
                 continue
-            if self._may_adopt(take, attempt):
+            if may_adopt(take, attempt, self._context.state.attempts_of(take.take_id)):
                 self._context.warn(
                     take, f"attempt {attempt.number} of it, {end_text(attempt)}, made its clip all the same"
                 )
@@ -46,34 +47,24 @@ class Spares:
             told = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
             attempts = self._context.state.attempts_of(take.take_id)
             data = self._doubles.priced(take, told, attempts) | {"generation_id": row.generation_id}
-            text = f"attempt {attempt.number} of it was {MADE_AFTER_ALL}, as {row.generation_id}"
-            is_more = take.generation_id is not None or take.state is State.PLANNED
-            self._doubles.found(take, Fact.FOUND_LATE, data, f"DOUBLE: {text}" if is_more else text)
+            text = f"attempt {attempt.number} of it was made after all, as {row.generation_id}{cost_text(row)}"
+            is_double = take.generation_id is not None or take.state is State.PLANNED
+            self._doubles.found(take, Fact.FOUND_LATE, data, text, is_double=is_double)
 
     def _note_nameless(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
         """Name an attempt that its take went on without, and whose row says that it succeeded, but not what it made."""
         if not any(row.is_good and not row.generation_id for row in rows_of(scan, attempt.request_id)):
             return
+        context = self._context
         text = (
             f"{LOG} says that attempt {attempt.number} of it, {end_text(attempt)}, succeeded under request id"
             f" {attempt.request_id}, and not what it made: it may have been charged"
         )
-        if text not in take.warning:
-            self._context.warn(take, text)
-            self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
-
-    def _may_adopt(self, take: Take, attempt: Attempt) -> bool:
-        """Say whether an attempt's generation, found late, is the clip that its take still waits for.
-
-        Not where another one is there or under way, nor where the user gave it up, or asks for another recipe now.
-        """
-        is_waiting = take.state is State.PLANNED or (
-            take.state is State.FAILED and attempt.outcome is not Outcome.ABANDONED
-        )
-        if not is_waiting or take.superseded or not attempt.body_sha256:
-            return False
-        others = [each for each in self._context.state.attempts_of(take.take_id) if each.number != attempt.number]
-        return recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)
+        warnings = [each.data for each in context.state.facts_of(take.take_id) if each.fact is Fact.WARNED]
+        if any(each.get("nameless") == attempt.request_id or each["warning"] == text for each in warnings):
+            return
+        context.record(take.take_id, Fact.WARNED, {"warning": text, "nameless": attempt.request_id})
+        context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
     def adopt(self, take: Take, maker: Attempt) -> None:
         """Give a take the generation of one of its attempts, which may be an earlier one."""
@@ -91,12 +82,34 @@ class Spares:
         """Give takes that have no other generation to come the one that an earlier attempt of theirs made."""
         for spare in self._context.state.spares():
             take = self._context.takes[spare.take_id]
-            if self._may_adopt(take, spare):
+            if may_adopt(take, spare, self._context.state.attempts_of(take.take_id)):
                 self.adopt(take, spare)
 
     def spare_of(self, take: Take) -> Attempt | None:
-        """Return an attempt whose generation was found while a later attempt of its take was unknown; None without."""
-        attempts = self._context.state.attempts_of(take.take_id)
-        found = [each for each in attempts if each.generation_id is not None and each.outcome is Outcome.LOST]
-        fit = [each for each in found if recipe_in(each.request_id) == take.recipe.short_hash and each.body_sha256]
-        return fit[-1] if fit and len(live(attempts)) == 1 else None
+        """Return the attempt whose generation was found while a later one of its take was unknown; None without."""
+        return spare_in(take, self._context.state.attempts_of(take.take_id))
+
+
+def may_adopt(take: Take, attempt: Attempt, attempts: Iterable[Attempt]) -> bool:
+    """Say whether an attempt's generation, found late, is the clip that its take still waits for.
+
+    Not where another one is there or under way, nor where the user gave it up, or asks for another recipe now, nor
+    where this file did not record the submit. `attempts` are all of the take.
+    """
+    is_waiting = take.state is State.PLANNED or (
+        take.state is State.FAILED and attempt.outcome is not Outcome.ABANDONED
+    )
+    if not is_waiting or take.superseded or not attempt.body_sha256:
+        return False
+    others = [each for each in attempts if each.number != attempt.number]
+    return recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)
+
+
+def spare_in(take: Take, attempts: Sequence[Attempt]) -> Attempt | None:
+    """Return the attempt whose generation a take can have in place of one that is unknown; None where there is none.
+
+    It was lost, is of the take's recipe, was recorded here when it was sent, and is the only generation of the take.
+    """
+    found = [each for each in attempts if each.generation_id is not None and each.outcome is Outcome.LOST]
+    fit = [each for each in found if recipe_in(each.request_id) == take.recipe.short_hash and each.body_sha256]
+    return fit[-1] if fit and len(live(attempts)) == 1 else None

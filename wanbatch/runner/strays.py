@@ -6,8 +6,9 @@ goes after it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import Any
 
 from wanbatch.batch.attempts import Attempt, risk_left
 from wanbatch.batch.lifecycle import Fact, State
@@ -16,10 +17,12 @@ from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles, cost_text
-from wanbatch.runner.proofs import LOG, recipe_in, rows_of, take_and_attempt, unrecorded
+from wanbatch.runner.offers import OUT_OF_DATE, Offer, offer_of, offer_text, offers_of, told_in
+from wanbatch.runner.proofs import LOG, recipe_in, take_and_attempt, unrecorded
 from wanbatch.state.tables import Stray
 
 LOOK_AGAIN_S = 60.0
+_DONE = (State.COMPLETED, State.DOWNLOADED, State.VERIFIED)
 
 
 class Strays:
@@ -37,23 +40,6 @@ class Strays:
             if row.request_id not in known:
                 self._note_unrecorded(row, "run.log")
 
-    def offer_strays(self) -> None:
-        """Offer known strays to takes of the very same recipe that were planned since, before anything is sent."""
-        for stray in self._context.state.strays():
-            heir = next(
-                (take for take in self._untried() if take.recipe.short_hash == recipe_in(stray.request_id)), None
-            )
-            if heir is None:
-                continue
-            row = LogRow(stray.request_id, stray.generation_id, True, stray.credits_held, stray.at)
-            made = stray.generation_id or "a submit"
-            text = (
-                f"{stray.source} showed {made}{cost_text(row)} of the very same recipe, which belongs to no take."
-                f" `wanbatch resolve {heir.label} --adopt {stray.generation_id or 'ID'}` takes it over,"
-                " --resubmit buys another"
-            )
-            self._hold(heir, row, 1, text)
-
     def note_scan(self, scan: LogScan) -> None:
         """Hold the takes of submits that the provider's log shows and the state file does not know."""
         for row in unrecorded(scan, self._context.nonce, self._known(scan.by_request)):
@@ -64,29 +50,106 @@ class Strays:
 
     def _note_unrecorded(self, row: LogRow, source: str) -> None:
         context, ids = self._context, take_and_attempt(row.request_id)
+        known = next(iter(self._known([row.request_id])), None)
+        if known is not None:  # a row before this one told of the submit
+            self._note_more(known, [row])
+            return
         take = context.takes.get(ids[0]) if ids is not None else None
         if take is None or ids is None or recipe_in(row.request_id) != take.recipe.short_hash:
             self._note_stray(row, source)
-            return
-        name, cost = row.generation_id or "a submit", cost_text(row)
-        if take.state is State.SUBMITTING:
+        elif take.state is State.SUBMITTING:
             context.schedule.add_search(context.clock.monotonic() + LOOK_AGAIN_S)  # once its answer is in
-            return
-        if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED):
-            self._doubles.note_another(
-                take, row, source, f"{source} shows another submit of it, {row.request_id}: {name}{cost}"
-            )
-            return
-        self._hold(take, row, ids[1], _offer_text(take, row, ids[1], source))
+        elif take.state in _DONE:
+            self._doubles.note_another(take, row, source)
+        else:
+            number = self._free_number(take, ids[1])
+            self._hold(take, row, number, _why(row, source, number))
+
+    def _free_number(self, take: Take, told: int) -> int:
+        """Return the number of a submit that comes to light: its own, where no other submit was given it."""
+        numbers = {each.number for each in self._context.state.attempts_of(take.take_id)}
+        return told if told not in numbers else max(numbers) + 1
+
+    # --- what a held take can have
 
     def offer(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
-        """Name the generation of a submit that run.log told of, once the log shows it and while its take waits."""
-        row = next((each for each in rows_of(scan, attempt.request_id) if each.is_good and each.generation_id), None)
-        is_waiting = take.state in (State.UNKNOWN, State.HELD)
-        if row is None or row.generation_id is None or not is_waiting or row.generation_id in take.error:
-            return
-        if self._context.owner_of(row.generation_id) is None:
-            self._hold(take, row, attempt.number, _offer_text(take, row, attempt.number, LOG))
+        """Name what a submit made that came to light, once the log shows it and while its take waits for the user."""
+        if take.state in (State.UNKNOWN, State.HELD):
+            self._note_more(attempt, self._doubles.strangers(attempt, scan))
+
+    def _note_more(self, attempt: Attempt, rows: Iterable[LogRow]) -> None:
+        """Name what else the log shows of a submit that came to light.
+
+        The first generation is offered, each other one is a double, which its take can have in place of the first.
+        """
+        for row in rows:
+            take = self._context.takes[attempt.take_id]
+            offered = offer_of(self._context.state.facts_of(take.take_id), attempt.request_id)
+            first = attempt.generation_id or (None if offered is None else offered.generation_id)
+            if row.generation_id in (None, first) or not row.is_good:
+                continue
+            if self._context.owner_of(str(row.generation_id)) is not None:
+                continue
+            if first is not None:
+                self._doubles.note_beside(attempt, row, first)
+            elif take.attempt == attempt.number and take.state in (State.UNKNOWN, State.HELD):
+                self._hold(take, row, attempt.number, _why(row, LOG, attempt.number))
+        self.renew_offers()
+
+    def renew_offers(self) -> None:
+        """Name in the messages of held takes the generations that came to light since."""
+        context = self._context
+        for take_id in sorted(context.state.offered()):
+            take, facts = context.takes[take_id], context.state.facts_of(take_id)
+            attempts = context.state.attempts_of(take_id)
+            last = [each for each in facts if each.fact is Fact.FOUND_UNRECORDED][-1]
+            offers = offers_of(facts, attempts)
+            if {each.generation_id for each in offers} - told_in(last):
+                told = {"is_try": False, "credits_at_risk": risk_left(attempts, take.attempt)}
+                told |= _offered(take, str(last.data.get("why", OUT_OF_DATE)), offers)
+                context.record(take_id, Fact.FOUND_UNRECORDED, {**last.data, **told})
+
+    def _hold(self, take: Take, row: LogRow, attempt: int, why: str) -> None:
+        context, state = self._context, self._context.state
+        if take.state in (State.QUEUED, State.GENERATING):
+            context.schedule.generation_ended()
+        context.schedule.drop_planned(take.take_id)
+        context.budget.see_price(take, row.credits)
+        attempts = state.attempts_of(take.take_id)
+        offers = offers_of(state.facts_of(take.take_id), attempts)
+        if row.generation_id is not None:
+            offers = [Offer(row.generation_id, row.credits), *offers]
+        told = {
+            "attempt": attempt,
+            "is_another": True,
+            "is_try": attempt > take.attempts,
+            "request_id": row.request_id,
+            "key_fingerprint": context.settings.key_fingerprint,
+            "at": row.at.isoformat(timespec="milliseconds"),
+            "credits_held": row.credits or None,
+            "credits_at_risk": risk_left(attempts, attempt),
+            "made": row.generation_id,
+        }
+        context.record(take.take_id, Fact.FOUND_UNRECORDED, told | _offered(take, why, offers))
+
+    # --- submits of no take
+
+    def offer_strays(self) -> None:
+        """Offer known strays to takes of the very same recipe that were planned since, before anything is sent."""
+        for stray in self._context.state.strays():
+            request_id = stray.request_id.partition("#")[0]  # of a submit that made several each has a name of its own
+            row = LogRow(request_id, stray.generation_id, True, stray.credits_held, stray.at)
+            known = next(iter(self._known([request_id])), None)
+            heir = self._heir(row)
+            if known is not None:
+                self._note_more(known, [row])
+            elif heir is not None:
+                self._hold(
+                    heir,
+                    row,
+                    1,
+                    f"{stray.source} showed {_made(row)} of the very same recipe, which belongs to no take",
+                )
 
     def _note_stray(self, row: LogRow, source: str) -> None:
         """A submit of no take there is: offer it to one of the same recipe, else keep it by name and stop once."""
@@ -100,52 +163,28 @@ class Strays:
                 replace(nameless, generation_id=row.generation_id, credits_held=row.credits or nameless.credits_held)
             )
             return
-        name = row.generation_id or "a submit"
-        heirs = [] if same else self._untried()
-        heir = next((take for take in heirs if take.recipe.short_hash == recipe_in(row.request_id)), None)
+        heir = None if same else self._heir(row)
         if heir is not None:
-            text = (
-                f"this state file is older than the truth: {source} shows {name}{cost_text(row)} of the very same"
-                f" recipe. `wanbatch resolve {heir.label} --adopt {row.generation_id or 'ID'}` takes it over,"
-                " --resubmit buys another"
-            )
-            self._hold(heir, row, 1, text)
+            self._hold(heir, row, 1, f"{OUT_OF_DATE}: {source} shows {_made(row)} of the very same recipe")
         else:
             request_id = f"{row.request_id}#{len(same)}" if same else row.request_id
             context.state.note_stray(Stray(request_id, row.generation_id, row.credits or None, row.at, source))
             context.budget.add_stray(row.credits or None)
         context.stop_submitting(
             ExitCode.DECISION_NEEDED,
-            f"{source} shows {name} under our request id {row.request_id}{cost_text(row)}, of a take that this state"
-            " file does not know: it is older than the truth. Nothing more is sent; restore the newest state file, or"
-            " run the same command again to go on without it",
+            f"{OUT_OF_DATE}: {source} shows {_made(row)} under our request id {row.request_id}, of a take that it does"
+            " not know. wanbatch sends nothing more. Put the newest state file back, or run the same command again to"
+            " go on without it",
         )
+
+    def _heir(self, row: LogRow) -> Take | None:
+        """Return the first take of a row's recipe that nothing was sent of."""
+        fit = (take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))
+        return next(fit, None)
 
     def _untried(self) -> list[Take]:
         planned = [take for take in self._context.state.takes_in([State.PLANNED]) if not take.superseded]
         return [take for take in planned if not take.attempts]
-
-    def _hold(self, take: Take, row: LogRow, attempt: int, text: str) -> None:
-        context = self._context
-        if take.state in (State.QUEUED, State.GENERATING):
-            context.schedule.generation_ended()
-        context.schedule.drop_planned(take.take_id)
-        context.budget.see_price(take, row.credits)
-        context.record(
-            take.take_id,
-            Fact.FOUND_UNRECORDED,
-            {
-                "attempt": attempt,
-                "is_another": True,
-                "is_try": attempt > take.attempts,
-                "request_id": row.request_id,
-                "key_fingerprint": context.settings.key_fingerprint,
-                "at": row.at.isoformat(timespec="milliseconds"),
-                "credits_held": row.credits or None,
-                "credits_at_risk": risk_left(context.state.attempts_of(take.take_id), attempt),
-                "error": text,
-            },
-        )
 
     def offer_by_recipe(self, scan: LogScan) -> None:
         """Offer what an earlier state file of this folder may have bought: rows of the same recipe, by name."""
@@ -162,19 +201,20 @@ class Strays:
             if row is None:
                 continue
             taken.add(row.request_id)
-            self._hold(
-                take,
-                row,
-                1,
-                f"an earlier state file was lost, and {LOG} shows {row.generation_id}{cost_text(row)} of the very same"
-                f" recipe. `wanbatch resolve {take.label} --adopt {row.generation_id}` takes it over,"
-                " buys another",
-            )
+            why = f"an earlier state file was lost, and {LOG} shows {_made(row)} of the very same recipe"
+            self._hold(take, row, 1, why)
 
 
-def _offer_text(take: Take, row: LogRow, number: int, source: str) -> str:
-    name, cost = row.generation_id or "a submit", cost_text(row)
-    return (
-        f"this state file is older than the truth: {source} shows {name}{cost} for attempt {number} of it."
-        f" `wanbatch resolve {take.label} --adopt {row.generation_id or 'ID'}` takes it over"
-    )
+def _offered(take: Take, why: str, offers: Sequence[Offer]) -> dict[str, Any]:
+    """Return what the fact of a held take tells of its offers: by field, and as the message."""
+    unique = list({each.generation_id: each for each in reversed(offers)}.values())[::-1]
+    error = offer_text(take.label, why, unique)
+    return {"why": why, "offers": [each.generation_id for each in unique], "error": error}
+
+
+def _why(row: LogRow, source: str, number: int) -> str:
+    return f"{OUT_OF_DATE}: {source} shows {_made(row)} for attempt {number} of it"
+
+
+def _made(row: LogRow) -> str:
+    return (row.generation_id or "a submit") + cost_text(row)

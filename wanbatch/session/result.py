@@ -45,7 +45,7 @@ def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Cloc
 
 def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:
     """Return how a batch ends that has nothing left to do."""
-    return end_code(filter(settings.is_selected, state.takes_in(TROUBLED_STATES)))
+    return end_code(filter(settings.is_selected, state.takes_in(TROUBLED_STATES)), state.offered())
 
 
 def without_reports(end: RunEnd, error: Exception) -> RunEnd:

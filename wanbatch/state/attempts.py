@@ -60,6 +60,16 @@ class AttemptRecords(Records):
         with foreign_errors(self.path):
             return frozenset(take_id for (take_id,) in self._db.execute(sql))
 
+    def offered(self) -> frozenset[int]:
+        """The takes, by id, that are held with a submit which this file did not record: its clip waits for the user."""
+        sql = (
+            "SELECT takes.take_id FROM takes JOIN attempts ON attempts.take_id = takes.take_id"
+            " AND attempts.number = takes.attempt WHERE state = 'held' AND takes.generation_id IS NULL"
+            " AND body_sha256 = ''"
+        )
+        with foreign_errors(self.path):
+            return frozenset(take_id for (take_id,) in self._db.execute(sql))
+
     def attempts_of_requests(self, request_ids: Iterable[str]) -> list[Attempt]:
         """The attempts with these request ids, by take and number."""
         return self._attempts_with("request_id", request_ids)

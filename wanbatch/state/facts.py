@@ -37,6 +37,10 @@ class FactRecords(TakeRecords):
                     raise StateInvalid(f"{self.path} is damaged: fact {seq} is not a record. {WAYS_BACK}")
                 yield take_id, Entry(Fact(fact), datetime.fromisoformat(at), told)
 
+    def facts_of(self, take_id: int) -> list[Entry]:
+        """The facts of one take, in the order recorded. Raises StateInvalid for a damaged row."""
+        return [entry for _, entry in self._entries("WHERE take_id = ?", take_id)]
+
     def past(self) -> Past:
         """Return what takes were called before other shots took them over."""
         with foreign_errors(self.path):
@@ -79,7 +83,7 @@ class FactRecords(TakeRecords):
 
     def check_take(self, take: Take) -> None:
         """Refold one take from its facts and compare. Raises StateInvalid."""
-        self._compare(take, [entry for _, entry in self._entries("WHERE take_id = ?", take.take_id)])
+        self._compare(take, self.facts_of(take.take_id))
 
     def _compare(self, take: Take, entries: Sequence[Entry]) -> None:
         try:

@@ -25,6 +25,16 @@ class Problem:
         return f"{self.take} {self.state}: {self.error}" + (f". {self.todo}" if self.todo else "")
 
 
+@dataclass(frozen=True)
+class Told:
+    """What attempts tell of takes, by take id: whose request itself was `refused`, and of which held ones a generation
+    that this file did not record is `offered`.
+    """
+
+    refused: Container[int] = frozenset()
+    offered: Container[int] = frozenset()
+
+
 def _nowhere(_: str) -> str:
     return ""
 
@@ -33,24 +43,24 @@ def problems_in(
     takes: Sequence[Take],
     strays: Sequence[Stray] = (),
     *,
-    refused: Container[int] = (),
+    told: Told = Told(),
     folder: str,
     place_of: Callable[[str], str] = _nowhere,
 ) -> tuple[Problem, ...]:
     """List the takes that need the user, in the order they were planned, and submits that belong to none.
 
-    `refused` are the takes, by id, whose request itself was refused; `folder` is the output folder as commands name it;
-    `place_of` tells where a shot is written down.
+    A take that the manifest no longer asks for is one of them only where a generation of it is offered. `folder` is the
+    output folder as commands name it; `place_of` tells where a shot is written down.
     """
     found = []
     for take in takes:
-        if take.superseded:
+        if take.superseded and take.take_id not in told.offered:
             continue
         if take.state is State.FAILED:
             paid = take.credits_charged is not None
             todo = "It was charged all the same: ask the provider"
             if not paid:
-                is_refused = take.take_id in refused
+                is_refused = take.take_id in told.refused
                 needs_place = is_refused or is_refused_prompt(take.error)
                 place = place_of(take.shot_id) if needs_place else ""
                 todo = for_failed(take.error, place, is_refused=is_refused)

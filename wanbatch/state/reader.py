@@ -120,7 +120,11 @@ class StateReader(FactRecords, AttemptRecords):
 
     def strays(self) -> list[Stray]:
         """Submits of this batch that belong to no take of it, oldest first; without those given to a take since."""
-        return self._all(Stray, "WHERE request_id NOT IN (SELECT request_id FROM attempts) ORDER BY at, request_id")
+        return self._all(
+            Stray,
+            "WHERE request_id NOT IN (SELECT request_id FROM attempts) AND NOT EXISTS (SELECT 1 FROM attempts"
+            " WHERE attempts.generation_id = strays.generation_id) ORDER BY at, request_id",
+        )
 
     def log_read_until(self, key_fingerprint: str) -> datetime | None:
         """Up to when the log of a key is known to hold nothing that this file does not; None where it was not read.

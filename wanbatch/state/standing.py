@@ -17,7 +17,7 @@ from wanbatch.money.seen import prices_now
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates
 from wanbatch.state.lock import holder_of
-from wanbatch.state.needs import Problem, _nowhere, problems_in
+from wanbatch.state.needs import Problem, Told, _nowhere, problems_in
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 
@@ -56,7 +56,7 @@ def read_standing(output: Path) -> BatchStanding:
         batch = reader.batch()
         unsettled, in_flight = reader.takes_in(_TROUBLED), reader.takes_in(IN_FLIGHT_STATES)
         mean_s = reader.mean_generation_s()
-        omitted, strays, refused = reader.omitted(), reader.strays(), reader.refused()
+        omitted, strays, told = reader.omitted(), reader.strays(), Told(reader.refused(), reader.offered())
         last_at = reader.last_fact_at()
     counts: dict[str, int] = {}
     for take, count in tallies:
@@ -79,7 +79,7 @@ def read_standing(output: Path) -> BatchStanding:
         + sum(stray.credits_held is None for stray in strays),
         charges_not_seen=sum(count for take, count in tallies if take.may_be_charged_more),
         eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)) if holder else None,
-        problems=problems_in(unsettled, strays, refused=refused, folder=str(output)),
+        problems=problems_in(unsettled, strays, told=told, folder=str(output)),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
     )
@@ -110,8 +110,9 @@ def _eta_s(
 def problems_of(output: Path, limit: int, place_of: Callable[[str], str] = _nowhere) -> list[str]:
     """Return lines on what needs the user, at most so many, the last one saying how many more there are."""
     with StateReader.open(output) as reader:
-        troubled, strays, refused = reader.takes_in(_TROUBLED), reader.strays(), reader.refused()
-    problems = problems_in(troubled, strays, refused=refused, folder=str(output), place_of=place_of)
+        troubled, strays = reader.takes_in(_TROUBLED), reader.strays()
+        told = Told(reader.refused(), reader.offered())
+    problems = problems_in(troubled, strays, told=told, folder=str(output), place_of=place_of)
     lines = [str(problem) for problem in problems[:limit]]
     if len(problems) > limit:
         lines.append(f"... and {len(problems) - limit} more: {in_folder('`wanbatch status`', str(output))}")

@@ -8,7 +8,6 @@ from datetime import datetime
 from itertools import product
 from typing import Any
 
-from wanbatch.batch.attempts import MADE_AFTER_ALL
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, class_of
@@ -205,8 +204,12 @@ class TakeRecords(Records):
             raise StateInvalid(f"{self.path} has no take {take_id}")
         return found[0]
 
-    def found_late(self) -> list[Take]:
-        """The takes whose warnings tell of a generation that was made after all, and do not call it a double."""
+    def made_twice(self) -> list[Take]:
+        """The takes that more than one generation is known of which the provider has not said to have failed."""
         return self._all(
-            Take, f"WHERE warning LIKE '%{MADE_AFTER_ALL}%' AND warning NOT LIKE '%DOUBLE%' ORDER BY take_id"
+            Take,
+            "WHERE take_id IN (SELECT take_id FROM attempts WHERE take_id IN"
+            " (SELECT take_id FROM attempts GROUP BY take_id HAVING count(*) > 1)"  # an index tells it
+            " AND generation_id IS NOT NULL AND NOT (outcome = 'failed' AND error != '')"
+            " GROUP BY take_id HAVING count(DISTINCT generation_id) > 1) ORDER BY take_id",
         )

@@ -50,12 +50,12 @@ slip(
 slip(
     "a hold forgets what came before it",
     Strays._hold,
-    "risk_left(context.state.attempts_of(take.take_id), attempt)",
+    "risk_left(attempts, attempt)",
     "0",
 )
 slip(
     "a double is free",
-    Doubles.note_doubles,
+    Doubles.note_beside,
     "self.priced(take, made, [*attempts, made])",
     '{"attempt": number, "credits_held": row.credits, "credits_at_risk": take.credits_at_risk}',
 )

@@ -8,7 +8,7 @@ from wanbatch.batch.take import Take
 from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
-from wanbatch.runner import proofs
+from wanbatch.runner import proofs, spares
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.spares import Spares
@@ -198,9 +198,9 @@ slip(
 )
 slip(
     "a stray is offered to whatever is planned",
-    Strays._note_stray,
-    "(take for take in heirs if take.recipe.short_hash == recipe_in(row.request_id))",
-    "iter(heirs)",
+    Strays._heir,
+    "(take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))",
+    "iter(self._untried())",
 )
 slip(
     "a take is offered what was made of another recipe",
@@ -210,21 +210,21 @@ slip(
 )
 slip(
     "a take follows what was made of another recipe",
-    Spares._may_adopt,
+    spares.may_adopt,
     "recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)",
     "not live(others)",
 )
 unseen(
     "what is under way is no reason to leave a find alone",
-    Spares._may_adopt,
+    spares.may_adopt,
     " and not live(others)",
     "",
 )
 unseen(
     "a take that is done hides another submit of it",
     Strays._note_unrecorded,
-    "if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED):",
-    "if take.state in (State.COMPLETED, State.DOWNLOADED, State.VERIFIED) and not row.is_good:",
+    "elif take.state in _DONE:",
+    "elif take.state in _DONE and not row.is_good:",
 )
 slip(
     "only the last attempt may have been made after all",
@@ -253,8 +253,8 @@ slip(
 slip(
     "two are no double",
     Doubles.name_doubles,
-    "if len(made) > 1:",
-    "if len(made) > 2:",
+    "if made - {take.generation_id} - told_of(",
+    "if len(made) > 2 and made - {take.generation_id} - told_of(",
 )
 unseen(
     "an attempt stays open beside the one that is adopted",
@@ -265,8 +265,8 @@ unseen(
 unseen(
     "what was found late stays with the later one",
     Spares.adopt_spares,
-    "if self._may_adopt(take, spare):",
-    "if take.state is State.FAILED and self._may_adopt(take, spare):",
+    "if may_adopt(take, spare, ",
+    "if take.state is State.FAILED and may_adopt(take, spare, ",
 )
 slip(
     "an envelope is not asked for",
