@@ -117,7 +117,15 @@ def test_a_sidecar_says_how_the_clip_was_made_and_what_it_cost(tmp_path: Path) -
         "generation_id": "gen-1",
         "request_ids": ["wb1:nonce:1:1"],
         "credits": {"held": CREDITS, "charged": None},
-        "generations": [{"generation_id": "gen-1", "held": CREDITS, "charged": None}],
+        "generations": [
+            {
+                "generation_id": "gen-1",
+                "request_id": "wb1:nonce:1:1",
+                "outcome": "completed",
+                "held": CREDITS,
+                "charged": None,
+            }
+        ],
         "times": {
             "submitted_at": "2026-03-01T20:00:01.000Z",
             "started_at": "2026-03-01T20:00:03.000Z",

@@ -85,12 +85,14 @@ def _lines(found: Recovery) -> list[str]:
     if found.log_trouble:
         lines.append(f"  the provider's log could not be read ({found.log_trouble}): the next run reads it")
     named = [f"{label} ({generation_id})" for label, generation_id in found.fetched]
+    doubles = [f"{label} ({generation_ids})" for label, generation_ids in found.doubles]
     for labels, words in (
         (found.verified, "verified: the clip is there, with its recorded bytes"),
         (found.missing, "verified before, but the clip is missing now; `wanbatch verify --fetch` fetches it again"),
         (named, "paid or running: the next run fetches them"),
         (found.sought, "without a known answer: the next run looks them up before it sends anything"),
         (found.failed, "failed"),
+        (doubles, "DOUBLE: more than one generation was made; ask the provider's support about the others"),
     ):
         if labels:
             lines.append(f"  {len(labels)} {words}: {_few(labels)}")

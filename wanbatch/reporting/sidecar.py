@@ -44,7 +44,13 @@ def sidecar(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> dict[str,
         "request_ids": [attempt.request_id for attempt in attempts],
         "credits": {"held": take.credits_held, "charged": take.credits_charged},
         "generations": [
-            {"generation_id": each.generation_id, "held": each.credits_held, "charged": each.credits_charged}
+            {
+                "generation_id": each.generation_id,
+                "request_id": each.request_id,
+                "outcome": each.outcome.value,
+                "held": each.credits_held,
+                "charged": each.credits_charged,
+            }
             for each in attempts
             if each.generation_id is not None
         ],

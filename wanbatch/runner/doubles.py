@@ -11,12 +11,12 @@ from typing import Any
 
 from wanbatch.batch.attempts import Attempt, Outcome, double_number, live, risk_of
 from wanbatch.batch.lifecycle import Fact
-from wanbatch.batch.take import Entry, Take
+from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.offers import offers_of
+from wanbatch.runner.offers import double_text, left_in, named_in, offers_of
 from wanbatch.runner.proofs import rows_of
 
 
@@ -98,7 +98,8 @@ class Doubles:
         for take in self._context.state.made_twice():
             attempts = self._context.state.attempts_of(take.take_id)
             made = live(attempts)
-            if made - {take.generation_id} - told_of(self._context.state.facts_of(take.take_id)):
+            facts = self._context.state.facts_of(take.take_id)
+            if made - {take.generation_id} - named_in(facts) - left_in(facts):
                 offers = [str(each) for each in offers_of((), attempts) if each.generation_id in made]
                 text = f"more than one generation was made for it: {', '.join(sorted(offers))}"
                 data = {"warning": double_text(text), "doubles": sorted(made)}
@@ -132,36 +133,6 @@ class Doubles:
         self._context.trouble(
             ExitCode.DECISION_NEEDED, f"{take.label}: {double_text(text)}; ask the provider's support"
         )
-
-
-def double_text(text: str) -> str:
-    """Mark a warning as that of a double, for people; what was named is told by the fact's `doubles`."""
-    return f"DOUBLE: {text}"
-
-
-def told_of(entries: Iterable[Entry]) -> set[str]:
-    """Return the generations of a take that were named as doubles, or that the user let go of, by the take's facts.
-
-    `doubles` lists those that a warning names; one without, of an older version, names them in its text.
-    """
-    told: set[str] = set()
-    texts: list[str] = []
-    made: list[str] = []
-    followed: str | None = None
-    for each in entries:
-        data = each.data
-        if each.fact in (Fact.SUBMIT_STARTED, Fact.FOUND_UNRECORDED):
-            followed = None
-        elif each.fact in (Fact.ACCEPTED, Fact.ADOPTED):
-            followed = data["generation_id"]
-        elif each.fact in (Fact.RESUBMIT_ALLOWED, Fact.ABANDONED) and followed is not None:
-            told.add(followed)
-        elif each.fact is Fact.WARNED and "doubles" in data:
-            told |= set(data["doubles"])
-        elif each.fact is Fact.WARNED and "DOUBLE" in data["warning"]:
-            texts.append(data["warning"])
-        made += [data["generation_id"]] if isinstance(data.get("generation_id"), str) else []
-    return told | {each for each in made if any(each in text for text in texts)}
 
 
 def cost_text(row: LogRow) -> str:

@@ -1,4 +1,4 @@
-"""Offers: the generations that a held take can have, where a submit came to light that its state file did not record.
+"""Offers: the generations of a take that the user is told of: those that it can have, and those that are too many.
 
 Each is told by facts and attempts; the message on the screen is made of them, and is never read back, but for facts of
 older versions that have nothing else. Pure.
@@ -16,6 +16,7 @@ from wanbatch.batch.take import Entry
 from wanbatch.money.credits import usd_text
 
 OUT_OF_DATE = "this state file is out of date"
+_DOUBLE = "DOUBLE"
 _ADOPTED = re.compile(r"--adopt ([^\s`]+)`")
 
 
@@ -78,3 +79,40 @@ def offer_text(label: str, why: str, offers: Sequence[Offer]) -> str:
         f"{why}. There are {len(offers)} generations of it: {', '.join(map(str, offers))}. {command} takes over"
         " the first; give another id to take that one. What the others may cost stays counted"
     )
+
+
+def double_text(text: str) -> str:
+    """Mark a warning as that of a double, for people; what was named is told by the fact's `doubles`."""
+    return f"{_DOUBLE}: {text}"
+
+
+def named_in(facts: Iterable[Entry]) -> set[str]:
+    """Return the generations of a take that warnings named as doubles.
+
+    A warning lists them beside its text; one of an older version has its text alone.
+    """
+    named: set[str] = set()
+    made: set[str] = set()
+    texts: list[str] = []
+    for each in facts:
+        if each.fact is Fact.WARNED and "doubles" in each.data:
+            named |= set(each.data["doubles"])
+        elif each.fact is Fact.WARNED and _DOUBLE in each.data["warning"]:
+            texts.append(each.data["warning"])
+        if isinstance(each.data.get("generation_id"), str):
+            made.add(each.data["generation_id"])
+    return named | {each for each in made if any(each in text for text in texts)}
+
+
+def left_in(facts: Iterable[Entry]) -> set[str]:
+    """Return the generations of a take that the user let go of by name: to send it again, or to give it up."""
+    left: set[str] = set()
+    followed: str | None = None
+    for each in facts:
+        if each.fact in (Fact.SUBMIT_STARTED, Fact.FOUND_UNRECORDED):
+            followed = None
+        elif each.fact in (Fact.ACCEPTED, Fact.ADOPTED):
+            followed = each.data["generation_id"]
+        elif each.fact in (Fact.RESUBMIT_ALLOWED, Fact.ABANDONED) and followed is not None:
+            left.add(followed)
+    return left

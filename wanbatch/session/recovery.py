@@ -67,9 +67,9 @@ class Recovery:
     """What a new state file would hold. Takes by label, those to be fetched with their generations.
 
     `fetched` are generated and not on disk yet, `sought` submits without a known answer, `missing` verified takes whose
-    clip is not on disk with its recorded bytes. `is_witnessed` is False where run.log was lost, too: then only the
-    provider's log tells of the newest submits, and it is late. `is_needed` is False where the file that is there knows
-    all.
+    clip is not on disk with its recorded bytes, `doubles` takes with the generations that are too many. `is_witnessed`
+    is False where run.log was lost, too: then only the provider's log tells of the newest submits, and it is late.
+    `is_needed` is False where the file that is there knows all.
     """
 
     batch: str
@@ -81,6 +81,7 @@ class Recovery:
     fetched: tuple[tuple[str, str], ...]
     sought: tuple[str, ...]
     failed: tuple[str, ...]
+    doubles: tuple[tuple[str, str], ...]
     strays: tuple[Stray, ...]
     to_send: int
     log_trouble: str
@@ -272,12 +273,9 @@ def _looked_at(clips: Path, sidecar: Sidecar) -> Sidecar:
 
 def _times(evidence: Evidence) -> list[datetime]:
     """When things happened, as far as anything tells."""
-    kept = (entry.at for _, entries in evidence.kept.values() for entry in entries)
-    return [
-        *kept,
-        *(entry.at for _, entry in evidence.events),
-        *(each.at("submitted_at") for each in evidence.sidecars),
-    ]
+    kept = [entry.at for _, entries in evidence.kept.values() for entry in entries]
+    sent = [each.at("submitted_at") for each in evidence.sidecars]
+    return kept + [entry.at for _, entry in evidence.events] + sent
 
 
 async def _rows(provider: Provider, evidence: Evidence) -> tuple[list[LogRow] | None, str]:
@@ -307,12 +305,13 @@ def _recovery_of(draft: Draft) -> Recovery:
         batch=evidence.batch.name,
         output=Path(),
         sources=tuple(sources),
-        trouble=old.trouble or f"the {STATE_NAME} that is there is older than the truth",
+        trouble=old.trouble or f"the {STATE_NAME} that is there is out of date",
         verified=tuple(take.label for take in verified if (take.label, take.sha256) in whole),
         missing=tuple(take.label for take in verified if (take.label, take.sha256) not in whole),
         fetched=tuple((take.label, str(take.generation_id)) for take in takes if take.state in _TO_FETCH),
         sought=_labels(takes, State.UNKNOWN, State.HELD),
         failed=_labels(takes, State.FAILED),
+        doubles=tuple((each.take.label, made) for each in draft.takes if (made := ", ".join(each.doubles))),
         strays=tuple(strays),
         to_send=len(plan.to_submit),
         log_trouble="",

@@ -16,12 +16,14 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.batch.take import Entry, Take
 from wanbatch.provider.protocol import LogRow
+from wanbatch.runner.offers import named_in
 from wanbatch.runner.proofs import recipe_in, take_and_attempt
 from wanbatch.session.story import LOST, Story
-from wanbatch.session.traces import Sidecar
+from wanbatch.session.traces import Beside, Sidecar
 from wanbatch.state.tables import Stray
 
 RUN_LOG, PROVIDER_LOG = "run.log", "the provider's log"
+FAILED = "the provider said that it failed, as the sidecar of its clip tells"
 FOLLOWED = "a later submit followed it, and there is no trace of this one"
 
 
@@ -46,6 +48,11 @@ class Salvaged:
 
     take: Take
     entries: tuple[Entry, ...]
+
+    @property
+    def doubles(self) -> list[str]:
+        """The generations beside its clip's that were named as too many."""
+        return sorted(named_in(self.entries) - {str(self.take.generation_id)})
 
 
 def nonce_in(evidence: Iterable[tuple[datetime, str]]) -> str | None:
@@ -182,8 +189,15 @@ class Salvage:
             story = self._begin((sidecar.shot_id, sidecar.number), sidecar.recipe, at, ids)
         if story.take.generation_id != told["generation_id"]:
             self._send_all(story, sidecar)
-        if story.take.generation_id != told["generation_id"] or story.take.state is State.VERIFIED:
+        if story.take.generation_id != told["generation_id"]:
             return
+        for each in sidecar.beside:
+            self._name_beside(story, each, sidecar.at("submitted_at"))
+        if story.take.state is not State.VERIFIED:
+            self._verify(story, sidecar)
+
+    def _verify(self, story: Story, sidecar: Sidecar) -> None:
+        told = sidecar.told
         probe = told["probe"]
         clip = {"sha256": told["sha256"], "size_bytes": told["size_bytes"], "clip_duration_s": probe["duration_s"]}
         clip |= {name: probe[name] for name in ("width", "height", "has_audio")}
@@ -197,24 +211,42 @@ class Salvage:
             story.add(Fact.WARNED, sidecar.at("verified_at"), {"warning": text})
         if told.get("circled") is True:
             story.add(Fact.CIRCLED, sidecar.at("verified_at"))
-        charged = sidecar.credits_charged
-        if charged is not None and story.take.credits_charged is None:
-            data = {"generation_id": told["generation_id"], "credits_charged": charged, "credits_more": charged}
-            story.add(Fact.CHARGED, sidecar.at("verified_at"), data)
+        story.charge(str(told["generation_id"]), sidecar.credits_charged, sidecar.at("verified_at"))
+
+    def _name_beside(self, story: Story, beside: Beside, at: datetime) -> None:
+        """Append a generation beside that of a clip, which nothing but its sidecar may tell of, and its charge."""
+        if self._owners.setdefault(beside.generation_id, story.take.label) != story.take.label:
+            return
+        risk = story.take.credits_at_risk
+        if beside.generation_id not in story.generations() and not beside.is_failed:
+            ids = take_and_attempt(beside.request_id or "")
+            if ids is not None and beside.request_id in story.requests and beside.request_id not in story.made:
+                story.name_late(ids[1], beside, at)
+                sent = story.take.credits_estimated  # what was put down for each submit: see `_send_all`
+                risk = None if risk is None or sent is None else max(0, risk - sent)
+            else:
+                request_id = (beside.request_id or str(story.take.request_id)).partition("#")[0]
+                row = LogRow(request_id, beside.generation_id, True, beside.held, at)
+                story.name_double(row, self._told.key_fingerprint)
+        story.charge(beside.generation_id, beside.charged, at, credits_at_risk=risk)
 
     def _send_all(self, story: Story, sidecar: Sidecar) -> None:
         """Append the submits that a sidecar lists; the last one made its clip."""
         held, at = sidecar.told["credits"]["held"], sidecar.at("submitted_at")
         rows = {row.request_id: row for row in self._told.rows or ()}
         new = [each for each in sidecar.request_ids if each not in story.requests]
+        beside = {each.request_id: each for each in sidecar.beside}
         for request_id in new:
             if not story.send(request_id, at, self._told.key_fingerprint, held):
                 return
             if request_id == new[-1]:
                 story.accept(str(sidecar.told["generation_id"]), at, held)
+            elif request_id in beside and beside[request_id].is_failed:
+                story.accept(beside[request_id].generation_id, at, beside[request_id].held)
+                story.add(Fact.GENERATION_FAILED, at, {"error": FAILED})
             elif request_id in rows and rows[request_id].generation_id and rows[request_id].is_good:
                 story.accept(str(rows[request_id].generation_id), at, rows[request_id].credits)
-            elif self._told.rows is not None and request_id not in rows:
+            elif self._told.rows is not None and request_id not in rows and request_id not in beside:
                 story.add(Fact.TURNED_AWAY, at, {"error": FOLLOWED})
             else:
                 story.add(Fact.ANSWER_LOST, at, {"error": LOST})

@@ -10,8 +10,9 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry, advance, fold, planned_take
 from wanbatch.provider.protocol import LogRow
+from wanbatch.runner.offers import double_text
 from wanbatch.runner.proofs import take_and_attempt
-from wanbatch.session.traces import UNREADABLE
+from wanbatch.session.traces import UNREADABLE, Beside
 
 LOST = "the record of its answer was lost with the state file: it may have been charged"
 
@@ -60,26 +61,43 @@ class Story:
         """Return every generation that its facts name."""
         return {str(each.data["generation_id"]) for each in self.entries if each.data.get("generation_id")}
 
+    def charge(self, generation_id: str, credit_count: int | None, at: datetime, **more: int | None) -> None:
+        """Append what a generation was charged, where that is told and no charge of it, or of nobody, is known yet."""
+        told = {each.data.get("generation_id") for each in self.entries if each.fact is Fact.CHARGED}
+        if credit_count is not None and not told & {generation_id, None}:
+            data = {"generation_id": generation_id, "credits_charged": credit_count, "credits_more": credit_count}
+            self.add(Fact.CHARGED, at, data | more)
+
     def name_double(self, row: LogRow, key_fingerprint: str) -> None:
-        """Append a second generation of a submit, as the provider's log shows it, with its warning."""
+        """Append a second generation of a submit, as the provider's log or a sidecar tells of it, with its warning."""
         told = [int(each.data["attempt"]) for each in self.entries if each.fact is Fact.FOUND_DOUBLE]
         number = min(told, default=0) - 1
-        risk, text = (
-            self.take.credits_at_risk,
-            f"the provider made {row.generation_id} beside {self.made[row.request_id]}",
-        )
+        risk = self.take.credits_at_risk
+        first = self.made.get(row.request_id, self.take.generation_id)
+        text = f"the provider made {row.generation_id} beside {first}"
+        text += " for one submit" if row.request_id in self.made else f", under {row.request_id}"
         data = {
             "attempt": number,
             "request_id": f"{row.request_id}#{-number}",
             "generation_id": row.generation_id,
             "key_fingerprint": key_fingerprint,
             "at": row.at.isoformat(timespec="milliseconds"),
-            "error": f"{text} for one submit",
+            "error": text,
             "credits_held": row.credits,
             "credits_at_risk": None if risk is None or row.credits is None else risk + row.credits,
         }
         self.add(Fact.FOUND_DOUBLE, row.at, data)
-        self.add(Fact.WARNED, row.at, {"warning": f"DOUBLE: {text} for one submit"})
+        self.warn_of_double(text, str(row.generation_id), row.at)
+
+    def warn_of_double(self, text: str, generation_id: str, at: datetime) -> None:
+        """Append the warning that names one generation too many."""
+        self.add(Fact.WARNED, at, {"warning": double_text(text), "doubles": [generation_id]})
+
+    def name_late(self, number: int, beside: Beside, at: datetime) -> None:
+        """Append the generation of an attempt that its take went on without."""
+        data = {"attempt": number, "generation_id": beside.generation_id, "credits_held": beside.held}
+        self.add(Fact.FOUND_LATE, at, data)
+        self.warn_of_double(f"attempt {number} of it made {beside.generation_id}", beside.generation_id, at)
 
     def replay(self, entry: Entry, recipe: Recipe | None) -> None:
         """Append a fact that run.log tells, unless it is known; what was decided between runs is not in there."""

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry
@@ -18,6 +19,20 @@ from wanbatch.runner.proofs import take_and_attempt
 UNREADABLE = (StateInvalid, KeyError, TypeError, ValueError, AttributeError)
 """What reading a trace may raise that was cut short, changed by hand or written by another program."""
 _FACTS = {each.value: each for each in Fact}
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A generation beside that of a clip, as a sidecar tells of it. Credits are whole or unknown.
+
+    `request_id` is None where an older sidecar does not tell whose it is. `is_failed` where the provider said so.
+    """
+
+    generation_id: str
+    request_id: str | None
+    is_failed: bool
+    held: int | None
+    charged: int | None
 
 
 @dataclass(frozen=True)
@@ -57,6 +72,27 @@ class Sidecar:
             return charged
         return self.told["credits"]["charged"] if len(self.told["request_ids"]) == 1 else None
 
+    @property
+    def beside(self) -> list[Beside]:
+        """The generations beside that of its clip.
+
+        Of older sidecars only those that are known to count: the ones that were charged, and as many of the first as
+        there are second generations of one submit.
+        """
+        made = self.told.get("generations", [])
+        extra = [each for each in self.told["request_ids"] if "#" in str(each)]  # they stand first, as in `generations`
+        found = []
+        for number, each in enumerate(made):
+            is_old, is_extra = "outcome" not in each, number < len(extra)
+            if read_generation_id(each["generation_id"]) in (None, self.told["generation_id"]):
+                continue
+            if is_old and not (is_extra or each["charged"]):
+                continue
+            request_id = each.get("request_id", extra[number] if is_extra else None)
+            is_failed = each.get("outcome") == Outcome.FAILED.value
+            found.append(Beside(each["generation_id"], request_id, is_failed, each["held"], each["charged"]))
+        return found
+
     def at(self, name: str) -> datetime:
         """When something of it happened; when it was verified, where that is not told."""
         return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
@@ -80,6 +116,7 @@ def _is_sound(told: Mapping[str, Any]) -> bool:
         all(isinstance(told[name], str) for name in ("generation_id", "sha256", "file", "warning"))
         and isinstance(made, list)
         and all(isinstance(each["generation_id"], str) for each in made)
+        and all(isinstance(each.get(name, ""), str) for each in made for name in ("request_id", "outcome"))
         and read_generation_id(told["generation_id"]) is not None
         and all(map(_is_count, counts))
         and (duration_s is None or (isinstance(duration_s, int | float) and not isinstance(duration_s, bool)))
