@@ -43,8 +43,8 @@ def run(
 ) -> RunResult:
     """Plan, confirm, run and report a manifest. The same call resumes; of a finished batch only the log is read.
 
-    `confirm` sees the plan before anything is paid and says whether to go on: `lambda preview: True` is the user's
-    standing word. `on_event` is called in the loop's thread for each fact. How the batch ended is in the result's
+    `confirm` sees the plan before anything is paid and says whether to go on: `lambda preview: True` agrees in
+    advance. `on_event` is called in the loop's thread for each fact. How the batch ended is in the result's
     `exit_code`, as for the command; an exception means that nothing could be run. Ctrl-C drains, as for the command.
     """
     session = session_of(options or RunOptions(), Watch(confirm=confirm, on_event=on_event))

@@ -170,7 +170,11 @@ def test_a_paid_retake_asks_first(
     pen.state.close()
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")  # nobody listens there
     code, _, error = said(capsys, "retake", str(tmp_path / "o"), "a")
-    assert (code, "confirm it with --yes" in error, "a_t3" in takes_of(tmp_path / "o")) == (2, True, False), error
+    assert (code, "no terminal to ask on: add --yes" in error, "a_t3" in takes_of(tmp_path / "o")) == (
+        2,
+        True,
+        False,
+    ), error
 
 
 def test_quiet_says_nothing_and_the_exit_code_tells_of_missing_shots(

@@ -132,7 +132,7 @@ def leave_waiting(runner: Runner, event: Event) -> None:
         runner.drain()
 
 
-# --- a state file that is older than the truth
+# --- a state file that is out of date
 
 
 @pytest.mark.parametrize("count", [3, 4], ids=["same manifest", "a shot more"])

@@ -31,7 +31,7 @@ def test_a_folder_begun_on_the_sandbox_needs_no_flag_and_leaves_the_access_as_it
     access = Access(load_settings({"AIMLAPI_API_KEY": "k"}, None, tmp_path))
     there = access.at(new_identity("film", "sandbox", "", system_now(), sandbox=True))
     assert (there.is_embedded, there.speed, access.is_embedded, access.speed) == (True, SANDBOX_SPEED, False, 1.0)
-    with pytest.raises(UsageInvalid, match=r"was begun on https://elsewhere\.test; the settings now say"):
+    with pytest.raises(UsageInvalid, match=r"was begun on https://elsewhere\.test, but the settings now say"):
         access.at(new_identity("film", "https://elsewhere.test", "", system_now(), sandbox=False))
 
 

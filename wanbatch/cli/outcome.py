@@ -49,6 +49,6 @@ def _warnings_of(output: Path) -> list[str]:
     lines = [f"look at {label}: {in_folder(warning, str(output))}" for label, warning in warned[:WARNINGS_TOLD]]
     if len(warned) > WARNINGS_TOLD:
         lines.append(
-            f"... and at {len(warned) - WARNINGS_TOLD} more: the warnings in {output / 'reports' / 'takes.csv'}"
+            f"... and at {len(warned) - WARNINGS_TOLD} more: see the warnings in {output / 'reports' / 'takes.csv'}"
         )
     return lines

@@ -18,7 +18,7 @@ from wanbatch.text import visible
 
 
 def ask(options: Global, question: Question) -> Answer:
-    """Put a question to the person at the terminal; without one the run stops. `--yes` is no answer to it."""
+    """Put a question to the person at the terminal; without one the run stops. `--yes` does not answer it."""
     if not is_interactive():
         return Answer.STOP
     print_question(console_of(options, stderr=True), question)
@@ -26,7 +26,7 @@ def ask(options: Global, question: Question) -> Answer:
         return Answer.TAKE_OVER
     if click.confirm(visible(question.asked), default=False, err=True):
         return Answer.GO_ON
-    raise UsageInvalid("stopped before anything was written or sent; the commands above say how to go on")
+    raise UsageInvalid("wanbatch stopped before it wrote or sent anything; the commands above say how to go on")
 
 
 def confirm(
@@ -34,9 +34,8 @@ def confirm(
 ) -> bool:
     """Show the plan; ask before money is spent, unless told not to.
 
-    `more` goes into the JSON of the plan. `--yes` is the user's word for what was planned and for what follows a pilot.
-    It is none for a price that turned out to be another: the rest then goes out only where it is known to stay within a
-    cap.
+    `more` goes into the JSON of the plan. `--yes` agrees to what was planned and to what follows a pilot. It does not
+    agree to a price that turned out to be another: the rest then goes out only if it is known to stay within a cap.
     """
     console = console_of(options, stderr=True)
     if options.is_json:
@@ -50,7 +49,7 @@ def confirm(
     if not is_interactive():
         if preview.why is not Why.START:
             return False
-        raise UsageInvalid("this run would be paid: confirm it with --yes (wanbatch cannot ask without a terminal)")
+        raise UsageInvalid("this run costs money, and there is no terminal to ask on: add --yes")
     balance = preview.balance_credits
     if balance is not None and balance < preview.estimate.credits:
         console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")
@@ -63,5 +62,5 @@ def confirm(
 def confirm_move(text: str) -> bool:
     """Ask whether a folder was moved here for good."""
     if not is_interactive():
-        raise UsageInvalid(f"{text} If this machine alone runs it now, add --moved. Nothing was sent")
-    return click.confirm(visible(f"{text} Does this machine alone run it now?"), default=False, err=True)
+        raise UsageInvalid(f"{text} If only this machine runs it from now on, add --moved. Nothing was sent")
+    return click.confirm(visible(f"{text} Does only this machine run it from now on?"), default=False, err=True)

@@ -27,11 +27,11 @@ from wanbatch.session.session import session_of
     "retry", epilog="\b\nExamples:\n  wanbatch retry\n  wanbatch retry outputs/dragon-pass --reason moderation --yes"
 )
 @click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
-@click.option("--reason", metavar="TEXT", help="Only takes whose error holds this text.")
+@click.option("--reason", metavar="TEXT", help="Only takes whose error contains this text.")
 @run_flags
 @click.pass_obj
 def retry_command(options: Global, /, run: Path | None, reason: str | None, **flags: Any) -> int:
-    """Run the failed takes of RUN again (the newest under outputs/ without one), then go on with the rest."""
+    """Run the failed takes of RUN again (without RUN: the newest under outputs/), then go on with the rest."""
     output = run if run is not None else newest_output(Path(OUTPUTS))
     asked = options_of(flags)
     with Follower(options) as follower:
@@ -47,13 +47,13 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 )
 @click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT...")
 @click.option("--takes", type=AT_LEAST_ONE, default=1, show_default=True, help="New takes of each shot.")
-@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Of the first new take; each further one adds 1.")
-@click.option("--note", metavar="TEXT", default="", help="Why; it stands in the reports and the export.")
+@click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Seed of the first new take; each further take adds 1.")
+@click.option("--note", metavar="TEXT", default="", help="Why you want it; reports and exports show it.")
 @click.option("--later", is_flag=True, help="Only plan them: the next `run` of the manifest buys them.")
 @run_flags
 @click.pass_obj
 def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
-    """Make new takes of each SHOT from its newest recipe with a new seed. The takes there are keep number and clip.
+    """Make new takes of each SHOT from its newest recipe with a new seed. Existing takes keep their numbers and clips.
 
     To change the words of a shot, edit the manifest and `run` it instead.
     """
@@ -62,7 +62,7 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
         raise UsageInvalid("name at least one shot")
     asked = options_of(flags)
     if asked.only:
-        raise UsageInvalid("--only is for other commands: name the shots themselves")
+        raise UsageInvalid("retake takes no --only: name the shots themselves")
     retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip())
     if later:
         labels = plan_for_later(output, retake)

@@ -45,8 +45,8 @@ from wanbatch.session.session import session_of
 def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool, **flags: Any) -> int:  # noqa: FBT001
     """Show what a run of MANIFEST would do and cost. Sends nothing and writes nothing.
 
-    Where the run would first ask which batch this is, or what becomes of takes that are there under other ids, the plan
-    says what, and ends with 2, as the run does where nobody can answer.
+    If the run would ask a question first (which batch this is, or what becomes of takes that the folder has under other
+    ids), the plan shows the question and ends with 2, as a run does without a terminal.
     """
     asked = options_of(flags)
     source = read_manifest(options, manifest, strict=strict)
@@ -77,25 +77,25 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Begin anew where the state file of an earlier run is lost; what it bought is bought again.",
+    help="Start over if the state file of an earlier run is lost; what it bought is bought again.",
 )
-@click.option(
-    "--offline", is_flag=True, help="Ask the provider nothing: of a finished batch, not even its log is read."
-)
+@click.option("--offline", is_flag=True, help="Ask the provider nothing, which is possible for a finished batch only.")
 @click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
 @STRICT
 @click.pass_obj
 def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) -> int:  # noqa: FBT001
     """Plan, confirm, run and report MANIFEST. The same command resumes.
 
-    Of a finished batch nothing is sent; the provider's log is read once, and a clip that was made twice is named.
+    If the batch is finished, nothing is sent; the provider's log is read once, and a clip that was made twice is named.
     """
     return _run(options, read_manifest(options, manifest, strict=strict), options_of(flags))
 
 
 @click.command("demo", epilog="\b\nExample:\n  wanbatch demo")
 @OUTPUT
-@click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Times faster than real.  [default: 60]")
+@click.option(
+    "--speed", type=click.FloatRange(min=0, min_open=True), help="How many times faster than real time.  [default: 60]"
+)
 @click.pass_obj
 def demo_command(options: Global, /, output: Path | None, speed: float | None) -> int:
     """Make the six clips of the quick-start manifest on the embedded sandbox: no key, no network, no cost."""

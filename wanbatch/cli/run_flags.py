@@ -27,7 +27,7 @@ _RUN_OPTIONS = (
         "--yes",
         "is_agreed",
         is_flag=True,
-        help="Do not ask before paying. A price above the expected one still needs a cap that holds it.",
+        help="Do not ask before paying. A price above the expected one still needs a cap that covers it.",
     ),
     click.option(
         "--max-credits",
@@ -48,40 +48,47 @@ _RUN_OPTIONS = (
         "first",
         type=click.Choice([each.value for each in First]),
         default=First.LONGEST.value,
-        help="What is sent first: the longest, which ends a mixed night sooner, or the story's beginning."
-        "  [default: longest]",
+        help="Send the longest takes first, so that a mixed batch ends sooner, or go by the story.  [default: longest]",
     ),
-    click.option("--submit-rate", "submit_per_min", type=RATE, help="Submits, such as 60/min.  [default: 60/min]"),
+    click.option(
+        "--submit-rate", "submit_per_min", type=RATE, help="Submits at most, such as 60/min.  [default: 60/min]"
+    ),
     click.option("--in-flight", type=AT_LEAST_ONE, help="Takes at the provider at once, at most.  [default: 100]"),
-    click.option("--poll-rate", "poll_per_min", type=RATE, help="Polls, such as 600/min.  [default: 600/min]"),
+    click.option("--poll-rate", "poll_per_min", type=RATE, help="Polls at most, such as 600/min.  [default: 600/min]"),
     click.option("--downloads", type=AT_LEAST_ONE, help="Downloads at once.  [default: 4]"),
-    click.option("--max-attempts", type=AT_LEAST_ONE, help="Paid tries a take, at most.  [default: 2]"),
+    click.option("--max-attempts", type=AT_LEAST_ONE, help="Paid tries for each take, at most.  [default: 2]"),
     click.option(
         "--on-unknown",
         type=click.Choice([each.value for each in OnUnknown]),
         default=OnUnknown.RECONCILE.value,
-        help="When an answer is lost: look it up; also send again what left no trace; or ask at once."
-        "  [default: reconcile]",
+        help="When an answer is lost: reconcile looks it up, resubmit also sends again what left no trace, hold asks"
+        " you at once.  [default: reconcile]",
     ),
     click.option(
         "--unknown-grace",
         "unknown_grace_s",
         type=DURATION,
-        help="How long after a submit its log row would have to show.",
+        help="How long the provider's log may take to show a submit.",
     ),
     click.option(
         "--trust-state",
         is_flag=True,
-        help="Send although the provider's log cannot tell whether this state file is the newest.",
+        help="Send even if the provider's log cannot confirm that this state file is up to date.",
     ),
     click.option(
         "--moved",
         "is_moved",
         is_flag=True,
-        help="The folder was last run on another machine, and is run on this one alone now.",
+        help="The folder was last run on another machine; from now on only this one runs it.",
     ),
-    click.option("--deadline", "deadline_s", type=DURATION, help="Send nothing after this long; finish what runs."),
-    click.option("--speed", type=click.FloatRange(min=0, min_open=True), help="Sandbox only: times faster than real."),
+    click.option(
+        "--deadline", "deadline_s", type=DURATION, help="Stop sending after this long; what is running is finished."
+    ),
+    click.option(
+        "--speed",
+        type=click.FloatRange(min=0, min_open=True),
+        help="Sandbox only: how many times faster than real time.",
+    ),
     click.option("--no-report", "makes_report", flag_value=False, default=True, help="Write no reports at the end."),
 )
 
@@ -104,16 +111,18 @@ OUTPUT = click.option(
     "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="[default: outputs/NAME]"
 )
 SANDBOX = click.option(
-    "--sandbox", is_flag=True, help="On the embedded sandbox: no key, no cost, real clips of slates."
+    "--sandbox", is_flag=True, help="Use the embedded sandbox: no key, no cost, real clips that show slates."
 )
 _IDENTITY = (
     click.option(
-        "--same-batch", is_flag=True, help="This manifest continues the batch in the folder that another one made."
+        "--same-batch",
+        is_flag=True,
+        help="This manifest continues the batch that another manifest began in the folder.",
     ),
     click.option(
         "--take-over",
         is_flag=True,
-        help="For new shots use the takes with the same recipe that are in the folder under other ids; buy nothing.",
+        help="For new shots, use the takes with the same recipe that the folder has under other ids; buy nothing.",
     ),
     click.option(
         "--rename",
@@ -126,7 +135,7 @@ _IDENTITY = (
     click.option(
         "--buy-again",
         is_flag=True,
-        help="Buy takes although their recipes are there: under other ids, or in a folder beside.",
+        help="Buy takes even if clips of their recipes exist: under other ids, or in a folder next to this one.",
     ),
 )
 MANIFEST = click.argument("manifest", type=click.Path(path_type=Path))

@@ -61,7 +61,8 @@ class Access:
             access = replace(self, is_embedded=True)
         elif identity.base_url != self.settings.endpoint.name:
             raise UsageInvalid(
-                f"this folder was begun on {identity.base_url}; the settings now say {self.settings.endpoint.name}"
+                f"this folder was begun on {identity.base_url}, but the settings now say {self.settings.endpoint.name}:"
+                " change AIMLAPI_BASE_URL, or name another folder"
             )
         access.assert_speed()
         return access

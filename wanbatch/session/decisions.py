@@ -1,4 +1,4 @@
-"""Decisions of the user: one look into the provider's log and ledger, and the user's word on takes that are held."""
+"""Decisions of the user: one look into the provider's log and ledger, and what is decided on takes that are held."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
 
 
 class Decision(StrEnum):
-    """The user's word on a take that is held or unknown."""
+    """What the user decides on a take that is held or unknown."""
 
     ADOPT = "adopt"
     RESUBMIT = "resubmit"
@@ -156,7 +156,7 @@ def take_to_resolve(context: RunContext, label: str, decision: Decision) -> Take
     take = next((take for take in context.state.takes() if take.label == label), None)
     if take is None:
         where = in_folder("`wanbatch status`", str(context.state.output))
-        raise UsageInvalid(f"there is no take {label} here; {where} lists those that need you")
+        raise UsageInvalid(f"no take here is called {label}; {where} lists those that need you")
     may_be = (State.HELD, State.UNKNOWN, State.FAILED) if decision is Decision.ADOPT else (State.HELD, State.UNKNOWN)
     if take.state not in may_be:
         raise UsageInvalid(f"{label} is {take.state}: only held and unknown takes are resolved")
@@ -177,7 +177,7 @@ async def resolve(context: RunContext, take: Take, decision: Decision, generatio
         text = f"given up by you; what it may have cost still counts. It was {take.state}: {take.error}"
         return context.record(take.take_id, Fact.ABANDONED, {"error": text})
     if read_generation_id(generation_id) is None or generation_id is None:
-        raise UsageInvalid("that is no generation id")
+        raise UsageInvalid("that is not a generation id")
     owner = context.owner_of(generation_id)
     if owner is not None and owner != take.take_id:
         raise UsageInvalid(f"generation {generation_id} belongs to {context.takes[owner].label}")

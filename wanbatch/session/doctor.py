@@ -198,7 +198,9 @@ def _clock(ahead: timedelta | NoAnswer | None) -> Finding:
         return Finding("ok", "this machine's clock agrees with the provider's")
     if abs(ahead) > REFUSED:
         return Finding("bad", f"{wrong}: set it, a run is refused until then")
-    return Finding("note", f"{wrong}: set it. Nothing is bought twice for that; lost answers wait longer")
+    return Finding(
+        "note", f"{wrong}: set it. No clip is bought twice because of it; a lost answer may take longer to find"
+    )
 
 
 def _readable(what: str, answer: object, otherwise: str) -> Finding:

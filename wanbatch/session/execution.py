@@ -111,12 +111,11 @@ class Execution:
         invocation, state = self.invocation, self.state
         if invocation.options.offline:
             raise UsageInvalid(
-                "not all of this batch is done, and what is left needs the provider: run it without --offline."
-                " Nothing was sent"
+                "the batch is not finished, and the rest needs the provider: run it without --offline. Nothing was sent"
             )
         invocation.access.key()  # before anything is asked
         for folder, place in links_of(state.output).items():
-            invocation.watch.notice(f"the {folder} of this batch lie in {place}")
+            invocation.watch.notice(f"the {folder} of this batch are in {place}")
         access = invocation.access
         async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
             again, is_as_planned = len(job.again), job.is_as_planned

@@ -59,7 +59,7 @@ class Invocation:
                 self.watch.on_event(event)
             except Exception as error:  # noqa: BLE001  a closed pipe, or a caller's mistake
                 failed.append(error)
-                text = f"what watched this run failed ({type(error).__name__}); the run goes on unwatched"
+                text = f"what showed this run's progress failed ({type(error).__name__}): the run goes on without it"
                 log.write(Event(event.at, "note", "", text))
 
         return observe

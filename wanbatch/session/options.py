@@ -28,13 +28,13 @@ class RunOptions:
     """How to run. None means: what the manifest says, else the default.
 
     `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
-    `pilot` sends so many representative takes first and asks before the rest; `is_agreed` is the user's standing word
-    (`--yes`): nobody is asked in the midst of a run. `trust_state` sends although the provider's log cannot tell
-    whether this state file is the newest; `is_moved` is the user's word that a folder that was last run on another
-    machine is run on this one alone now.
+    `pilot` sends so many representative takes first and asks before the rest; `is_agreed` is a decision set in advance
+    (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
+    confirm that this state file is up to date; `is_moved` says that from now on only this machine runs a folder that
+    was last run on another.
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
     of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
-    `buy_again` buys it anew. `offline` asks the provider nothing, which is enough for a finished batch alone. `flags`
+    `buy_again` buys it again. `offline` asks the provider nothing, which is enough for a finished batch alone. `flags`
     are the other flags of a command line, as they were written: advice repeats them.
     """
 

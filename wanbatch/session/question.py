@@ -54,7 +54,7 @@ class Question:
     @property
     def refusal(self) -> str:
         """What wanbatch says where it stops."""
-        return "\n  ".join(["stopped before anything was written or sent.", *self.lines, *self.remedies])
+        return "\n  ".join(["wanbatch stopped before it wrote or sent anything.", *self.lines, *self.remedies])
 
 
 def words(*parts: str) -> str:

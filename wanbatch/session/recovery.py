@@ -145,7 +145,7 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
 @contextmanager
 def _locked(output: Path) -> Iterator[None]:
     if not output.is_dir():
-        raise UsageInvalid(f"{output} is no folder: name the output folder of the run with -o")
+        raise UsageInvalid(f"{output} is not a folder: name the output folder of the run with -o")
     lock = OutputLock(output)
     lock.acquire()
     try:

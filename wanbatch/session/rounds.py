@@ -105,7 +105,9 @@ class Rounds:
             if preview.refusal is not None:
                 return RunEnd(preview.refusal[0], (preview.refusal[1],))
             if not self.invocation.watch.confirm(preview):
-                rest = f"the pilot is done; {preview.estimate.takes} more takes were not sent: the same command goes on"
+                rest = (
+                    f"the pilot is done; {preview.estimate.takes} more takes were not sent: the same command sends them"
+                )
                 return end if end.has_new_price else RunEnd(ExitCode.INTERRUPTED, (rest,))
             again = replace(basis.settings, quotes=preview.quotes, logged=(), is_begun_anew=False)
             basis = replace(basis, settings=again)

@@ -27,23 +27,24 @@ CLOCK_LIMIT_S = 10.0
 
 
 def is_at_home(invocation: Invocation, state: StateFile) -> bool:
-    """Say whether the folder may be run on this machine, and remember it. Raises UsageInvalid where nobody can say.
+    """Say whether the folder may be run on this machine, and remember it. Raises UsageInvalid without anybody to ask.
 
-    What the sandbox bought twice costs nothing.
+    On the sandbox it is only told: what is bought twice there costs nothing.
     """
     here, last = this_machine(), read_machine(state.noted(MACHINE_NOTE))
     if here is None or (last is not None and last.mark == here.mark):
         return True
     if last is not None:
         text = (
-            f"{state.output} was last run on another machine ({last.host or 'of no name'}). Where two machines run"
-            " copies of one folder, each may buy what the other bought, and the provider's log shows it too late."
+            f"{state.output} was last run on another machine ({last.host or 'name unknown'}). If two machines run"
+            " copies of one folder, each may buy clips that the other has bought, and the provider's log shows that too"
+            " late."
         )
         if invocation.access.is_local:
             invocation.watch.notice(text)
         elif not invocation.options.is_moved:
             if invocation.watch.confirm_move is None:
-                raise UsageInvalid(f"{text} If this machine alone runs it now, say so (--moved, is_moved)")
+                raise UsageInvalid(f"{text} If only this machine runs it from now on, add --moved (is_moved)")
             if not invocation.watch.confirm_move(text):
                 return False
     state.note(MACHINE_NOTE, here.text())
@@ -73,12 +74,12 @@ async def compare_clocks(invocation: Invocation, batch_clock: BatchClock, provid
     text = None if is_ours else batch_clock.wrong_text(ahead)
     if text is not None and ahead is not None and abs(ahead) > REFUSED and not access.is_local:
         raise LocalFault(
-            f"{text}. Nothing was sent: what is recorded under a date that is days off misleads every later look"
-            " into the provider's log. Set the clock (`wanbatch doctor` compares it) and run the same command again"
+            f"{text}. Nothing was sent, because wanbatch would later search the provider's log at wrong dates. Set the"
+            " clock (`wanbatch doctor` checks it), then run the same command again"
         )
     if text is not None:
         invocation.watch.notice(
-            f"{text}. Nothing is bought twice for that, but lost answers may wait longer: set it right"
+            f"{text}. No clip is bought twice because of it, but a lost answer may take longer to find: set the clock"
         )
     batch_clock.measured(ahead)
 
@@ -89,9 +90,9 @@ def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[
     if until is None or now >= until or invocation.options.trust_state:
         return None
     return ExitCode.DECISION_NEEDED, (
-        f"this state file was made anew without {LOG_NAME}, and the provider's log may lack submits of the last"
-        f" day: nothing is sent before {until:%Y-%m-%d %H:%M} UTC. If you know that nothing else was sent, add"
-        " --trust-state"
+        f"wanbatch made this state file from scratch, without {LOG_NAME}, and the provider's log may not show the last"
+        f" day's submits yet: nothing is sent before {until:%Y-%m-%d %H:%M} UTC. If you are sure that nothing else was"
+        " sent, add --trust-state"
     )
 
 
@@ -102,7 +103,7 @@ def assert_room(output: Path, preview: Preview) -> None:
     if free < needed:
         raise LocalFault(
             f"{output} has {size_text(free)} free; {preview.estimate.takes} clips may need"
-            f" {size_text(needed)}. Nothing was sent: make room, or run part of it with --limit"
+            f" {size_text(needed)}. Nothing was sent: free some space, or send fewer takes with --limit"
         )
 
 

@@ -122,7 +122,7 @@ class Session:
             failed = [take for take in state.takes_in([State.FAILED]) if not take.superseded]
             again = [take for take in failed if _is_asked_for(take, invocation.options.only, reason)]
             if not again:
-                invocation.watch.notice("nothing failed that could be tried again")
+                invocation.watch.notice("no failed take matches: nothing is tried again")
             return Job(again=again)
 
         return await self._work_in(output, self._invocation, job_of)
