@@ -253,8 +253,8 @@ slip(
 slip(
     "two are no double",
     Doubles.name_doubles,
-    "if made - {take.generation_id} - told_of(",
-    "if len(made) > 2 and made - {take.generation_id} - told_of(",
+    "if made - {take.generation_id} - named_in(",
+    "if len(made) > 2 and made - {take.generation_id} - named_in(",
 )
 unseen(
     "an attempt stays open beside the one that is adopted",
