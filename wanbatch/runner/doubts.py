@@ -12,8 +12,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from wanbatch.batch.attempts import Attempt, end_text
-from wanbatch.batch.lifecycle import State
-from wanbatch.batch.take import Take
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Entry, Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
@@ -76,7 +76,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
             f"the ledger charges {usd_text(sum(each.charge.credits for each in found))} for {made}{times}, which"
             f" belongs to no take: attempt {attempt.number} of this one, {end_text(attempt)}, may have made it"
         )
-        context.warn(take, text)
+        context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": [made]})
         context.state.note(UNOWNED, json.dumps(named))
         context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
@@ -92,13 +92,21 @@ def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Ev
         if each.generation_id not in strays and each.at <= evidence.latest(attempt)
         if evidence.scan.taken_at - each.at >= evidence.lag  # the log has had the time to tell whose it is
     ]
-    told = f"{take.warning} {take.error}"
-    known = sum(made in told for made in found)
-    new = [made for made in dict.fromkeys(found) if made not in told][: max(0, NAMED_AT_MOST - known)]
+    named = _unowned_in(context.state.facts_of(take.take_id), found)
+    new = [made for made in dict.fromkeys(found) if made not in named][: max(0, NAMED_AT_MOST - len(named))]
     if new:
         which, made = ("which belongs", "it") if len(new) == 1 else ("which belong", "one of them")
         ids = ", ".join(new)
-        context.warn(take, f"the ledger charges {ids}, {which} to no take: the lost submit may have made {made}")
+        text = f"the ledger charges {ids}, {which} to no take: the lost submit may have made {made}"
+        context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": new})
+
+
+def _unowned_in(facts: Iterable[Entry], found: Iterable[str]) -> set[str]:
+    """Return which of these charges of nobody a take's warnings name; one of an older version has its text alone."""
+    warnings = [each.data for each in facts if each.fact is Fact.WARNED]
+    texts = [each["warning"] for each in warnings if "unowned" not in each]
+    listed = {made for each in warnings for made in each.get("unowned", ())}
+    return {made for made in found if made in listed or any(made in text for text in texts)}
 
 
 def read_names(text: str | None) -> list[str]:

@@ -213,7 +213,7 @@ def _offered(take: Take, why: str, offers: Sequence[Offer]) -> dict[str, Any]:
 
 
 def _why(row: LogRow, source: str, number: int) -> str:
-    return f"{OUT_OF_DATE}: {source} shows {_made(row)} for attempt {number} of it"
+    return f"{OUT_OF_DATE}: {source} shows {_made(row)} for attempt {number} of this take"
 
 
 def _made(row: LogRow) -> str:
