@@ -20,9 +20,10 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
-from wanbatch.runner.offers import Offer, offer_of, offer_text, offers_of, told_in
+from wanbatch.runner.offers import Offer, left_in, named_in, offer_of, offer_text, offers_of, told_in
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.strays import Strays
 from wanbatch.session.decisions import Decision, take_up
@@ -338,3 +339,87 @@ def test_the_run_after_an_adoption_names_what_was_left_by_itself(tmp_path: Path)
     assert any(own in message and "DOUBLE" in message for message in end.messages)
     assert ("failed" in take.warning, take.credits_charged) == (False, 2 * PRICE)
     assert world.run(batch_of(1)).exit_code is ExitCode.OK  # it is named once
+
+
+# --- what was told
+
+
+def warned(text: str, **data: Any) -> Entry:
+    return Entry(Fact.WARNED, EPOCH, {"warning": text, **data})
+
+
+ACCEPTED = Entry(Fact.ACCEPTED, EPOCH, {"generation_id": "G1"})
+DOUBLE = Entry(Fact.FOUND_DOUBLE, EPOCH, {"generation_id": "G2"})
+
+
+@pytest.mark.parametrize(
+    ("facts", "named"),
+    [
+        ([], set()),
+        ([ACCEPTED, DOUBLE], set()),
+        ([ACCEPTED, DOUBLE, warned("no word of it", doubles=["G2"])], {"G2"}),
+        ([ACCEPTED, DOUBLE, warned("DOUBLE: it made G2 beside another")], {"G2"}),  # of an older version
+        ([ACCEPTED, DOUBLE, warned("attempt 1 of it was made after all, as G2")], set()),
+        ([ACCEPTED, DOUBLE, warned("DOUBLE: G1", doubles=["G2"])], {"G2"}),  # the field decides
+    ],
+)
+def test_what_was_named_as_a_double_is_told_by_a_field(facts: list[Entry], named: set[str]) -> None:
+    assert named_in(facts) == named
+
+
+SENT = Entry(Fact.SUBMIT_STARTED, EPOCH, {"request_id": "r2"})
+AGAIN, GIVEN_UP = (Entry(fact, EPOCH, {"error": ""}) for fact in (Fact.RESUBMIT_ALLOWED, Fact.ABANDONED))
+
+
+@pytest.mark.parametrize(
+    ("facts", "left"),
+    [
+        ([SENT, ACCEPTED], set()),
+        ([SENT, ACCEPTED, AGAIN], {"G1"}),
+        ([SENT, ACCEPTED, GIVEN_UP], {"G1"}),
+        ([SENT, AGAIN], set()),  # nobody knew of a generation
+        ([SENT, ACCEPTED, SENT, AGAIN], set()),
+        ([SENT, ACCEPTED, found(made="G2"), AGAIN], set()),
+    ],
+)
+def test_what_the_user_let_go_of_by_name_needs_no_second_word(facts: list[Entry], left: set[str]) -> None:
+    assert left_in(facts) == left
+
+
+# --- files of the version before
+
+
+def test_a_generation_that_an_older_version_called_failed_is_named_and_said_to_be_left(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    older = Attempt(1, 2, "older", "b", "k", EPOCH, Outcome.FAILED, generation_id="G9", credits_held=7)
+
+    async def work(context: RunContext) -> tuple[str, list[str]]:
+        take_up(context)
+        with context.state._transaction():
+            context.state._store("attempts", older)
+        Doubles(context).name_doubles()
+        return context.takes[1].warning, [text for _, text in context.troubles]
+
+    warning, troubles = at_desk(world, work)
+    assert ("DOUBLE" in warning, "G9" in warning, "failed" in warning, len(troubles)) == (True, True, False, 1)
+
+
+def test_an_offer_of_the_version_before_is_joined_and_not_overwritten(tmp_path: Path) -> None:
+    world, prefix, recipes = planned(tmp_path)
+    sent = f"{prefix}:{recipes[1].short_hash}:2.1"
+
+    def older(context: RunContext, _: Strays) -> None:
+        text = f"this state file is older than the truth: it shows G2. `wanbatch resolve {context.takes[2].label} --adopt G2`"
+        told = {"attempt": 1, "request_id": sent, "is_another": True, "is_try": True, "key_fingerprint": "k"}
+        told |= {"at": EPOCH.isoformat(), "credits_held": 7, "credits_at_risk": 0, "error": text}
+        context.record(2, Fact.FOUND_UNRECORDED, told)
+
+    at_desk(world, seen(older))
+    rows = [LogRow(sent, each, True, 7, EPOCH) for each in ("G2", "G3")]
+    at_desk(
+        world,
+        seen(lambda context, strays: strays.offer(context.takes[2], context.state.attempts_of(2)[-1], scan_of(*rows))),
+    )
+    take = world.takes()[1]
+    assert (take.credits_held, take.credits_at_risk, "G2" in take.error, "G3" in take.error) == (7, 7, True, True)
