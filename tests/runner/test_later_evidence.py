@@ -20,6 +20,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
+from wanbatch.money.credits import usd_text
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogRow, LogScan, Progress, Status
 from wanbatch.runner.context import RunContext
@@ -102,7 +103,9 @@ def test_a_429_for_a_job_that_was_made_is_adopted_where_it_was_not_sent_again(tm
     assert (world.submits, charged_twice(world)) == (3, [])
 
 
-def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_named_once(tmp_path: Path) -> None:
+def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_counted_and_named_once(
+    tmp_path: Path,
+) -> None:
     world = World(tmp_path / "out", rules=lying(429))
     world.run(batch_of(3))
     with StateReader.open(world.output) as reader:
@@ -111,11 +114,13 @@ def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_named
     async def work(context: RunContext) -> list[tuple[ExitCode, bool]]:
         take_up(context)
         for _ in range(2):
-            Spares(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, None, EPOCH)))
+            Spares(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, PRICE, EPOCH)))
         return [(code, sent.request_id in message) for code, message in context.troubles]
 
     assert at_desk(world, work) == [(ExitCode.DECISION_NEEDED, True)]
-    assert f"succeeded under request id {sent.request_id}" in world.takes()[1].warning
+    take = world.takes()[1]
+    assert f"succeeded under request id {sent.request_id} ({usd_text(PRICE)})" in take.warning
+    assert take.credits_at_risk == PRICE
 
 
 def test_an_edited_take_is_not_given_the_clip_of_the_prompt_that_was_refused(tmp_path: Path) -> None:

@@ -52,18 +52,24 @@ class Spares:
             self._doubles.found(take, Fact.FOUND_LATE, data, text, is_double=is_double)
 
     def _note_nameless(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
-        """Name an attempt that its take went on without, and whose row says that it succeeded, but not what it made."""
-        if not any(row.is_good and not row.generation_id for row in rows_of(scan, attempt.request_id)):
+        """Name and count an attempt that its take went on without, whose row says that it succeeded and not what it
+        made.
+        """
+        row = next((row for row in rows_of(scan, attempt.request_id) if row.is_good and not row.generation_id), None)
+        if row is None:
             return
         context = self._context
         text = (
             f"{LOG} says that attempt {attempt.number} of it, {end_text(attempt)}, succeeded under request id"
-            f" {attempt.request_id}, and not what it made: it may have been charged"
+            f" {attempt.request_id}{cost_text(row)}, and not what it made: it may have been charged"
         )
         warnings = [each.data for each in context.state.facts_of(take.take_id) if each.fact is Fact.WARNED]
         if any(each.get("nameless") == attempt.request_id or each["warning"] == text for each in warnings):
             return
-        context.record(take.take_id, Fact.WARNED, {"warning": text, "nameless": attempt.request_id})
+        made = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
+        data = self._doubles.priced(take, made, context.state.attempts_of(take.take_id))
+        data |= {"warning": text, "nameless": attempt.request_id}
+        context.record(take.take_id, Fact.FOUND_LATE, data, Fact.WARNED)
         context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
     def adopt(self, take: Take, maker: Attempt) -> None:
