@@ -42,7 +42,7 @@ def _resume(world: World) -> None:
     for _ in range(RESUME_LIMIT):
         before = _standing(world)
         world.invoke(None)
-        if _standing(world) == before or not world.ends[-1].has_run:
+        if _standing(world) == before:
             return
         mess = world.scenario.mess
         late_s = mess.late_s + sum(by_s for _, by_s in mess.slow)

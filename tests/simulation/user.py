@@ -179,6 +179,7 @@ class User:
         clips = self._world.output / CLIPS
         for path in sorted(clips.iterdir()) if clips.is_dir() else []:
             path.unlink()
+            self._world.removed_at[path.name] = self._world.epoch_s + self._world.now_s
         (self._world.output / LOG).unlink(missing_ok=True)
         old = rng.choice(self._copies)
         if which == "first" and firsts:

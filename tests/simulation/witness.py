@@ -116,6 +116,8 @@ class Witness:
         elif event.kind == "priced" and event.data.get("credits_held"):
             world.priced.add(request_id)
             self._note_price(event.take, event.data["credits_held"], request_id)
+        elif event.kind == "verified":
+            world.verified_at[event.take] = now
         elif event.kind == "charged":
             self._note_price(event.take, event.data["credits_charged"], event.data["generation_id"])
         elif event.kind == "found_double":

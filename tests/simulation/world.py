@@ -28,11 +28,11 @@ from tests.simulation.witness import Proof, Told, Witness, in_short
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.plan import make_plan
+from wanbatch.batch.plan import Plan, make_plan
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.take import Take
 from wanbatch.clock import LoopClock
-from wanbatch.errors import ExitCode, WanbatchError
+from wanbatch.errors import ExitCode, WanbatchError, most_urgent
 from wanbatch.money.prices import Quote, best_quote
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, fingerprint
@@ -44,6 +44,7 @@ from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.app import Sandbox
+from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.preview import Basis
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import Run, new_identity
@@ -87,6 +88,8 @@ class World:
     priced: set[str] = field(default_factory=set)  # request ids whose hold an answer told
     codes: list[ExitCode] = field(default_factory=list)  # of all commands
     restored: list[Restored] = field(default_factory=list)
+    verified_at: dict[str, float] = field(default_factory=dict)  # by take: when its clip got its name, Unix seconds
+    removed_at: dict[str, float] = field(default_factory=dict)  # by file: when an old copy of the folder took its place
     is_rolled_back: bool = False
     is_log_torn: bool = False
     elapsed_s: float = 0.0
@@ -282,39 +285,55 @@ class World:
     async def _invoke(self) -> End:
         with ExitStack() as stack:
             state, provider, clock = self.open(stack)
-            batch = self._batch()
-            plan = make_plan(batch, state.takes(), state.shots())
+            plan = make_plan(self._batch(), state.takes(), state.shots())
             inventory = state.inventory()
-            if not plan.changes and inventory.is_finished(lambda _: True):
-                state.adopt(plan, clock.now())
-                self.look(state)
-                return End(self._settled_code(state.takes()), has_run=False)
-            quotes = self._quotes(Basis("simulated", self.output, inventory, plan, RunSettings()))
+            if plan.changes or not inventory.is_finished(lambda _: True):
+                return await self._run(state, provider, clock, plan)
             state.adopt(plan, clock.now())
-            number = max((each.run_id for each in state.runs()), default=0) + 1
-            run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
-            state.store_run(run)
-            self._compare_clocks(state, clock)
-            context = RunContext(
-                state, provider, clock, self.settings(state, quotes), Random(f"context {self.scenario.seed}")
-            )
-            self.user.keep_copy(is_end=False)
-            runner = Runner(context)
-            deadline = next((act.at for act in self.acts_now("deadline")), None)
-            if deadline is not None:
-                asyncio.get_running_loop().call_later(deadline * 5.0, runner.reach_deadline)
-            with RunLog(self.output / LOG, Secret(self.key)) as log:
-                context.observer = self.witness.observer(log, runner)
-                end: RunEnd = await runner.run()
-            state.store_run(replace(run, ended_at=clock.now(), exit_code=int(end.exit_code)))
-            if context.observer_error is not None:
-                self.wrongs.append(f"the observer failed: {context.observer_error!r}")
-            self.look(state)
-            if not self.disk.is_dead:
-                self.witness.assert_counted(context)
-            if [act.do for act in self.acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
-                self.witness.assert_drained(end)
-            return End(end.exit_code, end.messages)
+            found = await self._look_up(state, provider, clock)
+            codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
+            if state.inventory().is_finished(lambda _: True):
+                self.look(state)
+                return End(most_urgent([*codes, self._settled_code(state.takes())]), texts, has_run=False)
+            end = await self._run(state, provider, clock, None)  # a clip that was thought lost came to light
+            assert end.code is not None
+            return End(most_urgent([*codes, end.code]), (*texts, *end.messages))
+
+    async def _run(self, state: StateFile, provider: AimlApi, clock: LoopClock, plan: Plan | None) -> End:
+        quotes = self._quotes(Basis("simulated", self.output, state.inventory(), plan, RunSettings()))
+        if plan is not None:
+            state.adopt(plan, clock.now())
+        number = max((each.run_id for each in state.runs()), default=0) + 1
+        run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
+        state.store_run(run)
+        self._compare_clocks(state, clock)
+        context = RunContext(
+            state, provider, clock, self.settings(state, quotes), Random(f"context {self.scenario.seed}")
+        )
+        self.user.keep_copy(is_end=False)
+        runner = Runner(context)
+        deadline = next((act.at for act in self.acts_now("deadline")), None)
+        if deadline is not None:
+            asyncio.get_running_loop().call_later(deadline * 5.0, runner.reach_deadline)
+        with RunLog(self.output / LOG, Secret(self.key)) as log:
+            context.observer = self.witness.observer(log, runner)
+            end: RunEnd = await runner.run()
+        state.store_run(replace(run, ended_at=clock.now(), exit_code=int(end.exit_code)))
+        if context.observer_error is not None:
+            self.wrongs.append(f"the observer failed: {context.observer_error!r}")
+        self.look(state)
+        if not self.disk.is_dead:
+            self.witness.assert_counted(context)
+        if [act.do for act in self.acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
+            self.witness.assert_drained(end)
+        return End(end.exit_code, end.messages)
+
+    async def _look_up(self, state: StateFile, provider: AimlApi, clock: LoopClock) -> LookUp:
+        """Read the log once for a batch that has nothing left to do."""
+        context = RunContext(state, provider, clock, self.settings(state, {}), Random(f"look {self.scenario.seed}"))
+        with RunLog(self.output / LOG, Secret(self.key)) as log:
+            context.observer = self.witness.observer(log, Runner(context))
+            return await look_up(context)
 
     def _compare_clocks(self, state: StateFile, clock: LoopClock) -> None:
         """Do what the command does before a run; the answers that it asks for are not counted among the others."""
