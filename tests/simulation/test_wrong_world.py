@@ -160,7 +160,7 @@ def test_every_allowance_gives_its_reason() -> None:
         ("two looks need not lie apart", 1),
         ("a failed row is proof at the second look", 11),
         ("a charge under another name of the model is not ours", 32),
-        ("a held take that needs the user is looked at as if it did not", 49),
+        ("a held take that needs the user is looked at as if it did not", 72),
         ("the lag is not taken off the read mark", 18),
         ("a state file from before the first submit is not checked", 25),
         ("log rows are not compared with the total", 388),
