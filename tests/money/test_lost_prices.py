@@ -1,4 +1,4 @@
-"""Answers that are lost before any told what a take costs: under a cap the next take waits for the provider's log."""
+"""Answers that are lost before any told what a take costs: after two, a cap makes the next wait for the log."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wanbatch.sandbox.faults import Rule
 pytestmark = pytest.mark.usefixtures("quick_clips")
 PRICE = 378_000
 LISTED = {PriceClass("alibaba/wan2.1-t2v-turbo", "480P", None): Quote(PRICE, "price list")}
-LOST_FIRST = (Rule("submit", "drop_after", nth=(1,)),)
+LOST_FIRST = (Rule("submit", "drop_after", nth=(1, 2)),)
 
 
 def kinds(world: World, *wanted: str) -> list[str]:
@@ -29,20 +29,28 @@ def test_the_next_take_waits_for_the_log_and_the_batch_is_finished(tmp_path: Pat
     end = world.run(batch_of(3))
     order = kinds(world, "submit_started", "answer_lost", "adopted")
     notes = [event.text for event in world.events if event.kind == "note" and "before any told the price" in event.text]
-    assert (end.exit_code, order[:4], len(notes), world.submits) == (
+    assert (end.exit_code, order[:5], len(notes), world.submits) == (
         ExitCode.OK,
-        ["submit_started", "answer_lost", "adopted", "submit_started"],
+        ["submit_started", "answer_lost"] * 2 + ["adopted"],
         1,
         3,
     )
 
 
 def test_a_cap_that_bears_ten_times_the_price_waits_for_nothing(tmp_path: Path) -> None:
-    settings = RunSettings(quotes=LISTED, cap_credits=(RISE_BORNE + 1) * PRICE)
+    settings = RunSettings(quotes=LISTED, cap_credits=(2 * RISE_BORNE + 1) * PRICE)
     world = World(tmp_path / "out", rules=LOST_FIRST, settings=settings)
     world.run(batch_of(3))
     order = kinds(world, "submit_started", "adopted")
-    assert (order[:2], world.submits) == (["submit_started"] * 2, 3)
+    assert (order[:3], world.submits) == (["submit_started"] * 3, 3)
+
+
+def test_a_single_lost_answer_holds_up_nothing(tmp_path: Path) -> None:
+    rules = (Rule("submit", "drop_after", nth=(1,)),)
+    world = World(tmp_path / "out", rules=rules, settings=RunSettings(quotes=LISTED, cap_credits=3 * PRICE))
+    world.run(batch_of(3))
+    order = kinds(world, "submit_started", "adopted")
+    assert (order[:3], world.submits) == (["submit_started"] * 3, 3)
 
 
 def test_without_a_search_to_come_the_run_stops_and_says_what_to_do(tmp_path: Path) -> None:
@@ -50,8 +58,8 @@ def test_without_a_search_to_come_the_run_stops_and_says_what_to_do(tmp_path: Pa
     world = World(tmp_path / "out", rules=LOST_FIRST, settings=settings)
     end = world.run(batch_of(3))
     told = (
-        "the answer to a submit was lost before any told the price, and the budget of 0.57 USD does not cover ten times"
+        "the answers to 2 submits were lost before any told the price, and the budget of 0.57 USD does not cover ten times"
         " the expected price: nothing more is sent. Resolve what is held (`wanbatch status` lists it), or raise the cap,"
         " and run the same command again"
     )
-    assert (world.submits, end.messages) == (1, (told,))
+    assert (world.submits, end.messages) == (2, (told,))

@@ -58,7 +58,7 @@ ALLOWANCES: Mapping[str, Allowance] = {
     "dearer than told": Allowance(
         "the cap may be passed by what one submit costs more than every list, hold and charge had told when it was sent,"
         " and by what submits cost more than the highest price known whose own answer told none, where an answer of their"
-        " model had told one before or their own came without",
+        " model had told one before or their own came without; else by one such submit",
         "the answer that tells it comes after the submit; until then no other goes out that the cap could not bear",
     ),
     "unseen in the cap": Allowance(

@@ -182,7 +182,7 @@ class Oracle:
             if kind != 1 or cap is None:
                 continue
             told = told_price(world, row, self._ours)
-            lost = sum(self._unseen_rise(each, row) for each in nameless)
+            lost = self._unseen_rises(nameless, row)
             allowed = cap + untold + dearer.total() + lost
             if at > row["at"]:  # known of only now: nothing was sent
                 untold += max(0, total - allowed)
@@ -198,16 +198,21 @@ class Oracle:
             elif total > allowed:
                 world.allowed["untold price" if told is None else "dearer than told"] += 1
 
-    def _unseen_rise(self, sent: Row, row: Row) -> int:
-        """Return by how much a submit whose hold no answer told costs more than the highest price known by now.
+    def _unseen_rises(self, nameless: list[Row], row: Row) -> int:
+        """Return by how much submits whose hold no answer told cost more than the highest prices known by now.
 
-        Nothing where its answer was lost before any answer told a price of its model: it counts at ten times the list.
+        Of those whose answers were lost before any answer told a price of their model, the dearest one alone: beside
+        more of them another goes out only where the cap bears ten times the list.
         """
-        world = self._world
-        answered = told_price(world, row, self._ours, sent["model"], has_list=False)
-        if answered is None and sent["client_request_id"] not in world.accepted:
-            return 0
-        return max(0, sent["credits"] - (told_price(world, row, self._ours, sent["model"]) or 0))
+        world, rises, untold = self._world, 0, [0]
+        for each in nameless:
+            rise = max(0, each["credits"] - (told_price(world, row, self._ours, each["model"]) or 0))
+            is_told = told_price(world, row, self._ours, each["model"], has_list=False) is not None
+            if is_told or each["client_request_id"] in world.accepted:
+                rises += rise
+            else:
+                untold.append(rise)
+        return rises + max(untold)
 
     def _counts_from(self, row: Row) -> float:
         """Return from when on a purchase counts under the cap: when it was sent, or could first be known of again."""

@@ -78,9 +78,10 @@ class Supplier:
                 world.tell(f"{request_id} is made twice")
 
     def write(self, sql: str, value: float | str, request_id: str) -> bool:
-        """Change the provider's books where a submit made something."""
-        made = "client_request_id = ? AND http_status = 200 AND failure IS NULL AND fault <> 'no_echo'"
-        cursor = self.account._db.execute(f"{sql} WHERE {made}", (value, request_id))
+        """Change the provider's books where the newest submit under a request id made something."""
+        newest = "seq = (SELECT max(seq) FROM requests WHERE client_request_id = ?)"
+        made = "http_status = 200 AND failure IS NULL AND fault <> 'no_echo'"
+        cursor = self.account._db.execute(f"{sql} WHERE {newest} AND {made}", (value, request_id))
         return cursor.rowcount > 0
 
     # --- broken promises

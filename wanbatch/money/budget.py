@@ -4,8 +4,8 @@ A price is known once an answer has told it, and may still rise with the next. S
 counts at the worst price seen: the highest of its class, or the first of its class times the largest rise of any. A cap
 is then never passed by prices that rise no further than one has risen before. A new rise can only pass it by what is
 out, and more than one take is out only where the cap bears all of them at `RISE_BORNE` times their price: a rise up to
-that passes it by one take at most. A take whose answer was lost before any answer told the price of its class is out,
-too, until something tells what it costs.
+that passes it by one take at most. Takes whose answers were lost before any answer told the price of their class are
+out, too, until something tells what they cost; beside one of them another may go out alone, to learn it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ from wanbatch.money.prices import Quote
 
 SURPRISE_PERCENT = 10  # a first hold that lies further than this from the quote stops new submits until someone looks
 RISE_BORNE = 10  # a list that is out of date by a factor of ten has been seen; a larger one is a misprint
+
+LOST_BORNE = 1  # the next answer tells the price most of the time: a single lost one holds up nothing
 
 Worst = Callable[[PriceClass], int | None]
 
@@ -107,9 +109,12 @@ class Allowance:
         return self.committed + more + RISE_BORNE * price <= self.cap_credits
 
     def bears_lost(self, price: int | None, prices: Worst, told: Container[PriceClass]) -> bool:
-        """Say whether the cap bears a take beside those whose answers were lost before any told what one costs."""
+        """Say whether the cap bears a take beside those whose answers were lost before any told what one costs.
+
+        Beside one of them it may go out, alone: a rise that nobody was told of passes the cap by these two.
+        """
         lost = self.lost_untold(told)
-        if self.cap_credits is None or not lost:
+        if self.cap_credits is None or lost.total() <= LOST_BORNE:
             return True
         return self.committed + self._rise_of(lost, prices) + (price or 0) <= self.cap_credits
 

@@ -88,10 +88,9 @@ class Submits:
         context = self._context
         context.schedule.add_planned(take.take_id, first=True)
         lost, cap = context.budget.lost, usd_text(context.budget.cap_credits)
-        submits = "the answer to a submit was" if lost == 1 else f"the answers to {lost} submits were"
         why = (
-            f"{submits} lost before any told the price, and the budget of {cap} does not cover ten times the expected"
-            " price"
+            f"the answers to {lost} submits were lost before any told the price, and the budget of {cap} does not cover"
+            " ten times the expected price"
         )
         if not context.schedule.hold_submits_for_search():
             advice = (
