@@ -144,6 +144,7 @@ class Searches:
         self._failing_since, self.unread = None, None
         if scan is not None:
             context.reached()
+            context.batch_clock.keep()  # before a time is recorded by it: the next run may find our clock set
             self._note_lags(scan)
             self._strays.note_scan(scan)  # some may have begun while the log was read
             if context.settings.is_begun_anew and window.is_first:
@@ -152,7 +153,6 @@ class Searches:
             self._before = scan
             until, key = scan.known_until - self._mark_grace(), context.settings.key_fingerprint
             context.state.note_log_read(key, until, anew=window.is_mark_wrong())
-            context.batch_clock.keep()
         window.looked(was_wide=is_wide)
         context.schedule.allow_submits()
         self._plan_next()
