@@ -151,7 +151,10 @@ def test_what_was_cancelled_may_have_been_charged(tmp_path: Path, monkeypatch: p
     assert (end.exit_code, take.shown_state, world.submits, take.needs_user) == (
         ExitCode.DECISION_NEEDED, "held", 1, True,
     )  # fmt: skip
-    assert take.error == f"it ended without a clip ({word}, the provider gave no reason): it may have been charged"
+    assert (
+        take.error
+        == f"the generation ended without a clip ({word}, the provider gave no reason); it may have been charged"
+    )
 
 
 def submit_says_failed(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -290,7 +293,7 @@ def test_a_failure_that_is_charged_while_its_retry_waits_is_not_bought_again(
     kinds = [event.kind for event in world.events if event.take == "sh000_t1"]
     assert ("retry_planned" in kinds, world.submits, charged(world)) == (True, 3, 3)
     assert (end.exit_code, states(world)[0]) == (ExitCode.DECISION_NEEDED, "failed")
-    assert "was charged before it was made again" in world.takes()[0].warning
+    assert "was charged before the take was sent again" in world.takes()[0].warning
 
 
 def test_a_retry_that_waited_is_sent_where_the_ledger_shows_no_charge_still(tmp_path: Path) -> None:
@@ -314,7 +317,7 @@ def test_a_retry_that_waited_is_not_sent_where_the_ledger_cannot_be_read_any_mor
     monkeypatch.setattr(AimlApi, "charges", charges)
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)[0], world.submits) == (ExitCode.PROVIDER_UNREACHABLE, "planned", 3)
-    assert any("sh000_t1 failed, and the ledger does not say" in message for message in end.messages)
+    assert any("sh000_t1 failed, and wanbatch could not read in the ledger" in message for message in end.messages)
     is_over.append(True)
     world.elapsed_s += 3600
     assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)

@@ -218,9 +218,9 @@ def polled(monkeypatch: pytest.MonkeyPatch, change: Callable[[int, Progress], Pr
     ("change", "error", "again"),
     [
         (lambda n, was: replace(was, status=Status.EXPIRED, error="too old"), "may have been charged", 3),
-        (lambda n, was: NoAnswer(Trouble.INVALID, "HTTP 400"), "refuses to tell", 3),
+        (lambda n, was: NoAnswer(Trouble.INVALID, "HTTP 400"), "refuses to say", 3),
         (lambda n, was: NoAnswer(Trouble.NOT_FOUND, "HTTP 404"), "no longer knows", 3),
-        (lambda n, was: replace(was, status=Status.COMPLETED, link=None), "gives no link", 3),
+        (lambda n, was: replace(was, status=Status.COMPLETED, link=None), "returns no link", 3),
     ],
     ids=["expired", "400", "404", "no link"],
 )
@@ -244,7 +244,10 @@ def test_a_word_that_is_new_is_taken_for_running_and_told_once(tmp_path: Path, m
     )
     world = World(tmp_path / "out")
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert world.takes()[0].warning == "unknown status 'dreaming' taken for running"
+    assert (
+        world.takes()[0].warning
+        == "the provider returned the unknown status 'dreaming', which wanbatch takes for running"
+    )
 
 
 def test_a_status_that_goes_backwards_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,7 +110,7 @@ def test_the_first_of_a_batch_has_no_witness_and_waits_for_one(tmp_path: Path) -
     world = World(tmp_path / "out", rules=(Rule("submit", "drop_before", nth=(1,)),), settings=RESUBMIT)
     end = world.run(batch_of(1))
     assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held"], 0)
-    assert "cannot be known" in world.takes()[0].error
+    assert "cannot find out" in world.takes()[0].error
 
 
 @pytest.mark.parametrize("lag_h", [0.5, 6, 20])
@@ -414,7 +414,7 @@ def test_without_the_ledger_nothing_is_presumed(tmp_path: Path, rule: Rule) -> N
     )
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.DECISION_NEEDED, "held", 2)
-    assert "ledger cannot be read" in world.takes()[1].error
+    assert "could not read the provider's ledger" in world.takes()[1].error
     held = next(event.at for event in world.events if event.kind == "held")
     assert held - EPOCH >= timedelta(hours=1)  # three graces of 20 min
 
@@ -702,7 +702,7 @@ def test_a_log_that_never_can_be_read_leaves_lost_answers_to_a_person(tmp_path: 
     world = World(tmp_path / "out", rules=rules)
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)) == (ExitCode.DECISION_NEEDED, ["verified", "held", "verified"])
-    assert "cannot be read" in world.takes()[1].error
+    assert "could not read" in world.takes()[1].error
 
 
 # --- reading the log

@@ -512,7 +512,10 @@ def test_a_take_that_failed_and_was_charged_needs_a_decision_every_time(tmp_path
     assert world.run(batch_of(2)).exit_code is ExitCode.DECISION_NEEDED
     assert world.run(batch_of(2)).exit_code is ExitCode.DECISION_NEEDED
     take = world.takes()[0]
-    assert (take.state, take.warning) == (State.FAILED, "the provider failed it and charged it: ask its support")
+    assert (take.state, take.warning) == (
+        State.FAILED,
+        "the provider charged for this generation, which failed: ask the provider's support",
+    )
     assert told(world).breaches == ("sh000_t1",)
 
 

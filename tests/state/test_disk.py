@@ -176,7 +176,7 @@ def test_new_folders_are_flushed_to_the_disk_with_the_ones_above(
 
 def test_a_state_file_that_is_only_just_begun_is_no_damage(tmp_path: Path) -> None:
     (tmp_path / "state.sqlite").touch()
-    with pytest.raises(UsageInvalid, match="nothing ran yet"):
+    with pytest.raises(UsageInvalid, match="nothing has run yet"):
         StateReader.open(tmp_path)
 
 
@@ -192,7 +192,7 @@ def test_a_folder_goes_on_only_as_what_it_began(tmp_path: Path, how: dict[str, o
     [
         ("UPDATE takes SET state = 'verified' WHERE take_id = 1", "not what its facts say"),
         ("UPDATE facts SET data = '{}' WHERE seq = 1", "checksum"),
-        ("DELETE FROM facts WHERE take_id = 2", "belong together"),
+        ("DELETE FROM facts WHERE take_id = 2", "do not match"),
         ("UPDATE takes SET state = 'dreaming' WHERE take_id = 1", "cannot be read"),
         ("UPDATE takes SET recipe_json = NULL WHERE take_id = 1", "cannot be read"),
         ("UPDATE identity SET value = '99' WHERE name = 'schema_version'", "version 99"),
@@ -252,8 +252,8 @@ def look(output: Path) -> None:
     ("damage", "said"),
     [
         ("UPDATE takes SET state = 'queued' WHERE take_id = 1", "not what its facts say"),
-        ("DELETE FROM facts WHERE take_id = 2", "belong together"),
-        ("DELETE FROM takes WHERE take_id = 2", "belong together"),
+        ("DELETE FROM facts WHERE take_id = 2", "do not match"),
+        ("DELETE FROM takes WHERE take_id = 2", "do not match"),
         ("UPDATE takes SET credits_at_risk = 5 WHERE take_id = 2", "not what its facts say"),
     ],
 )
@@ -320,7 +320,7 @@ def test_a_state_file_that_others_may_write_is_refused(tmp_path: Path) -> None:
 def test_a_link_in_the_state_files_place_is_refused(tmp_path: Path) -> None:
     (tmp_path / "o").mkdir()
     (tmp_path / "o" / "state.sqlite").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(StateInvalid, match="no ordinary file"):
+    with pytest.raises(StateInvalid, match="not a regular file"):
         opened(tmp_path / "o")
 
 

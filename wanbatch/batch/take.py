@@ -327,9 +327,9 @@ def advance(take: Take, entry: Entry) -> Take:
     if state is None:
         raise TransitionForbidden(f"{take.label} is {take.state}: '{entry.fact}' cannot happen now")
     if entry.fact is Fact.LOOKED_AGAIN and not take.can_be_looked_at:
-        raise TransitionForbidden(f"{take.label} cannot be looked at again without the user's word")
+        raise TransitionForbidden(f"{take.label} cannot be polled again until the user decides")
     if entry.fact is Fact.NAMED_AGAIN and take.sha256 is None:
-        raise TransitionForbidden(f"{take.label} has no clip on disk that could be named")
+        raise TransitionForbidden(f"{take.label} has no checked clip on disk to name")
     moved = _FOLD[entry.fact](take, entry)
     return moved if moved.state is state else _with(moved, state=state)
 

@@ -64,8 +64,8 @@ class Polls:
         self._failures.pop(take_id, None)
         self._missing_since.pop(take_id, None)
         if answer.generation_id != take.generation_id:
-            text = f"asked for generation {take.generation_id}, the provider told of {answer.generation_id}"
-            context.hold(take_id, f"{text}. The next run looks again")
+            text = f"wanbatch asked about {take.generation_id}, and the provider answered about {answer.generation_id}"
+            context.hold(take_id, f"{text}. The next run asks again")
             return
         if take.state is State.COMPLETED:
             self._linked(take, answer)
@@ -82,7 +82,7 @@ class Polls:
                 await self._failed(take, answer)
             case _:
                 assert answer.status is Status.EXPIRED
-                text = f"it ended without a clip ({answer.error}): it may have been charged"
+                text = f"the generation ended without a clip ({answer.error}); it may have been charged"
                 context.hold(take_id, text, needs_user=True)
 
     # --- the answers
@@ -93,9 +93,8 @@ class Polls:
         asked_age_s = self._asked_age_s(take)
         self._asked_at[take_id] = context.clock.now()
         if answer.unknown_word is not None:
-            context.record(
-                take_id, Fact.WARNED, {"warning": f"unknown status '{answer.unknown_word}' taken for running"}
-            )
+            text = f"the provider returned the unknown status '{answer.unknown_word}', which wanbatch takes for running"
+            context.record(take_id, Fact.WARNED, {"warning": text})
         if answer.status is Status.QUEUED and take.state is State.QUEUED:
             self._queued_at[take_id] = now
         elif answer.status is Status.GENERATING and take.state is State.QUEUED:
@@ -105,9 +104,8 @@ class Polls:
         watched_s = now - self._watched_since.setdefault(take_id, now)  # our clock may have been set back
         age_s = max(self._age_s(take), watched_s)
         if age_s > GENERATION_LIMIT_S:
-            context.hold(
-                take_id, f"no end after {age_s / 60:.0f} min; it may still be running. The next run looks again"
-            )
+            text = f"the generation has not ended after {age_s / 60:.0f} min and may still be running"
+            context.hold(take_id, f"{text}. The next run asks again")
             return
         if take.state is State.QUEUED:
             context.schedule.add_poll(take_id, now + queued_poll_s(age_s))
@@ -164,7 +162,8 @@ class Polls:
             return
         since = self._linkless_since.setdefault(take_id, now)
         if now - since > LINKLESS_LIMIT_S:
-            context.hold(take_id, "paid, and the provider gives no link to the clip. The next run looks again")
+            text = "the clip is paid for, and the provider returns no link to it"
+            context.hold(take_id, f"{text}. The next run asks again")
         else:
             context.schedule.add_poll(take_id, now + POLL_EVERY_S)
 
@@ -236,8 +235,8 @@ class Polls:
             return
         context.trouble(
             ExitCode.PROVIDER_UNREACHABLE,
-            f"{context.takes[take_id].label} failed, and the ledger does not say whether that was charged: it is not"
-            " sent again in this run. Run the same command again later",
+            f"{context.takes[take_id].label} failed, and wanbatch could not read in the ledger whether that was"
+            " charged, so it does not send the take again in this run. Run the same command again later",
         )
 
     def _no_answer(self, take: Take, answer: NoAnswer) -> None:
@@ -246,11 +245,11 @@ class Polls:
             case Trouble.KEY:
                 context.halt(
                     ExitCode.ACCOUNT_STOPPED,
-                    f"the account refuses to tell how takes stand ({answer.message}). Nothing is lost:"
-                    " mend the key and run the same command",
+                    f"the provider refused the key when wanbatch asked how takes stand ({answer.message})."
+                    " Nothing is lost: check the key, then run the same command again",
                 )
             case Trouble.INVALID:
-                context.hold(take_id, f"the provider refuses to tell how it stands ({answer.message})")
+                context.hold(take_id, f"the provider refuses to say how this generation stands ({answer.message})")
             case Trouble.NOT_FOUND:
                 since = self._missing_since.setdefault(take_id, now)
                 if now - since > MISSING_LIMIT_S:
@@ -293,7 +292,7 @@ class Polls:
             return ()
         charges = await context.provider.charges(min(begun))
         if isinstance(charges, NoAnswer):
-            context.note(f"the ledger cannot be read ({charges.message}); charges stay unknown for now")
+            context.note(f"wanbatch could not read the ledger ({charges.message}); charges stay unknown for now")
             return None
         # Read now: another look may have recorded the same charges while this one waited.
         attempts = context.state.attempts_of_generations({each.generation_id for each in charges})
@@ -321,9 +320,10 @@ class Polls:
             self._warn(take_id, f"{text}, so ask the provider's support")
         if attempt.has_failed:
             self.failed_and_charged.add(attempt.generation_id)
-            self._warn(take_id, "the provider failed it and charged it: ask its support")
+            self._warn(take_id, "the provider charged for this generation, which failed: ask the provider's support")
             if context.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged
-                text = f"{attempt.generation_id} was charged before it was made again: it is asked for once more"
+                text = f"{attempt.generation_id} was charged before the take was sent again"
+                text = f"{text}: wanbatch asks about it once more"
                 charged = next(each for each in context.state.attempts_of(take_id) if each.number == attempt.number)
                 follow(context, context.takes[take_id], charged, text)
                 self.has_followed = True

@@ -164,13 +164,13 @@ class Searches:
         self.unread = answer
         if self._failing_since is None:
             self._failing_since = now
-            context.note(f"the provider's request log cannot be read ({answer.message})")
+            context.note(f"wanbatch could not read the provider's request log ({answer.message})")
         if answer.trouble in LASTING:
             self._never_read(answer)
             return
         if answer.is_outage:
             context.unreachable(answer.message)
-        self._give_up_waiting(f"the provider's request log cannot be read ({answer.message})")
+        self._give_up_waiting(f"wanbatch could not read the provider's request log ({answer.message})")
         if context.schedule.waits_to_submit and now - self._failing_since >= FAILURE_LIMIT_S:
             self._refuse_to_send(ExitCode.PROVIDER_UNREACHABLE, "Run the same command again later")
         elif self.waited_for() or context.schedule.waits_to_submit:
@@ -180,7 +180,7 @@ class Searches:
         """It will not get better: what is lost is for a person, and so is what was never sent."""
         context = self._context
         for take in [take for take in context.takes if take.state is State.UNKNOWN]:
-            self._hold(take, f"the provider's request log cannot be read ({answer.message})")
+            self._hold(take, f"wanbatch could not read the provider's request log ({answer.message})")
         if context.schedule.waits_to_submit and not context.settings.trust_state:
             self._refuse_to_send(
                 ExitCode.DECISION_NEEDED, f"If you know that it is, add --trust-state ({answer.message})"
@@ -190,8 +190,8 @@ class Searches:
     def _refuse_to_send(self, code: ExitCode, advice: str) -> None:
         self._context.stop_submitting(
             code,
-            "the provider's request log cannot be read, so it is not known whether this state file is the newest:"
-            f" nothing is sent. {advice}",
+            "wanbatch could not read the provider's request log, so it cannot tell whether this state file is up to"
+            f" date: nothing is sent. {advice}",
         )
 
     def _give_up_waiting(self, why: str) -> None:
@@ -249,8 +249,8 @@ class Searches:
             return
         charges = await context.provider.charges(context.batch_clock.earliest(min(begun)))
         if isinstance(charges, NoAnswer):
-            context.note(f"the ledger cannot be read ({charges.message}); lost answers stay open")
-            self._give_up_waiting(f"the provider's ledger cannot be read ({charges.message})")
+            context.note(f"wanbatch could not read the ledger ({charges.message}); lost answers stay open")
+            self._give_up_waiting(f"wanbatch could not read the provider's ledger ({charges.message})")
             return
         if ended:
             self._ask(scan, charges, ended)
@@ -329,7 +329,7 @@ class Searches:
                 why = finding.why
                 if isinstance(finding, Failed):
                     why = "the provider's log says it failed" + (f", and {why}" if why else "")
-                self._hold(take, f"it cannot be known what became of it: {why}")
+                self._hold(take, f"wanbatch cannot find out what became of it: {why}")
 
     def _searched(self, take: Take, attempt: Attempt, evidence: Evidence, *, is_failed: bool) -> None:
         last, now = take.last_searched_at, evidence.now
@@ -349,7 +349,9 @@ class Searches:
         context = self._context
         owner = context.owner_of(found.generation_id)
         if owner is not None and owner != take.take_id:
-            self._hold(take, f"its request id leads to the generation of {context.takes[owner].label}")
+            self._hold(
+                take, f"the provider's log ties its request id to the generation of {context.takes[owner].label}"
+            )
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
             self._strays.offer(take, attempt, scan)
@@ -378,16 +380,21 @@ class Searches:
         if context.settings.on_unknown is not OnUnknown.RESUBMIT:
             self._hold(
                 take,
-                "nothing of it shows in the provider's log or ledger, and it would by now: sending it again looks safe"
+                "neither the provider's log nor its ledger shows this submit, and by now they would: sending it again"
+                " looks safe"
                 f" (`wanbatch resolve {take.label} --resubmit`)",
             )
             return
         if take.tries >= context.settings.rates.max_attempts or take.superseded:
-            self._hold(take, "nothing of it shows in the provider's log or ledger, and its tries are used up")
+            self._hold(take, "neither the provider's log nor its ledger shows this submit, and its tries are used up")
             return
         if not attempt.body_sha256:
             return  # run.log told of it, and the user was asked
-        context.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": "no trace of it; sent again as you asked"})
+        context.record(
+            take.take_id,
+            Fact.PRESUMED_ABSENT,
+            {"error": "neither the provider's log nor its ledger shows this submit; sent again as you asked"},
+        )
         context.plan_again(take.take_id)
 
     def _hold(self, take: Take, why: str) -> None:

@@ -114,8 +114,8 @@ class Submits:
             context.stop_submitting(
                 ExitCode.LOCAL_FAULT,
                 f"{context.state.output} has {size_text(free)} free, and the clips under way may need"
-                f" {size_text(needed)}: nothing more is sent, they are finished and fetched. Make room and run the"
-                " same command again",
+                f" {size_text(needed)}: nothing more is sent, what runs is finished and fetched. Free some space and"
+                " run the same command again",
             )
         return free >= needed
 
@@ -157,8 +157,8 @@ class Submits:
         context.trouble(
             ExitCode.BUDGET_REACHED,
             f"the budget of scene {scene}, {usd_text(allowance.cap_credits)}, is reached: {left}, the next take"
-            f" ({take.label}) costs {usd_text(context.budget.price_of(take))}. Other scenes go on; raise it and run the"
-            " same command again",
+            f" ({take.label}) costs {usd_text(context.budget.price_of(take))}. The other scenes go on; raise this cap"
+            " and run the same command again",
         )
 
     async def send(self, take_id: int) -> None:
@@ -203,7 +203,7 @@ class Submits:
         if owner is not None and owner != take_id:
             schedule.generation_disowned()  # whatever runs under that id is counted for its owner
             other = context.takes[owner].label
-            context.hold(take_id, f"the provider answered with the generation of {other}: {answer.generation_id}")
+            context.hold(take_id, f"the provider's answer names {answer.generation_id}, the generation of {other}")
             context.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
             return
         if owner is not None and context.takes[take_id].state is State.SUBMITTING:
@@ -216,10 +216,13 @@ class Submits:
         if not answer.is_echoed and not self._was_echo_missed:
             self._was_echo_missed = True
             schedule.posts_at_once = 1
-            context.note("the provider does not echo our request ids: one submit at a time, lost answers stay held")
+            context.note(
+                "the provider does not return our request ids: wanbatch submits one take at a time, and holds those"
+                " whose answers are lost"
+            )
         self._note_price(take_id, answer, is_first=is_first)
         if answer.conflict is not None:
-            text = f"the answer names two generations, {answer.generation_id} and {answer.conflict}"
+            text = f"the provider's answer names two generations, {answer.generation_id} and {answer.conflict}"
             context.hold(take_id, text, needs_user=True)
         elif answer.failed_message is not None:
             context.note_failure(take_id, answer.failed_message)
@@ -255,9 +258,12 @@ class Submits:
         surprise = context.budget.learn(take, answer.credits_held)
         if surprise is None:
             return
-        text = f"{take.label} holds {usd_text(answer.credits_held)} where {usd_text(expected)} was expected"
+        held = f"the provider holds {usd_text(answer.credits_held)} for {take.label}"
+        text = f"{held}, and {usd_text(expected)} was expected"
         if context.settings.is_agreed and (surprise is Surprise.CHEAPER or context.budget.cap_credits is not None):
-            context.note(f"{text}; it goes on{' within the cap' if context.budget.cap_credits is not None else ''}")
+            context.note(
+                f"{text}; the run goes on{' within the cap' if context.budget.cap_credits is not None else ''}"
+            )
             return
         context.has_new_price = True
         todo = "run the same command again to accept the new price"
@@ -275,7 +281,8 @@ class Submits:
             is_key = answer.kind is RefusalKind.KEY
             todo = "check the key" if is_key else "top up, or raise the key's own limit (`wanbatch doctor` explains it)"
             context.stop_submitting(
-                ExitCode.ACCOUNT_STOPPED, f"the account refuses new work ({error}); {todo}, then run the same command"
+                ExitCode.ACCOUNT_STOPPED,
+                f"the provider refuses new work from this account ({error}): {todo}, then run the same command again",
             )
             return
         context.record(take_id, Fact.REFUSED, data)
@@ -298,8 +305,8 @@ class Submits:
         if context.schedule.is_shut_out:
             context.stop_submitting(
                 ExitCode.PROVIDER_UNREACHABLE,
-                f"the provider turns every submit away (HTTP {answer.http_status}) though nothing of this batch runs"
-                " there. Nothing is lost: run the same command again later",
+                f"the provider turns every submit away (HTTP {answer.http_status}) although nothing of this batch is"
+                " running. Nothing is lost: run the same command again later",
             )
             return
         context.note(

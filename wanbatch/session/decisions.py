@@ -133,7 +133,7 @@ async def _logged(context: RunContext, nameless: Sequence[Attempt]) -> list[Stra
     scan = await context.provider.scan_log(context.batch_clock.earliest(min(each.started_at for each in nameless)))
     if isinstance(scan, NoAnswer):
         context.note(
-            f"the provider's request log cannot be read ({scan.message}); charges of lost answers may be missed"
+            f"wanbatch could not read the provider's request log ({scan.message}); it may miss charges of lost answers"
         )
         return []
     ids = {each.request_id for each in nameless}
@@ -187,7 +187,9 @@ async def resolve(context: RunContext, take: Take, decision: Decision, generatio
             raise UsageInvalid(f"the provider does not know generation {generation_id} ({answer.message})")
         raise ProviderUnreachable(f"the provider does not tell how {generation_id} stands: {answer.message}")
     if answer.generation_id != generation_id:
-        raise UsageInvalid(f"asked for {generation_id}, the provider told of {answer.generation_id}")
+        raise UsageInvalid(
+            f"wanbatch asked about {generation_id}, and the provider answered about {answer.generation_id}"
+        )
     return _adopt(context, take, generation_id, await _request_of(context, take, generation_id))
 
 

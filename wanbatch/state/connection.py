@@ -11,7 +11,7 @@ from pathlib import Path
 from wanbatch.errors import LocalFault, StateInvalid
 
 WAYS_BACK = (
-    "Restore it from a backup, or make a new one of all that is known: `wanbatch recover MANIFEST -o DIR`, which buys"
+    "Restore it from a backup, or rebuild it from all that is known: `wanbatch recover MANIFEST -o DIR`, which buys"
     " nothing"
 )
 
@@ -41,7 +41,10 @@ def _set_up(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> No
     if not readonly:
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
-            raise LocalFault(f"{path} lies on a disk that cannot keep a write-ahead log (got '{mode}')")
+            raise LocalFault(
+                f"{path} is on a disk that cannot keep SQLite's write-ahead log (got '{mode}'): choose another folder"
+                " with --output"
+            )
         connection.execute("PRAGMA synchronous = FULL")  # a lost intent is a clip bought twice
 
 

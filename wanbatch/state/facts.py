@@ -79,7 +79,7 @@ class FactRecords(TakeRecords):
         if verdict != "ok":
             raise StateInvalid(f"{self.path} is damaged: {verdict}. Nothing was sent. {WAYS_BACK}")
         if is_torn:
-            raise StateInvalid(f"{self.path} is damaged: takes and facts do not belong together. {WAYS_BACK}")
+            raise StateInvalid(f"{self.path} is damaged: its takes and facts do not match. {WAYS_BACK}")
 
     def check_take(self, take: Take) -> None:
         """Refold one take from its facts and compare. Raises StateInvalid."""

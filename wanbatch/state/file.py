@@ -45,8 +45,8 @@ from wanbatch.state.tables import (
 )
 
 _AFTER_A_FAILED_WRITE = (
-    "What was recorded before is kept. Make room on the disk, or see why it takes no more, then give the same command"
-    " again: it goes on from what is recorded"
+    "What was recorded before is kept. Free some space on the disk, or find out why it cannot be written, then run the"
+    " same command again: it goes on from what is recorded"
 )
 
 
@@ -78,7 +78,7 @@ class StateFile(StateReader):
         share = network_kind(output)
         if share is not None:
             raise LocalFault(
-                f"{output} lies on a network share ({share}), which does not keep what it says it has written:"
+                f"{output} is on a network share ({share}), which may lose what it reports as written:"
                 " choose a folder on a disk of this machine with --output"
             )
         lock = OutputLock(output)

@@ -58,7 +58,7 @@ def problems_in(
             continue
         if take.state is State.FAILED:
             paid = take.credits_charged is not None
-            todo = "It was charged all the same: ask the provider"
+            todo = "It was charged although it failed: ask the provider's support"
             if not paid:
                 is_refused = take.take_id in told.refused
                 needs_place = is_refused or is_refused_prompt(take.error)
@@ -67,12 +67,12 @@ def problems_in(
             found.append(Problem(take.label, "failed", take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN
-            todo = "It is looked up in the provider's log by the next run" if is_searched else _held_todo(take)
+            todo = "The next run looks it up in the provider's log" if is_searched else _held_todo(take)
             found.append(Problem(take.label, take.state.value, take.error, todo))
     for stray in strays:
         cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)
-        made = stray.generation_id or "nothing that is known"
-        error = f"{stray.source} shows it, and no take here: it made {made}, its cost is {cost}"
+        made = stray.generation_id or "nothing known"
+        error = f"{stray.source} shows this submit, which belongs to no take here: it made {made}, its cost is {cost}"
         found.append(Problem(stray.request_id, "stray", error, "Its clip, if any, is in the provider's console"))
     return tuple(
         replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
@@ -82,4 +82,5 @@ def problems_in(
 def _held_todo(take: Take) -> str:
     if not take.needs_user:
         return ""
-    return f"It is never bought again by itself: `wanbatch resolve {take.label}` with --adopt, --resubmit or --abandon"
+    command = f"`wanbatch resolve {take.label}` with --adopt, --resubmit or --abandon"
+    return f"wanbatch does not send it again on its own: {command}"

@@ -23,8 +23,8 @@ def refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
         found = "clips"
     if found is not None:
         raise StateInvalid(
-            f"{output} holds {found} of an earlier run but no {STATE_NAME} with its record. {WAYS_BACK}. To start over,"
-            " and pay again, add --fresh"
+            f"{output} holds {found} from an earlier run, but not the {STATE_NAME} that recorded it. {WAYS_BACK}. To"
+            " start over, and pay again, add --fresh"
         )
 
 
@@ -45,8 +45,8 @@ def refuse_foreign(path: Path) -> None:
     except FileNotFoundError:
         return
     if not stat.S_ISREG(info.st_mode):
-        raise StateInvalid(f"{path} is no ordinary file")
+        raise StateInvalid(f"{path} is not a regular file")
     if hasattr(os, "getuid") and info.st_uid != os.getuid():
         raise StateInvalid(f"{path} belongs to another user")
     if info.st_mode & stat.S_IWOTH:
-        raise StateInvalid(f"{path} can be written by anyone; mend it with: chmod 600 {path}")
+        raise StateInvalid(f"{path} can be written by anyone; fix that with: chmod 600 {path}")

@@ -34,8 +34,8 @@ class StateReader(FactRecords, AttemptRecords):
         path = output / STATE_NAME
         if not path.is_file():
             raise UsageInvalid(
-                f"{output} holds no {STATE_NAME}: it is no output folder of wanbatch, or nothing ran yet. If it was"
-                " lost, `wanbatch recover MANIFEST -o DIR` makes it anew"
+                f"{output} has no {STATE_NAME}: it is not an output folder of wanbatch, or nothing has run yet. If the"
+                " file was lost, `wanbatch recover MANIFEST -o DIR` rebuilds it"
             )
         reader = StateReader(connect(path, readonly=True), path)
         try:
@@ -49,7 +49,7 @@ class StateReader(FactRecords, AttemptRecords):
         """Return the identity row. Raises StateInvalid for a file of a newer version or of another program."""
         with foreign_errors(self.path):
             if is_empty(self._db):
-                raise UsageInvalid(f"{self.path} is still empty: nothing ran yet")
+                raise UsageInvalid(f"{self.path} is still empty: nothing has run yet")
             wrong = foreign_objects(self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
             if wrong:
                 raise StateInvalid(
@@ -60,7 +60,10 @@ class StateReader(FactRecords, AttemptRecords):
         try:
             version = int(pairs["schema_version"])
             if version != SCHEMA_VERSION:
-                raise StateInvalid(f"{self.path} is of state version {version}; this wanbatch reads {SCHEMA_VERSION}")
+                raise StateInvalid(
+                    f"{self.path} has state version {version}, and this wanbatch reads {SCHEMA_VERSION}: use the"
+                    " version that wrote it"
+                )
             return Identity(
                 **{
                     each.name: pairs[each.name]

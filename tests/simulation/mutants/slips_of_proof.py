@@ -126,7 +126,7 @@ slip(
     "a ledger that cannot be read is empty",
     Searches._settle,
     'lost answers stay open")\n'
-    '            self._give_up_waiting(f"the provider\'s ledger cannot be read ({charges.message})")\n'
+    '            self._give_up_waiting(f"wanbatch could not read the provider\'s ledger ({charges.message})")\n'
     "            return",
     'lost answers stay open")\n            charges = ()',
 )
