@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wanbatch.batch.attempts import Attempt, Outcome
@@ -17,24 +16,20 @@ from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
 from wanbatch.runner.proofs import (
     PATIENCE,
-    SEARCH_GAP,
-    Absent,
     Adopt,
     Contradiction,
     Evidence,
-    Failed,
     Question,
     default_grace,
     find,
-    has_witness,
     is_open,
     lag_samples,
-    patience_ends,
     questions,
 )
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
+from wanbatch.runner.verdicts import Verdicts
 from wanbatch.runner.window import Window
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end
@@ -62,6 +57,7 @@ class Searches:
         self._strays = Strays(context)
         self._doubles = Doubles(context)
         self._spares = Spares(context)
+        self._verdicts = Verdicts(context, self._spares, self._strays)
 
     # --- when
 
@@ -180,7 +176,7 @@ class Searches:
         """It will not get better: what is lost is for a person, and so is what was never sent."""
         context = self._context
         for take in [take for take in context.takes if take.state is State.UNKNOWN]:
-            self._hold(take, f"wanbatch could not read the provider's request log ({answer.message})")
+            self._verdicts.hold(take, f"wanbatch could not read the provider's request log ({answer.message})")
         if context.schedule.waits_to_submit and not context.settings.trust_state:
             self._refuse_to_send(
                 ExitCode.DECISION_NEEDED, f"If you know that it is, add --trust-state ({answer.message})"
@@ -206,7 +202,7 @@ class Searches:
             ages += [] if take.first_searched_at is None else [context.batch_clock.now() - take.first_searched_at]
             known = [each for each in ages if each >= timedelta(0)]
             if min(known, default=tried) >= self._patience():
-                self._hold(take, why)
+                self._verdicts.hold(take, why)
 
     def _mark_grace(self) -> timedelta:
         """Return how long before its end a reading may lack rows: the log is no faster where the user waits less."""
@@ -230,11 +226,11 @@ class Searches:
         for take, attempt in followed:
             finding = find(take, attempt, evidence)
             if isinstance(finding, Adopt):
-                self._adopt(take, attempt, finding, scan)
+                self._verdicts.adopt(take, attempt, finding, scan)
             elif take.state is State.PLANNED:  # given up, and to be sent again: nothing less than a find stops that
                 continue
             elif isinstance(finding, Contradiction):
-                self._hold(take, finding.why)
+                self._verdicts.hold(take, finding.why)
             else:
                 open_cases.append((take, attempt))
         self._spares.note_late(scan)
@@ -258,7 +254,7 @@ class Searches:
             return
         evidence = self._evidence(scan, charges, context.state.attempts_as_sent())
         for take, attempt in open_cases:
-            self._judge(context.takes[take.take_id], attempt, evidence)
+            self._verdicts.judge(context.takes[take.take_id], attempt, evidence)
             note_unowned(context, context.takes[take.take_id], attempt, evidence)
 
     def _ended(self, scan: LogScan) -> list[Attempt]:
@@ -312,94 +308,6 @@ class Searches:
             margin=context.batch_clock.margin,
             lead=context.batch_clock.lead,
         )
-
-    def _judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:
-        finding = find(take, attempt, evidence)
-        if isinstance(finding, Contradiction):
-            self._hold(take, finding.why)
-        elif isinstance(finding, Failed) and finding.is_proof:
-            self._found_failed(take)
-        elif isinstance(finding, Absent) and finding.is_proof:
-            self._absent(take, attempt)
-        else:
-            assert isinstance(finding, Failed | Absent), "what was found was adopted before"
-            self._searched(take, attempt, evidence, is_failed=isinstance(finding, Failed))
-            ends = patience_ends(self._context.takes[take.take_id], evidence)
-            if take.state is State.UNKNOWN and ends is not None and evidence.now >= ends:
-                why = finding.why
-                if isinstance(finding, Failed):
-                    why = "the provider's log says it failed" + (f", and {why}" if why else "")
-                self._hold(take, f"wanbatch cannot find out what became of it: {why}")
-
-    def _searched(self, take: Take, attempt: Attempt, evidence: Evidence, *, is_failed: bool) -> None:
-        last, now = take.last_searched_at, evidence.now
-        is_due = last is None or now - last >= SEARCH_GAP
-        if is_due:
-            self._context.record(
-                take.take_id,
-                Fact.SEARCHED,
-                {
-                    "provider_at": now.isoformat(timespec="milliseconds"),
-                    "has_witness": has_witness(attempt, evidence),
-                    "is_failed": is_failed,
-                },
-            )
-
-    def _adopt(self, take: Take, attempt: Attempt, found: Adopt, scan: LogScan) -> None:
-        context = self._context
-        owner = context.owner_of(found.generation_id)
-        if owner is not None and owner != take.take_id:
-            self._hold(
-                take, f"the provider's log ties its request id to the generation of {context.takes[owner].label}"
-            )
-            return
-        if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
-            self._strays.offer(take, attempt, scan)
-            return
-        credits_held = found.credits or attempt.credits_held
-        self._spares.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
-
-    def _found_failed(self, take: Take) -> None:
-        context = self._context
-        context.record(
-            take.take_id, Fact.FOUND_FAILED, {"error": "the provider's log says it failed; nothing was charged"}
-        )
-        spare = self._spares.spare_of(take)
-        if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
-            self._spares.adopt(context.takes[take.take_id], spare)
-            return
-        if take.tries < context.settings.rates.max_attempts and not take.superseded:
-            context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
-            context.plan_again(take.take_id)
-
-    def _absent(self, take: Take, attempt: Attempt) -> None:
-        context, spare = self._context, self._spares.spare_of(take)
-        if spare is not None:
-            self._spares.adopt(take, spare)
-            return
-        if context.settings.on_unknown is not OnUnknown.RESUBMIT:
-            self._hold(
-                take,
-                "neither the provider's log nor its ledger shows this submit, and by now they would: sending it again"
-                " looks safe"
-                f" (`wanbatch resolve {take.label} --resubmit`)",
-            )
-            return
-        if take.tries >= context.settings.rates.max_attempts or take.superseded:
-            self._hold(take, "neither the provider's log nor its ledger shows this submit, and its tries are used up")
-            return
-        if not attempt.body_sha256:
-            return  # run.log told of it, and the user was asked
-        context.record(
-            take.take_id,
-            Fact.PRESUMED_ABSENT,
-            {"error": "neither the provider's log nor its ledger shows this submit; sent again as you asked"},
-        )
-        context.plan_again(take.take_id)
-
-    def _hold(self, take: Take, why: str) -> None:
-        if take.state is State.UNKNOWN:
-            self._context.record(take.take_id, Fact.HELD, {"error": f"{take.error}. {why}", "needs_user": True})
 
 
 def _may_matter(take: Take) -> bool:

@@ -17,7 +17,7 @@ from wanbatch.pace.hazard import Curve
 from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.runner import polls as polling
-from wanbatch.runner import proofs, searches
+from wanbatch.runner import proofs, searches, verdicts
 from wanbatch.runner import strays as discovering
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
@@ -143,7 +143,7 @@ def resubmit_whatever_the_policy() -> Patches:
         self._context.record(take.take_id, Fact.PRESUMED_ABSENT, {"error": ""})
         self._context.schedule.add_planned(take.take_id)
 
-    yield searches.Searches, "_absent", absent
+    yield verdicts.Verdicts, "_absent", absent
 
 
 @mutant
@@ -218,7 +218,7 @@ def an_old_state_file_is_believed() -> Patches:
 @mutant
 def two_looks_need_not_lie_apart() -> Patches:
     yield proofs, "_is_next_look", lambda take, _: take.last_searched_at is not None
-    yield searches, "SEARCH_GAP", timedelta(0)
+    yield verdicts, "SEARCH_GAP", timedelta(0)
 
 
 @mutant

@@ -13,6 +13,7 @@ from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
+from wanbatch.runner.verdicts import Verdicts
 from wanbatch.runner.window import Window
 from wanbatch.state.reader import StateReader
 
@@ -90,25 +91,25 @@ slip("one grace is enough without a later submit", proofs._absent, "age >= 2 * g
 slip("the first lag that is seen is the lag", proofs.default_grace, "len(lags_s) >= LAG_SAMPLES", "lags_s")
 slip(
     "the spare is forgotten where the second is absent",
-    Searches._absent,
+    Verdicts._absent,
     "if spare is not None:",
     "if spare is not None and take.superseded:",
 )
 slip(
     "the spare is forgotten where the second failed",
-    Searches._found_failed,
+    Verdicts._found_failed,
     "if spare is not None and not take.superseded:",
     "if spare is not None and take.superseded:",
 )
 slip(
     "what failed is bought again for a manifest without it",
-    Searches._found_failed,
+    Verdicts._found_failed,
     "take.tries < context.settings.rates.max_attempts and not take.superseded",
     "take.tries < context.settings.rates.max_attempts",
 )
 slip(
     "what is absent is bought again for a manifest without it",
-    Searches._absent,
+    Verdicts._absent,
     "take.tries >= context.settings.rates.max_attempts or take.superseded",
     "take.tries >= context.settings.rates.max_attempts",
 )

@@ -1,0 +1,123 @@
+"""Verdicts: what becomes of a take whose submit's answer was lost, once the evidence was looked at."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Take
+from wanbatch.provider.protocol import LogScan
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.proofs import (
+    SEARCH_GAP,
+    Absent,
+    Adopt,
+    Contradiction,
+    Evidence,
+    Failed,
+    find,
+    has_witness,
+    patience_ends,
+)
+from wanbatch.runner.settings import OnUnknown
+from wanbatch.runner.spares import Spares
+from wanbatch.runner.strays import Strays
+
+
+class Verdicts:
+    """Adopts what was found, sends again what is proven to have made nothing, and leaves the rest to the user."""
+
+    def __init__(self, context: RunContext, spares: Spares, strays: Strays) -> None:
+        self._context = context
+        self._spares = spares
+        self._strays = strays
+
+    def judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:
+        """Record what the evidence proves about a submit of which no generation is known."""
+        finding = find(take, attempt, evidence)
+        if isinstance(finding, Contradiction):
+            self.hold(take, finding.why)
+        elif isinstance(finding, Failed) and finding.is_proof:
+            self._found_failed(take)
+        elif isinstance(finding, Absent) and finding.is_proof:
+            self._absent(take, attempt)
+        else:
+            assert isinstance(finding, Failed | Absent), "what was found was adopted before"
+            self._searched(take, attempt, evidence, is_failed=isinstance(finding, Failed))
+            ends = patience_ends(self._context.takes[take.take_id], evidence)
+            if take.state is State.UNKNOWN and ends is not None and evidence.now >= ends:
+                why = finding.why
+                if isinstance(finding, Failed):
+                    why = "the provider's log says it failed" + (f", and {why}" if why else "")
+                self.hold(take, f"wanbatch cannot find out what became of it: {why}")
+
+    def _searched(self, take: Take, attempt: Attempt, evidence: Evidence, *, is_failed: bool) -> None:
+        last, now = take.last_searched_at, evidence.now
+        is_due = last is None or now - last >= SEARCH_GAP
+        if is_due:
+            self._context.record(
+                take.take_id,
+                Fact.SEARCHED,
+                {
+                    "provider_at": now.isoformat(timespec="milliseconds"),
+                    "has_witness": has_witness(attempt, evidence),
+                    "is_failed": is_failed,
+                },
+            )
+
+    def adopt(self, take: Take, attempt: Attempt, found: Adopt, scan: LogScan) -> None:
+        """Give a take the generation that the log shows for its submit, unless that is another take's."""
+        context = self._context
+        owner = context.owner_of(found.generation_id)
+        if owner is not None and owner != take.take_id:
+            self.hold(take, f"the provider's log ties its request id to the generation of {context.takes[owner].label}")
+            return
+        if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
+            self._strays.offer(take, attempt, scan)
+            return
+        credits_held = found.credits or attempt.credits_held
+        self._spares.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
+
+    def _found_failed(self, take: Take) -> None:
+        context = self._context
+        context.record(
+            take.take_id, Fact.FOUND_FAILED, {"error": "the provider's log says it failed; nothing was charged"}
+        )
+        spare = self._spares.spare_of(take)
+        if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
+            self._spares.adopt(context.takes[take.take_id], spare)
+            return
+        if take.tries < context.settings.rates.max_attempts and not take.superseded:
+            context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+            context.plan_again(take.take_id)
+
+    def _absent(self, take: Take, attempt: Attempt) -> None:
+        context, spare = self._context, self._spares.spare_of(take)
+        if spare is not None:
+            self._spares.adopt(take, spare)
+            return
+        if context.settings.on_unknown is not OnUnknown.RESUBMIT:
+            self.hold(
+                take,
+                "neither the provider's log nor its ledger shows this submit, and by now they would: sending it again"
+                " looks safe"
+                f" (`wanbatch resolve {take.label} --resubmit`)",
+            )
+            return
+        if take.tries >= context.settings.rates.max_attempts or take.superseded:
+            self.hold(take, "neither the provider's log nor its ledger shows this submit, and its tries are used up")
+            return
+        if not attempt.body_sha256:
+            return  # run.log told of it, and the user was asked
+        context.record(
+            take.take_id,
+            Fact.PRESUMED_ABSENT,
+            {"error": "neither the provider's log nor its ledger shows this submit; sent again as you asked"},
+        )
+        context.plan_again(take.take_id)
+
+    def hold(self, take: Take, why: str) -> None:
+        """Leave a take to the user whose lost answer was looked up so far."""
+        if take.state is State.UNKNOWN:
+            self._context.record(take.take_id, Fact.HELD, {"error": f"{take.error}. {why}", "needs_user": True})
