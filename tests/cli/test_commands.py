@@ -97,7 +97,7 @@ def test_validate_tells_every_problem_with_its_place(tmp_path: Path, capsys: pyt
         2,
         [
             "small.yaml: 2 shots, 2 takes, no problem",
-            "bad.yaml:5:15 duration is 7; alibaba/wan-2-6-t2v takes 5, 10 or 15",
+            "bad.yaml:5:15 duration is 7; alibaba/wan-2-6-t2v accepts 5, 10 or 15",
         ],
     )
 

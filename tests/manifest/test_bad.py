@@ -35,7 +35,7 @@ def test_the_corpus_is_large() -> None:
     assert len(BAD) >= 90
 
 
-NAMES_UNIT = "a budget names its unit: write budget: {{max_usd: {}}}, or max_credits instead of max_usd; 1 USD is 2,000,000 credits"
+NAMES_UNIT = "name the unit of a budget: write budget: {{max_usd: {}}}, or max_credits instead of max_usd; 1 USD is 2,000,000 credits"
 GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
 
 
@@ -44,8 +44,8 @@ GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
     [
         ("utf16.yaml", GOOD.decode().encode("utf-16"), "1:1 this file is UTF-16; save it as UTF-8"),
         ("bare16.yaml", GOOD.decode().encode("utf-16-le"), "1:1 this file is UTF-16 or UTF-32; save it as UTF-8"),
-        ("early.yaml", "# é\nx: \x01\n".encode(), "2:4 a character that YAML does not allow in a text"),
-        ("mac.csv", b"id,prompt,duration\ra,x,7\r", "2:5 duration is 7; alibaba/wan-2-6-t2v takes 5, 10 or 15"),
+        ("early.yaml", "# é\nx: \x01\n".encode(), "2:4 a character that YAML does not allow in a text; remove it"),
+        ("mac.csv", b"id,prompt,duration\ra,x,7\r", "2:5 duration is 7; alibaba/wan-2-6-t2v accepts 5, 10 or 15"),
         ("return.csv", b"id,prompt\na,x\ry\n", "2:3 a carriage return in a cell; put the cell in quotes"),
         (
             "wide.csv",
@@ -58,10 +58,10 @@ GOOD = b"version: 1\nshots:\n  - id: a\n    prompt: caf\xc3\xa9\n"
             "2:3 a cell of more than 1 MiB; is a quote in this row not closed?",
         ),
         ("utf32.yaml", GOOD.decode().encode("utf-32"), "1:1 this file is UTF-32; save it as UTF-8"),
-        ("latin1.yaml", GOOD.decode().encode("latin-1"), "4:16 byte 0xE9 is no UTF-8; save the file as UTF-8"),
-        ("nul.yaml", GOOD + b"\0", "5:1 a NUL character; this is no text file"),
-        ("nul.csv", b"id,prompt\na,\0\n", "2:3 a NUL character; this is no text file"),
-        ("control.yaml", b"version: 1\nx: \x01\n", "2:4 a character that YAML does not allow in a text"),
+        ("latin1.yaml", GOOD.decode().encode("latin-1"), "4:16 byte 0xE9 is not valid UTF-8; save the file as UTF-8"),
+        ("nul.yaml", GOOD + b"\0", "5:1 a NUL character; this is not a text file"),
+        ("nul.csv", b"id,prompt\na,\0\n", "2:3 a NUL character; this is not a text file"),
+        ("control.yaml", b"version: 1\nx: \x01\n", "2:4 a character that YAML does not allow in a text; remove it"),
         ("zero.yaml", b"", "1:1 this file is empty"),
         ("mark.yaml", b"\xef\xbb\xbf", "1:1 this file is empty"),
     ],
@@ -78,8 +78,8 @@ def test_what_is_no_file_is_said_plainly(tmp_path: Path) -> None:
     told = [problems_of(tmp_path / name)[0] for name in ("folder.yaml", "pipe.yaml", "missing.yaml", "loop.yaml")]
     assert [text.split(";")[0] for text in told[:3]] == [
         "0:0 this is a folder",
-        "0:0 this is no ordinary file",
-        "0:0 there is no such file",
+        "0:0 this is not an ordinary file",
+        "0:0 there is no such file: check the name",
     ]
     assert told[3].startswith("0:0 this file cannot be read")
 
@@ -158,15 +158,15 @@ def test_no_damage_to_a_good_manifest_gives_a_traceback(
         (
             "limits: {rate: 5, concurrency: 3, retries: 1, fps: 2}",
             [
-                "2:10 'rate' is no field of limits; did you mean submit_rate?",
-                "2:19 'concurrency' is no field of limits; did you mean in_flight?",
-                "2:35 'retries' is no field of limits; did you mean max_attempts?",
-                "2:47 'fps' is no field of limits",
+                "2:10 'rate' is not a field of limits; did you mean submit_rate?",
+                "2:19 'concurrency' is not a field of limits; did you mean in_flight?",
+                "2:35 'retries' is not a field of limits; did you mean max_attempts?",
+                "2:47 'fps' is not a field of limits",
             ],
         ),
         ("budget: 20", [f"2:9 budget is '20'; {NAMES_UNIT.format(20)}"]),
-        ("budget: {usd: 20}", ["2:10 'usd' is no field of budget; did you mean max_usd?"]),
-        ("duration: 5", ["2:1 'duration' is no field of a manifest; put duration under defaults:"]),
+        ("budget: {usd: 20}", ["2:10 'usd' is not a field of budget; did you mean max_usd?"]),
+        ("duration: 5", ["2:1 'duration' is not a field of a manifest; put duration under defaults:"]),
     ],
 )
 def test_names_of_other_tools_in_the_head_lead_to_ours(tmp_path: Path, head: str, problems: list[str]) -> None:

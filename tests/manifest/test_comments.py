@@ -9,7 +9,7 @@ import pytest
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
-CUT = "is a comment, and not sent with the {} before it; put the whole text in quotes if it belongs to it"
+CUT = "is a comment and is not sent with the {} before it; put the whole text in quotes if it belongs to it"
 
 
 def warned(folder: Path, shot: str) -> list[str]:

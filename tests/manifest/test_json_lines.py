@@ -9,7 +9,7 @@ import pytest
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
-WHOLE = "each line holds one value, whole"
+WHOLE = "each line must hold one whole value"
 
 
 def told(folder: Path, text: str, name: str = "shots.jsonl") -> list[str]:
@@ -33,14 +33,14 @@ def test_one_shot_a_line_is_read(tmp_path: Path, name: str) -> None:
         ('{"prompt": "Snow"}\n"Ice"\n', ["1 snow: Snow", "2 ice: Ice"]),
         ('{"version": 1, "shots": [{"id": "a", "prompt": "Snow"}]}\n', ["1 a: Snow"]),
         ('["Snow", "Ice"]\n', ["1 snow: Snow", "1 ice: Ice"]),
-        ('{"prompt": "Snow"}\n{"prompt": "Ice", "length": 5}\n', ["2:19 'length' is no field of a shot; did you mean duration?"]),
-        ('{"prompt": "Snow"},\n{"prompt": "Ice"}\n', [f"1:19 this line is no JSON: a comma behind the value, which JSON Lines has not; {WHOLE}"]),
+        ('{"prompt": "Snow"}\n{"prompt": "Ice", "length": 5}\n', ["2:19 'length' is not a field of a shot; did you mean duration?"]),
+        ('{"prompt": "Snow"},\n{"prompt": "Ice"}\n', [f"1:19 this line is not valid JSON: a comma after the value; JSON Lines does not have one; {WHOLE}"]),
         ('{"prompt": "Snow"}\n{"prompt": "Ice",\n{"prompt": Fog}\n', [
-            f"2:17 this line is no JSON: the file ends after this, with a bracket not closed; {WHOLE}",
-            f"3:12 this line is no JSON: expected a number, true, false, null, a list, a table, or a text in double quotes; {WHOLE}",
+            f"2:17 this line is not valid JSON: the file ends after this, but a bracket is not closed; {WHOLE}",
+            f"3:12 this line is not valid JSON: expected a number, true, false, null, a list, a table, or a text in double quotes; {WHOLE}",
         ]),
         ('{\n"prompt": "Snow"\n}\n', ["1:1 this text is JSON over several lines; rename the file to .json"]),
-        ('{"prompt": NaN}\n', ["1:12 this is no JSON: NaN is no number of JSON"]),
+        ('{"prompt": NaN}\n', ["1:12 this is not valid JSON: NaN is not a number in JSON"]),
     ],
 )  # fmt: skip
 def test_lines_are_read_or_told_one_by_one(tmp_path: Path, text: str, expected: list[str]) -> None:

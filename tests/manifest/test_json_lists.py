@@ -9,7 +9,7 @@ import pytest
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
-WANTED = 'write {"version": 1, "shots": [{"id": "sh010", "prompt": "..."}]}, or a list of prompts alone: ["...", "..."]'
+WANTED = 'write {"version": 1, "shots": [{"id": "sh010", "prompt": "..."}]}, or only a list of prompts: ["...", "..."]'
 ITEM = 'in the list; expected a prompt, or a shot: {"id": "sh010", "prompt": "..."}'
 KEYED = "wanbatch reads a list of shots, each with its id; write"
 
@@ -40,33 +40,33 @@ def told(folder: Path, text: str) -> list[str]:
             '[{"shot": "a", "prompt": "Snow"}]',
             [
                 "1:2 id is missing; give the shot a name that will not change, such as sc010_sh020",
-                "1:3 'shot' is no field of a shot; did you mean id?",
+                "1:3 'shot' is not a field of a shot; did you mean id?",
             ],
         ),
         (
             '[{"Prompt": "Snow"}]',
-            ["1:2 prompt is missing; say what the clip shows", "1:3 'Prompt' is no field of a shot; did you mean prompt?"],
+            ["1:2 prompt is missing; say what the clip shows", "1:3 'Prompt' is not a field of a shot; did you mean prompt?"],
         ),
-        ('["Snow",\n 5, ["x"], null, ""]', [f"2:2 5 {ITEM}", f"2:5 a list {ITEM}", f"2:12 an empty value {ITEM}", "2:18 an empty text; write a prompt, or take it out of the list"]),
+        ('["Snow",\n 5, ["x"], null, ""]', [f"2:2 5 {ITEM}", f"2:5 a list {ITEM}", f"2:12 an empty value {ITEM}", "2:18 an empty text; write a prompt, or remove it from the list"]),
         ("[]", [f"1:1 this list is empty; {WANTED}"]),
-        ('{"prompts": ["Snow"]}', [f"1:1 'prompts' is no field of a manifest; {WANTED}"]),
-        ('{"name": "x", "data": [{"id": "a"}]}', [f"1:1 'data' is no field of a manifest; {WANTED}"]),
+        ('{"prompts": ["Snow"]}', [f"1:1 'prompts' is not a field of a manifest; {WANTED}"]),
+        ('{"name": "x", "data": [{"id": "a"}]}', [f"1:1 'data' is not a field of a manifest; {WANTED}"]),
         ('{"a": {"prompt": "Snow"}, "b": {"prompt": "Ice"}}', [f"1:1 shots under names such as 'a': {KEYED} [{{\"id\": \"a\", \"prompt\": \"...\"}}, ...]"]),
         ('{"a": "Snow falls", "b": "Ice"}', [f"1:1 shots under names such as 'a': {KEYED} [{{\"id\": \"a\", \"prompt\": \"...\"}}, ...]"]),
-        ('{"prompt": "Snow"}', [f"1:1 this is one shot, not a manifest; put it into a list: [{{...}}], or {WANTED}"]),
+        ('{"prompt": "Snow"}', [f"1:1 this is one shot, not a manifest; put it in a list: [{{...}}], or {WANTED}"]),
         (
             '{"prompt": "Snow"}\n{"prompt": "Ice"}\n',
-            ["2:1 this is no JSON: one value a line, as in JSON Lines: rename the file to .jsonl"],
+            ["2:1 this is not valid JSON: this has one value a line, as in JSON Lines: rename the file to .jsonl"],
         ),
-        ('"Snow"', ["1:1 this file is no manifest; a manifest begins with version: 1 and has shots: (prompts alone, one a line, are a .txt file)"]),
+        ('"Snow"', ["1:1 this file is not a manifest; a manifest begins with version: 1 and has shots: (for only prompts, one a line, use a .txt file)"]),
         ('{"shots": [{"id": "a", "prompt": "Snow"}]}', ['1:1 version is missing; write "version": 1, before "shots"']),
         (
             '{"version": 1, "shots": ["Snow"]}',
-            ["1:26 a shot is 'Snow'; expected a table with id and prompt; prompts alone, one a line, are a .txt file"],
+            ["1:26 a shot is 'Snow'; expected a table with id and prompt; for only prompts, one a line, use a .txt file"],
         ),
         (
             '{"3": {"class_type": "Sampler", "inputs": {}}}',
-            [f"1:1 this looks like a workflow of ComfyUI, not like a manifest; {WANTED}"],
+            [f"1:1 this looks like a ComfyUI workflow, not a manifest; {WANTED}"],
         ),
     ],
 )  # fmt: skip

@@ -14,13 +14,11 @@ from wanbatch.manifest.characters import misread
 from wanbatch.manifest.marks import marks
 
 FIRST = "Waves climb the steps\n"
-LIST = "prompt holds the mark or number of a list at its beginning, {}: it would be sent; take it away"
-FIELD = "it would be sent; take it away; the length of a clip is its duration (a field in .csv, .json and .yaml files)"
-SIZE = (
-    "it would be sent; take it away; its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
-)
-HEAD = "prompt holds the heading of a shot at its beginning, {}: it would be sent; take it away (several shots of one clip stand in one prompt)"
-OTHER = "what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
+LIST = "prompt holds the mark or number of a list at its beginning, {}: it would be sent; remove it"
+FIELD = "it would be sent; remove it; the length of a clip is its duration (a field in .csv, .json and .yaml files)"
+SIZE = "it would be sent; remove it; its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
+HEAD = "prompt holds the heading of a shot at its beginning, {}: it would be sent; remove it (several shots of one clip belong in one prompt)"
+OTHER = "what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
 
 
 def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
@@ -54,7 +52,7 @@ def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
         ("[Scene 1] An owl", "2:1 " + HEAD.format("'[Scene 1]'")),
         ("【镜头1】一只猫头鹰", "2:1 " + HEAD.format("'【镜头1】'")),
         ("Scene two: An owl", "2:1 " + HEAD.format("'Scene two'")),
-        ("An owl —no people", "2:8 prompt holds what looks like a setting, '—no people': it would be sent as a text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("An owl —no people", "2:8 prompt holds what looks like a setting, '—no people': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
         ("An owl, 1080p", f"2:9 prompt holds the size of a picture at its end, '1080p': {SIZE}"),
         ("00:05 An owl", f"2:1 prompt holds a time at its beginning, '00:05': {FIELD}"),
         ("00:05 - 00:10 An owl", f"2:1 prompt holds a time at its beginning, '00:05 - 00:10': {FIELD}"),
@@ -78,11 +76,11 @@ def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
         ("镜头1：一只猫头鹰", "2:1 " + HEAD.format("'镜头1'")),
         ("第二场：一只猫头鹰", "2:1 " + HEAD.format("'第二场'")),
         ("sc010_sh020 An owl", "2:1 " + HEAD.format("'sc010_sh020'")),
-        ("https://example.com/owl.png an owl", "2:1 prompt holds an address at its beginning: it would be sent as a text; a picture is given as image_url"),
-        ("An owl. Aspect ratio: 16:9. Rain", "2:9 prompt holds what looks like a setting, 'Aspect ratio: 16:9': it would be sent as a text; give it a field of its own (a .csv, .json or .yaml file has them)"),
-        ("An owl. Negative prompt: fog", "2:9 prompt holds what looks like a setting, 'Negative prompt': it would be sent as a text; give it a field of its own (a .csv, .json or .yaml file has them)"),
-        ("An owl # later", "2:8 # later is sent with the text: only a line that begins with # is passed over"),
-        ("An owl // later", "2:8 // later is sent with the text: only a line that begins with # is passed over"),
+        ("https://example.com/owl.png an owl", "2:1 prompt holds an address at its beginning: it would be sent as text; give a picture as image_url"),
+        ("An owl. Aspect ratio: 16:9. Rain", "2:9 prompt holds what looks like a setting, 'Aspect ratio: 16:9': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("An owl. Negative prompt: fog", "2:9 prompt holds what looks like a setting, 'Negative prompt': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("An owl # later", "2:8 # later would be sent with the text: wanbatch skips only lines that begin with #"),
+        ("An owl // later", "2:8 // later would be sent with the text: wanbatch skips only lines that begin with #"),
         ("Un cafÃ©", "2:7 prompt holds 'Ã©' where 'é' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
         ("It isnâ€™t an owl", "2:7 prompt holds 'â€™' where '’' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
     ],
@@ -94,29 +92,29 @@ def test_a_mark_that_would_be_sent_is_warned_of_at_its_place(tmp_path: Path, lin
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        *((f"{mark} An owl", "2:1 the mark of a list begins this line and would be sent; take it away") for mark in "→▪☐✓①❷>■"),
-        ("[ ] An owl", "2:1 the mark of a list begins this line and would be sent; take it away"),
-        ("[x] An owl", "2:1 the mark of a list begins this line and would be sent; take it away"),
-        ("1️⃣ An owl", "2:1 the mark of a list begins this line and would be sent; take it away"),
+        *((f"{mark} An owl", "2:1 this line begins with the mark of a list, which would be sent; remove it") for mark in "→▪☐✓①❷>■"),
+        ("[ ] An owl", "2:1 this line begins with the mark of a list, which would be sent; remove it"),
+        ("[x] An owl", "2:1 this line begins with the mark of a list, which would be sent; remove it"),
+        ("1️⃣ An owl", "2:1 this line begins with the mark of a list, which would be sent; remove it"),
         ("An owl —ar 16:9 –v 6", f"2:8 {OTHER.format('—ar 16:9 and –v 6')}"),
         ("An owl –seed 5", f"2:8 {OTHER.format('–seed 5')}"),
         ("An owl seed:5", f"2:8 {OTHER.format('seed:5')}"),
         ("An owl, Steps: 20, Sampler: Euler", f"2:9 {OTHER.format('Steps: 20 and Sampler: Euler')}"),
         ("An owl ar=16:9", f"2:8 {OTHER.format('ar=16:9')}"),
-        ("Here are 5 prompts for your film:", "2:1 these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
-        ("Sure! Here's the list", "2:1 these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
-        ("Let me know if you want more.", "2:1 these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
-        ("Ext. Harbour - Night", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-        ("Act II", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-        ("SHOT LIST", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-        ("Kitchen scene:", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-        ("THE END", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-        ("Page 3", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-        ("Total: 30s", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-        ("**Prompt:** An owl", "2:1 this looks like a heading or label in Markdown; write the prompts alone, one a line"),
+        ("Here are 5 prompts for your film:", "2:1 this is a sentence of a chat assistant, not a prompt, and would be bought as one; remove the line"),
+        ("Sure! Here's the list", "2:1 this is a sentence of a chat assistant, not a prompt, and would be bought as one; remove the line"),
+        ("Let me know if you want more.", "2:1 this is a sentence of a chat assistant, not a prompt, and would be bought as one; remove the line"),
+        ("Ext. Harbour - Night", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+        ("Act II", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+        ("SHOT LIST", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+        ("Kitchen scene:", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+        ("THE END", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+        ("Page 3", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+        ("Total: 30s", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+        ("**Prompt:** An owl", "2:1 this looks like a heading or label in Markdown; write only the prompts, one a line"),
         ("FCM: NON-DROP FRAME", "2:1 this looks like a line of an edit decision list; describe each shot in words, one a line"),
         ("negative: fog", "2:1 this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
-        ("---", "2:1 there are no words in this line, and it would be bought as a prompt; take it out"),
+        ("---", "2:1 there are no words in this line, and it would be bought as a prompt; remove it"),
     ],
 )  # fmt: skip
 def test_a_line_that_was_certainly_not_meant_so_is_refused(tmp_path: Path, line: str, message: str) -> None:
@@ -126,28 +124,28 @@ def test_a_line_that_was_certainly_not_meant_so_is_refused(tmp_path: Path, line:
 @pytest.mark.parametrize(
     ("text", "problems", "warnings"),
     [
-        ("– An owl\n– A fox\n", ["1:1 the mark of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("a) An owl\nb) A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("1.An owl\n2.A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("1 An owl\n2 foxes run\n3 Snow\n", [], ["1:1 this prompt and 2 more begin with the numbers of a list, which would be sent; take them away"]),
-        ("1.1 An owl\n1.2 A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("II. An owl\nIII. A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("A) An owl\nB) A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("01_An owl\n02_A fox\n", ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("•\tAn owl\n•\tA fox\n", ["1:1 the mark or number of a list begins this line and would be sent; take it away (line 2 too)"], []),
-        ("Prompt 1\nAn owl\nPrompt 2\nA fox\n", ["1:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over (line 3 too)"], []),
-        ("An owl,\nA fox,\nSnow\n", [], ["1:1 a comma or semicolon ends this line, as in a list, and would be sent; take it away (line 2 too)"]),
+        ("– An owl\n– A fox\n", ["1:1 this line begins with the mark of a list, which would be sent; remove it (line 2 too)"], []),
+        ("a) An owl\nb) A fox\n", ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"], []),
+        ("1.An owl\n2.A fox\n", ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"], []),
+        ("1 An owl\n2 foxes run\n3 Snow\n", [], ["1:1 this prompt and 2 more begin with the numbers of a list, which would be sent; remove them"]),
+        ("1.1 An owl\n1.2 A fox\n", ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"], []),
+        ("II. An owl\nIII. A fox\n", ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"], []),
+        ("A) An owl\nB) A fox\n", ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"], []),
+        ("01_An owl\n02_A fox\n", ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"], []),
+        ("•\tAn owl\n•\tA fox\n", ["1:1 this line begins with the mark or number of a list, which would be sent; remove it (line 2 too)"], []),
+        ("Prompt 1\nAn owl\nPrompt 2\nA fox\n", ["1:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it (line 3 too)"], []),
+        ("An owl,\nA fox,\nSnow\n", [], ["1:1 this line ends with a comma or semicolon, as in a list, which would be sent; remove it (line 2 too)"]),
         ("[00:00-00:05] An owl [00:05-00:10] A fox\n", [], []),
         ("3 owls sit\n4 foxes run\n", [], []),
         ("3 owls sit\n5 foxes run\n9 gulls fly\n", [], []),
-        ("Setting: a roof\nCamera: slow\n", [], ["1:1 each line is a clip of its own: put what belongs to one shot into one line (line 2 too)"]),
+        ("Setting: a roof\nCamera: slow\n", [], ["1:1 each line becomes a clip: put the whole text of a shot on one line (line 2 too)"]),
         ("INT. ROOF - DAY\nMARA\n(whispering)\n", [
-            "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over",
+            "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it",
             "2:1 this looks like a line of a screenplay; describe each shot in one line, without names and directions (line 3 too)",
         ], []),
-        ("1\n00:00:01,000 --> 00:00:03,000\nSnow\n", ["2:1 this looks like a time line of subtitles; write one prompt a line, nothing else"], []),
-        ("| Shot | Text | Lens |\n|--|--|--|\n", ["1:1 this line heads a table (Shot, Text, Lens): save the file as .csv with commas instead of the | signs and without a line of dashes, and call its columns id, prompt, x_lens"], []),
-        ('{"id": "a", "prompt": "Snow"}\n{"id": "b", "prompt": "Ice"}\n', ["1:1 this looks like JSON, not like a prompt; one value a line is JSON Lines: save the file as .jsonl (line 2 too)"], []),
+        ("1\n00:00:01,000 --> 00:00:03,000\nSnow\n", ["2:1 this looks like a subtitle time line; write one prompt a line and nothing else"], []),
+        ("| Shot | Text | Lens |\n|--|--|--|\n", ["1:1 this line is the header of a table (Shot, Text, Lens): save the file as .csv with commas instead of the | signs and without a line of dashes, and call its columns id, prompt, x_lens"], []),
+        ('{"id": "a", "prompt": "Snow"}\n{"id": "b", "prompt": "Ice"}\n', ["1:1 this looks like JSON, not a prompt; one value a line is JSON Lines: save the file as .jsonl (line 2 too)"], []),
     ],
 )  # fmt: skip
 def test_what_a_whole_file_is_is_told_once(tmp_path: Path, text: str, problems: list[str], warnings: list[str]) -> None:
@@ -156,7 +154,7 @@ def test_what_a_whole_file_is_is_told_once(tmp_path: Path, text: str, problems: 
 
 def test_the_numbers_of_a_list_are_warned_of_in_every_format(tmp_path: Path) -> None:
     (tmp_path / "x.json").write_text(json.dumps(["2. An owl", "3. A fox", "Snow"]))
-    words = "this prompt and 1 more begin with the numbers of a list, which would be sent; take them away"
+    words = "this prompt and 1 more begin with the numbers of a list, which would be sent; remove them"
     assert [each.message for each in load_manifest(tmp_path / "x.json").warnings] == [words]
 
 

@@ -152,5 +152,5 @@ def test_a_key_in_two_forms_is_a_problem(tmp_path: Path) -> None:
         "shots:\n  - {id: a, prompt: x, scene: Zoé}\n",
         encoding="utf-8",
     )
-    with pytest.raises(ManifestInvalid, match="Zoé stands here twice, in two Unicode forms"):
+    with pytest.raises(ManifestInvalid, match="Zoé occurs here twice, in two Unicode forms"):
         load_manifest(path)

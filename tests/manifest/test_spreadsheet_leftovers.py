@@ -10,8 +10,8 @@ import pytest
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
-NOTHING = "which people and programs write where there is no text"
-CURE = "format the column as text there, write it again, and save the table anew"
+NOTHING = "which people and programs write when there is no text"
+CURE = "format the column as text there, write it again, and save the table"
 DATE = f"looks like a date: a spreadsheet may have changed it; {CURE}"
 
 
@@ -31,7 +31,7 @@ def told(folder: Path, text: str, name: str = "shots.csv") -> tuple[list[str], l
     "cell", ["nan", "NaN", "NULL", "null", "None", "N/A", "NA", "n.a.", "-", "--", "—", "<NA>", "NaT", "k.A.", "undefined", "...", "(blank)", "Loading...", "\\N", "(null)", "?"]
 )  # fmt: skip
 def test_a_prompt_that_says_there_is_none_is_refused(tmp_path: Path, cell: str) -> None:
-    words = f"prompt is '{cell}', {NOTHING}; write the prompt, or take the shot out"
+    words = f"prompt is '{cell}', {NOTHING}; write the prompt, or remove the shot"
     in_table = told(tmp_path, f"id,prompt\na,Snow\nb,{cell}\n")
     in_json = told(tmp_path, json.dumps({"version": 1, "shots": [{"id": "b", "prompt": cell}]}), "x.json")
     assert (in_table, in_json[0]) == (([f"3:3 {words}"], []), [f"1:48 {words}"])
@@ -58,7 +58,7 @@ def test_other_texts_that_say_nothing_are_told_by_what_they_cost(tmp_path: Path)
 def test_an_error_of_a_spreadsheet_is_one_problem(tmp_path: Path, sign: str, field: str) -> None:
     cells = {"id": "a", "prompt": "Snow", "duration": "5", "scene": "sc1"} | {field: sign}
     problems, warnings = told(tmp_path, f"{','.join(cells)}\n{','.join(cells.values())}\n")
-    message = f"{field} is {sign}, an error of the spreadsheet: mend the formula and save again"
+    message = f"{field} is {sign}, a spreadsheet error: fix the formula and save again"
     assert ([each.split(" ", 1)[1] for each in problems], warnings) == ([message], [])
 
 
@@ -74,7 +74,7 @@ def test_an_error_of_a_spreadsheet_is_one_problem(tmp_path: Path, sign: str, fie
         ("02. Jan", [f"2:1 id '02. Jan' {DATE}"], []),
         ("1.0E+05", [f"2:1 id '1.0E+05' looks like a large number that a spreadsheet shortened; {CURE}"], []),
         ("1E5", [], [f"2:1 id '1E5' looks like a large number that a spreadsheet shortened; {CURE}"]),
-        ("nan", [], ["2:1 id 'nan' is what programs write into an empty cell; give the shot an id, or take the row out"]),
+        ("nan", [], ["2:1 id 'nan' is what programs write into an empty cell; give the shot an id, or remove the row"]),
         ("sc01-jan", [], []),
         ("v1.2.3", [], []),
     ],
@@ -101,10 +101,10 @@ def test_ids_that_are_one_number_are_warned_of(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("sep=,\nid;prompt\na;Snow\n", "commas separate the cells, but the header below it is separated by semicolons: write sep=; here, or take this line out"),
-        ('"sep=;"\nid,prompt\na,Snow\n', "semicolons separate the cells, but the header below it is separated by commas: write sep=, here, or take this line out"),
-        ("sep=,\n\nid\tprompt\na\tSnow\n", "commas separate the cells, but the header below it is separated by tabs: take this line out"),
-        ("sep=:\nid;prompt\na;Snow\n", ": signs separate the cells, but the header below it is separated by semicolons: write sep=; here, or take this line out"),
+        ("sep=,\nid;prompt\na;Snow\n", "commas separate the cells, but the header below it uses semicolons: write sep=; here, or remove this line"),
+        ('"sep=;"\nid,prompt\na,Snow\n', "semicolons separate the cells, but the header below it uses commas: write sep=, here, or remove this line"),
+        ("sep=,\n\nid\tprompt\na\tSnow\n", "commas separate the cells, but the header below it uses tabs: remove this line"),
+        ("sep=:\nid;prompt\na;Snow\n", ": signs separate the cells, but the header below it uses semicolons: write sep=; here, or remove this line"),
     ],
 )  # fmt: skip
 def test_a_separator_line_that_the_header_contradicts_is_refused(tmp_path: Path, text: str, message: str) -> None:
@@ -119,12 +119,12 @@ def test_a_separator_line_that_agrees_is_obeyed(tmp_path: Path, text: str) -> No
 
 
 def test_the_index_of_pandas_is_named(tmp_path: Path) -> None:
-    words = "text in a column without a name (in 1 more rows too); name the column in line 1, or take the text out"
+    words = "text in a column without a name (also in 1 more rows); name the column in line 1, or remove the text"
     assert told(tmp_path, ",id,prompt\n0,a,Snow\n1,b,Ice\n")[0] == [
-        f"2:1 {words}; pandas writes its index so: save the table with index=False"
+        f"2:1 {words}; pandas writes its index like this: save the table with index=False"
     ]
 
 
 def test_an_id_in_quotation_marks_is_warned_of(tmp_path: Path) -> None:
-    words = "has quotation marks, which would be in the names of its files; write it without"
+    words = "has quotation marks, which would be in the names of its files; remove them"
     assert told(tmp_path, "id,prompt\n“a”,Snow\n🐈,Ice\nb’s,Fog\n") == ([], [f"2:1 id '“a”' {words}"])

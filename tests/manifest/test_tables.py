@@ -11,7 +11,7 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
 T2V = "alibaba/wan-2-6-t2v"
-TAKES = f"{T2V} takes"
+TAKES = f"{T2V} accepts"
 
 
 def load(folder: Path, text: str | bytes, name: str = "shots.csv") -> Batch:
@@ -105,21 +105,25 @@ def test_a_whole_number_may_have_a_fraction_of_zero(tmp_path: Path, delimiter: s
         (
             "seed",
             '"1,101"',
-            "seed is '1,101'; expected a whole number; write it without signs between the digits: 1101",
+            "seed is '1,101'; expected a whole number; write it without separators between the digits: 1101",
         ),
-        ("seed", "1 101", "seed is '1 101'; expected a whole number; write it without signs between the digits: 1101"),
+        (
+            "seed",
+            "1 101",
+            "seed is '1 101'; expected a whole number; write it without separators between the digits: 1101",
+        ),
         (
             "seed",
             "1.1E+09",
             (
-                "seed is '1.1E+09'; expected a whole number; a spreadsheet has shortened it: show the column as whole numbers"
+                "seed is '1.1E+09'; expected a whole number; a spreadsheet has shortened it: format the column as whole numbers"
                 " there and save again"
             ),
         ),
         (
             "seed",
             "4.29E9",
-            "seed is '4.29E9'; expected a whole number; a spreadsheet has shortened it: show the column as whole numbers there and save again",
+            "seed is '4.29E9'; expected a whole number; a spreadsheet has shortened it: format the column as whole numbers there and save again",
         ),
         ("takes", "2x", "takes is '2x'; expected a whole number; write 2"),
         ("takes", "many", "takes is 'many'; expected a whole number"),
@@ -141,22 +145,20 @@ def test_a_whole_number_may_have_a_fraction_of_zero(tmp_path: Path, delimiter: s
         (
             "shot_type",
             "CU",
-            f"shot_type is 'CU'; {TAKES} single or multi; for the size of a shot, name a column of your own x_shot_type",
+            f"shot_type is 'CU'; {TAKES} single or multi; for the framing of a shot, use a column of your own such as x_shot_type",
         ),
-        ("notes", "#REF!", "notes is #REF!, an error of the spreadsheet: mend the formula and save again"),
-        ("scene", "#N/A", "scene is #N/A, an error of the spreadsheet: mend the formula and save again"),
+        ("notes", "#REF!", "notes is #REF!, a spreadsheet error: fix the formula and save again"),
+        ("scene", "#N/A", "scene is #N/A, a spreadsheet error: fix the formula and save again"),
     ],
 )
 def test_a_cell_that_is_wrong_says_what_to_write(tmp_path: Path, field: str, cell: str, problem: str) -> None:
     assert told(tmp_path, f"id,prompt,{field}\na,Snow,{cell}\n") == [f"2:8 {problem}"]
 
 
-_HEADING = "is it a heading? Take it out; a scene is named in a scene column, in the row of each shot"
-_NO_HEADER = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
-_NOT_BETWEEN = "this line names columns, but not between commas, semicolons or tabs; save the table as CSV again"
-_PIPES = (
-    "| signs stand between the texts of this table; write commas instead, take a line of dashes out, and put texts that"
-)
+_HEADING = "is it a heading? Then remove it; name the scene in a scene column, in the row of each shot"
+_NO_HEADER = "no header row: add a first row with the names of the columns, such as id,prompt,duration"
+_NOT_BETWEEN = "this line names columns, but no commas, semicolons or tabs separate them; save the table as CSV again"
+_PIPES = "the texts of this table are separated by | signs; write commas instead, remove any line of dashes, and put texts with"
 
 
 @pytest.mark.parametrize(
@@ -165,36 +167,36 @@ _PIPES = (
         ("id,prompt,takes\nScene 2,,\na,Snow,1\n", [f"2:1 this row holds nothing but 'Scene 2': {_HEADING}"]),
         ("id,prompt,takes\nScene 2\na,Snow,1\n", [f"2:1 this row holds nothing but 'Scene 2': {_HEADING}"]),
         ("scene,id,prompt\nStorm,,\n,a,Snow\n", [f"2:1 this row holds nothing but 'Storm': {_HEADING}"]),
-        ("id,prompt,takes\na,Snow,1\nTotal,,1\n", ["3:1 this row looks like a sum, not like a shot; take it out"]),
-        ("prompt,takes\nSnow,1\nTotal,1\n", ["3:1 this row looks like a sum, not like a shot; take it out"]),
+        ("id,prompt,takes\na,Snow,1\nTotal,,1\n", ["3:1 this row looks like a sum, not a shot; remove it"]),
+        ("prompt,takes\nSnow,1\nTotal,1\n", ["3:1 this row looks like a sum, not a shot; remove it"]),
         (
             "id,prompt,takes\na,Snow,1\n,,1\n",
-            ["3:3 a row with neither id nor prompt: is it a sum or a remark? Take it out"],
+            ["3:3 a row with neither id nor prompt: is it a sum or a remark? Then remove it"],
         ),
         ("id,prompt,takes\na,,\n", ["2:1 prompt is missing; say what the clip shows"]),
-        ("prompt,takes\n,2\n", ["2:1 prompt is missing; say what the clip shows, or take the row out"]),
+        ("prompt,takes\n,2\n", ["2:1 prompt is missing; say what the clip shows, or remove the row"]),
         (
             "id,prompt,takes,\na,Snow,1,night\nb,Ice,1,\nc,Fog,1,day\n",
             [
-                "2:10 text in a column without a name (in 1 more rows too); name the column in line 1, or take the text out"
+                "2:10 text in a column without a name (also in 1 more rows); name the column in line 1, or remove the text"
             ],
         ),
         (
             "id,prompt,takes\na,Snow, slowly,1\nb,Ice\n",
             [
-                "2:1 4 cells where the header names 3 columns; put a text that holds commas in double quotes",
-                "3:1 2 cells where the header names 3 columns; write the missing commas, also where a cell is empty",
+                "2:1 4 cells, but the header names 3 columns; put a text that holds commas in double quotes",
+                "3:1 2 cells, but the header names 3 columns; write the missing commas, even for an empty cell",
             ],
         ),
         (
             "prompt\nSnow, slowly\n",
-            ["2:1 2 cells where the header names 1 column; put a text that holds commas in double quotes"],
+            ["2:1 2 cells, but the header names 1 column; put a text that holds commas in double quotes"],
         ),
         ("sh1,Snow,5\nsh2,Ice,5\n", [f"1:1 {_NO_HEADER}"]),
         ("sh1;Snow;5\nsh2;Ice;5\n", [f"1:1 {_NO_HEADER} (the cells are separated by semicolons here)"]),
-        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; prompts alone, one a line, are a .txt file"]),
-        ("id|prompt\na|Snow\n", [f"1:1 {_PIPES} hold a comma in double quotes"]),
-        ("| id | prompt |\n|---|---|\n| a | Snow |\n", [f"1:1 {_PIPES} hold a comma in double quotes"]),
+        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; for only prompts, one a line, use a .txt file"]),
+        ("id|prompt\na|Snow\n", [f"1:1 {_PIPES} a comma in double quotes"]),
+        ("| id | prompt |\n|---|---|\n| a | Snow |\n", [f"1:1 {_PIPES} a comma in double quotes"]),
         ("id:prompt:takes\na:Snow:1\n", [f"1:1 {_NOT_BETWEEN}"]),
         ('"id,prompt,takes"\n"a,Snow,1"\n', [f"1:1 {_NOT_BETWEEN}"]),
         ("id  prompt\na   Snow\n", [f"1:1 {_NOT_BETWEEN}"]),
@@ -202,14 +204,14 @@ _PIPES = (
         (
             "id,prompt\na,“Snow, slowly”\n",
             [
-                '2:1 3 cells where the header names 2 columns; only straight double quotes (") keep a text with commas together'
+                '2:1 3 cells, but the header names 2 columns; only straight double quotes (") keep a text with commas together'
             ],
         ),
-        ("id,prompt,x_a,X_A\na,Snow,1,2\n", ["1:15 x_a heads a second column; the first begins at column 11"]),
+        ("id,prompt,x_a,X_A\na,Snow,1,2\n", ["1:15 x_a names a second column; the first begins at column 11"]),
         (
             "id,prompt,Duration (min)\na,Snow,1\n",
             [
-                "1:11 'Duration (min)' is no column of a manifest; to keep it as a column of your own, call it x_duration_min"
+                "1:11 'Duration (min)' is not a column of a manifest; to keep it as a column of your own, call it x_duration_min"
             ],
         ),
         ('[{"id": "a", "prompt": "Snow"}]', ["1:1 this looks like JSON; rename the file to .json"]),
@@ -223,12 +225,12 @@ _PIPES = (
                 )
             ],
         ),
-        ("id,ID,prompt\na,b,Snow\n", ["1:4 id heads a second column; the first begins at column 1"]),
+        ("id,ID,prompt\na,b,Snow\n", ["1:4 id names a second column; the first begins at column 1"]),
         (
             "id;prompt;notes, private\na;Snow;x\n",
             [
                 (
-                    "1:11 'notes, private' is no column of a manifest; to keep it as a column of your own, call it"
+                    "1:11 'notes, private' is not a column of a manifest; to keep it as a column of your own, call it"
                     " x_notes_private (the columns are separated by semicolons here)"
                 )
             ],
@@ -257,16 +259,16 @@ def test_ids_are_made_of_prompts_where_no_column_holds_them(tmp_path: Path) -> N
 
 @pytest.mark.parametrize("begin", [b"PK\x03\x04\x14\x00", b"\xd0\xcf\x11\xe0\xa1"])
 def test_a_workbook_with_the_ending_of_a_table_is_named(tmp_path: Path, begin: bytes) -> None:
-    assert told(tmp_path, begin) == ["1:1 this is a workbook or an archive, not a text; save the sheet as CSV"]
+    assert told(tmp_path, begin) == ["1:1 this is a workbook or an archive, not text; save the sheet as CSV"]
 
 
 def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     text = "id,prompt,style,rating,duration\na,Snow,x,,7\nScene 2,,,,\nb,,y,,5.5\n"
     assert [each.split(";")[0] for each in told(tmp_path, text)] == [
-        "1:11 'style' is no column of a manifest",
-        "1:17 'rating' is no column of a manifest",
+        "1:11 'style' is not a column of a manifest",
+        "1:17 'rating' is not a column of a manifest",
         "2:11 duration is 7",
-        "3:1 this row holds nothing but 'Scene 2': is it a heading? Take it out",
+        "3:1 this row holds nothing but 'Scene 2': is it a heading? Then remove it",
         "4:1 prompt is missing",
         "4:7 duration is '5.5'",
     ]
@@ -314,7 +316,7 @@ def test_a_name_of_people_and_other_tools_leads_to_ours(tmp_path: Path, field: s
     others = ",".join({"id", "prompt"} - {field})
     table = told(tmp_path, f"{others},{name}\n{'x,' * others.count(',')}a,b\n")
     yaml = told(tmp_path, f'version: 1\nshots:\n  - {{id: a, prompt: x, "{name}": 1}}\n', "x.yaml")
-    assert table[0].split(" is no ")[1] == f"column of a manifest; did you mean {field}?"
+    assert table[0].split(" is not a ")[1] == f"column of a manifest; did you mean {field}?"
     given = field in ("id", "prompt")  # what the shot has already is not meant
     assert f"did you mean {field}?" in yaml[0] or (given and "call it x_" in yaml[0])
 
@@ -322,6 +324,6 @@ def test_a_name_of_people_and_other_tools_leads_to_ours(tmp_path: Path, field: s
 @pytest.mark.parametrize("name", ["camera", "lens", "crew", "style", "rating", "fps", "Location", "tempo", "cfg_scale"])
 def test_a_name_of_nothing_leads_to_a_column_of_ones_own(tmp_path: Path, name: str) -> None:
     own = f"x_{name.lower()}"
-    problem = [f"1:11 '{name}' is no column of a manifest; to keep it as a column of your own, call it {own}"]
+    problem = [f"1:11 '{name}' is not a column of a manifest; to keep it as a column of your own, call it {own}"]
     told_of = [told(tmp_path, f"id,prompt,{name}\na,Snow,{cell}\n") for cell in ("", "something")]
     assert (told_of, told(tmp_path, f"id,prompt,{own}\na,Snow,x\n")) == ([problem, problem], ["a: Snow"])

@@ -14,7 +14,7 @@ from wanbatch.manifest.lookalikes import lookalikes
 
 CSV = "save the file as .csv, with a first line that names the columns, such as id,prompt,duration"
 PIPES = " with commas instead of the | signs and without a line of dashes"
-OTHER = "what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
+OTHER = "what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
 
 
 def told(folder: Path, text: str) -> list[str]:
@@ -33,19 +33,25 @@ def told(folder: Path, text: str) -> list[str]:
     [
         (
             "id\tprompt\tduration\na\tSnow\t5\n",
-            ["1:1 this line heads a table (id, prompt, duration): save the file as .csv"],
+            ["1:1 this line is the header of a table (id, prompt, duration): save the file as .csv"],
         ),
         (
             "# mine\n\nShot;Text;Length\n1;Snow;5\n",
             [
-                "3:1 this line heads a table (Shot, Text, Length): save the file as .csv, and call its columns id, prompt, duration"
+                "3:1 this line is the header of a table (Shot, Text, Length): save the file as .csv, and call its columns id, prompt, duration"
             ],
         ),
-        ("id | prompt\na | Snow\n", [f"1:1 this line heads a table (id, prompt): save the file as .csv{PIPES}"]),
-        ("| id | prompt |\n|---|---|\n", [f"1:1 this line heads a table (id, prompt): save the file as .csv{PIPES}"]),
+        (
+            "id | prompt\na | Snow\n",
+            [f"1:1 this line is the header of a table (id, prompt): save the file as .csv{PIPES}"],
+        ),
+        (
+            "| id | prompt |\n|---|---|\n",
+            [f"1:1 this line is the header of a table (id, prompt): save the file as .csv{PIPES}"],
+        ),
         (
             '"prompt","x_camera"\n"Snow","dolly"\n',
-            ["1:1 this line heads a table (prompt, x_camera): save the file as .csv"],
+            ["1:1 this line is the header of a table (prompt, x_camera): save the file as .csv"],
         ),
         ("Snow falls\na\tIce\n", [f"2:1 a tab between texts: this looks like a row of a table; {CSV}"]),
         (
@@ -58,32 +64,28 @@ def told(folder: Path, text: str) -> list[str]:
         ('"Snow","Ice"\n', [f"1:1 texts in quotes between commas: this looks like a row of a table; {CSV}"]),
         (
             '{"version": 1,\n "shots": [{"id": "a"}]}\n',
-            ["1:1 this looks like JSON, not like a prompt; save the file as .json (line 2 too)"],
+            ["1:1 this looks like JSON, not a prompt; save the file as .json (line 2 too)"],
         ),
         (
             '[\n  "Snow",\n  "Ice",\n]\n',
-            [
-                "1:1 this looks like JSON, not like a prompt; save the file as .json (3 more lines too, the next is line 2)"
-            ],
+            ["1:1 this looks like JSON, not a prompt; save the file as .json (3 more lines too, the next is line 2)"],
         ),
         (
             '{"prompt": "Snow"}\n',
-            ["1:1 this looks like JSON, not like a prompt; one value a line is JSON Lines: save the file as .jsonl"],
+            ["1:1 this looks like JSON, not a prompt; one value a line is JSON Lines: save the file as .jsonl"],
         ),
         (
             "version: 1\nshots:\n  - id: a\n    prompt: Snow\n",
-            [
-                "1:1 this looks like YAML, not like a prompt; save the file as .yaml (3 more lines too, the next is line 2)"
-            ],
+            ["1:1 this looks like YAML, not a prompt; save the file as .yaml (3 more lines too, the next is line 2)"],
         ),
-        ("- prompt: Snow\n", ["1:1 this looks like YAML, not like a prompt; save the file as .yaml"]),
-        ("prompts = [\n  'Snow',\n]\n", ["1:1 this looks like code or markup, not like a prompt; take it out"]),
-        ("```\nSnow\n```\n", ["1:1 this looks like code or markup, not like a prompt; take it out (line 3 too)"]),
-        ("Snow\n<br/>\n", ["2:1 this looks like code or markup, not like a prompt; take it out"]),
-        ("prompt = Snow\n", ["1:1 this looks like code or markup, not like a prompt; take it out"]),
+        ("- prompt: Snow\n", ["1:1 this looks like YAML, not a prompt; save the file as .yaml"]),
+        ("prompts = [\n  'Snow',\n]\n", ["1:1 this looks like code or markup, not a prompt; remove it"]),
+        ("```\nSnow\n```\n", ["1:1 this looks like code or markup, not a prompt; remove it (line 3 too)"]),
+        ("Snow\n<br/>\n", ["2:1 this looks like code or markup, not a prompt; remove it"]),
+        ("prompt = Snow\n", ["1:1 this looks like code or markup, not a prompt; remove it"]),
         (
             "00:00:01,000 --> 00:00:03,000\nSnow\n",
-            ["1:1 this looks like a time line of subtitles; write one prompt a line, nothing else"],
+            ["1:1 this looks like a subtitle time line; write one prompt a line and nothing else"],
         ),
         (
             "Snow\nNegative prompt: fog\n",
@@ -92,19 +94,19 @@ def told(folder: Path, text: str) -> list[str]:
         (
             '! {Fox}="red","white"\nA {Fox} in {Place}\n',
             [
-                "1:1 a line that begins with ! is a macro of another tool; write out the prompts that it stands for",
+                "1:1 a line that begins with ! is a macro of another tool; write out the prompts it stands for",
                 f"2:3 {OTHER.format('{Fox} and {Place}')}",
             ],
         ),
         (
             "  - Snow\n* Ice\n• Fog\n",
             [
-                "1:3 the mark of a list begins this line and would be sent; take it away (2 more lines too, the next is line 2)"
+                "1:3 this line begins with the mark of a list, which would be sent; remove it (2 more lines too, the next is line 2)"
             ],
         ),
         (
             "1. Snow\n2) Ice\n",
-            ["1:1 a number or letter of a list begins this line and would be sent; take it away (line 2 too)"],
+            ["1:1 this line begins with the number or letter of a list, which would be sent; remove it (line 2 too)"],
         ),
         ("Snow --ar 16:9 --v 6\n", [f"1:6 {OTHER.format('--ar 16:9 and --v 6')}"]),
         ("(snow:1.3) on <lora:x:1>\n", [f"1:1 {OTHER.format('(snow:1.3) and <lora:x:1>')}"]),
@@ -114,22 +116,22 @@ def told(folder: Path, text: str) -> list[str]:
             "Scene 1\nSnow\nINT. HOUSE - NIGHT\n第三场\n",
             [
                 (
-                    "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"
+                    "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"
                     " (2 more lines too, the next is line 3)"
                 )
             ],
         ),
         ("Snow; 5; 720p\n", [f"1:1 this looks like a row of a table; {CSV}"]),
         ("Snow, 5\nIce, 10 s\n", [f"1:1 this looks like a row of a table; {CSV} (line 2 too)"]),
-        ("/imagine prompt: Snow\n", ["1:1 this looks like a command of another tool; write the prompt alone"]),
+        ("/imagine prompt: Snow\n", ["1:1 this looks like a command of another tool; write only the prompt"]),
         (
             "Prompt: Snow\nDuration: 5\n",
             [
-                "1:1 this label would be sent; write the prompt alone, and its duration or size into a .csv or .yaml file (line 2 too)"
+                "1:1 this label would be sent; write only the prompt, and put its duration or size into a .csv or .yaml file (line 2 too)"
             ],
         ),
         ("((snow)) falls\n", [f"1:1 {OTHER.format('((snow))')}"]),
-        ("# only\n", ["1:1 no prompt in this file: write one a line"]),
+        ("# only\n", ["1:1 this file has no prompt: write one a line"]),
     ],
 )
 def test_what_is_no_prompt_is_refused_with_its_line(tmp_path: Path, text: str, problems: list[str]) -> None:

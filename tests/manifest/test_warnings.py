@@ -13,9 +13,11 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.cache import SHELF_NAME, Manifest, Shelf
 
-UNFILLED = "prompt holds what looks like a placeholder, {}: fill it in, or take it out; it would be sent as it stands"
-OTHER = "prompt holds what looks like a word of another tool, {}: the model reads plain text, so write it out or take it away"
-QUOTED = "prompt holds quotation marks round the whole text: they would be sent; take them away"
+UNFILLED = "prompt holds what looks like a placeholder, {}: fill it in, or remove it; it would be sent unchanged"
+OTHER = (
+    "prompt holds what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
+)
+QUOTED = "prompt holds quotation marks around the whole text: they would be sent; remove them"
 
 
 def load(folder: Path, name: str, text: str) -> Batch:
@@ -55,31 +57,31 @@ def warned(folder: Path, prompt: str, **more: object) -> list[str]:
         ("A fox <lora:snow:0.8>", OTHER.format("<lora:snow:0.8>")),
         (
             "A fox &amp; an owl<br>",
-            "prompt holds what looks like markup, &amp; and <br>: it would be sent as it stands; write plain text",
+            "prompt holds what looks like markup, &amp; and <br>: it would be sent unchanged; write plain text",
         ),
         (
             "A **bold** fox",
-            "prompt holds what looks like markup, **bold**: it would be sent as it stands; write plain text",
+            "prompt holds what looks like markup, **bold**: it would be sent unchanged; write plain text",
         ),
-        ("A fox\\nlooks", "prompt holds what looks like markup, \\n: it would be sent as it stands; write plain text"),
+        ("A fox\\nlooks", "prompt holds what looks like markup, \\n: it would be sent unchanged; write plain text"),
         ("“A fox looks up”", QUOTED),
         ('"A fox looks up"', QUOTED),
-        ("=A2&B2", "prompt holds what looks like a formula of a spreadsheet: save the table with its values"),
-        ("A fo\u00adx", "prompt holds a soft hyphen (U+00AD) after 'A fo'; take it out"),
-        ("\ufeffA fox", "prompt holds a byte order mark (U+FEFF) at its beginning; take it out"),
+        ("=A2&B2", "prompt holds what looks like a spreadsheet formula: save the table with its values"),
+        ("A fo\u00adx", "prompt holds a soft hyphen (U+00AD) after 'A fo'; remove it"),
+        ("\ufeffA fox", "prompt holds a byte order mark (U+FEFF) at its beginning; remove it"),
         (
             "A\u200bfox\u200b",
-            "prompt holds the invisible character ZERO WIDTH SPACE (U+200B) after 'A' and in 1 more places; take it out",
+            "prompt holds the invisible character ZERO WIDTH SPACE (U+200B) after 'A' and in 1 more places; remove it",
         ),
-        ("A\u202efox", "prompt holds the invisible character RIGHT-TO-LEFT OVERRIDE (U+202E) after 'A'; take it out"),
-        ("A fox\u2060.", "prompt holds the invisible character WORD JOINER (U+2060) after 'A fox'; take it out"),
-        ("A f\u200dox", "prompt holds the invisible character ZERO WIDTH JOINER (U+200D) after 'A f'; take it out"),
-        ("A\u2028fox", "prompt holds a line separator (U+2028) after 'A'; take it out"),
-        ("caf\ufffd", "prompt holds the sign for a character that was lost (U+FFFD) after 'caf'; take it out"),
-        ("A \ue000 fox", "prompt holds a character without a meaning (U+E000) after 'A '; take it out"),
+        ("A\u202efox", "prompt holds the invisible character RIGHT-TO-LEFT OVERRIDE (U+202E) after 'A'; remove it"),
+        ("A fox\u2060.", "prompt holds the invisible character WORD JOINER (U+2060) after 'A fox'; remove it"),
+        ("A f\u200dox", "prompt holds the invisible character ZERO WIDTH JOINER (U+200D) after 'A f'; remove it"),
+        ("A\u2028fox", "prompt holds a line separator (U+2028) after 'A'; remove it"),
+        ("caf\ufffd", "prompt holds the sign for a lost character (U+FFFD) after 'caf'; remove it"),
+        ("A \ue000 fox", "prompt holds a character that means nothing (U+E000) after 'A '; remove it"),
         (
             "\u200eA fox",
-            "prompt holds the invisible character LEFT-TO-RIGHT MARK (U+200E) at its beginning; take it out",
+            "prompt holds the invisible character LEFT-TO-RIGHT MARK (U+200E) at its beginning; remove it",
         ),
     ],
 )
@@ -130,7 +132,7 @@ def test_warnings_of_a_text_file_point_at_the_character(tmp_path: Path) -> None:
 def test_a_prompt_that_a_comment_cuts_off_is_warned_of(tmp_path: Path) -> None:
     text = "version: 1\nshots:\n  - id: a  # mine\n    prompt: Fox #3 looks\n  - id: b\n    prompt: Fox  # the last\n"
     batch = load(tmp_path, "x.yaml", text)
-    words = "is a comment, and not sent with the prompt before it; put the whole text in quotes if it belongs to it"
+    words = "is a comment and is not sent with the prompt before it; put the whole text in quotes if it belongs to it"
     assert [f"{each.line}:{each.column} {each.message}" for each in batch.warnings] == [
         f"4:17 '#3 looks' {words}",
         f"6:18 '# the last' {words}",
@@ -139,7 +141,7 @@ def test_a_prompt_that_a_comment_cuts_off_is_warned_of(tmp_path: Path) -> None:
 
 # --- the same take twice
 
-SAME = "have the same recipe, seed {} too: the same clip would be bought twice"
+SAME = "have the same recipe and the same seed, {}: the same clip would be bought twice"
 
 
 @pytest.mark.parametrize(

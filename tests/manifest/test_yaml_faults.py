@@ -10,16 +10,16 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
 DOUBLE = (
-    'text after a closing quote: inside double quotes a quote is written \\", or put single quotes round the whole text'
+    'text after a closing quote: inside double quotes write a quote as \\", or put single quotes around the whole text'
 )
 SINGLE = (
-    "text after a closing quote: inside single quotes a quote or apostrophe is written twice (''), or put double quotes"
-    " round the whole text"
+    "text after a closing quote: inside single quotes write a quote or apostrophe twice (''), or put double quotes"
+    " around the whole text"
 )
 COLON = "a ': ' inside an unquoted text: put the whole text in quotes"
-DEEPER = "this line is indented deeper than the one above, which has its value already"
+DEEPER = "this line is indented deeper than the one above, which already has a value"
 NAME = "a line without ': ' after its name, or indented too little"
-BLOCK = "the text below | or > is indented deeper than the name before it"
+BLOCK = "indent the text below | or > deeper than the name before it"
 BRACKET = "a bracket that begins here is not closed, or a comma is missing in it"
 FLOW = "a ': ' inside an unquoted text, or no comma before a name: put the text in quotes, or write the comma"
 
@@ -34,49 +34,49 @@ FLOW = "a ': ' inside an unquoted text, or no comma before a name: put the text 
         ("- id: a\n  prompt: 'Stop' says the sign", f"4:18 {SINGLE}"),
         ('- {id: a, prompt: "A "red" door"}', f"3:23 {DOUBLE}"),
         ("- {id: a, prompt: 'It's late'}", f"3:23 {SINGLE}"),
-        ('- id: "a", \n  prompt: x', "3:10 a comma after a value: outside of [ ] and { } YAML has none; take it out"),
+        ('- id: "a", \n  prompt: x', "3:10 a comma after a value: outside of [ ] and { } YAML has no commas; remove it"),
         (
             '- id: a\n  prompt: "A fox\n- id: b\n  prompt: "Snow"',
             "4:11 a quote that begins here ends on line 6: close it where its text ends",
         ),
         ('- id: a\n  prompt: "A fox', "4:11 a quote or bracket is not closed"),
-        ("- id: a\n  prompt: “A sign: open”", f"4:18 {COLON.split(':', maxsplit=1)[0]}: ' inside an unquoted text: YAML knows only straight quotes, so put \" or ' round the whole text"),
+        ("- id: a\n  prompt: “A sign: open”", f"4:18 {COLON.split(':', maxsplit=1)[0]}: ' inside an unquoted text: YAML knows only straight quotes, so put \" or ' around the whole text"),
         # colons
         ("- id: a\n  prompt: Wide shot: a fox", f"4:20 {COLON}"),
         ("- id: a\n  prompt: A fox\n    looks: up", f"5:10 {DEEPER}"),
         ("- id: a\n    prompt: x", f"4:11 {DEEPER}"),
         ("- id: a\n  prompt: x\n    duration: 5", f"5:13 {DEEPER}"),
-        ("-id: a\n prompt: x", "4:8 the dash in the line above has no blank behind it: write - id: instead of -id:"),
-        ("- id: a\n  prompt:A fox\n  duration: 5", "4:3 no blank behind the colon: write one between the name and its value"),
-        ("- id: a\n  prompt: x\n  duration = 5\n  seed: 1", "5:3 an = where YAML has a colon: write name: value"),
-        ("- id: a\n  prompt\uff1a x\n  seed: 1", "4:3 a wide colon: write a plain : and a blank behind it"),
+        ("-id: a\n prompt: x", "4:8 the dash in the line above has no space after it: write - id: instead of -id:"),
+        ("- id: a\n  prompt:A fox\n  duration: 5", "4:3 no space after the colon: write one between the name and its value"),
+        ("- id: a\n  prompt: x\n  duration = 5\n  seed: 1", "5:3 an = instead of a colon: write name: value"),
+        ("- id: a\n  prompt\uff1a x\n  seed: 1", "4:3 a wide colon: write a plain : and a space after it"),
         ("- id: a\n  prompt\n  seed: 1", f"4:3 {NAME}"),
         # signs that begin a text
-        ("- id: a\n  prompt: {{fox}} looks", "4:12 a list or a table as a name; a text that begins with { or [ is written in quotes"),
-        ("- id: a\n  prompt: {fox} looks", "4:17 text after a closing bracket: a text that begins with [ or { is written in quotes"),
-        ("- id: a\n  prompt: [wide] a fox", "4:18 text after a closing bracket: a text that begins with [ or { is written in quotes"),
-        ("- id: a\n  prompt: *bold* fox", "4:16 a text that begins with * or & is written in quotes"),
-        ("- id: a\n  prompt: !fox looks", "4:11 a tag (!fox): only plain values are read; a text that begins with ! is written in quotes"),
-        ("- id: a\n  prompt: '@'\n  notes: @fox", "5:10 a character that cannot begin a value: put the value in quotes"),
-        ("- id: a\n  prompt: %s looks", "4:11 a character that cannot begin a value: put the value in quotes"),
-        ("- id: a\n  prompt: - a fox", "4:11 a text that begins with - or ? is written in quotes"),
-        ("- id: a\n  prompt: | A fox", "4:13 a text behind | or > begins on the next line, indented; or put it in quotes"),
+        ("- id: a\n  prompt: {{fox}} looks", "4:12 a list or a table as a name; put a text that begins with { or [ in quotes"),
+        ("- id: a\n  prompt: {fox} looks", "4:17 text after a closing bracket: put a text that begins with [ or { in quotes"),
+        ("- id: a\n  prompt: [wide] a fox", "4:18 text after a closing bracket: put a text that begins with [ or { in quotes"),
+        ("- id: a\n  prompt: *bold* fox", "4:16 put a text that begins with * or & in quotes"),
+        ("- id: a\n  prompt: !fox looks", "4:11 a tag (!fox): only plain values are read; put a text that begins with ! in quotes"),
+        ("- id: a\n  prompt: '@'\n  notes: @fox", "5:10 a value cannot begin with this character: put the value in quotes"),
+        ("- id: a\n  prompt: %s looks", "4:11 a value cannot begin with this character: put the value in quotes"),
+        ("- id: a\n  prompt: - a fox", "4:11 put a text that begins with - or ? in quotes"),
+        ("- id: a\n  prompt: | A fox", "4:13 begin a text after | or > on the next line, indented; or put it in quotes"),
         # blocks, brackets, indentation
         ("- id: a\n  prompt: |\n  A fox\n  looks", f"5:3 {BLOCK}"),
         ("- id: a\n  tags: [x, y\n  prompt: z", f"4:9 {BRACKET}"),
         ("- {id: a, prompt: x\n- {id: b, prompt: y}", f"3:3 {BRACKET}"),
         ("- {id: a, prompt: Wide: a fox}", f"3:23 {FLOW}"),
-        ('- {id: "a" prompt: x}', "3:12 no comma before this name: write one"),
-        ("- {id: a, prompt: A fox, slowly}", "3:26 'slowly' is no field of a shot; to keep it as a column of your own, call it x_slowly (inside { }, a text with a comma is written in quotes)"),
-        ("- id: a\n prompt: x", "4:2 this line does not fit the indentation above it: names that belong together begin in the same column"),
+        ('- {id: "a" prompt: x}', "3:12 a comma is missing before this name: write one"),
+        ("- {id: a, prompt: A fox, slowly}", "3:26 'slowly' is not a field of a shot; to keep it as a column of your own, call it x_slowly (inside { }, put a text with a comma in quotes)"),
+        ("- id: a\n prompt: x", "4:2 this line does not fit the indentation above it: names that belong together must begin in the same column"),
         ("- id: a\n  prompt: x\n   - id: b", f"5:8 {DEEPER}"),
-        ("- id: a\n\u00a0\u00a0prompt: x", "4:1 a no-break space or its like indents this name: indent with plain spaces"),
-        ("- id: a\n\tprompt: x", "4:1 a tab where YAML takes only spaces: indent with spaces"),
+        ("- id: a\n\u00a0\u00a0prompt: x", "4:1 this name is indented with no-break spaces or the like: indent with plain spaces"),
+        ("- id: a\n\tprompt: x", "4:1 a tab, but YAML allows only spaces here: indent with spaces"),
         ('- id: a\n  prompt: "C:\\dir"', "4:14 a backslash in double quotes that escapes nothing: use single quotes"),
         # texts for shots
-        ("- A fox looks up", "3:3 a shot is 'A fox looks up'; expected a table with id and prompt; prompts alone, one a line, are a .txt file"),
-        ("- Wide: a fox", "3:3 a shot has only 'Wide', which is no field; a text with ': ' is written in quotes, and a shot needs id and prompt"),
-        ("- id: a\n  prompt: A fox\n  on the rail: slowly", "5:3 'on the rail' is no field of a shot; is it a part of a text with ': '? Put the whole text in quotes"),
+        ("- A fox looks up", "3:3 a shot is 'A fox looks up'; expected a table with id and prompt; for only prompts, one a line, use a .txt file"),
+        ("- Wide: a fox", "3:3 a shot has only 'Wide', which is not a field; put a text with ': ' in quotes, and give the shot an id and a prompt"),
+        ("- id: a\n  prompt: A fox\n  on the rail: slowly", "5:3 'on the rail' is not a field of a shot; is it part of a text with ': '? Then put the whole text in quotes"),
     ],
 )  # fmt: skip
 def test_the_cause_is_told_where_it_stands(tmp_path: Path, shots: str, problem: str) -> None:

@@ -41,8 +41,8 @@ _WIDE = (
 def load_manifest(path: Path | str, *, strict: bool = False) -> Batch:
     """Read a manifest: .yaml, .yml, .json, .jsonl, .csv, .tsv, or .txt with one prompt a line.
 
-    What was hardly meant so is in the batch's `warnings`; with `strict`, each is a problem. Raises ManifestInvalid with
-    every problem that was found, each with file, line and column.
+    What was probably a mistake is in the batch's `warnings`; with `strict`, each is a problem. Raises ManifestInvalid
+    with every problem found, each with file, line and column.
     """
     problems = Problems(str(path))
     batch = None
@@ -51,7 +51,7 @@ def load_manifest(path: Path | str, *, strict: bool = False) -> Batch:
     except ReadingStopped:
         pass
     except (RecursionError, MemoryError) as error:  # pragma: no cover - the readers bound depth and size
-        problems.add(start_of_file(), f"this file is too much to read ({type(error).__name__})")
+        problems.add(start_of_file(), f"this file is too large to read ({type(error).__name__})")
     if strict:
         problems.found += problems.warnings
         problems.warnings = []
@@ -62,7 +62,7 @@ def load_manifest(path: Path | str, *, strict: bool = False) -> Batch:
 
 
 def first_ones(found: Sequence[Problem], noun: str) -> list[Problem]:
-    """Return as many as can be read; a last one counts the others."""
+    """Return as many as a person can read; the last one counts the rest."""
     if len(found) <= PROBLEMS_SHOWN:
         return list(found)
     last = found[PROBLEMS_SHOWN - 1]
@@ -113,7 +113,7 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
     known = one_of([".yaml", ".yml", ".json", ".jsonl", *_TABLES, ".txt"])
     found = f"ends in {ending}" if ending else "has no ending"
     cure = "; save the sheet as CSV" if ending in _WORKBOOKS else ""
-    cure = "; save the prompts alone as plain text (.txt), one a line" if ending in _DOCUMENTS else cure
+    cure = "; save only the prompts as plain text (.txt), one a line" if ending in _DOCUMENTS else cure
     raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}{cure}")
 
 
@@ -121,13 +121,13 @@ def _size_of(path: Path, problems: Problems) -> int:
     try:
         info = path.stat()
     except FileNotFoundError as error:
-        raise problems.stop(_NOWHERE, "there is no such file") from error
+        raise problems.stop(_NOWHERE, "there is no such file: check the name") from error
     except (OSError, ValueError) as error:
         raise problems.stop(_NOWHERE, f"this file cannot be read: {_reason(error)}") from error
     if stat.S_ISDIR(info.st_mode):
-        raise problems.stop(_NOWHERE, "this is a folder; name the manifest in it")
+        raise problems.stop(_NOWHERE, "this is a folder; name the manifest inside it")
     if not stat.S_ISREG(info.st_mode):
-        raise problems.stop(_NOWHERE, "this is no ordinary file")
+        raise problems.stop(_NOWHERE, "this is not an ordinary file")
     return info.st_size
 
 
@@ -142,7 +142,9 @@ def _text_of(path: Path, problems: Problems) -> str:
 
 
 def _as_utf8(raw: bytes) -> bytes:
-    """Return UTF-16, which spreadsheets call Unicode text, as UTF-8; anything else, or what is broken, as it is."""
+    """Return UTF-16, which spreadsheets call Unicode text, as UTF-8; return anything else, or broken text,
+    unchanged.
+    """
     if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) and not raw.startswith(codecs.BOM_UTF32_LE):
         with suppress(UnicodeDecodeError):
             return raw.decode("utf-16").encode()
@@ -158,7 +160,7 @@ def _decoded(raw: bytes, problems: Problems) -> str:
         if raw.startswith(mark):
             raise problems.stop(start_of_file(), f"this file is {name}; save it as UTF-8")
     if raw.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
-        raise problems.stop(start_of_file(), "this is a workbook or an archive, not a text; save the sheet as CSV")
+        raise problems.stop(start_of_file(), "this is a workbook or an archive, not text; save the sheet as CSV")
     if len(raw) >= 4 and (raw[0] == raw[2] == 0 < raw[1] or raw[1] == raw[3] == 0 < raw[0]):
         raise problems.stop(start_of_file(), "this file is UTF-16 or UTF-32; save it as UTF-8")  # without a mark
     while raw.startswith(codecs.BOM_UTF8):
@@ -171,12 +173,12 @@ def _decoded(raw: bytes, problems: Problems) -> str:
         column = len(raw[begin : error.start].decode("utf-8", "replace")) + 1
         byte = raw[error.start]
         how = " (in Excel: CSV UTF-8)" if problems.file.lower().endswith(".csv") else ""
-        words = f"byte 0x{byte:02X} is no UTF-8; save the file as UTF-8{how}"
+        words = f"byte 0x{byte:02X} is not valid UTF-8; save the file as UTF-8{how}"
         raise problems.stop(Place(line, column), words) from error
     nul = text.find("\0")
     if nul >= 0:
         place = Place(text.count("\n", 0, nul) + 1, nul - text.rfind("\n", 0, nul))
-        raise problems.stop(place, "a NUL character; this is no text file")
+        raise problems.stop(place, "a NUL character; this is not a text file")
     if not text.strip():
         raise problems.stop(start_of_file(), "this file is empty")
     text = text.replace("\r\n", "\n")

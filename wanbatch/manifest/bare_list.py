@@ -1,4 +1,4 @@
-"""JSON that is a list of texts or of shots, without a manifest round it; and what else people save as JSON."""
+"""JSON that is a list of texts or shots without a manifest around it, and other things that people save as JSON."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ from wanbatch.manifest.text_file import manifest_of, shot_of_text
 from wanbatch.manifest.tree import Listing, Node, Problems, Scalar, Table
 from wanbatch.manifest.words import shown
 
-_WANTED = (
-    'write {"version": 1, "shots": [{"id": "sh010", "prompt": "..."}]}, or a list of prompts alone: ["...", "..."]'
-)
+_WANTED = 'write {"version": 1, "shots": [{"id": "sh010", "prompt": "..."}]}, or only a list of prompts: ["...", "..."]'
 
 
 def manifest_in(root: Node | None, problems: Problems) -> Node | None:
-    """Return a manifest round a bare list: of texts, one prompt each, or of shots. Anything else comes back as it is.
+    """Return a manifest around a bare list of prompts or shots. Anything else is returned unchanged.
 
-    Ids that no shot of the list has are made of the prompts, as for text files. Raises ReadingStopped for a table that
-    is no manifest in a way that one sentence mends.
+    If no shot of the list has an id, ids are made from the prompts, as for text files. Raises ReadingStopped for a
+    table that is not a manifest, if one sentence says how to fix it.
     """
     if isinstance(root, Listing) and root.items:
         return manifest_of(_shots_in(root, problems))
@@ -40,7 +38,7 @@ def _shots_in(root: Listing, problems: Problems) -> Listing:
             if item.text.strip():
                 shots.items.append(shot_of_text(item.text.strip(), item.at, ids))
             else:
-                problems.add(item.at, "an empty text; write a prompt, or take it out of the list")
+                problems.add(item.at, "an empty text; write a prompt, or remove it from the list")
         elif isinstance(item, Table):
             shots.items.append(item if has_ids else _with_id(item, ids))
         else:
@@ -53,12 +51,12 @@ def _shots_in(root: Listing, problems: Problems) -> Listing:
 
 
 def _foreign_ids(tables: list[Table]) -> list[str]:
-    """Return names that were meant as id: made ids would hide them."""
+    """Return names that were meant as `id`: generated ids would hide them."""
     return [name for each in tables for name in each.keys if name not in fields_of_shots() and field_told(name) == "id"]
 
 
 def _with_id(shot: Table, ids: MadeIds) -> Table:
-    """Give a shot an id; one without a prompt has another problem, which is told alone."""
+    """Give a shot an id, unless it has no prompt: then only that problem is reported."""
     prompt = shot.items.get("prompt")
     made = ids.next_of(prompt.text.strip() if isinstance(prompt, Scalar) else "")
     shot.items["id"], shot.keys["id"] = Scalar(made, made, shot.at), shot.at
@@ -66,17 +64,17 @@ def _with_id(shot: Table, ids: MadeIds) -> Table:
 
 
 def _other_table(root: Table) -> str:
-    """Say what a table is that is no manifest; nothing if its fields tell it better."""
+    """Say what a table is if it is not a manifest; nothing if the problems of its fields say it better."""
     if (
         any(isinstance(each, Table) and "class_type" in each.keys for each in root.items.values())
         or "nodes" in root.keys
     ):
-        return f"this looks like a workflow of ComfyUI, not like a manifest; {_WANTED}"
+        return f"this looks like a ComfyUI workflow, not a manifest; {_WANTED}"
     lists = [name for name, each in root.items.items() if isinstance(each, Listing)]
     if len(lists) == 1 and not set(root.keys) & (set(schema(MANIFEST)["properties"]) - {"name"}):
-        return f"{shown(lists[0])} is no field of a manifest; {_WANTED}"
+        return f"{shown(lists[0])} is not a field of a manifest; {_WANTED}"
     if "prompt" in root.keys and set(root.keys) <= fields_of_shots():
-        return f"this is one shot, not a manifest; put it into a list: [{{...}}], or {_WANTED}"
+        return f"this is one shot, not a manifest; put it in a list: [{{...}}], or {_WANTED}"
     if _is_keyed(root):
         first = next(iter(root.keys))
         words = f"shots under names such as {shown(first)}: wanbatch reads a list of shots, each with its id"
@@ -85,7 +83,7 @@ def _other_table(root: Table) -> str:
 
 
 def _is_keyed(root: Table) -> bool:
-    """Say whether a table holds shots or prompts under their ids."""
+    """Say whether a table maps ids to shots or prompts."""
     if not root.items or set(root.keys) & set(schema(MANIFEST)["properties"]):
         return False
     nodes = list(root.items.values())

@@ -14,7 +14,7 @@ from wanbatch.units import parse_rate_per_min
 
 
 def limits_of(given: Mapping[str, Any], root: Table, problems: Problems) -> Limits:
-    """Return the limits; a rate that cannot be read is a problem."""
+    """Return the limits; an unreadable rate is a problem."""
     rates: dict[str, float | None] = dict.fromkeys(("submit_rate", "poll_rate"))
     for name in rates.keys() & given.keys():
         try:
@@ -32,26 +32,28 @@ def limits_of(given: Mapping[str, Any], root: Table, problems: Problems) -> Limi
 
 
 def check_scenes(root: Table, scenes: set[str], problems: Problems) -> None:
-    """Refuse a cap on a scene that no shot has: it would hold nothing back."""
+    """Refuse a cap on a scene that no shot has: it would have no effect."""
     budget = follow(root, ["budget", "scenes"])
     names = budget.keys if isinstance(budget, Table) and not problems.found else {}
     known = sorted(scenes - {""})
     for name, at in names.items():
         if name not in known:
-            hint = meant(name, known) or (f"; there are {', '.join(known)}" if known else "; there are none")
-            problems.add(at, f"budget.scenes names {shown(name)}, which is no scene of a shot{hint}")
+            hint = meant(name, known) or (
+                f"; use one of: {', '.join(known)}" if known else "; the shots name no scenes"
+            )
+            problems.add(at, f"budget.scenes names {shown(name)}, but no shot has this scene{hint}")
 
 
 def cap_of(caps: Node | None) -> int | None:
     """Return a cap in credits; None if there is none."""
     for name, node in caps.items.items() if isinstance(caps, Table) else ():
         if isinstance(node, Scalar):
-            # The text, not the float that was made of it: money is exact.
+            # The text, not the float made from it: money is exact.
             return credits_of_usd(Decimal(node.text)) if name == "max_usd" else int(node.value)
     return None
 
 
 def scene_caps(budget: Node | None) -> Mapping[str, Node]:
-    """Return what a budget says of single scenes, by their names."""
+    """Return the caps of single scenes, by their names."""
     scenes = budget.items.get("scenes") if isinstance(budget, Table) else None
     return scenes.items if isinstance(scenes, Table) else {}

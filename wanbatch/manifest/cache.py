@@ -1,7 +1,7 @@
-"""Manifests that were read before: a large one is not read again where not a byte of it, nor this program, changed.
+"""The cache of manifests: a large one is not read again if neither its bytes nor this program changed.
 
-What is kept is the head and the first warnings, in the user's cache folder, by the digest of the file; the shots are in
-the state file of the batch, which knows by the same digest that it was planned from them. Losing the shelf costs one
+The head and the first warnings are kept in the user's cache folder, by the digest of the file; the shots are in
+the state file of the batch, which knows by the same digest that it was planned from them. Losing the cache costs one
 reading.
 """
 
@@ -25,7 +25,7 @@ from wanbatch.manifest.tree import FILE_CAP_BYTES
 from wanbatch.version import __version__
 
 SHELF_NAME = "manifests.json"
-WORTH_BYTES = 256 * 1024  # what is smaller is read in a moment
+WORTH_BYTES = 256 * 1024  # a smaller one is read in a moment
 HEADS_KEPT = 50
 
 
@@ -68,7 +68,8 @@ class Shelf:
 
 
 class Manifest:
-    """A manifest file: its head and warnings at once where it was read before, its shots where somebody asks for them.
+    """A manifest file: head and warnings come from the cache if it was read before; shots are read when they are
+    needed.
 
     `digest` is empty for a file that is too small to be kept.
     """
@@ -84,11 +85,11 @@ class Manifest:
 
     @property
     def source(self) -> str:
-        """Where it is; empty for a batch that a program made."""
+        """The path of the file; empty for a batch that a program made."""
         return str(self._path) if self._batch is None else self._batch.source
 
     def head(self) -> Head:
-        """Return what it asks of the whole batch. Raises ManifestInvalid."""
+        """Return what it says about the whole batch. Raises ManifestInvalid."""
         self._take_up()
         return self.batch().head if self._head is None else self._head
 
@@ -101,16 +102,16 @@ class Manifest:
         return self._warned
 
     def _take_up(self) -> None:
-        """Take head and warnings from the shelf, if they are there."""
+        """Read head and warnings from the cache, if they are there."""
         if self._head is None and self.digest:
             kept = self._shelf.rows().get(self.digest)
             self._head = _head_in(kept)
             self._warned = _warnings_in(kept, str(self._path))
             if self._warned is None:
-                self._head = None  # kept by a version that knew no warnings
+                self._head = None  # kept by a version without warnings
 
     def batch(self) -> Batch:
-        """Return it whole, read at the first call. Raises ManifestInvalid with every problem."""
+        """Return the whole manifest, read at the first call. Raises ManifestInvalid with every problem."""
         if self._batch is None:
             self._batch = self._shelf.load(self._path)
             self._head = self._batch.head
@@ -122,7 +123,7 @@ class Manifest:
 
 
 def _head_in(row: Any) -> Head | None:
-    """Read a head; None for what is none."""
+    """Read a head; None for anything else."""
     try:
         limits = Limits(**{name: _number(value) for name, value in row["limits"].items()})
         caps = {str(scene): int(cap) for scene, cap in row["scene_caps"].items()}
@@ -133,7 +134,7 @@ def _head_in(row: Any) -> Head | None:
 
 
 def _warnings_in(row: Any, file: str) -> tuple[list[Problem], int] | None:
-    """Read the first warnings and their number; None for what is none. The file may lie elsewhere since."""
+    """Read the first warnings and their number; None for anything else. The file may have moved since."""
     try:
         told = [Problem(file, int(line), int(column), str(message)) for line, column, message in row["warnings"]]
         return told, int(row["warning_count"])

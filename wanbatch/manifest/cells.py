@@ -1,4 +1,4 @@
-"""The cells of a table file: which sign separates them, and where each of them begins."""
+"""The cells of a table file: which character separates them, and where each of them begins."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from wanbatch.units import size_text
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "| signs"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*;*,*(?:\n|$)', re.IGNORECASE)
 _CELL_CAP = 1024 * 1024
-_LOOKED_AT = 30  # lines in which a header is looked for
+_LOOKED_AT = 30  # lines in which a header is expected
 _BLANKS = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000{tab}]*"
 
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its cells without the blanks round them, and the place where each begins."""
+    """One row: its cells without surrounding blanks, and the place where each begins."""
 
     cells: list[str]
     places: list[Place]
@@ -32,15 +32,15 @@ class Row:
 
     @property
     def is_empty(self) -> bool:
-        """Say whether no cell holds anything."""
+        """Say whether all cells are empty."""
         return not any(self.cells)
 
 
 def delimiter_of(text: str) -> tuple[str, int]:
-    """Return the sign between the cells, and how many lines say so before the table begins: Excel's `sep=;`.
+    """Return the separator, and how many lines before the table declare it, such as Excel's `sep=;`.
 
-    It is the one by which a line near the beginning names the most columns, else the most frequent one of the first
-    line; a comma if nothing says.
+    It is the one with which a line near the beginning names the most columns, else the most frequent one in the first
+    line, else a comma.
     """
     told = _SEPARATOR_LINE.match(text)
     if told is not None and told[1] in DELIMITERS:
@@ -55,7 +55,7 @@ def delimiter_of(text: str) -> tuple[str, int]:
 
 
 def separator_fault(text: str) -> str:
-    """Say that a line `sep=,` names another sign than the one in the header below it; nothing if they agree."""
+    """Say that a line `sep=,` declares another separator than the header below it uses; nothing if they agree."""
     told = _SEPARATOR_LINE.match(text)
     if told is None:
         return ""
@@ -65,8 +65,8 @@ def separator_fault(text: str) -> str:
     if named.get(told[1], 0) >= 1 or named[best] < 1:
         return ""
     by = DELIMITERS.get(told[1], f"{told[1]} signs")
-    words = f"this line says that {by} separate the cells, but the header below it is separated by {DELIMITERS[best]}"
-    return f"{words}: take this line out" if best == "\t" else f"{words}: write sep={best} here, or take this line out"
+    words = f"this line says that {by} separate the cells, but the header below it uses {DELIMITERS[best]}"
+    return f"{words}: remove this line" if best == "\t" else f"{words}: write sep={best} here, or remove this line"
 
 
 def _columns_in(line: str, delimiter: str) -> int:
@@ -75,9 +75,10 @@ def _columns_in(line: str, delimiter: str) -> int:
 
 
 def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
-    """Read all rows. A quote in a cell that does not begin with one is a plain character; blanks may stand before it.
+    """Read all rows. Quotes count only at the beginning of a cell, after any blanks; elsewhere they are plain
+    characters.
 
-    Raises ReadingStopped if a quote is not closed, or is followed by more text.
+    Raises ReadingStopped if a quote is not closed, or more text follows it.
     """
     rows: list[Row] = []
     quoted, plain = _patterns(delimiter)
@@ -120,7 +121,7 @@ def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
 
 
 def _is_broken(cell: str, *, has_blank: bool) -> bool:
-    """Say whether a cell that begins with a quote cannot be read; after a blank, `"Stop" says a sign` is a text."""
+    """Say whether a cell that begins with a quote cannot be read; after a blank, `"Stop" says a sign` is plain text."""
     return not has_blank or cell.count('"') % 2 == 1
 
 
@@ -146,5 +147,5 @@ def _patterns(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
 
 
 def counted(cells: Sequence[str]) -> int:
-    """Return how many cells there are up to the last that holds something."""
+    """Return the number of cells up to the last one with content."""
     return max((number for number, cell in enumerate(cells, 1) if cell), default=0)

@@ -1,6 +1,6 @@
-"""Characters in a text that nobody meant: unseen ones that do not belong to the writing, and misread ones.
+"""Characters in a text that are there by mistake: invisible ones that do not belong to the script, and misread ones.
 
-Joiners belong between the parts of an emoji and in scripts such as Persian and Hindi, direction marks into texts from
+Joiners belong between the parts of an emoji and in scripts such as Persian and Hindi; direction marks into text from
 right to left. Source: Unicode 15, chapters 9, 12 and 23; UTS 51 (emoji).
 """
 
@@ -16,7 +16,7 @@ _UNSEEN = re.compile(
     "\ufff9-\ufffd\ue000-\uf8ff\ufdd0-\ufdef\U0001d173-\U0001d17a\U000e0000-\U000e007f\U000f0000-\U0010ffff]"
 )
 _SPACES = {"\u2028": "a line separator", "\u2029": "a paragraph separator"}
-_NAMES = {"\ufeff": "a byte order mark", "\xad": "a soft hyphen", "\ufffd": "the sign for a character that was lost"}
+_NAMES = {"\ufeff": "a byte order mark", "\xad": "a soft hyphen", "\ufffd": "the sign for a lost character"}
 _JOINERS = "\u200c\u200d"
 _MARKS = "\u061c\u200e\u200f\u202a\u202b\u202c\u2066\u2067\u2068\u2069"
 # Scripts that need joiners: Arabic and its neighbours, those of India, Sinhala, Thai to Khmer, Mongolian, Tibetan.
@@ -31,7 +31,7 @@ _FLAG, _TAGS = "\U0001f3f4", ("\U000e0020", "\U000e007f")
 
 
 def unseen(text: str) -> Iterator[int]:
-    """Yield the position of each character that nobody sees and that does not belong to the writing round it."""
+    """Yield the position of each invisible character that does not belong to the script around it."""
     if text.isascii():
         return
     for match in _UNSEEN.finditer(text):
@@ -40,11 +40,11 @@ def unseen(text: str) -> Iterator[int]:
 
 
 def character_name(char: str) -> str:
-    """Return what a character is, for people: `a soft hyphen (U+00AD)`."""
+    """Return the name of a character as people know it: `a soft hyphen (U+00AD)`."""
     name = _NAMES.get(char) or _SPACES.get(char)
     if name is None:
         official = unicodedata.name(char, "")
-        name = f"the invisible character {official}" if official else "a character without a meaning"
+        name = f"the invisible character {official}" if official else "a character that means nothing"
     return f"{name} (U+{ord(char):04X})"
 
 
@@ -69,12 +69,12 @@ def _belongs(text: str, at: int) -> bool:
 # The bytes of a letter in UTF-8, as Windows-1252 shows them; the five bytes that it lacks are control characters.
 _LEAD = "[\xc2-\xf4]"
 _MISREAD = re.compile(f"{_LEAD}[\x80-\xbf\u0152-\u2122]{{1,3}}")
-_SURE_LEADS = "\xc2\xc3"  # of Latin letters; the others begin words in capitals, too
+_SURE_LEADS = "\xc2\xc3"  # of Latin letters; the others also begin words in capitals
 
 
 @dataclass(frozen=True)
 class Misread:
-    """Characters that are another one in UTF-8, read in the wrong encoding."""
+    """Characters that are one other character in UTF-8, read in the wrong encoding."""
 
     at: int
     found: str

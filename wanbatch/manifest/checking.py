@@ -1,4 +1,4 @@
-"""From what a manifest says to a batch: every problem at once, each where it stands."""
+"""The check of a manifest: from its nodes to a batch, or to every problem with its place."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _HEAD = ("version", "name", "limits", "budget")
 
 
 class Checker:
-    """Checks one manifest. `has_head` where the format can say version, name, limits and budget."""
+    """Checks one manifest. `has_head` says whether the format can hold version, name, limits and budget."""
 
     def __init__(self, problems: Problems, source: str, *, has_head: bool) -> None:
         self._problems = problems
@@ -47,12 +47,12 @@ class Checker:
         """Return the batch, or None if there was any problem."""
         if not isinstance(root, Table):
             at = root.at if root is not None else Place(1, 1)
-            what = "is empty" if root is None or _is_null(root) else "is no manifest"
+            what = "is empty" if root is None or _is_null(root) else "is not a manifest"
             what = "is a list" if isinstance(root, Listing) else what
             words = f"this file {what}; a manifest begins with version: 1 and has shots:"
             is_of_texts = isinstance(root, Listing) and any(isinstance(each, Scalar) for each in root.items)
             if is_of_texts or (isinstance(root, Scalar) and not _is_null(root)):
-                words += " (prompts alone, one a line, are a .txt file)"
+                words += " (for only prompts, one a line, use a .txt file)"
             self._problems.add(at, words)
             return None
         known = set(schema(MANIFEST)["properties"])
@@ -60,7 +60,7 @@ class Checker:
             if key not in known:
                 is_of_shots = key in fields_of_shots() and key != "id"
                 cure = f"; put {key} under defaults:" if is_of_shots else place_of(key) or meant(key, known)
-                self._problems.add(at, f"{shown(key)} is no field of a manifest{cure}")
+                self._problems.add(at, f"{shown(key)} is not a field of a manifest{cure}")
         head = self._head(root)
         defaults = self._table(root, "defaults")
         if defaults is not None:
@@ -128,11 +128,11 @@ class Checker:
         for ordinal, node in enumerate(listing.items):
             if not isinstance(node, Table):
                 words = f"a shot is {shown(_plain(node, ''))}; expected a table with id and prompt"
-                self._problems.add(node.at, f"{words}; prompts alone, one a line, are a .txt file")
+                self._problems.add(node.at, f"{words}; for only prompts, one a line, use a .txt file")
                 continue
             if len(node.keys) == 1 and is_sentence(node):
-                words = f"a shot has only {shown(next(iter(node.keys)))}, which is no field"
-                cure = "a text with ': ' is written in quotes, and a shot needs id and prompt"
+                words = f"a shot has only {shown(next(iter(node.keys)))}, which is not a field"
+                cure = "put a text with ': ' in quotes, and give the shot an id and a prompt"
                 self._problems.add(node.at, f"{words}; {cure}")
                 continue
             self._names(node, is_shot=True)
@@ -153,27 +153,27 @@ class Checker:
         text = node.text
         self._safe("id", text, node.at)
         if is_in_quotation_marks(text):
-            words = "has quotation marks, which would be in the names of its files; write it without"
+            words = "has quotation marks, which would be in the names of its files; remove them"
             self._problems.warn(node.at, f"id {shown(text)} {words}")
         key = twin_key(text)
         if key in taken:
             other, at = taken[key]
             if other == text:
-                self._problems.add(node.at, f"id {shown(text)} is taken: the first is on line {at.line}")
+                self._problems.add(node.at, f"id {shown(text)} is already used on line {at.line}; choose another")
             else:
                 both = f"id {shown(text)} and {shown(other)} on line {at.line}"
-                self._problems.add(node.at, f"{both} are one file on a disk that ignores case; choose another")
+                self._problems.add(node.at, f"{both} would be one file on a disk that ignores case; choose another")
         else:
             taken[key] = (text, node.at)
 
     def _safe(self, what: str, text: str, at: Place) -> None:
-        """Ids and names become file names, on any system."""
+        """Check that an id or a name can be a file name on any system."""
         fault = fault_of_name(text)
         if fault is not None:
             self._problems.add(at, f"{what} {shown(text)} {fault}")
 
     def _names(self, table: Table, *, is_shot: bool) -> None:
-        """Refuse fields that neither planning nor any model has."""
+        """Refuse fields that neither planning nor any model knows."""
         known = fields_of_shots()
         for name, at in table.keys.items():
             if name == "id" and not is_shot:
@@ -186,7 +186,7 @@ class Checker:
                 self._problems.add(at, unknown_name(name, table))
 
     def _own_cell(self, name: str, at: Place, node: Node) -> None:
-        """Check a cell of the user's own: any text or number; never sent."""
+        """Check a cell in a column of the user's own: any text or number; it is never sent."""
         if not OWN_NAME.fullmatch(name) or not name.isprintable():
             self._problems.add(
                 at, f"{shown(name)} cannot name a column of your own; expected x_ and 1 to 62 characters"
@@ -242,7 +242,7 @@ class Checker:
         if model not in schema_names() or model == MANIFEST:
             at = nodes["model"].at
             models = [name for name in schema_names() if name != MANIFEST]
-            hint = meant(str(model), models) or f"; there are {one_of(models)}"
+            hint = meant(str(model), models) or f"; use {one_of(models)}"
             self._problems.add(at, f"model is {shown(model)}, which is not known{hint}")
             return
         for error in self._once(model, request, model_validator(model)):
@@ -261,7 +261,7 @@ class Checker:
                 self._tell(error, Table(table.at, dict(nodes)), model, blamed, hint)
 
     def _once(self, kind: str, values: Mapping[str, Any], validator: Draft202012Validator) -> list[ValidationError]:
-        """Validate; values that differ only in free text from some that passed pass too, if their text is plain."""
+        """Validate. Values that differ from valid ones only in free text are valid, too, if their text is plain."""
         rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in FREE_TEXT_FIELDS)
         prompt = values.get("prompt")
         is_plain = prompt is None or (isinstance(prompt, str) and 0 < len(prompt) <= SHORT_PROMPT)
@@ -274,7 +274,7 @@ class Checker:
         return errors
 
     def _check_text(self, name: str, value: Any, node: Node) -> None:
-        """Refuse what cannot be sent, stored or shown as it stands."""
+        """Refuse text that cannot be sent, stored or shown unchanged."""
         if isinstance(value, list) and isinstance(node, Listing):
             for each, inner in zip(value, node.items, strict=True):
                 self._check_text(name, each, inner)
@@ -283,11 +283,11 @@ class Checker:
             code = f"U+{ord(match[0]):04X}"
             what = f"the control character {code}; write it as plain text"
             if "\ud800" <= match[0] <= "\udfff":
-                what = f"half of a character ({code}); write the whole one"
+                what = f"half of a character ({code}); write the whole character"
             self._problems.add(node.at, f"{name} holds {what}")
 
     def _tell(self, error: ValidationError, table: Table, model: str, at: Place | None = None, hint: str = "") -> None:
-        """Put a schema's finding into words, at the place of the value."""
+        """Report a schema's finding in plain words, at the place of the value."""
         if error.validator == "additionalProperties":
             inner = follow(table, list(error.absolute_path))
             known = list(error.schema.get("properties", {})) if isinstance(error.schema, Mapping) else []
@@ -295,14 +295,14 @@ class Checker:
                 for name, place in inner.keys.items():
                     if name not in known:
                         where = ".".join(map(str, error.absolute_path))
-                        self._problems.add(place, f"{shown(name)} is no field of {where}{close_name(name, known)}")
+                        self._problems.add(place, f"{shown(name)} is not a field of {where}{close_name(name, known)}")
             return
         path = list(error.absolute_path)
         node = follow(table, path)
         at = at or node.at
         name = ".".join(str(part) for part in path if not isinstance(part, int)) or "this"
         if error.validator in ("maxProperties", "not"):
-            self._problems.add(at, f"{name} says max_credits and max_usd; give one of them")
+            self._problems.add(at, f"{name} has both max_credits and max_usd; keep one of them")
         elif error.validator == "minProperties":
             self._problems.add(at, f"{name} is empty; write max_usd or max_credits")
         else:
@@ -317,13 +317,13 @@ class Checker:
 
 
 def _own_cells(nodes: Mapping[str, Node]) -> dict[str, str]:
-    """Return the cells of the user's own columns as they were written, trimmed."""
+    """Return the cells of the user's own columns as written, trimmed."""
     own = [(name, node) for name, node in nodes.items() if name not in fields_of_shots() and is_own(name)]
     return {name: node.text.strip() for name, node in own if isinstance(node, Scalar) and node.value is not None}
 
 
 def _trim(given: dict[str, Any]) -> None:
-    """Take the blanks round planning texts away: a scene with one would be another scene, with no cap."""
+    """Remove blanks around planning texts: a scene with one would be another scene, without a cap."""
     for name in ("scene", "sequence", "cost_code", "notes"):
         if isinstance(given.get(name), str):
             given[name] = given[name].strip()
@@ -341,7 +341,7 @@ def model_validator(model: str) -> Draft202012Validator:
 
 
 def _telling(errors: list[ValidationError]) -> list[ValidationError]:
-    """Leave out what follows from a wrong type at the same place."""
+    """Leave out errors that follow from a wrong type at the same place."""
     mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
     return [error for error in errors if error.validator == "type" or tuple(error.absolute_path) not in mistyped]
 
@@ -356,7 +356,7 @@ def _missing(name: str, model: str) -> str:
 
 
 def _blamed(name: str, table: Table) -> tuple[Place | None, str]:
-    """Return the place of a shot's model where a default does not suit that model, and what to do about it."""
+    """If a default does not suit a shot's model, return the place of the model and what to do about it."""
     if name in table.keys or "model" not in table.keys:
         return None, ""
     return table.items["model"].at, f"; it comes from defaults: write {name}: null in this shot to leave it out"
@@ -367,13 +367,13 @@ def _is_null(node: Node) -> bool:
 
 
 def _plain(node: Node, name: str) -> Any:
-    """Return a node's value: text fields are the text as written, so that `scene: 007` stays 007."""
+    """Return a node's value: text fields keep the text as written, so that `scene: 007` stays 007."""
     if isinstance(node, Listing):
         return [_plain(item, name) for item in node.items]
     if isinstance(node, Table):
         return {key: _plain(item, key) for key, item in node.items.items()}
     if isinstance(node.value, float) and node.value.is_integer() and name in _BARE | _NUMERIC_HEAD:
-        return int(node.value)  # to a schema, 5.0 is a whole number
+        return int(node.value)  # for a schema, 5.0 is a whole number
     if node.value is None or name in _BARE or name in _NUMERIC_HEAD or node.is_quoted:
         return node.value
     return node.text

@@ -1,4 +1,4 @@
-"""Doubts about a batch that could be run: what in a shot was hardly meant so, and shots that are the same twice."""
+"""Doubts about a batch that can be run: probable mistakes in the texts of a shot, and shots that occur twice."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from wanbatch.manifest.words import shown
 _SENT_TEXTS = ("prompt", "negative_prompt")
 _READ_TEXTS = (*_SENT_TEXTS, "scene", "sequence", "cost_code", "tags")
 _NAMED_TEXTS = (*_SENT_TEXTS, "scene", "sequence", "cost_code")
-_ROUND = 12  # characters shown before one that nobody sees
+_ROUND = 12  # characters shown before an invisible one
 
 
 class Doubt(NamedTuple):
@@ -46,7 +46,7 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
 
 
 def _unseen(field: str, text: str) -> Iterator[Doubt]:
-    """Tell characters that nobody sees: each kind once, where the first stands."""
+    """Report invisible characters: each kind once, at its first place."""
     told: dict[str, list[int]] = {}
     for at in unseen(text):
         told.setdefault(text[at], []).append(at)
@@ -54,11 +54,11 @@ def _unseen(field: str, text: str) -> Iterator[Doubt]:
         at = places[0]
         where = f"after {shown(text[max(0, at - _ROUND) : at])}" if at else "at its beginning"
         more = f" and in {len(places) - 1} more places" if len(places) > 1 else ""
-        yield Doubt(field, f"{field} holds {character_name(char)} {where}{more}; take it out", at)
+        yield Doubt(field, f"{field} holds {character_name(char)} {where}{more}; remove it", at)
 
 
 def _misread(field: str, text: str) -> Iterator[Doubt]:
-    """Tell letters that were read in the wrong encoding: once for a text, where the first stands."""
+    """Report letters that were read in the wrong encoding: once for each text, at the first place."""
     wrong = misread(text)
     if wrong:
         at, (found, meant) = wrong[0].at, (wrong[0].found, wrong[0].meant)
@@ -76,17 +76,17 @@ def _name_or_sign(char: str) -> str:
 
 
 def tell_nothing(given: Mapping[str, Any], places: Mapping[str, Place], problems: Problems) -> None:
-    """Tell texts that people and programs write where there is none: a `nan` would be bought as a prompt.
+    """Report texts that people and programs write instead of an empty cell: a `nan` would be bought as a prompt.
 
-    `places` says where each field of the shot stands.
+    `places` holds the place of each field of the shot.
     """
     for name in () if given.get("omit") is True else _NAMED_TEXTS:
         text = given.get(name)
         if not isinstance(text, str) or not says_nothing(text):
             continue
-        words = f"{name} is {shown(text)}, which people and programs write where there is no text"
+        words = f"{name} is {shown(text)}, which people and programs write when there is no text"
         if name == "prompt":
-            problems.settle(places[name], f"{words}; write the prompt, or take the shot out")
+            problems.settle(places[name], f"{words}; write the prompt, or remove the shot")
         elif name == "negative_prompt":
             problems.add(places[name], f"{words}, and it would be sent; leave it empty")
         else:
@@ -94,20 +94,20 @@ def tell_nothing(given: Mapping[str, Any], places: Mapping[str, Place], problems
 
 
 def tell_numbers(shots: Sequence[Shot], places: Mapping[str, Place], problems: Problems) -> None:
-    """Warn of prompts that begin with the numbers of a list: 1., 2. or 1, 2, 3 shot by shot."""
+    """Warn of prompts that begin with the numbers of a list: 1., 2. or 1, 2, 3, shot by shot."""
     prompts = [str(shot.prompt) for shot in shots]
     numbered = [at for at, prompt in enumerate(prompts) if not prompt[:1].isalpha() and NUMBERED.match(prompt)]
     found = sorted({*(numbered if len(numbered) > 1 else []), *counted_up(prompts)})
     if found:
         first, more = shots[found[0]], len(found) - 1
-        words = f"this prompt and {more} more begin with the numbers of a list, which would be sent; take them away"
+        words = f"this prompt and {more} more begin with the numbers of a list, which would be sent; remove them"
         problems.warn(places[first.id], words)
 
 
 def tell_twins(shots: Iterable[Shot], places: Mapping[str, Place], problems: Problems) -> None:
-    """Warn of two shots with the same recipe, seed and all: the same clip would be bought twice.
+    """Warn of two shots with the same recipe and seed: the same clip would be bought twice.
 
-    `places` says where each shot stands, by its id.
+    `places` holds the place of each shot, by its id.
     """
     by_take: dict[tuple[str, int], list[Shot]] = {}
     for shot in shots:
@@ -119,6 +119,6 @@ def tell_twins(shots: Iterable[Shot], places: Mapping[str, Place], problems: Pro
         if same is not None:
             other, seed = same
             words = f"shots {shown(shot.id)} and {shown(other.id)} (line {other.line}) have the same recipe"
-            problems.warn(places[shot.id], f"{words}, seed {seed} too: the same clip would be bought twice")
+            problems.warn(places[shot.id], f"{words} and the same seed, {seed}: the same clip would be bought twice")
         for seed in seeds:
             by_take.setdefault((shot.prompt, seed), []).append(shot)

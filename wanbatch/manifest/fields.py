@@ -1,4 +1,4 @@
-"""The fields of a shot, by what they hold. Which there are is said by the schemas; this only sorts them."""
+"""The fields of a shot, by what they hold. The schemas define the fields; this module only sorts them."""
 
 from __future__ import annotations
 

@@ -27,14 +27,14 @@ class Header:
     row: int
 
     def is_repeated(self, row: Row) -> bool:
-        """Say whether a row names the columns again, as tables of several pages do."""
+        """Say whether a row repeats the header, as in tables of several pages."""
         return row.cells[0] == self.cells[0] and tuple(row.cells) == self.cells
 
 
 def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header | None:
-    """Find the row that names the columns, below a title where there is one; tell what is wrong with it.
+    """Find the row that names the columns, below a title if there is one; report what is wrong with it.
 
-    None if no column holds prompts: nothing can be made of the rows then.
+    None if no column holds prompts: then the rows cannot be used.
     """
     at = _row_of_header(rows)
     row = rows[at] if at is not None else None
@@ -51,7 +51,7 @@ def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header
 
 
 def _row_of_header(rows: Sequence[Row]) -> int | None:
-    """Return the first row that names two columns of which one holds prompts or ids; else the first that names any."""
+    """Return the first row that names two columns, one of them for prompts or ids; else the first that names any."""
     first = None
     for number, row in enumerate(rows[:_LOOKED_AT]):
         if row.is_empty:
@@ -64,14 +64,14 @@ def _row_of_header(rows: Sequence[Row]) -> int | None:
 
 
 def _no_header(row: Row | None, delimiter: str) -> str:
-    words = "no header row: write one above the rows that names the columns, such as id,prompt,duration"
+    words = "no header row: add a first row with the names of the columns, such as id,prompt,duration"
     if delimiter != ",":
         return f"{words} (the cells are separated by {DELIMITERS[delimiter]} here)"
     first = row.cells[0] if row is not None else ""
     if sum(map(is_column, re.split(r"[^\w-]+", first))) > 1 and not first.endswith(":"):
-        return "this line names columns, but not between commas, semicolons or tabs; save the table as CSV again"
+        return "this line names columns, but no commas, semicolons or tabs separate them; save the table as CSV again"
     if row is not None and _filled(row) == 1:
-        return f"{words}; prompts alone, one a line, are a .txt file"
+        return f"{words}; for only prompts, one a line, use a .txt file"
     return words
 
 
@@ -80,7 +80,7 @@ def _filled(row: Row) -> int:
 
 
 def _column_name(cell: str) -> str:
-    """Return a column's name in the words of a manifest; one of the user's own keeps its letters."""
+    """Return a column's name as a manifest spells it; a column of the user's own keeps its letters."""
     name = folded(cell)
     if is_own(name):
         return OWN + " ".join(cell.replace("\ufeff", "").split())[len(OWN) :]
@@ -97,8 +97,8 @@ def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) 
             continue
         if name in columns:
             problems.add(
-                at, f"{shown(name)[1:-1]} heads a second column; the first begins at column {columns[name].column}"
+                at, f"{shown(name)[1:-1]} names a second column; the first begins at column {columns[name].column}"
             )
         elif not is_own(name) and name not in fields_of_shots():
-            problems.add(at, unknown_field(name, shown(name), free, what="no column of a manifest") + by_sign)
+            problems.add(at, unknown_field(name, shown(name), free, what="not a column of a manifest") + by_sign)
         columns.setdefault(name, at)

@@ -30,7 +30,7 @@ _PLAIN_WORDS = (
     ("Expecting property name", "expected a name in double quotes"),
     ("Expecting ':'", "expected a colon between the name and its value"),
     ("Expecting ','", "expected a comma or a closing bracket"),
-    ("Extra data", "something after the end of the manifest"),
+    ("Extra data", "more text after the end of the manifest"),
     ("Unterminated string", "a quote that begins here is never closed"),
     ("Invalid control character", "a line break or control character inside a text; a line break is written \\n"),
     ("Invalid", "a backslash that escapes nothing; a backslash is written twice"),
@@ -47,15 +47,15 @@ def read_json(text: str, problems: Problems) -> Node:
         json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
         position, words = _told(error, text)
-        raise problems.stop(reader.at(position), f"this is no JSON: {words}") from error
+        raise problems.stop(reader.at(position), f"this is not valid JSON: {words}") from error
     return reader.read()
 
 
 def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
-    """Say in plain words what json found, and at which position; the same for every version of Python."""
+    """Say in plain words what `json` found and at which position; the same for every version of Python."""
     is_next_line = text[: error.pos].rstrip(" \t").endswith("\n")
     if error.msg.startswith("Extra data") and is_next_line and text[error.pos] in '{["':
-        return error.pos, "one value a line, as in JSON Lines: rename the file to .jsonl"
+        return error.pos, "this has one value a line, as in JSON Lines: rename the file to .jsonl"
     is_in_text = error.msg.startswith(("Unterminated", "Invalid"))
     match = _SPACE.match(text, error.pos)
     position = error.pos if match is None or is_in_text else match.end()
@@ -63,14 +63,14 @@ def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
     before = text[:position].rstrip()
     if "trailing comma" in error.msg or (found in ("]", "}") and before.endswith(",")):
         comma = position if found == "," else len(before) - 1
-        return comma, "a comma with nothing after it; leave it out before a closing bracket"
+        return comma, "a comma with nothing after it; remove it before the closing bracket"
     if not is_in_text:
         if not found:
-            return max(len(before) - 1, 0), "the file ends after this, with a bracket not closed"
+            return max(len(before) - 1, 0), "the file ends after this, but a bracket is not closed"
         if found in "#/":
-            return position, "a comment; JSON has none"
+            return position, "a comment; JSON does not allow comments"
         if found == "'":
-            return position, "a single quote; JSON takes double quotes"
+            return position, "a single quote; JSON needs double quotes"
     return position, next((plain for said, plain in _PLAIN_WORDS if error.msg.startswith(said)), error.msg)
 
 
@@ -96,8 +96,8 @@ def read_jsonl(text: str, problems: Problems) -> Node:
                 words = "this text is JSON over several lines; rename the file to .json"
                 raise problems.stop(at, words) from error
             if error.msg.startswith("Extra data") and line[position:].strip() == ",":
-                words = "a comma behind the value, which JSON Lines has not"
-            problems.add(at, f"this line is no JSON: {words}; each line holds one value, whole")
+                words = "a comma after the value; JSON Lines does not have one"
+            problems.add(at, f"this line is not valid JSON: {words}; each line must hold one whole value")
             continue
         values.items.append(reader.read())
     if not values.items:
@@ -108,7 +108,7 @@ def read_jsonl(text: str, problems: Problems) -> Node:
 
 
 class _Reader:
-    """Walks a text that is known to be JSON."""
+    """Walks through a text that is known to be JSON."""
 
     def __init__(self, text: str, problems: Problems, first_line: int = 1) -> None:
         """`first_line` is the line of the file in which the text begins."""
@@ -121,7 +121,7 @@ class _Reader:
         return self._value(self._skip(0))[0]
 
     def survey(self) -> None:
-        """Refuse what `json` reads although it is no JSON, and a depth that could exhaust it."""
+        """Refuse what `json` reads although it is not JSON, and a depth that could exhaust it."""
         depth = 0
         for match in _LANDMARK.finditer(self._text):
             first = match[0][0]
@@ -132,7 +132,9 @@ class _Reader:
             elif first in "]}":
                 depth -= 1
             elif first != '"':
-                raise self._problems.stop(self.at(match.start()), f"this is no JSON: {match[0]} is no number of JSON")
+                raise self._problems.stop(
+                    self.at(match.start()), f"this is not valid JSON: {match[0]} is not a number in JSON"
+                )
 
     def at(self, position: int) -> Place:
         """Return the place of a position in the text."""

@@ -1,4 +1,4 @@
-"""What is left in a text that was hardly meant to be sent: placeholders that nobody filled in, words of other tools."""
+"""Leftovers in a prompt that should probably not be sent: unfilled placeholders, and syntax of other tools."""
 
 from __future__ import annotations
 
@@ -73,14 +73,14 @@ NOTHING = re.compile(
     r"\(null\)|\[object object\])\.?",
     re.IGNORECASE,
 )
-_UNFILLED = re.compile(r"todo\.?|tb[ad]\.?|\?{3,}", re.IGNORECASE)  # placeholders, of which a warning tells
+_UNFILLED = re.compile(r"todo\.?|tb[ad]\.?|\?{3,}", re.IGNORECASE)  # placeholders, for which there is a warning
 _FORMULA = re.compile(r"""\s*=(?:[A-Z][A-Z0-9.]*\(|\$?[A-Z]{1,3}\$?[0-9]+\b|["(])""")
 _QUOTED = re.compile(r"""\s*(?:"[^"]+"|“[^“”]+”|„[^„“”]+[“”]|«[^«»]+»|'[^']{4,}'|\u2018[^\u2018\u2019]{4,}\u2019)\s*""")
 
 
 @dataclass(frozen=True)
 class Leftover:
-    """A piece of a text that was hardly meant to be sent, and what it is."""
+    """A piece of a text that should probably not be sent, and what it is."""
 
     at: int
     words: str
@@ -88,7 +88,7 @@ class Leftover:
 
 
 def leftovers(text: str) -> list[Leftover]:
-    """Find what was hardly meant to be sent in a prompt: at most one of each kind, where the first of it stands."""
+    """Find what should probably not be sent in a prompt: at most one of each kind, at its first place."""
     if _HINT.search(text) is None:
         return []
     found = []
@@ -100,24 +100,24 @@ def leftovers(text: str) -> list[Leftover]:
         if not any(begin < match.end() and match.start() < end for begin, end in taken)
     ]
     if unfilled:
-        words = f"{_named(unfilled)}: fill it in, or take it out; it would be sent as it stands"
+        words = f"{_named(unfilled)}: fill it in, or remove it; it would be sent unchanged"
         found.append(Leftover(unfilled[0].start(), f"what looks like a placeholder, {words}"))
     if of_others:
-        words = f"{_named(of_others)}: the model reads plain text, so write it out or take it away"
-        found.append(Leftover(of_others[0].start(), f"what looks like a word of another tool, {words}", True))
+        words = f"{_named(of_others)}: the model reads plain text, so write it out or remove it"
+        found.append(Leftover(of_others[0].start(), f"what looks like syntax of another tool, {words}", True))
     markup = list(_MARKUP.finditer(text))
     if markup:
-        words = f"{_named(markup)}: it would be sent as it stands; write plain text"
+        words = f"{_named(markup)}: it would be sent unchanged; write plain text"
         found.append(Leftover(markup[0].start(), f"what looks like markup, {words}"))
     if _FORMULA.match(text):
-        found.append(Leftover(0, "what looks like a formula of a spreadsheet: save the table with its values"))
+        found.append(Leftover(0, "what looks like a spreadsheet formula: save the table with its values"))
     if _QUOTED.fullmatch(text):
-        found.append(Leftover(0, "quotation marks round the whole text: they would be sent; take them away"))
+        found.append(Leftover(0, "quotation marks around the whole text: they would be sent; remove them"))
     return found
 
 
 def says_nothing(text: str) -> bool:
-    """Say whether a text is what people and programs write where there is none: `nan`, `NULL`, `N/A`, a dash."""
+    """Say whether a text is what people and programs write for an empty value: `nan`, `NULL`, `N/A`, a dash."""
     if len(text) > _NOTHING_CAP or _UNFILLED.fullmatch(text.strip()) is not None:
         return False
     return NOTHING.fullmatch(text.strip()) is not None or _is_dash(text.strip())
@@ -128,7 +128,7 @@ def _is_dash(text: str) -> bool:
 
 
 def cell_error(text: str) -> str:
-    """Return the sign of a spreadsheet for a formula that failed, where a cell is one; else nothing."""
+    """Return the cell if it is a spreadsheet's sign for a failed formula; else nothing."""
     return text.strip() if _CELL_ERROR.fullmatch(text) else ""
 
 

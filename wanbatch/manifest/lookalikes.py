@@ -1,4 +1,4 @@
-"""Lines of a text file that are no prompts: rows of a table, JSON, YAML, code, subtitles, macros of other tools.
+"""Lines of a text file that are not prompts: rows of a table, JSON, YAML, code, subtitles, macros of other tools.
 
 Each of them would be bought as a clip of its own.
 """
@@ -80,7 +80,7 @@ _CSV = "save the file as .csv, with a first line that names the columns, such as
 
 @dataclass(frozen=True)
 class Lookalike:
-    """Something in a text file that is no prompt: where it stands first, what to do, and all lines that are so."""
+    """Something in a text file that is not a prompt: its first place, what to do, and all lines like it."""
 
     line: int
     column: int
@@ -89,13 +89,17 @@ class Lookalike:
 
 
 def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
-    """Find what is no prompt. What a whole file is (a table, JSON) is told once; each macro is told."""
+    """Find lines that are not prompts. What the whole file is (a table, JSON) is reported once; each macro is
+    reported.
+    """
     if not lines:
         return []
     number, column, first = lines[0]
     heads = header_cells(first)
     if heads:
-        words = f"this line heads a table ({', '.join(heads)}): save the file as .csv{_changes(first, heads)}"
+        words = (
+            f"this line is the header of a table ({', '.join(heads)}): save the file as .csv{_changes(first, heads)}"
+        )
         return [Lookalike(number, column, words, frozenset(each[0] for each in lines))]
     found: list[Lookalike] = []
     rest = list(lines)
@@ -108,7 +112,7 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
         if len(alike) >= _AT_LEAST.get(pattern, 1) and (pattern is not _ONE_VALUE or len(alike) == len(lines)):
             found.append(_told(alike, words))
             rest = [each for each in rest if each[0] not in found[-1].lines]
-    if any(each.words.startswith(_CODE_WORDS) for each in found):  # the brackets of a list in code are no JSON
+    if any(each.words.startswith(_CODE_WORDS) for each in found):  # the brackets of a list in code are not JSON
         found = [each for each in found if not each.words.startswith(_JSON_WORDS)]
     if any(each.words.startswith((_YAML_WORDS, _SUBTITLE_WORDS)) for each in found):  # their lines without words too
         found = [each for each in found if not each.words.startswith(_NO_WORDS)]
@@ -118,11 +122,11 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
     return found
 
 
-_JSON_WORDS = "this looks like JSON, not like a prompt"
-_YAML_WORDS = "this looks like YAML, not like a prompt"
-_SUBTITLE_WORDS = "this looks like a time line of subtitles"
+_JSON_WORDS = "this looks like JSON, not a prompt"
+_YAML_WORDS = "this looks like YAML, not a prompt"
+_SUBTITLE_WORDS = "this looks like a subtitle time line"
 _NO_WORDS = "there are no words in this line"
-_CODE_WORDS = "this looks like code or markup, not like a prompt"
+_CODE_WORDS = "this looks like code or markup, not a prompt"
 _TABBED = re.compile(r"[^\t]*\t.*")
 _BOLD = re.compile(r"\*\*[^*\n]+(?::\*\*|\*\*\s*:).*|(?:\*\*|__)[^*_\n]+(?:\*\*|__)")
 _EDIT_LIST = re.compile(
@@ -136,36 +140,36 @@ _WORDLESS = re.compile(r"[\W\d_]+")
 _ADDRESS = re.compile(r"\w+://\S+|\S+\.(?:mp4|mov|webm|png|jpe?g|webp|gif|wav|mp3)", re.IGNORECASE)
 _REMARK = re.compile(r"//.*|/\*.*|;.*|<!--.*")
 _KINDS = (
-    (_REMARK, "this looks like a remark, and would be bought as a prompt; begin it with # to pass it over"),
-    (NOTHING, "this says that there is no prompt, and would be bought as one; write the prompt, or take the line out"),
-    (_CHAT, "these are words of a chat assistant, not a prompt, and would be bought as one; take the line out"),
-    (_ADDRESS, "this is an address or the name of a file, not a prompt; describe the picture in words"),
-    (_HEADING, "this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
+    (_REMARK, "this looks like a remark, and would be bought as a prompt; begin it with # to skip it"),
+    (NOTHING, "this says that there is no prompt, and would be bought as one; write the prompt, or remove the line"),
+    (_CHAT, "this is a sentence of a chat assistant, not a prompt, and would be bought as one; remove the line"),
+    (_ADDRESS, "this is an address or a file name, not a prompt; describe the picture in words"),
+    (_HEADING, "this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
     (_CUE, "this looks like a line of a screenplay; describe each shot in one line, without names and directions"),
     (_EDIT_LIST, "this looks like a line of an edit decision list; describe each shot in words, one a line"),
-    (_BOLD, "this looks like a heading or label in Markdown; write the prompts alone, one a line"),
-    (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts that it stands for"),
-    (_COMMAND, "this looks like a command of another tool; write the prompt alone"),
-    (_TABBED_LIST, "the mark or number of a list begins this line and would be sent; take it away"),
+    (_BOLD, "this looks like a heading or label in Markdown; write only the prompts, one a line"),
+    (_MACRO, "a line that begins with ! is a macro of another tool; write out the prompts it stands for"),
+    (_COMMAND, "this looks like a command of another tool; write only the prompt"),
+    (_TABBED_LIST, "this line begins with the mark or number of a list, which would be sent; remove it"),
     (_TABBED, f"a tab between texts: this looks like a row of a table; {_CSV}"),
     (_MARKDOWN, f"this looks like a row of a Markdown table; {_CSV}, and commas instead of the | signs"),
-    (_SUBTITLE, f"{_SUBTITLE_WORDS}; write one prompt a line, nothing else"),
+    (_SUBTITLE, f"{_SUBTITLE_WORDS}; write one prompt a line and nothing else"),
     (_JSON_LINE, f"{_JSON_WORDS}; one value a line is JSON Lines: save the file as .jsonl"),
     (_JSON, f"{_JSON_WORDS}; save the file as .json"),
     (_YAML, f"{_YAML_WORDS}; save the file as .yaml"),
-    (_CODE, f"{_CODE_WORDS}; take it out"),
+    (_CODE, f"{_CODE_WORDS}; remove it"),
     (_QUOTED_ROW, f"texts in quotes between commas: this looks like a row of a table; {_CSV}"),
     (_ROW, f"this looks like a row of a table; {_CSV}"),
     (_PIPES, f"texts between | signs: this looks like a row of a table; {_CSV}"),
     (_VALUES, f"this looks like a row of a table; {_CSV}"),
     (_ONE_VALUE, f"this looks like a row of a table; {_CSV}"),
     (_RENDER_LOG, "this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
-    (_LABEL, "this label would be sent; write the prompt alone, and its duration or size into a .csv or .yaml file"),
-    (_ENDS_IN_COLON, "this looks like a heading, and would be bought as a prompt; begin it with # to pass it over"),
-    (BULLET, "the mark of a list begins this line and would be sent; take it away"),
-    (_DASHED, "the mark of a list begins this line and would be sent; take it away"),
-    (NUMBERED, "a number or letter of a list begins this line and would be sent; take it away"),
-    (_WORDLESS, f"{_NO_WORDS}, and it would be bought as a prompt; take it out"),
+    (_LABEL, "this label would be sent; write only the prompt, and put its duration or size into a .csv or .yaml file"),
+    (_ENDS_IN_COLON, "this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
+    (BULLET, "this line begins with the mark of a list, which would be sent; remove it"),
+    (_DASHED, "this line begins with the mark of a list, which would be sent; remove it"),
+    (NUMBERED, "this line begins with the number or letter of a list, which would be sent; remove it"),
+    (_WORDLESS, f"{_NO_WORDS}, and it would be bought as a prompt; remove it"),
 )
 
 
@@ -174,20 +178,20 @@ _AT_LEAST = {NUMBERED: 2, _DASHED: 2, _ONE_VALUE: 2}
 
 
 def doubtful_lines(lines: Sequence[Line]) -> list[Lookalike]:
-    """Find what may be meant in one line and is hardly meant in this file, as a whole: warnings."""
+    """Find what could be right in a single line but is probably a mistake in this file as a whole: warnings."""
     found = []
     parts = [each for each in lines if _PART.match(each[2])]
     if len(parts) > 1:
-        found.append(_told(parts, "each line is a clip of its own: put what belongs to one shot into one line"))
+        found.append(_told(parts, "each line becomes a clip: put the whole text of a shot on one line"))
     listed = [each for each in lines if each[2].endswith((",", ";"))]
     if len(listed) > 1:
         found.append(
-            _told(listed, "a comma or semicolon ends this line, as in a list, and would be sent; take it away")
+            _told(listed, "this line ends with a comma or semicolon, as in a list, which would be sent; remove it")
         )
     for number, column, text in lines:
         match = _REMARK_BEHIND.search(text)
         if match is not None:
-            words = f"{match[0].strip()} is sent with the text: only a line that begins with # is passed over"
+            words = f"{match[0].strip()} would be sent with the text: wanbatch skips only lines that begin with #"
             found.append(Lookalike(number, column + match.start(), words, frozenset({number})))
     return found
 
@@ -202,7 +206,7 @@ _REMARK_BEHIND = re.compile(r"(?<=\S\s)(?:#|//)\s+\S[^\n]{0,20}")
 
 
 def _changes(line: str, heads: Sequence[str]) -> str:
-    """Say what else to change in a table whose header this is, before it can be read as CSV; nothing if nothing."""
+    """Say what else to change in the table with this header before it can be read as CSV; empty if nothing."""
     ours = [_column_for(cell) for cell in heads if cell]
     by_pipes = " with commas instead of the | signs and without a line of dashes" if "|" in line else ""
     if ours == [folded(cell) for cell in heads]:
@@ -216,7 +220,7 @@ def _column_for(cell: str) -> str:
 
 
 def header_cells(line: str) -> list[str]:
-    """Return the names in a line that heads a table, or nothing. At least two, most of them those of fields."""
+    """Return the names in a line that is a table's header, or nothing. At least two, most of them names of fields."""
     for delimiter in ("\t", ";", ",", "|"):
         cells = [cell.strip().strip('"').strip() for cell in line.strip("| ").split(delimiter)]
         named = [cell for cell in cells if is_column(cell)]
@@ -226,7 +230,7 @@ def header_cells(line: str) -> list[str]:
 
 
 def is_column(cell: str) -> bool:
-    """Say whether a cell names a column: a field of ours, a name that leads to one, or a column of the user's own."""
+    """Say whether a cell names a column: a field, a synonym of one, or a column of the user's own."""
     name = folded(cell)
     return name in fields_of_shots() or is_own(name) or bool(field_told(cell))
 

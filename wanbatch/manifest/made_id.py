@@ -1,4 +1,4 @@
-"""The ids of shots that have none: made from the prompt itself, so that a line added or moved changes no other shot."""
+"""Generated ids for shots without one: made from the prompt, so that adding or moving a line changes no other shot."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _SLUG_CAP = 40
 
 
 class MadeIds:
-    """Makes the ids of one file. The second shot with the same prompt gets -2, the third -3."""
+    """Generates the ids of one file. The second shot with the same prompt gets -2, the third -3."""
 
     def __init__(self) -> None:
         self._seen: Counter[str] = Counter()

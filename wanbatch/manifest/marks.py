@@ -1,6 +1,6 @@
-"""Marks round a prompt that a list or a shot list left there: numbers, boxes, times, headings of shots, settings.
+"""Marks around a prompt that a list or a shot list left behind: numbers, boxes, times, shot headings, settings.
 
-A multi-shot prompt has times and numbered shots of its own (`Shot 1 [0-4s]: ... Shot 2 [4-9s]: ...`): where a text has
+A multi-shot prompt has times and numbered shots of its own (`Shot 1 [0-4s]: ... Shot 2 [4-9s]: ...`): if a text has
 several of them, they are meant.
 """
 
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from wanbatch.manifest.words import shown
 
-_TAIL = 40  # characters at the end of a text in which a time or a size is looked for
+_TAIL = 40  # characters at the end of a text that may hold a time or a size
 
 _CLOCK = r"\d{1,2}:[0-5]\d(?::[0-5]\d)?(?:[.,]\d{1,3})?"
 _SECONDS = r"\d{1,3}(?:[.,]\d)?\s?(?:s|secs?|seconds?|sek|sekunden|seg|segundos|secondes?|秒)"
@@ -26,7 +26,7 @@ _SHOT_WITH_NUMBER = (
 )
 _NUMBER_OF_CHINA = "[\\d一二三四五六七八九十百]+"
 
-# What begins a line of a list and no prompt: a bullet, an arrow, a box to tick, a number in a circle or on a key.
+# What begins a line of a list but not a prompt: a bullet, an arrow, a box to tick, a number in a circle or on a key.
 BULLET = re.compile(
     "[-*•·‣◦▪▫■□◻◼◽◾●○◆◇❖➤➔➜→⇒⟶►▶▸☐☑☒✓✔✅✗✘❌⬜🔲☞👉>][\ufe0e\ufe0f]?(?:>)*\\s+\\S.*"
     "|\\[[ xX✓✔]?\\]\\s*\\S.*|[☐☑☒✓✔✅][\ufe0e\ufe0f]?\\S.*"
@@ -87,14 +87,14 @@ _SETTING = re.compile(
 _MAY_SET = re.compile("[:=—\u2013]")
 _ADDRESS = re.compile(r"https?://\S+\s+(?=\S)")
 _ROW_NUMBER = re.compile(r"(\d{1,4})(?![\w:.,])\s+\S|(\d{1,4})[,;]\s*\S")
-_FROM_ROWS = 3  # numbered lines in a row: two may be chance
+_FROM_ROWS = 3  # numbered lines in a row: two may be a coincidence
 _LENGTH = "the length of a clip is its duration (a field in .csv, .json and .yaml files)"
 _PICTURE = "its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
 
 
 @dataclass(frozen=True)
 class Mark:
-    """Something round a prompt that was hardly meant to be sent: where it begins in the text, and what to do."""
+    """Something around a prompt that should probably not be sent: where it begins in the text, and what to do."""
 
     at: int
     words: str
@@ -105,15 +105,13 @@ def marks(text: str) -> list[Mark]:
     found = [mark for mark in (_at_beginning(text), _at_end(text)) if mark is not None]
     setting = _SETTING.search(text) if _MAY_SET.search(text) else None
     if setting is not None and 0 < setting.start() < min((mark.at for mark in found if mark.at), default=len(text)):
-        words = (
-            f"what looks like a setting, {_told(setting[0])}: it would be sent as a text; give it a field of its own"
-        )
+        words = f"what looks like a setting, {_told(setting[0])}: it would be sent as text; give it a field of its own"
         found.append(Mark(setting.start(), f"{words} (a .csv, .json or .yaml file has them)"))
     return found
 
 
 def _at_beginning(text: str) -> Mark | None:
-    bullet = "the mark or number of a list at its beginning, {}: it would be sent; take it away"
+    bullet = "the mark or number of a list at its beginning, {}: it would be sent; remove it"
     first = text[:1]
     if not first.isalnum() and BULLET.fullmatch(text.split("\n", 1)[0]):
         return Mark(0, bullet.format(shown(text.split(maxsplit=1)[0])))
@@ -123,17 +121,17 @@ def _at_beginning(text: str) -> Mark | None:
     if match is not None:
         if len(_TIME.findall(text)) > 1:
             return None
-        return Mark(0, f"a time at its beginning, {_told(match[0])}: it would be sent; take it away; {_LENGTH}")
+        return Mark(0, f"a time at its beginning, {_told(match[0])}: it would be sent; remove it; {_LENGTH}")
     match = _IN_BRACKETS.match(text)
     if match is not None:
         return Mark(0, bullet.format(_told(match[0])))
     signs = _SIGNS.match(text)  # an emoji before a heading, as chat programs write it
     match = _HEADED.match(text, signs.end() if signs is not None else 0)
     if match is not None and _MORE_SHOTS.search(text, match.end()) is None:
-        words = f"the heading of a shot at its beginning, {_told(match[0])}: it would be sent; take it away"
-        return Mark(0, f"{words} (several shots of one clip stand in one prompt)")
+        words = f"the heading of a shot at its beginning, {_told(match[0])}: it would be sent; remove it"
+        return Mark(0, f"{words} (several shots of one clip belong in one prompt)")
     if _ADDRESS.match(text):
-        return Mark(0, "an address at its beginning: it would be sent as a text; a picture is given as image_url")
+        return Mark(0, "an address at its beginning: it would be sent as text; give a picture as image_url")
     return None
 
 
@@ -147,14 +145,12 @@ def _at_end(text: str) -> Mark | None:
         is_alone = match is not None and not _NAMES_A_SETTING.search(text[: match.start() + 1])
         if match is not None and is_alone and match.start() > 0 and len(_TIME.findall(text)) < 2:
             at = match.start() + len(match[0]) - len(match[0].lstrip(" ,;"))
-            return Mark(
-                at, f"{what} at its end, {shown(match[0].strip(' ,;'))}: it would be sent; take it away; {cure}"
-            )
+            return Mark(at, f"{what} at its end, {shown(match[0].strip(' ,;'))}: it would be sent; remove it; {cure}")
     return None
 
 
 def counted_up(texts: list[str]) -> list[int]:
-    """Return the indexes of texts that begin with numbers which count up line by line: 1, 2, 3; nothing for fewer."""
+    """Return the indexes of texts that begin with numbers counting up line by line: 1, 2, 3; empty for fewer."""
     numbers = [_row_number(text) for text in texts]
     found: list[int] = []
     run: list[int] = []
@@ -174,5 +170,5 @@ def _row_number(text: str) -> int | None:
 
 
 def _told(text: str) -> str:
-    """Return what was found, without the sign that separates it from the text."""
+    """Return what was found, without the separator after it."""
     return shown(text.strip().rstrip(":\uff1a|\u2013—-").rstrip())

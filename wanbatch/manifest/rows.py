@@ -1,4 +1,4 @@
-"""From the rows of a table to shots: what each cell is worth, and which rows are none."""
+"""The rows of a table as shots: the value of each cell, and which rows are not shots."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|å
 
 
 def _kept(header: Header) -> list[tuple[int, str]]:
-    """Return number and name of each column that is read, the first of each name."""
+    """Return number and name of each column to read, the first of each name."""
     first: dict[str, int] = {}
     for number, name in enumerate(header.names):
         if name in fields_of_shots() or is_own(name):
@@ -50,7 +50,7 @@ class RowReader:
         self._unnamed: dict[int, list[Place]] = {}
 
     def read(self, rows: Sequence[Row]) -> Listing:
-        """Return the shots. Empty rows and repeated headers are passed over; all other rows are shots or problems."""
+        """Return the shots. Empty rows and repeated headers are skipped; all other rows are shots or problems."""
         shots = Listing(self._header.places[0])
         self._makes_ids = not any(any(row.cells[at : at + 1]) for row in rows for at in self._id_at)
         for row in rows:
@@ -60,15 +60,13 @@ class RowReader:
             if shot is not None:
                 shots.items.append(shot)
         for number, places in self._unnamed.items():
-            more = f" (in {len(places) - 1} more rows too)" if len(places) > 1 else ""
+            more = f" (also in {len(places) - 1} more rows)" if len(places) > 1 else ""
             line = self._header.places[0].line
             is_index = number == 0 and all(
                 row.cells[0].isdigit() for row in rows if row.cells[0] and not self._header.is_repeated(row)
             )
-            cause = "; pandas writes its index so: save the table with index=False" if is_index else ""
-            words = (
-                f"text in a column without a name{more}; name the column in line {line}, or take the text out{cause}"
-            )
+            cause = "; pandas writes its index like this: save the table with index=False" if is_index else ""
+            words = f"text in a column without a name{more}; name the column in line {line}, or remove the text{cause}"
             self._problems.add(places[0], words)
         return shots
 
@@ -91,31 +89,31 @@ class RowReader:
                 continue
             self._tell_spreadsheet(name, text, at)
             shot.items[name] = self._node(name, text, at)
-            shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one of every row
+            shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one for every row
         if self._makes_ids:
             prompt = shot.items.get("prompt")
             made = self._ids.next_of(prompt.text) if isinstance(prompt, Scalar) else ""
             if made:
                 shot.items["id"], shot.keys["id"] = Scalar(made, made, row.at), row.at
             else:
-                self._problems.add(row.at, "prompt is missing; say what the clip shows, or take the row out")
+                self._problems.add(row.at, "prompt is missing; say what the clip shows, or remove the row")
                 return None
         return shot
 
     def _tell_spreadsheet(self, name: str, text: str, at: Place) -> None:
-        """Tell what a spreadsheet left in a cell: the sign of an error, a date that was an id."""
+        """Report what a spreadsheet left in a cell: the sign of an error, a date that was an id."""
         if text.startswith("#") and cell_error(text):
-            words = f"{name} is {text}, an error of the spreadsheet: mend the formula and save again"
+            words = f"{name} is {text}, a spreadsheet error: fix the formula and save again"
             self._problems.settle(at, words)
         elif name in _NAMING and (change := change_of(text)):
             is_unfit = name == "id" and fault_of_name(text) is not None
             (self._problems.settle if is_unfit else self._problems.warn)(at, f"{name} {shown(text)} {change}")
         elif name == "id" and says_nothing(text) and fault_of_name(text) is None:
-            words = "is what programs write into an empty cell; give the shot an id, or take the row out"
+            words = "is what programs write into an empty cell; give the shot an id, or remove the row"
             self._problems.warn(at, f"id {shown(text)} {words}")
 
     def _no_shot(self, row: Row) -> str:
-        """Say why a row is no shot but a heading, a sum or a remark; nothing if it is one."""
+        """Say why a row is not a shot but a heading, a sum or a remark; empty if it is a shot."""
         names = self._header.names
         given = {name: cell for name, cell in zip(names, row.cells, strict=False) if name and cell}
         prompt, shot_id = given.get("prompt", ""), given.get("id", "")
@@ -123,24 +121,24 @@ class RowReader:
             return ""
         may_be_sum = not prompt or (not self._makes_ids and not shot_id) or _SUMS.fullmatch(prompt) is not None
         if may_be_sum and any(_SUMS.fullmatch(cell) for cell in (row.cells[0], *given.values())):
-            return "this row looks like a sum, not like a shot; take it out"
+            return "this row looks like a sum, not a shot; remove it"
         if prompt or not given:
             return ""
         filled = [cell for cell in row.cells if cell]
         is_text = any(char.isalpha() for char in filled[0])
         if len(filled) == 1 and is_text and (not shot_id or re.search(r"\s|:$", shot_id)):
-            words = f"this row holds nothing but {shown(filled[0])}: is it a heading? Take it out"
-            return words + "; a scene is named in a scene column, in the row of each shot"
+            words = f"this row holds nothing but {shown(filled[0])}: is it a heading? Then remove it"
+            return words + "; name the scene in a scene column, in the row of each shot"
         if not shot_id and not self._makes_ids:
-            return "a row with neither id nor prompt: is it a sum or a remark? Take it out"
+            return "a row with neither id nor prompt: is it a sum or a remark? Then remove it"
         return ""
 
     def _ragged(self, row: Row) -> str:
         count, wanted = len(row.cells), counted(self._header.names)
         sign = DELIMITERS[self._delimiter]
-        words = f"{count} cells where the header names {wanted} column{'s' * (wanted != 1)}"
+        words = f"{count} cells, but the header names {wanted} column{'s' * (wanted != 1)}"
         if count < wanted:
-            return f"{words}; write the missing {sign}, also where a cell is empty"
+            return f"{words}; write the missing {sign}, even for an empty cell"
         if any(cell[:1] in _OTHER_QUOTES and cell for cell in row.cells):
             return f'{words}; only straight double quotes (") keep a text with {sign} together'
         return f"{words}; put a text that holds {sign} in double quotes"

@@ -17,14 +17,14 @@ _EXAMPLES = {"limits": "{submit_rate: 60/min, in_flight: 20}", "scenes": "{sc010
 
 
 def version_to_write(source: str) -> str:
-    """Say how to write the version that is missing in a file."""
+    """Say how to add the missing version to a file."""
     if source.lower().endswith(_JSON):
         return 'write "version": 1, before "shots"'
     return "write version: 1 in the first line"
 
 
 def shape_wanted(path: Sequence[Any], value: Any, source: str) -> str:
-    """Say how the table that belongs at a path of the head is written, with the value that was found; or nothing."""
+    """Say how to write the table at a path of the head, with the value that was found; or nothing."""
     names = [str(part) for part in path]
     if not names or names[0] not in ("budget", "limits"):
         return ""
@@ -34,14 +34,14 @@ def shape_wanted(path: Sequence[Any], value: Any, source: str) -> str:
     amount = _AMOUNT.fullmatch(re.sub(r"(?<=\d),(?=\d\d?\b)", ".", str(value)))
     is_of_usd = amount is not None and _unit_of(amount) in _USD
     written = _written(name, f"{{max_usd: {amount[2] if amount is not None and is_of_usd else 60}}}", is_json=is_json)
-    what = "a budget names its unit" if is_of_usd else "a budget is in USD or in credits"
+    what = "name the unit of a budget" if is_of_usd else "give a budget in USD or in credits"
     if amount is None:
-        return f"{what}: write one such as {written}, or leave it out to have no cap"
+        return f"{what}: write one such as {written}, or remove it to have no cap"
     return f"{what}: write {written}, or max_credits instead of max_usd; 1 USD is {CREDITS_PER_USD:,} credits"
 
 
 def amount_wanted(name: str, value: Any) -> str:
-    """Say how an amount of money is written that came with a sign or a word; nothing if it is none of USD."""
+    """Say how to write an amount of money that has a sign or a word; nothing if it is not in USD."""
     amount = _AMOUNT.fullmatch(value) if isinstance(value, str) else None
     if amount is None or not name.endswith("max_usd"):
         return ""
@@ -52,7 +52,7 @@ def amount_wanted(name: str, value: Any) -> str:
 
 
 def place_of(key: str) -> str:
-    """Say under which table of the head a name belongs that stands at the top; or nothing."""
+    """Say to which table of the head a name at the top level belongs; or nothing."""
     tables = schema(MANIFEST)["properties"]
     under = [f"{each}:" for each in ("budget", "limits") if key in tables[each]["properties"]]
     return f"; put {key} under {one_of(under)}" if under else ""

@@ -1,4 +1,4 @@
-"""Ids that a spreadsheet changed: numbers that lost their zeros, texts that were taken for a date or a large number."""
+"""Ids that a spreadsheet changed: numbers that lost their zeros, texts that it read as a date or a large number."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ _DATE = re.compile(
 )
 _SHORTENED = re.compile(r"\d(?:[.,]\d+)?E[+-]?\d{1,3}", re.IGNORECASE)
 _NUMBER = re.compile(r"0*(\d+)(?:[.,]0+)?")
-_CURE = "format the column as text there, write it again, and save the table anew"
+_CURE = "format the column as text there, write it again, and save the table"
 
 
 def change_of(text: str) -> str:
-    """Say what a spreadsheet probably made of an id or the like; nothing if it looks like one."""
+    """Say how a spreadsheet probably changed an id; nothing if it looks unchanged."""
     if _DATE.fullmatch(text):
         return f"looks like a date: a spreadsheet may have changed it; {_CURE}"
     if _SHORTENED.fullmatch(text):

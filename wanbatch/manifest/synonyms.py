@@ -1,6 +1,6 @@
-"""Names that people and other tools give to the fields of a shot, and which of ours they mean.
+"""Synonyms: names that people and other tools give to the fields of a shot, and the field that each means.
 
-They only lead to a hint: nothing is read under another name than its own.
+They only lead to a hint: no field is read under another name than its own.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from functools import lru_cache
 
 from wanbatch.batch.shots import OWN
 
-_CLOSE = 0.8  # at 0.6, rating would be taken for duration, and lens for scene
+_CLOSE = 0.8  # at 0.6, rating would pass for duration, and lens for scene
 _NAME_CAP = 40
 
-# Each field of ours, and what it is called in shot lists, spreadsheets and the manifests of other tools, folded.
+# Each field, and what it is called in shot lists, spreadsheets and the manifests of other tools, folded.
 _TOLD: dict[str, str] = {
     "id": "shot shot_id shot_no shot_number shot_nr shot_num shot_name shotid shot_code no nr num number name slug key"
     " uid uuid clip clip_id clip_name file_name filename einstellung plan plano カット 镜头 镜号 编号",
@@ -70,18 +70,20 @@ _BY_NAME = {unicodedata.normalize("NFKC", name): ours for ours, names in _TOLD.i
 
 
 def folded(name: str) -> str:
-    """Return a name as columns are compared: `Aspect-Ratio ` is aspect_ratio. Blanks and dashes become underscores."""
+    """Return a name in the form in which columns are compared: `Aspect-Ratio ` is aspect_ratio. Blanks and dashes
+    become underscores.
+    """
     text = unicodedata.normalize("NFKC", name).replace("\ufeff", "").replace("\u200b", "").replace("\xad", "")
     return re.sub(r"[\s-]+", "_", text.strip().casefold())
 
 
 def is_own(name: str) -> bool:
-    """Say whether a name is that of a column of the user's own."""
+    """Say whether a name belongs to a column of the user's own."""
     return name.startswith(OWN)
 
 
 def field_told(name: str) -> str:
-    """Return the field that a name of people or of other tools means, or nothing. `Duration (s)` means duration."""
+    """Return the field that a synonym means, or nothing. `Duration (s)` means duration."""
     if name.strip() in ("#", "№"):
         return "id"
     bare = re.sub(r"[\W_]+", "_", folded(name)).strip("_")
@@ -93,7 +95,7 @@ def field_meant(name: str, known: Collection[str]) -> str:
     return _meant(name[:_NAME_CAP], frozenset(known))
 
 
-@lru_cache(maxsize=1024)  # one slip is often made in every shot
+@lru_cache(maxsize=1024)  # the same slip is often in every shot
 def _meant(name: str, known: frozenset[str]) -> str:
     bare = re.sub(r"[\W_]+", "_", folded(name)).strip("_")
     if bare in known:
@@ -111,13 +113,15 @@ def _meant(name: str, known: frozenset[str]) -> str:
 
 
 def own_name(name: str) -> str:
-    """Return how a column is called that the user keeps for himself: `Camera move` is x_camera_move."""
+    """Return the name of a column that users keep for themselves: `Camera move` is x_camera_move."""
     bare = re.sub(r"[\W_]+", "_", folded(name)).strip("_").removeprefix(OWN)[:_NAME_CAP]
     return OWN + (bare or "mine")
 
 
-def unknown_field(name: str, shown_name: str, known: Collection[str], *, what: str = "no field of a shot") -> str:
-    """Say that a name is none of a shot's: which was probably meant, or how to keep it as one's own."""
+def unknown_field(name: str, shown_name: str, known: Collection[str], *, what: str = "not a field of a shot") -> str:
+    """Say that a name is not a field of a shot: which was probably meant, or how to keep it as a column of one's
+    own.
+    """
     close = field_meant(name, known)
     if not close:
         return f"{shown_name} is {what}; to keep it as a column of your own, call it {own_name(name)}"

@@ -1,4 +1,4 @@
-"""Tables as manifests: CSV, as spreadsheets save it, as the same nodes that YAML gives."""
+"""Tables as manifests: CSV, as spreadsheets save it, read into the same nodes as YAML."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from wanbatch.manifest.rows import RowReader
 from wanbatch.manifest.text_file import manifest_of
 from wanbatch.manifest.tree import Node, Place, Problems, ReadingStopped, start_of_file
 
-_PIPES = "write commas instead, take a line of dashes out, and put texts that hold a comma in double quotes"
+_PIPES = "write commas instead, remove any line of dashes, and put texts with a comma in double quotes"
 
 
 def read_csv(text: str, problems: Problems) -> Node:
-    """Read a table: a row that names the columns, in the words of the manifest, then one shot a row.
+    """Read a table: a row with the names of the columns, as in a manifest, then one shot a row.
 
-    An empty cell is not given; blanks round cells are taken away. Commas, semicolons or tabs separate the cells:
-    whichever the header uses, or a line `sep=;` above it says. A title above the header is passed over. Without a
-    column of ids they are made of the prompts. Raises ReadingStopped.
+    An empty cell counts as missing; blanks around cells are removed. Commas, semicolons or tabs separate the cells:
+    the one that the header uses, or that a line `sep=;` above it declares. A title above the header is skipped.
+    Without a column of ids they are made from the prompts. Raises ReadingStopped.
     """
     delimiter, told = delimiter_of(text)
     if delimiter == "|":
-        raise problems.stop(_first_place(text), f"| signs stand between the texts of this table; {_PIPES}")
+        raise problems.stop(_first_place(text), f"the texts of this table are separated by | signs; {_PIPES}")
     if text.lstrip()[:1] in ("{", "["):
         raise problems.stop(_first_place(text), "this looks like JSON; rename the file to .json")
     if re.match(r"\s*(?:---|version:|shots:|- +(?:id|prompt):)", text):

@@ -1,4 +1,4 @@
-"""Plain text manifests, one prompt a line, as the same nodes that YAML gives."""
+"""Plain text manifests, one prompt a line, read into the same nodes as YAML."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
 
 
 def read_txt(text: str, problems: Problems) -> Node:
-    """Read one prompt a line; blank lines and lines that begin with # are passed over.
+    """Read one prompt a line; blank lines and lines that begin with # are skipped.
 
-    A line that is no prompt but a row of a table, JSON, YAML or a macro of another tool is a problem: it would be
+    A line that is a row of a table, JSON, YAML or a macro of another tool is a problem: it would be
     bought. Raises ReadingStopped if there is no prompt at all.
     """
     lines = []
@@ -19,7 +19,7 @@ def read_txt(text: str, problems: Problems) -> Node:
         if prompt and not prompt.startswith("#"):
             lines.append((number, len(line) - len(line.lstrip()) + 1, prompt))
     if not lines:
-        raise problems.stop(start_of_file(), "no prompt in this file: write one a line")
+        raise problems.stop(start_of_file(), "this file has no prompt: write one a line")
     refused: set[int] = set()
     for each in lookalikes(lines):
         problems.add(Place(each.line, each.column), each.words)
@@ -34,7 +34,7 @@ def read_txt(text: str, problems: Problems) -> Node:
 
 
 def shot_of_text(prompt: str, at: Place, ids: MadeIds) -> Table:
-    """Make a shot of a prompt alone."""
+    """Make a shot from a prompt only."""
     made_id = ids.next_of(prompt)
     items: dict[str, Node] = {
         "id": Scalar(made_id, made_id, at),
@@ -44,5 +44,5 @@ def shot_of_text(prompt: str, at: Place, ids: MadeIds) -> Table:
 
 
 def manifest_of(shots: Listing) -> Table:
-    """Make a manifest of a list of shots alone."""
+    """Make a manifest from a list of shots only."""
     return Table(start_of_file(), {"shots": shots}, {"shots": start_of_file()}, is_made=True)

@@ -1,4 +1,4 @@
-"""A manifest as read: values that know where they stand, before anything is made of them."""
+"""The nodes of a manifest as read: values with their places, before they are checked."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None,
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where something stands; line and column count from 1."""
+    """The place of something; line and column count from 1."""
 
     line: int
     column: int
@@ -26,7 +26,7 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Scalar:
-    """A single value: the text as written, and what it is by JSON's idea of a value."""
+    """A single value: the text as written, and its value as JSON would read it."""
 
     text: str
     value: Any
@@ -44,7 +44,9 @@ class Listing:
 
 @dataclass(slots=True)
 class Table:
-    """Named nodes, and where each name stands. `is_made` where no file says so: a manifest round a table's shots."""
+    """Named nodes, and the place of each name. `is_made` if it is not in the file: a manifest around a table's
+    shots.
+    """
 
     at: Place
     items: dict[str, Node] = field(default_factory=dict)
@@ -56,7 +58,7 @@ Node = Scalar | Listing | Table
 
 
 def follow(node: Node, path: list[Any]) -> Node:
-    """Return the node that a path leads to, or the last one on it that is there."""
+    """Return the node at a path, or the last existing one on the way."""
     for part in path:
         if (isinstance(node, Table) and part in node.items) or (
             isinstance(node, Listing) and isinstance(part, int) and part < len(node.items)
@@ -84,12 +86,12 @@ class Problems:
         self._note(self.found, at, message)
 
     def settle(self, at: Place, message: str) -> None:
-        """Note a problem that explains all that is wrong at a place: what is noted there later is left out."""
+        """Note a problem that explains everything wrong at a place: later problems at that place are left out."""
         self.add(at, message)
         self._settled.add(at)
 
     def warn(self, at: Place, message: str) -> None:
-        """Note, once, what may be meant so and hardly is."""
+        """Note, once, something that is allowed but probably a mistake."""
         self._note(self.warnings, at, message)
 
     def _note(self, noted: list[Problem], at: Place, message: str) -> None:
@@ -99,13 +101,13 @@ class Problems:
             noted.append(problem)
 
     def stop(self, at: Place, message: str) -> ReadingStopped:
-        """Note the problem that ends the reading; raise what this returns."""
+        """Note the problem that ends the reading; the caller raises what this returns."""
         self.add(at, message)
         return ReadingStopped(message)
 
 
 def in_one_form(node: Node, problems: Problems) -> Node:
-    """Return a node with every text in NFC, so that the same words are the same whichever program saved them."""
+    """Return a node with every text in NFC, so that equal texts are equal whichever program saved them."""
     if isinstance(node, Scalar):
         text, value = composed(node.text), composed(node.value) if isinstance(node.value, str) else node.value
         is_same = text is node.text and value is node.value
@@ -115,7 +117,9 @@ def in_one_form(node: Node, problems: Problems) -> Node:
         return node
     for name in [name for name in {**node.items, **node.keys} if composed(name) != name]:
         if composed(name) in node.keys:
-            problems.add(node.keys.get(name, node.at), f"{composed(name)} stands here twice, in two Unicode forms")
+            problems.add(
+                node.keys.get(name, node.at), f"{composed(name)} occurs here twice, in two Unicode forms; keep one"
+            )
         for named in (node.items, node.keys):
             if name in named:
                 named[composed(name)] = named.pop(name)  # type: ignore[assignment]
@@ -125,7 +129,9 @@ def in_one_form(node: Node, problems: Problems) -> Node:
 
 
 def plain_value(text: str) -> Any:
-    """Return what an unquoted text is by JSON's idea: true, false, null, a whole number, a fraction; else text."""
+    """Return the value of an unquoted text as JSON would read it: true, false, null, a whole number, a fraction; else
+    text.
+    """
     if text in _WORDS:
         return _WORDS[text]
     if _INTEGER.fullmatch(text):

@@ -1,4 +1,4 @@
-"""What is wrong with a value, in plain words: found, expected, and what was probably meant."""
+"""Messages about a value: what was found, what is expected, and what was probably meant."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _SIZES = {
 
 
 def shown(value: Any) -> str:
-    """Return a value as a user may recognise it, short."""
+    """Return a value as a user would recognise it, short."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if value is None:
@@ -65,7 +65,7 @@ def meant(name: str, known: Iterable[str]) -> str:
     return _meant(name[:SHOWN_CAP], frozenset(known))
 
 
-@lru_cache(maxsize=1024)  # one slip is often made in every shot
+@lru_cache(maxsize=1024)  # the same slip is often in every shot
 def _meant(name: str, known: frozenset[str]) -> str:
     folded = {each.casefold(): each for each in sorted(known)}
     close = get_close_matches(name.casefold(), folded, n=1, cutoff=0.6)
@@ -75,9 +75,9 @@ def _meant(name: str, known: frozenset[str]) -> str:
 def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> str:
     """Say what is wrong with the value of a field, by the schema keyword that it breaks.
 
-    `limit` is what the schema says there; `taker` is who sets it: `this model` by name, or empty.
+    `limit` is the schema's value for the keyword; `taker` names the model that sets it, or is empty.
     """
-    who = f"; {taker} takes " if taker else "; expected "
+    who = f"; {taker} accepts " if taker else "; expected "
     is_address = keyword == "pattern" and str(limit).startswith("^https")
     if keyword == "type":
         return f"{name} is {shown(value)}{who}{_KINDS.get(str(limit), str(limit))}"
@@ -97,7 +97,7 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
 
 
 def _choice_meant(name: str, value: str, limit: Sequence[str]) -> str:
-    """Return which of some values was probably meant. Of ratios and sizes only what says the same in another way."""
+    """Return which value was probably meant. Ratios and sizes match only if they say the same in another way."""
     match = _RATIO.fullmatch(value)
     if match is not None:
         width, height = int(match[1]), int(match[2])
@@ -108,12 +108,12 @@ def _choice_meant(name: str, value: str, limit: Sequence[str]) -> str:
         return f"; did you mean {_NAMED_SIZES[value.casefold()]}?"
     hint = meant(value, limit) if any(char.isalpha() for char in value) or value + "p" in limit else ""
     if name == "shot_type" and not hint:
-        return "; for the size of a shot, name a column of your own x_shot_type"
+        return "; for the framing of a shot, use a column of your own such as x_shot_type"
     return hint
 
 
 def _says(choice: str, width: int, height: int) -> bool:
-    """Say whether a ratio (16:9) or a size (720p) is that of a picture so wide and high."""
+    """Say whether a picture of this width and height has this ratio (16:9) or size (720p)."""
     if choice.lower().endswith("p"):
         return choice[:-1] == str(min(width, height))
     first, _, second = choice.partition(":")
@@ -121,7 +121,7 @@ def _says(choice: str, width: int, height: int) -> bool:
 
 
 def spelling_hint(value: Any, keyword: str, limit: Any, *, is_quoted: bool) -> str:
-    """Return how to write a value that is right but for its spelling, or nothing."""
+    """Return how to write a value of which only the spelling is wrong, or nothing."""
     if not isinstance(value, str):
         return ""
     without = " without quotes" if is_quoted else ""
@@ -134,12 +134,12 @@ def spelling_hint(value: Any, keyword: str, limit: Any, *, is_quoted: bool) -> s
 
 
 def _number_hint(value: str) -> str:
-    """Return how to write a whole number that a person or a spreadsheet wrote in another way."""
+    """Return how to write a whole number that a person or a spreadsheet wrote differently."""
     if _ZEROS.fullmatch(value) is not None:
         return f"; write {int(value)}"
     if _SHORTENED.fullmatch(value) is not None:
-        return "; a spreadsheet has shortened it: show the column as whole numbers there and save again"
+        return "; a spreadsheet has shortened it: format the column as whole numbers there and save again"
     if _GROUPED.fullmatch(value) is not None:
-        return f"; write it without signs between the digits: {re.sub('[^0-9]', '', value)}"
+        return f"; write it without separators between the digits: {re.sub('[^0-9]', '', value)}"
     plain = _WITH_UNIT.fullmatch(value) or _WITH_FRACTION.fullmatch(value)
     return "" if plain is None else f"; write {int(plain[1])}"

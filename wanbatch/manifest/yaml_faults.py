@@ -1,7 +1,7 @@
-"""What a fault of YAML's syntax comes from, in plain words, and where it can be mended.
+"""Faults of YAML's syntax: the cause in plain words, and where to fix it.
 
-The parser tells where it could not go on. The cause is often elsewhere: a quote inside quotes, a text that begins with
-a sign of YAML, a bracket that was left open lines before.
+The parser reports where it stopped. The cause is often elsewhere: a quote inside quotes, a text that begins with
+a sign of YAML, a bracket left open some lines before.
 """
 
 from __future__ import annotations
@@ -18,53 +18,53 @@ _UNFIT = re.compile(
 )
 _TYPOGRAPHIC = "“”„‟«»\u2018\u2019\u201a"
 _IN_QUOTES = {
-    '"': 'inside double quotes a quote is written \\", or put single quotes round the whole text',
-    "'": "inside single quotes a quote or apostrophe is written twice (''), or put double quotes round the whole text",
+    '"': 'inside double quotes write a quote as \\", or put single quotes around the whole text',
+    "'": "inside single quotes write a quote or apostrophe twice (''), or put double quotes around the whole text",
 }
 _WORDS = (
     (
         re.compile(r"found character .*'\\t'.*|found a tab character"),
-        "a tab where YAML takes only spaces: indent with spaces",
+        "a tab, but YAML allows only spaces here: indent with spaces",
     ),
     (re.compile(r"mapping values are not allowed"), "a ': ' inside an unquoted text: put the whole text in quotes"),
     (re.compile(r"could not find expected ':'"), "a line without ': ' after its name, or indented too little"),
     (
         re.compile(r"did not find expected key|expected <block end>"),
-        "this line does not fit the indentation above it: names that belong together begin in the same column",
+        "this line does not fit the indentation above it: names that belong together must begin in the same column",
     ),
     (
         re.compile(r"did not find expected '-'"),
-        "this line does not fit the list above it: the names of one shot begin in the same column",
+        "this line does not fit the list above it: the names of one shot must begin in the same column",
     ),
     (re.compile(r"unexpected end of stream|end of the stream"), "a quote or bracket is not closed"),
     (re.compile(r"did not find expected ',' or"), "a bracket is not closed, or a comma is missing"),
-    (re.compile(r"cannot start any token"), "a character that cannot begin a value: put the value in quotes"),
+    (re.compile(r"cannot start any token"), "a value cannot begin with this character: put the value in quotes"),
     (
         re.compile(r"unknown escape|expected escape"),
         "a backslash in double quotes that escapes nothing: use single quotes",
     ),
-    (re.compile(r"expected alphabetic or numeric"), "a text that begins with * or & is written in quotes"),
+    (re.compile(r"expected alphabetic or numeric"), "put a text that begins with * or & in quotes"),
     (
         re.compile(r"(?:sequence|mapping) (?:entries|keys) are not allowed"),
-        "a text that begins with - or ? is written in quotes",
+        "put a text that begins with - or ? in quotes",
     ),
     (
         re.compile(r"expected comment or line break|expected chomping or indentation|indentation indicator"),
-        "a text behind | or > begins on the next line, indented; or put it in quotes",
+        "begin a text after | or > on the next line, indented; or put it in quotes",
     ),
     (
         re.compile(r"expected a single document|document start|document indicator"),
-        "a --- inside the manifest: take it out",
+        "a --- inside the manifest: remove it",
     ),
 )
-NEEDS_QUOTES = "a text that begins with {} is written in quotes"
+NEEDS_QUOTES = "put a text that begins with {} in quotes"
 
 
 def fault_words(said: str, at: Place, text: str, quote: Place | None, opened: Place | None) -> tuple[Place, str]:
-    """Say what a fault comes from, and where.
+    """Say what caused a fault, and where.
 
-    `said` is the parser's word, `at` where it could not go on, `quote` where the quoted text before it began, `opened`
-    where the list or table round it began.
+    `said` is the parser's message, `at` where it stopped, `quote` where the quoted text before it began, `opened`
+    where the list or table around it began.
     """
     lines = text.split("\n")
     line = lines[at.line - 1] if at.line <= len(lines) else ""
@@ -73,7 +73,7 @@ def fault_words(said: str, at: Place, text: str, quote: Place | None, opened: Pl
     if "\t" in indent:
         return at, _WORDS[0][1]
     if any(char != " " for char in indent):
-        return at, "this line is indented with something else than plain spaces: indent with spaces"
+        return at, "this line is not indented with plain spaces: indent with spaces"
     if "could not find expected ':'" in said:
         return _unnamed(lines, at)
     if "mapping values" in said:
@@ -81,7 +81,7 @@ def fault_words(said: str, at: Place, text: str, quote: Place | None, opened: Pl
     if _UNFIT.search(said):
         if before.rstrip()[-1:] in _IN_QUOTES and before.rstrip():
             if "',' or" in said and re.match(rf"{_NAME}\s*:", after):
-                return at, "no comma before this name: write one"
+                return at, "a comma is missing before this name: write one"
             return _quoted(before.rstrip()[-1], at, after, quote)
         if before.rstrip()[-1:] in ("]", "}") and after.strip() and _value_of(before)[:1] in ("[", "{"):
             return at, f"text after a closing bracket: {NEEDS_QUOTES.format('[ or {')}"
@@ -93,7 +93,7 @@ def fault_words(said: str, at: Place, text: str, quote: Place | None, opened: Pl
 
 def _quoted(sign: str, at: Place, after: str, quote: Place | None) -> tuple[Place, str]:
     if after.startswith(","):
-        return at, "a comma after a value: outside of [ ] and { } YAML has none; take it out"
+        return at, "a comma after a value: outside of [ ] and { } YAML has no commas; remove it"
     if quote is not None and quote.line < at.line:
         return quote, f"a quote that begins here ends on line {at.line}: close it where its text ends"
     return at, f"text after a closing quote: {_IN_QUOTES[sign]}"
@@ -113,16 +113,16 @@ def _in_brackets(at: Place, after: str, opened: Place | None) -> tuple[Place, st
 def _colon(lines: list[str], at: Place, before: str) -> str:
     above = next((each for each in reversed(lines[: at.line - 1]) if each.strip()), "")
     if re.match(r"\s*-\w", above) and _KEY.fullmatch(before):
-        return "the dash in the line above has no blank behind it: write - id: instead of -id:"
+        return "the dash in the line above has no space after it: write - id: instead of -id:"
     if _KEY.fullmatch(before) and before.startswith(" ") and _indent(before) > _indent(above.replace("- ", "  ")):
-        return "this line is indented deeper than the one above, which has its value already"
+        return "this line is indented deeper than the one above, which already has a value"
     if _value_of(before)[:1] in tuple(_TYPOGRAPHIC):
-        return "a ': ' inside an unquoted text: YAML knows only straight quotes, so put \" or ' round the whole text"
+        return "a ': ' inside an unquoted text: YAML knows only straight quotes, so put \" or ' around the whole text"
     return "a ': ' inside an unquoted text: put the whole text in quotes"
 
 
 def _unnamed(lines: list[str], at: Place) -> tuple[Place, str]:
-    """Find the line that has no name: it stands above the place where the parser noticed."""
+    """Find the line that has no name: it is above the place where the parser noticed."""
     for number in range(min(at.line, len(lines)), 0, -1):
         line = lines[number - 1]
         bare = line.strip()
@@ -130,16 +130,16 @@ def _unnamed(lines: list[str], at: Place) -> tuple[Place, str]:
             continue
         here = Place(number, _indent(line) + 1)
         if re.search(rf"(?:^|\s){_NAME}\s*:\s*[|>][+-]?\d?\s*$", line):
-            return Place(number + 1, 1), "the text below | or > is indented deeper than the name before it"
+            return Place(number + 1, 1), "indent the text below | or > deeper than the name before it"
         if re.match(r"(?:-\s+)?[A-Za-z_]+\uff1a", bare):
-            return here, "a wide colon: write a plain : and a blank behind it"
+            return here, "a wide colon: write a plain : and a space after it"
         if re.match(r"(?:-\s+)?[A-Za-z_]+:[^\s/]", bare):
-            return here, "no blank behind the colon: write one between the name and its value"
+            return here, "no space after the colon: write one between the name and its value"
         if re.match(r"(?:-\s+)?[A-Za-z_]+\s*=", bare):
-            return here, "an = where YAML has a colon: write name: value"
+            return here, "an = instead of a colon: write name: value"
         if not re.match(rf"(?:-\s+)*{_NAME}\s*:(?:\s|$)", bare) and number < at.line:
             if _is_in_block(lines, number):
-                return here, "the text below | or > is indented deeper than the name before it"
+                return here, "indent the text below | or > deeper than the name before it"
             return here, "a line without ': ' after its name, or indented too little"
         if number < at.line:
             break

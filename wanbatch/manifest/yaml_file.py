@@ -1,4 +1,4 @@
-"""YAML manifests, read as events: only JSON's idea of a value, no aliases, no tags, no repeated keys."""
+"""YAML manifests, read as events: only values that JSON has, no aliases, no tags, no repeated keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 # YAML 1.1, c-printable; PyYAML refuses the others without a place that could be shown
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STANDARD_TAG = "tag:yaml.org,2002:"
-_SENT = ("prompt", "negative_prompt")  # texts whose loss costs a clip; a comment behind another field is no doubt
+_SENT = ("prompt", "negative_prompt")  # texts whose loss costs a clip; a comment after another field needs no warning
 _COMMENT = re.compile(r"[ \t]*(#[^\n]*)")
 
 
@@ -28,21 +28,21 @@ def read_yaml(text: str, problems: Problems, loader: Any = LOADER) -> Node | Non
     odd = _UNPRINTABLE.search(text)
     if odd is not None:
         place = Place(text.count("\n", 0, odd.start()) + 1, odd.start() - text.rfind("\n", 0, odd.start()))
-        raise problems.stop(place, "a character that YAML does not allow in a text")
+        raise problems.stop(place, "a character that YAML does not allow in a text; remove it")
     reader = _Reader(problems, text)
     try:
         return reader.document(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
         raise problems.stop(*_told(error, text, reader.quote)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise problems.stop(start_of_file(), "this is no YAML") from error
+        raise problems.stop(start_of_file(), "this is not valid YAML") from error
 
 
 def _told(error: yaml.MarkedYAMLError, text: str, quote: Place | None) -> tuple[Place, str]:
-    said = str(error.problem or error.context or "this is no YAML")
+    said = str(error.problem or error.context or "this is not valid YAML")
     mark, opened = error.problem_mark or error.context_mark, error.context_mark
     if "end of stream" in said and opened is not None:
-        mark = opened  # where it begins is what can be mended
+        mark = opened  # the fix belongs where it begins
     at = start_of_file() if mark is None else Place(mark.line + 1, mark.column + 1)
     return fault_words(said, at, text, quote, None if opened is None else Place(opened.line + 1, opened.column + 1))
 
@@ -65,7 +65,7 @@ class _Reader:
             if isinstance(event, yaml.DocumentStartEvent):
                 documents += 1
                 if documents > 1:
-                    raise self._problems.stop(at, "a second document; a manifest is one document")
+                    raise self._problems.stop(at, "a second document; a manifest is one document: remove it")
                 continue
             node = self._node(event, at, names[-1:])
             if node is None:
@@ -110,9 +110,9 @@ class _Reader:
         return Table(at) if isinstance(event, yaml.MappingStartEvent) else None
 
     def _tell_cut_off(self, event: Any, name: str) -> None:
-        """Warn where a # behind a plain text ends it: `A gull # 3 lands` is read as `A gull`.
+        """Warn if a # after a plain text ends it: `A gull # 3 lands` is read as `A gull`.
 
-        Nothing is cut off behind a text in quotes or in a block, nor on a line of its own.
+        A # after a text in quotes or in a block, or on a line of its own, cuts nothing off.
         """
         end = event.end_mark
         if event.value and not isinstance(plain_value(event.value), str):
@@ -123,13 +123,13 @@ class _Reader:
         at = Place(end.line + 1, comment.start(1) + 1)
         rest = shown(comment[1].rstrip())
         if event.value:
-            words = f"{rest} is a comment, and not sent with the {name} before it"
+            words = f"{rest} is a comment and is not sent with the {name} before it"
             self._problems.warn(at, f"{words}; put the whole text in quotes if it belongs to it")
         elif name == "prompt":
             self._problems.warn(at, f"{rest} is a comment, so the {name} is empty; put the text in quotes")
 
     def _place(self, parent: Listing | Table, names: list[tuple[str, Place] | None], node: Node) -> bool:
-        """Put a node into its parent; False if it was a name."""
+        """Put a node into its parent; False if the node was a name."""
         if isinstance(parent, Listing):
             parent.items.append(node)
             return True
@@ -140,7 +140,7 @@ class _Reader:
             if node.text == "<<" and not node.is_quoted:
                 raise self._problems.stop(node.at, "a merge key (<<): use defaults")
             if not node.is_quoted and node.text != node.text.strip():
-                words = "a no-break space or its like indents this name: indent with plain spaces"
+                words = "this name is indented with no-break spaces or the like: indent with plain spaces"
                 raise self._problems.stop(Place(node.at.line, 1), words)
             names[-1] = (node.text, node.at)
             return False
@@ -150,9 +150,9 @@ class _Reader:
 
 
 def put(table: Table, name: str, at: Place, node: Node, problems: Problems) -> None:
-    """Put a named node into a table; a name that is there already is a problem, and the first one stays."""
+    """Put a named node into a table; a repeated name is a problem, and the first one stays."""
     if name in table.keys:
-        problems.add(at, f"{shown(name)[1:-1]} stands here a second time; the first is on line {table.keys[name].line}")
+        problems.add(at, f"{shown(name)[1:-1]} occurs here a second time; the first is on line {table.keys[name].line}")
         return
     table.keys[name] = at
     table.items[name] = node
