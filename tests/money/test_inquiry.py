@@ -59,21 +59,21 @@ def ending(**facts: Any) -> Ending:
 @pytest.mark.parametrize(
     ("facts", "stage", "text"),
     [
-        ({}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new in its place"),
-        ({"shutdown_at": "2026-10-01T08:00:00.000Z"}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new in its place"),
-        ({"shutdown_at": None, "replaced_by": None}, Stage.ANNOUNCED, "m will end, on a day that is not named yet"),
+        ({}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
+        ({"shutdown_at": "2026-10-01T08:00:00.000Z"}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
+        ({"shutdown_at": None, "replaced_by": None}, Stage.ANNOUNCED, "m will end, but the provider has not named the day"),
         ({"shutdown_at": "soon", "replaced_by": None}, Stage.ANNOUNCED, "m will end on soon"),
-        ({"shutdown_at": 1790000000, "replaced_by": ["x"]}, Stage.ANNOUNCED, "m will end, on a day that is not named yet"),
-        ({"shutdown_at": "2026-09-15"}, Stage.ANNOUNCED, "m will end on 2026-09-15; the provider names alibaba/wan-new in its place"),
-        ({"shutdown_at": "2026-09-14"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-14; the provider names alibaba/wan-new in its place"),
-        ({"shutdown_at": "2026-09-15T14:00:00+02:00"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-15; the provider names alibaba/wan-new in its place"),
+        ({"shutdown_at": 1790000000, "replaced_by": ["x"]}, Stage.ANNOUNCED, "m will end, but the provider has not named the day"),
+        ({"shutdown_at": "2026-09-15"}, Stage.ANNOUNCED, "m will end on 2026-09-15; the provider names alibaba/wan-new as its replacement"),
+        ({"shutdown_at": "2026-09-14"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-14; the provider names alibaba/wan-new as its replacement"),
+        ({"shutdown_at": "2026-09-15T14:00:00+02:00"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-15; the provider names alibaba/wan-new as its replacement"),
         ({"status": "withdrawn", "shutdown_at": None, "replaced_by": None}, Stage.GONE, "m is gone: the provider withdrew it"),
         ({"status": "Withdrawn", "replaced_by": None, "reason": "upstream\nclosed it"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-10-01 (upstream closed it)"),
-        ({"status": "superseded", "shutdown_at": "2026-01-01", "replaced_by": None}, Stage.FOLDED, "m is served by another model now"),
+        ({"status": "superseded", "shutdown_at": "2026-01-01", "replaced_by": None}, Stage.FOLDED, "the provider now serves another model under the name m"),
         ({"status": "paused", "shutdown_at": "2026-01-01", "replaced_by": None}, Stage.GONE, "m is gone: the provider withdrew it on 2026-01-01"),
-        ({"status": "superseded", "shutdown_at": None}, Stage.FOLDED, "m is served by another model now; the provider names alibaba/wan-new in its place"),
-        ({"status": "paused", "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among models that end, as 'paused'"),
-        ({"status": None, "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among models that end, as 'unknown'"),
+        ({"status": "superseded", "shutdown_at": None}, Stage.FOLDED, "the provider now serves another model under the name m; the provider names alibaba/wan-new as its replacement"),
+        ({"status": "paused", "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among the models that end, with the status 'paused'"),
+        ({"status": None, "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among the models that end, with the status 'unknown'"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -117,7 +117,7 @@ def test_what_is_no_list_tells_of_no_end(fields: dict[str, Any]) -> None:
         ({"limit": {"threshold": -1}}, KeyFacts(False, None, None, None)),
         ({"limit": {"threshold": True}}, KeyFacts(False, None, None, None)),
         ({"limit": {"threshold": 0, "retention": "no_reset"}}, KeyFacts(False, None, None, Decimal(0), "for ever")),
-        ({"limit": {"threshold": 1, "retention": "year"}}, KeyFacts(False, None, None, Decimal(1), "for a time that is not told")),
+        ({"limit": {"threshold": 1, "retention": "year"}}, KeyFacts(False, None, None, Decimal(1), "for an unknown period")),
     ],
     ids=repr,
 )  # fmt: skip
@@ -157,8 +157,8 @@ INTENT = Intent(MODELS, Estimate(6_300_000, 6, 0), is_capped=False)
 DOWN = NoAnswer(Trouble.TRANSIENT, "HTTP 503")
 ON = TopUp(True, Decimal(50), None)
 TOPPED_UP = (
-    "the account is topped up automatically (by an amount that is not told whenever the balance falls below 50.00 USD):"
-    " running out of credits stops nothing, and this run has no cap. Set one with --max-usd"
+    "the account is topped up automatically (by an unknown amount whenever the balance falls below 50.00 USD):"
+    " empty credits will not stop a run, and this run has no cap. Set one with --max-usd"
 )
 
 
@@ -167,13 +167,13 @@ TOPPED_UP = (
     [
         (Inquiry(key=OURS, top_up=TopUp(False, None, None), endings=()), INTENT, []),
         (Inquiry(), INTENT, []),
-        (Inquiry(endings=[ending()]), INTENT, [("warning", "alibaba/wan-old will end on 2026-10-01; the provider names alibaba/wan-new in its place")]),
+        (Inquiry(endings=[ending()]), INTENT, [("warning", "alibaba/wan-old will end on 2026-10-01; the provider names alibaba/wan-new as its replacement")]),
         (Inquiry(endings=[ending()]), replace(INTENT, models=MODELS[1:]), []),
-        (Inquiry(endings=[ending(status="superseded", shutdown_at=None, replaced_by=None)]), INTENT, [("note", "alibaba/wan-old is served by another model now")]),
-        (Inquiry(endings=[ending(status="withdrawn", shutdown_at=None, replaced_by=None)]), INTENT, [("refusal", "alibaba/wan-old is gone: the provider withdrew it. Name another model in the manifest")]),
+        (Inquiry(endings=[ending(status="superseded", shutdown_at=None, replaced_by=None)]), INTENT, [("note", "the provider now serves another model under the name alibaba/wan-old")]),
+        (Inquiry(endings=[ending(status="withdrawn", shutdown_at=None, replaced_by=None)]), INTENT, [("refusal", "alibaba/wan-old is gone: the provider withdrew it. Use another model in the manifest")]),
         (Inquiry(top_up=ON), INTENT, [("warning", TOPPED_UP)]),
         (Inquiry(top_up=ON), replace(INTENT, is_capped=True), []),
-        (Inquiry(key=replace(OURS, limit_usd=Decimal("3.14"), period="a month")), INTENT, [("warning", "the key has a limit of its own: 3.14 USD a month, below the 3.15 USD expected here: the provider may refuse the rest")]),
+        (Inquiry(key=replace(OURS, limit_usd=Decimal("3.14"), period="a month")), INTENT, [("warning", "the key has a limit of its own: 3.14 USD a month, less than the 3.15 USD expected here: the provider may refuse the rest")]),
         (Inquiry(key=replace(OURS, limit_usd=Decimal("3.15"), period="a month")), INTENT, []),
         (Inquiry(key=replace(OURS, scopes=("model:chat", "model:video"))), INTENT, []),
         (Inquiry(key=replace(OURS, scopes=())), INTENT, []),
@@ -343,7 +343,7 @@ def test_a_model_that_is_gone_stops_the_run_before_anybody_is_asked() -> None:
     planned = wanbatch.plan(batch, options)
     assert planned.refusal is not None
     asked: list[Any] = []
-    with pytest.raises(UsageInvalid, match=r"is gone: .* Name another model in the manifest\. Nothing was sent"):
+    with pytest.raises(UsageInvalid, match=r"is gone: .* Use another model in the manifest\. Nothing was sent"):
         wanbatch.run(batch, options, confirm=lambda preview: bool(asked.append(preview)) or True)
     with StateReader.open(planned.output) as reader:
         assert (asked, reader.takes()) == ([], [])
@@ -378,7 +378,7 @@ def test_a_provider_out_of_reach_leaves_a_plan_with_its_reasons(monkeypatch: pyt
     assert (each["credits_each"], each["price_from"], each["price_not_listed_because"].split(":")[0]) == (
         None,
         "unknown",
-        "the provider could not be asked",
+        "wanbatch could not ask the provider",
     )
     assert [remark["text"].split(":")[0] for remark in told["remarks"]] == [
         "the provider gave no answer about the balance, the key's limits, automatic top-ups and models that end"

@@ -245,7 +245,7 @@ def test_a_live_list_wins_over_the_kept_one_also_without_a_price(
     lister.pricing, lister.etag = {**LIST, "variants": [{**ROW, "price": 0.2}]}, '"two"'
     dearer = ask()
     lister.pricing, lister.etag = {"kind": "variable"}, '"three"'
-    why = "the provider prices this model only after the request (its list says 'variable')"
+    why = "the provider sets the price of this model only after the request (its list says 'variable')"
     assert (dearer[CLASS].credits, ask()) == (4_000_000, {CLASS: unknown_quote(why)})
     lister.down = True
     assert ask() == {CLASS: unknown_quote(f"{why} (list of just now)")}  # the newest that was heard had no price
@@ -279,7 +279,7 @@ def test_where_nothing_answers_the_kept_list_stands_in_with_its_age(
     assert ask() == {CLASS: Quote(3_150_000, "list of 3 h ago")}
     row["at"] = (datetime.fromisoformat(row["at"]) - KEPT_FOR).isoformat()
     path.write_text(json.dumps(kept))
-    why = "the provider could not be asked: HTTP 503, server said: no readable reason"
+    why = "wanbatch could not ask the provider: HTTP 503, server said: no readable reason"
     assert ask() == {CLASS: unknown_quote(why)}
 
 

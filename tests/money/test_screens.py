@@ -278,14 +278,14 @@ def test_a_plan_says_what_becomes_of_lost_answers(lost: int, policy: OnUnknown, 
 
 def test_each_price_that_the_list_does_not_tell_has_its_reason_on_the_screen() -> None:
     quotes = {
-        LARGE: replace(Quote(3_150_000, "documentation"), why="the provider could not be asked: HTTP 503"),
-        OTHER: unknown_quote("the provider could not be asked: [red]HTTP 503[/red]"),
+        LARGE: replace(Quote(3_150_000, "documentation"), why="wanbatch could not ask the provider: HTTP 503"),
+        OTHER: unknown_quote("wanbatch could not ask the provider: [red]HTTP 503[/red]"),
     }
     remarks = (Remark(Weight.WARNING, "m will end on 2026-10-01"),)
     lines = [line.strip() for line in screen(preview(quotes=quotes, remarks=remarks))]
-    assert [line for line in lines if "asked" in line or "end on" in line] == [
-        "wan-2-6-t2v 1080p 10 s: price from documentation; the provider could not be asked: HTTP 503",
-        "wan-2-6-image-to-video-flash 1080p 15 s: price unknown; the provider could not be asked: [red]HTTP 503[/red]",
+    assert [line for line in lines if "could not ask" in line or "end on" in line] == [
+        "wan-2-6-t2v 1080p 10 s: price from documentation; wanbatch could not ask the provider: HTTP 503",
+        "wan-2-6-image-to-video-flash 1080p 15 s: price unknown; wanbatch could not ask the provider: [red]HTTP 503[/red]",
         "m will end on 2026-10-01",
     ]
     told = preview_json(preview(quotes=quotes))["to_submit"]

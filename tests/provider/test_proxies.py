@@ -82,7 +82,7 @@ def test_no_proxy_is_read_as_other_programs_read_it(no_proxy: str, host: str, po
     "entry", ["[::1", "10.0.0.0/99", "a b/c?", "host:port", "ex ample!.com", "-", "[host]", "::1]"]
 )
 def test_an_entry_of_no_proxy_that_cannot_be_read_is_named(entry: str) -> None:
-    with pytest.raises(UsageInvalid, match=r"no_proxy holds '.*', which is no host"):
+    with pytest.raises(UsageInvalid, match=r"no_proxy holds '.*', not a host"):
         route_of({**PROXY, "no_proxy": f"localhost,{entry.rsplit(maxsplit=1)[-1]}"}, has_socks=False)
 
 
@@ -112,12 +112,12 @@ def test_the_proxy_is_found(environment: dict[str, str], wanted: str | None) -> 
         ("socks5://127.0.0.1:1080", "library for it is not installed"),
         ("socks5h://127.0.0.1:1080", "library for it is not installed"),
         ("ftp://proxy.example", "neither an http:// nor a socks5://"),
-        ("http://", "is no address"),
-        ("http://proxy:notaport", "is no address"),
-        ("http://proxy:99999", "is no address"),
-        ("http://[::1", "is no address"),
-        ("http://me:secret#word@proxy:3128", "is no address"),
-        ("http://pro xy:3128", "is no address"),
+        ("http://", "is not a proxy address"),
+        ("http://proxy:notaport", "is not a proxy address"),
+        ("http://proxy:99999", "is not a proxy address"),
+        ("http://[::1", "is not a proxy address"),
+        ("http://me:secret#word@proxy:3128", "is not a proxy address"),
+        ("http://pro xy:3128", "is not a proxy address"),
         ("://", "neither an http:// nor"),
     ],
 )

@@ -197,7 +197,7 @@ def test_a_window_that_holds_no_time_is_no_reading(tmp_path: Path) -> None:
 
     found = at_desk(world, work)
     assert isinstance(found, NoAnswer)
-    assert "nothing of it to read" in found.message
+    assert "leave no time to read" in found.message
 
 
 # --- ages

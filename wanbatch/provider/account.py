@@ -1,4 +1,4 @@
-"""The account: what the provider tells of a key and of how it is paid for. Pure; distrusts every field.
+"""The account: what the provider reports about a key and its payments. Pure; trusts no field.
 
 Source: the provider's OpenAPI `key-get` (`GET /v1/key`) and `billing-detail-v2` (`GET /v2/billing/detail`), 2026-08-21.
 """
@@ -19,9 +19,9 @@ _PERIODS = {"no_reset": "for ever", "day": "a day", "week": "a week", "month": "
 
 @dataclass(frozen=True)
 class KeyFacts:
-    """What the provider tells of a key. None stands for what it did not tell.
+    """What the provider reports about a key. None means not reported.
 
-    It tells of the key that was used last: only where `is_ours` is this the key of the question. `scopes` is None if
+    It reports the key that was used last: `is_ours` says whether that is the key in question. `scopes` is None if
     the key may call everything. `limit_usd` is what the key may spend `period` (for ever, a day, ...).
     """
 
@@ -33,13 +33,13 @@ class KeyFacts:
 
     @property
     def forbids_video(self) -> bool:
-        """Say whether the key is kept to calls of which video is none; an empty list says nothing."""
+        """Say whether the key's scopes leave out video; an empty list says nothing."""
         return bool(self.scopes) and VIDEO_SCOPE not in (self.scopes or ())
 
 
 @dataclass(frozen=True)
 class TopUp:
-    """Whether the account is topped up on its own: below `threshold_usd`, by `amount_usd`; None if not told."""
+    """Whether the account is topped up on its own: below `threshold_usd`, by `amount_usd`; None if not reported."""
 
     is_on: bool
     threshold_usd: Decimal | None
@@ -47,13 +47,13 @@ class TopUp:
 
 
 def read_key(fields: Mapping[str, Any], is_ours: Callable[[str], bool]) -> KeyFacts:
-    """Read what `GET /v1/key` tells. `is_ours` says whether the key that asks begins with a prefix.
+    """Read the answer of `GET /v1/key`. `is_ours` says whether the key that asks begins with a prefix.
 
-    Raises AnswerInvalid for what tells of no key.
+    Raises AnswerInvalid for an answer about no key.
     """
     data = fields.get("data")
     if not isinstance(data, Mapping):
-        raise AnswerInvalid("an answer that tells of no key")
+        raise AnswerInvalid("an answer that names no key")
     prefix, disabled, scopes, limit = (data.get(name) for name in ("prefix", "disabled", "scopes", "limit"))
     limit_usd = _usd(limit.get("threshold")) if isinstance(limit, Mapping) else None
     return KeyFacts(
@@ -66,13 +66,13 @@ def read_key(fields: Mapping[str, Any], is_ours: Callable[[str], bool]) -> KeyFa
 
 
 def _period(limit: Mapping[str, Any]) -> str:
-    return _PERIODS.get(str(limit.get("retention")), "for a time that is not told")
+    return _PERIODS.get(str(limit.get("retention")), "for an unknown period")
 
 
 def read_top_up(fields: Mapping[str, Any]) -> TopUp:
-    """Read what `GET /v2/billing/detail` tells of automatic top-ups. Whose account it is, is not looked at.
+    """Read what `GET /v2/billing/detail` reports about automatic top-ups, whichever account it names.
 
-    Raises AnswerInvalid for what does not say whether there are any.
+    Raises AnswerInvalid for an answer that does not say whether there are any.
     """
     settings = fields.get("autotopup_settings")
     if not isinstance(settings, Mapping) or not isinstance(settings.get("is_enabled"), bool):

@@ -113,7 +113,7 @@ class AimlApi:
         self._read_headers = dict(self._reads.headers)
         self._read_extensions = {"timeout": self._reads.timeout.as_dict()}
         self._fetches = make_client({}, context, route=route, transport=transport)
-        lookup = resolve if transport is None else None  # a transport that is handed in knows no addresses
+        lookup = resolve if transport is None else None  # a transport that is passed in knows no addresses
         self._clips = ClipHost(self._fetches, is_loopback=endpoint.is_loopback, resolve=lookup, route=route)
 
     async def aclose(self) -> None:
@@ -124,11 +124,11 @@ class AimlApi:
     # --- submit
 
     async def submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
-        """Send the paid POST, exactly once, whatever happens to it."""
+        """Send the paid POST exactly once, whatever happens to it."""
         return self._masked(await self._submit(recipe, request_id, on_accepted))
 
     async def _submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
-        assert REQUEST_ID.fullmatch(request_id), "the provider would drop this request id silently"
+        assert REQUEST_ID.fullmatch(request_id), "the provider would silently drop this request id"
         wire = Wire()
         request = self._submits.build_request(
             "POST",
@@ -160,7 +160,7 @@ class AimlApi:
         except Exception as error:
             if head is not None or not wire.is_unsent:
                 raise
-            return NotSent(wire.reason(error), is_final=is_tls(error))  # whatever it is, it came before the request
+            return NotSent(wire.reason(error), is_final=is_tls(error))  # whatever it is, it happened before the request
         return read_submit(head, body, request_id)
 
     # --- reads
@@ -171,11 +171,11 @@ class AimlApi:
         return self._masked(answer if isinstance(answer, NoAnswer) else read_progress(answer))
 
     async def charges(self, since: datetime) -> Sequence[Charge] | NoAnswer:
-        """Read the ledger's charges for generations since a time: all pages, each charge as often as it was made."""
+        """Read the ledger's charges for generations since a time: all pages, each charge as often as it occurs."""
         return await self._ledger(since, CHARGES)
 
     async def refunds(self, since: datetime) -> Sequence[Charge] | NoAnswer:
-        """Read what the ledger says was paid back since a time, where it names a generation."""
+        """Read the ledger's refunds since a time, if they name a generation."""
         return await self._ledger(since, REFUNDS)
 
     async def _ledger(self, since: datetime, kind: tuple[str, str]) -> Sequence[Charge] | NoAnswer:
@@ -212,7 +212,7 @@ class AimlApi:
             if cursor is None:
                 return pages
             if cursor in seen_cursors:
-                return NoAnswer(Trouble.TRANSIENT, "the pages of the ledger go round in circles")
+                return NoAnswer(Trouble.TRANSIENT, "the pages of the ledger repeat")
             seen_cursors.add(cursor)
         return NoAnswer(Trouble.TRANSIENT, f"the ledger has more than {pages_max} pages")
 
@@ -223,7 +223,7 @@ class AimlApi:
     async def ahead(self) -> timedelta | NoAnswer | None:
         """Return how far the provider's clock is ahead of ours; None if its answers have no dates.
 
-        Where too few answers were dated by now, or they contradict each other, some more are asked for.
+        If too few answers had a date so far, or they contradict each other, it asks for some more.
         """
         for asked in range(DATE_ASKS):
             if self._skew.is_settled:
@@ -242,7 +242,7 @@ class AimlApi:
         )
 
     def _note_date(self, head: Head, sent: datetime) -> None:
-        """Learn the provider's time from a fresh answer; one that a cache kept is as old as it says."""
+        """Learn the provider's time from a fresh answer, not from one that a cache kept."""
         try:
             if head.headers.get("age", "0").strip() in ("", "0"):
                 self._skew.note(parsedate_to_datetime(head.headers["date"]), sent, self._clock.now())
@@ -254,14 +254,16 @@ class AimlApi:
         return await self._catalogue().quotes(classes)
 
     async def endings(self) -> tuple[Ending, ...] | NoAnswer:
-        """Read which models the provider has withdrawn, or announced the end of."""
+        """Read which models the provider has withdrawn or will end."""
         return await self._catalogue().endings()
 
     def _catalogue(self) -> Catalogue:
         return Catalogue(self._get, self._retried, self.shelf)
 
     async def key_facts(self) -> KeyFacts | NoAnswer:
-        """Read what the provider tells of the key that was used last: its limit, its scopes, whether it is disabled."""
+        """Read what the provider reports about the key that was used last: its limit, its scopes, whether it is
+        disabled.
+        """
         return await self._fields("/v1/key", lambda told: read_key(told, self._is_ours))
 
     async def top_up(self) -> TopUp | NoAnswer:
@@ -284,13 +286,15 @@ class AimlApi:
         return await self._retried(self._read_once, path, params, cap_bytes)
 
     async def _retried(self, read: Callable[..., Awaitable[R | NoAnswer]], *arguments: Any) -> R | NoAnswer:
-        """GET with retries: transport errors, 5xx and broken bodies three times, with full jitter on our own clock."""
+        """GET with retries: three for transport errors, 5xx and broken bodies, with full jitter on our own clock."""
 
         def wait_s(state: RetryCallState) -> float:
             return backoff_s(state.attempt_number, self._rng)
 
         answer = await read(*arguments)
-        if not _is_worth_retrying(answer):  # most are answered at once, and a retrying is a third of what a poll costs
+        if not _is_worth_retrying(
+            answer
+        ):  # most are answered at once, and a retry loop is a third of the cost of a poll
             return self._masked(answer) if isinstance(answer, NoAnswer) else answer
         first: list[R | NoAnswer] = [answer]
 
@@ -309,7 +313,7 @@ class AimlApi:
         return self._masked(answer) if isinstance(answer, NoAnswer) else answer
 
     def _masked(self, answer: A) -> A:
-        """Take the key out of what a server said: some echo the request that they refuse."""
+        """Remove the key from a server's text: some servers echo the request that they refuse."""
         if self._redact is None:
             return answer
         texts = {each.name: getattr(answer, each.name) for each in fields(answer)}
@@ -329,7 +333,7 @@ class AimlApi:
     async def _get(
         self, path: str, params: Mapping[str, str], cap_bytes: int, headers: Mapping[str, str]
     ) -> tuple[Head, bytes | None] | NoAnswer:
-        # Made here and sent, not by `client.get`, which parses the address four times: polls are most of what we do.
+        # Built here, not by `client.get`, which parses the address four times: polls are most of the requests.
         url = self._endpoint.base_url + path + (f"?{urlencode(params)}" if params else "")
         try:
             request = httpx.Request(
@@ -356,5 +360,5 @@ class AimlApi:
 
 
 def _is_worth_retrying(answer: object) -> bool:
-    # A 429 is not: the runner slows all reads down instead.
+    # A 429 is not retried: the runner slows all reads down instead.
     return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and not answer.is_too_fast

@@ -1,7 +1,7 @@
-"""The provider's answers, read: one table from what came back to what it means. Pure; distrusts every field.
+"""The provider's answers: one table from what came back to what it means. Pure; trusts no field.
 
-Source: the provider's OpenAPI files and error pages, 2026-08-21. What is not clearly one of the listed answers to a
-paid POST is Unknown, since it may have been charged.
+Source: the provider's OpenAPI files and error pages, 2026-08-21. An answer that is not clearly one of those listed for
+a paid POST is Unknown, since it may have been charged.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from wanbatch.text import shown
 
 RETRY_AFTER_CAP_S = 900.0
 GENERATION_ID_CAP = 512
-REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: outside of it the provider drops the id silently
+REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: the provider silently drops an id outside of it
 
 OURS = "wb1:"  # begins every request id of any batch of ours
 
@@ -97,7 +97,7 @@ class Head:
 
     @property
     def generation_id(self) -> str | None:
-        """The generation id in the headers, where it is one that can be used."""
+        """The generation id in the headers, if it can be used."""
         return read_generation_id(self.headers.get("x-inference-id"))
 
 
@@ -204,14 +204,14 @@ def _error_text(fields: Mapping[str, Any]) -> str:
 
 
 def _ending_text(fields: Mapping[str, Any], status: Status | None) -> str | None:
-    """Say why a generation ended without a clip; None if it did not. Of several words for one status, which."""
+    """Say why a generation ended without a clip; None if it did not. The provider's own word for the status is kept."""
     if status is Status.EXPIRED:
         return f"{shown(fields['status'])}, {_error_text(fields)}"
     return _error_text(fields) if status is Status.FAILED else None
 
 
 def read_progress(body: bytes) -> PollAnswer:
-    """Read one poll answer. A body without id or status is no answer yet: ask again later."""
+    """Read one poll answer. A body without id or status is not an answer yet: ask again later."""
     try:
         fields = read_object(body)
     except AnswerInvalid as error:
@@ -245,14 +245,14 @@ def _links(video: object) -> tuple[Secret, ...]:
 
 
 def read_trouble(head: Head, body: bytes | None) -> NoAnswer:
-    """Judge the answer to a read that is no 2xx."""
+    """Judge an answer other than 2xx to a read."""
     said = _envelope_message(body) or "no readable reason"
     trouble = _READ_TROUBLES.get(head.status, Trouble.TRANSIENT)
     return NoAnswer(trouble, f"HTTP {head.status}, server said: {said}", read_retry_after(head), head.status)
 
 
 def read_balance(body: bytes) -> Decimal | NoAnswer:
-    """Read the balance in USD. What is no number, or another currency, is no answer: never 0."""
+    """Read the balance in USD. Anything but a number in USD is no answer, and never 0."""
     try:
         fields = read_object(body)
     except AnswerInvalid as error:
@@ -261,7 +261,7 @@ def read_balance(body: bytes) -> Decimal | NoAnswer:
     if isinstance(raw, bool) or not isinstance(raw, int | float) or fields.get("currency", "USD") != "USD":
         return NoAnswer(Trouble.TRANSIENT, "an answer without a balance in USD")
     amount = Decimal(str(raw))
-    return amount if amount.is_finite() else NoAnswer(Trouble.TRANSIENT, "a balance without end")
+    return amount if amount.is_finite() else NoAnswer(Trouble.TRANSIENT, "a balance that is infinite")
 
 
 CHARGES, REFUNDS = ("CHARGE", "MODEL_USAGE"), ("TOPUP", "REFUND")  # direction and type of ledger entries
@@ -270,7 +270,7 @@ CHARGES, REFUNDS = ("CHARGE", "MODEL_USAGE"), ("TOPUP", "REFUND")  # direction a
 def read_charges(fields: Mapping[str, Any], kind: tuple[str, str] = CHARGES) -> tuple[list[Charge], str | None]:
     """Read one page of the ledger: its entries of one kind, and the cursor of the next page.
 
-    One that cannot be read in full is marked as not legible. Raises AnswerInvalid for what is no page.
+    One that cannot be read in full is marked as not legible. Raises AnswerInvalid for anything but a page.
     """
     rows, pages = fields.get("data"), fields.get("pagination")
     if not isinstance(rows, list) or not isinstance(pages, Mapping):
@@ -280,7 +280,7 @@ def read_charges(fields: Mapping[str, Any], kind: tuple[str, str] = CHARGES) -> 
     if pages.get("has_more") is not True:
         return charges, None
     if not isinstance(cursor, str) or not cursor:
-        raise AnswerInvalid("a ledger page that says more follows, and not where")
+        raise AnswerInvalid("a ledger page that says more follows, but not where")
     return charges, cursor
 
 
@@ -293,7 +293,7 @@ class LogPage:
 
 
 def read_log_page(fields: Mapping[str, Any]) -> LogPage:
-    """Read one page of the request log. Raises AnswerInvalid: half a log would be no proof of anything."""
+    """Read one page of the request log. Raises AnswerInvalid: half a log would prove nothing."""
     rows, pages = fields.get("data"), fields.get("pagination")
     if not isinstance(rows, list) or not all(isinstance(row, Mapping) for row in rows):
         raise AnswerInvalid("a log page without rows")
@@ -304,7 +304,8 @@ def read_log_page(fields: Mapping[str, Any]) -> LogPage:
 
 
 def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
-    """Read a row that may be ours; of any other program's, return its inference id: no row of theirs stops us.
+    """Read a row that may be ours; for another program's row return its inference id: such rows must not stop a
+    reading.
 
     A status that is neither success nor failure proves nothing. Raises AnswerInvalid for one of ours without a time.
     """

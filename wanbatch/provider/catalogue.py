@@ -1,7 +1,8 @@
-"""The catalogue: the provider's public lists of models, their prices and their ends; each is sent once, then confirmed.
+"""The catalogue: the provider's public lists of models, their prices and their ends. Each is fetched once, then
+confirmed.
 
-Where there is a shelf, a list that is unchanged since is not sent again (304), and one that the provider gives no
-answer for now is taken from there. A live answer always wins, also one without a price.
+With a cache, an unchanged list is not sent again (304), and one that the provider gives no
+answer for now comes from the cache. A live answer always wins, even one without a price.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.provider.tariff import listed_quote
 
 LIST_CAP_BYTES = 8 * 1024 * 1024
-ENDINGS_NAME = ":deprecations"  # its place on the shelf; no model has such a name
+ENDINGS_NAME = ":deprecations"  # its name in the cache; no model has such a name
 HTTP_NOT_MODIFIED = 304
 
 Get = Callable[[str, Mapping[str, str], int, Mapping[str, str]], Awaitable[tuple[Head, bytes | None] | NoAnswer]]
@@ -30,7 +31,7 @@ Get = Callable[[str, Mapping[str, str], int, Mapping[str, str]], Awaitable[tuple
 
 
 class Retried(Protocol):
-    """Calls a read again where that is worth it."""
+    """Retries a read if that is worth it."""
 
     async def __call__(self, read: Callable[..., Awaitable[Listed | NoAnswer]], *arguments: Any) -> Listed | NoAnswer:
         """Read with these arguments."""
@@ -39,7 +40,7 @@ class Retried(Protocol):
 
 @dataclass(frozen=True)
 class _Question:
-    """One list: where it is asked for, under which name it is kept, and what to take of the answer."""
+    """One list: where to ask for it, under which name to keep it, and what to keep of the answer."""
 
     path: str
     params: Mapping[str, str]
@@ -56,7 +57,7 @@ class Catalogue:
         self._shelf = shelf
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
-        """Read the price of each class; where there is none, its quote is unknown and says why. One request a model."""
+        """Read the price of each class; if there is none, its quote is unknown and says why. One request a model."""
         models = sorted({each.model for each in classes})
         found = await asyncio.gather(*map(self._prices_of, models))
         read = dict(zip(models, found, strict=True))
@@ -71,13 +72,13 @@ class Catalogue:
             pricing = answer.pricing
             return lambda each: listed_quote(pricing, each)
         if kept is None:
-            why = f"the provider could not be asked: {answer.message}"
+            why = f"wanbatch could not ask the provider: {answer.message}"
             return lambda _: unknown_quote(why)
         pricing, age = kept.pricing, kept.age_text(system_now())
         return lambda each: _aged(listed_quote(pricing, each), age)
 
     async def endings(self) -> tuple[Ending, ...] | NoAnswer:
-        """Read which models end; the list that was kept where the provider does not answer."""
+        """Read which models end; the cached list if the provider does not answer."""
         question = _Question("/v1/models/deprecations", {}, ENDINGS_NAME, _rows_of_endings)
         kept = self._kept(ENDINGS_NAME)
         answer = await self._ask(question, kept)
@@ -86,7 +87,7 @@ class Catalogue:
         listed = answer if isinstance(answer, Listed) else kept
         try:
             return read_endings({"data": listed.pricing if listed is not None else None})
-        except AnswerInvalid as error:  # what was kept is no list
+        except AnswerInvalid as error:  # what was cached is not a list
             return answer if isinstance(answer, NoAnswer) else NoAnswer(Trouble.TRANSIENT, str(error))
 
     def _kept(self, name: str) -> Listed | None:
@@ -112,7 +113,7 @@ class Catalogue:
         try:
             return Listed(question.take(read_object(body)), read_etag(head.headers.get("etag")), now)
         except AnswerInvalid as error:
-            return NoAnswer(Trouble.TRANSIENT, f"its answer is no list of models: {error}")
+            return NoAnswer(Trouble.TRANSIENT, f"its answer is not a list of models: {error}")
 
 
 def _aged(quote: Quote, age: str) -> Quote:
@@ -124,7 +125,7 @@ def _aged(quote: Quote, age: str) -> Quote:
 def pricing_in(fields: Mapping[str, Any], model: str) -> object:
     """Return the `pricing` of a model in the provider's list, by its id or any alias; None if it is not listed.
 
-    Raises AnswerInvalid for what is no list of models.
+    Raises AnswerInvalid for anything but a list of models.
     """
     rows = fields.get("data")
     if not isinstance(rows, list):
@@ -140,5 +141,5 @@ def _is_named(row: Mapping[str, Any], model: str) -> bool:
 
 
 def _rows_of_endings(fields: Mapping[str, Any]) -> Any:
-    read_endings(fields)  # what is no list is no answer, and is not kept
+    read_endings(fields)  # anything but a list is not an answer and is not cached
     return fields["data"]

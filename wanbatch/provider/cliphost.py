@@ -1,4 +1,4 @@
-"""The clip host: fetching from wherever a link points to, without credentials, and no further than is safe."""
+"""The clip host: fetching from wherever a link points, without credentials and only as far as is safe."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ PRIVATE = "a link into a private network"
 
 
 async def resolve(host: str, port: int) -> list[str]:
-    """Return the addresses of a host, the one to try first in front. Raises OSError if it has none."""
+    """Return the addresses of a host, in the order to try them. Raises OSError if it has none."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 @dataclass(frozen=True)
 class _Way:
-    """How to reach the host of a link: the URL to ask, with the address in place of the name, and what goes with it."""
+    """How to reach the host of a link: the URL to ask, with the address in place of the name, and its extra headers."""
 
     url: str | httpx.URL
     headers: dict[str, str]
@@ -55,8 +55,8 @@ class _Way:
 class ClipHost:
     """Fetches clips over a client that knows no key. `is_loopback` permits links to this machine.
 
-    `resolve` looks a name up: only public addresses are connected to, the very ones that were checked, so that no name
-    can lead into the user's network. Without it, and where a proxy looks names up, the link's own words are checked.
+    `resolve` looks a name up: connections go only to public addresses, the very ones that were checked, so that no name
+    can lead into the user's network. Without it, or if a proxy looks names up, the text of the link is checked.
     """
 
     def __init__(
@@ -77,8 +77,8 @@ class ClipHost:
     async def fetch(self, url: str, sink: Callable[[bytes], object]) -> FetchAnswer:
         """Fetch a clip, following at most five redirects, each checked again.
 
-        One that breaks off goes on where it broke off, at most three times, where the host names the very bytes (a
-        strong ETag and the length) and sends the rest of these; all else begins anew with a fresh link.
+        A broken transfer resumes where it stopped, at most three times, if the host identifies the very bytes (a
+        strong ETag and the length) and sends the rest of these; anything else starts again with a fresh link.
         """
         transfer = _Transfer(sink)
         try:
@@ -115,7 +115,7 @@ class ClipHost:
         except socket.gaierror as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
         except httpx.InvalidURL:
-            return LinkDead("the link is no URL")
+            return LinkDead("the link is not a URL")
         except httpx.HTTPError as error:
             return NoAnswer(Trouble.TRANSIENT, reason(error))
 
@@ -123,7 +123,7 @@ class ClipHost:
         return self._route is not None and not self._route.is_direct(host, port)
 
     async def _ways(self, url: str) -> list[_Way]:
-        """Return the ways to the host of a link, by public addresses alone; none if all are private."""
+        """Return the ways to the host of a link, by public addresses only; none if all are private."""
         parts = urlsplit(url)
         host = parts.hostname or ""
         is_here = self._is_loopback and is_loopback_host(host)
@@ -138,7 +138,7 @@ class ClipHost:
         ]
 
     async def _open(self, ways: list[_Way], transfer: _Transfer) -> httpx.Response:
-        """Ask the first address that takes the connection. Raises httpx.HTTPError."""
+        """Ask the first address that accepts the connection. Raises httpx.HTTPError."""
         for number, way in enumerate(ways, start=1):
             headers, extensions = {**transfer.headers, **way.headers}, way.extensions
             request = self._client.build_request("GET", way.url, headers=headers, extensions=extensions)
@@ -173,7 +173,7 @@ class ClipHost:
 
 
 class _Transfer:
-    """One clip on its way: how much of it came, and of what. `total` is None if the host does not tell."""
+    """One clip on its way: how much arrived, and of which bytes. `total` is None if the host does not report it."""
 
     def __init__(self, sink: Callable[[bytes], object]) -> None:
         self._sink = sink
@@ -182,18 +182,18 @@ class _Transfer:
         self.total: int | None = None
 
     def take(self, piece: bytes) -> None:
-        """Hand a piece on."""
+        """Pass a piece on."""
         self.received += len(piece)
         self._sink(piece)
 
     @property
     def can_go_on(self) -> bool:
-        """Say whether the rest can be asked for, and nothing but the rest of the very same bytes be got."""
+        """Say whether a request for the rest can only return the rest of the very same bytes."""
         return bool(self._etag) and self.total is not None and 0 < self.received < self.total
 
     @property
     def headers(self) -> dict[str, str]:
-        """Ask for the rest, where a part is there."""
+        """Ask for the rest, if a part is there."""
         return {"Range": f"bytes={self.received}-", "If-Range": self._etag} if self.received else {}
 
     def begins_with(self, head: Head) -> bool:
@@ -204,7 +204,7 @@ class _Transfer:
         if self.received:
             rest = f"bytes {self.received}-{(self.total or 0) - 1}/{self.total}"
             is_rest = head.status == HTTP_PARTIAL and head.headers.get("content-range") == rest and etag == self._etag
-            self._etag = self._etag if is_rest else ""  # what is there is no part of this
+            self._etag = self._etag if is_rest else ""  # what is there is not a part of this
             return is_rest
         announced = head.headers.get("content-length", "")
         self.total = int(announced) if announced.isdigit() else None
@@ -221,9 +221,9 @@ def refuse_link(url: str, *, is_loopback: bool) -> str | None:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
     except ValueError:
-        return "the link is no URL"
+        return "the link is not a URL"
     if not host or parts.username is not None or parts.password is not None:
-        return "the link names no host, or carries a user"
+        return "the link names no host, or has a user in it"
     if is_loopback and is_loopback_host(host):
         return None if parts.scheme in ("http", "https") else f"a {shown(parts.scheme)}: link"
     if parts.scheme != "https":

@@ -1,8 +1,8 @@
-"""The clocks of a batch: how far the provider's lies from ours, and how much time has passed for certain. Pure.
+"""The clocks of a batch: how far the provider's clock is from ours, and how much time has certainly passed. Pure.
 
-Either clock may be wrong, be set, or jump. What is bought depends on neither alone: the skew between them is the median
-of many answers, so that one wrong date changes nothing; a question of the past is asked from where the earlier clock
-puts it; and an age counts only the time that both have seen pass.
+Either clock may be wrong, be set, or jump. No purchase depends on one of them: the skew between them is the median
+of many answers, so that one wrong date changes nothing; a question about the past starts where the earlier clock
+puts it; and an age counts only time that both have seen pass.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from datetime import UTC, datetime, timedelta
 from statistics import median_low
 from typing import Any
 
-SAMPLES = 9  # so many answers are remembered: five of them have to be wrong before the median is
-ENOUGH = 3  # so many have to agree before anything is made of their dates
+SAMPLES = 9  # answers remembered: five of them have to be wrong before the median is
+ENOUGH = 3  # answers that have to agree before their dates are used
 AGREE_S = 30.0
 DATE_ERROR_S = 1.0  # an HTTP date has whole seconds
-SKEW_LIMIT_S = 50 * 365.25 * 86400.0  # a date further off is no date
-TOLD = timedelta(minutes=2)  # a clock that is further off is told
-REFUSED = timedelta(days=1)  # a clock that is further off is to be set before anything is sent
-CLOCK_MARGIN = timedelta(hours=4)  # what the clocks of the log and of the ledger may differ by, and more
-UNCHECKED_MARGIN = timedelta(days=91)  # nobody compared the clock that told these times: all that the log reaches
+SKEW_LIMIT_S = 50 * 365.25 * 86400.0  # a date further off is not believed
+TOLD = timedelta(minutes=2)  # a clock that is further off is reported
+REFUSED = timedelta(days=1)  # a clock that is further off has to be set before anything is sent
+CLOCK_MARGIN = timedelta(hours=4)  # more than the clocks of the log and of the ledger may differ by
+UNCHECKED_MARGIN = timedelta(days=91)  # the clock behind these times was never compared: as far as the log reaches
 
 
 class Skew:
@@ -34,7 +34,7 @@ class Skew:
         self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
 
     def note(self, told: datetime, sent: datetime, answered: datetime) -> None:
-        """Take in the date of an answer, and when by our clock it was asked for and came."""
+        """Add the date of an answer, and when by our clock it was requested and received."""
         took_s = max(0.0, (answered - sent).total_seconds())
         ahead_s = (told - sent).total_seconds() - took_s / 2 + DATE_ERROR_S / 2
         if abs(ahead_s) <= SKEW_LIMIT_S:
@@ -49,7 +49,7 @@ class Skew:
 
     @property
     def is_settled(self) -> bool:
-        """Say whether enough answers, and two of three at least, agree about it."""
+        """Say whether enough answers, at least two of three, agree about it."""
         ahead = self.ahead
         if ahead is None or len(self._samples) < ENOUGH:
             return False
@@ -59,7 +59,7 @@ class Skew:
 
     @property
     def spread(self) -> timedelta:
-        """How far the dates lie apart at most."""
+        """How far apart the dates are at most."""
         told = [ahead_s for ahead_s, _ in self._samples]
         return timedelta(seconds=max(told) - min(told)) if told else timedelta(0)
 
@@ -69,9 +69,9 @@ class Kept:
     """What a batch remembers of its clocks from run to run.
 
     `low` and `high` are the least and the greatest skew measured in any run, None before the first. `counted` is the
-    time that has passed for certain, as a time of day: it stood so when our clock said `ours` and the provider's said
-    `theirs` (None if its answers have no dates). `is_checked` where the run that began the batch compared its clock,
-    so that how wrong any of its times can be is known.
+    time that has certainly passed, as a time of day: it had this value when our clock said `ours` and the provider's
+    said `theirs` (None if its answers have no dates). `is_checked` if the run that began the batch compared its clock,
+    so that the error of its times is known.
     """
 
     low: timedelta | None = None
@@ -83,7 +83,7 @@ class Kept:
 
     @classmethod
     def read(cls, text: str | None) -> Kept:
-        """Read it from a note of the state file; what cannot be read was never measured."""
+        """Read it from a note of the state file; an unreadable note counts as never measured."""
         try:
             told = json.loads(text or "{}")
             return cls(
@@ -110,13 +110,13 @@ class Kept:
         return json.dumps(told)
 
     def measured(self, ahead: timedelta) -> Kept:
-        """Return what is remembered after a skew was measured."""
+        """Return the memory after a skew was measured."""
         low = ahead if self.low is None else min(self.low, ahead)
         high = ahead if self.high is None else max(self.high, ahead)
         return replace(self, low=low, high=high)
 
     def now(self, ours: datetime, theirs: datetime | None) -> datetime:
-        """Return the counted time: what has passed since it was kept is the least that either clock says, never less
+        """Return the counted time: the time since it was kept is the least that either clock says, never less
         than nothing.
         """
         if self.counted is None or self.ours is None:
@@ -127,7 +127,7 @@ class Kept:
         return self.counted + max(timedelta(0), min(passed))
 
     def at(self, ours: datetime, theirs: datetime | None) -> Kept:
-        """Return it with the counted time of now."""
+        """Return it with the counted time as of now."""
         return replace(self, counted=self.now(ours, theirs), ours=ours, theirs=theirs)
 
 
@@ -151,10 +151,10 @@ def _time(told: Mapping[str, Any], name: str) -> datetime | None:
 
 
 def margin_of(kept: Kept, *, is_checked: bool) -> timedelta:
-    """Return by how much a time that our clock told may be too late for the provider's.
+    """Return by how much a time of our clock may be too late for the provider's.
 
-    `is_checked` says whether the clock that told the oldest of these times was compared then: what it was wrong by is
-    known. Where it was not, it may have been wrong by anything, and be right by now.
+    `is_checked` says whether the clock behind the oldest of these times was compared then: its error is then
+    known. If not, its error may have been of any size, and it may be right by now.
     """
     low = timedelta(0) if kept.low is None else kept.low
     behind = -low if low < -timedelta(seconds=AGREE_S) else timedelta(0)
@@ -162,19 +162,19 @@ def margin_of(kept: Kept, *, is_checked: bool) -> timedelta:
 
 
 def lead_of(kept: Kept, *, is_checked: bool) -> timedelta:
-    """Return by how much a time that our clock told may be too early for the provider's; without end where unknown."""
+    """Return by how much a time of our clock may be too early for the provider's; infinite if unknown."""
     if not is_checked:
         return timedelta.max
     return CLOCK_MARGIN + max(timedelta(0), timedelta(0) if kept.high is None else kept.high)
 
 
 def is_in_the_future(at: datetime, ours: datetime, theirs: datetime | None) -> bool:
-    """Say whether a time lies ahead of either clock."""
+    """Say whether a time is ahead of either clock."""
     return at > (ours if theirs is None else min(ours, theirs)) + TOLD
 
 
 def earlier(at: datetime, by: timedelta) -> datetime:
-    """Return a time earlier by so much; the first that there is where that would be before it."""
+    """Return a time earlier by this much, or the earliest possible time."""
     try:
         return at - by
     except OverflowError:
@@ -182,7 +182,7 @@ def earlier(at: datetime, by: timedelta) -> datetime:
 
 
 def span_text(span: timedelta) -> str:
-    """Write how far two clocks lie apart, as a person says it."""
+    """Write how far apart two clocks are, as a person says it."""
     minutes = round(abs(span).total_seconds() / 60)
     if minutes < 120:
         return f"{minutes} min"
@@ -190,7 +190,7 @@ def span_text(span: timedelta) -> str:
 
 
 def wrong_clock_text(ahead: timedelta | None) -> str | None:
-    """Say that the clocks differ; None if they agree well enough, or where nobody knows."""
+    """Say that the clocks differ; None if they agree well enough, or if that is unknown."""
     if ahead is None or abs(ahead) <= TOLD:
         return None
     side = "behind" if ahead > timedelta(0) else "ahead of"
@@ -198,7 +198,7 @@ def wrong_clock_text(ahead: timedelta | None) -> str | None:
 
 
 def has_changed(kept: Kept, ahead: timedelta) -> bool:
-    """Say whether the clocks differ by another amount than any earlier run saw."""
+    """Say whether the clocks differ by an amount that no earlier run saw."""
     if kept.low is None or kept.high is None:
         return False
     return ahead < kept.low - TOLD or ahead > kept.high + TOLD

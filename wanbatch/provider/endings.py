@@ -1,4 +1,4 @@
-"""The endings of models: which ones the provider has withdrawn, or announced the end of. Pure.
+"""The endings of models: which ones the provider has withdrawn or will end. Pure.
 
 Source: the provider's OpenAPI `model-deprecations`, 2026-08-24: `GET /v1/models/deprecations`.
 """
@@ -18,10 +18,10 @@ _DAY_TEXT = len("2026-08-24")
 
 
 class Stage(IntEnum):
-    """How far the end of a model has come; the larger one is told where several rows name it."""
+    """How far the end of a model has come; if several rows name it, the largest is reported."""
 
-    UNCLEAR = 1  # the provider says something of it that wanbatch does not understand
-    FOLDED = 2  # into another one, and still served under this name
+    UNCLEAR = 1  # the provider says something about it that wanbatch does not understand
+    FOLDED = 2  # replaced by another one, and still served under this name
     ANNOUNCED = 3
     GONE = 4
 
@@ -43,7 +43,7 @@ class Ending:
     reason: str
 
     def stage(self, now: datetime) -> Stage:
-        """Say how far it has come. The name of a superseded model is still served, whatever its last day was."""
+        """Say how far it has come. The name of a superseded model is still served, whatever its last day."""
         if self.status == "superseded":
             return Stage.FOLDED
         if self.status == "withdrawn" or (self.shutdown_at is not None and self.shutdown_at <= now):
@@ -51,22 +51,22 @@ class Ending:
         return Stage.ANNOUNCED if self.status == "deprecated" else Stage.UNCLEAR
 
     def text(self, name: str, now: datetime) -> str:
-        """Say in one sentence what the end of the model means for a manifest that calls it by this name."""
+        """Say in one sentence what the end of the model means for a manifest that uses this name."""
         stage = self.stage(now)
         when = "" if not self.shutdown_text else f" on {self.shutdown_text}"
         said = {
             Stage.GONE: f"{name} is gone: the provider withdrew it{when}",
-            Stage.ANNOUNCED: f"{name} will end{when}" + ("" if when else ", on a day that is not named yet"),
-            Stage.FOLDED: f"{name} is served by another model now",
-            Stage.UNCLEAR: f"the provider lists {name} among models that end, as '{self.status}'",
+            Stage.ANNOUNCED: f"{name} will end{when}" + ("" if when else ", but the provider has not named the day"),
+            Stage.FOLDED: f"the provider now serves another model under the name {name}",
+            Stage.UNCLEAR: f"the provider lists {name} among the models that end, with the status '{self.status}'",
         }[stage]
         because = f" ({self.reason})" if self.reason else ""
-        instead = f"; the provider names {self.replaced_by} in its place" if self.replaced_by else ""
+        instead = f"; the provider names {self.replaced_by} as its replacement" if self.replaced_by else ""
         return f"{said}{because}{instead}"
 
 
 def read_endings(fields: Mapping[str, Any]) -> tuple[Ending, ...]:
-    """Read the provider's list. A row that names no model is left out. Raises AnswerInvalid for what is no list."""
+    """Read the provider's list. A row that names no model is left out. Raises AnswerInvalid for anything but a list."""
     rows = fields.get("data")
     if not isinstance(rows, list):
         raise AnswerInvalid("a list of ending models without rows")
@@ -99,7 +99,7 @@ def _day(value: object) -> str:
 
 
 def _moment(value: object, *, is_end: bool) -> datetime | None:
-    """Read a day or a moment; a day that is the last one is over at its end."""
+    """Read a day or a moment; a last day ends at its midnight."""
     if not isinstance(value, str):
         return None
     try:
@@ -111,6 +111,6 @@ def _moment(value: object, *, is_end: bool) -> datetime | None:
 
 
 def ending_of(endings: Iterable[Ending], name: str, now: datetime) -> Ending | None:
-    """Return what the list says of a model, by its id or any alias; the furthest row where there are several."""
+    """Return what the list says about a model, by its id or any alias; the furthest row if there are several."""
     found = [each for each in endings if name == each.model or name in each.aliases]
     return max(found, key=lambda each: each.stage(now), default=None)

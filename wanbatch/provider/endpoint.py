@@ -17,7 +17,7 @@ from wanbatch.provider.proxies import route_of
 KEY_NAMES = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY")
 BASE_URL_NAME = "AIMLAPI_BASE_URL"
 DEFAULT_BASE_URL = "https://api.aimlapi.com"
-_NOT_IN_ADDRESS = frozenset(" \\%\"'<>^`{|}")  # programs disagree on where the host of such an address ends
+_NOT_IN_ADDRESS = frozenset(" \\%\"'<>^`{|}")  # programs disagree on where the host in such an address ends
 SANDBOX_KEY = "made-up-for-the-sandbox"
 
 
@@ -42,15 +42,15 @@ class Endpoint:
 
     @property
     def name(self) -> str:
-        """How the state file remembers it: a provider on this machine may come back on another port."""
+        """The form in the state file: a provider on this machine may come back on another port."""
         return "this machine" if self.is_loopback else self.base_url
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The key, if there is one, where it was found, the provider's address, and what the user should be told.
+    """The key, if there is one, where it was found, the provider's address, and what to report to the user.
 
-    `detours` are what lies between this machine and a provider elsewhere.
+    `detours` names what is between this machine and a provider elsewhere.
     """
 
     key: Secret | None
@@ -63,7 +63,7 @@ class Settings:
 def load_settings(environment: Mapping[str, str], env_file: Path | None, folder: Path) -> Settings:
     """Read the key and the address from the environment, then from `.env` in the working folder (or `env_file`).
 
-    Raises UsageInvalid for a file that is not there, a key that is no header value, or an unsafe address. No message
+    Raises UsageInvalid for a missing file, a key that cannot be a header value, or an unsafe address. No message
     shows a key.
     """
     from_file, path = _read_env_file(env_file, folder)
@@ -89,7 +89,7 @@ def load_settings(environment: Mapping[str, str], env_file: Path | None, folder:
 def _refuse_stranger(endpoint: Endpoint, source: str, path: Path | None) -> None:
     """Refuse to send a key to an address that another file names. Raises UsageInvalid.
 
-    A folder from somebody else can bring a `.env`; the key of the environment must not follow it.
+    A folder from somebody else can hold a `.env`; it must not get the key of the environment sent elsewhere.
     """
     if endpoint.is_loopback or endpoint.base_url == DEFAULT_BASE_URL:
         return
@@ -101,11 +101,11 @@ def _refuse_stranger(endpoint: Endpoint, source: str, path: Path | None) -> None
 
 
 def _detours(environment: Mapping[str, str], endpoint: Endpoint) -> tuple[str, ...]:
-    """Tell what the environment puts between this machine and the provider; credentials of a proxy are not shown."""
+    """Report what the environment puts between this machine and the provider, without the credentials of a proxy."""
     told = []
     try:
         route = route_of(environment, has_socks=True)
-    except UsageInvalid:  # whoever opens the line says so
+    except UsageInvalid:  # whoever opens the connection says so
         route = None
     parts = urlsplit(endpoint.base_url)
     if route is not None and not route.is_direct(parts.hostname or "", parts.port):
@@ -120,7 +120,7 @@ def _read_env_file(env_file: Path | None, folder: Path) -> tuple[Mapping[str, st
     try:
         if not path.is_file():
             if env_file is not None:
-                raise UsageInvalid(f"{env_file} is not a file (--env-file)")
+                raise UsageInvalid(f"--env-file: {env_file} is not a file")
             return {}, None
         raw = path.read_bytes()
     except OSError as error:
@@ -131,7 +131,7 @@ def _read_env_file(env_file: Path | None, folder: Path) -> tuple[Mapping[str, st
 
 
 def _env_text(path: Path, raw: bytes) -> str:
-    """Decode a `.env`. Raises UsageInvalid, naming the encoding where it shows, and nothing that stands in the file."""
+    """Decode a `.env`. Raises UsageInvalid, which names the encoding if it can be seen, and nothing from the file."""
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in raw:
         raise UsageInvalid(
             f"{path} is written in UTF-16, as some Windows programs do: save it as UTF-8, so that its key can be read"
@@ -145,12 +145,12 @@ def _env_text(path: Path, raw: bytes) -> str:
 
 def _checked_key(text: str, name: str) -> Secret:
     if not text.isascii() or not text.isprintable() or " " in text or len(text) > 512:
-        raise UsageInvalid(f"{name} is no key: it has a space, a line break or a character outside ASCII")
+        raise UsageInvalid(f"{name} is not a key: it has a space, a line break or a character outside ASCII")
     return Secret(text)
 
 
 def fingerprint(key: Secret | None) -> str:
-    """Return 16 hex digits that tell keys apart and say nothing about them; empty without a key."""
+    """Return 16 hex digits that distinguish keys and reveal nothing about them; empty without a key."""
     if key is None:
         return ""
     return hashlib.sha256(f"wanbatch key\n{key.reveal()}".encode()).hexdigest()[:16]
@@ -167,9 +167,11 @@ def read_endpoint(raw: str) -> Endpoint:
     try:
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
-        url = urlunsplit(parts._replace(netloc=parts.netloc.lower()))  # one spelling, as the state file compares it
+        url = urlunsplit(parts._replace(netloc=parts.netloc.lower()))  # one spelling, since the state file compares it
     except ValueError as error:
-        raise UsageInvalid(f"{BASE_URL_NAME} is no URL") from error
+        raise UsageInvalid(
+            f"{BASE_URL_NAME} is not a URL: it must be a plain address such as {DEFAULT_BASE_URL}"
+        ) from error
     if not host or "@" in parts.netloc or parts.query or parts.fragment:
         raise UsageInvalid(f"{BASE_URL_NAME} must be a plain address such as {DEFAULT_BASE_URL}")
     is_loopback = is_loopback_host(host)

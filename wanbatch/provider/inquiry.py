@@ -1,6 +1,6 @@
-"""The inquiry: what the provider is asked before anything is sent. All at once, each part bounded, each a help.
+"""The inquiry: what wanbatch asks the provider before it sends anything. All parts run at once and have a time limit.
 
-Nothing here is a condition of a run: a part that brings no answer says why, and the others stand.
+A run does not depend on it: a part without an answer says why, and the others are still used.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from wanbatch.provider.account import KeyFacts, TopUp
 from wanbatch.provider.endings import Ending
 from wanbatch.provider.protocol import NoAnswer, Provider, Trouble
 
-PART_LIMIT_S = 10.0  # a plan is looked at by somebody who waits
+PART_LIMIT_S = 10.0  # somebody is waiting for the plan
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class Inquiry:
-    """What the provider told. None stands for what was not asked, a NoAnswer for what brought none.
+    """What the provider answered. None means not asked; a NoAnswer means asked without an answer.
 
     `quotes` has every class that was asked for; one without a certain price says why.
     """
@@ -37,12 +37,12 @@ class Inquiry:
 
 
 def not_asked(classes: Sequence[PriceClass], why: str) -> Inquiry:
-    """Return an inquiry that asked nothing, for this reason."""
+    """Return an inquiry that asked nothing, with the reason."""
     return Inquiry(dict.fromkeys(classes, unknown_quote(why)))
 
 
 async def inquire(provider: Provider, classes: Sequence[PriceClass], *, has_key: bool) -> Inquiry:
-    """Ask for prices and ends of models, and with a key for what only a key may know. Takes 10 s at most."""
+    """Ask for prices and ends of models, and with a key for its account. Lasts 10 s at most."""
     models = sorted({each.model for each in classes})
     parts = [_bounded(provider.quotes([each for each in classes if each.model == model])) for model in models]
     prices, endings, account = await asyncio.gather(
@@ -51,7 +51,7 @@ async def inquire(provider: Provider, classes: Sequence[PriceClass], *, has_key:
     quotes: dict[PriceClass, Quote] = {}
     for model, found in zip(models, prices, strict=True):
         if isinstance(found, NoAnswer):
-            why = unknown_quote(f"the provider could not be asked: {found.message}")
+            why = unknown_quote(f"wanbatch could not ask the provider: {found.message}")
             quotes |= {each: why for each in classes if each.model == model}
         else:
             quotes |= found

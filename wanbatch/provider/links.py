@@ -1,19 +1,19 @@
-"""Clip links: until when a signed one is good, as far as it says so. Pure."""
+"""Clip links: until when a signed one is valid, if it says so. Pure."""
 
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from urllib.parse import parse_qs, urlsplit
 
-LASTS = timedelta(days=1)  # the longest that the documentation's samples are signed for; for a link that does not say
+LASTS = timedelta(days=1)  # for a link that does not say: the longest that the documentation's samples are signed for
 _STAMP = "%Y%m%dT%H%M%SZ"
 _LATEST = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
 
 
 def expires_at(link: str) -> datetime | None:
-    """Return when a link dies; None if it does not say, or not in a way that is known.
+    """Return when a link expires; None if it does not say so in a known way.
 
-    `Expires` in Unix seconds is what Alibaba's and older S3 links carry; `X-Amz-` and `X-Goog-Date` with `-Expires`
+    `Expires` in Unix seconds is in Alibaba's and older S3 links; `X-Amz-` and `X-Goog-Date` with `-Expires`
     are S3 and Google; `se` is Azure.
     """
     try:

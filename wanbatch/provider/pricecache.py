@@ -1,8 +1,8 @@
-"""The shelf of price lists: what the provider's list said last, kept for this user, so that its age can be told.
+"""The cache of price lists: what the provider's list said last, kept for this user, with its age.
 
-It lies in the user's cache folder and not in an output folder: a list belongs to the provider and not to a batch, a
+It is in the user's cache folder and not in an output folder: a list belongs to the provider and not to a batch, a
 plan writes nothing into an output folder, and losing it costs one request. It only ever saves an answer that the
-provider confirms as unchanged (304), or stands in, with its age, where the provider does not answer at all.
+provider confirms as unchanged (304), or is used, with its age, if the provider does not answer at all.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from platformdirs import user_cache_path
 from wanbatch.disk import replace_text
 
 SHELF_NAME = "prices.json"
-KEPT_FOR = timedelta(days=30)  # an older list says nothing about the price of today
+KEPT_FOR = timedelta(days=30)  # an older list says nothing about today's price
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
 @dataclass(frozen=True)
 class Listed:
-    """What a list said of one model (its `pricing` object) or of all (which of them end), and when that was (UTC)."""
+    """What a list said about one model (its `pricing` object) or about all (which of them end), and when (UTC)."""
 
     pricing: Any
     etag: str
@@ -43,19 +43,19 @@ class Listed:
 
 
 def read_etag(text: str | None) -> str:
-    """Return an ETag that may be sent back; empty if there is none, or none that is one."""
+    """Return an ETag that may be sent back; empty if there is none, or it is malformed."""
     return text if text is not None and _ETAG.fullmatch(text) else ""
 
 
 class PriceCache:
-    """Price lists by model, of one provider. What cannot be read or written is as if it were not there."""
+    """Price lists by model, of one provider. A list that cannot be read or written counts as missing."""
 
     def __init__(self, provider: str, path: Path | None = None) -> None:
         self._provider = provider
         self._path = path if path is not None else user_cache_path("wanbatch") / SHELF_NAME
 
     def get(self, model: str, now: datetime) -> Listed | None:
-        """Return the list that is kept for a model; None if there is none, or one from too long ago."""
+        """Return the cached list for a model; None if there is none, or it is too old."""
         row: Any = self._rows().get(model)
         try:
             kept = Listed(row["pricing"], read_etag(row["etag"]), datetime.fromisoformat(row["at"]))
@@ -65,7 +65,7 @@ class PriceCache:
         return kept if is_good else None
 
     def keep(self, model: str, listed: Listed) -> None:
-        """Keep a list, as said or confirmed just now."""
+        """Keep a list that was just sent or confirmed."""
         row = {"pricing": listed.pricing, "etag": listed.etag, "at": listed.at.astimezone(UTC).isoformat()}
         every = self._every()
         every[self._provider] = {**self._rows(), model: row}

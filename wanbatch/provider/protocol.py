@@ -1,6 +1,6 @@
-"""The provider as the runner sees it: the calls, and the values they answer with.
+"""The provider as the runner sees it: the calls, and the values they return.
 
-What is expected to happen is a value; an exception means that something is wrong on this side.
+Expected outcomes are values; an exception means that something is wrong on this side.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wanbatch.provider.endings import Ending
 
 
 class Secret:
-    """A text that is never shown: an API key or a signed link. `reveal` is the only way out."""
+    """A text that is never shown: an API key or a signed link. Only `reveal` returns it."""
 
     __slots__ = ("_text",)
 
@@ -30,7 +30,7 @@ class Secret:
         self._text = text
 
     def reveal(self) -> str:
-        """Return the text, for the wire only."""
+        """Return the text, only to be sent."""
         return self._text
 
     def __repr__(self) -> str:
@@ -76,7 +76,7 @@ class RefusalKind(Enum):
 
 @dataclass(frozen=True)
 class Refused:
-    """The provider said no in its own words (proof P1): nothing was made, nothing is charged."""
+    """The provider refused in its own words (proof P1): nothing was made, nothing is charged."""
 
     kind: RefusalKind
     http_status: int
@@ -85,7 +85,7 @@ class Refused:
 
 @dataclass(frozen=True)
 class TurnedAway:
-    """Too many at once, or too early (proof P1): later."""
+    """Too many at once, or too early (proof P1): try again later."""
 
     http_status: int
     retry_after_s: float | None
@@ -94,7 +94,7 @@ class TurnedAway:
 
 @dataclass(frozen=True)
 class NotSent:
-    """No byte of the request left this machine (proof P0). `is_final` where waiting cannot help (TLS)."""
+    """No byte of the request left this machine (proof P0). `is_final` if waiting cannot help (TLS)."""
 
     message: str
     is_final: bool = False
@@ -102,7 +102,7 @@ class NotSent:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Sent, perhaps, and no answer that can be trusted. It may have been charged."""
+    """Perhaps sent, but without an answer that can be trusted. It may have been charged."""
 
     message: str
     http_status: int | None = None
@@ -116,7 +116,7 @@ SubmitAnswer = Accepted | Refused | TurnedAway | NotSent | Unknown
 
 
 class Status(StrEnum):
-    """The provider's word, brought to five: what it means for us."""
+    """The provider's status as one of five, by what it means for us."""
 
     QUEUED = "queued"
     GENERATING = "generating"
@@ -127,7 +127,8 @@ class Status(StrEnum):
 
 @dataclass(frozen=True)
 class Progress:
-    """One poll answer. Links are bearer secrets, never stored. `unknown_word` holds a status we had never met.
+    """One poll answer. Links are bearer secrets, never stored. `unknown_word` holds a status that wanbatch does not
+    know.
 
     `more_links` lead to further clips of the same generation, which are paid for, too.
     """
@@ -149,7 +150,7 @@ class Trouble(Enum):
     TRANSIENT = "transient"  # try again later
     NOT_FOUND = "not found"
     KEY = "key"
-    INVALID = "invalid"  # our request is wrong: it will not get better
+    INVALID = "invalid"  # our request is wrong: retrying will not help
     CLOCKS = "clocks"  # the provider answers, and nobody can tell what time it is there
 
 
@@ -191,7 +192,7 @@ class Fetched:
 
 @dataclass(frozen=True)
 class LinkDead:
-    """The host no longer honours the link, or gave something that is no clip: poll for a fresh one."""
+    """The host no longer honours the link, or sent something other than a clip: poll for a fresh one."""
 
     message: str
 
@@ -216,7 +217,7 @@ class LogRow:
 
 @dataclass(frozen=True)
 class LogScan:
-    """One complete reading of the request log of our key, all rows made between `begin` and `end`.
+    """One complete reading of the request log of our key: all rows made between `begin` and `end`.
 
     All times are the provider's own; `ahead` is how far its clock was ahead of ours. `rows` are those that carry a
     request id of wanbatch, newest first; `other_ids` are the inference ids of the rest, `nameless_ids` those of
@@ -238,7 +239,7 @@ class LogScan:
 
     @property
     def known_until(self) -> datetime:
-        """Up to when it was read, by the earlier of the two clocks."""
+        """The time up to which it was read, by the earlier of the two clocks."""
         return min(self.end, self.taken_at, self.read_at)
 
     @cached_property
@@ -254,7 +255,7 @@ class Provider(Protocol):
     """What the runner needs of a provider."""
 
     async def submit(self, recipe: Recipe, request_id: str, on_accepted: Callable[[str], None]) -> SubmitAnswer:
-        """Send the paid POST, once. `on_accepted` gets the generation id as soon as the answer's headers are in."""
+        """Send the paid POST once. `on_accepted` gets the generation id as soon as the answer's headers arrive."""
         ...
 
     async def poll(self, generation_id: str) -> PollAnswer:
@@ -270,7 +271,7 @@ class Provider(Protocol):
         ...
 
     async def refunds(self, since: datetime) -> Sequence[Charge] | NoAnswer:
-        """Read what the ledger says was paid back since a time, by the generation that it names."""
+        """Read the ledger's refunds since a time, by the generation they name."""
         ...
 
     async def scan_log(self, since: datetime) -> LogScan | NoAnswer:
@@ -286,11 +287,11 @@ class Provider(Protocol):
         ...
 
     async def endings(self) -> Sequence[Ending] | NoAnswer:
-        """Read which models are withdrawn, or will be."""
+        """Read which models are withdrawn or will be."""
         ...
 
     async def key_facts(self) -> KeyFacts | NoAnswer:
-        """Read what is told of the key: its own limit, what it may call, whether it is disabled."""
+        """Read what is reported about the key: its own limit, what it may call, whether it is disabled."""
         ...
 
     async def top_up(self) -> TopUp | NoAnswer:

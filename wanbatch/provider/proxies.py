@@ -1,8 +1,8 @@
-"""Proxies: which one a request goes through, as the variables of the environment say. Pure.
+"""Proxies: which one a request goes through, by the environment variables. Pure.
 
-NO_PROXY is read as curl reads it (names with all below them, addresses, networks such as 10.0.0.0/8, `*`), and what
-other programs write as well: brackets round an IPv6 address, a port, a scheme, `*.` in front. A variable that cannot be
-read is named, never passed over: a request must not take a way that was meant to be closed.
+NO_PROXY is read as curl reads it (names and their subdomains, addresses, networks such as 10.0.0.0/8, `*`), and what
+other programs write as well: brackets around an IPv6 address, a port, a scheme, `*.` in front. An unreadable variable
+is reported, never ignored: a request must not go a way that was meant to be closed.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class Direct:
     port: int | None
 
     def holds(self, host: str, port: int) -> bool:
-        """Say whether a host, in lower case and without brackets, is meant."""
+        """Say whether it covers a host, which is in lower case and without brackets."""
         if self.port not in (None, port):
             return False
         if self.network is not None:
@@ -47,9 +47,9 @@ class Direct:
 
 @dataclass(frozen=True)
 class Route:
-    """A proxy for https requests, and who is reached without it. `url` may hold a password: never show it.
+    """A proxy for https requests, and the hosts reached without it. `url` may hold a password: never show it.
 
-    `name` is the variable that says so.
+    `name` is the variable that sets it.
     """
 
     name: str
@@ -85,26 +85,28 @@ def _proxy_url(name: str, text: str, *, has_socks: bool) -> tuple[str, SplitResu
         parts = urlsplit(url)
         host, _ = parts.hostname, parts.port
     except ValueError as error:
-        raise _refused(name, "is no address of a proxy") from error
+        raise _refused(name, "is not a proxy address") from error
     scheme = parts.scheme.lower()
     if scheme.startswith("socks") and scheme not in _SOCKS:
-        raise _refused(name, f"begins with {scheme}://, which does not say which SOCKS: write socks5:// for version 5")
+        raise _refused(
+            name, f"begins with {scheme}://, which does not name the SOCKS version: write socks5:// for version 5"
+        )
     if scheme in _SOCKS and not has_socks:
-        raise _refused(name, "names a SOCKS proxy, and the library for it is not installed: pip install 'httpx[socks]'")
+        raise _refused(name, "names a SOCKS proxy, but the library for it is not installed: pip install 'httpx[socks]'")
     if scheme not in _SCHEMES | _SOCKS:
         raise _refused(name, "is neither an http:// nor a socks5:// proxy")
     if not host or not text.isascii() or not text.isprintable() or " " in text:
-        raise _refused(name, "is no address of a proxy")
+        raise _refused(name, "is not a proxy address")
     return url, parts
 
 
 def _refused(name: str, why: str) -> UsageInvalid:
-    return UsageInvalid(f"{name} {why}. Write it such as http://proxy.example.com:3128, or unset it; nothing was sent")
+    return UsageInvalid(f"{name} {why}. Write it like http://proxy.example.com:3128, or unset it; nothing was sent")
 
 
 def unusable(route: Route) -> UsageInvalid:
     """Return the error for an address that the HTTP library refuses."""
-    return _refused(route.name, "is no address of a proxy")
+    return _refused(route.name, "is not a proxy address")
 
 
 def _exception(name: str, entry: str) -> Direct:
@@ -126,7 +128,7 @@ def _exception(name: str, entry: str) -> Direct:
         pattern = ""
     if not _HOST.fullmatch(pattern):
         raise UsageInvalid(
-            f"{name} holds '{_shown(entry)}', which is no host, address or network: mend or remove it; nothing was sent"
+            f"{name} holds '{_shown(entry)}', not a host, address or network: fix or remove it; nothing was sent"
         )
     return Direct(None, pattern.rstrip("."), int(port) if port else None)
 

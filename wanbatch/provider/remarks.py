@@ -1,4 +1,4 @@
-"""Remarks: what a user should know before paying, made from what the provider was asked. Pure."""
+"""Remarks: what a user should know before paying, from the provider's answers. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from wanbatch.provider.protocol import NoAnswer
 
 
 class Weight(StrEnum):
-    """How much a remark weighs."""
+    """How serious a remark is."""
 
     REFUSAL = "refusal"  # nothing is sent
     WARNING = "warning"
@@ -27,7 +27,7 @@ class Weight(StrEnum):
 
 @dataclass(frozen=True)
 class Remark:
-    """One sentence for the user. `exit_code` is what a run ends with where it is a refusal."""
+    """One sentence for the user. `exit_code` is the exit code of a run if the remark is a refusal."""
 
     weight: Weight
     text: str
@@ -36,7 +36,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Intent:
-    """What is about to be sent: by which models, at which cost, and under a cap of the whole batch or not."""
+    """What is about to be sent: with which models, at which cost, and whether the whole batch has a cap."""
 
     models: Sequence[str]
     estimate: Estimate
@@ -44,7 +44,7 @@ class Intent:
 
 
 def remarks_of(inquiry: Inquiry, intent: Intent, now: datetime) -> tuple[Remark, ...]:
-    """Say what stands against sending, refusals first."""
+    """List the reasons against sending, refusals first."""
     found = [*_on_models(inquiry.endings, intent.models, now), *_on_key(inquiry.key, intent.estimate)]
     found += [*_on_top_up(inquiry.top_up, is_capped=intent.is_capped), *_on_silence(inquiry)]
     return tuple(sorted(found, key=lambda each: list(Weight).index(each.weight)))
@@ -59,7 +59,7 @@ def _on_models(endings: Sequence[Ending] | NoAnswer | None, models: Iterable[str
             continue
         text = ending.text(model, now)
         if ending.stage(now) is Stage.GONE:
-            yield Remark(Weight.REFUSAL, f"{text}. Name another model in the manifest", ExitCode.USAGE)
+            yield Remark(Weight.REFUSAL, f"{text}. Use another model in the manifest", ExitCode.USAGE)
         elif ending.stage(now) is Stage.FOLDED:
             yield Remark(Weight.NOTE, text)
         else:
@@ -75,14 +75,14 @@ def _on_key(key: KeyFacts | NoAnswer | None, estimate: Estimate) -> Iterable[Rem
         yield Remark(Weight.REFUSAL, forbidden_text(key), ExitCode.ACCOUNT_STOPPED)
     if key.limit_usd is not None and key.limit_usd < usd(estimate.credits):
         limit, cost = limit_text(key), usd_text(estimate.credits)
-        yield Remark(Weight.WARNING, f"{limit}, below the {cost} expected here: the provider may refuse the rest")
+        yield Remark(Weight.WARNING, f"{limit}, less than the {cost} expected here: the provider may refuse the rest")
 
 
 DISABLED = "the provider says that this key is disabled: enable it on the Keys page of your account, or use another"
 
 
 def forbidden_text(key: KeyFacts) -> str:
-    """Say that a key may make no videos."""
+    """Say that a key may not make videos."""
     scopes = ", ".join(key.scopes or ())
     return (
         f"this key may not make videos: its scopes are {scopes}. Add model:video on the Keys page, or use another key"
@@ -90,20 +90,20 @@ def forbidden_text(key: KeyFacts) -> str:
 
 
 def limit_text(key: KeyFacts) -> str:
-    """Say what a key may spend by the provider's own limit."""
+    """Say how much a key may spend by the provider's own limit."""
     assert key.limit_usd is not None
     return f"the key has a limit of its own: {amount_text(key.limit_usd)} USD {key.period}"
 
 
 def top_up_text(top_up: TopUp) -> str:
-    """Say that the account is topped up on its own, and how."""
+    """Say that the account is topped up automatically, and how."""
     threshold, amount = _usd_text(top_up.threshold_usd), _usd_text(top_up.amount_usd)
     how = f" (by {amount} whenever the balance falls below {threshold})"
-    return f"the account is topped up automatically{how}: running out of credits stops nothing"
+    return f"the account is topped up automatically{how}: empty credits will not stop a run"
 
 
 def _usd_text(amount: Decimal | None) -> str:
-    return "an amount that is not told" if amount is None else f"{amount_text(amount)} USD"
+    return "an unknown amount" if amount is None else f"{amount_text(amount)} USD"
 
 
 def _on_top_up(top_up: TopUp | NoAnswer | None, *, is_capped: bool) -> Iterable[Remark]:
@@ -112,7 +112,7 @@ def _on_top_up(top_up: TopUp | NoAnswer | None, *, is_capped: bool) -> Iterable[
 
 
 def _on_silence(inquiry: Inquiry) -> Iterable[Remark]:
-    """Say which parts brought no answer, those with the same reason in one sentence."""
+    """Say which parts had no answer; those with the same reason share a sentence."""
     parts = {
         "the balance": inquiry.balance_usd,
         "the key's limits": inquiry.key,

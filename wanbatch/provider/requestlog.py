@@ -1,4 +1,4 @@
-"""The provider's request log, read whole: all pages of a window that both clocks cover, or nothing of it."""
+"""The provider's request log, read completely: all pages of a window that both clocks cover, or nothing."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from wanbatch.provider.bodies import AnswerInvalid, read_object
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, Trouble
 
 LOG_LIMIT = 100
-PAGES_MOVE = 7  # each further reading has smaller pages: what depends on where they end is not believed
+PAGES_MOVE = 7  # each further reading has smaller pages, so that no result depends on where they end
 LOGS_PER_MIN = 170.0  # the provider refuses more than 200
-LOG_WINDOW = timedelta(days=91)  # it takes 92 at most
+LOG_WINDOW = timedelta(days=91)  # it accepts 92 at most
 WINDOW_SLACK = timedelta(hours=20)
 PAGE_CAP_BYTES = 8 * 1024 * 1024
 SCAN_TRIES = 3
@@ -41,19 +41,19 @@ class _Reading:
 
     @property
     def has_all(self) -> bool:
-        """Say whether the rows are as many as the log says; two that are equal count as it counts them."""
+        """Say whether the number of rows is what the log says; it counts equal rows one by one, too."""
         rows = self.rows
         return self.total in (len(rows), len(set(rows)))
 
     @property
     def has_repeats(self) -> bool:
-        """Say whether a row stands here twice: the log holds it twice, or a page moved while the others were read."""
+        """Say whether a row occurs twice: the log holds it twice, or a page moved while the others were read."""
         rows = self.rows
         return len(set(rows)) < len(rows)
 
     @property
     def repeats_lie_together(self) -> bool:
-        """Say whether equal rows follow each other, with none of another time between: so does a log hold one twice."""
+        """Say whether equal rows follow each other with no other time between, as in a log that holds a row twice."""
         times = [json.loads(row).get("created") for row in self.rows]
         first: dict[str, int] = {}
         for at, row in enumerate(self.rows):
@@ -63,12 +63,12 @@ class _Reading:
 
     @property
     def are_pages_apart(self) -> bool:
-        """Say whether no row stands on two pages."""
+        """Say whether no row is on two pages."""
         return sum(len(set(page)) for page in self.pages) == len(set(self.rows))
 
 
 class RequestLog:
-    """Reads the log through the provider's client. `ahead` tells how far the provider's clock is ahead of ours."""
+    """Reads the log through the provider's client. `ahead` says how far the provider's clock is ahead of ours."""
 
     def __init__(self, read: Read, ahead: Callable[[], Awaitable[timedelta | NoAnswer | None]], clock: Clock) -> None:
         self._read = read
@@ -80,9 +80,9 @@ class RequestLog:
         """Read all rows of our key since a time.
 
         The window ends in the past of the later clock, and reaches as far back from the earlier one as the provider
-        takes: in two readings where the clocks lie further apart. Where that end is none that the provider takes, or
+        accepts: in two readings if the clocks are further apart. If the provider does not accept that end, or
         new rows move its pages (the rows collected are not as many as the log says there are), it is read again to the
-        past of the provider's own clock. A window that holds no time at all is no reading: one of the clocks is wrong.
+        past of the provider's own clock. An empty window is not a reading: one of the clocks is wrong.
         """
         why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps moving")
         before: list[_Reading] = []
@@ -96,7 +96,9 @@ class RequestLog:
             spans = spans_of(since, min(ours, theirs), end)
             if not spans:
                 span = f"from {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
-                return NoAnswer(Trouble.CLOCKS, f"HTTP dates and our clock leave nothing of it to read: {span}")
+                return NoAnswer(
+                    Trouble.CLOCKS, f"the provider's HTTP dates and our clock leave no time to read: {span}"
+                )
             found = await self._readings(spans, max(1, LOG_LIMIT - PAGES_MOVE * tried))
             if isinstance(found, NoAnswer):
                 why = found
@@ -112,7 +114,7 @@ class RequestLog:
         return why
 
     async def _readings(self, spans: Sequence[Span], limit: int) -> list[_Reading] | NoAnswer:
-        """Read the pages of some windows; fewer than these where the totals of one differ."""
+        """Read the pages of some windows; fewer if the totals of one differ."""
         found: list[_Reading] = []
         for begin, end in spans:
             reading = await self._reading(begin, end, limit)
@@ -165,7 +167,7 @@ class RequestLog:
         )
 
     async def _pace(self) -> None:
-        """Stay under the log's own limit, which all our runs with one key share."""
+        """Stay under the log's own limit, which all runs with one key share."""
         now = self._clock.monotonic()
         ready = self._tokens.ready_at(now)
         if ready > now:
@@ -176,7 +178,7 @@ class RequestLog:
 def spans_of(since: datetime, earlier: datetime, end: datetime) -> list[Span]:
     """Return the windows to read, oldest first: back to `since` as far as the log reaches from the `earlier` clock.
 
-    Clocks that lie years apart need two, with nothing between that either of them could mean.
+    Clocks that are years apart need two, since no clock can mean the time between.
     """
     begin = max(since, earlier - LOG_WINDOW)
     if begin >= end:
@@ -187,7 +189,7 @@ def spans_of(since: datetime, earlier: datetime, end: datetime) -> list[Span]:
 
 
 def _are_whole(found: Sequence[_Reading], before: Sequence[_Reading]) -> bool:
-    """Say whether readings hold all rows; `before` are earlier ones of the same windows, where there were any."""
+    """Say whether readings hold all rows; `before` are earlier ones of the same windows, if there were any."""
     known = [before[at] if at < len(before) else None for at in range(len(found))]
     return all(map(_is_whole, found, known))
 
@@ -196,7 +198,7 @@ def _is_whole(found: _Reading, before: _Reading | None) -> bool:
     """Say whether a reading holds all rows.
 
     Equal rows that follow each other on one page are what the log holds. A row on two pages may be one that moved while
-    the others were read, in the place of one that was then missed: it is believed where two readings, with pages of
+    the others were read, in place of one that was then missed: it is believed if two readings, with pages of
     other sizes, say the same.
     """
     if not found.has_all:

@@ -1,7 +1,7 @@
-"""The tariff: the provider's price rows, read for one class of takes. Pure; distrusts every field.
+"""The tariff: the provider's price rows, read for one class of takes. Pure; trusts no field.
 
-`price` is the charge in USD for `per` units, and `unit` (or `name` and `measure` of a `fixed` price) says of what.
-What does not clearly fit is an unknown price with its reason, never 0.
+`price` is the charge in USD for `per` units, and `unit` (or `name` and `measure` of a `fixed` price) says which.
+Anything that does not clearly fit is an unknown price with its reason, never 0.
 Source: the provider's page "Complete Model List", section on reading prices, 2026-08-19; OpenAPI `models`.
 """
 
@@ -22,7 +22,7 @@ from wanbatch.units import CREDITS_MAX
 WORD_CAP = 40
 _PER_SECOND = frozenset({"second", "seconds"})
 _PER_CLIP = frozenset({"video", "videos", "generation", "generations", "request", "requests", "clip", "clips"})
-_MADE = frozenset({"", "output", "generated"})  # what `measure` may say beside a unit that we know
+_MADE = frozenset({"", "output", "generated"})  # what `measure` may say beside a known unit
 _LINES = re.compile(r"([0-9]{3,4})p?")
 _SECONDS = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?(?:s|sec|seconds?)?")
 
@@ -32,7 +32,7 @@ class _Unpriced(Exception):
 
 
 def listed_quote(pricing: object, price_class: PriceClass) -> Quote:
-    """Read the `pricing` object of one model for one class; where it gives no certain price, `why` tells the reason.
+    """Read the `pricing` object of one model for one class; if it gives no certain price, `why` gives the reason.
 
     A fraction of a credit is rounded up, so that a cap is never passed by rounding.
     """
@@ -46,7 +46,7 @@ def _credits(pricing: object, price_class: PriceClass) -> int:
     if pricing is None:
         raise _Unpriced("the provider's list names no price for this model")
     if not isinstance(pricing, Mapping):
-        raise _Unpriced(f"the provider's list has {_word(pricing)} where this model's prices should be")
+        raise _Unpriced(f"the provider's list has {_word(pricing)} in place of this model's prices")
     _assert_usd(pricing, "the provider's list")
     match pricing.get("kind"):
         case "fixed":
@@ -54,7 +54,9 @@ def _credits(pricing: object, price_class: PriceClass) -> int:
         case "variants":
             return _variant(pricing, price_class)
         case "variable":
-            raise _Unpriced("the provider prices this model only after the request (its list says 'variable')")
+            raise _Unpriced(
+                "the provider sets the price of this model only after the request (its list says 'variable')"
+            )
         case other:
             raise _Unpriced(f"the provider's list has a kind of price that wanbatch does not know: {_word(other)}")
 
@@ -62,10 +64,12 @@ def _credits(pricing: object, price_class: PriceClass) -> int:
 def _fixed(pricing: Mapping[str, Any], price_class: PriceClass) -> int:
     rows = _rows(pricing, "units")
     if len(rows) > 1:
-        raise _Unpriced(f"the provider's list adds up {len(rows)} rates, whose amounts are known only afterwards")
+        raise _Unpriced(
+            f"the provider's list adds up {len(rows)} rates, whose amounts are known only after the request"
+        )
     row = rows[0]
     if not isinstance(row, Mapping):
-        raise _Unpriced(f"row 1 of the provider's list is {_word(row)} and no rate")
+        raise _Unpriced(f"row 1 of the provider's list is {_word(row)}, not a rate")
     name, measure = _text(row.get("name")), _text(row.get("measure"))
     unit = name if measure in _MADE else f"{name} ({measure})"
     if not name and measure in _PER_SECOND | _PER_CLIP:
@@ -105,10 +109,10 @@ def _rows(pricing: Mapping[str, Any], name: str) -> Sequence[Any]:
 
 
 def _undecided(row: Any, number: int, names: Sequence[str], price_class: PriceClass) -> set[str] | None:
-    """Return the conditions of a row that nobody can decide for this class; None if one of them does not hold."""
+    """Return the conditions of a row that cannot be decided for this class; None if one of them does not hold."""
     when = row.get("when") if isinstance(row, Mapping) else None
     if not isinstance(when, Mapping):
-        raise _Unpriced(f"row {number} of the provider's list does not say when it holds")
+        raise _Unpriced(f"row {number} of the provider's list does not say when it applies")
     asked = _asked(price_class)
     verdicts = {name: _agrees(name, when.get(name), asked.get(name)) for name in {*names, *map(str, when)}}
     if False in verdicts.values():
@@ -121,7 +125,7 @@ def _asked(price_class: PriceClass) -> dict[str, str | int | None]:
 
 
 def _agrees(name: str, told: object, ours: str | int | None) -> bool | None:
-    """Say whether a condition holds for what is asked; None if that cannot be told."""
+    """Say whether a condition holds for this class; None if that cannot be decided."""
     if ours is None or told is None:
         return None
     if name == "duration":
@@ -133,7 +137,7 @@ def _agrees(name: str, told: object, ours: str | int | None) -> bool | None:
     their_lines, my_lines = _LINES.fullmatch(theirs), _LINES.fullmatch(mine)
     if their_lines is not None and my_lines is not None:
         return their_lines[1] == my_lines[1]
-    is_one_language = (their_lines is None) == (my_lines is None)  # fhd may be 1080p: who knows
+    is_one_language = (their_lines is None) == (my_lines is None)  # fhd may mean 1080p: nobody knows
     return theirs == mine if is_one_language else None
 
 
@@ -155,18 +159,18 @@ def _charge(row: Mapping[str, Any], number: int, unit: str, price_class: PriceCl
         raise _Unpriced(f"{where} does not say for how many units its price is: {_word(row.get('per'))}")
     if unit in _PER_SECOND:
         if price_class.duration_s is None:
-            raise _Unpriced("the provider charges by the second, and how long these clips are is not known")
+            raise _Unpriced("the provider charges by the second, and the length of these clips is not known")
         price *= price_class.duration_s
     elif unit not in _PER_CLIP:
-        raise _Unpriced(f"the provider charges by {_word(unit)}, which says nothing certain about a clip")
+        raise _Unpriced(f"the provider charges by {_word(unit)}, which does not give the price of a clip")
     credit_count = price * CREDITS_PER_USD / per
     if not 1 <= credit_count <= CREDITS_MAX:
-        raise _Unpriced(f"{where} has no price that can be true: {_word(row.get('price'))}")
+        raise _Unpriced(f"{where} has an impossible price: {_word(row.get('price'))}")
     return math.ceil(credit_count)
 
 
 def _number(value: object) -> Fraction | None:
-    """Return a JSON number as it was written, exact; None for what is none."""
+    """Return a JSON number exactly as written; None for anything else."""
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
         return None
     if isinstance(value, int):
@@ -181,7 +185,7 @@ def _assert_usd(fields: Mapping[str, Any], where: str) -> None:
 
 
 def _text(value: object) -> str:
-    """Return a word in one spelling; empty for None, and a mark that fits nowhere for what is no text."""
+    """Return a word in one spelling; empty for None, and a mark that matches nothing for anything but text."""
     if value is None:
         return ""
     return " ".join(value.split()).casefold() if isinstance(value, str) else f"[{type(value).__name__}]"
@@ -196,6 +200,6 @@ def _word(value: object) -> str:
     try:
         flat = "".join(char for char in " ".join(str(value).split()) if char.isprintable())
     except ValueError:  # a number of thousands of digits
-        return "a number without end"
+        return "an infinite number"
     shown = flat if len(flat) <= WORD_CAP else flat[: WORD_CAP - 1] + "…"
     return f"'{shown}'" if isinstance(value, str) else shown

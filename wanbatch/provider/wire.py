@@ -1,4 +1,4 @@
-"""The wire: httpx clients with few connections, and what can be told of an exchange."""
+"""The wire: httpx clients with few connections, and what is known about an exchange."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds 
 def exchange_errors() -> tuple[type[Exception], ...]:
     """Name what an exchange may raise: httpx lets some errors of the libraries below it through as they are.
 
-    Seen: a line that breaks in the midst of TLS (anyio's, with httpcore 1.0.0), and a SOCKS proxy that talks nonsense.
+    Observed: a connection that breaks during TLS (anyio's, with httpcore 1.0.0), and a SOCKS proxy that sends nonsense.
     """
     known: list[type[Exception]] = [httpx.HTTPError, httpx.InvalidURL, TimeoutError]
     for library, names in (
@@ -37,7 +37,7 @@ def exchange_errors() -> tuple[type[Exception], ...]:
             known += [getattr(import_module(library), name) for name in names]
     with suppress(ImportError):
         import_module("socksio")
-        known.append(AssertionError)  # how httpcore takes a SOCKS answer of the wrong kind
+        known.append(AssertionError)  # what httpcore raises for a SOCKS answer of the wrong kind
     return tuple(known)
 
 
@@ -49,9 +49,9 @@ def make_client(
     route: Route | None,
     transport: httpx.AsyncBaseTransport | None,
 ) -> httpx.AsyncClient:
-    """Make a client that follows no redirect and asks for plain bytes; by `route` alone, whatever the environment says.
+    """Make a client that follows no redirect and asks for plain bytes, through `route` whatever the environment says.
 
-    A `transport` that is given is the whole way.
+    A given `transport` replaces the route.
     """
     # httpx logs whole URLs; a signed link in a log is a leaked clip.
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -70,15 +70,15 @@ def make_client(
 
 
 def route_here() -> Route | None:
-    """Read which proxy this process is told to use. Raises UsageInvalid, naming the variable."""
+    """Read which proxy this process has to use. Raises UsageInvalid, naming the variable."""
     found: Mapping[str, str] = os.environ
     if not any(os.environ.get(name) for name in PROXY_NAMES):
-        found = {f"{scheme}_proxy": url for scheme, url in getproxies().items()}  # what macOS is set to
+        found = {f"{scheme}_proxy": url for scheme, url in getproxies().items()}  # the system setting on macOS
     return route_of(found, has_socks=find_spec("socksio") is not None)
 
 
 class _Fork(httpx.AsyncBaseTransport):
-    """Sends each request through the proxy or past it. No retries on either way."""
+    """Sends each request through the proxy or around it. No retries on either way."""
 
     def __init__(self, route: Route, context: ssl.SSLContext, limits: httpx.Limits) -> None:
         self._route = route
@@ -90,7 +90,7 @@ class _Fork(httpx.AsyncBaseTransport):
         self._through = httpx.AsyncHTTPTransport(verify=context, limits=limits, trust_env=False, proxy=proxy)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        # A request to an address that was looked up before carries the name that it stands for.
+        # A request to an address that was looked up before carries its host name.
         host = request.extensions.get("sni_hostname") or request.url.host
         way = self._past if self._route.is_direct(host, request.url.port) else self._through
         return await way.handle_async_request(request)
@@ -103,7 +103,7 @@ class _Fork(httpx.AsyncBaseTransport):
 class Wire:
     """Learns from httpx's trace whether a byte of the request left for the provider.
 
-    What is said to a proxy before it lets anything through (CONNECT, SOCKS) is not for the provider.
+    Bytes for a proxy before it lets anything through (CONNECT, SOCKS) are not for the provider.
     """
 
     def __init__(self) -> None:
@@ -122,11 +122,11 @@ class Wire:
 
     @property
     def is_unsent(self) -> bool:
-        """The trace was kept from the first connection on, and tells of no byte for the provider."""
+        """The trace covers the first connection on, and shows no byte for the provider."""
         return self._has_begun and not self.has_sent
 
     def reason(self, error: Exception) -> str:
-        """Name what kept the request from being sent."""
+        """Say what kept the request from being sent."""
         is_of_proxy = self._is_at_proxy or isinstance(error, httpx.ProxyError)
         return f"the proxy made no connection: {reason(error)}" if is_of_proxy else reason(error)
 
@@ -137,7 +137,7 @@ def head_of(response: httpx.Response) -> Head:
 
 
 async def capped(response: httpx.Response, cap_bytes: int) -> bytes | None:
-    """Read a body of at most so many bytes; None if it is longer, or encoded although we asked for plain bytes."""
+    """Read a body up to a limit in bytes; None if it is longer, or encoded although we asked for plain bytes."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         return None
     pieces: list[bytes] = []
@@ -151,7 +151,7 @@ async def capped(response: httpx.Response, cap_bytes: int) -> bytes | None:
 
 
 def is_tls(error: BaseException | None) -> bool:
-    """Say whether an error came of TLS: waiting does not mend that."""
+    """Say whether an error came from TLS: waiting does not help then."""
     while error is not None:
         if isinstance(error, ssl.SSLError):
             return True
