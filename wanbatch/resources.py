@@ -14,7 +14,7 @@ _ENDING = ".schema.json"
 
 @cache
 def folder_of(name: str) -> Path:
-    """Return the folder of `schemas` or `manifests`. Raises LocalFault where the installation lacks it."""
+    """Return the folder of `schemas` or `manifests`. Raises LocalFault if the installation lacks it."""
     package = Path(__file__).resolve().parent
     for folder in (package / name, package.parent / name):
         if folder.is_dir():

@@ -44,9 +44,9 @@ WITHIN = box(b"url ", number(1))
 OUTSIDE = box(b"url ", number(0), b"file:///etc/passwd\0")
 ALIAS = box(b"alis", number(0), bytes(200))
 ELSEWHERE = "the clip refers to pictures or sound in another file"
-BROKEN = "the clip's list of the files that hold its pictures is broken off"
+BROKEN = "the clip's list of the files with its pictures is broken off"
 MANY = f"the clip declares more than {SAMPLES_MAX} samples of pictures and sound"
-LARGE = "the clip's picture is 16000x16000; at most 36 million pixels (8K) are decoded"
+LARGE = "the clip's picture is 16000x16000; at most 36 million pixels (8K) can be decoded"
 
 
 def track_header(width: int, height: int, version: int) -> bytes:
@@ -154,7 +154,7 @@ def test_bytes_that_look_like_a_reference_among_the_pictures_do_no_harm(whole: b
 
 
 def test_too_much_beside_the_pictures_is_not_even_read(whole: bytes) -> None:
-    with pytest.raises(MediaInvalid, match="the file has more than 1 MiB beside its pictures and sound"):
+    with pytest.raises(MediaInvalid, match="the file has more than 1 MiB besides its pictures and sound"):
         walk_boxes(io.BytesIO(whole + box(b"free", bytes(2**20))), index_bytes_max=2**20)
 
 
@@ -164,17 +164,21 @@ def test_too_much_beside_the_pictures_is_not_even_read(whole: bytes) -> None:
         ([Track(7680, 4320)], 1, ""),
         ([Track(4320, 7680), Track(channels=8, rate_hz=192_000)], TRACKS_MAX, ""),
         ([Track(16_000, 16_000)], 1, LARGE),
-        ([Track(1, PIXELS_MAX + 1)], 1, "the clip's picture is 1x35651585; at most 36 million pixels (8K) are decoded"),
-        ([], TRACKS_MAX + 1, f"the clip has {TRACKS_MAX + 1} tracks; at most {TRACKS_MAX} are opened"),
+        (
+            [Track(1, PIXELS_MAX + 1)],
+            1,
+            "the clip's picture is 1x35651585; at most 36 million pixels (8K) can be decoded",
+        ),
+        ([], TRACKS_MAX + 1, f"the clip has {TRACKS_MAX + 1} tracks; wanbatch opens at most {TRACKS_MAX}"),
         (
             [Track(channels=64, rate_hz=48_000)],
             1,
-            "the clip's sound has 64 channels at 48000 Hz; at most 16 at 192000 Hz are decoded",
+            "the clip's sound has 64 channels at 48000 Hz; wanbatch decodes at most 16 at 192000 Hz",
         ),
         (
             [Track(channels=1, rate_hz=10**6)],
             1,
-            "the clip's sound has 1 channels at 1000000 Hz; at most 16 at 192000 Hz are decoded",
+            "the clip's sound has 1 channels at 1000000 Hz; wanbatch decodes at most 16 at 192000 Hz",
         ),
     ],
 )

@@ -157,7 +157,7 @@ class TestAChild:
                 assert waited(lambda pid=pid: is_opening(pid, stuck))
                 os.kill(pid, signal.SIGKILL)
                 died.add(pid)
-            reason = "the process that checked it did not survive it: it was ended by signal 9"
+            reason = "the process that checked it died: it was ended by signal 9"
             assert (told.result(60), crew.check(clip).frames) == ((MediaInvalid, reason), 4)
 
     @posix
@@ -178,7 +178,7 @@ class TestAChild:
             crew.check(clip)
             told = said(lambda: crew.check(large))
             assert (told, crew.check(clip).frames) == (
-                (MediaInvalid, "checking it took more than 380 MiB of memory"),
+                (MediaInvalid, "checking it needed more than 380 MiB of memory"),
                 4,
             )
 
@@ -225,7 +225,7 @@ class TestAChild:
             told = said(lambda: crew.check(clip))
             tried = said(crew.assert_works)
         assert told == (ProgramFault, "opening clips failed: ImportError: no libavcodec")
-        assert (tried[0], tried[1].startswith("clips cannot be handled on this machine, so nothing is sent: ")) == (
+        assert (tried[0], tried[1].startswith("this machine cannot handle clips, so wanbatch sends nothing: ")) == (
             ProgramFault,
             True,
         )
@@ -247,7 +247,7 @@ class TestAChild:
             assert waited(lambda: is_opening(pid, stuck))
             crew.close()
             after = said(lambda: crew.check(clip))
-            ending = (LocalFault, "a clip was not checked: wanbatch is ending")
+            ending = (LocalFault, "a clip was not checked, because wanbatch is stopping")
             assert (told.result(60), after, is_gone(pid)) == (ending, ending, True)
 
     def test_that_answers_late_is_not_ended_with_the_next_clip(self, clip: Path) -> None:

@@ -60,8 +60,8 @@ def test_a_step_that_fails_is_named_with_the_library(monkeypatch: pytest.MonkeyP
     with pytest.raises(ProgramFault) as told:
         trial.assert_media_works()
     assert str(told.value) == (
-        f"clips cannot be handled on this machine, so nothing is sent: with PyAV {av.__version__}, {step} failed"
-        f" (TypeError: open() got an unexpected keyword argument). To mend it: {trial.REPAIR}"
+        f"this machine cannot handle clips, so wanbatch sends nothing: with PyAV {av.__version__}, {step} failed"
+        f" (TypeError: open() got an unexpected keyword argument). To fix it: {trial.REPAIR}"
     )
 
 
@@ -87,7 +87,7 @@ def test_a_run_buys_nothing_where_clips_cannot_be_read(
     assert (
         code,
         asked,
-        said.count("so nothing is sent: opening clips failed: ImportError: no libavcodec. To mend it"),
+        said.count("so wanbatch sends nothing: opening clips failed: ImportError: no libavcodec. To fix it"),
     ) == (ExitCode.LOCAL_FAULT, [], 1)
 
 
@@ -101,7 +101,7 @@ def test_the_doctor_says_what_was_tried_and_what_failed(
     trial.assert_media_works.cache_clear()
     code = call(["doctor", "--offline"])
     ill = " ".join(capsys.readouterr().out.split())
-    tried = "a small clip was encoded, checked, looked at and pictured"
+    tried = "wanbatch encoded a small clip, checked it, looked at it and made its poster"
     assert (tried in well, "drawing its poster failed" in ill, code) == (True, True, ExitCode.LOCAL_FAULT)
 
 

@@ -250,7 +250,7 @@ def test_a_part_that_is_slow_costs_the_others_nothing() -> None:
     provider: Any = Asked("m", "key", "endings")
     told = jump(lambda: inquire(provider, [CLASS, other], has_key=True))
     late = NoAnswer(Trouble.TRANSIENT, "no answer within 10 s")
-    why = unknown_quote("the provider could not be asked: no answer within 10 s")
+    why = unknown_quote("wanbatch could not ask the provider: no answer within 10 s")
     assert told == Inquiry({CLASS: Quote(5, "price list", is_live=True), other: why}, Decimal(7), late, ON, late)
 
 

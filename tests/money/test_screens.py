@@ -164,7 +164,7 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     text = "\n".join(" ".join(line.split()) for line in stream.getvalue().splitlines())
     assert max(len(line.rstrip()) for line in stream.getvalue().splitlines()) <= 80
     assert "confirmed 1 1,050,000 1,050,000 charged what was held" in text
-    assert "unknown 1 sent, and no generation is known" in text
+    assert "unknown 1 sent, but no generation is known" in text
     assert "charged 2,100,000+? 1.05+? +? 3 charges not seen yet" in text
 
 
@@ -247,7 +247,7 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
 
 
 ENDINGS = (
-    "alibaba/wan2.1-t2v-plus is served by another model now",
+    "the provider now serves another model under the name alibaba/wan2.1-t2v-plus",
     f"alibaba/wan2.1-t2v-turbo will end on {datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}",
     f"alibaba/wan2.2-i2v-plus is gone: the provider withdrew it on {datetime.now(UTC) - timedelta(days=30):%Y-%m-%d}",
 )

@@ -280,7 +280,7 @@ class Oracle:
             return
         if take.generation_id is None and attempt.body_sha256:
             yield f"{take.label} is held though the log shows its generation: {take.error}"
-        is_foreign = self._world.is_rolled_back and "is not a file of this take" in take.error
+        is_foreign = self._world.is_rolled_back and "does not belong to this take" in take.error
         if take.generation_id is not None and not take.needs_user and not is_foreign:
             yield f"{take.label} is held though its clip can be had: {take.error}"
 

@@ -1,6 +1,6 @@
-"""Blame: whether an error met in a media file speaks of the file's bytes, of this machine or of the program.
+"""Blame: whether an error in a media file is about the file's bytes, this machine or the program.
 
-Only what the media library itself says about the bytes makes a clip bad. A clip that was paid for must never be called
+Only an error of the media library about the bytes makes a clip bad. A clip that was paid for must never be called
 broken because a library changed its interface, lacks a codec or was installed wrongly.
 """
 
@@ -13,7 +13,7 @@ _LIBRARY = "av."  # PyAV: it names FFmpeg's errors in `av.error`
 
 
 class Blame(Enum):
-    """Who an error is about, and so what may follow from it."""
+    """What an error is about, and so what may follow from it."""
 
     BYTES = "bytes"
     MACHINE = "machine"
@@ -24,22 +24,22 @@ OF_THE_BYTES = frozenset(
     {
         "InvalidDataError",
         "EOFError",
-        "ArgumentError",  # EINVAL, what a decoder answers to headers that contradict each other; PyAV 19's name
-        "ValueError",  # the same up to PyAV 18
-        "PatchWelcomeError",  # a feature that FFmpeg knows of and cannot read
+        "ArgumentError",  # EINVAL, a decoder's answer to headers that contradict each other; PyAV 19's name
+        "ValueError",  # its name up to PyAV 18
+        "PatchWelcomeError",  # a feature that FFmpeg knows but cannot read
         "NotImplementedError",
         "OverflowError",
         "BufferTooSmallError",
         "InputChangedError",
-        "PermissionError",  # EPERM is -1, which FFmpeg returns where an index leads nowhere; files are opened by us
-        "OSError",  # EIO of a read beyond what is there; a disk's own error comes as Python's OSError
-        "BugError",  # decoders say so of impossible streams
+        "PermissionError",  # EPERM is -1, which FFmpeg returns for an index that leads nowhere; it opens no file
+        "OSError",  # EIO of a read beyond the end; a disk's own error comes as Python's OSError
+        "BugError",  # what decoders report for impossible streams
         "UnknownError",
         "UndefinedError",
         "ExternalError",  # a decoder outside of FFmpeg gave up
     }
 )
-"""FFmpeg's errors that speak of what was read, by their names in PyAV."""
+"""FFmpeg's errors about what was read, by their names in PyAV."""
 
 OF_THE_PROGRAM = frozenset(
     {
@@ -67,7 +67,7 @@ OF_THE_PROGRAM = frozenset(
         "HTTPServerError",
     }
 )
-"""FFmpeg's errors that speak of how it was built or called."""
+"""FFmpeg's errors about how it was built or called."""
 
 OF_THE_MACHINE = frozenset(
     {
@@ -87,15 +87,15 @@ OF_THE_MACHINE = frozenset(
         "TimeoutError",
     }
 )
-"""FFmpeg's errors that speak of this machine."""
+"""FFmpeg's errors about this machine."""
 
 _DISK = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
 
 
 def blame_for(error: BaseException, *, has_memory: bool = True) -> Blame:
-    """Say who an error is about. What is in no table, and whatever Python itself raises, is the program's.
+    """Say what an error is about. Errors in no table, and all of Python's own, are the program's.
 
-    `has_memory` where plenty can still be had: FFmpeg says "no memory" also where a spoilt index asks for gigabytes.
+    `has_memory` if plenty is still free: FFmpeg also says "no memory" if a corrupt index asks for gigabytes.
     """
     kind = type(error)
     if not kind.__module__.startswith(_LIBRARY):

@@ -1,7 +1,7 @@
-"""Bounds: how much a clip may ask of the machine that opens it, decided before anything is decoded.
+"""Bounds: how much of the machine a clip may use, decided before anything is decoded.
 
 The provider's models make 15 s of 3840x2160 at 60 frames a second at most (2026). Each bound leaves room for what comes
-after them, and none lets a small file take gigabytes or minutes.
+after them, and none lets a small file use gigabytes or minutes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SAMPLES_MAX = 5_000_000  # in all tables: hours of film; FFmpeg needs 24 bytes o
 EDITS_MAX = 1_000  # parts that a track is put together from: each may show the whole track again
 INDEX_BYTES_MAX = 64 * 2**20  # of all that is not pictures and sound: the index of a film of two hours is 8 MB
 MEMORY_BYTES_MAX = 2 * 2**30  # of the process that decodes: 15 s of 4K take 0.3 GB of it, 8K with 16 references 1.2 GB
-TIME_S_MAX = 120.0  # for one errand of it: a look at 15 s of busy 4K takes 5 s
+TIME_S_MAX = 120.0  # for one errand: a look at 15 s of busy 4K lasts 5 s
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,13 @@ class Track:
 def assert_within(tracks: list[Track], count: int) -> None:
     """Raise MediaInvalid if a clip, of so many tracks of any kind, declares more than is ever opened."""
     if count > TRACKS_MAX:
-        raise MediaInvalid(f"the clip has {count} tracks; at most {TRACKS_MAX} are opened")
+        raise MediaInvalid(f"the clip has {count} tracks; wanbatch opens at most {TRACKS_MAX}")
     for track in tracks:
         assert_size(track.width, track.height)
         if track.channels > CHANNELS_MAX or track.rate_hz > RATE_HZ_MAX:
             raise MediaInvalid(
                 f"the clip's sound has {track.channels} channels at {track.rate_hz} Hz;"
-                f" at most {CHANNELS_MAX} at {RATE_HZ_MAX} Hz are decoded"
+                f" wanbatch decodes at most {CHANNELS_MAX} at {RATE_HZ_MAX} Hz"
             )
 
 
@@ -50,5 +50,5 @@ def assert_size(width: int, height: int) -> None:
     """Raise MediaInvalid for a picture that is too large to be decoded."""
     if width * height > PIXELS_MAX:
         raise MediaInvalid(
-            f"the clip's picture is {width}x{height}; at most {PIXELS_MAX / 1e6:.0f} million pixels (8K) are decoded"
+            f"the clip's picture is {width}x{height}; at most {PIXELS_MAX / 1e6:.0f} million pixels (8K) can be decoded"
         )

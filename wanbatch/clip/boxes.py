@@ -1,4 +1,4 @@
-"""The boxes of an MP4: whether the file is there to its end, and what its tracks say of their coding."""
+"""The boxes of an MP4: whether the file is complete, and the codings that its tracks declare."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _PARENTS = frozenset({b"moov", b"trak", b"mdia", b"minf", b"stbl", b"moof", b"tr
 
 
 def walk_boxes(stream: BinaryIO, index_bytes_max: int = INDEX_BYTES_MAX) -> frozenset[bytes]:
-    """Read the headers of the boxes, outer ones and those that hold the tables. Raises MediaInvalid.
+    """Read the headers of the boxes, the outer ones and those that hold the tables. Raises MediaInvalid.
 
-    What the index refers to and declares is held against what a clip needs, so that FFmpeg may open the file.
+    What the index refers to and declares is compared with what a clip needs, so that FFmpeg may open the file.
     At most `index_bytes_max` bytes are read beside pictures and sound.
-    Returns how the tracks say that they are coded, four bytes each, such as `avc1` and `mp4a`.
+    Returns the codings that the tracks declare, four bytes each, such as `avc1` and `mp4a`.
     """
     size_bytes = stream.seek(0, os.SEEK_END)
     if size_bytes == 0:
@@ -55,7 +55,7 @@ def walk_boxes(stream: BinaryIO, index_bytes_max: int = INDEX_BYTES_MAX) -> froz
 
 def _read(stream: BinaryIO, spans: list[tuple[int, int]], bytes_max: int) -> bytes:
     if sum(end - at for at, end in spans) > bytes_max:
-        raise MediaInvalid(f"the file has more than {size_text(bytes_max)} beside its pictures and sound")
+        raise MediaInvalid(f"the file has more than {size_text(bytes_max)} besides its pictures and sound")
     parts = []
     for at, end in spans:
         stream.seek(at)
@@ -65,7 +65,7 @@ def _read(stream: BinaryIO, spans: list[tuple[int, int]], bytes_max: int) -> byt
 
 def _assert_begin(outer: list[bytes]) -> None:
     if outer[0] != b"ftyp":
-        raise MediaInvalid("the file is no MP4: it does not begin with an ftyp box")
+        raise MediaInvalid("the file is not an MP4: it does not begin with an ftyp box")
 
 
 def _assert_complete(outer: list[bytes]) -> None:
@@ -96,7 +96,7 @@ def _read_box(stream: BinaryIO, at: int, end: int) -> tuple[bytes, int, int]:
     elif size_bytes == 0:
         size_bytes = end - at
     if size_bytes < header_bytes:
-        raise MediaInvalid(f"the file is no sound MP4: the box at byte {at} is smaller than its own header")
+        raise MediaInvalid(f"the file is not a valid MP4: the box at byte {at} is smaller than its own header")
     if at + size_bytes > end:
         name = kind.decode("ascii", "backslashreplace")
         missing = at + size_bytes - end

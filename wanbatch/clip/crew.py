@@ -1,6 +1,6 @@
-"""The crew: the workers of a run, as many as there is work for, and what becomes of one that a clip has ended.
+"""The crew: the workers of a run, as many as the work needs; a worker that a clip has ended is replaced.
 
-A clip can end its own worker and nothing else: the worker is replaced, and the clip is bad.
+A clip can end only its own worker: the worker is replaced, and the clip is bad.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from wanbatch.clip.worker import Terms, Worker, WorkerDied
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 from wanbatch.units import size_text
 
-WORKERS_MAX = 4  # each may take 2 GiB; one checks, looks at and pictures seven clips of 720p a second
-PATIENCE_S = 1.0  # before another worker is started: that costs half a second of CPU itself
-MEMORY_PLENTY = 256 * 2**20  # bytes: 15 s of 4K take less
+WORKERS_MAX = 4  # each may use 2 GiB; one checks and looks at seven clips of 720p a second and makes their posters
+PATIENCE_S = 1.0  # before another worker is started, which itself costs half a second of CPU
+MEMORY_PLENTY = 256 * 2**20  # bytes: 15 s of 4K need less
 _Done = TypeVar("_Done")
 
 
 class Crew:
-    """An Inspection by child processes; from any thread. Starts none before there is work. Close it in the end."""
+    """An Inspection by child processes; from any thread. Starts none before there is work. Close it at the end."""
 
     def __init__(self, terms: Terms | None = None) -> None:
         self._terms = Terms() if terms is None else terms
@@ -58,7 +58,7 @@ class Crew:
             worker.close()
 
     def begin(self, clips: int) -> None:
-        """Start the first worker without waiting for it, where clips are expected."""
+        """Start the first worker without waiting for it, if clips are expected."""
         with self._changed:
             if clips > 0 and not self._all and not self._is_closed:
                 self._idle.append(self._started())
@@ -94,9 +94,9 @@ class Crew:
         return self._asked(written("poster", clip), poster_of)
 
     def _asked(self, request: bytes, read: Callable[[dict[str, Any]], _Done]) -> _Done:
-        """Have an errand done and read what came of it.
+        """Have an errand done and read its result.
 
-        Where a worker that had others before it fails, a fresh one is asked once more.
+        If a worker fails that did other errands before, a fresh one is asked once more.
         """
         while True:
             worker = self._taken()
@@ -106,14 +106,14 @@ class Crew:
             except (WorkerDied, AnswerInvalid) as error:
                 worker.kill()
                 if self._is_closed:
-                    raise LocalFault("a clip was not checked: wanbatch is ending") from error
+                    raise LocalFault("a clip was not checked, because wanbatch is stopping") from error
                 if is_fresh:
-                    raise MediaInvalid(f"the process that checked it did not survive it: {error}") from error
+                    raise MediaInvalid(f"the process that checked it died: {error}") from error
             except Shortage as error:
                 worker.kill()
                 if is_fresh and _has_plenty():
                     most = size_text(self._terms.memory_bytes)
-                    raise MediaInvalid(f"checking it took more than {most} of memory") from error
+                    raise MediaInvalid(f"checking it needed more than {most} of memory") from error
                 if is_fresh:
                     raise LocalFault("checking a clip failed: this machine is out of memory") from error
             finally:
@@ -123,12 +123,12 @@ class Crew:
         with self._changed:
             while True:
                 if self._is_closed:
-                    raise LocalFault("a clip was not checked: wanbatch is ending")
+                    raise LocalFault("a clip was not checked, because wanbatch is stopping")
                 while self._idle:
                     worker = self._idle.pop()
                     if worker.is_alive:
                         return worker
-                    self._all.discard(worker)  # ended by somebody else while it had nothing to do
+                    self._all.discard(worker)  # ended from outside while it had nothing to do
                     worker.close()
                 if not self._all:
                     return self._started()
@@ -153,7 +153,7 @@ class Crew:
 
 
 def _has_plenty() -> bool:
-    """Say whether this machine, which is held to nothing, has memory enough for any clip of ours."""
+    """Say whether this machine has enough free memory for any clip of ours."""
     try:
         return len(bytearray(MEMORY_PLENTY)) == MEMORY_PLENTY
     except MemoryError:
@@ -161,4 +161,4 @@ def _has_plenty() -> bool:
 
 
 def _unable(said: str) -> ProgramFault:
-    return ProgramFault(f"clips cannot be handled on this machine, so nothing is sent: {said}. To mend it: {REPAIR}")
+    return ProgramFault(f"this machine cannot handle clips, so wanbatch sends nothing: {said}. To fix it: {REPAIR}")

@@ -1,7 +1,7 @@
 """A decoder: the process in which clips from the network are opened. Started by `worker`, one errand at a time.
 
-It may have so much memory and no more, writes no file, and ends when the process that started it does, whatever it is
-doing then: a thread waits for the end of its input.
+It has a limit on memory, writes no file, and ends when the process that started it does, whatever it is
+doing: a thread waits for the end of its input.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ import threading
 from importlib import import_module
 from typing import BinaryIO
 
-SPARE_S = 30  # of CPU beyond the time of an errand: who started it ends it first, unless that process is stopped
+SPARE_S = 30  # of CPU beyond the time of an errand: its parent ends it first, unless the parent is stopped
 
 
 def main(memory_bytes: int, time_s: float) -> None:
     """Answer requests from the standard input on the standard output until the former ends."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the matter of the process that started this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent process handles Ctrl-C
     requests, answers = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
-    with open(os.devnull, "r+b") as nothing:  # noqa: PTH123  a device; what a library prints must not be an answer
+    with open(os.devnull, "r+b") as nothing:  # noqa: PTH123  a device; a library's output must not look like an answer
         os.dup2(nothing.fileno(), 0)
         os.dup2(nothing.fileno(), 1)
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
@@ -31,7 +31,7 @@ def main(memory_bytes: int, time_s: float) -> None:
         from wanbatch.clip import errand
 
         _load()
-    except BaseException as error:  # noqa: BLE001  told, since nobody sees what is printed here
+    except BaseException as error:  # noqa: BLE001  sent as an answer, since nobody sees what is printed here
         _write(answers, _unready(error))
         os._exit(1)
     _bound(memory_bytes)
@@ -45,7 +45,7 @@ def main(memory_bytes: int, time_s: float) -> None:
 def _read(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
     for line in requests:
         waiting.put(line)
-    os._exit(0)  # nobody is left who could ask, even where the main thread is deep in a clip
+    os._exit(0)  # no parent is left to ask, even if the main thread is busy with a clip
 
 
 def _write(answers: BinaryIO, line: bytes) -> None:
@@ -57,7 +57,7 @@ def _write(answers: BinaryIO, line: bytes) -> None:
 
 
 def _load() -> None:
-    """Load all that an errand needs: memory is bounded afterwards, and a missing library is told now."""
+    """Load all that an errand needs: memory is bounded afterwards, and a missing library is reported now."""
     for name in ("media", "look"):
         import_module(f"wanbatch.clip.{name}")
 
@@ -65,7 +65,7 @@ def _load() -> None:
 def _unready(error: BaseException) -> bytes:
     try:
         from wanbatch.clip.errand import failure
-    except BaseException:  # noqa: BLE001  then it is told without it
+    except BaseException:  # noqa: BLE001  then it is reported without it
         import json
 
         said = f"opening clips failed: {type(error).__name__}: {str(error)[:200]}"
@@ -74,7 +74,7 @@ def _unready(error: BaseException) -> bytes:
 
 
 def _bound(memory_bytes: int) -> None:
-    """Hold this process to its memory where the system can; it writes neither files nor a core."""
+    """Limit this process's memory if the system can; it writes neither files nor a core."""
     if sys.platform == "win32":
         return
     import resource
@@ -82,7 +82,7 @@ def _bound(memory_bytes: int) -> None:
     for kind, most in ((resource.RLIMIT_AS, memory_bytes), (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_CORE, 0)):
         _, hard = resource.getrlimit(kind)
         allowed = most if hard == resource.RLIM_INFINITY else min(most, hard)
-        with contextlib.suppress(ValueError, OSError):  # macOS knows the limit on memory and does not take it
+        with contextlib.suppress(ValueError, OSError):  # macOS knows the limit on memory but does not accept it
             resource.setrlimit(kind, (allowed, allowed))
 
 

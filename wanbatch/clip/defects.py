@@ -1,4 +1,4 @@
-"""A look at a clip: where its picture is black or stands still, how loud it is; and what of that nobody orders.
+"""A look at a clip: where its picture is black or still, how loud it is, and which of that is a probable defect.
 
 The measures are those of FFmpeg's detectors, whose defaults are the field's standard. `viewing` brings the pictures.
 """
@@ -14,16 +14,16 @@ LASTING_S = 2.0  # `d` of blackdetect, freezedetect and silencedetect: shorter o
 BLACK_LEVEL = 0.10  # `pix_th` of blackdetect: of the way from black to white
 BLACK_SHARE = 0.98  # `pic_th` of blackdetect: of the picture
 SILENT_DBFS = -60.0  # `n` of silencedetect
-EDGE_S = 0.25  # a stretch this close to both ends of a clip is all of it
+EDGE_S = 0.25  # a stretch this close to both ends of a clip counts as all of it
 GRID = 12  # blocks each way
 
 Luma = NDArray[np.uint8]
-"""The brightness of a picture, rows by columns, as far as it was sampled."""
+"""The brightness of a picture, rows by columns, at the sampled points."""
 
 
 @dataclass(frozen=True)
 class Noise:
-    """How much of a change is the encoder's alone, in levels of 255: of a block's mean, and of any one sample.
+    """The largest change that an encoder makes on its own, in levels of 255: of a block's mean, and of any one sample.
 
     freezedetect holds the mean of the whole picture to -60 dB, which a candle in a large dark room does not reach,
     and an encoder that refines a still passes. So blocks are compared: noise averages out in them, motion does not.
@@ -58,10 +58,10 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Look:
-    """What was seen and heard of a clip. `still` leaves out what is black, too.
+    """What was seen and heard in a clip. `still` leaves out black stretches.
 
-    `peak_dbfs` is the loudest sample, -inf for digital silence, None if no sound could be heard. `damaged_s` is
-    when the first picture came that did not decode whole, None if all did.
+    `peak_dbfs` is the loudest sample, -inf for digital silence, None if there is no sound. `damaged_s` is
+    the time of the first picture that did not decode completely, None if all did.
     """
 
     duration_s: float
@@ -78,18 +78,18 @@ class Watching:
         self._dark = black + BLACK_LEVEL * (white - black)
         self._black = _Stretches()
         self._still = _Stretches()
-        self._first: _Picture | None = None  # what a still stretch began with
+        self._first: _Picture | None = None  # the picture with which a still stretch began
         self._anchor: _Picture | None = None  # the same as its newest key frame shows it
 
     def see(self, at_s: float, luma: Luma, *, is_key: bool) -> None:
-        """Take in the picture shown at a time."""
+        """Add the picture shown at a time."""
         self._black.follow(at_s, holds=bool(np.mean(luma <= self._dark) >= BLACK_SHARE))
         picture = _Picture.of(luma)
         if self._first is None or self._anchor is None or self._has_moved(picture, is_key=is_key):
             self._still.follow(at_s, holds=False)
             self._first = self._anchor = picture
         elif is_key:
-            self._anchor = picture  # encoded anew: the stills that follow are like this one
+            self._anchor = picture  # encoded again: the stills that follow are like this one
         self._still.follow(at_s, holds=True)
 
     def _has_moved(self, picture: _Picture, *, is_key: bool) -> bool:
@@ -100,14 +100,14 @@ class Watching:
         return not is_key and picture.differs(self._anchor, STEADY)
 
     def end(self, end_s: float) -> tuple[tuple[Stretch, ...], tuple[Stretch, ...]]:
-        """Return the black and the still stretches that last, up to when the clip ends."""
+        """Return the black and the still stretches of notable length, up to the end of the clip."""
         least_s = min(LASTING_S, max(0.0, end_s - EDGE_S))
         black, still = self._black.lasting(end_s, least_s), self._still.lasting(end_s, least_s)
         return black, tuple(each for each in still if not any(dark.covers(each) for dark in black))
 
 
 class _Stretches:
-    """When something held, gathered picture by picture."""
+    """The stretches in which something held, gathered picture by picture."""
 
     def __init__(self) -> None:
         self._done: list[Stretch] = []
@@ -148,7 +148,7 @@ class _Picture:
 
 
 def shortfalls(look: Look, *, is_sound_ordered: bool) -> list[str]:
-    """Say what nobody orders. A shot may have been meant so: these are warnings to look, and nothing else."""
+    """List probable defects. A shot may be intended to look like this: these are only warnings to look at the clip."""
     found = []
     if look.black:
         found.append(f"not as ordered: black picture{_when(look.black, look.duration_s)}")

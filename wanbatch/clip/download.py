@@ -1,4 +1,4 @@
-"""A download: a `.part` file that becomes a clip only once it is whole, decodable, hashed and recorded."""
+"""A download: a `.part` file that becomes a clip only once it is complete, decodable, hashed and recorded."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Settled:
 
 
 class ForeignFile(LocalFault):
-    """A file that is not ours stands where a clip should go; it is never overwritten."""
+    """A foreign file is in the place of a clip; it is never overwritten."""
 
 
 class Part:
     """The `.part` file of one download. A context manager; write pieces with `write`.
 
-    It is made anew each time, never through a link, and left on disk when the download breaks off.
+    It is created new each time, never through a link, and left on disk when the download breaks off.
     """
 
     def __init__(self, path: Path) -> None:
@@ -47,7 +47,7 @@ class Part:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         try:
             if not stat.S_ISREG(self.path.lstat().st_mode):
-                raise ForeignFile(f"{self.path} is no ordinary file; move it away")
+                raise ForeignFile(f"{self.path} is not an ordinary file; move it away")
             self.path.unlink()
         except FileNotFoundError:
             pass
@@ -71,7 +71,7 @@ class Part:
 def settle(part: Path, inspection: Inspection) -> Settled:
     """Flush a part to the disk, hash it and check that it is a whole clip. Slow: run it off the event loop.
 
-    Raises MediaInvalid if it is no whole clip, OSError if the disk fails, else as `Inspection` does.
+    Raises MediaInvalid if it is not a whole clip, OSError if the disk fails, else as `Inspection` does.
     """
     descriptor = os.open(part, os.O_RDONLY)
     try:
@@ -92,14 +92,14 @@ def sha256_of(path: Path) -> str:
 
 
 def publish(part: Path, final: Path, sha256: str) -> None:
-    """Give a recorded part its final name, durably, and never over a file that is not ours.
+    """Give a recorded part its final name, durably, and never overwrite a foreign file.
 
-    Does nothing more where the final file is there already with that hash (a crash came after the rename). Raises
-    ForeignFile where another file has the name, FileNotFoundError if neither file has those bytes.
+    Does nothing more if the final file with that hash already exists (a crash came after the rename). Raises
+    ForeignFile if another file has the name, FileNotFoundError if neither file has those bytes.
     """
     if final.exists() or final.is_symlink():
         if not _has_hash(final, sha256):
-            raise ForeignFile(f"{final} is not a file of this take; move it away and run again")
+            raise ForeignFile(f"{final} does not belong to this take; move it away and run again")
         part.unlink(missing_ok=True)
     else:
         if not _has_hash(part, sha256):
@@ -119,7 +119,7 @@ def _rename_without_overwriting(part: Path, final: Path) -> None:
     try:
         os.link(part, final, follow_symlinks=False)
     except FileExistsError as error:
-        raise ForeignFile(f"{final} appeared meanwhile; move it away and run again") from error
+        raise ForeignFile(f"{final} appeared in the meantime; move it away and run again") from error
     except OSError as error:
         if error.errno not in (errno.EPERM, errno.ENOTSUP, errno.EMLINK, errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP):
             raise

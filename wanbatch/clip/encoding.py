@@ -42,7 +42,7 @@ class ClipSpec:
 
 
 def encode_clip(spec: ClipSpec, pictures: Iterable[NDArray[np.uint8]], tone_hz: float, target: Path | BinaryIO) -> None:
-    """Encode a clip: H.264 with the index in front (in memory: at the end), AAC with a tone where sound is wanted.
+    """Encode a clip: H.264 with the index in front (in memory: at the end), and AAC with a tone if sound is wanted.
 
     A picture is YUV 4:2:0 as one array of 1.5 times the height by the width, the colour planes after the
     brightness. It is copied before the next is asked for, so one array may be painted over and over.
@@ -70,7 +70,7 @@ _OPTIONS = {
     True: {"movflags": "+faststart", "fflags": "+bitexact"},
     False: {"fflags": "+bitexact"},  # the index is moved by reading the file again, which has no name in memory
 }
-"""How a clip is written to a file (True) and into memory (False)."""
+"""Options for writing to a file (True) and into memory (False)."""
 
 
 def planes_within(frame: VideoFrame) -> list[NDArray[np.uint8]]:
@@ -91,7 +91,7 @@ def _copy(picture: NDArray[np.uint8], planes: list[NDArray[np.uint8]]) -> None:
 def _add_video(container: OutputContainer, spec: ClipSpec) -> VideoStream:
     video = container.add_stream("libx264", rate=spec.fps)
     video.width, video.height, video.pix_fmt = spec.width, spec.height, "yuv420p"
-    # A fixed quantiser: a rate to be kept would make x264 study every frame twice.
+    # A fixed quantiser: with a target rate x264 would analyse every frame twice.
     video.options = {"preset": "ultrafast", "qp": "26", "x264-params": "threads=1:keyint=60:colormatrix=smpte170m"}
     video.codec_context.thread_count = 1  # the bytes must not depend on the number of cores
     return video

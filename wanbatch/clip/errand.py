@@ -1,7 +1,7 @@
-"""An errand: what a process that opens clips is asked, and what it answers, one line of JSON each.
+"""An errand: a request to a process that opens clips, and its answer, one line of JSON each.
 
-The answer comes from a process that has read hostile bytes, so it is data and is read as such: nothing in it is ever
-run, and what has another shape than expected is an AnswerInvalid.
+The answer comes from a process that may have read hostile bytes, so it is read as data: nothing in it is ever
+run, and an unexpected shape is an AnswerInvalid.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from wanbatch.clip.trial import Trial, assert_media_works
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 
 LINE_BYTES_MAX = 4 * 2**20  # of an answer; a poster is the largest, at some 100 KB
-NEAR_LIMIT = 0.75  # of its memory: a sound process that decodes no clip has a sixth of it
+NEAR_LIMIT = 0.75  # of its memory: a healthy process that decodes no clip uses a sixth of it
 _SAID_MAX = 1_000  # characters of an error's text
 
 
 class AnswerInvalid(Exception):
-    """An answer that no sound process gives."""
+    """An answer that no healthy process gives."""
 
 
 class Shortage(Exception):
@@ -38,18 +38,18 @@ def written(do: str, clip: Path | None = None) -> bytes:
 
 
 def carry_out(request: bytes) -> bytes:
-    """Do what a request asks for and write the answer. Raises nothing but what ends the process."""
+    """Do what a request asks for and write the answer. Raises only what ends the process."""
     try:
         return _line({"done": _done(json.loads(request))})
     except (MediaInvalid, LocalFault, MemoryError) as error:
         is_short = isinstance(error, MemoryError) or isinstance(error.__cause__, MemoryError)
         return failure(MemoryError() if is_short else error)
-    except Exception as error:  # noqa: BLE001  the process that asked says what it means
+    except Exception as error:  # noqa: BLE001  the process that asked decides what it means
         return failure(error)
 
 
 def failure(error: BaseException) -> bytes:
-    """Write the answer that tells of an error."""
+    """Write the answer that reports an error."""
     said = {"said": str(error)[:_SAID_MAX]}
     if isinstance(error, MemoryError) or (isinstance(error, MediaInvalid) and _is_near_limit()):
         return _line({"failed": "memory"})
@@ -98,7 +98,7 @@ def _done(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def done_of(answer: bytes) -> dict[str, Any]:
-    """Return what came of an errand, or raise the error that the answer tells of."""
+    """Return the result of an errand, or raise the error that the answer reports."""
     try:
         told = json.loads(answer)
         if "done" in told:
@@ -139,7 +139,7 @@ def probe_of(done: dict[str, Any]) -> Probe:
             audio_codec=None if done["audio_codec"] is None else str(done["audio_codec"]),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something else than a probe") from error
+        raise AnswerInvalid("it answered with something other than a probe") from error
 
 
 def look_of(done: dict[str, Any]) -> Look:
@@ -152,7 +152,7 @@ def look_of(done: dict[str, Any]) -> Look:
         peak, damaged = (None if done[name] is None else float(done[name]) for name in ("peak_dbfs", "damaged_s"))
         return Look(float(done["duration_s"]), black, still, peak, damaged)
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something else than a look") from error
+        raise AnswerInvalid("it answered with something other than a look") from error
 
 
 def poster_of(done: dict[str, Any]) -> bytes:
@@ -160,9 +160,9 @@ def poster_of(done: dict[str, Any]) -> bytes:
     try:
         jpeg = base64.b64decode(done["jpeg"], validate=True)
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something else than a picture") from error
+        raise AnswerInvalid("it answered with something other than a picture") from error
     if not jpeg.startswith(b"\xff\xd8"):
-        raise AnswerInvalid("it answered with something else than a JPEG")
+        raise AnswerInvalid("it answered with something other than a JPEG")
     return jpeg
 
 
@@ -171,4 +171,4 @@ def trial_of(done: dict[str, Any]) -> Trial:
     try:
         return Trial(str(done["library"]), str(done["tried"]), float(done["took_s"]))
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something else than a trial") from error
+        raise AnswerInvalid("it answered with something other than a trial") from error

@@ -1,7 +1,7 @@
 """The fonts of this machine: where they are, and which characters each can draw.
 
-Fontconfig tells where it is installed; elsewhere the usual folders are looked through and the fonts' own tables read.
-Looked up once a process, and only when a text goes beyond the font that comes with Pillow.
+Fontconfig lists them if it is installed; otherwise the usual folders are searched and the fonts' own tables read.
+Looked up once a process, and only for a text that the font that comes with Pillow cannot draw.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FILE_CAP_BYTES = 256 * 1024 * 1024
 _ENDINGS = frozenset({".ttf", ".otf", ".ttc", ".otc"})
 _LIST = ("fc-list", "--format", "%{file}\t%{index}\t%{scalable}\t%{color}\t%{weight}\t%{slant}\t%{charset}\n")
 _RANGES = re.compile(r"[0-9a-f]+(-[0-9a-f]+)?( [0-9a-f]+(-[0-9a-f]+)?)*")
-_BLANK = re.compile(r"(?i)adobeblank|lastresort")  # they claim every character, and draw none of them
+_BLANK = re.compile(r"(?i)adobeblank|lastresort")  # they claim every character but draw none
 _REGULAR_FC, _REGULAR_OS2 = 80, 400
 _OUTLINES = frozenset({b"glyf", b"CFF ", b"CFF2"})
 _GROUPS_MAX = 65_536
@@ -50,7 +50,7 @@ class Face:
 
 @cache
 def faces_here() -> tuple[Face, ...]:
-    """Return the fonts of this machine with outlines, by path; looking takes some seconds at the most."""
+    """Return the fonts of this machine with outlines, by path; the search lasts some seconds at most."""
     try:
         told = subprocess.run(_LIST, capture_output=True, timeout=LOOK_LIMIT_S, check=True)  # noqa: S603  a fixed command
         found = list(_listed(told.stdout.decode("utf-8", "surrogateescape")))
@@ -62,7 +62,7 @@ def faces_here() -> tuple[Face, ...]:
 
 
 def _listed(text: str) -> Iterator[Face]:
-    """Read what fc-list tells; a charset in the spelling of an old version is read from the font itself."""
+    """Read the output of fc-list; a charset in the spelling of an old version is read from the font itself."""
     for line in text.splitlines():
         cells = line.split("\t")
         if len(cells) != 7 or cells[2] != "True" or cells[3] == "True":
@@ -70,7 +70,7 @@ def _listed(text: str) -> Iterator[Face]:
         path, number, *_, weight, slant, charset = cells
         with suppress(ValueError):
             index = int(number)
-            if index > 0xFFFF:  # a variation of a font that is listed itself
+            if index > 0xFFFF:  # a variation of a font that is itself listed
                 continue
             is_regular = weight.strip("[]").split(".")[0] == str(_REGULAR_FC) and slant == "0"
             if _RANGES.fullmatch(charset):

@@ -1,7 +1,7 @@
-"""The index of an MP4: what it asks of a reader, found out before FFmpeg reads it. Source: ISO/IEC 14496-12.
+"""The index of an MP4: what it demands of a reader, checked before FFmpeg reads it. Source: ISO/IEC 14496-12.
 
 A few bytes of index can refer to other files, promise billions of samples or unpack to gigabytes. FFmpeg takes such
-boxes wherever they lie, in one another and in sample descriptions, so they are looked for byte by byte and not only
+boxes wherever they are, inside each other and in sample descriptions, so wanbatch searches byte by byte and not only
 where they belong.
 """
 
@@ -18,7 +18,7 @@ _PACKED = re.compile(rb"....dcom", re.DOTALL)
 
 
 def assert_plain(index: bytes) -> None:
-    """Raise MediaInvalid if the index asks for what no clip needs.
+    """Raise MediaInvalid if the index demands what no clip needs.
 
     `index` is all of a file that is neither pictures nor sound: its outer boxes but `mdat`, one after the other.
     """
@@ -36,7 +36,7 @@ def assert_plain(index: bytes) -> None:
 
 
 def _body_at(index: bytes, kind_at: int) -> memoryview | None:
-    """Return the body of the box whose kind stands there; None if these four bytes are no box."""
+    """Return the body of the box whose kind is at this place; None if these four bytes are not a box."""
     if kind_at < 4:
         return None
     at, size_bytes, header_bytes = kind_at - 4, int.from_bytes(index[kind_at - 4 : kind_at]), 8
@@ -60,7 +60,7 @@ def _references(body: memoryview) -> int:
         size_bytes = _number(body, at)
         entry = bytes(body[at : at + 12])
         if size_bytes < 12 or at + size_bytes > len(body):
-            raise MediaInvalid("the clip's list of the files that hold its pictures is broken off")
+            raise MediaInvalid("the clip's list of the files with its pictures is broken off")
         if entry[4:8] not in (b"url ", b"urn ") or not entry[11] & _WITHIN:
             raise MediaInvalid("the clip refers to pictures or sound in another file")
         at += size_bytes
@@ -94,7 +94,7 @@ def _edits(body: memoryview) -> int:
 
 
 def _sizes(body: memoryview) -> int:
-    """A `stsz` or `stz2`: a sample count, which may be large in a small box where all have one size."""
+    """A `stsz` or `stz2`: a sample count, which may be large in a small box if all have one size."""
     return _number(body, 8)
 
 
@@ -128,4 +128,4 @@ _TESTS = {
     b"stsc": _chunks,
     b"trun": _fragment,
 }
-"""What to hold against each kind of box; how many samples it declares is returned."""
+"""The check for each kind of box; it returns how many samples the box declares."""

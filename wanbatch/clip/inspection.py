@@ -1,4 +1,4 @@
-"""An inspection: what is done with the bytes of a downloaded clip before it counts as one."""
+"""An inspection: what is done with the bytes of a download before it counts as a clip."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from wanbatch.clip.probe import Probe
 
 
 class Inspection(Protocol):
-    """Who opens clips that came from the network. All of it is slow: call it off the event loop.
+    """What opens clips that came from the network. All of it is slow: call it off the event loop.
 
-    Each raises MediaInvalid with the reason where the clip is bad, ProgramFault for an error of the program or of its
+    Each raises MediaInvalid with the reason if the clip is bad, ProgramFault for an error of the program or of its
     libraries, LocalFault if this machine is out of memory, OSError if the file cannot be read.
     """
 
@@ -30,7 +30,7 @@ class Inspection(Protocol):
 
 
 class Here:
-    """Opens clips in this process: nothing but their own bounds holds them. For tests, and for the crew's children."""
+    """Opens clips in this process, limited only by their own bounds. For tests, and for the crew's children."""
 
     def check(self, clip: Path) -> Probe:
         """See `Inspection`."""

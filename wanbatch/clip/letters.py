@@ -1,4 +1,4 @@
-"""Letters on pictures: a text in the fonts that this machine has, and what none of them can draw told by its length."""
+"""Letters on pictures: text in the fonts that this machine has; text that none can draw is replaced by its length."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from wanbatch.clip.fonts import Face, faces_here
 
 FACES_MAX = 6
 _TRIAL_PX = 16
-_TRIED_MAX = 40  # fonts that claim a character, before it is given up
+_TRIED_MAX = 40  # fonts to try for a character before giving up
 _BUNDLED = frozenset(map(chr, range(0x20, 0x7F))) | frozenset(
     map(chr, (0xA9, 0xAB, 0xB0, 0xB1, 0xB4, 0xB7, 0xBB, 0x2018, 0x2019, 0x201C, 0x201D, 0x2026, 0x2122))
 )
 _PLAIN = str.maketrans({chr(0x2013): "-", chr(0x2014): "-", chr(0xD7): "x"})  # dashes and the times sign
 _JOINERS = frozenset("\u200c\u200d")
 # Scripts whose letters change with their neighbours, or run from right to left (Unicode 15 blocks): drawn letter by
-# letter they are wrong.
+# letter they would be wrong.
 _SHAPED = (
     (0x0590, 0x08FF), (0x0900, 0x0DFF), (0x0F00, 0x109F), (0x1700, 0x18AF), (0x1900, 0x1CFF), (0xA800, 0xA8FF),
     (0xA900, 0xA9FF), (0xAA00, 0xAADF), (0xABC0, 0xABFF), (0xFB1D, 0xFDFF), (0xFE70, 0xFEFC), (0x10800, 0x10FFF),
@@ -34,7 +34,7 @@ Colour = tuple[int, int, int]
 
 @dataclass(frozen=True)
 class Lettering:
-    """A size in pixels and the fonts of a text, first choice first; None among them is the one that Pillow brings."""
+    """A size in pixels and the fonts of a text, first choice first; None stands for the one that comes with Pillow."""
 
     size_px: int
     faces: tuple[Face | None, ...]
@@ -55,7 +55,7 @@ class Lettering:
             left += font.getlength(part)
 
     def _runs(self, text: str) -> list[tuple[Face | None, str]]:
-        """Break a line where the font changes; a line that begins from the right has its runs from there."""
+        """Break a line where the font changes; in a line that begins at the right the runs start there."""
         runs: list[tuple[Face | None, str]] = []
         face: Face | None = self.faces[0]
         for char in text:
@@ -71,7 +71,7 @@ class Lettering:
 
 
 def letter(text: str, size_px: int) -> tuple[str, Lettering]:
-    """Choose fonts for a text, and fit the text to them: a line in which what cannot be drawn is told by its length."""
+    """Choose fonts for a text, and replace what they cannot draw by its length."""
     text = _line_of(text)
     plain = text.translate(_PLAIN)
     if set(plain) <= _BUNDLED:
@@ -79,7 +79,7 @@ def letter(text: str, size_px: int) -> tuple[str, Lettering]:
     chars = frozenset(text) - {" ", *_JOINERS}
     unshaped = frozenset() if has_shaper() else frozenset(filter(_is_shaped, chars))
     faces, lacked = _chosen(chars - unshaped)
-    if lacked:  # rather a letter without its accent than none
+    if lacked:  # better a letter without its accent than none
         bare = "".join(_bare(char) if char in lacked else char for char in text)
         if bare != text:
             return letter(bare, size_px)
@@ -87,12 +87,14 @@ def letter(text: str, size_px: int) -> tuple[str, Lettering]:
 
 
 def has_shaper() -> bool:
-    """Say whether letters can be joined, and lines run from the right: Pillow needs the raqm library for it."""
+    """Say whether letters can be joined and lines can run from the right: Pillow needs the raqm library for it."""
     return bool(features.check_feature("raqm"))
 
 
 def _line_of(text: str) -> str:
-    """Put blanks for controls, and leave out what only says how others are to look; joiners stay where they matter."""
+    """Replace controls by blanks, and remove characters that only change how others look; joiners stay where they
+    matter.
+    """
     is_shaped = any(map(_is_shaped, text))
     kept = []
     for char in text:
@@ -113,7 +115,7 @@ def _is_shaped(char: str) -> bool:
 
 
 def _told(text: str, lacked: frozenset[str], unshaped: frozenset[str]) -> str:
-    """Put the number of characters in the place of those that cannot be drawn, and why."""
+    """Replace characters that cannot be drawn by their number and the reason."""
     told = []
     for why, group in groupby(text, key=lambda char: (char in lacked, char in unshaped)):
         run = "".join(group)
@@ -129,7 +131,9 @@ def _told(text: str, lacked: frozenset[str], unshaped: frozenset[str]) -> str:
 
 @lru_cache(maxsize=512)
 def _chosen(chars: frozenset[str]) -> tuple[tuple[Face | None, ...], frozenset[str]]:
-    """Choose fonts for these characters: one that has them all, else as few as do; and say what is left over."""
+    """Choose fonts for these characters: one that has them all, else as few as possible; and return what is left
+    over.
+    """
     whole = next((face for face in _fitting(chars) if all(_draws(face, char) for char in chars)), None)
     if whole is not None:
         return (whole,), frozenset()
@@ -146,7 +150,9 @@ def _chosen(chars: frozenset[str]) -> tuple[tuple[Face | None, ...], frozenset[s
 
 
 def _fitting(chars: frozenset[str], *, some: bool = False) -> Iterator[Face]:
-    """Yield fonts that claim all (or some) of these characters, regular ones first, those with the most in front."""
+    """Yield fonts that claim all (or some) of these characters: regular ones first, those with the most characters
+    first.
+    """
     counted = [(sum(map(face.has, chars)), face) for face in faces_here()]
     wanted = [(count, face) for count, face in counted if count and (some or count == len(chars))]
     wanted.sort(key=lambda each: (-each[0], not each[1].is_regular, _is_odd(each[1]), each[1].path, each[1].index))
@@ -154,7 +160,7 @@ def _fitting(chars: frozenset[str], *, some: bool = False) -> Iterator[Face]:
 
 
 def _is_odd(face: Face) -> bool:
-    """Say whether a font is for a purpose of its own: slates are read, not typeset."""
+    """Say whether a font has a special purpose: slates are read, not typeset."""
     name = face.path.rsplit("/", 1)[-1].lower()
     return any(word in name for word in ("mono", "serif", "narrow", "condensed", "math", "symbol"))
 
@@ -165,7 +171,7 @@ def _claims(face: Face | None, char: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _draws(face: Face, char: str) -> bool:
-    """Say whether a font draws something for a character, other than for none: some claim more than they have."""
+    """Say whether a font really draws a character: some claim more than they have."""
     if not face.has(char):
         return False
     try:

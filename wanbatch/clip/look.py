@@ -1,4 +1,4 @@
-"""Viewing: a clip decoded once, as little of it as a look needs. Measured in `benchmarks/looking.py`."""
+"""Viewing: a clip decoded once, and no more of it than a look needs. Measured in `benchmarks/looking.py`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from wanbatch.clip.defects import Look, Luma, Watching
 from wanbatch.clip.media import opened
 from wanbatch.errors import MediaInvalid
 
-LINES = 180  # sampled of each picture, at least: an eye that blinks in a medium shot is four of them
-PICTURES_MAX = 1_500  # 15 s at 60 a second with room: longer clips are looked at so far
-PACKETS_MAX = 10 * PICTURES_MAX  # with the sound, and with what does not decode
+LINES = 180  # samples of each picture, at least: an eye that blinks in a medium shot covers four of them
+PICTURES_MAX = 1_500  # 15 s at 60 a second, with room: longer clips are looked at up to here
+PACKETS_MAX = 10 * PICTURES_MAX  # with the sound, and with packets that do not decode
 _EIGHT_BIT = frozenset({"yuv420p", "yuvj420p", "yuv422p", "yuvj422p", "yuv444p", "yuvj444p", "nv12", "gray"})
 
 
@@ -45,8 +45,9 @@ WHOLE = Reach()
 def look_at(clip: Path | BinaryIO, reach: Reach = WHOLE) -> Look:
     """Look at a clip from beginning to end. Slow: run it off the event loop.
 
-    Pictures that no other needs are skipped, which halves the work. What does not decode is told (`Look.damaged_s`),
-    and the rest is looked at. Raises MediaInvalid if nothing can be seen, else as `opened` does.
+    Pictures that no other needs are skipped, which halves the work. What does not decode is reported
+    (`Look.damaged_s`), and the rest is looked at. Raises MediaInvalid if there is nothing to see, else as `opened`
+    does.
     """
     with opened(clip, pixels_max=reach.pixels) as container:
         if not container.streams.video:
@@ -82,7 +83,7 @@ class _Viewing:
             if self._seen >= self._reach.pictures or self._pixels >= DECODED_PIXELS_MAX:
                 break
         if self._watching is None:
-            raise MediaInvalid("not one picture of the clip can be decoded")
+            raise MediaInvalid("no picture of the clip can be decoded")
         end_s = self._end_s()
         black, still = self._watching.end(end_s)
         return Look(end_s, black, still, _dbfs(self._peak), self._damaged_s)
@@ -94,7 +95,7 @@ class _Viewing:
                 return
             try:
                 frames = packet.decode()
-            except av.error.FFmpegError as error:  # one packet: those after it may be whole
+            except av.error.FFmpegError as error:  # one packet: the next ones may be whole
                 if blame_for(error) is not Blame.BYTES:
                     raise
                 if packet.stream is self._video:
@@ -136,9 +137,9 @@ class _Viewing:
 
 
 def _openable(container: InputContainer) -> tuple[AudioStream, ...]:
-    """Return the first sound track where its decoder takes its headers. The pictures' decoder must.
+    """Return the first sound track if its decoder accepts its headers. The decoder of the pictures must accept them.
 
-    A decoder that refused them must not be fed: PyAV may end the process.
+    A decoder that refused them must not get packets: PyAV may end the process.
     """
     container.streams.video[0].codec_context.open(strict=False)
     sounds = container.streams.audio[:1]

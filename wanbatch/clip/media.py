@@ -1,4 +1,4 @@
-"""A clip: whether it is whole, what a probe says of it, its poster, and how one is encoded."""
+"""A clip file: whether it is whole, its probe, its poster, and how it is decoded."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from wanbatch.disk import replacing
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault, WanbatchError
 
 TAIL_S = 0.5  # how far from the declared end the last frame may be
-FRAME_LIMIT = 3_000  # decoded per check: two minutes from a key frame to the end is no clip of ours
+FRAME_LIMIT = 3_000  # decoded per check: no clip of ours has two minutes from a key frame to the end
 POSTER_LONG_SIDE_PX = 480
 POSTER_AT = 0.4  # of the duration: past a fade-in, before an end card
 MEMORY_PLENTY = 256 * 1024 * 1024  # bytes: more than any clip of ours needs at once
@@ -35,14 +35,14 @@ _DECODERS = {
     b"avc1": "h264", b"avc3": "h264", b"hvc1": "hevc", b"hev1": "hevc", b"av01": "av1", b"vp08": "vp8", b"vp09": "vp9",
     b"mp4a": "aac", b"ac-3": "ac3", b"ec-3": "eac3", b"Opus": "opus", b"fLaC": "flac", b"alac": "alac",
 }  # fmt: skip
-"""Codings that a clip may well have, as its tracks name them, with FFmpeg's decoders for them."""
+"""Codings that a clip may have, as its tracks name them, with FFmpeg's decoders for them."""
 
 
 def check_clip(path: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Probe:
     """Prove that a file is a whole, playable MP4 and return its probe. Slow: run it off the event loop.
 
-    A file cut in half still declares its full duration and frame count, hence the walk over its boxes and the
-    decoding of its end. Raises MediaInvalid with the reason, else as `opened` does.
+    A file cut in half still declares its full duration and frame count, so this walks through its boxes and
+    decodes its end. Raises MediaInvalid with the reason, else as `opened` does.
     """
     with opened(path, pixels_max=pixels_max) as container:
         probe = _probe(container)
@@ -77,9 +77,10 @@ def jpeg_of(picture: Image.Image) -> bytes:
 
 @contextmanager
 def opened(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Iterator[InputContainer]:
-    """Open a clip for reading. What FFmpeg says of its bytes becomes MediaInvalid, all else is no fault of the clip.
+    """Open a clip for reading. FFmpeg's errors about its bytes become MediaInvalid; all others are not the clip's
+    fault.
 
-    The index is read first: a clip that refers to other files, or asks for more than `bounds` has room for, is opened
+    The index is read first: a clip that refers to other files, or demands more than `bounds` allows, is opened
     by no decoder, and no decoder makes a picture of more than `pixels_max`. Raises MediaInvalid, ProgramFault for an
     error of the program or of its libraries, LocalFault if this machine is out of memory, OSError if the file
     cannot be read.
@@ -98,17 +99,17 @@ def opened(clip: Path | BinaryIO, *, pixels_max: int = PIXELS_MAX) -> Iterator[I
             yield container
 
 
-# The format is named above, so that no bytes can pass for a playlist that points elsewhere. No protocol may be used:
+# The format is set above, so that no bytes can pass for a playlist that points elsewhere. No protocol may be used:
 # the file is opened by us. `max_pixels`, which is added, holds for the pictures that FFmpeg decodes while it opens it.
 _CAREFUL = {"protocol_whitelist": "none", "enable_drefs": "0"}
-# Up to PyAV 18 metadata that is no UTF-8 ends the reading unless told otherwise; later ones never mind, and take no
+# Up to PyAV 18 metadata that is not UTF-8 ends the reading by default; later ones ignore it and accept no
 # such argument.
 _LENIENT: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".", maxsplit=1)[0]) < 19 else {}
 
 
 @contextmanager
 def judged(doing: str) -> Iterator[None]:
-    """Translate the errors of a piece of media work, `doing` a gerund: see `opened` for what they become."""
+    """Translate the errors of media work; `doing` names it as a gerund. See `opened` for the results."""
     try:
         yield
     except WanbatchError:
@@ -126,12 +127,12 @@ def judged(doing: str) -> Iterator[None]:
 
 
 def fault_of(doing: str, error: Exception) -> ProgramFault:
-    """Say that media work failed for a reason that is not in the media."""
+    """Return the error for media work that failed for a reason outside of the media."""
     return ProgramFault(f"{doing} failed in {library()}: {type(error).__name__}: {str(error)[:200]}")
 
 
 def library() -> str:
-    """Name the media library and its version."""
+    """Return the media library's name and version."""
     return f"PyAV {av.__version__}"
 
 
@@ -162,7 +163,7 @@ def _assert_decodable(container: InputContainer, codings: frozenset[bytes]) -> N
     for coding in sorted(codings & _DECODERS.keys()):
         if not _has_decoder(_DECODERS[coding]):
             raise ProgramFault(f"{library()} lacks the decoder {_DECODERS[coding]}: the clip may well be whole")
-    raise MediaInvalid("the clip cannot be decoded: a track of it is in an unknown coding")
+    raise MediaInvalid("the clip cannot be decoded: one of its tracks has an unknown coding")
 
 
 def _has_decoder(name: str) -> bool:
@@ -216,7 +217,7 @@ def _frames_from(container: InputContainer, at_s: float) -> Iterator[tuple[float
         pixels += frame.width * frame.height
         if count > FRAME_LIMIT or pixels > DECODED_PIXELS_MAX:
             raise MediaInvalid(
-                f"the clip has {count} frames and more between a key frame and its end: too many to check"
+                f"the clip has {count} or more frames between a key frame and its end: too many to check"
             )
         if frame.pts is not None and not frame.is_corrupt:
             yield float((frame.pts - zero) * time_base), frame
@@ -227,8 +228,8 @@ def _decode_end(container: InputContainer, duration_s: float) -> None:
     for at_s, _ in _frames_from(container, duration_s - TAIL_S):
         last_s = max(last_s, at_s)
     if last_s < 0:
-        raise MediaInvalid("not one frame of the clip's end can be decoded")
-    if last_s < duration_s - TAIL_S - 0.1:  # the last frame is itself shown for a while
+        raise MediaInvalid("no frame at the end of the clip can be decoded")
+    if last_s < duration_s - TAIL_S - 0.1:  # the last frame is shown for a while
         raise MediaInvalid(f"the clip ends at {last_s:.1f} s; it declares {duration_s:.1f} s")
 
 

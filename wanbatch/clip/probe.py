@@ -1,4 +1,4 @@
-"""A probe: what a clip says of itself."""
+"""A probe: what a clip declares about itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Probe:
-    """What a clip says of itself. `frames` is None if the file does not count them."""
+    """What a clip declares about itself. `frames` is None if the file does not count them."""
 
     duration_s: float
     width: int

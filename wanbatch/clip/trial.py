@@ -1,4 +1,4 @@
-"""The trial of the media path: a tiny clip made in memory goes the way of a bought one, before anything is bought."""
+"""The trial of the media path: before anything is bought, a tiny clip made in memory goes through all checks."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REPAIR = (
 
 @dataclass(frozen=True)
 class Trial:
-    """What was tried with which library, and how long that took."""
+    """What was tried with which library, and how long it lasted."""
 
     library: str
     tried: str
@@ -28,7 +28,8 @@ class Trial:
 
 @cache
 def assert_media_works() -> Trial:
-    """Make, check, look at and picture a clip of 12 frames, once a process. Takes about a tenth of a second.
+    """Make a clip of 12 frames, check it, look at it and make its poster, once a process. Lasts about a tenth of a
+    second.
 
     Raises ProgramFault if that fails: then no bought clip could be checked either.
     """
@@ -61,7 +62,11 @@ def assert_media_works() -> Trial:
     found = (probe.width, probe.height, probe.frames, probe.has_audio, look.black, look.damaged_s, poster[:2])
     if found != (spec.width, spec.height, spec.frames, True, (), None, b"\xff\xd8"):
         raise _fault(library, "comparing what came out", ValueError(str(found)))
-    return Trial(library, "a small clip was encoded, checked, looked at and pictured", time.perf_counter() - began)
+    return Trial(
+        library,
+        "wanbatch encoded a small clip, checked it, looked at it and made its poster",
+        time.perf_counter() - began,
+    )
 
 
 def _rewound(made: io.BytesIO) -> io.BytesIO:
@@ -72,6 +77,6 @@ def _rewound(made: io.BytesIO) -> io.BytesIO:
 def _fault(library: str, step: str, error: Exception) -> ProgramFault:
     said = str(error) if isinstance(error, LocalFault | MediaInvalid) else f"{type(error).__name__}: {error}"
     return ProgramFault(
-        f"clips cannot be handled on this machine, so nothing is sent: with {library}, {step} failed ({said[:300]})."
-        f" To mend it: {REPAIR}"
+        f"this machine cannot handle clips, so wanbatch sends nothing: with {library}, {step} failed ({said[:300]})."
+        f" To fix it: {REPAIR}"
     )

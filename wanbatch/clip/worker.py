@@ -1,6 +1,6 @@
-"""A worker: one child process that opens clips, seen from the process that started it.
+"""A worker: one child process that opens clips, as seen from its parent.
 
-It is given no secrets: an environment of a few known names, and no open file but its pipes.
+It gets no secrets: its environment has only a few known names, and its pipes are its only open files.
 """
 
 from __future__ import annotations
@@ -33,13 +33,13 @@ _KEPT = frozenset(
         "NUMBER_OF_PROCESSORS", "PROCESSOR_ARCHITECTURE",
     }
 )  # fmt: skip
-"""Names that the system, Python or the loader of libraries needs. A key may be under any other."""
+"""Names that the system, Python or the loader of libraries needs. Any other may hold a key."""
 _ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 
 
 @dataclass(frozen=True)
 class Terms:
-    """What a worker is held to, and where it finds Python's modules."""
+    """The limits of a worker, and where it finds Python's modules."""
 
     memory_bytes: int = MEMORY_BYTES_MAX
     time_s: float = TIME_S_MAX
@@ -47,14 +47,14 @@ class Terms:
 
 
 class WorkerDied(Exception):
-    """The process ended, or answered what no sound process does, in the middle of an errand."""
+    """The process ended, or answered as no healthy process does, in the middle of an errand."""
 
 
 class Worker:
-    """One process. Ask one thing at a time."""
+    """One process. Give it one errand at a time."""
 
     def __init__(self, terms: Terms) -> None:
-        """Start it; its first answer is waited for with the first request. Raises LocalFault if it cannot start."""
+        """Start it; the first request waits until it is ready. Raises LocalFault if it cannot start."""
         self._terms = terms
         self._lock = threading.Lock()
         self._under_way: object | None = None
@@ -72,7 +72,9 @@ class Worker:
                 creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
             )
         except OSError as error:
-            raise LocalFault(f"the process that checks clips cannot be started: {error.strerror or error}") from error
+            raise LocalFault(
+                f"wanbatch cannot start the process that checks clips: {error.strerror or error}"
+            ) from error
 
     @property
     def pid(self) -> int:
@@ -81,14 +83,14 @@ class Worker:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it can be asked."""
+        """Whether it can be given an errand."""
         return self._process.poll() is None
 
     def ask(self, request: bytes) -> dict[str, Any]:
         """Send a request and wait for its end.
 
-        Raises what the errand ended with, WorkerDied if the process ended, MediaInvalid if it took too long.
-        After the last two it is gone. ProgramFault if the process never was ready for work.
+        Raises the errand's error, WorkerDied if the process ended, MediaInvalid if it took too long.
+        After the last two it is gone. ProgramFault if the process never became ready.
         """
         if not self._is_ready:
             self._await_ready()
@@ -127,7 +129,7 @@ class Worker:
             self._process.stdin.write(request)
             self._process.stdin.flush()
             answer = self._process.stdout.readline(LINE_BYTES_MAX)
-        except (OSError, ValueError):  # ValueError: closed meanwhile
+        except (OSError, ValueError):  # ValueError: closed in the meantime
             answer = b""
         finally:
             timer.cancel()
@@ -141,7 +143,7 @@ class Worker:
         raise WorkerDied(_ending(self._process.returncode))
 
     def _expire(self, errand: object) -> None:
-        with self._lock:  # an answer that came in time ends no process that was given the next errand
+        with self._lock:  # an answer that came in time must not end a process with the next errand
             if self._under_way is errand:
                 self._is_overdue = True
                 self._process.kill()
@@ -152,14 +154,14 @@ class Worker:
         self._process.wait()
 
     def close(self) -> None:
-        """Let it end, from any thread; it is killed where it is in the middle of something."""
+        """Let it end, from any thread; it is killed if it is in the middle of something."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if self._under_way is not None:
-            self._process.kill()  # who waits for its answer reads the end of it
+            self._process.kill()  # whoever waits for its answer sees the end of the stream
             self._process.wait()
             return
-        with suppress(OSError):  # what a dead process never read cannot be written any more
+        with suppress(OSError):  # bytes that a dead process never read cannot be written any more
             self._process.stdin.close()
         try:
             self._process.wait(GONE_S)
@@ -169,13 +171,15 @@ class Worker:
 
 
 def environment(whole: Mapping[str, str]) -> dict[str, str]:
-    """Return what a child may see of an environment."""
+    """Return the part of an environment that a child may see."""
     return {name: text for name, text in whole.items() if name.upper() in _KEPT} | _ONE_THREAD
 
 
 def _command(terms: Terms) -> list[str]:
     if not sys.executable:
-        raise ProgramFault("Python does not say where its own program is, so no process can be started to check clips")
+        raise ProgramFault(
+            "Python does not say where its own program is, so wanbatch cannot start a process to check clips"
+        )
     path = [*terms.path, *(str(Path(each).absolute()) for each in sys.path)]
     numbers = (str(terms.memory_bytes), str(terms.time_s))
     return [sys.executable, "-I", "-B", "-c", _BOOT, json.dumps(path), *numbers]

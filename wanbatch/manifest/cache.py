@@ -49,7 +49,7 @@ class Shelf:
         return ""
 
     def rows(self) -> dict[str, Any]:
-        """Return what is kept, by digest; empty where it is lost or damaged."""
+        """Return what is kept, by digest; empty if it is lost or damaged."""
         try:
             rows = json.loads((self.folder / SHELF_NAME).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
@@ -116,7 +116,7 @@ class Manifest:
             self._batch = self._shelf.load(self._path)
             self._head = self._batch.head
             if self.digest and self.digest != self._shelf.digest_of(self._path):
-                self.digest = ""  # written while it was read
+                self.digest = ""  # it changed while it was read
             if self.digest:
                 self._shelf.keep(self.digest, self._batch)
         return self._batch
@@ -145,4 +145,4 @@ def _warnings_in(row: Any, file: str) -> tuple[list[Problem], int] | None:
 def _number(value: Any) -> Any:
     if value is None or (isinstance(value, int | float) and value > 0):
         return value
-    raise ValueError("no number")
+    raise ValueError("not a number")

@@ -14,7 +14,7 @@ MANIFEST = "manifest"
 
 @cache
 def schema_names() -> tuple[str, ...]:
-    """Return `manifest` and the names of all models that have a schema."""
+    """Return `manifest` and the names of all models with a schema."""
     return (MANIFEST, *model_names())
 
 

@@ -13,7 +13,7 @@ from wanbatch.manifest.words import shown
 from wanbatch.manifest.yaml_faults import NEEDS_QUOTES, fault_words
 
 LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-# YAML 1.1, c-printable; PyYAML refuses the others without a place that could be shown
+# YAML 1.1, c-printable; PyYAML refuses the others without naming a place
 _UNPRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _STANDARD_TAG = "tag:yaml.org,2002:"
 _SENT = ("prompt", "negative_prompt")  # texts whose loss costs a clip; a comment after another field needs no warning
@@ -23,7 +23,7 @@ _COMMENT = re.compile(r"[ \t]*(#[^\n]*)")
 def read_yaml(text: str, problems: Problems, loader: Any = LOADER) -> Node | None:
     """Read the one document of a YAML text; None if there is none. Raises ReadingStopped.
 
-    `loader` is a loader class of PyYAML: its C parser, where there is one.
+    `loader` is a loader class of PyYAML: its C parser, if there is one.
     """
     odd = _UNPRINTABLE.search(text)
     if odd is not None:

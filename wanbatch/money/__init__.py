@@ -1,1 +1,1 @@
-"""Credits: prices, the cap, the provider's ledger and what takes cost. Pure. Begin with `budget`."""
+"""Credits: prices, the cap, the provider's ledger and the cost of takes. Pure. Begin with `budget`."""

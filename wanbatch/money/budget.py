@@ -26,8 +26,8 @@ from wanbatch.batch.spend import Kind, Spend
 from wanbatch.batch.take import Take
 from wanbatch.money.prices import Quote
 
-SURPRISE_PERCENT = 10  # a first hold that lies further than this from the quote stops new submits until someone looks
-RISE_BORNE = 10  # a list that is out of date by a factor of ten has been seen; a larger one is a misprint
+SURPRISE_PERCENT = 10  # a first hold further than this from the quote stops new submits until somebody checks it
+RISE_BORNE = 10  # a list that was out of date by a factor of ten has been seen; a larger factor is a misprint
 
 LOST_BORNE = 1  # the next answer tells the price most of the time: a single lost one holds up nothing
 
@@ -38,9 +38,9 @@ class Fit(Enum):
     """Whether the next take may be sent."""
 
     YES = "yes"
-    ALONE = "alone"  # its price was not told yet, or the cap bears no rise of it: it waits for all that is out
+    ALONE = "alone"  # its price is not known yet, or the cap has no room for a rise: it waits for all that is out
     UNTOLD = "untold"  # the cap bears no rise of what was sent, and lost its answer, before any told its price
-    SCENE = "scene"  # its scene's own cap is reached; takes of other scenes may go
+    SCENE = "scene"  # its scene's own cap is reached; takes of other scenes may be sent
     NO = "no"
 
 
@@ -55,7 +55,7 @@ class Surprise(Enum):
 class Allowance:
     """Sums over some takes. Credits are whole; `committed` includes what is charged; unknown is counted, never 0.
 
-    `untold` counts takes that may be charged and whose hold no answer told, by class and what is expected of them, and
+    `untold` counts takes that may be charged and whose hold no answer reported, by class and expected cost, and
     so does `given_up` the attempts that takes went on without; `out` counts takes whose answer is still out, `lost`
     those of the untold ones whose answer will not come.
     """
@@ -63,14 +63,14 @@ class Allowance:
     cap_credits: int | None = None
     committed: int = 0
     charged: int = 0
-    uncosted: int = 0  # takes that may have cost something, and nobody knows how much
+    uncosted: int = 0  # takes that may have cost an unknown amount
     untold: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
     given_up: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
     out: Counter[PriceClass] = field(default_factory=Counter)
     lost: Counter[PriceClass] = field(default_factory=Counter)
 
     def add(self, take: Take | Kind, count: int) -> None:
-        """Put the parts of so many takes like this one in, or take them out where `count` is negative."""
+        """Add the parts of `count` takes like this one, or subtract them if it is negative."""
         committed = take.credits_committed
         self.uncosted += count * (committed is None)
         self.committed += count * (committed or 0)
@@ -98,9 +98,9 @@ class Allowance:
         return left > 0 if price is None else left >= price
 
     def bears_rise(self, price: int, prices: Worst, told: Container[PriceClass]) -> bool:
-        """Say whether a take may go out beside those that are out: the cap holds though the price of all rises.
+        """Say whether a take may join those that are out: the cap holds even if the price of all rises.
 
-        A take that goes out alone may: what it costs can only be learnt from its own answer. `told` are the classes
+        A take that goes out alone may: its cost can only be learnt from its own answer. `told` are the classes
         whose price an answer has told.
         """
         if self.cap_credits is None or not +self.out:
@@ -130,7 +130,7 @@ class Allowance:
 class Budget:
     """Sums over all takes of a batch, kept up to date as facts arrive.
 
-    `scene_caps` are the caps of single scenes, `scenes` tells the scene of each shot.
+    `scene_caps` are the caps of single scenes, `scenes` maps each shot to its scene.
     """
 
     def __init__(
@@ -147,7 +147,7 @@ class Budget:
         self._proven = {each for each, quote in quotes.items() if quote.is_proven}
         self._logged: set[PriceClass] = set()  # whose price the log has told, of an answer that was lost or never seen
         self._first_told = {each: price for each, price in self._prices.items() if each in self._proven and price > 0}
-        self._rise = Fraction(1)  # the largest, of a price that an answer had told before
+        self._rise = Fraction(1)  # the largest rise of a price that an answer had reported before
         self._given_up: dict[int, Counter[tuple[PriceClass, int]]] = {}  # by take, as its allowances count it
 
     @property
@@ -167,7 +167,7 @@ class Budget:
 
     @property
     def uncosted(self) -> int:
-        """How many takes may have cost something, and nobody knows how much."""
+        """How many takes may have cost an unknown amount."""
         return self._all.uncosted
 
     def scene_of(self, take: Take) -> str:
@@ -180,7 +180,7 @@ class Budget:
 
     @property
     def has_caps(self) -> bool:
-        """Say whether the batch or a scene of it has a cap."""
+        """Say whether the batch or one of its scenes has a cap."""
         return self._all.cap_credits is not None or self.has_scene_caps
 
     @property
@@ -197,7 +197,7 @@ class Budget:
                 self._prices[take.price_class] = max(known, take.credits_held)
 
     def begin_scene(self, scene: str, take: Take | Kind, count: int) -> None:
-        """Start from so many takes like this one in a scene."""
+        """Start from a number of takes like this one in a scene."""
         allowance = self._scenes.get(scene)
         if allowance is not None:
             allowance.add(take, count)
@@ -211,7 +211,8 @@ class Budget:
                 scene.add(take, sign)
 
     def give_up(self, take: Take, attempts: Iterable[Attempt]) -> None:
-        """Count what a take's attempts may cost that it went on without: no answer told it, and prices may have risen.
+        """Count the possible cost of attempts that a take went on without: no answer reported it, and prices may have
+        risen.
 
         `attempts` are all of the take; what is committed for them is in `Take.credits_at_risk`.
         """
@@ -228,32 +229,32 @@ class Budget:
             allowance.given_up.update(parts)
 
     def see_price(self, take: Take, credits_held: int | None) -> None:
-        """Note what the log says that a submit of a take's class holds: no answer of this run told it."""
+        """Note the hold that the log shows for a submit of a take's class: no answer of this run reported it."""
         if credits_held:
             price_class = take.price_class
             self._prices[price_class] = max(self._prices.get(price_class, 0), credits_held)
             self._logged.add(price_class)
 
     def add_stray(self, credits_held: int | None) -> None:
-        """Count a submit that belongs to no take: what it cost, or the highest price known if nothing says.
+        """Count a submit that belongs to no take: its cost, or the highest known price if that is unknown.
 
-        Where no price is known either its cost is unknown, and counts as spent: under a cap nothing more fits.
+        If no price is known either, its cost is unknown: then nothing more fits under a cap.
         """
         known = max(self._prices.values(), default=None) if credits_held is None else credits_held
         self._all.committed += known or 0
         self._all.uncosted += known is None
 
     def price_of(self, take: Take) -> int | None:
-        """Return what a take should cost, in credits; None if nothing tells."""
+        """Return what a take should cost, in credits; None if unknown."""
         return self._prices.get(take.price_class)
 
     def worst_of(self, take: Take) -> int | None:
-        """Return the worst price that a take may have by all that was seen; None if nothing tells."""
+        """Return the worst price that a take may have by all that was seen; None if unknown."""
         return self._worst(take.price_class)
 
     @property
     def reserve(self) -> int:
-        """By how much takes whose hold no answer told may cost more than is committed for them."""
+        """By how much takes without a reported hold may cost more than is committed for them."""
         return self._all.reserve(self._worst)
 
     def fit(self, take: Take) -> Fit:
@@ -282,7 +283,7 @@ class Budget:
         return max(price, ceil(self._first_told.get(price_class, price) * self._rise))
 
     def _is_told(self, take: Take) -> bool:
-        """Say whether an answer, or the ledger, has told the price of takes like this one."""
+        """Say whether an answer or the ledger has shown the price of takes like this one."""
         return self.price_of(take) is not None and take.price_class in self._proven
 
     @property
@@ -291,7 +292,7 @@ class Budget:
         return self._all.lost_untold(self._proven | self._logged).total()
 
     def may_learn(self, take: Take) -> bool:
-        """Say whether an answer that is still out may tell the cost that keeps this take from being sent."""
+        """Say whether an answer that is still out may show the cost that keeps this take from being sent."""
         scene = self.pocket_of(take)
         allowances = [self._all] if scene is None else [self._all, scene]
         return any(each.uncosted > 0 or each.reserve(self._worst) > 0 for each in allowances)
@@ -299,8 +300,8 @@ class Budget:
     def learn(self, take: Take, credits_held: int) -> Surprise | None:
         """Note what an answer held, and say whether that is more than 10% off what was expected.
 
-        A hold below the quote lowers nothing, and is told only of the first take of its class: only the ledger tells
-        what a clip costs.
+        A hold below the quote lowers nothing, and is reported only for the first take of its class: only the ledger
+        says what a clip costs.
         """
         price_class, expected = take.price_class, self.price_of(take)
         is_first = price_class not in self._proven
@@ -317,6 +318,6 @@ class Budget:
 
 
 def _is_untold(take: Spend) -> bool:
-    """Say whether a take may still be charged, and no answer told what is held for it."""
+    """Say whether a take may still be charged, and no answer said what is held for it."""
     is_free = take.state in (State.PLANNED, State.FAILED)
     return not is_free and take.credits_held is None and not take.is_charge_seen

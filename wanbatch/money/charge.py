@@ -10,7 +10,7 @@ from datetime import datetime
 class Charge:
     """One entry of the provider's ledger for a generation.
 
-    An entry that cannot be read in full is not legible: it has no part in any sum, and no proof passes over it. Its
+    An entry that cannot be read in full is not legible: it is in no sum, and no proof ignores it. Its
     `generation_id` is empty if that cannot be read, and its time is then, or without one, later than any other.
     """
 

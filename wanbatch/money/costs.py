@@ -1,6 +1,7 @@
-"""The costing of a batch, take by take: estimated, committed, charged, still to come, and spent on what. Pure.
+"""The costing of a batch, take by take: estimated, committed, charged, still to come, and what it was spent on. Pure.
 
-Credits are whole; None means unknown. Charges are counted by distinct generation id: what two attempts name is one.
+Credits are whole; None means unknown. Charges are counted by distinct generation id: a generation that two attempts
+name counts once.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from wanbatch.batch.take import Take
 class TakeCost:
     """The money of one take.
 
-    `estimated` is what its first submit was expected to cost, or its price now where nothing was sent; `held` what
+    `estimated` is what its first submit was expected to cost, or its price now if nothing was sent; `held` what
     answers held for generations that did not fail; `committed` what may still be charged; `to_complete` what it will
     cost to send it, 0 if that is done. What was charged is split by what it went into: a clip `in_use`, or one that
     is `superseded`, what `failed`, what is `held_back` for the user, and `spare` generations beside the take's own.
@@ -36,12 +37,12 @@ class TakeCost:
 
     @property
     def charged(self) -> int:
-        """All that the ledger showed for this take."""
+        """Everything that the ledger showed for this take."""
         return self.in_use + self.failed + self.superseded + self.held_back + self.spare
 
 
 def cost_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass, int]) -> TakeCost:
-    """Cost one take. `attempts` are its own; `prices` what a take of each class costs now, as far as known."""
+    """Cost one take. `attempts` are its own; `prices` what a take of each class costs now, if known."""
     is_to_come = take.state is State.PLANNED and not take.superseded
     price = prices.get(take.order.price_class)
     sent = sorted((each for each in attempts if each.number > 0), key=lambda each: each.number)
@@ -72,7 +73,7 @@ def _held(attempts: Iterable[Attempt]) -> int | None:
 
 
 def _went_into(take: Take, attempts: Iterable[Attempt], spent: int) -> dict[str, int]:
-    """Split what was charged. What no attempt names stays with the take's own: no credit is left out."""
+    """Split what was charged. A charge that no attempt names counts as the take's own: no credit is left out."""
     if take.superseded:
         own = "superseded"
     elif take.state is State.FAILED:
@@ -92,7 +93,7 @@ def _went_into(take: Take, attempts: Iterable[Attempt], spent: int) -> dict[str,
 
 @dataclass(frozen=True)
 class Figure:
-    """One of the figures of a batch: what is known of it, and how many takes are not in it."""
+    """One of the figures of a batch: its known part, and how many takes are not in it."""
 
     known: int
     unknown: int

@@ -33,7 +33,7 @@ def credits_of_usd(amount: Decimal) -> int:
 def read_credits(value: object) -> int | None:
     """Read a credits field of an answer: a whole number from 0, else None (unknown, never 0).
 
-    3150000 and 3150000.0 are whole; text, booleans, negatives, NaN and absurd sizes are not taken for money.
+    3150000 and 3150000.0 are whole; text, booleans, negatives, NaN and absurd sizes do not count as money.
     """
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None

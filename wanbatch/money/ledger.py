@@ -1,8 +1,8 @@
-"""The match of what was sent with the provider's ledger: one line a generation, each with what was observed. Pure.
+"""The match of submits with the provider's ledger: one line a generation, each with what was observed. Pure.
 
 By distinct generation id over all attempts: a generation that two attempts name is counted once. A verdict says what
-the books showed when they were read, never more: a charge that is not there yet is missing, not waived, and a hold is
-released only where the provider failed its generation and the ledger, read afterwards, charges nothing for it.
+the ledger showed when it was read, never more: a charge that is not there yet is missing, not waived, and a hold is
+released only if the provider failed its generation and the ledger, read afterwards, charges nothing for it.
 """
 
 from __future__ import annotations
@@ -35,22 +35,22 @@ class Verdict(StrEnum):
 
 VERDICT_WORDS: Mapping[Verdict, str] = {
     Verdict.CONFIRMED: "charged what was held",
-    Verdict.CHARGED: "charged otherwise, or for no clip",
-    Verdict.HELD: "still running, or waiting for you",
+    Verdict.CHARGED: "charged another amount, or for no clip",
+    Verdict.HELD: "still running, or waiting for your decision",
     Verdict.RELEASED: "failed; the ledger shows no charge",
-    Verdict.REFUNDED: "charged, and paid back",
-    Verdict.MISSING: "completed; its charge does not show yet",
-    Verdict.UNKNOWN: "sent, and no generation is known",
-    Verdict.ORPHAN: "charged, and no take here has its clip",
+    Verdict.REFUNDED: "charged, then refunded",
+    Verdict.MISSING: "completed; the ledger shows no charge yet",
+    Verdict.UNKNOWN: "sent, but no generation is known",
+    Verdict.ORPHAN: "charged, but no take here has its clip",
 }
 
 
 @dataclass(frozen=True)
 class LedgerLine:
-    """One generation, or one submit without a known one. Credits are whole, None if nobody told.
+    """One generation, or one submit without a known one. Credits are whole; None if unknown.
 
-    `takes` and `request_ids` are those that name it; `charges` counts its entries in the ledger, `refunded` sums what
-    it paid back; `at` is its newest charge.
+    `takes` and `request_ids` are those that name it; `charges` counts its entries in the ledger, `refunded` sums its
+    refunds; `at` is its newest charge.
     """
 
     verdict: Verdict
@@ -71,7 +71,7 @@ class LedgerLine:
 
 @dataclass(frozen=True)
 class Stranger:
-    """What the log, or run.log, names for a submit of ours: one that no take has, or whose answer was lost."""
+    """What the provider's log or run.log names for a submit of ours: one that no take has, or whose answer was lost."""
 
     request_id: str
     generation_id: str | None
@@ -81,7 +81,7 @@ class Stranger:
 
 @dataclass(frozen=True)
 class Books:
-    """What the ledger showed at one reading: charges, and what was paid back, both by the generation they name."""
+    """What the ledger showed at one reading: charges and refunds, by the generation they name."""
 
     charges: Sequence[Charge]
     refunds: Sequence[Charge] = ()
@@ -91,7 +91,7 @@ class Books:
         return self._charges.get(generation_id, [])
 
     def refunded(self, generation_id: str | None) -> int | None:
-        """Return what was paid back for one generation; None if nothing was seen."""
+        """Return the refund for one generation; None if none was seen."""
         parts = self._refunds.get(generation_id, [])
         return sum(each.credits for each in parts) if parts else None
 
@@ -113,16 +113,16 @@ def _by_generation(entries: Iterable[Charge]) -> Mapping[str | None, list[Charge
 
 
 def may_have_made(attempt: Attempt) -> bool:
-    """Say whether a submit may have made a generation that is not known: the log may name it."""
+    """Say whether a submit may have made an unknown generation: the log may name it."""
     return attempt.generation_id is None and attempt.outcome not in NO_POST
 
 
 def match_ledger(
     attempts: Sequence[Attempt], takes: Mapping[int, Take], books: Books, strangers: Iterable[Stranger]
 ) -> list[LedgerLine]:
-    """Match each generation of ours with the ledger; charges of nobody known to us are not ours to judge.
+    """Match each generation of ours with the ledger; unknown charges are not judged.
 
-    `takes` by take id. Lines come in the order of the attempts, then what only `strangers` name.
+    `takes` by take id. Lines come in the order of the attempts, then those that only `strangers` name.
     """
     groups: dict[str, list[Attempt]] = {}
     for attempt in attempts:
@@ -145,7 +145,7 @@ def match_ledger(
 
 
 def _is_told(group: Sequence[Attempt]) -> bool:
-    """A submit that is proven to have made nothing has no line."""
+    """A submit that provably made nothing has no line."""
     return group[0].generation_id is not None or group[0].outcome is not Outcome.FAILED
 
 
@@ -204,7 +204,7 @@ def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> Led
 
 @dataclass(frozen=True)
 class News:
-    """A charge, or more of one, that the state file does not hold yet; `attempt` is the one to record it for.
+    """A charge, or the rest of one, that the state file does not hold yet; `attempt` is the one to record it for.
 
     `charges` counts the ledger's entries for its generation: more than one is a double charge.
     """
@@ -216,7 +216,7 @@ class News:
 
 
 def entries_in(pages: Iterable[Sequence[Charge]]) -> tuple[Counter[Charge], bool]:
-    """Count the entries of one reading of the ledger, page by page, and say whether that may be too few.
+    """Count the entries of one reading of the ledger, page by page, and say whether the count may be wrong.
 
     Equal entries in one page are as many charges. An equal entry in two pages may be one that was read twice, because
     new entries moved the pages on, or two at a seam: such a reading has to be repeated with other seams.
@@ -235,7 +235,7 @@ def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
     entries = Counter[str]()
     sums = Counter[str]()
     for charge in charges:
-        if not charge.is_legible:  # what it says is unknown, and no part of a sum
+        if not charge.is_legible:  # its content is unknown and in no sum
             continue
         entries[charge.generation_id] += 1
         sums[charge.generation_id] += charge.credits

@@ -12,11 +12,11 @@ from wanbatch.batch.models import DOCUMENTED_CREDITS, PriceClass
 
 @dataclass(frozen=True)
 class Quote:
-    """What takes of one class are expected to cost: credits each, and where that was read.
+    """What takes of one class are expected to cost: credits each, and the source of the figure.
 
-    `others` are prices that other sources name for the same class: they widen the range, not the expectation.
-    `is_live` where a running provider said so just now, `is_proven` where this batch was charged or held that much.
-    `why` tells why the provider's list gives no price now; it is empty if the list does, or where nobody needs it.
+    `others` are prices of other sources for the same class: they widen the range, not the expectation.
+    `is_live` if the provider just said so, `is_proven` if this batch was charged or held that much.
+    `why` says why the provider's list gives no price now; it is empty if the list does, or if it is not needed.
     """
 
     credits: int | None
@@ -28,12 +28,12 @@ class Quote:
 
     @property
     def low(self) -> int | None:
-        """The lowest price that any source names; None if there is no price."""
+        """The lowest price of any source; None if there is no price."""
         return None if self.credits is None else min(self.credits, *self.others, self.credits)
 
     @property
     def high(self) -> int | None:
-        """The highest price that any source names; None if there is no price."""
+        """The highest price of any source; None if there is no price."""
         return None if self.credits is None else max(self.credits, *self.others, self.credits)
 
 
@@ -51,9 +51,9 @@ PRICE_LIST, DOCUMENTATION = "price list", "documentation"
 
 @dataclass(frozen=True)
 class Estimate:
-    """The cost of takes that are not paid yet. All three figures sum the known ones; `unpriced` counts the others.
+    """The cost of unpaid takes. All three figures sum the known ones; `unpriced` counts the others.
 
-    `low`: each take once, at the lowest price that a source names. `credits`, what is expected: once, at the most
+    `low`: each take once, at the lowest price of any source. `credits`, what is expected: once, at the most
     trustworthy. `worst`: at the highest, and charged as often as it may be tried.
     """
 
@@ -78,7 +78,7 @@ NOTHING = Estimate(0, 0, 0)
 
 
 def estimate(classes: Iterable[PriceClass], quotes: Mapping[PriceClass, Quote], tries: int = 1) -> Estimate:
-    """Sum what takes of these classes will cost. An unknown price is counted, never taken as 0."""
+    """Sum what takes of these classes will cost. An unknown price is counted, never treated as 0."""
     total = NOTHING
     for price_class in classes:
         quote = quotes.get(price_class, UNKNOWN_QUOTE)
@@ -96,10 +96,10 @@ def best_quote(
     earlier: Mapping[PriceClass, int] = MappingProxyType({}),
     held: Mapping[PriceClass, int] = MappingProxyType({}),
 ) -> Quote:
-    """Choose the most trustworthy price, and keep what the other sources say beside it.
+    """Choose the most trustworthy price, and keep the prices of the other sources beside it.
 
     In this order: seen in this batch, the provider's list as it is now, charged in earlier batches, an older copy of
-    the list, the provider's documentation. `held` are the latest holds, which alone prove no price.
+    the list, the provider's documentation. `held` are the latest holds, which prove no price on their own.
     """
     stated = listed if listed is not None and listed.credits is not None else None
     told = [
@@ -113,7 +113,7 @@ def best_quote(
     why = listed.why if listed is not None and stated is None else ""
     if not found:
         return unknown_quote(why)
-    # The documentation is the last resort: beside a price of today it says nothing.
+    # The documentation is the last resort: it does not count beside a current price.
     others = {quote.credits for quote in found if quote.source != DOCUMENTATION} | {held.get(price_class)}
     rest = sorted(each for each in others if each is not None and each != found[0].credits)
     return replace(found[0], others=tuple(rest), why="" if found[0].is_proven else why)
@@ -132,7 +132,7 @@ def documented_credits(price_class: PriceClass) -> int | None:
 
 @dataclass(frozen=True)
 class QuotedPrice:
-    """The price of a class that a run went by, and where it was read. Credits are of one take, None if unknown."""
+    """The price of a class that a run used, and its source. Credits are for one take; None if unknown."""
 
     run_id: int
     price_class: str

@@ -11,7 +11,7 @@ from wanbatch.money.prices import QuotedPrice
 
 
 def seen_prices(takes: Iterable[Take | Kind]) -> dict[PriceClass, int]:
-    """Return what the newest answer or charge of each class said; a hold never speaks for less than was expected."""
+    """Return what the newest answer or charge of each class said; a hold never counts as less than was expected."""
     seen: dict[PriceClass, int] = {}
     for take in sorted(takes, key=sent_at):
         price = _price_seen(take)
@@ -26,7 +26,7 @@ def held_prices(takes: Iterable[Take | Kind]) -> dict[PriceClass, int]:
 
 
 def prices_now(takes: Iterable[Take | Kind], quotes: Iterable[QuotedPrice]) -> dict[PriceClass, int]:
-    """Return what a take of each class costs now: as this batch saw, else as its newest run was quoted."""
+    """Return what a take of each class costs now: as this batch saw, else as quoted to its newest run."""
     quoted = {
         PriceClass(each.model, each.resolution, each.duration_s): each.credits
         for each in quotes
@@ -36,7 +36,7 @@ def prices_now(takes: Iterable[Take | Kind], quotes: Iterable[QuotedPrice]) -> d
 
 
 def charged_price(take: Take | Kind) -> int | None:
-    """Return what the ledger charged for the one generation of a take; None if it did not tell of one alone.
+    """Return what the ledger charged for the one generation of a take; None if it did not show exactly one.
 
     A charge of 0 names no price: no generation is free.
     """

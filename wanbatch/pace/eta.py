@@ -11,7 +11,7 @@ EXPECTED_S = 205.0  # the provider's own sample run; used until this run has see
 
 
 def eta_s(planned: int, ages_s: Sequence[float], pace: tuple[int, float], mean_s: float | None) -> float | None:
-    """Estimate the seconds until the last take ends; None where nothing is left.
+    """Estimate the seconds until the last take ends; None if nothing is left.
 
     `ages_s` are those of the running takes; `pace` is how many may run at once and how many submits a minute there
     may be. Takes not sent yet go out in rounds, or as fast as the submit rate lets them.

@@ -119,7 +119,7 @@ class InFlight:
         return self if is_trying is self.is_trying else replace(self, is_trying=is_trying)
 
     def may_try_at(self, running: int) -> float | None:
-        """Return when one more than allowed may be sent, to see what a 429 meant; None where that is known."""
+        """Return when one more than allowed may be sent, to see what a 429 meant; None if that is known."""
         is_full = self.allowed <= running <= self.allowed + self.beyond
         return self.trial_at if is_full and running < self.cap else None
 

@@ -167,7 +167,7 @@ class Schedule:
         return self._awaits_search
 
     def hold_submits_for_search(self) -> bool:
-        """Send nothing before the next search has ended; False where none is planned or under way."""
+        """Send nothing before the next search has ended; False if none is planned or under way."""
         self._awaits_next_search = self._is_searching or self._search_due is not None
         return self._awaits_next_search
 

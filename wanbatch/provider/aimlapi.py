@@ -77,8 +77,8 @@ READ_TRIES = 3
 READS_KEPT = 4  # idle connections; each is looked at twice a request, a handshake for a burst costs less
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
-LEDGER_LIMITS = (100, 97, 89)  # entries a page, of a reading and of those that check what stood at its seams
-DATE_ASKS = 9  # as many as are remembered: what a clock said long ago does not count then
+LEDGER_LIMITS = (100, 97, 89)  # entries a page, of the reading and of those that check what was at its seams
+DATE_ASKS = 9  # as many as are remembered, so that old answers do not count
 
 A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
 R = TypeVar("R")

@@ -25,7 +25,7 @@ SANDBOX_KEY = "made-up-for-the-sandbox"
 class Patience:
     """How long the paid POST may take, and how many pages of the ledger are read at most."""
 
-    post_s: float = 180.0  # slow accepts are real: giving up early turns a good submit into an unknown one
+    post_s: float = 180.0  # slow answers happen: giving up early turns a good submit into an unknown one
     ledger_pages: int = 2_000
 
 

@@ -158,7 +158,7 @@ class Trouble(Enum):
 class NoAnswer:
     """A read that brought nothing, after its retries.
 
-    `status` is that of the HTTP answer which refused it; None where no answer came, or none that can be read.
+    `status` is that of the HTTP answer which refused it; None if no answer came, or none that can be read.
     """
 
     trouble: Trouble

@@ -24,7 +24,7 @@ CONNECTIONS = 8  # httpx's pool slows down with their number; the runner bounds 
 
 
 def exchange_errors() -> tuple[type[Exception], ...]:
-    """Name what an exchange may raise: httpx lets some errors of the libraries below it through as they are.
+    """The errors that an exchange may raise: httpx lets some errors of the libraries below it through unchanged.
 
     Observed: a connection that breaks during TLS (anyio's, with httpcore 1.0.0), and a SOCKS proxy that sends nonsense.
     """
