@@ -58,7 +58,7 @@ def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> 
         ("HTTP 422, server said: no", True, "", "change this shot as the provider says"),
         ("the prompt was moderated", False, "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
         ("HTTP 400: the prompt was moderated", True, "x.yaml line 3", "change it (x.yaml line 3) and run the manifest"),
-        ("Sensitive content", False, "", "change it (its line of the manifest) and run the manifest"),
+        ("Sensitive content", False, "", "change it (its line in the manifest) and run the manifest"),
     ],
 )
 def test_a_refused_prompt_is_changed_and_anything_else_tried_again(
@@ -93,8 +93,11 @@ def test_the_pages_name_the_folder_and_offer_no_retry_for_a_refused_prompt(tmp_p
         files = write_reports(reader, made_at=system_now())
     report, schedule = (page.read_text(encoding="utf-8") for page in (files.report, files.storyboard))
     assert "<code>wanbatch retry outputs/film</code>" in report
-    assert "The same prompt will be refused again" in report
-    assert (schedule.count('data-command="retry'), schedule.count("The same prompt will be refused again")) == (1, 1)
+    assert "The provider would refuse the same prompt again" in report
+    assert (
+        schedule.count('data-command="retry'),
+        schedule.count("The provider would refuse the same prompt again"),
+    ) == (1, 1)
     assert "wanbatch resolve outputs/film c_t1 --adopt X" in files.takes.read_text(encoding="utf-8-sig")
 
 

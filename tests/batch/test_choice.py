@@ -46,16 +46,16 @@ def chosen(*takes: Take) -> Choice:
         ([take(1), take(2, F, error="no")], 1, ""),
         ([take(1), take(2, State.GENERATING)], 1, ""),
         ([take(1), take(2, superseded=True)], 1, ""),
-        ([take(1, circled=True, superseded=True), take(2)], 1, "circled, and made from an older recipe"),
+        ([take(1, circled=True, superseded=True), take(2)], 1, "circled, but made from an older recipe"),
         ([take(1, F, error="moderated")], None, "failed: moderated"),
         ([take(1, State.HELD, error="lost")], None, "held: lost"),
         ([take(1, F, error="x"), take(2, State.QUEUED)], None, "queued"),
         ([take(1, State.PLANNED)], None, "not made yet"),
         ([take(1, State.UNKNOWN, error="the line broke")], None, "unknown"),
         ([], None, "never planned"),
-        ([take(1, superseded=True)], None, "no take of the manifest's recipe; take 1 is of an older recipe: circle it to use it"),
-        ([take(1, superseded=True), take(2, State.PLANNED)], None, "not made yet; take 1 is of an older recipe: circle it to use it"),
-        ([take(1, F, superseded=True)], None, "no take of the manifest's recipe"),
+        ([take(1, superseded=True)], None, "no take has the manifest's recipe; take 1 has an older recipe: circle it to use it"),
+        ([take(1, superseded=True), take(2, State.PLANNED)], None, "not made yet; take 1 has an older recipe: circle it to use it"),
+        ([take(1, F, superseded=True)], None, "no take has the manifest's recipe"),
     ],
 )  # fmt: skip
 def test_the_circled_take_is_cut_else_the_newest_good_one_else_nothing(
@@ -90,7 +90,7 @@ def test_everything_wrong_with_circles_is_said_at_once() -> None:
         circle(takes, [Pick("a", 2), Pick("a", 9), Pick("x", 1)])
     words = str(told.value)
     assert ("a_t2 is failed" in words, "no take 9; it has 1, 2, 3" in words, "no shot 'x'" in words) == (True,) * 3
-    with pytest.raises(UsageInvalid, match="one take can be circled, not two"):
+    with pytest.raises(UsageInvalid, match="only one take can be circled"):
         circle(takes, [Pick("a", 1), Pick("a", 3)])
     with pytest.raises(UsageInvalid, match="no shot 'y'"):
         uncircle(takes, ["a", "y"])

@@ -155,7 +155,7 @@ def laid(labels: Sequence[str], fps: Fraction) -> Any:
 @pytest.mark.parametrize(
     ("count", "fps", "words"),
     [
-        (1, Fraction(16), "no timecode counts 16 frames a second"),
+        (1, Fraction(16), "there is no timecode for 16 frames a second"),
         (1000, Fraction(30), "holds 999 events; this cut has 1000"),
     ],
 )

@@ -174,10 +174,10 @@ def test_clips_that_differ_are_named_with_what_they_differ_in_and_nothing_is_wri
     assert [line.strip() for line in words.splitlines()[1:-1]] == [
         "c_t1: 96x128 instead of 128x96",
         "d_t1: 24 fps instead of 30 fps",
-        "e_t1: its encoder was set up otherwise",
+        "e_t1: its encoder had other settings",
         "f_t1: mpeg4 instead of h264",
     ]
-    advice = "add --reencode to fit them in, or name the shots to keep with --only"
+    advice = "add --reencode to fit them in, or choose the shots to keep with --only"
     assert ("4 of 7 clips" in words, advice in words, (tmp_path / "cut.mp4").exists()) == (True, True, False)
 
 
@@ -398,7 +398,7 @@ def test_formats_that_cannot_be_joined_say_why() -> None:
     like = ClipFormat("h264", 64, 64, Fraction(30), "yuv420p", Fraction(1), b"a")
     assert like.differences(like) == ()
     assert replace(like, is_even=False).differences(like) == ("its frames come unevenly",)
-    assert replace(like, headers=b"b").differences(like) == ("its encoder was set up otherwise",)
+    assert replace(like, headers=b"b").differences(like) == ("its encoder had other settings",)
     assert replace(like, width=32, codec="hevc").differences(like) == ("hevc instead of h264", "32x64 instead of 64x64")
 
 
@@ -410,5 +410,5 @@ def test_a_record_whose_parameter_set_ids_are_all_taken_has_none_free() -> None:
     sets = tuple(b"\x67\x64\x00\x1f" + coded(number) for number in range(32))
     record = AvcRecord(b"\x01\x64\x00\x1f\xff", sets[1:], (), b"")
     assert record.free_id() == 0
-    with pytest.raises(ValueError, match="taken"):
+    with pytest.raises(ValueError, match="in use"):
         replace(record, sequence_sets=sets).free_id()

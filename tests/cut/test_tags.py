@@ -148,14 +148,14 @@ def test_a_file_that_is_no_copy_is_never_written_over(tmp_path: Path) -> None:
     clip = other / "clips" / "a_t1.mp4"
     before = clip.read_bytes()
     for folder in (other / "clips", output / "clips", output / "clips" / "deeper"):
-        with pytest.raises(UsageInvalid, match=r"tagged copy|where the clips are kept"):
+        with pytest.raises(UsageInvalid, match=r"tagged copy|the folder of the clips"):
             tag_clips(output, folder)
     with pytest.raises(UsageInvalid, match="is a file"):
         tag_clips(output, clip)
     assert clip.read_bytes() == before
     (tmp_path / "place").mkdir()
     (tmp_path / "place" / "a_t1.mp4").symlink_to(clip)
-    with pytest.raises(UsageInvalid, match="no tagged copy"):
+    with pytest.raises(UsageInvalid, match="not a tagged copy"):
         tag_clips(output, tmp_path / "place")
 
 

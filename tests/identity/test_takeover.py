@@ -178,10 +178,10 @@ def test_a_shot_without_a_seed_asks_for_its_own_seed_where_a_taken_over_take_is_
 @pytest.mark.parametrize(
     ("pairs", "problem"),
     [
-        ([("x", "1")], "no take of a shot 'x' is in this folder"),
+        ([("x", "1")], "this folder has no take of a shot 'x'"),
         ([("001", "x")], "the manifest has no shot 'x'"),
-        ([("001", "1"), ("001", "2")], "each old and each new id may be named once"),
-        ([("001", "1"), ("002", "1")], "each old and each new id may be named once"),
+        ([("001", "1"), ("001", "2")], "give each old and each new id only once"),
+        ([("001", "1"), ("002", "1")], "give each old and each new id only once"),
     ],
 )
 def test_a_renaming_that_cannot_be_is_refused(pairs: list[tuple[str, str]], problem: str) -> None:

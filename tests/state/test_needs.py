@@ -10,7 +10,7 @@ from tests.worlds import World, batch_of
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.standing import read_standing
 
-AGAIN, CHANGE = "`wanbatch retry", "The same request will be refused again"
+AGAIN, CHANGE = "`wanbatch retry", "The provider would refuse the same request again"
 
 
 @pytest.mark.parametrize(

@@ -1,1 +1,1 @@
-"""What was ordered and what became of it: shots, the plan, takes and their lifecycle. Pure. Begin with `lifecycle`."""
+"""What was ordered and its state: shots, the plan, takes and their lifecycle. Pure. Begin with `lifecycle`."""

@@ -1,6 +1,6 @@
-"""Advice: commands in messages, so complete that they can be pasted. Pure.
+"""Advice: commands in messages, complete enough to paste. Pure.
 
-Messages are written and kept without the output folder, which may be moved or renamed: it is put in where they are
+Messages are written and kept without the output folder, which may be moved or renamed: it is added when they are
 read.
 """
 
@@ -30,7 +30,7 @@ def in_folder(text: str, folder: str) -> str:
 
 
 def is_refused_prompt(error: str) -> bool:
-    """Say whether the provider looks to have refused what the prompt says: the same prompt will be refused again.
+    """Say whether the provider seems to have refused the prompt itself: it would refuse the same prompt again.
 
     No field of its answers tells: what it says is all there is.
     """
@@ -38,16 +38,16 @@ def is_refused_prompt(error: str) -> bool:
 
 
 def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:
-    """Say what can be done about a failed take. `place` is where its shot is written down: `shots.yaml line 7`.
+    """Say what to do about a failed take. `place` is the place of its shot in the manifest: `shots.yaml line 7`.
 
     `is_refused` where the provider refused the request itself: sent again as it is, it will be refused again.
     """
     if is_refused and not is_refused_prompt(error):
         at = f" ({place})" if place else ""
         way = f"change this shot{at} as the provider says, and run the manifest"
-        return f"The same request will be refused again: {way}"
+        return f"The provider would refuse the same request again: {way}"
     if not is_refused_prompt(error):
         return "`wanbatch retry` tries again"
-    at = place or "its line of the manifest"
+    at = place or "its line in the manifest"
     way = f"change it ({at}) and run the manifest, or leave the shot out with `omit`"
-    return f"The same prompt will be refused again: {way}"
+    return f"The provider would refuse the same prompt again: {way}"

@@ -1,4 +1,4 @@
-"""Attempts: one paid HTTP submit each. How one begins, and what the facts about its take make of it."""
+"""Attempts: one paid HTTP submit each. How one begins, and how facts about its take change it."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class Outcome(StrEnum):
     ABANDONED = "abandoned"
     FAILED = "failed"
     COMPLETED = "completed"
-    # One generation too many: a second one of a submit that had one (numbered downwards from -1), or one that was taken
-    # for failed and went on after its take had.
+    # One generation too many: a second one of a submit that had one (numbered downwards from -1), or one that counted
+    # as failed and went on after its take had.
     DOUBLE = "double"
 
 
@@ -65,20 +65,20 @@ class Attempt:
 
     @property
     def credits_at_risk(self) -> int | None:
-        """What it may still be charged though its take went on without it: 0 where it cannot, None where unknown."""
+        """What it may still be charged although its take went on without it: 0 if it cannot, None if unknown."""
         if self.outcome not in MAY_BE_CHARGED or self.credits_charged is not None:
             return 0
         return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)
 
 
 def given_up(take: Take, attempts: Iterable[Attempt]) -> list[Attempt]:
-    """Return the attempts of a take but the one that it follows while it is under way."""
+    """Return the attempts of a take except the one that it follows while it is under way."""
     under_way = 0 if take.state in (State.PLANNED, State.FAILED) else take.attempt
     return [each for each in attempts if each.take_id == take.take_id and each.number != under_way]
 
 
 def risk_of(take: Take, attempts: Iterable[Attempt]) -> int | None:
-    """Sum what attempts of a take may still be charged that were given up; None where one of them is unknown.
+    """Sum what the given-up attempts of a take may still be charged; None if one of them is unknown.
 
     The attempt that a take under way follows is not given up: `Take.credits_open` counts it.
     """
@@ -148,7 +148,7 @@ def begin_attempt(take_id: int, entry: Entry) -> Attempt:
 
 
 def unrecorded_attempt(take_id: int, entry: Entry) -> Attempt:
-    """Make the attempt that a FOUND_UNRECORDED fact brings to light: all that is known is what the log told."""
+    """Make the attempt that a FOUND_UNRECORDED fact reveals: only the log's data are known."""
     data = entry.data
     return Attempt(
         take_id=take_id,
@@ -165,7 +165,7 @@ def unrecorded_attempt(take_id: int, entry: Entry) -> Attempt:
 
 
 def double_attempt(take_id: int, entry: Entry) -> Attempt:
-    """Make the attempt that a FOUND_DOUBLE fact brings to light: a generation that nobody ordered."""
+    """Make the attempt that a FOUND_DOUBLE fact reveals: a generation that nobody ordered."""
     data = entry.data
     return Attempt(
         take_id=take_id,
@@ -202,7 +202,7 @@ def charged_for_nothing(attempts: Iterable[Attempt]) -> set[int]:
 
 
 def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
-    """Return the attempt as it is after a fact about its take."""
+    """Return the attempt after a fact about its take."""
     noted = {
         name: entry.data[name]
         for name in ("http_status", "generation_id", "credits_held", "credits_charged", "is_echoed", "error")

@@ -1,4 +1,4 @@
-"""Changes: what a plan writes into the state file, and what earlier ones did to the names of takes."""
+"""Changes: what a plan writes into the state file, and what earlier plans did to the names of takes."""
 
 from __future__ import annotations
 
@@ -52,9 +52,9 @@ class Reinstate:
 
 @dataclass(frozen=True)
 class Rename:
-    """Another shot takes a take over, by the user's word. It gets a number that no take of that name ever had.
+    """Another shot adopts a take, as the user decided. The take gets a number that no take of that name ever had.
 
-    `was` is what it is called before: shot id and number. Its clip keeps its file name.
+    `was` is its earlier name: shot id and number. Its clip keeps its file name.
     """
 
     take_id: int
@@ -73,22 +73,22 @@ Change = Create | Replan | Supersede | Reinstate | Rename
 
 @dataclass(frozen=True)
 class Past:
-    """What takes were called before.
+    """The earlier names of takes.
 
-    `renames` are in the order in which they happened. A name that a take once had is given to no other: its files may
-    still be called so.
+    `renames` are in the order in which they happened. A name that a take once had is not used again: its files may
+    still have it.
     """
 
     renames: tuple[Rename, ...] = ()
 
     @cached_property
     def moved(self) -> frozenset[int]:
-        """The takes that another shot took over, by id."""
+        """The takes that another shot adopted, by id."""
         return frozenset(each.take_id for each in self.renames)
 
     @cached_property
     def retired(self) -> Mapping[str, int]:
-        """The highest number that takes of each name (by its `twin_key`) had when they were taken over."""
+        """The highest number that takes of each name (by its `twin_key`) had when they were adopted."""
         highest: dict[str, int] = {}
         for each in self.renames:
             key = twin_key(each.was[0])
@@ -96,7 +96,7 @@ class Past:
         return highest
 
     def highest(self, takes: Iterable[Take]) -> dict[str, int]:
-        """Return the highest number that was ever given under each name, by its `twin_key`."""
+        """Return the highest number that was ever used with each name, by its `twin_key`."""
         highest = dict(self.retired)
         for take in takes:
             key = twin_key(take.shot_id)

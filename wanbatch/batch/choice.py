@@ -10,12 +10,12 @@ from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
 
-FALLBACK_S = 5  # what Wan makes where neither the request nor the documentation says how long
+FALLBACK_S = 5  # what Wan makes if neither the request nor the documentation gives a length
 
 
 @dataclass(frozen=True)
 class Pick:
-    """The user's word: this take of this shot."""
+    """The user's choice: this take of this shot."""
 
     shot_id: str
     number: int
@@ -23,9 +23,9 @@ class Pick:
 
 @dataclass(frozen=True)
 class Choice:
-    """What a shot brings to the cut: a take with a clip, or a hole. `note` says why it is a hole, or what is odd.
+    """What a shot adds to the cut: a take with a clip, or a hole. `note` says why it is a hole, or what is unusual.
 
-    `ordered_s` is how long the shot was ordered to be; a hole lasts that long.
+    `ordered_s` is the ordered length of the shot; a hole has this length.
     """
 
     shot: ShotRow
@@ -35,7 +35,7 @@ class Choice:
 
 
 def choices(shots: Iterable[ShotRow], takes: Iterable[Take]) -> tuple[Choice, ...]:
-    """Choose a take for every shot of the story, in its order. Omitted and removed shots are no part of it."""
+    """Choose a take for every shot of the story, in its order. Omitted and removed shots are left out."""
     by_shot = _by_shot(takes)
     story = sorted((shot for shot in shots if not shot.omit and not shot.removed), key=lambda shot: shot.ordinal)
     return tuple(_choose(shot, by_shot.get(shot.shot_id, [])) for shot in story)
@@ -54,7 +54,7 @@ def _choose(shot: ShotRow, takes: Sequence[Take]) -> Choice:
     good = circled or [take for take in current if take.state is State.VERIFIED]
     if good:
         take = good[-1]
-        note = "circled, and made from an older recipe" if take.superseded else ""
+        note = "circled, but made from an older recipe" if take.superseded else ""
         return Choice(shot, take, _ordered_s(take), note)
     ordered_s = _ordered_s((current or takes)[-1]) if takes else FALLBACK_S
     return Choice(shot, None, ordered_s, _why_missing(takes, current))
@@ -74,18 +74,18 @@ def _why_missing(takes: Sequence[Take], current: Sequence[Take]) -> str:
         why = words.get(newest.state, newest.state.value)
         why += f": {newest.error}" if newest.error and newest.state in (State.FAILED, State.HELD) else ""
     else:
-        why = "no take of the manifest's recipe"
-    return why + (f"; take {stale[-1]} is of an older recipe: circle it to use it" if stale else "")
+        why = "no take has the manifest's recipe"
+    return why + (f"; take {stale[-1]} has an older recipe: circle it to use it" if stale else "")
 
 
 def circle(takes: Iterable[Take], picks: Sequence[Pick]) -> list[tuple[Take, Fact]]:
-    """Return the facts that make these the circle takes of their shots; none for what is circled already.
+    """Return the facts that make these the circled takes of their shots; none for takes that are already circled.
 
-    Raises UsageInvalid, for all of them at once, where a take does not exist or has no clip, or a shot is named twice.
+    Raises UsageInvalid, for all of them at once, if a take does not exist or has no clip, or a shot is named twice.
     """
     by_shot = _by_shot(takes)
     facts: list[tuple[Take, Fact]] = []
-    problems = [f"{pick.shot_id}: one take can be circled, not two" for pick in _doubled(picks)]
+    problems = [f"{pick.shot_id}: only one take can be circled" for pick in _doubled(picks)]
     for pick in picks:
         mine = by_shot.get(pick.shot_id, [])
         take = next((take for take in mine if take.number == pick.number), None)
@@ -112,7 +112,7 @@ def _no_such(pick: Pick, mine: Sequence[Take]) -> str:
 
 
 def uncircle(takes: Iterable[Take], shot_ids: Sequence[str]) -> list[tuple[Take, Fact]]:
-    """Return the facts that take the circles of these shots away. Raises UsageInvalid for a shot without takes."""
+    """Return the facts that remove the circles of these shots. Raises UsageInvalid for a shot without takes."""
     by_shot = _by_shot(takes)
     unknown = [shot_id for shot_id in shot_ids if shot_id not in by_shot]
     if unknown:

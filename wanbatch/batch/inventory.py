@@ -1,7 +1,7 @@
 """The inventory of a batch: its takes in short, so that a hundred thousand of them are never all looked at. Pure.
 
-Takes that are alike in state and money are counted, those that a run would send are listed by name, and only those
-that something is open about are there as a whole.
+Takes with equal state and money are counted, those that a run would send are listed by name, and only those
+with something open are kept whole.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ class Inventory:
 
     @property
     def committed(self) -> int | None:
-        """What was charged and what may be; None where a part of it is unknown."""
+        """What was charged and what may be; None if a part of it is unknown."""
         known = 0
         for take, count in self.kinds:
             if take.credits_committed is None:
@@ -84,7 +84,7 @@ class Inventory:
         return known
 
     def is_finished(self, is_selected: Selected) -> bool:
-        """Say whether a run would have nothing to ask the provider: all settled, all charges seen."""
+        """Say whether a run would have nothing to ask the provider: all takes done, all charges seen."""
         if any(map(is_selected, self.due)) or any(map(_is_unsettled, self.open_takes)):
             return False
         return not any(take.awaits_charge for take, _ in self.kinds)

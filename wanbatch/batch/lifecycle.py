@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 
 class State(StrEnum):
-    """Where a take stands. `held` and `failed` wait for the user, the rest moves by itself."""
+    """The state of a take. `held` and `failed` wait for the user; the others move on their own."""
 
     PLANNED = "planned"
     SUBMITTING = "submitting"
@@ -27,7 +27,9 @@ class State(StrEnum):
 
 
 def state_words(name: str) -> str:
-    """Return the name of a state in people's words: a completed generation has a clip, and wanbatch not yet."""
+    """Return the name of a state as people say it: a completed generation has a clip that wanbatch has not fetched
+    yet.
+    """
     return "made (not fetched yet)" if name == State.COMPLETED.value else name
 
 
@@ -35,22 +37,22 @@ class Fact(StrEnum):
     """Something that happened to a take, recorded once, with its time."""
 
     PLANNED = "planned"  # the take exists
-    REPLANNED = "replanned"  # nothing of it is sent; it follows the edited manifest
+    REPLANNED = "replanned"  # it was never sent; it follows the edited manifest
     SUPERSEDED = "superseded"  # the manifest asks for another recipe now, or a retake stands in for a failed take
     REINSTATED = "reinstated"  # the manifest asks for this recipe again
-    RENAMED = "renamed"  # another shot took it over, by the user's word; it keeps its clip, whatever that is called
+    RENAMED = "renamed"  # another shot adopted it, as the user decided; it keeps its clip, whatever its name
     SUBMIT_STARTED = "submit_started"  # on disk before the first byte of a paid POST
     NOT_SENT = "not_sent"  # proof P0: no byte left
     TURNED_AWAY = "turned_away"  # proof P1: refused for now (401, 403, 425, 429)
     REFUSED = "refused"  # proof P1: refused for good
     ACCEPTED = "accepted"  # the provider named a generation
     PRICED = "priced"  # the submit answer said what is held
-    ANSWER_LOST = "answer_lost"  # sent, and nobody knows
-    SEARCHED = "searched"  # the provider's log was read whole, and settled nothing
-    ADOPTED = "adopted"  # a generation is this take's: by its exact request id, or by the user's word
+    ANSWER_LOST = "answer_lost"  # sent, and the result is not known
+    SEARCHED = "searched"  # the provider's log was read completely, and decided nothing
+    ADOPTED = "adopted"  # a generation is this take's: by its exact request id, or by the user's decision
     FOUND_FAILED = "found_failed"  # proof P2
     PRESUMED_ABSENT = "presumed_absent"  # proof P4, under the policy `resubmit`
-    RESUBMIT_ALLOWED = "resubmit_allowed"  # proof P5: the user's word
+    RESUBMIT_ALLOWED = "resubmit_allowed"  # proof P5: the user's decision
     ABANDONED = "abandoned"  # the user gives it up; what it may have cost still counts
     FOUND_UNRECORDED = "found_unrecorded"  # a submit of ours that this state file does not know
     FOUND_LATE = "found_late"  # the generation of an earlier attempt, after the take went on without it
@@ -61,9 +63,11 @@ class Fact(StrEnum):
     NAMED_AGAIN = "named_again"  # a held clip that is whole on disk is given its name again
     GENERATION_STARTED = "generation_started"
     COMPLETED = "completed"
-    FAILURE_SEEN = "failure_seen"  # an answer says that it failed: believed only when a later one says so, too
+    FAILURE_SEEN = "failure_seen"  # an answer says that it failed: believed only if a later one says so, too
     GENERATION_FAILED = "generation_failed"  # proof P3
-    FAILURE_WITHDRAWN = "failure_withdrawn"  # what was taken for failed goes on after all, and its take went on without
+    FAILURE_WITHDRAWN = (
+        "failure_withdrawn"  # a generation that counted as failed goes on after all, and its take went on without it
+    )
     RETRY_PLANNED = "retry_planned"  # a new attempt after a failure, by policy or by the user
     LINK_DEAD = "link_dead"  # a link expired or gave no whole clip: poll for a fresh one
     DOWNLOADED = "downloaded"  # whole, decodable, hashed; still a .part file

@@ -1,4 +1,4 @@
-"""The provider's models: what its documentation says of their defaults, frame sizes and prices.
+"""The provider's models: their documented defaults, frame sizes and prices.
 
 Defaults are read from the schemas of the models, which follow the provider's OpenAPI files; prices are from its model
 pages, version of 2026-08-21, frame sizes from Alibaba's own documentation of Wan. Nothing here is needed to submit: a
@@ -19,7 +19,7 @@ from wanbatch.resources import model_names, parameters_of
 
 @dataclass(frozen=True)
 class ModelDefaults:
-    """What the provider does where a request says nothing; None where the documentation does not say."""
+    """What the provider does if a request says nothing; None if the documentation does not say."""
 
     resolution: str | None
     aspect_ratio: str | None
@@ -73,7 +73,7 @@ DOCUMENTED_CREDITS: Mapping[tuple[str, str, int], int] = MappingProxyType(
 
 @dataclass(frozen=True)
 class Order:
-    """What a recipe asks for once the documented defaults are filled in; None where that is not known."""
+    """What a recipe asks for once the documented defaults are filled in; None if that is not known."""
 
     model: str
     resolution: str | None
@@ -114,7 +114,7 @@ class PriceClass:
 
 
 def class_of(model: str | None, resolution: str | None, duration: Any) -> PriceClass:
-    """Return the price class of a request that says this, None where it says nothing: then the documented default."""
+    """Return the price class of a request that says this, None if it says nothing: then the documented default."""
     model = DEFAULT_MODEL if model is None else model
     known = defaults_of(model)
     duration_s = known.duration_s if duration is None else int(duration)

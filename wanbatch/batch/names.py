@@ -1,4 +1,4 @@
-"""Names: what a shot, a batch or a scene may be called in any script, so that the name can name a file anywhere.
+"""Names: what a shot, a batch or a scene may be called, in any script, so that its name can be a file name anywhere.
 
 Text is compared in NFC (Unicode's composed form): an editor may save the same word in either form.
 """
@@ -13,11 +13,11 @@ NAME_CHARACTERS = 64
 NAME_BYTES = 200  # of UTF-8: `NAME_t99.mp4.part` stays under the 255 bytes that a file name may have
 _ASCII = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-")
 _JOINERS = frozenset("\u200c\u200d")  # Persian and Hindi words are written with them; so are emoji of several parts
-_BLANKS = frozenset(
-    "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
-)  # letters by their class, invisible all the same
-_LOOKALIKES = frozenset(  # of path separators and of what Windows reserves; some systems turn one into the other
-    "\u2044\u2215\u2216\u29f5\u29f8\uff02\uff0a\uff0f\uff1a\uff1c\uff1e\uff1f\uff3c\uff5c"
+_BLANKS = frozenset("\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0")  # letters by their class, but invisible
+_LOOKALIKES = (
+    frozenset(  # like path separators and characters that Windows reserves; some systems turn one into the other
+        "\u2044\u2215\u2216\u29f5\u29f8\uff02\uff0a\uff0f\uff1a\uff1c\uff1e\uff1f\uff3c\uff5c"
+    )
 )
 _QUOTES = frozenset("\u201c\u201d\u201e\u201f\xab\xbb\u2018\u201a\u2039\u203a")
 _NO_BEGINNING = ".-\uff0b\uff0d\uff1d\uff20"  # a flag, a hidden file, and what begins a formula in a table program
@@ -36,7 +36,7 @@ def composed(text: str) -> str:
 
 
 def twin_key(name: str) -> str:
-    """Return what two names have in common that are one file on some disk, or one name to the eye."""
+    """Return a key that is equal for names that are one file on some disk, or look the same."""
     if name.isascii():
         return name.lower()
     seen = "".join(char for char in name if char not in _JOINERS and not _is_variation(char))
@@ -44,23 +44,21 @@ def twin_key(name: str) -> str:
 
 
 def fault_of_name(name: str) -> str | None:
-    """Say why a text (in NFC) cannot name a file on every system; None where it can."""
+    """Say why a text (in NFC) cannot be a file name on every system; None if it can."""
     is_plain = _PLAIN.fullmatch(name) is not None  # nearly all are
     wrong = None if is_plain else next((place for place in range(len(name)) if not _may_stand(name, place)), None)
     if wrong is not None:
         char = name[wrong]
         what = f"'{char}'" if char.isprintable() and char != " " else _unseen(char)
-        return f"cannot name a file: it holds {what}; {_RULE}"
+        return f"cannot be a file name: it holds {what}; {_RULE}"
     if not name or name[0] in _NO_BEGINNING or unicodedata.category(name[0]).startswith("M"):
-        return "cannot name a file: it must begin with a letter, a digit or an underscore"
+        return "cannot be a file name: it must begin with a letter, a digit or an underscore"
     if len(name) > NAME_CHARACTERS or len(name.encode()) > NAME_BYTES:
-        return (
-            f"cannot name a file: it is too long; {NAME_CHARACTERS} characters and {NAME_BYTES} bytes of UTF-8 at most"
-        )
+        return f"cannot be a file name: too long; {NAME_CHARACTERS} characters and {NAME_BYTES} bytes of UTF-8 at most"
     if name.endswith("."):
         return "ends in a dot, which some disks drop; choose another"
     if _is_reserved(name):
-        return "is a name that Windows keeps for itself; choose another"
+        return "is a name that Windows reserves; choose another"
     return None
 
 
@@ -72,7 +70,7 @@ def is_in_quotation_marks(name: str) -> bool:
 def name_of_stem(stem: str) -> str:
     """Make a batch name of a file's stem: what cannot be in a file name becomes a dash.
 
-    Where nothing is left the name says so, and is another for another stem.
+    If nothing is left, the name says so and differs for each stem.
     """
     text = composed(stem)
     kept = "".join(char if _may_stand(text, place) else "\0" for place, char in enumerate(text))
@@ -83,7 +81,7 @@ def name_of_stem(stem: str) -> str:
 
 
 def _cut(name: str) -> str:
-    """Shorten a name to what a file name has room for, between two characters."""
+    """Shorten a name to the length of a file name, between two characters."""
     name = name[:NAME_CHARACTERS]
     while len(name.encode("utf-8", "surrogatepass")) > NAME_BYTES:
         name = name[:-1]
@@ -112,7 +110,7 @@ def _is_no_character(char: str) -> bool:
 
 
 def _unseen(char: str) -> str:
-    return "a blank" if char == " " else f"the character U+{ord(char):04X}"
+    return "a space" if char == " " else f"the character U+{ord(char):04X}"
 
 
 def _is_reserved(name: str) -> bool:

@@ -1,4 +1,4 @@
-"""The origin of a batch: the manifest that made an output folder, and whether one that comes is the same."""
+"""The origin of a batch: the manifest that made an output folder, and whether a given manifest is the same."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from enum import StrEnum
 class Origin:
     """Where a manifest is, and what its batch is called.
 
-    `relative` is the way to it from the output folder, so that a project that is moved whole stays the same; `absolute`
-    the way from the root. Both are empty for a batch that a program made.
+    `relative` is the path from the output folder, so that a project that is moved as a whole stays the same; `absolute`
+    the path from the root. Both are empty for a batch that a program made.
     """
 
     relative: str
@@ -21,12 +21,12 @@ class Origin:
 
     @property
     def text(self) -> str:
-        """What a state file keeps of it: in ASCII, since a path may hold bytes that are no text."""
+        """What a state file keeps of it: in ASCII, since a path may hold bytes that are not text."""
         return json.dumps(asdict(self))
 
     @classmethod
     def of(cls, text: str | None) -> Origin | None:
-        """Read what a state file kept; None where it kept nothing that can be read."""
+        """Read what a state file kept; None if it kept nothing that can be read."""
         try:
             told = json.loads(text or "null")
             return cls(str(told["relative"]), str(told["absolute"]), str(told["name"]))
@@ -39,7 +39,7 @@ class Origin:
         return bool(self.absolute)
 
     def is_at(self, other: Origin) -> bool:
-        """Say whether two manifests are one file: by either way to it."""
+        """Say whether two manifests are one file, by either path."""
         is_beside = bool(self.relative) and self.relative == other.relative
         return is_beside or (self.is_file and self.absolute == other.absolute)
 
@@ -49,7 +49,7 @@ class Likeness:
     """What a manifest and an output folder have in common.
 
     `shots` is the number of shots in the smaller of the two; `ids` how many ids they share, `prompts` how many shots
-    share id and prompt, `recipes` how many shots that come find their takes there, under whatever id. `sent` counts
+    share id and prompt, `recipes` how many new shots find their takes there, under whatever id. `sent` counts
     the takes that were ever sent; `is_unchanged` says that a run would add, supersede and change no take.
     """
 
@@ -62,17 +62,17 @@ class Likeness:
 
     @property
     def is_small(self) -> bool:
-        """Say whether most shots are others, by id and by recipe."""
+        """Say whether most shots differ, by id and by recipe."""
         return 2 * max(self.ids, self.recipes) < self.shots
 
     @property
     def is_at_stake(self) -> bool:
-        """Say whether an edit could mix two films: a single shot that is written anew is an edit like any other."""
+        """Say whether an edit could mix two films: rewriting a single shot is an edit like any other."""
         return self.sent > 0 and self.shots > 1
 
 
 class Difference(StrEnum):
-    """What tells two manifests apart."""
+    """What distinguishes two manifests."""
 
     PATH = "path"
     NAME = "name"
@@ -80,7 +80,7 @@ class Difference(StrEnum):
 
 
 def differences(known: Origin | None, name: str, given: Origin, common: Likeness) -> tuple[Difference, ...]:
-    """Say what tells the manifest that comes from the one that made the folder; nothing where they are the same.
+    """Say what tells the manifest that comes from the one that made the folder; nothing if they are the same.
 
     `known` is what the folder remembers, None for a folder of a version that kept nothing: then `name`, the name of its
     batch, is the evidence there is. The rows, the first that holds decides:

@@ -1,6 +1,6 @@
-"""The plan: what a run would do with a batch, given the takes there are. New, done, stale, failed, unknown; the order.
+"""The plan: what a run would do with a batch and its takes. New, done, stale, failed, unknown; the order.
 
-Unchanged shots are never bought again, changed ones are planned anew beside the old take, removed ones are kept.
+Unchanged shots are never bought again, changed ones get a new take beside the old one, removed ones are kept.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from wanbatch.batch.take import Take
 class First(StrEnum):
     """Which takes are sent first.
 
-    Longest first ends a night of mixed lengths sooner, since nothing long begins last; the story's order shows its
+    Longest first ends a run of mixed lengths sooner, since nothing long begins last; the story's order shows its
     beginning sooner. With one length they are the same.
     """
 
@@ -88,7 +88,7 @@ class Plan:
     `wanted` lists every take asked for, in story order; `changes` is what to write before the run; `kept` are takes
     that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
     are takes that were taken over from other shots, by id. `own` are the cells of the user's own columns by shot, of
-    those that have some; None where no manifest was read.
+    those that have some; None if no manifest was read.
     """
 
     shots: tuple[ShotRow, ...]

@@ -1,4 +1,4 @@
-"""Retakes: new takes of shots that the user asks for beside the manifest, each with a number and a seed of its own."""
+"""Retakes: new takes that the user asks for in addition to the manifest, each with a number and a seed of its own."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from wanbatch.errors import UsageInvalid
 
 @dataclass(frozen=True)
 class Retake:
-    """What is asked for: so many new takes of each of these shots. `seed` is that of the first; each further adds 1."""
+    """A request for this number of new takes of each of these shots. `seed` is that of the first; each further adds
+    1.
+    """
 
     shot_ids: tuple[str, ...]
     takes: int = 1
@@ -27,11 +29,11 @@ class Retake:
 
 
 def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake, past: Past | None = None) -> Plan:
-    """Plan new takes from the newest recipe of each shot, beside the takes there are, which are kept.
+    """Plan new takes from the newest recipe of each shot, and keep the existing takes.
 
-    Each stands in for one failed take of the shot, where there is one: that is superseded, and not tried again.
+    Each stands in for one failed take of the shot, if there is one: that is superseded, and not tried again.
     The plan wants nothing but the shots named: what is planned of them and not sent yet is part of it.
-    Raises UsageInvalid, for all shots at once, where one has no take, is omitted or removed, or has the seed already.
+    Raises UsageInvalid, for all shots at once, if one has no take, is omitted or removed, or already has the seed.
     """
     by_id = {shot.shot_id: shot for shot in shots}
     all_takes = list(takes)
@@ -64,7 +66,7 @@ def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake,
 def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int) -> list[Create]:
     shot_id = shot.shot_id
     if shot.omit or not mine:
-        raise UsageInvalid(f"{shot_id} is omitted: the manifest says what is made of it")
+        raise UsageInvalid(f"{shot_id} is omitted: change its `omit` in the manifest and run that")
     model = next((take for take in reversed(mine) if not take.superseded), mine[-1])
     used = {take.recipe_json: take for take in mine}
     created: list[Create] = []

@@ -183,7 +183,7 @@ def _retake_of(shot: Shot, retake: Take) -> Recipe:
 
 
 def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
-    """Return the recipe that a retake has under this manifest; None where it is stale, or a slot asks for the same.
+    """Return the recipe that a retake has under this manifest; None if it is stale, or a slot asks for the same.
 
     A retake is the shot's request with a seed of its own. One that was never sent follows an edited shot.
     """

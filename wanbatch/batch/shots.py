@@ -18,7 +18,7 @@ OWN = "x_"  # begins the name of a column that users keep for themselves
 SEED_MAX = 2**31 - 1  # the largest seed that Alibaba documents for Wan
 _SEED = re.compile(
     r'([,{])"seed":(-?[0-9]+)(,?)'
-)  # in canonical JSON only a key stands so: in a text quotes are escaped
+)  # in canonical JSON only a key looks like this: in a text quotes are escaped
 
 
 @dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Recipe:
 
     @cached_property
     def body(self) -> dict[str, Any]:
-        """The request body. Treat it as read-only. Raises StateInvalid where a damaged state file gave it."""
+        """The request body. Treat it as read-only. Raises StateInvalid if a damaged state file gave it."""
         try:
             loaded = json.loads(self.canonical)
         except (ValueError, RecursionError) as error:
-            raise StateInvalid(f"a recipe of the state file cannot be read: {type(error).__name__}") from error
+            raise StateInvalid(f"a recipe in the state file cannot be read: {type(error).__name__}") from error
         if not isinstance(loaded, dict) or not isinstance(loaded.get("prompt", ""), str):
-            raise StateInvalid("a recipe of the state file is not a request: restore the file from a backup")
+            raise StateInvalid("a recipe in the state file is not a request: restore the file from a backup")
         return loaded
 
     @cached_property
@@ -57,7 +57,7 @@ class Recipe:
 
     @property
     def short_hash(self) -> str:
-        """The first 20 hex digits, as they stand in a request id."""
+        """The first 20 hex digits, as in a request id."""
         return self.sha256[:20]
 
     @property
@@ -80,7 +80,7 @@ def likeness(canonical: str) -> tuple[str, int | None]:
 
 
 def derived_seed(shot_id: str, slot: int) -> int:
-    """Return the seed of a take whose shot names none: fixed by shot id and slot, so that a clip can be made again.
+    """Return the seed of a take whose shot has none: fixed by shot id and slot, so that a clip can be made again.
 
     The provider would choose one at random and never say which.
     """
@@ -134,7 +134,7 @@ class Shot:
 
 @dataclass(frozen=True)
 class Limits:
-    """What a manifest asks of the runner; None where it asks nothing. Rates are per minute."""
+    """What a manifest sets for the runner; None if it sets nothing. Rates are per minute."""
 
     submit_per_min: float | None = None
     in_flight: int | None = None
@@ -157,7 +157,7 @@ class Head:
 class Batch:
     """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name).
 
-    `warnings` names what in the manifest was hardly meant so, each with its place; the batch can be run all the same.
+    `warnings` lists probable mistakes in the manifest, each with its place; the batch can still be run.
     """
 
     name: str

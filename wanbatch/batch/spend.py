@@ -31,7 +31,7 @@ class Spend:
     def credits_committed(self) -> int | None:
         """Credits that count as spent already: what was charged, and what the last attempt may still be charged.
 
-        The latter is the larger of what was held and what was expected, until the ledger tells. None where something
+        The latter is the larger of what was held and what was expected, until the ledger tells. None if something
         may be spent and nobody knows how much.
         """
         open_credits = 0 if self.state in (State.PLANNED, State.FAILED) else self.credits_open
@@ -52,7 +52,7 @@ class Spend:
 
     @property
     def credits_open(self) -> int | None:
-        """What the last attempt may still be charged: the larger of hold and estimate; None where neither is known."""
+        """What the last attempt may still be charged: the larger of hold and estimate; None if neither is known."""
         if self.is_charge_seen:
             return 0
         return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)

@@ -335,7 +335,7 @@ def advance(take: Take, entry: Entry) -> Take:
 
 
 def charged_by(charge: Entry) -> int:
-    """Return the credits that a CHARGED fact adds to those before. Raises StateInvalid where it says none."""
+    """Return the credits that a CHARGED fact adds to those before. Raises StateInvalid if it says none."""
     told = charge.data.get("credits_more", charge.data.get("credits_charged"))
     if not isinstance(told, int) or abs(told) >= CREDITS_MAX:
         raise StateInvalid("a charge in the state file is not a number of credits; the file is damaged")

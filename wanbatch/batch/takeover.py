@@ -1,4 +1,4 @@
-"""The takeover: new takes whose recipe is there already under another id, and the renaming that saves buying them."""
+"""The takeover: new takes whose recipe already exists under another id, and the renaming that saves buying them."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Order:
 
     @property
     def label(self) -> str:
-        """What the take would be called."""
+        """The name that the take would have."""
         return f"{self.shot_id}_t{self.number}"
 
 
@@ -38,7 +38,7 @@ Named = TypeVar("Named", "Order", Take)
 class Match:
     """A new take, and the takes with its recipe that no shot asks for any more.
 
-    `take` is the one that it can take over; None where more than one shot could, or could be meant.
+    `take` is the one that it can adopt; None if several shots could adopt it, or several takes fit.
     """
 
     order: Order
@@ -65,15 +65,15 @@ def _order_of(wanted: Wanted, number: int) -> Order:
 
 
 def is_there(state: State) -> bool:
-    """Say whether a take in this state is bought, or may be: not one that failed or was never sent."""
+    """Say whether a take in this state was or may have been bought: not one that failed or was never sent."""
     return state not in (State.PLANNED, State.FAILED)
 
 
 def find_matches(plan: Plan) -> list[Match]:
-    """Find the new takes of a plan whose recipe is there under another id, among takes that nothing asks for.
+    """Find the new takes of a plan whose recipe exists under another id, among takes that nothing asks for.
 
-    Where as many shots come with a recipe as have lost it, they are paired in the order of the story; any other number
-    leaves it to the user.
+    If as many shots gain a recipe as have lost it, they are paired in the order of the story; any other number
+    leaves the decision to the user.
     """
     free: dict[str, list[tuple[int | None, Take]]] = {}
     for take in plan.kept:
@@ -114,7 +114,7 @@ def _pair(orders: Sequence[Order], takes: Sequence[Take], places: Mapping[str, t
 
 
 def _by_number(orders: Sequence[Order], takes: Sequence[Take]) -> list[tuple[Order, Take]]:
-    """Pair take 1 with take 1 and take 2 with take 2 where both are there, and what is left in the order of numbers."""
+    """Pair take 1 with take 1 and take 2 with take 2 if both exist, and the rest in the order of numbers."""
     numbered = {take.number: take for take in takes}
     numbers = {order.number for order in orders}
     rest = iter(sorted((take for take in takes if take.number not in numbers), key=lambda take: take.number))
@@ -130,7 +130,7 @@ def _by_shot(each: Iterable[Named]) -> dict[str, list[Named]]:
 
 
 def renames_of(matches: Iterable[Match], plan: Plan, takes: Sequence[Take], past: Past) -> tuple[Rename, ...]:
-    """Return the renaming that takes over what is matched without a doubt, and what belongs to it.
+    """Return the renaming that adopts every certain match, and the takes that belong to it.
 
     Of the takes that nothing asks for, others of the same recipe go with the one that is matched, retakes too; and all
     that were sent go where their shot is no longer in the manifest, and went to one shot.
@@ -163,8 +163,8 @@ def renames_asked(
 ) -> tuple[Rename, ...]:
     """Return the renaming that the user asks for, as old and new ids: all takes of a shot go with it, all at once.
 
-    What was renamed so before is done, and not done again: the same command resumes. `wanted` are the ids of the
-    manifest. Raises UsageInvalid, for all of them at once, where an old id has no take or a new one is not asked for.
+    A renaming that was done before is not done again: the same command resumes. `wanted` are the ids of the
+    manifest. Raises UsageInvalid, for all of them at once, if an old id has no take or a new one is not asked for.
     """
     done = {(each.was[0], each.shot_id) for each in past.renames}
     todo = [pair for pair in dict.fromkeys((composed(old), composed(new)) for old, new in pairs) if pair not in done]
@@ -173,20 +173,20 @@ def renames_asked(
     olds, news = [old for old, _ in todo], [new for _, new in todo]
     for old, new in todo:
         if old not in by_shot:
-            problems.append(f"no take of a shot '{old}' is in this folder")
+            problems.append(f"this folder has no take of a shot '{old}'")
         if new not in wanted:
             problems.append(f"the manifest has no shot '{new}'")
         if old == new:
-            problems.append(f"'{old}' is called so already")
+            problems.append(f"'{old}' already has this name")
         if olds.count(old) > 1 or news.count(new) > 1:
-            problems.append(f"{old}={new}: each old and each new id may be named once")
+            problems.append(f"{old}={new}: give each old and each new id only once")
     if problems:
         raise UsageInvalid("--rename: " + "; ".join(dict.fromkeys(problems)))
     return _renames([(take, new) for old, new in todo for take in by_shot[old]], takes, past)
 
 
 def renamed(takes: Iterable[Take], renames: Iterable[Rename]) -> list[Take]:
-    """Return the takes as they are called after a renaming."""
+    """Return the takes with their names after a renaming."""
     by_id = {each.take_id: each for each in renames}
     return [
         replace(take, shot_id=by_id[take.take_id].shot_id, number=by_id[take.take_id].number)

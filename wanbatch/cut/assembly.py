@@ -1,4 +1,4 @@
-"""Assembling: the timeline of an output folder. The chosen takes in story order, their clips measured."""
+"""Assembly: the timeline of an output folder, from the chosen takes in story order and their measured clips."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def _hole(output: Path, choice: Choice, why: str | Measured | None) -> Choice:
 def _measured(output: Path, take: Take) -> Measured | str:
     """Measure the clip of a take; or say why it cannot be used."""
     if take.file is None or not is_in(output, CLIPS, take.file):
-        return f"take {take.number} names no clip of this folder"
+        return f"the file of take {take.number} is not in this folder"
     path = output / take.file
     try:
         if path.stat().st_size != take.size_bytes:

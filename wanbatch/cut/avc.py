@@ -12,7 +12,7 @@ SPS_ID_MAX = 31
 
 @dataclass(frozen=True)
 class AvcRecord:
-    """Parameter sets and what stands around them. `head` is version, profile, compatibility, level, length size."""
+    """Parameter sets and what surrounds them. `head` is version, profile, compatibility, level, length size."""
 
     head: bytes
     sequence_sets: tuple[bytes, ...]
@@ -21,12 +21,12 @@ class AvcRecord:
 
     @classmethod
     def parse(cls, data: bytes) -> AvcRecord:
-        """Read a record. Raises ValueError for what is none, or breaks off."""
+        """Read a record. Raises ValueError for anything else, or a record cut short."""
         if len(data) < 7 or data[0] != 1:
-            raise ValueError("no avcC record")
+            raise ValueError("not an avcC record")
         sequences, at = _read_sets(data, 6, data[5] & 31)
         if at >= len(data):
-            raise ValueError("the avcC record breaks off")
+            raise ValueError("the avcC record is cut short")
         pictures, at = _read_sets(data, at + 1, data[at])
         return cls(data[:5], sequences, pictures, data[at:])
 
@@ -42,7 +42,7 @@ class AvcRecord:
 
     @property
     def has_long_lengths(self) -> bool:
-        """Whether lengths in its packets are written in four bytes, as almost always."""
+        """Whether lengths in its packets have four bytes, as almost always."""
         return self.head[4] & 3 == 3
 
     def free_id(self) -> int:
@@ -52,7 +52,7 @@ class AvcRecord:
         }
         free = next((each for each in range(SPS_ID_MAX, -1, -1) if each not in used), None)
         if free is None:
-            raise ValueError("every parameter set id is taken")
+            raise ValueError("every parameter set id is in use")
         return free
 
     def with_sets_of(self, other: AvcRecord) -> AvcRecord:
@@ -71,7 +71,7 @@ def _read_sets(data: bytes, at: int, count: int) -> tuple[tuple[bytes, ...], int
     for _ in range(count):
         end = at + 2 + int.from_bytes(data[at : at + 2])
         if end > len(data) or end - at < 5:
-            raise ValueError("the avcC record breaks off")
+            raise ValueError("the avcC record is cut short")
         sets.append(data[at + 2 : end])
         at = end
     return tuple(sets), at

@@ -24,7 +24,7 @@ from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.version import __version__
 
 EDIT_FOLDER = "edit"
-REEL_LENGTH = 8  # what CMX 3600 has room for
+REEL_LENGTH = 8  # the limit of CMX 3600
 EDL_EVENTS_MAX = 999
 EDL_RATES = frozenset(map(Fraction, (24, 25, 30, 50, 60))) | {
     Fraction(each * 1000, 1001) for each in (24, 30, 60)
@@ -57,8 +57,8 @@ def export(
 ) -> tuple[Path, Timeline]:
     """Write the cut of an output folder for an editing program; returns the file and what is in it.
 
-    `style` is for an EDL. Clips are named relative to the file, so that an output folder that is moved whole still
-    links. Raises UsageInvalid if the library is not installed, nothing can be cut, or an EDL cannot say it;
+    `style` is for an EDL. Paths of clips are relative to the file, so that an output folder that is moved as a whole
+    still links. Raises UsageInvalid if the library is not installed, nothing can be cut, or an EDL cannot say it;
     LocalFault if the disk fails.
     """
     written = target if target is not None else output / EDIT_FOLDER / f"cut.{how}"
@@ -84,7 +84,7 @@ def _library() -> ModuleType:
         import opentimelineio
     except ImportError as error:
         raise UsageInvalid(
-            "exports need OpenTimelineIO, which is not installed: pip install 'wanbatch[edit]'"
+            "export needs OpenTimelineIO, which is not installed: pip install 'wanbatch[edit]'"
         ) from error
     if "cmx_3600" not in opentimelineio.adapters.available_adapter_names():
         raise UsageInvalid("the EDL part of OpenTimelineIO is not installed: pip install 'wanbatch[edit]'")
@@ -153,7 +153,7 @@ def _marker(otio: ModuleType, span: Any, kind: str, text: str) -> Any:
 
 
 def remarks(piece: Piece) -> list[tuple[str, str]]:
-    """Return what somebody should see at a piece: kind (note, warning, missing) and text."""
+    """Return what to show at a piece: kind (note, warning, missing) and text."""
     take, told = piece.choice.take, []
     if piece.clip is None:
         told.append(("missing", f"{piece.label} is missing: {piece.choice.note}".removesuffix(": ")))
@@ -201,7 +201,7 @@ def clip_facts(piece: Piece) -> dict[str, Any]:
 
 
 def _link(output: Path, file: str, folder: Path) -> str:
-    """Write the way from a folder to a clip as a relative URL; by its place in `output`, links not followed."""
+    """Return the path from a folder to a clip as a relative URL; by its place in `output`, links not followed."""
     try:
         way = os.path.relpath(output.resolve() / file, folder.resolve())
     except ValueError:  # another drive
@@ -220,7 +220,7 @@ class Place:
     folder: Path
 
     def way_to(self, file: str) -> str:
-        """Write the way to a clip as a path on one line; a control character in it as in a URL."""
+        """Return the path to a clip on one line; control characters are escaped as in a URL."""
         path = unquote(_link(self.output, file, self.folder))
         return "".join(char if char.isprintable() else quote(char) for char in path.removeprefix("file://"))
 
@@ -242,7 +242,7 @@ def _edl(otio: ModuleType, timeline: Timeline, place: Place, style: EdlStyle) ->
         clip.metadata["cmx_3600"] = {"reel": reels[piece.label], "comments": _comments(piece)}
         if piece.clip is None:
             clip.metadata["cmx_3600"]["reel"] = "BL"
-            if style is EdlStyle.PREMIERE:  # its writer takes the name of every clip from a file
+            if style is EdlStyle.PREMIERE:  # its writer reads the name of every clip from a file
                 clip.media_reference = otio.schema.ExternalReference(_plain(piece.label), span)
         else:
             assert piece.choice.take is not None
@@ -261,7 +261,7 @@ def _edl(otio: ModuleType, timeline: Timeline, place: Place, style: EdlStyle) ->
 
 
 def _with_black(events: str, holes: Collection[int]) -> str:
-    """Make the events with these numbers black again, where the writer gave every event the same reel."""
+    """Make the events with these numbers black again: the writer gave every event the same reel."""
     lines, number = [], 0
     for line in events.split("\n"):
         event = re.match(r"(\d{3})  AX ", line)
@@ -284,17 +284,17 @@ def _assert_edl_can(timeline: Timeline) -> None:
             f" {fps_text(fps)} fps. Use --format otio, or name the shots to keep with --only"
         )
     if fps not in EDL_RATES:
-        raise UsageInvalid(f"no timecode counts {fps_text(fps)} frames a second: use --format otio")
+        raise UsageInvalid(f"there is no timecode for {fps_text(fps)} frames a second: use --format otio")
     if len(timeline.pieces) > EDL_EVENTS_MAX:
         raise UsageInvalid(
-            f"an EDL holds {EDL_EVENTS_MAX} events; this cut has {len(timeline.pieces)}: export scenes with --only"
+            f"an EDL holds {EDL_EVENTS_MAX} events; this cut has {len(timeline.pieces)}: choose scenes with --only"
         )
 
 
 def reel_names(labels: Iterable[str]) -> dict[str, str]:
     """Give each label a reel name of at most 8 letters and digits, none twice, the same in every export.
 
-    `sc010_sh020_t1` becomes `010020T1`: its digits, where they tell the labels apart; else letters made of a hash.
+    `sc010_sh020_t1` becomes `010020T1`: its digits, if they distinguish the labels; else letters made from a hash.
     """
     every = list(dict.fromkeys(labels))
     short = {label: _digits_of(label) for label in every}
@@ -305,7 +305,7 @@ def reel_names(labels: Iterable[str]) -> dict[str, str]:
 def plain_names(labels: Iterable[str]) -> dict[str, str]:
     """Give each label a name in ASCII, none twice, the same in every export.
 
-    One of ASCII is its own, accents are left out; where that is not enough a hash stands for what is missing.
+    An ASCII label stays, accents are left out; if that is not enough, a hash replaces what is missing.
     """
     every = sorted(dict.fromkeys(labels), key=lambda label: (not label.isascii(), label))
     names: dict[str, str] = {}
@@ -351,7 +351,7 @@ def _comments(piece: Piece) -> list[str]:
 
 
 def _plain_word(text: str, instead: str) -> str:
-    """Write a name in ASCII; where letters are lost, with a mark made of the whole name, so that none are alike."""
+    """Return a name in ASCII; if letters are lost, with a hash of the whole name, so that no two are alike."""
     name = _plain(text)
     if text.isascii() or "?" not in name:
         return name
@@ -360,6 +360,6 @@ def _plain_word(text: str, instead: str) -> str:
 
 
 def _plain(text: str) -> str:
-    """Write a text as an EDL can hold it: one line of ASCII, accents left out, no comment inside a comment."""
+    """Return a text as an EDL can hold it: one line of ASCII, accents left out, no comment inside a comment."""
     bare = "".join(char for char in unicodedata.normalize("NFKD", text) if not unicodedata.combining(char))
     return " ".join(bare.encode("ascii", "replace").decode().split())[:COMMENT_LENGTH]

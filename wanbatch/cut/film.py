@@ -1,4 +1,4 @@
-"""The cut: the chosen takes of an output folder in one film, slates for what is missing, chapters by scene."""
+"""The film: the chosen takes of an output folder in one file, with slates for missing shots and chapters by scene."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from wanbatch.state.reader import STATE_NAME
 from wanbatch.units import size_text
 
 CUT_NAME = "cut.mp4"
-ENCODED_BYTES_PER_PIXEL = 0.02  # a frame of a busy picture at this quality, generously
+ENCODED_BYTES_PER_PIXEL = 0.02  # bytes for a frame of a busy picture at this quality, generously
 SOUND_BYTES_PER_S = 24_000
-MISFITS_TOLD = 40
+MISFITS_SHOWN = 40
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class CutOptions:
 def make_cut(output: Path, options: CutOptions, told: Callable[[Piece, Timeline], None] = lambda *_: None) -> Timeline:
     """Write the cut of an output folder and return what is in it. A crash leaves the old file or the new one.
 
-    Raises UsageInvalid if nothing can be cut, or clips differ and `reencode` is not asked for; LocalFault if the
+    Raises UsageInvalid if nothing can be cut, or clips differ and `reencode` is off; LocalFault if the
     disk is full or fails.
     """
     target = _target(output, options)
@@ -65,7 +65,7 @@ def _target(output: Path, options: CutOptions) -> Path:
     if target.suffix.lower() != ".mp4":
         raise UsageInvalid(f"a cut is an MP4: name it .mp4, not {target.name}")
     if target.resolve().is_relative_to((output / CLIPS).resolve()) or target.name == STATE_NAME:
-        raise UsageInvalid(f"{target} is where the clips are kept: name another place")
+        raise UsageInvalid(f"{target} is the folder of the clips: name another place")
     if target.is_dir():
         raise UsageInvalid(f"{target} is a folder: name a file in it")
     return target
@@ -75,14 +75,14 @@ def _assert_joinable(timeline: Timeline) -> None:
     like = timeline.format
     misfits = timeline.misfits
     if misfits:
-        lines = [f"  {label}: {', '.join(differences)}" for label, differences in misfits[:MISFITS_TOLD]]
-        if len(misfits) > MISFITS_TOLD:
-            lines.append(f"  ... and {len(misfits) - MISFITS_TOLD} more")
+        lines = [f"  {label}: {', '.join(differences)}" for label, differences in misfits[:MISFITS_SHOWN]]
+        if len(misfits) > MISFITS_SHOWN:
+            lines.append(f"  ... and {len(misfits) - MISFITS_SHOWN} more")
         raise UsageInvalid(
             f"{len(misfits)} of {len(timeline.pieces) - len(timeline.holes)} clips cannot be joined as they are with"
             f" the rest ({like.codec}, {like.size}, {fps_text(like.fps)} fps):\n"
             + "\n".join(lines)
-            + "\nadd --reencode to fit them in, or name the shots to keep with --only (such as --only 'sc020_*')"
+            + "\nadd --reencode to fit them in, or choose the shots to keep with --only (such as --only 'sc020_*')"
         )
     why = slate_misfit(like) if timeline.holes else ""
     if why:

@@ -1,6 +1,6 @@
-"""Joining: a timeline written as one MP4, with chapters.
+"""The join: a timeline written as one MP4, with chapters.
 
-Pictures are copied as they are where the clips agree, else fitted and encoded once. Sound is always decoded and
+Pictures are copied unchanged if the clips agree, else fitted and encoded once. Sound is always decoded and
 encoded once: AAC comes in blocks of 1024 samples after a lead-in, so copied sound would be early or late by up to
 half a block at every join, and would crackle there. Each clip's sound is trimmed or filled with silence to the length
 of its pictures, to the sample.
@@ -40,7 +40,7 @@ _OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 
 @dataclass(frozen=True)
 class Sources:
-    """Where pieces come from: the file of a clip, the picture of a hole. `told` hears of each piece that is written."""
+    """The sources of pieces: the file of a clip, the picture of a hole. `told` is called for each written piece."""
 
     clip: Callable[[Piece], Path]
     slate: Callable[[Piece], Picture]
@@ -48,7 +48,7 @@ class Sources:
 
 
 def join(timeline: Timeline, sources: Sources, target: Path, *, reencode: bool) -> None:
-    """Write a timeline. The same pieces give the same bytes. Slow where pictures are encoded.
+    """Write a timeline. The same pieces give the same bytes. Slow if pictures are encoded.
 
     Without `reencode` the clips must agree (`Timeline.misfits`, `slate_misfit`). What was written is read back: its
     frames are counted and its end is decoded. Raises MediaInvalid for a clip that cannot be read, LocalFault if the
@@ -109,9 +109,9 @@ def _assert_whole(target: Path, timeline: Timeline) -> None:
         check_clip(target)
         made = measure(target)
     except MediaInvalid as error:
-        raise LocalFault(f"{target} was not written whole ({error}): is the disk full?") from error
+        raise LocalFault(f"{target} was not written completely ({error}): is the disk full?") from error
     if (made.frames, made.rate_hz) != (timeline.frames, timeline.rate_hz):
-        raise LocalFault(f"{target} came out with {made.frames} frames; {timeline.frames} were meant")
+        raise LocalFault(f"{target} has {made.frames} frames instead of {timeline.frames}")
 
 
 # --- pictures --------------------------------------------------------------------------------------------------------
@@ -152,7 +152,7 @@ class _Copied:
         self._container.mux(packet)
 
     def end(self) -> None:
-        """Nothing waits."""
+        """Do nothing: no packet waits."""
 
 
 class _Encoded:
@@ -195,7 +195,7 @@ class _Encoded:
         return read_pictures(self._sources.clip(piece), piece.frames, self._format.fps, width, height)
 
     def end(self) -> None:
-        """Write what the encoder still holds."""
+        """Write what is left in the encoder."""
         self._container.mux(self._stream.encode(None))
 
 
@@ -205,7 +205,7 @@ def _key_every(like: ClipFormat) -> int:
 
 @dataclass(frozen=True)
 class _Colour:
-    """How a clip says its colours are meant, by the numbers of ITU-T H.273; 2 is not said."""
+    """The colours that a clip declares, by the numbers of ITU-T H.273; 2 means not declared."""
 
     matrix: int
     primaries: int
@@ -218,13 +218,13 @@ class _Colour:
         return cls(context.colorspace, context.color_primaries, context.color_trc, context.color_range)
 
     def apply(self, video: VideoStream) -> None:
-        """Let an encoder say the same."""
+        """Make an encoder declare the same."""
         context = video.codec_context
         context.colorspace, context.color_primaries = self.matrix, self.primaries
         context.color_trc, context.color_range = self.transfer, self.value_range
 
     def is_709(self, height: int) -> bool:
-        """Say whether colours mix as in HD; where nothing is said, players go by the height."""
+        """Say whether colours mix as in HD; if nothing is declared, players decide by the height."""
         return self.matrix == 1 or (self.matrix not in (5, 6) and height >= 720)
 
 
@@ -277,7 +277,7 @@ def _slate_clip(picture: Picture, frames: int, like: ClipFormat, colour: _Colour
 def _shared_headers(like: ClipFormat, slates: Iterable[bytes]) -> bytes:
     headers = {measure(io.BytesIO(slate)).format.headers for slate in slates}
     if len(headers) != 1:
-        raise LocalFault("the encoder set up slates of one format in several ways: use --reencode")
+        raise LocalFault("the encoder used several settings for slates of one format: use --reencode")
     return bytes(AvcRecord.parse(like.headers).with_sets_of(AvcRecord.parse(headers.pop())))
 
 
@@ -303,7 +303,7 @@ class _Sound:
         return round(Fraction(frame) * self._rate_hz / self._fps)
 
     def begin(self, piece: Piece, clip: Path | None) -> None:
-        """Take up the sound of a piece, as long as its pictures; silence where there is none."""
+        """Add the sound of a piece, as long as its pictures; silence if it has none."""
         self._first_frame, self._fed = piece.begin, 0
         samples = self._sample_at(piece.begin + piece.frames) - self._sample_at(piece.begin)
         if clip is None:
@@ -322,7 +322,7 @@ class _Sound:
         self._waiting = line[:, whole:]
 
     def end(self) -> None:
-        """Encode what waits, and what the encoder still holds."""
+        """Encode what waits and what is left in the encoder."""
         if self._waiting.shape[1]:
             self._encode(self._waiting)
         self._container.mux(self._stream.encode(None))

@@ -16,7 +16,7 @@ Picture = Image.Image
 
 @dataclass(frozen=True)
 class Card:
-    """What stands on a slate. `why` may be long: it is cut where the room ends."""
+    """The text on a slate. `why` may be long: it is cut to fit."""
 
     project: str
     scene: str
@@ -62,7 +62,7 @@ def _draw_stripes(image: Image.Image, box: tuple[int, int, int, int], unit: floa
 
 
 def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, int], size_px: float) -> None:
-    """Write a text into lines: left, top, width in pixels, and how many lines there may be."""
+    """Draw a text in lines: left, top, width in pixels, and the largest number of lines."""
     left, top, room, most = box
     shown, font = letter(text, max(_SMALLEST_PX, round(size_px)))
     lines: list[str] = []
@@ -82,7 +82,7 @@ def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, 
 
 
 def _fitting(text: str, size_px: float, room_px: int) -> tuple[str, Lettering]:
-    """Choose a size in which a text fits into one line; returns it as it can be drawn."""
+    """Choose a size in which a text fits on one line; returns the text as it can be drawn."""
     text = " ".join(text.split())
     while True:
         shown, font = letter(text, max(_SMALLEST_PX, round(size_px)))

@@ -1,6 +1,6 @@
-"""Splicing: what a cut takes from a clip. Its measure, its packets, its pictures fitted to a frame, its sound.
+"""The source of a piece: what a cut reads from a clip. Its measure, its packets, its fitted pictures, its sound.
 
-Everything is placed by the clip's own times: an edit list, a lead-in of the encoder or sound that begins late are
+Everything is placed by the clip's own times: an edit list, a lead-in of the encoder or late sound are
 allowed for by the frame and by the sample.
 """
 
@@ -27,7 +27,7 @@ from wanbatch.cut.timeline import ClipFormat, Measured
 from wanbatch.errors import MediaInvalid
 
 DECODER_THREADS = 2
-FRAMES_MAX = 200_000  # of one clip: more is no clip of ours
+FRAMES_MAX = 200_000  # of one clip: no clip of ours has more
 _NEAR_FRAME = 0.3  # how far from its place, in frames, a frame may be: files round their times
 _BLACK, _GREY = 16, 128
 
@@ -42,7 +42,7 @@ def measure(clip: Path | BinaryIO) -> Measured:
         context = video.codec_context
         if (
             context.width < 2 or context.height < 2 or context.format is None
-        ):  # some PyAVs end where pix_fmt is read then
+        ):  # some versions of PyAV end the process if pix_fmt is read then
             raise MediaInvalid("the clip declares no frame size")
         packets = _packets(container, video)
         fps = _frame_rate(video, packets)
@@ -58,7 +58,7 @@ def measure(clip: Path | BinaryIO) -> Measured:
                 pixel_format=context.format.name,
                 sample_aspect=Fraction(
                     context.sample_aspect_ratio or 1
-                ),  # from PyAV 19 on a type of its own, 0 if not told
+                ),  # from PyAV 19 on a type of its own, 0 if not declared
                 headers=bytes(context.extradata or b""),
                 is_even=numbers is not None,
             ),
@@ -132,9 +132,9 @@ def read_packets(clip: Path | BinaryIO, fps: Fraction) -> Iterator[tuple[int, Pa
 
 
 def read_pictures(clip: Path, frames: int, fps: Fraction, width: int, height: int) -> Iterator[VideoFrame]:
-    """Decode a clip to so many pictures of this rate and size: what it shows in the middle of each, fitted in.
+    """Decode a clip to this number of pictures, rate and size: what it shows in the middle of each, fitted in.
 
-    Where it ends early its last picture stays. Raises MediaInvalid.
+    If it ends early, its last picture stays. Raises MediaInvalid.
     """
     with opened(clip) as container:
         video = _video(container)
@@ -153,13 +153,13 @@ def read_pictures(clip: Path, frames: int, fps: Fraction, width: int, height: in
                 return
             shown = _fitted(frame, width, height)
         if shown is None:
-            raise MediaInvalid("not one picture of the clip can be decoded")
+            raise MediaInvalid("no picture of the clip can be decoded")
         for _ in range(made, frames):
             yield shown
 
 
 def _fitted(frame: VideoFrame, width: int, height: int) -> VideoFrame:
-    """Scale a picture to fit into a frame, with black where it has another shape; sides stay even."""
+    """Scale a picture to fit into a frame, with black bars if it has another shape; sides stay even."""
     if (frame.width, frame.height, frame.format.name) == (width, height, "yuv420p"):
         return frame
     scale = min(Fraction(width, frame.width), Fraction(height, frame.height))
@@ -210,7 +210,7 @@ def read_sound(clip: Path, rate_hz: int, channels: int, samples: int) -> Samples
 
 
 def _lay(block: Samples, line: Samples, at: int) -> None:
-    """Write a block onto a line at a sample; what lies outside of the line is left out."""
+    """Write a block into a buffer at a sample; what is outside of the buffer is left out."""
     begin, end = max(0, at), min(line.shape[1], at + block.shape[1])
     if begin < end:
         line[:, begin:end] = block[:, begin - at : end - at]

@@ -33,8 +33,8 @@ from wanbatch.units import size_text
 from wanbatch.version import __version__
 
 TAGGED_FOLDER = "edit/tagged"
-LINE_MAX = 250  # characters: what players and asset managers read of a title or description
-PROMPT_MAX = 4_000  # of a comment; the record holds all of it
+LINE_MAX = 250  # characters: what players and asset managers show of a title or description
+PROMPT_MAX = 4_000  # of a comment; the JSON record holds all of it
 _MAKER = '{"wanbatch": '
 _OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
@@ -43,12 +43,12 @@ _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u20
 def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()) -> tuple[Path, Timeline]:
     """Copy the clips of the cut into a folder, each with its tags; returns the folder and what is in the cut.
 
-    A copy that is there is made anew; the same clip gives the same bytes. Raises UsageInvalid if nothing can be cut
-    or a file in the way is no tagged copy, LocalFault if a clip is not as recorded or the disk fails.
+    An existing copy is replaced; the same clip gives the same bytes. Raises UsageInvalid if nothing can be cut
+    or a file in the way is not a tagged copy, LocalFault if a clip is not as recorded or the disk fails.
     """
     target = folder if folder is not None else output / TAGGED_FOLDER
     if target.resolve().is_relative_to((output / CLIPS).resolve()):
-        raise UsageInvalid(f"{target} is where the clips are kept: name another place")
+        raise UsageInvalid(f"{target} is the folder of the clips: name another place")
     if target.exists() and not target.is_dir():
         raise UsageInvalid(f"{target} is a file: name a folder")
     timeline, is_sandbox = assemble(output, only), _is_sandbox(output)
@@ -82,7 +82,7 @@ def _assert_free(copy: Path) -> None:
     except (OSError, MediaInvalid):
         is_ours = False
     if copy.is_symlink() or not is_ours:
-        raise UsageInvalid(f"{copy} is no tagged copy: move it away, or name another folder with -o")
+        raise UsageInvalid(f"{copy} is not a tagged copy: move it away, or name another folder with -o")
 
 
 def _assert_room(folder: Path, pieces: Sequence[Piece]) -> None:
@@ -106,9 +106,9 @@ def _tag(clip: Path, take: Take, tags: Mapping[str, str], copy: Path) -> None:
             check_clip(part)
             is_same = _read_back(part) == written
         except (av.error.FFmpegError, MediaInvalid) as error:
-            raise LocalFault(f"{copy} was not written whole ({error})") from error
+            raise LocalFault(f"{copy} was not written completely ({error})") from error
         if not is_same:
-            raise LocalFault(f"{copy} came out with other pictures or sound than {clip.name}: is the disk full?")
+            raise LocalFault(f"{copy} has other pictures or sound than {clip.name}: is the disk full?")
 
 
 def _copy(clip: Path, part: Path, tags: Mapping[str, str]) -> list[str]:
@@ -154,7 +154,7 @@ class Making:
 def tags_of(making: Making, piece: Piece) -> dict[str, str]:
     """Return the tags of a clip under FFmpeg's names for those that MP4 players know.
 
-    `comment` is the prompt, `synopsis` a JSON object with the recipe and all ids. No costs and no notes: a copy leaves
+    `comment` is the prompt, `synopsis` a JSON object with the recipe and all ids. No costs and no notes: copies leave
     the sandbox_state. No secrets: links lose their queries.
     """
     take, shot = _take_of(piece), piece.choice.shot
@@ -195,7 +195,7 @@ def _record(making: Making, piece: Piece, body: Mapping[str, Any], made_at: date
         "made_at": None if made_at is None else _iso(made_at),
         "clip_sha256": take.sha256,
     }
-    return json.dumps(record)  # ASCII: nothing hides in it, and nothing is lost
+    return json.dumps(record)  # ASCII: nothing can hide in it, and nothing is lost
 
 
 def _iso(at: datetime) -> str:
@@ -213,7 +213,7 @@ def _shown(value: Any, output: Path) -> Any:
 
 
 def _plain(text: str, most: int) -> str:
-    """Leave out what hides, turns the direction or ends a text early; cut it at so many characters."""
+    """Remove characters that hide, turn the direction or end a text early; cut the text to a number of characters."""
     kept = "".join(
         char
         for char in text.replace("\r\n", "\n").replace("\r", "\n").replace("\t", " ")

@@ -1,4 +1,4 @@
-"""The timeline of a cut: which clip or hole lies where, in frames. What cutting and exporting share."""
+"""The timeline of a cut: the place of each clip and hole, in frames. Cutting and exporting share it."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class ClipFormat:
     """What clips must share to be joined as they are.
 
     `fps` is frames a second; `headers` the decoder's configuration as the file keeps it, which holds colour and all
-    else that an encoder was told. `is_even` where frames follow each other at that rate exactly.
+    other settings of the encoder. `is_even` if frames follow each other exactly at that rate.
     """
 
     codec: str
@@ -37,7 +37,7 @@ class ClipFormat:
         return f"{self.width}x{self.height}"
 
     def differences(self, other: ClipFormat) -> tuple[str, ...]:
-        """Say in which ways this format is not another, in words; empty if they can be joined."""
+        """List in words how this format differs from another; empty if they can be joined."""
         found = [
             f"{mine} instead of {theirs}"
             for mine, theirs in (
@@ -52,7 +52,7 @@ class ClipFormat:
         if not self.is_even:
             found.append("its frames come unevenly")
         if not found and self.headers != other.headers:
-            found.append("its encoder was set up otherwise")
+            found.append("its encoder had other settings")
         return tuple(found)
 
 
@@ -60,7 +60,7 @@ class ClipFormat:
 class Measured:
     """A clip as measured: its format, frames in all, and its sound; `rate_hz` is None without any.
 
-    `lag` is how many frames decoding must run ahead of showing.
+    `lag` is how many frames decoding must be ahead of showing.
     """
 
     format: ClipFormat
@@ -86,13 +86,13 @@ class Piece:
 
     @property
     def label(self) -> str:
-        """`sc010_sh020_t2`, or the shot's id where there is no take."""
+        """`sc010_sh020_t2`, or the shot's id if there is no take."""
         return self.choice.take.label if self.choice.take is not None else self.choice.shot.shot_id
 
 
 @dataclass(frozen=True)
 class Scene:
-    """A run of pieces of one scene; a shot of none is one by itself. Titled by scene, else sequence, else shot."""
+    """A run of pieces of one scene; a shot without a scene is its own. Titled by scene, else sequence, else shot."""
 
     title: str
     begin: int
@@ -103,7 +103,7 @@ class Scene:
 class Timeline:
     """A cut: pieces in story order, without gaps between them, at the format that most of it has.
 
-    `left_out` are shots without a clip that were not to be holes.
+    `left_out` are shots without a clip that leave no hole.
     """
 
     batch: str
@@ -138,12 +138,12 @@ class Timeline:
 
     @property
     def channels(self) -> int:
-        """1 where all sound is mono, else 2."""
+        """1 if all sound is mono, else 2."""
         return min(2, max((piece.clip.channels for piece in self.pieces if piece.clip), default=0))
 
     @property
     def scenes(self) -> tuple[Scene, ...]:
-        """Its scenes in the order in which they come; one that comes back is told again."""
+        """Its scenes in order; a scene that comes back is listed again."""
         found = []
         for _, group in groupby(self.pieces, key=_place):
             pieces = list(group)
@@ -154,7 +154,7 @@ class Timeline:
 
     @property
     def misfits(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
-        """Clips that cannot be joined as they are, by label, and in what they differ from the rest."""
+        """Clips that cannot be joined unchanged, by label, and how they differ from the rest."""
         told = ((piece.label, piece.clip.format.differences(self.format)) for piece in self.pieces if piece.clip)
         return tuple((label, differences) for label, differences in told if differences)
 
@@ -162,9 +162,9 @@ class Timeline:
 def lay_out(
     batch: str, choices: Sequence[Choice], clips: Mapping[int, Measured], *, with_holes: bool = True
 ) -> Timeline:
-    """Lay choices end to end. `clips` are the measured ones by take id; what is not among them is a hole.
+    """Lay choices end to end. `clips` are the measured ones by take id; a choice without one is a hole.
 
-    Lengths are rounded to frames of the cut, each by itself. Raises UsageInvalid if there is no clip at all.
+    Each length is rounded to frames of the cut. Raises UsageInvalid if there is no clip at all.
     """
     found = [(choice, clips.get(choice.take.take_id) if choice.take is not None else None) for choice in choices]
     main = _most((clip.format, clip.frames) for _, clip in found if clip is not None)
@@ -190,7 +190,7 @@ def _place(piece: Piece) -> tuple[str, ...]:
 
 
 def _most(weighed: Iterable[tuple[T, int]]) -> T | None:
-    """Return what weighs most in all, the first of equals; None of nothing."""
+    """Return the value with the largest total weight, the first of equals; None if there is none."""
     sums: dict[T, int] = {}
     for value, weight in weighed:
         sums[value] = sums.get(value, 0) + weight

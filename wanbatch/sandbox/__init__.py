@@ -1,4 +1,4 @@
-"""The sandbox: a stand-in of the provider on a loopback port, with an account, a ledger and clips of its own.
+"""The sandbox: a stand-in for the provider on a loopback port, with an account, a ledger and clips of its own.
 
 It shares no parsing or schema code with the client, so that a misread field cannot pass on both sides. What the
 provider's documentation does not say (durations of other models, most prices, which models end) is the

@@ -1,7 +1,7 @@
 """The sandbox's account: every submit that arrived, what it made, and the money that follows from the time.
 
 A generation is one row with the times at which it leaves the queue and ends; status, hold, charge, log and balance
-are read off the clock, so that a sandbox that was killed goes on as though it had never stopped.
+are computed from the clock, so that a killed sandbox continues as if it had never stopped.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS budget (topup INTEGER NOT NULL, at REAL NOT NULL) STR
 CREATE TABLE IF NOT EXISTS secrets (signing TEXT NOT NULL) STRICT;
 """
 ACCOUNT_NAME = "account.sqlite"
-INTERCEPTS = ("status", "drop_before")  # deeds that leave the work undone
+INTERCEPTS = ("status", "drop_before")  # faults that leave the work undone
 _IS_PAID = "http_status = 200 AND (failure IS NULL OR fault = 'fail_charged')"
 _TRUTH = (
     "seq, at, client_request_id, body, body_sha256, fault, http_status, inference_id, model, credits, ends_at, failure"
@@ -48,7 +48,7 @@ _TRUTH = (
 
 @dataclass(frozen=True)
 class Arrival:
-    """A submit as it came in: when (Unix seconds of the sandbox), whose, and the deed that a fault plan does to it."""
+    """A submit as it arrived: when (Unix seconds of the sandbox), with which key, and the fault that it meets."""
 
     at: float
     key: str
@@ -75,7 +75,7 @@ class Generation:
         return MODELS[str(self.body["model"])].made_of(self.body)
 
     def status(self, now: float) -> str:
-        """The provider's word for how it stands."""
+        """The provider's word for its status."""
         if now < self.starts_at:
             return "queued"
         if now < self.ends_at:
@@ -84,7 +84,7 @@ class Generation:
 
 
 class Account:
-    """The books. `open_account` makes one; `now` arguments are Unix seconds of the sandbox."""
+    """The account. `open_account` makes one; `now` arguments are Unix seconds of the sandbox."""
 
     def __init__(self, db: sqlite3.Connection, options: SandboxOptions) -> None:
         self._db = db
@@ -100,12 +100,12 @@ class Account:
     def accept(
         self, arrival: Arrival, body: Mapping[str, Any], *, failure: str | None = None, never_ends: bool = False
     ) -> Generation:
-        """Book a generation and hold its credits, in one commit before the answer. `failure` is how it will end."""
+        """Record a generation and hold its credits, in one commit before the answer. `failure` is how it will end."""
         text = json.dumps(body, sort_keys=True, ensure_ascii=False)
         model = MODELS[str(body["model"])]
         made = model.made_of(body)
         nth = self._count("http_status = 200 AND body_sha256 = ?", hashlib.sha256(text.encode()).hexdigest())
-        rng = Random(f"{self._options.seed}:{nth}:{text}")  # noqa: S311  the same seed gives the same night
+        rng = Random(f"{self._options.seed}:{nth}:{text}")  # noqa: S311  the same seed gives the same run
         starts_at = arrival.at + rng.uniform(*QUEUE_S)
         mean_s = self._options.mean_s * model.pace * made.weight
         ends_at = NEVER_S if never_ends else starts_at + _lognormal_s(mean_s, self._options.cv, rng)
@@ -116,7 +116,7 @@ class Account:
         )
 
     def turn_away(self, arrival: Arrival, body: str, http_status: int) -> str:
-        """Book a submit that made nothing; `http_status` is 0 if there was no answer. Returns its inference id."""
+        """Record a submit that made nothing; `http_status` is 0 if there was no answer. Returns its inference id."""
         rng = Random(f"{self._options.seed}:turned away:{arrival.at}:{self.arrived()}")  # noqa: S311  repeatable
         inference_id = self._new_id(rng)
         self._insert(arrival, body, (http_status, inference_id, _model_in(body), 0, None, arrival.at, None))
@@ -158,7 +158,7 @@ class Account:
         return self._count("at > ? AND http_status = 200", since)
 
     def generation(self, generation_id: str, key: str | None) -> Generation | None:
-        """Find a generation of this key (of any, where it is None)."""
+        """Find a generation of this key (of any key, if it is None)."""
         row = self._db.execute(
             "SELECT inference_id, key, client_request_id, body, credits, starts_at, ends_at, failure"
             " FROM requests WHERE inference_id = ? AND http_status = 200",
@@ -215,7 +215,7 @@ class Account:
     def log(self, page: LogPage, now: float) -> tuple[list[dict[str, Any]], int]:
         """A page of a key's request log, newest first, and how many rows there are in all.
 
-        A row appears the log lag after its request ended; a submit that a fault swallowed beforehand leaves none.
+        A row appears the log lag after its request ended; a submit that a fault intercepted leaves none.
         """
         lag_s = self._options.log_lag_s
         where = f"key = ? AND at >= ? AND at <= ? AND ends_at + ? <= ? AND fault NOT IN {INTERCEPTS}"
@@ -233,7 +233,7 @@ class Account:
         rows = self._db.execute(sql, (*values, page.limit, page.offset)).fetchall()
         return [log_row(*row) for row in rows], self._count(where, *values)
 
-    # --- for those who check
+    # --- for tests and checks
 
     def durations_s(self, now: float) -> dict[str, list[float]]:
         """How long the generations took that completed in the metrics window, by model, sorted."""
@@ -248,7 +248,7 @@ class Account:
         return found
 
     def everything(self, now: float, *, with_intercepted: bool = False) -> list[dict[str, Any]]:
-        """All submits that were worked on, for those who check: the truth that no client sees.
+        """All submits that were worked on, for tests and checks: the truth that no client sees.
 
         `credits` is the hold; `charged` is what was or will be charged for it by now; `fault` is what was done to it.
         `with_intercepted` adds those that a fault answered or dropped before any work.
@@ -268,9 +268,9 @@ class Account:
 
 
 def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
-    """Open the books, in memory or in the options' folder; returns them and the sandbox's time now, Unix seconds.
+    """Open the account, in memory or in the options' folder; returns it and the sandbox's time now, Unix seconds.
 
-    `wall` is the machine's time. Raises LocalFault if the folder cannot hold them or another sandbox has them open.
+    `wall` is the machine's time. Raises LocalFault if the folder cannot hold it or another sandbox has it open.
     """
     try:
         if options.data is not None:
@@ -278,7 +278,7 @@ def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
             for name in (ACCOUNT_NAME, f"{ACCOUNT_NAME}-wal", f"{ACCOUNT_NAME}-shm", f"{ACCOUNT_NAME}-journal"):
                 if (options.data / name).is_symlink():
                     raise LocalFault(
-                        f"{options.data / name} is a link: the sandbox does not write through it. Remove it"
+                        f"{options.data / name} is a link, and the sandbox does not write through links: remove it"
                     )
         path = options.data / ACCOUNT_NAME if options.data is not None else ":memory:"
         db = sqlite3.connect(path, isolation_level=None, timeout=0.2, check_same_thread=False)
@@ -296,7 +296,7 @@ def open_account(options: SandboxOptions, wall: float) -> tuple[Account, float]:
 
 
 def _opened(db: sqlite3.Connection, options: SandboxOptions, wall: float) -> float:
-    """Make the tables where they are missing and let the sandbox's time go on from where it would be by now."""
+    """Make missing tables, and continue the sandbox's time from where it would be by now."""
     db.executescript(_TABLES)
     db.execute("BEGIN IMMEDIATE")
     anchor = db.execute("SELECT wall, sandbox, speed FROM clock").fetchone()
@@ -312,7 +312,7 @@ def _opened(db: sqlite3.Connection, options: SandboxOptions, wall: float) -> flo
 
 
 def key_name(bearer: str) -> str:
-    """Tell keys apart without keeping them."""
+    """Return a name that distinguishes keys without keeping them."""
     return hashlib.sha256(bearer.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 

@@ -32,7 +32,7 @@ CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REAL_KEY = re.compile(r"[0-9a-f]{32}|sk-.{20,}")
 BODY_CAP_BYTES = 1024 * 1024
 LOGS_PER_MIN = 200
-KEY_PREFIX = 8  # so many characters of a key are no secret
+KEY_PREFIX = 8  # this many characters of a key are no secret
 CLIP_BASE = "http://clips.sandbox.test"
 
 __all__ = ["ConnectionDropped", "Sandbox", "create_app"]
@@ -79,7 +79,7 @@ class Sandbox:
 
     @property
     def faults(self) -> FaultPlan:
-        """What goes wrong; the plan keeps its counts, so it may be handed on to the next sandbox of an account."""
+        """What goes wrong; the plan keeps its counts, so it may be passed on to the next sandbox of an account."""
         return self.sandbox_state.faults
 
     @faults.setter
@@ -93,7 +93,7 @@ class Sandbox:
 
 
 class _ByAddress(Starlette):
-    """Both hosts in one application: what comes in at the clip host's address is the clip host's."""
+    """Both hosts in one application: a request to the clip host's address goes to the clip host."""
 
     clips: tuple[tuple[str | None, int], Starlette]
 
@@ -120,7 +120,7 @@ def create_app(
     app.router = sandbox.api.router
     app.exception_handlers = sandbox.api.exception_handlers
     app.state.account, app.state.sandbox = account, sandbox
-    weakref.finalize(app, account.close)  # who makes an application for a test has nothing to close
+    weakref.finalize(app, account.close)  # an application for a test has nothing to close
     base = urlsplit(clip_base)
     app.clips = ((base.hostname, base.port or 80), sandbox.clips)
     return app
@@ -136,7 +136,7 @@ class Api:
         self._log_reads: dict[str, deque[float]] = {}
 
     def routes(self) -> list[Route]:
-        """Every path that there is."""
+        """All paths."""
         return [
             Route(_GENERATIONS, self._submit, methods=["POST"]),
             Route(_GENERATIONS, self._poll, methods=["GET"]),
@@ -153,7 +153,7 @@ class Api:
         ]
 
     async def http_error(self, request: Request, error: Exception) -> Response:
-        """Word what the router refuses as the provider does."""
+        """Answer in the provider's words if the router refuses a request."""
         assert isinstance(error, HTTPException)
         words = {404: f"Cannot {request.method} {request.url.path}", 405: "Method not allowed"}
         message = words.get(error.status_code, error.detail)
@@ -213,7 +213,7 @@ class Api:
         headers = {"x-inference-id": generation.generation_id}
         if do != "no_credits":
             body["meta"] = {"usage": {"credits_used": told}}
-            if "wan-2-7" in str(generation.body["model"]):  # only its documentation shows this one
+            if "wan-2-7" in str(generation.body["model"]):  # only its documentation shows this field
                 body["meta"]["usage"]["usd_spent"] = usd(told)
             headers |= {"x-aimlapi-credits-used": str(told), "x-aimlapi-usd-spent": str(usd(told))}
         if do == "no_header_id":
@@ -244,7 +244,7 @@ class Api:
         return error(request, 400, "Body validation error: " + "; ".join(wrong)) if wrong else body
 
     def _limit(self, request: Request, body: Mapping[str, Any]) -> Response | None:
-        """Refuse what passes the rate, the number at once, or the money."""
+        """Refuse what exceeds the rate, the concurrency or the balance."""
         options, now, error = self._sandbox_state.options, self._sandbox_state.now, self._sandbox_state.error
         if options.concurrency is not None and self._account.running(now) >= options.concurrency:
             return error(request, 429, "Too many concurrent generations")
@@ -293,7 +293,7 @@ class Api:
     # --- books
 
     def _read(self, name: str, answer: Callable[[Request, str], Response]) -> Callable[[Request], Any]:
-        """Make the endpoint of a read that needs a key; faults by its name befall it."""
+        """Make the endpoint of a read that needs a key; faults with its name apply to it."""
 
         async def endpoint(request: Request) -> Response:
             sandbox_state = self._sandbox_state
@@ -365,7 +365,7 @@ class Api:
         }
         return self._sandbox_state.json({"data": data})
 
-    # --- for those who check
+    # --- for tests and checks
 
     async def _truth(self, _: Request) -> Response:
         now = self._sandbox_state.now
@@ -380,7 +380,7 @@ class Api:
 
 
 async def _body_of(request: Request) -> bytes:
-    """Read a body up to just over the cap, and no further."""
+    """Read a body up to just over the cap."""
     pieces, size_bytes = [], 0
     async for piece in request.stream():
         pieces.append(piece)

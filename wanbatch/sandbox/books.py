@@ -21,7 +21,7 @@ TYPES = ("PAYMENT", "BONUS", "REFUND", "ADJUSTMENT", "MODEL_USAGE", "CREDITS_EXP
 
 
 class QueryInvalid(Exception):
-    """A parameter that the provider would refuse; the text is what it says."""
+    """A parameter that the provider would refuse; the text is its message."""
 
 
 @dataclass(frozen=True)
@@ -139,14 +139,14 @@ def cursor_at(place: tuple[float, int] | None) -> str | None:
 
 
 def read_cursor(text: str) -> tuple[float, int]:
-    """Read a cursor, only in the exact form we issued. Raises QueryInvalid."""
+    """Read a cursor, only in the exact form in which it was issued. Raises QueryInvalid."""
     try:
         fields = json.loads(base64.urlsafe_b64decode(text.encode() + b"==="))
         place = float(fields["t"]), int(fields["s"])
     except (ValueError, LookupError, TypeError, OverflowError, RecursionError) as error:
-        raise QueryInvalid("cursor: not a cursor of ours") from error
+        raise QueryInvalid("cursor: not a cursor of this ledger") from error
     if cursor_at(place) != text:
-        raise QueryInvalid("cursor: not a cursor of ours")
+        raise QueryInvalid("cursor: not a cursor of this ledger")
     return place
 
 

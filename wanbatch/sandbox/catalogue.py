@@ -1,4 +1,4 @@
-"""The sandbox's public lists: models with their prices, models that end, and how long generations take now."""
+"""The sandbox's public lists: models with their prices, models that end, and current generation times."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ GENERATIONS = "/v2/video/generations"
 
 
 class Catalogue:
-    """What the provider tells everybody, without a key."""
+    """What the provider publishes without a key."""
 
     def __init__(self, sandbox_state: SandboxState) -> None:
         self._sandbox_state = sandbox_state
 
     def routes(self) -> list[Route]:
-        """Every path that there is."""
+        """All paths."""
         return [
             Route("/v1/models", self._open("models", self._models), methods=["GET"]),
             Route("/v1/models/deprecations", self._open("endings", self._endings), methods=["GET"]),
@@ -33,7 +33,7 @@ class Catalogue:
         ]
 
     def _open(self, name: str, answer: Callable[[Request], Response]) -> Callable[[Request], Any]:
-        """Make the endpoint of one list; faults by its name befall it."""
+        """Make the endpoint of one list; faults with its name apply to it."""
 
         async def endpoint(request: Request) -> Response:
             self._sandbox_state.counts[name] += 1

@@ -29,9 +29,9 @@ from wanbatch.sandbox.state import SandboxState
 Render = Callable[[Generation], bytes]
 
 CACHE_BYTES = 64 * 1024 * 1024
-LEAKS = ("authorization", "cookie", "x-client-request-id")  # what belongs to the API and must not come here
+LEAKS = ("authorization", "cookie", "x-client-request-id")  # credentials of the API, which must not be sent here
 DRIPS = 20
-SPOILT = frozenset({"black", "frozen", "silent"})  # faults of what is in a clip, not of how it is sent
+SPOILT = frozenset({"black", "frozen", "silent"})  # faults in a clip itself, not in its transfer
 EMPTY_BOX = b"\x00\x00\x00\x08free"
 _MP4 = "video/mp4"
 
@@ -75,7 +75,7 @@ class ClipHost:
         self.app = Starlette(routes=[Route("/{name:path}", self._clip, methods=["GET", "HEAD"])])
 
     def link(self, generation_id: str, lifetime_s: float, nth: int = 1) -> str:
-        """Sign a link to a generation's nth clip that ends that many of the sandbox's seconds from now."""
+        """Sign a link to a generation's nth clip that expires after this many of the sandbox's seconds."""
         expires = int(self._sandbox_state.now + lifetime_s)
         shelf = hashlib.sha256(generation_id.encode()).hexdigest()
         signature = self._signature(generation_id, expires, nth)
@@ -132,7 +132,7 @@ class ClipHost:
             return _told(403, "AccessDenied", "Request has expired.")
         data = await self._rendered(generation, do if do in SPOILT else "")
         if _nth_in(request) > 1:
-            data += EMPTY_BOX  # the same picture, and yet another clip
+            data += EMPTY_BOX  # the same picture, but another clip
         if do == "short":
             return Response(data[: len(data) // 2], media_type=_MP4)
         answer = _ranged(request, data)
@@ -167,7 +167,7 @@ class ClipHost:
 
 
 class Dripped(Response):
-    """An answer whose body comes in drops."""
+    """An answer whose body comes slowly, in small pieces."""
 
     def __init__(self, whole: Response, clock: Clock, delay_s: float) -> None:
         super().__init__(None, whole.status_code)

@@ -40,7 +40,7 @@ def _row(model: str, status: str, times: tuple[float, float | None], replaced_by
 
 
 def ending_page(opened_at: float, statuses: set[str], since: str) -> list[dict[str, Any]]:
-    """Return the rows that are asked for; a status or a day that is none filters nothing, as the provider does."""
+    """Return the requested rows; like the provider, it ignores an unknown status or day."""
     rows = ending_rows(opened_at)
     wanted = statuses & set(STATUSES)
     if wanted:
@@ -50,5 +50,5 @@ def ending_page(opened_at: float, statuses: set[str], since: str) -> list[dict[s
 
 
 def etag_of(rows: list[dict[str, Any]]) -> str:
-    """Return the ETag of a list: the time at which it was asked for is no part of it."""
+    """Return the ETag of a list, whatever the time of the request."""
     return '"' + hashlib.sha256(json.dumps(rows).encode()).hexdigest()[:32] + '"'

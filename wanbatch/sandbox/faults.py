@@ -1,4 +1,4 @@
-"""Fault plans: what the sandbox does wrong, when. A plan is an ordered list of rules; the first that fits is used."""
+"""Fault plans: what the sandbox does wrong, and when. A plan is an ordered list of rules; the first match is used."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "wrong_id": ("submit", "poll"),
     "no_echo": ("submit",),
     "no_credits": ("submit",),
-    "dearer": ("submit",),  # tell twice the price
-    "free": ("submit",),  # tell a price of 0
+    "dearer": ("submit",),  # report twice the price
+    "free": ("submit",),  # report a price of 0
     "fail": ("submit",),  # the generation will end in an error with `message`
-    "fail_charged": ("submit",),  # the same, and it is charged: against the provider's word
+    "fail_charged": ("submit",),  # the same, but it is charged, against the provider's promise
     "stall": ("submit",),  # the generation never ends
     "no_link": ("poll",),
     "listed": ("poll",),  # the video as a list of one
@@ -41,8 +41,8 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "garbage": ("clip",),
     "zero": ("clip",),
     "short": ("clip",),  # half a clip, announced as whole
-    "slow": ("clip",),  # the whole clip, drop by drop over `delay_s`
-    "expired": ("clip",),  # what an expired link gets
+    "slow": ("clip",),  # the whole clip, slowly over `delay_s`
+    "expired": ("clip",),  # the answer to an expired link
     "black": ("clip",),  # a whole clip with a black picture
     "frozen": ("clip",),  # one whose picture stands still
     "silent": ("clip",),  # one whose sound track is silent
@@ -83,11 +83,11 @@ class FaultPlan:
         self._seen: Counter[str] = Counter()
 
     def resume(self, on: str, count: int) -> None:
-        """Go on counting a route's requests where a former sandbox stopped."""
+        """Continue counting a route's requests where an earlier sandbox stopped."""
         self._seen[on] = count
 
     def pick(self, on: str, prompt: str = "") -> Fault | None:
-        """Count a request of a route and return what befalls it."""
+        """Count a request of a route and return its fault."""
         self._seen[on] += 1
         number = self._seen[on]
         for rule in self._rules:
@@ -107,7 +107,7 @@ class FaultPlan:
 
 PLANS: Mapping[str, tuple[Rule, ...]] = {
     "none": (),
-    # Nothing here can lose money: what a bad night on the line looks like.
+    # Nothing here can lose money: this is a bad night on the network.
     "flaky": (
         Rule("submit", "status", nth=(3, 4), code=429, message="Too many requests"),
         Rule("submit", "status", nth=(9,), code=429, retry_after="7", message="Too many requests"),
@@ -118,7 +118,7 @@ PLANS: Mapping[str, tuple[Rule, ...]] = {
         Rule("clip", "short", nth=(5,)),
         Rule("ledger", "status", nth=(1,), code=503),
     ),
-    # Submits that were taken, and billed, without a word.
+    # Submits that were accepted and charged without an answer.
     "lost-answers": (
         Rule("submit", "drop_after", nth=(3,)),
         Rule("submit", "status_after", nth=(6,), code=504, has_envelope=False),
@@ -148,7 +148,7 @@ PLANS: Mapping[str, tuple[Rule, ...]] = {
         Rule("clip", "expired", nth=(5,)),
         Rule("clip", "truncate", every=6),
     ),
-    # Whole clips that nobody ordered.
+    # Whole clips with something other than what was ordered.
     "bad-media": (
         Rule("clip", "black", nth=(2,)),
         Rule("clip", "frozen", nth=(3,)),
@@ -158,18 +158,20 @@ PLANS: Mapping[str, tuple[Rule, ...]] = {
 
 
 def read_faults(text: str | None, seed: int) -> FaultPlan:
-    """Make the plan of a name or of a JSON file with a list of rules. Raises UsageInvalid, listing what there is."""
+    """Make the plan with this name, or from a JSON file with a list of rules. Raises UsageInvalid, which lists the
+    names.
+    """
     if text is None:
         return FaultPlan((), seed)
     if text in PLANS:
         return FaultPlan(PLANS[text], seed)
     path = Path(text)
     if not path.is_file():
-        raise UsageInvalid(f"there is no fault plan '{text}': name a JSON file, or one of {', '.join(PLANS)}")
+        raise UsageInvalid(f"there is no fault plan '{text}': give a JSON file, or one of {', '.join(PLANS)}")
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise UsageInvalid(f"{path} is no JSON file of fault rules: {error}") from error
+        raise UsageInvalid(f"{path} is not a JSON file of fault rules: {error}") from error
     if not isinstance(rows, list):
         raise UsageInvalid(f"{path} must hold a list of rules such as {{'on': 'poll', 'do': 'status', 'code': 502}}")
     return FaultPlan(tuple(_rule(row, f"{path}, rule {number}") for number, row in enumerate(rows, 1)), seed)

@@ -16,7 +16,7 @@ from wanbatch.sandbox.books import usd
 
 SEED_CAP = 2**31 - 1
 FPS = 30
-FIXED_S = 5  # the length of a clip of the models that let nobody choose it
+FIXED_S = 5  # the length of a clip of the models without a choice of length
 
 _RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 _SIZES = {
@@ -130,7 +130,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
     }
 )
 
-# On the provider's list, but made from pictures or clips, which the sandbox does not fetch.
+# On the provider's list, but they need pictures or clips, which the sandbox does not fetch.
 UNSERVED = frozenset(
     f"alibaba/{name}"
     for name in (
@@ -144,7 +144,7 @@ UNSERVED = frozenset(
     )
 )
 
-UNQUOTED = frozenset({"alibaba/wan2.1-t2v-plus"})  # its price is told with the answer to a submit alone
+UNQUOTED = frozenset({"alibaba/wan2.1-t2v-plus"})  # only the answer to a submit shows its price
 
 
 def faults_in(body: Mapping[str, Any]) -> list[str]:
@@ -197,7 +197,7 @@ def _kind(value: Any) -> str:
 def pricing_of(model: Model) -> dict[str, Any]:
     """Return a model's price list in the documented rows; which model has which kind is the sandbox's own choice.
 
-    By the second where the length can be chosen, else by the clip: one rate for each resolution (`variants`), or one
+    By the second if the length can be chosen, else by the clip: one rate for each resolution (`variants`), or one
     rate (`fixed`). One model is `variable`, which cannot be quoted ahead.
     """
     if model.name in UNQUOTED:

@@ -20,8 +20,8 @@ class SandboxOptions:
     """All times are in the sandbox's own seconds, which pass `speed` times faster than real ones.
 
     `rate_per_min` and `concurrency` are None if the sandbox sets no limit; `faults` is a plan's name or file;
-    `auto_top_up` and what begins with `key_` are what is told of the account and of any key, and change nothing else:
-    no scopes means that a key may call everything, and its limit is one a month.
+    `auto_top_up` and the `key_` options are what is reported about the account and any key, and change nothing else:
+    no scopes means that a key may call everything, and its limit is per month.
     `data` is a folder that keeps the account over restarts. `mean_s` is the mean of the default model's 10 s at 1080p.
     """
 
@@ -48,14 +48,14 @@ class SandboxOptions:
         if not is_loopback(self.host):
             raise UsageInvalid(f"the sandbox serves this machine only, not {self.host}: use 127.0.0.1")
         if not 0 <= self.port <= 65_535:
-            raise UsageInvalid(f"{self.port} is no port: use 0 (a free one) to 65535")
+            raise UsageInvalid(f"{self.port} is not a port: use 0 (a free one) to 65535")
         for name in ("speed", "mean_s", "link_ttl_s", "rate_per_min", "concurrency"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and value > 0):
                 raise UsageInvalid(f"{name} of the sandbox is {value}; it must be above 0")
         strange = sorted(set(self.key_scopes) - SCOPES)
         if strange:
-            raise UsageInvalid(f"{strange[0]} is no scope of a key: use {', '.join(sorted(SCOPES))}")
+            raise UsageInvalid(f"{strange[0]} is not a scope of a key: use {', '.join(sorted(SCOPES))}")
         for name in ("cv", "log_lag_s", "balance_usd", "key_limit_usd"):
             value = getattr(self, name)
             if value is not None and not (math.isfinite(value) and 0 <= value <= 10**9):

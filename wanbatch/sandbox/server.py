@@ -27,7 +27,7 @@ from wanbatch.sandbox.account import open_account
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.options import SandboxOptions, is_loopback
 
-RENDERERS = 2  # threads: encoding leaves the interpreter free
+RENDERERS = 2  # threads: encoding releases the interpreter
 _ENDING = [signal.SIGINT, signal.SIGTERM, *([signal.SIGHUP] if hasattr(signal, "SIGHUP") else [])]
 CUT_LIMIT_S = 5.0  # for a client that does not read what was sent before the cut
 _CONNECTIONS: dict[tuple[str, int], _Droppable] = {}
@@ -117,16 +117,16 @@ def _at_eof(stopping: asyncio.Event, loop: asyncio.AbstractEventLoop) -> None:
 
 
 class OwnHost:
-    """An application that answers requests to this machine's own names and addresses alone.
+    """An application that only answers requests to this machine's own names and addresses.
 
-    A web page elsewhere can have its own name lead to this machine and then talk to what listens here.
+    A web page elsewhere can point its own name to this machine and then talk to what listens here.
     """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Hand a request on, or refuse it with 421."""
+        """Pass a request on, or refuse it with 421."""
         named = [value.decode("latin-1") for name, value in scope.get("headers", ()) if name == b"host"]
         if len(named) == 1 and is_loopback(_without_port(named[0])):
             await self._app(scope, receive, send)
@@ -158,7 +158,7 @@ def _server(app: Any) -> uvicorn.Server:
 
 def _listener(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    # The protocol is named, or asyncio leaves Nagle on and each answer takes 40 ms.
+    # The protocol is named, else asyncio leaves Nagle on and each answer needs 40 ms.
     listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -1,4 +1,4 @@
-"""The slate: a clip of what the provider knows of a generation, with a running timecode and a tone."""
+"""The slate: a clip that shows what the provider knows about a generation, with a running timecode and a tone."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path
 
 
 def render_spoilt(do: str, generation_id: str, body: Mapping[str, Any], made: Made, target: Path) -> None:
-    """Write a whole clip that nobody orders: `black`, `frozen`, or `silent` with a track that holds no sound."""
+    """Write a whole clip with a defect: `black`, `frozen`, or `silent` with a track that holds no sound."""
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
     slate = _yuv(draw_slate(generation_id, body, made)).copy()
     if do == "silent":
@@ -47,7 +47,7 @@ def render_spoilt(do: str, generation_id: str, body: Mapping[str, Any], made: Ma
 
 
 def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image.Image:
-    """Draw all of a slate that does not move."""
+    """Draw the part of a slate that does not move."""
     width, height = made.width, made.height
     unit = min(width, height) / 720
     tint = _tint(generation_id)
@@ -74,7 +74,7 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
 
 
 def _draw_mark(pen: ImageDraw.ImageDraw, at: tuple[int, int], font: Font, colour: tuple[int, int, int]) -> None:
-    """Draw the word that tells a slate from a real clip, on a plate."""
+    """Draw the word that distinguishes a slate from a real clip, on a plate."""
     left, top, right, bottom = pen.textbbox(at, "SANDBOX", font=font)
     room = (bottom - top) * 0.7
     plate = (at[0], top - room, right + (at[0] - left) + 2 * room, bottom + room)
@@ -134,7 +134,7 @@ def _bright(tint: tuple[float, float, float]) -> tuple[int, int, int]:
 
 
 def _background(width: int, height: int, tint: tuple[float, float, float]) -> Image.Image:
-    """A colour of the generation's own that darkens downwards."""
+    """A background in the generation's own colour, darker towards the bottom."""
     shade = np.linspace(1.0, 0.45, height)[:, None, None]
     colour = np.array(tint)[None, None, :] * 255
     return Image.fromarray(np.broadcast_to(shade * colour, (height, width, 3)).astype(np.uint8))
@@ -145,7 +145,7 @@ def _font(size_px: int) -> Font:
 
 
 def _draw_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: tuple[int, int, int, int], unit: float) -> None:
-    """Fill a box with the prompt, as large as it fits; what does not fit at the smallest size ends in an ellipsis."""
+    """Fill a box with the prompt, as large as possible; a text too long for the smallest size ends in an ellipsis."""
     left, top, right, bottom = box
     for size in (52, 46, 40, 34, 29, 25, 22):
         shown, font = letter(prompt, round(size * unit))
@@ -170,7 +170,7 @@ def _wrapped(text: str, font: Lettering, width_px: int) -> list[str]:
         word_px = font.getlength(word)
         if lines[-1] and line_px + blank_px + word_px > width_px:
             lines.append("")
-        if word_px > width_px:  # some scripts have no blanks
+        if word_px > width_px:  # some scripts have no spaces
             line_px = _spread(word, font, width_px, lines)
         elif lines[-1]:
             lines[-1] += f" {word}"
@@ -194,7 +194,7 @@ def _spread(word: str, font: Lettering, width_px: int, lines: list[str]) -> floa
 
 
 def _clipped(text: str, font: Lettering, width_px: int, *, must_clip: bool = False) -> str:
-    """Return as much of a text as fits, with an ellipsis where something is missing."""
+    """Return as much of a text as fits, with an ellipsis if something is missing."""
     if not must_clip and font.getlength(text) <= width_px:
         return text
     text = text.rstrip(" …")

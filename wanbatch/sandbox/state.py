@@ -1,4 +1,4 @@
-"""What the sandbox's two hosts share: account, clock, fault plan, counts, and how an answer is worded or spoilt."""
+"""What the sandbox's two hosts share: account, clock, fault plan, counts, and the making and breaking of answers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class ConnectionDropped(Exception):
 
 
 async def raise_dropped(_: Request) -> None:
-    """Close a connection that is none."""
+    """Do nothing: in process there is no connection to close."""
     raise ConnectionDropped
 
 
