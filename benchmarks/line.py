@@ -128,7 +128,7 @@ def skip_decoding() -> None:
     from wanbatch.runner import downloads as fetching
     from wanbatch.session import keepsakes
 
-    download.check_clip = lambda _: Probe(10.0, 1920, 1080, 30.0, 300, True, "h264", "aac")
+    download.check_clip = lambda _: Probe(10.0, 1920, 1080, 30.0, 300, True)
     fetching.look_at = lambda _: Look(10.0)
     keepsakes.Keepsakes.__call__ = lambda _self, _take: None
 

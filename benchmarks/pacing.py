@@ -140,7 +140,7 @@ def wanbatch(
     score = Score()
     virtual.ROUND_LIMIT = 10**9
     loop = virtual.SimLoop()
-    probe = Probe(5.0, 1280, 720, 30.0, 150, True, "h264", "aac")
+    probe = Probe(5.0, 1280, 720, 30.0, 150, True)
 
     async def run(folder: Path) -> None:
         clock = LoopClock(EPOCH)

@@ -274,7 +274,7 @@ def is_opening(pid: int, path: Path) -> bool:
 class TestAnAnswer:
     """What comes back from a process that has read hostile bytes."""
 
-    PROBE = Probe(5.0, 832, 480, 30.0, None, has_audio=True, video_codec="h264", audio_codec=None)
+    PROBE = Probe(5.0, 832, 480, 30.0, None, has_audio=True)
     LOOK = Look(5.0, (Stretch(0.0, 2.5),), (), float("-inf"), 1.25)
 
     def test_survives_the_way(self, clip: Path) -> None:

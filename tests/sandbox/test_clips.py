@@ -217,8 +217,7 @@ def test_a_clip_is_what_was_ordered(
     context = desk_of()
     path = tmp_path / "clip.mp4"
     path.write_bytes(fetch(context, context.link(completed(context, body))).content)
-    audio = "aac" if has_audio else None
-    assert check_clip(path) == Probe(float(duration_s), *size, 30.0, 30 * duration_s, has_audio, "h264", audio)
+    assert check_clip(path) == Probe(float(duration_s), *size, 30.0, 30 * duration_s, has_audio)
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ def check_clip(path: Path) -> Probe:
     data = path.read_bytes()
     if data[:4] != b"CLIP" or len(data) != 8 + int.from_bytes(data[4:8]):
         raise MediaInvalid("no whole clip")
-    return Probe(5.0, 832, 480, 30.0, 150, has_audio=False, video_codec="h264", audio_codec=None)
+    return Probe(5.0, 832, 480, 30.0, 150, has_audio=False)
 
 
 class Blank:

@@ -135,8 +135,6 @@ def probe_of(done: dict[str, Any]) -> Probe:
             fps=float(done["fps"]),
             frames=None if done["frames"] is None else int(done["frames"]),
             has_audio=bool(done["has_audio"]),
-            video_codec=str(done["video_codec"]),
-            audio_codec=None if done["audio_codec"] is None else str(done["audio_codec"]),
         )
     except (ValueError, TypeError, KeyError) as error:
         raise AnswerInvalid("it answered with something other than a probe") from error

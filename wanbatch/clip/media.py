@@ -187,16 +187,13 @@ def _probe(container: InputContainer) -> Probe:
     width, height = video.codec_context.width, video.codec_context.height
     if width < 1 or height < 1:
         raise MediaInvalid("the clip declares no frame size")
-    sounds = container.streams.audio
     return Probe(
         duration_s=duration_s,
         width=width,
         height=height,
         fps=float(video.average_rate or video.guessed_rate or 0),
         frames=video.frames if video.frames > 0 else None,
-        has_audio=len(sounds) > 0,
-        video_codec=video.codec_context.name,
-        audio_codec=sounds[0].codec_context.name if len(sounds) > 0 else None,
+        has_audio=len(container.streams.audio) > 0,
     )
 
 

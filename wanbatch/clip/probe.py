@@ -15,5 +15,3 @@ class Probe:
     fps: float
     frames: int | None
     has_audio: bool
-    video_codec: str
-    audio_codec: str | None

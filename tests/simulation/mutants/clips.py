@@ -51,7 +51,7 @@ def the_clip_is_not_flushed() -> Patches:
 @mutant
 def the_media_check_is_skipped() -> Patches:
     def settle(part: Any, _: Any) -> Any:
-        probe = download.Probe(5.0, 832, 480, 30.0, 150, has_audio=False, video_codec="h264", audio_codec=None)
+        probe = download.Probe(5.0, 832, 480, 30.0, 150, has_audio=False)
         return download.Settled(download.sha256_of(part), part.stat().st_size, probe)
 
     yield fetching, "settle", settle
