@@ -35,6 +35,8 @@ lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+	$(BIN)/vulture
+	$(BIN)/deptry wanbatch
 
 bench: .venv/.ready-dev
 	$(BIN)/python benchmarks/run_all.py
