@@ -115,6 +115,25 @@ SANDBOX_MAY_USE = {
 }
 
 
+FILE_LINES, FUNCTION_LINES = 400, 50
+# What is longer today, with its lines: it may shrink, and a name that is not here may not come in.
+LONG_FILES = {
+    "tests/cut/test_film.py": 414,
+    "tests/identity/test_admission.py": 443,
+    "tests/money/test_budget.py": 403,
+    "tests/provider/test_answers.py": 766,
+    "tests/runner/test_faults.py": 500,
+    "tests/runner/test_later_evidence.py": 589,
+    "tests/runner/test_loop.py": 602,
+    "tests/runner/test_searches.py": 827,
+    "tests/runner/test_strays.py": 671,
+    "tests/session/test_recovery.py": 409,
+    "tests/state/test_disk.py": 643,
+    "wanbatch/reporting/costs.py": 408,
+}
+LONG_FUNCTIONS = {"wanbatch/reporting/summary.py: summary_facts": 53}
+
+
 def modules() -> dict[str, Path]:
     found = {}
     for path in sorted(ROOT.rglob("*.py")):
@@ -150,6 +169,39 @@ def files_used(path: Path) -> set[str]:
                 full = f"{base}.{alias.name}".removeprefix(".")
                 found.add(full if full in modules() else base or "the face")
     return found
+
+
+def sources(*folders: str) -> dict[str, Path]:
+    return {
+        path.relative_to(CHECKOUT).as_posix(): path
+        for folder in folders
+        for path in sorted((CHECKOUT / folder).rglob("*.py"))
+    }
+
+
+def functions(name: str, path: Path) -> dict[str, int]:
+    """Return the lines of each function of a file, methods and inner ones too; of one name the longest."""
+    found = dict[str, int]()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            found[f"{name}: {node.name}"] = max(lines, found.get(f"{name}: {node.name}", 0))
+    return found
+
+
+def test_no_file_is_longer_than_one_reads() -> None:
+    lines = {
+        name: len(path.read_text(encoding="utf-8").splitlines()) for name, path in sources("wanbatch", "tests").items()
+    }
+    assert {name: count for name, count in lines.items() if count > LONG_FILES.get(name, FILE_LINES)} == {}
+
+
+def test_no_function_is_longer_than_a_screen() -> None:
+    lines = {
+        label: count for name, path in sources("wanbatch").items() for label, count in functions(name, path).items()
+    }
+    assert {label: count for label, count in lines.items() if count > LONG_FUNCTIONS.get(label, FUNCTION_LINES)} == {}
+    assert max(lines.values()) > FUNCTION_LINES // 2  # functions are counted at all
 
 
 @pytest.mark.parametrize("name", modules())
