@@ -19,7 +19,7 @@ test-pythons: .venv/.ready-dev
 
 # The pages under docs/, as a site that opens by double click: site/index.html. Nothing is fetched while it is built.
 docs: .venv/.ready-docs
-	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "the pages: site/index.html"
 
 lock:

@@ -307,19 +307,3 @@ def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
         timeout=60,
     )
     assert (ran.returncode, ran.stderr) == (0, "")
-
-
-def test_the_picture_of_the_lifecycle_is_that_of_the_table() -> None:
-    import runpy
-
-    told = runpy.run_path(str(CHECKOUT / "docs" / "make_lifecycle.py"))
-    assert (CHECKOUT / "docs" / "lifecycle.md").read_text(encoding="utf-8") == told["page"]()
-
-
-def test_the_readme_names_every_command_and_exit_code() -> None:
-    from wanbatch.cli import _COMMANDS
-    from wanbatch.errors import ExitCode
-
-    text = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert {name for name in _COMMANDS if f"`{name}" not in text} == set()
-    assert {int(code) for code in ExitCode if f"| {int(code)}" not in text and f", {int(code)} |" not in text} == set()

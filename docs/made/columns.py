@@ -1,0 +1,194 @@
+"""The columns of each CSV file: read from the files of the sample batch, in their order, with a meaning for each."""
+
+from __future__ import annotations
+
+from docs.made.sample import Sample
+from docs.made.table import code, described, table
+
+_TAKES = {
+    "shot_id": "the shot",
+    "take": "the number of the take",
+    "scene": "as in the manifest",
+    "state": "where the take stands: see the lifecycle; `superseded` and `omitted` besides",
+    "model": "the provider's name of the model",
+    "resolution": "as ordered, the model's default filled in",
+    "aspect_ratio": "as ordered, the model's default filled in",
+    "duration_ordered_s": "the length that was ordered",
+    "seed": "the seed that was sent",
+    "prompt": "the prompt as it was sent",
+    "generation_id": "the provider's id of the clip",
+    "attempts": "how many paid submits the take has had",
+    "credits_held": "what the answer to the submit said is held",
+    "credits_charged": "what the ledger showed; empty until it did",
+    "usd": "`credits_charged` in USD, exact",
+    "submitted_at": "when the newest attempt was sent",
+    "started_at": "when a poll first saw it being generated; empty where no poll happened to",
+    "completed_at": "when a poll saw it completed",
+    "verified_at": "when the clip got its name",
+    "queued_s": "from `submitted_at` to `started_at`",
+    "generating_s": "from `started_at` to `completed_at`",
+    "detect_lag_s": "from the last poll that saw it run to `completed_at`: at most so late was its end seen",
+    "download_s": "how long the download took",
+    "file": "the clip, relative to the output folder",
+    "sha256": "its hash",
+    "size_bytes": "its size",
+    "clip_duration_s": "its measured length",
+    "width": "its measured width",
+    "height": "its measured height",
+    "has_audio": "whether it has a sound track",
+    "warning": "what about the clip deserves a look",
+    "error": "why it failed, or waits for you",
+    "sequence": "as in the manifest",
+    "tags": "as in the manifest, separated by `;`",
+    "cost_code": "as in the manifest",
+    "notes": "as in the manifest",
+    "recipe_sha256": "the hash of the request: the same for the same prompt, parameters and seed",
+    "credits_estimated": "what the newest attempt was expected to cost",
+    "total_s": "from `submitted_at` to `verified_at`",
+    "circled": "whether you chose the take",
+    "take_note": "the note that you gave with `retake --note`",
+}
+_ATTEMPTS = {
+    "shot_id": "the shot",
+    "take": "the number of the take",
+    "attempt": "the number of the attempt; below 0 for a second generation of a submit that had one (DOUBLE)",
+    "request_id": "the id that this submit carried, and no other",
+    "outcome": "`open`, `not_sent`, `turned_away`, `refused`, `lost`, `abandoned`, `failed`, `completed` or `double`",
+    "http_status": "the status of the answer",
+    "generation_id": "the provider's id, where one is known",
+    "credits_estimated": "what it was expected to cost",
+    "credits_held": "what the answer said is held",
+    "credits_charged": "what the ledger showed for it",
+    "started_at": "when it was sent",
+    "ended_at": "when its outcome was known",
+    "body_sha256": "the hash of the body that was sent",
+    "key_fingerprint": "which key it was sent with; not the key",
+    "error": "what the provider or this machine said",
+}
+_TIMINGS = {
+    "queued": "waiting at the provider",
+    "generating": "being generated",
+    "download": "the download",
+    "total": "from the submit to the verified clip",
+}
+_SUMMARY = {
+    "level": "`batch`, `sequence`, `scene`, `model`, `resolution`, `duration` or `cost_code`",
+    "key": "the name of the group on that level",
+    "takes": "how many takes",
+    "verified": "of these verified",
+    "failed": "of these failed",
+    "held": "of these held",
+    "superseded": "of these superseded",
+    "omitted": "shots that the manifest omits",
+    "clip_seconds": "the length of all verified clips",
+    "credits_held": "the sum of what answers held",
+    "credits_charged": "the sum of what the ledger showed",
+    "usd": "`credits_charged` in USD",
+    "credits_charged_not_used": "charged for what is not in use: failed, superseded, earlier attempts",
+    "holds_not_seen": "takes whose hold no answer named",
+    "charges_not_seen": "takes whose charge the ledger may still show",
+    "takes_of_unknown_cost": "takes that may have cost something nobody knows",
+    "credits_per_finished_second": "charged credits by second of verified clip",
+    "usd_per_finished_second": "the same in USD",
+    **{
+        f"{name}_p{share}_s": f"{words}: {'the median' if share == 50 else 'the 95th percentile'}"
+        for name, words in _TIMINGS.items()
+        for share in (50, 95)
+    },
+}
+_COST_PARTS = {
+    "budget": "the cap of the batch or the scene",
+    "estimated": "what it was expected to cost when it was first sent, or costs now where nothing was sent",
+    "committed": "what may still be charged for what was sent",
+    "actual": "what the ledger charged",
+    "to_complete": "what the takes that are still to be sent will cost",
+    "final": "actual, committed and to_complete together",
+    "variance_to_budget": "budget less final: below 0 it is over",
+    "variance_to_estimate": "estimated less final",
+}
+_COSTS = {
+    "level": "`batch`, `sequence`, `scene`, `tag` or `cost_code`; `all` first in a combined report",
+    "key": "the name of the group; a take with two tags stands in both",
+    "takes": "how many takes",
+    "verified": "of these verified and in use",
+    "failed": "of these failed",
+    **{f"{name}_credits": words for name, words in _COST_PARTS.items()},
+    **{f"{name}_usd": f"the same in USD: {name}" for name in _COST_PARTS},
+    **{
+        f"{name}_known_credits": f"the known part of {name}, where a part of it is unknown"
+        for name in ("estimated", "committed", "to_complete", "final")
+    },
+    "takes_of_unknown_cost": "takes that are not in `committed`: nobody knows what they cost",
+    "takes_of_unknown_price": "takes that are not in `to_complete`: their price is unknown",
+    "charges_not_seen": "takes whose charge the ledger may still show",
+    "in_use_credits": "charged for clips in use",
+    "failed_credits": "charged for what failed",
+    "superseded_credits": "charged for clips that newer recipes replaced",
+    "held_credits": "charged for takes that are held or unknown",
+    "spare_credits": "charged for generations beside the take's own",
+    "finished_s": "the length of all verified clips",
+    "usable_s": "the length of the clips that the cut would use",
+    "credits_per_finished_second": "`actual` by finished second; empty while a charge is not seen",
+    "usd_per_finished_second": "the same in USD",
+    "credits_per_usable_second": "`actual` by usable second; empty while a charge is not seen",
+    "usd_per_usable_second": "the same in USD",
+    "first_takes": "first takes that have ended",
+    "first_takes_good": "of these verified at the first try",
+    "first_take_yield": "the share of good ones, from 0 to 1",
+}
+_SPEND = {
+    "at": "when it happened",
+    "batch": "the batch",
+    "take": "the take",
+    "generation_id": "the provider's id",
+    "event": "`submitted` or `charged`",
+    "credits": "what the submit held or was expected to cost, or what the ledger charged",
+    "submitted_known_credits": "all submits so far",
+    "charged_credits": "all charges so far",
+}
+_PRICES = {
+    "batch": "the batch",
+    "price_class": "model, resolution and length: what the price depends on",
+    "first_quoted_credits": "the first price that was quoted",
+    "first_source": "where that was from",
+    "last_quoted_credits": "the newest one",
+    "last_source": "where that was from",
+    "held_low_credits": "the lowest hold seen",
+    "held_high_credits": "the highest hold seen",
+    "charged_low_credits": "the lowest charge seen",
+    "charged_high_credits": "the highest charge seen",
+    "drift_percent": "the newest charge (or hold) against the first quote",
+}
+_LEDGER = {
+    "verdict": "`confirmed`, `charged`, `held`, `released`, `refunded`, `missing`, `unknown` or `orphan`: see Money",
+    "take": "the takes that name this generation, separated by `;`",
+    "generation_id": "the provider's id",
+    "request_id": "the submits that name it",
+    "held_credits": "what the answer held",
+    "charged_credits": "what the ledger charged",
+    "difference_credits": "charged less held",
+    "charges": "how many charges the ledger has for it",
+    "refunded_credits": "what the ledger paid back",
+    "charged_usd": "`charged_credits` in USD",
+    "charged_at": "the newest charge",
+    "read_at": "when the ledger was read",
+}
+FILES = {
+    "takes.csv": ("One row a take, and one for each omitted shot.", _TAKES),
+    "attempts.csv": ("One row a paid submit.", _ATTEMPTS),
+    "summary.csv": ("One row a group of takes, level by level.", _SUMMARY),
+    "costs.csv": ("The cost report: one row a group of takes, level by level.", _COSTS),
+    "spend.csv": ("The spend over time: one row a submit or a charge.", _SPEND),
+    "prices.csv": ("One row a price class: what was quoted, held and charged.", _PRICES),
+    "ledger.csv": ("The provider's ledger, matched by `reconcile`: one row a generation.", _LEDGER),
+}
+
+
+def columns(sample: Sample) -> str:
+    """Return a section for each CSV file with its columns."""
+    parts = []
+    for name, (what, words) in FILES.items():
+        listed = [column for column in sample.header(name) if not column.startswith("x_")]
+        rows = [(code(column), meaning) for column, meaning in described(name, listed, words)]
+        parts += [f"### {name}", what, table(("column", "meaning"), rows)]
+    return "\n\n".join(parts)

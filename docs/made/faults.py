@@ -1,0 +1,78 @@
+"""The fault plans of the sandbox: those with a name, and what a rule of your own may say."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from docs.made.table import code, described, table
+from wanbatch.sandbox.faults import DEEDS, PLANS, Rule
+
+PLAN_WORDS = {
+    "none": "Nothing goes wrong.",
+    "flaky": "A bad night on the line: refusals for rate, 502s, broken connections, dead links, half clips.",
+    "lost-answers": "Submits are accepted and charged, and their answers are lost.",
+    "failures": "Generations fail, one is refused by content moderation, one submit is refused.",
+    "hostile": "Lost answers, web pages, wrong ids, missing prices and broken clips at once.",
+    "bad-media": "Whole clips that nobody ordered: a black one, one that stands still, a silent one.",
+}
+DEED_WORDS = {
+    "status": "answer with `code` before anything is done",
+    "status_after": "do the work, then answer with `code`",
+    "drop_before": "close the connection before anything is done",
+    "drop_after": "do the work, then close the connection",
+    "delay": "wait `delay_s`, then answer as usual",
+    "html": "answer 200 with a web page",
+    "bad_json": "answer with broken JSON",
+    "empty": "answer 200 with nothing",
+    "truncate": "announce the whole body and send half of it",
+    "no_body_id": "leave the generation id out of the body",
+    "no_header_id": "leave the generation id out of the headers",
+    "wrong_id": "name another generation",
+    "no_echo": "do not give the request id back",
+    "no_credits": "name no price",
+    "dearer": "name twice the price",
+    "free": "name a price of 0",
+    "fail": "let the generation end in an error with `message`",
+    "fail_charged": "the same, and charge it",
+    "stall": "let the generation never end",
+    "no_link": "say that it completed, without a link",
+    "listed": "give the video as a list of one",
+    "two_clips": "give two clips",
+    "dead_link": "give a link that has expired",
+    "garbage": "send bytes that are no clip",
+    "zero": "send an empty file",
+    "short": "send half a clip, announced as whole",
+    "slow": "send the whole clip drop by drop over `delay_s`",
+    "expired": "answer as for an expired link",
+    "black": "send a whole clip with a black picture",
+    "frozen": "send a whole clip whose picture stands still",
+    "silent": "send a whole clip whose sound track is silent",
+}
+FIELD_WORDS = {
+    "on": "the route, as in the table above",
+    "do": "what is done",
+    "nth": "a list of numbers: the first request of the route is 1",
+    "every": "every so many requests",
+    "prompt_contains": "only submits whose prompt holds this text",
+    "probability": "from 0 to 1; the same seed gives the same choice",
+    "code": "the HTTP status",
+    "has_envelope": "whether an error comes in the provider's JSON, or as a web page",
+    "retry_after": "the `Retry-After` header",
+    "message": "the words of an error",
+    "delay_s": "seconds, in the sandbox's time",
+}
+
+
+def fault_plans() -> str:
+    """Return the plans that have a name."""
+    return table(
+        ("plan", "what happens"), [(code(name), words) for name, words in described("plans", PLANS, PLAN_WORDS)]
+    )
+
+
+def fault_rules() -> str:
+    """Return what a rule may do and on which routes, then the fields of a rule."""
+    deeds = described("deeds", DEEDS, DEED_WORDS)
+    done = table(("do", "on", "meaning"), [(code(name), ", ".join(DEEDS[name]), words) for name, words in deeds])
+    fields = described("rule", [each.name for each in dataclasses.fields(Rule)], FIELD_WORDS)
+    return f"{done}\n\n{table(('field', 'meaning'), [(code(name), words) for name, words in fields])}"

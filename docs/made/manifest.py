@@ -1,0 +1,110 @@
+"""The fields of a manifest and the parameters of each model, as the schemas say."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from docs.made.table import code, table
+from wanbatch.batch.models import DOCUMENTED_CREDITS, FRAME_SIZES
+from wanbatch.manifest.schemas import schema, schema_names
+
+
+def top_fields() -> str:
+    """Return the fields of the whole manifest, those of `limits` and `budget` among them."""
+    top = schema("manifest")
+    rows = []
+    for name, spec in top["properties"].items():
+        own = top["$defs"]["defaults"] if name == "defaults" else spec
+        rows.append(_field(name, own, needed=name in top["required"]))
+        if name in ("limits", "budget"):
+            rows += [_field(f"{name}: {inner}", each) for inner, each in spec["properties"].items()]
+    return table(("field", "values", "meaning"), rows)
+
+
+def shot_fields() -> str:
+    """Return the fields of a shot. All but `id` may stand in `defaults`, too."""
+    shot = schema("manifest")["$defs"]["shot"]
+    rows = [_field(name, spec, needed=name in shot["required"]) for name, spec in shot["properties"].items()]
+    rows += [(code("x_..."), "any value", spec["description"]) for spec in shot["patternProperties"].values()]
+    return table(("field", "values", "meaning"), rows)
+
+
+def _field(name: str, spec: Mapping[str, Any], *, needed: bool = False) -> tuple[str, str, str]:
+    return code(name), values_of(spec) + (" (needed)" if needed else ""), spec.get("description", "")
+
+
+def values_of(spec: Mapping[str, Any]) -> str:
+    """Say in a few words which values a schema allows, and the default."""
+    if "const" in spec:
+        return code(spec["const"])
+    if "enum" in spec and len(spec["enum"]) > 8:
+        allowed = "one of the models below"
+    elif "enum" in spec:
+        allowed = ", ".join(map(code, spec["enum"]))
+    else:
+        allowed = _kind(spec)
+    default = spec.get("default")
+    return (
+        allowed
+        if default is None
+        else f"{allowed}; default {code(str(default).lower() if isinstance(default, bool) else default)}"
+    )
+
+
+_KINDS = {
+    "string": "text",
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "`true` or `false`",
+    "object": "a group of fields",
+}
+
+
+def _kind(spec: Mapping[str, Any]) -> str:
+    if "anyOf" in spec:
+        return ", ".join(map(code, spec["examples"]))
+    if spec["type"] == "array":
+        items = spec.get("items", {})
+        return "list of addresses" if items.get("format") == "uri" else "list"
+    if spec.get("format") == "uri":
+        return "address (https)"
+    bounds = [spec.get("minimum"), spec.get("maximum")]
+    words = _KINDS[spec["type"]]
+    if bounds[0] is not None and bounds[1] is not None:
+        words += f", {bounds[0]} to {bounds[1]}"
+    if "maxLength" in spec and spec["type"] == "string":
+        words += f", at most {spec['maxLength']} characters"
+    return words
+
+
+def models() -> str:
+    """Return a section for each model: its request parameters."""
+    parts = []
+    for name in schema_names():
+        if name == "manifest":
+            continue
+        spec = schema(name)
+        required = [each for each in spec["required"] if each != "model"]
+        rows = [
+            _field(field, each, needed=field in required)
+            for field, each in spec["properties"].items()
+            if field != "model"
+        ]
+        parts += [f"## {name}", f"{spec['title']}.", table(("parameter", "values", "meaning"), rows)]
+    return "\n\n".join(parts)
+
+
+def frame_sizes() -> str:
+    """Return the frame size of each resolution and aspect ratio."""
+    rows = [(resolution, ratio, f"{width} x {height}") for (resolution, ratio), (width, height) in FRAME_SIZES.items()]
+    return table(("resolution", "aspect ratio", "pixels"), rows)
+
+
+def documented_prices() -> str:
+    """Return the prices that the provider's documentation names."""
+    rows = [
+        (code(model), resolution, f"{seconds} s", f"{price:,}")
+        for (model, resolution, seconds), price in DOCUMENTED_CREDITS.items()
+    ]
+    return table(("model", "resolution", "length", "credits"), rows)

@@ -1,0 +1,39 @@
+"""A table in Markdown, and what else the parts write."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+
+class PartIncomplete(Exception):
+    """Something in the program has no words in the pages, or the pages have words for something that is gone."""
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table; a bar in a cell is escaped, and its lines are joined."""
+    lines = [_row(heads), "|" + "---|" * len(heads), *map(_row, rows)]
+    return "\n".join(lines)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+
+
+def code(text: object) -> str:
+    """Write a word of the program as such; nothing for an empty one."""
+    return f"`{text}`" if str(text) else ""
+
+
+def block(kind: str, text: str) -> str:
+    """Write a block of code."""
+    return f"```{kind}\n{text.rstrip()}\n```"
+
+
+def described(what: str, names: Iterable[str], words: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Return each name with its words. Raises PartIncomplete where one lacks the other."""
+    listed = list(names)
+    silent = [name for name in listed if not words.get(name)]
+    gone = [name for name in words if name not in listed]
+    if silent or gone:
+        raise PartIncomplete(f"{what}: no words for {silent or 'none'}; words for what is gone: {gone or 'none'}")
+    return [(name, words[name]) for name in listed]
