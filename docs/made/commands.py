@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import inspect
+import re
 
 import click
 
 from docs.made.table import block, code, table
 from wanbatch.cli import cli
+
+
+_RANGE = re.compile(r"(INTEGER|FLOAT)( RANGE)?$")
 
 
 def commands() -> str:
@@ -37,8 +41,8 @@ def _text(help_text: str) -> str:
 
 
 def _option(written: str) -> str:
-    """Write `-o, --output DIRECTORY` as code, name by name."""
-    return ", ".join(code(each) for each in written.split(", "))
+    """Write `-o, --output DIRECTORY` as code, name by name; a number is N, whatever its range."""
+    return ", ".join(code(_RANGE.sub("N", each)) for each in written.split(", "))
 
 
 def example_lines(command: click.Command) -> list[str]:

@@ -31,7 +31,7 @@ def shot_fields() -> str:
 
 
 def _field(name: str, spec: Mapping[str, Any], *, needed: bool = False) -> tuple[str, str, str]:
-    return code(name), values_of(spec) + (" (needed)" if needed else ""), spec.get("description", "")
+    return code(name), values_of(spec) + (" (required)" if needed else ""), spec.get("description", "")
 
 
 def values_of(spec: Mapping[str, Any]) -> str:
@@ -39,7 +39,7 @@ def values_of(spec: Mapping[str, Any]) -> str:
     if "const" in spec:
         return code(spec["const"])
     if "enum" in spec and len(spec["enum"]) > 8:
-        allowed = "one of the models below"
+        allowed = "one of the [models](models.md)"
     elif "enum" in spec:
         allowed = ", ".join(map(code, spec["enum"]))
     else:

@@ -25,9 +25,13 @@ def _signature(value: Callable[..., object]) -> str:
     for each in inspect.signature(value).parameters.values():
         if each.kind is each.KEYWORD_ONLY and "*" not in words:
             words.append("*")
-        default = "" if each.default is each.empty else f" = {'...' if callable(each.default) else each.default!r}"
+        default = "" if each.default is each.empty else f" = {_shown(each.default)}"
         words.append(f"{each.name}: {each.annotation}{default}")
     return f"({', '.join(words)})" if len(words) < 3 else "(\n    " + ",\n    ".join(words) + ",\n)"
+
+
+def _shown(default: object) -> str:
+    return "..." if callable(default) else repr(default)
 
 
 def classes() -> str:
