@@ -10,7 +10,6 @@ import click
 from docs.made.table import block, code, table
 from wanbatch.cli import cli
 
-
 _RANGE = re.compile(r"(INTEGER|FLOAT)( RANGE)?$")
 
 
