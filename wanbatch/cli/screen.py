@@ -251,7 +251,7 @@ def print_result(console: Console, result: RunResult, problems: list[str]) -> No
     if pending:
         parts.append(f"{pending:,} more held or expected")
     if result.uncosted:
-        parts.append(f"and {result.uncosted} takes with an unknown cost")
+        parts.append(f"and {result.uncosted} takes or submits with an unknown cost")
     say(console, f"  {'; '.join(parts)}")
     for problem in problems:
         console.print(f"  {problem}", style="yellow", markup=False)
