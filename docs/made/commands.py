@@ -13,6 +13,9 @@ from wanbatch.cli import cli
 _RANGE = re.compile(r"(INTEGER|FLOAT)( RANGE)?$")
 
 
+_RANGE = re.compile(r"(INTEGER|FLOAT)( RANGE)?$")
+
+
 def commands() -> str:
     """Return a section for each command, the options that stand before any command first."""
     root = click.Context(cli, info_name="wanbatch")
