@@ -18,6 +18,7 @@ _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _FOREIGN = {  # flags of other programs
     "--seed", "--seeds", "--jobs", "--crashes", "--freeze", "--first", "--mutants", "--crowds", "--kills", "--ar", "--wait",
 }  # fmt: skip
+_FILE = re.compile(r"`([a-z_]+(?:/[a-z_.]+)+\.(?:py|md|json))`")
 NAMES = cli.list_commands(click.Context(cli))
 
 
@@ -62,6 +63,29 @@ def test_the_targets_of_make_exist() -> None:
     }
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     assert (called <= targets, "demo" in called) == (True, True)
+
+
+@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "docs/pacing.md", "docs/faults.md"])
+def test_the_files_that_a_page_names_exist(page: str) -> None:
+    named = set(_FILE.findall(_prose(ROOT / page)))
+    places = (ROOT, ROOT / "wanbatch", ROOT / "tests" / "simulation")
+    assert [name for name in named if not any((place / name).exists() for place in places)] == []
+
+
+def test_the_floors_on_the_page_are_those_of_the_structure() -> None:
+    from tests.test_structure import LINES
+
+    table = re.findall(
+        r"^\| \d \| (.*) \|$", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    assert [sorted(re.findall(r"`(\w+)`", row)) for row in table] == [sorted(line) for line in LINES]
+
+
+def test_each_room_has_a_paragraph() -> None:
+    from tests.test_structure import LINES
+
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    assert [room for line in LINES[:-1] for room in line if f"\n**`{room}`** " not in page] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:
