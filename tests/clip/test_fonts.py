@@ -106,12 +106,12 @@ def test_looking_ends_in_time(tmp_path: Path) -> None:
 def test_fontconfig_is_asked_first_and_what_it_lists_is_judged(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / "old.ttf").write_bytes(font(subtable_6(0x30, 10)))
     lines = [
-        "/f/b.ttf\t0\tTrue\tFalse\t80\t0\t20-7e 4e00-9fff",
-        "/f/a.ttf\t1\tTrue\tFalse\t200\t0\t41",
-        "/f/emoji.ttf\t0\tTrue\tTrue\t80\t0\t1f408",
-        "/f/bitmap.pcf\t0\tFalse\tFalse\t80\t0\t20-7e",
-        "/f/AdobeBlank.otf\t0\tTrue\tFalse\t80\t0\t0-10ffff",
-        "/f/b.ttf\t65536\tTrue\tFalse\t80\t0\t20-7e",
+        "/a/b.ttf\t0\tTrue\tFalse\t80\t0\t20-7e 4e00-9fff",
+        "/a/a.ttf\t1\tTrue\tFalse\t200\t0\t41",
+        "/a/emoji.ttf\t0\tTrue\tTrue\t80\t0\t1f408",
+        "/a/bitmap.pcf\t0\tFalse\tFalse\t80\t0\t20-7e",
+        "/a/AdobeBlank.otf\t0\tTrue\tFalse\t80\t0\t0-10ffff",
+        "/a/b.ttf\t65536\tTrue\tFalse\t80\t0\t20-7e",
         f"{tmp_path}/old.ttf\t0\tTrue\tFalse\t80\t0\t|>^1!|>^1!P0oWQ",
         "garbage",
     ]
@@ -122,8 +122,8 @@ def test_fontconfig_is_asked_first_and_what_it_lists_is_judged(monkeypatch: pyte
     monkeypatch.setattr(fonts.subprocess, "run", told)
     faces = [(face.path, face.index, face.is_regular, face.has("一"), face.has("0")) for face in faces_here()]
     assert faces == [
-        ("/f/a.ttf", 1, False, False, False),
-        ("/f/b.ttf", 0, True, True, True),
+        ("/a/a.ttf", 1, False, False, False),
+        ("/a/b.ttf", 0, True, True, True),
         (f"{tmp_path}/old.ttf", 0, True, False, True),
     ]
 
