@@ -13,9 +13,6 @@ from wanbatch.cli import cli
 _RANGE = re.compile(r"(INTEGER|FLOAT)( RANGE)?$")
 
 
-_RANGE = re.compile(r"(INTEGER|FLOAT)( RANGE)?$")
-
-
 def commands() -> str:
     """Return a section for each command, the options that stand before any command first."""
     root = click.Context(cli, info_name="wanbatch")
@@ -31,7 +28,7 @@ def _section(command: click.Command, context: click.Context) -> list[str]:
     usage = " ".join([context.command_path, *command.collect_usage_pieces(context)])
     parts = [_text(command.help or ""), block("text", usage)]
     records = [record for each in command.get_params(context) if (record := each.get_help_record(context)) is not None]
-    parts.append(table(("option", "meaning"), [(_option(name), words) for name, words in records]))
+    parts.append(table(("option", "meaning"), [(_option(name), words) for name, words in records if words]))
     examples = example_lines(command)
     if examples:
         parts.append(block("sh", "\n".join(examples)))

@@ -75,8 +75,8 @@ def moves() -> str:
     found = [(before, after, fact) for (before, fact), after in TRANSITIONS.items() if before is not after]
     found.sort(key=lambda move: (order.index(move[0]), order.index(move[1]), move[2]))
     return table(
-        ("from", "to", "when", "fact"),
-        [(code(before), code(after), words[fact], code(fact)) for before, after, fact in found],
+        ("from", "to", "when"),
+        [(code(before), code(after), f"{words[fact]} ({code(fact)})") for before, after, fact in found],
     )
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+
+_OUTSIDE_CODE = re.compile(r"`[^`]*`|\|")  # a bar inside of code divides no cells
 
 
 class PartIncomplete(Exception):
@@ -10,13 +13,17 @@ class PartIncomplete(Exception):
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Write a table; a bar in a cell is escaped, and its lines are joined."""
+    """Write a table; a bar outside of code is escaped, and the lines of a cell are joined."""
     lines = [_row(heads), "|" + "---|" * len(heads), *map(_row, rows)]
     return "\n".join(lines)
 
 
 def _row(cells: Sequence[str]) -> str:
-    return "| " + " | ".join(" ".join(cell.split()).replace("|", "\\|") for cell in cells) + " |"
+    return "| " + " | ".join(_OUTSIDE_CODE.sub(_escaped, " ".join(cell.split())) for cell in cells) + " |"
+
+
+def _escaped(found: re.Match[str]) -> str:
+    return found[0] if found[0].startswith("`") else "\\|"
 
 
 def code(text: object) -> str:

@@ -81,7 +81,7 @@ def test_every_allowed_move_has_a_row() -> None:
     missing = [
         move
         for move in moved
-        if f"| `{move[0]}` | `{move[2]}` | {states.FACT_WORDS[move[1]]} | `{move[1]}` |" not in rows
+        if f"| `{move[0]}` | `{move[2]}` | {states.FACT_WORDS[move[1]]} (`{move[1]}`) |" not in rows
     ]
     assert missing == []
 
@@ -103,7 +103,7 @@ def test_a_name_without_words_or_words_without_a_name_stop_the_build(words: dict
 
 
 def test_a_bar_in_a_cell_does_not_end_it() -> None:
-    assert table(("a",), [("x | y",)]) == "| a |\n|---|\n| x \\| y |"
+    assert table(("a",), [("x | `y|z`",)]) == "| a |\n|---|\n| x \\| `y|z` |"
 
 
 def test_the_readme_is_read_in_three_minutes() -> None:
