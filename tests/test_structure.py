@@ -45,7 +45,7 @@ LINES = (
 PURE = {
     "addresses", "batch.advice", "batch.attempts", "batch.changes", "batch.choice", "batch.inventory",
     "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
-    "batch.shots", "batch.spend", "batch.take", "batch.takeover", "clip.blame", "clip.bounds", "clip.defects",
+    "batch.shots", "batch.spend", "batch.standing", "batch.take", "batch.takeover", "clip.blame", "clip.bounds", "clip.defects",
     "clip.index", "clip.probe", "cut.avc", "cut.timeline", "errors", "money.budget", "money.charge", "money.costs",
     "money.credits", "money.ledger", "money.prices", "money.seen", "pace.eta", "pace.hazard", "pace.limits",
     "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings",

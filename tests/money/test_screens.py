@@ -180,13 +180,13 @@ def test_a_total_in_json_is_null_while_a_part_of_it_is_unknown(
     story(tmp_path / "out")
     assert call(["--json", "status", str(tmp_path / "out")]) == 0
     told = json.loads(capsys.readouterr().out)
-    known = read_standing(tmp_path / "out")
+    known = read_standing(tmp_path / "out").standing
     assert told["credits"] == {
         "estimate": 9,
         "committed": None,
-        "committed_known": known.committed,
+        "committed_known": known.credits_committed,
         "charged": None,
-        "charged_known": known.charged,
+        "charged_known": known.credits_charged,
         "cap": 10 * PRICE,
     }
     assert (told["uncosted_takes"], told["charges_not_seen"]) == (1, 1)

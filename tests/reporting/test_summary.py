@@ -229,13 +229,14 @@ def test_what_needs_the_user_is_grouped_by_what_to_do_and_cause_whatever_ids_it_
 
 def test_the_standing_is_that_of_every_single_take(tmp_path: Path) -> None:
     every_state(tmp_path)
-    standing = read_standing(tmp_path)
+    found = read_standing(tmp_path)
+    standing = found.standing
     with StateReader.open(tmp_path) as reader:
         takes, shots, strays = reader.takes(), reader.shots(), reader.strays()
     committed = [take.credits_committed for take in takes]
     counts = Counter(take.shown_state for take in takes) | Counter(omitted=sum(shot.omit for shot in shots))
     assert standing.counts == counts
-    assert (standing.committed, standing.uncosted) == (sum(filter(None, committed)), committed.count(None))
-    assert standing.charged == sum(take.credits_charged or 0 for take in takes)
+    assert (standing.credits_committed, standing.uncosted) == (sum(filter(None, committed)), committed.count(None))
+    assert standing.credits_charged == sum(take.credits_charged or 0 for take in takes)
     assert standing.charges_not_seen == sum(take.may_be_charged_more for take in takes)
-    assert standing.problems == problems_in(takes, strays, folder=str(standing.output))
+    assert found.problems == problems_in(takes, strays, folder=str(found.output))

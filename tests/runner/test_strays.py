@@ -270,15 +270,15 @@ def test_an_attempt_that_comes_to_light_counts_as_a_try(tmp_path: Path) -> None:
 def test_status_counts_what_belongs_to_no_take(tmp_path: Path) -> None:
     world = World(tmp_path / "out")
     world.run(batch_of(1))
-    before = read_standing(world.output)
+    before = read_standing(world.output).standing
 
     async def work(context: RunContext) -> None:
         context.state.note_stray(Stray("wb1:n:r:7.1", "G7", 7, EPOCH, "the provider's log"))
         context.state.note_stray(Stray("wb1:n:r:8.1", None, None, EPOCH, "run.log"))
 
     at_desk(world, work)
-    after = read_standing(world.output)
-    assert (after.committed - before.committed, after.uncosted - before.uncosted) == (7, 1)
+    after = read_standing(world.output).standing
+    assert (after.credits_committed - before.credits_committed, after.uncosted - before.uncosted) == (7, 1)
 
 
 def test_a_shot_that_is_put_back_is_offered_its_stray_and_not_bought_again(tmp_path: Path) -> None:

@@ -17,12 +17,12 @@ from rich.table import Column
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import state_words
+from wanbatch.batch.standing import Standing
 from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
 from wanbatch.money.credits import usd_text
 from wanbatch.runner.events import Event
-from wanbatch.runner.loop import Standing
 from wanbatch.session.options import RunResult, Watch
 from wanbatch.session.preview import Preview
 from wanbatch.session.question import Answer, Question
@@ -224,6 +224,16 @@ class Follower:
         return "  " + ": ".join([" ".join(parts), text] if parts and text else [" ".join(parts) or text])
 
 
+def credits_json(standing: Standing) -> dict[str, int | None]:
+    """Return sums of credits as JSON values: null while a part of one is unknown, its known part beside it."""
+    return {
+        "committed": None if standing.uncosted else standing.credits_committed,
+        "committed_known": standing.credits_committed,
+        "charged": None if standing.charges_not_seen else standing.credits_charged,
+        "charged_known": standing.credits_charged,
+    }
+
+
 def result_json(result: RunResult) -> dict[str, Any]:
     """Return the result of a run as JSON values: a sum is null while a part is unknown, its known part beside it."""
     return {
@@ -231,12 +241,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "messages": [in_folder(message, str(result.output)) for message in result.messages],
         "output": str(result.output),
         "counts": dict(result.counts),
-        "credits": {
-            "committed": None if result.uncosted else result.credits_committed,
-            "committed_known": result.credits_committed,
-            "charged": None if result.charges_not_seen else result.credits_charged,
-            "charged_known": result.credits_charged,
-        },
+        "credits": credits_json(result.standing),
         "uncosted_takes": result.uncosted,
         "charges_not_seen": result.charges_not_seen,
         "report": None if result.report is None else str(result.report),

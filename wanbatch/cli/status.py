@@ -12,7 +12,7 @@ from rich.markup import escape
 
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
-from wanbatch.cli.screen import can_redraw, console_of, print_counts, print_json
+from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.money.credits import usd_text
 from wanbatch.session.options import OUTPUTS, newest_output
@@ -27,24 +27,18 @@ def _output(run: Path | None) -> Path:
     return run if run is not None else newest_output(Path(OUTPUTS))
 
 
-def _standing_json(standing: BatchStanding) -> dict[str, Any]:
+def _standing_json(found: BatchStanding) -> dict[str, Any]:
+    standing = found.standing
     return {
-        "batch": standing.batch,
-        "output": str(standing.output),
+        "batch": found.batch,
+        "output": str(found.output),
         "counts": dict(standing.counts),
-        "credits": {  # a sum is null while a part of it is unknown; its known part is beside it
-            "estimate": standing.estimate,
-            "committed": None if standing.uncosted else standing.committed,
-            "committed_known": standing.committed,
-            "charged": None if standing.charges_not_seen else standing.charged,
-            "charged_known": standing.charged,
-            "cap": standing.cap,
-        },
+        "credits": {"estimate": found.estimate, **credits_json(standing), "cap": found.cap},
         "uncosted_takes": standing.uncosted,
         "charges_not_seen": standing.charges_not_seen,
         "eta_s": standing.eta_s,
-        "running": bool(standing.holder),
-        "problems": [vars(problem) for problem in standing.problems],
+        "running": bool(found.holder),
+        "problems": [vars(problem) for problem in found.problems],
     }
 
 
@@ -57,39 +51,39 @@ def status_command(options: Global, /, run: Path | None, is_watching: bool) -> i
     console = console_of(options)
     output = _output(run)
     while True:
-        standing = read_standing(output)
+        found = read_standing(output)
         if options.is_json:
-            print_json(_standing_json(standing))
+            print_json(_standing_json(found))
         else:
             if is_watching and can_redraw(console):
                 console.clear()
-            _print_standing(options, standing)
-        if not is_watching or not standing.holder or is_abandoned(sys.stdout):
+            _print_standing(options, found)
+        if not is_watching or not found.holder or is_abandoned(sys.stdout):
             return 0
         time.sleep(_WATCH_EVERY_S)
 
 
-def _print_standing(options: Global, standing: BatchStanding) -> None:
-    console = console_of(options)
-    mark = "  SANDBOX" if standing.is_sandbox else ""
-    say(console, escape(f"{standing.batch} → {standing.output}{mark}"), style="bold")
+def _print_standing(options: Global, found: BatchStanding) -> None:
+    console, standing = console_of(options), found.standing
+    mark = "  SANDBOX" if found.is_sandbox else ""
+    say(console, escape(f"{found.batch} → {found.output}{mark}"), style="bold")
     print_counts(console, standing.counts)
-    money = [f"committed {standing.committed:,} credits ({usd_text(standing.committed)})"]
-    money.append(f"charged {standing.charged:,} ({usd_text(standing.charged)})")
+    money = [f"committed {standing.credits_committed:,} credits ({usd_text(standing.credits_committed)})"]
+    money.append(f"charged {standing.credits_charged:,} ({usd_text(standing.credits_charged)})")
     if standing.uncosted:
         money.append(f"and {standing.uncosted} takes or submits with an unknown cost")
     if standing.charges_not_seen:
         money.append(f"{standing.charges_not_seen} charges not seen yet")
-    if standing.cap is not None:
-        money.append(f"cap {standing.cap:,}")
+    if found.cap is not None:
+        money.append(f"cap {found.cap:,}")
     say(console, f"  {'; '.join(money)}")
-    if standing.holder:
-        left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / standing.speed)} left"
-        say(console, escape(f"  running{standing.holder}{left}"))
-    for problem in standing.problems[:20]:
+    if found.holder:
+        left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"
+        say(console, escape(f"  running{found.holder}{left}"))
+    for problem in found.problems[:20]:
         console.print(f"  {problem}", style="yellow", markup=False)
-    if len(standing.problems) > 20:
+    if len(found.problems) > 20:
         console.print(
-            f"  ... and {len(standing.problems) - 20} more: see {standing.output / 'reports' / 'takes.csv'}",
+            f"  ... and {len(found.problems) - 20} more: see {found.output / 'reports' / 'takes.csv'}",
             markup=False,
         )

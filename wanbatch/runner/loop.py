@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Collection, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.plan import submit_order
+from wanbatch.batch.standing import Standing
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.pace.eta import eta_s
@@ -30,17 +31,6 @@ STOP_GRACE_S = 3.0
 DEADLINE_TEXT = "the deadline is reached: nothing more is sent; the same command goes on"
 LEDGER_WAIT_S = 180.0
 LEDGER_EVERY_S = 15.0
-
-
-@dataclass(frozen=True)
-class Standing:
-    """How a run stands. `counts` by shown state; credits are whole, `uncosted` counts takes of unknown cost."""
-
-    counts: Mapping[str, int]
-    credits_committed: int
-    credits_charged: int
-    uncosted: int
-    eta_s: float | None
 
 
 @dataclass(frozen=True)

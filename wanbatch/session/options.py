@@ -10,10 +10,10 @@ from typing import Any
 
 from wanbatch.batch.plan import First, is_selected
 from wanbatch.batch.shots import Head, Limits
+from wanbatch.batch.standing import Standing
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
-from wanbatch.runner.loop import Standing
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.preview import Preview
 from wanbatch.session.question import Answer, Question
@@ -66,21 +66,38 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class RunResult:
-    """How a run ended. `report` is the page, where one was written.
-
-    `credits_committed` and `credits_charged` sum what is known; `uncosted` counts takes that may have cost something
-    and nobody knows how much, `charges_not_seen` those whose charge the ledger may still show.
-    """
+    """How a run ended, and how its batch stands then. `report` is the page, if one was written."""
 
     exit_code: ExitCode
     messages: tuple[str, ...]
     output: Path
-    counts: Mapping[str, int]
-    credits_committed: int
-    credits_charged: int
+    standing: Standing
     report: Path | None
-    uncosted: int = 0
-    charges_not_seen: int = 0
+
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """Takes by shown state."""
+        return self.standing.counts
+
+    @property
+    def credits_committed(self) -> int:
+        """What was charged and what may be, as far as it is known."""
+        return self.standing.credits_committed
+
+    @property
+    def credits_charged(self) -> int:
+        """What was charged, as far as it is known."""
+        return self.standing.credits_charged
+
+    @property
+    def uncosted(self) -> int:
+        """How many takes may have cost something and nobody knows how much."""
+        return self.standing.uncosted
+
+    @property
+    def charges_not_seen(self) -> int:
+        """Of how many takes the ledger may still show a charge."""
+        return self.standing.charges_not_seen
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 
+from wanbatch.batch.standing import Standing
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode, WanbatchError, fault_text
 from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, end_code
@@ -27,20 +27,7 @@ def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Cloc
             page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
         except Exception as error:  # noqa: BLE001  how the run ended is told, also where a library of the tables fails
             end = without_reports(end, error)
-    counts: Counter[str] = Counter()
-    for take, count in kinds:
-        counts[take.shown_state] += count
-    return RunResult(
-        exit_code=end.exit_code,
-        messages=end.messages,
-        output=state.output,
-        counts=counts,
-        credits_committed=sum((take.credits_committed or 0) * count for take, count in kinds),
-        credits_charged=sum((take.credits_charged or 0) * count for take, count in kinds),
-        report=page,
-        uncosted=sum(count for take, count in kinds if take.credits_committed is None),
-        charges_not_seen=sum(count for take, count in kinds if take.may_be_charged_more),
-    )
+    return RunResult(end.exit_code, end.messages, state.output, Standing.of(kinds), page)
 
 
 def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from random import Random
 
 from wanbatch.batch.plan import Due, submit_order
+from wanbatch.batch.standing import Standing
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
@@ -17,7 +18,7 @@ from wanbatch.interrupts import HANG_UP, handled, once
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.log import LOG_NAME, RunLog
-from wanbatch.runner.loop import RunEnd, Runner, Standing
+from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.pilot import Findings, findings_of, pilot_of

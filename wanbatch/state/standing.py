@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
 from wanbatch.batch.spend import Tally
+from wanbatch.batch.standing import Standing
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.costs import Figures, figures_of
@@ -26,24 +27,17 @@ _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
 
 @dataclass(frozen=True)
 class BatchStanding:
-    """Counts by shown state; credits are whole. `holder` names a run that is going on.
+    """How the batch of an output folder stands: `standing`, with `estimate` and `cap` of its last run, in credits.
 
-    `committed` and `charged` sum what is known, submits of no take included. `uncosted` takes and submits may have cost
-    something and nobody knows how much, and of `charges_not_seen` takes the ledger may still show a charge. `estimate`
-    is None where a price was unknown.
+    `estimate` is None where a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
     """
 
     batch: str
     output: Path
     is_sandbox: bool
-    counts: Mapping[str, int]
+    standing: Standing
     estimate: int | None
-    committed: int
-    charged: int
     cap: int | None
-    uncosted: int
-    charges_not_seen: int
-    eta_s: float | None
     problems: tuple[Problem, ...]
     holder: str
     speed: float
@@ -58,27 +52,19 @@ def read_standing(output: Path) -> BatchStanding:
         mean_s = reader.mean_generation_s()
         omitted, strays, told = reader.omitted(), reader.strays(), Told(reader.refused(), reader.offered())
         last_at = reader.last_fact_at()
-    counts: dict[str, int] = {}
-    for take, count in tallies:
-        counts[take.shown_state] = counts.get(take.shown_state, 0) + count
+    holder, last_run = holder_of(output), runs[-1] if runs else None
+    standing = Standing.of(tallies, [stray.credits_held for stray in strays])
     if omitted:
-        counts["omitted"] = omitted
-    holder = holder_of(output)
-    last_run = runs[-1] if runs else None
+        standing = replace(standing, counts={**standing.counts, "omitted": omitted})
+    if holder:
+        standing = replace(standing, eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)))
     return BatchStanding(
         batch=batch,
         output=output,
         is_sandbox=identity.sandbox,
-        counts=counts,
+        standing=standing,
         estimate=last_run.estimate_credits if last_run is not None and not last_run.unpriced else None,
-        committed=sum((take.credits_committed or 0) * count for take, count in tallies)
-        + sum(stray.credits_held or 0 for stray in strays),
-        charged=sum((take.credits_charged or 0) * count for take, count in tallies),
         cap=last_run.cap_credits if last_run is not None else None,
-        uncosted=sum(count for take, count in tallies if take.credits_committed is None)
-        + sum(stray.credits_held is None for stray in strays),
-        charges_not_seen=sum(count for take, count in tallies if take.may_be_charged_more),
-        eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)) if holder else None,
         problems=problems_in(unsettled, strays, told=told, folder=str(output)),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
