@@ -27,7 +27,8 @@ def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Cloc
             page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
         except Exception as error:  # noqa: BLE001  how the run ended is told, also where a library of the tables fails
             end = without_reports(end, error)
-    return RunResult(end.exit_code, end.messages, state.output, Standing.of(kinds), page)
+    standing = Standing.of(kinds, [each.credits_held for each in state.strays()])
+    return RunResult(end.exit_code, end.messages, state.output, standing, page)
 
 
 def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:
