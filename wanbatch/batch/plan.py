@@ -116,7 +116,7 @@ class Plan:
     def is_lasting(self) -> bool:
         """Say whether the same manifest will need no new plan, whatever comes of these takes.
 
-        Not where a take that is kept might be wanted again, or sent, once another state is reached.
+        Not if a take that is kept might be wanted again, or sent, once another state is reached.
         """
         left = {change.take_id for change in self.changes if isinstance(change, Supersede)}
         wanted: dict[str, set[str]] = {}

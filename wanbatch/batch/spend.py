@@ -22,7 +22,7 @@ class Spend:
 
     @property
     def shown_state(self) -> str:
-        """The state for tables: `superseded` where an older recipe has come to rest."""
+        """The state for tables: `superseded` if an older recipe has come to rest."""
         if self.superseded and self.state in (State.PLANNED, State.VERIFIED, State.FAILED):
             return "superseded"
         return self.state.value

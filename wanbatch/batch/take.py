@@ -135,7 +135,7 @@ def _with(take: Take, **values: Any) -> Take:
 
 
 def _noted(*names: str) -> Callable[[Take, Entry], Take]:
-    """Make a fold step that copies these values of the entry into the take, where the entry has them."""
+    """Make a fold step that copies these values of the entry into the take, if the entry has them."""
 
     def step(take: Take, entry: Entry) -> Take:
         return _with(take, **{name: entry.data[name] for name in names if name in entry.data})

@@ -69,7 +69,7 @@ class Search:
 
 @dataclass(frozen=True)
 class Wait:
-    """Nothing to do before `until` (monotonic seconds), or before something under way ends where that is None."""
+    """Nothing to do before `until` (monotonic seconds), or before something under way ends if that is None."""
 
     until: float | None
 
@@ -209,7 +209,7 @@ class Schedule:
         self._running += 1
 
     def submit_ended(self, *, is_running: bool) -> None:
-        """A POST has its answer, or will never have one; `is_running` where a generation runs now."""
+        """A POST has its answer, or will never have one; `is_running` if a generation runs now."""
         self.posts -= 1
         self._awaits_answers = self._awaits_answers and self.posts > 0
         self._running -= 0 if is_running else 1

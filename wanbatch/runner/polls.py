@@ -124,7 +124,7 @@ class Polls:
         return 0.0 if began is None else max(0.0, (self._context.clock.now() - began).total_seconds())
 
     def _asked_age_s(self, take: Take) -> float | None:
-        """Return the age at the last poll that this run made of a take; before the first, 0 where this run sent it."""
+        """Return the age at the last poll that this run made of a take; before the first, 0 if this run sent it."""
         asked, began = self._asked_at.get(take.take_id), take.started_at or take.accepted_at or take.submitted_at
         if asked is None:
             return 0.0 if take.accepted_at is not None and take.accepted_at >= self._began_at else None
@@ -170,7 +170,7 @@ class Polls:
     async def _failed(self, take: Take, answer: Progress) -> None:
         """Record that the provider failed it, once it said so twice.
 
-        A new attempt is planned only where no charge shows and tries are left.
+        A new attempt is planned only if no charge shows and tries are left.
         """
         context, take_id = self._context, take.take_id
         message = answer.error or "the provider gave no reason"
@@ -197,7 +197,7 @@ class Polls:
             context.plan_again(take_id)
 
     async def _shows_no_charge(self, take_id: int) -> bool:
-        """Read the ledger since a take was first sent; False where it is unread, or an entry of it may be its own."""
+        """Read the ledger since a take was first sent; False if it is unread, or an entry of it may be its own."""
         attempts = self._context.state.attempts_of(take_id)
         charges = await self.read_ledger(min(each.started_at for each in attempts))
         if charges is None:
@@ -272,18 +272,18 @@ class Polls:
     async def match_ledger(self, since: datetime | None = None) -> bool:
         """Record what the ledger shows by now for this batch, or for what was sent since a time.
 
-        False where it cannot be read.
+        False if it cannot be read.
         """
         return await self.read_ledger(since) is not None
 
     async def read_ledger(self, since: datetime | None = None) -> Sequence[Charge] | None:
-        """Read the ledger, record what is new for this batch, and return its charges; None where it cannot be read.
+        """Read the ledger, record what is new for this batch, and return its charges; None if it cannot be read.
 
         A charge may come late, for an attempt that was given up long ago, or twice; each is recorded once. With `since`
         only what was sent then or later is looked for, so that all charges of a generation are read, or none.
         """
         context = self._context
-        await context.measure_clocks()  # where that fails, by what is known of them
+        await context.measure_clocks()  # if that fails, by what is known of them
         begun = [] if since is None else [context.batch_clock.earliest(since)]
         if since is None:
             sent = (context.state.first_sent_at(), *(each.at for each in context.state.strays()))

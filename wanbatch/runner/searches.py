@@ -62,7 +62,7 @@ class Searches:
     # --- when
 
     def plan(self) -> None:
-        """Ask for a search where one could tell something; the first submit of a resume waits for it."""
+        """Ask for a search if one could tell something; the first submit of a resume waits for it."""
         context = self._context
         self.note_logged()
         is_resume = not context.state.is_new
@@ -120,7 +120,7 @@ class Searches:
     # --- a search
 
     async def search(self) -> None:
-        """Read the log whole, and the ledger where it matters, and record what they prove."""
+        """Read the log whole, and the ledger if it matters, and record what they prove."""
         try:
             await self._search()
         finally:
@@ -205,7 +205,7 @@ class Searches:
                 self._verdicts.hold(take, why)
 
     def _mark_grace(self) -> timedelta:
-        """Return how long before its end a reading may lack rows: the log is no faster where the user waits less."""
+        """Return how long before its end a reading may lack rows: the log is no faster if the user waits less."""
         return max(self._patience() / PATIENCE, default_grace(self._lags_s()))
 
     def _note_lags(self, scan: LogScan) -> None:
@@ -288,7 +288,7 @@ class Searches:
         note_questions(context, self.questions)
 
     def _followed(self, take: Take) -> Attempt | None:
-        """Return the attempt that a take follows, where the log may still tell what became of it."""
+        """Return the attempt that a take follows, if the log may still tell what became of it."""
         attempts = self._context.state.attempts_of(take.take_id)
         attempt = next((each for each in attempts if each.number == take.attempt), None)
         return attempt if attempt is not None and is_open(take, attempt) else None

@@ -44,7 +44,7 @@ class Submits:
         self._has_said_wait = False
 
     def begin(self, take_id: int) -> bool:
-        """Record the intent of a POST, durably, before any byte of it leaves; False where the budget forbids it."""
+        """Record the intent of a POST, durably, before any byte of it leaves; False if the budget forbids it."""
         context, take = self._context, self._context.takes[take_id]
         schedule, fit = context.schedule, context.budget.fit(self._context.takes[take_id])
         if schedule.posts and (
@@ -105,7 +105,7 @@ class Submits:
             )
 
     def _has_room(self) -> bool:
-        """Say whether the disk has room for this clip and all that are under way; where it has not, stop submitting."""
+        """Say whether the disk has room for this clip and all that are under way; if it has not, stop submitting."""
         context = self._context
         if context.settings.free_bytes is None:
             return True
@@ -120,7 +120,7 @@ class Submits:
         return free >= needed
 
     def _can_read_clips(self) -> bool:
-        """Say whether what is bought could be checked; where it could not, stop submitting."""
+        """Say whether what is bought could be checked; if it could not, stop submitting."""
         try:
             self._context.settings.before_submit()
         except ProgramFault as error:

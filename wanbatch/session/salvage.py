@@ -30,7 +30,7 @@ FOLLOWED = "a later submit followed it, and there is no trace of this one"
 @dataclass(frozen=True)
 class Evidence:
     """All that tells of a batch. `kept` are facts of the old file, by take id, with the shot's id; `rows` those of the
-    provider's log that carry the nonce, None where it could not be read.
+    provider's log that carry the nonce, None if it could not be read.
     """
 
     batch: Batch
@@ -56,7 +56,7 @@ class Salvaged:
 
 
 def nonce_in(evidence: Iterable[tuple[datetime, str]]) -> str | None:
-    """Return the nonce of the newest submit, of times and request ids; None where there is none of ours."""
+    """Return the nonce of the newest submit, of times and request ids; None if there is none of ours."""
     ours = [(at, each.split(":")[1]) for at, each in evidence if recipe_in(each) is not None]
     return max(ours)[1] if ours else None
 

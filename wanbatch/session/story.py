@@ -40,7 +40,7 @@ class Story:
         return cls(take_id, label[0], [planned])
 
     def add(self, fact: Fact, at: datetime, data: Mapping[str, Any] | None = None) -> bool:
-        """Append a fact where it can have happened now."""
+        """Append a fact if it can have happened now."""
         entry = Entry(fact, at, dict(data or {}))
         try:
             self.take = advance(self.take, entry)
@@ -113,7 +113,7 @@ class Story:
         self.add(entry.fact, entry.at, entry.data)
 
     def free(self, at: datetime) -> bool:
-        """Make room for a later submit that is known to have followed; False where there cannot have been one."""
+        """Make room for a later submit that is known to have followed; False if there cannot have been one."""
         if self.take.state is State.FAILED:
             return self.add(Fact.RETRY_PLANNED, at, {"by": "policy"})
         if self.take.state is State.SUBMITTING:

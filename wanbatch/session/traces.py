@@ -62,9 +62,9 @@ class Sidecar:
 
     @property
     def credits_charged(self) -> int | None:
-        """What its clip's own generation was charged; None where that is not known.
+        """What its clip's own generation was charged; None if that is not known.
 
-        `credits.charged` is the sum of all attempts: it is this generation's only where there was one submit alone.
+        `credits.charged` is the sum of all attempts: it is this generation's only if there was one submit alone.
         """
         if "generations" in self.told:
             own = [each for each in self.told["generations"] if each["generation_id"] == self.told["generation_id"]]
@@ -94,7 +94,7 @@ class Sidecar:
         return found
 
     def at(self, name: str) -> datetime:
-        """When something of it happened; when it was verified, where that is not told."""
+        """When something of it happened; when it was verified, if that is not told."""
         return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
 
 
@@ -125,7 +125,7 @@ def _is_sound(told: Mapping[str, Any]) -> bool:
 
 
 def read_sidecar(text: str) -> Sidecar | None:
-    """Read a sidecar; None where it is none, or lacks what a take needs."""
+    """Read a sidecar; None if it is none, or lacks what a take needs."""
     try:
         told = json.loads(text, parse_constant=_refuse_constant)
         found = Sidecar(str(told["shot_id"]), int(told["take"]), told)
@@ -138,7 +138,7 @@ def read_sidecar(text: str) -> Sidecar | None:
 
 
 def read_event(line: str) -> tuple[str, Entry] | None:
-    """Read a line of run.log: the take's label and the fact; None where it tells of no fact of a take."""
+    """Read a line of run.log: the take's label and the fact; None if it tells of no fact of a take."""
     try:
         told = json.loads(line, parse_constant=_refuse_constant)
         fact, label, at = _FACTS.get(told["kind"]), told["take"], datetime.fromisoformat(told["at"])

@@ -98,7 +98,7 @@ class AttemptRecords(Records):
         return self._all(Attempt, "WHERE generation_id IS NULL AND started_at >= ? ORDER BY started_at", to_sql(at))
 
     def first_nameless_at(self, since: datetime) -> datetime | None:
-        """When the first attempt began, then or later, of which no generation is known; None where there is none."""
+        """When the first attempt began, then or later, of which no generation is known; None if there is none."""
         sql = "SELECT min(started_at) FROM attempts WHERE generation_id IS NULL AND started_at >= ?"
         with foreign_errors(self.path):
             first = self._db.execute(sql, (to_sql(since),)).fetchone()[0]
@@ -129,7 +129,7 @@ class AttemptRecords(Records):
         )
 
     def first_awaited_at(self) -> datetime | None:
-        """When the first submit of the takes began whose charges should show and do not; None where all do."""
+        """When the first submit of the takes began whose charges should show and do not; None if all do."""
         sql = (
             "SELECT min(started_at) FROM attempts WHERE take_id IN"
             " (SELECT take_id FROM takes WHERE state = 'verified' AND NOT is_charge_seen)"
@@ -139,7 +139,7 @@ class AttemptRecords(Records):
             return None if first is None else datetime.fromisoformat(first)
 
     def owner_of(self, generation_id: str | None) -> int | None:
-        """The take of a generation, by id; None where nobody here has it."""
+        """The take of a generation, by id; None if nobody here has it."""
         with foreign_errors(self.path):
             sql = "SELECT take_id FROM attempts WHERE generation_id = ? ORDER BY rowid DESC LIMIT 1"
             row = self._db.execute(sql, (generation_id,)).fetchone()

@@ -18,7 +18,7 @@ class Checks:
 
     def __init__(self, reader: StateReader) -> None:
         self._reader = reader
-        self._checked: set[int] | None = None  # takes by id; None where all are
+        self._checked: set[int] | None = None  # takes by id; None if all are
         self._pages: Future[None] | None = None
 
     def begin(self) -> None:

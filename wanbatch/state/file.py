@@ -64,8 +64,8 @@ class StateFile(StateReader):
     def create_or_open(cls, output: Path, wanted: Identity, *, fresh: bool = False) -> StateFile:
         """Lock the output folder and open its state file, or begin one.
 
-        Raises OutputLocked; StateInvalid where the file belongs to another provider or sandbox, is damaged, or
-        is missing or empty beside anything that a run leaves (unless `fresh`); LocalFault where the folder cannot be
+        Raises OutputLocked; StateInvalid if the file belongs to another provider or sandbox, is damaged, or
+        is missing or empty beside anything that a run leaves (unless `fresh`); LocalFault if the folder cannot be
         written.
         """
         path = output / STATE_NAME
@@ -180,7 +180,7 @@ class StateFile(StateReader):
     def record(self, take_id: int, *entries: Entry) -> Take:
         """Append facts about one take and store what they make of it, in one transaction, durable on return.
 
-        Raises TransitionForbidden, and records nothing, where one of them cannot happen; LocalFault when the disk
+        Raises TransitionForbidden, and records nothing, if one of them cannot happen; LocalFault when the disk
         fails.
         """
         take = self._checks.touched(self.take(take_id))
@@ -234,7 +234,7 @@ class StateFile(StateReader):
     def adopt(self, plan: Plan, at: datetime, digest: str = "") -> None:
         """Write a plan: its shots, new takes and changes to takes that were never sent. One transaction.
 
-        `digest` is that of the manifest it was made from, where one was taken.
+        `digest` is that of the manifest it was made from, if one was taken.
         """
         known = {shot.shot_id: shot for shot in self.shots()}
         with foreign_errors(self.path):
@@ -325,7 +325,7 @@ class StateFile(StateReader):
             self._store("strays", stray)
 
     def note_log_read(self, key_fingerprint: str, until: datetime, *, anew: bool = False) -> None:
-        """Remember up to when the log of a key was read whole; moves back only where the mark was wrong (`anew`)."""
+        """Remember up to when the log of a key was read whole; moves back only if the mark was wrong (`anew`)."""
         before = self.log_read_until(key_fingerprint)
         if before is not None and until <= before and not anew:
             return

@@ -30,7 +30,7 @@ class StateReader(FactRecords, AttemptRecords):
 
     @classmethod
     def open(cls, output: Path) -> StateReader:
-        """Open the state file of an output folder for reading. Raises UsageInvalid where there is none."""
+        """Open the state file of an output folder for reading. Raises UsageInvalid if there is none."""
         path = output / STATE_NAME
         if not path.is_file():
             raise UsageInvalid(
@@ -77,7 +77,7 @@ class StateReader(FactRecords, AttemptRecords):
             raise StateInvalid(f"{self.path} has no valid identity: {error}") from error
 
     def assert_same(self, wanted: Identity) -> None:
-        """Raise StateInvalid where the file belongs to another provider, or to the sandbox where it should not."""
+        """Raise StateInvalid if the file belongs to another provider, or to the sandbox if it should not."""
         ours = self.identity()
         if ours.sandbox != wanted.sandbox:
             kinds = {True: "the sandbox", False: "the paid provider"}
@@ -92,7 +92,7 @@ class StateReader(FactRecords, AttemptRecords):
             )
 
     def shot(self, shot_id: str) -> ShotRow:
-        """One shot. Raises StateInvalid where there is none of that id."""
+        """One shot. Raises StateInvalid if there is none of that id."""
         found = self._all(ShotRow, "WHERE shot_id = ?", shot_id)
         if not found:
             raise StateInvalid(f"{self.path} has no shot {shot_id}")
@@ -130,7 +130,7 @@ class StateReader(FactRecords, AttemptRecords):
         )
 
     def log_read_until(self, key_fingerprint: str) -> datetime | None:
-        """Up to when the log of a key is known to hold nothing that this file does not; None where it was not read.
+        """Up to when the log of a key is known to hold nothing that this file does not; None if it was not read.
 
         The log of each key shows the requests of that key alone, so each has a mark of its own.
         """
@@ -161,7 +161,7 @@ class StateReader(FactRecords, AttemptRecords):
             return bool(digest) and row is not None
 
     def noted(self, name: str) -> str | None:
-        """Return the text kept under a name; None where there is none, or in a file that an older version began."""
+        """Return the text kept under a name; None if there is none, or in a file that an older version began."""
         with foreign_errors(self.path):
             if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").fetchone() is None:
                 return None

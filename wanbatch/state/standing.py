@@ -79,7 +79,7 @@ def read_figures(output: Path) -> Figures:
 
 
 def _now(run: Run | None, last_at: datetime | None) -> datetime:
-    """Return the time of the batch: that of its last fact where a sandbox's time runs faster than ours."""
+    """Return the time of the batch: that of its last fact if a sandbox's time runs faster than ours."""
     is_sped_up = run is not None and run.speed != 1
     return last_at if is_sped_up and last_at is not None else system_now()
 

@@ -46,7 +46,7 @@ def _ddl(table: str, record: type[Any], *constraints: str) -> str:
 class Run:
     """One invocation that could write: when, how fast the provider's time ran, and how it ended.
 
-    The estimate is of what it was about to send; `scene_caps` is JSON, credits by scene; `is_cap_given` where a flag
+    The estimate is of what it was about to send; `scene_caps` is JSON, credits by scene; `is_cap_given` if a flag
     gave the cap, which then holds until another does.
     """
 
@@ -216,7 +216,7 @@ _PLANS: dict[type[Any], tuple[tuple[str, Callable[[Any], Any] | None, bool], ...
 
 
 def from_row(record: type[T], row: Sequence[Any]) -> T:
-    """Make a record of a row. Raises ValueError where a value is missing that cannot be, or is none of its kind."""
+    """Make a record of a row. Raises ValueError if a value is missing that cannot be, or is none of its kind."""
     plan = _PLANS.get(record)
     if plan is None:
         kinds = zip(fields(record), columns_of(record), strict=True)  # type: ignore[arg-type]

@@ -179,7 +179,7 @@ class TakeRecords(Records):
             return self._db.execute(sql).fetchone() is not None
 
     def log_lags_s(self) -> list[float]:
-        """How late the provider's log showed each take where that was seen, in seconds."""
+        """How late the provider's log showed each take if that was seen, in seconds."""
         with foreign_errors(self.path):
             sql = "SELECT log_lag_s FROM takes WHERE log_lag_s IS NOT NULL"
             return [lag_s for (lag_s,) in self._db.execute(sql)]
@@ -198,7 +198,7 @@ class TakeRecords(Records):
         return self._all(Take, "WHERE completed_at IS NOT NULL ORDER BY take_id DESC LIMIT ?", limit)
 
     def take(self, take_id: int) -> Take:
-        """One take. Raises StateInvalid where there is none of that id."""
+        """One take. Raises StateInvalid if there is none of that id."""
         found = self._all(Take, "WHERE take_id = ?", take_id)
         if not found:
             raise StateInvalid(f"{self.path} has no take {take_id}")
