@@ -20,8 +20,10 @@ class Allowance:
 
 ALLOWANCES: Mapping[str, Allowance] = {
     "late": Allowance(
-        "one more purchase by P4, named DOUBLE, where nothing showed the first",
-        "how long a generation and the log may take is an assumption that P4 has to make",
+        "one more purchase by P4, named DOUBLE, where nothing showed the first; where no log ever shows it, it need not be"
+        " named",
+        "how long a generation and the log may take is an assumption that P4 has to make; a charge that comes later than"
+        " that, and that no log ties to a submit, may be anybody's",
     ),
     "made twice": Allowance(
         "a second generation for one submit, named DOUBLE; where no log shows it, the charge is named",

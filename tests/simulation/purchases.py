@@ -133,6 +133,10 @@ class Purchases:
         held = [f"{take.warning} {take.error}"] if take is not None and is_held else []
 
         def is_told(row: Row) -> bool:
+            if row["client_request_id"] in world.late and row["in_log_at"] == inf:
+                return (
+                    True  # the ledger charges it later than a submit of then may be charged, and no log ties it to one
+                )
             is_elsewhere = any(each.lacks(row["seq"]) for each in world.restored) or row["in_log_at"] == inf
             texts = [*held, *world.told] if is_elsewhere else held
             is_asked = take is not None and is_held and take.request_id == row["client_request_id"]

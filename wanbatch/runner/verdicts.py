@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.attempts import Attempt, live
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.provider.protocol import LogScan
@@ -79,12 +79,20 @@ class Verdicts:
         credits_held = found.credits or attempt.credits_held
         self._spares.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
 
+    def _leave_to_user(self, take: Take, why: str) -> bool:
+        """Hold a take that other submits made a generation of, so that none is bought beside it; False without one."""
+        made = sorted(live(self._context.state.attempts_of(take.take_id)))
+        if made:
+            advice = f"`wanbatch resolve {take.label} --adopt {made[0]}` takes it over"
+            self.hold(take, f"{why}, and another submit of it made {', '.join(made)}: {advice}")
+        return bool(made)
+
     def _found_failed(self, take: Take) -> None:
-        context = self._context
-        context.record(
-            take.take_id, Fact.FOUND_FAILED, {"error": "the provider's log says it failed; nothing was charged"}
-        )
-        spare = self._spares.spare_of(take)
+        context, spare = self._context, self._spares.spare_of(take)
+        if spare is None and self._leave_to_user(take, "the provider's log says it failed"):
+            return
+        error = "the provider's log says it failed; nothing was charged"
+        context.record(take.take_id, Fact.FOUND_FAILED, {"error": error})
         if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
             self._spares.adopt(context.takes[take.take_id], spare)
             return
@@ -96,6 +104,8 @@ class Verdicts:
         context, spare = self._context, self._spares.spare_of(take)
         if spare is not None:
             self._spares.adopt(take, spare)
+            return
+        if self._leave_to_user(take, "neither the provider's log nor its ledger shows this submit"):
             return
         if context.settings.on_unknown is not OnUnknown.RESUBMIT:
             self.hold(
