@@ -10,7 +10,7 @@ from random import Random
 
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CANCELS, Cut
-from tests.simulation.newest_plots import NEWEST_PLOTS
+from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7
 from tests.simulation.plots import DRAWN, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
@@ -58,6 +58,14 @@ def plotted_anew(scenario: Scenario, rng: Random) -> Scenario:
         return scenario
     name = rng.choice(sorted(NEWEST_PLOTS))
     return replace(NEWEST_PLOTS[name](scenario, rng), plot=name)
+
+
+def plotted_lately(scenario: Scenario, rng: Random) -> Scenario:
+    """Return one of the plots of version 7 in some of the seeds that tell no other, else the scenario as it is."""
+    if scenario.plot or rng.random() >= 0.15:
+        return scenario
+    name = rng.choice(sorted(PLOTS_OF_7))
+    return replace(PLOTS_OF_7[name](scenario, rng), plot=name)
 
 
 def clocks(rng: Random) -> Clocks:

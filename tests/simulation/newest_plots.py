@@ -1,11 +1,14 @@
-"""The plots that came with version 5 of the generator: what the plots before showed only together with something else."""
+"""The plots that came with versions 5 and 7 of the generator: what others showed only together with something else."""
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
+from tests.simulation.disk import Crash, Fault, Outcome
+from tests.simulation.line import Cut
 from tests.simulation.plots import Plot, plain
 from tests.simulation.scenario import LARGE, PRICES, SMALL, Scenario
 from wanbatch.sandbox.faults import Rule
@@ -36,8 +39,36 @@ def a_list_that_is_a_hundred_times_too_low(scenario: Scenario, rng: Random) -> S
     )
 
 
+def an_end_that_may_be_charged(scenario: Scenario, rng: Random) -> Scenario:
+    """Polls say that a generation expired, and it is charged."""
+    made = plain(scenario, rng, rng.randint(1, 2))
+    first = rng.randint(1, 2)
+    return replace(made, cuts=tuple(Cut("poll", nth, "expired") for nth in range(first, first + 8)))
+
+
+def polls_that_tell_of_another(scenario: Scenario, rng: Random) -> Scenario:
+    """Polls of a good generation tell of somebody else's, which failed."""
+    made = plain(scenario, rng, rng.randint(1, 2))
+    first = rng.randint(1, 2)
+    return replace(made, cuts=tuple(Cut("poll", nth, "another") for nth in range(first, first + 8)))
+
+
+def a_disk_that_refuses(scenario: Scenario, rng: Random) -> Scenario:
+    """The disk refuses a write before the first submit or soon after, and a run that goes on dies in the next steps."""
+    made = plain(scenario, rng, rng.randint(2, 3), 3600.0)
+    step = rng.randrange(8, 20)
+    fault = Fault(step, rng.choice((errno.ENOSPC, errno.EIO)), is_kept=False)
+    crash = Crash(step + rng.randint(2, 5), Outcome.SYNCED, rng.randrange(2**32))
+    return replace(made, disk_faults=(fault,), crashes=(crash,))
+
+
 NEWEST_PLOTS: Mapping[str, Plot] = {
     plot.__name__.replace("_", " "): plot
     for plot in (a_failure_that_is_charged_while_the_next_one_runs, a_list_that_is_a_hundred_times_too_low)
 }
-"""Plots by name."""
+"""Plots of version 5 by name."""
+PLOTS_OF_7: Mapping[str, Plot] = {
+    plot.__name__.replace("_", " "): plot
+    for plot in (an_end_that_may_be_charged, polls_that_tell_of_another, a_disk_that_refuses)
+}
+"""Plots of version 7 by name."""

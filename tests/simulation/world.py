@@ -204,6 +204,8 @@ class World:
             self.wrongs.append(f"a run that does not end: {error}")
             end = End(None)
         except Exception as error:
+            while isinstance(error, ExceptionGroup):
+                error = error.exceptions[0]
             self.wrongs.append(f"{type(error).__name__}: {error}")
             self.tell(f"EXCEPTION {type(error).__name__}: {error}")
         finally:

@@ -16,6 +16,7 @@ from wanbatch.pace import schedule as pacing
 from wanbatch.pace.hazard import Curve
 from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.protocol import Progress
 from wanbatch.runner import polls as polling
 from wanbatch.runner import proofs, searches, verdicts
 from wanbatch.runner import strays as discovering
@@ -92,7 +93,7 @@ def the_stranger_of_a_poll_is_followed() -> Patches:
 
     async def poll(self: AimlApi, generation_id: str) -> Any:
         answer = await real(self, generation_id)
-        return replace(answer, generation_id=generation_id) if hasattr(answer, "status") else answer
+        return replace(answer, generation_id=generation_id) if isinstance(answer, Progress) else answer
 
     yield AimlApi, "poll", poll
 
@@ -186,10 +187,10 @@ def a_write_that_failed_goes_unnoticed() -> Patches:
     real = StateFile.record
 
     def record(state: Any, take_id: int, *entries: Any) -> Take:
+        take = state.take(take_id)
         try:
             return real(state, take_id, *entries)
         except LocalFault:
-            take = state.take(take_id)
             for each in entries:
                 take = advance(take, each)
             return take

@@ -64,8 +64,8 @@ def an_unknown_price_is_free() -> Patches:
 def a_charge_is_recorded_as_nothing() -> Patches:
     real = answers._charge
 
-    def charge(row: object) -> Any:
-        made = real(row)
+    def charge(row: object, kind: Any) -> Any:
+        made = real(row, kind)
         return None if made is None else replace(made, credits=0)
 
     yield answers, "_charge", charge
@@ -75,9 +75,9 @@ def a_charge_is_recorded_as_nothing() -> Patches:
 def a_charge_is_added_at_each_look() -> Patches:
     real = Polls._charged
 
-    def charged(self: Polls, attempt: Any, spent: int) -> None:
-        real(self, attempt, spent)
-        real(self, attempt, spent)
+    def charged(self: Polls, found: Any) -> None:
+        real(self, found)
+        real(self, found)
 
     yield Polls, "_charged", charged
 
@@ -96,7 +96,13 @@ def a_failed_generation_counts_as_charged() -> Patches:
 
 @mutant
 def only_the_last_attempt_is_matched_with_the_ledger() -> Patches:
-    yield Polls, "_charged", lambda self, attempt, spent: None
+    real = Polls._charged
+
+    def charged(self: Polls, found: Any) -> None:
+        if found.attempt.number == self._context.takes[found.attempt.take_id].attempt:
+            real(self, found)
+
+    yield Polls, "_charged", charged
 
 
 # --- what a run takes over from those before
