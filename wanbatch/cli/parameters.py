@@ -10,8 +10,6 @@ from typing import Any
 import click
 
 from wanbatch.batch.names import composed
-from wanbatch.session.options import OUTPUTS, newest_output
-from wanbatch.state.reader import STATE_NAME
 from wanbatch.units import parse_duration_s, parse_rate_per_min
 
 
@@ -66,6 +64,9 @@ def split_run(names: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
     The first argument is a folder if it holds a state file or is written as a path. Names are in NFC, as those of
     shots are, whichever form the terminal sends.
     """
+    from wanbatch.session.options import OUTPUTS, newest_output
+    from wanbatch.state.reader import STATE_NAME
+
     first, names = names[0], tuple(map(composed, names))
     if (Path(first) / STATE_NAME).is_file() or set(first) & set("/\\") or first in (".", ".."):
         return Path(first), names[1:]

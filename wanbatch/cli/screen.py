@@ -6,7 +6,7 @@ import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
@@ -23,11 +23,13 @@ from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
 from wanbatch.money.credits import usd_text
 from wanbatch.runner.events import Event
-from wanbatch.session.options import RunResult, Watch
-from wanbatch.session.preview import Preview
 from wanbatch.session.question import Answer, Question
 from wanbatch.text import visible
 from wanbatch.units import duration_text
+
+if TYPE_CHECKING:  # half of the program, which most commands need not load
+    from wanbatch.session.options import RunResult, Watch
+    from wanbatch.session.preview import Preview
 
 STATE_STYLES = {
     "verified": "green",
@@ -150,6 +152,7 @@ class Follower:
         ask: Callable[[Question], Answer] = lambda _: Answer.STOP,
     ) -> Watch:
         """Return what a session calls."""
+        from wanbatch.session.options import Watch
 
         def confirmed(preview: Preview) -> bool:
             self._end_line()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.plan import First, is_selected
 from wanbatch.batch.shots import Head, Limits
@@ -15,10 +15,13 @@ from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.settings import OnUnknown, RunSettings
-from wanbatch.session.preview import Preview
 from wanbatch.session.question import Answer, Question
 from wanbatch.state.reader import STATE_NAME
 from wanbatch.state.tables import Run
+
+if TYPE_CHECKING:  # half of the program, which most commands need not load
+    from wanbatch.runner.loop import Standing
+    from wanbatch.session.preview import Preview
 
 OUTPUTS = "outputs"
 
