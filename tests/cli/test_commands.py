@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import sqlite3
 import subprocess
@@ -16,34 +15,35 @@ from typing import Any
 
 import pytest
 
+from tests.cli.conftest import RUN
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.errors import WanbatchError
 from wanbatch.state.reader import StateReader
 
-SMALL = """version: 1
-name: small
-defaults: {model: alibaba/wan2.1-t2v-turbo, resolution: 480P}
-shots:
-  - {id: a, prompt: first}
-  - {id: b, prompt: second}
-"""
-
-
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "FORCE_COLOR", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("WANBATCH_NO_BROWSER", "1")
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "small.yaml").write_text(SMALL)
-
 
 def run(*arguments: str, **more: Any) -> subprocess.CompletedProcess[str]:
+    """Run wanbatch in a process of its own."""
     command = [sys.executable, "-m", "wanbatch", *arguments]
     return subprocess.run(
         command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False, timeout=60, **more
     )
+
+
+Inside = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def inside(capfd: pytest.CaptureFixture[str]) -> Inside:
+    """The same as `run`, in this process."""
+
+    def run_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+        capfd.readouterr()
+        code = call(list(arguments))
+        told = capfd.readouterr()
+        return subprocess.CompletedProcess(arguments, code, told.out, told.err)
+
+    return run_here
 
 
 @pytest.mark.parametrize(
@@ -134,13 +134,13 @@ def test_a_run_without_a_key_says_how_to_set_one(capsys: pytest.CaptureFixture[s
     assert "--sandbox" in told
 
 
-def test_the_whole_way_on_the_embedded_sandbox() -> None:
-    first = run("run", "small.yaml", "--sandbox", "--speed", "300")
+def test_the_whole_way_on_the_embedded_sandbox(inside: Inside) -> None:
+    first = run(*RUN)
     assert first.returncode == 0, first.stderr
     assert "2 verified" in first.stdout
-    again = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    again = inside(*RUN)
     assert (again.returncode, "no request was made" in again.stderr) == (0, True)
-    status = json.loads(run("--json", "status").stdout)
+    status = json.loads(inside("--json", "status").stdout)
     assert (status["counts"], status["running"], status["problems"]) == ({"verified": 2}, False, [])
     whole = {"estimate": 756_000, "committed": 756_000, "charged": 756_000, "cap": None}
     assert status["credits"] == {**whole, "committed_known": 756_000, "charged_known": 756_000}
@@ -156,26 +156,26 @@ def test_the_whole_way_on_the_embedded_sandbox() -> None:
         json.loads(line)
     clip = out / "clips" / "a_t1.mp4"
     clip.unlink()
-    assert run("verify").returncode == 1
-    fetched = run("verify", "--fetch")
+    assert inside("verify").returncode == 1
+    fetched = inside("verify", "--fetch")
     assert (fetched.returncode, clip.exists()) == (0, True), fetched.stderr
     before = (out / "reports" / "takes.csv").read_bytes()
-    assert run("report").returncode == 0
+    assert inside("report").returncode == 0
     assert (out / "reports" / "takes.csv").read_bytes() == before
-    opened = run("--json", "open")
+    opened = inside("--json", "open")
     assert Path(json.loads(opened.stdout)["page"]).name == "storyboard.html"
 
 
-def test_json_of_a_run_is_json_lines_and_nothing_else() -> None:
-    done = run("--json", "run", "small.yaml", "--sandbox", "--speed", "300")
+def test_json_of_a_run_is_json_lines_and_nothing_else(inside: Inside) -> None:
+    done = inside("--json", *RUN)
     events = [json.loads(line) for line in done.stdout.splitlines()]
     assert (events[0]["event"], events[-1]["event"], events[-1]["exit_code"]) == ("plan", "end", 0)
     assert {"submit_started", "accepted", "verified"} <= {event["event"] for event in events}
 
 
-def test_a_clip_to_look_at_is_told_on_the_screen_and_in_every_file_about_it() -> None:
+def test_a_clip_to_look_at_is_told_on_the_screen_and_in_every_file_about_it(inside: Inside) -> None:
     Path("faults.json").write_text('[{"on": "clip", "do": "black", "prompt_contains": "second"}]')
-    done = run("run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "faults.json")
+    done = inside(*RUN, "--faults", "faults.json")
     assert (done.returncode, "  look at b_t1: not as ordered: black picture\n" in done.stdout) == (0, True), done.stderr
     assert "look at a_t1" not in done.stdout
     out = Path("outputs/small")
@@ -183,39 +183,42 @@ def test_a_clip_to_look_at_is_told_on_the_screen_and_in_every_file_about_it() ->
         assert "not as ordered: black picture" in (out / file).read_text(), file
 
 
-def test_failed_takes_are_run_again_by_retry() -> None:
+def test_failed_takes_are_run_again_by_retry(inside: Inside) -> None:
     Path("faults.json").write_text('[{"on": "submit", "do": "fail", "nth": [1], "message": "policy violation"}]')
-    first = run("run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "faults.json")
+    first = inside(*RUN, "--faults", "faults.json")
     assert (first.returncode, "policy violation" in first.stdout) == (1, True), first.stderr
-    same = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    same = inside(*RUN)
     assert same.returncode == 1
-    assert run("retry", "--reason", "something else").returncode == 1
-    again = run("retry", "--speed", "300", "--yes")
+    assert inside("retry", "--reason", "something else").returncode == 1
+    again = inside("retry", "--speed", "300", "--yes")
     assert (again.returncode, "2 verified" in again.stdout) == (0, True), again.stderr
 
 
-def test_a_sandbox_batch_cannot_go_on_with_the_paid_provider() -> None:
-    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
-    paid = run("run", "small.yaml", "--yes", env={**os.environ, "AIMLAPI_API_KEY": "made-up"})
+def test_a_sandbox_batch_cannot_go_on_with_the_paid_provider(
+    inside: Inside, left_by: Callable[..., int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert left_by("a whole run") == 0
+    monkeypatch.setenv("AIMLAPI_API_KEY", "made-up")
+    paid = inside("run", "small.yaml", "--yes")
     assert (paid.returncode, "sandbox" in paid.stderr) == (7, True)
 
 
-def test_clips_without_a_state_file_are_not_bought_again() -> None:
-    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+def test_clips_without_a_state_file_are_not_bought_again(inside: Inside, left_by: Callable[..., int]) -> None:
+    assert left_by("a whole run") == 0
     for path in Path("outputs/small").glob("state.sqlite*"):
         path.unlink()
-    refused = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    refused = inside(*RUN)
     assert (refused.returncode, "--fresh" in refused.stderr) == (7, True)
 
 
-def test_a_damaged_state_file_is_refused_and_nothing_is_sent() -> None:
-    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+def test_a_damaged_state_file_is_refused_and_nothing_is_sent(inside: Inside, left_by: Callable[..., int]) -> None:
+    assert left_by("a whole run") == 0
     path = Path("outputs/small/state.sqlite")
     raw = bytearray(path.read_bytes())
     raw[len(raw) // 3 : len(raw) // 3 * 2] = bytes(len(raw) // 3)
     path.write_bytes(raw)
     for command in (("run", "small.yaml", "--sandbox"), ("status",), ("report",), ("verify",)):
-        done = run(*command)
+        done = inside(*command)
         assert (done.returncode, "Traceback" in done.stderr) == (7, False), (command, done.stderr)
 
 
@@ -241,20 +244,20 @@ def until(child: subprocess.Popen[str], is_so: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_second_run_is_told_who_holds_the_folder() -> None:
+def test_a_second_run_is_told_who_holds_the_folder(inside: Inside) -> None:
     with started("run", "small.yaml", "--sandbox", "--speed", "1") as first:
         until(first, Path("outputs/small/.lock.holder").exists)
-        second = run("run", "small.yaml", "--sandbox")
+        second = inside("run", "small.yaml", "--sandbox")
     assert (second.returncode, f"process {first.pid}" in second.stderr) == (6, True)
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
-def test_a_stopped_run_is_resumed_by_the_same_command(number: int, code: int) -> None:
+def test_a_stopped_run_is_resumed_by_the_same_command(inside: Inside, number: int, code: int) -> None:
     with started("run", "small.yaml", "--sandbox", "--speed", "20", "--submit-rate", "6/min") as first:
         until(first, _accepted)
         first.send_signal(number)
         assert first.wait(60) == code
-    done = run("run", "small.yaml", "--sandbox", "--speed", "300")
+    done = inside(*RUN)
     with StateReader.open(Path("outputs/small")) as reader:
         states = [take.state for take in reader.takes()]
     assert (done.returncode, states) == (0, [State.VERIFIED, State.VERIFIED]), done.stderr
@@ -268,62 +271,51 @@ def _accepted() -> bool:
         return False
 
 
-def _held_batch(do: str = "drop_before") -> None:
-    rules = [{"on": "submit", "do": do, "nth": [2]}]
-    Path("lost.json").write_text(json.dumps(rules))
-    done = run(
-        "-q", "run", "small.yaml", "--sandbox", "--speed", "300", "--faults", "lost.json", "--on-unknown", "hold"
-    )
-    assert done.returncode == 3, done.stderr
+HELD = ("--on-unknown", "hold")
+LOST = {"on": "submit", "nth": [2]}
 
 
-def inside(capsys: pytest.CaptureFixture[str], *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The same as `run`, in this process."""
-    capsys.readouterr()
-    code = call(list(arguments))
-    told = capsys.readouterr()
-    return subprocess.CompletedProcess(arguments, code, told.out, told.err)
-
-
-def test_a_held_take_is_resolved_by_the_users_word(capsys: pytest.CaptureFixture[str]) -> None:
-    _held_batch()
-    looked = inside(capsys, "reconcile")
+def test_a_held_take_is_resolved_by_the_users_word(inside: Inside, left_by: Callable[..., int]) -> None:
+    assert left_by("a lost submit", *HELD, fault={**LOST, "do": "drop_before"}) == 3
+    looked = inside("reconcile")
     assert (looked.returncode, "b_t1" in looked.stdout) == (3, True), looked.stderr
-    wrong = [inside(capsys, "resolve", "b_t1"), inside(capsys, "resolve", "x_t1", "--abandon"), inside(capsys, "resolve", "a_t1", "--abandon"),
-             inside(capsys, "resolve", "b_t1", "--resubmit"), inside(capsys, "resolve", "b_t1", "--adopt", "nobody-knows-it"),
-             inside(capsys, "resolve", "1", "2", "3", "--abandon")]  # fmt: skip
+    wrong = [inside("resolve", "b_t1"), inside("resolve", "x_t1", "--abandon"), inside("resolve", "a_t1", "--abandon"),
+             inside("resolve", "b_t1", "--resubmit"), inside("resolve", "b_t1", "--adopt", "nobody-knows-it"),
+             inside("resolve", "1", "2", "3", "--abandon")]  # fmt: skip
     assert [each.returncode for each in wrong] == [2] * 6, [each.stderr for each in wrong]
     assert "--yes" in wrong[3].stderr
-    done = inside(capsys, "--json", "resolve", "outputs/small", "b_t1", "--resubmit", "--yes")
+    done = inside("--json", "resolve", "outputs/small", "b_t1", "--resubmit", "--yes")
     assert (done.returncode, json.loads(done.stdout)["state"]) == (0, "planned"), done.stderr
-    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
-    assert inside(capsys, "reconcile").returncode == 0
+    assert inside(*RUN).returncode == 0
+    assert inside("reconcile").returncode == 0
 
 
-def test_a_generation_that_the_user_names_is_adopted_and_fetched(capsys: pytest.CaptureFixture[str]) -> None:
-    _held_batch("drop_after")
+def test_a_generation_that_the_user_names_is_adopted_and_fetched(inside: Inside, left_by: Callable[..., int]) -> None:
+    assert left_by("a lost answer", *HELD, fault={**LOST, "do": "drop_after"}) == 3
     with closing(sqlite3.connect("outputs/small/.sandbox/account.sqlite")) as books:
         ids = [row[0] for row in books.execute("SELECT inference_id FROM requests ORDER BY seq")]
-    taken = inside(capsys, "resolve", "b_t1", "--adopt", ids[0])
+    taken = inside("resolve", "b_t1", "--adopt", ids[0])
     assert (taken.returncode, "a_t1" in taken.stderr) == (2, True)
-    done = inside(capsys, "resolve", "b_t1", "--adopt", ids[1])
+    done = inside("resolve", "b_t1", "--adopt", ids[1])
     assert (done.returncode, "queued" in done.stdout) == (0, True), done.stderr
-    assert run("run", "small.yaml", "--sandbox", "--speed", "300").returncode == 0
+    assert inside(*RUN).returncode == 0
     with StateReader.open(Path("outputs/small")) as reader:
         assert [take.generation_id for take in reader.takes()] == ids
 
 
-def test_reconcile_finds_what_was_lost(capsys: pytest.CaptureFixture[str]) -> None:
-    _held_batch("drop_after")
+def test_reconcile_finds_what_was_lost(inside: Inside, left_by: Callable[..., int]) -> None:
+    assert left_by("a lost answer", *HELD, fault={**LOST, "do": "drop_after"}) == 3
     time.sleep(0.5)  # by then its row is in the sandbox's log: 150 s have passed there
-    told = json.loads(inside(capsys, "--json", "reconcile").stdout)
+    told = json.loads(inside("--json", "reconcile").stdout)
     assert (told["adopted"], told["open"]) == (["b_t1"], [])
 
 
-def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts(capsys: pytest.CaptureFixture[str]) -> None:
-    _held_batch()
-    assert inside(capsys, "resolve", "b_t1", "--abandon").returncode == 0
-    told = json.loads(inside(capsys, "--json", "status").stdout)
+def test_a_take_that_is_given_up_is_failed_and_its_cost_still_counts(
+    inside: Inside, left_by: Callable[..., int]
+) -> None:
+    assert left_by("a lost submit", *HELD, fault={**LOST, "do": "drop_before"}) == 3
+    assert inside("resolve", "b_t1", "--abandon").returncode == 0
+    told = json.loads(inside("--json", "status").stdout)
     credit_counts = told["credits"]
     assert (told["counts"], credit_counts["committed"] > credit_counts["charged_known"]) == (
         {"verified": 1, "failed": 1}, True,
