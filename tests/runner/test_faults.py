@@ -14,6 +14,7 @@ import pytest
 
 from tests.worlds import Killed, World, batch_of
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.standing import Standing
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import Part
 from wanbatch.clip.inspection import Here
@@ -23,7 +24,7 @@ from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown
 from wanbatch.runner.downloads import Downloads
 from wanbatch.runner.events import Event
-from wanbatch.runner.loop import Runner, Standing
+from wanbatch.runner.loop import Runner
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown, RunSettings

@@ -161,7 +161,7 @@ def test_a_second_generation_of_an_offered_submit_is_counted_and_named(tmp_path:
     world = restored(tmp_path, "second", "third", batch=batch)
     first = generation(world, "2.1")
     standing, take = read_standing(world.output), world.takes()[1]
-    assert standing.committed == PRICE * len(world.ledger())
+    assert standing.standing.credits_committed == PRICE * len(world.ledger())
     assert take.warning.count("DOUBLE") == 2
     problem = next(each for each in standing.problems if each.take == take.label)
     assert all(f"{each} ({usd_text(PRICE)})" in problem.error for each in (first, "second", "third"))

@@ -20,7 +20,6 @@ from wanbatch.state.reader import STATE_NAME
 from wanbatch.state.tables import Run
 
 if TYPE_CHECKING:  # half of the program, which most commands need not load
-    from wanbatch.runner.loop import Standing
     from wanbatch.session.preview import Preview
 
 OUTPUTS = "outputs"
