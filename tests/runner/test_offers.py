@@ -185,7 +185,10 @@ def test_each_generation_that_is_offered_can_be_had(tmp_path: Path, choice: str,
     take = world.takes()[1]
     assert (take.state, take.generation_id, "DOUBLE" in take.warning) == (State.VERIFIED, chosen, True)
     told(world)
-    assert (world.takes()[1].credits_charged, read_standing(world.output).committed) == (2 * PRICE, charges(world))
+    assert (world.takes()[1].credits_charged, read_standing(world.output).standing.credits_committed) == (
+        2 * PRICE,
+        charges(world),
+    )
 
 
 def test_what_is_left_stays_counted_and_is_named(tmp_path: Path) -> None:
@@ -195,7 +198,7 @@ def test_what_is_left_stays_counted_and_is_named(tmp_path: Path) -> None:
     world.run(batch_of(2))
     told(world)
     take = world.takes()[1]
-    assert (take.credits_charged, read_standing(world.output).committed) == (2 * PRICE, 3 * PRICE)
+    assert (take.credits_charged, read_standing(world.output).standing.credits_committed) == (2 * PRICE, 3 * PRICE)
     assert all(each in take.warning for each in (generation(world, "2.1"), "second"))
     assert told(world).doubles == (label,)
 
@@ -312,7 +315,9 @@ def test_a_generation_that_runs_is_offered_beside_the_one_that_came_to_light(tmp
     take = world.takes()[0]
     assert (own in take.error, "--adopt G2" in take.error) == (True, True)
     assert outcomes(world, 1) == {1: Outcome.ABANDONED, 2: Outcome.LOST}
-    assert read_standing(world.output).committed == 2 * PRICE  # nobody said that the one which runs had failed
+    assert (
+        read_standing(world.output).standing.credits_committed == 2 * PRICE
+    )  # nobody said that the one which runs had failed
     assert settle(world, take.label, Decision.ADOPT, own).generation_id == own
     world.run(batch_of(1))
     assert "failed" not in world.takes()[0].warning
