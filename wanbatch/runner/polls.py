@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from wanbatch.batch.advice import is_refused_prompt
-from wanbatch.batch.attempts import Outcome, risk_of
+from wanbatch.batch.attempts import Outcome, live, risk_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
@@ -17,6 +17,7 @@ from wanbatch.provider.links import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.revival import follow
+from wanbatch.runner.spares import Spares
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
 MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywhere
@@ -183,6 +184,9 @@ class Polls:
         self._asked_at.pop(take_id, None)
         context.schedule.generation_ended()
         context.record(take_id, Fact.GENERATION_FAILED, {"error": message})
+        Spares(context).adopt_spares()
+        if live(context.state.attempts_of(take_id)):
+            return  # an earlier submit made its clip: no other is bought
         if not is_refused_prompt(message):
             context.failed(take_id, message)
         if take.tries >= context.settings.rates.max_attempts or is_refused_prompt(message) or take.superseded:
