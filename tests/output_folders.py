@@ -11,9 +11,10 @@ from tests.reporting.states import Pen, begin
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
+from wanbatch.clip.media import draw_poster, jpeg_of
 from wanbatch.state.reader import StateReader
 
-_MADE: dict[Reel, bytes] = {}
+_MADE: dict[Reel, tuple[bytes, bytes]] = {}
 
 
 def make_room(
@@ -30,16 +31,21 @@ def make_room(
 
 
 def place_clip(pen: Pen, take: Take, reel: Reel) -> None:
-    """Lead a planned take to a verified clip."""
+    """Lead a planned take to a verified clip with its poster."""
     clip = pen.state.output / "clips" / f"{take.label}.mp4"
     clip.parent.mkdir(exist_ok=True)
     if reel not in _MADE:
-        _MADE[reel] = shoot(reel, clip).read_bytes()
-    clip.write_bytes(_MADE[reel])
+        shoot(reel, clip)
+        _MADE[reel] = clip.read_bytes(), jpeg_of(draw_poster(clip))
+    made, drawn = _MADE[reel]
+    clip.write_bytes(made)
+    poster = pen.state.output / "posters" / f"{take.label}.jpg"
+    poster.parent.mkdir(exist_ok=True)
+    poster.write_bytes(drawn)
     pen.lead(take.take_id, State.COMPLETED)
     probe = {"clip_duration_s": float(reel.frames / reel.fps), "width": reel.width, "height": reel.height}
-    digest = hashlib.sha256(_MADE[reel]).hexdigest()
-    facts = {"sha256": digest, "size_bytes": len(_MADE[reel]), "has_audio": reel.sound_s is not None, **probe}
+    digest = hashlib.sha256(made).hexdigest()
+    facts = {"sha256": digest, "size_bytes": len(made), "has_audio": reel.sound_s is not None, **probe}
     pen.tell(take.take_id, Fact.DOWNLOADED, download_s=0.1, **facts)
     pen.tell(take.take_id, Fact.VERIFIED, file=f"clips/{take.label}.mp4")
 

@@ -24,7 +24,7 @@ from wanbatch.session.result import without_reports
 KINDS = (
     errno.ENOSPC, errno.EACCES, errno.EROFS, errno.EMFILE, errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.ELOOP,
 )  # fmt: skip
-STORY = "id,prompt\na,first\n"
+STORY = "id,prompt,model,resolution\na,first,alibaba/wan2.1-t2v-turbo,480P\n"
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT
 
 

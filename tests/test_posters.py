@@ -8,6 +8,8 @@ import pytest
 
 from wanbatch.cli import call
 
+HEAD, TURBO = "id,prompt,model,resolution\n", "alibaba/wan2.1-t2v-turbo,480P"  # the smallest clips
+
 
 @pytest.fixture(autouse=True)
 def in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -18,7 +20,7 @@ def in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("again", [["report"], ["run", "two.csv", "--sandbox", "--yes"]], ids=["report", "run"])
 def test_a_missing_still_is_made_again_and_one_that_is_there_is_not_touched(again: list[str]) -> None:
-    Path("two.csv").write_text("id,prompt\na,Snow\nb,Sun\n", encoding="utf-8")
+    Path("two.csv").write_text(f"{HEAD}a,Snow,{TURBO}\nb,Sun,{TURBO}\n", encoding="utf-8")
     assert call(["-q", "run", "two.csv", "--sandbox", "--yes", "--speed", "600"]) == 0
     first, second = Path("outputs/two/posters/a_t1.jpg"), Path("outputs/two/posters/b_t1.jpg")
     drawn = first.read_bytes()
@@ -30,7 +32,7 @@ def test_a_missing_still_is_made_again_and_one_that_is_there_is_not_touched(agai
 
 
 def test_a_clip_that_cannot_be_drawn_ends_no_report() -> None:
-    Path("one.csv").write_text("id,prompt\na,Snow\n", encoding="utf-8")
+    Path("one.csv").write_text(f"{HEAD}a,Snow,{TURBO}\n", encoding="utf-8")
     assert call(["-q", "run", "one.csv", "--sandbox", "--yes", "--speed", "600"]) == 0
     Path("outputs/one/posters/a_t1.jpg").unlink()
     Path("outputs/one/clips/a_t1.mp4").write_bytes(b"no clip")

@@ -119,7 +119,7 @@ def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
         (("circle", "RUN", "a", "7"), "a has no take 7; it has 1"),
         (("circle", "RUN", "b:1"), "b_t1 is planned: only a verified take"),
         (("circle", "RUN", "--clear"), "name at least one shot"),
-        (("circle", "nowhere/x", "a:1"), "nowhere/x holds no state.sqlite"),
+        (("circle", "nowhere/x", "a:1"), "nowhere/x has no state.sqlite"),
         (("circle", "a:1"), "no output folder under outputs/"),
         (("retake", "RUN"), "name at least one shot"),
         (("retake", "RUN", "a", "--only", "b"), "name the shots themselves"),

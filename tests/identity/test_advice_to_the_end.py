@@ -21,6 +21,7 @@ from wanbatch.session.neighbours import _Waiting
 from wanbatch.session.question import Folder
 from wanbatch.state.reader import StateReader
 
+HEAD, TURBO = "id,prompt,model,resolution\n", "alibaba/wan2.1-t2v-turbo,480P"  # the smallest clips
 SANDBOX = ("--sandbox", "--yes", "--speed", "600")
 
 
@@ -34,9 +35,9 @@ def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) ->
 
 def test_following_the_advice_on_renames_ends(capsys: pytest.CaptureFixture[str]) -> None:
     manifest = Path("dark.csv")
-    manifest.write_text("id,prompt\na,Black\nb,Black\nc,Black\n", encoding="utf-8")
+    manifest.write_text(f"{HEAD}a,Black,{TURBO}\nb,Black,{TURBO}\nc,Black,{TURBO}\n", encoding="utf-8")
     assert call(["-q", "run", "dark.csv", *SANDBOX]) == 0
-    manifest.write_text("id,prompt\nx,Black\ny,Black\n", encoding="utf-8")
+    manifest.write_text(f"{HEAD}x,Black,{TURBO}\ny,Black,{TURBO}\n", encoding="utf-8")
     command, commands = ["run", "dark.csv", *SANDBOX, "--max-usd", "40", "--only", "*"], []
     capsys.readouterr()
     while call(command) == 2:
@@ -66,7 +67,7 @@ def test_flags_about_a_folder_are_not_repeated_for_another() -> None:
 def test_a_renamed_manifest_on_the_sandbox_is_told_that_a_paid_run_would_stop(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    Path("ridge_v1.csv").write_text("id,prompt\na,Snow\nb,Sun\n", encoding="utf-8")
+    Path("ridge_v1.csv").write_text(f"{HEAD}a,Snow,{TURBO}\nb,Sun,{TURBO}\n", encoding="utf-8")
     assert call(["-q", "run", "ridge_v1.csv", *SANDBOX]) == 0
     Path("ridge_v1.csv").rename("ridge.csv")
     assert call(["run", "ridge.csv", *SANDBOX]) == 0

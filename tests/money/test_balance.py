@@ -9,7 +9,8 @@ import pytest
 
 from wanbatch.cli import call
 
-TWO = "id,prompt\na,A goat climbs the ridge\nb,Snow begins to fall\n"
+TURBO = "alibaba/wan2.1-t2v-turbo,480P"  # the smallest clips
+TWO = f"id,prompt,model,resolution\na,A goat climbs the ridge,{TURBO}\nb,Snow begins to fall,{TURBO}\n"
 SANDBOX = ("--sandbox", "--yes", "--speed", "600")
 
 
@@ -42,7 +43,7 @@ def test_an_account_that_is_not_asked_about_is_named_and_a_plan_tells_what_the_f
     assert own != "1,000.00"
     account = Path("outputs/two/.sandbox/account.sqlite")
     before = hashlib.sha256(account.read_bytes()).hexdigest()
-    Path("two.csv").write_text(TWO + "c,The hut has a light\n", encoding="utf-8")
+    Path("two.csv").write_text(TWO + f"c,The hut has a light,{TURBO}\n", encoding="utf-8")
     assert f"balance {own} USD" in said(capsys, "plan", "two.csv", "--sandbox")[1]
     assert hashlib.sha256(account.read_bytes()).hexdigest() == before
 
