@@ -65,7 +65,7 @@ def frames(output: Path | str) -> Frames:
     """Return the takes, attempts and summary of an output folder as pandas tables with nullable types."""
     from wanbatch.reporting.frames import frames as frames_of
 
-    with StateReader.open(Path(output)) as reader, reader.snapshot():
+    with StateReader.open(Path(output)) as reader:
         return frames_of(reader)
 
 

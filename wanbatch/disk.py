@@ -8,9 +8,10 @@ import secrets
 import shutil
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from wanbatch.errors import LocalFault
 
@@ -162,6 +163,39 @@ def replace_text(path: Path, text: str) -> bool:
     except OSError as error:
         raise OSError(error.errno, error.strerror, str(path)) from error
     return True
+
+
+class _UnchangedError(Exception):
+    """A file would be written again as it is."""
+
+
+def replace_parts(path: Path, parts: Iterable[str]) -> bool:
+    """Write a text file like `replace_text`, part by part: it may be larger than what one wants in memory."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with replacing(path) as new, new.open("wb") as stream:
+            _write_parts(stream, parts, path)
+    except _UnchangedError:
+        return False
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from error
+    return True
+
+
+def _write_parts(stream: BinaryIO, parts: Iterable[str], path: Path) -> None:
+    """Write the parts. Raises _UnchangedError where an ordinary file, not a link to one, holds the same."""
+    with ExitStack() as stack:
+        old: BinaryIO | None = None
+        with suppress(OSError):
+            if stat.S_ISREG(path.lstat().st_mode):
+                old = stack.enter_context(path.open("rb"))
+        for part in parts:
+            data = part.encode("utf-8")
+            stream.write(data)
+            if old is not None and old.read(len(data)) != data:
+                old = None
+        if old is not None and not old.read(1):
+            raise _UnchangedError
 
 
 def _holds(path: Path, data: bytes) -> bool:

@@ -6,7 +6,8 @@ other folder of an output may be a link: what is written there would land wherev
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wanbatch.disk import free_bytes
@@ -33,8 +34,7 @@ def home_of(output: Path, folder: str) -> Path | None:
 
 def is_in(output: Path, folder: str, file: str) -> bool:
     """Say whether a path of the state file is a plain name in this folder, and no link that leads out of it."""
-    begin, name = file[: len(folder) + 1], file[len(folder) + 1 :]
-    if begin != f"{folder}/" or set(name) & set("/\\:\0") or name in ("", ".", ".."):
+    if not _is_plain(folder, file):
         return False
     home = home_of(output, folder)
     try:
@@ -44,6 +44,32 @@ def is_in(output: Path, folder: str, file: str) -> bool:
         )  # a link still: one that leads in a circle
     except (OSError, RuntimeError):
         return False
+
+
+def only_in(output: Path, folder: str, files: Iterable[str | None]) -> list[str | None]:
+    """Return these paths of the state file, None in place of each that `is_in` says is not in this folder.
+
+    A plain name in a folder that holds no link stays in it: the disk is asked once, not for each name.
+    """
+    home = home_of(output, folder)
+    if home is None or _holds_links(home):
+        return [file if file is not None and is_in(output, folder, file) else None for file in files]
+    return [file if file is not None and _is_plain(folder, file) else None for file in files]
+
+
+def _is_plain(folder: str, file: str) -> bool:
+    begin, name = file[: len(folder) + 1], file[len(folder) + 1 :]
+    return begin == f"{folder}/" and not set(name) & set("/\\:\0") and name not in ("", ".", "..")
+
+
+def _holds_links(home: Path) -> bool:
+    try:
+        with os.scandir(home) as entries:
+            return any(each.is_symlink() for each in entries)
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # nobody can tell
 
 
 def links_of(output: Path) -> Mapping[str, Path]:

@@ -22,10 +22,12 @@ from wanbatch.batch.shots import Batch
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.costs import Figure, cost_of, figures_of
 from wanbatch.money.prices import Quote
-from wanbatch.reporting.cost_files import cost_report, write_combined
-from wanbatch.reporting.costs import BUCKETS_SHOWN, COST_COLUMNS, Costs, make_costs, read_book, spend_by_time
-from wanbatch.reporting.csv_file import csv_text
+from wanbatch.reporting.book import book_of
+from wanbatch.reporting.cost_files import write_combined
+from wanbatch.reporting.costs import COST_COLUMNS, Costs, make_costs
 from wanbatch.reporting.files import write_reports
+from wanbatch.reporting.record import read_record
+from wanbatch.reporting.spend import BUCKETS_SHOWN, spend_by_time
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, quoted
 
@@ -63,7 +65,7 @@ def story(folder: Path, name: str = "film", cap: int | None = 10 * CREDITS) -> P
 
 def costs_of(folder: Path) -> Costs:
     with StateReader.open(folder) as reader:
-        return cost_report(reader)[0]
+        return make_costs([book_of(read_record(reader))])
 
 
 def rows_of(costs: Costs, level: str) -> dict[str, dict[str, Any]]:
@@ -321,7 +323,7 @@ def test_every_state_has_its_cost(tmp_path: Path) -> None:
 
 def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
     folders = [story(tmp_path / "one"), story(tmp_path / "two", "other", cap=None), story(tmp_path / "three")]
-    page, facts = write_combined(folders, tmp_path / "all", MADE_AT, csv_text)
+    page, facts = write_combined(folders, tmp_path / "all", MADE_AT)
     rows = facts["levels"]
     told = [(row["level"], row["key"], row["actual_credits"], row["budget_credits"]) for row in rows[:4]]
     each = 3 * CREDITS + 5
@@ -347,7 +349,7 @@ def test_a_scene_has_a_budget_in_common_only_where_every_batch_gives_it_one(tmp_
     pen = begin(tmp_path / "two", Batch("two", (shot("a", 0, scene="sc1"),)))
     write_run(pen, None)
     pen.state.close()
-    _, facts = write_combined([story(tmp_path / "one"), tmp_path / "two"], tmp_path / "all", MADE_AT, csv_text)
+    _, facts = write_combined([story(tmp_path / "one"), tmp_path / "two"], tmp_path / "all", MADE_AT)
     scene = next(row for row in facts["levels"] if (row["level"], row["key"]) == ("scene", "sc1"))
     assert (scene["takes"], scene["budget_credits"], scene["variance_to_budget_credits"]) == (3, None, None)
 
@@ -359,20 +361,20 @@ def test_a_batch_and_its_copy_are_not_added_up(tmp_path: Path) -> None:
     (copy / "state.sqlite").write_bytes((one / "state.sqlite").read_bytes())
     for twin in (one, copy):
         with pytest.raises(UsageInvalid, match="same batch"):
-            write_combined([one, twin], tmp_path / "all", MADE_AT, csv_text)
+            write_combined([one, twin], tmp_path / "all", MADE_AT)
 
 
 def test_real_money_and_a_sandbox_are_not_added_up(tmp_path: Path) -> None:
     begin(tmp_path / "toy", Batch("toy", (shot("a", 0),)), sandbox=True).state.close()
     with pytest.raises(UsageInvalid, match="sandbox"):
-        write_combined([story(tmp_path / "one"), tmp_path / "toy"], tmp_path / "all", MADE_AT, csv_text)
+        write_combined([story(tmp_path / "one"), tmp_path / "toy"], tmp_path / "all", MADE_AT)
 
 
 def test_the_tables_of_several_keep_their_types(tmp_path: Path) -> None:
     books = []
     for name in ("one", "two"):
         with StateReader.open(story(tmp_path / name, name)) as reader:
-            books.append(read_book(reader))
+            books.append(book_of(read_record(reader)))
     costs = make_costs(books)
     kinds = {str(kind) for kind in costs.costs.dtypes}
     assert kinds <= {"string", "Int64", "str"}

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
-from tests.reporting.states import BEGIN, MADE_AT, every_state
+from tests.reporting.states import BEGIN, MADE_AT, begin, every_state
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.reporting import charts as figures
+from wanbatch.reporting.book import book_of
 from wanbatch.reporting.files import write_reports
+from wanbatch.reporting.orders import orders_frame
 from wanbatch.reporting.page import _json
 from wanbatch.reporting.plotting import SCRIPT_NAME, place_plotly
+from wanbatch.reporting.record import read_record, rows_of, series
 from wanbatch.state.reader import StateReader
 
 FACTS: dict[str, Any] = {"credits": {"cap": None}, "needs": []}
@@ -46,6 +52,31 @@ def attempt(number: int, begin: float, end: float | None, **values: Any) -> Atte
     return replace(made, **values)
 
 
+def gantt(takes: list[Take], attempts: list[Attempt]) -> figures.Figure | None:
+    return figures.gantt(rows_of(Take, takes), rows_of(Attempt, attempts))
+
+
+def durations(takes: list[Take]) -> figures.Figure | None:
+    return figures.durations(rows_of(Take, takes), orders_frame(each.recipe_json for each in takes)["price_class"])
+
+
+def spend(takes: list[Take], charges: list[tuple[datetime, int]], cap: int | None) -> figures.Figure | None:
+    committed = [(each.submitted_at, each.credits_committed) for each in takes]
+    return figures.spend(steps(committed), steps(charges), cap)
+
+
+def steps(points: Sequence[tuple[datetime | None, int | None]]) -> pd.DataFrame:
+    return figures.steps(series([at for at, _ in points], "time"), series([more for _, more in points], "Int64"))
+
+
+def concurrency(attempts: list[Attempt]) -> figures.Figure | None:
+    return figures.concurrency(rows_of(Attempt, attempts))
+
+
+def headlines(takes: list[Take], attempts: list[Attempt]) -> dict[str, Any]:
+    return figures.headlines(rows_of(Take, takes), rows_of(Attempt, attempts))
+
+
 def spans(figure: figures.Figure) -> list[tuple[str, str, float, float]]:
     """Role, take, begin and length in s of every bar."""
     found = []
@@ -57,7 +88,7 @@ def spans(figure: figures.Figure) -> list[tuple[str, str, float, float]]:
 
 
 def test_a_bar_for_each_part_of_a_take() -> None:
-    figure = figures.gantt([take(2, sent=50), take(1)], [])
+    figure = gantt([take(2, sent=50), take(1)], [])
     assert figure is not None
     assert figure["order"] == ["sh1_t1", "sh2_t1"]
     assert spans(figure) == [
@@ -80,14 +111,14 @@ def test_a_bar_for_each_part_of_a_take() -> None:
 def test_what_nobody_saw_is_not_drawn_as_seen(
     values: dict[str, Any], ended_s: float | None, found: list[tuple[str, float, float]]
 ) -> None:
-    figure = figures.gantt([take(1, **values)], [attempt(1, 0, ended_s)])
+    figure = gantt([take(1, **values)], [attempt(1, 0, ended_s)])
     assert figure is not None
     assert [(role, begin, length) for role, _, begin, length in spans(figure)] == found
 
 
 def test_a_long_night_shows_its_beginning_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "BARS_SHOWN", 2)
-    figure = figures.gantt([take(n, sent=n) for n in range(1, 6)], [])
+    figure = gantt([take(n, sent=n) for n in range(1, 6)], [])
     assert figure is not None
     assert figure["order"] == ["sh1_t1", "sh2_t1"]
     assert "3 later ones are in takes.csv" in figure["words"]
@@ -98,19 +129,19 @@ def test_times_are_spread_by_class() -> None:
         take(9, took=300, resolution="1080p"),
         take(8, started_at=None),
     ]
-    figure = figures.durations(takes)
+    figure = durations(takes)
     assert figure is not None
     assert [(trace["name"], list(trace["x"])) for trace in figure["traces"]] == [
         ("wan-2-6-t2v 720p 5 s  n=3", [92.0, 93.0, 94.0]),
         ("wan-2-6-t2v 1080p 5 s  n=1", [292.0]),
     ]
     assert figure["words"].endswith("half of 3 under 1 min 33 s. Of 1 more nobody saw the start")
-    assert figures.durations(takes[:2]) is None
+    assert durations(takes[:2]) is None
 
 
 def test_money_is_summed_over_time_against_the_cap() -> None:
     takes = [take(1), take(2, sent=60), take(3, sent=90, credits_held=None, credits_estimated=None)]
-    figure = figures.spend(takes, [(at(120), 1_000_001), (at(100), 1_050_000)], 4_000_000)
+    figure = spend(takes, [(at(120), 1_000_001), (at(100), 1_050_000)], 4_000_000)
     assert figure is not None
     assert [(trace["role"], trace["y"]) for trace in figure["traces"]] == [
         ("committed", [0.525, 1.05, 1.05]),
@@ -118,7 +149,7 @@ def test_money_is_summed_over_time_against_the_cap() -> None:
     ]
     assert figure["limit"] == {"value": 2.0, "words": "cap 2.00 USD"}
     assert "the cost of 1 takes is unknown and in no line" in figure["words"]
-    assert figures.spend(takes[:1], [], None) is None
+    assert spend(takes[:1], [], None) is None
 
 
 def test_places_are_counted_and_refusals_marked() -> None:
@@ -128,12 +159,12 @@ def test_places_are_counted_and_refusals_marked() -> None:
         attempt(3, 20, 20, generation_id=None, http_status=429, outcome=Outcome.TURNED_AWAY),
         attempt(4, 70, None, outcome=Outcome.OPEN),
     ]
-    figure = figures.concurrency(attempts)
+    figure = concurrency(attempts)
     assert figure is not None
     assert figure["traces"][0]["y"] == [1, 2, 1, 2, 1]
     assert figure["traces"][1]["y"] == [2]
     assert figure["words"] == "at most 2 at once; 1 submits were refused with 429"
-    assert figures.concurrency(attempts[2:3]) is None
+    assert concurrency(attempts[2:3]) is None
 
 
 def test_causes_come_most_frequent_first() -> None:
@@ -150,20 +181,22 @@ def test_causes_come_most_frequent_first() -> None:
 
 def test_a_large_batch_is_thinned_to_its_last_point(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(figures, "POINTS_SHOWN", 10)
-    figure = figures.spend([take(n, sent=n) for n in range(95)], [], None)
+    figure = spend([take(n, sent=n) for n in range(95)], [], None)
     assert figure is not None
     assert len(figure["traces"][0]["x"]) <= 11
     assert figure["traces"][0]["y"][-1] == 95 * 0.525
 
 
 def test_headlines_are_those_of_the_attempts() -> None:
-    told = figures.headlines([take(1), take(2, sent=50, took=50)], [attempt(1, 0, 100), attempt(2, 50, 100)])
+    told = headlines([take(1), take(2, sent=50, took=50)], [attempt(1, 0, 100), attempt(2, 50, 100)])
     assert told == {"median_s": 75.0, "most": 2, "busy": 0.75, "refused": 0}
-    assert figures.headlines([], []) == {"median_s": None, "most": 0, "busy": None, "refused": 0}
+    assert headlines([], []) == {"median_s": None, "most": 0, "busy": None, "refused": 0}
 
 
-def test_an_empty_batch_has_no_figures() -> None:
-    assert figures.figures_of([], [], [], FACTS) == []
+def test_an_empty_batch_has_no_figures(tmp_path: Path) -> None:
+    begin(tmp_path, Batch("empty", ())).state.close()
+    with StateReader.open(tmp_path) as reader:
+        assert figures.figures_of(book_of(read_record(reader)), FACTS) == []
 
 
 def test_no_character_ends_the_script_that_holds_the_data() -> None:

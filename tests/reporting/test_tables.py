@@ -14,9 +14,9 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.reporting.cost_files import write_ledger
-from wanbatch.reporting.csv_file import csv_text
+from wanbatch.reporting.csv_file import csv_text, usd_cell
 from wanbatch.reporting.files import write_reports
-from wanbatch.reporting.frames import Frames, frames, usd_cell
+from wanbatch.reporting.frames import Frames, frames
 from wanbatch.state.reader import StateReader
 
 TAKES_HEADER = (
@@ -38,7 +38,7 @@ SUMMARY_HEADER = (
 
 
 def tables_of(output: Path) -> Frames:
-    with StateReader.open(output) as reader, reader.snapshot():
+    with StateReader.open(output) as reader:
         return frames(reader)
 
 

@@ -31,8 +31,10 @@ from wanbatch.batch.shots import Shot
 from wanbatch.errors import ExitCode
 from wanbatch.money.ledger import LedgerLine, Verdict
 from wanbatch.pace.schedule import Rates
-from wanbatch.reporting.costs import LEVELS, make_costs, read_book
+from wanbatch.reporting.book import book_of
+from wanbatch.reporting.costs import LEVELS, make_costs
 from wanbatch.reporting.files import write_reports
+from wanbatch.reporting.record import read_record
 from wanbatch.runner.proofs import take_and_attempt
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
@@ -143,7 +145,7 @@ def _differences(world: World, ours: list[Row], lines: list[LedgerLine]) -> Iter
     orphans = sum(line.charged or 0 for line in lines if line.verdict is Verdict.ORPHAN)
     with StateReader.open(world.output) as reader:
         files = write_reports(reader, made_at=EPOCH)
-        tables = make_costs([read_book(reader)])
+        tables = make_costs([book_of(read_record(reader))])
     rows = tables.costs.to_dict("records")
     actual = rows[0]["actual_credits"]
     lined = sum(told.values())

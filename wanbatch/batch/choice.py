@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Protocol, TypeVar
 
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import ShotRow
@@ -41,6 +42,27 @@ def choices(shots: Iterable[ShotRow], takes: Iterable[Take]) -> tuple[Choice, ..
     return tuple(_choose(shot, by_shot.get(shot.shot_id, [])) for shot in story)
 
 
+class Candidate(Protocol):
+    """What decides whether a take is chosen."""
+
+    @property
+    def state(self) -> State: ...
+    @property
+    def superseded(self) -> bool: ...
+    @property
+    def circled(self) -> bool: ...
+
+
+C = TypeVar("C", bound=Candidate)
+
+
+def chosen(takes: Sequence[C]) -> C | None:
+    """Choose among the takes of one shot, by number: the circled one, else the newest good one; None where none is."""
+    good = [take for take in takes if take.circled]
+    good = good or [take for take in takes if take.state is State.VERIFIED and not take.superseded]
+    return good[-1] if good else None
+
+
 def _by_shot(takes: Iterable[Take]) -> dict[str, list[Take]]:
     by_shot: dict[str, list[Take]] = {}
     for take in sorted(takes, key=lambda take: take.number):
@@ -50,10 +72,8 @@ def _by_shot(takes: Iterable[Take]) -> dict[str, list[Take]]:
 
 def _choose(shot: ShotRow, takes: Sequence[Take]) -> Choice:
     current = [take for take in takes if not take.superseded]
-    circled = [take for take in takes if take.circled]
-    good = circled or [take for take in current if take.state is State.VERIFIED]
-    if good:
-        take = good[-1]
+    take = chosen(takes)
+    if take is not None:
         note = "circled, but made from an older recipe" if take.superseded else ""
         return Choice(shot, take, _ordered_s(take), note)
     ordered_s = _ordered_s((current or takes)[-1]) if takes else FALLBACK_S

@@ -40,7 +40,6 @@ def report_command(
     """Rebuild the reports of each RUN from its state file; with --combined, add up the costs of all."""
     from wanbatch.clock import system_now
     from wanbatch.reporting.cost_files import write_combined
-    from wanbatch.reporting.csv_file import csv_text
     from wanbatch.reporting.files import write_reports
     from wanbatch.session.posters import make_missing_posters
     from wanbatch.state.reader import StateReader
@@ -49,7 +48,7 @@ def report_command(
         raise UsageInvalid("-o is for --combined: a batch has its reports in its own folder")
     if combined:
         folder = output if output is not None else Path(OUTPUTS) / "combined"
-        page, facts = write_combined(runs or (_output(None),), folder, system_now(), csv_text)
+        page, facts = write_combined(runs or (_output(None),), folder, system_now())
         if options.is_json:
             print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
         else:

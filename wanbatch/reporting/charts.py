@@ -8,14 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 from statistics import median
 from typing import Any, TypeVar
+
+import pandas as pd
 
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import usd, usd_text
+from wanbatch.reporting.book import Book, milliseconds, seconds
+from wanbatch.reporting.record import plain_values, series, values_of
 from wanbatch.reporting.sidecar import iso
 from wanbatch.units import duration_text
 
@@ -29,21 +33,16 @@ Figure = dict[str, Any]
 T = TypeVar("T")
 
 
-def figures_of(
-    takes: Sequence[Take],
-    attempts: Sequence[Attempt],
-    charges: Sequence[tuple[datetime, int]],
-    facts: Mapping[str, Any],
-) -> list[Figure]:
-    """Make the figures that this batch has something to show in, in the order of the page.
-
-    `charges` are times and credits as the ledger showed them.
-    """
+def figures_of(book: Book, facts: Mapping[str, Any]) -> list[Figure]:
+    """Make the figures that this batch has something to show in, in the order of the page."""
+    record = book.record
+    sent = record.takes[record.takes["submitted_at"].notna()]
+    charges = steps(record.charges["at"], record.charges["credits"])
     made = (
-        gantt(takes, attempts),
-        durations(takes),
-        spend(takes, charges, facts["credits"]["cap"]),
-        concurrency(attempts),
+        gantt(record.takes, record.attempts),
+        durations(record.takes, book.orders["price_class"]),
+        spend(steps(sent["submitted_at"], book.money["credits_committed"]), charges, facts["credits"]["cap"]),
+        concurrency(record.attempts),
         failures(facts["needs"]),
     )
     return [figure for figure in made if figure is not None]
@@ -52,13 +51,14 @@ def figures_of(
 # --- the night, take by take
 
 
-def gantt(takes: Sequence[Take], attempts: Sequence[Attempt]) -> Figure | None:
+def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
     """Show when each take waited, was generated and was fetched; None before the first submit."""
-    sent = sorted((take for take in takes if take.submitted_at is not None), key=lambda take: take.submitted_at or 0)
-    if not sent:
+    sent = takes["submitted_at"].dropna().sort_values(kind="stable").index
+    if not len(sent):
         return None
-    shown = sent[:BARS_SHOWN]
-    ends = {(each.take_id, each.number): each.ended_at for each in attempts}
+    shown = values_of(Take, takes.loc[sent[:BARS_SHOWN]])
+    theirs = attempts[attempts["take_id"].isin([take.take_id for take in shown])]
+    ends = {(each.take_id, each.number): each.ended_at for each in values_of(Attempt, theirs)}
     bars: dict[str, list[tuple[str, datetime, datetime, str]]] = {}
     for take in shown:
         for role, begin, end, words in _spans(take, ends.get((take.take_id, take.attempt))):
@@ -118,18 +118,14 @@ def _told(take: Take, what: str, begin: datetime, end: datetime) -> str:
 # --- how long it takes
 
 
-def durations(takes: Sequence[Take]) -> Figure | None:
+def durations(takes: pd.DataFrame, classes: pd.Series[Any]) -> Figure | None:
     """Show how generation times of each class are spread; None where fewer than three are known."""
-    known: dict[str, list[float]] = {}
-    unseen = 0
-    for take in takes:
-        if take.completed_at is None or take.accepted_at is None:
-            continue
-        if take.started_at is None:
-            unseen += 1
-        else:
-            seconds = (take.completed_at - take.started_at).total_seconds()
-            known.setdefault(str(take.order.price_class), []).append(round(seconds, 1))
+    is_ended = takes["completed_at"].notna() & takes["accepted_at"].notna()
+    unseen = int((is_ended & takes["started_at"].isna()).sum())
+    took_s = seconds(takes["started_at"], takes["completed_at"])[is_ended].dropna()
+    known = {
+        str(name): [round(each, 1) for each in times.tolist()] for name, times in took_s.groupby(classes, sort=False)
+    }
     count = sum(map(len, known.values()))
     if count < 3:
         return None
@@ -159,19 +155,32 @@ def durations(takes: Sequence[Take]) -> Figure | None:
 # --- money
 
 
-def spend(takes: Sequence[Take], charges: Sequence[tuple[datetime, int]], cap: int | None) -> Figure | None:
-    """Show what was committed and charged over time, against the cap; None for fewer than two priced submits."""
-    sent = [(take.submitted_at, take.credits_committed) for take in takes if take.submitted_at is not None]
-    priced = [(at, amount) for at, amount in sent if amount]
+def steps(at: pd.Series[Any], credits_more: pd.Series[Any]) -> pd.DataFrame:
+    """Make a table of when something was added (`at`), and how much (`more`, missing where unknown)."""
+    return pd.DataFrame({"at": at, "more": credits_more.loc[at.index]})
+
+
+def spend(sent: pd.DataFrame, charges: pd.DataFrame, cap: int | None) -> Figure | None:
+    """Show what was committed and charged over time, against the cap; None for fewer than two priced submits.
+
+    Both tables are `steps` in credits.
+    """
+    priced = sent[(sent["more"] != 0).fillna(False)]
     if len(priced) < 2:
         return None
-    unknown = sum(amount is None for _, amount in sent)
+    unknown = int(sent["more"].isna().sum())
     committed, charged = _running(priced), _running(charges)
-    last = max(at for at, _ in [*committed, *charged])
-    committed.append((last, committed[-1][1]))  # what stays so is drawn to the end
-    traces = [_line("committed", "committed", committed), *([_line("charged", "charged", charged)] if charged else [])]
-    words = f"{usd_text(committed[-1][1])} committed"
-    words += f", {usd_text(charged[-1][1])} of it seen in the ledger" if charged else ", no charge seen yet"
+    spent = committed["total"].iloc[-1]
+    last = max(moves["at"].iloc[-1] for moves in (committed, charged) if len(moves))
+    end = pd.DataFrame({"at": series([last], "time"), "total": series([spent], "Int64")})
+    committed = pd.concat([committed, end], ignore_index=True)  # what stays so is drawn to the end
+    traces = [_line("committed", "committed", committed)]
+    words = f"{usd_text(int(spent))} committed"
+    if len(charged):
+        traces.append(_line("charged", "charged", charged))
+        words += f", {usd_text(int(charged['total'].iloc[-1]))} of it seen in the ledger"
+    else:
+        words += ", no charge seen yet"
     words += f"; the cost of {unknown} takes is unknown and in no line" if unknown else ""
     figure: Figure = {"id": "spend", "title": "Money over time", "words": words, "unit": "USD", "traces": traces}
     if cap is not None:
@@ -180,24 +189,22 @@ def spend(takes: Sequence[Take], charges: Sequence[tuple[datetime, int]], cap: i
     return figure
 
 
-def _running(steps: Iterable[tuple[datetime, int]]) -> list[tuple[datetime, int]]:
-    total, found = 0, []
-    for at, amount in sorted(steps):
-        total += amount
-        found.append((at, total))
-    return found
+def _running(moves: pd.DataFrame) -> pd.DataFrame:
+    """Return how much it was from each time on: `at` and `total`. Of one time, what went down comes first."""
+    ordered = moves.sort_values(["at", "more"], kind="stable", ignore_index=True)
+    return pd.DataFrame({"at": ordered["at"], "total": ordered["more"].cumsum()})
 
 
-def _line(name: str, role: str, points: Sequence[tuple[datetime, int]]) -> Figure:
-    kept = _thinned(points)
+def _line(name: str, role: str, totals: pd.DataFrame) -> Figure:
+    kept = _thinned_rows(totals)
     return {
         "type": "scatter",
         "mode": "lines",
         "name": name,
         "role": role,
         "shape": "hv",
-        "x": [iso(at) for at, _ in kept],
-        "y": [_usd(amount) for _, amount in kept],
+        "x": [iso(at) for at in plain_values(kept["at"])],
+        "y": [_usd(amount) for amount in kept["total"].tolist()],
     }
 
 
@@ -208,23 +215,17 @@ def _usd(amount: int) -> float:
 # --- the provider's limits
 
 
-def concurrency(attempts: Sequence[Attempt]) -> Figure | None:
+def concurrency(attempts: pd.DataFrame) -> Figure | None:
     """Show how many takes were with the provider at once, and when it said 429; None where nothing was."""
-    moves: list[tuple[datetime, int]] = []
-    refused: list[datetime] = []
-    for each in attempts:
-        if each.http_status == HTTP_TOO_MANY:
-            refused.append(each.ended_at or each.started_at)
-        if each.generation_id is not None:
-            moves.append((each.started_at, 1))
-            if each.ended_at is not None:
-                moves.append((each.ended_at, -1))
-    if not moves:
+    made = attempts[attempts["generation_id"].notna()]
+    if not len(made):
         return None
-    levels = _running(moves)
-    most = max(level for _, level in levels)
-    words = f"at most {most} at once; " + (f"{len(refused)} submits were refused with 429" if refused else "no 429")
-    kept = _thinned(levels)
+    is_refused = attempts["http_status"] == HTTP_TOO_MANY
+    refused = attempts["ended_at"].fillna(attempts["started_at"])[is_refused.fillna(False)].sort_values()
+    levels = _levels(made["started_at"], made["ended_at"].dropna())
+    words = f"at most {levels['total'].max()} at once; "
+    words += f"{len(refused)} submits were refused with 429" if len(refused) else "no 429"
+    kept = _thinned_rows(levels)
     traces: list[Figure] = [
         {
             "type": "scatter",
@@ -233,34 +234,30 @@ def concurrency(attempts: Sequence[Attempt]) -> Figure | None:
             "role": "generating",
             "shape": "hv",
             "fill": "tozeroy",
-            "x": [iso(at) for at, _ in kept],
-            "y": [level for _, level in kept],
+            "x": [iso(at) for at in plain_values(kept["at"])],
+            "y": kept["total"].tolist(),
         }
     ]
-    if refused:
-        marks = _thinned(sorted(refused))
+    if len(refused):
+        marks = refused.iloc[_thinned(range(len(refused)))]
+        before = [0, *levels["total"].tolist()]
         traces.append(
             {
                 "type": "scatter",
                 "mode": "markers",
                 "name": "429",
                 "role": "failed",
-                "x": [iso(at) for at in marks],
-                "y": [_level_at(levels, at) for at in marks],
+                "x": [iso(at) for at in plain_values(marks)],
+                "y": [before[place] for place in levels["at"].searchsorted(marks, side="right")],
             }
         )
     return {"id": "concurrency", "title": "Takes at the provider", "words": words, "unit": "takes", "traces": traces}
 
 
-def _level_at(levels: Sequence[tuple[datetime, int]], at: datetime) -> int:
-    low, high = 0, len(levels)
-    while low < high:
-        middle = (low + high) // 2
-        if levels[middle][0] <= at:
-            low = middle + 1
-        else:
-            high = middle
-    return levels[low - 1][1] if low else 0
+def _levels(begins: pd.Series[Any], ends: pd.Series[Any]) -> pd.DataFrame:
+    """Return how many were at the provider from each time on."""
+    at = pd.concat([begins, ends], ignore_index=True)
+    return _running(pd.DataFrame({"at": at, "more": [1] * len(begins) + [-1] * len(ends)}))
 
 
 # --- what went wrong
@@ -298,39 +295,35 @@ def _short(need: Mapping[str, Any]) -> str:
     return cause if len(cause) <= CAUSE_CHARACTERS else cause[: CAUSE_CHARACTERS - 1] + "\u2026"
 
 
-def _thinned(points: Sequence[T]) -> Sequence[T]:
+def _thinned(points: Sequence[T]) -> list[T]:
     """Keep at most so many, the last among them."""
     if len(points) <= POINTS_SHOWN:
-        return points
+        return list(points)
     return [*points[:: math.ceil(len(points) / POINTS_SHOWN)], points[-1]]
+
+
+def _thinned_rows(table: pd.DataFrame) -> pd.DataFrame:
+    return table.iloc[_thinned(range(len(table)))]
 
 
 # --- headlines
 
 
-def headlines(takes: Sequence[Take], attempts: Sequence[Attempt]) -> dict[str, Any]:
+def headlines(takes: pd.DataFrame, attempts: pd.DataFrame) -> dict[str, Any]:
     """Return what is told first beside the sums: median time at the provider, how full its places were, 429s.
 
     `median_s` is from submit to the poll that saw the end; `busy` the share of the most places held at once that was
     in use from the first submit to the last end. None where unknown.
     """
-    times = [
-        (take.completed_at - take.submitted_at).total_seconds()
-        for take in takes
-        if take.completed_at is not None and take.submitted_at is not None
-    ]
-    spans = [
-        (each.started_at, each.ended_at)
-        for each in attempts
-        if each.generation_id is not None and each.ended_at is not None
-    ]
-    levels = _running([move for begin, end in spans for move in ((begin, 1), (end, -1))])
-    most = max((level for _, level in levels), default=0)
-    held = sum(((end - begin) for begin, end in spans), timedelta())
-    whole_s = (levels[-1][0] - levels[0][0]).total_seconds() * most if levels else 0.0
+    times = seconds(takes["submitted_at"], takes["completed_at"]).dropna().tolist()
+    ended = attempts[attempts["generation_id"].notna() & attempts["ended_at"].notna()]
+    levels = _levels(ended["started_at"], ended["ended_at"])
+    most = int(levels["total"].max()) if len(levels) else 0
+    held_s = int(milliseconds(ended["started_at"], ended["ended_at"]).sum()) / 1000
+    whole_s = (levels["at"].iloc[-1] - levels["at"].iloc[0]).total_seconds() * most if len(levels) else 0.0
     return {
         "median_s": median(times) if times else None,
         "most": most,
-        "busy": held.total_seconds() / whole_s if whole_s else None,
-        "refused": sum(each.http_status == HTTP_TOO_MANY for each in attempts),
+        "busy": held_s / whole_s if whole_s else None,
+        "refused": int((attempts["http_status"] == HTTP_TOO_MANY).sum()),
     }

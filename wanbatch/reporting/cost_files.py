@@ -3,26 +3,27 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from wanbatch.disk import own_folder, replace_text
+from wanbatch.disk import own_folder, replace_parts, replace_text
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import usd
 from wanbatch.money.ledger import LedgerLine
+from wanbatch.reporting.csv_file import csv_parts, csv_rows
 from wanbatch.reporting.sidecar import iso
 from wanbatch.state.reader import StateReader
-from wanbatch.state.shown import shown_shots
 from wanbatch.version import __version__
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from wanbatch.reporting.costs import Book, Costs
+    from wanbatch.reporting.book import Book
+    from wanbatch.reporting.costs import Costs
 
 LEDGER_COLUMNS = (
     "verdict", "take", "generation_id", "request_id", "held_credits", "charged_credits", "difference_credits",
@@ -40,29 +41,15 @@ class CostFiles:
     prices: Path
 
 
-def cost_report(reader: StateReader) -> tuple[Costs, dict[str, Any]]:
-    """Make the tables of a batch's cost report, and what `costs.json` and the page hold of them."""
-    from wanbatch.reporting.costs import make_costs, read_book
-
-    book = _whole(read_book(reader))
-    tables = make_costs([book])
-    return tables, cost_facts([book], tables)
-
-
-def _whole(book: Book) -> Book:
-    """Give each take whose shot is missing one: no take is left out of a sum."""
-    return replace(book, shots=shown_shots(book.shots, book.takes))
-
-
 def cost_facts(books: Sequence[Book], tables: Costs) -> dict[str, Any]:
     """Return the cost report as JSON values: credits are whole, null where unknown; shares and rates are texts."""
-    from wanbatch.reporting.costs import spend_by_time
+    from wanbatch.reporting.spend import spend_by_time
 
     return {
         "batches": [book.batch for book in books],
-        "sandbox": any(book.is_sandbox for book in books),
+        "sandbox": any(book.record.identity.sandbox for book in books),
         "figures": [{"batch": book.batch, **figures_json(book.figures)} for book in books],
-        "submits_of_no_take": sum(book.strays for book in books),
+        "submits_of_no_take": sum(len(book.record.strays) for book in books),
         "levels": _records(tables.costs),
         "spend": spend_by_time(tables.spend),
         "prices": _records(tables.prices),
@@ -88,48 +75,47 @@ def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     return rows
 
 
-def write_costs(
-    folder: Path, tables: Costs, facts: dict[str, Any], text_of: Callable[[pd.DataFrame], str]
-) -> CostFiles:
-    """Write the tables and the JSON of a cost report; `text_of` writes a table as CSV."""
+def write_costs(folder: Path, tables: Costs, facts: Mapping[str, Any]) -> CostFiles:
+    """Write the tables and the JSON of a cost report."""
     files = CostFiles(
         costs=folder / "costs.csv",
         costs_json=folder / "costs.json",
         spend=folder / "spend.csv",
         prices=folder / "prices.csv",
     )
-    replace_text(files.costs, text_of(tables.costs))
-    replace_text(files.spend, text_of(tables.spend))
-    replace_text(files.prices, text_of(tables.prices))
+    replace_parts(files.costs, csv_parts(tables.costs))
+    replace_parts(files.spend, csv_parts(tables.spend))
+    replace_parts(files.prices, csv_parts(tables.prices))
     replace_text(files.costs_json, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
     return files
 
 
-def write_combined(
-    outputs: Sequence[Path], folder: Path, made_at: datetime, text_of: Callable[[pd.DataFrame], str]
-) -> tuple[Path, dict[str, Any]]:
+def write_combined(outputs: Sequence[Path], folder: Path, made_at: datetime) -> tuple[Path, dict[str, Any]]:
     """Write one cost report of several batches into a folder; returns its page and what it says.
 
     Raises UsageInvalid where one batch is named twice, also as a copy, or sandboxes and real money would be summed.
     """
-    from wanbatch.reporting.costs import make_costs, read_book
+    from wanbatch.reporting.book import book_of
+    from wanbatch.reporting.costs import make_costs
     from wanbatch.reporting.page import render_combined
+    from wanbatch.reporting.record import read_record
 
     books: list[Book] = []
     homes: dict[str, Path] = {}
     for output in outputs:
-        with StateReader.open(output) as reader, reader.snapshot():
-            book = _whole(read_book(reader))
-        if book.nonce in homes:
-            raise UsageInvalid(f"{output} is the same batch as {homes[book.nonce]}: its charges would be counted twice")
-        homes[book.nonce] = output
+        with StateReader.open(output) as reader:
+            book = book_of(read_record(reader))
+        nonce = book.record.identity.nonce
+        if nonce in homes:
+            raise UsageInvalid(f"{output} is the same batch as {homes[nonce]}: its charges would be counted twice")
+        homes[nonce] = output
         taken = {each.batch for each in books}
         books.append(replace(book, batch=f"{book.batch} ({output.resolve().name})") if book.batch in taken else book)
-    if len({book.is_sandbox for book in books}) > 1:
+    if len({book.record.identity.sandbox for book in books}) > 1:
         raise UsageInvalid("some of these batches are of a sandbox, others cost real money: report them apart")
     tables = make_costs(books)
     facts = {"made_at": iso(made_at), "version": __version__, **cost_facts(books, tables)}
-    write_costs(folder, tables, facts, text_of)
+    write_costs(folder, tables, facts)
     page = folder / "costs.html"
     replace_text(page, render_combined(facts))
     return page, facts
@@ -158,8 +144,6 @@ def ledger_rows(lines: Sequence[LedgerLine], read_at: datetime) -> list[dict[str
 
 def write_ledger(output: Path, lines: Sequence[LedgerLine], read_at: datetime) -> Path:
     """Write `reports/ledger.csv`; empty cells for unknown. `read_at` is when the ledger was read."""
-    from wanbatch.reporting.csv_file import csv_rows
-
     path = own_folder(output, "reports") / "ledger.csv"
     rows = ledger_rows(lines, read_at)
     replace_text(path, csv_rows(LEDGER_COLUMNS, [[row[name] for name in LEDGER_COLUMNS] for row in rows]))

@@ -15,18 +15,14 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.batch.attempts import Attempt
-from wanbatch.batch.choice import choices
-from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.models import PriceClass
-from wanbatch.batch.plan import ShotRow
-from wanbatch.batch.take import Entry, Take, charged_by
-from wanbatch.money.costs import Figures, TakeCost, attempts_by_take, cost_of, figures_of
+from wanbatch.batch.lifecycle import State
 from wanbatch.money.credits import CREDITS_PER_USD
-from wanbatch.money.prices import QuotedPrice
-from wanbatch.money.seen import prices_now
-from wanbatch.reporting.frames import typed_frame, usd_cell
-from wanbatch.state.reader import StateReader
+from wanbatch.reporting.book import Book
+from wanbatch.reporting.csv_file import usd_cell
+from wanbatch.reporting.groups import sums_by
+from wanbatch.reporting.prices import prices_frame
+from wanbatch.reporting.record import typed_frame
+from wanbatch.reporting.spend import spend_frame
 
 COST_COLUMNS: dict[str, str] = {
     "level": "string",
@@ -72,60 +68,9 @@ COST_COLUMNS: dict[str, str] = {
     "first_takes_good": "Int64",
     "first_take_yield": "string",
 }
-SPEND_COLUMNS: dict[str, str] = {
-    "at": "time",
-    "batch": "string",
-    "take": "string",
-    "generation_id": "string",
-    "event": "string",
-    "credits": "Int64",
-    "submitted_known_credits": "Int64",
-    "charged_credits": "Int64",
-}
-PRICE_COLUMNS: dict[str, str] = {
-    "batch": "string",
-    "price_class": "string",
-    "first_quoted_credits": "Int64",
-    "first_source": "string",
-    "last_quoted_credits": "Int64",
-    "last_source": "string",
-    "held_low_credits": "Int64",
-    "held_high_credits": "Int64",
-    "charged_low_credits": "Int64",
-    "charged_high_credits": "Int64",
-    "drift_percent": "string",
-}
 LEVELS = ("sequence", "scene", "tag", "cost_code")
-_SUMS = ("actual", "in_use", "failed_cost", "superseded_cost", "held_back", "spare", "finished_ms", "usable_ms")
-_COUNTS = ("is_verified", "is_failed", "is_unseen", "is_first", "is_first_good")
+_COSTS = ("in_use", "failed", "superseded", "held_back", "spare")
 _PARTS = ("estimated", "committed", "to_complete")
-
-
-@dataclass(frozen=True)
-class Book:
-    """All of one batch that its cost report is made from."""
-
-    batch: str
-    nonce: str
-    is_sandbox: bool
-    takes: Sequence[Take]
-    attempts: Sequence[Attempt]
-    shots: Sequence[ShotRow]
-    quotes: Sequence[QuotedPrice]
-    charges_told: Sequence[tuple[int, Entry]]
-    budget: int | None
-    scene_budgets: Mapping[str, int]
-    strays: int
-
-    @property
-    def prices(self) -> dict[PriceClass, int]:
-        """What a take of each class costs now."""
-        return prices_now(self.takes, self.quotes)
-
-    @property
-    def figures(self) -> Figures:
-        """Estimated, held and charged."""
-        return figures_of(self.takes, self.attempts, self.prices)
 
 
 @dataclass(frozen=True)
@@ -137,164 +82,119 @@ class Costs:
     prices: pd.DataFrame
 
 
-def read_book(reader: StateReader) -> Book:
-    """Read what the cost report of a batch is made from."""
-    runs, identity = reader.runs(), reader.identity()
-    return Book(
-        batch=reader.batch(),
-        nonce=identity.nonce,
-        is_sandbox=identity.sandbox,
-        takes=reader.takes(),
-        attempts=reader.attempts(),
-        shots=reader.shots(),
-        quotes=reader.quotes(),
-        charges_told=list(reader.entries(Fact.CHARGED)),
-        budget=runs[-1].cap_credits if runs else None,
-        scene_budgets=runs[-1].caps_by_scene if runs else {},
-        strays=len(reader.strays()),
-    )
-
-
 def make_costs(books: Sequence[Book]) -> Costs:
     """Make the cost report of one batch, or of several together: then with a row for all of them first."""
-    takes = pd.concat([_takes_frame(book) for book in books], ignore_index=True)
-    return Costs(_costs_frame(takes, books), _spend_frame(books), _prices_frame(books))
+    return Costs(_costs_frame(books), spend_frame(books), prices_frame(books))
 
 
 # --- takes
 
 
 def _takes_frame(book: Book) -> pd.DataFrame:
-    """One row a take: where it belongs, and its money (Int64, missing where unknown)."""
-    by_take, prices = attempts_by_take(book.attempts), book.prices
-    shots = {row.shot_id: row for row in book.shots}
-    usable = {each.take.take_id for each in choices(book.shots, book.takes) if each.take is not None}
-    rows = []
-    for take in book.takes:
-        cost = cost_of(take, by_take.get(take.take_id, []), prices)
-        rows.append(_take_row(book, take, cost, shots.get(take.shot_id)) | {"is_usable": take.take_id in usable})
-    frame = pd.DataFrame(rows, columns=[*_TAKE_KINDS])
-    frame["usable_ms"] = frame["finished_ms"].where(frame["is_usable"].astype(bool), 0)
-    return frame.astype(_TAKE_KINDS)
-
-
-_TAKE_KINDS: dict[str, Any] = {
-    "batch": "string",
-    "sequence": "string",
-    "scene": "string",
-    "tags": "object",
-    "cost_code": "string",
-    "is_usable": "boolean",
-    "usable_ms": "Int64",
-    **dict.fromkeys(_PARTS, "Int64"),
-    **{name: "Int64" for name in _SUMS if name != "usable_ms"},
-    **dict.fromkeys(_COUNTS, "Int64"),
-}
-
-
-def _take_row(book: Book, take: Take, cost: TakeCost, shot: ShotRow | None) -> dict[str, Any]:
-    is_first = take.number == 1 and take.state in (State.VERIFIED, State.FAILED)
-    is_verified = take.state is State.VERIFIED
-    length_s = take.clip_duration_s if is_verified else None
-    return {
-        "batch": book.batch,
-        "sequence": shot.sequence if shot is not None else "",
-        "scene": shot.scene if shot is not None else "",
-        "tags": shot.tags if shot is not None else (),
-        "cost_code": shot.cost_code if shot is not None else "",
-        "estimated": cost.estimated,
-        "committed": cost.committed,
-        "to_complete": cost.to_complete,
-        "actual": cost.charged,
-        "in_use": cost.in_use,
-        "failed_cost": cost.failed,
-        "superseded_cost": cost.superseded,
-        "held_back": cost.held_back,
-        "spare": cost.spare,
-        "finished_ms": round(length_s * 1000) if length_s is not None else 0,
-        "is_verified": int(is_verified and not take.superseded),
-        "is_failed": int(take.state is State.FAILED and not take.superseded),
-        "is_unseen": int(take.may_be_charged_more),
-        "is_first": int(is_first),
-        "is_first_good": int(is_first and is_verified and take.tries <= 1),
+    """One row a take: where it belongs, and what it adds to the sums of its group, 0 where that is unknown."""
+    takes, money, shots = book.record.takes, book.money, book.record.shots
+    is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
+    is_first = (takes["number"] == 1) & (is_verified | is_failed)
+    finished_ms = (takes["clip_duration_s"].where(is_verified).fillna(0) * 1000).round()
+    sums = {
+        "takes": pd.Series(1, index=takes.index),
+        **{name: money[name].fillna(0) for name in (*_PARTS, *_COSTS)},
+        "actual": money["charged"],
+        **{f"{name}_unknown": money[name].isna() for name in _PARTS},
+        "finished_ms": finished_ms,
+        "usable_ms": finished_ms.where(book.is_chosen, 0),
+        "is_verified": is_verified & ~takes["superseded"],
+        "is_failed": is_failed & ~takes["superseded"],
+        "is_unseen": money["is_charge_unseen"],
+        "is_first": is_first,
+        "is_first_good": is_first & is_verified & (takes["tries"] <= 1),
     }
+    places = {name: shots[name].take(book.shot_rows).array for name in ("sequence", "scene", "tags", "cost_code")}
+    return pd.DataFrame(sums).astype("int64").assign(batch=book.batch, **places)
 
 
 # --- groups
 
 
-def _costs_frame(takes: pd.DataFrame, books: Sequence[Book]) -> pd.DataFrame:
+def _costs_frame(books: Sequence[Book]) -> pd.DataFrame:
+    takes = pd.concat([_takes_frame(book) for book in books], ignore_index=True)
+    numbers = takes.select_dtypes("int64")
+    budgets = {book.batch: _budget(book) for book in books}
+    nothing = dict.fromkeys(map(str, numbers), 0)
     rows = []
     if len(books) > 1:
-        budgets = [book.budget for book in books]
-        known = [budget for budget in budgets if budget is not None]
-        rows.append(_group_row("all", "all", takes, sum(known) if len(known) == len(budgets) else None))
-    rows += [_group_row("batch", book.batch, takes[takes["batch"] == book.batch], book.budget) for book in books]
+        everything = sums_by(pd.Series("all", index=numbers.index), numbers)
+        rows.append(_group_row("all", "all", everything.get("all", nothing), _whole(list(budgets.values()))))
+    by_batch = sums_by(takes["batch"], numbers)
+    rows += [_group_row("batch", name, by_batch.get(name, nothing), budget) for name, budget in budgets.items()]
     for level in LEVELS:
-        for key, group in _groups(takes, level):
-            rows.append(_group_row(level, key, group, _scene_budget(key, group, books) if level == "scene" else None))
+        scenes = _scene_budgets(takes, books) if level == "scene" else {}
+        rows += [_group_row(level, key, sums, scenes.get(key)) for key, sums in _groups(takes, level).items()]
     return typed_frame(rows, COST_COLUMNS)
 
 
-def _scene_budget(scene: str, group: pd.DataFrame, books: Sequence[Book]) -> int | None:
-    """Add up what a scene may cost; None where a batch with takes in it gives it no budget."""
-    names = set(group["batch"])
-    parts = [book.scene_budgets.get(scene) for book in books if book.batch in names]
+def _budget(book: Book) -> int | None:
+    return book.record.runs[-1].cap_credits if book.record.runs else None
+
+
+def _whole(parts: Sequence[int | None]) -> int | None:
+    """Add up budgets; None where one of them is not given."""
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
-def _groups(takes: pd.DataFrame, level: str) -> list[tuple[str, pd.DataFrame]]:
-    """Split by a level, in the order of the takes; nothing where no take has a name there."""
+def _scene_budgets(takes: pd.DataFrame, books: Sequence[Book]) -> dict[str, int | None]:
+    """Add up what each scene may cost; None where a batch with takes in it gives it no budget."""
+    caps = {book.batch: book.record.runs[-1].caps_by_scene if book.record.runs else {} for book in books}
+    parts: dict[str, list[int | None]] = {}
+    for scene, batch in takes[["scene", "batch"]].drop_duplicates().itertuples(index=False):
+        parts.setdefault(scene, []).append(caps[batch].get(scene))
+    return {scene: _whole(each) for scene, each in parts.items()}
+
+
+def _groups(takes: pd.DataFrame, level: str) -> dict[str, dict[str, int]]:
+    """Return what the takes of each group add up to, in the order of the takes; nothing where none has a name there."""
     if level == "tag":
-        tagged = takes.assign(tag=takes["tags"].map(list)).explode("tag")
-        keys = tagged["tag"].fillna("").astype("string")
-    else:
-        tagged, keys = takes, takes[level].fillna("")
-    if not (keys != "").any():
-        return []
-    return [(str(key), group) for key, group in tagged.groupby(keys, sort=False)]
+        takes = takes.assign(tag=takes["tags"].map(list)).explode("tag")
+        takes["tag"] = takes["tag"].fillna("").astype("string")
+    if not (takes[level] != "").any():
+        return {}
+    return sums_by(takes[level], takes.select_dtypes("int64"))
 
 
-def _group_row(level: str, key: str, group: pd.DataFrame, budget: int | None) -> dict[str, Any]:
-    sums = {name: int(group[name].sum()) for name in (*_SUMS, *_COUNTS)}
-    known = {name: int(group[name].sum()) for name in _PARTS}
-    unknown = {name: int(group[name].isna().sum()) for name in _PARTS}
-    whole = {name: None if unknown[name] else known[name] for name in _PARTS}
-    is_whole = not unknown["committed"] and not unknown["to_complete"]
-    final_known = sums["actual"] + known["committed"] + known["to_complete"]
+def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None) -> dict[str, Any]:
+    whole = {name: None if sums[f"{name}_unknown"] else sums[name] for name in _PARTS}
+    is_whole = whole["committed"] is not None and whole["to_complete"] is not None
+    final_known = sums["actual"] + sums["committed"] + sums["to_complete"]
     final = final_known if is_whole else None
-    to_budget = None if final is None or budget is None else budget - final
-    estimated = whole["estimated"]
-    to_estimate = None if final is None or estimated is None else estimated - final
     told = {
         "budget": budget,
         **whole,
         "actual": sums["actual"],
         "final": final,
-        "variance_to_budget": to_budget,
-        "variance_to_estimate": to_estimate,
+        "variance_to_budget": _less(budget, final),
+        "variance_to_estimate": _less(whole["estimated"], final),
     }
     return {
         "level": level,
         "key": key,
-        "takes": len(group),
+        "takes": sums["takes"],
         "verified": sums["is_verified"],
         "failed": sums["is_failed"],
         **{f"{name}_credits": value for name, value in told.items()},
-        **{f"{name}_known_credits": value for name, value in known.items()},
+        **{f"{name}_known_credits": sums[name] for name in _PARTS},
         "final_known_credits": final_known,
         **{f"{name}_usd": None if value is None else usd_cell(value) for name, value in told.items()},
-        "takes_of_unknown_cost": unknown["committed"],
-        "takes_of_unknown_price": unknown["to_complete"],
+        "takes_of_unknown_cost": sums["committed_unknown"],
+        "takes_of_unknown_price": sums["to_complete_unknown"],
         "charges_not_seen": sums["is_unseen"],
-        "in_use_credits": sums["in_use"],
-        "failed_credits": sums["failed_cost"],
-        "superseded_credits": sums["superseded_cost"],
-        "held_credits": sums["held_back"],
-        "spare_credits": sums["spare"],
+        **{f"{name.removesuffix('_back')}_credits": sums[name] for name in _COSTS},
         **_rates(sums),
     }
+
+
+def _less(whole: int | None, part: int | None) -> int | None:
+    return None if whole is None or part is None else whole - part
 
 
 def _rates(sums: Mapping[str, int]) -> dict[str, Any]:
@@ -315,94 +215,3 @@ def _rates(sums: Mapping[str, int]) -> dict[str, Any]:
         share = Decimal(sums["is_first_good"]) / sums["is_first"]
         told["first_take_yield"] = str(share.quantize(Decimal("0.0001")))
     return told
-
-
-# --- over time
-
-
-def _spend_frame(books: Sequence[Book]) -> pd.DataFrame:
-    """One row an event: a submit with what it held or was expected to, a charge when the ledger showed it."""
-    events: list[dict[str, Any]] = []
-    for book in books:
-        labels = {take.take_id: take.label for take in book.takes}
-        for each in book.attempts:
-            held = each.credits_held if each.credits_held is not None else each.credits_estimated
-            if each.generation_id is not None:
-                told = {"generation_id": each.generation_id, "event": "submitted", "credits": held}
-                events.append({"at": each.started_at, "batch": book.batch, "take": labels[each.take_id], **told})
-        for take_id, charge in book.charges_told:
-            spent = charged_by(charge)
-            told = {"generation_id": charge.data.get("generation_id"), "event": "charged", "credits": spent}
-            events.append({"at": charge.at, "batch": book.batch, "take": labels[take_id], **told})
-    events.sort(key=lambda event: (event["at"], event["take"], event["event"]))
-    submitted = charged = 0
-    for event in events:
-        known = event["credits"] or 0
-        submitted += known if event["event"] == "submitted" else 0
-        charged += known if event["event"] == "charged" else 0
-        event |= {"submitted_known_credits": submitted, "charged_credits": charged}
-    return typed_frame(events, SPEND_COLUMNS)
-
-
-_BUCKETS = (("D", 2 * 86_400), ("h", 2 * 3_600), ("10min", 0))
-BUCKETS_SHOWN = 48
-
-
-def spend_by_time(spend: pd.DataFrame) -> list[dict[str, Any]]:
-    """Sum the spend by day, hour or ten minutes, whichever suits its length: at, submits, charges, charged, so far."""
-    if not len(spend):
-        return []
-    span_s = (spend["at"].max() - spend["at"].min()).total_seconds()
-    width = next(name for name, least_s in _BUCKETS if span_s >= least_s)
-    rows = []
-    so_far = 0
-    for at, group in spend.groupby(spend["at"].dt.floor(width)):
-        charges = group[group["event"] == "charged"]
-        charged = int(charges["credits"].sum())
-        so_far += charged
-        counts = {"submits": int((group["event"] == "submitted").sum()), "charges": len(charges)}
-        rows.append({"at": at.isoformat(), **counts, "charged_credits": charged, "charged_so_far_credits": so_far})
-    return rows[-BUCKETS_SHOWN:]
-
-
-# --- prices
-
-
-def _prices_frame(books: Sequence[Book]) -> pd.DataFrame:
-    """One row a price class: what it was quoted at first and last, what answers held and the ledger charged."""
-    rows = []
-    for book in books:
-        names = list(dict.fromkeys([*(q.price_class for q in book.quotes), *_seen_classes(book.takes)]))
-        rows += [_price_row(book, name) for name in names]
-    return typed_frame(rows, PRICE_COLUMNS)
-
-
-def _seen_classes(takes: Sequence[Take]) -> list[str]:
-    return [str(take.order.price_class) for take in takes if take.submitted_at is not None]
-
-
-def _price_row(book: Book, name: str) -> dict[str, Any]:
-    quotes = [each for each in book.quotes if each.price_class == name]
-    mine = {take.take_id for take in book.takes if str(take.order.price_class) == name}
-    attempts = [each for each in book.attempts if each.take_id in mine]
-    held = [each.credits_held for each in attempts if each.credits_held is not None]
-    charged = [each.credits_charged for each in attempts if each.credits_charged]
-    first = next((each for each in quotes if each.credits is not None), None)
-    last = quotes[-1] if quotes else None
-    seen = charged or held
-    drift = None
-    if first is not None and first.credits and seen:
-        drift = (Decimal(seen[-1] - first.credits) * 100 / first.credits).quantize(Decimal("0.01"))
-    return {
-        "batch": book.batch,
-        "price_class": name,
-        "first_quoted_credits": first.credits if first is not None else None,
-        "first_source": first.source if first is not None else None,
-        "last_quoted_credits": last.credits if last is not None else None,
-        "last_source": last.source if last is not None else None,
-        "held_low_credits": min(held, default=None),
-        "held_high_credits": max(held, default=None),
-        "charged_low_credits": min(charged, default=None),
-        "charged_high_credits": max(charged, default=None),
-        "drift_percent": None if drift is None else str(drift),
-    }

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.shots import OWN
+from wanbatch.money.credits import usd
 from wanbatch.reporting.sidecar import iso
 
 if TYPE_CHECKING:
     import pandas as pd
 
-
+ROWS_AT_ONCE = 5_000  # rows as text: some 3 MB
 FREE_TEXT = frozenset(
     {
         "prompt",
@@ -48,32 +50,81 @@ def csv_text(frame: pd.DataFrame) -> str:
     It begins with a byte order mark: without it Excel reads UTF-8 as the letters of an old code page. pandas skips it,
     Python's csv needs `encoding="utf-8-sig"`.
     """
-    import pandas as pd
+    return "".join(csv_parts(frame))
 
-    columns = [[None if pd.isna(value) else value for value in frame[name].tolist()] for name in frame.columns]
-    return csv_rows(list(frame.columns), zip(*columns, strict=True))
+
+def csv_parts(frame: pd.DataFrame) -> Iterator[str]:
+    """Write a table like `csv_text`, in parts of ROWS_AT_ONCE rows: a large one is never held as text."""
+    names = list(frame.columns)
+    yield csv_rows(names, [])
+    for begin in range(0, len(frame), ROWS_AT_ONCE):
+        part = frame.iloc[begin : begin + ROWS_AT_ONCE]
+        yield _lines(zip(*(_cells(part[name]) for name in names), strict=True))
 
 
 def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """Write rows as CSV under these column names, like `csv_text`; None is an empty cell."""
+    cells = ([_cell(name, value) for name, value in zip(names, row, strict=True)] for row in rows)
+    return BYTE_ORDER_MARK + _lines([names, *cells])
+
+
+def _lines(rows: Iterable[Sequence[str]]) -> str:
     stream = io.StringIO()
-    stream.write(BYTE_ORDER_MARK)
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(name, value) for name, value in zip(names, row, strict=True)] for row in rows)
+    csv.writer(stream, lineterminator="\n").writerows(rows)
     return stream.getvalue()
+
+
+def _cells(column: pd.Series[Any]) -> list[str]:
+    """Write a column, which is named and has one of the types of our tables, cell by cell."""
+    import numpy as np
+    import pandas as pd
+
+    kind = column.dtype
+    is_missing = column.isna()
+    if isinstance(kind, pd.DatetimeTZDtype):
+        times = column.dt.tz_convert(None).to_numpy(dtype="datetime64[ms]")
+        values, write = np.datetime_as_string(times, timezone="UTC").tolist(), _WRITERS["Int64"]
+    else:
+        values = column.tolist()
+        write = _WRITERS.get(str(kind), partial(_cell, str(column.name)))
+    if not is_missing.any():
+        return [write(value) for value in values]
+    return ["" if is_empty else write(value) for value, is_empty in zip(values, is_missing.tolist(), strict=True)]
 
 
 def _cell(name: str, value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, str):
+        return _text(value, is_free=name in FREE_TEXT or name.startswith(OWN))
     if isinstance(value, datetime):
         return iso(value) or ""
     if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, float):
-        return f"{value:.6f}".rstrip("0").rstrip(".")
-    text = str(value)
-    if (name in FREE_TEXT or name.startswith(OWN)) and text.startswith(_FORMULA_STARTS):
+        return _truth(value)
+    return _number(value) if isinstance(value, float) else str(value)
+
+
+def _text(text: str, *, is_free: bool) -> str:
+    if is_free and text.startswith(_FORMULA_STARTS):
         text = f"'{text}"
-    return text.replace("\r\n", "\n").replace("\r", "\n")  # a bare CR is not quoted, and ends a row for many readers
+    if "\r" in text:  # a bare CR is not quoted, and ends a row for many readers
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    return text
+
+
+def _number(value: float) -> str:
+    return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _truth(value: bool) -> str:  # noqa: FBT001
+    return "true" if value else "false"
+
+
+_WRITERS: dict[str, Callable[[Any], str]] = {"Int64": str, "Float64": _number, "boolean": _truth}
+
+
+def usd_cell(credit_count: int) -> str:
+    """Write credits as USD, exact, with two decimals at least: 3150000 is 1.575."""
+    text = f"{usd(credit_count):.7f}".rstrip("0")
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.ljust(2, '0')}"

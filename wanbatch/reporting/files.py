@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from wanbatch.batch.lifecycle import Fact
-from wanbatch.batch.take import charged_by
-from wanbatch.disk import own_folder, replace_text, sweep_parts
+from wanbatch.disk import own_folder, replace_parts, replace_text, sweep_parts
 from wanbatch.folders import CLIPS
-from wanbatch.reporting.cost_files import cost_report, write_costs
-from wanbatch.reporting.csv_file import csv_text
-from wanbatch.reporting.sidecar import write_sidecar
+from wanbatch.reporting.cost_files import cost_facts, write_costs
+from wanbatch.reporting.csv_file import csv_parts
 from wanbatch.reporting.summary import summary_facts
 from wanbatch.state.reader import StateReader
-from wanbatch.state.shown import shown_attempts, shown_shots, shown_take
+
+if TYPE_CHECKING:
+    from wanbatch.reporting.book import Book
+    from wanbatch.reporting.costs import Costs
+    from wanbatch.reporting.frames import Frames
+
+SIDECARS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True)
@@ -33,18 +37,38 @@ class ReportFiles:
     costs: Path
 
 
-def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
-    """Write all reports of an output folder. A crash leaves each file old or new; `made_at` stands in them."""
-    from wanbatch.reporting.frames import make_frames
-    from wanbatch.reporting.page import Shown, render_report
-    from wanbatch.reporting.plotting import place_plotly
-    from wanbatch.reporting.sheet import render_sheet
+@dataclass(frozen=True)
+class _Made:
+    """All that is written of a book: tables, what the JSON files hold, and pages."""
 
-    output = reader.output
+    frames: Frames
+    costs: Costs
+    facts: Mapping[str, Any]
+    cost_facts: Mapping[str, Any]
+    report: str
+    storyboard: str
+
+
+def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
+    """Write all reports of an output folder. A crash leaves each file old or new; `made_at` stands in them.
+
+    The state file is read once; then all is made; then all is written.
+    """
+    from wanbatch.reporting.book import book_of
+    from wanbatch.reporting.record import read_record
+
+    files = _places(reader.output)
+    book = book_of(read_record(reader))
+    _write(_make(book, made_at), files)
+    _write_sidecars(book)
+    return files
+
+
+def _places(output: Path) -> ReportFiles:
     folder = own_folder(output, "reports")
     for each in (output, folder, output / CLIPS):
         sweep_parts(each)
-    files = ReportFiles(
+    return ReportFiles(
         report=folder / "report.html",
         storyboard=output / "storyboard.html",
         takes=folder / "takes.csv",
@@ -53,26 +77,48 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
         summary_json=folder / "summary.json",
         costs=folder / "costs.csv",
     )
-    with reader.snapshot():
-        takes = [shown_take(take, output) for take in reader.takes()]
-        attempts, shots = shown_attempts(reader.attempts(), output), shown_shots(reader.shots(), takes)
-        tables = make_frames(takes, shots, attempts, reader.batch(), reader.own_cells())
-        facts = summary_facts(reader, takes, tables.summary, made_at)
-        costs, cost_facts = cost_report(reader)
-        charges = [(entry.at, charged_by(entry)) for _, entry in reader.entries(Fact.CHARGED)]
-    replace_text(files.takes, csv_text(tables.takes))
-    replace_text(files.attempts, csv_text(tables.attempts))
-    replace_text(files.summary, csv_text(tables.summary))
-    replace_text(files.summary_json, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
-    write_costs(folder, costs, {"made_at": facts["made_at"], **cost_facts}, csv_text)
-    by_take: dict[int, list[Any]] = {}
-    for attempt in attempts:
-        by_take.setdefault(attempt.take_id, []).append(attempt)
-    by_id = {shot.shot_id: shot for shot in shots}
-    for take in takes:
-        if take.file is not None and (output / take.file).is_file():
-            write_sidecar(output, take, by_id[take.shot_id], by_take.get(take.take_id, []))
-    place_plotly(folder)
-    replace_text(files.report, render_report(facts, Shown(takes, attempts, charges), cost_facts))
-    replace_text(files.storyboard, render_sheet(facts, takes, shots, output))
-    return files
+
+
+def _make(book: Book, made_at: datetime) -> _Made:
+    from wanbatch.reporting.costs import make_costs
+    from wanbatch.reporting.frames import make_frames
+    from wanbatch.reporting.page import render_report
+    from wanbatch.reporting.sheet import render_sheet
+
+    frames, costs = make_frames(book), make_costs([book])
+    facts = summary_facts(book, frames.summary, made_at)
+    costed = cost_facts([book], costs)
+    return _Made(
+        frames=frames,
+        costs=costs,
+        facts=facts,
+        cost_facts={"made_at": facts["made_at"], **costed},
+        report=render_report(book, facts, costed),
+        storyboard=render_sheet(book, facts),
+    )
+
+
+def _write(made: _Made, files: ReportFiles) -> None:
+    from wanbatch.reporting.plotting import place_plotly
+
+    replace_parts(files.takes, csv_parts(made.frames.takes))
+    replace_parts(files.attempts, csv_parts(made.frames.attempts))
+    replace_parts(files.summary, csv_parts(made.frames.summary))
+    replace_text(files.summary_json, json.dumps(made.facts, ensure_ascii=False, indent=2) + "\n")
+    write_costs(files.costs.parent, made.costs, made.cost_facts)
+    place_plotly(files.report.parent)
+    replace_text(files.report, made.report)
+    replace_text(files.storyboard, made.storyboard)
+
+
+def _write_sidecars(book: Book) -> None:
+    """Write the sidecar of each clip that is there."""
+    from wanbatch.reporting.book import sidecars_of
+
+    record = book.record
+    takes = record.takes[record.takes["file"].notna()]
+    there = [(record.output / file).is_file() for file in takes["file"]]
+    rows = takes.index[there]
+    for begin in range(0, len(rows), SIDECARS_AT_ONCE):
+        for path, text in sidecars_of(book, rows[begin : begin + SIDECARS_AT_ONCE]):
+            replace_text(record.output / path, text)

@@ -6,9 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cache
 from itertools import groupby
@@ -18,11 +16,12 @@ from urllib.parse import quote
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import CREDITS_PER_USD, amount_text, usd, usd_text
+from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
+from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
 from wanbatch.units import duration_text
 
@@ -149,20 +148,12 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-@dataclass(frozen=True)
-class Shown:
-    """What the report page shows: the takes, their attempts, and the charges as the ledger showed them."""
-
-    takes: Sequence[Take]
-    attempts: Sequence[Attempt]
-    charges: Sequence[tuple[datetime, int]]
-
-
-def render_report(facts: Mapping[str, Any], shown: Shown, costs: Mapping[str, Any]) -> str:
+def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]) -> str:
     """Render `reports/report.html`; `facts` is what `summary.json` holds, `costs` what `costs.json` does."""
-    summary, takes = list(facts["summary"]), shown.takes
+    summary, takes = list(facts["summary"]), book.record.takes
+    is_asked = ~takes["superseded"]
     rows = summary[1:]
-    figures = figures_of(takes, shown.attempts, shown.charges, facts)
+    figures = figures_of(book, facts)
     return page(
         "report.html.j2",
         script="report.js",
@@ -178,14 +169,14 @@ def render_report(facts: Mapping[str, Any], shown: Shown, costs: Mapping[str, An
         groups=[
             (level, [row for row in rows if row["level"] == level]) for level in dict.fromkeys(r["level"] for r in rows)
         ],
-        takes=takes[:ROWS_SHOWN],
+        takes=values_of(Take, takes.head(ROWS_SHOWN)),
         hidden=max(0, len(takes) - ROWS_SHOWN),
         speeds=speeds_of(facts),
         figures=figures,
-        headlines=headlines(takes, shown.attempts),
+        headlines=headlines(takes, book.record.attempts),
         timings=("queued", "generating", "download", "total"),
-        asked=sum(not take.superseded for take in takes),
-        done=sum(take.state is State.VERIFIED and not take.superseded for take in takes),
+        asked=int(is_asked.sum()),
+        done=int((is_asked & (takes["state"] == State.VERIFIED.value)).sum()),
     )
 
 

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from wanbatch.batch.advice import for_failed, is_refused_prompt
-from wanbatch.batch.choice import choices
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
 from wanbatch.money.credits import usd_text
+from wanbatch.reporting.book import Book
 from wanbatch.reporting.page import page, speeds_of
+from wanbatch.reporting.record import values_of
 from wanbatch.state.shown import shown_folder
 from wanbatch.units import duration_text
 
@@ -43,18 +44,22 @@ _RANKS = {State.HELD: 0, State.UNKNOWN: 1, State.FAILED: 2, State.VERIFIED: 9}
 _TROUBLE = frozenset({State.HELD, State.UNKNOWN, State.FAILED})
 
 
-def render_sheet(facts: Mapping[str, Any], takes: Sequence[Take], shots: Sequence[ShotRow], output: Path) -> str:
+def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
     """Render `storyboard.html`: a card a shot, its takes side by side, old ones folded away.
 
     The page needs nothing but the files beside it, and shows all of them without its script, too.
     """
+    takes, shots, output = book.record.takes, book.record.shots, book.record.output
+    is_shown = ~takes["superseded"] | (takes["state"] != State.PLANNED.value)
+    listed = shots[shots["omit"] | shots["shot_id"].isin(takes.loc[is_shown, "shot_id"])]
+    total, listed = len(listed), listed.head(SHOTS_SHOWN)
     by_shot: dict[str, list[Take]] = {}
-    for take in takes:
+    shown = takes[is_shown & takes["shot_id"].isin(listed["shot_id"])].sort_values("number", kind="stable")
+    for take in values_of(Take, shown):
         by_shot.setdefault(take.shot_id, []).append(take)
-    in_cut = {choice.take.take_id for choice in choices(shots, takes) if choice.take is not None}
-    listed = [shot for shot in shots if shot.omit or _shown_takes(by_shot.get(shot.shot_id, []))]
+    in_cut = frozenset(takes.loc[book.is_chosen & is_shown, "take_id"].tolist())
     scenes: list[dict[str, Any]] = []
-    for order, shot in enumerate(listed[:SHOTS_SHOWN]):
+    for order, shot in enumerate(values_of(ShotRow, listed)):
         name = " / ".join(part for part in (shot.sequence, shot.scene) if part)
         if not scenes or scenes[-1]["name"] != name:
             scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0})
@@ -70,20 +75,15 @@ def render_sheet(facts: Mapping[str, Any], takes: Sequence[Take], shots: Sequenc
         scenes=scenes,
         run=shown_folder(output),
         film=FILM if (output / FILM).is_file() else "",
-        total=len(listed),
-        shown=min(len(listed), SHOTS_SHOWN),
-        hidden=max(0, len(listed) - SHOTS_SHOWN),
+        total=total,
+        shown=len(listed),
+        hidden=total - len(listed),
         chips=CHIPS,
         keys=KEYS,
     )
 
 
-def _shown_takes(takes: Sequence[Take]) -> list[Take]:
-    return [take for take in takes if not take.superseded or take.state is not State.PLANNED]
-
-
-def _card_of(shot: ShotRow, takes: Sequence[Take], order: int, output: Path, in_cut: Container[int]) -> dict[str, Any]:
-    shown = sorted(_shown_takes(takes), key=lambda take: take.number)
+def _card_of(shot: ShotRow, shown: Sequence[Take], order: int, output: Path, in_cut: Container[int]) -> dict[str, Any]:
     current = [take for take in shown if not take.superseded]
     spent = [take.credits_committed for take in shown]
     times_s = [seconds for take in shown if (seconds := _took_s(take)) is not None]

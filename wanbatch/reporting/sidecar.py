@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from wanbatch.batch.attempts import Attempt
@@ -20,8 +20,17 @@ def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[At
     take = shown_take(take, output)
     if take.file is None:
         return
-    text = json.dumps(sidecar(take, shot, attempts), ensure_ascii=False, indent=2) + "\n"
-    replace_text((output / take.file).with_suffix(".json"), text)
+    replace_text(output / sidecar_path(take.file), sidecar_text(take, shot, attempts))
+
+
+def sidecar_path(file: str) -> str:
+    """Return where the sidecar of a clip lies, inside the output folder as its file does."""
+    return str(PurePosixPath(file).with_suffix(".json"))
+
+
+def sidecar_text(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> str:
+    """Return the text of a sidecar."""
+    return json.dumps(sidecar(take, shot, attempts), ensure_ascii=False, indent=2) + "\n"
 
 
 def sidecar(take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> dict[str, Any]:

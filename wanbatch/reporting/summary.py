@@ -4,55 +4,47 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import pandas as pd
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.take import Take
+from wanbatch.reporting.book import Book
+from wanbatch.reporting.record import Record, values_of
 from wanbatch.reporting.sidecar import iso
 from wanbatch.state.needs import Problem, Told, problems_in
-from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.version import __version__
 
-if TYPE_CHECKING:
-    import pandas as pd
 
-
-def summary_facts(
-    reader: StateReader, takes: Sequence[Take], summary: pd.DataFrame, made_at: datetime
-) -> dict[str, Any]:
-    """Return what `summary.json` holds: JSON values, null where unknown. `takes` are those that may be shown."""
-    identity, runs = reader.identity(), reader.runs()
-    counts: dict[str, int] = {}
-    for take in takes:
-        counts[take.shown_state] = counts.get(take.shown_state, 0) + 1
-    omitted = sum(shot.omit for shot in reader.shots())
+def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[str, Any]:
+    """Return what `summary.json` holds: JSON values, null where unknown. `summary` is the table of that name."""
+    record, takes = book.record, book.record.takes
+    counts = Counter[str](book.money["shown_state"])
+    omitted = int(record.shots["omit"].sum())
     if omitted:
         counts["omitted"] = omitted
     groups: list[dict[str, Any]] = json.loads(summary.to_json(orient="records"))
     whole = groups[0]
-    committed = [take.credits_committed for take in takes]
-    last = runs[-1] if runs else None
-    first_submit = min((take.submitted_at for take in takes if take.submitted_at), default=None)
-    last_clip = max((take.verified_at for take in takes if take.verified_at), default=None)
-    elapsed_s = round((last_clip - first_submit).total_seconds(), 3) if first_submit and last_clip else None
-    told = Told(reader.refused(), reader.offered())
-    problems = problems_in(takes, reader.strays(), told=told, folder=shown_folder(reader.output))
+    last = record.runs[-1] if record.runs else None
+    problems = _problems(record)
     return {
-        "batch": reader.batch(),
-        "output": reader.output.resolve().name,
-        "sandbox": identity.sandbox,
-        "provider": shown_text(identity.base_url, reader.output),
-        "created_at": identity.created_at,
+        "batch": book.batch,
+        "output": record.output.resolve().name,
+        "sandbox": record.identity.sandbox,
+        "provider": shown_text(record.identity.base_url, record.output),
+        "created_at": record.identity.created_at,
         "made_at": iso(made_at),
         "version": __version__,
         "counts": counts,
-        "elapsed_s": elapsed_s,
+        "elapsed_s": _elapsed_s(takes),
         "credits": {
             "estimate": last.estimate_credits if last is not None and not last.unpriced else None,
-            "committed": _sum_known(committed),
+            "committed": _sum_known(book.money["credits_committed"]),
             "charged": whole["credits_charged"],
             "held": whole["credits_held"],
             "unknown_takes": whole["takes_of_unknown_cost"],
@@ -66,9 +58,9 @@ def summary_facts(
                 "ended_at": iso(run.ended_at),
                 "exit_code": run.exit_code,
                 "speed": run.speed,
-                "message": in_folder(shown_text(run.message, reader.output), shown_folder(reader.output)),
+                "message": in_folder(shown_text(run.message, record.output), shown_folder(record.output)),
             }
-            for run in runs
+            for run in record.runs
         ],
         "needs": needs_of(problems),
         "problems": [vars(problem) for problem in problems],
@@ -76,9 +68,22 @@ def summary_facts(
     }
 
 
-def _sum_known(values: Sequence[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known or not values else None
+def _problems(record: Record) -> tuple[Problem, ...]:
+    """List what needs the user. Only takes in one of these states can be among it."""
+    takes = record.takes
+    in_trouble = takes[takes["state"].isin(_URGENCY)]
+    mine, folder = values_of(Take, in_trouble), shown_folder(record.output)
+    return problems_in(mine, record.strays, told=record.told, folder=folder)
+
+
+def _elapsed_s(takes: pd.DataFrame) -> float | None:
+    """Return the seconds from the first submit to the last clip."""
+    begin, end = takes["submitted_at"].min(), takes["verified_at"].max()
+    return None if pd.isna(begin) or pd.isna(end) else round((end - begin).total_seconds(), 3)
+
+
+def _sum_known(values: pd.Series[Any]) -> int | None:
+    return int(values.sum()) if values.notna().any() or not len(values) else None
 
 
 _URGENCY = {"held": 0, "unknown": 1, "failed": 2}

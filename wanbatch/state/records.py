@@ -15,7 +15,7 @@ from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.connection import foreign_errors
 from wanbatch.state.tables import Run, Stray, T, columns_of, from_row
 
-_TABLES = {
+TABLES = {
     Take: "takes",
     Attempt: "attempts",
     ShotRow: "shots",
@@ -59,5 +59,5 @@ class Records:
     def _all(self, record: type[T], clause: str, *arguments: object) -> list[T]:
         names = ", ".join(name for name, _ in columns_of(record))
         with foreign_errors(self.path):
-            rows = self._db.execute(f"SELECT {names} FROM {_TABLES[record]} {clause}", arguments).fetchall()  # noqa: S608
+            rows = self._db.execute(f"SELECT {names} FROM {TABLES[record]} {clause}", arguments).fetchall()  # noqa: S608
             return [from_row(record, row) for row in rows]

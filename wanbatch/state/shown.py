@@ -6,13 +6,11 @@ The state file may be damaged, old or a stranger's, so each text and each path o
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
-from wanbatch.batch.attempts import Attempt
-from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.folders import CLIPS, is_in
 
@@ -23,12 +21,19 @@ _BEARER = re.compile(r"(?i)\bbearer\s+[^\s,;\"']+")
 
 def shown_text(text: str, output: Path) -> str:
     """Return a text without passwords and queries of links, without keys, the output folder by its name alone."""
-    if not text:  # of a hundred thousand takes nearly all
-        return text
+    return shown_beside(text, homes_of(output)) if text else text
+
+
+def homes_of(output: Path) -> tuple[Path, ...]:
+    """Return the paths that an output folder may be called by in a text: links followed, and not."""
+    return tuple(each for each in dict.fromkeys((output.resolve(), output.absolute())) if each.name)
+
+
+def shown_beside(text: str, homes: Iterable[Path]) -> str:
+    """Return a text as `shown_text` does, for an output folder that has these paths."""
     text = _BEARER.sub("Bearer ***", _QUERY.sub(r"\1?…", _USERINFO.sub(r"\1", text)))
-    for folder in (output.resolve(), output.absolute()):
-        if folder.name:
-            text = text.replace(str(folder), folder.name)
+    for folder in homes:
+        text = text.replace(str(folder), folder.name)
     return text
 
 
@@ -48,18 +53,3 @@ def shown_take(take: Take, output: Path) -> Take:
         warning=in_folder(shown_text(take.warning, output), shown_folder(output)) if take.warning else "",
         note=shown_text(take.note, output),
     )
-
-
-def shown_shots(shots: Sequence[ShotRow], takes: Sequence[Take]) -> list[ShotRow]:
-    """Return the shots, and one for each take whose own is missing: no take is left out of a sum."""
-    known = {shot.shot_id for shot in shots}
-    strays = dict.fromkeys(take.shot_id for take in takes if take.shot_id not in known)
-    return [
-        *shots,
-        *(ShotRow(each, len(shots), "", "", (), "", "", "", 1, omit=False, removed=True) for each in strays),
-    ]
-
-
-def shown_attempts(attempts: Sequence[Attempt], output: Path) -> list[Attempt]:
-    """Return attempts as reports may show them."""
-    return [replace(attempt, error=shown_text(attempt.error, output)) for attempt in attempts]

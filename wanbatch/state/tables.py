@@ -212,18 +212,24 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
 }
 
 
-_PLANS: dict[type[Any], tuple[tuple[str, Callable[[Any], Any] | None, bool], ...]] = {}
+ReadingPlan = tuple[tuple[str, Callable[[Any], Any] | None, bool], ...]
+_PLANS: dict[type[Any], ReadingPlan] = {}
+
+
+def plan_of(record: type[Any]) -> ReadingPlan:
+    """Return how a row becomes a record: for each field its name, what reads its value, and whether it may be NULL."""
+    plan = _PLANS.get(record)
+    if plan is None:
+        kinds = zip(fields(record), columns_of(record), strict=True)
+        plan = tuple((name, _READERS.get(kind), str(each.type).endswith("| None")) for each, (name, kind) in kinds)
+        _PLANS[record] = plan
+    return plan
 
 
 def from_row(record: type[T], row: Sequence[Any]) -> T:
     """Make a record of a row. Raises ValueError if a value is missing that cannot be, or is none of its kind."""
-    plan = _PLANS.get(record)
-    if plan is None:
-        kinds = zip(fields(record), columns_of(record), strict=True)  # type: ignore[arg-type]
-        plan = tuple((name, _READERS.get(kind), str(each.type).endswith("| None")) for each, (name, kind) in kinds)
-        _PLANS[record] = plan
     values = {}
-    for (name, reader, is_optional), value in zip(plan, row, strict=True):
+    for (name, reader, is_optional), value in zip(plan_of(record), row, strict=True):
         if value is None and not is_optional:
             raise ValueError(f"a row without {name}")
         values[name] = value if value is None or reader is None else reader(value)

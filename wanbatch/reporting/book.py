@@ -1,0 +1,126 @@
+"""The book of a batch: its record, and what follows of it for each take. Every table and page is made from it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import pandas as pd
+
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.choice import chosen
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.take import Take
+from wanbatch.money.costs import Figure, Figures, attempts_by_take
+from wanbatch.reporting.kinds import kinds_of, money_frame
+from wanbatch.reporting.orders import orders_frame
+from wanbatch.reporting.record import Record, series, values_of
+from wanbatch.reporting.sidecar import sidecar_path, sidecar_text
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Book:
+    """A record and what follows of it.
+
+    `orders` and `money` have a row for each take of the record, by ORDER_COLUMNS and MONEY_COLUMNS. `batch` is what the
+    batch is called in a report, beside others of its name.
+    """
+
+    record: Record
+    batch: str
+    orders: pd.DataFrame
+    money: pd.DataFrame
+
+    @cached_property
+    def labels(self) -> pd.Series[str]:
+        """`sc010_sh020_t1`: the name of each take."""
+        takes = self.record.takes
+        pairs = zip(takes["shot_id"], takes["number"].tolist(), strict=True)
+        return series([f"{shot_id}_t{number}" for shot_id, number in pairs], "string")
+
+    @cached_property
+    def shot_rows(self) -> NDArray[np.intp]:
+        """The row of each take's shot in the shots of the record."""
+        return _places(self.record.shots["shot_id"], self.record.takes["shot_id"])
+
+    @cached_property
+    def is_chosen(self) -> pd.Series[bool]:
+        """Whether each take is the one of its shot that goes into the cut."""
+        takes, shots = self.record.takes, self.record.shots
+        is_told = (~(shots["omit"] | shots["removed"])).take(self.shot_rows).reset_index(drop=True)
+        mine = takes[is_told & (takes["circled"] | (takes["state"] == State.VERIFIED.value))]
+        mine = mine.sort_values(["shot_id", "number"])
+        columns = (mine[name].tolist() for name in ("shot_id", "state", "superseded", "circled"))
+        marks = zip(mine.index, *columns, strict=True)
+        rows = []
+        for _, group in groupby(marks, key=itemgetter(1)):
+            best = chosen([_Candidate(row, State(state), old, circled) for row, _, state, old, circled in group])
+            rows += [best.row] if best is not None else []
+        return pd.Series(takes.index.isin(rows), index=takes.index)
+
+    def rows_of_takes(self, table: pd.DataFrame) -> NDArray[np.intp]:
+        """Return the row of the take that each row of a table belongs to."""
+        return _places(self.record.takes["take_id"], table["take_id"])
+
+    @property
+    def figures(self) -> Figures:
+        """Estimated, held and charged."""
+        money = self.money
+        charged = Figure(int(money["charged"].sum()), int(money["is_charge_unseen"].sum()))
+        return Figures(_figure(money["estimated"]), _figure(money["held"]), charged)
+
+
+class _Candidate(NamedTuple):
+    row: int
+    state: State
+    superseded: bool
+    circled: bool
+
+
+def book_of(record: Record) -> Book:
+    """Make the book of a record. Raises StateInvalid for a damaged recipe."""
+    orders = orders_frame(record.takes["recipe_json"])
+    kinds = kinds_of(record.takes, record.attempts, orders)
+    return Book(record, record.batch, orders, money_frame(kinds, record.quotes))
+
+
+def _places(names: pd.Series[Any], wanted: pd.Series[Any]) -> NDArray[np.intp]:
+    """Return where each wanted name stands among the names, which differ."""
+    found: NDArray[np.intp] = pd.Index(names).get_indexer(wanted)
+    return found
+
+
+def sidecars_of(book: Book, rows: pd.Index[Any]) -> Iterator[tuple[str, str]]:
+    """Yield path, inside the output folder, and text of the sidecars of some takes, by their rows."""
+    record = book.record
+    takes = record.takes.loc[rows]
+    attempts = record.attempts[record.attempts["take_id"].isin(takes["take_id"])]
+    by_take = attempts_by_take(values_of(Attempt, attempts))
+    shots = values_of(ShotRow, record.shots.loc[book.shot_rows[rows]])
+    for take, shot in zip(values_of(Take, takes), shots, strict=True):
+        if take.file is not None:
+            yield sidecar_path(take.file), sidecar_text(take, shot, by_take.get(take.take_id, []))
+
+
+def _figure(values: pd.Series[Any]) -> Figure:
+    return Figure(int(values.sum()), int(values.isna().sum()))
+
+
+def milliseconds(begin: pd.Series[Any], end: pd.Series[Any]) -> pd.Series[Any]:
+    """Return how long it took from one time to the other: whole milliseconds, missing where one of both is."""
+    took = end - begin
+    return pd.Series(took.astype("int64"), dtype="Int64").mask(took.isna())
+
+
+def seconds(begin: pd.Series[Any], end: pd.Series[Any]) -> pd.Series[Any]:
+    """Return how long it took from one time to the other: seconds, missing where one of both is."""
+    return milliseconds(begin, end) / 1000

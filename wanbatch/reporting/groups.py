@@ -1,0 +1,136 @@
+"""The summary: one row a group of takes on each level, the whole batch first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from wanbatch.money.credits import CREDITS_PER_USD
+from wanbatch.reporting.csv_file import usd_cell
+from wanbatch.reporting.record import typed_frame
+
+SUMMARY_COLUMNS: dict[str, str] = {
+    "level": "string",
+    "key": "string",
+    "takes": "Int64",
+    "verified": "Int64",
+    "failed": "Int64",
+    "held": "Int64",
+    "superseded": "Int64",
+    "omitted": "Int64",
+    "clip_seconds": "Float64",
+    "credits_held": "Int64",
+    "credits_charged": "Int64",
+    "usd": "string",
+    "credits_charged_not_used": "Int64",
+    "holds_not_seen": "Int64",
+    "charges_not_seen": "Int64",
+    "takes_of_unknown_cost": "Int64",
+    "credits_per_finished_second": "Int64",
+    "usd_per_finished_second": "Float64",
+    "queued_p50_s": "Float64",
+    "queued_p95_s": "Float64",
+    "generating_p50_s": "Float64",
+    "generating_p95_s": "Float64",
+    "download_p50_s": "Float64",
+    "download_p95_s": "Float64",
+    "total_p50_s": "Float64",
+    "total_p95_s": "Float64",
+}
+LEVELS = ("sequence", "scene", "model", "resolution", "duration", "cost_code")
+TIMINGS = ("queued_s", "generating_s", "download_s", "total_s")
+_STATES = ("verified", "failed", "held", "superseded")
+_CREDITS = ("credits_held", "credits_charged", "credits_not_used")
+_UNSEEN = ("is_hold_unseen", "is_charge_unseen", "is_uncosted")
+
+
+def summary_frame(story: pd.DataFrame, batch: str) -> pd.DataFrame:
+    """One row per group on each level: the columns of SUMMARY_COLUMNS. The batch has its row also without takes.
+
+    `story` is that of `frames.story_frame`.
+    """
+    parts = _parts(story)
+    times = story[list(TIMINGS)].astype("float64")
+    everything = pd.Series(batch, index=story.index, dtype="string")
+    rows = list(_rows("batch", everything, parts, times))
+    rows = rows or [{"level": "batch", "key": batch, **_row(dict.fromkeys(map(str, parts), 0), {})}]
+    for level in LEVELS:
+        name = "duration_ordered_s" if level == "duration" else level
+        keys = story[name].astype("string").fillna("")
+        if (keys != "").any():
+            rows += _rows(level, keys, parts, times)
+    return typed_frame(rows, SUMMARY_COLUMNS)
+
+
+def sums_by(keys: pd.Series[Any], parts: pd.DataFrame) -> dict[str, dict[str, Any]]:
+    """Return what the rows with each key add up to, column by column, in the order in which a key is first met."""
+    sums = parts.groupby(keys, sort=False).sum()
+    columns = [sums[name].tolist() for name in sums]
+    return {str(key): dict(zip(sums.columns, row, strict=True)) for key, *row in zip(sums.index, *columns, strict=True)}
+
+
+def _rows(level: str, keys: pd.Series[Any], parts: pd.DataFrame, times: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    groups = {name: dict(iter(times[name].dropna().groupby(keys, sort=False))) for name in TIMINGS}
+    for key, sums in sums_by(keys, parts).items():
+        known = {name: groups[name][key] for name in TIMINGS if key in groups[name]}
+        yield {"level": level, "key": key, **_row(sums, known)}
+
+
+def _parts(story: pd.DataFrame) -> pd.DataFrame:
+    """Return what each row adds to the sums of its group: counts, credits and seconds, 0 where it adds nothing."""
+    is_take, is_clip = story["take"].notna(), story["verified_at"].notna()
+    return (
+        pd.DataFrame(
+            {
+                "takes": is_take,
+                "omitted": ~is_take,
+                **{name: is_take & (story["state"] == name) for name in _STATES},
+                **{name: story[name].fillna(False) for name in _UNSEEN},
+                **{f"{name}_known": story[name].notna() for name in _CREDITS},
+                "clips": is_clip,
+                "unmeasured": is_clip & story["clip_duration_s"].isna(),
+            }
+        )
+        .astype("int64")
+        .assign(
+            **{name: story[name].fillna(0).astype("int64") for name in _CREDITS},
+            clip_s=story["clip_duration_s"].where(is_clip).fillna(0).astype("float64"),
+        )
+    )
+
+
+def _row(sums: Mapping[str, Any], times: Mapping[str, pd.Series[float]]) -> dict[str, Any]:
+    charged = _sum_known(sums, "credits_charged", "is_charge_unseen")
+    is_unmeasured = bool(sums["unmeasured"]) and sums["unmeasured"] == sums["clips"]
+    finished_s = None if is_unmeasured else round(float(sums["clip_s"]), 3)
+    is_priced = bool(finished_s) and not sums["unmeasured"] and not sums["is_charge_unseen"]
+    per_second = charged / finished_s if is_priced and charged is not None and finished_s is not None else None
+    return {
+        "takes": sums["takes"],
+        **{name: sums[name] for name in _STATES},
+        "omitted": sums["omitted"],
+        "clip_seconds": finished_s,
+        "credits_held": _sum_known(sums, "credits_held", "is_hold_unseen"),
+        "credits_charged": charged,
+        "usd": None if charged is None else usd_cell(charged),
+        "credits_charged_not_used": _sum_known(sums, "credits_not_used", "is_charge_unseen"),
+        "holds_not_seen": sums["is_hold_unseen"],
+        "charges_not_seen": sums["is_charge_unseen"],
+        "takes_of_unknown_cost": sums["is_uncosted"],
+        "credits_per_finished_second": None if per_second is None else round(per_second),
+        "usd_per_finished_second": None if per_second is None else round(per_second / CREDITS_PER_USD, 6),
+        **{name: value for timing, values in times.items() for name, value in _shares(values, timing).items()},
+    }
+
+
+def _sum_known(sums: Mapping[str, Any], name: str, unseen: str) -> int | None:
+    return int(sums[name]) if sums[f"{name}_known"] or not sums[unseen] else None
+
+
+def _shares(values: pd.Series[float], timing: str) -> dict[str, float]:
+    """Return the median and the 95th percentile of a timing, by column name."""
+    found = values.quantile([0.5, 0.95]).round(3)
+    name = timing.removesuffix("_s")
+    return {f"{name}_p50_s": float(found.iloc[0]), f"{name}_p95_s": float(found.iloc[1])}

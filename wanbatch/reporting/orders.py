@@ -1,0 +1,46 @@
+"""What takes order: their recipes as columns, with the documented defaults of their models."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import pandas as pd
+
+from wanbatch.batch.models import Order, order_of
+from wanbatch.batch.shots import Recipe
+from wanbatch.reporting.record import series
+
+ORDER_COLUMNS: dict[str, str] = {
+    "model": "string",
+    "resolution": "string",
+    "aspect_ratio": "string",
+    "duration_ordered_s": "Int64",
+    "seed": "Int64",
+    "prompt": "string",
+    "recipe_sha256": "string",
+    "price_class": "string",
+}
+_ASKED = ("model", "resolution", "aspect_ratio", "duration")
+
+
+def orders_frame(recipes: Iterable[str]) -> pd.DataFrame:
+    """One row a recipe, which is canonical JSON: the columns of ORDER_COLUMNS. Raises StateInvalid."""
+    known: dict[Any, tuple[Any, ...]] = {}
+    rows = []
+    for text in recipes:
+        recipe = Recipe(text)
+        body = recipe.body
+        asked = tuple(body.get(name) for name in _ASKED)  # all that an order's columns are made of
+        if asked not in known:
+            known[asked] = _ordered(order_of(recipe))
+        *ordered, price_class = known[asked]
+        rows.append((*ordered, body.get("seed"), str(body.get("prompt", "")), recipe.sha256, price_class))
+    columns = zip(*rows, strict=True) if rows else [()] * len(ORDER_COLUMNS)
+    return pd.DataFrame(
+        {name: series(values, kind) for (name, kind), values in zip(ORDER_COLUMNS.items(), columns, strict=True)}
+    )
+
+
+def _ordered(order: Order) -> tuple[Any, ...]:
+    return order.model, order.resolution, order.aspect_ratio, order.duration_s, str(order.price_class)

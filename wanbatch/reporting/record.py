@@ -1,0 +1,191 @@
+"""The record of a batch: all that its reports are made of, read once and of one moment.
+
+Takes, attempts and shots are tables with a column for each field of the dataclass of that name: texts, Int64, Float64,
+boolean, times in UTC. A hundred thousand takes are a few dozen columns here and no takes; `values_of` makes the few
+that a page shows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pandas as pd
+
+from wanbatch.batch.advice import in_folder
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.shots import OWN
+from wanbatch.batch.take import Take, charged_by
+from wanbatch.errors import StateInvalid
+from wanbatch.folders import CLIPS, only_in
+from wanbatch.money.prices import QuotedPrice
+from wanbatch.state.needs import Told
+from wanbatch.state.reader import StateReader
+from wanbatch.state.shown import homes_of, shown_beside, shown_folder
+from wanbatch.state.tables import Identity, Run, Stray, columns_of
+
+T = TypeVar("T")
+DTYPES = {
+    "int": "Int64",
+    "float": "Float64",
+    "bool": "boolean",
+    "datetime": "datetime64[ms, UTC]",
+    "tuple[str, ...]": "object",
+}
+CHARGE_COLUMNS = {"take_id": "Int64", "at": "time", "credits": "Int64", "generation_id": "string"}
+_ENUMS: Mapping[str, Callable[[str], Any]] = {"State": State, "Outcome": Outcome}
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a state file says of a batch, as reports may show it: no secret, no path of this machine.
+
+    `takes` are in the order they were planned, `attempts` by take and number, `shots` in story order: one also for
+    each take whose own is missing. `charges` has one row a charge, in the order the ledger showed them, by
+    CHARGE_COLUMNS. `own` are the cells of the user's own columns, one row a shot. `told` is what
+    is known of takes in trouble beside their rows.
+    """
+
+    output: Path
+    identity: Identity
+    batch: str
+    takes: pd.DataFrame
+    attempts: pd.DataFrame
+    shots: pd.DataFrame
+    own: pd.DataFrame
+    charges: pd.DataFrame
+    runs: Sequence[Run]
+    quotes: Sequence[QuotedPrice]
+    strays: Sequence[Stray]
+    told: Told
+
+
+def read_record(reader: StateReader) -> Record:
+    """Read all that reports are made of. Raises StateInvalid for a damaged file."""
+    output = reader.output
+    with reader.snapshot():
+        takes = _shown_takes(frame_of(Take, reader.columns(Take, "ORDER BY take_id")), output)
+        attempts = frame_of(Attempt, reader.columns(Attempt, "ORDER BY take_id, number"))
+        attempts["error"] = _translated(attempts["error"], _shown_in(output))
+        shots = frame_of(ShotRow, reader.columns(ShotRow, "ORDER BY removed, ordinal, shot_id"))
+        shots = _with_missing(shots, takes)
+        record = Record(
+            output=output,
+            identity=reader.identity(),
+            batch=reader.batch(),
+            takes=takes,
+            attempts=attempts,
+            shots=shots,
+            own=_own_columns(reader, shots),
+            charges=_charges(reader),
+            runs=reader.runs(),
+            quotes=reader.quotes(),
+            strays=reader.strays(),
+            told=Told(reader.refused(), reader.offered()),
+        )
+    known = set(takes["take_id"].tolist())
+    for name, table in (("an attempt", record.attempts), ("a charge", record.charges)):
+        if not known.issuperset(table["take_id"].tolist()):
+            raise StateInvalid(f"{reader.path} is damaged: {name} in it belongs to no take. Restore it from a backup")
+    return record
+
+
+# --- tables and values
+
+
+def typed_frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -> pd.DataFrame:
+    """Make a table of these columns and nullable types; what a row does not have is missing."""
+    return pd.DataFrame({name: series([row.get(name) for row in rows], kind) for name, kind in columns.items()})
+
+
+def series(values: Iterable[Any], kind: str) -> pd.Series[Any]:
+    """Make a column of a nullable type; `time` is a time in UTC, to the millisecond."""
+    return pd.Series(list(values), dtype=DTYPES["datetime"] if kind == "time" else kind)
+
+
+def frame_of(record: type[Any], parts: Iterable[Mapping[str, Sequence[Any]]]) -> pd.DataFrame:
+    """Make a table of the fields of a record; each part has them with their values in some rows."""
+    kinds = [(name, DTYPES.get(kind, "string")) for name, kind in columns_of(record)]
+    frames = [
+        pd.DataFrame({name: pd.Series(part[name], dtype=kind) for name, kind in kinds}, copy=False) for part in parts
+    ]
+    return frames[0] if len(frames) == 1 else pd.concat(frames, ignore_index=True)
+
+
+def rows_of(record: type[T], values: Sequence[T]) -> pd.DataFrame:
+    """Make a table of records: one row each."""
+    return frame_of(record, [{name: [getattr(each, name) for each in values] for name, _ in columns_of(record)}])
+
+
+def values_of(record: type[T], frame: pd.DataFrame) -> list[T]:
+    """Make the records that the rows of a table stand for."""
+    columns = [_plain(frame[name], kind) for name, kind in columns_of(record)]
+    return [record(*row) for row in zip(*columns, strict=True)]
+
+
+def plain_values(column: pd.Series[Any]) -> list[Any]:
+    """Return the values of a column as Python has them, times among them; None where one is missing."""
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return [None if at is pd.NaT else at.to_pydatetime() for at in column]
+    return column.astype(object).where(column.notna(), None).tolist()
+
+
+def _plain(column: pd.Series[Any], kind: str) -> list[Any]:
+    made = _ENUMS.get(kind)
+    return plain_values(column) if made is None else [made(value) for value in column]
+
+
+# --- as reports may show it
+
+
+def _shown_takes(takes: pd.DataFrame, output: Path) -> pd.DataFrame:
+    folder, shown = shown_folder(output), _shown_in(output)
+    for name in ("error", "warning"):
+        takes[name] = _translated(takes[name], lambda text: in_folder(shown(text), folder))
+    takes["note"] = _translated(takes["note"], shown)
+    takes["file"] = series(only_in(output, CLIPS, plain_values(takes["file"])), "string")
+    return takes
+
+
+def _shown_in(output: Path) -> Callable[[str], str]:
+    homes = homes_of(output)
+    return lambda text: shown_beside(text, homes)
+
+
+def _translated(column: pd.Series[Any], words_of: Callable[[str], str]) -> pd.Series[Any]:
+    """Return a column of texts with each in other words; an empty one stays so."""
+    words = {text: words_of(text) for text in column.unique() if text}
+    return column if not words else series([words.get(text, text) for text in column], "string")
+
+
+def _with_missing(shots: pd.DataFrame, takes: pd.DataFrame) -> pd.DataFrame:
+    """Add a shot for each take whose own is missing: no take is left out of a sum."""
+    missing = takes.loc[~takes["shot_id"].isin(shots["shot_id"]), "shot_id"].unique()
+    if not len(missing):
+        return shots
+    bare = [ShotRow(each, len(shots), "", "", (), "", "", "", 1, omit=False, removed=True) for each in missing]
+    return pd.concat([shots, rows_of(ShotRow, bare)], ignore_index=True)
+
+
+def _own_columns(reader: StateReader, shots: pd.DataFrame) -> pd.DataFrame:
+    """One row a shot: the user's own columns as the manifest orders them; an empty cell is missing."""
+    cells = reader.own_cells()
+    mine = [cells.get(shot_id, {}) for shot_id in shots["shot_id"]] if cells else []
+    names = dict.fromkeys(name for each in mine for name in each if name.startswith(OWN))
+    columns = {name: series([each.get(name) or None for each in mine], "string") for name in names}
+    return pd.DataFrame(columns, index=shots.index)
+
+
+def _charges(reader: StateReader) -> pd.DataFrame:
+    rows = [
+        (take_id, charge.at, charged_by(charge), charge.data.get("generation_id"))
+        for take_id, charge in reader.entries(Fact.CHARGED)
+    ]
+    columns = zip(*rows, strict=True) if rows else [()] * len(CHARGE_COLUMNS)
+    return pd.DataFrame(
+        {name: series(values, kind) for (name, kind), values in zip(CHARGE_COLUMNS.items(), columns, strict=True)}
+    )

@@ -1,0 +1,47 @@
+"""The columns of a state file: a table of a hundred thousand rows, without a record for each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from wanbatch.state.connection import foreign_errors
+from wanbatch.state.records import TABLES, Records
+from wanbatch.state.tables import plan_of
+
+ROWS_AT_ONCE = 10_000  # rows as values of Python: some 15 MB
+
+
+class ColumnRecords(Records):
+    """What is asked of whole tables."""
+
+    def columns(self, record: type[Any], clause: str = "") -> Iterator[dict[str, list[Any]]]:
+        """Yield a table in parts of ROWS_AT_ONCE rows: each field of a record with its values, as a record has them.
+
+        At least one part, which may be empty. `clause` is SQL: which rows, in which order. Raises StateInvalid.
+        """
+        plan = plan_of(record)
+        names = ", ".join(name for name, _, _ in plan)
+        known: dict[str, str] = {}
+        with foreign_errors(self.path):
+            rows = self._db.execute(f"SELECT {names} FROM {TABLES[record]} {clause}")  # noqa: S608
+            some = rows.fetchmany(ROWS_AT_ONCE)
+            while True:
+                columns = zip(*some, strict=True) if some else [()] * len(plan)
+                part = {}
+                for (name, reader, is_optional), values in zip(plan, columns, strict=True):
+                    if not is_optional and None in values:
+                        raise ValueError(f"a row without {name}")
+                    part[name] = _read(values, reader, known)
+                yield part
+                some = rows.fetchmany(ROWS_AT_ONCE)
+                if not some:
+                    return
+
+
+def _read(values: Sequence[Any], reader: Callable[[Any], Any] | None, known: dict[str, str]) -> list[Any]:
+    if reader is not None:
+        return [None if value is None else reader(value) for value in values]
+    if len(set(values)) * 2 < len(values):  # of a text that stands in many rows one copy is kept
+        return [known.setdefault(value, value) for value in values]
+    return list(values)
