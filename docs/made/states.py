@@ -47,7 +47,7 @@ FACT_WORDS = {
     "completed": "a poll saw it end with a clip",
     "failure_seen": "one answer says that it failed",
     "generation_failed": "two answers, apart in time, say that it failed",
-    "failure_withdrawn": "a generation taken for failed goes on after all",
+    "failure_withdrawn": "a generation that seemed to have failed goes on after all",
     "retry_planned": "a new attempt is planned after a failure",
     "link_dead": "the link expired or gave no whole clip",
     "downloaded": "the clip is whole, decodes and is hashed",

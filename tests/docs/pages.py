@@ -85,7 +85,8 @@ def blocks_of(page: Path) -> list[Block]:
     """Return the blocks of a page in their order."""
     text = page.read_text(encoding="utf-8")
     name = page.relative_to(ROOT).as_posix()
-    found, end = [], 0
+    found: list[Block] = []
+    end = 0
     for match in _FENCE.finditer(text):
         indent = len(match["indent"])
         body = "".join(
