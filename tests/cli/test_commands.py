@@ -19,6 +19,7 @@ from tests.cli.conftest import RUN
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import _COMMANDS, call
 from wanbatch.errors import WanbatchError
+from wanbatch.state.lock import holder_of
 from wanbatch.state.reader import StateReader
 
 
@@ -246,7 +247,7 @@ def until(child: subprocess.Popen[str], is_so: Callable[[], bool]) -> None:
 
 def test_a_second_run_is_told_who_holds_the_folder(inside: Inside) -> None:
     with started("run", "small.yaml", "--sandbox", "--speed", "1") as first:
-        until(first, Path("outputs/small/.lock.holder").exists)
+        until(first, lambda: holder_of(Path("outputs/small")) != "")  # its file is there before its text
         second = inside("run", "small.yaml", "--sandbox")
     assert (second.returncode, f"process {first.pid}" in second.stderr) == (6, True)
 

@@ -170,7 +170,9 @@ def test_a_plan_is_told_in_the_encoding_of_the_terminal(encoding: str) -> None:
 
 def test_a_working_folder_whose_name_is_not_utf_8_works_wholly() -> None:
     Path(os.fsdecode(b"d\xe9cor")).mkdir()
-    done = run("cd d*; cp ../quick.csv .; wanbatch -q " + PLAY + " --no-report && wanbatch report o && wanbatch verify o")
+    done = run(
+        "cd d*; cp ../quick.csv .; wanbatch -q " + PLAY + " --no-report && wanbatch report o && wanbatch verify o"
+    )
     assert (done.returncode, "Traceback" in done.stderr) == (0, False), done.stderr
 
 

@@ -16,7 +16,7 @@ _FENCED = re.compile(r"^ *```.*?^ *```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\((?P<target>[^)#\s]+)?(?:#(?P<anchor>[^)\s]+))?\)")
 _FLAG = re.compile(r"(?<![\w-])--[a-z][a-z-]+")
 _FOREIGN = {  # flags of other programs
-    "--seed", "--seeds", "--jobs", "--crashes", "--freeze", "--first", "--mutants", "--crowds", "--kills", "--ar", "--wait",
+    "--seed", "--seeds", "--jobs", "--crashes", "--freeze", "--first", "--generator", "--mutants", "--crowds", "--kills", "--ar", "--wait",
 }  # fmt: skip
 _FILE = re.compile(r"`([a-z_]+(?:/[a-z_.]+)+\.(?:py|md|json))`")
 NAMES = cli.list_commands(click.Context(cli))

@@ -85,7 +85,8 @@ def _attempt_marks(takes: pd.DataFrame, attempts: pd.DataFrame) -> dict[str, Any
 
 def prices_of(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> dict[PriceClass, int]:
     """Return what a take of each class costs now."""
-    return prices_now(sorted(kinds.takes, key=lambda take: take.take_id), quotes)
+    takes = sorted(kinds.takes, key=lambda take: take.take_id)
+    return prices_now(takes, quotes)
 
 
 def money_frame(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> pd.DataFrame:

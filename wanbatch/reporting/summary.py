@@ -16,7 +16,7 @@ from wanbatch.batch.take import Take
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.record import Record, values_of
 from wanbatch.reporting.sidecar import iso
-from wanbatch.state.needs import Problem, Told, problems_in
+from wanbatch.state.needs import Problem, problems_in
 from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.version import __version__
 
