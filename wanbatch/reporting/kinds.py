@@ -78,14 +78,15 @@ def _attempt_marks(takes: pd.DataFrame, attempts: pd.DataFrame) -> dict[str, Any
     only = attempts[~several].set_index("take_id").reindex(takes["take_id"])
     generation = takes["generation_id"].set_axis(only.index)
     is_own = (only["generation_id"] == generation).fillna(only["generation_id"].isna() & generation.isna())
-    marks = {f"attempt_{name}": only[name] for name in _OF_ATTEMPT} | {"is_own_generation": is_own}
+    marks = {f"attempt_{name}": only[name] for name in _OF_ATTEMPT}
+    marks |= {"is_own_generation": is_own, "has_error": only["error"] != ""}
     is_several = takes["take_id"].isin(attempts.loc[several, "take_id"])
     return {name: mark.array for name, mark in marks.items()} | {"itself": takes["take_id"].where(is_several, 0)}
 
 
 def prices_of(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> dict[PriceClass, int]:
     """Return what a take of each class costs now."""
-    takes = sorted(kinds.takes, key=lambda take: take.take_id)
+    takes: list[Take] = sorted(kinds.takes, key=lambda take: take.take_id)
     return prices_now(takes, quotes)
 
 
