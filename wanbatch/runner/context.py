@@ -95,6 +95,10 @@ class RunContext:
         """Return the id of the take that a generation belongs to; None where it is of none here."""
         return self.state.owner_of(generation_id)
 
+    def may_try_again(self, take: Take) -> bool:
+        """Say whether a run may send a take once more on its own: it is still asked for, and tries are left."""
+        return take.tries < self.settings.rates.max_attempts and self.state.is_asked_for(take)
+
     def plan_again(self, take_id: int) -> None:
         """Queue a take that is planned anew, where this run may send it; else the next one does."""
         is_allowed = self.sendable is None or take_id in self.sendable

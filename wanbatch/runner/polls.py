@@ -189,7 +189,7 @@ class Polls:
             return  # an earlier submit made its clip: no other is bought
         if not is_refused_prompt(message):
             context.failed(take_id, message)
-        if take.tries >= context.settings.rates.max_attempts or is_refused_prompt(message) or take.superseded:
+        if is_refused_prompt(message) or not context.may_try_again(take):
             return  # the ledger is looked at once, at the end of the run
         if not await self._shows_no_charge(take_id):
             return  # nothing proves that it cost nothing

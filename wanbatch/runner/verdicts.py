@@ -96,7 +96,7 @@ class Verdicts:
         if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
             self._spares.adopt(context.takes[take.take_id], spare)
             return
-        if take.tries < context.settings.rates.max_attempts and not take.superseded:
+        if context.may_try_again(take):
             context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
             context.plan_again(take.take_id)
 
@@ -115,8 +115,10 @@ class Verdicts:
                 f" (`wanbatch resolve {take.label} --resubmit`)",
             )
             return
-        if take.tries >= context.settings.rates.max_attempts or take.superseded:
-            self.hold(take, "neither the provider's log nor its ledger shows this submit, and its tries are used up")
+        if not context.may_try_again(take):
+            is_asked_for = context.state.is_asked_for(take)
+            why = "its tries are used up" if is_asked_for else "the manifest no longer asks for this take"
+            self.hold(take, f"neither the provider's log nor its ledger shows this submit, and {why}")
             return
         if not attempt.body_sha256:
             return  # run.log told of it, and the user was asked

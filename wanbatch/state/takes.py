@@ -120,6 +120,14 @@ class TakeRecords(Records):
         with foreign_errors(self.path):
             return int(self._db.execute("SELECT count(*) FROM shots WHERE omit").fetchone()[0])
 
+    def is_asked_for(self, take: Take) -> bool:
+        """Say whether the last plan asks for a take: neither for another recipe, nor without its shot."""
+        if take.superseded:
+            return False
+        with foreign_errors(self.path):
+            row = self._db.execute("SELECT omit OR removed FROM shots WHERE shot_id = ?", (take.shot_id,)).fetchone()
+            return row is None or not row[0]
+
     def scene_by_shot(self) -> dict[str, str]:
         """The scene of each shot, by id."""
         with foreign_errors(self.path):

@@ -17,6 +17,7 @@ from wanbatch.runner.polls import Polls
 from wanbatch.runner.strays import Strays
 from wanbatch.runner.submits import Submits
 from wanbatch.session import decisions as settling
+from wanbatch.state.reader import StateReader
 
 # --- what may still be charged
 
@@ -106,11 +107,17 @@ slip(
 )
 slip(
     "a failed take is tried once too often",
-    Polls._failed,
-    "take.tries >= context.settings.rates.max_attempts",
-    "take.tries > context.settings.rates.max_attempts",
+    RunContext.may_try_again,
+    "take.tries < self.settings.rates.max_attempts",
+    "take.tries <= self.settings.rates.max_attempts",
 )
-slip("what failed is tried again for a manifest without it", Polls._failed, " or take.superseded:", ":")
+slip(
+    "what failed is tried again for a manifest without it",
+    Polls._failed,
+    "not context.may_try_again(take)",
+    "take.tries >= context.settings.rates.max_attempts",
+)
+unseen("what is removed or omitted is tried again", StateReader.is_asked_for, "row is None or not row[0]", "True")
 slip("an attempt follows the one that its take follows", Submits.begin, "take.attempts + 1", "take.attempt + 1")
 slip("a failed row of old is a failed row", take._submit_started, "        failure_seen_at=None,\n", "")
 slip(

@@ -104,13 +104,13 @@ slip(
 slip(
     "what failed is bought again for a manifest without it",
     Verdicts._found_failed,
-    "take.tries < context.settings.rates.max_attempts and not take.superseded",
+    "context.may_try_again(take)",
     "take.tries < context.settings.rates.max_attempts",
 )
 slip(
     "what is absent is bought again for a manifest without it",
     Verdicts._absent,
-    "take.tries >= context.settings.rates.max_attempts or take.superseded",
+    "not context.may_try_again(take)",
     "take.tries >= context.settings.rates.max_attempts",
 )
 slip("what is held is looked up no more", Take.can_be_searched, "(State.UNKNOWN, State.HELD)", "(State.UNKNOWN,)")
