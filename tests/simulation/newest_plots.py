@@ -10,7 +10,8 @@ from random import Random
 from tests.simulation.disk import Crash, Fault, Outcome
 from tests.simulation.line import Cut
 from tests.simulation.plots import Plot, plain
-from tests.simulation.scenario import LARGE, PRICES, SMALL, Scenario
+from tests.simulation.scenario import LARGE, PRICES, SMALL, Act, Scenario
+from tests.simulation.wrongness import Lies
 from wanbatch.sandbox.faults import Rule
 
 
@@ -53,6 +54,19 @@ def polls_that_tell_of_another(scenario: Scenario, rng: Random) -> Scenario:
     return replace(made, cuts=tuple(Cut("poll", nth, "another") for nth in range(first, first + 8)))
 
 
+def two_refusals_under_a_cap(scenario: Scenario, rng: Random) -> Scenario:
+    """Two refused jobs were made, the log shows them when the next run begins, and the ledger is down: both count."""
+    made = plain(scenario, rng, rng.randint(2, 3))
+    return replace(
+        made,
+        lies=Lies(refused=((1, 429), (2, 429))),
+        rules=(Rule("ledger", "status", code=503, probability=1.0),),
+        acts=(Act(1, "wait 1"),),
+        cap_credits=PRICES[SMALL] * 7 // 2,
+        limit=1,
+    )
+
+
 def a_disk_that_refuses(scenario: Scenario, rng: Random) -> Scenario:
     """The disk refuses a write before the first submit or soon after, and a run that goes on dies in the next steps."""
     made = plain(scenario, rng, rng.randint(2, 3), 3600.0)
@@ -69,6 +83,6 @@ NEWEST_PLOTS: Mapping[str, Plot] = {
 """Plots of version 5 by name."""
 PLOTS_OF_7: Mapping[str, Plot] = {
     plot.__name__.replace("_", " "): plot
-    for plot in (an_end_that_may_be_charged, polls_that_tell_of_another, a_disk_that_refuses)
+    for plot in (an_end_that_may_be_charged, polls_that_tell_of_another, two_refusals_under_a_cap, a_disk_that_refuses)
 }
 """Plots of version 7 by name."""
