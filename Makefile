@@ -2,7 +2,7 @@
 # the interpreter it is made with, python3 if not given; `make clean` first where there is one of another.
 BIN := .venv/bin
 
-.PHONY: demo test test-pythons docs simulate lint lock bench clean
+.PHONY: demo test test-pythons docs simulate fuzz lint lock bench clean
 
 demo: .venv/.ready
 	$(BIN)/wanbatch demo
@@ -30,6 +30,11 @@ SEEDS ?= 1000
 FIRST ?=
 simulate: .venv/.ready-dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(FIRST),--first $(FIRST))
+
+# The properties of the suite with examples that nobody tried: the seed is random and shown; SEED=N names one.
+SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
+fuzz: .venv/.ready-dev
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m hypothesis --hypothesis-profile fuzz --hypothesis-seed $(SEED)
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 _MADE: dict[tuple[Any, ...], bytes] = {}
 _MEMORY = Path("/dev/shm")
@@ -23,6 +24,14 @@ if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores Ctrl-C for what it starts with `&`, and programs that these tests start would go on ignoring it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# The suite tries the same examples each time and on every machine, however slow: what it says is of the code alone.
+# `make fuzz` looks for others, and tells the seed that finds them again.
+settings.register_profile(
+    "suite", derandomize=True, database=None, deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False, print_blob=True)
+settings.load_profile("suite")
 
 
 @pytest.fixture

@@ -64,7 +64,7 @@ ODD = [
         '{"submit_rate": "0/min"}',
     ),
 ]
-QUIET = settings(max_examples=120, derandomize=True, deadline=None, suppress_health_check=list(HealthCheck))
+QUIET = settings(max_examples=120, suppress_health_check=list(HealthCheck))
 
 values = st.sampled_from(ODD)
 shots = st.lists(st.dictionaries(st.sampled_from(FIELDS), values, max_size=4), max_size=3)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reporting.states import BEGIN, CREDITS, MADE_AT, Pen, begin, every_state, shot
@@ -161,7 +161,7 @@ TAKE = st.tuples(
 
 
 @given(st.lists(TAKE, max_size=6))
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=40)
 def test_every_sum_is_that_of_its_parts(takes: Sequence[tuple[State, str, tuple[str, ...], int | None, bool]]) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

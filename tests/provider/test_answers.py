@@ -217,7 +217,7 @@ def test_retry_after_is_read_with_distrust(raw: str, date: str, seconds: float |
 
 
 @given(st.text(max_size=2000))
-@settings(max_examples=80, derandomize=True)
+@settings(max_examples=80)
 def test_a_servers_text_is_one_printable_line(text: str) -> None:
     line = shown(text)
     assert len(line) <= 300
@@ -225,7 +225,7 @@ def test_a_servers_text_is_one_printable_line(text: str) -> None:
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200, derandomize=True)
+@settings(max_examples=200)
 def test_no_body_breaks_the_readers(body: bytes) -> None:
     for status in (200, 400, 500):
         read_submit(Head(status, {}), body, ID)

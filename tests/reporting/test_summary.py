@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, place_clips, shot, write_run
@@ -61,7 +61,7 @@ def summary_of(takes: Sequence[tuple[State, str, int | None, int | None, int | N
     return summary
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(st.lists(TAKE, max_size=5))
 def test_every_level_sums_to_the_batch(takes: list[tuple[State, str, int | None, int | None, int | None]]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -75,7 +75,7 @@ def test_every_level_sums_to_the_batch(takes: list[tuple[State, str, int | None,
     assert (0 if pd.isna(batch["credits_charged"]) else batch["credits_charged"]) == sum(each[4] or 0 for each in known)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12)
 @given(st.lists(TAKE, min_size=1, max_size=5))
 def test_a_zero_is_claimed_only_where_every_charge_is_known(
     takes: list[tuple[State, str, int | None, int | None, int | None]],

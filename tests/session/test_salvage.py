@@ -50,7 +50,7 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Found:
     return Found(tmp_path_factory.mktemp("left") / "out")
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_every_submit_that_the_provider_knows_has_a_take_or_is_a_stray(left: Found, data: st.DataObject) -> None:
     lines = data.draw(st.lists(st.sampled_from(left.lines), max_size=len(left.lines)))
@@ -81,7 +81,7 @@ def test_an_adoption_that_stands_before_its_submit_makes_no_take_without_a_submi
     assert facts[:3] == [Fact.PLANNED, Fact.SUBMIT_STARTED, Fact.ACCEPTED]
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_a_sidecar_with_any_value_changed_is_read_whole_or_left_out(left: Found, data: st.DataObject) -> None:
     told: dict[str, Any] = json.loads(left.sidecars[0])
