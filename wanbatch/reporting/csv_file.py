@@ -44,17 +44,12 @@ BYTE_ORDER_MARK = "\ufeff"
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 
 
-def csv_text(frame: pd.DataFrame) -> str:
+def csv_parts(frame: pd.DataFrame) -> Iterator[str]:
     """Write a table as CSV: RFC 4180 quoting, LF line ends, empty cells for unknown, no cell that is a formula.
 
     It begins with a byte order mark: without it Excel reads UTF-8 as the letters of an old code page. pandas skips it,
-    Python's csv needs `encoding="utf-8-sig"`.
+    Python's csv needs `encoding="utf-8-sig"`. The parts are of ROWS_AT_ONCE rows: a large table is never held as text.
     """
-    return "".join(csv_parts(frame))
-
-
-def csv_parts(frame: pd.DataFrame) -> Iterator[str]:
-    """Write a table like `csv_text`, in parts of ROWS_AT_ONCE rows: a large one is never held as text."""
     names = list(frame.columns)
     yield csv_rows(names, [])
     for begin in range(0, len(frame), ROWS_AT_ONCE):
