@@ -60,4 +60,6 @@ def _look(world: World) -> None:
 
 
 def _standing(world: World) -> tuple[Any, Any]:
-    return [(take.state, take.credits_charged, take.attempts) for take in world.takes], world.ends[-1].code
+    """Return where the takes stand, and how the last run ended: one that said something is run again."""
+    end = world.ends[-1]
+    return [(take.state, take.credits_charged, take.attempts) for take in world.takes], (end.code, end.messages)
