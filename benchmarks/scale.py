@@ -80,13 +80,13 @@ def write_manifest(path: Path, takes: int) -> None:
     path.write_text("\n".join(["version: 1", "name: scale", "shots:", *rows, ""]))
 
 
-def timed(*command: str, environment: dict[str, str] | None = None) -> tuple[float, float]:
-    """Return wall seconds and peak MB of a command."""
+def timed(*command: str, environment: dict[str, str] | None = None) -> tuple[float, float, float]:
+    """Return wall seconds, CPU seconds and peak MB of a command."""
     begun = time.perf_counter()
     child = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
-    return time.perf_counter() - begun, usage.ru_maxrss / 1024
+    return time.perf_counter() - begun, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024
 
 
 def resumed(environment: dict[str, str], listener: Listener, *command: str) -> dict[str, float]:
@@ -109,14 +109,14 @@ def resumed(environment: dict[str, str], listener: Listener, *command: str) -> d
     return found
 
 
-def play_half(output: Path) -> None:
-    """Let the first half of the takes come to their ends, as a run records it."""
+def play(output: Path, share: float = 0.5) -> None:
+    """Let this share of the takes, from the first on, come to their ends, as a run records it."""
     with StateReader.open(output) as reader:
         identity = reader.identity()
     with closing(StateFile.create_or_open(output, identity)) as state:
         at, planned = system_now() - timedelta(hours=9), state.takes()
         with state._transaction():
-            for take in planned[: len(planned) // 2]:
+            for take in planned[: int(len(planned) * share)]:
                 if take.attempts:
                     continue
                 now, moved = at, take
@@ -125,7 +125,7 @@ def play_half(output: Path) -> None:
                     each = entry(fact, now, data)
                     before, moved = moved, advance(moved, each)
                     state._append(take.take_id, each)
-                    state._follow_attempt(before, moved, each)
+                    state._follow_attempts(before, moved, each)
                 state._store("takes", moved)
 
 
@@ -153,7 +153,7 @@ def main() -> int:
     parser.add_argument("--play-half", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.play_half is not None:
-        play_half(asked.play_half)
+        play(asked.play_half)
         return 0
     python = sys.executable
     wanbatch = (python, "-m", "wanbatch")
@@ -173,7 +173,7 @@ def main() -> int:
             home = {**os.environ, "AIMLAPI_BASE_URL": listener.url, "XDG_CACHE_HOME": str(folder / "cache")}
             run = (*wanbatch, "run", str(manifest), "--output", str(output), "--yes", "--speed", "60")
             run += ("--limit", "1000")  # room on the disk is asked for all that is sent
-            rows: list[tuple[str, float, float]] = []
+            rows: list[tuple[str, float, float | None, float]] = []
             rows.append(("yaml.safe_load of the manifest (plain Python)", *timed(python, "-c", PLAIN, str(manifest))))
             rows.append(("validate", *timed(*wanbatch, "validate", str(manifest))))
             rows.append(("plan, first, offline", *timed(*wanbatch, "plan", str(manifest), "--offline")))
@@ -184,7 +184,8 @@ def main() -> int:
             for told in ("resume", "resume, an edited manifest"):
                 found = resumed(home, listener, *run)
                 rows += [
-                    (f"{told}: to the first {what}", found[what], found[f"{what} MB"]) for what in ("request", "submit")
+                    (f"{told}: to the first {what}", found[what], None, found[f"{what} MB"])
+                    for what in ("request", "submit")
                 ]
                 manifest.write_text(manifest.read_text() + "# a remark\n")
             rows.append(("status", *timed(*wanbatch, "status", str(output), environment=home)))
@@ -194,8 +195,9 @@ def main() -> int:
             sandbox.wait(10)
             sandbox.stdout.close()
     print(f"{asked.takes:,} takes, half of them done")
-    for label, seconds, peak in rows:
-        print(f"  {label:46} {seconds:8.2f} s {peak:8.0f} MB")
+    for label, seconds, cpu_s, peak in rows:
+        cpu = "" if cpu_s is None else f"{cpu_s:.2f} s"
+        print(f"  {label:46} {seconds:8.2f} s {cpu:>10} of CPU {peak:8.0f} MB")
     return 0
 
 

@@ -9,7 +9,6 @@ import shutil
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
@@ -18,58 +17,56 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from tests.films import Reel, shoot  # noqa: E402
+from tests.reporting.states import MADE_AT, begin, shot  # noqa: E402
 from wanbatch.batch.lifecycle import State  # noqa: E402
-from wanbatch.batch.plan import ShotRow  # noqa: E402
-from wanbatch.batch.take import Take  # noqa: E402
+from wanbatch.batch.shots import Batch  # noqa: E402
 from wanbatch.clip.media import write_poster  # noqa: E402
+from wanbatch.reporting.book import book_of  # noqa: E402
+from wanbatch.reporting.frames import make_frames  # noqa: E402
+from wanbatch.reporting.record import read_record  # noqa: E402
 from wanbatch.reporting.sheet import render_sheet  # noqa: E402
+from wanbatch.reporting.summary import summary_facts  # noqa: E402
+from wanbatch.state.reader import StateReader  # noqa: E402
 
 SHOTS = 1_000
-BEGIN = datetime(2026, 3, 1, 20, tzinfo=UTC)
+PROMPT = "A menacing dragon appears above the tallest mountain, wide shot, evening light. " * 2
 
 
-def made(output: Path) -> tuple[list[ShotRow], list[Take]]:
-    (output / "clips").mkdir(parents=True)
-    (output / "posters").mkdir()
+def made(output: Path) -> None:
+    shots = [
+        shot(f"sc{n // 20:03}_sh{n:04}", n, sequence="sq01", scene=f"sc{n // 20:03}", takes=2, prompt=PROMPT)
+        for n in range(SHOTS)
+    ]
+    pen = begin(output, Batch("sheet", tuple(shots)))
+    for folder in ("clips", "posters"):
+        (output / folder).mkdir()
     clip = shoot(Reel(1, width=640, height=360), output / "one.mp4")
     write_poster(clip, output / "one.jpg")
-    shots, takes = [], []
-    for n in range(SHOTS):
-        shot_id = f"sc{n // 20:03}_sh{n:04}"
-        prompt = "A menacing dragon appears above the tallest mountain, wide shot, evening light. " * 2
-        shots.append(ShotRow(shot_id, n, "sq01", shot_id[:5], (), "", "", prompt, 2, omit=False, removed=False))
-        for number in (1, 2):
-            recipe = (
-                f'{{"duration":5,"model":"alibaba/wan-2-6-t2v","prompt":"{prompt}","resolution":"720p","seed":{n}}}'
-            )
-            take = Take(
-                2 * n + number, shot_id, number, recipe, State.VERIFIED, file=f"clips/{shot_id}_t{number}.mp4",
-                submitted_at=BEGIN, completed_at=BEGIN + timedelta(seconds=200), credits_charged=1_050_000,
-                is_charge_seen=True, width=1280, height=720, clip_duration_s=5.0,
-            )  # fmt: skip
-            takes.append(take)
-            (output / f"clips/{take.label}.mp4").hardlink_to(clip)
-            (output / f"posters/{take.label}.jpg").hardlink_to(output / "one.jpg")
-    return shots, takes
+    for take in pen.state.takes():
+        pen.lead(take.take_id, State.VERIFIED, charged=1_050_000, label=take.label)
+        (output / f"clips/{take.label}.mp4").hardlink_to(clip)
+        (output / f"posters/{take.label}.jpg").hardlink_to(output / "one.jpg")
+    pen.state.close()
 
 
 def main() -> int:
-    facts = {
-        "batch": "b", "sandbox": False, "counts": {"verified": 2 * SHOTS}, "version": "0", "runs": [],
-        "made_at": "2026-03-02T07:30:00.000Z", "created_at": "2026-03-01",
-    }  # fmt: skip
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         print("no Chromium here: nothing was measured")
         return 0
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
         output = Path(folder) / "film"
-        shots, takes = made(output)
+        made(output)
+        with StateReader.open(output) as reader:
+            book = book_of(read_record(reader))
+        facts = summary_facts(book, make_frames(book).summary, MADE_AT)
         began = time.perf_counter()
-        page_text = render_sheet(facts, takes, shots, output)
+        page_text = render_sheet(book, facts)
         wrote_s = time.perf_counter() - began
         (output / "storyboard.html").write_text(page_text, encoding="utf-8")
-        players = "".join(f'<video controls poster="posters/{t.label}.jpg" src="{t.file}"></video>' for t in takes)
+        players = "".join(
+            f'<video controls poster="posters/{label}.jpg" src="clips/{label}.mp4"></video>' for label in book.labels
+        )
         (output / "players.html").write_text(f"<!doctype html>{players}", encoding="utf-8")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox", "--disable-gpu"])
         print(f"{SHOTS} shots, {2 * SHOTS} takes: written in {wrote_s:.2f} s, {len(page_text) / 1e6:.1f} MB")

@@ -71,20 +71,28 @@ def _lines(rows: Iterable[Sequence[str]]) -> str:
 
 def _cells(column: pd.Series[Any]) -> list[str]:
     """Write a column, which is named and has one of the types of our tables, cell by cell."""
-    import numpy as np
     import pandas as pd
 
-    kind = column.dtype
-    is_missing = column.isna()
-    if isinstance(kind, pd.DatetimeTZDtype):
-        times = column.dt.tz_convert(None).to_numpy(dtype="datetime64[ms]")
-        values, write = np.datetime_as_string(times, timezone="UTC").tolist(), _WRITERS["Int64"]
-    else:
-        values = column.tolist()
-        write = _WRITERS.get(str(kind), partial(_cell, str(column.name)))
-    if not is_missing.any():
-        return [write(value) for value in values]
-    return ["" if is_empty else write(value) for value, is_empty in zip(values, is_missing.tolist(), strict=True)]
+    if column.dtype == "string":
+        return _texts(str(column.name), column.fillna("").tolist())
+    if isinstance(column.dtype, pd.DatetimeTZDtype):
+        return _times(column)
+    write = _WRITERS.get(str(column.dtype), partial(_cell, str(column.name)))
+    pairs = zip(column.tolist(), column.isna().tolist(), strict=True)
+    return ["" if is_missing else write(value) for value, is_missing in pairs]
+
+
+def _texts(name: str, texts: list[str]) -> list[str]:
+    written = {text: _cell(name, text) for text in set(texts)}
+    return [written[text] for text in texts]
+
+
+def _times(column: pd.Series[Any]) -> list[str]:
+    """Write times as `iso` does, a column at once."""
+    import numpy as np
+
+    times = np.datetime_as_string(column.dt.tz_convert(None).to_numpy(dtype="datetime64[ms]"), timezone="UTC")
+    return ["" if text == "NaT" else text for text in times.tolist()]
 
 
 def _cell(name: str, value: Any) -> str:

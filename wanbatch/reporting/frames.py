@@ -128,41 +128,39 @@ def story_frame(book: Book) -> pd.DataFrame:
 
     An omitted shot without takes has a row, too.
     """
-    takes, shots = book.record.takes, book.record.shots
+    takes, shots, own = book.record.takes, book.record.shots, book.record.own
     bare = shots.index[shots["omit"] & ~shots["shot_id"].isin(takes["shot_id"])]
-    story = _take_cells(book).reindex(range(len(takes) + len(bare)))
-    omitted = story.index >= len(takes)
+    places = pd.DataFrame({"shot": book.shot_rows, "number": takes["number"], "take": range(len(takes))})
+    places = pd.concat([places, pd.DataFrame({"shot": bare, "take": -1})], ignore_index=True)
+    places = places.sort_values(["shot", "number"], kind="stable")
+    rows, shot_rows = places["take"].to_numpy(), places["shot"].to_numpy()
+    cells = {name: column.array.take(rows, allow_fill=True) for name, column in _take_cells(book).items()}
+    of_shots = [*_shot_cells(shots).items(), *own.items()]
+    story = pd.DataFrame(cells | {name: column.array.take(shot_rows) for name, column in of_shots}, copy=False)
+    omitted = rows < 0
     story.loc[omitted, "state"] = "omitted"
-    story.loc[omitted, "prompt"] = shots.loc[bare, "prompt"].array
-    story["shot_row"] = [*book.shot_rows, *bare]
-    story = story.sort_values(["shot_row", "take"], kind="stable", ignore_index=True)
-    rows = story.pop("shot_row").to_numpy()
-    for name, cells in [*_shot_cells(shots).items(), *book.record.own.items()]:
-        story[name] = cells.take(rows).array
+    story.loc[omitted, "prompt"] = shots["prompt"].array.take(shot_rows[omitted])
     return story
 
 
-def _take_cells(book: Book) -> pd.DataFrame:
+def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
     takes = book.record.takes
     told = {name: _told(takes[name]) for name in ("warning", "error")}
     usd = {charged: usd_cell(charged) for charged in takes["credits_charged"].dropna().unique().tolist()}
-    return pd.DataFrame(
-        {
-            "take": takes["number"],
-            "state": book.money["shown_state"],
-            **{name: book.orders[name] for name in _OF_ORDER},
-            "usd": series([usd.get(charged) for charged in takes["credits_charged"].tolist()], "string"),
-            "queued_s": seconds(takes["submitted_at"], takes["started_at"]),
-            "generating_s": seconds(takes["started_at"], takes["completed_at"]),
-            "detect_lag_s": seconds(takes["last_running_at"], takes["completed_at"]),
-            "total_s": seconds(takes["submitted_at"], takes["verified_at"]),
-            **told,
-            "take_note": _told(takes["note"]),
-            **{name: takes[name] for name in _AS_THEY_ARE},
-            **{name: book.money[name] for name in _OF_MONEY},
-        },
-        copy=False,
-    )
+    return {
+        "take": takes["number"],
+        "state": book.money["shown_state"],
+        **{name: book.orders[name] for name in _OF_ORDER},
+        "usd": series([usd.get(charged) for charged in takes["credits_charged"].tolist()], "string"),
+        "queued_s": seconds(takes["submitted_at"], takes["started_at"]),
+        "generating_s": seconds(takes["started_at"], takes["completed_at"]),
+        "detect_lag_s": seconds(takes["last_running_at"], takes["completed_at"]),
+        "total_s": seconds(takes["submitted_at"], takes["verified_at"]),
+        **told,
+        "take_note": _told(takes["note"]),
+        **{name: takes[name] for name in _AS_THEY_ARE},
+        **{name: book.money[name] for name in _OF_MONEY},
+    }
 
 
 def _shot_cells(shots: pd.DataFrame) -> dict[str, pd.Series[Any]]:

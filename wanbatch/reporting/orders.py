@@ -27,7 +27,7 @@ _ASKED = ("model", "resolution", "aspect_ratio", "duration")
 def orders_frame(recipes: Iterable[str]) -> pd.DataFrame:
     """One row a recipe, which is canonical JSON: the columns of ORDER_COLUMNS. Raises StateInvalid."""
     known: dict[Any, tuple[Any, ...]] = {}
-    rows = []
+    columns: list[list[Any]] = [[] for _ in ORDER_COLUMNS]
     for text in recipes:
         recipe = Recipe(text)
         body = recipe.body
@@ -35,11 +35,11 @@ def orders_frame(recipes: Iterable[str]) -> pd.DataFrame:
         if asked not in known:
             known[asked] = _ordered(order_of(recipe))
         *ordered, price_class = known[asked]
-        rows.append((*ordered, body.get("seed"), str(body.get("prompt", "")), recipe.sha256, price_class))
-    columns = zip(*rows, strict=True) if rows else [()] * len(ORDER_COLUMNS)
-    return pd.DataFrame(
-        {name: series(values, kind) for (name, kind), values in zip(ORDER_COLUMNS.items(), columns, strict=True)}
-    )
+        row = (*ordered, body.get("seed"), str(body.get("prompt", "")), recipe.sha256, price_class)
+        for column, value in zip(columns, row, strict=True):
+            column.append(value)
+    named = zip(ORDER_COLUMNS.items(), columns, strict=True)
+    return pd.DataFrame({name: series(values, kind) for (name, kind), values in named}, copy=False)
 
 
 def _ordered(order: Order) -> tuple[Any, ...]:

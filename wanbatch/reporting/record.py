@@ -104,7 +104,8 @@ def typed_frame(rows: Sequence[Mapping[str, Any]], columns: Mapping[str, str]) -
 
 def series(values: Iterable[Any], kind: str) -> pd.Series[Any]:
     """Make a column of a nullable type; `time` is a time in UTC, to the millisecond."""
-    return pd.Series(list(values), dtype=DTYPES["datetime"] if kind == "time" else kind)
+    dtype = DTYPES["datetime"] if kind == "time" else kind
+    return pd.Series(values if isinstance(values, list) else list(values), dtype=dtype)
 
 
 def frame_of(record: type[Any], parts: Iterable[Mapping[str, Sequence[Any]]]) -> pd.DataFrame:

@@ -22,7 +22,6 @@ class ColumnRecords(Records):
         """
         plan = plan_of(record)
         names = ", ".join(name for name, _, _ in plan)
-        known: dict[str, str] = {}
         with foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names} FROM {TABLES[record]} {clause}")  # noqa: S608
             some = rows.fetchmany(ROWS_AT_ONCE)
@@ -32,16 +31,23 @@ class ColumnRecords(Records):
                 for (name, reader, is_optional), values in zip(plan, columns, strict=True):
                     if not is_optional and None in values:
                         raise ValueError(f"a row without {name}")
-                    part[name] = _read(values, reader, known)
+                    part[name] = _read(values, reader)
                 yield part
                 some = rows.fetchmany(ROWS_AT_ONCE)
                 if not some:
                     return
 
+    def clips(self) -> list[tuple[int, str]]:
+        """Return take id and path of the clip of each verified take, in the order they were planned."""
+        sql = "SELECT take_id, file FROM takes WHERE state = 'verified' AND file IS NOT NULL ORDER BY take_id"
+        with foreign_errors(self.path):
+            return self._db.execute(sql).fetchall()
 
-def _read(values: Sequence[Any], reader: Callable[[Any], Any] | None, known: dict[str, str]) -> list[Any]:
-    if reader is not None:
-        return [None if value is None else reader(value) for value in values]
-    if len(set(values)) * 2 < len(values):  # of a text that stands in many rows one copy is kept
-        return [known.setdefault(value, value) for value in values]
-    return list(values)
+
+def _read(values: Sequence[Any], reader: Callable[[Any], Any] | None) -> list[Any]:
+    """Read values as a record has them, each only once if most stand in many rows."""
+    distinct = set(values)
+    if len(distinct) * 2 < len(values):
+        known = {value: value if value is None or reader is None else reader(value) for value in distinct}
+        return [known[value] for value in values]
+    return list(values) if reader is None else [None if value is None else reader(value) for value in values]
