@@ -108,7 +108,7 @@ _COST_PARTS = {
 }
 _COSTS = {
     "level": "`batch`, `sequence`, `scene`, `tag` or `cost_code`; `all` first in a combined report",
-    "key": "the name of the group; a take with two tags stands in both",
+    "key": "the name of the group; a take with two tags is in both",
     "takes": "how many takes",
     "verified": "of these verified and in use",
     "failed": "of these failed",

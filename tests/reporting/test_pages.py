@@ -243,13 +243,13 @@ def test_the_report_says_what_needs_the_user(tmp_path: Path) -> None:
 
 def test_the_report_says_why_the_last_run_stopped(tmp_path: Path) -> None:
     found = read(one_take(tmp_path, State.VERIFIED, message="the budget is reached <b>").report)
-    assert "What needs you The last run stopped early The budget is reached <b>." in found.words
+    assert "What needs your attention The last run stopped early The budget is reached <b>." in found.words
 
 
 def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:
     text = read(one_take(tmp_path, State.UNKNOWN).report).words
     assert "charged unknown unknown credits, seen in the ledger; what 1 more take may cost is not in it" in text
-    assert "committed unknown unknown credits, and 1 take of unknown cost" in text
+    assert "committed unknown unknown credits, and 1 take with an unknown cost" in text
     assert "a finished second – 0 s of clips" in text
 
 
@@ -288,7 +288,7 @@ def test_a_sandbox_says_so_on_every_page(tmp_path: Path) -> None:
         ("all planned", "verified 0 of 3 3 planned", "s2 planned"),
         ("all failed", "verified 0 of 3 3 failed", "s2 failed"),
         ("all omitted", "verified 0 of 0 3 omitted", "s2 omitted"),
-        ("all verified", "verified 3 of 3 3 verified", "s2 no still of this clip T1"),
+        ("all verified", "verified 3 of 3 3 verified", "s2 no still for this clip T1"),
     ],
 )
 def test_a_batch_of_one_kind_has_all_its_pages(tmp_path: Path, kind: str, told: str, shown: str) -> None:

@@ -1,4 +1,4 @@
-"""The figures of the report page: what each shows, as data for plotly, with a sentence that says it in words.
+"""The figures of the report page: the data of each for plotly, and a sentence that says it in words.
 
 A figure is plain JSON. Colours are named by role (a state, `limit`, `refused`) and chosen by the page, dark or light.
 Money is summed in whole credits; USD are made of the sum, exactly, and only for the axis.
@@ -48,7 +48,7 @@ def figures_of(book: Book, facts: Mapping[str, Any]) -> list[Figure]:
     return [figure for figure in made if figure is not None]
 
 
-# --- the night, take by take
+# --- the run, take by take
 
 
 def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
@@ -105,8 +105,8 @@ def _spans(take: Take, attempt_ended_at: datetime | None) -> Iterable[tuple[str,
         yield "queued", begin, started, _told(take, "queued", begin, started)
         yield role, started, ended, _told(take, role, started, ended)
     else:
-        # Nobody saw the queue being left: what is drawn may hold a wait.
-        yield role, begin, ended, _told(take, f"{role}, a wait included", begin, ended)
+        # No poll saw the end of the queue: the bar may include a wait.
+        yield role, begin, ended, _told(take, f"{role}, including a wait", begin, ended)
     if take.verified_at is not None and take.verified_at > ended:
         yield "download", ended, take.verified_at, _told(take, "download", ended, take.verified_at)
 
@@ -132,7 +132,7 @@ def durations(takes: pd.DataFrame, classes: pd.Series[Any]) -> Figure | None:
     words = "; ".join(
         f"{name}: half of {len(times)} under {duration_text(median(times))}" for name, times in sorted(known.items())
     )
-    words += f". Of {unseen} more nobody saw the start" if unseen else ""
+    words += f". The start of {unseen} more was not seen" if unseen else ""
     return {
         "id": "durations",
         "title": "How long generations took",
@@ -264,7 +264,7 @@ def _levels(begins: pd.Series[Any], ends: pd.Series[Any]) -> pd.DataFrame:
 
 
 def failures(needs: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Show how often each cause kept a take from its clip; None where none did."""
+    """Show how often each cause kept a take from its clip; None if none did."""
     rows = sorted(needs, key=lambda need: -need["count"])[:CAUSES_SHOWN]
     if not rows:
         return None
@@ -272,7 +272,7 @@ def failures(needs: Sequence[Mapping[str, Any]]) -> Figure | None:
     return {
         "id": "failures",
         "title": "What kept takes from their clips",
-        "words": f"{total} in all, by cause; what to do about each stands above",
+        "words": f"{total} in all, by cause; see above for what to do about each",
         "rows": len(rows),
         "order": [_short(need) for need in rows],
         "traces": [
@@ -313,7 +313,7 @@ def headlines(takes: pd.DataFrame, attempts: pd.DataFrame) -> dict[str, Any]:
     """Return what is told first beside the sums: median time at the provider, how full its places were, 429s.
 
     `median_s` is from submit to the poll that saw the end; `busy` the share of the most places held at once that was
-    in use from the first submit to the last end. None where unknown.
+    in use from the first submit to the last end. None if unknown.
     """
     times = seconds(takes["submitted_at"], takes["completed_at"]).dropna().tolist()
     ended = attempts[attempts["generation_id"].notna() & attempts["ended_at"].notna()]

@@ -93,7 +93,7 @@ def write_costs(folder: Path, tables: Costs, facts: Mapping[str, Any]) -> CostFi
 def write_combined(outputs: Sequence[Path], folder: Path, made_at: datetime) -> tuple[Path, dict[str, Any]]:
     """Write one cost report of several batches into a folder; returns its page and what it says.
 
-    Raises UsageInvalid where one batch is named twice, also as a copy, or sandboxes and real money would be summed.
+    Raises UsageInvalid if one batch is named twice, even as a copy, or sandboxes and real money would be summed.
     """
     from wanbatch.reporting.book import book_of
     from wanbatch.reporting.costs import make_costs

@@ -1,9 +1,9 @@
-"""The cost report, made with pandas from the state file alone: what a batch was to cost, costs and will have cost.
+"""The cost report, made with pandas from the state file only: the estimated, current and final cost of a batch.
 
 One row a group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, shares and rates are Decimal,
-written as text. A sum that has an unknown part is missing, its known part stands beside it; the counts say how many
-takes are not in it. What was charged sums to the ledger's charges to the credit, on every level but tags, where a take
-with two tags stands in both.
+written as text. A sum that has an unknown part is missing, its known part is beside it; the counts say how many
+takes are not in it. Charged amounts sum to the ledger's charges to the credit, on every level except tags, where a take
+with two tags is in both.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""CSV files that a spreadsheet opens as they are meant: units, quotes, and no cell that runs as a formula."""
+"""CSV files that spreadsheets read correctly: units, quotes, and no cell that runs as a formula."""
 
 from __future__ import annotations
 

@@ -49,7 +49,7 @@ def _whole(value: int | None) -> str:
 
 
 def _part(row: Mapping[str, Any], name: str) -> str:
-    """Write a sum; where a part of it is unknown, what is known with a mark."""
+    """Write a sum; if a part of it is unknown, its known part with a mark."""
     whole = row[f"{name}_credits"]
     return f"{int(whole):,}" if whole is not None else f"{int(row[f'{name}_known_credits']):,} +?"
 
@@ -140,7 +140,7 @@ def page(
         f"default-src 'none'; style-src {styles}; {codes}"
         "img-src 'self' file: data:; media-src 'self' file:; base-uri 'none'; form-action 'none'"
     )
-    own = {"style": Markup(style), "script": Markup(code)}  # noqa: S704  files of ours, without a word from outside
+    own = {"style": Markup(style), "script": Markup(code)}  # noqa: S704  files of ours, without any text from outside
     return environment.get_template(template).render(policy=policy, **own, **values) + "\n"
 
 
@@ -186,5 +186,5 @@ def render_combined(costs: Mapping[str, Any]) -> str:
 
 
 def speeds_of(facts: Mapping[str, Any]) -> str:
-    """Say how many times faster than real the time of these runs went; empty where it did not."""
+    """Say how many times faster than real the time of these runs went; empty if it did not."""
     return " and ".join(f"{speed:g}" for speed in sorted({run["speed"] for run in facts["runs"]} - {1}))

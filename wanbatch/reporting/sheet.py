@@ -1,4 +1,4 @@
-"""The contact sheet: every shot in story order with its takes, to look at, choose from and hand on."""
+"""The contact sheet: every shot in story order with its takes, to view, choose from and pass on."""
 
 from __future__ import annotations
 
@@ -31,12 +31,12 @@ CHIPS = (
     ("warned", "Warned"),
 )
 KEYS = (
-    ("\u2190 \u2192 \u2191 \u2193", "the next take that way"),
-    ("j  k", "the next shot, the last one"),
+    ("\u2190 \u2192 \u2191 \u2193", "the next take in that direction"),
+    ("j  k", "the next shot, the previous one"),
     ("space", "play, stop"),
     ("m", "sound"),
-    ("c, 1\u20269", "circle this take, or the take of that number"),
-    ("r", "take this shot again"),
+    ("c, 1\u20269", "circle this take, or the take with that number"),
+    ("r", "order a new take of this shot"),
     ("f", "find"),
     ("esc", "stop; leave the search"),
 )
@@ -164,7 +164,7 @@ def _is_refused(take: Take) -> bool:
 
 
 def _commands(take: Take) -> list[tuple[str, ...]]:
-    """Return what can be done about a take that came to nothing: command and words, without the output folder."""
+    """Return what to do about a take without a clip: command and arguments, without the output folder."""
     if take.superseded:
         return []
     if _is_refused(take):

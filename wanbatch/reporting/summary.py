@@ -90,9 +90,9 @@ _URGENCY = {"held": 0, "unknown": 1, "failed": 2}
 
 
 def needs_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
-    """Group what needs the user by state, what to do and cause: the same words, whatever ids and numbers are in them.
+    """Group what needs the user by state, cure and cause: equal text, whatever ids and numbers are in it.
 
-    Held takes come first, since only the user can settle them; then the most frequent.
+    Held takes come first, since only the user can decide about them; then the most frequent.
     """
     groups: dict[tuple[str, str, str], list[str]] = {}
     for problem in problems:

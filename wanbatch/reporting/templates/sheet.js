@@ -6,7 +6,7 @@
   const cards = all(".shot");
   const body = document.body;
 
-  // Where this page lies is what a command needs to be told, wherever it is typed.
+  // A command needs the place of this page, wherever it is typed.
   const place = () => {
     if (location.protocol !== "file:") return body.dataset.run;
     const path = decodeURIComponent(location.pathname);
@@ -20,7 +20,7 @@
   }
   for (const hidden of all(".bar, .tools, .circle, .retake")) hidden.hidden = false;
 
-  // --- what was chosen: circles by shot (0: the circle is taken away), and shots to take again
+  // --- what was chosen: circles by shot (0: the circle is removed), and shots to retake
 
   const key = `wanbatch storyboard ${body.dataset.key} ${run}`;
   const stored = new Map();
@@ -34,7 +34,7 @@
   };
   try {
     const kept = JSON.parse(localStorage.getItem(key) ?? "{}");
-    // What the commands have done since is no wish any more: a circle that is there, a shot with a take more.
+    // Forget choices that commands have carried out since: an existing circle, a shot with one more take.
     for (const [shot, take] of kept.picks ?? []) {
       if (take !== (stored.get(shot) ?? 0) && (take === 0 || takesOf(shot).includes(take))) picks.set(shot, take);
     }
@@ -98,7 +98,7 @@
     const plural = (list, noun) => `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;
     if (circles.length) lines.push([`${plural(circles, "take")} to circle`, ["wanbatch circle", run, ...circles.map((shot) => quoted(`${shot}:${picks.get(shot)}`))]]);
     if (cleared.length) lines.push([`${plural(cleared, "circle")} to take away`, ["wanbatch circle --clear", run, ...cleared.map(quoted)]]);
-    if (again.length) lines.push([`${plural(again, "shot")} to take again: this asks before it buys`, ["wanbatch retake", run, ...again.map(quoted)]]);
+    if (again.length) lines.push([`${plural(again, "shot")} to retake: this asks before it pays`, ["wanbatch retake", run, ...again.map(quoted)]]);
     return lines.map(([word, parts]) => [word, parts.join(" ")]);
   };
 
