@@ -166,7 +166,7 @@ def test_a_run_whose_reports_cannot_be_written_still_tells_how_it_ended(
     code = call(["run", "small.csv", "--sandbox", "--speed", "600", "--yes", "-o", "new"])
     lines = capsys.readouterr().out.splitlines()
     assert (code, "1 verified" in lines, any("charged" in line for line in lines)) == (7, True, True)
-    [line] = [line for line in lines if "reports could not be written" in line]
+    [line] = [line for line in lines if "could not write the reports" in line]
     assert f": {told}" in line
     assert "`wanbatch report new`" in line
 

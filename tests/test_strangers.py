@@ -105,7 +105,7 @@ def test_a_schema_of_somebody_else_is_refused(
 ) -> None:
     changed(folder, *SCHEMAS[name])
     code, text = said(command, capsys)
-    assert (code, "was not written by wanbatch alone" in text, set(text) & MOVES) == (7, True, set())
+    assert (code, "was changed by another program" in text, set(text) & MOVES) == (7, True, set())
 
 
 def test_a_table_of_a_newer_version_is_left_alone(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""Network addresses: which of them lie on the public internet, however they are spelled. Pure.
+"""Network addresses: which of them are on the public internet, in any spelling. Pure.
 
 A link to a clip comes from outside. It must not lead into the user's own network, whether by a private address, by an
 odd spelling of one, or by a name that is registered for one.

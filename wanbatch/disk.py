@@ -41,9 +41,9 @@ def make_folder(folder: Path, mode: int = 0o777) -> None:
 
 
 def network_kind(folder: Path, mounts: Path = MOUNTS) -> str | None:
-    """Return the kind of network share that a folder lies on; None if it lies on none, or nobody can tell.
+    """Return the kind of network share that holds a folder; None if none does, or that is unknown.
 
-    `mounts` is what Linux tells of its mounts (man 5 proc); other systems tell nothing.
+    `mounts` is Linux's list of mounts (man 5 proc); other systems have none.
     """
     try:
         lines = mounts.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -65,7 +65,7 @@ def network_kind(folder: Path, mounts: Path = MOUNTS) -> str | None:
 def unshare(path: Path) -> bool:
     """Give a file that has several names (hard links) an inode of its own, so that writing it changes no other copy.
 
-    Returns whether it had to. Raises OSError. Nobody else may have the file open.
+    Returns whether it had to. Raises OSError. No other process may have the file open.
     """
     try:
         info = path.lstat()
@@ -108,7 +108,7 @@ def replacing(path: Path) -> Iterator[Path]:
     write to another file. Raises LocalFault for a link in the way, and OSError; then, and where the block raises,
     `path` is as it was.
     """
-    # Older versions wrote by this name. A link there was put there by somebody: whatever it is for, it is told.
+    # Older versions wrote by this name. A link there was put there by somebody: whatever it is for, it is reported.
     assert_ordinary(path.with_name(f".{path.name}{PART_SUFFIX}"))
     directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
     name = f".{secrets.token_hex(PART_DIGITS // 2)}{PART_SUFFIX}"
@@ -219,7 +219,7 @@ def assert_ordinary(path: Path) -> None:
 
 
 def own_folder(output: Path, *names: str) -> Path:
-    """Make a folder inside an output folder and return it. Raises LocalFault if a link stands in its place.
+    """Make a folder inside an output folder and return it. Raises LocalFault if a link is in its place.
 
     What is written there would land wherever the link points.
     """

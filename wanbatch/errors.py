@@ -10,7 +10,7 @@ WanbatchError
     StateInvalid         7    the state file is corrupt, foreign or contradicts itself
     ProgramFault         7    an error of wanbatch or of a library under it, whatever it was reading at the time
   ProviderUnreachable    8    no answer from the provider, or none that can be read
-  MediaInvalid           -    a file that is no whole clip; becomes a held take, never an exit by itself
+  MediaInvalid           -    a file that is not a whole clip; becomes a held take, never an exit on its own
 """
 
 from __future__ import annotations
@@ -137,27 +137,27 @@ class ProviderUnreachable(WanbatchError):
 
 
 class MediaInvalid(WanbatchError):
-    """A downloaded file that is no whole, decodable clip."""
+    """A downloaded file that is not a whole, decodable clip."""
 
 
 _MENDS = {
-    errno.ENOSPC: "The disk is full: make room, then give the same command again",
-    errno.EDQUOT: "Your quota is used up: make room, then give the same command again",
-    errno.EACCES: "Give yourself the right to it, or use another place",
-    errno.EPERM: "Give yourself the right to it, or use another place",
-    errno.EROFS: "This disk takes no changes: use another place",
+    errno.ENOSPC: "The disk is full: make room, then run the same command again",
+    errno.EDQUOT: "Your quota is used up: make room, then run the same command again",
+    errno.EACCES: "Give yourself permission for it, or use another place",
+    errno.EPERM: "Give yourself permission for it, or use another place",
+    errno.EROFS: "This disk is read-only: use another place",
     errno.EMFILE: "Too many files are open: raise the limit, such as with `ulimit -n 4096`",
-    errno.ENFILE: "Too many files are open on this machine: end other programs",
-    errno.ENOTDIR: "A file stands where a folder should be: move it away, or use another place",
-    errno.EISDIR: "A folder stands where a file should be: move it away, or use another name",
+    errno.ENFILE: "Too many files are open on this machine: close other programs",
+    errno.ENOTDIR: "A file is in the place of a folder: move it away, or use another place",
+    errno.EISDIR: "A folder is in the place of a file: move it away, or use another name",
     errno.EEXIST: "Something else has this name: move it away, or use another name",
     errno.ENAMETOOLONG: "Use a shorter name",
     errno.ELOOP: "Links lead in a circle: remove them, or use another place",
-    errno.ENOENT: "It is not there: check the name",
-    errno.EIO: "The disk fails: check it before you go on",
+    errno.ENOENT: "It does not exist: check the name",
+    errno.EIO: "The disk has a fault: check it before you continue",
     errno.EFBIG: "The file is too large for this disk",
-    errno.ENOMEM: "The memory is used up: end other programs",
-    errno.EBUSY: "Another program uses it: end that, then give the same command again",
+    errno.ENOMEM: "The memory is full: close other programs",
+    errno.EBUSY: "Another program uses it: close that, then run the same command again",
 }
 
 

@@ -1,4 +1,4 @@
-"""The folders inside an output: which of them may lie on another disk, and where that is.
+"""The folders inside an output: which of them may be on another disk, and where that is.
 
 `clips` and `posters` may be links to folders elsewhere, as they are what needs the room; every command follows them. No
 other folder of an output may be a link: what is written there would land wherever it points.
@@ -94,7 +94,7 @@ def links_of(output: Path) -> Mapping[str, Path]:
             )
         else:
             raise LocalFault(
-                f"{named} is a link: only clips and posters may lie elsewhere. Put a folder in its place, or remove it"
+                f"{named} is a link: only clips and posters may be elsewhere. Put a folder in its place, or remove it"
             )
     return found
 
@@ -105,7 +105,7 @@ def _assert_named(name: str) -> None:
     except UnicodeEncodeError as error:
         shown = name.encode("utf-8", "replace").decode("utf-8")
         raise UsageInvalid(
-            f"the name of the output folder, {shown}, is not written in UTF-8, so no report could hold it. Nothing was"
+            f"the name of the output folder, {shown}, is not written in UTF-8, so no report could show it. Nothing was"
             " sent: rename it, or use another one"
         ) from error
 

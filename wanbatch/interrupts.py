@@ -37,7 +37,7 @@ def handled(deeds: Mapping[int, Callable[[], None]]) -> Iterator[None]:
 
 
 def once(deed: Callable[[], None]) -> Callable[[], None]:
-    """Return a deed that is done at the first call alone: both a shell and the kernel tell of one hang-up."""
+    """Return a deed that is done at the first call alone: both a shell and the kernel report one hang-up."""
     told: list[bool] = []
 
     def first() -> None:

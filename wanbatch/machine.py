@@ -3,8 +3,8 @@
 Two runs of copies of one folder can buy the same takes, and no log of the provider can tell in time; so a run that
 begins on another machine than the last one asks first. A machine is known by its own id, hashed with a salt of ours, so
 that what is kept names no machine; where it has none, by its host name. A container has neither that lasts (its host
-name, and often its id, change with each start), so nothing is told of one, and a nightly run in fresh containers is not
-stopped.
+name, and often its id, change with each start), so containers are not compared, and a nightly run in fresh containers
+is not stopped.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ IOREG_LIMIT_S = 5.0
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine: a mark that says nothing of it but whether it is the same, and its host name for a person to read."""
+    """A machine: a mark that only shows whether it is the same, and its host name for a person to read."""
 
     mark: str
     host: str

@@ -19,7 +19,7 @@ def folder_of(name: str) -> Path:
     for folder in (package / name, package.parent / name):
         if folder.is_dir():
             return folder
-    raise LocalFault(f"this installation of wanbatch lacks its {name}/; install it again")
+    raise LocalFault(f"this installation of wanbatch has no {name}/ folder; install it again")
 
 
 @cache

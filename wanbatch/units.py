@@ -15,7 +15,7 @@ def parse_duration_s(text: str) -> float:
     """Read `90s`, `15min`, `2h` as seconds. Raises ValueError."""
     match = _DURATION.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"'{text}' is no duration: write 90s, 15min or 2h")
+        raise ValueError(f"'{text}' is not a duration: write 90s, 15min or 2h")
     return float(match[1]) * _SECONDS[match[2]]
 
 
@@ -24,7 +24,7 @@ def parse_rate_per_min(text: str) -> float:
     match = _RATE.fullmatch(text.strip())
     per_min = float(match[1]) * 60 / _SECONDS[match[2] or "min"] if match else 0.0
     if per_min <= 0:
-        raise ValueError(f"'{text}' is no rate: write 60/min or 10/s")
+        raise ValueError(f"'{text}' is not a rate: write 60/min or 10/s")
     return per_min
 
 

@@ -73,7 +73,7 @@ def troubled(output: Path) -> Path:
     takes = pen.state.takes()
     pen.lead(takes[0].take_id, State.FAILED, error="Internal model error")
     pen.lead(takes[1].take_id, State.FAILED, error="Content policy violation")
-    pen.lead(takes[2].take_id, State.HELD, error="found: `wanbatch resolve c_t1 --adopt X` takes it over")
+    pen.lead(takes[2].take_id, State.HELD, error="found: `wanbatch resolve c_t1 --adopt X` adopts it")
     pen.state.close()
     return output
 

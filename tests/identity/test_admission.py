@@ -109,7 +109,7 @@ def test_two_films_with_one_file_name_are_never_mixed(say: Tell) -> None:
     planned = say("plan", str(second), "--sandbox", "--offline")
     ran = say("run", str(second), *SANDBOX)
     facts = (
-        "outputs/shots was made by another manifest:",
+        "another manifest made outputs/shots:",
         "remembered north/shots.csv, batch 'shots'",
         "given south/shots.csv, batch 'shots'",
         "2 of 2 shot ids are the same, 0 with the same prompt",
@@ -200,7 +200,7 @@ def test_renumbered_shots_are_named_and_never_bought_by_yes_alone(say: Tell) -> 
     before = digest(output)
     planned, ran = say("plan", "ridge.csv", "--sandbox", "--offline"), say("run", "ridge.csv", *SANDBOX)
     facts = (
-        "3 takes to be bought are in outputs/ridge already, under another id: 10_t1 is there as sh010_t1",
+        "3 takes to be bought are in outputs/ridge already, under another id: 10_t1 exists as sh010_t1",
         "wanbatch run ridge.csv --sandbox --take-over",
         "wanbatch run ridge.csv --sandbox --rename sh010=10",
         "wanbatch run ridge.csv --sandbox --buy-again",
@@ -215,7 +215,7 @@ def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> 
     call(["circle", str(output), "sh020:1"])
     path.write_text(RENUMBERED)
     code, told = say("run", "ridge.csv", *SANDBOX, "--take-over")
-    assert (code, "3 takes are taken over: 10_t1 is what was sh010_t1" in told) == (0, True)
+    assert (code, "3 takes are reused under a new id: 10_t1 is what was sh010_t1" in told) == (0, True)
     takes = takes_in(output)
     assert [(take.label, take.file, take.circled, take.superseded) for take in takes] == [
         ("10_t1", "clips/sh010_t1.mp4", False, False),
@@ -272,7 +272,7 @@ def test_plan_and_run_agree_on_a_folder_of_another_provider(say: Tell, monkeypat
     bought(write("ridge.csv", RIDGE), Path("outputs/ridge"))
     planned, ran = say("plan", "ridge.csv", "--offline"), say("run", "ridge.csv", "--yes")
     assert planned == ran
-    assert (ran[0], "was begun on the sandbox" in ran[1]) == (7, True)
+    assert (ran[0], "belongs to the sandbox" in ran[1]) == (7, True)
 
 
 def test_an_ordinary_edit_never_asks(say: Tell) -> None:
@@ -289,7 +289,7 @@ def test_a_fresh_film_under_an_old_file_name_is_told_apart(say: Tell) -> None:
     path.write_text(HARBOUR.replace("sh0", "k0"))
     code, told = say("run", "shots.csv", *SANDBOX)
     assert code == 2
-    assert "The shots in shots.csv, batch 'shots' are others than those in outputs/shots: 0 of 2 shot ids" in told
+    assert "The shots in shots.csv, batch 'shots' differ from those in outputs/shots: 0 of 2 shot ids" in told
 
 
 def test_a_project_that_was_moved_whole_is_the_same(say: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -439,5 +439,5 @@ def test_the_state_file_holds_a_renaming_as_a_fact() -> None:
     with closing(sqlite3.connect(output / "state.sqlite")) as file:
         file.execute("UPDATE takes SET shot_id = 'sh010' WHERE take_id = 1")
         file.commit()
-    with StateReader.open(output) as reader, pytest.raises(wanbatch.StateInvalid, match="is not what its facts say"):
+    with StateReader.open(output) as reader, pytest.raises(wanbatch.StateInvalid, match="contradicts its facts"):
         reader.check()

@@ -385,4 +385,4 @@ def test_a_provider_out_of_reach_leaves_a_plan_with_its_reasons(monkeypatch: pyt
     ]
     assert planned.refusal is None
     offline = wanbatch.plan(batch_of(1, model="alibaba/wan-2-6-t2v"), offline=True)
-    assert [quote.why for quote in offline.quotes.values()] == ["the provider was not asked (--offline)"]
+    assert [quote.why for quote in offline.quotes.values()] == ["wanbatch did not ask the provider (--offline)"]

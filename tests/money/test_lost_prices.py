@@ -28,7 +28,11 @@ def test_the_next_take_waits_for_the_log_and_the_batch_is_finished(tmp_path: Pat
     world = World(tmp_path / "out", rules=LOST_FIRST, settings=RunSettings(quotes=LISTED, cap_credits=3 * PRICE))
     end = world.run(batch_of(3))
     order = kinds(world, "submit_started", "answer_lost", "adopted")
-    notes = [event.text for event in world.events if event.kind == "note" and "before any told the price" in event.text]
+    notes = [
+        event.text
+        for event in world.events
+        if event.kind == "note" and "before any answer showed the price" in event.text
+    ]
     assert (end.exit_code, order[:5], len(notes), world.submits) == (
         ExitCode.OK,
         ["submit_started", "answer_lost"] * 2 + ["adopted"],
@@ -58,8 +62,8 @@ def test_without_a_search_to_come_the_run_stops_and_says_what_to_do(tmp_path: Pa
     world = World(tmp_path / "out", rules=LOST_FIRST, settings=settings)
     end = world.run(batch_of(3))
     told = (
-        "the answers to 2 submits were lost before any told the price, and the budget of 0.57 USD does not cover ten times"
-        " the expected price: nothing more is sent. Resolve what is held (`wanbatch status` lists it), or raise the cap,"
-        " and run the same command again"
+        "the answers to 2 submits were lost before any answer showed the price, and the budget of 0.57 USD does not cover ten times"
+        " the expected price: wanbatch sends nothing more. Resolve the held takes (`wanbatch status` lists them) or raise the cap;"
+        " then run the same command again"
     )
     assert (world.submits, end.messages) == (2, (told,))

@@ -221,7 +221,7 @@ def test_a_refused_key_and_a_dead_provider_have_their_codes(
     monkeypatch.setenv("AIMLAPI_API_KEY", "k")
     monkeypatch.setattr("wanbatch.provider.aimlapi.READ_TRIES", 1)
     assert call(["balance"]) == 8
-    assert "no balance" in capsys.readouterr().err
+    assert "cannot read the balance" in capsys.readouterr().err
     findings = asyncio.run(examine(None, is_offline=False))
     assert [finding.verdict for finding in findings][-1] == "bad"
 

@@ -93,7 +93,11 @@ def test_a_list_of_one_clip_is_that_clip(tmp_path: Path) -> None:
         ((Rule("clip", "status", nth=(2,), code=503),), ["sh000_t1.2.mp4", "sh000_t1.mp4"], ""),
         ((Rule("clip", "expired", nth=(2,)),), ["sh000_t1.mp4"], "HTTP 403 from the clip host"),
         ((Rule("clip", "status", nth=(2, 3, 4), code=503),), ["sh000_t1.mp4"], "HTTP 503 from the clip host"),
-        ((Rule("clip", "garbage", nth=(2, 3, 4)),), ["sh000_t1.2.mp4.bad", "sh000_t1.mp4"], "no whole clip came"),
+        (
+            (Rule("clip", "garbage", nth=(2, 3, 4)),),
+            ["sh000_t1.2.mp4.bad", "sh000_t1.mp4"],
+            "the clip did not arrive complete",
+        ),
         ((Rule("clip", "garbage", nth=(2, 3)),), ["sh000_t1.2.mp4", "sh000_t1.2.mp4.bad", "sh000_t1.mp4"], ""),
     ],
     ids=["once", "dead", "down", "garbage", "garbage at first"],
@@ -220,8 +224,8 @@ def test_a_further_clip_that_is_gone_for_good_is_told(tmp_path: Path) -> None:
     ]
     assert told == [
         "clips/sh000_t1.2.mp4: gone",
-        "clips/sh000_t1.2.mp4: the provider gives no link to it any more",
-        "the provider does not tell where its further clips are",
+        "clips/sh000_t1.2.mp4: the provider no longer gives a link to it",
+        "the provider does not say where its further clips are",
     ]
 
 

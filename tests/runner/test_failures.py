@@ -92,7 +92,7 @@ def test_a_poll_that_says_error_alone_is_not_followed_by_a_purchase(
     assert (end.exit_code, world.submits, charged(world), take.shown_state, take.attempts) == (
         ExitCode.OK, 1, 1, "verified", 1,
     )  # fmt: skip
-    assert take.warning == "the provider said that it had failed, and then that it had not"
+    assert take.warning == "the provider said that it had failed, and later that it had not"
     assert [event.kind for event in world.events].count("failure_seen") == 1
 
 

@@ -174,7 +174,7 @@ def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(tmp_path: Path) 
 
     world = World(tmp_path / "out", settings=RunSettings(inspection=Blind()), looks=True)
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert world.takes()[0].warning == "could not be looked at: the clip cannot be decoded: no memory"
+    assert world.takes()[0].warning == "wanbatch could not look at it: the clip cannot be decoded: no memory"
 
 
 def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path) -> None:
@@ -247,7 +247,7 @@ def test_a_word_that_is_new_is_taken_for_running_and_told_once(tmp_path: Path, m
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
     assert (
         world.takes()[0].warning
-        == "the provider returned the unknown status 'dreaming', which wanbatch takes for running"
+        == "the provider returned the unknown status 'dreaming', which wanbatch treats as running"
     )
 
 
@@ -491,7 +491,7 @@ def test_a_second_stop_waits_for_no_answer_longer_than_a_moment(tmp_path: Path) 
 
 @pytest.mark.parametrize(
     ("nth", "told"),
-    [((2,), []), (tuple(range(2, 40)), ["no answer", "the provider answers again"])],
+    [((2,), []), (tuple(range(2, 40)), ["no readable answer", "the provider answers again"])],
     ids=["one lost answer", "a minute of them"],
 )
 def test_an_outage_is_told_once_it_lasts(tmp_path: Path, nth: tuple[int, ...], told: list[str]) -> None:

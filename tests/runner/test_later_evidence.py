@@ -59,7 +59,7 @@ def test_a_refused_submit_that_was_made_is_adopted_by_the_next_run(tmp_path: Pat
     world.rules, world.elapsed_s = (), world.elapsed_s + HOURS
     assert (world.run(batch_of(4)).exit_code, states(world)) == (ExitCode.OK, ["verified"] * 4)
     assert (world.submits, charged_twice(world)) == (4, [])
-    assert "made its clip all the same" in warnings(world)
+    assert "made its clip after all" in warnings(world)
 
 
 def test_a_refused_submit_that_was_made_is_found_by_reconcile(tmp_path: Path) -> None:
@@ -483,7 +483,7 @@ def test_a_status_that_we_do_not_know_proves_nothing_of_our_own_take(tmp_path: P
     end = world.run(batch_of(3))
     take = world.takes()[1]
     assert (end.exit_code, take.state, world.submits) == (ExitCode.DECISION_NEEDED, State.HELD, 3)
-    assert "the provider's log says 'running' of it" in take.error
+    assert "the provider's log gives its status as 'running'" in take.error
 
 
 # --- how far a look reaches

@@ -45,8 +45,8 @@ def made(generation_id: str | None, outcome: Outcome = Outcome.DOUBLE, error: st
     )
 
 
-OF_OLD = found(error="it shows G1 for attempt 1 of it. `wanbatch resolve a_t1 --adopt G1` takes it over")
-NAMELESS_OF_OLD = found(error="it shows a submit. `wanbatch resolve a_t1 --adopt ID` takes it over")
+OF_OLD = found(error="it shows G1 for attempt 1 of it. `wanbatch resolve a_t1 --adopt G1` adopts it")
+NAMELESS_OF_OLD = found(error="it shows a submit. `wanbatch resolve a_t1 --adopt ID` adopts it")
 
 
 @pytest.mark.parametrize(
@@ -102,13 +102,13 @@ def test_what_a_message_offers_is_told_beside_it(fact: Entry, ids: set[str]) -> 
 @pytest.mark.parametrize(
     ("offers", "text"),
     [
-        ([], "why. `wanbatch resolve a_t1 --adopt ID` takes it over"),
-        ([Offer("G1", 300_000)], "why. `wanbatch resolve a_t1 --adopt G1` takes it over"),
+        ([], "why. `wanbatch resolve a_t1 --adopt ID` adopts it"),
+        ([Offer("G1", 300_000)], "why. `wanbatch resolve a_t1 --adopt G1` adopts it"),
         (
             [Offer("G1", 300_000), Offer("G2", None)],
             (
                 "why. There are 2 generations of it: G1 (0.15 USD), G2."
-                " `wanbatch resolve a_t1 --adopt G1` takes over the first; give another id to take that one."
+                " `wanbatch resolve a_t1 --adopt G1` adopts the first; give another id to adopt that one."
                 " What the others may cost stays counted"
             ),
         ),
@@ -415,7 +415,7 @@ def test_an_offer_of_the_version_before_is_joined_and_not_overwritten(tmp_path: 
     sent = f"{prefix}:{recipes[1].short_hash}:2.1"
 
     def older(context: RunContext, _: Strays) -> None:
-        text = f"this state file is older than the truth: it shows G2. `wanbatch resolve {context.takes[2].label} --adopt G2`"
+        text = f"this state file is out of date: it shows G2. `wanbatch resolve {context.takes[2].label} --adopt G2`"
         told = {"attempt": 1, "request_id": sent, "is_another": True, "is_try": True, "key_fingerprint": "k"}
         told |= {"at": EPOCH.isoformat(), "credits_held": 7, "credits_at_risk": 0, "error": text}
         context.record(2, Fact.FOUND_UNRECORDED, told)

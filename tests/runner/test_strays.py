@@ -414,7 +414,7 @@ def test_what_was_given_up_and_made_after_all_can_be_had(tmp_path: Path) -> None
 def test_a_failed_take_that_made_nothing_adopts_nothing(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="policy violation"),))
     world.run(batch_of(1))
-    with pytest.raises(UsageInvalid, match="made nothing"):
+    with pytest.raises(UsageInvalid, match="none of its submits made anything"):
         settle(world, "sh000_t1", Decision.ADOPT, "some-id")
     with pytest.raises(UsageInvalid, match="only held and unknown"):
         settle(world, "sh000_t1", Decision.RESUBMIT)

@@ -18,7 +18,7 @@ SPEED = 600.0
 OUTPUT = Path("outputs/two")
 RUN = ("run", "two.csv", "--yes", "--speed", f"{SPEED:g}", "--no-report")
 SEEN_LIMIT_S = 60.0
-NOTHING_TO_DO = "nothing to do: every take is settled"
+NOTHING_TO_DO = "nothing to do: every take is done"
 
 
 @pytest.fixture(autouse=True)
@@ -93,7 +93,7 @@ def test_a_clip_that_was_refused_and_made_all_the_same_is_fetched(capsys: pytest
         wait_for_log(client, 2)
         code, told = said(capsys)
         assert (code, "2 verified" in told, NOTHING_TO_DO in told) == (0, True, False)
-        assert "made its clip all the same" in warnings()["b_t1"]
+        assert "made its clip after all" in warnings()["b_t1"]
         assert len(logged(client)) == 2
 
 
@@ -101,8 +101,12 @@ def test_a_log_that_cannot_be_read_changes_nothing_but_a_line(capsys: pytest.Cap
     with provider(), pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
         code, told = said(capsys)
-    assert (code, told.count("could not be read"), "`wanbatch reconcile" in told) == (0, 1, True)
-    assert "trying on" not in told
+    assert (code, told.count("could not read the provider's request log"), "`wanbatch reconcile" in told) == (
+        0,
+        1,
+        True,
+    )
+    assert "keeps trying" not in told
 
 
 def test_the_provider_is_not_asked_offline_or_without_a_key(capsys: pytest.CaptureFixture[str]) -> None:
@@ -111,7 +115,7 @@ def test_the_provider_is_not_asked_offline_or_without_a_key(capsys: pytest.Captu
         offline = said(capsys, "--offline")
         patch.setattr("wanbatch.session.access.Access.has_key", False)
         keyless = said(capsys)
-        line = f"{NOTHING_TO_DO}; no request was made"
+        line = f"{NOTHING_TO_DO}; wanbatch sent no request"
         assert [(code, line in told) for code, told in (offline, keyless)] == [(0, True)] * 2
         assert warnings()["a_t1"] == ""
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 RESUME_LIMIT = 8  # runs without faults until nothing changes any more
 LOOKS_LIMIT = 3  # a last look that finds something leads to a run, and to one more look
-UNREAD_LIMIT = 5  # looks that end with "give the same command again later", one after the other
+UNREAD_LIMIT = 5  # looks that end with "run the same command again later", one after the other
 LATER_S = 600.0
 LONG_AFTER_S = 100 * 3600.0  # past every patience: three times a day and an hour and a quarter
 

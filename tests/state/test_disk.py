@@ -95,7 +95,7 @@ def test_a_generation_belongs_to_one_take(tmp_path: Path) -> None:
 def test_after_a_failed_write_nothing_more_is_recorded(tmp_path: Path) -> None:
     state = planned(tmp_path / "o")
     state._db.execute("DROP TABLE facts")
-    with pytest.raises(LocalFault, match="Nothing more is sent"):
+    with pytest.raises(LocalFault, match="wanbatch sends nothing more"):
         state.record(1, entry(Fact.SUBMIT_STARTED, AT, STARTED))
     with pytest.raises(LocalFault, match=r"could not be written a moment ago .*no such table.*same command again"):
         state.record(2, entry(Fact.SUBMIT_STARTED, AT, {**STARTED, "request_id": "r2"}))
@@ -190,7 +190,7 @@ def test_a_folder_goes_on_only_as_what_it_began(tmp_path: Path, how: dict[str, o
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("UPDATE takes SET state = 'verified' WHERE take_id = 1", "not what its facts say"),
+        ("UPDATE takes SET state = 'verified' WHERE take_id = 1", "contradicts its facts"),
         ("UPDATE facts SET data = '{}' WHERE seq = 1", "checksum"),
         ("DELETE FROM facts WHERE take_id = 2", "do not match"),
         ("UPDATE takes SET state = 'dreaming' WHERE take_id = 1", "cannot be read"),
@@ -212,8 +212,8 @@ def test_a_state_file_that_was_tampered_with_is_refused(tmp_path: Path, damage: 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("UPDATE takes SET attempts = 1 WHERE take_id = 1", "not what its facts say"),
-        ("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1", "not what its facts say"),
+        ("UPDATE takes SET attempts = 1 WHERE take_id = 1", "contradicts its facts"),
+        ("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1", "contradicts its facts"),
         ("UPDATE facts SET data = '{}' WHERE take_id = 1", "checksum"),
     ],
 )
@@ -251,10 +251,10 @@ def look(output: Path) -> None:
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("UPDATE takes SET state = 'queued' WHERE take_id = 1", "not what its facts say"),
+        ("UPDATE takes SET state = 'queued' WHERE take_id = 1", "contradicts its facts"),
         ("DELETE FROM facts WHERE take_id = 2", "do not match"),
         ("DELETE FROM takes WHERE take_id = 2", "do not match"),
-        ("UPDATE takes SET credits_at_risk = 5 WHERE take_id = 2", "not what its facts say"),
+        ("UPDATE takes SET credits_at_risk = 5 WHERE take_id = 2", "contradicts its facts"),
     ],
 )
 def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_ones_are_whole(
@@ -286,7 +286,7 @@ def test_before_a_new_plan_every_take_of_a_large_state_file_is_checked(
         connection.execute("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1")
     connection.close()
     options = RunOptions(output=tmp_path / "o", sandbox=True, makes_report=False)
-    with pytest.raises(StateInvalid, match="not what its facts say"):
+    with pytest.raises(StateInvalid, match="contradicts its facts"):
         wanbatch.run(batch_of(2), options, confirm=lambda _: pytest.fail("asked"))
 
 

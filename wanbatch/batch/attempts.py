@@ -88,7 +88,7 @@ def risk_of(take: Take, attempts: Iterable[Attempt]) -> int | None:
 
 
 def live(attempts: Iterable[Attempt]) -> set[str]:
-    """Return the generations of these attempts that the provider has not said to have failed."""
+    """Return the generations of these attempts, except those that failed according to the provider."""
     kept = [each.generation_id for each in attempts if not each.has_failed]
     return {each for each in kept if each is not None}
 
@@ -264,7 +264,7 @@ def _ended(attempts: Iterable[Attempt], entry: Entry) -> list[Attempt]:
 
 
 def _is_about(entry: Entry, attempt: Attempt, take: Take) -> bool:
-    """Say whether a fact tells of this attempt: of the one that its take follows, unless it names another."""
+    """Say whether a fact is about this attempt: of the one that its take follows, unless it names another."""
     if entry.fact is Fact.CHARGED and "generation_id" in entry.data:  # a ledger may tell late of an earlier one
         return attempt.generation_id is not None and attempt.generation_id == entry.data["generation_id"]
     if entry.fact in (Fact.FOUND_LATE, Fact.FAILURE_WITHDRAWN):

@@ -90,7 +90,7 @@ def differences(known: Origin | None, name: str, given: Origin, common: Likeness
       whatever it is called;
     - nothing known of a file, on either side: the name and the shots decide; the same ids with none of the prompts are
       another film;
-    - another file: the same only under the same name and where nothing would change; else it is told apart.
+    - another file: the same only under the same name and where nothing would change; else it is another one.
     """
     if not common.shots:
         return ()

@@ -87,7 +87,7 @@ class Plan:
 
     `wanted` lists every take asked for, in story order; `changes` is what to write before the run; `kept` are takes
     that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
-    are takes that were taken over from other shots, by id. `own` are the cells of the user's own columns by shot, of
+    are takes that were adopted from other shots, by id. `own` are the cells of the user's own columns by shot, of
     those that have some; None if no manifest was read.
     """
 

@@ -32,7 +32,7 @@ class Spend:
         """Credits that count as spent already: what was charged, and what the last attempt may still be charged.
 
         The latter is the larger of what was held and what was expected, until the ledger tells. None if something
-        may be spent and nobody knows how much.
+        may be spent and the amount is unknown.
         """
         open_credits = 0 if self.state in (State.PLANNED, State.FAILED) else self.credits_open
         if open_credits is None or self.credits_at_risk is None:

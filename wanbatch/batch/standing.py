@@ -13,8 +13,8 @@ from wanbatch.batch.spend import Spend
 class Standing:
     """Takes by shown state; credits are whole, and sum what is known.
 
-    `uncosted` takes (and submits of no take) may have cost something and nobody knows how much; of `charges_not_seen`
-    takes the ledger may still show a charge. `eta_s` is how long it will take yet, None if nobody can say.
+    `uncosted` takes (and submits of no take) may have cost an unknown amount; of `charges_not_seen`
+    takes the ledger may still show a charge. `eta_s` is how long it will take yet, None if unknown.
     """
 
     counts: Mapping[str, int]

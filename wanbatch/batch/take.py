@@ -34,7 +34,7 @@ class Take(Spend):
     (not 429s, not what never left this machine). `recipe_json` is the canonical body.
     `credits_charged` sums what the ledger showed for all its attempts; `is_charge_seen` tells whether the one it
     follows is in it; `credits_at_risk` is what earlier attempts may still be charged that were given up without proof.
-    `needs_user` marks a held take that looking again cannot settle. `first_searched_at`, `last_searched_at` and
+    `needs_user` marks a held take that another look cannot decide. `first_searched_at`, `last_searched_at` and
     `failure_seen_at` (the first look at a row that says it failed) are counted time: what both our clock and the
     provider's saw pass; `witnessed` counts the
     looks that showed a later submit of ours and not this one. `is_retake` marks one that the user asked for beside the
@@ -114,7 +114,7 @@ class Take(Spend):
 
     @property
     def can_be_looked_at(self) -> bool:
-        """Say whether polling a held take's generation again may settle it."""
+        """Say whether polling a held take's generation again may decide about it."""
         return self.generation_id is not None and not self.needs_user
 
     @property
@@ -211,7 +211,7 @@ def _searched(take: Take, entry: Entry) -> Take:
 
 
 def _adopted(take: Take, entry: Entry) -> Take:
-    # When it was accepted stays unknown: nobody saw the answer.
+    # When it was accepted stays unknown: its answer was lost.
     names = ("generation_id", "credits_held", "credits_at_risk", "attempt", "request_id", "credits_estimated")
     is_charge_seen = bool(entry.data.get("is_charge_seen"))
     return _with(_noted(*names)(take, entry), error="", needs_user=False, is_charge_seen=is_charge_seen)
@@ -262,7 +262,7 @@ def _charged(take: Take, entry: Entry) -> Take:
 
 
 def _generation_started(take: Take, entry: Entry) -> Take:
-    # A change that nobody watched has no time: `started_at` stays empty unless a recent poll still said queued.
+    # An unobserved change has no time: `started_at` stays empty unless a recent poll still said queued.
     return _with(take, started_at=entry.at) if entry.data.get("seen_change") else take
 
 

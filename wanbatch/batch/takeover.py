@@ -18,7 +18,7 @@ from wanbatch.errors import UsageInvalid
 
 @dataclass(frozen=True)
 class Order:
-    """A take that a plan would buy anew: its shot, its number, what it asks for. `seed` is None for a derived one."""
+    """A take that a plan would buy again: its shot, its number, what it asks for. `seed` is None for a derived one."""
 
     shot_id: str
     number: int
@@ -47,7 +47,7 @@ class Match:
 
 
 def new_orders(plan: Plan) -> list[Order]:
-    """Return the takes that a plan would buy anew, in its order. What was planned before was asked about then."""
+    """Return the takes that a plan would buy again, in its order. Takes of earlier plans were asked about then."""
     numbers = iter([change.number for change in plan.changes if isinstance(change, Create)])
     replanned = {change.take_id for change in plan.changes if isinstance(change, Replan)}
     orders = []

@@ -153,7 +153,7 @@ def call(arguments: list[str] | None = None) -> int:
         echo(f"wanbatch: {error}", err=True)
         return error.exit_code
     except KeyboardInterrupt:
-        echo("interrupted; the same command resumes", err=True)
+        echo("interrupted; run the same command to resume", err=True)
         return ExitCode.INTERRUPTED
     except (OSError, UnicodeEncodeError, RuntimeError) as error:
         told = _refusal_of(error)

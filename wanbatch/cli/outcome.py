@@ -43,7 +43,7 @@ def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
 
 
 def _warnings_of(output: Path) -> list[str]:
-    """Return lines on the clips that somebody should look at, at most so many."""
+    """Return lines on the clips that somebody should look at, up to a limit."""
     with StateReader.open(output) as reader:
         warned = reader.warned()
     lines = [f"look at {label}: {in_folder(warning, str(output))}" for label, warning in warned[:WARNINGS_TOLD]]

@@ -1,4 +1,4 @@
-"""Questions to the person at the terminal: before money is spent, before a folder is taken for another's."""
+"""Questions to the person at the terminal: before money is spent, before a folder is used for another batch."""
 
 from __future__ import annotations
 

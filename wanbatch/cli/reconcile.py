@@ -83,9 +83,9 @@ def _watch(options: Global, output: Path | None) -> Watch:
 def _lines(found: Reconciled) -> list[str]:
     lines = []
     for labels, told in (
-        (found.adopted, "found again; give the same `run` to fetch them"),
+        (found.adopted, "found again; run the manifest again to fetch them"),
         (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
-        (found.planned, "left no trace; give the same `run` to send them again"),
+        (found.planned, "left no trace; run the manifest again to send them"),
         (found.open, "wait for your decision or for the provider's log; `wanbatch status` says why"),
         (found.doubles, "DOUBLE: the provider made more than one generation; ask its support"),
         (found.twice, "the provider charged one generation more than once; ask its support"),
@@ -100,13 +100,13 @@ def _lines(found: Reconciled) -> list[str]:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
             lines.append(f"{len(labels)} {told}: {names}")
     if not found.is_log_read:
-        cure = "give the key the right to read it" if found.is_log_refused else "give the same command again later"
+        cure = "allow the key to read it" if found.is_log_refused else "run the same command again later"
         lines.append(
             f"the request log could not be read, so a DOUBLE or a lost clip may be missing from this list: {cure}"
         )
     if not found.is_ledger_read:
         lines.append(
-            "the ledger could not be read, so charges may be missing from this list: give the same command again later"
+            "the ledger could not be read, so charges may be missing from this list: run the same command again later"
         )
     lines.append(
         f"the ledger shows {found.credits_charged:,} credits ({usd_text(found.credits_charged)}) for this batch"
@@ -196,5 +196,5 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
     if options.is_json:
         print_json({"take": names[-1], "state": None if take is None else take.state.value})
     elif take is not None:
-        echo(f"{take.label} is {take.state} now; give the same `run` command to continue with it")
+        echo(f"{take.label} is {take.state} now; run the manifest again to continue with it")
     return int(ExitCode.INTERRUPTED if take is None else ExitCode.OK)

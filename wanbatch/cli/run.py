@@ -35,7 +35,9 @@ from wanbatch.session.session import session_of
 @SANDBOX
 @click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
 @click.option("--limit", type=AT_LEAST_ONE, help="Send at most this many takes.")
-@click.option("--max-attempts", type=AT_LEAST_ONE, help="Paid tries a take, at most: the worst case.  [default: 2]")
+@click.option(
+    "--max-attempts", type=AT_LEAST_ONE, help="Paid tries for each take, at most: the worst case.  [default: 2]"
+)
 @click.option("--max-credits", type=click.IntRange(min=0), help="The cap to plan with.")
 @click.option("--max-usd", type=USD, help="The same in USD.")
 @identity_flags

@@ -32,14 +32,14 @@ _RUN_OPTIONS = (
     click.option(
         "--max-credits",
         type=click.IntRange(min=0),
-        help="Never commit more than this for the batch, over all its runs.",
+        help="Never commit more than this for the batch, in all its runs together.",
     ),
     click.option("--max-usd", type=USD, help="The same in USD."),
     click.option(
         "--pilot",
         type=AT_LEAST_ONE,
         metavar="N",
-        help="Send N representative takes first, show what they cost and took, and ask before the rest.",
+        help="Send N representative takes first, show their cost and time, and ask before sending the rest.",
     ),
     click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
     click.option("--limit", type=AT_LEAST_ONE, help="Send at most this many takes."),
@@ -53,9 +53,11 @@ _RUN_OPTIONS = (
     click.option(
         "--submit-rate", "submit_per_min", type=RATE, help="Submits at most, such as 60/min.  [default: 60/min]"
     ),
-    click.option("--in-flight", type=AT_LEAST_ONE, help="Takes at the provider at once, at most.  [default: 100]"),
+    click.option(
+        "--in-flight", type=AT_LEAST_ONE, help="Takes at the provider at the same time, at most.  [default: 100]"
+    ),
     click.option("--poll-rate", "poll_per_min", type=RATE, help="Polls at most, such as 600/min.  [default: 600/min]"),
-    click.option("--downloads", type=AT_LEAST_ONE, help="Downloads at once.  [default: 4]"),
+    click.option("--downloads", type=AT_LEAST_ONE, help="Downloads at the same time.  [default: 4]"),
     click.option("--max-attempts", type=AT_LEAST_ONE, help="Paid tries for each take, at most.  [default: 2]"),
     click.option(
         "--on-unknown",

@@ -34,7 +34,9 @@ class Track:
 
 
 def assert_within(tracks: list[Track], count: int) -> None:
-    """Raise MediaInvalid if a clip, of so many tracks of any kind, declares more than is ever opened."""
+    """Raise MediaInvalid if a clip declares more than wanbatch opens; `count` is the number of its tracks of any
+    kind.
+    """
     if count > TRACKS_MAX:
         raise MediaInvalid(f"the clip has {count} tracks; wanbatch opens at most {TRACKS_MAX}")
     for track in tracks:

@@ -31,7 +31,7 @@ def main(memory_bytes: int, time_s: float) -> None:
         from wanbatch.clip import errand
 
         _load()
-    except BaseException as error:  # noqa: BLE001  sent as an answer, since nobody sees what is printed here
+    except BaseException as error:  # noqa: BLE001  sent as an answer, since output of this process is not shown
         _write(answers, _unready(error))
         os._exit(1)
     _bound(memory_bytes)

@@ -156,7 +156,7 @@ class _Copied:
 
 
 class _Encoded:
-    """Pictures of any clips, fitted into one frame and encoded anew; each piece begins with a key frame."""
+    """Pictures of any clips, fitted into one frame and encoded again; each piece begins with a key frame."""
 
     def __init__(self, container: OutputContainer, timeline: Timeline, sources: Sources) -> None:
         self._container, self._format, self._sources = container, timeline.format, sources

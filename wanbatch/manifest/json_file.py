@@ -75,7 +75,7 @@ def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
 
 
 def read_jsonl(text: str, problems: Problems) -> Node:
-    """Read JSON Lines: one value a line, a prompt or a shot; blank lines are passed over.
+    """Read JSON Lines: one value a line, a prompt or a shot; blank lines are skipped.
 
     A fault of a line's syntax is a problem of that line alone. Raises ReadingStopped if no line can be read.
     """

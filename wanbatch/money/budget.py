@@ -1,11 +1,11 @@
 """The budget of a run: what is committed, what is charged, and whether the next take fits under the caps.
 
-A price is known once an answer has told it, and may still rise with the next. So under a cap a take whose answer is out
-counts at the worst price seen: the highest of its class, or the first of its class times the largest rise of any. A cap
-is then never passed by prices that rise no further than one has risen before. A new rise can only pass it by what is
-out, and more than one take is out only where the cap bears all of them at `RISE_BORNE` times their price: a rise up to
-that passes it by one take at most. Takes whose answers were lost before any answer told the price of their class are
-out, too, until something tells what they cost; beside one of them another may go out alone, to learn it.
+A price is known once an answer has shown it, and may still rise with the next. So under a cap a take whose answer is
+out counts at the worst price seen: the highest of its class, or the first of its class times the largest rise of any.
+A cap is then never passed by prices that rise no further than one has risen before. A new rise can only pass it by
+what is out, and more than one take is out only where the cap bears all of them at `RISE_BORNE` times their price: a
+rise up to that passes it by one take at most. Takes whose answers were lost before any answer told the price of their
+class are out, too, until something tells what they cost; beside one of them another may go out alone, to learn it.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ class Allowance:
     def bears_lost(self, price: int | None, prices: Worst, told: Container[PriceClass]) -> bool:
         """Say whether the cap bears a take beside those whose answers were lost before any told what one costs.
 
-        Beside one of them it may go out, alone: a rise that nobody was told of passes the cap by these two.
+        Beside one of them it may go out, alone: an unseen rise passes the cap by these two.
         """
         lost = self.lost_untold(told)
         if self.cap_credits is None or lost.total() <= LOST_BORNE:
@@ -189,7 +189,7 @@ class Budget:
         return bool(self._scenes)
 
     def begin(self, kinds: Iterable[Counted]) -> None:
-        """Start from takes that are there, of each kind so many. What they hold tells prices, too."""
+        """Start from existing takes: one of each kind, and how many. Their holds show prices, too."""
         for take, count in kinds:
             self._all.add(take, count)
             if take.credits_held is not None:

@@ -39,7 +39,7 @@ PRIOR_TAKES = 4.0
 EARLIER_TAKES = 25.0  # what earlier runs saw counts as so many: a provider is much like itself from night to night
 FLOOR_TAKES = 0.05  # of the first guess, kept for good: no bin is ever without exposure
 FORGET = 0.995  # a completion counts half as much after 138 more
-REFIT_SHARE = 1 / 32  # learn anew when this share more has ended,
+REFIT_SHARE = 1 / 32  # learn again when this share more has ended,
 REFIT_POLLS = 16  # or so many more were seen running: late ones tell, too
 POLLS_PER_TAKE = 13.5  # the last finds the end: 3.6 s late on average where durations vary by a quarter
 POLL_FLOOR_S = 2.0  # faster gains under 1% of a 200 s clip
@@ -169,7 +169,7 @@ class Hazard:
             self._weight = 1.0
 
     def curve(self) -> Curve:
-        """Return the hazard as fitted last; it is fitted anew when enough more was seen."""
+        """Return the hazard as fitted last; it is fitted again when enough more was seen."""
         is_old = self._ended_since_fit > self.ended * REFIT_SHARE or self._polls_since_fit >= REFIT_POLLS
         if self._curve is None or is_old:
             self._curve = self._fit()

@@ -138,9 +138,9 @@ def _trial_at(trials: int, now: float) -> float | None:
 
 
 class Breaker:
-    """Says when so many failures in a row are alike that more money should not follow.
+    """Says when the number of equal failures in a row is so high that more money should not follow.
 
-    Ids and numbers in a cause do not make it another. What a prompt alone is to blame for is not told to it.
+    Ids and numbers in a cause do not make it another. Failures caused by the prompt only do not count.
     """
 
     def __init__(self, limit: int = ALIKE_LIMIT) -> None:

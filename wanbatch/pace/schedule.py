@@ -192,7 +192,7 @@ class Schedule:
         self._running += count
 
     def generation_disowned(self) -> None:
-        """What a submit made is counted for another take, or is not told: it holds no place of its own."""
+        """What a submit made is counted for another take, or is unknown: it holds no place of its own."""
         self._running -= 1
 
     def look_began(self, take_id: int) -> None:

@@ -238,7 +238,7 @@ class AimlApi:
         return NoAnswer(
             Trouble.CLOCKS,
             f"HTTP dates of the provider's answers contradict each other by {span_text(self._skew.spread)}, so that"
-            " nobody knows what time it is there",
+            " its time is unknown",
         )
 
     def _note_date(self, head: Head, sent: datetime) -> None:

@@ -233,7 +233,7 @@ def read_progress(body: bytes) -> PollAnswer:
 
 
 def _links(video: object) -> tuple[Secret, ...]:
-    """Return the links of a `video`, each once: an object with a `url`, or a list of such; other parts are passed over.
+    """Return the links of a `video`, each once: an object with a `url`, or a list of such; other parts are ignored.
 
     Source: answer schemas of 143 video models, 2026-08-24: 129 have an object, 14 an object or a list of objects.
     """

@@ -188,7 +188,7 @@ class _Transfer:
 
     @property
     def can_go_on(self) -> bool:
-        """Say whether a request for the rest can only return the rest of the very same bytes."""
+        """Say whether a request for the rest can only return the rest of the same bytes."""
         return bool(self._etag) and self.total is not None and 0 < self.received < self.total
 
     @property

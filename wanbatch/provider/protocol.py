@@ -151,7 +151,7 @@ class Trouble(Enum):
     NOT_FOUND = "not found"
     KEY = "key"
     INVALID = "invalid"  # our request is wrong: retrying will not help
-    CLOCKS = "clocks"  # the provider answers, and nobody can tell what time it is there
+    CLOCKS = "clocks"  # the provider answers, and its time is unknown
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,7 @@ def _agrees(name: str, told: object, ours: str | int | None) -> bool | None:
     their_lines, my_lines = _LINES.fullmatch(theirs), _LINES.fullmatch(mine)
     if their_lines is not None and my_lines is not None:
         return their_lines[1] == my_lines[1]
-    is_one_language = (their_lines is None) == (my_lines is None)  # fhd may mean 1080p: nobody knows
+    is_one_language = (their_lines is None) == (my_lines is None)  # fhd may mean 1080p; that is not documented
     return theirs == mine if is_one_language else None
 
 

@@ -26,7 +26,7 @@ class BatchClock:
         self.ahead: timedelta | None = None  # of the provider's clock, as this run measured it
 
     def measured(self, ahead: timedelta | None) -> None:
-        """Take in how far the provider's clock is ahead of ours; None where its answers have no dates."""
+        """Record how far the provider's clock is ahead of ours; None if its answers have no dates."""
         self.ahead = ahead
         if ahead is None:
             return
@@ -36,7 +36,7 @@ class BatchClock:
             self._write()
 
     def wrong_text(self, ahead: timedelta | None) -> str | None:
-        """Say that our clock is wrong, or was set since the runs before; None where neither is so."""
+        """Say that our clock is wrong, or was set since the runs before; None if neither is true."""
         wrong = wrong_clock_text(ahead)
         if wrong is not None or ahead is None or not has_changed(self._kept, ahead):
             return wrong
@@ -49,7 +49,7 @@ class BatchClock:
 
     @property
     def theirs(self) -> datetime | None:
-        """The time of day by the provider's clock; None where that is not known."""
+        """The time of day by the provider's clock; None if that is not known."""
         return None if self.ahead is None else self.ours + self.ahead
 
     def now(self) -> datetime:
@@ -74,7 +74,7 @@ class BatchClock:
     def is_checked(self) -> bool:
         """Say whether it is known how wrong the recorded times can be.
 
-        Not where the run that began the batch compared no clocks, nor where one of them lies in the future by more than
+        Not where the run that began the batch compared no clocks, nor if one of them is in the future by more than
         any clock was found to be wrong.
         """
         if not self._is_new and not self._kept.is_checked:
@@ -92,7 +92,7 @@ class BatchClock:
         return lead_of(self._kept, is_checked=self.is_checked)
 
     def earliest(self, at: datetime, *, is_checked: bool | None = None) -> datetime:
-        """Return from when the provider's log or ledger may tell of something that was recorded at a time.
+        """Return from when the provider's log or ledger may show something that was recorded at a time.
 
         `is_checked` where that time is better known than the others are.
         """
@@ -105,7 +105,7 @@ class BatchClock:
         return earlier(at, self.lead)
 
     def is_in_the_future(self, at: datetime) -> bool:
-        """Say whether a time lies ahead of either clock."""
+        """Say whether a time is ahead of either clock."""
         return is_in_the_future(at, self.ours, self.theirs)
 
 

@@ -28,7 +28,7 @@ from wanbatch.state.reader import entry
 
 FAILURE_LOOKS_APART_S = 3 * POLL_EVERY_S  # a single error may be one server's alone, and gone with the next answer
 OUTAGE_LIMIT_S = 30 * 60.0  # a night survives a router's restart, not a dead line
-OUTAGE_TOLD_S = 10.0  # a single answer that is lost is no news
+OUTAGE_TOLD_S = 10.0  # a single lost answer is not worth a message
 OUTAGE_FIRST_S = 30.0  # a provider that was never reached in this run is likelier misspelt than down
 
 
@@ -58,7 +58,7 @@ class RunContext:
         self.nonce = state.identity().nonce
         self.takes = OpenTakes(state)
         self.troubles: list[tuple[ExitCode, str]] = []
-        self.sendable: set[int] | None = None  # the takes that a limit allows; None where there is no limit
+        self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
         self.failing_since: dict[int, float] = {}  # takes whose newest answer says that they failed, by its time
         self.wake = asyncio.Event()
@@ -92,7 +92,7 @@ class RunContext:
         return inventory
 
     def owner_of(self, generation_id: str) -> int | None:
-        """Return the id of the take that a generation belongs to; None where it is of none here."""
+        """Return the id of the take that a generation belongs to; None if no take here has it."""
         return self.state.owner_of(generation_id)
 
     def may_try_again(self, take: Take) -> bool:
@@ -100,7 +100,7 @@ class RunContext:
         return take.tries < self.settings.rates.max_attempts and self.state.is_asked_for(take)
 
     def plan_again(self, take_id: int) -> None:
-        """Queue a take that is planned anew, where this run may send it; else the next one does."""
+        """Queue a take that is planned again, if this run may send it; else the next one does."""
         is_allowed = self.sendable is None or take_id in self.sendable
         if is_allowed and self.settings.is_selected(self.takes[take_id]):
             self.schedule.add_planned(take_id)
@@ -136,7 +136,7 @@ class RunContext:
     def hold(self, take_id: int, error: str, *, needs_user: bool = False) -> None:
         """Leave a take that may have been charged to the user, with the reason; its place at the provider is free.
 
-        `needs_user` where looking again on the next run cannot settle it.
+        `needs_user` if another look by the next run cannot decide about it.
         """
         take = self.takes[take_id]
         reason = {"error": error, "needs_user": needs_user}
@@ -163,7 +163,7 @@ class RunContext:
         return None
 
     def note(self, text: str, take: str = "") -> None:
-        """Tell the user something that is no fact about a take."""
+        """Show the user something that is not a fact about a take."""
         self._tell(Event(self.clock.now(), "note", take, text))
 
     # --- polls
@@ -208,9 +208,9 @@ class RunContext:
         if self.schedule.is_submitting and self.breaker.failed(cause):
             self.stop_submitting(
                 ExitCode.TAKES_FAILED,
-                f"{ALIKE_LIMIT} takes in a row failed alike, {self.takes[take_id].label} the last ({cause}): nothing"
-                " more is sent, what runs is finished. The same command goes on with the others, `wanbatch retry`"
-                " with these",
+                f"{ALIKE_LIMIT} takes in a row failed in the same way, {self.takes[take_id].label} the last ({cause}):"
+                " wanbatch sends nothing more and finishes what runs. The same command continues with the others,"
+                " `wanbatch retry` with these",
             )
 
     def trouble(self, code: ExitCode, message: str) -> None:
@@ -246,9 +246,9 @@ class RunContext:
         lasted_s = now - self._unreachable_since
         if not self._is_outage_told and (lasted_s >= OUTAGE_TOLD_S or not self._was_reached):
             self._is_outage_told = True
-            self.note(f"no answer from the provider that can be read ({message}); trying on")
+            self.note(f"no readable answer from the provider ({message}); wanbatch keeps trying")
         if lasted_s >= (OUTAGE_LIMIT_S if self._was_reached else OUTAGE_FIRST_S):
             self.halt(
                 ExitCode.PROVIDER_UNREACHABLE,
-                f"the provider is out of reach: {message}. Nothing is lost: the same command resumes",
+                f"the provider cannot be reached: {message}. Nothing is lost: run the same command to resume",
             )

@@ -91,9 +91,9 @@ class Doubles:
         self.found(take, Fact.FOUND_DOUBLE, data | more, text)
 
     def name_doubles(self) -> None:
-        """Name the takes that more than one generation is known of by now, where nobody was told yet.
+        """Name the takes that more than one generation is known of by now, if the user has not seen it yet.
 
-        When the second one was found, or left for another, nobody could know that it would be one too many.
+        When the second one was found, or left for another, it was not yet known to be one too many.
         """
         for take in self._context.state.made_twice():
             attempts = self._context.state.attempts_of(take.take_id)
@@ -107,7 +107,7 @@ class Doubles:
                 self._tell(take, text)
 
     def strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
-        """Good rows of an attempt's request id whose generation nobody here owns, one a generation, oldest first."""
+        """Good rows of an attempt's request id whose generation no take here has, one a generation, oldest first."""
         rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
         rows = [row for row in rows if row.generation_id != attempt.generation_id]
         rows = [row for row in rows if row.generation_id and self._context.owner_of(row.generation_id) is None]
@@ -136,5 +136,5 @@ class Doubles:
 
 
 def cost_text(row: LogRow) -> str:
-    """Say in brackets what a row of the log costs; nothing where it does not tell."""
+    """Say in brackets what a row of the log costs; nothing if it does not tell."""
     return f" ({usd_text(row.credits)})" if row.credits else ""

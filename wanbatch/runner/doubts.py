@@ -1,8 +1,8 @@
 """Doubts: submits whose generation is known, and that may have made another one all the same.
 
-An old copy of a folder sends the same request id again. The log then tells of what the first of the two submits made;
-what the second made may show in the ledger alone, as a charge of nobody: that is named beside the attempt that may have
-made it.
+An old copy of a folder sends the same request id again. The log then shows what the first of the two submits made;
+what the second made may show in the ledger alone, as a charge without a take: that is named beside the attempt that
+may have made it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from wanbatch.runner.proofs import Evidence, Question, charges_of_nobody, rows_o
 from wanbatch.state.reader import StateReader
 
 NOTE = "doubted submits"  # the note that lists their request ids
-NAMED_AT_MOST = 5  # charges of nobody beside one take: where there are more, somebody else uses the account
+NAMED_AT_MOST = 5  # charges without a take beside one take: where there are more, somebody else uses the account
 UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
 
 
@@ -61,7 +61,7 @@ def doubted(state: StateReader) -> list[Attempt]:
 
 
 def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
-    """Name charges of nobody beside attempts that may have made them: each once, and again where it grows."""
+    """Name charges without a take beside attempts that may have made them: each once, and again where it grows."""
     named: list[str] = read_names(context.state.noted(UNOWNED))
     entries: dict[str, list[Question]] = {}
     for each in questions:
@@ -82,7 +82,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
 
 
 def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Evidence) -> None:
-    """Name charges of nobody, each once and a few at most, beside a held take whose submit may have made one."""
+    """Name charges without a take, each once and a few at most, beside a held take whose submit may have made one."""
     if take.state is not State.HELD:
         return
     strays = {each.generation_id for each in context.state.strays()}
@@ -102,7 +102,9 @@ def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Ev
 
 
 def _unowned_in(facts: Iterable[Entry], found: Iterable[str]) -> set[str]:
-    """Return which of these charges of nobody a take's warnings name; one of an older version has its text alone."""
+    """Return which of these charges without a take a take's warnings name; one of an older version has its text
+    alone.
+    """
     warnings = [each.data for each in facts if each.fact is Fact.WARNED]
     texts = [each["warning"] for each in warnings if "unowned" not in each]
     listed = {made for each in warnings for made in each.get("unowned", ())}
@@ -110,7 +112,7 @@ def _unowned_in(facts: Iterable[Entry], found: Iterable[str]) -> set[str]:
 
 
 def read_names(text: str | None) -> list[str]:
-    """Read the names that a note lists; none where it cannot be read."""
+    """Read the names that a note lists; none if it cannot be read."""
     try:
         told = json.loads(text or "[]")
     except (ValueError, RecursionError):

@@ -64,7 +64,7 @@ class Downloads:
             )
         except MediaInvalid as error:
             part.replace(part.with_name(f"{part.name.removesuffix('.part')}.bad"))
-            answer, settled = LinkDead(f"no whole clip came: {error}"), None
+            answer, settled = LinkDead(f"the clip did not arrive complete: {error}"), None
         except ForeignFile as error:
             context.hold(take.take_id, str(error))
             return
@@ -107,14 +107,19 @@ class Downloads:
         if isinstance(answer, LinkDead):
             take = context.record(take_id, Fact.LINK_DEAD, {"error": answer.message})
             if take.dead_links >= DEAD_LINK_LIMIT:
-                context.hold(take_id, f"paid, and its clip cannot be had ({answer.message}). The next run looks again")
+                context.hold(
+                    take_id,
+                    f"paid, but the provider does not deliver its clip ({answer.message}). The next run"
+                    " checks it again",
+                )
                 return
         else:
             assert isinstance(answer, NoAnswer)
-            context.note(f"download broke off: {answer.message}", take.label)
+            context.note(f"the download broke off: {answer.message}", take.label)
             if failures >= TRANSIENT_LIMIT:
                 context.hold(
-                    take_id, f"paid, and its clip host does not deliver ({answer.message}). The next run looks again"
+                    take_id,
+                    f"paid, but its clip host does not deliver ({answer.message}). The next run checks it again",
                 )
                 return
         context.schedule.add_poll(take_id, now + backoff_s(failures, context.rng))
@@ -160,9 +165,9 @@ class Downloads:
 
 
 def _shortfalls(take: Take, clip: Path, inspection: Inspection) -> list[str]:
-    """Look at a whole clip and say what nobody orders. One that cannot be looked at is kept like any other."""
+    """Look at a whole clip and report probable defects. One that cannot be looked at is kept like any other."""
     try:
         look = inspection.look(clip)
     except (OSError, MediaInvalid) as error:
-        return [f"could not be looked at: {error}"]
+        return [f"wanbatch could not look at it: {error}"]
     return shortfalls(look, is_sound_ordered=take.order.has_audio is True)

@@ -1,4 +1,4 @@
-"""An event: one thing that happened in a run, as observers are told of it."""
+"""An event: one thing that happened in a run, as observers see it."""
 
 from __future__ import annotations
 

@@ -27,7 +27,7 @@ TRIES = 3
 
 @dataclass(frozen=True)
 class Extra:
-    """A further clip of a take. `file` is relative to the output folder; `sha256` is None where it is not here yet."""
+    """A further clip of a take. `file` is relative to the output folder; `sha256` is None if it is not here yet."""
 
     file: str
     sha256: str | None
@@ -40,7 +40,7 @@ def name_of(take: Take) -> str:
 
 
 def extras_of(state: StateReader, take: Take) -> list[Extra]:
-    """Return the extra clips of a take; none where a text cannot be read."""
+    """Return the extra clips of a take; none if a text cannot be read."""
     try:
         return [Extra(**row) for row in json.loads(state.noted(name_of(take)) or "[]")]
     except (ValueError, TypeError):
@@ -48,7 +48,7 @@ def extras_of(state: StateReader, take: Take) -> list[Extra]:
 
 
 def extras_text(extras: Sequence[Extra]) -> str | None:
-    """Say that a take has extra clips, and which of them are missing; None where it has none."""
+    """Say that a take has extra clips, and which of them are missing; None if it has none."""
     if not extras:
         return None
     kept = [each.file for each in extras if each.sha256 is not None]
@@ -79,7 +79,7 @@ def _record(context: RunContext, take: Take, extras: Sequence[Extra]) -> None:
 
 
 async def _keep(context: RunContext, take: Take, extras: list[Extra], at: int, link: Secret) -> None:
-    """Fetch one of the clips; its hash is recorded before it gets its name. What stands there and is not ours stays."""
+    """Fetch one of the clips; its hash is recorded before it gets its name. A foreign file in its place stays."""
     extra = extras[at]
     final = context.state.output / extra.file
     part = final.with_name(f"{final.name}.part")
@@ -103,7 +103,7 @@ async def _keep(context: RunContext, take: Take, extras: list[Extra], at: int, l
                 break
         except MediaInvalid as error:
             part.replace(final.with_name(f"{final.name}.bad"))
-            why = f"no whole clip came: {error}"
+            why = f"the clip did not arrive complete: {error}"
         except ForeignFile as error:
             why = str(error)
             break
@@ -117,13 +117,13 @@ async def fetch_again(context: RunContext, take: Take, files: Sequence[str]) -> 
     assert take.generation_id is not None
     answer = await context.provider.poll(take.generation_id)
     if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
-        return "the provider does not tell where its further clips are"
+        return "the provider does not say where its further clips are"
     extras = extras_of(context.state, take)
     for at, extra in enumerate(extras):
         if extra.file not in files:
             continue
         if at >= len(answer.more_links):
-            extras[at] = replace(extra, why="the provider gives no link to it any more")
+            extras[at] = replace(extra, why="the provider no longer gives a link to it")
             continue
         _set_aside(context.state.output / extra.file)
         await _keep(context, take, extras, at, answer.more_links[at])

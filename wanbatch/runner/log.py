@@ -22,9 +22,9 @@ LOG_NAME = "run.log"
 
 
 def requests_in(path: Path, nonce: str) -> list[LogRow]:
-    """Read which submits of a batch the log tells of, with their generations where it knows them; oldest first.
+    """Read which submits of a batch are in the log, with their generations if it has them; oldest first.
 
-    A line is written after the state file has recorded it, so whatever stands here and not there was lost there.
+    A line is written after the state file has recorded it, so whatever is here but not there was lost there.
     """
     found: dict[str, LogRow] = {}
     of_take: dict[str, str] = {}

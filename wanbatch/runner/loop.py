@@ -23,12 +23,12 @@ from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.runner.submits import Submits, lost_text
 
-Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 where no take is meant
+Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 if no take is meant
 
 NO_TAKE = 0
 POST_GRACE_S = 30.0  # how long a stop waits for answers of POSTs that are out: each saves a generation id
 STOP_GRACE_S = 3.0
-DEADLINE_TEXT = "the deadline is reached: nothing more is sent; the same command goes on"
+DEADLINE_TEXT = "the deadline is reached: wanbatch sends nothing more; run the same command to continue"
 LEDGER_WAIT_S = 180.0
 LEDGER_EVERY_S = 15.0
 
@@ -69,21 +69,21 @@ class Runner:
         context = self._context
         if any(code is ExitCode.INTERRUPTED for code, _ in context.troubles):
             self._post_grace_s = STOP_GRACE_S
-            context.halt(ExitCode.INTERRUPTED, "stopped; nothing is lost: the same command resumes")
+            context.halt(ExitCode.INTERRUPTED, "stopped; nothing is lost: run the same command to resume")
             return
         running = context.schedule.running
         text = (
-            f"stopping: nothing more is sent, the {running} running takes are finished and fetched first;"
+            f"stopping: wanbatch sends nothing more, and finishes and fetches the {running} running takes first;"
             " press Ctrl-C again to stop now"
         )
-        context.stop_submitting(ExitCode.INTERRUPTED, text if running else "stopping; the same command resumes")
+        context.stop_submitting(ExitCode.INTERRUPTED, text if running else "stopping; run the same command to resume")
 
     def reach_deadline(self) -> None:
         """Send nothing more, and wait for no lost answer; finish and fetch what is paid for."""
         context = self._context
         if context.schedule.planned or any(take.state is State.UNKNOWN for take in context.takes):
             context.stop_submitting(ExitCode.INTERRUPTED, DEADLINE_TEXT)
-        else:  # what runs may still fail, and be planned anew
+        else:  # what runs may still fail and be planned again
             context.schedule.is_submitting = False
             self._is_deadline_reached = True
             context.wake.set()
@@ -91,7 +91,7 @@ class Runner:
     def terminate(self, grace_s: float) -> None:
         """Stop now, with this much time for POSTs that are out."""
         self._post_grace_s = grace_s
-        self._context.halt(ExitCode.TERMINATED, "terminated; nothing is lost: the same command resumes")
+        self._context.halt(ExitCode.TERMINATED, "terminated; nothing is lost: run the same command to resume")
 
     # --- the run
 
@@ -179,7 +179,7 @@ class Runner:
         until = self._searches.until()
         context.note(
             f"{len(lost)} lost answers are looked up until {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here,"
-            " and the same command goes on"
+            " and run the same command later"
         )
 
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
@@ -230,8 +230,8 @@ class Runner:
         context.note(f"not finished in this run: {text}", "" if take_id == NO_TAKE else self._name(take_id))
         context.stop_submitting(
             ExitCode.LOCAL_FAULT,
-            f"{text}. This is an error of wanbatch or of how it is installed, not of what was bought. Nothing more is"
-            " sent and nothing is lost: `wanbatch doctor` looks at the installation; then the same command goes on",
+            f"{text}. This is an error of wanbatch or of its installation, not of the clips. Nothing more is"
+            " sent and nothing is lost: `wanbatch doctor` checks the installation; then run the same command again",
         )
         if take_id != NO_TAKE and context.takes[take_id].state is State.SUBMITTING:
             with suppress(WanbatchError):
@@ -276,13 +276,13 @@ class Runner:
             if context.is_halted or not missing:
                 return
             if context.troubles or context.clock.monotonic() >= until:
-                context.note(f"{missing} charges are not in the ledger yet; the next run looks again")
+                context.note(f"{missing} charges are not in the ledger yet; the next run checks again")
                 return
             context.wake.clear()
             await self._wait(context.clock.monotonic() + LEDGER_EVERY_S)
 
     def _name_breaches(self) -> None:
-        """Tell of charges that should not be: for what the provider failed, and for one generation more than once."""
+        """Report charges that should not be: for what the provider failed, and for one generation more than once."""
         context, found = self._context, self._polls
         for attempt in context.state.attempts_of_generations(found.failed_and_charged | found.charged_twice):
             label = context.takes[attempt.take_id].label
@@ -320,7 +320,7 @@ class Runner:
         try:
             takes += filter(context.settings.is_selected, context.state.takes_in(TROUBLED_STATES))
             offered |= context.state.offered()
-        except WanbatchError as error:  # a disk that died: what was told before must still be read
+        except WanbatchError as error:  # a disk that died: earlier messages must still be read
             context.trouble(error.exit_code, str(error))
         if self._is_deadline_reached and context.schedule.planned:
             context.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)

@@ -1,7 +1,7 @@
-"""Offers: the generations of a take that the user is told of: those that it can have, and those that are too many.
+"""Offers: the generations of a take that are shown to the user: those that it can have, and those that are too many.
 
-Each is told by facts and attempts; the message on the screen is made of them, and is never read back, but for facts of
-older versions that have nothing else. Pure.
+Facts and attempts hold each of them; the message on the screen is made of them, and is never read back, but for facts
+of older versions that have nothing else. Pure.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _ADOPTED = re.compile(r"--adopt ([^\s`]+)`")
 
 @dataclass(frozen=True)
 class Offer:
-    """A generation that a take can have, and what it costs in credits; None where that is not known."""
+    """A generation that a take can have, and what it costs in credits; None if that is not known."""
 
     generation_id: str
     credits: int | None
@@ -32,7 +32,7 @@ class Offer:
 
 
 def offer_of(facts: Iterable[Entry], request_id: str) -> Offer | None:
-    """Return the first generation that was offered of a submit, by its take's facts; None where none was named."""
+    """Return the first generation that was offered of a submit, by its take's facts; None if none was named."""
     return next((made for each, made in _found(facts) if each.data["request_id"] == request_id), None)
 
 
@@ -74,15 +74,15 @@ def offer_text(label: str, why: str, offers: Sequence[Offer]) -> str:
     name = offers[0].generation_id if offers else "ID"
     command = f"`wanbatch resolve {label} --adopt {name}`"
     if len(offers) < 2:
-        return f"{why}. {command} takes it over"
+        return f"{why}. {command} adopts it"
     return (
-        f"{why}. There are {len(offers)} generations of it: {', '.join(map(str, offers))}. {command} takes over"
-        " the first; give another id to take that one. What the others may cost stays counted"
+        f"{why}. There are {len(offers)} generations of it: {', '.join(map(str, offers))}. {command} adopts"
+        " the first; give another id to adopt that one. What the others may cost stays counted"
     )
 
 
 def double_text(text: str) -> str:
-    """Mark a warning as that of a double, for people; what was named is told by the fact's `doubles`."""
+    """Mark a warning as that of a double, for people; the fact's `doubles` hold what was named."""
     return f"{_DOUBLE}: {text}"
 
 

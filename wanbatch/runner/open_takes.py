@@ -35,12 +35,12 @@ class OpenTakes:
         self.awaiting += count * take.awaits_charge
 
     def __getitem__(self, take_id: int) -> Take:
-        """Return a take as it was recorded last. Raises StateInvalid where there is none of that id."""
+        """Return a take as it was recorded last. Raises StateInvalid if no take has that id."""
         take = self._open.get(take_id)
         return self._state.take(take_id) if take is None else take
 
     def get(self, take_id: int) -> Take | None:
-        """Return a take as it was recorded last; None where there is none of that id."""
+        """Return a take as it was recorded last; None if no take has that id."""
         try:
             return self[take_id]
         except StateInvalid:

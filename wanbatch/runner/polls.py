@@ -47,7 +47,7 @@ class Polls:
         self.has_followed = False  # a take follows a generation that failed and was charged
 
     def take_links(self, take_id: int) -> tuple[tuple[Secret, ...], float] | None:
-        """Hand over the links of a completed take, its own clip's first, and when they were told, once."""
+        """Hand over the links of a completed take, its own clip's first, and when they came, once."""
         return self._links.pop(take_id, None)
 
     async def poll(self, take_id: int) -> None:
@@ -72,7 +72,7 @@ class Polls:
             self._linked(take, answer)
             return
         if answer.status is not Status.FAILED and context.failing_since.pop(take_id, None) is not None:
-            text = "the provider said that it had failed, and then that it had not"
+            text = "the provider said that it had failed, and later that it had not"
             take = context.record(take_id, Fact.WARNED, {"warning": text})
         match answer.status:
             case Status.QUEUED | Status.GENERATING:
@@ -94,7 +94,7 @@ class Polls:
         asked_age_s = self._asked_age_s(take)
         self._asked_at[take_id] = context.clock.now()
         if answer.unknown_word is not None:
-            text = f"the provider returned the unknown status '{answer.unknown_word}', which wanbatch takes for running"
+            text = f"the provider returned the unknown status '{answer.unknown_word}', which wanbatch treats as running"
             context.record(take_id, Fact.WARNED, {"warning": text})
         if answer.status is Status.QUEUED and take.state is State.QUEUED:
             self._queued_at[take_id] = now
@@ -120,7 +120,7 @@ class Polls:
         return 0.0 if began is None else (self._context.clock.now() - began).total_seconds()
 
     def _generating_s(self, take: Take) -> float:
-        """Return how long a take has been generated; where nobody saw its start, since it was accepted."""
+        """Return how long a take has been generated; since it was accepted, if its start was not seen."""
         began = take.started_at or take.accepted_at or take.submitted_at
         return 0.0 if began is None else max(0.0, (self._context.clock.now() - began).total_seconds())
 
@@ -132,7 +132,7 @@ class Polls:
         return None if began is None else max(0.0, (asked - began).total_seconds())
 
     def _learn_end(self, take: Take) -> None:
-        """Note when a generation ended: between the last poll and this one. One that nobody watched tells nothing."""
+        """Note when a generation ended: between the last poll and this one. An unwatched one shows nothing."""
         asked_age_s = self._asked_age_s(take)
         if take.completed_at is None and asked_age_s is not None:
             self._context.hazards.of(take.order.price_class).add_end(asked_age_s, self._generating_s(take))

@@ -1,12 +1,12 @@
 """Proofs: what the provider's request log and ledger say about a submit whose answer was lost.
 
-A paid POST is sent again only on proof that the one before made nothing, or on the user's word:
+A paid POST is sent again only on proof that the one before made nothing, or on the user's decision:
 
   P0  no byte of it left this machine                          decided where it is sent
   P1  refused in the provider's own words                      decided where it is answered
   P2  its log row says failed, at no cost, and no charge shows
   P3  a poll of its generation says it failed                  decided where it is polled
-  P4  nothing of it shows, long after it would have to         only under the policy `resubmit`
+  P4  no trace of it in the log, long after it should be there only under the policy `resubmit`
   P5  the user says so
 
 Pure: what time it is comes in with the evidence, and ages are counted by the least of our clock and the provider's.
@@ -62,7 +62,7 @@ class Failed:
 
 @dataclass(frozen=True)
 class Absent:
-    """Nothing of it shows. `is_proof` where every condition of P4 holds; else `why` names the first that does not."""
+    """No trace of it. `is_proof` where every condition of P4 holds; else `why` names the first that does not."""
 
     is_proof: bool
     why: str = ""
@@ -109,11 +109,13 @@ class Evidence:
         return max(self.full_grace - NETWORK_GRACE - GENERATION_GRACE, SEARCH_GAP)
 
     def earliest(self, attempt: Attempt) -> datetime:
-        """Return from when on log and ledger may tell of an attempt; one recorded in the future was made before now."""
+        """Return from when on log and ledger may show an attempt; one recorded in the future was made before now."""
         return earlier(min(attempt.started_at, self.scan.read_at, self.scan.taken_at), self.margin)
 
     def latest(self, attempt: Attempt) -> datetime:
-        """Return until when the ledger may charge what an attempt made; a clock that nobody compared tells no end."""
+        """Return until when the ledger may charge what an attempt made; with a clock that was never compared there is
+        no end.
+        """
         try:
             return attempt.started_at + self.full_grace + self.lead
         except OverflowError:
@@ -148,10 +150,10 @@ def find(take: Take, attempt: Attempt, evidence: Evidence) -> Finding:
         told = next(row.credits for row in rows if row.generation_id == made)
         return Adopt(made, told or None)
     if any(row.is_good for row in rows):
-        return Contradiction("the provider's log says it succeeded and names no generation")
+        return Contradiction("the provider's log says that it succeeded, but names no generation")
     words = [row.word for row in rows if row.word]
     if words:
-        return Absent(is_proof=False, why=f"the provider's log says '{words[0]}' of it")
+        return Absent(is_proof=False, why=f"the provider's log gives its status as '{words[0]}'")
     if rows:
         return _failed(take, attempt, rows, evidence)
     return _absent(take, attempt, evidence)
@@ -159,14 +161,14 @@ def find(take: Take, attempt: Attempt, evidence: Evidence) -> Finding:
 
 def _failed(take: Take, attempt: Attempt, rows: Sequence[LogRow], evidence: Evidence) -> Finding:
     if any(row.credits != 0 for row in rows):
-        return Contradiction("the provider's log says it failed, and names a cost")
+        return Contradiction("the provider's log says that it failed, but names a cost")
     ids = {row.generation_id for row in rows if row.generation_id}
     charged = sorted({charge.generation_id for charge in evidence.charges} & ids)
     if charged:
-        return Contradiction(f"the provider's log says it failed, and its ledger charges {charged[0]}")
+        return Contradiction(f"the provider's log says that it failed, but its ledger charges {charged[0]}")
     seen = take.failure_seen_at
     is_old = seen is not None and evidence.now - seen >= evidence.lag
-    # The row may carry an id of the gateway's own: whose a charge of nobody is stays open even where it names one.
+    # The row may carry an id of the gateway's own: whose a charge without a take is stays open even where it names one.
     nobody = charges_of_nobody(take, attempt, evidence)
     return Failed(min(ids, default=None), is_proof=is_old and not nobody, why=_nobody_text(nobody))
 
@@ -200,7 +202,7 @@ def _is_next_look(take: Take, evidence: Evidence) -> bool:
 def has_witness(attempt: Attempt, evidence: Evidence) -> bool:
     """Say whether the log shows a submit of ours that was made later than this one.
 
-    `evidence.attempts` stand in the order in which they were recorded. Later means both behind it there and at a later
+    `evidence.attempts` are in the order in which they were recorded. Later means both behind it there and at a later
     recorded time: a clock that was set back makes the times lie, a state file that was recovered the order.
     """
     keys = [(each.take_id, each.number) for each in evidence.attempts]
@@ -230,9 +232,9 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
     if age is None or age < grace:
         return Absent(is_proof=False, why="it may still appear in the provider's log")
     if attempt.key_fingerprint != evidence.key_fingerprint:
-        return Absent(is_proof=False, why="it was sent with another key, whose log is not this one")
+        return Absent(is_proof=False, why="it was sent with another key, which has another log")
     if not evidence.is_echoed:
-        return Absent(is_proof=False, why="the provider did not give our request ids back")
+        return Absent(is_proof=False, why="the provider did not return our request ids")
     nobody = charges_of_nobody(take, attempt, evidence)
     if nobody:
         return Absent(is_proof=False, why=_nobody_text(nobody))
@@ -240,7 +242,7 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
         return Absent(is_proof=True)
     if shows_all_before(attempt, evidence) and age >= 2 * grace and take.searches >= 1:
         return Absent(is_proof=True)
-    return Absent(is_proof=False, why="no later submit of ours shows in the provider's log either")
+    return Absent(is_proof=False, why="the provider's log shows no later submit of ours either")
 
 
 @dataclass(frozen=True)
@@ -254,7 +256,8 @@ class Question:
 def questions(
     evidence: Evidence, ended: Sequence[Attempt], models: Mapping[int, str], *, settled: bool
 ) -> list[Question]:
-    """Return the charges of nobody that attempts without a generation may have made, each with the likeliest attempt.
+    """Return the charges without a take that attempts without a generation may have made, each with the likeliest
+    attempt.
 
     `ended` are those that their takes no longer wait for, `models` what was ordered, by take id. `evidence.attempts`
     are those that own a charge, or are still waited for: each of these may have made one charge, and where there are no
@@ -314,7 +317,7 @@ def unrecorded(scan: LogScan, nonce: str, attempts: Iterable[Attempt]) -> list[L
 
 
 def take_and_attempt(request_id: str) -> tuple[int, int] | None:
-    """Read take id and attempt number from a request id of ours; None where it is none."""
+    """Read take id and attempt number from a request id of ours; None for any other id."""
     parts = request_id.split(":")
     if len(parts) != 4:
         return None
@@ -323,7 +326,7 @@ def take_and_attempt(request_id: str) -> tuple[int, int] | None:
 
 
 def recipe_in(request_id: str) -> str | None:
-    """Read the recipe's hash from a request id of any batch of ours; None where it is none."""
+    """Read the recipe's hash from a request id of any batch of ours; None for any other id."""
     parts = request_id.split(":")
     return parts[2] if len(parts) == 4 and parts[0] == "wb1" else None
 

@@ -1,4 +1,4 @@
-"""Revivals: generations that were taken for failed, asked for once more. One that goes on after all is never lost.
+"""Revivals: generations that counted as failed, polled once more. One that goes on after all is never lost.
 
 Its take follows it again where the take has nothing better; where another attempt was made meanwhile, it is named.
 """
@@ -17,14 +17,14 @@ from wanbatch.runner.offers import double_text
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
-UNANSWERED_ROW_LIMIT = 3  # each may take minutes: where nobody answers, the next run looks
+UNANSWERED_ROW_LIMIT = 3  # each may take minutes: if there is no answer, the next run looks
 
 _REVIVED = {Status.QUEUED: "runs", Status.GENERATING: "runs", Status.COMPLETED: "completed"}
 _FREE = (State.FAILED, State.PLANNED)  # nothing of the take is under way, and it has no clip
 
 
 async def look_again(context: RunContext, limit: int) -> int:
-    """Poll the newest failed generations once more, at most so many. Returns how many takes follow theirs again."""
+    """Poll the newest failed generations once more, up to a limit. Returns how many takes follow theirs again."""
     revived = unanswered = 0
     for attempt in context.state.failed_generations(limit):
         assert attempt.generation_id is not None

@@ -73,7 +73,7 @@ class Searches:
             context.schedule.add_search(context.clock.monotonic(), before_submits=True)
 
     def note_logged(self) -> None:
-        """Hold the takes of submits that run.log tells of and the state file does not know."""
+        """Hold the takes of submits that are in run.log but not in the state file."""
         self._strays.note_logged()
         self._strays.offer_strays()
 
@@ -274,7 +274,7 @@ class Searches:
         return take.attempt == attempt.number and take.state in (State.SUBMITTING, State.UNKNOWN, State.HELD)
 
     def _ask(self, scan: LogScan, charges: Sequence[Charge], ended: Sequence[Attempt]) -> None:
-        """Name charges of nobody that an attempt may explain which was proven to have made nothing."""
+        """Name charges without a take that an attempt may explain which was proven to have made nothing."""
         context = self._context
         self._has_asked = True
         owners = context.state.attempts_of_generations({each.generation_id for each in charges})

@@ -1,4 +1,4 @@
-"""What a run is told: limits, patience, and what to do about lost answers."""
+"""The settings of a run: limits, patience, and what to do about lost answers."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ class RunSettings:
 
     Rates are per minute, caps are in credits, those of scenes by their names; `is_cap_given` where a flag gave the cap,
     now or in an earlier run. `is_agreed` is a decision set in advance: a new price is accepted where a cap still holds,
-    and nobody is asked.
+    and no question is asked.
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
-    the default); `logged` are submits that run.log tells of; `is_begun_anew` where an earlier state file was lost;
-    `trust_state` is the user's word that this state file is the newest, where the provider's log cannot tell.
+    the default); `logged` are submits in run.log; `is_begun_anew` where an earlier state file was lost;
+    `trust_state` is the user's assurance that this state file is the newest, where the provider's log cannot tell.
     `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
-    `free_bytes` tells the room left on the output's disk (None: nobody asks).
+    `free_bytes` tells the room left on the output's disk (None: not checked).
     `times_before` is what earlier batches saw of how long generations take.
     `before_submit` is called before each POST is recorded; a ProgramFault of it means that nothing may be sent.
     `inspection` opens the clips that come.

@@ -40,7 +40,7 @@ class Spares:
                 continue
             if may_adopt(take, attempt, self._context.state.attempts_of(take.take_id)):
                 self._context.warn(
-                    take, f"attempt {attempt.number} of it, {end_text(attempt)}, made its clip all the same"
+                    take, f"attempt {attempt.number} of it, {end_text(attempt)}, made its clip after all"
                 )
                 self.adopt(take, replace(attempt, generation_id=row.generation_id, credits_held=row.credits or None))
                 continue
@@ -61,7 +61,7 @@ class Spares:
         context = self._context
         text = (
             f"{LOG} says that attempt {attempt.number} of it, {end_text(attempt)}, succeeded under request id"
-            f" {attempt.request_id}{cost_text(row)}, and not what it made: it may have been charged"
+            f" {attempt.request_id}{cost_text(row)}, but not what it made: the provider may have charged it"
         )
         warnings = [each.data for each in context.state.facts_of(take.take_id) if each.fact is Fact.WARNED]
         if any(each.get("nameless") == attempt.request_id or each["warning"] == text for each in warnings):
@@ -112,7 +112,7 @@ def may_adopt(take: Take, attempt: Attempt, attempts: Iterable[Attempt]) -> bool
 
 
 def spare_in(take: Take, attempts: Sequence[Attempt]) -> Attempt | None:
-    """Return the attempt whose generation a take can have in place of one that is unknown; None where there is none.
+    """Return the attempt whose generation a take can have in place of one that is unknown; None if there is none.
 
     It was lost, is of the take's recipe, was recorded here when it was sent, and is the only generation of the take.
     """

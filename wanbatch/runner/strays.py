@@ -1,6 +1,6 @@
 """Strays: submits of this batch that the provider's log or run.log shows and the state file does not know.
 
-Its file was restored, copied or lost. Nothing of it is taken over silently: it is offered by name, and no more money
+Its file was restored, copied or lost. Nothing is adopted silently: it is offered by name, and no more money
 goes after it.
 """
 
@@ -33,7 +33,7 @@ class Strays:
         self._doubles = Doubles(context)
 
     def note_logged(self) -> None:
-        """Hold the takes of submits that run.log tells of and the state file does not know."""
+        """Hold the takes of submits that are in run.log but not in the state file."""
         logged = self._context.settings.logged
         known = {each.request_id for each in self._known(row.request_id for row in logged)}
         for row in logged:
@@ -135,7 +135,7 @@ class Strays:
     # --- submits of no take
 
     def offer_strays(self) -> None:
-        """Offer known strays to takes of the very same recipe that were planned since, before anything is sent."""
+        """Offer known strays to takes with the same recipe that were planned since, before anything is sent."""
         for stray in self._context.state.strays():
             request_id = stray.request_id.partition("#")[0]  # of a submit that made several each has a name of its own
             row = LogRow(request_id, stray.generation_id, True, stray.credits_held, stray.at)
@@ -148,7 +148,7 @@ class Strays:
                     heir,
                     row,
                     1,
-                    f"{stray.source} showed {_made(row)} of the very same recipe, which belongs to no take",
+                    f"{stray.source} showed {_made(row)} with the same recipe, which belongs to no take",
                 )
 
     def _note_stray(self, row: LogRow, source: str) -> None:
@@ -156,7 +156,7 @@ class Strays:
         context = self._context
         same = [each for each in context.state.strays() if each.request_id.partition("#")[0] == row.request_id]
         if same and (row.generation_id is None or row.generation_id in {each.generation_id for each in same}):
-            return  # the user was told; running again is their word to go on
+            return  # the user has seen it; running again means to continue
         nameless = next((each for each in same if each.generation_id is None), None)
         if nameless is not None:
             context.state.note_stray(
@@ -165,7 +165,7 @@ class Strays:
             return
         heir = None if same else self._heir(row)
         if heir is not None:
-            self._hold(heir, row, 1, f"{OUT_OF_DATE}: {source} shows {_made(row)} of the very same recipe")
+            self._hold(heir, row, 1, f"{OUT_OF_DATE}: {source} shows {_made(row)} with the same recipe")
         else:
             request_id = f"{row.request_id}#{len(same)}" if same else row.request_id
             context.state.note_stray(Stray(request_id, row.generation_id, row.credits or None, row.at, source))
@@ -201,12 +201,12 @@ class Strays:
             if row is None:
                 continue
             taken.add(row.request_id)
-            why = f"an earlier state file was lost, and {LOG} shows {_made(row)} of the very same recipe"
+            why = f"an earlier state file was lost, and {LOG} shows {_made(row)} with the same recipe"
             self._hold(take, row, 1, why)
 
 
 def _offered(take: Take, why: str, offers: Sequence[Offer]) -> dict[str, Any]:
-    """Return what the fact of a held take tells of its offers: by field, and as the message."""
+    """Return what the fact of a held take says about its offers: by field, and as the message."""
     unique = list({each.generation_id: each for each in reversed(offers)}.values())[::-1]
     error = offer_text(take.label, why, unique)
     return {"why": why, "offers": [each.generation_id for each in unique], "error": error}

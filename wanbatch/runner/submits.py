@@ -89,18 +89,17 @@ class Submits:
         context.schedule.add_planned(take.take_id, first=True)
         lost, cap = context.budget.lost, usd_text(context.budget.cap_credits)
         why = (
-            f"the answers to {lost} submits were lost before any told the price, and the budget of {cap} does not cover"
+            f"the answers to {lost} submits were lost before any answer showed the price, and the budget of {cap}"
+            " does not cover"
             " ten times the expected price"
         )
         if not context.schedule.hold_submits_for_search():
-            advice = (
-                "Resolve what is held (`wanbatch status` lists it), or raise the cap, and run the same command again"
-            )
-            context.stop_submitting(ExitCode.BUDGET_REACHED, f"{why}: nothing more is sent. {advice}")
+            advice = "Resolve the held takes (`wanbatch status` lists them) or raise the cap; then run the same command again"
+            context.stop_submitting(ExitCode.BUDGET_REACHED, f"{why}: wanbatch sends nothing more. {advice}")
         elif not self._has_said_wait:
             self._has_said_wait = True
             context.note(
-                f"{why}: {take.label} waits until the provider's log tells it. To go on at once, stop here, raise the"
+                f"{why}: {take.label} waits until the provider's log shows it. To go on at once, stop here, raise the"
                 " cap and run the same command again"
             )
 
@@ -114,7 +113,8 @@ class Submits:
             context.stop_submitting(
                 ExitCode.LOCAL_FAULT,
                 f"{context.state.output} has {size_text(free)} free, and the clips under way may need"
-                f" {size_text(needed)}: nothing more is sent, what runs is finished and fetched. Free some space and"
+                f" {size_text(needed)}: wanbatch sends nothing more, and finishes and fetches what runs. Free"
+                " some space and"
                 " run the same command again",
             )
         return free >= needed
@@ -152,7 +152,7 @@ class Submits:
         self._paused_scenes.add(scene)
         spent = f"{usd_text(allowance.committed)} is committed"
         if context.budget.lost:
-            spent += ", which may be more as answers were lost before any told the price"
+            spent += ", which may be more, as answers were lost before any answer showed the price"
         left = "some of its takes have an unknown cost" if allowance.uncosted else spent
         context.trouble(
             ExitCode.BUDGET_REACHED,
@@ -207,7 +207,7 @@ class Submits:
             context.stop_submitting(ExitCode.DECISION_NEEDED, "the provider gave one generation id to two submits")
             return
         if owner is not None and context.takes[take_id].state is State.SUBMITTING:
-            schedule.generation_disowned()  # an earlier attempt has it: what this one made is not told
+            schedule.generation_disowned()  # an earlier attempt has it: what this one made is unknown
             self._lost(take_id, Unknown(f"it named {answer.generation_id}, which an earlier attempt of the take made"))
             return
         if context.takes[take_id].state is State.SUBMITTING:
@@ -239,7 +239,8 @@ class Submits:
             # The disk no longer keeps what was just paid for: the user is the last place it can be saved.
             context.trouble(
                 ExitCode.LOCAL_FAULT,
-                f"{context.takes[take_id].label} is paid as generation {generation_id} and could not be recorded:"
+                f"{context.takes[take_id].label} is paid as generation {generation_id}, but wanbatch could"
+                " not record it:"
                 " write this id down",
             )
             raise
@@ -269,7 +270,7 @@ class Submits:
         todo = "run the same command again to accept the new price"
         if context.settings.is_agreed:
             todo = "give a cap that covers it (--max-usd), or " + todo
-        context.stop_submitting(ExitCode.BUDGET_REACHED, f"{text}. Nothing more is sent: {todo}")
+        context.stop_submitting(ExitCode.BUDGET_REACHED, f"{text}. wanbatch sends nothing more: {todo}")
 
     def _refused(self, take_id: int, answer: Refused) -> None:
         context, label = self._context, self._context.takes[take_id].label
@@ -293,7 +294,8 @@ class Submits:
             )
         elif not context.schedule.has_canary_answer:
             context.stop_submitting(
-                ExitCode.TAKES_FAILED, f"the first submit, {label}, was refused, so nothing more is sent ({error})"
+                ExitCode.TAKES_FAILED,
+                f"the first submit, {label}, was refused, so wanbatch sends nothing more ({error})",
             )
 
     def _turned_away(self, take_id: int, answer: TurnedAway) -> None:
@@ -305,7 +307,7 @@ class Submits:
         if context.schedule.is_shut_out:
             context.stop_submitting(
                 ExitCode.PROVIDER_UNREACHABLE,
-                f"the provider turns every submit away (HTTP {answer.http_status}) although nothing of this batch is"
+                f"the provider refuses every submit (HTTP {answer.http_status}) although nothing of this batch is"
                 " running. Nothing is lost: run the same command again later",
             )
             return
@@ -318,7 +320,9 @@ class Submits:
         context.record(take_id, Fact.NOT_SENT, {"error": answer.message})
         context.schedule.add_planned(take_id, first=True)
         if answer.is_final:
-            context.halt(ExitCode.PROVIDER_UNREACHABLE, f"no safe connection to the provider: {answer.message}")
+            context.halt(
+                ExitCode.PROVIDER_UNREACHABLE, f"wanbatch has no safe connection to the provider: {answer.message}"
+            )
             return
         self._not_sent_in_a_row += 1
         context.unreachable(answer.message)
@@ -337,14 +341,15 @@ class Submits:
         if self._lost_in_a_row >= UNKNOWN_ROW_LIMIT:
             context.stop_submitting(
                 ExitCode.DECISION_NEEDED,
-                f"{self._lost_in_a_row} submits in a row got no answer that can be trusted ({answer.message});"
-                " nothing more is sent, since each may have been charged",
+                f"{self._lost_in_a_row} submits in a row got no reliable answer ({answer.message});"
+                " wanbatch sends nothing more, since the provider may have charged each",
             )
 
 
 def lost_text(take: Take, reason: str) -> str:
     """Say what is known of a take whose answer was lost, and where to look."""
     return (
-        f"sent, and the answer was lost ({reason}): it may have been charged. Its client request id in the provider's"
+        f"sent, but the answer was lost ({reason}): the provider may have charged it. Its client request id in"
+        " the provider's"
         f" request log is {take.request_id}"
     )

@@ -43,13 +43,13 @@ class Verdicts:
         elif isinstance(finding, Absent) and finding.is_proof:
             self._absent(take, attempt)
         else:
-            assert isinstance(finding, Failed | Absent), "what was found was adopted before"
+            assert isinstance(finding, Failed | Absent), "it was already adopted"
             self._searched(take, attempt, evidence, is_failed=isinstance(finding, Failed))
             ends = patience_ends(self._context.takes[take.take_id], evidence)
             if take.state is State.UNKNOWN and ends is not None and evidence.now >= ends:
                 why = finding.why
                 if isinstance(finding, Failed):
-                    why = "the provider's log says it failed" + (f", and {why}" if why else "")
+                    why = "the provider's log says that it failed" + (f", and {why}" if why else "")
                 self.hold(take, f"wanbatch cannot find out what became of it: {why}")
 
     def _searched(self, take: Take, attempt: Attempt, evidence: Evidence, *, is_failed: bool) -> None:

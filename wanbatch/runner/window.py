@@ -35,7 +35,7 @@ class Window:
 
     @property
     def reach(self) -> datetime:
-        """The earliest time that the log can tell of."""
+        """The earliest time that the log covers."""
         batch_clock = self._context.batch_clock
         return batch_clock.earliest(batch_clock.ours, is_checked=True) - LOG_REACH
 
@@ -89,9 +89,9 @@ class Window:
         return begun + context.state.nameless_in([State.PLANNED])
 
     def _unread(self) -> datetime | None:
-        """Return from when on the log was not read whole; from the beginning of the batch where nobody knows.
+        """Return from when on the log was not read whole; from the beginning of the batch if that is unknown.
 
-        None where the clock of then cannot be believed either.
+        None if the clock of then cannot be believed either.
         """
         context = self._context
         mark = context.state.log_read_until(context.settings.key_fingerprint)

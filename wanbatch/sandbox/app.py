@@ -231,7 +231,7 @@ class Api:
         try:
             body = json.loads(raw)
         except (ValueError, RecursionError):
-            return error(request, 400, "Body validation error: the body is no JSON")
+            return error(request, 400, "Body validation error: the body is not JSON")
         if not isinstance(body, dict):
             return error(request, 400, "Body validation error: Expected object")
         model = body.get("model")

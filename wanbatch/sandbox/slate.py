@@ -163,7 +163,9 @@ def _draw_prompt(pen: ImageDraw.ImageDraw, prompt: str, box: tuple[int, int, int
 
 
 def _wrapped(text: str, font: Lettering, width_px: int) -> list[str]:
-    """Break a text into lines. Widths of words are added up: measuring every line anew takes a second a slate."""
+    """Break a text into lines. Widths of words are added up: measuring every line again costs a second for each
+    slate.
+    """
     lines: list[str] = [""]
     blank_px, line_px = font.getlength(" "), 0.0
     for word in text.split():

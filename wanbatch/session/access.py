@@ -53,7 +53,7 @@ class Access:
     def at(self, identity: Identity) -> Access:
         """Return the access to the provider on which a folder was begun.
 
-        One that was begun on the embedded sandbox needs no flag to go on there. Raises UsageInvalid where the settings
+        One that was begun on the embedded sandbox needs no flag to go on there. Raises UsageInvalid if the settings
         lead to another provider, or the speed is none for it.
         """
         access = self
@@ -78,7 +78,7 @@ class Access:
         return "the embedded sandbox" if self.is_embedded else self.settings.endpoint.base_url
 
     def key(self) -> Secret:
-        """Return the key to use. Raises UsageInvalid where there is none, or a proxy that cannot be used is set."""
+        """Return the key to use. Raises UsageInvalid if there is none, or a proxy that cannot be used is set."""
         if self.is_embedded:
             return Secret(SANDBOX_KEY)  # the real key has no business there
         if not self.is_local:

@@ -77,7 +77,7 @@ def is_remembered(state: StateReader, origin: Origin) -> bool:
 def admit(batch: Batch, output: Path, reader: StateReader | None, options: RunOptions, access: Access) -> Admission:
     """Plan a batch for an output folder, and find what must be asked first. Writes nothing.
 
-    `reader` is None where the folder holds no state file. Raises UsageInvalid for a renaming that cannot be.
+    `reader` is None if the folder holds no state file. Raises UsageInvalid for a renaming that cannot be.
     """
     takes: list[Take] = [] if reader is None else reader.takes()
     known: list[ShotRow] = [] if reader is None else reader.shots()
@@ -174,15 +174,15 @@ def _shown(origin: Origin) -> Origin:
 
 
 def _printable(path: str) -> str:
-    """Write a path with stand-ins for bytes that are no text."""
+    """Return a path with stand-ins for bytes that are not text."""
     return path.encode("utf-8", "replace").decode()
 
 
 def ask(admission: Admission, options: RunOptions, watch: Watch) -> RunOptions | None:
     """Put the questions of an admission to the user; what is only told goes to the notices.
 
-    Returns the options with which the plan must be made anew, where the user takes something over; None where all is
-    answered. Raises UsageInvalid where the user does not answer, or says no: nothing was written.
+    Returns the options with which to plan again, if the user reuses something; None if everything is
+    answered. Raises UsageInvalid if the user does not answer, or says no: nothing was written.
     """
     for question in [each for each in admission.questions if each.is_blocking]:
         answer = watch.ask(question)

@@ -119,7 +119,7 @@ async def _matched(context: RunContext, charges: Sequence[Charge]) -> tuple[Ledg
     first = min(each.started_at for each in attempts)
     refunds = await context.provider.refunds(min(context.batch_clock.earliest(first), first - LEDGER_MARGIN))
     if isinstance(refunds, NoAnswer):
-        context.note(f"whether anything was paid back cannot be read ({refunds.message})")
+        context.note(f"wanbatch cannot read whether anything was refunded ({refunds.message})")
         refunds = ()
     strays += await _logged(context, [each for each in attempts if may_have_made(each)])
     takes = {take.take_id: take for take in context.state.takes()}
@@ -145,23 +145,23 @@ async def _logged(context: RunContext, nameless: Sequence[Attempt]) -> list[Stra
 
 
 def take_up(context: RunContext) -> None:
-    """Read the state file, and look at takes that a dead run left in the midst of a submit as lost."""
+    """Read the state file, and treat takes that a dead run left during a submit as lost."""
     context.load()
     for take in [take for take in context.takes if take.state is State.SUBMITTING]:
         context.lose(take.take_id, lost_text(take, "the last run ended during the submit"))
 
 
 def take_to_resolve(context: RunContext, label: str, decision: Decision) -> Take:
-    """Find the take of that name that this word may be given on. Raises UsageInvalid where there is none."""
+    """Find the take of that name that this word may be given on. Raises UsageInvalid if there is none."""
     take = next((take for take in context.state.takes() if take.label == label), None)
     if take is None:
         where = in_folder("`wanbatch status`", str(context.state.output))
         raise UsageInvalid(f"no take here is called {label}; {where} lists those that need you")
     may_be = (State.HELD, State.UNKNOWN, State.FAILED) if decision is Decision.ADOPT else (State.HELD, State.UNKNOWN)
     if take.state not in may_be:
-        raise UsageInvalid(f"{label} is {take.state}: only held and unknown takes are resolved")
+        raise UsageInvalid(f"{label} is {take.state}: only held and unknown takes can be resolved")
     if take.state is State.FAILED and not _given_up(context, take):
-        raise UsageInvalid(f"{label} is failed, and every submit of it is known to have made nothing")
+        raise UsageInvalid(f"{label} has failed, and none of its submits made anything")
     return take
 
 
@@ -170,11 +170,11 @@ def _given_up(context: RunContext, take: Take) -> list[Attempt]:
 
 
 async def resolve(context: RunContext, take: Take, decision: Decision, generation_id: str | None) -> Take:
-    """Record the user's word. Raises UsageInvalid for an id that cannot be this take's, ProviderUnreachable."""
+    """Record the user's decision. Raises UsageInvalid for an id that cannot be this take's, ProviderUnreachable."""
     if decision is Decision.RESUBMIT:
         return context.record(take.take_id, Fact.RESUBMIT_ALLOWED, {"error": ""})
     if decision is Decision.ABANDON:
-        text = f"given up by you; what it may have cost still counts. It was {take.state}: {take.error}"
+        text = f"you gave it up; its possible cost still counts. It was {take.state}: {take.error}"
         return context.record(take.take_id, Fact.ABANDONED, {"error": text})
     if read_generation_id(generation_id) is None or generation_id is None:
         raise UsageInvalid("that is not a generation id")
@@ -185,7 +185,7 @@ async def resolve(context: RunContext, take: Take, decision: Decision, generatio
     if isinstance(answer, NoAnswer):
         if answer.trouble in (Trouble.NOT_FOUND, Trouble.INVALID):
             raise UsageInvalid(f"the provider does not know generation {generation_id} ({answer.message})")
-        raise ProviderUnreachable(f"the provider does not tell how {generation_id} stands: {answer.message}")
+        raise ProviderUnreachable(f"the provider does not report the state of {generation_id}: {answer.message}")
     if answer.generation_id != generation_id:
         raise UsageInvalid(
             f"wanbatch asked about {generation_id}, and the provider answered about {answer.generation_id}"
@@ -194,9 +194,9 @@ async def resolve(context: RunContext, take: Take, decision: Decision, generatio
 
 
 async def _request_of(context: RunContext, take: Take, generation_id: str) -> str | None:
-    """Ask the log under which request id a generation was made; None where it does not tell.
+    """Ask the log under which request id a generation was made; None if it does not tell.
 
-    Raises UsageInvalid where that is the submit of another take.
+    Raises UsageInvalid if that is the submit of another take.
     """
     attempts = context.state.attempts_of(take.take_id)
     scan = await context.provider.scan_log(context.batch_clock.earliest(min(each.started_at for each in attempts)))
@@ -210,7 +210,7 @@ async def _request_of(context: RunContext, take: Take, generation_id: str) -> st
 
 
 def _adopt(context: RunContext, take: Take, generation_id: str, request_id: str | None) -> Take:
-    """Give a take a generation by the user's word: to the attempt that made it, else to one that may have."""
+    """Give a take a generation as the user decided: to the attempt that made it, else to one that may have."""
     attempts = context.state.attempts_of(take.take_id)
     followed = next(each for each in attempts if each.number == take.attempt)
     nameless = [each for each in (*attempts, followed) if each.generation_id is None and each.outcome in _MAY_HAVE_MADE]
@@ -237,7 +237,7 @@ def _beside(
         "at": followed.started_at.isoformat(timespec="milliseconds"),
         "credits_held": followed.credits_held,
         "credits_at_risk": take.credits_at_risk,
-        "error": "named by you",
+        "error": "you named it",
     }
     context.record(take.take_id, Fact.FOUND_DOUBLE, data)
     return next(each for each in context.state.attempts_of(take.take_id) if each.number == number)

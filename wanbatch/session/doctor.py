@@ -101,14 +101,14 @@ def _state() -> Finding:
             StateFile.create_or_open(Path(folder), identity).close()
             took_ms = (time.perf_counter() - began) * 1000
     except (LocalFault, OSError) as error:
-        return Finding("bad", f"no state file can be kept in this folder: {error}")
-    return Finding("ok", f"a state file can be locked and kept in this folder ({took_ms:.0f} ms to begin one)")
+        return Finding("bad", f"wanbatch cannot keep a state file in this folder: {error}")
+    return Finding("ok", f"wanbatch can lock and keep a state file in this folder ({took_ms:.0f} ms to create one)")
 
 
 def _terminal() -> Finding:
     encoding = (sys.stdout.encoding or "").lower().replace("-", "")
     verdict = "ok" if encoding == "utf8" else "note"
-    return Finding(verdict, f"the terminal takes {sys.stdout.encoding}")
+    return Finding(verdict, f"the terminal accepts {sys.stdout.encoding}")
 
 
 def _key(settings: Settings) -> Finding:
@@ -121,7 +121,8 @@ RATES_UNKNOWN = (
     "how many submits a minute and at once are allowed is published nowhere: a run learns it from the 429s it gets"
 )
 KEY_UNKNOWN = (
-    "a key may have a spending limit of its own and be kept to certain calls; the Keys page of your account shows both."
+    "a key may have a spending limit of its own and be limited to certain calls; the Keys page of your"
+    " account shows both."
     " A 403 with a balance left means that limit"
 )
 
@@ -141,7 +142,7 @@ async def _account(settings: Settings) -> list[Finding]:
         ahead = await provider.ahead()
         found.append(_clock(ahead))
         since = system_now() + (ahead if isinstance(ahead, timedelta) else timedelta(0)) - LOOK_BACK
-        found.append(_readable("the ledger", await provider.charges(since), "what was charged stays unknown"))
+        found.append(_readable("the ledger", await provider.charges(since), "charges stay unknown"))
         found.append(_readable("the request log", await provider.scan_log(since), "lost answers stay held"))
     except WanbatchError as error:
         return [Finding("bad", str(error))]
@@ -152,12 +153,12 @@ async def _account(settings: Settings) -> list[Finding]:
 
 
 def _on_key(key: KeyFacts | NoAnswer | None) -> list[Finding]:
-    """Say what the provider tells of the key's own limits."""
+    """Say what the provider reports about the key's own limits."""
     if key is None or isinstance(key, NoAnswer):
         why = "" if key is None else f" ({key.message})"
-        return [Finding("note", f"the provider does not tell what this key may do{why}: {KEY_UNKNOWN}")]
+        return [Finding("note", f"the provider does not report what this key may do{why}: {KEY_UNKNOWN}")]
     if not key.is_ours:
-        return [Finding("note", f"the provider tells of another key, which was used last: {KEY_UNKNOWN}")]
+        return [Finding("note", f"the provider reports another key, which was used last: {KEY_UNKNOWN}")]
     found = [Finding("bad", DISABLED)] if key.is_disabled else []
     if key.forbids_video:
         found.append(Finding("bad", forbidden_text(key)))
@@ -170,7 +171,7 @@ def _on_key(key: KeyFacts | NoAnswer | None) -> list[Finding]:
 def _on_top_up(top_up: TopUp | NoAnswer | None) -> Finding:
     if top_up is None or isinstance(top_up, NoAnswer):
         why = "" if top_up is None else f" ({top_up.message})"
-        return Finding("note", f"the provider does not tell whether the account is topped up automatically{why}")
+        return Finding("note", f"the provider does not report whether the account is topped up automatically{why}")
     if top_up.is_on:
         return Finding("note", f"{top_up_text(top_up)}. Only a cap (--max-usd) stops a run")
     return Finding("ok", "the account is not topped up automatically: a run stops when its credits are spent")
@@ -180,24 +181,24 @@ def _on_endings(endings: Sequence[Ending] | NoAnswer | None, now: datetime) -> l
     """Say which of the models that manifests may name will end, or have ended."""
     if endings is None or isinstance(endings, NoAnswer):
         why = "" if endings is None else f" ({endings.message})"
-        return [Finding("note", f"the provider does not tell which models end{why}")]
+        return [Finding("note", f"the provider does not report which models end{why}")]
     known = [(name, ending_of(endings, name, now)) for name in model_names()]
     found = [Finding("note", each.text(name, now)) for name, each in known if each is not None]
-    return found or [Finding("ok", "no model that wanbatch knows is announced to end")]
+    return found or [Finding("ok", "the provider has announced no end of a model that wanbatch knows")]
 
 
 def _clock(ahead: timedelta | NoAnswer | None) -> Finding:
     if isinstance(ahead, NoAnswer):
-        return Finding(
-            "bad", f"what time it is at the provider is not known ({ahead.message}): its log is not read then"
-        )
+        return Finding("bad", f"the provider's time is unknown ({ahead.message}): wanbatch does not read its log then")
     if ahead is None:
-        return Finding("note", "the provider's answers have no dates: this machine's clock is not compared with them")
+        return Finding(
+            "note", "the provider's answers have no dates: wanbatch cannot compare this machine's clock with them"
+        )
     wrong = wrong_clock_text(ahead)
     if wrong is None:
         return Finding("ok", "this machine's clock agrees with the provider's")
     if abs(ahead) > REFUSED:
-        return Finding("bad", f"{wrong}: set it, a run is refused until then")
+        return Finding("bad", f"{wrong}: set it; wanbatch refuses to run until then")
     return Finding(
         "note", f"{wrong}: set it. No clip is bought twice because of it; a lost answer may take longer to find"
     )

@@ -43,7 +43,7 @@ def copy_account(output: Path, folder: Path) -> bool:
 
 @contextmanager
 def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) -> Iterator[str]:
-    """Serve a sandbox for the output folder; yields its base URL. Raises LocalFault where it does not start."""
+    """Serve a sandbox for the output folder; yields its base URL. Raises LocalFault if it does not start."""
     data = own_folder(output, FOLDER)
     for each in data.glob("*"):
         unshare(each)  # of a copy made with hard links: each has an account of its own from here on

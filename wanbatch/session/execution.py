@@ -89,7 +89,7 @@ class Execution:
         codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
         inventory = state.inventory()
         if inventory.is_finished(self.settings.is_selected):
-            invocation.watch.notice(f"nothing to do: every take is settled{found.text}")
+            invocation.watch.notice(f"nothing to do: every take is done{found.text}")
             end = RunEnd(most_urgent([*codes, settled_code(state, self.settings)]), texts)
             return result_of(invocation, state, end, None)
         # A clip that was thought lost came to light: it is fetched.
@@ -100,7 +100,7 @@ class Execution:
         """Read the provider's log once for a batch that has nothing left to do, where a key allows it."""
         access = self.invocation.access
         if access.is_embedded or not access.has_key or self.invocation.options.offline:
-            return LookUp(text="; no request was made")
+            return LookUp(text="; wanbatch sent no request")
         async with context_of(self.invocation, self.state) as context:
             tell = context.observer
             context.observer = lambda event: None if event.kind == "note" else tell(event)

@@ -42,7 +42,7 @@ class Invocation:
         settings = settings_of(self.options, head, last)
         if is_cap_kept(self.options, last):
             cap = usd_text(settings.cap_credits)
-            self.watch.notice(f"the cap of an earlier run holds, {cap}; --max-usd or --max-credits changes it")
+            self.watch.notice(f"the cap of an earlier run still holds, {cap}; --max-usd or --max-credits changes it")
         if settings.unknown_grace is None and self.access.is_embedded:
             settings = replace(settings, unknown_grace=SANDBOX_GRACE)
         return settings

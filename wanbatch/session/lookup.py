@@ -27,7 +27,7 @@ async def look_up(context: RunContext) -> LookUp:
     take_up(context)
     searches = Searches(context)
     searches.note_logged()
-    unread: str | None = f"it did not come within {LIMIT_S:g} s"
+    unread: str | None = f"it did not arrive within {LIMIT_S:g} s"
     with suppress(TimeoutError):
         async with asyncio.timeout(LIMIT_S):
             await searches.search()
@@ -38,7 +38,10 @@ async def look_up(context: RunContext) -> LookUp:
 def _text(unread: str | None, *, has_news: bool) -> str:
     if unread is not None:
         return (
-            f"; the provider's request log could not be read ({unread}), so a clip that was made twice would go"
-            " unnamed: `wanbatch reconcile` looks again"
+            f"; wanbatch could not read the provider's request log ({unread}), so it would not notice a clip"
+            " that was made"
+            " twice: `wanbatch reconcile` looks again"
         )
-    return ", but more was made than was known" if has_news else ", and the provider's log shows nothing new"
+    return (
+        ", but it shows more generations than were known" if has_news else ", and the provider's log shows nothing new"
+    )

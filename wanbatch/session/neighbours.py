@@ -66,7 +66,7 @@ def find_beside(
 
 
 def _as_named(folder: Path, home: Path) -> Path:
-    """Write a folder as the user does who names the output folder, where it lies beside that."""
+    """Write a folder in the way in which the user names the output folder, if it is beside that."""
     shown = home / folder.name
     with suppress(OSError):
         if shown.resolve() == folder.resolve():
@@ -96,7 +96,7 @@ class _Waiting:
         return found
 
     def _pop(self, text: str, seed: int | None, shot_id: str | None, number: str) -> Order | None:
-        """Return an order that a take answers: of its number, where there is one such."""
+        """Return an order that a take answers: of its number, if there is one such."""
         for key in ((text, seed), (text, None)):  # a derived seed depends on the id: any is as good
             by_shot = self._by_recipe.get(key)
             name = next(iter(by_shot), None) if by_shot and shot_id is None else shot_id

@@ -21,7 +21,7 @@ from wanbatch.state.reader import StateReader
 
 @asynccontextmanager
 async def opened(invocation: Invocation, output: Path) -> AsyncIterator[RunContext]:
-    """Open an output folder for work beside a run. Raises UsageInvalid where the settings lead to another provider."""
+    """Open an output folder for work beside a run. Raises UsageInvalid if the settings lead to another provider."""
     with StateReader.open(output) as reader:
         identity = reader.identity()
     with ExitStack() as stack:

@@ -30,8 +30,8 @@ class RunOptions:
     """How to run. None means: what the manifest says, else the default.
 
     `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
-    `pilot` sends so many representative takes first and asks before the rest; `is_agreed` is a decision set in advance
-    (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
+    `pilot` sends this number of representative takes first and asks before the rest; `is_agreed` is a decision set in
+    advance (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
     confirm that this state file is up to date; `is_moved` says that from now on only this machine runs a folder that
     was last run on another.
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
@@ -93,7 +93,7 @@ class RunResult:
 
     @property
     def uncosted(self) -> int:
-        """How many takes may have cost something and nobody knows how much."""
+        """How many takes may have cost something and the amount is unknown."""
         return self.standing.uncosted
 
     @property
@@ -177,8 +177,8 @@ def rates_of(flags: Limits, manifest: Limits) -> Rates:
 
 
 def newest_output(root: Path) -> Path:
-    """Return the output folder under `root` whose state file changed last. Raises UsageInvalid where there is none."""
+    """Return the output folder under `root` whose state file changed last. Raises UsageInvalid if there is none."""
     found = [path for path in root.glob(f"*/{STATE_NAME}") if path.is_file()]
     if not found:
-        raise UsageInvalid(f"no output folder under {root}/ yet: name one, or run a manifest first")
+        raise UsageInvalid(f"there is no output folder under {root}/ yet: name one, or run a manifest first")
     return max(found, key=lambda path: max(each.stat().st_mtime for each in path.parent.glob(f"{STATE_NAME}*"))).parent

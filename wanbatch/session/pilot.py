@@ -1,4 +1,4 @@
-"""The pilot: a few representative takes that are sent first, and what they tell of the rest. Pure."""
+"""The pilot: a few representative takes that are sent first, and what they show about the rest. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from wanbatch.pace.eta import eta_s
 
 
 def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
-    """Choose takes that stand for the rest: each price class first, then each scene, then what comes first.
+    """Choose takes that represent the rest: each price class first, then each scene, then what comes first.
 
     `planned` are in the order in which they would be sent. Of two price classes that have no take yet, the one with
     more takes comes first.
@@ -43,7 +43,7 @@ def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
 
 @dataclass(frozen=True)
 class Measured:
-    """What takes of one price class cost and took. Credits are of one take; None where unknown."""
+    """What takes of one price class cost and took. Credits are of one take; None if unknown."""
 
     price_class: PriceClass
     takes: int
@@ -57,7 +57,7 @@ class Measured:
 
 @dataclass(frozen=True)
 class Findings:
-    """What was measured before the rest is sent. `rest_s` is how long the rest may take, None where nothing ended."""
+    """What was measured before the rest is sent. `rest_s` is how long the rest may take, None if nothing ended."""
 
     classes: tuple[Measured, ...]
     charges_not_seen: int

@@ -33,9 +33,9 @@ class Why(StrEnum):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a run would do and cost, before it does. `balance_usd` is None where it is not known.
+    """What a run would do and cost, before it does. `balance_usd` is None if it is not known.
 
-    `scenes` is the estimate by scene, in story order; `before` what this batch spent and committed already (None where
+    `scenes` is the estimate by scene, in story order; `before` what this batch spent and committed already (None if
     a part of it is unknown); `tries` how often a take may be bought in the worst case; `pilot` how many takes go
     first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought. `lost` counts the
     submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace. `remarks` are
@@ -70,7 +70,7 @@ class Preview:
 
     @property
     def refusal(self) -> tuple[ExitCode, str] | None:
-        """The exit code and the reason where nothing may be sent as it is; None where it may."""
+        """The exit code and the reason where nothing may be sent as it is; None if it may."""
         found = [each for each in self.remarks if each.weight is Weight.REFUSAL]
         if not found or not self.estimate.takes:
             return None
@@ -85,7 +85,7 @@ class Preview:
 
     @property
     def balance_credits(self) -> int | None:
-        """The balance in whole credits, rounded down; None where it is not known."""
+        """The balance in whole credits, rounded down; None if it is not known."""
         return None if self.balance_usd is None else credits_of_usd(self.balance_usd)
 
 
@@ -146,7 +146,7 @@ class Basis:
 
     @property
     def before(self) -> int | None:
-        """What the takes there are spent and committed already; None where a part of it is unknown."""
+        """What the takes there are spent and committed already; None if a part of it is unknown."""
         return self.inventory.committed
 
     @property

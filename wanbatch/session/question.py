@@ -102,17 +102,17 @@ def origin_question(
     """
     takes, common = held
     if Difference.PATH in told or Difference.NAME in told:
-        lines = [f"{folder.path} was made by another manifest:"]
+        lines = [f"another manifest made {folder.path}:"]
         lines.append(f"  remembered  {_manifest(*known)}")
         lines.append(f"  given       {_manifest(given, given.name)}")
     else:
-        lines = [f"The shots in {_manifest(given, given.name)} are others than those in {folder.path}:"]
+        lines = [f"The shots in {_manifest(given, given.name)} differ from those in {folder.path}:"]
     alike = f"  {common.ids} of {common.shots} shot ids are the same"
     lines.append(f"{alike}, {common.prompts} with the same prompt")
     lines.append(f"  {folder.path} holds {_held(takes)}")
     remedies = (
-        f"The same film, which goes on in that folder: {folder.run('--same-batch')}",
-        f"Another film, which gets a folder of its own: {folder.run(path=folder.free_path)}",
+        f"If it is the same film, continue it in that folder: {folder.run('--same-batch')}",
+        f"If it is another film, give it a folder of its own: {folder.run(path=folder.free_path)}",
     )
     if 2 * common.prompts < common.shots:
         remedies = remedies[::-1]
@@ -131,7 +131,7 @@ def _held(takes: Sequence[Take]) -> str:
         return f"{_count(len(takes), 'take')}, none of them sent"
     known = sum(take.credits_committed or 0 for take in sent)
     unknown = sum(take.credits_committed is None for take in sent)
-    more = f" and {unknown} of unknown cost" if unknown else ""
+    more = f" and {unknown} with an unknown cost" if unknown else ""
     return f"{_count(len(sent), 'take')}, charged or held {known:,} credits ({usd_text(known)}){more}"
 
 
@@ -154,11 +154,11 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
         lines.append(f"  ... and {len(unclear) - PAIRS_SHOWN} more that could be any of several")
     remedies = []
     if plain:
-        remedies.append(f"Use them for the new ids, and buy none of them: {folder.run('--take-over')}")
+        remedies.append(f"Use them for the new ids and buy none of them: {folder.run('--take-over')}")
     old, new = _example(plain, unclear)
     remedies.append(f"{'One by one' if plain else 'Say which'}: {folder.run('--rename', f'{old}={new}')}")
     remedies.append(f"Buy them again: {folder.run('--buy-again')}")
-    every = "them" if not unclear else "those that are clear"
+    every = "them" if not unclear else "those with one match"
     return Question(
         Kind.HERE,
         tuple(lines),
@@ -166,7 +166,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
         "Buy them again?",
         "--buy-again",
         pairs + tuple((match.order.label, each.label) for match in unclear for each in match.candidates[:1]),
-        take_over=f"Use {every} for the new ids, and buy none of them?" if plain else "",
+        take_over=f"Use {every} for the new ids and buy none of them?" if plain else "",
     )
 
 
@@ -178,7 +178,7 @@ def _example(plain: Sequence[Match], unclear: Sequence[Match]) -> tuple[str, str
 
 def _pair_lines(pairs: Iterable[tuple[str, str]]) -> list[str]:
     every = list(pairs)
-    lines = [f"  {label} is there as {found}" for label, found in every[:PAIRS_SHOWN]]
+    lines = [f"  {label} exists as {found}" for label, found in every[:PAIRS_SHOWN]]
     if len(every) > PAIRS_SHOWN:
         lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
     return lines
@@ -188,7 +188,10 @@ def taken_over(renames: Sequence[Rename]) -> Question:
     """Tell which takes other shots take over."""
     pairs = tuple((f"{each.shot_id}_t{each.number}", "{}_t{}".format(*each.was)) for each in renames)
     every = [f"  {label} is what was {was}" for label, was in pairs]
-    lines = [f"{_count(len(pairs), 'take')} {'is' if len(pairs) == 1 else 'are'} taken over:", *every[:PAIRS_SHOWN]]
+    lines = [
+        f"{_count(len(pairs), 'take')} {'is' if len(pairs) == 1 else 'are'} reused under a new id:",
+        *every[:PAIRS_SHOWN],
+    ]
     if len(every) > PAIRS_SHOWN:
         lines.append(f"  ... and {len(every) - PAIRS_SHOWN:,} more")
     return Question(Kind.TAKEN, tuple(lines), (), "", "", pairs, is_blocking=False)
@@ -206,13 +209,11 @@ def beside_question(
     lines = [f"{_count(len(found), 'take')} to be bought here {'is' if len(found) == 1 else 'are'} in {path} already:"]
     lines += _pair_lines(pairs)
     flags = ("--same-batch", *(("--take-over",) if has_other_ids else ()))
-    remedies = [f"Go on in that folder: {folder.run(*flags, path=path)}"]
+    remedies = [f"Continue in that folder: {folder.run(*flags, path=path)}"]
     if is_paid:
         remedies.append(f"Buy them again here: {folder.run('--buy-again')}")
     else:
-        remedies.append(
-            "With a paid provider a run would stop here, --yes or not: --buy-again buys them here all the same"
-        )
+        remedies.append("With a paid provider a run would stop here, even with --yes: --buy-again buys them here again")
     return Question(
         Kind.BESIDE, tuple(lines), tuple(remedies), "Buy them again here?", "--buy-again", pairs, is_blocking=is_paid
     )

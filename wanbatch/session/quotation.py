@@ -13,10 +13,10 @@ from wanbatch.state.history import earlier_prices
 
 
 async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | None) -> Preview:
-    """Say what a run would send and what it costs; asks the provider, where there is one, for prices and balance."""
+    """Say what a run would send and what it costs; asks the provider, if there is one, for prices and balance."""
     access, settings = invocation.access, basis.settings
     classes, distinct = basis.classes_to_submit, basis.classes_to_quote
-    inquiry = not_asked(distinct, "the provider was not asked (--offline)")
+    inquiry = not_asked(distinct, "wanbatch did not ask the provider (--offline)")
     if provider is not None and distinct:
         inquiry = await inquire(provider, distinct, has_key=access.has_key)
     listed = inquiry.quotes

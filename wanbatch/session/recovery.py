@@ -51,7 +51,7 @@ PARTS = (f"{STATE_NAME}-wal", f"{STATE_NAME}-shm", STATE_NAME)  # in the order i
 
 @dataclass(frozen=True)
 class Old:
-    """What can still be read of the state file that is there; `trouble` says why not all, empty where all can."""
+    """What can still be read of the state file that is there; `trouble` says why not all, empty if all can."""
 
     identity: Identity | None = None
     kept: dict[int, tuple[str, list[Entry]]] = field(default_factory=dict)
@@ -68,8 +68,8 @@ class Recovery:
 
     `fetched` are generated and not on disk yet, `sought` submits without a known answer, `missing` verified takes whose
     clip is not on disk with its recorded bytes, `doubles` takes with the generations that are too many. `is_witnessed`
-    is False where run.log was lost, too: then only the provider's log tells of the newest submits, and it is late.
-    `is_needed` is False where the file that is there knows all.
+    is False if run.log was lost, too: then only the provider's log shows the newest submits, and it is late.
+    `is_needed` is False if the file that is there knows all.
     """
 
     batch: str
@@ -101,7 +101,7 @@ class Draft:
 
     @property
     def is_witnessed(self) -> bool:
-        """Say whether run.log tells of the submits: a line of it is written before the next act."""
+        """Say whether run.log holds the submits: a line of it is written before the next act."""
         return any("request_id" in entry.data for _, entry in self.evidence.events)
 
     def identity(self, access: Access, now: datetime) -> Identity:
@@ -115,9 +115,10 @@ class Draft:
 
 
 async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[[Recovery], bool]) -> Recovery | None:
-    """Put a new state file together, show it to `confirm`, and write it; None where that says no.
+    """Put a new state file together, show it to `confirm`, and write it; None if that says no.
 
-    Raises UsageInvalid where nothing tells of an earlier run, OutputLocked while one goes on, LocalFault, StateInvalid.
+    Raises UsageInvalid if there is no trace of an earlier run, OutputLocked while one goes on, LocalFault,
+    StateInvalid.
     """
     with _locked(output):
         old = _read_old(output)
@@ -137,7 +138,7 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
             lag = SANDBOX_LAG if access.is_embedded else LAG_UNTIL_KNOWN
             kept_as = _write(output, draft, draft.identity(access, clock.now()), (clock.now(), lag))
             with RunLog(output / LOG_NAME, access.key()) as log:
-                text = f"a new {STATE_NAME} was made, with {len(takes)} takes; {kept_as or 'there was none before'}"
+                text = f"wanbatch made a new {STATE_NAME} with {len(takes)} takes; {kept_as or 'there was none before'}"
                 log.write(Event(clock.now(), "note", "", text))
             return replace(found, kept_as=kept_as)
 
@@ -152,7 +153,7 @@ def _locked(output: Path) -> Iterator[None]:
         yield
     except (OSError, *_NONSENSE) as error:
         text = f"{output} could not be recovered ({type(error).__name__}: {error})"
-        raise LocalFault(f"{text}. The files that were there are kept") from error
+        raise LocalFault(f"{text}. The existing files were kept") from error
     finally:
         lock.release()
 
@@ -169,7 +170,7 @@ def _access_to(access: Access, batch: Batch, output: Path, old: Old) -> Access:
 
 
 def log_awaited_until(state: StateReader) -> datetime | None:
-    """Return from when on the provider's log shows all that was sent before a recovery; None where that is no matter.
+    """Return from when on the provider's log shows all that was sent before a recovery; None if that does not matter.
 
     Where run.log was lost, too, it is the only witness of the newest submits, and it is late.
     """
@@ -181,7 +182,7 @@ def log_awaited_until(state: StateReader) -> datetime | None:
 
 
 def assert_not_behind(state: StateReader, due: Iterable[Due]) -> None:
-    """Raise StateInvalid where a take that is about to be sent has a clip on disk already, of a submit not known here.
+    """Raise StateInvalid if a take that is about to be sent has a clip on disk already, of a submit not known here.
 
     The state file was restored, or lost its newest part: what it lacks would be bought again.
     """
@@ -194,19 +195,19 @@ def assert_not_behind(state: StateReader, due: Iterable[Due]) -> None:
         ours = [each for each in sidecar.request_ids if each.startswith(f"wb1:{nonce}:")]
         if ours and not state.attempts_of_requests(ours):
             raise StateInvalid(
-                f"{state.path} is older than the clips beside it: it does not know the submit of {label}, whose clip is"
-                f" there. Nothing was sent. {WAYS_BACK}"
+                f"{state.path} is older than the clips beside it: it does not know the submit of {label}, but its"
+                f" clip exists. Nothing was sent. {WAYS_BACK}"
             )
 
 
-# --- what tells of the batch
+# --- records of the batch
 
 
 def _read_old(output: Path) -> Old:
     """Read what can be read of the state file that is there, up to where it is damaged."""
     path = output / STATE_NAME
     if not path.exists() or path.stat().st_size == 0:
-        return Old(trouble=f"there is no {STATE_NAME}, or an empty one")
+        return Old(trouble=f"there is no {STATE_NAME}, or it is empty")
     old = Old()
     try:
         with StateReader.open(output) as reader:
@@ -218,7 +219,7 @@ def _read_old(output: Path) -> Old:
                     old.kept.setdefault(take_id, (shot_of[take_id], []))[1].append(entry)
             reader.check()
     except UsageInvalid:
-        old = replace(old, trouble=f"the {STATE_NAME} that is there holds nothing")
+        old = replace(old, trouble=f"the existing {STATE_NAME} holds nothing")
     except StateInvalid as error:
         old = replace(old, trouble=str(error).split(". ")[0])
     for take_id, (shot_id, entries) in list(old.kept.items()):
@@ -243,14 +244,14 @@ def _gather(output: Path, batch: Batch, old: Old) -> Evidence:
     nonce = old.identity.nonce if old.identity is not None else nonce_in(sent)
     if nonce is None:
         raise UsageInvalid(
-            f"nothing in {output} tells of an earlier run: no {STATE_NAME} that can be read, no submit in {LOG_NAME},"
-            " no clip with its sidecar. A batch that never sent anything begins anew with `wanbatch run --fresh`"
+            f"{output} holds no trace of an earlier run: no {STATE_NAME} that can be read, no submit in {LOG_NAME},"
+            " no clip with its sidecar. Start a batch that never sent anything again with `wanbatch run --fresh`"
         )
     return Evidence(batch, nonce, "", old.kept, events, [_looked_at(clips, each) for each in sidecars])
 
 
 def _sidecar(path: Path) -> Sidecar | None:
-    """Read a sidecar; None for what is none, or not that of the clip beside it."""
+    """Read a sidecar; None for anything else, or if it is not that of the clip beside it."""
     try:
         info = path.lstat()
         if not stat.S_ISREG(info.st_mode) or info.st_size > SIDECAR_CAP_BYTES:
@@ -305,7 +306,7 @@ def _recovery_of(draft: Draft) -> Recovery:
         batch=evidence.batch.name,
         output=Path(),
         sources=tuple(sources),
-        trouble=old.trouble or f"the {STATE_NAME} that is there is out of date",
+        trouble=old.trouble or f"the existing {STATE_NAME} is out of date",
         verified=tuple(take.label for take in verified if (take.label, take.sha256) in whole),
         missing=tuple(take.label for take in verified if (take.label, take.sha256) not in whole),
         fetched=tuple((take.label, str(take.generation_id)) for take in takes if take.state in _TO_FETCH),
@@ -393,4 +394,4 @@ def _exchange(output: Path, new: Path) -> str:
     fsync_directory(output)
     new.replace(output / STATE_NAME)
     fsync_directory(output)
-    return f"what was there is kept as {kept}" if is_kept else ""
+    return f"the old file is kept as {kept}" if is_kept else ""

@@ -25,7 +25,7 @@ def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Cloc
 
             make_missing_posters(state)
             page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
-        except Exception as error:  # noqa: BLE001  how the run ended is told, also where a library of the tables fails
+        except Exception as error:  # noqa: BLE001  the end of a run is reported even if a library of the tables fails
             end = without_reports(end, error)
     standing = Standing.of(kinds, [each.credits_held for each in state.strays()])
     return RunResult(end.exit_code, end.messages, state.output, standing, page)
@@ -37,7 +37,7 @@ def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:
 
 
 def without_reports(end: RunEnd, error: Exception) -> RunEnd:
-    """Add to how a run ended that its reports failed. A code that tells of takes or money stays."""
+    """Add to how a run ended that its reports failed. A code about takes or money stays."""
     match error:
         case OSError():
             told = fault_text(error)
@@ -45,6 +45,6 @@ def without_reports(end: RunEnd, error: Exception) -> RunEnd:
             told = str(error)
         case _:
             told = f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"
-    text = f"the reports could not be written: {told}. `wanbatch report` writes them later, from the state file"
+    text = f"wanbatch could not write the reports: {told}. `wanbatch report` writes them later from the state file"
     code = ExitCode.LOCAL_FAULT if end.exit_code is ExitCode.OK else end.exit_code
     return replace(end, exit_code=code, messages=(*end.messages, text))

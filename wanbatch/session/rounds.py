@@ -61,7 +61,7 @@ class Progress:
 
 
 def choose_pilot(state: StateReader, count: int | None, settings: RunSettings) -> frozenset[int] | None:
-    """Choose the takes of a pilot, by id; None where there is none to run, or it would be all there is."""
+    """Choose the takes of a pilot, by id; None if there is none to run, or it would be all there is."""
     if count is None:
         return None
     order = submit_order(filter(settings.is_selected, state.inventory().due), settings.first)[: settings.limit]

@@ -1,4 +1,4 @@
-"""Safeguards: what must hold before a run sends anything, and what the user is told or asked where it does not."""
+"""Safeguards: what must hold before a run sends anything, and what the user sees or is asked if it does not."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ async def try_out(
 
 
 async def compare_clocks(invocation: Invocation, batch_clock: BatchClock, provider: Provider) -> None:
-    """Tell of a clock that is wrong, and keep by how much. Raises LocalFault for one that is days off."""
+    """Report a wrong clock, and keep by how much. Raises LocalFault for one that is days off."""
     access = invocation.access
     ahead: timedelta | NoAnswer | None = None
     with suppress(TimeoutError):  # what cannot be told now is asked again before the log is read
@@ -85,7 +85,7 @@ async def compare_clocks(invocation: Invocation, batch_clock: BatchClock, provid
 
 
 def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[ExitCode, str] | None:
-    """Return why nothing may be sent yet after a recovery without run.log; None where something may."""
+    """Return why nothing may be sent yet after a recovery without run.log; None if something may."""
     until = log_awaited_until(state)
     if until is None or now >= until or invocation.options.trust_state:
         return None
@@ -97,7 +97,7 @@ def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[
 
 
 def assert_room(output: Path, preview: Preview) -> None:
-    """Raise LocalFault where the disk has no room for the clips that are to be bought."""
+    """Raise LocalFault if the disk has no room for the clips that are to be bought."""
     needed = ROOM_BYTES * preview.estimate.takes
     free = room_bytes(output)
     if free < needed:

@@ -1,4 +1,4 @@
-"""Salvage: the facts of a lost state file, put together again from what else tells of them.
+"""Salvage: the facts of a lost state file, put together again from all other records.
 
 Four things do, and the more exact one goes first: what can still be read of the old file, run.log (a line for each
 fact of a take), the sidecars of clips that are on disk with their recorded bytes, and the provider's log. Nothing is
@@ -23,8 +23,8 @@ from wanbatch.session.traces import Beside, Sidecar
 from wanbatch.state.tables import Stray
 
 RUN_LOG, PROVIDER_LOG = "run.log", "the provider's log"
-FAILED = "the provider said that it failed, as the sidecar of its clip tells"
-FOLLOWED = "a later submit followed it, and there is no trace of this one"
+FAILED = "the provider said that it failed, according to the sidecar of its clip"
+FOLLOWED = "a later submit followed it, and this one left no trace"
 
 
 @dataclass(frozen=True)
@@ -214,7 +214,7 @@ class Salvage:
         story.charge(str(told["generation_id"]), sidecar.credits_charged, sidecar.at("verified_at"))
 
     def _name_beside(self, story: Story, beside: Beside, at: datetime) -> None:
-        """Append a generation beside that of a clip, which nothing but its sidecar may tell of, and its charge."""
+        """Append a generation beside that of a clip, which may be recorded only in its sidecar, and its charge."""
         if self._owners.setdefault(beside.generation_id, story.take.label) != story.take.label:
             return
         risk = story.take.credits_at_risk
@@ -254,7 +254,9 @@ class Salvage:
     # --- the provider's log
 
     def _note_row(self, row: LogRow) -> None:
-        """Note what the provider's log shows: the generation of a submit, or a submit that nothing here tells of."""
+        """Note what the provider's log shows: the generation of a submit, or a submit of which there is no other
+        record.
+        """
         story = self._senders.get(row.request_id)
         if story is None:
             story = self._heir(row)

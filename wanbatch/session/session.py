@@ -82,7 +82,7 @@ class Session:
         return is_remembered(state, origin_of(manifest.source, manifest.head().name, state.output))
 
     def _admit(self, manifest: Manifest, output: Path, state: StateReader | None) -> Admission:
-        """Plan, and ask what must be known before anything is written. Raises UsageInvalid where it is not answered."""
+        """Plan, and ask what must be known before anything is written. Raises UsageInvalid if it is not answered."""
         options, watch = self._invocation.options, self._invocation.watch
         while True:
             admission = admit(manifest.batch(), output, state, options, self._invocation.access)
@@ -168,7 +168,7 @@ class Session:
     async def balance(self, output: Path | None) -> tuple[Decimal, str]:
         """Ask what the account holds, in USD, and where: that of an output folder's provider, or of the settings'.
 
-        Raises AccountStopped where the key is refused, ProviderUnreachable where nothing is told.
+        Raises AccountStopped if the key is refused, ProviderUnreachable if there is no answer.
         """
         access = self._invocation.access
         with ExitStack() as stack:
@@ -182,7 +182,7 @@ class Session:
                 told = await provider.account()
         if isinstance(told, NoAnswer):
             is_refused = told.trouble is Trouble.KEY
-            raise (AccountStopped if is_refused else ProviderUnreachable)(f"no balance: {told.message}")
+            raise (AccountStopped if is_refused else ProviderUnreachable)(f"cannot read the balance: {told.message}")
         return told, access.host
 
     async def reconcile(self, output: Path) -> Reconciled:
@@ -193,14 +193,14 @@ class Session:
     async def resolve(
         self, output: Path, label: str, word: tuple[Decision, str | None], confirm: Callable[[Take], bool]
     ) -> Take | None:
-        """Record the user's word on a held take; None where `confirm` says no. Raises UsageInvalid."""
+        """Record the user's decision on a held take; None if `confirm` says no. Raises UsageInvalid."""
         async with opened(self._invocation, output) as context:
             take_up(context)
             take = take_to_resolve(context, label, word[0])
             return await resolve(context, take, *word) if confirm(take) else None
 
     async def recover(self, manifest: Manifest, confirm: Callable[[Recovery], bool]) -> Recovery | None:
-        """Make the state file of a manifest's output folder anew; None where `confirm` says no. Sends nothing paid."""
+        """Rebuild the state file of a manifest's output folder; None if `confirm` says no. Sends nothing paid."""
         output = output_of(manifest.head(), self._invocation.options)
         return await recover(self._invocation.access, manifest.batch(), output, confirm)
 

@@ -14,7 +14,7 @@ from wanbatch.runner.offers import double_text
 from wanbatch.runner.proofs import take_and_attempt
 from wanbatch.session.traces import UNREADABLE, Beside
 
-LOST = "the record of its answer was lost with the state file: it may have been charged"
+LOST = "the record of its answer was lost with the state file: the provider may have charged it"
 
 
 class Story:
@@ -62,14 +62,16 @@ class Story:
         return {str(each.data["generation_id"]) for each in self.entries if each.data.get("generation_id")}
 
     def charge(self, generation_id: str, credit_count: int | None, at: datetime, **more: int | None) -> None:
-        """Append what a generation was charged, where that is told and no charge of it, or of nobody, is known yet."""
+        """Append what a generation was charged, if it is known and no charge of it, or of no attempt, is recorded
+        yet.
+        """
         told = {each.data.get("generation_id") for each in self.entries if each.fact is Fact.CHARGED}
         if credit_count is not None and not told & {generation_id, None}:
             data = {"generation_id": generation_id, "credits_charged": credit_count, "credits_more": credit_count}
             self.add(Fact.CHARGED, at, data | more)
 
     def name_double(self, row: LogRow, key_fingerprint: str) -> None:
-        """Append a second generation of a submit, as the provider's log or a sidecar tells of it, with its warning."""
+        """Append a second generation of a submit, as the provider's log or a sidecar shows it, with its warning."""
         told = [int(each.data["attempt"]) for each in self.entries if each.fact is Fact.FOUND_DOUBLE]
         number = min(told, default=0) - 1
         risk = self.take.credits_at_risk

@@ -1,4 +1,4 @@
-"""Traces: what a sidecar and a line of run.log tell of a take, once the state file is lost. Pure."""
+"""Traces: what a sidecar and a line of run.log say about a take, once the state file is lost. Pure."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FACTS = {each.value: each for each in Fact}
 
 @dataclass(frozen=True)
 class Beside:
-    """A generation beside that of a clip, as a sidecar tells of it. Credits are whole or unknown.
+    """A generation beside that of a clip, as a sidecar records it. Credits are whole or unknown.
 
-    `request_id` is None where an older sidecar does not tell whose it is. `is_failed` where the provider said so.
+    `request_id` is None if an older sidecar does not tell whose it is. `is_failed` where the provider said so.
     """
 
     generation_id: str
@@ -37,7 +37,7 @@ class Beside:
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a sidecar tells of a take; `is_whole` where its clip is on disk with the bytes that it names."""
+    """What a sidecar says about a take; `is_whole` if its clip is on disk with the bytes that it names."""
 
     shot_id: str
     number: int
@@ -99,7 +99,7 @@ class Sidecar:
 
 
 def _refuse_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON")
+    raise ValueError(f"{name} is not valid JSON")
 
 
 def _is_count(value: object) -> bool:

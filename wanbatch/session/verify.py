@@ -30,7 +30,7 @@ class Check:
 def verify_output(output: Path) -> list[Check]:
     """Hash every verified clip and the extra clips beside it.
 
-    Raises StateInvalid where the state file itself is damaged.
+    Raises StateInvalid if the state file itself is damaged.
     """
     with StateReader.open(output) as reader:
         reader.check()
@@ -64,9 +64,9 @@ async def refetch(context: RunContext, take: Take) -> str:
     assert take.sha256 is not None
     answer = await context.provider.poll(take.generation_id)
     if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
-        return "the provider does not tell where it is"
+        return "the provider does not say where it is"
     if answer.link is None:
-        return "the provider gives no link to it any more"
+        return "the provider no longer gives a link to it"
     final = context.state.output / take.file
     part = final.with_name(f"{final.name}.part")
     with Part(part) as sink:
@@ -76,10 +76,10 @@ async def refetch(context: RunContext, take: Take) -> str:
     try:
         settled = await asyncio.to_thread(settle, part, context.settings.inspection)
     except MediaInvalid as error:
-        return f"no whole clip came: {error}"
+        return f"the clip did not arrive complete: {error}"
     if settled.sha256 != take.sha256:
         part.unlink(missing_ok=True)
-        return "the provider now has other bytes than those verified"
+        return "the provider's file is no longer the verified one"
     if final.exists():
         final.rename(final.with_name(f"{final.stem}.altered{final.suffix}"))
     await asyncio.to_thread(publish, part, final, take.sha256)

@@ -47,7 +47,7 @@ class AttemptRecords(Records):
         return self._all(Attempt, f"{clause} ORDER BY take_id, number", *_WENT_ON)
 
     def failed_generations(self, limit: int) -> list[Attempt]:
-        """The attempts whose generations the provider failed, the newest first, at most so many."""
+        """The attempts whose generations the provider failed, the newest first, up to a limit."""
         clause = "WHERE outcome = ? AND generation_id IS NOT NULL"
         return self._all(Attempt, f"{clause} ORDER BY started_at DESC LIMIT ?", Outcome.FAILED.value, limit)
 

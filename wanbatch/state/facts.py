@@ -54,7 +54,7 @@ class FactRecords(TakeRecords):
     def last_fact_at(self) -> datetime | None:
         """When the last fact was recorded; None before the first."""
         with foreign_errors(self.path):
-            # Of the newest rows: a step of the clock is no reason to read all.
+            # Of the newest rows: a step of the clock is not a reason to read all.
             sql = "SELECT max(at) FROM (SELECT at FROM facts ORDER BY seq DESC LIMIT 1000)"
             last = self._db.execute(sql).fetchone()[0]
             return datetime.fromisoformat(last) if last else None
@@ -69,7 +69,7 @@ class FactRecords(TakeRecords):
             self._compare(take, by_take[take.take_id])
 
     def check_pages(self) -> None:
-        """Check what SQLite can tell of the file, and that no take is lost. Raises StateInvalid."""
+        """Run SQLite's own check of the file, and that no take is lost. Raises StateInvalid."""
         with foreign_errors(self.path):
             verdict = self._db.execute("PRAGMA quick_check(1)").fetchone()[0]
             if verdict == "ok":
@@ -89,10 +89,10 @@ class FactRecords(TakeRecords):
         try:
             is_same = fold(take.take_id, take.shot_id, entries) == take
         except (TypeError, AttributeError, ArithmeticError, LookupError, ValueError, RecursionError) as error:
-            text = f"{self.path} is damaged: a fact of {take.label} makes no sense. {WAYS_BACK}"
+            text = f"{self.path} is damaged: a fact about {take.label} is impossible. {WAYS_BACK}"
             raise StateInvalid(text) from error
         if not is_same:
-            raise StateInvalid(f"{self.path} is damaged: {take.label} is not what its facts say. {WAYS_BACK}")
+            raise StateInvalid(f"{self.path} is damaged: {take.label} contradicts its facts. {WAYS_BACK}")
 
 
 def _rename_of(take_id: int, entry: Entry) -> Rename:

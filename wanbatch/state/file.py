@@ -46,7 +46,7 @@ from wanbatch.state.tables import (
 
 _AFTER_A_FAILED_WRITE = (
     "What was recorded before is kept. Free some space on the disk, or find out why it cannot be written, then run the"
-    " same command again: it goes on from what is recorded"
+    " same command again: it continues from the last record"
 )
 
 
@@ -131,7 +131,7 @@ class StateFile(StateReader):
     def await_check(self) -> None:
         """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
 
-        Nothing is written, and no inventory is told, before it ended well.
+        Nothing is written, and no inventory is returned, before it ended well.
         """
         self._checks.await_pages()
 
@@ -158,7 +158,8 @@ class StateFile(StateReader):
         # A failed write is final: what the disk holds is unknown then, so nothing more may be paid on its word.
         if self._failed is not None:
             raise LocalFault(
-                f"{self.path} could not be written a moment ago ({self._failed}), so nothing more is recorded or sent."
+                f"{self.path} could not be written a moment ago ({self._failed}), so wanbatch records and sends"
+                " nothing more."
                 f" {_AFTER_A_FAILED_WRITE}"
             )
         self._lock.assert_held()
@@ -174,7 +175,7 @@ class StateFile(StateReader):
         except sqlite3.Error as error:
             self._failed = error
             raise LocalFault(
-                f"cannot write {self.path}: {error}. Nothing more is sent. {_AFTER_A_FAILED_WRITE}"
+                f"cannot write {self.path}: {error}. wanbatch sends nothing more. {_AFTER_A_FAILED_WRITE}"
             ) from error
 
     def record(self, take_id: int, *entries: Entry) -> Take:
@@ -264,7 +265,7 @@ class StateFile(StateReader):
                         assert isinstance(change, Reinstate)
                         self._change(change.take_id, Entry(Fact.REINSTATED, at, {}))
             for name in {change.was[0] for change in plan.changes if isinstance(change, Rename)}:
-                self._db.execute(  # a name without takes is no shot that was removed
+                self._db.execute(  # a name without takes is not a removed shot
                     "DELETE FROM shots WHERE shot_id = ? AND removed AND shot_id NOT IN (SELECT shot_id FROM takes)",
                     (name,),
                 )

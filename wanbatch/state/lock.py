@@ -47,7 +47,7 @@ class OutputLock:
             raise LocalFault(f"cannot lock {self._output}: {fault_text(error)}") from error
 
     def _tell_holder(self, text: str) -> None:
-        # Not flushed: after a power cut nobody holds the lock.
+        # Not flushed: after a power cut no run holds the lock.
         flags = os.O_CREAT | os.O_TRUNC | os.O_WRONLY | os.O_NOFOLLOW
         with os.fdopen(os.open(self._output / HOLDER_NAME, flags, 0o644), "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -57,9 +57,13 @@ class OutputLock:
         try:
             inode = (self._output / LOCK_NAME).stat().st_ino
         except OSError as error:
-            raise LocalFault(f"the lock file of {self._output} is gone; stopping before anything is paid") from error
+            raise LocalFault(
+                f"the lock file of {self._output} is gone: wanbatch stopped before it paid for anything"
+            ) from error
         if inode != self._inode:
-            raise LocalFault(f"the lock file of {self._output} was replaced; stopping before anything is paid")
+            raise LocalFault(
+                f"the lock file of {self._output} was replaced: wanbatch stopped before it paid for anything"
+            )
 
     def release(self) -> None:
         """Give the lock back; harmless when it is not held."""

@@ -27,8 +27,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class Told:
-    """What attempts tell of takes, by take id: whose request itself was `refused`, and of which held ones a generation
-    that this file did not record is `offered`.
+    """What attempts say about takes, by take id: whose request itself was `refused`, and of which held ones a
+    generation that this file did not record is `offered`.
     """
 
     refused: Container[int] = frozenset()

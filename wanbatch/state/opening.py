@@ -29,7 +29,7 @@ def refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
 
 
 def has_clips(output: Path) -> bool:
-    """Say whether clips, or parts of clips, lie in an output folder."""
+    """Say whether an output folder holds clips or parts of clips."""
     return any((output / CLIPS).glob("*"))
 
 

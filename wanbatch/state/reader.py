@@ -54,7 +54,7 @@ class StateReader(FactRecords, AttemptRecords, ColumnRecords):
             wrong = foreign_objects(self._db.execute("SELECT type, name, sql FROM sqlite_schema").fetchall())
             if wrong:
                 raise StateInvalid(
-                    f"{self.path} was not written by wanbatch alone: it holds {shown(', '.join(wrong))}. Do not use it;"
+                    f"{self.path} was changed by another program: it holds {shown(', '.join(wrong))}. Do not use it;"
                     " restore your own copy from a backup"
                 )
             pairs = dict(self._db.execute("SELECT name, value FROM identity").fetchall())
@@ -83,12 +83,12 @@ class StateReader(FactRecords, AttemptRecords, ColumnRecords):
         if ours.sandbox != wanted.sandbox:
             kinds = {True: "the sandbox", False: "the paid provider"}
             raise StateInvalid(
-                f"{self.output} was begun on {kinds[ours.sandbox]} and cannot go on with {kinds[wanted.sandbox]};"
+                f"{self.output} belongs to {kinds[ours.sandbox]} and cannot continue with {kinds[wanted.sandbox]};"
                 " choose another folder with --output"
             )
         if (ours.provider, ours.base_url) != (wanted.provider, wanted.base_url):
             raise StateInvalid(
-                f"{self.output} was begun on {ours.base_url} and cannot go on with {wanted.base_url};"
+                f"{self.output} belongs to {ours.base_url} and cannot continue with {wanted.base_url};"
                 " choose another folder with --output"
             )
 

@@ -26,7 +26,7 @@ TABLES = {
 
 
 class Records:
-    """An open state file, and the rows of its tables. What each table is asked stands in a module of its own."""
+    """An open state file, and the rows of its tables. The queries of each table are in a module of its own."""
 
     def __init__(self, connection: sqlite3.Connection, path: Path) -> None:
         self._db = connection

@@ -29,7 +29,7 @@ _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
 class BatchStanding:
     """How the batch of an output folder stands: `standing`, with `estimate` and `cap` of its last run, in credits.
 
-    `estimate` is None where a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
+    `estimate` is None if a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
     """
 
     batch: str
@@ -94,7 +94,7 @@ def _eta_s(
 
 
 def problems_of(output: Path, limit: int, place_of: Callable[[str], str] = _nowhere) -> list[str]:
-    """Return lines on what needs the user, at most so many, the last one saying how many more there are."""
+    """Return lines on what needs the user, up to a limit, the last one saying how many more there are."""
     with StateReader.open(output) as reader:
         troubled, strays = reader.takes_in(_TROUBLED), reader.strays()
         told = Told(reader.refused(), reader.offered())

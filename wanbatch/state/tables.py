@@ -184,13 +184,13 @@ def to_sql(value: object) -> Any:
 
 def _whole(value: Any) -> int:
     if not isinstance(value, int) or abs(value) > WHOLE_MAX:
-        raise ValueError("a whole number beyond measure")
+        raise ValueError("a whole number that is too large")
     return value
 
 
 def _real(value: Any) -> float:
     if not isinstance(value, float | int) or not abs(value) < REAL_MAX:
-        raise ValueError("a number beyond measure")
+        raise ValueError("a number that is not finite")
     return value
 
 

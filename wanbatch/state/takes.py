@@ -152,7 +152,7 @@ class TakeRecords(Records):
         return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
 
     def recipes_there(self, limit: int) -> list[tuple[str, str]]:
-        """Label and recipe of the takes planned last, at most so many, that are bought, or may be, and did not fail."""
+        """Label and recipe of the takes planned last, up to a limit, that are bought, or may be, and did not fail."""
         sql = (
             "SELECT shot_id || '_t' || number, recipe_json FROM takes"
             " WHERE state NOT IN ('planned', 'failed') ORDER BY take_id DESC LIMIT ?"
@@ -202,7 +202,7 @@ class TakeRecords(Records):
             return self._db.execute(sql).fetchall()
 
     def newest_completed(self, limit: int) -> list[Take]:
-        """The takes planned last, at most so many, whose generations were seen to their ends."""
+        """The takes planned last, up to a limit, whose generations were seen to their ends."""
         return self._all(Take, "WHERE completed_at IS NOT NULL ORDER BY take_id DESC LIMIT ?", limit)
 
     def take(self, take_id: int) -> Take:

@@ -44,12 +44,12 @@ def _resubmit_when_held(*words: str) -> Patches:
 
 @mutant
 def a_dead_link_is_bought_again() -> Patches:
-    yield from _resubmit_when_held("its clip cannot be had (HTTP")
+    yield from _resubmit_when_held("does not deliver its clip (HTTP")
 
 
 @mutant
 def bad_media_is_bought_again() -> Patches:
-    yield from _resubmit_when_held("no whole clip came")
+    yield from _resubmit_when_held("did not arrive complete")
 
 
 @mutant
@@ -70,12 +70,12 @@ def a_poll_404_is_bought_again() -> Patches:
 def our_own_time_limit_buys_again() -> Patches:
     yield polling, "queued_poll_s", lambda _: 10.0
     yield Curve, "next_poll_s", lambda *_: 10.0
-    yield from _resubmit_when_held("no end after")
+    yield from _resubmit_when_held("not finished after")
     real = Polls._running
 
     def running(self: Polls, take: Take, answer: Any) -> None:
         if self._age_s(take) > 30:
-            self._context.hold(take.take_id, "no end after 30 s")
+            self._context.hold(take.take_id, "not finished after 30 s")
         else:
             real(self, take, answer)
 
