@@ -1,13 +1,19 @@
-"""What people read: states in their words, counts as lists, places that exist, and nothing that does not concern them."""
+"""What people read: plain words, states by their names, counts as lists, and nothing that does not concern them."""
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import io
+import re
+import tokenize
+from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+import wanbatch
 from tests.money.test_screens import preview, screen
 from tests.runner.test_wrong_clocks import EPOCH, Ahead
 from wanbatch.batch.lifecycle import State, state_words
@@ -76,3 +82,78 @@ def test_the_embedded_sandbox_has_our_clock_and_no_other_is_told_wrong(
 
     asyncio.run(work())
     assert notices == []
+
+
+# --- plain English
+
+PACKAGE = Path(wanbatch.__file__).parent
+TEMPLATES = sorted((PACKAGE / "reporting" / "templates").iterdir())
+
+# What is not written, as a pattern, and what is written instead.
+ODD = (
+    (r"\bby itself\b", "on its own"),
+    (r"\bnobody is here\b|\bsomebody to ask\b", "no terminal to ask on"),
+    (r"\bnobody(?! ordered)", "no take, unknown, without a reader"),
+    (r"\bolder than the truth\b", "out of date"),
+    (r"\bstanding word\b", "a decision made in advance"),
+    (r"\buser's word\b", "the user's decision"),
+    (r"(?<!there )\bis no (?!longer\b|more than\b|answer\b|faster\b)", "is not a"),
+    (r"\bnone where\b", "none if"),
+    (r"\b(?:empty|nothing|raises \w+) where\b", "if"),
+    (r"\bwhat is none\b", "anything else"),
+    (r"\bnothing (?:\w+ )?of it (?:shows|is|leaves)\b|\bsays nothing of it\b", "shows no trace of it"),
+    (r"\banew\b(?!`)", "again, rebuild"),
+    (r"\b(?:is|are|was|were|not) told\b", "reported, shown, known"),
+    (r"\btells? of\b", "reports, shows, is about"),
+    (r"\bnothing tells\b|\bno answer told\b", "nothing says, no answer showed"),
+    (r"\btaken over\b", "adopted"),
+    (r"\btakes (?:it|them) over\b", "adopts"),
+    (r"\b(?:is|are|was|were) taken for\b", "counts as, is treated as"),
+    (r"\btakes? (?:a|another) look\b", "looks"),
+    (r"\bat most so many\b|\bso many (?:\w+ )?(?:takes|bytes|samples)\b", "up to a limit"),
+    (r"\bhardly (?:be )?meant\b", "probably a mistake"),
+    (r"\bround (?:the|a|an|it|them|cells|brackets)\b", "around"),
+    (r"(?<![.\"])\bmend(?:s|ed)?\b", "fix"),
+    (r"\btake (?:it|them|this line|the row|the shot|the text|the line) (?:out|away)\b", "remove it"),
+    (r"\bpassed over\b", "skipped"),
+    (r"\blies? (?:in|on|beside|elsewhere|ahead)\b", "is in, is on"),
+    (r"\bbeyond measure\b", "too large"),
+    (r"\bin the midst\b", "during"),
+    (r"\bthe very same\b", "the same"),
+    (r"\bgive the same command\b", "run the same command"),
+)
+
+
+def sentences(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the texts and comments of a module with their lines; a file of another kind is one text."""
+    text = path.read_text(encoding="utf-8")
+    if path.suffix != ".py":
+        yield 1, text
+        return
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str):
+            yield node.lineno, node.value
+    for token in tokenize.generate_tokens(io.StringIO(text).readline):
+        if token.type == tokenize.COMMENT:
+            yield token.start[0], token.string
+
+
+def odd_phrases(path: Path, pattern: str) -> list[str]:
+    """Return where a file holds this pattern."""
+    found = re.compile(pattern, re.IGNORECASE)
+    places = ((line, found.search(" ".join(text.split()))) for line, text in sentences(path))
+    return [f"{path.name}:{line}: {match[0]}" for line, match in places if match]
+
+
+@pytest.mark.parametrize(("pattern", "instead"), ODD)
+def test_no_text_of_the_package_holds_an_odd_phrase(pattern: str, instead: str) -> None:
+    paths = [*sorted(PACKAGE.rglob("*.py")), *TEMPLATES]
+    assert [place for path in paths for place in odd_phrases(path, pattern)] == [], f"write instead: {instead}"
+
+
+def test_an_odd_phrase_is_found_in_texts_comments_and_templates(tmp_path: Path) -> None:
+    module, page = tmp_path / "m.py", tmp_path / "page.html.j2"
+    module.write_text('"""A table made\nanew."""\nTEXT = f"made anew {1}"\n# made anew\nanew = 1\n', encoding="utf-8")
+    page.write_text("<p>made anew</p>", encoding="utf-8")
+    found = [place for path in (module, page) for place in odd_phrases(path, r"\banew\b")]
+    assert found == ["m.py:1: anew", "m.py:3: anew", "m.py:4: anew", "page.html.j2:1: anew"]
