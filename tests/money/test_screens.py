@@ -21,14 +21,17 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
+from wanbatch.errors import ProviderUnreachable
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.ledger import Books, Stranger, match_ledger
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.session.doctor import examine
+from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.pilot import Findings, Measured
 from wanbatch.session.preview import Preview, Why
+from wanbatch.session.session import session_of
 from wanbatch.state.standing import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
@@ -214,16 +217,15 @@ def test_a_balance_needs_a_key_or_a_sandbox(
     assert "Traceback" not in capsys.readouterr().err
 
 
-def test_a_refused_key_and_a_dead_provider_have_their_codes(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_dead_provider_has_its_code(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")  # nothing listens on the discard port
-    monkeypatch.setenv("AIMLAPI_API_KEY", "k")
-    monkeypatch.setattr("wanbatch.provider.aimlapi.READ_TRIES", 1)
-    assert call(["balance"]) == 8
-    assert "cannot read the balance" in capsys.readouterr().err
-    findings = asyncio.run(examine(None, is_offline=False))
-    assert [finding.verdict for finding in findings][-1] == "bad"
+    monkeypatch.setenv("AIMLAPI_API_KEY", "made-up-key")
+    quick = 10_000.0  # it is asked again at once
+    with pytest.raises(ProviderUnreachable, match="cannot read the balance") as raised:
+        asyncio.run(session_of(RunOptions(speed=quick), Watch()).balance(None))
+    assert raised.value.exit_code == 8
+    (last,) = asyncio.run(examine(None, is_offline=False, speed=quick))[-1:]
+    assert (last.verdict, "does not answer for this key" in last.text) == ("bad", True)
 
 
 def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: pytest.MonkeyPatch) -> None:

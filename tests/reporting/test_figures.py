@@ -19,6 +19,7 @@ from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.reporting import charts as figures
 from wanbatch.reporting.book import book_of
+from wanbatch.reporting.charts import BARS_SHOWN, POINTS_SHOWN
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.orders import orders_frame
 from wanbatch.reporting.page import _json
@@ -116,11 +117,10 @@ def test_what_nobody_saw_is_not_drawn_as_seen(
     assert [(role, begin, length) for role, _, begin, length in spans(figure)] == found
 
 
-def test_a_long_night_shows_its_beginning_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "BARS_SHOWN", 2)
-    figure = gantt([take(n, sent=n) for n in range(1, 6)], [])
+def test_a_long_night_shows_its_beginning_and_says_so() -> None:
+    figure = gantt([take(n, sent=n) for n in range(1, BARS_SHOWN + 4)], [])
     assert figure is not None
-    assert figure["order"] == ["sh1_t1", "sh2_t1"]
+    assert figure["order"] == [f"sh{n}_t1" for n in range(1, BARS_SHOWN + 1)]
     assert "3 later ones are in takes.csv" in figure["words"]
 
 
@@ -179,12 +179,12 @@ def test_causes_come_most_frequent_first() -> None:
     assert figures.failures([]) is None
 
 
-def test_a_large_batch_is_thinned_to_its_last_point(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "POINTS_SHOWN", 10)
-    figure = spend([take(n, sent=n) for n in range(95)], [], None)
+def test_a_large_batch_is_thinned_to_its_last_point() -> None:
+    count = 2 * POINTS_SHOWN - 5
+    figure = spend([take(n, sent=n) for n in range(count)], [], None)
     assert figure is not None
-    assert len(figure["traces"][0]["x"]) <= 11
-    assert figure["traces"][0]["y"][-1] == 95 * 0.525
+    assert POINTS_SHOWN // 2 < len(figure["traces"][0]["x"]) <= POINTS_SHOWN + 1
+    assert figure["traces"][0]["y"][-1] == pytest.approx(count * 0.525)
 
 
 def test_headlines_are_those_of_the_attempts() -> None:

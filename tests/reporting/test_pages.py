@@ -18,9 +18,9 @@ import pytest
 from tests.reporting.states import MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Batch
-from wanbatch.reporting import page, sheet
 from wanbatch.reporting.files import ReportFiles, write_reports
-from wanbatch.reporting.page import visible
+from wanbatch.reporting.page import ROWS_SHOWN, visible
+from wanbatch.reporting.sheet import SHOTS_SHOWN
 from wanbatch.state.reader import StateReader
 
 HOSTILE = [
@@ -188,12 +188,15 @@ def test_every_state_has_its_place_in_the_storyboard(tmp_path: Path) -> None:
     assert [tag for tag, _ in found.tags if tag == "video"] == []
 
 
-def test_a_storyboard_of_too_many_shots_says_where_the_rest_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    every_state(tmp_path)
-    monkeypatch.setattr(sheet, "SHOTS_SHOWN", 3)
-    found = read(reported(tmp_path).storyboard)
-    assert "The first 3 shots of 11 are shown; reports/takes.csv lists all of them." in found.words
-    assert len([tag for tag, _ in found.tags if tag == "article"]) == 3
+def test_what_is_too_much_for_a_page_is_told_with_where_the_rest_is(tmp_path: Path) -> None:
+    takes, listed = ROWS_SHOWN + 7, SHOTS_SHOWN + 3
+    shots = tuple(shot(f"s{n:04}", n, omit=n >= takes) for n in range(listed))
+    begin(tmp_path, Batch("b", shots)).state.close()
+    files = reported(tmp_path)
+    board, report = (path.read_text(encoding="utf-8") for path in (files.storyboard, files.report))
+    told = f"The first {SHOTS_SHOWN:,} shots of {listed:,} are shown; <code>reports/takes.csv</code> lists all of them."
+    assert (told in board, board.count("<article")) == (True, SHOTS_SHOWN)
+    assert f'The first {ROWS_SHOWN} takes; 7 more are in <a href="takes.csv">takes.csv</a>.' in report
 
 
 @pytest.mark.parametrize(
@@ -222,12 +225,6 @@ def test_a_card_tells_what_a_take_cost_and_took(tmp_path: Path) -> None:
     assert "verified 0.52 USD in 3.0 s" in words or "verified 0.53 USD in 3.0 s" in words
     unknown = read(one_take(tmp_path / "u", State.UNKNOWN, estimated=None).storyboard).words
     assert "cost unknown" in unknown
-
-
-def test_a_long_table_is_cut_and_says_where_the_rest_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    every_state(tmp_path)
-    monkeypatch.setattr(page, "ROWS_SHOWN", 3)
-    assert "The first 3 takes; 7 more are in takes.csv" in read(reported(tmp_path).report).text
 
 
 def test_the_report_says_what_needs_the_user(tmp_path: Path) -> None:

@@ -493,7 +493,6 @@ def test_a_batch_of_many_submits_reads_its_newest_rows_before_it_sends_and_the_r
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from wanbatch.provider.aimlapi import AimlApi
-    from wanbatch.runner import window
 
     busy = (Rule("submit", "status", nth=(2,), code=429, message="later"),)
     world = World(tmp_path / "out", rules=busy, settings=RunSettings(limit=3))
@@ -502,7 +501,6 @@ def test_a_batch_of_many_submits_reads_its_newest_rows_before_it_sends_and_the_r
     world.rules, world.settings = (), RunSettings(limit=2)
     world.run(batch_of(6))  # the log is read whole up to then
     world.elapsed_s += 80 * HOURS
-    monkeypatch.setattr(window, "WIDE_AT_ONCE", 0)
     begun: list[Any] = []
     real = AimlApi.scan_log
 
@@ -511,7 +509,7 @@ def test_a_batch_of_many_submits_reads_its_newest_rows_before_it_sends_and_the_r
         return await real(self, since)
 
     monkeypatch.setattr(AimlApi, "scan_log", scan_log)
-    world.settings = RunSettings()
+    world.settings = RunSettings(wide_at_once=0)
     world.run(batch_of(6))
     with StateReader.open(world.output) as reader:
         first = reader.first_nameless_at(EPOCH - LATE)

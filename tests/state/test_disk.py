@@ -26,6 +26,7 @@ from wanbatch.errors import ExitCode, LocalFault, OutputLocked, StateInvalid, Us
 from wanbatch.provider.endpoint import fingerprint, load_settings, read_endpoint
 from wanbatch.session.options import RunOptions
 from wanbatch.state import file as state_module
+from wanbatch.state.checks import CHECKED_AT_ONCE
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import holder_of
 from wanbatch.state.reader import StateReader, entry
@@ -59,6 +60,12 @@ def planned(folder: Path, count: int = 2) -> StateFile:
     state = opened(folder)
     state.adopt(make_plan(batch_of(count), state.takes(), state.shots()), AT)
     return state
+
+
+def enlarge(output: Path) -> None:
+    """Number the facts as if very many had come before them: then not all takes are checked at once."""
+    with closing(sqlite3.connect(output / "state.sqlite")) as connection, connection:
+        connection.execute(f"UPDATE facts SET seq = seq + {CHECKED_AT_ONCE}")
 
 
 STARTED = {"attempt": 1, "request_id": "r1", "body_sha256": "b", "key_fingerprint": "k", "credits_estimated": 5}
@@ -217,11 +224,9 @@ def test_a_state_file_that_was_tampered_with_is_refused(tmp_path: Path, damage: 
         ("UPDATE facts SET data = '{}' WHERE take_id = 1", "checksum"),
     ],
 )
-def test_in_a_large_state_file_a_take_is_believed_only_with_its_facts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
-) -> None:
-    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
+def test_in_a_large_state_file_a_take_is_believed_only_with_its_facts(tmp_path: Path, damage: str, said: str) -> None:
     planned(tmp_path / "o").close()
+    enlarge(tmp_path / "o")
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
     connection.close()
@@ -258,10 +263,10 @@ def look(output: Path) -> None:
     ],
 )
 def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_ones_are_whole(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, damage: str, said: str
+    tmp_path: Path, damage: str, said: str
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
+    enlarge(tmp_path / "o")
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute(damage)
     connection.close()
@@ -274,14 +279,13 @@ def test_a_large_state_file_is_opened_only_where_no_take_is_lost_and_the_open_on
 def test_before_a_new_plan_every_take_of_a_large_state_file_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
     planned(tmp_path / "o").close()
+    enlarge(tmp_path / "o")
     with closing(opened(tmp_path / "o")) as state:
         state.check_rest()
         monkeypatch.setattr(StateReader, "check", lambda _: pytest.fail("checked twice"))
         state.check_rest()
     monkeypatch.undo()
-    monkeypatch.setattr("wanbatch.state.checks.CHECKED_AT_ONCE", 1)
     with closing(sqlite3.connect(tmp_path / "o" / "state.sqlite")) as connection, connection:
         connection.execute("UPDATE takes SET recipe_json = '{}' WHERE take_id = 1")
     connection.close()

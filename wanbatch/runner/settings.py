@@ -45,6 +45,7 @@ class RunSettings:
     `times_before` is what earlier batches saw of how long generations take.
     `before_submit` is called before each POST is recorded; a ProgramFault of it means that nothing may be sent.
     `inspection` opens the clips that come.
+    `wide_at_once` is how many submits a look through the provider's log may reach back over each time.
     `after_verified` is called in a worker thread with each verified take (poster, sidecar); its errors are only noted.
     """
 
@@ -68,4 +69,5 @@ class RunSettings:
     free_bytes: Callable[[], int] | None = None
     before_submit: Callable[[], object] = lambda: None
     inspection: Inspection = field(default_factory=Here)
+    wide_at_once: int = 2_000  # twenty pages of the log
     after_verified: Callable[[Take], None] = lambda _: None

@@ -9,7 +9,6 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import doubted
 
 LOG_REACH = timedelta(days=91)
-WIDE_AT_ONCE = 2_000  # so many submits are twenty pages: they are looked through each time
 
 
 class Window:
@@ -53,7 +52,7 @@ class Window:
         first = self.first_nameless
         if first is None:
             return False
-        if self._is_thorough or self._context.state.sent_since(first) <= WIDE_AT_ONCE:
+        if self._is_thorough or self._context.state.sent_since(first) <= self._context.settings.wide_at_once:
             return True
         return not self.is_first and not self._is_wide_done
 

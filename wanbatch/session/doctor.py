@@ -48,8 +48,11 @@ class Finding:
     text: str
 
 
-async def examine(env_file: Path | None, *, is_offline: bool) -> list[Finding]:
-    """Look at everything that a run needs. Asks the provider for the balance where there is a key."""
+async def examine(env_file: Path | None, *, is_offline: bool, speed: float = 1.0) -> list[Finding]:
+    """Look at everything that a run needs. Asks the provider for the balance where there is a key.
+
+    `speed` is how much faster than real the provider's time runs.
+    """
     findings = [
         Finding("ok", f"wanbatch {__version__}, Python {platform.python_version()}, {platform.platform(terse=True)}"),
         _sqlite(),
@@ -64,7 +67,7 @@ async def examine(env_file: Path | None, *, is_offline: bool) -> list[Finding]:
         return [*findings, Finding("bad", str(error))]
     findings.append(_key(settings))
     if settings.key is not None and not is_offline:
-        findings += await _account(settings)
+        findings += await _account(settings, speed)
     return findings
 
 
@@ -127,11 +130,11 @@ KEY_UNKNOWN = (
 )
 
 
-async def _account(settings: Settings) -> list[Finding]:
+async def _account(settings: Settings, speed: float) -> list[Finding]:
     """Look at the account: the balance, and whether the key may read what a run accounts with. Sends nothing paid."""
     from wanbatch.provider.aimlapi import AimlApi
 
-    provider = AimlApi(settings.endpoint, settings.key, LoopClock(system_now()), Random())  # noqa: S311  jitter
+    provider = AimlApi(settings.endpoint, settings.key, LoopClock(system_now(), speed), Random())  # noqa: S311  jitter
     try:
         told = await inquire(provider, (), has_key=True)
         balance = told.balance_usd
