@@ -183,7 +183,7 @@ def replace_parts(path: Path, parts: Iterable[str]) -> bool:
 
 
 def _write_parts(stream: BinaryIO, parts: Iterable[str], path: Path) -> None:
-    """Write the parts. Raises _UnchangedError where an ordinary file, not a link to one, holds the same."""
+    """Write the parts. Raises _UnchangedError if an ordinary file, not a link to one, holds the same."""
     with ExitStack() as stack:
         old: BinaryIO | None = None
         with suppress(OSError):

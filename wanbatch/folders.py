@@ -69,7 +69,7 @@ def _holds_links(home: Path) -> bool:
     except FileNotFoundError:
         return False
     except OSError:
-        return True  # nobody can tell
+        return True  # unknown
 
 
 def links_of(output: Path) -> Mapping[str, Path]:

@@ -57,7 +57,7 @@ C = TypeVar("C", bound=Candidate)
 
 
 def chosen(takes: Sequence[C]) -> C | None:
-    """Choose among the takes of one shot, by number: the circled one, else the newest good one; None where none is."""
+    """Choose among the takes of one shot, by number: the circled one, else the newest good one; None if none is."""
     good = [take for take in takes if take.circled]
     good = good or [take for take in takes if take.state is State.VERIFIED and not take.superseded]
     return good[-1] if good else None

@@ -119,7 +119,7 @@ def _told(take: Take, what: str, begin: datetime, end: datetime) -> str:
 
 
 def durations(takes: pd.DataFrame, classes: pd.Series[Any]) -> Figure | None:
-    """Show how generation times of each class are spread; None where fewer than three are known."""
+    """Show how generation times of each class are spread; None if fewer than three are known."""
     is_ended = takes["completed_at"].notna() & takes["accepted_at"].notna()
     unseen = int((is_ended & takes["started_at"].isna()).sum())
     took_s = seconds(takes["started_at"], takes["completed_at"])[is_ended].dropna()
@@ -216,7 +216,7 @@ def _usd(amount: int) -> float:
 
 
 def concurrency(attempts: pd.DataFrame) -> Figure | None:
-    """Show how many takes were with the provider at once, and when it said 429; None where nothing was."""
+    """Show how many takes were with the provider at once, and when it said 429; None if nothing was."""
     made = attempts[attempts["generation_id"].notna()]
     if not len(made):
         return None
@@ -296,7 +296,7 @@ def _short(need: Mapping[str, Any]) -> str:
 
 
 def _thinned(points: Sequence[T]) -> list[T]:
-    """Keep at most so many, the last among them."""
+    """Keep up to POINTS_SHOWN points, the last among them."""
     if len(points) <= POINTS_SHOWN:
         return list(points)
     return [*points[:: math.ceil(len(points) / POINTS_SHOWN)], points[-1]]
@@ -310,7 +310,7 @@ def _thinned_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def headlines(takes: pd.DataFrame, attempts: pd.DataFrame) -> dict[str, Any]:
-    """Return what is told first beside the sums: median time at the provider, how full its places were, 429s.
+    """Return what stands first beside the sums: median time at the provider, how full its places were, 429s.
 
     `median_s` is from submit to the poll that saw the end; `busy` the share of the most places held at once that was
     in use from the first submit to the last end. None if unknown.

@@ -138,13 +138,13 @@ def _budget(book: Book) -> int | None:
 
 
 def _whole(parts: Sequence[int | None]) -> int | None:
-    """Add up budgets; None where one of them is not given."""
+    """Add up budgets; None if one of them is not given."""
     known = [part for part in parts if part is not None]
     return sum(known) if known and len(known) == len(parts) else None
 
 
 def _scene_budgets(takes: pd.DataFrame, books: Sequence[Book]) -> dict[str, int | None]:
-    """Add up what each scene may cost; None where a batch with takes in it gives it no budget."""
+    """Add up what each scene may cost; None if a batch with takes in it gives it no budget."""
     caps = {book.batch: book.record.runs[-1].caps_by_scene if book.record.runs else {} for book in books}
     parts: dict[str, list[int | None]] = {}
     for scene, batch in takes[["scene", "batch"]].drop_duplicates().itertuples(index=False):
@@ -153,7 +153,7 @@ def _scene_budgets(takes: pd.DataFrame, books: Sequence[Book]) -> dict[str, int 
 
 
 def _groups(takes: pd.DataFrame, level: str) -> dict[str, dict[str, int]]:
-    """Return what the takes of each group add up to, in the order of the takes; nothing where none has a name there."""
+    """Return what the takes of each group add up to, in the order of the takes; nothing if none has a name there."""
     if level == "tag":
         takes = takes.assign(tag=takes["tags"].map(list)).explode("tag")
         takes["tag"] = takes["tag"].fillna("").astype("string")

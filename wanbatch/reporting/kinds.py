@@ -62,7 +62,7 @@ def kinds_of(takes: pd.DataFrame, attempts: pd.DataFrame, orders: pd.DataFrame) 
         **_attempt_marks(takes, attempts),
     )
     kind = marks.groupby(list(marks), dropna=False, sort=False).ngroup()
-    # What a class costs now is told by the take sent last: of each kind that one stands for all.
+    # The take sent last shows what a class costs now: of each kind that one stands for all.
     rows = pd.DataFrame({"kind": kind, "sent": takes["submitted_at"]}).sort_values(
         "sent", kind="stable", na_position="first"
     )

@@ -42,7 +42,7 @@ def _rows(book: Book) -> list[dict[str, Any]]:
 
 
 def _seen(credits_seen: pd.Series[Any], classes: pd.Series[Any]) -> Mapping[str, Mapping[str, int]]:
-    """Return for each class the least, the most and the last that was seen; nothing where none was."""
+    """Return for each class the least, the most and the last that was seen; nothing if none was."""
     known = credits_seen.dropna()
     seen = known.groupby(classes).agg(["min", "max", "last"])
     return {str(name): {"min": least, "max": most, "last": last} for name, least, most, last in seen.itertuples()}

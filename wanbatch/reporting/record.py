@@ -129,7 +129,7 @@ def values_of(record: type[T], frame: pd.DataFrame) -> list[T]:
 
 
 def plain_values(column: pd.Series[Any]) -> list[Any]:
-    """Return the values of a column as Python has them, times among them; None where one is missing."""
+    """Return the values of a column as Python has them, times among them; None if one is missing."""
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return [None if at is pd.NaT else at.to_pydatetime() for at in column]
     return column.astype(object).where(column.notna(), None).tolist()

@@ -83,7 +83,7 @@ class Verdicts:
         """Hold a take that other submits made a generation of, so that none is bought beside it; False without one."""
         made = sorted(live(self._context.state.attempts_of(take.take_id)))
         if made:
-            advice = f"`wanbatch resolve {take.label} --adopt {made[0]}` takes it over"
+            advice = f"`wanbatch resolve {take.label} --adopt {made[0]}` adopts it"
             self.hold(take, f"{why}, and another submit of it made {', '.join(made)}: {advice}")
         return bool(made)
 

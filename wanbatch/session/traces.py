@@ -94,7 +94,7 @@ class Sidecar:
         return found
 
     def at(self, name: str) -> datetime:
-        """When something of it happened; when it was verified, if that is not told."""
+        """When something of it happened; when it was verified, if that is unknown."""
         return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
 
 
@@ -138,7 +138,7 @@ def read_sidecar(text: str) -> Sidecar | None:
 
 
 def read_event(line: str) -> tuple[str, Entry] | None:
-    """Read a line of run.log: the take's label and the fact; None if it tells of no fact of a take."""
+    """Read a line of run.log: the take's label and the fact; None if it is not about a fact of a take."""
     try:
         told = json.loads(line, parse_constant=_refuse_constant)
         fact, label, at = _FACTS.get(told["kind"]), told["take"], datetime.fromisoformat(told["at"])

@@ -139,7 +139,7 @@ class AttemptRecords(Records):
             return None if first is None else datetime.fromisoformat(first)
 
     def owner_of(self, generation_id: str | None) -> int | None:
-        """The take of a generation, by id; None if nobody here has it."""
+        """The take of a generation, by id; None if no take here has it."""
         with foreign_errors(self.path):
             sql = "SELECT take_id FROM attempts WHERE generation_id = ? ORDER BY rowid DESC LIMIT 1"
             row = self._db.execute(sql, (generation_id,)).fetchone()

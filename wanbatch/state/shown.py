@@ -44,7 +44,7 @@ def shown_folder(output: Path) -> str:
 
 
 def shown_take(take: Take, output: Path) -> Take:
-    """Return a take as reports may show it; its file is None if it is no clip of this folder."""
+    """Return a take as reports may show it; its file is None if it is not a clip of this folder."""
     file = take.file if take.file is not None and is_in(output, CLIPS, take.file) else None
     return replace(
         take,
