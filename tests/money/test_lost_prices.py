@@ -63,7 +63,7 @@ def test_without_a_search_to_come_the_run_stops_and_says_what_to_do(tmp_path: Pa
     end = world.run(batch_of(3))
     told = (
         "the answers to 2 submits were lost before any answer showed the price, and the budget of 0.57 USD does not cover ten times"
-        " the expected price: wanbatch sends nothing more. Resolve the held takes (`wanbatch status` lists them) or raise the cap;"
-        " then run the same command again"
+        " the expected price: wanbatch sends nothing more. Resolve the held takes (`wanbatch status` lists them) or raise the cap,"
+        " then run the same command"
     )
     assert (world.submits, end.messages) == (2, (told,))

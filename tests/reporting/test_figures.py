@@ -135,7 +135,7 @@ def test_times_are_spread_by_class() -> None:
         ("wan-2-6-t2v 720p 5 s  n=3", [92.0, 93.0, 94.0]),
         ("wan-2-6-t2v 1080p 5 s  n=1", [292.0]),
     ]
-    assert figure["words"].endswith("half of 3 under 1 min 33 s. Of 1 more nobody saw the start")
+    assert figure["words"].endswith("half of 3 under 1 min 33 s. The start of 1 more was not seen")
     assert durations(takes[:2]) is None
 
 
@@ -148,7 +148,7 @@ def test_money_is_summed_over_time_against_the_cap() -> None:
         ("charged", [0.525, 1.0250005]),
     ]
     assert figure["limit"] == {"value": 2.0, "words": "cap 2.00 USD"}
-    assert "the cost of 1 takes is unknown and in no line" in figure["words"]
+    assert "the cost of 1 takes is unknown and not in the lines" in figure["words"]
     assert spend(takes[:1], [], None) is None
 
 

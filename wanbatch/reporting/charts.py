@@ -34,7 +34,7 @@ T = TypeVar("T")
 
 
 def figures_of(book: Book, facts: Mapping[str, Any]) -> list[Figure]:
-    """Make the figures that this batch has something to show in, in the order of the page."""
+    """Make the figures for which this batch has data, in the order of the page."""
     record = book.record
     sent = record.takes[record.takes["submitted_at"].notna()]
     charges = steps(record.charges["at"], record.charges["credits"])
@@ -173,7 +173,7 @@ def spend(sent: pd.DataFrame, charges: pd.DataFrame, cap: int | None) -> Figure 
     spent = committed["total"].iloc[-1]
     last = max(moves["at"].iloc[-1] for moves in (committed, charged) if len(moves))
     end = pd.DataFrame({"at": series([last], "time"), "total": series([spent], "Int64")})
-    committed = pd.concat([committed, end], ignore_index=True)  # what stays so is drawn to the end
+    committed = pd.concat([committed, end], ignore_index=True)  # the last value is drawn to the end
     traces = [_line("committed", "committed", committed)]
     words = f"{usd_text(int(spent))} committed"
     if len(charged):
@@ -181,7 +181,7 @@ def spend(sent: pd.DataFrame, charges: pd.DataFrame, cap: int | None) -> Figure 
         words += f", {usd_text(int(charged['total'].iloc[-1]))} of it seen in the ledger"
     else:
         words += ", no charge seen yet"
-    words += f"; the cost of {unknown} takes is unknown and in no line" if unknown else ""
+    words += f"; the cost of {unknown} takes is unknown and not in the lines" if unknown else ""
     figure: Figure = {"id": "spend", "title": "Money over time", "words": words, "unit": "USD", "traces": traces}
     if cap is not None:
         figure["limit"] = {"value": _usd(cap), "words": f"cap {usd_text(cap)}"}
@@ -216,7 +216,7 @@ def _usd(amount: int) -> float:
 
 
 def concurrency(attempts: pd.DataFrame) -> Figure | None:
-    """Show how many takes were with the provider at once, and when it said 429; None if nothing was."""
+    """Show how many takes were at the provider at the same time, and when it said 429; None if nothing was."""
     made = attempts[attempts["generation_id"].notna()]
     if not len(made):
         return None
@@ -296,7 +296,7 @@ def _short(need: Mapping[str, Any]) -> str:
 
 
 def _thinned(points: Sequence[T]) -> list[T]:
-    """Keep up to POINTS_SHOWN points, the last among them."""
+    """Keep up to a limit, the last one included."""
     if len(points) <= POINTS_SHOWN:
         return list(points)
     return [*points[:: math.ceil(len(points) / POINTS_SHOWN)], points[-1]]
@@ -310,7 +310,7 @@ def _thinned_rows(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def headlines(takes: pd.DataFrame, attempts: pd.DataFrame) -> dict[str, Any]:
-    """Return what stands first beside the sums: median time at the provider, how full its places were, 429s.
+    """Return the headlines beside the sums: median time at the provider, how full its places were, 429s.
 
     `median_s` is from submit to the poll that saw the end; `busy` the share of the most places held at once that was
     in use from the first submit to the last end. None if unknown.

@@ -112,7 +112,7 @@ def write_combined(outputs: Sequence[Path], folder: Path, made_at: datetime) -> 
         taken = {each.batch for each in books}
         books.append(replace(book, batch=f"{book.batch} ({output.resolve().name})") if book.batch in taken else book)
     if len({book.record.identity.sandbox for book in books}) > 1:
-        raise UsageInvalid("some of these batches are of a sandbox, others cost real money: report them apart")
+        raise UsageInvalid("some of these batches ran on a sandbox, others cost real money: report them separately")
     tables = make_costs(books)
     facts = {"made_at": iso(made_at), "version": __version__, **cost_facts(books, tables)}
     write_costs(folder, tables, facts)

@@ -91,7 +91,7 @@ def make_costs(books: Sequence[Book]) -> Costs:
 
 
 def _takes_frame(book: Book) -> pd.DataFrame:
-    """One row a take: where it belongs, and what it adds to the sums of its group, 0 where that is unknown."""
+    """One row a take: where it belongs, and what it adds to the sums of its group, 0 if that is unknown."""
     takes, money, shots = book.record.takes, book.money, book.record.shots
     is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
     is_first = (takes["number"] == 1) & (is_verified | is_failed)

@@ -51,7 +51,7 @@ class _Made:
 
 
 def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
-    """Write all reports of an output folder. A crash leaves each file old or new; `made_at` stands in them.
+    """Write all reports of an output folder. A crash leaves each file old or new; `made_at` is in them.
 
     The state file is read once; then all is made; then all is written.
     """

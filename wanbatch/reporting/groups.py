@@ -79,7 +79,7 @@ def _rows(level: str, keys: pd.Series[Any], parts: pd.DataFrame, times: pd.DataF
 
 
 def _parts(story: pd.DataFrame) -> pd.DataFrame:
-    """Return what each row adds to the sums of its group: counts, credits and seconds, 0 where it adds nothing."""
+    """Return what each row adds to the sums of its group: counts, credits and seconds, 0 if it adds nothing."""
     is_take, is_clip = story["take"].notna(), story["verified_at"].notna()
     return (
         pd.DataFrame(

@@ -94,10 +94,7 @@ class Submits:
             " ten times the expected price"
         )
         if not context.schedule.hold_submits_for_search():
-            advice = (
-                "Resolve the held takes (`wanbatch status` lists them) or raise the cap; then run the same command"
-                " again"
-            )
+            advice = "Resolve the held takes (`wanbatch status` lists them) or raise the cap, then run the same command"
             context.stop_submitting(ExitCode.BUDGET_REACHED, f"{why}: wanbatch sends nothing more. {advice}")
         elif not self._has_said_wait:
             self._has_said_wait = True

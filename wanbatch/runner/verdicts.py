@@ -89,9 +89,9 @@ class Verdicts:
 
     def _found_failed(self, take: Take) -> None:
         context, spare = self._context, self._spares.spare_of(take)
-        if spare is None and self._leave_to_user(take, "the provider's log says it failed"):
+        if spare is None and self._leave_to_user(take, "the provider's log says that it failed"):
             return
-        error = "the provider's log says it failed; nothing was charged"
+        error = "the provider's log says that it failed; nothing was charged"
         context.record(take.take_id, Fact.FOUND_FAILED, {"error": error})
         if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
             self._spares.adopt(context.takes[take.take_id], spare)

@@ -29,10 +29,8 @@ FOLLOWED = "a later submit followed it, and this one left no trace"
 
 @dataclass(frozen=True)
 class Evidence:
-    """All that is known about a batch.
-
-    `kept` are facts of the old file, by take id, with the shot's id; `rows` those of the provider's log that carry the
-    nonce, None if it could not be read.
+    """All records of a batch. `kept` are facts of the old file, by take id, with the shot's id; `rows` those of the
+    provider's log that carry the nonce, None if it could not be read.
     """
 
     batch: Batch

@@ -94,7 +94,7 @@ class Sidecar:
         return found
 
     def at(self, name: str) -> datetime:
-        """When something of it happened; when it was verified, if that is unknown."""
+        """When something happened to it; when it was verified, if that is not recorded."""
         return datetime.fromisoformat(self.told["times"].get(name) or self.told["times"]["verified_at"])
 
 
@@ -125,7 +125,7 @@ def _is_sound(told: Mapping[str, Any]) -> bool:
 
 
 def read_sidecar(text: str) -> Sidecar | None:
-    """Read a sidecar; None if it is none, or lacks what a take needs."""
+    """Read a sidecar; None for anything else, or if it lacks what a take needs."""
     try:
         told = json.loads(text, parse_constant=_refuse_constant)
         found = Sidecar(str(told["shot_id"]), int(told["take"]), told)
@@ -138,7 +138,7 @@ def read_sidecar(text: str) -> Sidecar | None:
 
 
 def read_event(line: str) -> tuple[str, Entry] | None:
-    """Read a line of run.log: the take's label and the fact; None if it is not about a fact of a take."""
+    """Read a line of run.log: the take's label and the fact; None if it records no fact about a take."""
     try:
         told = json.loads(line, parse_constant=_refuse_constant)
         fact, label, at = _FACTS.get(told["kind"]), told["take"], datetime.fromisoformat(told["at"])

@@ -93,7 +93,7 @@ class StateReader(FactRecords, AttemptRecords, ColumnRecords):
             )
 
     def shot(self, shot_id: str) -> ShotRow:
-        """One shot. Raises StateInvalid if there is none of that id."""
+        """One shot. Raises StateInvalid if no shot has that id."""
         found = self._all(ShotRow, "WHERE shot_id = ?", shot_id)
         if not found:
             raise StateInvalid(f"{self.path} has no shot {shot_id}")

@@ -1,4 +1,4 @@
-"""The records of a state file: its rows as the frozen values they stand for, all of one moment if that matters."""
+"""The records of a state file: its rows as frozen values, all of one moment if that matters."""
 
 from __future__ import annotations
 

@@ -227,7 +227,7 @@ def plan_of(record: type[Any]) -> ReadingPlan:
 
 
 def from_row(record: type[T], row: Sequence[Any]) -> T:
-    """Make a record of a row. Raises ValueError if a value is missing that cannot be, or is none of its kind."""
+    """Make a record of a row. Raises ValueError if a required value is missing, or has another kind."""
     values = {}
     for (name, reader, is_optional), value in zip(plan_of(record), row, strict=True):
         if value is None and not is_optional:

@@ -206,7 +206,7 @@ class TakeRecords(Records):
         return self._all(Take, "WHERE completed_at IS NOT NULL ORDER BY take_id DESC LIMIT ?", limit)
 
     def take(self, take_id: int) -> Take:
-        """One take. Raises StateInvalid if there is none of that id."""
+        """One take. Raises StateInvalid if no take has that id."""
         found = self._all(Take, "WHERE take_id = ?", take_id)
         if not found:
             raise StateInvalid(f"{self.path} has no take {take_id}")
