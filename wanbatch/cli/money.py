@@ -104,7 +104,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
     for question in preview.questions:
         print_question(console, question)
         if question.is_blocking:
-            say(console, "  The run asks this first; without a terminal it stops with exit code 2.", style="yellow")
+            say(console, "  The run will ask this first; without a terminal it stops with exit code 2.", style="yellow")
     counts = ", ".join(f"{number} {_GROUP_WORDS.get(name, name)}" for name, number in preview.counts.items())
     say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)

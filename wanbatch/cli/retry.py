@@ -55,7 +55,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
 def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **flags: Any) -> int:  # noqa: FBT001
     """Make new takes of each SHOT from its newest recipe with a new seed. Existing takes keep their numbers and clips.
 
-    To change the words of a shot, edit the manifest and `run` it instead.
+    To change the prompt of a shot, edit the manifest and `run` it instead.
     """
     output, shot_ids = split_run(names)
     if not shot_ids:

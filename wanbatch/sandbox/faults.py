@@ -167,7 +167,7 @@ def read_faults(text: str | None, seed: int) -> FaultPlan:
         return FaultPlan(PLANS[text], seed)
     path = Path(text)
     if not path.is_file():
-        raise UsageInvalid(f"there is no fault plan '{text}': give a JSON file, or one of {', '.join(PLANS)}")
+        raise UsageInvalid(f"there is no fault plan '{text}': give a JSON file, or one of: {', '.join(PLANS)}")
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

@@ -90,7 +90,7 @@ class Access:
         if self.settings.endpoint.is_loopback:
             return Secret(SANDBOX_KEY)
         raise UsageInvalid(
-            "no key: set AIMLAPI_API_KEY in the environment or in .env, or try it without one: add --sandbox"
+            "no key: set AIMLAPI_API_KEY in the environment or in .env, or add --sandbox to try it without one"
         )
 
     @property
