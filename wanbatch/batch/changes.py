@@ -24,8 +24,8 @@ class Create:
     @property
     def data(self) -> dict[str, Any]:
         """What its PLANNED fact records."""
-        told = {} if self.note is None else {"note": self.note}
-        return {"number": self.number, "recipe_json": self.recipe.canonical, **told}
+        reported = {} if self.note is None else {"note": self.note}
+        return {"number": self.number, "recipe_json": self.recipe.canonical, **reported}
 
 
 @dataclass(frozen=True)

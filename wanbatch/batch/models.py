@@ -35,12 +35,12 @@ def defaults_of(model: str) -> ModelDefaults:
     """Return the defaults that a model's schema names; of a model without a schema none is known."""
     if model not in model_names():
         return NO_DEFAULTS
-    told = {name: parameter.get("default") for name, parameter in parameters_of(model).items()}
+    reported = {name: parameter.get("default") for name, parameter in parameters_of(model).items()}
     return ModelDefaults(
-        resolution=told.get("resolution"),
-        aspect_ratio=told.get("aspect_ratio"),
-        duration_s=told.get("duration"),
-        has_audio=told.get("generate_audio"),
+        resolution=reported.get("resolution"),
+        aspect_ratio=reported.get("aspect_ratio"),
+        duration_s=reported.get("duration"),
+        has_audio=reported.get("generate_audio"),
     )
 
 

@@ -28,8 +28,8 @@ class Origin:
     def of(cls, text: str | None) -> Origin | None:
         """Read what a state file kept; None if it kept nothing that can be read."""
         try:
-            told = json.loads(text or "null")
-            return cls(str(told["relative"]), str(told["absolute"]), str(told["name"]))
+            reported = json.loads(text or "null")
+            return cls(str(reported["relative"]), str(reported["absolute"]), str(reported["name"]))
         except (ValueError, TypeError, KeyError):
             return None
 

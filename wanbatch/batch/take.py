@@ -336,10 +336,10 @@ def advance(take: Take, entry: Entry) -> Take:
 
 def charged_by(charge: Entry) -> int:
     """Return the credits that a CHARGED fact adds to those before. Raises StateInvalid if it says none."""
-    told = charge.data.get("credits_more", charge.data.get("credits_charged"))
-    if not isinstance(told, int) or abs(told) >= CREDITS_MAX:
+    reported = charge.data.get("credits_more", charge.data.get("credits_charged"))
+    if not isinstance(reported, int) or abs(reported) >= CREDITS_MAX:
         raise StateInvalid("a charge in the state file is not a number of credits; the file is damaged")
-    return told
+    return reported
 
 
 def fold(take_id: int, shot_id: str, entries: Iterable[Entry]) -> Take:

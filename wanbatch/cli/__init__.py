@@ -117,10 +117,10 @@ def main(arguments: list[str] | None = None) -> None:
     out, _ = open_streams()
     hang_up_like_ctrl_c()
     code = call(arguments)
-    sys.exit(int(_told(out, code)))
+    sys.exit(int(_reported(out, code)))
 
 
-def _told(out: Stream, code: int) -> int:
+def _reported(out: Stream, code: int) -> int:
     """Return the exit code, once all output is flushed: a failed write counts, unless the reader is gone."""
     out.flush()
     if out.trouble is None or out.is_gone:
@@ -156,11 +156,11 @@ def call(arguments: list[str] | None = None) -> int:
         echo("interrupted; run the same command to resume", err=True)
         return ExitCode.INTERRUPTED
     except (OSError, UnicodeEncodeError, RuntimeError) as error:
-        told = _refusal_of(error)
-        if told is None:
+        reported = _refusal_of(error)
+        if reported is None:
             raise
-        echo(f"wanbatch: {told[0]}", err=True)
-        return told[1]
+        echo(f"wanbatch: {reported[0]}", err=True)
+        return reported[1]
     return int(code) if isinstance(code, int) else ExitCode.OK
 
 

@@ -100,7 +100,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, only:
     timeline = make_cut(output, wish, _progress(options))
     written = target if target is not None else output / CUT_NAME
     if options.is_json:
-        print_json({"file": str(written), "reencoded": wish.reencode, **_told(timeline)})
+        print_json({"file": str(written), "reencoded": wish.reencode, **_reported(timeline)})
     elif options.verbosity >= 0:
         _print_cut(options, output, written, timeline)
     return _exit_code(timeline)
@@ -122,7 +122,7 @@ def _progress(options: Global) -> Any:
     return tell
 
 
-def _told(timeline: Timeline) -> dict[str, Any]:
+def _reported(timeline: Timeline) -> dict[str, Any]:
     """Return what is in a cut as JSON values; frames count from 0."""
     fps = timeline.format.fps
     return {
@@ -223,7 +223,7 @@ def export_command(options: Global, /, run: Path | None, how: str, **flags: Any)
     else:
         written, timeline = export(output, EditFormat(how), target, only, EdlStyle(style or "avid"))
     if options.is_json:
-        print_json({"file": str(written), **_told(timeline)})
+        print_json({"file": str(written), **_reported(timeline)})
     elif options.verbosity >= 0 and how == "mp4":
         console = console_of(options)
         console.print(str(written), style="bold", markup=False)

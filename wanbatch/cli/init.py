@@ -42,9 +42,16 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
                 echo("\n".join([*map(str, error.problems), *map(warning_text, error.warnings)]))
             continue
         takes = sum(shot.takes for shot in batch.shots if not shot.omit)
-        told = warnings_json(batch.warnings, len(batch.warnings))
+        reported = warnings_json(batch.warnings, len(batch.warnings))
         rows.append(
-            {"manifest": str(path), "valid": True, "shots": len(batch.shots), "takes": takes, "problems": [], **told}
+            {
+                "manifest": str(path),
+                "valid": True,
+                "shots": len(batch.shots),
+                "takes": takes,
+                "problems": [],
+                **reported,
+            }
         )
         if not options.is_json:
             for warning in batch.warnings[:PROBLEMS_SHOWN]:

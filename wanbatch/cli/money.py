@@ -139,8 +139,8 @@ def _print_reasons(console: Console, preview: Preview) -> None:
         if quote.credits is None or quote.why:
             reasons.setdefault((quote.source, quote.why or "no source gives one"), []).append(str(each))
     for (source, why), names in reasons.items():
-        told = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
-        say(console, escape(f"  {', '.join(names)}: {told}; {why}"), style="yellow")
+        reported = "price unknown" if source == UNKNOWN_QUOTE.source else f"price from {source}"
+        say(console, escape(f"  {', '.join(names)}: {reported}; {why}"), style="yellow")
     if any(preview.quotes[each].credits is None for each in preview.to_submit):
         say(console, "  with a cap (--max-usd) wanbatch sends the first take alone and learns", style="yellow")
         say(console, "  the price from its answer; --pilot N shows it before the rest is sent", style="yellow")

@@ -23,8 +23,8 @@ def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -
     if options.is_json:
         print_json({"event": "end", **result_json(result)})
     elif options.verbosity >= 0 or result.exit_code:
-        told = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
-        print_result(console_of(options), result, told)
+        reported = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
+        print_result(console_of(options), result, reported)
     return int(result.exit_code)
 
 

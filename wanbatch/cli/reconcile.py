@@ -45,8 +45,8 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
     read_at, figures = found.read_at or system_now(), read_figures(output)
     page = write_ledger(output, found.ledger, read_at) if found.is_ledger_read else None
     if options.is_json:
-        told = {**asdict(found), "ledger": ledger_rows(found.ledger, read_at), "figures": figures_json(figures)}
-        print_json({"output": str(output), **told, "ledger_csv": None if page is None else str(page)})
+        reported = {**asdict(found), "ledger": ledger_rows(found.ledger, read_at), "figures": figures_json(figures)}
+        print_json({"output": str(output), **reported, "ledger_csv": None if page is None else str(page)})
     else:
         console = console_of(options)
         for line in _lines(found):
@@ -82,7 +82,7 @@ def _watch(options: Global, output: Path | None) -> Watch:
 
 def _lines(found: Reconciled) -> list[str]:
     lines = []
-    for labels, told in (
+    for labels, reported in (
         (found.adopted, "found again; run the manifest again to fetch them"),
         (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
         (found.planned, "left no trace; run the manifest again to send them"),
@@ -98,7 +98,7 @@ def _lines(found: Reconciled) -> list[str]:
     ):
         if labels:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
-            lines.append(f"{len(labels)} {told}: {names}")
+            lines.append(f"{len(labels)} {reported}: {names}")
     if not found.is_log_read:
         cure = "allow the key to read it" if found.is_log_refused else "run the same command again later"
         lines.append(

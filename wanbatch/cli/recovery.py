@@ -54,8 +54,8 @@ def recover_command(options: Global, /, manifest: Path, output: Path | None, yes
     session = session_of(RunOptions(output=output), Watch(notice=tell), options.env_file)
     found = asyncio.run(session.recover(Manifest(manifest), confirm))
     if options.is_json:
-        told = None if found is None else {**asdict(found), "output": str(found.output)}
-        print_json({"recovered": None if told is None else _plain(told)})
+        reported = None if found is None else {**asdict(found), "output": str(found.output)}
+        print_json({"recovered": None if reported is None else _plain(reported)})
     elif found is None:
         click.echo("no new state file was written")
     elif not found.is_needed:
@@ -66,10 +66,10 @@ def recover_command(options: Global, /, manifest: Path, output: Path | None, yes
     return int(ExitCode.INTERRUPTED if found is None else ExitCode.OK)
 
 
-def _plain(told: dict[str, object]) -> dict[str, object]:
-    strays = told["strays"]
+def _plain(reported: dict[str, object]) -> dict[str, object]:
+    strays = reported["strays"]
     assert isinstance(strays, Sequence)
-    return {**told, "strays": [{**each, "at": each["at"].isoformat()} for each in strays]}
+    return {**reported, "strays": [{**each, "at": each["at"].isoformat()} for each in strays]}
 
 
 def _show(options: Global, found: Recovery) -> None:

@@ -61,10 +61,10 @@ def failure(error: BaseException) -> bytes:
         return _line(
             {"failed": "file", "errno": error.errno, "said": error.strerror, "file": str(error.filename or "")}
         )
-    return _line({"failed": "program", "said": said["said"] if isinstance(error, ProgramFault) else _told(error)})
+    return _line({"failed": "program", "said": said["said"] if isinstance(error, ProgramFault) else _reported(error)})
 
 
-def _told(error: BaseException) -> str:
+def _reported(error: BaseException) -> str:
     return f"opening clips failed: {type(error).__name__}: {str(error)[:200]}"
 
 
@@ -100,18 +100,18 @@ def _done(request: dict[str, Any]) -> dict[str, Any]:
 def done_of(answer: bytes) -> dict[str, Any]:
     """Return the result of an errand, or raise the error that the answer reports."""
     try:
-        told = json.loads(answer)
-        if "done" in told:
-            return dict(told["done"])
-        error = _error_of(told)
+        reported = json.loads(answer)
+        if "done" in reported:
+            return dict(reported["done"])
+        error = _error_of(reported)
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as fault:
         raise AnswerInvalid(f"it answered {answer[:80]!r}") from fault
     raise error
 
 
-def _error_of(told: dict[str, Any]) -> Exception:
-    said = str(told.get("said"))
-    match told["failed"]:
+def _error_of(reported: dict[str, Any]) -> Exception:
+    said = str(reported.get("said"))
+    match reported["failed"]:
         case "memory":
             return Shortage()
         case "media":
@@ -119,10 +119,10 @@ def _error_of(told: dict[str, Any]) -> Exception:
         case "machine":
             return LocalFault(said)
         case "file":
-            return OSError(int(told["errno"] or 0), said, str(told["file"]))
+            return OSError(int(reported["errno"] or 0), said, str(reported["file"]))
         case "program":
             return ProgramFault(said)
-    raise KeyError(told["failed"])
+    raise KeyError(reported["failed"])
 
 
 def probe_of(done: dict[str, Any]) -> Probe:

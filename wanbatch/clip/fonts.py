@@ -52,8 +52,8 @@ class Face:
 def faces_here() -> tuple[Face, ...]:
     """Return the fonts of this machine with outlines, by path; the search lasts some seconds at most."""
     try:
-        told = subprocess.run(_LIST, capture_output=True, timeout=LOOK_LIMIT_S, check=True)  # noqa: S603  a fixed command
-        found = list(_listed(told.stdout.decode("utf-8", "surrogateescape")))
+        reported = subprocess.run(_LIST, capture_output=True, timeout=LOOK_LIMIT_S, check=True)  # noqa: S603  a fixed command
+        found = list(_listed(reported.stdout.decode("utf-8", "surrogateescape")))
     except (OSError, subprocess.SubprocessError):
         found = []
     faces = found or list(faces_in(_folders(), time.monotonic() + LOOK_LIMIT_S))

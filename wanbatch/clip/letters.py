@@ -83,7 +83,7 @@ def letter(text: str, size_px: int) -> tuple[str, Lettering]:
         bare = "".join(_bare(char) if char in lacked else char for char in text)
         if bare != text:
             return letter(bare, size_px)
-    return _told(text, lacked, unshaped), Lettering(size_px, faces)
+    return _reported(text, lacked, unshaped), Lettering(size_px, faces)
 
 
 def has_shaper() -> bool:
@@ -114,19 +114,19 @@ def _is_shaped(char: str) -> bool:
     return any(start <= ord(char) <= end for start, end in _SHAPED)
 
 
-def _told(text: str, lacked: frozenset[str], unshaped: frozenset[str]) -> str:
+def _reported(text: str, lacked: frozenset[str], unshaped: frozenset[str]) -> str:
     """Replace characters that cannot be drawn by their number and the reason."""
-    told = []
+    reported = []
     for why, group in groupby(text, key=lambda char: (char in lacked, char in unshaped)):
         run = "".join(group)
         count = f"{len(run)} character{'' if len(run) == 1 else 's'}"
         if why[0]:
-            told.append(f" [{count} that no font here has] ")
+            reported.append(f" [{count} that no font here has] ")
         elif why[1]:
-            told.append(f" [{count} of a script that cannot be joined here] ")
+            reported.append(f" [{count} of a script that cannot be joined here] ")
         else:
-            told.append(run)
-    return "".join(told).strip()
+            reported.append(run)
+    return "".join(reported).strip()
 
 
 @lru_cache(maxsize=512)

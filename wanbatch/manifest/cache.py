@@ -136,8 +136,8 @@ def _head_in(row: Any) -> Head | None:
 def _warnings_in(row: Any, file: str) -> tuple[list[Problem], int] | None:
     """Read the first warnings and their number; None for anything else. The file may have moved since."""
     try:
-        told = [Problem(file, int(line), int(column), str(message)) for line, column, message in row["warnings"]]
-        return told, int(row["warning_count"])
+        reported = [Problem(file, int(line), int(column), str(message)) for line, column, message in row["warnings"]]
+        return reported, int(row["warning_count"])
     except (TypeError, KeyError, ValueError):
         return None
 

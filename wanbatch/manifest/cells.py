@@ -42,9 +42,9 @@ def delimiter_of(text: str) -> tuple[str, int]:
     It is the one with which a line near the beginning names the most columns, else the most frequent one in the first
     line, else a comma.
     """
-    told = _SEPARATOR_LINE.match(text)
-    if told is not None and told[1] in DELIMITERS:
-        return told[1], 1
+    reported = _SEPARATOR_LINE.match(text)
+    if reported is not None and reported[1] in DELIMITERS:
+        return reported[1], 1
     begin = text[: _CELL_CAP // 4].split("\n", _LOOKED_AT)[:_LOOKED_AT]
     lines = [line for line in begin if line.strip(" ,;\t|")]
     named = {each: max((_columns_in(line, each) for line in lines), default=0) for each in DELIMITERS}
@@ -56,15 +56,15 @@ def delimiter_of(text: str) -> tuple[str, int]:
 
 def separator_fault(text: str) -> str:
     """Say that a line `sep=,` declares another separator than the header below it uses; nothing if they agree."""
-    told = _SEPARATOR_LINE.match(text)
-    if told is None:
+    reported = _SEPARATOR_LINE.match(text)
+    if reported is None:
         return ""
-    header = next((line for line in text[told.end() : _CELL_CAP].split("\n") if line.strip()), "")
+    header = next((line for line in text[reported.end() : _CELL_CAP].split("\n") if line.strip()), "")
     named = {each: _columns_in(header, each) for each in DELIMITERS}
     best = max(named, key=lambda each: named[each])
-    if named.get(told[1], 0) >= 1 or named[best] < 1:
+    if named.get(reported[1], 0) >= 1 or named[best] < 1:
         return ""
-    by = DELIMITERS.get(told[1], f"{told[1]} signs")
+    by = DELIMITERS.get(reported[1], f"{reported[1]} signs")
     words = f"this line says that {by} separate the cells, but the header below it uses {DELIMITERS[best]}"
     return f"{words}: remove this line" if best == "\t" else f"{words}: write sep={best} here, or remove this line"
 

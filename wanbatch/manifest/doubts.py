@@ -47,10 +47,10 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
 
 def _unseen(field: str, text: str) -> Iterator[Doubt]:
     """Report invisible characters: each kind once, at its first place."""
-    told: dict[str, list[int]] = {}
+    reported: dict[str, list[int]] = {}
     for at in unseen(text):
-        told.setdefault(text[at], []).append(at)
-    for char, places in told.items():
+        reported.setdefault(text[at], []).append(at)
+    for char, places in reported.items():
         at = places[0]
         where = f"after {shown(text[max(0, at - _ROUND) : at])}" if at else "at its beginning"
         more = f" and in {len(places) - 1} more places" if len(places) > 1 else ""

@@ -57,8 +57,8 @@ def _row_of_header(rows: Sequence[Row]) -> int | None:
         if row.is_empty:
             continue
         first = number if first is None else first
-        told = {field_meant(cell, fields_of_shots()) for cell in row.cells if cell and is_column(cell)}
-        if told & {"id", "prompt"} and (len(told) > 1 or _filled(row) == 1 == len(told & {"prompt"})):
+        reported = {field_meant(cell, fields_of_shots()) for cell in row.cells if cell and is_column(cell)}
+        if reported & {"id", "prompt"} and (len(reported) > 1 or _filled(row) == 1 == len(reported & {"prompt"})):
             return number
     return first
 

@@ -46,12 +46,12 @@ def read_json(text: str, problems: Problems) -> Node:
     try:
         json.loads(text, parse_int=str, parse_float=str)
     except json.JSONDecodeError as error:
-        position, words = _told(error, text)
+        position, words = _reported(error, text)
         raise problems.stop(reader.at(position), f"this is not valid JSON: {words}") from error
     return reader.read()
 
 
-def _told(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
+def _reported(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
     """Say in plain words what `json` found and at which position; the same for every version of Python."""
     is_next_line = text[: error.pos].rstrip(" \t").endswith("\n")
     if error.msg.startswith("Extra data") and is_next_line and text[error.pos] in '{["':
@@ -90,7 +90,7 @@ def read_jsonl(text: str, problems: Problems) -> Node:
         except ReadingStopped:
             continue
         except json.JSONDecodeError as error:
-            position, words = _told(error, line)
+            position, words = _reported(error, line)
             at = reader.at(position)
             if not values.items and not problems.found and line.strip() in ("{", "["):
                 words = "this text is JSON over several lines; rename the file to .json"

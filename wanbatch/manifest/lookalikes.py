@@ -110,7 +110,7 @@ def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
         if pattern is _YAML and all(text in ("---", "...") for _, _, text in alike):
             continue  # a rule between the parts of a text
         if len(alike) >= _AT_LEAST.get(pattern, 1) and (pattern is not _ONE_VALUE or len(alike) == len(lines)):
-            found.append(_told(alike, words))
+            found.append(_reported(alike, words))
             rest = [each for each in rest if each[0] not in found[-1].lines]
     if any(each.words.startswith(_CODE_WORDS) for each in found):  # the brackets of a list in code are not JSON
         found = [each for each in found if not each.words.startswith(_JSON_WORDS)]
@@ -182,11 +182,11 @@ def doubtful_lines(lines: Sequence[Line]) -> list[Lookalike]:
     found = []
     parts = [each for each in lines if _PART.match(each[2])]
     if len(parts) > 1:
-        found.append(_told(parts, "each line becomes a clip: put the whole text of a shot on one line"))
+        found.append(_reported(parts, "each line becomes a clip: put the whole text of a shot on one line"))
     listed = [each for each in lines if each[2].endswith((",", ";"))]
     if len(listed) > 1:
         found.append(
-            _told(listed, "this line ends with a comma or semicolon, as in a list, which would be sent; remove it")
+            _reported(listed, "this line ends with a comma or semicolon, as in a list, which would be sent; remove it")
         )
     for number, column, text in lines:
         match = _REMARK_BEHIND.search(text)
@@ -235,7 +235,7 @@ def is_column(cell: str) -> bool:
     return name in fields_of_shots() or is_own(name) or bool(field_told(cell))
 
 
-def _told(alike: Sequence[Line], words: str) -> Lookalike:
+def _reported(alike: Sequence[Line], words: str) -> Lookalike:
     number, column, _ = alike[0]
     more = len(alike) - 1
     if more:

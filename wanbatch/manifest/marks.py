@@ -105,7 +105,9 @@ def marks(text: str) -> list[Mark]:
     found = [mark for mark in (_at_beginning(text), _at_end(text)) if mark is not None]
     setting = _SETTING.search(text) if _MAY_SET.search(text) else None
     if setting is not None and 0 < setting.start() < min((mark.at for mark in found if mark.at), default=len(text)):
-        words = f"what looks like a setting, {_told(setting[0])}: it would be sent as text; give it a field of its own"
+        words = (
+            f"what looks like a setting, {_reported(setting[0])}: it would be sent as text; give it a field of its own"
+        )
         found.append(Mark(setting.start(), f"{words} (a .csv, .json or .yaml file has them)"))
     return found
 
@@ -116,19 +118,19 @@ def _at_beginning(text: str) -> Mark | None:
     if not first.isalnum() and BULLET.fullmatch(text.split("\n", 1)[0]):
         return Mark(0, bullet.format(shown(text.split(maxsplit=1)[0])))
     if "\u20e3" in text[:4]:
-        return Mark(0, bullet.format(_told(text[: text.index("\u20e3") + 1])))
+        return Mark(0, bullet.format(_reported(text[: text.index("\u20e3") + 1])))
     match = _TIMED.match(text) if first in "([" or first.isdigit() else None
     if match is not None:
         if len(_TIME.findall(text)) > 1:
             return None
-        return Mark(0, f"a time at its beginning, {_told(match[0])}: it would be sent; remove it; {_LENGTH}")
+        return Mark(0, f"a time at its beginning, {_reported(match[0])}: it would be sent; remove it; {_LENGTH}")
     match = _IN_BRACKETS.match(text)
     if match is not None:
-        return Mark(0, bullet.format(_told(match[0])))
+        return Mark(0, bullet.format(_reported(match[0])))
     signs = _SIGNS.match(text)  # an emoji before a heading, as chat programs write it
     match = _HEADED.match(text, signs.end() if signs is not None else 0)
     if match is not None and _MORE_SHOTS.search(text, match.end()) is None:
-        words = f"the heading of a shot at its beginning, {_told(match[0])}: it would be sent; remove it"
+        words = f"the heading of a shot at its beginning, {_reported(match[0])}: it would be sent; remove it"
         return Mark(0, f"{words} (several shots of one clip belong in one prompt)")
     if _ADDRESS.match(text):
         return Mark(0, "an address at its beginning: it would be sent as text; give a picture as image_url")
@@ -169,6 +171,6 @@ def _row_number(text: str) -> int | None:
     return None if match is None else int(match[1] or match[2])
 
 
-def _told(text: str) -> str:
+def _reported(text: str) -> str:
     """Return what was found, without the separator after it."""
     return shown(text.strip().rstrip(":\uff1a|\u2013—-").rstrip())

@@ -100,12 +100,12 @@ def _meant(name: str, known: frozenset[str]) -> str:
     bare = re.sub(r"[\W_]+", "_", folded(name)).strip("_")
     if bare in known:
         return bare
-    told = field_told(name)
-    if told:
-        return told if told in known else ""
-    told = _HEAD_BY_NAME.get(bare, "")
-    if told in known:
-        return told
+    reported = field_told(name)
+    if reported:
+        return reported if reported in known else ""
+    reported = _HEAD_BY_NAME.get(bare, "")
+    if reported in known:
+        return reported
     if _NOT_SECONDS.search(bare):
         return ""
     close = get_close_matches(bare, sorted(known), n=1, cutoff=_CLOSE)

@@ -20,7 +20,7 @@ def read_csv(text: str, problems: Problems) -> Node:
     the one that the header uses, or that a line `sep=;` above it declares. A title above the header is skipped.
     Without a column of ids they are made from the prompts. Raises ReadingStopped.
     """
-    delimiter, told = delimiter_of(text)
+    delimiter, reported = delimiter_of(text)
     if delimiter == "|":
         raise problems.stop(_first_place(text), f"the texts of this table are separated by | signs; {_PIPES}")
     if text.lstrip()[:1] in ("{", "["):
@@ -30,7 +30,7 @@ def read_csv(text: str, problems: Problems) -> Node:
     fault = separator_fault(text)
     if fault:
         raise problems.stop(start_of_file(), fault)
-    rows = read_rows(text, delimiter, problems)[told:]
+    rows = read_rows(text, delimiter, problems)[reported:]
     header = header_of(rows, delimiter, problems)
     if header is None:
         raise ReadingStopped

@@ -33,12 +33,12 @@ def read_yaml(text: str, problems: Problems, loader: Any = LOADER) -> Node | Non
     try:
         return reader.document(yaml.parse(text, Loader=loader))
     except yaml.MarkedYAMLError as error:
-        raise problems.stop(*_told(error, text, reader.quote)) from error
+        raise problems.stop(*_reported(error, text, reader.quote)) from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         raise problems.stop(start_of_file(), "this is not valid YAML") from error
 
 
-def _told(error: yaml.MarkedYAMLError, text: str, quote: Place | None) -> tuple[Place, str]:
+def _reported(error: yaml.MarkedYAMLError, text: str, quote: Place | None) -> tuple[Place, str]:
     said = str(error.problem or error.context or "this is not valid YAML")
     mark, opened = error.problem_mark or error.context_mark, error.context_mark
     if "end of stream" in said and opened is not None:

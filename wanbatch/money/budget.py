@@ -97,30 +97,30 @@ class Allowance:
         left = self.cap_credits - self.committed - reserve
         return left > 0 if price is None else left >= price
 
-    def bears_rise(self, price: int, prices: Worst, told: Container[PriceClass]) -> bool:
+    def bears_rise(self, price: int, prices: Worst, reported: Container[PriceClass]) -> bool:
         """Say whether a take may join those that are out: the cap holds even if the price of all rises.
 
-        A take that goes out alone may: its cost can only be learnt from its own answer. `told` are the classes
+        A take that goes out alone may: its cost can only be learnt from its own answer. `reported` are the classes
         whose price an answer has told.
         """
         if self.cap_credits is None or not +self.out:
             return True
-        more = self._rise_of(self.out, prices) + self._rise_of(self.lost_untold(told), prices)
+        more = self._rise_of(self.out, prices) + self._rise_of(self.lost_untold(reported), prices)
         return self.committed + more + RISE_BORNE * price <= self.cap_credits
 
-    def bears_lost(self, price: int | None, prices: Worst, told: Container[PriceClass]) -> bool:
+    def bears_lost(self, price: int | None, prices: Worst, reported: Container[PriceClass]) -> bool:
         """Say whether the cap bears a take beside those whose answers were lost before any told what one costs.
 
         Beside one of them it may go out, alone: an unseen rise passes the cap by these two.
         """
-        lost = self.lost_untold(told)
+        lost = self.lost_untold(reported)
         if self.cap_credits is None or lost.total() <= LOST_BORNE:
             return True
         return self.committed + self._rise_of(lost, prices) + (price or 0) <= self.cap_credits
 
-    def lost_untold(self, told: Container[PriceClass]) -> Counter[PriceClass]:
+    def lost_untold(self, reported: Container[PriceClass]) -> Counter[PriceClass]:
         """Count the takes whose answer was lost before one told the price of their class, by class."""
-        return Counter({each: count for each, count in self.lost.items() if count and each not in told})
+        return Counter({each: count for each, count in self.lost.items() if count and each not in reported})
 
     @staticmethod
     def _rise_of(takes: Counter[PriceClass], prices: Worst) -> int:
@@ -265,14 +265,14 @@ class Budget:
         if scene is not None and not scene.fits(worst, scene.reserve(self._worst)):
             return Fit.SCENE
         allowances = [self._all] if scene is None else [self._all, scene]
-        price, prices, told = self.price_of(take), self._prices.get, self._proven | self._logged
-        if not self._all.bears_lost(worst, prices, told):
+        price, prices, reported = self.price_of(take), self._prices.get, self._proven | self._logged
+        if not self._all.bears_lost(worst, prices, reported):
             return Fit.UNTOLD
-        if scene is not None and not scene.bears_lost(worst, prices, told):
+        if scene is not None and not scene.bears_lost(worst, prices, reported):
             return Fit.SCENE
-        if price is None or not self._is_told(take):
+        if price is None or not self._is_reported(take):
             return Fit.ALONE if any(each.cap_credits is not None for each in allowances) else Fit.YES
-        bears_rise = all(each.bears_rise(price, prices, told) for each in allowances)
+        bears_rise = all(each.bears_rise(price, prices, reported) for each in allowances)
         return Fit.YES if bears_rise else Fit.ALONE
 
     def _worst(self, price_class: PriceClass) -> int | None:
@@ -282,7 +282,7 @@ class Budget:
             return None
         return max(price, ceil(self._first_told.get(price_class, price) * self._rise))
 
-    def _is_told(self, take: Take) -> bool:
+    def _is_reported(self, take: Take) -> bool:
         """Say whether an answer or the ledger has shown the price of takes like this one."""
         return self.price_of(take) is not None and take.price_class in self._proven
 

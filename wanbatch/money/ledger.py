@@ -138,13 +138,13 @@ def match_ledger(
     for group in groups.values():
         found = [] if group[0].generation_id is not None else named.pop(group[0].request_id, [])
         label = takes[group[-1].take_id].label
-        told = [_stranger(each, books, label) for each in found if each.generation_id is not None]
-        lines += told or ([_line(group, takes, books)] if _is_told(group) else [])
+        reported = [_stranger(each, books, label) for each in found if each.generation_id is not None]
+        lines += reported or ([_line(group, takes, books)] if _is_reported(group) else [])
     lines += [_stranger(each, books) for rest in named.values() for each in rest]
     return lines
 
 
-def _is_told(group: Sequence[Attempt]) -> bool:
+def _is_reported(group: Sequence[Attempt]) -> bool:
     """A submit that provably made nothing has no line."""
     return group[0].generation_id is not None or group[0].outcome is not Outcome.FAILED
 

@@ -102,14 +102,14 @@ def best_quote(
     the list, the provider's documentation. `held` are the latest holds, which prove no price on their own.
     """
     stated = listed if listed is not None and listed.credits is not None else None
-    told = [
+    reported = [
         _quote(seen.get(price_class), THIS_BATCH, is_proven=True),
         stated if stated is not None and stated.is_live else None,
         _quote(earlier.get(price_class), EARLIER_BATCHES),
         stated,
         _quote(documented_credits(price_class), DOCUMENTATION),
     ]
-    found = [quote for quote in told if quote is not None]
+    found = [quote for quote in reported if quote is not None]
     why = listed.why if listed is not None and stated is None else ""
     if not found:
         return unknown_quote(why)

@@ -264,7 +264,7 @@ class AimlApi:
         """Read what the provider reports about the key that was used last: its limit, its scopes, whether it is
         disabled.
         """
-        return await self._fields("/v1/key", lambda told: read_key(told, self._is_ours))
+        return await self._fields("/v1/key", lambda reported: read_key(reported, self._is_ours))
 
     async def top_up(self) -> TopUp | NoAnswer:
         """Read whether the account is topped up on its own."""

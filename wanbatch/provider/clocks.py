@@ -33,10 +33,10 @@ class Skew:
     def __init__(self) -> None:
         self._samples: deque[tuple[float, float]] = deque(maxlen=SAMPLES)
 
-    def note(self, told: datetime, sent: datetime, answered: datetime) -> None:
+    def note(self, reported: datetime, sent: datetime, answered: datetime) -> None:
         """Add the date of an answer, and when by our clock it was requested and received."""
         took_s = max(0.0, (answered - sent).total_seconds())
-        ahead_s = (told - sent).total_seconds() - took_s / 2 + DATE_ERROR_S / 2
+        ahead_s = (reported - sent).total_seconds() - took_s / 2 + DATE_ERROR_S / 2
         if abs(ahead_s) <= SKEW_LIMIT_S:
             self._samples.append((ahead_s, took_s / 2 + DATE_ERROR_S))
 
@@ -60,8 +60,8 @@ class Skew:
     @property
     def spread(self) -> timedelta:
         """How far apart the dates are at most."""
-        told = [ahead_s for ahead_s, _ in self._samples]
-        return timedelta(seconds=max(told) - min(told)) if told else timedelta(0)
+        reported = [ahead_s for ahead_s, _ in self._samples]
+        return timedelta(seconds=max(reported) - min(reported)) if reported else timedelta(0)
 
 
 @dataclass(frozen=True)
@@ -85,29 +85,29 @@ class Kept:
     def read(cls, text: str | None) -> Kept:
         """Read it from a note of the state file; an unreadable note counts as never measured."""
         try:
-            told = json.loads(text or "{}")
+            reported = json.loads(text or "{}")
             return cls(
-                low=_seconds(told, "low_s"),
-                high=_seconds(told, "high_s"),
-                counted=_time(told, "counted"),
-                ours=_time(told, "ours"),
-                theirs=_time(told, "theirs"),
-                is_checked=told.get("is_checked") is True,
+                low=_seconds(reported, "low_s"),
+                high=_seconds(reported, "high_s"),
+                counted=_time(reported, "counted"),
+                ours=_time(reported, "ours"),
+                theirs=_time(reported, "theirs"),
+                is_checked=reported.get("is_checked") is True,
             )
         except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
             return cls()
 
     def text(self) -> str:
         """Write it as the text of a note."""
-        told: dict[str, Any] = {
+        reported: dict[str, Any] = {
             "low_s": None if self.low is None else round(self.low.total_seconds(), 3),
             "high_s": None if self.high is None else round(self.high.total_seconds(), 3),
         }
         for name in ("counted", "ours", "theirs"):
             at: datetime | None = getattr(self, name)
-            told[name] = None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds")
-        told["is_checked"] = self.is_checked
-        return json.dumps(told)
+            reported[name] = None if at is None else at.astimezone(UTC).isoformat(timespec="milliseconds")
+        reported["is_checked"] = self.is_checked
+        return json.dumps(reported)
 
     def measured(self, ahead: timedelta) -> Kept:
         """Return the memory after a skew was measured."""
@@ -131,8 +131,8 @@ class Kept:
         return replace(self, counted=self.now(ours, theirs), ours=ours, theirs=theirs)
 
 
-def _seconds(told: Mapping[str, Any], name: str) -> timedelta | None:
-    raw = told.get(name)
+def _seconds(reported: Mapping[str, Any], name: str) -> timedelta | None:
+    raw = reported.get(name)
     if raw is None:
         return None
     if isinstance(raw, bool) or not isinstance(raw, int | float) or not math.isfinite(raw) or abs(raw) > SKEW_LIMIT_S:
@@ -140,8 +140,8 @@ def _seconds(told: Mapping[str, Any], name: str) -> timedelta | None:
     return timedelta(seconds=raw)
 
 
-def _time(told: Mapping[str, Any], name: str) -> datetime | None:
-    raw = told.get(name)
+def _time(reported: Mapping[str, Any], name: str) -> datetime | None:
+    raw = reported.get(name)
     if raw is None:
         return None
     at = datetime.fromisoformat(raw)

@@ -103,8 +103,8 @@ def _moment(value: object, *, is_end: bool) -> datetime | None:
     if not isinstance(value, str):
         return None
     try:
-        told = datetime.fromisoformat(value)
-        moment = told if told.tzinfo is not None else told.replace(tzinfo=UTC)
+        reported = datetime.fromisoformat(value)
+        moment = reported if reported.tzinfo is not None else reported.replace(tzinfo=UTC)
         return (moment + timedelta(days=int(is_end and len(value) <= _DAY_TEXT))).astimezone(UTC)
     except (ValueError, OverflowError):
         return None

@@ -102,17 +102,17 @@ def _refuse_stranger(endpoint: Endpoint, source: str, path: Path | None) -> None
 
 def _detours(environment: Mapping[str, str], endpoint: Endpoint) -> tuple[str, ...]:
     """Report what the environment puts between this machine and the provider, without the credentials of a proxy."""
-    told = []
+    reported = []
     try:
         route = route_of(environment, has_socks=True)
     except UsageInvalid:  # whoever opens the connection says so
         route = None
     parts = urlsplit(endpoint.base_url)
     if route is not None and not route.is_direct(parts.hostname or "", parts.port):
-        told.append(f"requests go through the proxy {route.address[:200]}")
+        reported.append(f"requests go through the proxy {route.address[:200]}")
     if environment.get("SSL_CERT_FILE"):
-        told.append("certificates are checked against SSL_CERT_FILE")
-    return tuple(told)
+        reported.append("certificates are checked against SSL_CERT_FILE")
+    return tuple(reported)
 
 
 def _read_env_file(env_file: Path | None, folder: Path) -> tuple[Mapping[str, str | None], Path | None]:

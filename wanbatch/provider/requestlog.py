@@ -149,18 +149,18 @@ class RequestLog:
     def _scan(self, found: Sequence[_Reading], span: Span, ahead: timedelta) -> LogScan | NoAnswer:
         try:
             rows = [json.loads(row) for row in dict.fromkeys(row for each in found for row in each.rows)]
-            told = [read_log_row(row) for row in rows]
+            reported = [read_log_row(row) for row in rows]
         except AnswerInvalid as error:
             return NoAnswer(Trouble.TRANSIENT, str(error))
         return LogScan(
             begin=span[0],
             end=span[1],
             taken_at=self._clock.now() + ahead,
-            rows=tuple(each for each in told if isinstance(each, LogRow)),
-            other_ids=frozenset(each for each in told if isinstance(each, str)),
+            rows=tuple(each for each in reported if isinstance(each, LogRow)),
+            other_ids=frozenset(each for each in reported if isinstance(each, str)),
             nameless_ids=frozenset(
                 each
-                for each, row in zip(told, rows, strict=True)
+                for each, row in zip(reported, rows, strict=True)
                 if isinstance(each, str) and not row.get("client_request_id")
             ),
             ahead=ahead,

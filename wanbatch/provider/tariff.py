@@ -93,9 +93,9 @@ def _variant(pricing: Mapping[str, Any], price_class: PriceClass) -> int:
         raise _Unpriced(f"the provider's list has no rate for {asked or 'this request'}")
     low, high = min(charges), max(charges)
     if undecided and (low != high or len(charges) == 1):
-        told = ", ".join(sorted(map(_word, undecided)))
+        reported = ", ".join(sorted(map(_word, undecided)))
         span = f"{usd(low):f}" if low == high else f"{usd(low):f} to {usd(high):f}"
-        raise _Unpriced(f"the price also depends on {told} ({span} USD a clip)")
+        raise _Unpriced(f"the price also depends on {reported} ({span} USD a clip)")
     if low != high:
         raise _Unpriced(f"the provider's list has several prices for this request ({usd(low):f}, {usd(high):f} USD)")
     return low
@@ -124,16 +124,16 @@ def _asked(price_class: PriceClass) -> dict[str, str | int | None]:
     return {"resolution": price_class.resolution, "duration": price_class.duration_s}
 
 
-def _agrees(name: str, told: object, ours: str | int | None) -> bool | None:
+def _agrees(name: str, reported: object, ours: str | int | None) -> bool | None:
     """Say whether a condition holds for this class; None if that cannot be decided."""
-    if ours is None or told is None:
+    if ours is None or reported is None:
         return None
     if name == "duration":
-        seconds = _seconds(told)
+        seconds = _seconds(reported)
         return None if seconds is None else seconds == ours
-    if not isinstance(told, str | int) or isinstance(told, bool):
+    if not isinstance(reported, str | int) or isinstance(reported, bool):
         return None
-    theirs, mine = _text(str(told)), _text(str(ours))
+    theirs, mine = _text(str(reported)), _text(str(ours))
     their_lines, my_lines = _LINES.fullmatch(theirs), _LINES.fullmatch(mine)
     if their_lines is not None and my_lines is not None:
         return their_lines[1] == my_lines[1]
@@ -141,11 +141,11 @@ def _agrees(name: str, told: object, ours: str | int | None) -> bool | None:
     return theirs == mine if is_one_language else None
 
 
-def _seconds(told: object) -> Fraction | None:
-    if isinstance(told, str):
-        match = _SECONDS.fullmatch(_text(told))
+def _seconds(reported: object) -> Fraction | None:
+    if isinstance(reported, str):
+        match = _SECONDS.fullmatch(_text(reported))
         return Fraction(match[1]) if match is not None else None
-    return _number(told)
+    return _number(reported)
 
 
 def _charge(row: Mapping[str, Any], number: int, unit: str, price_class: PriceClass) -> int:

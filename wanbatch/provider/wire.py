@@ -111,11 +111,11 @@ class Wire:
         self._has_begun = False
         self._is_at_proxy = False
 
-    async def trace(self, event: str, told: Mapping[str, Any]) -> None:
+    async def trace(self, event: str, reported: Mapping[str, Any]) -> None:
         self._has_begun = True
         self._is_at_proxy = self._is_at_proxy or event.endswith("setup_socks5_connection.started")
         if event.endswith("send_request_headers.started"):
-            if getattr(told.get("request"), "method", None) == b"CONNECT":
+            if getattr(reported.get("request"), "method", None) == b"CONNECT":
                 self._is_at_proxy = True
             else:
                 self.has_sent = True
@@ -161,5 +161,5 @@ def is_tls(error: BaseException | None) -> bool:
 
 def reason(error: Exception) -> str:
     """Name a transport error without its request, whose headers hold the key."""
-    told = shown(error)
-    return f"{type(error).__name__}: {told}" if told else type(error).__name__
+    reported = shown(error)
+    return f"{type(error).__name__}: {reported}" if reported else type(error).__name__

@@ -167,8 +167,8 @@ class Account:
         if row is None or (key is not None and row[1] != key):
             return None
         found_id, owner, client_id, body, credit_count, starts_at, ends_at, failure = row
-        told = (int(credit_count), float(starts_at), float(ends_at))
-        return Generation(found_id, owner, client_id, json.loads(body), *told, failure or "")
+        reported = (int(credit_count), float(starts_at), float(ends_at))
+        return Generation(found_id, owner, client_id, json.loads(body), *reported, failure or "")
 
     # --- money
 

@@ -204,7 +204,7 @@ class Api:
         return await sandbox_state.spoilt(request, fault, self._submitted(generation, arrival.fault))
 
     def _submitted(self, generation: Generation, do: str) -> Response:
-        told = generation.credits * {"dearer": 2, "free": 0}.get(do, 1)
+        reported = generation.credits * {"dearer": 2, "free": 0}.get(do, 1)
         body: dict[str, Any] = {"id": generation.generation_id, "status": "queued"}
         if do == "wrong_id":
             body["id"] = generation.generation_id[::-1]
@@ -212,10 +212,10 @@ class Api:
             del body["id"]
         headers = {"x-inference-id": generation.generation_id}
         if do != "no_credits":
-            body["meta"] = {"usage": {"credits_used": told}}
+            body["meta"] = {"usage": {"credits_used": reported}}
             if "wan-2-7" in str(generation.body["model"]):  # only its documentation shows this field
-                body["meta"]["usage"]["usd_spent"] = usd(told)
-            headers |= {"x-aimlapi-credits-used": str(told), "x-aimlapi-usd-spent": str(usd(told))}
+                body["meta"]["usage"]["usd_spent"] = usd(reported)
+            headers |= {"x-aimlapi-credits-used": str(reported), "x-aimlapi-usd-spent": str(usd(reported))}
         if do == "no_header_id":
             del headers["x-inference-id"]
         if generation.client_request_id is not None and do != "no_echo":

@@ -94,7 +94,7 @@ class ClipHost:
         if any(name in request.headers for name in LEAKS):
             sandbox_state.counts["leaks"] += 1
             return sandbox_state.dated(
-                _told(400, "InvalidArgument", "Credentials of the API do not belong on the clip host.")
+                _reported(400, "InvalidArgument", "Credentials of the API do not belong on the clip host.")
             )
         found = self._signed_for(request)
         if isinstance(found, Response):
@@ -111,15 +111,15 @@ class ClipHost:
         query = request.query_params
         expires, generation_id = query.get("Expires", ""), query.get("id", "")
         if not re.fullmatch(r"[0-9]{1,12}", expires):
-            return _told(403, "AccessDenied", "The link is not signed.")
+            return _reported(403, "AccessDenied", "The link is not signed.")
         signature = self._signature(generation_id, int(expires), _nth_in(request))
         if not hmac.compare_digest(query.get("Signature", "").encode("utf-8", "replace"), signature.encode()):
-            return _told(403, "SignatureDoesNotMatch", "The signature does not match the link.")
+            return _reported(403, "SignatureDoesNotMatch", "The signature does not match the link.")
         if int(expires) < self._sandbox_state.now:
-            return _told(403, "AccessDenied", "Request has expired.")
+            return _reported(403, "AccessDenied", "Request has expired.")
         generation = self._sandbox_state.account.generation(generation_id, None)
         if generation is None or generation.status(self._sandbox_state.now) != "completed":
-            return _told(404, "NoSuchKey", "The specified key does not exist.")
+            return _reported(404, "NoSuchKey", "The specified key does not exist.")
         return generation
 
     async def _answer(self, request: Request, generation: Generation, fault: Fault | None) -> Response:
@@ -129,7 +129,7 @@ class ClipHost:
         if do == "zero":
             return Response(b"", media_type=_MP4)
         if do == "expired":
-            return _told(403, "AccessDenied", "Request has expired.")
+            return _reported(403, "AccessDenied", "Request has expired.")
         data = await self._rendered(generation, do if do in SPOILT else "")
         if _nth_in(request) > 1:
             data += EMPTY_BOX  # the same picture, but another clip
@@ -197,14 +197,14 @@ def _ranged(request: Request, data: bytes) -> Response:
     begin = int(first) if first else max(0, len(data) - int(last))
     end = min(len(data), int(last) + 1) if first and last else len(data)
     if begin >= end:
-        refusal = _told(416, "InvalidRange", "The requested range cannot be satisfied.")
+        refusal = _reported(416, "InvalidRange", "The requested range cannot be satisfied.")
         refusal.headers["content-range"] = f"bytes */{len(data)}"
         return refusal
     headers["content-range"] = f"bytes {begin}-{end - 1}/{len(data)}"
     return Response(data[begin:end], 206, headers, _MP4)
 
 
-def _told(status: int, code: str, message: str) -> Response:
+def _reported(status: int, code: str, message: str) -> Response:
     """Refuse as object stores do."""
     page = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{message}</Message></Error>\n'
     return Response(page, status, media_type="application/xml")

@@ -75,7 +75,7 @@ slip("a low hold lowers the price", Budget.learn, "max(credits_held, expected or
 slip(
     "a price that nobody told goes out beside others",
     Budget.fit,
-    "price is None or not self._is_told(take)",
+    "price is None or not self._is_reported(take)",
     "price is None",
 )
 slip(
