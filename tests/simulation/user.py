@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from random import Random
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from tests.simulation.disk import CLIPS, LOG, STATE, WAL
@@ -208,8 +211,21 @@ class User:
         world = self._world
         is_wanted = any(act.do.startswith(("roll back", "restore")) for act in world.scenario.acts)
         files = world.disk.files() if is_wanted else {}
-        if files.get(STATE):
+        if files.get(STATE) and (world.requests or _holds_batch(files)):
             self._copies.append(Copy(world.account.last_seq, bool(world.requests), files, is_end))
+
+
+def _holds_batch(files: Mapping[str, bytes]) -> bool:
+    """Say whether a copy holds a batch: one of a first run that died at once does not, and a new batch begins in it.
+
+    What such a copy lacks was sent under the name of another batch, which nothing in the folder tells.
+    """
+    with TemporaryDirectory() as folder:
+        for name in (STATE, WAL):
+            if name in files:
+                (Path(folder) / name).write_bytes(files[name])
+        with closing(sqlite3.connect(Path(folder) / STATE)) as db:
+            return db.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone() is not None
 
 
 def _was_given_up(context: RunContext, take: Take) -> bool:
