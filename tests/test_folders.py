@@ -16,7 +16,7 @@ from wanbatch.clock import system_now
 from wanbatch.cut.export import EditFormat, EdlStyle, export
 from wanbatch.cut.film import CutOptions, make_cut
 from wanbatch.errors import LocalFault, StateInvalid
-from wanbatch.folders import home_of, is_in, links_of, room_bytes
+from wanbatch.folders import home_of, is_in, links_of, only_in, room_bytes
 from wanbatch.reporting.files import write_reports
 from wanbatch.session.verify import verify_output
 from wanbatch.state.reader import StateReader
@@ -115,6 +115,15 @@ def test_where_the_clips_lie_is_known_and_its_disk_is_looked_at(
     )
 
 
+@pytest.mark.parametrize("has_folder", [True, False])
+def test_plain_names_in_a_folder_without_links_stay_in_it(tmp_path: Path, has_folder: bool) -> None:
+    if has_folder:
+        (tmp_path / "clips").mkdir()
+    asked = ["clips/a.mp4", "clips/../state.sqlite", "clips/..", "clips/b/c.mp4", "clips/C:x", "posters/a.mp4", "clips"]
+    assert only_in(tmp_path, "clips", asked) == ["clips/a.mp4", *[None] * 6]
+    assert [is_in(tmp_path, "clips", file) for file in asked] == [True, *[False] * 6]
+
+
 def test_a_link_among_the_clips_leads_nowhere(tmp_path: Path) -> None:
     output, far = far_room(tmp_path)
     (tmp_path / "mine.mp4").write_bytes(b"mine")
@@ -122,6 +131,7 @@ def test_a_link_among_the_clips_leads_nowhere(tmp_path: Path) -> None:
     (far / "clips" / "loop.mp4").symlink_to("loop.mp4")
     asked = ["clips/a_t1.mp4", "clips/x.mp4", "clips/loop.mp4", "clips/../state.sqlite", "posters/a_t1.mp4", "clips/"]
     assert [is_in(output, "clips", file) for file in asked] == [True, False, False, False, False, False]
+    assert only_in(output, "clips", [*asked, None]) == ["clips/a_t1.mp4", *[None] * 6]
     (far / "clips" / "a_t1.mp4").rename(far / "clips" / "b.mp4")
     (far / "clips" / "a_t1.mp4").symlink_to(tmp_path / "mine.mp4")
     with pytest.raises(StateInvalid, match="outside"):

@@ -96,12 +96,13 @@ def money_frame(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> pd.DataFrame:
     `credits_committed` is all that counts as spent; `committed`, `charged` and the rest are the parts of its cost.
     """
     prices = prices_of(kinds, quotes)
-    rows = [_money_of(take, kinds.attempts.get(take.take_id, []), prices) for take in kinds.takes]
+    rows = [money_of(take, kinds.attempts.get(take.take_id, []), prices) for take in kinds.takes]
     by_kind = pd.DataFrame({name: series([row[name] for row in rows], kind) for name, kind in MONEY_COLUMNS.items()})
     return by_kind.take(kinds.of.to_numpy()).reset_index(drop=True)
 
 
-def _money_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass, int]) -> dict[str, Any]:
+def money_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass, int]) -> dict[str, Any]:
+    """Return the cells of one take by MONEY_COLUMNS."""
     cost = cost_of(take, attempts, prices)
     is_free = take.state in (State.PLANNED, State.FAILED)  # not sent, or proven to cost nothing
     is_used = not (take.superseded or is_free or take.state is State.HELD)
