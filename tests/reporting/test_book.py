@@ -60,7 +60,7 @@ TAKE_MARKS: dict[str, Sequence[Any]] = {
 }
 ATTEMPT_MARKS: dict[str, Sequence[Any]] = {
     "number": (-1, 1, 2),
-    "outcome": list(Outcome),
+    "outcome": [*Outcome, *[Outcome.FAILED] * 4],
     "generation_id": (None, "own", "other"),
     "credits_estimated": SUMS,
     "credits_held": SUMS,
@@ -73,7 +73,7 @@ def crowd_of(dice: Random) -> tuple[list[Take], list[Attempt]]:
     """Make takes, some without an attempt, some with several, and beside each those that differ from it in one mark."""
     takes: list[Take] = []
     attempts: list[Attempt] = []
-    for _ in range(100):
+    for _ in range(150):
         marks = {name: dice.choice(values) for name, values in TAKE_MARKS.items()}
         theirs = [
             {name: dice.choice(values) for name, values in ATTEMPT_MARKS.items()}
