@@ -123,6 +123,18 @@ def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_count
     assert take.credits_at_risk == PRICE
 
 
+def test_a_refused_submit_that_was_made_and_whose_shot_was_edited_ends_a_run_with_3(tmp_path: Path) -> None:
+    from tests.worlds import with_prompt
+
+    world = World(tmp_path / "out", rules=lying(422))
+    world.run(batch_of(3))
+    world.rules, world.elapsed_s = (), world.elapsed_s + HOURS
+    end = world.run(with_prompt(batch_of(3), "sh001", "another prompt"))
+    assert (end.exit_code, world.submits) == (ExitCode.DECISION_NEEDED, 4)
+    (message,) = [text for text in end.messages if "made after all" in text]
+    assert "`wanbatch resolve sh001_t1 --adopt " in message
+
+
 def test_an_edited_take_is_not_given_the_clip_of_the_prompt_that_was_refused(tmp_path: Path) -> None:
     from tests.worlds import with_prompt
 

@@ -128,6 +128,9 @@ class Doubles:
         self._context.record(take.take_id, fact, data | told, Fact.WARNED)
         if is_double:
             self._tell(take, text)
+        else:  # paid for, and the clip of no take: whoever only runs the batch must see it, too
+            adopt = f"`wanbatch resolve {take.label} --adopt {data['generation_id']}` fetches its clip"
+            self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; {adopt}")
 
     def _tell(self, take: Take, text: str) -> None:
         self._context.trouble(
