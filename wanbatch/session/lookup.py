@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from wanbatch.errors import ExitCode
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.searches import Searches
 from wanbatch.session.decisions import take_up
 
@@ -23,7 +24,7 @@ class LookUp:
 
 
 async def look_up(context: RunContext) -> LookUp:
-    """Read the provider's log once, and record what it shows. Sends nothing paid."""
+    """Read the provider's log once, poll failed generations once more, record what they show. Sends nothing paid."""
     take_up(context)
     searches = Searches(context)
     searches.note_logged()
@@ -32,6 +33,9 @@ async def look_up(context: RunContext) -> LookUp:
         async with asyncio.timeout(LIMIT_S):
             await searches.search()
             unread = None if searches.unread is None else searches.unread.message
+            if unread is None:  # a failure that another submit replaced may have been none
+                await look_again(context, AT_ONCE)
+                searches.name_doubles()
     return LookUp(tuple(context.troubles), _text(unread, has_news=bool(context.troubles)))
 
 
@@ -39,8 +43,7 @@ def _text(unread: str | None, *, has_news: bool) -> str:
     if unread is not None:
         return (
             f"; wanbatch could not read the provider's request log ({unread}), so it would not notice a clip"
-            " that was made"
-            " twice: `wanbatch reconcile` looks again"
+            " that was made twice: `wanbatch reconcile` looks again"
         )
     return (
         ", but it shows more generations than were known" if has_news else ", and the provider's log shows nothing new"

@@ -1,0 +1,41 @@
+"""The look-up of a finished batch: what it asks beside the provider's log."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from tests.runner.test_failures import first_of, says_failed
+from tests.runner.test_strays import at_desk
+from tests.worlds import World, batch_of
+from wanbatch.errors import ExitCode
+from wanbatch.money.charge import Charge
+from wanbatch.pace.schedule import Rates
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.runner.settings import RunSettings
+from wanbatch.session.lookup import look_up
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
+
+async def no_charges(self: AimlApi, since: datetime) -> list[Charge]:
+    return []
+
+
+def test_a_failure_that_completes_after_its_batch_is_finished_is_a_double_with_a_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(rates=Rates(max_attempts=2)))
+    is_over: list[bool] = []
+    says_failed(monkeypatch, lambda generation, _, __: generation == first_of(world) and not is_over)
+    with monkeypatch.context() as patch:
+        patch.setattr(AimlApi, "charges", no_charges)  # its charge shows later, too
+        end = world.run(batch_of(1))
+    assert (end.exit_code, world.takes()[0].shown_state, world.submits) == (ExitCode.OK, "verified", 2)
+    is_over.append(True)
+    world.elapsed_s += 12 * 3600
+    found = at_desk(world, look_up)
+    assert [code for code, _ in found.troubles] == [ExitCode.DECISION_NEEDED]
+    assert f"DOUBLE: the provider said that {first_of(world)}" in world.takes()[0].warning
