@@ -37,7 +37,7 @@ SUMMARY_HEADER = (
 )
 
 
-def _csv(frame: pd.DataFrame) -> str:
+def csv_text(frame: pd.DataFrame) -> str:
     return "".join(csv_parts(frame))
 
 

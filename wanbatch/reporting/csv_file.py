@@ -47,8 +47,8 @@ _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\uff1d", "\uff0b", "\uff0d",
 def csv_parts(frame: pd.DataFrame) -> Iterator[str]:
     """Write a table as CSV: RFC 4180 quoting, LF line ends, empty cells for unknown, no cell that is a formula.
 
-    It begins with a byte order mark: without it Excel reads UTF-8 as the letters of an old code page. pandas skips it,
-    Python's csv needs `encoding="utf-8-sig"`. The parts are of ROWS_AT_ONCE rows: a large table is never held as text.
+    In parts of ROWS_AT_ONCE rows: a large table is never held as text. It begins with a byte order mark: without it
+    Excel reads UTF-8 as the letters of an old code page. pandas skips it, Python's csv needs `encoding="utf-8-sig"`.
     """
     names = list(frame.columns)
     yield csv_rows(names, [])
@@ -58,7 +58,7 @@ def csv_parts(frame: pd.DataFrame) -> Iterator[str]:
 
 
 def csv_rows(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    """Write rows as CSV under these column names, like `csv_text`; None is an empty cell."""
+    """Write rows as CSV under these column names, like `csv_parts`; None is an empty cell."""
     cells = ([_cell(name, value) for name, value in zip(names, row, strict=True)] for row in rows)
     return BYTE_ORDER_MARK + _lines([names, *cells])
 
