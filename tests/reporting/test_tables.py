@@ -91,7 +91,7 @@ def test_an_attempt_is_a_row_with_its_outcome(tmp_path: Path) -> None:
     pen.tell(1, Fact.SUBMIT_STARTED, attempt=2, **words)
     pen.tell(1, Fact.REFUSED, error="=bad", http_status=400)
     pen.state.close()
-    assert _csv(tables_of(tmp_path).attempts).splitlines()[1:] == [
+    assert csv_text(tables_of(tmp_path).attempts).splitlines()[1:] == [
         (
             "s,1,1,wb1:nonce:1:1,failed,,gen-1,,1050000,,2026-03-01T20:00:01.000Z,2026-03-01T20:00:04.000Z,"
             f"{'b' * 64},f00dfeed,case 4711: no"
@@ -137,7 +137,7 @@ def test_no_free_text_cell_starts_a_formula(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("column", ["model", "resolution", "aspect_ratio"])
 def test_no_word_of_the_order_starts_a_formula(column: str) -> None:
-    assert _csv(pd.DataFrame({column: ["=1+1"]})) == f"\ufeff{column}\n'=1+1\n"
+    assert csv_text(pd.DataFrame({column: ["=1+1"]})) == f"\ufeff{column}\n'=1+1\n"
 
 
 def test_ids_are_never_changed(tmp_path: Path) -> None:
@@ -145,7 +145,7 @@ def test_ids_are_never_changed(tmp_path: Path) -> None:
     pen.lead(1, State.SUBMITTING)
     pen.tell(1, Fact.ACCEPTED, generation_id="-Abc=", credits_held=1)
     pen.state.close()
-    assert ",-Abc=,1," in _csv(tables_of(tmp_path).takes)
+    assert ",-Abc=,1," in csv_text(tables_of(tmp_path).takes)
 
 
 def test_the_csv_and_pandas_read_back_what_was_written(tmp_path: Path) -> None:
