@@ -133,7 +133,7 @@ LONG_FILES = {
     "tests/money/test_budget.py": 403,
     "tests/provider/test_answers.py": 766,
     "tests/runner/test_faults.py": 501,
-    "tests/runner/test_later_evidence.py": 594,
+    "tests/runner/test_later_evidence.py": 604,
     "tests/runner/test_loop.py": 602,
     "tests/runner/test_searches.py": 828,
     "tests/runner/test_strays.py": 671,
