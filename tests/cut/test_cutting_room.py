@@ -122,7 +122,7 @@ def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
         (("circle", "nowhere/x", "a:1"), "nowhere/x has no state.sqlite"),
         (("circle", "a:1"), "no output folder under outputs/"),
         (("retake", "RUN"), "name at least one shot"),
-        (("retake", "RUN", "a", "--only", "b"), "name the shots instead"),
+        (("retake", "RUN", "a", "--only", "b"), "name the shots themselves"),
         (("retake", "RUN", "x", "--later"), "there is no shot 'x'"),
         (("cut", "RUN", "--only", "b"), "nothing to cut"),
         (("cut", "RUN", "-o", "clips.mov"), "name it .mp4"),

@@ -159,7 +159,7 @@ def test_a_record_holds_what_the_state_file_does(
     ("change", "words"),
     [
         ("UPDATE takes SET submitted_at = 'yesterday' WHERE take_id = 9", "cannot be read"),
-        ("UPDATE takes SET size_bytes = 9007199254740993 WHERE take_id = 9", "beyond measure"),
+        ("UPDATE takes SET size_bytes = 9007199254740993 WHERE take_id = 9", "too large"),
         ("UPDATE takes SET note = NULL WHERE take_id = 9", "a row without note"),
         ("UPDATE attempts SET take_id = 99 WHERE take_id = 9", "an attempt in it belongs to no take"),
         ("UPDATE takes SET recipe_json = '[]' WHERE take_id = 9", "not a request"),
