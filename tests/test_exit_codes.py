@@ -2,11 +2,46 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import permutations
+
+import pytest
+
+from tests.worlds import EPOCH
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Recipe
+from wanbatch.batch.take import Entry, Take, planned_take
 from wanbatch.errors import ExitCode, most_urgent
+from wanbatch.runner.loop import standing_codes
+
+ORDER = [130, 143, 2, 7, 6, 3, 4, 5, 8, 1, 0]
 
 
-def test_the_most_urgent_code_wins() -> None:
-    order = [7, 6, 4, 5, 8, 3, 1, 0]
-    assert [most_urgent([ExitCode(each), ExitCode.OK]) for each in order] == order
-    assert most_urgent([ExitCode(code) for code in order]) == 7
+@pytest.mark.parametrize(("first", "second"), list(permutations(ORDER, 2)))
+def test_of_two_codes_the_more_urgent_wins(first: int, second: int) -> None:
+    wins = min(first, second, key=ORDER.index)
+    assert most_urgent([ExitCode(first), ExitCode(second)]) == wins
+
+
+def test_without_a_trouble_a_run_ends_well() -> None:
     assert most_urgent([]) is ExitCode.OK
+
+
+@pytest.mark.parametrize("stop", [4, 5, 8])
+@pytest.mark.parametrize(("state", "is_hidden"), [(State.HELD, False), (State.UNKNOWN, True), (State.SUBMITTING, True)])
+def test_only_what_the_next_run_looks_up_by_itself_hides_behind_a_stop(
+    stop: int, state: State, is_hidden: bool
+) -> None:
+    found = [*standing_codes([ExitCode(stop)], [take_that_is(state)], ()), ExitCode(stop)]
+    assert most_urgent(found) == (stop if is_hidden else 3)
+
+
+@pytest.mark.parametrize("state", [State.HELD, State.UNKNOWN, State.SUBMITTING])
+def test_without_a_stop_an_open_take_ends_with_3(state: State) -> None:
+    assert standing_codes([], [take_that_is(state)], ()) == [ExitCode.DECISION_NEEDED]
+
+
+def take_that_is(state: State) -> Take:
+    recipe = Recipe.of({"model": "m", "prompt": "p"})
+    planned = planned_take(1, "a", Entry(Fact.PLANNED, EPOCH, {"number": 1, "recipe_json": recipe.canonical}))
+    return replace(planned, state=state)

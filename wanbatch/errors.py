@@ -43,10 +43,10 @@ _URGENCY = (
     ExitCode.USAGE,
     ExitCode.LOCAL_FAULT,
     ExitCode.OUTPUT_LOCKED,
+    ExitCode.DECISION_NEEDED,  # above what the next run reports again: a double troubles one run only
     ExitCode.ACCOUNT_STOPPED,
     ExitCode.BUDGET_REACHED,
     ExitCode.PROVIDER_UNREACHABLE,
-    ExitCode.DECISION_NEEDED,
     ExitCode.TAKES_FAILED,
     ExitCode.OK,
 )

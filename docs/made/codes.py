@@ -9,7 +9,7 @@ MEANINGS = {
     "OK": "Every take that was asked for is verified, or there was nothing to do.",
     "TAKES_FAILED": "Some takes failed, or shots are missing from a cut or an export.",
     "USAGE": "The command line, a setting or the manifest is wrong, or a question had no terminal to be asked on.",
-    "DECISION_NEEDED": "Some takes are unknown or held, or one was made twice: you decide. `status` names them.",
+    "DECISION_NEEDED": "Some takes are unknown or held, one was made twice, or a charge has no take: you decide.",
     "ACCOUNT_STOPPED": "The provider refused the key, or the account is out of credits.",
     "BUDGET_REACHED": "The cap is reached, or a price rose and nobody agreed to it. Raise the cap and run again.",
     "OUTPUT_LOCKED": "Another run holds this output folder.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable
+from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -326,7 +326,7 @@ class Runner:
             context.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         codes = [code for code, _ in context.troubles]
         return RunEnd(
-            most_urgent([*codes, end_code(takes, offered)]),
+            most_urgent([*codes, *standing_codes(codes, takes, offered)]),
             tuple(message for _, message in context.troubles),
             has_new_price=context.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
             was_stopped=not context.schedule.is_submitting,
@@ -347,6 +347,19 @@ def end_code(takes: Iterable[Take], offered: Collection[int] = ()) -> ExitCode:
     if any(map(_needs_decision, shown)):
         return ExitCode.DECISION_NEEDED
     return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK
+
+
+def standing_codes(codes: Collection[ExitCode], takes: Sequence[Take], offered: Collection[int]) -> list[ExitCode]:
+    """Return what these takes add to the codes of a run that was stopped, or was not.
+
+    A lost answer that the next run looks up anyway does not hide the cap, the key or the line that stopped this one.
+    """
+    is_stopped = bool(_STOPS & set(codes))
+    settled = [take for take in takes if take.state not in (State.UNKNOWN, State.SUBMITTING)]
+    return [end_code(settled if is_stopped else takes, offered)]
+
+
+_STOPS = frozenset({ExitCode.ACCOUNT_STOPPED, ExitCode.BUDGET_REACHED, ExitCode.PROVIDER_UNREACHABLE})
 
 
 def _needs_decision(take: Take) -> bool:

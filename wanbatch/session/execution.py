@@ -23,6 +23,7 @@ from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.log import LOG_NAME, requests_in
 from wanbatch.runner.loop import RunEnd
 from wanbatch.runner.settings import RunSettings
+from wanbatch.session import alarms
 from wanbatch.session.access import start_of_time
 from wanbatch.session.admission import Admission, carry
 from wanbatch.session.invocation import Invocation
@@ -76,6 +77,11 @@ class Execution:
     settings: RunSettings
 
     async def carry_out(self, job: Job) -> RunResult:
+        """Do what a job asks for, and end with 3 for all about money that no run has ended with 3 for."""
+        alarms.begin(self.state)
+        return alarms.ended(self.state, await self._carry_out(job))
+
+    async def _carry_out(self, job: Job) -> RunResult:
         """Do what a job asks for; a finished batch is looked up in the provider's log."""
         invocation, state = self.invocation, self.state
         inventory = state.inventory()
@@ -126,7 +132,8 @@ class Execution:
             crew.begin(len(basis.to_send))  # it loads its libraries while the provider is asked
             tell_detours(invocation)
             preview = await preview_of(invocation, basis, provider)
-            await try_out(invocation, preview, BatchClock(state, clock), provider, crew)
+            batch_clock = BatchClock(state, clock)
+            await try_out(invocation, preview, batch_clock, provider, crew)
             if preview.refusal is not None:
                 if not inventory.open_takes:
                     raise refused(*preview.refusal)
@@ -135,7 +142,7 @@ class Execution:
                 return result_of(invocation, state, NOT_SENT, None)
             assert_room(state.output, preview)
             job.write(state, clock.now())
-            settings = self._completed(preview, inventory, clock.now(), crew)
+            settings = self._completed(preview, inventory, batch_clock.now(), crew)
             basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)
             return result_of(invocation, state, end, clock)

@@ -11,7 +11,7 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.errors import StateInvalid
 from wanbatch.state.connection import WAYS_BACK, foreign_errors
-from wanbatch.state.tables import row_crc
+from wanbatch.state.tables import row_crc, to_sql
 from wanbatch.state.takes import TakeRecords
 
 
@@ -40,6 +40,17 @@ class FactRecords(TakeRecords):
     def facts_of(self, take_id: int) -> list[Entry]:
         """The facts of one take, in the order recorded. Raises StateInvalid for a damaged row."""
         return [entry for _, entry in self._entries("WHERE take_id = ?", take_id)]
+
+    def entries_after(self, seq: int, kinds: Sequence[Fact]) -> Iterator[tuple[int, Entry]]:
+        """Yield take id and entry of the facts of some kinds that were recorded after the first `seq` facts."""
+        marks = ", ".join("?" * len(kinds))
+        yield from self._entries(f"WHERE seq > ? AND fact IN ({marks})", seq, *(each.value for each in kinds))
+
+    def facts_until(self, at: datetime) -> int:
+        """How many facts were recorded up to a time, by the clock of then."""
+        with foreign_errors(self.path):
+            sql = "SELECT coalesce(max(seq), 0) FROM facts WHERE at <= ?"
+            return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
 
     def past(self) -> Past:
         """Return what takes were called before other shots took them over."""
