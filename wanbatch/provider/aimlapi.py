@@ -84,6 +84,9 @@ A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
 R = TypeVar("R")
 
 
+IDS = frozenset({"generation_id", "conflict"})
+
+
 class AimlApi:
     """The provider behind `wanbatch.provider.Provider`. Close it with `aclose`."""
 
@@ -313,11 +316,11 @@ class AimlApi:
         return self._masked(answer) if isinstance(answer, NoAnswer) else answer
 
     def _masked(self, answer: A) -> A:
-        """Remove the key from a server's text: some servers echo the request that they refuse."""
+        """Remove the key from a server's text: some servers echo the request that they refuse. Ids and kinds stay."""
         if self._redact is None:
             return answer
-        texts = {each.name: getattr(answer, each.name) for each in fields(answer)}
-        said: dict[str, Any] = {name: self._redact(text) for name, text in texts.items() if isinstance(text, str)}
+        texts = {each.name: getattr(answer, each.name) for each in fields(answer) if each.name not in IDS}
+        said: dict[str, Any] = {name: self._redact(text) for name, text in texts.items() if type(text) is str}
         said = {name: text for name, text in said.items() if text != texts[name]}
         return replace(answer, **said) if said else answer
 
