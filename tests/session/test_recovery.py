@@ -16,6 +16,7 @@ from typing import Any, cast
 import pytest
 
 from tests.worlds import API, EPOCH, Killed, World, batch_of, jump, with_prompt
+from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock, LoopClock
@@ -33,6 +34,7 @@ from wanbatch.sandbox.faults import Rule
 from wanbatch.session.access import Access
 from wanbatch.session.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.session.traces import read_event, read_sidecar
+from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Identity
@@ -303,8 +305,6 @@ def test_a_retry_that_the_user_asked_for_is_followed(tmp_path: Path) -> None:
     take = world.takes()[0]
     with_retry = replace(take)
     assert with_retry.attempts == 1
-    from wanbatch.batch.lifecycle import Fact
-    from wanbatch.state.file import StateFile
     from wanbatch.state.reader import entry
 
     with StateReader.open(world.output) as reader:

@@ -107,8 +107,8 @@ def _lines(found: Recovery) -> list[str]:
     lines.append(f"  still to be sent by the next run: {found.to_send}; nothing is sent now")
     if not found.is_witnessed:
         lines.append(
-            "  run.log is lost, too, and the provider's log may be up to a day late: until then `run` sends nothing,"
-            " unless you add --trust-state"
+            f"  {found.doubt}. The provider's log may be up to a day late, and shows only what was sent with this key:"
+            " for a day `run` sends nothing, unless you add --trust-state"
         )
     lines.append("  A cap that you gave by a flag is kept only if the old file could be read: give it again.")
     return lines

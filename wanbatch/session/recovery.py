@@ -6,14 +6,12 @@ old one is kept under another.
 
 from __future__ import annotations
 
-import os
 import shutil
 import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 from tempfile import mkdtemp
 
@@ -22,20 +20,22 @@ from wanbatch.batch.plan import Due, ShotRow, make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.clip.download import sha256_of
-from wanbatch.clock import system_now
-from wanbatch.disk import fsync_directory
+from wanbatch.clock import Clock, system_now
 from wanbatch.errors import LocalFault, StateInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.provider.clocks import CLOCK_MARGIN
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
+from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import LOG_NAME, RunLog
 from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
+from wanbatch.session.exchange import exchange
 from wanbatch.session.salvage import Evidence, Salvaged, nonce_in, salvage
-from wanbatch.session.traces import Sidecar, read_event, read_sidecar
+from wanbatch.session.traces import Sidecar, is_line, read_event, read_sidecar
+from wanbatch.session.witness import doubt_of
 from wanbatch.state.connection import WAYS_BACK
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock
@@ -46,7 +46,6 @@ LOG_NOTE = "log awaited until"  # kept in a new state file: before then the prov
 SANDBOX_LAG = timedelta(minutes=10)
 _NONSENSE = (ValueError, TypeError, AttributeError, LookupError, ArithmeticError, RecursionError)  # of a file's text
 SIDECAR_CAP_BYTES = 1024 * 1024
-PARTS = (f"{STATE_NAME}-wal", f"{STATE_NAME}-shm", STATE_NAME)  # in the order in which they are put aside
 
 
 @dataclass(frozen=True)
@@ -68,8 +67,8 @@ class Recovery:
 
     `fetched` are generated and not on disk yet, `sought` submits without a known answer, `missing` verified takes whose
     clip is not on disk with its recorded bytes, `doubles` takes with the generations that are too many. `is_witnessed`
-    is False if run.log was lost, too: then only the provider's log shows the newest submits, and it is late.
-    `is_needed` is False if the file that is there knows all.
+    is False if run.log may lack submits, for the reason `doubt`: then only the provider's log shows the newest ones,
+    and it is late. `is_needed` is False if the file that is there knows all.
     """
 
     batch: str
@@ -87,6 +86,7 @@ class Recovery:
     log_trouble: str
     is_witnessed: bool
     is_needed: bool
+    doubt: str = ""
     kept_as: str = ""
 
 
@@ -100,9 +100,9 @@ class Draft:
     strays: Sequence[Stray]
 
     @property
-    def is_witnessed(self) -> bool:
-        """Say whether run.log holds the submits: a line of it is written before the next act."""
-        return any("request_id" in entry.data for _, entry in self.evidence.events)
+    def doubt(self) -> str:
+        """Why run.log may lack a submit; empty if it names them all."""
+        return doubt_of(self.evidence)
 
     def identity(self, access: Access, now: datetime) -> Identity:
         """Return the old file's identity; where it is lost, that of a batch with the nonce of its submits."""
@@ -136,7 +136,9 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
             if not confirm(found):
                 return None
             lag = SANDBOX_LAG if access.is_embedded else LAG_UNTIL_KNOWN
-            kept_as = _write(output, draft, draft.identity(access, clock.now()), (clock.now(), lag))
+            ahead = await provider.ahead()
+            late = (lag, None if isinstance(ahead, NoAnswer) else ahead)
+            kept_as = _write(output, draft, draft.identity(access, clock.now()), clock, late)
             with RunLog(output / LOG_NAME, access.key()) as log:
                 text = f"wanbatch made a new {STATE_NAME} with {len(takes)} takes; {kept_as or 'there was none before'}"
                 log.write(Event(clock.now(), "note", "", text))
@@ -231,11 +233,11 @@ def _read_old(output: Path) -> Old:
 
 
 def _gather(output: Path, batch: Batch, old: Old) -> Evidence:
-    events = []
     log = output / LOG_NAME
-    if log.is_file() and not log.is_symlink():
-        with log.open(encoding="utf-8", errors="replace") as lines:
-            events = [found for found in map(read_event, lines) if found is not None]
+    text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() and not log.is_symlink() else ""
+    lines = [line for line in text.split("\n") if line]
+    events = [found for found in map(read_event, lines) if found is not None]
+    is_torn = not all(map(is_line, lines))
     clips = output / CLIPS
     paths = sorted(clips.glob("*.json")) if clips.is_dir() and not clips.is_symlink() else []
     sidecars = [found for found in map(_sidecar, paths) if found is not None]
@@ -247,7 +249,8 @@ def _gather(output: Path, batch: Batch, old: Old) -> Evidence:
             f"{output} holds no trace of an earlier run: no {STATE_NAME} that can be read, no submit in {LOG_NAME},"
             " no clip with its sidecar. Start a batch that never sent anything again with `wanbatch run --fresh`"
         )
-    return Evidence(batch, nonce, "", old.kept, events, [_looked_at(clips, each) for each in sidecars])
+    whole = [_looked_at(clips, each) for each in sidecars]
+    return Evidence(batch, nonce, "", old.kept, events, whole, is_torn=is_torn)
 
 
 def _sidecar(path: Path) -> Sidecar | None:
@@ -316,7 +319,8 @@ def _recovery_of(draft: Draft) -> Recovery:
         strays=tuple(strays),
         to_send=len(plan.to_submit),
         log_trouble="",
-        is_witnessed=draft.is_witnessed,
+        is_witnessed=not draft.doubt,
+        doubt=draft.doubt,
         is_needed=bool(old.trouble) or is_behind,
     )
 
@@ -354,12 +358,14 @@ def _shots(evidence: Evidence, old: Old) -> list[ShotRow]:
     return list(rows.values())
 
 
-def _write(output: Path, draft: Draft, identity: Identity, seen: tuple[datetime, timedelta]) -> str:
-    """Make the new file beside the old one, read it back whole, and exchange them; see `_exchange`.
+def _write(
+    output: Path, draft: Draft, identity: Identity, clock: Clock, late: tuple[timedelta, timedelta | None]
+) -> str:
+    """Make the new file beside the old one, read it back whole, and exchange them; see `exchange`.
 
-    `seen` is when the provider's log was read, and by how much it may be late.
+    `late` is by how much the provider's log may be late, and how far its clock is ahead of ours.
     """
-    at, lag = seen
+    at, (lag, ahead) = clock.now(), late
     folder = Path(mkdtemp(prefix=".recover-", dir=output))
     try:
         with closing(StateFile.create_or_open(folder, identity)) as state:
@@ -369,29 +375,12 @@ def _write(output: Path, draft: Draft, identity: Identity, seen: tuple[datetime,
             for name, text in draft.old.notes.items():
                 state.note(name, text)
             state.adopt(make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old)), at)
-            if not draft.is_witnessed:
-                state.note(LOG_NOTE, (at + lag).isoformat(timespec="seconds"))
+            if draft.doubt:
+                batch_clock = BatchClock(state, clock)
+                batch_clock.measured(ahead)
+                state.note(LOG_NOTE, (batch_clock.now() + lag).isoformat(timespec="seconds"))
+                batch_clock.keep()
             state.check()
-        return _exchange(output, folder / STATE_NAME)
+        return exchange(output, folder / STATE_NAME)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
-
-
-def _exchange(output: Path, new: Path) -> str:
-    """Put the old file aside and the new one in its place; returns what the old one is called now."""
-    descriptor = os.open(new, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-    number = next(n for n in count(1) if not any(output.glob(f"{STATE_NAME}.damaged-{n}*")))
-    kept = f"{STATE_NAME}.damaged-{number}"
-    is_kept = False
-    for name in PARTS:  # its log first: beside the new file SQLite would take it for that file's own
-        if (output / name).exists():
-            (output / name).rename(output / name.replace(STATE_NAME, kept, 1))
-            is_kept = True
-    fsync_directory(output)
-    new.replace(output / STATE_NAME)
-    fsync_directory(output)
-    return f"the old file is kept as {kept}" if is_kept else ""

@@ -20,7 +20,7 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.preview import Preview
 from wanbatch.session.recovery import log_awaited_until
 from wanbatch.state.file import StateFile
-from wanbatch.units import size_text
+from wanbatch.units import duration_text, size_text
 
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
 CLOCK_LIMIT_S = 10.0
@@ -85,14 +85,17 @@ async def compare_clocks(invocation: Invocation, batch_clock: BatchClock, provid
 
 
 def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[ExitCode, str] | None:
-    """Return why nothing may be sent yet after a recovery without run.log; None if something may."""
+    """Return why nothing may be sent yet after a recovery without a whole run.log; None if something may.
+
+    `now` is the time that ages are counted by: a clock that is set ends no wait.
+    """
     until = log_awaited_until(state)
     if until is None or now >= until or invocation.options.trust_state:
         return None
     return ExitCode.DECISION_NEEDED, (
-        f"wanbatch made this state file from scratch, without {LOG_NAME}, and the provider's log may not show the last"
-        f" day's submits yet: nothing is sent before {until:%Y-%m-%d %H:%M} UTC. If you are sure that nothing else was"
-        " sent, add --trust-state"
+        f"wanbatch made this state file from scratch, without a whole {LOG_NAME}, and the provider's log may not show"
+        f" the last day's submits yet: nothing is sent for another {duration_text((until - now).total_seconds())}. If"
+        " you are sure that nothing else was sent, with this key or another, add --trust-state"
     )
 
 

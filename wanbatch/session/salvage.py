@@ -30,7 +30,7 @@ FOLLOWED = "a later submit followed it, and this one left no trace"
 @dataclass(frozen=True)
 class Evidence:
     """All records of a batch. `kept` are facts of the old file, by take id, with the shot's id; `rows` those of the
-    provider's log that carry the nonce, None if it could not be read.
+    provider's log that carry the nonce, None if it could not be read. `is_torn` if lines of run.log cannot be read.
     """
 
     batch: Batch
@@ -40,6 +40,7 @@ class Evidence:
     events: Sequence[tuple[str, Entry]] = ()
     sidecars: Sequence[Sidecar] = ()
     rows: Sequence[LogRow] | None = None
+    is_torn: bool = False
 
 
 @dataclass(frozen=True)

@@ -150,3 +150,11 @@ def read_event(line: str) -> tuple[str, Entry] | None:
     if fact not in (Fact.FOUND_UNRECORDED, Fact.FOUND_DOUBLE):  # theirs is when the submit was made
         del kept["at"]
     return label, Entry(fact, at, kept)
+
+
+def is_line(line: str) -> bool:
+    """Say whether a line of run.log is whole."""
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
