@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +18,11 @@ import pytest
 
 from tests.cli.conftest import RUN
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.plan import Plan
 from wanbatch.cli import _COMMANDS, call
+from wanbatch.clock import system_now
 from wanbatch.errors import WanbatchError
+from wanbatch.state.file import StateFile
 from wanbatch.state.lock import holder_of
 from wanbatch.state.reader import StateReader
 
@@ -193,6 +197,23 @@ def test_failed_takes_are_run_again_by_retry(inside: Inside) -> None:
     assert inside("retry", "--reason", "something else").returncode == 1
     again = inside("retry", "--speed", "300", "--yes")
     assert (again.returncode, "2 verified" in again.stdout) == (0, True), again.stderr
+
+
+@pytest.mark.parametrize("word", ["omitted", "removed"])
+def test_retry_leaves_out_what_the_manifest_no_longer_asks_for(inside: Inside, word: str) -> None:
+    Path("faults.json").write_text('[{"on": "submit", "do": "fail", "nth": [1, 2], "message": "policy violation"}]')
+    first = inside(*RUN, "--faults", "faults.json")
+    assert first.returncode == 1, first.stderr
+    with StateReader.open(Path("outputs/small")) as reader:
+        shots, identity = reader.shots(), reader.identity()
+    with StateFile.create_or_open(Path("outputs/small"), identity) as state:
+        gone = replace(shots[0], wanted=0, omit=word == "omitted", removed=word == "removed")
+        state.adopt(Plan((gone, *shots[1:]), (), (), kept=(), omitted=0, removed=0), system_now())
+    again = inside("retry", "--speed", "300", "--yes")
+    told = " ".join(again.stderr.split())
+    assert "not tried again, as the manifest no longer asks for them: a_t1" in told
+    with StateReader.open(Path("outputs/small")) as reader:
+        assert [(take.label, take.state.value) for take in reader.takes()] == [("a_t1", "failed"), ("b_t1", "verified")]
 
 
 def test_a_sandbox_batch_cannot_go_on_with_the_paid_provider(

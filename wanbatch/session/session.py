@@ -120,7 +120,11 @@ class Session:
 
         def job_of(invocation: Invocation, state: StateFile) -> Job:
             failed = [take for take in state.takes_in([State.FAILED]) if not take.superseded]
-            again = [take for take in failed if _is_asked_for(take, invocation.options.only, reason)]
+            failed = [take for take in failed if _is_asked_for(take, invocation.options.only, reason)]
+            again = list(filter(state.is_asked_for, failed))
+            left = [take.label for take in failed if take not in again]
+            if left:
+                invocation.watch.notice(f"not tried again, as the manifest no longer asks for them: {', '.join(left)}")
             if not again:
                 invocation.watch.notice("no failed take matches: nothing is tried again")
             return Job(again=again)
