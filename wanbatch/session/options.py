@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -177,8 +178,20 @@ def rates_of(flags: Limits, manifest: Limits) -> Rates:
 
 
 def newest_output(root: Path) -> Path:
-    """Return the output folder under `root` whose state file changed last. Raises UsageInvalid if there is none."""
+    """Return the output folder under `root` that was written last, whatever was only looked at since.
+
+    Raises UsageInvalid if there is none.
+    """
     found = [path for path in root.glob(f"*/{STATE_NAME}") if path.is_file()]
     if not found:
         raise UsageInvalid(f"there is no output folder under {root}/ yet: name one, or run a manifest first")
-    return max(found, key=lambda path: max(each.stat().st_mtime for each in path.parent.glob(f"{STATE_NAME}*"))).parent
+    return max(found, key=_written_at).parent
+
+
+def _written_at(path: Path) -> float:
+    """Return when a state file, or the log beside it, was written last: a reader leaves an index and an empty log."""
+    times = [path.stat().st_mtime]
+    with suppress(OSError):
+        log = path.with_name(f"{path.name}-wal").stat()
+        times += [log.st_mtime] if log.st_size else []
+    return max(times)
