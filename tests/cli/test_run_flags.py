@@ -45,6 +45,7 @@ def asked(*words: str) -> RunOptions:
         ("--unknown-grace 2h", "unknown_grace_s", 7200.0),
         ("--trust-state", "trust_state", True),
         ("--moved", "is_moved", True),
+        ("--new-key", "is_new_key", True),
         ("--deadline 90s", "deadline_s", 90.0),
         ("--speed 4", "speed", 4.0),
         ("--no-report", "makes_report", False),

@@ -14,6 +14,7 @@ from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import UsageInvalid
 from wanbatch.session.preview import Preview, Why
 from wanbatch.session.question import Answer, Question
+from wanbatch.session.safeguards import NEW_KEY
 from wanbatch.text import visible
 
 
@@ -57,6 +58,13 @@ def confirm(
         f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
     )
     return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
+
+
+def confirm_key(text: str) -> bool:
+    """Ask whether a folder is run with another key from now on."""
+    if not is_interactive():
+        raise UsageInvalid(f"{text}. {NEW_KEY}. Nothing was sent")
+    return click.confirm(visible(f"{text}. Go on with this key?"), default=False, err=True)
 
 
 def confirm_move(text: str) -> bool:

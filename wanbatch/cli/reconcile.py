@@ -22,6 +22,7 @@ from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.money.credits import credits_of_usd, usd_text
 from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
+from wanbatch.runner.other_keys import unseen_text
 from wanbatch.session.decisions import Decision, Reconciled
 from wanbatch.session.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.session.question import words
@@ -60,12 +61,13 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
 
 
 def _exit_code(found: Reconciled) -> ExitCode:
-    """Return the exit code of what was found; never OK if the log or the ledger could not be read.
+    """Return the exit code of what was found; never OK if the log or the ledger could not be read, or not all of it.
 
-    What needs the user comes first, since the same command reports the rest later. A log that this key may not read
-    needs the user, too.
+    What needs the user comes first, since the same command reports the rest later. A log that this key may not read,
+    or that of another key, needs the user, too.
     """
-    if found.open or found.doubles or found.twice or found.breaches or found.questions or found.is_log_refused:
+    needs = (found.open, found.doubles, found.twice, found.breaches, found.questions, found.unseen)
+    if any(needs) or found.is_log_refused:
         return ExitCode.DECISION_NEEDED
     return ExitCode.OK if found.is_log_read and found.is_ledger_read else ExitCode.PROVIDER_UNREACHABLE
 
@@ -103,6 +105,11 @@ def _lines(found: Reconciled) -> list[str]:
         cure = "allow the key to read it" if found.is_log_refused else "run the same command again later"
         lines.append(
             f"the request log could not be read, so a DOUBLE or a lost clip may be missing from this list: {cure}"
+        )
+    if found.unseen:
+        names = f"{', '.join(found.unseen[:8])}" + (", ..." if len(found.unseen) > 8 else "")
+        lines.append(
+            f"a DOUBLE or a lost clip may be missing from this list: {unseen_text(found.unseen_submits)} ({names})"
         )
     if not found.is_ledger_read:
         lines.append(

@@ -13,7 +13,7 @@ from wanbatch.batch.shots import SEED_MAX
 from wanbatch.cli import Global
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import split_run
-from wanbatch.cli.questions import confirm, confirm_move
+from wanbatch.cli.questions import confirm, confirm_key, confirm_move
 from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
@@ -35,7 +35,9 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
     output = run if run is not None else newest_output(Path(OUTPUTS))
     asked = options_of(flags)
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move)
+        watch = follower.watch(
+            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move, confirm_key=confirm_key
+        )
         result = asyncio.run(session_of(asked, watch, options.env_file).retry(output, reason))
     return tell(options, result)
 
@@ -73,6 +75,8 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
             echo(f"planned {', '.join(labels)}: the next `wanbatch run` of the manifest buys {what}")
         return 0
     with Follower(options) as follower:
-        watch = follower.watch(lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move)
+        watch = follower.watch(
+            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed), confirm_move, confirm_key=confirm_key
+        )
         result = asyncio.run(session_of(asked, watch, options.env_file).retake(output, retake))
     return tell(options, result)

@@ -15,7 +15,7 @@ from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import USD
-from wanbatch.cli.questions import ask, confirm, confirm_move
+from wanbatch.cli.questions import ask, confirm, confirm_key, confirm_move
 from wanbatch.cli.run_flags import AT_LEAST_ONE, MANIFEST, OUTPUT, SANDBOX, identity_flags, options_of, run_flags
 from wanbatch.cli.screen import Follower, console_of, print_json
 from wanbatch.cli.shots import takes_json
@@ -116,6 +116,7 @@ def _run(options: Global, source: Manifest, asked: RunOptions) -> int:
             lambda preview: confirm(options, preview, is_agreed=asked.is_agreed, more=warnings),
             confirm_move,
             lambda question: ask(options, question),
+            confirm_key,
         )
         result = asyncio.run(session_of(asked, watch, options.env_file).run(source))
     return tell(options, result, source)

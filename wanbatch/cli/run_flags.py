@@ -84,6 +84,12 @@ _RUN_OPTIONS = (
         help="The folder was last run on another machine; from now on only this one runs it.",
     ),
     click.option(
+        "--new-key",
+        "is_new_key",
+        is_flag=True,
+        help="The folder was run with another key so far, and no older copy of it was put back; go on with this key.",
+    ),
+    click.option(
         "--deadline", "deadline_s", type=DURATION, help="Stop sending after this long; what is running is finished."
     ),
     click.option(

@@ -150,6 +150,7 @@ class Follower:
         confirm: Callable[[Preview], bool],
         confirm_move: Callable[[str], bool] | None = None,
         ask: Callable[[Question], Answer] = lambda _: Answer.STOP,
+        confirm_key: Callable[[str], bool] | None = None,
     ) -> Watch:
         """Return what a session calls."""
         from wanbatch.session.options import Watch
@@ -162,6 +163,7 @@ class Follower:
         return Watch(
             confirm=confirmed,
             confirm_move=confirm_move,
+            confirm_key=confirm_key,
             on_event=self._event,
             on_start=self._start,
             notice=self.notice,

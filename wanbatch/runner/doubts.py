@@ -37,7 +37,7 @@ def is_doubtful(attempt: Attempt, rows: Sequence[LogRow], key_fingerprint: str, 
     others = [row for row in rows if row.generation_id != attempt.generation_id and not row.is_good]
     if attempt.generation_id is None or attempt.number < 0 or not own:
         return False
-    return bool(others) or attempt.key_fingerprint != key_fingerprint or max(row.at for row in own) < earliest
+    return bool(others) or attempt.key_fingerprint not in ("", key_fingerprint) or max(row.at for row in own) < earliest
 
 
 def note_doubts(context: RunContext, scan: LogScan) -> None:

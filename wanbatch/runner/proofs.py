@@ -27,6 +27,7 @@ from wanbatch.provider.clocks import CLOCK_MARGIN, earlier
 from wanbatch.provider.protocol import LogRow, LogScan
 
 LOG = "the provider's log"  # as messages call it
+OTHER_KEY = "it was sent with another key, which has another log"
 NETWORK_GRACE = timedelta(minutes=15)  # a request may still be on its way
 GENERATION_GRACE = timedelta(minutes=60)  # a generation is logged when it ends
 LAG_UNTIL_KNOWN = timedelta(hours=24)
@@ -168,6 +169,8 @@ def _failed(take: Take, attempt: Attempt, rows: Sequence[LogRow], evidence: Evid
         return Contradiction(f"the provider's log says that it failed, but its ledger charges {charged[0]}")
     seen = take.failure_seen_at
     is_old = seen is not None and evidence.now - seen >= evidence.lag
+    if attempt.key_fingerprint != evidence.key_fingerprint:  # a copy sent it once more, and this row may be of that
+        return Failed(min(ids, default=None), is_proof=False, why=OTHER_KEY)
     # The row may carry an id of the gateway's own: whose a charge without a take is stays open even where it names one.
     nobody = charges_of_nobody(take, attempt, evidence)
     return Failed(min(ids, default=None), is_proof=is_old and not nobody, why=_nobody_text(nobody))
@@ -232,7 +235,7 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
     if age is None or age < grace:
         return Absent(is_proof=False, why="it may still appear in the provider's log")
     if attempt.key_fingerprint != evidence.key_fingerprint:
-        return Absent(is_proof=False, why="it was sent with another key, which has another log")
+        return Absent(is_proof=False, why=OTHER_KEY)
     if not evidence.is_echoed:
         return Absent(is_proof=False, why="the provider did not return our request ids")
     nobody = charges_of_nobody(take, attempt, evidence)

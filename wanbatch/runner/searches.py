@@ -14,6 +14,7 @@ from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
+from wanbatch.runner.other_keys import unseen_submits
 from wanbatch.runner.proofs import (
     PATIENCE,
     Adopt,
@@ -50,6 +51,7 @@ class Searches:
         self._is_thorough = is_thorough
         self._has_asked = False
         self.questions: list[Question] = []
+        self.unseen: list[Attempt] = []  # submits that this key's log does not show, as the last search found
         self.unread: NoAnswer | None = None  # why the last search could not read the log
         self._before: LogScan | None = None
         self._count = 0
@@ -142,6 +144,7 @@ class Searches:
             context.reached()
             context.batch_clock.keep()  # before a time is recorded by it: the next run may find our clock set
             self._note_lags(scan)
+            self.unseen = unseen_submits(context, context.batch_clock.recorded_since(window.reach), scan)
             self._strays.note_scan(scan)  # some may have begun while the log was read
             if context.settings.is_begun_anew and window.is_first:
                 self._strays.offer_by_recipe(scan)

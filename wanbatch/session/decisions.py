@@ -48,9 +48,10 @@ class Reconciled:
 
     `doubles` are takes with more than one generation, `twice` those with one that the ledger charges more than once,
     `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
-    to no take; `uncharged` are verified takes whose charge it does not show yet. `ledger` has a line for each
-    generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider
-    refuses its log to this key.
+    to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
+    `unseen_submits` counts these; `uncharged` are verified takes whose charge it does not show yet. `ledger` has a line
+    for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
+    to this key.
     """
 
     adopted: tuple[str, ...]
@@ -66,6 +67,8 @@ class Reconciled:
     is_ledger_read: bool
     is_log_read: bool = True
     is_log_refused: bool = False
+    unseen: tuple[str, ...] = ()
+    unseen_submits: int = 0
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
@@ -99,6 +102,8 @@ async def reconcile(context: RunContext) -> Reconciled:
         is_ledger_read=charges is not None,
         is_log_read=searches.unread is None,
         is_log_refused=searches.unread is not None and searches.unread.trouble in LASTING,
+        unseen=tuple(dict.fromkeys(context.takes[each.take_id].label for each in searches.unseen)),
+        unseen_submits=len(searches.unseen),
         ledger=() if charges is None else await _matched(context, charges),
         read_at=context.clock.now(),
     )

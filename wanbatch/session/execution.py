@@ -36,7 +36,7 @@ from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import assert_not_behind
 from wanbatch.session.result import result_of, settled_code
 from wanbatch.session.rounds import Rounds
-from wanbatch.session.safeguards import assert_room, held_back, is_at_home, refused, try_out
+from wanbatch.session.safeguards import assert_room, held_back, is_at_home, is_key_agreed, note_key, refused, try_out
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
@@ -127,7 +127,7 @@ class Execution:
             again, is_as_planned = len(job.again), job.is_as_planned
             basis = Basis(state.batch(), state.output, inventory, job.plan, self.settings, again, is_as_planned)
             assert_not_behind(state, basis.to_send)
-            if not is_at_home(invocation, state):
+            if not is_at_home(invocation, state) or not is_key_agreed(invocation, state):
                 return result_of(invocation, state, NOT_SENT, None)
             crew.begin(len(basis.to_send))  # it loads its libraries while the provider is asked
             tell_detours(invocation)
@@ -141,6 +141,7 @@ class Execution:
             elif not invocation.watch.confirm(preview):
                 return result_of(invocation, state, NOT_SENT, None)
             assert_room(state.output, preview)
+            note_key(invocation, state)
             job.write(state, clock.now())
             settings = self._completed(preview, inventory, batch_clock.now(), crew)
             basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from wanbatch.errors import ExitCode
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.other_keys import unseen_text
 from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.searches import Searches
 from wanbatch.session.decisions import take_up
@@ -36,7 +37,9 @@ async def look_up(context: RunContext) -> LookUp:
             if unread is None:  # a failure that another submit replaced may have been none
                 await look_again(context, AT_ONCE)
                 searches.name_doubles()
-    return LookUp(tuple(context.troubles), _text(unread, has_news=bool(context.troubles)))
+    text = _text(unread, has_news=bool(context.troubles))
+    text += f"; {unseen_text(len(searches.unseen))}" if searches.unseen else ""
+    return LookUp(tuple(context.troubles), text)
 
 
 def _text(unread: str | None, *, has_news: bool) -> str:

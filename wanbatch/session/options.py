@@ -34,7 +34,7 @@ class RunOptions:
     `pilot` sends this number of representative takes first and asks before the rest; `is_agreed` is a decision set in
     advance (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
     confirm that this state file is up to date; `is_moved` says that from now on only this machine runs a folder that
-    was last run on another.
+    was last run on another; `is_new_key` that the folder is run with a key that it was never run with.
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
     of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
     `buy_again` buys it again. `offline` asks the provider nothing, which is enough for a finished batch alone. `flags`
@@ -55,6 +55,7 @@ class RunOptions:
     unknown_grace_s: float | None = None
     trust_state: bool = False
     is_moved: bool = False
+    is_new_key: bool = False
     deadline_s: float | None = None
     fresh: bool = False
     offline: bool = False
@@ -108,11 +109,13 @@ class Watch:
     """What a caller wants to see and decide. `confirm` is asked before anything is paid, and again after a pilot or
     where an answer held another price than was expected (`Preview.why`). `on_start` gets a function that tells how
     the run stands. `confirm_move` is asked whether a folder that was last run on another machine is run on this one
-    alone now; where it is None such a run is refused.
+    alone now, `confirm_key` whether it is run with a key that it was never run with; where one is None such a run is
+    refused.
     """
 
     confirm: Callable[[Preview], bool] = lambda _: True
     confirm_move: Callable[[str], bool] | None = None
+    confirm_key: Callable[[str], bool] | None = None
     on_event: Callable[[Event], None] = lambda _: None
     on_start: Callable[[Callable[[], Standing]], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None

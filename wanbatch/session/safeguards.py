@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -12,8 +13,10 @@ from wanbatch.errors import AccountStopped, ExitCode, LocalFault, UsageInvalid, 
 from wanbatch.folders import room_bytes
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.provider.clocks import REFUSED
+from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.doubts import read_names
 from wanbatch.runner.log import LOG_NAME
 from wanbatch.runner.submits import ROOM_BYTES
 from wanbatch.session.invocation import Invocation
@@ -23,6 +26,8 @@ from wanbatch.state.file import StateFile
 from wanbatch.units import duration_text, size_text
 
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
+KEYS_NOTE = "keys"  # the name under which the state file keeps which keys it was run with, by fingerprint
+NEW_KEY = "If the key was only renewed, add --new-key"
 CLOCK_LIMIT_S = 10.0
 
 
@@ -49,6 +54,41 @@ def is_at_home(invocation: Invocation, state: StateFile) -> bool:
                 return False
     state.note(MACHINE_NOTE, here.text())
     return True
+
+
+def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
+    """Say whether the folder may be run with the present key. Raises UsageInvalid without anybody to ask.
+
+    A key that sent nothing here is asked about each time until a run was begun with it: a copy that was put back looks
+    the same as a key that was renewed. The embedded sandbox has one key for ever; an address on this machine may lead
+    to a provider that is paid.
+    """
+    access = invocation.access
+    key, known = fingerprint(access.key()), _known_keys(state)
+    if access.is_embedded or key in known or not known or invocation.options.is_new_key:
+        return True
+    before = " or ".join(sorted(known - {""})) or "one that is not known"
+    text = (
+        f"{state.output} was never run with this key (fingerprint {key}), but with another ({before}). The provider"
+        " shows what a key sent to that key alone. If this folder is an older copy that was put back, wanbatch cannot"
+        " see what the other key has sent since, and would buy it again. In that case, or if you are not sure, run"
+        " `wanbatch reconcile` with the other key first"
+    )
+    if invocation.watch.confirm_key is None:
+        raise UsageInvalid(f"{text}. {NEW_KEY} (is_new_key). Nothing was sent")
+    return invocation.watch.confirm_key(text)
+
+
+def note_key(invocation: Invocation, state: StateFile) -> None:
+    """Remember that a run was begun with the present key."""
+    key, noted = fingerprint(invocation.access.key()), read_names(state.noted(KEYS_NOTE))
+    if key not in noted:
+        state.note(KEYS_NOTE, json.dumps([*noted, key]))
+
+
+def _known_keys(state: StateFile) -> set[str]:
+    """Return the keys that this folder was run with, by fingerprint: by what was sent, and by what was agreed."""
+    return {*state.keys_used(), *read_names(state.noted(KEYS_NOTE))}
 
 
 async def try_out(

@@ -238,7 +238,8 @@ class Salvage:
         new = [each for each in sidecar.request_ids if each not in story.requests]
         beside = {each.request_id: each for each in sidecar.beside}
         for request_id in new:
-            if not story.send(request_id, at, self._told.key_fingerprint, held):
+            key = self._told.key_fingerprint if request_id in rows else ""  # a sidecar does not tell the key
+            if not story.send(request_id, at, key, held):
                 return
             if request_id == new[-1]:
                 story.accept(str(sidecar.told["generation_id"]), at, held)

@@ -114,6 +114,20 @@ class AttemptRecords(Records):
         with foreign_errors(self.path):
             return [datetime.fromisoformat(at) for (at,) in self._db.execute(sql, wanted)]
 
+    def sent_with_other_keys(self, key_fingerprint: str, since: datetime) -> list[Attempt]:
+        """The submits that this file recorded then or later, and that were sent with another key than this one."""
+        clause = "WHERE key_fingerprint <> ? AND started_at >= ? AND body_sha256 <> '' ORDER BY take_id, number"
+        return self._all(Attempt, clause, key_fingerprint, to_sql(since))
+
+    def keys_used(self) -> list[str]:
+        """The fingerprints of the keys that submits were sent with, as this file recorded them, in no order.
+
+        An empty one stands for submits whose key is not known.
+        """
+        sql = "SELECT DISTINCT key_fingerprint FROM attempts WHERE body_sha256 <> ''"
+        with foreign_errors(self.path):
+            return [str(key) for (key,) in self._db.execute(sql)]
+
     def sent_since(self, at: datetime) -> int:
         """How many attempts began then or later."""
         with foreign_errors(self.path):
