@@ -67,10 +67,10 @@ class Searches:
         """Ask for a search if one could tell something; the first submit of a resume waits for it."""
         context = self._context
         self.note_logged()
-        is_resume = not context.state.is_new
+        is_resume, is_nameless = not context.state.is_new, self._window.first_nameless is not None
         if context.settings.is_begun_anew and context.schedule.planned:
             context.schedule.add_search(context.clock.monotonic(), before_submits=True)
-        elif is_resume and (context.schedule.planned or any(map(_may_matter, context.takes)) or self._window.owes_wide):
+        elif is_resume and (context.schedule.planned or any(map(_may_matter, context.takes)) or is_nameless):
             # What runs may fail, and be sent again.
             context.schedule.add_search(context.clock.monotonic(), before_submits=True)
 

@@ -14,9 +14,10 @@ LOG_REACH = timedelta(days=91)
 class Window:
     """Says from when on the log is to be read.
 
-    What is open, and what a resume has never seen, is read before anything is sent. Attempts that ended without a
-    generation are looked for again as far back as the log reaches, since a proof is never the last word: with the rest
-    where that is a few pages, else once a run, after the rest. `is_thorough` reads all of it each time.
+    What is open, and what a resume has never seen, is read before anything is sent. All that was ever sent is looked
+    for again as far back as the log reaches, since a proof is never the last word, and a row may come later than any
+    lag that was seen: with the rest where that is a few pages, else once a run, after the rest. `is_thorough` reads all
+    of it each time.
     """
 
     def __init__(self, context: RunContext, *, is_thorough: bool) -> None:
@@ -30,7 +31,7 @@ class Window:
         """Say whether the log can tell anything now."""
         context = self._context
         is_anew = self.is_first and (context.settings.is_begun_anew or not context.state.is_new)
-        return is_anew or bool(self._open()) or self.first_nameless is not None
+        return is_anew or bool(self._open()) or self.first is not None
 
     @property
     def reach(self) -> datetime:
@@ -47,9 +48,24 @@ class Window:
         return min([*begun, *([] if first is None else [first])], default=None)
 
     @property
+    def first(self) -> datetime | None:
+        """From when on everything that the log may still tell lies: the beginning of the batch, within reach.
+
+        In the run that began it no row can be later than any lag: there only what has no generation is looked for.
+        """
+        state = self._context.state
+        if state.is_new and not self._is_thorough:
+            return self.first_nameless
+        began = state.created_at()
+        if self._context.batch_clock.is_in_the_future(began):
+            return self.reach
+        sent = state.first_attempt_at()  # before the file where that was recovered
+        return max(self.reach, min(began, began if sent is None else sent))
+
+    @property
     def is_wide(self) -> bool:
-        """Say whether this look reaches back to every attempt without a generation."""
-        first = self.first_nameless
+        """Say whether this look reaches back to all that was ever sent."""
+        first = self.first
         if first is None:
             return False
         if self._is_thorough or self._context.state.sent_since(first) <= self._context.settings.wide_at_once:
@@ -59,7 +75,7 @@ class Window:
     @property
     def owes_wide(self) -> bool:
         """Say whether a look that reaches further back is to follow in this run."""
-        return not self._is_wide_done and self.first_nameless is not None
+        return not self._is_wide_done and self.first is not None
 
     def looked(self, *, was_wide: bool) -> None:
         """A look ended well."""
@@ -74,7 +90,7 @@ class Window:
         begun = [context.batch_clock.earliest(each) for each in self._open()]
         if self.is_first and not context.state.is_new:
             begun.append(self._unread() or self.reach)
-        first = self.first_nameless
+        first = self.first
         if first is not None and (self.is_wide or not begun):
             begun.append(context.batch_clock.earliest(first))
         return min(begun)

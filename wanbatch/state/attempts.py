@@ -93,6 +93,12 @@ class AttemptRecords(Records):
             first = self._db.execute(sql, sorted(each.value for each in NO_POST)).fetchone()[0]
             return None if first is None else datetime.fromisoformat(first)
 
+    def first_attempt_at(self) -> datetime | None:
+        """When the first submit began; None before it."""
+        with foreign_errors(self.path):
+            first = self._db.execute("SELECT min(started_at) FROM attempts").fetchone()[0]
+            return None if first is None else datetime.fromisoformat(first)
+
     def nameless_since(self, at: datetime) -> list[Attempt]:
         """The attempts that began then or later, and of which no generation is known, in the order they began."""
         return self._all(Attempt, "WHERE generation_id IS NULL AND started_at >= ? ORDER BY started_at", to_sql(at))

@@ -151,8 +151,8 @@ slip(
 slip(
     "a resume looks only where something is lost",
     Searches.plan,
-    "context.schedule.planned or any(map(_may_matter, context.takes)) or self._window.owes_wide",
-    "any(map(_may_matter, context.takes)) or self._window.owes_wide",
+    "context.schedule.planned or any(map(_may_matter, context.takes)) or is_nameless",
+    "any(map(_may_matter, context.takes)) or is_nameless",
 )
 slip(
     "a log that refuses us gives leave to send",
