@@ -263,8 +263,8 @@ def questions(
     attempt.
 
     `ended` are those that their takes no longer wait for, `models` what was ordered, by take id. `evidence.attempts`
-    are those that own a charge, or are still waited for: each of these may have made one charge, and where there are no
-    more charges than of these, they are no question. With `settled` only charges count that the log has had the time
+    are those that own a charge, or are still waited for: each of these may have made one charge, unless the log tells
+    what it made, and where there are no more charges than of these, they are no question. With `settled` only charges count that the log has had the time
     to explain.
     """
     scan = evidence.scan
@@ -272,7 +272,7 @@ def questions(
     by_request = {each.request_id: each for each in ended}
     owned = {each.generation_id for each in evidence.attempts} | (scan.other_ids - scan.nameless_ids)
     owned |= {row.generation_id for row in scan.rows if row.request_id not in by_request}
-    waiting = [each for each in evidence.attempts if each.generation_id is None]
+    waiting = [each for each in evidence.attempts if each.generation_id is None and not _is_made(scan, each)]
 
     def may_have_made(attempt: Attempt, charge: Charge) -> bool:
         is_then = evidence.earliest(attempt) <= charge.at <= evidence.latest(attempt)
@@ -297,6 +297,11 @@ def questions(
     makers = [each for each in waiting if any(may_have_made(each, asked.charge) for asked in waited_for)]
     is_more = len({asked.charge.generation_id for asked in waited_for}) > len(makers)
     return found + waited_for if is_more else found
+
+
+def _is_made(scan: LogScan, attempt: Attempt) -> bool:
+    """Say whether a scan tells which generation a submit made."""
+    return any(row.is_good and row.generation_id for row in rows_of(scan, attempt.request_id))
 
 
 def patience_ends(take: Take, evidence: Evidence) -> datetime | None:
