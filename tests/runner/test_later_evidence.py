@@ -263,15 +263,6 @@ def test_a_charge_that_somebody_owns_or_that_is_waited_for_is_no_question() -> N
     assert asked(LogRow("wb1:other:r:1.1", "g", True, PRICE, AT)) == []
 
 
-def test_a_lost_answer_whose_generation_the_log_tells_explains_no_other_charge() -> None:
-    lost = replace(ENDED, take_id=2, request_id="wb1:n:r:2.1", outcome=Outcome.LOST)
-    row = LogRow(lost.request_id, "its own", True, PRICE, AT)
-    assert asked(row, attempts=(lost,)) == [Question(CHARGE, ENDED)]
-    assert asked(replace(row, generation_id=None), attempts=(lost,)) == []  # what it made may be what is charged
-    assert asked(replace(row, is_good=False), attempts=(lost,)) == []
-    assert asked(row, charge=replace(CHARGE, generation_id="its own"), attempts=(lost,)) == []
-
-
 def test_a_charge_under_the_id_of_its_own_row_is_its_question_at_once() -> None:
     row = LogRow(ENDED.request_id, "g", False, 0, AT)
     assert asked(row, settled=True) == [Question(CHARGE, ENDED)]

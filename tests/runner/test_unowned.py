@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.runner.test_later_evidence import AT, CHARGE, ENDED, asked
+from tests.runner.test_searches import PRICE
 from tests.worlds import EPOCH, World, batch_of
+from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
+from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.doubts import NAMED_AT_MOST
+from wanbatch.runner.proofs import Question
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import Rule
@@ -59,3 +65,12 @@ def test_of_many_charges_of_nobody_a_few_are_named(tmp_path: Path) -> None:
 def test_charges_of_another_family_of_models_are_not_named(tmp_path: Path) -> None:
     world, _ = held(tmp_path, 1, model="kling/v2")
     assert [take.warning for take in world.takes()] == ["", ""]
+
+
+def test_a_lost_answer_whose_generation_the_log_tells_explains_no_other_charge() -> None:
+    lost = replace(ENDED, take_id=2, request_id="wb1:n:r:2.1", outcome=Outcome.LOST)
+    row = LogRow(lost.request_id, "its own", True, PRICE, AT)
+    assert asked(row, attempts=(lost,)) == [Question(CHARGE, ENDED)]
+    assert asked(replace(row, generation_id=None), attempts=(lost,)) == []  # what it made may be what is charged
+    assert asked(replace(row, is_good=False), attempts=(lost,)) == []
+    assert asked(row, charge=replace(CHARGE, generation_id="its own"), attempts=(lost,)) == []

@@ -235,6 +235,8 @@ _END_TEXTS = {
 
 def end_text(attempt: Attempt) -> str:
     """Say how an attempt ended that its take went on without: a clause for a message."""
+    if attempt.generation_id is not None and attempt.has_failed:
+        return f"whose {attempt.generation_id} the provider had called failed"
     if attempt.generation_id is not None:
         return f"which the log gives {attempt.generation_id} alone"
     return _END_TEXTS.get(attempt.outcome, "which was given up")

@@ -60,9 +60,13 @@ def doubted(state: StateReader) -> list[Attempt]:
     return sorted(found, key=lambda each: each.started_at)
 
 
-def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
-    """Name charges without a take beside attempts that may have made them: each once, and again where it grows."""
+def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
+    """Name charges without a take beside attempts that may have made them: each once, and again where it grows.
+
+    Says whether one was named.
+    """
     named: list[str] = read_names(context.state.noted(UNOWNED))
+    before = len(named)
     entries: dict[str, list[Question]] = {}
     for each in questions:
         entries.setdefault(each.charge.generation_id, []).append(each)
@@ -79,6 +83,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> None:
         context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": [made]})
         context.state.note(UNOWNED, json.dumps(named))
         context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
+    return len(named) > before
 
 
 def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Evidence) -> None:

@@ -16,6 +16,7 @@ from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider.links import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.looks import Beside, look_beside
 from wanbatch.runner.revival import follow
 from wanbatch.runner.spares import Spares
 
@@ -40,6 +41,7 @@ class Polls:
         self._linkless_since: dict[int, float] = {}
         self._failures: dict[int, int] = {}
         self._looked_at: dict[int, float] = {}  # by take: when the ledger was read last for what it failed
+        self._read: Sequence[Charge] = ()  # what that reading showed
         self._retried: set[int] = set()  # takes that this run, not the user, sends again
         self._began_at = context.clock.now()
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
@@ -193,6 +195,8 @@ class Polls:
             return  # the ledger is looked at once, at the end of the run
         if not await self._shows_no_charge(take_id):
             return  # nothing proves that it cost nothing
+        if await look_beside(context, take_id, self._read) is not Beside.NOTHING:
+            return  # a charge without a take may be of it: a person looks first, and `retry` sends it
         if context.takes[take_id].credits_charged is not None:
             return  # what was charged for nothing, now or before, is not followed by more money on its own
         if context.takes[take_id].state is State.FAILED:  # the log may have shown another submit of it meanwhile
@@ -206,7 +210,7 @@ class Polls:
         charges = await self.read_ledger(min(each.started_at for each in attempts))
         if charges is None:
             return False
-        self._looked_at[take_id] = self._context.clock.monotonic()
+        self._looked_at[take_id], self._read = self._context.clock.monotonic(), charges
         ours = {"", *(each.generation_id for each in attempts)}
         return all(each.is_legible or each.generation_id not in ours for each in charges)
 
@@ -227,15 +231,22 @@ class Polls:
         """Read the ledger once more before a take is sent again whose generation failed.
 
         Where a charge shows, the take follows the generation that was charged. Where nothing can be read, only the
-        user's own word lets it be sent.
+        user's own word lets it be sent. A charge without a take that was not named before stops it in this run.
         """
         context = self._context
         shows_none = await self._shows_no_charge(take_id)
+        beside = await look_beside(context, take_id, self._read) if shows_none else Beside.UNREAD
         if context.takes[take_id].state is not State.PLANNED:
             return
-        if shows_none or take_id not in self._retried:
+        is_agreed = take_id not in self._retried and beside is not Beside.NAMED_NOW
+        if beside is Beside.NOTHING or is_agreed:
             self._looked_at[take_id] = context.clock.monotonic()
             context.schedule.add_planned(take_id, first=True)
+            return
+        if beside is not Beside.UNREAD:
+            label = context.takes[take_id].label
+            text = f"{label} is not sent again in this run, as a charge that belongs to no take may be what its failed"
+            context.trouble(ExitCode.DECISION_NEEDED, f"{text} generation cost. The same command sends it again")
             return
         context.trouble(
             ExitCode.PROVIDER_UNREACHABLE,

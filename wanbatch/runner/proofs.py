@@ -181,14 +181,14 @@ def charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[
     name.
     """
     since = evidence.earliest(attempt)
-    return [each for each in evidence.orphans if each.at >= since and _is_like(each.model, take.order.model)]
+    return [each for each in evidence.orphans if each.at >= since and is_like(each.model, take.order.model)]
 
 
 def _nobody_text(charges: Sequence[Charge]) -> str:
     return f"the ledger shows a charge that belongs to no take ({charges[0].generation_id})" if charges else ""
 
 
-def _is_like(model: str, ours: str) -> bool:
+def is_like(model: str, ours: str) -> bool:
     """Say whether a model of the ledger may be ours: the same vendor or family, or none named."""
 
     def names(text: str) -> set[str]:
@@ -264,8 +264,8 @@ def questions(
 
     `ended` are those that their takes no longer wait for, `models` what was ordered, by take id. `evidence.attempts`
     are those that own a charge, or are still waited for: each of these may have made one charge, unless the log tells
-    what it made, and where there are no more charges than of these, they are no question. With `settled` only charges count that the log has had the time
-    to explain.
+    what it made, and where there are no more charges than of these, they are no question. With `settled` only charges
+    count that the log has had the time to explain.
     """
     scan = evidence.scan
     rows = {row.generation_id: row.request_id for each in ended for row in rows_of(scan, each.request_id)}
@@ -276,7 +276,7 @@ def questions(
 
     def may_have_made(attempt: Attempt, charge: Charge) -> bool:
         is_then = evidence.earliest(attempt) <= charge.at <= evidence.latest(attempt)
-        return is_then and _is_like(charge.model, models[attempt.take_id])
+        return is_then and is_like(charge.model, models[attempt.take_id])
 
     found: list[Question] = []
     waited_for: list[Question] = []

@@ -14,12 +14,12 @@ from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
+from wanbatch.runner.looks import evidence_of, failed_since, is_waited_for, waited_for_since
 from wanbatch.runner.other_keys import unseen_submits
 from wanbatch.runner.proofs import (
     PATIENCE,
     Adopt,
     Contradiction,
-    Evidence,
     Question,
     default_grace,
     find,
@@ -37,6 +37,7 @@ FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes
 SEARCH_EVERY_S = 600.0
 SEARCH_SELDOM_S = 1800.0
 EAGER_SEARCHES = 20
+FAILED_AT_MOST = 1_000  # failed generations beside which charges without a take are looked for
 FAILURE_LIMIT_S = 600.0  # a resume whose log cannot be read for this long sends nothing
 RETRY_S = 30.0
 LASTING = (Trouble.KEY, Trouble.INVALID, Trouble.NOT_FOUND)  # asking again with this key brings nothing better
@@ -224,7 +225,7 @@ class Searches:
         asked = [take for take in context.takes if take.can_be_searched or take.credits_at_risk != 0]
         followed = [(take, attempt) for take in asked if (attempt := self._followed(take)) is not None]
         attempts = context.state.attempts_as_sent() if followed else []
-        evidence = self._evidence(scan, (), attempts)
+        evidence = evidence_of(context, scan, (), attempts)
         open_cases: list[tuple[Take, Attempt]] = []
         for take, attempt in followed:
             finding = find(take, attempt, evidence)
@@ -255,7 +256,7 @@ class Searches:
             self._ask(scan, charges, ended)
         if not open_cases:
             return
-        evidence = self._evidence(scan, charges, context.state.attempts_as_sent())
+        evidence = evidence_of(context, scan, charges, context.state.attempts_as_sent())
         for take, attempt in open_cases:
             self._verdicts.judge(context.takes[take.take_id], attempt, evidence)
             note_unowned(context, context.takes[take.take_id], attempt, evidence)
@@ -263,18 +264,19 @@ class Searches:
     def _ended(self, scan: LogScan) -> list[Attempt]:
         """Return the attempts in reach of a scan that ended without a generation and that no take waits for.
 
-        Those that may have made more than the generation that is known of them stand behind them.
+        Those stand behind them that may have made more than the generation that is known of them, or whose generation
+        failed: what it was charged as may be called otherwise.
         """
         since = self._context.batch_clock.recorded_since(scan.begin)
         found = self._context.state.nameless_since(since)
         ended = [
-            each for each in found if each.outcome not in (Outcome.OPEN, Outcome.NOT_SENT) and not self._waits(each)
+            each
+            for each in found
+            if each.outcome not in (Outcome.OPEN, Outcome.NOT_SENT) and not is_waited_for(self._context, each)
         ]
-        return ended + [each for each in doubted(self._context.state) if each.started_at >= since]
-
-    def _waits(self, attempt: Attempt) -> bool:
-        take = self._context.takes[attempt.take_id]
-        return take.attempt == attempt.number and take.state in (State.SUBMITTING, State.UNKNOWN, State.HELD)
+        more = [each for each in doubted(self._context.state) if each.started_at >= since]
+        more += failed_since(self._context, since, FAILED_AT_MOST)
+        return ended + list({(each.take_id, each.number): each for each in more}.values())
 
     def _ask(self, scan: LogScan, charges: Sequence[Charge], ended: Sequence[Attempt]) -> None:
         """Name charges without a take that an attempt may explain which was proven to have made nothing."""
@@ -282,9 +284,9 @@ class Searches:
         self._has_asked = True
         owners = context.state.attempts_of_generations({each.generation_id for each in charges})
         since = context.batch_clock.recorded_since(scan.begin)
-        waiting = [each for each in context.state.nameless_since(since) if self._waits(each)]
+        waiting = waited_for_since(context, since)
         models = {each.take_id: context.takes[each.take_id].order.model for each in (*ended, *waiting)}
-        evidence = self._evidence(scan, charges, [*owners, *waiting])
+        evidence = evidence_of(context, scan, charges, [*owners, *waiting])
         strays = {each.generation_id for each in context.state.strays()}
         found = questions(evidence, ended, models, settled=not self._is_thorough)
         self.questions = [each for each in found if each.charge.generation_id not in strays]
@@ -295,22 +297,6 @@ class Searches:
         attempts = self._context.state.attempts_of(take.take_id)
         attempt = next((each for each in attempts if each.number == take.attempt), None)
         return attempt if attempt is not None and is_open(take, attempt) else None
-
-    def _evidence(self, scan: LogScan, charges: Sequence[Charge], attempts: Sequence[Attempt]) -> Evidence:
-        context = self._context
-        echoes = [each.is_echoed for each in attempts if each.is_echoed is not None]
-        return Evidence(
-            scan=scan,
-            charges=charges,
-            attempts=attempts,
-            key_fingerprint=context.settings.key_fingerprint,
-            is_echoed=bool(echoes) and all(echoes),
-            lags_s=self._lags_s(),
-            grace=context.settings.unknown_grace,
-            now=context.batch_clock.now(),
-            margin=context.batch_clock.margin,
-            lead=context.batch_clock.lead,
-        )
 
 
 def _may_matter(take: Take) -> bool:

@@ -229,7 +229,7 @@ def a_failed_row_is_proof_at_the_second_look() -> Patches:
 
 @mutant
 def a_charge_under_another_name_of_the_model_is_not_ours() -> Patches:
-    yield proofs, "_is_like", lambda model, ours: model == ours
+    yield proofs, "is_like", lambda model, ours: model == ours
 
 
 @mutant

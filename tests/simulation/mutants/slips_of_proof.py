@@ -8,7 +8,7 @@ from wanbatch.batch.take import Take
 from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
-from wanbatch.runner import proofs, spares
+from wanbatch.runner import looks, proofs, spares
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.spares import Spares
@@ -79,8 +79,8 @@ slip(
     "    if nobody:\n        return Absent(is_proof=False, why=_nobody_text(nobody))\n",
     "",
 )
-slip("who never gave an id back gives them back", Searches._evidence, "bool(echoes) and all(echoes)", "all(echoes)")
-slip("one id given back stands for all", Searches._evidence, "bool(echoes) and all(echoes)", "any(echoes)")
+slip("who never gave an id back gives them back", looks.evidence_of, "bool(echoes) and all(echoes)", "all(echoes)")
+slip("one id given back stands for all", looks.evidence_of, "bool(echoes) and all(echoes)", "any(echoes)")
 unseen(
     "one of the submits before is enough",
     proofs.shows_all_before,
@@ -120,8 +120,8 @@ slip("what is held is looked up no more", Take.can_be_searched, "(State.UNKNOWN,
 slip(
     "lost answers are judged without the ledger",
     Searches._settle,
-    "self._evidence(scan, charges, context.state.attempts_as_sent())",
-    "self._evidence(scan, (), context.state.attempts_as_sent())",
+    "evidence_of(context, scan, charges, context.state.attempts_as_sent())",
+    "evidence_of(context, scan, (), context.state.attempts_as_sent())",
 )
 slip(
     "a ledger that cannot be read is empty",

@@ -1,0 +1,100 @@
+"""Looks: what one reading of the log and the ledger brought, and what a charge without a take says about a failure.
+
+A generation that failed costs nothing, by the provider's word. A charge of a model like its own, at its time, that
+belongs to no take may be what it was charged as: then the take is not bought again before a person has looked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from enum import Enum, auto
+
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import State
+from wanbatch.money.charge import Charge
+from wanbatch.provider.protocol import LogScan, NoAnswer
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import note_questions
+from wanbatch.runner.proofs import Evidence, is_like, questions
+
+
+class Beside(Enum):
+    """What stands in the ledger beside a failed generation."""
+
+    NOTHING = auto()
+    UNREAD = auto()  # charges that may be of it, and the log does not tell whose they are
+    NAMED_NOW = auto()  # charges without a take that were not named before
+    NAMED_BEFORE = auto()
+
+
+def evidence_of(context: RunContext, scan: LogScan, charges: Sequence[Charge], attempts: Sequence[Attempt]) -> Evidence:
+    """Put together what one look brought, with what is known of this route and of the clocks."""
+    echoes = [each.is_echoed for each in attempts if each.is_echoed is not None]
+    return Evidence(
+        scan=scan,
+        charges=charges,
+        attempts=attempts,
+        key_fingerprint=context.settings.key_fingerprint,
+        is_echoed=bool(echoes) and all(echoes),
+        lags_s=context.state.log_lags_s(),
+        grace=context.settings.unknown_grace,
+        now=context.batch_clock.now(),
+        margin=context.batch_clock.margin,
+        lead=context.batch_clock.lead,
+    )
+
+
+def is_waited_for(context: RunContext, attempt: Attempt) -> bool:
+    """Say whether its take still waits for what a submit made."""
+    take = context.takes[attempt.take_id]
+    return take.attempt == attempt.number and take.state in (State.SUBMITTING, State.UNKNOWN, State.HELD)
+
+
+def waited_for_since(context: RunContext, at: datetime) -> list[Attempt]:
+    """Return the submits since a time that are waited for, and of which no generation is known."""
+    return [each for each in context.state.nameless_since(at) if is_waited_for(context, each)]
+
+
+def failed_since(context: RunContext, at: datetime, limit: int) -> list[Attempt]:
+    """Return the newest submits since a time whose generations failed by the provider's word, up to a limit."""
+    found = context.state.failed_generations(limit)
+    return [each for each in found if each.has_failed and each.started_at >= at]
+
+
+async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charge]) -> Beside:
+    """Name the charges without a take that a failed generation of a take may explain.
+
+    The log is read only where there are such charges. `charges` are those since the take was first sent.
+    """
+    failed = [each for each in context.state.attempts_of(take_id) if each.has_failed and each.generation_id]
+    if not failed:
+        return Beside.NOTHING
+    since = min(each.started_at for each in failed)
+    if not _without_a_take(context, take_id, charges):
+        return Beside.NOTHING
+    scan = await context.provider.scan_log(context.batch_clock.earliest(since))
+    if isinstance(scan, NoAnswer):
+        context.note(
+            f"wanbatch could not read the provider's request log ({scan.message})", context.takes[take_id].label
+        )
+        return Beside.UNREAD
+    # Read now: a submit may have got its answer while the log was read.
+    left = _without_a_take(context, take_id, charges)
+    waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
+    models = {each.take_id: context.takes[each.take_id].order.model for each in (*failed, *waiting)}
+    found = questions(evidence_of(context, scan, left, waiting), failed, models, settled=False)
+    if not found:
+        return Beside.NOTHING
+    return Beside.NAMED_NOW if note_questions(context, found) else Beside.NAMED_BEFORE
+
+
+def _without_a_take(context: RunContext, take_id: int, charges: Sequence[Charge]) -> list[Charge]:
+    """Return the charges of a model like a take's that no submit here has made."""
+    model = context.takes[take_id].order.model
+    like = [each for each in charges if each.generation_id and is_like(each.model, model)]
+    known = {each.generation_id for each in context.state.strays()}
+    known |= {
+        each.generation_id for each in context.state.attempts_of_generations({each.generation_id for each in like})
+    }
+    return [each for each in like if each.generation_id not in known]
