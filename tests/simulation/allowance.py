@@ -53,6 +53,11 @@ ALLOWANCES: Mapping[str, Allowance] = {
         " that is no longer in use need not be named",
         "the log of a key shows the requests of that key alone",
     ),
+    "another one runs": Allowance(
+        "a take may be held whose generation does not end, though an old copy's submit under its request id made a clip,"
+        " if the reason names that one with the word that takes it",
+        "the generation that was paid for second may still end: which of the two is the clip is for the user to say",
+    ),
     "untold price": Allowance(
         "one submit at a time may pass the cap where no list, hold or charge told its price, or a restored copy lacks it",
         "the answer that tells it comes after the submit",

@@ -284,6 +284,11 @@ class Oracle:
         if take.generation_id is None and attempt.body_sha256:
             yield f"{take.label} is held though the log shows its generation: {take.error}"
         is_foreign = self._world.is_rolled_back and "does not belong to this take" in take.error
+        followed = self._by_id.get(str(take.generation_id))
+        is_offered = f"--adopt {rows[0]['inference_id']}`" in take.error
+        if followed is not None and followed["status"] != "completed" and is_offered:
+            self._world.allowed["another one runs"] += 1
+            return
         if take.generation_id is not None and not take.needs_user and not is_foreign:
             yield f"{take.label} is held though its clip can be had: {take.error}"
 

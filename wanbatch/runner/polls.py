@@ -107,8 +107,7 @@ class Polls:
         watched_s = now - self._watched_since.setdefault(take_id, now)  # our clock may have been set back
         age_s = max(self._age_s(take), watched_s)
         if age_s > GENERATION_LIMIT_S:
-            text = f"the generation has not ended after {age_s / 60:.0f} min and may still be running"
-            context.hold(take_id, f"{text}. The next run asks again")
+            self._hold(take_id, f"the generation has not ended after {age_s / 60:.0f} min and may still be running")
             return
         if take.state is State.QUEUED:
             context.schedule.add_poll(take_id, now + queued_poll_s(age_s))
@@ -165,8 +164,7 @@ class Polls:
             return
         since = self._linkless_since.setdefault(take_id, now)
         if now - since > LINKLESS_LIMIT_S:
-            text = "the clip is paid for, and the provider returns no link to it"
-            context.hold(take_id, f"{text}. The next run asks again")
+            self._hold(take_id, "the clip is paid for, and the provider returns no link to it")
         else:
             context.schedule.add_poll(take_id, now + POLL_EVERY_S)
 
@@ -254,6 +252,14 @@ class Polls:
             " charged, so it does not send the take again in this run. Run the same command again later",
         )
 
+    def _hold(self, take_id: int, why: str) -> None:
+        """Hold a take whose generation the next run asks about again; what else was made for it is offered."""
+        take = self._context.takes[take_id]
+        made = live(self._context.state.attempts_of(take_id)) - {take.generation_id}
+        offers = [f"`wanbatch resolve {take.label} --adopt {each}`" for each in sorted(made)]
+        offer = f". Another generation was made for it, which you can have: {' or '.join(offers)}" if offers else ""
+        self._context.hold(take_id, f"{why}. The next run asks again{offer}")
+
     def _no_answer(self, take: Take, answer: NoAnswer) -> None:
         context, take_id, now = self._context, take.take_id, self._context.clock.monotonic()
         match answer.trouble:
@@ -268,7 +274,7 @@ class Polls:
             case Trouble.NOT_FOUND:
                 since = self._missing_since.setdefault(take_id, now)
                 if now - since > MISSING_LIMIT_S:
-                    context.hold(take_id, f"the provider no longer knows this generation ({answer.message})")
+                    self._hold(take_id, f"the provider no longer knows this generation ({answer.message})")
                 else:
                     context.schedule.add_poll(take_id, now + POLL_EVERY_S)
             case _:
