@@ -169,7 +169,7 @@ def test_a_paid_retake_asks_first(
     pen = make_room(tmp_path / "o", batch, {"a_t1": R}, base_url="this machine")
     pen.state.close()
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")  # nobody listens there
-    code, _, error = said(capsys, "retake", str(tmp_path / "o"), "a")
+    code, _, error = said(capsys, "retake", str(tmp_path / "o"), "a", "--new-key")
     assert (code, "no terminal to ask on: add --yes" in error, "a_t3" in takes_of(tmp_path / "o")) == (
         2,
         True,
