@@ -14,6 +14,7 @@ from tests.simulation.wrongness import ALIASES, OTHER_STATUSES
 from wanbatch.sandbox.account import INTERCEPTS, Account, Arrival, Generation, key_name, open_account
 from wanbatch.sandbox.books import LedgerPage, LogPage, charge_entry, log_row, topup_entry
 
+SHADOW = "-shadow"  # ends the id under which a failed job was charged
 GATEWAY_LAG_S = 30.0  # what a gateway turns away is told soon, however late the rows of generations are
 MOST_ROWS = 100  # that a page of the log may be asked for
 WINDOW_MARGIN_S = 2.0  # a reading of the log ends so long before the provider's time
@@ -77,9 +78,20 @@ class Books(Account):
                 if number == job:
                     self.gateways[request_id] = arrival.at, f"gw-{self._new_id(Random(f'gateway {request_id}'))[:12]}"
                     self._lost_rows |= set() if is_shown else {made.generation_id}
+        if failure is not None and job in lies.shadows:
+            self._charge_shadow(made.generation_id)
         if job in self._scenario.mess.nameless:
             self._lost_rows.add(made.generation_id)
         return made
+
+    def _charge_shadow(self, inference_id: str) -> None:
+        """Charge what a failed job made under another id, which no log of ours shows."""
+        columns = "at, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at"
+        self._db.execute(
+            f"INSERT INTO requests ({columns}, key, inference_id) SELECT {columns}, 'another', inference_id || ?"
+            " FROM requests WHERE inference_id = ?",
+            (SHADOW, inference_id),
+        )
 
     @property
     def last_seq(self) -> int:

@@ -10,7 +10,7 @@ from random import Random
 
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CANCELS, Cut
-from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7
+from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8
 from tests.simulation.plots import DRAWN, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
@@ -66,6 +66,14 @@ def plotted_lately(scenario: Scenario, rng: Random) -> Scenario:
         return scenario
     name = rng.choice(sorted(PLOTS_OF_7))
     return replace(PLOTS_OF_7[name](scenario, rng), plot=name)
+
+
+def plotted_last(scenario: Scenario, rng: Random) -> Scenario:
+    """Return one of the plots of version 8 in some of the seeds that tell no other, else the scenario as it is."""
+    if scenario.plot or rng.random() >= 0.15:
+        return scenario
+    name = rng.choice(sorted(PLOTS_OF_8))
+    return replace(PLOTS_OF_8[name](scenario, rng), plot=name)
 
 
 def clocks(rng: Random) -> Clocks:

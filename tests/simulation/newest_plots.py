@@ -1,4 +1,4 @@
-"""The plots that came with versions 5 and 7 of the generator: what others showed only together with something else."""
+"""The plots that came with versions 5, 7 and 8 of the generator: what others showed only together with something else."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from random import Random
 
 from tests.simulation.disk import Crash, Fault, Outcome
 from tests.simulation.line import Cut
-from tests.simulation.plots import Plot, plain
+from tests.simulation.plots import HOUR, Plot, plain
 from tests.simulation.scenario import LARGE, PRICES, SMALL, Act, Scenario
-from tests.simulation.wrongness import Lies
+from tests.simulation.wrongness import Lies, Mess
+from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import Rule
 
 
@@ -76,6 +77,30 @@ def a_disk_that_refuses(scenario: Scenario, rng: Random) -> Scenario:
     return replace(made, disk_faults=(fault,), crashes=(crash,))
 
 
+def a_row_that_is_days_late(scenario: Scenario, rng: Random) -> Scenario:
+    """The provider makes two of a submit, and the second ends days later; each day somebody looks."""
+    made = plain(scenario, rng, rng.randint(4, 5))
+    acts = tuple(Act(run, "wait 25") for run in (1, 2, 3))
+    mess = Mess(twin_after_s=rng.choice((40, 60, 90)) * HOUR)
+    return replace(made, twins=(1,), acts=acts, mess=mess, limit=1, grace=None)
+
+
+def a_failure_under_another_id(scenario: Scenario, rng: Random) -> Scenario:
+    """A generation fails by its polls, and is charged under an id of nobody: before it is sent again, or after."""
+    made = plain(scenario, rng, rng.randint(1, 3), rng.choice((0.0, 0.0, 120.0, HOUR)))
+    job = rng.randint(1, len(made.shots))
+    return replace(made, rules=(Rule("submit", "fail", nth=(job,)),), lies=Lies(shadows=(job,)))
+
+
+def a_lost_answer_of_another_key(scenario: Scenario, rng: Random) -> Scenario:
+    """A run with another key loses an answer; the next, with ours, sends more, sees that in the log, and waits."""
+    made = plain(scenario, rng, rng.randint(2, 4))
+    acts = (Act(0, "other key"), Act(0, "deadline", 8))
+    lost = (Cut("submit", 1, "reset"),)
+    late = Mess(slow=((1, 30 * HOUR),))  # its charge, too
+    return replace(made, acts=acts, cuts=lost, limit=1, mess=late, on_unknown=OnUnknown.RESUBMIT)
+
+
 NEWEST_PLOTS: Mapping[str, Plot] = {
     plot.__name__.replace("_", " "): plot
     for plot in (a_failure_that_is_charged_while_the_next_one_runs, a_list_that_is_a_hundred_times_too_low)
@@ -86,3 +111,8 @@ PLOTS_OF_7: Mapping[str, Plot] = {
     for plot in (an_end_that_may_be_charged, polls_that_tell_of_another, two_refusals_under_a_cap, a_disk_that_refuses)
 }
 """Plots of version 7 by name."""
+PLOTS_OF_8: Mapping[str, Plot] = {
+    plot.__name__.replace("_", " "): plot
+    for plot in (a_row_that_is_days_late, a_failure_under_another_id, a_lost_answer_of_another_key)
+}
+"""Plots of version 8 by name."""

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from math import inf
 from typing import Any
 
+from tests.simulation.books import SHADOW
 from tests.simulation.clip import clip_bytes
 from tests.simulation.disk import CLIPS
 from tests.simulation.purchases import READ_S, Purchases
@@ -55,6 +56,7 @@ class Oracle:
         yield from self._request_ids()
         yield from Purchases(self._world, self._ours).problems()
         yield from self._charges()
+        yield from self._shadows()
         yield from self._cap()
         yield from self._recipes()
         yield from self._generations()
@@ -117,6 +119,19 @@ class Oracle:
         told = sum(take.credits_charged or 0 for take in world.takes)
         if told != known and not world.is_rolled_back:
             yield f"the state says {told} credits were charged, the provider says {known}"
+
+    def _shadows(self) -> Iterator[str]:
+        """A charge of nobody for what failed is named, and the take is not sent again by itself where it showed."""
+        world = self._world
+        for shadow in [row for row in self._all if row["inference_id"].endswith(SHADOW)]:
+            own = self._by_id[shadow["inference_id"].removesuffix(SHADOW)]
+            if not any(shadow["inference_id"] in text for text in world.told):
+                yield f"UNNAMED: {shadow['inference_id']} was charged for what failed, and nothing names it"
+            ids = take_and_attempt(own["client_request_id"])
+            assert ids is not None
+            label, shown_at = self._label(ids[0]), shadow["in_ledger_at"] + READ_S
+            if any(take == label and read_at > shown_at for take, read_at in world.retries):
+                yield f"{label} was tried again beside a charge of nobody ({shadow['inference_id']})"
 
     def _is_told(self, row: Row) -> bool:
         """Say whether the user was told of a submit that the state file does not hold, or not as one of its own."""

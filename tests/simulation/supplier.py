@@ -75,7 +75,12 @@ class Supplier:
             is_chosen = self._accepted in world.scenario.twins and world.key == KEY  # another key's log is not ours
             if is_chosen and self.write(_TWIN, TWIN, request_id):
                 world.twins.add(request_id)
+                self._delay_twin(world.scenario.mess.twin_after_s)
                 world.tell(f"{request_id} is made twice")
+
+    def _delay_twin(self, by_s: float) -> None:
+        sql = "UPDATE requests SET ends_at = ends_at + ? WHERE seq = (SELECT max(seq) FROM requests)"
+        self.account._db.execute(sql, (by_s,))
 
     def write(self, sql: str, value: float | str, request_id: str) -> bool:
         """Change the provider's books where the newest submit under a request id made something."""

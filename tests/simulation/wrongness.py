@@ -77,13 +77,14 @@ class Lies:
     `gateway`: (job, whether its own row ever shows): a row under another id says that it failed at no cost, and it
     completes (against P2). `failed`: (job, number of the poll, for how long): polls say that it failed and it
     completes (against P3); for 0 seconds: that one poll alone. `cheap` are jobs whose answers hold half of what is
-    charged.
+    charged. `shadows` are failed jobs that are charged all the same, under an id that belongs to nobody.
     """
 
     refused: tuple[tuple[int, int], ...] = ()
     gateway: tuple[tuple[int, bool], ...] = ()
     failed: tuple[tuple[int, int, float], ...] = ()
     cheap: tuple[int, ...] = ()
+    shadows: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -99,7 +100,8 @@ class Mess:
     time that they are being processed, at no cost, and that are charged when it is over: (job, how long); with `has_no_costs` a gateway's rows tell no cost, and
     `gateway_after_s` is by how much later they are dated; `shifted` are the log's answers, by number, that begin one row
     too early: what stood on the page before stands there again, and the last row is missed; `unkept` are jobs whose row lacks our request id;
-    `second_after_s` is by how much later the second of two ledger rows comes.
+    `second_after_s` is by how much later the second of two ledger rows comes, `twin_after_s` by how much later the
+    second of two generations of one submit ends.
     """
 
     has_aliases: bool = False
@@ -119,6 +121,7 @@ class Mess:
     shifted: tuple[int, ...] = ()
     unkept: tuple[int, ...] = ()
     second_after_s: float = 0.0
+    twin_after_s: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
 from wanbatch.runner import looks, proofs, spares
 from wanbatch.runner.doubles import Doubles
+from wanbatch.runner.polls import Polls
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
@@ -67,7 +68,7 @@ slip(
     "age = min(ages)",
     "age = max(ages)",
 )
-unseen(
+slip(
     "the log of another key is believed",
     proofs._absent,
     "attempt.key_fingerprint != evidence.key_fingerprint",
@@ -187,6 +188,28 @@ slip(
 unseen("a later clock is the clock", clocks.is_in_the_future, "min(ours, theirs)", "max(ours, theirs)")
 unseen("ages go by the faster clock", clocks.Kept.now, "min(passed)", "max(passed)")
 slip("our clock was never ahead", clocks.margin_of, "UNCHECKED_MARGIN) + behind", "UNCHECKED_MARGIN)")
+
+slip(
+    "the log is read from the last look on",
+    Window.first,
+    "if state.is_new and not self._is_thorough:",
+    "if state.is_new or state.keys_used():",
+)
+
+# --- charges of nobody beside a failure
+
+slip(
+    "a charge of nobody keeps no failure from a retry",
+    Polls._failed,
+    "await look_beside(context, take_id, self._read) is not Beside.NOTHING",
+    "await look_beside(context, take_id, ()) is not Beside.NOTHING",
+)
+slip(
+    "what failed is beside no charge of nobody",
+    Searches._ended,
+    "more += failed_since(self._context, since, FAILED_AT_MOST)",
+    "more += failed_since(self._context, since, 0)",
+)
 
 # --- what the state file lacks
 
