@@ -88,6 +88,18 @@ def test_equal_entries_at_a_seam_are_as_many_charges(doubled: int, copies: int) 
     assert read(Ledger([row(number) for number in numbers])) == counts
 
 
+@pytest.mark.parametrize("apart", [101, 150, 251, 600])
+def test_equal_entries_more_than_a_page_apart_are_two_charges(apart: int) -> None:
+    numbers = [1, *range(700, 700 - apart, -1), 1, 0]
+    ledger = Ledger([row(number, AT + timedelta(days=number == 1)) for number in numbers])
+    assert read(ledger) == Counter(f"g{number}" for number in numbers)
+
+
+def test_a_page_that_slides_back_by_more_than_a_page_counts_nothing_twice() -> None:
+    rows = [Charge(f"g{number}", 1, AT) for number in range(9, -1, -1)]
+    assert entries_in([rows[:4], rows[4:8], rows[2:6], rows[6:]]) == (Counter(rows), True)
+
+
 @pytest.mark.parametrize("pushed", [1, 3, 40])
 def test_pages_that_slide_onto_each_other_count_nothing_twice(pushed: int) -> None:
     ledger = Ledger([row(number) for number in range(250, -1, -1)], pushed, slides=True)

@@ -218,16 +218,29 @@ class News:
 def entries_in(pages: Iterable[Sequence[Charge]]) -> tuple[Counter[Charge], bool]:
     """Count the entries of one reading of the ledger, page by page, and say whether the count may be wrong.
 
-    Equal entries in one page are as many charges. An equal entry in two pages may be one that was read twice, because
-    new entries moved the pages on, or two at a seam: such a reading has to be repeated with other seams.
+    New entries move the pages on: a page may then begin with what was read before. It is laid over it as far as it
+    can be, so that no entry that was read twice counts twice; equal entries elsewhere are as many charges. Where pages
+    overlap, equal entries may have been at the seam: such a reading has to be repeated with other seams.
     """
-    counts: Counter[Charge] = Counter()
+    found: list[Charge] = []
+    places: dict[Charge, list[int]] = {}
     has_seam = False
     for page in pages:
-        in_page = Counter(page)
-        has_seam = has_seam or not counts.keys().isdisjoint(in_page)
-        counts |= in_page
-    return counts, has_seam
+        begin = _begin_of(page, found, places)
+        has_seam = has_seam or begin < len(found)
+        for entry in page[len(found) - begin :]:
+            places.setdefault(entry, []).append(len(found))
+            found.append(entry)
+    return Counter(found), has_seam
+
+
+def _begin_of(page: Sequence[Charge], found: Sequence[Charge], places: Mapping[Charge, Sequence[int]]) -> int:
+    """Return the first place where a page can lie over the entries that were found: behind all of them if nowhere."""
+    for begin in places.get(page[0], ()) if page else ():
+        there = found[begin : begin + len(page)]
+        if list(page[: len(there)]) == list(there):
+            return begin
+    return len(found)
 
 
 def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
