@@ -111,6 +111,19 @@ def test_unknown_is_never_zero(fields: dict[str, object], committed: int | None)
     assert take_of(shot(), **fields).credits_committed == committed
 
 
+@pytest.mark.parametrize(
+    ("fields", "known"),
+    [
+        ({"state": State.HELD, "credits_estimated": None}, 0),
+        ({"state": State.UNKNOWN, "credits_charged": 6}, 6),
+        ({"state": State.QUEUED, "credits_charged": 6, "credits_held": 5, "credits_at_risk": None}, 11),
+        ({"state": State.QUEUED, "credits_charged": 6, "credits_held": 5, "credits_at_risk": 2}, 13),
+    ],
+)
+def test_what_was_charged_is_committed_whatever_else_is_unknown(fields: dict[str, object], known: int) -> None:
+    assert take_of(shot(), **fields).credits_committed_known == known
+
+
 def test_a_warning_is_noted_once() -> None:
     take = take_of(shot())
     for text in ("a", "b", "a"):

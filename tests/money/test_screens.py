@@ -19,16 +19,18 @@ from tests.money.test_ledger import PRICE, attempt, charge, take
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
+from wanbatch.batch.standing import Standing
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
-from wanbatch.errors import ProviderUnreachable
+from wanbatch.cli.screen import print_result
+from wanbatch.errors import ExitCode, ProviderUnreachable
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.ledger import Books, Stranger, match_ledger
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.session.doctor import examine
-from wanbatch.session.options import RunOptions, Watch
+from wanbatch.session.options import RunOptions, RunResult, Watch
 from wanbatch.session.pilot import Findings, Measured
 from wanbatch.session.preview import Preview, Why
 from wanbatch.session.session import session_of
@@ -193,6 +195,17 @@ def test_a_total_in_json_is_null_while_a_part_of_it_is_unknown(
         "cap": 10 * PRICE,
     }
     assert (told["uncosted_takes"], told["charges_not_seen"]) == (1, 1)
+
+
+@pytest.mark.parametrize(("charged", "held", "more"), [(300_000, None, ""), (300_000, 5, "; 5 more held or expected")])
+def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int | None, more: str) -> None:
+    each = replace(take(State.HELD), credits_charged=charged, credits_held=held, credits_at_risk=None)
+    standing = Standing.of([(each, 1)])
+    stream = io.StringIO()
+    console = Console(file=stream, width=80, no_color=True, soft_wrap=True)
+    print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), standing, None), [])
+    told = stream.getvalue().splitlines()[1]
+    assert told == f"  charged 300,000 credits (0.15 USD){more}; and 1 takes or submits with an unknown cost"
 
 
 def test_several_batches_are_reported_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

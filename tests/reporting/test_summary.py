@@ -233,10 +233,13 @@ def test_the_standing_is_that_of_every_single_take(tmp_path: Path) -> None:
     standing = found.standing
     with StateReader.open(tmp_path) as reader:
         takes, shots, strays = reader.takes(), reader.shots(), reader.strays()
-    committed = [take.credits_committed for take in takes]
+    known, unknown = (
+        sum(take.credits_committed_known for take in takes),
+        [take.credits_committed for take in takes].count(None),
+    )
     counts = Counter(take.shown_state for take in takes) | Counter(omitted=sum(shot.omit for shot in shots))
     assert standing.counts == counts
-    assert (standing.credits_committed, standing.uncosted) == (sum(filter(None, committed)), committed.count(None))
+    assert (standing.credits_committed, standing.uncosted) == (known, unknown)
     assert standing.credits_charged == sum(take.credits_charged or 0 for take in takes)
     assert standing.charges_not_seen == sum(take.may_be_charged_more for take in takes)
     assert found.problems == problems_in(takes, strays, folder=str(found.output))

@@ -40,6 +40,14 @@ class Spend:
         return (self.credits_charged or 0) + self.credits_at_risk + open_credits
 
     @property
+    def credits_committed_known(self) -> int:
+        """The known part of what is committed: what was charged is in it, whatever else is unknown."""
+        if self.credits_committed is not None:
+            return self.credits_committed
+        open_credits = 0 if self.state in (State.PLANNED, State.FAILED) else self.credits_open
+        return sum(each or 0 for each in (self.credits_charged, self.credits_at_risk, open_credits))
+
+    @property
     def may_be_charged_more(self) -> bool:
         """Say whether the ledger may still show a charge of it."""
         is_free = self.state in (State.PLANNED, State.FAILED)  # not sent, or proven to cost nothing

@@ -33,7 +33,7 @@ class Standing:
             counts[take.shown_state] += count
         return cls(
             counts=counts,
-            credits_committed=sum((take.credits_committed or 0) * count for take, count in every)
+            credits_committed=sum(take.credits_committed_known * count for take, count in every)
             + sum(each or 0 for each in held),
             credits_charged=sum((take.credits_charged or 0) * count for take, count in every),
             uncosted=sum(count for take, count in every if take.credits_committed is None)

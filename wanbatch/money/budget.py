@@ -53,7 +53,8 @@ class Surprise(Enum):
 
 @dataclass
 class Allowance:
-    """Sums over some takes. Credits are whole; `committed` includes what is charged; unknown is counted, never 0.
+    """Sums over some takes. Credits are whole; `committed` includes what is charged, and is the known part
+    of it; unknown is counted, never 0.
 
     `untold` counts takes that may be charged and whose hold no answer reported, by class and expected cost, and
     so does `given_up` the attempts that takes went on without; `out` counts takes whose answer is still out, `lost`
@@ -71,9 +72,8 @@ class Allowance:
 
     def add(self, take: Take | Kind, count: int) -> None:
         """Add the parts of `count` takes like this one, or subtract them if it is negative."""
-        committed = take.credits_committed
-        self.uncosted += count * (committed is None)
-        self.committed += count * (committed or 0)
+        self.uncosted += count * (take.credits_committed is None)
+        self.committed += count * take.credits_committed_known
         self.charged += count * (take.credits_charged or 0)
         if _is_untold(take) and take.credits_estimated is not None:
             self.untold[take.price_class, take.credits_estimated] += count
@@ -157,7 +157,7 @@ class Budget:
 
     @property
     def committed(self) -> int:
-        """What is charged, held or expected of takes sent; without those of unknown cost."""
+        """What is charged, held or expected of takes sent: its known part where some may have cost more."""
         return self._all.committed
 
     @property

@@ -85,7 +85,6 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
 
 def _card_of(shot: ShotRow, shown: Sequence[Take], order: int, output: Path, in_cut: Container[int]) -> dict[str, Any]:
     current = [take for take in shown if not take.superseded]
-    spent = [take.credits_committed for take in shown]
     times_s = [seconds for take in shown if (seconds := _took_s(take)) is not None]
     newest = (current or shown)[-1] if shown else None
     body = newest.recipe.body if newest is not None else {}
@@ -98,7 +97,7 @@ def _card_of(shot: ShotRow, shown: Sequence[Take], order: int, output: Path, in_
         "old": [frames[take.take_id] for take in shown if take.superseded],
         "width": min(max(1, len(current)), TAKES_ABREAST),
         "rank": min((_RANKS.get(take.state, 5) for take in current), default=10),
-        "cost": sum(each for each in spent if each is not None),
+        "cost": sum(take.credits_committed_known for take in shown),
         "time_s": f"{max(times_s):.1f}" if times_s else "",
         "is_trouble": any(take.state in _TROUBLE for take in current),
         "is_warned": any(take.warning for take in current),

@@ -129,7 +129,7 @@ def _held(takes: Sequence[Take]) -> str:
     sent = [take for take in takes if take.attempts]
     if not sent:
         return f"{_count(len(takes), 'take')}, none of them sent"
-    known = sum(take.credits_committed or 0 for take in sent)
+    known = sum(take.credits_committed_known for take in sent)
     unknown = sum(take.credits_committed is None for take in sent)
     more = f" and {unknown} with an unknown cost" if unknown else ""
     return f"{_count(len(sent), 'take')}, charged or held {known:,} credits ({usd_text(known)}){more}"
