@@ -130,14 +130,12 @@ LONG_FILES = {
     "tests/cut/test_film.py": 414,
     "tests/identity/test_admission.py": 443,
     "tests/money/test_budget.py": 403,
-    "tests/provider/test_answers.py": 766,
     "tests/runner/test_faults.py": 501,
     "tests/runner/test_later_evidence.py": 604,
     "tests/runner/test_loop.py": 602,
     "tests/runner/test_searches.py": 828,
     "tests/runner/test_strays.py": 671,
     "tests/session/test_recovery.py": 409,
-    "tests/state/test_disk.py": 647,
     "wanbatch/reporting/costs.py": 408,
 }
 LONG_FUNCTIONS = {"wanbatch/reporting/summary.py: summary_facts": 54}
