@@ -2,104 +2,37 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
-import sqlite3
 import unicodedata
-from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import wanbatch
-from tests.reporting.states import CREDITS, begin, place_clips
-from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.take import Take
+from tests.identity.folders import (
+    HARBOUR,
+    RENUMBERED,
+    RIDGE,
+    SANDBOX,
+    Tell,
+    bought,
+    digest,
+    takes_in,
+    write,
+)
+from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.cli import questions as running
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.session.admission import ORIGIN_NOTE, origin_of
+from wanbatch.session.admission import ORIGIN_NOTE
 from wanbatch.session.options import RunOptions
 from wanbatch.session.question import Question
-from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 
-RIDGE = (
-    "id,prompt,scene\nsh010,A goat climbs the ridge,one\nsh020,Snow begins to fall,one\nsh030,The hut has a light,two\n"
-)
-HARBOUR = "id,prompt,scene\nsh010,A tug turns in the harbour,one\nsh020,Gulls over the fish market,one\n"
-RENUMBERED = RIDGE.replace("sh010", "10").replace("sh020", "20").replace("sh030", "30")
-SANDBOX = ("--sandbox", "--yes", "--speed", "600")
-
-
-@pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "FORCE_COLOR", "NO_COLOR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("COLUMNS", "200")
-    monkeypatch.chdir(tmp_path)
-
-
-def write(name: str, text: str) -> Path:
-    path = Path(name)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def bought(
-    manifest: Path, output: Path, *, state: State = State.VERIFIED, is_paid: bool = False, is_older: bool = False
-) -> Path:
-    """Make the folder that a run of this manifest leaves: every take in this state, charged where it is verified."""
-    batch = load_manifest(manifest)
-    address = {"base_url": provider_name(), "sandbox": False} if is_paid else {"base_url": "sandbox", "sandbox": True}
-    pen = begin(output, batch, **address)  # type: ignore[arg-type]
-    for take in pen.state.takes():
-        charged = CREDITS if state is State.VERIFIED else None
-        pen.lead(take.take_id, state, charged=charged, label=take.label)
-    place_clips(output, pen.state)
-    if not is_older:
-        pen.state.note(ORIGIN_NOTE, origin_of(batch.source, batch.name, output).text)
-    pen.state.close()
-    if is_older:
-        with closing(sqlite3.connect(output / "state.sqlite")) as file:
-            file.execute("DROP TABLE notes")
-            file.commit()
-    return output
-
-
-def provider_name() -> str:
-    from wanbatch.provider.endpoint import load_settings
-
-    return load_settings({}, None, Path.cwd()).endpoint.name
-
-
-def takes_in(output: Path) -> list[Take]:
-    with StateReader.open(output) as reader:
-        reader.check()
-        return reader.takes()
-
-
-def digest(output: Path) -> str:
-    return hashlib.sha256((output / "state.sqlite").read_bytes()).hexdigest()
-
-
-def tell(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str]:
-    code = call(list(arguments))
-    told = capsys.readouterr()
-    return code, " ".join((told.out + told.err).split())
-
-
-Tell = Callable[..., tuple[int, str]]
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Tell:
-    return lambda *arguments: tell(capsys, *arguments)
+pytestmark = pytest.mark.usefixtures("no_settings_from_outside")
 
 
 def test_two_films_with_one_file_name_are_never_mixed(say: Tell) -> None:
@@ -191,80 +124,6 @@ def test_a_folder_of_another_provider_beside_tells_nothing(say: Tell) -> None:
     bought(write("a.csv", RIDGE), Path("outputs/a"), is_paid=True)
     _, told = say("plan", str(write("b.csv", RIDGE)), "--sandbox", "--offline")
     assert "already" not in told
-
-
-def test_renumbered_shots_are_named_and_never_bought_by_yes_alone(say: Tell) -> None:
-    path = write("ridge.csv", RIDGE)
-    output = bought(path, Path("outputs/ridge"))
-    path.write_text(RENUMBERED)
-    before = digest(output)
-    planned, ran = say("plan", "ridge.csv", "--sandbox", "--offline"), say("run", "ridge.csv", *SANDBOX)
-    facts = (
-        "3 takes to be bought are in outputs/ridge already, under another id: 10_t1 exists as sh010_t1",
-        "wanbatch run ridge.csv --sandbox --take-over",
-        "wanbatch run ridge.csv --sandbox --rename sh010=10",
-        "wanbatch run ridge.csv --sandbox --buy-again",
-    )
-    assert [(code, [fact for fact in facts if fact not in told]) for code, told in (planned, ran)] == [(2, []), (2, [])]
-    assert digest(output) == before
-
-
-def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> None:
-    path = write("ridge.csv", RIDGE)
-    output = bought(path, Path("outputs/ridge"))
-    call(["circle", str(output), "sh020:1"])
-    path.write_text(RENUMBERED)
-    code, told = say("run", "ridge.csv", *SANDBOX, "--take-over")
-    assert (code, "3 takes are reused under a new id: 10_t1 is what was sh010_t1" in told) == (0, True)
-    takes = takes_in(output)
-    assert [(take.label, take.file, take.circled, take.superseded) for take in takes] == [
-        ("10_t1", "clips/sh010_t1.mp4", False, False),
-        ("20_t1", "clips/sh020_t1.mp4", True, False),
-        ("30_t1", "clips/sh030_t1.mp4", False, False),
-    ]
-    sidecar = json.loads((output / "clips" / "sh020_t1.json").read_text())
-    rows = (output / "reports" / "takes.csv").read_text().splitlines()
-    sheet = (output / "storyboard.html").read_text()
-    assert (sidecar["shot_id"], sidecar["circled"]) == ("20", True)
-    assert [row.split(",")[0].lstrip("\ufeff") for row in rows] == ["shot_id", "10", "20", "30"]
-    assert [f"posters/sh0{number}_t1.jpg" in sheet for number in (10, 20, 30)] == [True] * 3
-    assert say("run", "ridge.csv", *SANDBOX)[0] == 0  # nothing is asked any more
-    with StateReader.open(output) as reader:
-        assert [row.shot_id for row in reader.shots()] == ["10", "20", "30"]
-
-
-def test_a_renaming_by_hand_resumes_with_the_same_command(say: Tell) -> None:
-    path = write("ridge.csv", RIDGE)
-    output = bought(path, Path("outputs/ridge"))
-    path.write_text(RENUMBERED)
-    flags = ("--rename", "sh010=10", "--rename", "sh020=20", "--rename", "sh030=30")
-    assert [say("run", "ridge.csv", *SANDBOX, *flags)[0] for _ in range(2)] == [0, 0]
-    assert [take.label for take in takes_in(output)] == ["10_t1", "20_t1", "30_t1"]
-
-
-@pytest.mark.parametrize(
-    ("flag", "problem"),
-    [
-        ("sh010", "'sh010' is not OLD=NEW"),
-        ("x=10", "no take of a shot 'x'"),
-        ("sh010=x", "the manifest has no shot 'x'"),
-    ],
-)
-def test_a_renaming_that_cannot_be_is_wrong_usage(flag: str, problem: str, say: Tell) -> None:
-    path = write("ridge.csv", RIDGE)
-    bought(path, Path("outputs/ridge"))
-    path.write_text(RENUMBERED)
-    code, told = say("run", "ridge.csv", *SANDBOX, "--rename", flag)
-    assert (code, problem in told) == (2, True)
-
-
-def test_one_recipe_that_could_be_of_several_shots_is_left_to_the_user(say: Tell) -> None:
-    path = write("dark.csv", "id,prompt\na,Black\nb,Black\n")
-    bought(path, Path("outputs/dark"))
-    path.write_text("id,prompt\nc,Black\n")
-    code, told = say("run", "dark.csv", *SANDBOX, "--take-over")
-    assert (code, "c_t1 could be any of a_t1, b_t1" in told, "--rename a=c" in told) == (2, True, True)
-    assert say("run", "dark.csv", *SANDBOX, "--rename", "b=c")[0] == 0
 
 
 def test_plan_and_run_agree_on_a_folder_of_another_provider(say: Tell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -389,55 +248,3 @@ def test_a_batch_made_by_a_program_needs_no_file() -> None:
     bought(path, Path("outputs/ridge"))
     batch = wanbatch.Batch("ridge", load_manifest(path).shots)
     assert wanbatch.plan(batch, RunOptions(sandbox=True), offline=True).questions == ()
-
-
-def test_bytes_that_are_whole_and_not_named_yet_go_with_their_take(say: Tell) -> None:
-    path = write("ridge.csv", RIDGE.split("sh020", maxsplit=1)[0])
-    output = bought(path, Path("outputs/ridge"), state=State.DOWNLOADED)
-    (output / "clips").mkdir(exist_ok=True)
-    part = output / "clips" / "sh010_t1.mp4.part"
-    part.write_bytes(b"the clip")
-    path.write_text(RENUMBERED.split("20,")[0])
-    from wanbatch.provider.endpoint import load_settings
-    from wanbatch.session.access import Access
-    from wanbatch.session.admission import admit, carry
-
-    access = Access(load_settings({}, None, Path.cwd()), is_embedded=True)
-    with StateReader.open(output) as reader:
-        identity, last = reader.identity(), reader.last_fact_at()
-    assert last is not None
-    with closing(StateFile.create_or_open(output, identity)) as state:
-        admission = admit(load_manifest(path), output, state, RunOptions(take_over=True), access)
-        carry(state, admission, last, "")
-    assert [take.label for take in takes_in(output)] == ["10_t1"]
-    assert [(each.name, each.read_bytes()) for each in (output / "clips").glob("*.part")] == [
-        ("10_t1.mp4.part", b"the clip")
-    ]
-
-
-def test_a_take_on_its_way_is_taken_over_and_goes_on_under_its_new_name() -> None:
-    path = write("ridge.csv", RIDGE)
-    output = bought(path, Path("outputs/ridge"), state=State.GENERATING)
-    path.write_text(RENUMBERED)
-    plan = wanbatch.plan(path, RunOptions(sandbox=True, take_over=True), offline=True)
-    assert ([each.kind.value for each in plan.questions], plan.counts, plan.takes) == (
-        ["taken"],
-        {"in progress": 3},
-        (),
-    )
-    assert takes_in(output)[0].label == "sh010_t1"  # a plan writes nothing
-
-
-def test_the_state_file_holds_a_renaming_as_a_fact() -> None:
-    path = write("ridge.csv", RIDGE)
-    output = bought(path, Path("outputs/ridge"))
-    path.write_text(RENUMBERED)
-    call(["run", "ridge.csv", *SANDBOX, "--take-over"])
-    with StateReader.open(output) as reader:
-        told = [(take_id, entry.data) for take_id, entry in reader.entries(Fact.RENAMED)]
-    assert told[0] == (1, {"shot_id": "10", "number": 1, "was_shot_id": "sh010", "was_number": 1})
-    with closing(sqlite3.connect(output / "state.sqlite")) as file:
-        file.execute("UPDATE takes SET shot_id = 'sh010' WHERE take_id = 1")
-        file.commit()
-    with StateReader.open(output) as reader, pytest.raises(wanbatch.StateInvalid, match="contradicts its facts"):
-        reader.check()

@@ -1,0 +1,156 @@
+"""Shots that are renamed: which takes go on under the new names, by flag or by a word at the terminal."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+import wanbatch
+from tests.identity.folders import (
+    RENUMBERED,
+    RIDGE,
+    SANDBOX,
+    Tell,
+    bought,
+    digest,
+    takes_in,
+    write,
+)
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.cli import call
+from wanbatch.manifest import load_manifest
+from wanbatch.session.options import RunOptions
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+
+pytestmark = pytest.mark.usefixtures("no_settings_from_outside")
+
+
+def test_renumbered_shots_are_named_and_never_bought_by_yes_alone(say: Tell) -> None:
+    path = write("ridge.csv", RIDGE)
+    output = bought(path, Path("outputs/ridge"))
+    path.write_text(RENUMBERED)
+    before = digest(output)
+    planned, ran = say("plan", "ridge.csv", "--sandbox", "--offline"), say("run", "ridge.csv", *SANDBOX)
+    facts = (
+        "3 takes to be bought are in outputs/ridge already, under another id: 10_t1 exists as sh010_t1",
+        "wanbatch run ridge.csv --sandbox --take-over",
+        "wanbatch run ridge.csv --sandbox --rename sh010=10",
+        "wanbatch run ridge.csv --sandbox --buy-again",
+    )
+    assert [(code, [fact for fact in facts if fact not in told]) for code, told in (planned, ran)] == [(2, []), (2, [])]
+    assert digest(output) == before
+
+
+def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> None:
+    path = write("ridge.csv", RIDGE)
+    output = bought(path, Path("outputs/ridge"))
+    call(["circle", str(output), "sh020:1"])
+    path.write_text(RENUMBERED)
+    code, told = say("run", "ridge.csv", *SANDBOX, "--take-over")
+    assert (code, "3 takes are reused under a new id: 10_t1 is what was sh010_t1" in told) == (0, True)
+    takes = takes_in(output)
+    assert [(take.label, take.file, take.circled, take.superseded) for take in takes] == [
+        ("10_t1", "clips/sh010_t1.mp4", False, False),
+        ("20_t1", "clips/sh020_t1.mp4", True, False),
+        ("30_t1", "clips/sh030_t1.mp4", False, False),
+    ]
+    sidecar = json.loads((output / "clips" / "sh020_t1.json").read_text())
+    rows = (output / "reports" / "takes.csv").read_text().splitlines()
+    sheet = (output / "storyboard.html").read_text()
+    assert (sidecar["shot_id"], sidecar["circled"]) == ("20", True)
+    assert [row.split(",")[0].lstrip("\ufeff") for row in rows] == ["shot_id", "10", "20", "30"]
+    assert [f"posters/sh0{number}_t1.jpg" in sheet for number in (10, 20, 30)] == [True] * 3
+    assert say("run", "ridge.csv", *SANDBOX)[0] == 0  # nothing is asked any more
+    with StateReader.open(output) as reader:
+        assert [row.shot_id for row in reader.shots()] == ["10", "20", "30"]
+
+
+def test_a_renaming_by_hand_resumes_with_the_same_command(say: Tell) -> None:
+    path = write("ridge.csv", RIDGE)
+    output = bought(path, Path("outputs/ridge"))
+    path.write_text(RENUMBERED)
+    flags = ("--rename", "sh010=10", "--rename", "sh020=20", "--rename", "sh030=30")
+    assert [say("run", "ridge.csv", *SANDBOX, *flags)[0] for _ in range(2)] == [0, 0]
+    assert [take.label for take in takes_in(output)] == ["10_t1", "20_t1", "30_t1"]
+
+
+@pytest.mark.parametrize(
+    ("flag", "problem"),
+    [
+        ("sh010", "'sh010' is not OLD=NEW"),
+        ("x=10", "no take of a shot 'x'"),
+        ("sh010=x", "the manifest has no shot 'x'"),
+    ],
+)
+def test_a_renaming_that_cannot_be_is_wrong_usage(flag: str, problem: str, say: Tell) -> None:
+    path = write("ridge.csv", RIDGE)
+    bought(path, Path("outputs/ridge"))
+    path.write_text(RENUMBERED)
+    code, told = say("run", "ridge.csv", *SANDBOX, "--rename", flag)
+    assert (code, problem in told) == (2, True)
+
+
+def test_one_recipe_that_could_be_of_several_shots_is_left_to_the_user(say: Tell) -> None:
+    path = write("dark.csv", "id,prompt\na,Black\nb,Black\n")
+    bought(path, Path("outputs/dark"))
+    path.write_text("id,prompt\nc,Black\n")
+    code, told = say("run", "dark.csv", *SANDBOX, "--take-over")
+    assert (code, "c_t1 could be any of a_t1, b_t1" in told, "--rename a=c" in told) == (2, True, True)
+    assert say("run", "dark.csv", *SANDBOX, "--rename", "b=c")[0] == 0
+
+
+def test_bytes_that_are_whole_and_not_named_yet_go_with_their_take(say: Tell) -> None:
+    path = write("ridge.csv", RIDGE.split("sh020", maxsplit=1)[0])
+    output = bought(path, Path("outputs/ridge"), state=State.DOWNLOADED)
+    (output / "clips").mkdir(exist_ok=True)
+    part = output / "clips" / "sh010_t1.mp4.part"
+    part.write_bytes(b"the clip")
+    path.write_text(RENUMBERED.split("20,")[0])
+    from wanbatch.provider.endpoint import load_settings
+    from wanbatch.session.access import Access
+    from wanbatch.session.admission import admit, carry
+
+    access = Access(load_settings({}, None, Path.cwd()), is_embedded=True)
+    with StateReader.open(output) as reader:
+        identity, last = reader.identity(), reader.last_fact_at()
+    assert last is not None
+    with closing(StateFile.create_or_open(output, identity)) as state:
+        admission = admit(load_manifest(path), output, state, RunOptions(take_over=True), access)
+        carry(state, admission, last, "")
+    assert [take.label for take in takes_in(output)] == ["10_t1"]
+    assert [(each.name, each.read_bytes()) for each in (output / "clips").glob("*.part")] == [
+        ("10_t1.mp4.part", b"the clip")
+    ]
+
+
+def test_a_take_on_its_way_is_taken_over_and_goes_on_under_its_new_name() -> None:
+    path = write("ridge.csv", RIDGE)
+    output = bought(path, Path("outputs/ridge"), state=State.GENERATING)
+    path.write_text(RENUMBERED)
+    plan = wanbatch.plan(path, RunOptions(sandbox=True, take_over=True), offline=True)
+    assert ([each.kind.value for each in plan.questions], plan.counts, plan.takes) == (
+        ["taken"],
+        {"in progress": 3},
+        (),
+    )
+    assert takes_in(output)[0].label == "sh010_t1"  # a plan writes nothing
+
+
+def test_the_state_file_holds_a_renaming_as_a_fact() -> None:
+    path = write("ridge.csv", RIDGE)
+    output = bought(path, Path("outputs/ridge"))
+    path.write_text(RENUMBERED)
+    call(["run", "ridge.csv", *SANDBOX, "--take-over"])
+    with StateReader.open(output) as reader:
+        told = [(take_id, entry.data) for take_id, entry in reader.entries(Fact.RENAMED)]
+    assert told[0] == (1, {"shot_id": "10", "number": 1, "was_shot_id": "sh010", "was_number": 1})
+    with closing(sqlite3.connect(output / "state.sqlite")) as file:
+        file.execute("UPDATE takes SET shot_id = 'sh010' WHERE take_id = 1")
+        file.commit()
+    with StateReader.open(output) as reader, pytest.raises(wanbatch.StateInvalid, match="contradicts its facts"):
+        reader.check()
