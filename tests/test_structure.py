@@ -132,7 +132,6 @@ LONG_FILES = {
     "tests/runner/test_loop.py": 602,
     "tests/runner/test_searches.py": 828,
     "tests/runner/test_strays.py": 671,
-    "tests/session/test_recovery.py": 409,
     "wanbatch/reporting/costs.py": 408,
 }
 LONG_FUNCTIONS = {"wanbatch/reporting/summary.py: summary_facts": 54}

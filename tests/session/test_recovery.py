@@ -380,30 +380,3 @@ def test_a_clip_with_other_bytes_is_not_taken_for_verified(tmp_path: Path) -> No
     found = recovered(world, batch_of(1))
     assert found is not None
     assert (found.verified, [label for label, _ in found.fetched], found.to_send) == ((), ["sh000_t1"], 0)
-
-
-# --- the command
-
-
-def test_the_command_asks_writes_and_the_next_run_has_nothing_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    from wanbatch.cli import call
-
-    monkeypatch.chdir(tmp_path)
-    Path("shots.yaml").write_text(
-        "version: 1\nname: film\ndefaults: {model: alibaba/wan2.1-t2v-turbo, resolution: 480P}\n"
-        "shots:\n  - {id: a, prompt: a quiet street}\n",
-        encoding="utf-8",
-    )
-    run = ["-q", "run", "shots.yaml", "--sandbox", "--speed", "600", "--yes", "-o", "out"]
-    assert call(run) == ExitCode.OK
-    lose(Path("out"), "state.sqlite*")
-    told = [call(run), call(["recover", "shots.yaml", "-o", "out"])]
-    assert told == [ExitCode.LOCAL_FAULT, ExitCode.USAGE]
-    assert "confirm it with --yes" in capsys.readouterr().err
-    assert call(["--json", "recover", "shots.yaml", "-o", "out", "--yes"]) == ExitCode.OK
-    found = json.loads(capsys.readouterr().out)["recovered"]
-    assert (found["verified"], found["to_send"], found["is_witnessed"], found["strays"]) == (["a_t1"], 0, True, [])
-    assert [call(["recover", "shots.yaml", "-o", "out"]), call(run)] == [ExitCode.OK, ExitCode.OK]
-    assert "nothing was changed" in capsys.readouterr().out
