@@ -118,9 +118,9 @@ _COSTS = {
         f"{name}_known_credits": f"the known part of {name}, where a part of it is unknown"
         for name in ("estimated", "committed", "to_complete", "final")
     },
-    "takes_of_unknown_cost": "takes that are not in `committed`: nobody knows what they cost",
+    "takes_of_unknown_cost": "takes, and submits of no take, that are not in `committed`: nobody knows what they cost",
     "takes_of_unknown_price": "takes that are not in `to_complete`: their price is unknown",
-    "charges_not_seen": "takes whose charge the ledger may still show",
+    "charges_not_seen": "takes, and submits of no take, whose charge the ledger may still show",
     "in_use_credits": "charged for clips in use",
     "failed_credits": "charged for what failed",
     "superseded_credits": "charged for clips that newer recipes replaced",
@@ -135,6 +135,7 @@ _COSTS = {
     "first_takes": "first takes that have ended",
     "first_takes_good": "of these verified at the first try",
     "first_take_yield": "the share of good ones, from 0 to 1",
+    "submits_of_no_take": "submits of the batch that no take has; `(no take)` where the group is none of theirs",
 }
 _SPEND = {
     "at": "when it happened",

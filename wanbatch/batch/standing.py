@@ -13,8 +13,8 @@ from wanbatch.batch.spend import Spend
 class Standing:
     """Takes by shown state; credits are whole, and sum what is known.
 
-    `uncosted` takes (and submits of no take) may have cost an unknown amount; of `charges_not_seen`
-    takes the ledger may still show a charge. `eta_s` is how long it will take yet, None if unknown.
+    `uncosted` takes (and submits of no take) may have cost an unknown amount; of `charges_not_seen` of them
+    the ledger may still show a charge. `eta_s` is how long it will take yet, None if unknown.
     """
 
     counts: Mapping[str, int]
@@ -38,5 +38,5 @@ class Standing:
             credits_charged=sum((take.credits_charged or 0) * count for take, count in every),
             uncosted=sum(count for take, count in every if take.credits_committed is None)
             + sum(each is None for each in held),
-            charges_not_seen=sum(count for take, count in every if take.may_be_charged_more),
+            charges_not_seen=sum(count for take, count in every if take.may_be_charged_more) + len(held),
         )

@@ -264,7 +264,7 @@ def figures_grid(figures: Figures) -> Grid:
     grid = Grid(("", "credits", "USD", ""), left=(0, 3))
     for name, figure, unknown in (
         ("estimated", figures.estimated, "takes without a price"),
-        ("held", figures.held, "takes with an unknown hold"),
+        ("held", figures.held, "takes or submits with an unknown hold"),
         ("charged", figures.charged, "charges not seen yet"),
     ):
         more = "+?" if figure.unknown else ""

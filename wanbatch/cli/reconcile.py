@@ -43,7 +43,10 @@ def reconcile_command(options: Global, /, run: Path | None) -> int:
     output = run if run is not None else newest_output(Path(OUTPUTS))
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     found = asyncio.run(session.reconcile(output))
-    read_at, figures = found.read_at or system_now(), read_figures(output)
+    read_at = found.read_at or system_now()
+    figures = read_figures(output).with_charges_seen(
+        [each.charged for each in found.ledger if not each.is_recorded and each.charged is not None]
+    )
     page = write_ledger(output, found.ledger, read_at) if found.is_ledger_read else None
     if options.is_json:
         reported = {**asdict(found), "ledger": ledger_rows(found.ledger, read_at), "figures": figures_json(figures)}

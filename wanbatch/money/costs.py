@@ -7,7 +7,7 @@ name counts once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from wanbatch.batch.attempts import NO_POST, Attempt, Outcome
 from wanbatch.batch.lifecycle import State
@@ -93,10 +93,14 @@ def _went_into(take: Take, attempts: Iterable[Attempt], spent: int) -> dict[str,
 
 @dataclass(frozen=True)
 class Figure:
-    """One of the figures of a batch: its known part, and how many takes are not in it."""
+    """One of the figures of a batch: its known part, and how many takes, and submits of no take, are not in it."""
 
     known: int
     unknown: int
+
+    def __add__(self, other: Figure) -> Figure:
+        """Add the known parts, and what is unknown."""
+        return Figure(self.known + other.known, self.unknown + other.unknown)
 
     @property
     def credits(self) -> int | None:
@@ -111,6 +115,20 @@ class Figures:
     estimated: Figure
     held: Figure
     charged: Figure
+
+    def with_strays(self, holds: Iterable[int | None]) -> Figures:
+        """Add submits of no take: what each of them holds, None if unknown; no charge of theirs was seen."""
+        every = list(holds)
+        return replace(
+            self,
+            held=self.held + _figure(every),
+            charged=replace(self.charged, unknown=self.charged.unknown + len(every)),
+        )
+
+    def with_charges_seen(self, charges: Sequence[int]) -> Figures:
+        """Add what the ledger charges for generations of no take, each of which had no charge yet."""
+        unseen = max(0, self.charged.unknown - len(charges))
+        return replace(self, charged=Figure(self.charged.known + sum(charges), unseen))
 
 
 def figures_of(takes: Sequence[Take], attempts: Iterable[Attempt], prices: Mapping[PriceClass, int]) -> Figures:

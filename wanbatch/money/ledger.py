@@ -50,7 +50,7 @@ class LedgerLine:
     """One generation, or one submit without a known one. Credits are whole; None if unknown.
 
     `takes` and `request_ids` are those that name it; `charges` counts its entries in the ledger, `refunded` sums its
-    refunds; `at` is its newest charge.
+    refunds; `at` is its newest charge. `is_recorded` where an attempt has the generation: its charge is one of a take.
     """
 
     verdict: Verdict
@@ -62,6 +62,7 @@ class LedgerLine:
     charges: int = 0
     refunded: int | None = None
     at: datetime | None = None
+    is_recorded: bool = True
 
     @property
     def difference(self) -> int | None:
@@ -199,6 +200,7 @@ def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> Led
         charges=len(charges),
         refunded=refunded,
         at=max((charge.at for charge in charges), default=None),
+        is_recorded=False,
     )
 
 

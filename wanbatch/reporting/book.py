@@ -76,7 +76,15 @@ class Book:
         """Estimated, held and charged."""
         money = self.money
         charged = Figure(int(money["charged"].sum()), int(money["is_charge_unseen"].sum()))
-        return Figures(_figure(money["estimated"]), _figure(money["held"]), charged)
+        figures = Figures(_figure(money["estimated"]), _figure(money["held"]), charged)
+        return figures.with_strays(each.credits_held for each in self.record.strays)
+
+    @property
+    def committed(self) -> Figure:
+        """What was charged and what may still be, of takes and of submits of no take."""
+        money, holds = self.money, [each.credits_held for each in self.record.strays]
+        known = int(money["credits_committed_known"].sum()) + sum(each or 0 for each in holds)
+        return Figure(known, int(money["is_uncosted"].sum()) + holds.count(None))
 
 
 class _Candidate(NamedTuple):

@@ -3,7 +3,7 @@
 One row a group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, shares and rates are Decimal,
 written as text. A sum that has an unknown part is missing, its known part is beside it; the counts say how many
 takes are not in it. Charged amounts sum to the ledger's charges to the credit, on every level except tags, where a take
-with two tags is in both.
+with two tags is in both. Submits of no take are in the sums of their batch, and have a row of their own on the others.
 """
 
 from __future__ import annotations
@@ -67,7 +67,9 @@ COST_COLUMNS: dict[str, str] = {
     "first_takes": "Int64",
     "first_takes_good": "Int64",
     "first_take_yield": "string",
+    "submits_of_no_take": "Int64",
 }
+NO_TAKE = "(no take)"
 LEVELS = ("sequence", "scene", "tag", "cost_code")
 _COSTS = ("in_use", "failed", "superseded", "held_back", "spare")
 _PARTS = ("estimated", "committed", "to_complete")
@@ -110,14 +112,30 @@ def _takes_frame(book: Book) -> pd.DataFrame:
         "is_first_good": is_first & is_verified & (takes["tries"] <= 1),
     }
     places = {name: shots[name].take(book.shot_rows).array for name in ("sequence", "scene", "tags", "cost_code")}
-    return pd.DataFrame(sums).astype("int64").assign(batch=book.batch, **places)
+    return pd.DataFrame(sums).astype("int64").assign(is_stray=0, batch=book.batch, **places)
+
+
+def _strays_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
+    """One row a submit of no take: what it may be charged, which belongs to no group but its batch."""
+    held = [each.credits_held for each in book.record.strays]
+    sums = {
+        "is_stray": 1,
+        "committed": [each or 0 for each in held],
+        "committed_unknown": [each is None for each in held],
+    }
+    told = {name: sums.get(name, 0) for name in columns if name not in ("batch", "tags", *LEVELS)}
+    places: dict[str, Any] = {**dict.fromkeys(LEVELS, NO_TAKE), "tags": [(NO_TAKE,)] * len(held), "batch": book.batch}
+    frame = pd.DataFrame(told, index=range(len(held))).astype("int64").assign(**places)
+    return frame[list(columns)]
 
 
 # --- groups
 
 
 def _costs_frame(books: Sequence[Book]) -> pd.DataFrame:
-    takes = pd.concat([_takes_frame(book) for book in books], ignore_index=True)
+    frames = [_takes_frame(book) for book in books]
+    strays = [_strays_frame(book, frames[0].columns.tolist()) for book in books if book.record.strays]
+    takes = pd.concat([*frames, *strays], ignore_index=True)
     numbers = takes.select_dtypes("int64")
     budgets = {book.batch: _budget(book) for book in books}
     nothing = dict.fromkeys(map(str, numbers), 0)
@@ -157,7 +175,7 @@ def _groups(takes: pd.DataFrame, level: str) -> dict[str, dict[str, int]]:
     if level == "tag":
         takes = takes.assign(tag=takes["tags"].map(list)).explode("tag")
         takes["tag"] = takes["tag"].fillna("").astype("string")
-    if not (takes[level] != "").any():
+    if not (takes.loc[takes["is_stray"] == 0, level] != "").any():
         return {}
     return sums_by(takes[level], takes.select_dtypes("int64"))
 
@@ -187,9 +205,10 @@ def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None
         **{f"{name}_usd": None if value is None else usd_cell(value) for name, value in told.items()},
         "takes_of_unknown_cost": sums["committed_unknown"],
         "takes_of_unknown_price": sums["to_complete_unknown"],
-        "charges_not_seen": sums["is_unseen"],
+        "charges_not_seen": sums["is_unseen"] + sums["is_stray"],
         **{f"{name.removesuffix('_back')}_credits": sums[name] for name in _COSTS},
         **_rates(sums),
+        "submits_of_no_take": sums["is_stray"],
     }
 
 

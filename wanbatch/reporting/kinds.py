@@ -24,6 +24,7 @@ from wanbatch.reporting.record import series, values_of
 MONEY_COLUMNS: dict[str, str] = {
     "shown_state": "string",
     "credits_committed": "Int64",
+    "credits_committed_known": "Int64",
     "is_hold_unseen": "boolean",
     "is_charge_unseen": "boolean",
     "is_uncosted": "boolean",
@@ -112,6 +113,7 @@ def money_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass
     return vars(cost) | {
         "shown_state": take.shown_state,
         "credits_committed": take.credits_committed,
+        "credits_committed_known": take.credits_committed_known,
         "is_hold_unseen": take.credits_held is None and (not is_free or take.generation_id is not None),
         "is_charge_unseen": take.may_be_charged_more,
         "is_uncosted": take.credits_committed is None,

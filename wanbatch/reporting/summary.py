@@ -32,6 +32,7 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
     whole = groups[0]
     last = record.runs[-1] if record.runs else None
     problems = _problems(record)
+    committed = book.committed
     return {
         "batch": book.batch,
         "output": record.output.resolve().name,
@@ -44,11 +45,11 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
         "elapsed_s": _elapsed_s(takes),
         "credits": {
             "estimate": last.estimate_credits if last is not None and not last.unpriced else None,
-            "committed": _sum_known(book.money["credits_committed"]),
+            "committed": committed.known if committed.known or not committed.unknown else None,
             "charged": whole["credits_charged"],
             "held": whole["credits_held"],
-            "unknown_takes": whole["takes_of_unknown_cost"],
-            "charges_not_seen": whole["charges_not_seen"],
+            "unknown_takes": committed.unknown,
+            "charges_not_seen": whole["charges_not_seen"] + len(record.strays),
             "holds_not_seen": whole["holds_not_seen"],
             "cap": last.cap_credits if last is not None else None,
         },
@@ -80,10 +81,6 @@ def _elapsed_s(takes: pd.DataFrame) -> float | None:
     """Return the seconds from the first submit to the last clip."""
     begin, end = takes["submitted_at"].min(), takes["verified_at"].max()
     return None if pd.isna(begin) or pd.isna(end) else round((end - begin).total_seconds(), 3)
-
-
-def _sum_known(values: pd.Series[Any]) -> int | None:
-    return int(values.sum()) if values.notna().any() or not len(values) else None
 
 
 _URGENCY = {"held": 0, "unknown": 1, "failed": 2}

@@ -84,6 +84,8 @@ async def reconcile(context: RunContext) -> Reconciled:
     charges = await Polls(context).read_ledger()
     searches.name_doubles()
     takes, attempts = context.state.takes(), context.state.attempts()
+    ledger = () if charges is None else await _matched(context, charges)
+    beside = sum(each.charged or 0 for each in ledger if not each.is_recorded)
 
     def moved(state: State) -> tuple[str, ...]:
         return tuple(take.label for take in takes if take.state is state and before[take.take_id] is not state)
@@ -98,13 +100,13 @@ async def reconcile(context: RunContext) -> Reconciled:
         uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
         breaches=tuple(context.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         questions=tuple(dict.fromkeys(context.takes[each.attempt.take_id].label for each in searches.questions)),
-        credits_charged=context.budget.charged,
+        credits_charged=context.budget.charged + beside,
         is_ledger_read=charges is not None,
         is_log_read=searches.unread is None,
         is_log_refused=searches.unread is not None and searches.unread.trouble in LASTING,
         unseen=tuple(dict.fromkeys(context.takes[each.take_id].label for each in searches.unseen)),
         unseen_submits=len(searches.unseen),
-        ledger=() if charges is None else await _matched(context, charges),
+        ledger=ledger,
         read_at=context.clock.now(),
     )
 
@@ -117,11 +119,11 @@ def _charged_twice(context: RunContext, charges: Sequence[Charge]) -> tuple[str,
 
 async def _matched(context: RunContext, charges: Sequence[Charge]) -> tuple[LedgerLine, ...]:
     """Match every generation of this batch with the ledger as it was just read, and with what it paid back."""
-    attempts = context.state.attempts()
-    if not attempts:
+    attempts, noted = context.state.attempts(), context.state.strays()
+    if not (attempts or noted):
         return ()
-    strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in context.state.strays()]
-    first = min(each.started_at for each in attempts)
+    strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in noted]
+    first = min([*(each.started_at for each in attempts), *(each.at for each in noted)])
     refunds = await context.provider.refunds(min(context.batch_clock.earliest(first), first - LEDGER_MARGIN))
     if isinstance(refunds, NoAnswer):
         context.note(f"wanbatch cannot read whether anything was refunded ({refunds.message})")

@@ -75,7 +75,8 @@ def read_figures(output: Path) -> Figures:
     """Read what a batch was estimated at, what answers held and what the ledger charged."""
     with StateReader.open(output) as reader, reader.snapshot():
         takes = reader.takes()
-        return figures_of(takes, reader.attempts(), prices_now(takes, reader.quotes()))
+        figures = figures_of(takes, reader.attempts(), prices_now(takes, reader.quotes()))
+        return figures.with_strays(each.credits_held for each in reader.strays())
 
 
 def _now(run: Run | None, last_at: datetime | None) -> datetime:
