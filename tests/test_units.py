@@ -1,4 +1,4 @@
-"""Sizes as people read them."""
+"""Sizes and counts as people read them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import wanbatch
-from wanbatch.units import size_text
+from wanbatch.units import count_text, size_text
 
 PACKAGE = Path(wanbatch.__file__).parent
 
@@ -38,3 +38,8 @@ def test_a_size_is_told_in_the_unit_that_fits_it(size_bytes: float, text: str) -
 def test_no_other_code_writes_a_unit_behind_a_figure_it_divided() -> None:
     texts = {path.name: path.read_text(encoding="utf-8") for path in PACKAGE.rglob("*.py")}
     assert [name for name, text in texts.items() if re.search(r"\} [KMGT]i?B", text)] == []
+
+
+@pytest.mark.parametrize(("count", "text"), [(0, "0 takes"), (1, "1 take"), (2, "2 takes"), (1200, "1,200 takes")])
+def test_a_count_agrees_with_its_noun(count: int, text: str) -> None:
+    assert count_text(count, "take") == text

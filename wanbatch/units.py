@@ -42,11 +42,16 @@ def duration_text(seconds: float | None) -> str:
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
 
 
+def count_text(count: int, noun: str) -> str:
+    """Return `1 take`, `2 takes` or `1,200 takes`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
+
+
 def size_text(size_bytes: float) -> str:
     """Return `512 bytes`, `300 KiB`, `1.5 MiB`, `32 MiB` or `6.3 GiB`: the unit in which there is something to read."""
     whole = round(size_bytes)
     if whole < 1024:
-        return f"{whole:,} byte{'' if whole == 1 else 's'}"
+        return count_text(whole, "byte")
     scaled, unit = whole / 1024, _SIZE_UNITS[0]
     for larger in _SIZE_UNITS[1:]:
         if round(scaled) < 1024:

@@ -115,7 +115,7 @@ def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
     assert "total 200 630,000,000+?" in text
     assert "unknown unknown" not in text
     assert "with a cap (--max-usd) wanbatch sends the first take alone and learns" in text
-    assert "20 takes with an unknown price are not in these sums" in text
+    assert "these sums leave out 20 takes with an unknown price" in text
     told = preview_json(unpriced())["estimate"]
     assert (told["credits"], told["usd"]["worst"], told["known"]["credits"], told["unpriced_takes"]) == (
         None,
@@ -153,7 +153,7 @@ def test_a_pilot_tells_what_it_measured() -> None:
     text = "\n".join(" ".join(line.split()) for line in screen(piloted()))
     assert "result of the pilot" in text
     assert "wan-2-6-t2v 1080p 10 s 2 of 3 3,150,000 3,150,000 unknown 3 min 51 s" in text
-    assert "2 charges are not in the ledger yet" in text
+    assert "2 charges not in the ledger yet" in text
     assert "the rest will need about 3 h 20 min" in text
     assert preview_json(piloted())["findings"]["classes"][0]["mean_s"] == 231.0
 
@@ -276,18 +276,18 @@ ENDINGS = (
         (
             2,
             OnUnknown.RECONCILE,
-            "2 takes with lost answers are looked up; those without a trace are held for your decision",
+            "2 takes with a lost answer: looked up; those without a trace are held for your decision",
         ),
-        (2, OnUnknown.HOLD, "2 takes with lost answers are held for your decision"),
+        (2, OnUnknown.HOLD, "2 takes with a lost answer: held for your decision"),
         (
             2,
             OnUnknown.RESUBMIT,
-            "2 takes with lost answers are looked up; up to 2 without a trace are sent again, on top of the above",
+            "2 takes with a lost answer: looked up; up to 2 without a trace are sent again, on top of the above",
         ),
     ],
 )
 def test_a_plan_says_what_becomes_of_lost_answers(lost: int, policy: OnUnknown, told: str) -> None:
-    found = [line.strip() for line in screen(preview(lost=lost, on_unknown=policy)) if "lost answers" in line]
+    found = [line.strip() for line in screen(preview(lost=lost, on_unknown=policy)) if "lost answer" in line]
     assert found == ([told] if told else [])
 
 

@@ -148,7 +148,7 @@ def test_money_is_summed_over_time_against_the_cap() -> None:
         ("charged", [0.525, 1.0250005]),
     ]
     assert figure["limit"] == {"value": 2.0, "words": "cap 2.00 USD"}
-    assert "the cost of 1 takes is unknown and not in the lines" in figure["words"]
+    assert "the lines leave out 1 take with an unknown cost" in figure["words"]
     assert spend(takes[:1], [], None) is None
 
 
@@ -163,7 +163,7 @@ def test_places_are_counted_and_refusals_marked() -> None:
     assert figure is not None
     assert figure["traces"][0]["y"] == [1, 2, 1, 2, 1]
     assert figure["traces"][1]["y"] == [2]
-    assert figure["words"] == "at most 2 at once; 1 submits were refused with 429"
+    assert figure["words"] == "at most 2 at once; 1 submit refused with 429"
     assert concurrency(attempts[2:3]) is None
 
 

@@ -20,7 +20,7 @@ from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.session.marks import mark
 from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.text import visible
-from wanbatch.units import duration_text
+from wanbatch.units import count_text, duration_text
 
 if TYPE_CHECKING:
     from wanbatch.cut.timeline import Piece, Timeline
@@ -156,14 +156,10 @@ def _print_cut(options: Global, output: Path, written: Path, timeline: Timeline)
     length = duration_text(float(timeline.duration_s))
     say(
         console,
-        f"  {_counted(clips, 'clip')} in {_counted(len(timeline.scenes), 'scene')};"
-        f" {length}, {timeline.frames:,} frames; {like.size}, {float(like.fps):.5g} fps, {sound}",
+        f"  {count_text(clips, 'clip')} in {count_text(len(timeline.scenes), 'scene')};"
+        f" {length}, {count_text(timeline.frames, 'frame')}; {like.size}, {float(like.fps):.5g} fps, {sound}",
     )
     _print_notes(options, timeline, output)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
@@ -228,9 +224,8 @@ def export_command(options: Global, /, run: Path | None, how: str, **flags: Any)
         console = console_of(options)
         console.print(str(written), style="bold", markup=False)
         copies = len(timeline.pieces) - len(timeline.holes)
-        console.print(
-            f"  {_counted(copies, 'clip')} copied, with metadata on how {'it was' if copies == 1 else 'they were'} made"
-        )
+        how_made = "how it was made" if copies == 1 else "how each was made"
+        console.print(f"  {count_text(copies, 'clip')} copied, with metadata on {how_made}")
         _print_notes(options, timeline, output)
     elif options.verbosity >= 0:
         _print_cut(options, output, written, timeline)

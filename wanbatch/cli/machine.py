@@ -14,6 +14,7 @@ from wanbatch.cli.streams import echo
 from wanbatch.errors import ExitCode
 from wanbatch.session.options import RunOptions
 from wanbatch.session.session import session_of
+from wanbatch.units import count_text
 
 
 @click.command("verify", epilog="\b\nExamples:\n  wanbatch verify\n  wanbatch verify outputs/dragon-pass --fetch")
@@ -31,7 +32,9 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
         for check in bad:
             echo(f"{check.take} {check.verdict}: {output / check.file}")
     asks = bool(bad) and not fetch and not options.is_json and is_interactive()
-    if bad and (fetch or (asks and click.confirm(f"Fetch {len(bad)} clips again? This costs nothing.", err=True))):
+    if bad and (
+        fetch or (asks and click.confirm(f"Fetch {count_text(len(bad), 'clip')} again? This costs nothing.", err=True))
+    ):
         with Follower(options) as follower:
             session = session_of(RunOptions(makes_report=False), follower.watch(lambda _: True), options.env_file)
             asyncio.run(session.refetch(output, [check.take_id for check in bad]))
@@ -40,7 +43,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     if options.is_json:
         print_json({"output": str(output), "checks": [vars(check) for check in checks]})
     else:
-        echo(f"{len(checks) - len(bad)} of {len(checks)} clips are as recorded")
+        echo(f"{len(checks) - len(bad)} of {count_text(len(checks), 'clip')} as recorded")
     return int(ExitCode.TAKES_FAILED if bad else ExitCode.OK)
 
 

@@ -20,12 +20,12 @@ from wanbatch.runner.settings import OnUnknown
 from wanbatch.session.pilot import Findings
 from wanbatch.session.preview import Preview, Why
 from wanbatch.session.question import Question
-from wanbatch.units import duration_text
+from wanbatch.units import count_text, duration_text
 
 SCENES_SHOWN = 30
 _REMARK_STYLES = {Weight.REFUSAL: "red", Weight.WARNING: "yellow", Weight.NOTE: "dim"}
 _GROUP_WORDS = {"stale": "superseded"}  # the name in JSON is older than the word
-_FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexp.", "USD\nworst")
+_FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexpected", "USD\nworst")
 
 
 def preview_json(preview: Preview) -> dict[str, Any]:
@@ -119,16 +119,14 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         _print_reasons(console, preview)
         _scenes_grid(preview).show(console)
         if preview.estimate.unpriced:
-            say(
-                console,
-                f"  [yellow]+? {preview.estimate.unpriced} takes with an unknown price are not in these sums[/]",
-            )
+            left_out = count_text(preview.estimate.unpriced, "take")
+            say(console, f"  [yellow]+? these sums leave out {left_out} with an unknown price[/]")
     for line in _estimate_lines(preview):
         say(console, f"  {line}")
     for remark in preview.remarks:
         say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
     if preview.speed != 1 and preview.to_submit:
-        say(console, f"  time on the sandbox runs {preview.speed:g} times faster", style="dim")
+        say(console, f"  the sandbox runs {preview.speed:g} times faster than real time", style="dim")
 
 
 def _print_reasons(console: Console, preview: Preview) -> None:
@@ -194,7 +192,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if preview.balance_usd is not None:
         lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
-        lines.append(f"a pilot of {min(preview.pilot, estimate.takes)} takes is sent first")
+        lines.append(f"a pilot of {count_text(min(preview.pilot, estimate.takes), 'take')} is sent first")
     return lines
 
 
@@ -208,7 +206,7 @@ def _lost_lines(preview: Preview) -> list[str]:
         OnUnknown.RESUBMIT: f"looked up; up to {preview.lost} without a trace are sent again, on top of the above",
         OnUnknown.HOLD: "held for your decision",
     }
-    return [f"[yellow]{preview.lost} takes with lost answers are {after[preview.on_unknown]}[/yellow]"]
+    return [f"[yellow]{count_text(preview.lost, 'take')} with a lost answer: {after[preview.on_unknown]}[/yellow]"]
 
 
 def _balance_text(preview: Preview) -> str:
@@ -232,7 +230,7 @@ def _print_findings(console: Console, preview: Preview) -> None:
         grid.add(escape(str(each.price_class)), verified, *money, duration_text(each.mean_s))
     grid.show(console)
     if findings.charges_not_seen:
-        say(console, f"  {findings.charges_not_seen} charges are not in the ledger yet")
+        say(console, f"  {count_text(findings.charges_not_seen, 'charge')} not in the ledger yet")
     if findings.rest_s is not None:
         say(console, f"  the rest will need about {duration_text(findings.rest_s / preview.speed)}")
 

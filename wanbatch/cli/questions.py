@@ -16,6 +16,7 @@ from wanbatch.session.preview import Preview, Why
 from wanbatch.session.question import Answer, Question
 from wanbatch.session.safeguards import NEW_KEY
 from wanbatch.text import visible
+from wanbatch.units import count_text
 
 
 def ask(options: Global, question: Question) -> Answer:
@@ -55,7 +56,9 @@ def confirm(
     if balance is not None and balance < preview.estimate.credits:
         console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")
     takes = (
-        f"{preview.estimate.takes} takes" if preview.why is Why.START else f"the other {preview.estimate.takes} takes"
+        count_text(preview.estimate.takes, "take")
+        if preview.why is Why.START
+        else f"the other {count_text(preview.estimate.takes, 'take')}"
     )
     return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
 

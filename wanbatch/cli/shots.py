@@ -11,6 +11,7 @@ from rich.markup import escape
 from wanbatch.batch.plan import Cause, Due
 from wanbatch.cli.grid import say
 from wanbatch.session.preview import Preview
+from wanbatch.units import count_text
 
 GROUPS_SHOWN = 30
 IDS_SHOWN = 3
@@ -58,8 +59,8 @@ def _groups(story: Iterable[Due]) -> list[str]:
     for (scene, price_class, cause), takes in list(groups.items())[:GROUPS_SHOWN]:
         ids = list(dict.fromkeys(each.shot_id for each in takes))
         named = ", ".join(ids) if len(ids) <= IDS_SHOWN else f"{ids[0]}, {ids[1]} ... {ids[-1]}"
-        of_shots = f" of {len(ids)} shot{'' if len(ids) == 1 else 's'}" if len(takes) > len(ids) else ""
-        many = f"{len(takes):,} take{'' if len(takes) == 1 else 's'}{of_shots}"
+        of_shots = f" of {count_text(len(ids), 'shot')}" if len(takes) > len(ids) else ""
+        many = count_text(len(takes), "take") + of_shots
         lines.append(f"{f'{scene}: ' if scene else ''}{named}  ({many}, {price_class}){_cause(cause)}")
     left = list(groups.values())[GROUPS_SHOWN:]
     if left:

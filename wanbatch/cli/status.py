@@ -17,7 +17,7 @@ from wanbatch.cli.streams import is_abandoned
 from wanbatch.money.credits import usd_text
 from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.state.standing import BatchStanding, read_standing
-from wanbatch.units import duration_text
+from wanbatch.units import count_text, duration_text
 
 _WATCH_EVERY_S = 2.0
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
@@ -69,13 +69,13 @@ def _print_standing(options: Global, found: BatchStanding) -> None:
     say(console, escape(f"{found.batch} → {found.output}{mark}"), style="bold")
     print_counts(console, standing.counts)
     money = [f"committed {standing.credits_committed:,} credits ({usd_text(standing.credits_committed)})"]
-    money.append(f"charged {standing.credits_charged:,} ({usd_text(standing.credits_charged)})")
+    money.append(f"charged {standing.credits_charged:,} credits ({usd_text(standing.credits_charged)})")
     if standing.uncosted:
-        money.append(f"and {standing.uncosted} takes or submits with an unknown cost")
+        money.append(f"and {standing.uncosted} with an unknown cost")
     if standing.charges_not_seen:
-        money.append(f"{standing.charges_not_seen} charges not seen yet")
+        money.append(f"{count_text(standing.charges_not_seen, 'charge')} not seen yet")
     if found.cap is not None:
-        money.append(f"cap {found.cap:,}")
+        money.append(f"cap {found.cap:,} credits ({usd_text(found.cap)})")
     say(console, f"  {'; '.join(money)}")
     if found.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"

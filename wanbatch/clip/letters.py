@@ -11,6 +11,7 @@ from itertools import groupby
 from PIL import ImageDraw, ImageFont, features
 
 from wanbatch.clip.fonts import Face, faces_here
+from wanbatch.units import count_text
 
 FACES_MAX = 6
 _TRIAL_PX = 16
@@ -119,7 +120,7 @@ def _reported(text: str, lacked: frozenset[str], unshaped: frozenset[str]) -> st
     reported = []
     for why, group in groupby(text, key=lambda char: (char in lacked, char in unshaped)):
         run = "".join(group)
-        count = f"{len(run)} character{'' if len(run) == 1 else 's'}"
+        count = count_text(len(run), "character")
         if why[0]:
             reported.append(f" [{count} that no font here has] ")
         elif why[1]:

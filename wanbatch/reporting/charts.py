@@ -21,7 +21,7 @@ from wanbatch.money.credits import usd, usd_text
 from wanbatch.reporting.book import Book, milliseconds, seconds
 from wanbatch.reporting.record import plain_values, series, values_of
 from wanbatch.reporting.sidecar import iso
-from wanbatch.units import duration_text
+from wanbatch.units import count_text, duration_text
 
 BARS_SHOWN = 200
 POINTS_SHOWN = 2_000
@@ -77,7 +77,7 @@ def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
         for role, rows in bars.items()
     ]
     more = len(sent) - len(shown)
-    words = f"{len(shown)} takes in the order in which they were sent; times are UTC"
+    words = f"{count_text(len(shown), 'take')} in the order in which they were sent; times are UTC"
     words += f"; {more} later ones are in takes.csv" if more else ""
     return {
         "id": "gantt",
@@ -181,7 +181,7 @@ def spend(sent: pd.DataFrame, charges: pd.DataFrame, cap: int | None) -> Figure 
         words += f", {usd_text(int(charged['total'].iloc[-1]))} of it seen in the ledger"
     else:
         words += ", no charge seen yet"
-    words += f"; the cost of {unknown} takes is unknown and not in the lines" if unknown else ""
+    words += f"; the lines leave out {count_text(unknown, 'take')} with an unknown cost" if unknown else ""
     figure: Figure = {"id": "spend", "title": "Money over time", "words": words, "unit": "USD", "traces": traces}
     if cap is not None:
         figure["limit"] = {"value": _usd(cap), "words": f"cap {usd_text(cap)}"}
@@ -224,7 +224,7 @@ def concurrency(attempts: pd.DataFrame) -> Figure | None:
     refused = attempts["ended_at"].fillna(attempts["started_at"])[is_refused.fillna(False)].sort_values()
     levels = _levels(made["started_at"], made["ended_at"].dropna())
     words = f"at most {levels['total'].max()} at once; "
-    words += f"{len(refused)} submits were refused with 429" if len(refused) else "no 429"
+    words += f"{count_text(len(refused), 'submit')} refused with 429" if len(refused) else "no 429"
     kept = _thinned_rows(levels)
     traces: list[Figure] = [
         {

@@ -23,7 +23,7 @@ from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
 from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
-from wanbatch.units import duration_text
+from wanbatch.units import count_text, duration_text
 
 UNSEEN = "\u2013"  # a dash: there is nothing to show
 ROWS_SHOWN = 500
@@ -64,10 +64,6 @@ def _rate(text: str | None) -> str:
 
 def _number(value: float | None) -> str:
     return "unknown" if value is None else f"{value:,.1f}".removesuffix(".0")
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
 def _coded(text: str) -> Markup:
@@ -113,7 +109,7 @@ def _environment() -> Environment:
         "part": _part,
         "percent": _percent,
         "rate": _rate,
-        "plural": _plural,
+        "plural": count_text,
         "coded": _coded,
         "minute": _minute,
         "duration": duration_text,
@@ -186,5 +182,5 @@ def render_combined(costs: Mapping[str, Any]) -> str:
 
 
 def speeds_of(facts: Mapping[str, Any]) -> str:
-    """Say how many times faster than real the time of these runs went; empty if it did not."""
+    """Say how many times faster than real time these runs were; empty if they were not."""
     return " and ".join(f"{speed:g}" for speed in sorted({run["speed"] for run in facts["runs"]} - {1}))

@@ -22,6 +22,7 @@ from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.runner.submits import Submits, lost_text
+from wanbatch.units import count_text
 
 Work = Callable[[int], Coroutine[Any, Any, None]]  # gets a take id, or 0 if no take is meant
 
@@ -276,7 +277,7 @@ class Runner:
             if context.is_halted or not missing:
                 return
             if context.troubles or context.clock.monotonic() >= until:
-                context.note(f"{missing} charges are not in the ledger yet; the next run checks again")
+                context.note(f"{count_text(missing, 'charge')} not in the ledger yet; the next run checks again")
                 return
             context.wake.clear()
             await self._wait(context.clock.monotonic() + LEDGER_EVERY_S)

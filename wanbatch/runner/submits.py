@@ -18,7 +18,7 @@ from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
 from wanbatch.runner.context import RunContext
-from wanbatch.units import size_text
+from wanbatch.units import count_text, size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
 UNKNOWN_ROW_LIMIT = 3  # so many lost answers in a row, and no more money goes after them
@@ -89,9 +89,8 @@ class Submits:
         context.schedule.add_planned(take.take_id, first=True)
         lost, cap = context.budget.lost, usd_text(context.budget.cap_credits)
         why = (
-            f"the answers to {lost} submits were lost before any answer showed the price, and the budget of {cap}"
-            " does not cover"
-            " ten times the expected price"
+            f"the answers to {count_text(lost, 'submit')} were lost before any answer showed the price, and the budget"
+            f" of {cap} does not cover ten times the expected price"
         )
         if not context.schedule.hold_submits_for_search():
             advice = "Resolve the held takes (`wanbatch status` lists them) or raise the cap, then run the same command"

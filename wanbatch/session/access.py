@@ -25,7 +25,7 @@ class Access:
     """The provider that the settings and the flags of one invocation lead to.
 
     It `is_embedded` where the sandbox is asked for, whatever the settings say: an address on this machine may lead to a
-    paid provider. `asked_speed` is how many times faster than real its time is to run, None for the default.
+    paid provider. `asked_speed` is how many times faster than real time its clock is to run, None for the default.
     """
 
     settings: Settings
@@ -40,7 +40,7 @@ class Access:
 
     @property
     def speed(self) -> float:
-        """How many times faster than real the provider's time runs."""
+        """How many times faster than real time the provider's clock runs."""
         if self.asked_speed is not None:
             return self.asked_speed
         return SANDBOX_SPEED if self.is_embedded else 1.0

@@ -12,6 +12,7 @@ from wanbatch.batch.origin import Difference, Likeness, Origin
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Match, Order
 from wanbatch.money.credits import usd_text
+from wanbatch.units import count_text
 
 PAIRS_SHOWN = 6
 
@@ -128,15 +129,11 @@ def _manifest(origin: Origin | None, name: str) -> str:
 def _held(takes: Sequence[Take]) -> str:
     sent = [take for take in takes if take.attempts]
     if not sent:
-        return f"{_count(len(takes), 'take')}, none of them sent"
+        return f"{count_text(len(takes), 'take')}, none of them sent"
     known = sum(take.credits_committed_known for take in sent)
     unknown = sum(take.credits_committed is None for take in sent)
     more = f" and {unknown} with an unknown cost" if unknown else ""
-    return f"{_count(len(sent), 'take')}, charged or held {known:,} credits ({usd_text(known)}){more}"
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
+    return f"{count_text(len(sent), 'take')}, charged or held {known:,} credits ({usd_text(known)}){more}"
 
 
 def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
@@ -144,7 +141,7 @@ def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
     plain = [match for match in matches if match.take is not None]
     unclear = [match for match in matches if match.take is None]
     pairs = tuple((match.order.label, match.take.label) for match in plain if match.take is not None)
-    what = f"{_count(len(matches), 'take')} to be bought {'is' if len(matches) == 1 else 'are'}"
+    what = f"{count_text(len(matches), 'take')} to be bought {'is' if len(matches) == 1 else 'are'}"
     lines = [f"{what} in {folder.path} already, under another id:"]
     lines += _pair_lines(pairs)
     for match in unclear[:PAIRS_SHOWN]:
@@ -189,7 +186,7 @@ def taken_over(renames: Sequence[Rename]) -> Question:
     pairs = tuple((f"{each.shot_id}_t{each.number}", "{}_t{}".format(*each.was)) for each in renames)
     every = [f"  {label} is what was {was}" for label, was in pairs]
     lines = [
-        f"{_count(len(pairs), 'take')} {'is' if len(pairs) == 1 else 'are'} reused under a new id:",
+        f"{count_text(len(pairs), 'take')} {'is' if len(pairs) == 1 else 'are'} reused under a new id:",
         *every[:PAIRS_SHOWN],
     ]
     if len(every) > PAIRS_SHOWN:
@@ -206,7 +203,9 @@ def beside_question(
     """
     path, has_other_ids = neighbour
     pairs = tuple((order.label, label) for order, label in found)
-    lines = [f"{_count(len(found), 'take')} to be bought here {'is' if len(found) == 1 else 'are'} in {path} already:"]
+    lines = [
+        f"{count_text(len(found), 'take')} to be bought here {'is' if len(found) == 1 else 'are'} in {path} already:"
+    ]
     lines += _pair_lines(pairs)
     flags = ("--same-batch", *(("--take-over",) if has_other_ids else ()))
     remedies = [f"Continue in that folder: {folder.run(*flags, path=path)}"]

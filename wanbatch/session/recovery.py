@@ -41,6 +41,7 @@ from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Identity, Run, Stray, new_identity
+from wanbatch.units import count_text
 
 LOG_NOTE = "log awaited until"  # kept in a new state file: before then the provider's log may lack submits of ours
 SANDBOX_LAG = timedelta(minutes=10)
@@ -140,7 +141,8 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
             late = (lag, None if isinstance(ahead, NoAnswer) else ahead)
             kept_as = _write(output, draft, draft.identity(access, clock.now()), clock, late)
             with RunLog(output / LOG_NAME, access.key()) as log:
-                text = f"wanbatch made a new {STATE_NAME} with {len(takes)} takes; {kept_as or 'there was none before'}"
+                how_many, before = count_text(len(takes), "take"), kept_as or "there was none before"
+                text = f"wanbatch made a new {STATE_NAME} with {how_many}; {before}"
                 log.write(Event(clock.now(), "note", "", text))
             return replace(found, kept_as=kept_as)
 
@@ -326,7 +328,7 @@ def _recovery_of(draft: Draft) -> Recovery:
 
 
 def _counted(number: int, noun: str, rest: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'} {rest}"
+    return f"{count_text(number, noun)} {rest}"
 
 
 _TO_FETCH = (State.QUEUED, State.GENERATING, State.COMPLETED, State.DOWNLOADED)

@@ -23,7 +23,7 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.preview import Preview
 from wanbatch.session.recovery import log_awaited_until
 from wanbatch.state.file import StateFile
-from wanbatch.units import duration_text, size_text
+from wanbatch.units import count_text, duration_text, size_text
 
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run
 KEYS_NOTE = "keys"  # the name under which the state file keeps which keys it was run with, by fingerprint
@@ -145,7 +145,7 @@ def assert_room(output: Path, preview: Preview) -> None:
     free = room_bytes(output)
     if free < needed:
         raise LocalFault(
-            f"{output} has {size_text(free)} free; {preview.estimate.takes} clips may need"
+            f"{output} has {size_text(free)} free; {count_text(preview.estimate.takes, 'clip')} may need"
             f" {size_text(needed)}. Nothing was sent: free some space, or send fewer takes with --limit"
         )
 
