@@ -36,10 +36,12 @@ from wanbatch.session.session import session_of
 @click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
 @click.option("--limit", type=AT_LEAST_ONE, help="Send at most this many takes.")
 @click.option(
-    "--max-attempts", type=AT_LEAST_ONE, help="Paid tries for each take, at most: the worst case.  [default: 2]"
+    "--max-attempts",
+    type=AT_LEAST_ONE,
+    help="At most this many paid tries for each take, for the worst case.  [default: 2]",
 )
-@click.option("--max-credits", type=click.IntRange(min=0), help="The cap to plan with.")
-@click.option("--max-usd", type=USD, help="The same in USD.")
+@click.option("--max-credits", type=click.IntRange(min=0), help="Plan with this cap.")
+@click.option("--max-usd", type=USD, help="The same cap in USD; give one of the two.")
 @identity_flags
 @click.option("--offline", is_flag=True, help="Ask the provider nothing, not even for prices.")
 @STRICT

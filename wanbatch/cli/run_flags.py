@@ -34,7 +34,7 @@ _RUN_OPTIONS = (
         type=click.IntRange(min=0),
         help="Never commit more than this for the batch, in all its runs together.",
     ),
-    click.option("--max-usd", type=USD, help="The same in USD."),
+    click.option("--max-usd", type=USD, help="The same cap in USD; give one of the two."),
     click.option(
         "--pilot",
         type=AT_LEAST_ONE,
@@ -48,29 +48,33 @@ _RUN_OPTIONS = (
         "first",
         type=click.Choice([each.value for each in First]),
         default=First.LONGEST.value,
-        help="Send the longest takes first, so that a mixed batch ends sooner, or go by the story.  [default: longest]",
+        help="longest: send the longest takes first, so that a mixed batch ends sooner; story: send in story order."
+        "  [default: longest]",
     ),
     click.option(
-        "--submit-rate", "submit_per_min", type=RATE, help="Submits at most, such as 60/min.  [default: 60/min]"
+        "--submit-rate", "submit_per_min", type=RATE, help="Send at most this often, such as 60/min.  [default: 60/min]"
     ),
     click.option(
-        "--in-flight", type=AT_LEAST_ONE, help="Takes at the provider at the same time, at most.  [default: 100]"
+        "--in-flight", type=AT_LEAST_ONE, help="At most this many takes at the provider at a time.  [default: 100]"
     ),
-    click.option("--poll-rate", "poll_per_min", type=RATE, help="Polls at most, such as 600/min.  [default: 600/min]"),
-    click.option("--downloads", type=AT_LEAST_ONE, help="Downloads at the same time.  [default: 4]"),
-    click.option("--max-attempts", type=AT_LEAST_ONE, help="Paid tries for each take, at most.  [default: 2]"),
+    click.option(
+        "--poll-rate", "poll_per_min", type=RATE, help="Poll at most this often, such as 600/min.  [default: 600/min]"
+    ),
+    click.option("--downloads", type=AT_LEAST_ONE, help="At most this many downloads at a time.  [default: 4]"),
+    click.option("--max-attempts", type=AT_LEAST_ONE, help="At most this many paid tries for each take.  [default: 2]"),
     click.option(
         "--on-unknown",
         type=click.Choice([each.value for each in OnUnknown]),
         default=OnUnknown.RECONCILE.value,
-        help="When an answer is lost: reconcile looks it up, resubmit also sends again what left no trace, hold asks"
-        " you at once.  [default: reconcile]",
+        help="When an answer is lost: reconcile looks it up; resubmit looks it up, and sends again what left no trace;"
+        " hold leaves it to you at once.  [default: reconcile]",
     ),
     click.option(
         "--unknown-grace",
         "unknown_grace_s",
         type=DURATION,
-        help="How long the provider's log may take to show a submit.",
+        help="How long a submit with a lost answer may take to appear in the provider's log before wanbatch counts it"
+        " as never made.  [default: about 25 h; less once the log's delay is known]",
     ),
     click.option(
         "--trust-state",
@@ -116,7 +120,10 @@ def run_flags(command: F) -> F:
 
 
 OUTPUT = click.option(
-    "-o", "--output", type=click.Path(path_type=Path, file_okay=False), help="[default: outputs/NAME]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where clips, state and reports go.  [default: outputs/NAME]",
 )
 SANDBOX = click.option(
     "--sandbox", is_flag=True, help="Use the embedded sandbox: no key, no cost, real clips that show slates."

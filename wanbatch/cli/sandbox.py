@@ -18,17 +18,29 @@ from wanbatch.cli.streams import echo
     epilog="\b\nExamples:\n  wanbatch sandbox --port 8765 --speed 60 --faults flaky"
     "\n  AIMLAPI_BASE_URL=http://127.0.0.1:8765 wanbatch run shots.yaml --speed 60",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="0 picks a free one.  [default: 0]")
-@click.option("--host", default="127.0.0.1", show_default=True, help="An address of this machine.")
 @click.option(
-    "--speed", type=click.FloatRange(min=0, min_open=True), default=1.0, help="Run time this many times faster."
+    "--port", type=click.IntRange(0, 65535), default=0, help="The port to serve on; 0 picks a free one.  [default: 0]"
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="The address to serve on.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=0, min_open=True),
+    default=1.0,
+    help="How many times faster than real time.  [default: 1]",
 )
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same times and faults.")
 @click.option("--faults", metavar="NAME|FILE", help="A fault plan; an unknown name lists the known ones.")
-@click.option("--rate", type=RATE, help="Submits allowed, such as 60/min.  [default: no limit]")
-@click.option("--concurrency", type=click.IntRange(min=1), help="Generations at the same time.  [default: no limit]")
-@click.option("--balance", type=USD, default=Decimal(1000), help="USD in the account.  [default: 1000]")
-@click.option("--log-lag", type=DURATION, default=30.0, help="How late the log and the ledger are.  [default: 30s]")
+@click.option("--rate", type=RATE, help="Accept submits at most this often, such as 60/min.  [default: no limit]")
+@click.option(
+    "--concurrency", type=click.IntRange(min=1), help="At most this many generations at a time.  [default: no limit]"
+)
+@click.option("--balance", type=USD, default=Decimal(1000), help="What the account begins with.  [default: 1000]")
+@click.option(
+    "--log-lag",
+    type=DURATION,
+    default=30.0,
+    help="How long after an event the log and the ledger show it.  [default: 30s]",
+)
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the account in this folder, across restarts."
 )
@@ -65,7 +77,7 @@ def sandbox_command(options: Global, /, **flags: Any) -> int:
         if options.is_json:
             click.echo(f'{{"base_url": "{base_url}"}}')
         else:
-            echo(f"SANDBOX at {base_url}  (time x {flags['speed']:g}; Ctrl-C ends it)")
+            echo(f"SANDBOX at {base_url}  ({flags['speed']:g} times as fast as real time; Ctrl-C ends it)")
             echo(f"  AIMLAPI_BASE_URL={base_url} wanbatch run MANIFEST --speed {flags['speed']:g} --yes")
 
     serve(settings, on_ready=on_ready, stop_on_stdin_eof=flags["stop_with_parent"])

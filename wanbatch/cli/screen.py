@@ -60,6 +60,7 @@ _WORDS = {
     "answer_lost": "answer lost: the provider may have charged it; wanbatch sends nothing again before it knows",
     "adopted": "found in the provider's log",
     "found_failed": "failed, and cost nothing",
+    "retry_planned": "queued to be sent again, in this run if its limits allow",
     "presumed_absent": "left no trace; wanbatch sends it again",
     "found_unrecorded": "held",
 }
