@@ -16,6 +16,7 @@ from rich.console import Console
 
 from tests.money.test_costs import story
 from tests.money.test_ledger import PRICE, attempt, charge, take
+from tests.reporting.states import every_state
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
@@ -171,6 +172,12 @@ def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     assert "confirmed 1 1,050,000 1,050,000 charged what was held" in text
     assert "unknown 1 sent, but no generation is known" in text
     assert "charged 2,100,000+? 1.05+? +? 3 charges not seen yet" in text
+
+
+def test_status_shows_a_take_of_every_state(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    every_state(tmp_path)
+    assert call(["status", str(tmp_path)]) == 0
+    assert "made (not fetched yet) 1" in capsys.readouterr().out
 
 
 def test_a_balance_is_told_in_usd_and_credits() -> None:

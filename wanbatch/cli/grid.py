@@ -59,7 +59,8 @@ class Grid:
         least = dict(widest)
         for number in self.left:
             if number in group:
-                least[number] = max((_width(word) for cell in cells[number] for word in cell.split()), default=0)
+                words = (word for cell in cells[number] for word in Text.from_markup(cell).plain.split())
+                least[number] = max(map(cell_len, words), default=0)
         slack = room - sum(least.values()) - (len(group) - 1)
         if slack < 0:
             return None
