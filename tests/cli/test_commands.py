@@ -147,7 +147,7 @@ def test_the_whole_way_on_the_embedded_sandbox(inside: Inside) -> None:
     assert (again.returncode, "wanbatch sent no request" in again.stderr) == (0, True)
     status = json.loads(inside("--json", "status").stdout)
     assert (status["counts"], status["running"], status["problems"]) == ({"verified": 2}, False, [])
-    whole = {"estimate": 756_000, "committed": 756_000, "charged": 756_000, "cap": None}
+    whole = {"last_run_estimated": 756_000, "committed": 756_000, "charged": 756_000, "cap": None}
     assert status["credits"] == {**whole, "committed_known": 756_000, "charged_known": 756_000}
     out = Path("outputs/small")
     listed = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}

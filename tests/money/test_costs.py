@@ -32,7 +32,7 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, quoted
 
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "720p", 5)
-PARTS = ("in_use_credits", "failed_credits", "superseded_credits", "held_credits", "spare_credits")
+PARTS = ("in_use_credits", "failed_credits", "superseded_credits", "waiting_credits", "extra_credits")
 
 
 def write_run(pen: Pen, cap: int | None, scenes: str = "{}", price: int | None = CREDITS) -> None:
@@ -80,9 +80,13 @@ def test_a_batch_says_what_it_was_to_cost_costs_and_will_have_cost(tmp_path: Pat
         "budget_credits": 10 * CREDITS,
         "estimated_credits": None,  # the held one was sent without a price
         "estimated_known_credits": 5 * CREDITS + 5,  # one that is not sent counts at the price of today
+        "held_credits": None,
+        "held_known_credits": 2 * CREDITS + 5,  # of the three that did not fail; one is unknown
+        "charged_credits": 3 * CREDITS + 5,
+        "at_risk_credits": None,
+        "at_risk_known_credits": 0,
         "committed_credits": None,
-        "committed_known_credits": 0,
-        "actual_credits": 3 * CREDITS + 5,
+        "committed_known_credits": 3 * CREDITS + 5,
         "to_complete_credits": CREDITS + 5,  # as the newest charge
         "to_complete_known_credits": CREDITS + 5,
         "final_credits": None,
@@ -94,14 +98,14 @@ def test_a_batch_says_what_it_was_to_cost_costs_and_will_have_cost(tmp_path: Pat
         "in_use_credits": CREDITS,
         "failed_credits": CREDITS,
         "superseded_credits": CREDITS + 5,
-        "held_credits": 0,
-        "spare_credits": 0,
+        "waiting_credits": 0,
+        "extra_credits": 0,
     }
 
 
 def test_a_scene_whose_money_is_all_known_has_a_final_cost_and_variances(tmp_path: Path) -> None:
     row = rows_of(costs_of(story(tmp_path)), "scene")["sc1"]
-    names = ("budget", "estimated", "committed", "actual", "final", "variance_to_budget", "variance_to_estimate")
+    names = ("budget", "estimated", "at_risk", "charged", "final", "variance_to_budget", "variance_to_estimate")
     assert [row[f"{name}_credits"] for name in names] == [
         2 * CREDITS, 2 * CREDITS, 0, CREDITS, CREDITS, CREDITS, CREDITS,
     ]  # fmt: skip
@@ -128,7 +132,7 @@ def test_a_batch_without_takes_has_its_row(tmp_path: Path) -> None:
     pen.state.close()
     costs = costs_of(tmp_path)
     row = rows_of(costs, "batch")["none"]
-    assert (len(costs.costs), row["takes"], row["actual_credits"], row["final_credits"], row["budget_credits"]) == (
+    assert (len(costs.costs), row["takes"], row["charged_credits"], row["final_credits"], row["budget_credits"]) == (
         1,
         0,
         0,
@@ -180,10 +184,10 @@ def test_every_sum_is_that_of_its_parts(takes: Sequence[tuple[State, str, tuple[
         pen.state.close()
         costs = costs_of(folder)
     rows = json.loads(costs.costs.to_json(orient="records"))
-    assert all(sum(row[part] for part in PARTS) == row["actual_credits"] for row in rows)
-    assert rows[0]["actual_credits"] == total
+    assert all(sum(row[part] for part in PARTS) == row["charged_credits"] for row in rows)
+    assert rows[0]["charged_credits"] == total
     for level in ("scene", "cost_code"):
-        mine = [row["actual_credits"] for row in rows if row["level"] == level]
+        mine = [row["charged_credits"] for row in rows if row["level"] == level]
         assert not mine or sum(mine) == total
     assert not len(costs.spend) or costs.spend["charged_credits"].iloc[-1] == total
 
@@ -234,7 +238,7 @@ def test_a_charged_failure_is_no_cost_of_the_clip(tmp_path: Path) -> None:
     pen.tell(1, Fact.CHARGED, generation_id="gen-1b", credits_charged=2 * CREDITS)
     take = pen.state.takes()[0]
     cost = cost_of(take, pen.state.attempts(), {})
-    assert (cost.failed, cost.in_use, cost.charged, cost.estimated, cost.held) == (
+    assert (cost.failed, cost.waiting, cost.charged, cost.estimated, cost.held) == (
         7,
         2 * CREDITS,
         2 * CREDITS + 7,
@@ -268,7 +272,7 @@ def test_the_files_say_the_same(tmp_path: Path) -> None:
         rows = list(csv.DictReader(stream))
     told = json.loads((folder / "costs.json").read_text())
     assert list(rows[0]) == list(COST_COLUMNS)
-    assert [row["actual_credits"] for row in rows] == [str(row["actual_credits"]) for row in told["levels"]]
+    assert [row["charged_credits"] for row in rows] == [str(row["charged_credits"]) for row in told["levels"]]
     assert rows[0]["final_credits"] == ""
     assert told["figures"][0]["charged"] == {
         "credits": None, "known_credits": 3 * CREDITS + 5, "known_usd": "1.5750025", "unknown_takes": 1,
@@ -315,7 +319,7 @@ def test_spend_is_summed_by_a_time_that_suits_it(tmp_path: Path) -> None:
 def test_every_state_has_its_cost(tmp_path: Path) -> None:
     every_state(tmp_path)
     row = rows_of(costs_of(tmp_path), "batch")["every-state"]
-    assert (row["takes"], row["actual_credits"], sum(row[part] for part in PARTS)) == (len(State), CREDITS, CREDITS)
+    assert (row["takes"], row["charged_credits"], sum(row[part] for part in PARTS)) == (len(State), CREDITS, CREDITS)
 
 
 # --- several batches
@@ -325,7 +329,7 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
     folders = [story(tmp_path / "one"), story(tmp_path / "two", "other", cap=None), story(tmp_path / "three")]
     page, facts = write_combined(folders, tmp_path / "all", MADE_AT)
     rows = facts["levels"]
-    told = [(row["level"], row["key"], row["actual_credits"], row["budget_credits"]) for row in rows[:4]]
+    told = [(row["level"], row["key"], row["charged_credits"], row["budget_credits"]) for row in rows[:4]]
     each = 3 * CREDITS + 5
     assert told == [
         ("all", "all", 3 * each, None),  # one of them has no budget
@@ -334,7 +338,7 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
         ("batch", "film (three)", each, 10 * CREDITS),
     ]
     scenes = {row["key"]: row for row in rows if row["level"] == "scene"}
-    assert (scenes["sc1"]["actual_credits"], scenes["sc1"]["budget_credits"]) == (3 * CREDITS, 6 * CREDITS)
+    assert (scenes["sc1"]["charged_credits"], scenes["sc1"]["budget_credits"]) == (3 * CREDITS, 6 * CREDITS)
     assert "3 batches" in page.read_text()
     assert sorted(path.name for path in page.parent.iterdir()) == [
         "costs.csv",

@@ -194,7 +194,7 @@ def test_a_total_in_json_is_null_while_a_part_of_it_is_unknown(
     told = json.loads(capsys.readouterr().out)
     known = read_standing(tmp_path / "out").standing
     assert told["credits"] == {
-        "estimate": 9,
+        "last_run_estimated": 9,
         "committed": None,
         "committed_known": known.credits_committed,
         "charged": None,
@@ -204,7 +204,7 @@ def test_a_total_in_json_is_null_while_a_part_of_it_is_unknown(
     assert (told["uncosted_takes"], told["charges_not_seen"]) == (1, 1)
 
 
-@pytest.mark.parametrize(("charged", "held", "more"), [(300_000, None, ""), (300_000, 5, "; 5 more held or expected")])
+@pytest.mark.parametrize(("charged", "held", "more"), [(300_000, None, ""), (300_000, 5, "; 5 credits more at risk")])
 def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int | None, more: str) -> None:
     each = replace(take(State.HELD), credits_charged=charged, credits_held=held, credits_at_risk=None)
     standing = Standing.of([(each, 1)])
@@ -224,7 +224,7 @@ def test_several_batches_are_reported_together(tmp_path: Path, capsys: pytest.Ca
     capsys.readouterr()
     assert call(["--json", "report", *folders, "--combined", "-o", "together"]) == 0
     told = json.loads(capsys.readouterr().out)
-    assert (told["page"], told["all"]["actual_credits"]) == ("together/costs.html", 2 * (3 * PRICE + 5))
+    assert (told["page"], told["all"]["charged_credits"]) == ("together/costs.html", 2 * (3 * PRICE + 5))
 
 
 @pytest.mark.parametrize(

@@ -67,7 +67,7 @@ def test_costs_and_figures_count_what_belongs_to_no_take(
 def test_the_groups_of_a_level_add_up_to_the_batch(tmp_path: Path, level: str) -> None:
     costs = costs_of(strayed(tmp_path, CREDITS, None))
     (whole,) = rows_of(costs, "batch").values()
-    for name in ("takes", "committed_known_credits", "actual_credits", "submits_of_no_take", "charges_not_seen"):
+    for name in ("takes", "committed_known_credits", "charged_credits", "submits_of_no_take", "charges_not_seen"):
         assert sum(row[name] for row in rows_of(costs, level).values()) == whole[name]
     assert rows_of(costs, level)["(no take)"]["submits_of_no_take"] == 2
 
@@ -85,7 +85,7 @@ def test_the_files_say_what_status_says_where_submits_belong_to_no_take(tmp_path
         standing.uncosted,
         standing.charges_not_seen,
     )
-    assert whole["committed_known_credits"] + whole["actual_credits"] == standing.credits_committed
+    assert whole["committed_known_credits"] == standing.credits_committed
     assert (whole["takes_of_unknown_cost"], whole["charges_not_seen"]) == (standing.uncosted, standing.charges_not_seen)
     assert costs["figures"][0]["held"]["known_credits"] == figures.held.known
     assert "“(no take)”" in files.report.read_text()

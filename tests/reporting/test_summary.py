@@ -187,12 +187,13 @@ def test_the_summary_for_machines_says_the_same(tmp_path: Path) -> None:
         "provider": "https://api.example.com/v2",
         "made_at": "2026-03-02T07:30:00.000Z",
         "credits": {
-            "estimate": 9_000_000,
+            "estimated": None,
+            "last_run_estimated": 9_000_000,
             "committed": 5 * CREDITS,
             "charged": CREDITS,
             "charges_not_seen": 7,
             "holds_not_seen": 3,
-            "held": 6 * CREDITS,
+            "held": 5 * CREDITS,  # that of the failed one is released
             "unknown_takes": 3,
             "cap": 12_000_000,
         },

@@ -147,16 +147,16 @@ def _differences(world: World, ours: list[Row], lines: list[LedgerLine]) -> Iter
         files = write_reports(reader, made_at=EPOCH)
         tables = make_costs([book_of(read_record(reader))])
     rows = tables.costs.to_dict("records")
-    actual = rows[0]["actual_credits"]
+    actual = rows[0]["charged_credits"]
     lined = sum(told.values())
     if actual + orphans != lined:
         yield f"the cost report says {actual} were charged, the ledger lines {lined - orphans} and {orphans} of orphans"
     for row in rows:
-        parts = sum(row[f"{name}_credits"] for name in ("in_use", "failed", "superseded", "held", "spare"))
-        if parts != row["actual_credits"]:
-            yield f"{row['level']} {row['key']}: its parts are {parts}, its charges {row['actual_credits']}"
+        parts = sum(row[f"{name}_credits"] for name in ("in_use", "failed", "superseded", "waiting", "extra"))
+        if parts != row["charged_credits"]:
+            yield f"{row['level']} {row['key']}: its parts are {parts}, its charges {row['charged_credits']}"
     for level in LEVELS:
-        mine = [row["actual_credits"] for row in rows if row["level"] == level]
+        mine = [row["charged_credits"] for row in rows if row["level"] == level]
         if mine and level != "tag" and sum(mine) != actual:
             yield f"by {level} {sum(mine)} were charged, in all {actual}"
     last = int(tables.spend["charged_credits"].iloc[-1]) if len(tables.spend) else 0
@@ -166,8 +166,8 @@ def _differences(world: World, ours: list[Row], lines: list[LedgerLine]) -> Iter
         first = next(csv.DictReader(stream))
     with files.takes.open(encoding="utf-8", newline="") as stream:
         by_take = sum(int(row["credits_charged"] or 0) for row in csv.DictReader(stream))
-    if (int(first["actual_credits"]), by_take) != (actual, actual):
-        yield f"costs.csv says {first['actual_credits']}, takes.csv {by_take}, the table {actual}"
+    if (int(first["charged_credits"]), by_take) != (actual, actual):
+        yield f"costs.csv says {first['charged_credits']}, takes.csv {by_take}, the table {actual}"
 
 
 def _is_hidden(world: World, ours: list[Row], generation_id: str) -> bool:

@@ -180,7 +180,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if preview.tries > 1:
         lines.append(f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts)")
     if preview.before:
-        lines.append(f"already spent and committed: {preview.before:,} credits ({usd_text(preview.before)})")
+        lines.append(f"committed so far: {preview.before:,} credits ({usd_text(preview.before)})")
     elif preview.before is None:
         lines.append("[yellow]some takes that were sent before have an unknown cost[/yellow]")
     if preview.cap_credits is not None:

@@ -260,7 +260,7 @@ def print_result(console: Console, result: RunResult, problems: list[str]) -> No
     parts = [f"charged {result.credits_charged:,} credits ({usd_text(result.credits_charged)})"]
     pending = result.credits_committed - result.credits_charged
     if pending:
-        parts.append(f"{pending:,} credits more held or expected")
+        parts.append(f"{pending:,} credits more at risk")
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
     say(console, f"  {'; '.join(parts)}")

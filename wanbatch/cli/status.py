@@ -33,7 +33,7 @@ def _standing_json(found: BatchStanding) -> dict[str, Any]:
         "batch": found.batch,
         "output": str(found.output),
         "counts": dict(standing.counts),
-        "credits": {"estimate": found.estimate, **credits_json(standing), "cap": found.cap},
+        "credits": {"last_run_estimated": found.estimate, **credits_json(standing), "cap": found.cap},
         "uncosted_takes": standing.uncosted,
         "charges_not_seen": standing.charges_not_seen,
         "eta_s": standing.eta_s,

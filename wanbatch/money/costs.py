@@ -1,4 +1,4 @@
-"""The costing of a batch, take by take: estimated, committed, charged, still to come, and what it was spent on. Pure.
+"""The costing of a batch, take by take: estimated, held, charged, at risk, still to come, and what for. Pure.
 
 Credits are whole; None means unknown. Charges are counted by distinct generation id: a generation that two attempts
 name counts once.
@@ -20,25 +20,25 @@ class TakeCost:
     """The money of one take.
 
     `estimated` is what its first submit was expected to cost, or its price now if nothing was sent; `held` what
-    answers held for generations that did not fail; `committed` what may still be charged; `to_complete` what it will
+    answers held for generations that did not fail; `at_risk` what may still be charged; `to_complete` what it will
     cost to send it, 0 if that is done. What was charged is split by what it went into: a clip `in_use`, or one that
-    is `superseded`, what `failed`, what is `held_back` for the user, and `spare` generations beside the take's own.
+    is `superseded`, what `failed`, a take that has no clip yet (`waiting`), and `extra` generations beside its own.
     """
 
     estimated: int | None
     held: int | None
-    committed: int | None
+    at_risk: int | None
     to_complete: int | None
     in_use: int = 0
     failed: int = 0
     superseded: int = 0
-    held_back: int = 0
-    spare: int = 0
+    waiting: int = 0
+    extra: int = 0
 
     @property
     def charged(self) -> int:
         """Everything that the ledger showed for this take."""
-        return self.in_use + self.failed + self.superseded + self.held_back + self.spare
+        return self.in_use + self.failed + self.superseded + self.waiting + self.extra
 
 
 def cost_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass, int]) -> TakeCost:
@@ -51,7 +51,7 @@ def cost_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass,
     return TakeCost(
         estimated=sent[0].credits_estimated if sent else unsent,
         held=_held(attempts),
-        committed=None if take.credits_committed is None else take.credits_committed - spent,
+        at_risk=None if take.credits_committed is None else take.credits_committed - spent,
         to_complete=unsent,
         **_went_into(take, attempts, spent),
     )
@@ -79,13 +79,13 @@ def _went_into(take: Take, attempts: Iterable[Attempt], spent: int) -> dict[str,
     elif take.state is State.FAILED:
         own = "failed"
     else:
-        own = "held_back" if take.state in (State.HELD, State.UNKNOWN) else "in_use"
+        own = "in_use" if take.state is State.VERIFIED else "waiting"
     by_generation = {each.generation_id: each for each in attempts if each.credits_charged is not None}
-    parts = dict.fromkeys(("in_use", "failed", "superseded", "held_back", "spare"), 0)
+    parts = dict.fromkeys(("in_use", "failed", "superseded", "waiting", "extra"), 0)
     left = spent
     for generation_id, each in by_generation.items():
         if generation_id != take.generation_id and each.credits_charged is not None:
-            parts["failed" if each.has_failed else "spare"] += each.credits_charged
+            parts["failed" if each.has_failed else "extra"] += each.credits_charged
             left -= each.credits_charged
     parts[own] += left
     return parts
@@ -106,6 +106,11 @@ class Figure:
     def credits(self) -> int | None:
         """The figure; None while a part of it is unknown."""
         return None if self.unknown else self.known
+
+    @property
+    def seen(self) -> int | None:
+        """The known part; None if there is nothing but what is unknown."""
+        return self.known if self.known or not self.unknown else None
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The cost report, made with pandas from the state file only: the estimated, current and final cost of a batch.
+"""The cost report, made with pandas from the state file only: what a batch was to cost, costs, and will have cost.
 
 One row a group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, shares and rates are Decimal,
 written as text. A sum that has an unknown part is missing, its known part is beside it; the counts say how many
@@ -24,40 +24,26 @@ from wanbatch.reporting.prices import prices_frame
 from wanbatch.reporting.record import typed_frame
 from wanbatch.reporting.spend import spend_frame
 
+_KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
+_SUMS = (
+    "budget", "estimated", "held", "charged", "at_risk", "committed", "to_complete", "final",
+    "variance_to_budget", "variance_to_estimate",
+)  # fmt: skip
+_WENT_INTO = ("in_use", "superseded", "failed", "waiting", "extra")
 COST_COLUMNS: dict[str, str] = {
     "level": "string",
     "key": "string",
     "takes": "Int64",
     "verified": "Int64",
     "failed": "Int64",
-    "budget_credits": "Int64",
-    "estimated_credits": "Int64",
-    "estimated_known_credits": "Int64",
-    "committed_credits": "Int64",
-    "committed_known_credits": "Int64",
-    "actual_credits": "Int64",
-    "to_complete_credits": "Int64",
-    "to_complete_known_credits": "Int64",
-    "final_credits": "Int64",
-    "final_known_credits": "Int64",
-    "variance_to_budget_credits": "Int64",
-    "variance_to_estimate_credits": "Int64",
-    "budget_usd": "string",
-    "estimated_usd": "string",
-    "committed_usd": "string",
-    "actual_usd": "string",
-    "to_complete_usd": "string",
-    "final_usd": "string",
-    "variance_to_budget_usd": "string",
-    "variance_to_estimate_usd": "string",
+    **{f"{name}_credits": "Int64" for name in _SUMS},
+    **{f"{name}_known_credits": "Int64" for name in _KNOWN},
+    **{f"{name}_usd": "string" for name in _SUMS},
     "takes_of_unknown_cost": "Int64",
     "takes_of_unknown_price": "Int64",
+    "holds_not_seen": "Int64",
     "charges_not_seen": "Int64",
-    "in_use_credits": "Int64",
-    "failed_credits": "Int64",
-    "superseded_credits": "Int64",
-    "held_credits": "Int64",
-    "spare_credits": "Int64",
+    **{f"{name}_credits": "Int64" for name in _WENT_INTO},
     "finished_s": "string",
     "usable_s": "string",
     "credits_per_finished_second": "string",
@@ -71,8 +57,7 @@ COST_COLUMNS: dict[str, str] = {
 }
 NO_TAKE = "(no take)"
 LEVELS = ("sequence", "scene", "tag", "cost_code")
-_COSTS = ("in_use", "failed", "superseded", "held_back", "spare")
-_PARTS = ("estimated", "committed", "to_complete")
+_PARTS = ("estimated", "held", "at_risk", "to_complete")
 
 
 @dataclass(frozen=True)
@@ -100,8 +85,8 @@ def _takes_frame(book: Book) -> pd.DataFrame:
     finished_ms = (takes["clip_duration_s"].where(is_verified).fillna(0) * 1000).round()
     sums = {
         "takes": pd.Series(1, index=takes.index),
-        **{name: money[name].fillna(0) for name in (*_PARTS, *_COSTS)},
-        "actual": money["charged"],
+        **{name: money[name].fillna(0) for name in (*_PARTS, *_WENT_INTO)},
+        "charged": money["charged"],
         **{f"{name}_unknown": money[name].isna() for name in _PARTS},
         "finished_ms": finished_ms,
         "usable_ms": finished_ms.where(book.is_chosen, 0),
@@ -118,11 +103,8 @@ def _takes_frame(book: Book) -> pd.DataFrame:
 def _strays_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
     """One row a submit of no take: what it may be charged, which belongs to no group but its batch."""
     held = [each.credits_held for each in book.record.strays]
-    sums = {
-        "is_stray": 1,
-        "committed": [each or 0 for each in held],
-        "committed_unknown": [each is None for each in held],
-    }
+    known, unknown = [each or 0 for each in held], [each is None for each in held]
+    sums = {"is_stray": 1, "held": known, "held_unknown": unknown, "at_risk": known, "at_risk_unknown": unknown}
     told = {name: sums.get(name, 0) for name in columns if name not in ("batch", "tags", *LEVELS)}
     places: dict[str, Any] = {**dict.fromkeys(LEVELS, NO_TAKE), "tags": [(NO_TAKE,)] * len(held), "batch": book.batch}
     frame = pd.DataFrame(told, index=range(len(held))).astype("int64").assign(**places)
@@ -182,13 +164,16 @@ def _groups(takes: pd.DataFrame, level: str) -> dict[str, dict[str, int]]:
 
 def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None) -> dict[str, Any]:
     whole = {name: None if sums[f"{name}_unknown"] else sums[name] for name in _PARTS}
-    is_whole = whole["committed"] is not None and whole["to_complete"] is not None
-    final_known = sums["actual"] + sums["committed"] + sums["to_complete"]
-    final = final_known if is_whole else None
+    known = {name: sums[name] for name in _PARTS}
+    known["committed"] = sums["charged"] + sums["at_risk"]
+    known["final"] = known["committed"] + sums["to_complete"]
+    committed = None if whole["at_risk"] is None else known["committed"]
+    final = None if committed is None or whole["to_complete"] is None else known["final"]
     told = {
         "budget": budget,
         **whole,
-        "actual": sums["actual"],
+        "charged": sums["charged"],
+        "committed": committed,
         "final": final,
         "variance_to_budget": _less(budget, final),
         "variance_to_estimate": _less(whole["estimated"], final),
@@ -200,13 +185,13 @@ def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None
         "verified": sums["is_verified"],
         "failed": sums["is_failed"],
         **{f"{name}_credits": value for name, value in told.items()},
-        **{f"{name}_known_credits": sums[name] for name in _PARTS},
-        "final_known_credits": final_known,
+        **{f"{name}_known_credits": value for name, value in known.items()},
         **{f"{name}_usd": None if value is None else usd_cell(value) for name, value in told.items()},
-        "takes_of_unknown_cost": sums["committed_unknown"],
+        "takes_of_unknown_cost": sums["at_risk_unknown"],
         "takes_of_unknown_price": sums["to_complete_unknown"],
+        "holds_not_seen": sums["held_unknown"],
         "charges_not_seen": sums["is_unseen"] + sums["is_stray"],
-        **{f"{name.removesuffix('_back')}_credits": sums[name] for name in _COSTS},
+        **{f"{name}_credits": sums[name] for name in _WENT_INTO},
         **_rates(sums),
         "submits_of_no_take": sums["is_stray"],
     }
@@ -227,7 +212,7 @@ def _rates(sums: Mapping[str, int]) -> dict[str, Any]:
     for name in ("finished", "usable"):
         milliseconds = sums[f"{name}_ms"]
         if milliseconds and not sums["is_unseen"]:
-            rate = Decimal(sums["actual"] * 1000) / milliseconds
+            rate = Decimal(sums["charged"] * 1000) / milliseconds
             told[f"credits_per_{name}_second"] = str(rate.quantize(Decimal("0.01")))
             told[f"usd_per_{name}_second"] = str((rate / CREDITS_PER_USD).quantize(Decimal("0.000001")))
     if sums["is_first"]:

@@ -81,7 +81,6 @@ ATTEMPT_COLUMNS: dict[str, str] = {
 _AS_THEY_ARE = (
     "attempts",
     "generation_id",
-    "credits_held",
     "credits_charged",
     "credits_estimated",
     "submitted_at",
@@ -150,6 +149,7 @@ def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
     return {
         "take": takes["number"],
         "state": book.money["shown_state"],
+        "credits_held": book.money["held"].mask(takes["attempts"] == 0),
         **{name: book.orders[name] for name in _OF_ORDER},
         "usd": series([usd.get(charged) for charged in takes["credits_charged"].tolist()], "string"),
         "queued_s": seconds(takes["submitted_at"], takes["started_at"]),

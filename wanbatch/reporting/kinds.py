@@ -94,7 +94,7 @@ def prices_of(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> dict[PriceClass, i
 def money_frame(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> pd.DataFrame:
     """One row a take: its state for tables, and its money by MONEY_COLUMNS, missing where unknown.
 
-    `credits_committed` is all that counts as spent; `committed`, `charged` and the rest are the parts of its cost.
+    `credits_committed` is all that counts as spent: `charged` and `at_risk`; the rest are the parts of its cost.
     """
     prices = prices_of(kinds, quotes)
     rows = [money_of(take, kinds.attempts.get(take.take_id, []), prices) for take in kinds.takes]
@@ -114,7 +114,7 @@ def money_of(take: Take, attempts: Sequence[Attempt], prices: Mapping[PriceClass
         "shown_state": take.shown_state,
         "credits_committed": take.credits_committed,
         "credits_committed_known": take.credits_committed_known,
-        "is_hold_unseen": take.credits_held is None and (not is_free or take.generation_id is not None),
+        "is_hold_unseen": cost.held is None,
         "is_charge_unseen": take.may_be_charged_more,
         "is_uncosted": take.credits_committed is None,
         "credits_not_used": unused,

@@ -145,7 +145,7 @@ def _cost(take: Take) -> str:
     if take.state in (State.PLANNED, State.FAILED) and take.credits_committed == 0:
         return ""
     spent = take.credits_committed
-    return "cost unknown" if spent is None else f"{usd_text(spent)} held"
+    return "cost unknown" if spent is None else f"{usd_text(spent)} at risk"
 
 
 def _took_s(take: Take) -> float | None:

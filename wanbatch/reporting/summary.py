@@ -29,10 +29,9 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
     if omitted:
         counts["omitted"] = omitted
     groups: list[dict[str, Any]] = json.loads(summary.to_json(orient="records"))
-    whole = groups[0]
     last = record.runs[-1] if record.runs else None
     problems = _problems(record)
-    committed = book.committed
+    figures, committed = book.figures, book.committed
     return {
         "batch": book.batch,
         "output": record.output.resolve().name,
@@ -44,13 +43,14 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
         "counts": counts,
         "elapsed_s": _elapsed_s(takes),
         "credits": {
-            "estimate": last.estimate_credits if last is not None and not last.unpriced else None,
-            "committed": committed.known if committed.known or not committed.unknown else None,
-            "charged": whole["credits_charged"],
-            "held": whole["credits_held"],
+            "estimated": figures.estimated.credits,
+            "last_run_estimated": last.estimate_credits if last is not None and not last.unpriced else None,
+            "committed": committed.seen,
+            "charged": figures.charged.seen,
+            "held": figures.held.seen,
             "unknown_takes": committed.unknown,
-            "charges_not_seen": whole["charges_not_seen"] + len(record.strays),
-            "holds_not_seen": whole["holds_not_seen"],
+            "charges_not_seen": figures.charged.unknown,
+            "holds_not_seen": figures.held.unknown,
             "cap": last.cap_credits if last is not None else None,
         },
         "runs": [

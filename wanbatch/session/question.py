@@ -133,7 +133,7 @@ def _held(takes: Sequence[Take]) -> str:
     known = sum(take.credits_committed_known for take in sent)
     unknown = sum(take.credits_committed is None for take in sent)
     more = f" and {unknown} with an unknown cost" if unknown else ""
-    return f"{count_text(len(sent), 'take')}, charged or held {known:,} credits ({usd_text(known)}){more}"
+    return f"{count_text(len(sent), 'take')}, committed {known:,} credits ({usd_text(known)}){more}"
 
 
 def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
