@@ -212,7 +212,7 @@ def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int |
     console = Console(file=stream, width=80, no_color=True, soft_wrap=True)
     print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), standing, None), [])
     told = stream.getvalue().splitlines()[1]
-    assert told == f"  charged 300,000 credits (0.15 USD){more}; and 1 takes or submits with an unknown cost"
+    assert told == f"  charged 300,000 credits (0.15 USD){more}; and 1 with an unknown cost"
 
 
 def test_several_batches_are_reported_together(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
