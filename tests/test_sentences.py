@@ -9,6 +9,7 @@ import re
 import tokenize
 from collections.abc import Iterator
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -124,8 +125,14 @@ ODD = (
 )
 
 
-def sentences(path: Path) -> Iterator[tuple[int, str]]:
-    """Yield the texts and comments of a module with their lines; a file of another kind is one text."""
+@cache
+def sentences(path: Path) -> tuple[tuple[int, str], ...]:
+    """Return the texts and comments of a module, each in one line; a file of another kind is one text."""
+    return tuple((line, " ".join(text.split())) for line, text in texts(path))
+
+
+def texts(path: Path) -> Iterator[tuple[int, str]]:
+    """Yield the texts and comments of a module with their lines."""
     text = path.read_text(encoding="utf-8")
     if path.suffix != ".py":
         yield 1, text
@@ -141,7 +148,7 @@ def sentences(path: Path) -> Iterator[tuple[int, str]]:
 def odd_phrases(path: Path, pattern: str) -> list[str]:
     """Return where a file holds this pattern."""
     found = re.compile(pattern, re.IGNORECASE)
-    places = ((line, found.search(" ".join(text.split()))) for line, text in sentences(path))
+    places = ((line, found.search(text)) for line, text in sentences(path))
     return [f"{path.name}:{line}: {match[0]}" for line, match in places if match]
 
 

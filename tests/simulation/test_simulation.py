@@ -18,11 +18,13 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.seams import world_of
 from wanbatch.batch.lifecycle import TRANSITIONS
 
-CHUNK = 25
-SEEDS = 250  # `make simulate` runs as many as one likes
+# What the suite plays each time; `.ci/run` plays more, and `make simulate` as many as one likes.
+CHUNK = 15
+SEEDS = 60
+REPORTED = 8  # seeds of each part whose reports are held against the books: half a second of CPU each
 FIRST = "FIRST"  # the variable that names the first seed, to run the same ones again
-SINGLES = 6  # parts that the sample of single crashes is cut into
-STRIDE = 8  # one crash in so many is in the sample; `--crashes` runs them all
+SINGLES = 3  # parts that the sample of single crashes is cut into
+STRIDE = 16  # one crash in so many is in the sample; `--crashes` runs them all
 
 
 def told(found: sweep.Found) -> str:
@@ -116,16 +118,17 @@ def test_the_oracle_sees_a_doctored_ledger(doctored: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name",
+    ("name", "seed"),
     [
-        "a submitting take is bought anew on resume",
-        "blind retry on a timeout",
-        "the cap is not checked",
-        "a download goes to the final name",
+        ("a submitting take is bought anew on resume", 7),
+        ("blind retry on a timeout", 115),
+        ("the cap is not checked", 2),
+        ("a download goes to the final name", 0),
     ],
 )
-def test_a_broken_protocol_is_caught(name: str) -> None:
-    assert mutants.caught_by(name, 120) is not None
+def test_a_broken_protocol_is_caught(name: str, seed: int) -> None:
+    """The seed is one that catches it; if the program or the generator changed, another is looked for."""
+    assert mutants.caught_at(name, seed) or mutants.caught_by(name, 150)
 
 
 def test_the_moves_seen_are_moves_of_the_table() -> None:
@@ -135,8 +138,8 @@ def test_the_moves_seen_are_moves_of_the_table() -> None:
 
 @pytest.mark.parametrize("first", [0, 25, 618])
 def test_the_reports_say_what_the_providers_books_say(first: int) -> None:
-    found = accounts.seeds(range(first, first + 25), accounts.usual)
-    assert (found.broken, found.charges > 30) == ({}, True)
+    found = accounts.seeds(range(first, first + REPORTED), accounts.usual)
+    assert (found.broken, found.charges > REPORTED) == ({}, True)
 
 
 def test_fifty_at_once_pass_no_cap_of_a_batch_or_a_scene() -> None:
