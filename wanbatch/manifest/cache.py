@@ -3,6 +3,10 @@
 The head and the first warnings are kept in the user's cache folder, by the digest of the file; the shots are in
 the state file of the batch, which knows by the same digest that it was planned from them. Losing the cache costs one
 reading.
+
+It is kept for what it saves when a large run goes on (`benchmarks/scale.py`): to the first request it takes 0.5 s and
+49 MB in place of 3.2 s and 115 MB with 10,000 shots, and 0.8 s and 92 MB in place of 9.9 s and 600 MB with 100,000. A
+manifest of 200 shots is read in 0.03 s, and is not kept.
 """
 
 from __future__ import annotations
