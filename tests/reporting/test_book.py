@@ -23,8 +23,7 @@ from wanbatch.money.prices import QuotedPrice
 from wanbatch.money.seen import prices_now
 from wanbatch.reporting.book import Book, book_of
 from wanbatch.reporting.kinds import money_of
-from wanbatch.reporting.record import plain_values, read_record, rows_of, values_of
-from wanbatch.state import columns
+from wanbatch.reporting.record import frame_of, plain_values, read_record, rows_of, values_of
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import shown_take
 
@@ -142,17 +141,21 @@ def test_the_takes_in_the_cut_are_those_that_are_chosen(crowd: tuple[list[Take],
     assert set(made.record.takes.loc[made.is_chosen, "take_id"]) == expected
 
 
-@pytest.mark.parametrize("rows_at_once", [3, 10_000])
-def test_a_record_holds_what_the_state_file_does(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rows_at_once: int
-) -> None:
-    monkeypatch.setattr(columns, "ROWS_AT_ONCE", rows_at_once)
+def test_a_record_holds_what_the_state_file_does(tmp_path: Path) -> None:
     every_state(tmp_path)
     with StateReader.open(tmp_path) as reader:
         record = read_record(reader)
         assert values_of(Take, record.takes) == [shown_take(take, tmp_path) for take in reader.takes()]
         assert values_of(Attempt, record.attempts) == reader.attempts()
         assert values_of(ShotRow, record.shots) == reader.shots()
+
+
+def test_a_table_that_is_read_in_parts_is_the_same(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        parts = list(reader.columns(Attempt, "ORDER BY take_id, number", rows_at_once=3))
+        assert values_of(Attempt, frame_of(Attempt, parts)) == reader.attempts()
+    assert len(parts) > 1
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,10 @@ ROWS_AT_ONCE = 10_000  # rows as values of Python: some 15 MB
 class ColumnRecords(Records):
     """What is asked of whole tables."""
 
-    def columns(self, record: type[Any], clause: str = "") -> Iterator[dict[str, list[Any]]]:
-        """Yield a table in parts of ROWS_AT_ONCE rows: each field of a record with its values, as a record has them.
+    def columns(
+        self, record: type[Any], clause: str = "", rows_at_once: int = ROWS_AT_ONCE
+    ) -> Iterator[dict[str, list[Any]]]:
+        """Yield a table in parts of some rows: each field of a record with its values, as a record has them.
 
         At least one part, which may be empty. `clause` is SQL: which rows, in which order. Raises StateInvalid.
         """
@@ -24,7 +26,7 @@ class ColumnRecords(Records):
         names = ", ".join(name for name, _, _ in plan)
         with foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names} FROM {TABLES[record]} {clause}")  # noqa: S608
-            some = rows.fetchmany(ROWS_AT_ONCE)
+            some = rows.fetchmany(rows_at_once)
             while True:
                 columns = zip(*some, strict=True) if some else [()] * len(plan)
                 part = {}
@@ -33,7 +35,7 @@ class ColumnRecords(Records):
                         raise ValueError(f"a row without {name}")
                     part[name] = _read(values, reader)
                 yield part
-                some = rows.fetchmany(ROWS_AT_ONCE)
+                some = rows.fetchmany(rows_at_once)
                 if not some:
                     return
 
