@@ -20,7 +20,7 @@ _TAKES = {
     "attempts": "how many paid submits the take has had",
     "credits_held": "what answers set aside for its generations that did not fail; empty where one is unknown",
     "credits_charged": "what the ledger showed; empty until it did",
-    "usd": "`credits_charged` in USD, exact",
+    **{f"usd_{name}": f"`credits_{name}` in USD, exact" for name in ("held", "charged", "estimated")},
     "submitted_at": "when the newest attempt was sent",
     "started_at": "when a poll first saw it being generated; empty where no poll happened to",
     "completed_at": "when a poll saw it completed",
@@ -59,6 +59,7 @@ _ATTEMPTS = {
     "credits_estimated": "what it was expected to cost",
     "credits_held": "what the answer said is held",
     "credits_charged": "what the ledger showed for it",
+    **{f"usd_{name}": f"`credits_{name}` in USD, exact" for name in ("estimated", "held", "charged")},
     "started_at": "when it was sent",
     "ended_at": "when its outcome was known",
     "body_sha256": "the hash of the body that was sent",
@@ -83,7 +84,7 @@ _SUMMARY = {
     "clip_seconds": "the length of all verified clips",
     "credits_held": "the sum of what answers set aside for generations that did not fail",
     "credits_charged": "the sum of what the ledger showed",
-    "usd": "`credits_charged` in USD",
+    **{f"usd_{name}": f"`credits_{name}` in USD" for name in ("held", "charged", "charged_not_used")},
     "credits_charged_not_used": "charged for what is not in use: failed, superseded, earlier attempts",
     "holds_not_seen": "takes with a hold that no answer named",
     "charges_not_seen": "takes whose charge the ledger may still show",
@@ -108,6 +109,7 @@ _COST_PARTS = {
     "variance_to_budget": "budget less final: below 0 it is over",
     "variance_to_estimate": "estimated less final",
 }
+_KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 _COSTS = {
     "level": "`batch`, `sequence`, `scene`, `tag` or `cost_code`; `all` first in a combined report",
     "key": "the name of the group; a take with two tags is in both",
@@ -116,10 +118,9 @@ _COSTS = {
     "failed": "of these failed",
     **{f"{name}_credits": words for name, words in _COST_PARTS.items()},
     **{f"{name}_usd": f"the same in USD: {name}" for name in _COST_PARTS},
-    **{
-        f"{name}_known_credits": f"the known part of {name}, where a part of it is unknown"
-        for name in ("estimated", "held", "at_risk", "committed", "to_complete", "final")
-    },
+    **{f"{name}_known_credits": f"the known part of {name}, where a part of it is unknown" for name in _KNOWN},
+    **{f"{name}_known_usd": f"the same in USD: the known part of {name}" for name in _KNOWN},
+    **{f"{name}_usd": f"`{name}_credits` in USD" for name in ("in_use", "superseded", "failed", "waiting", "extra")},
     "takes_of_unknown_cost": "takes, and submits of no take, that are not in `committed`: nobody knows what they cost",
     "takes_of_unknown_price": "takes that are not in `to_complete`: their price is unknown",
     "holds_not_seen": "takes, and submits of no take, that are not in `held`: no answer named what it holds",
@@ -146,11 +147,16 @@ _SPEND = {
     "take": "the take",
     "generation_id": "the provider's id",
     "event": "`submitted` or `charged`",
-    "credits": "what the submit held or was expected to cost, or what the ledger charged",
-    "submitted_known_credits": "all submits so far",
-    "charged_credits": "all charges so far",
+    "submitted_credits": "of a submit: what it held, or was expected to cost",
+    "submitted_usd": "the same in USD",
+    "charged_credits": "of a charge: what the ledger showed",
+    "charged_usd": "the same in USD",
 }
 _PRICES = {
+    **{
+        f"{name}_usd": "the same in USD"
+        for name in ("first_quoted", "last_quoted", "held_low", "held_high", "charged_low", "charged_high")
+    },
     "batch": "the batch",
     "price_class": "model, resolution and length: what the price depends on",
     "first_quoted_credits": "the first price that was quoted",
@@ -173,7 +179,7 @@ _LEDGER = {
     "difference_credits": "charged less held",
     "charges": "how many charges the ledger has for it",
     "refunded_credits": "what the ledger paid back",
-    "charged_usd": "`charged_credits` in USD",
+    **{f"{name}_usd": f"`{name}_credits` in USD" for name in ("held", "charged", "difference", "refunded")},
     "charged_at": "the newest charge",
     "read_at": "when the ledger was read",
 }

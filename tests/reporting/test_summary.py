@@ -89,14 +89,14 @@ def test_a_zero_is_claimed_only_where_every_charge_is_known(
 @pytest.mark.parametrize("state", [State.SUBMITTING, State.UNKNOWN, State.HELD, State.QUEUED, State.VERIFIED])
 def test_a_take_that_may_cost_something_is_never_free(tmp_path: Path, state: State) -> None:
     batch = summary_of([(state, "", None, None, None)], tmp_path).iloc[0]
-    asked = ["credits_held", "credits_charged", "usd", "credits_per_finished_second", "usd_per_finished_second"]
+    asked = ["credits_held", "credits_charged", "usd_charged", "credits_per_finished_second", "usd_per_finished_second"]
     assert [name for name in asked if pd.notna(batch[name])] == []
     assert (batch["charges_not_seen"], batch["takes_of_unknown_cost"]) == (1, 1)
 
 
 def test_takes_that_were_never_sent_cost_nothing(tmp_path: Path) -> None:
     batch = summary_of([(State.PLANNED, "", None, None, None)], tmp_path).iloc[0]
-    assert (batch["credits_charged"], batch["usd"], batch["charges_not_seen"]) == (0, "0.00", 0)
+    assert (batch["credits_charged"], batch["usd_charged"], batch["charges_not_seen"]) == (0, 0, 0)
 
 
 def test_a_second_has_no_price_while_a_charge_is_missing(tmp_path: Path) -> None:

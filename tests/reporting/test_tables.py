@@ -21,18 +21,18 @@ from wanbatch.state.reader import StateReader
 
 TAKES_HEADER = (
     "shot_id,take,scene,state,model,resolution,aspect_ratio,duration_ordered_s,seed,prompt,generation_id,attempts,"
-    "credits_held,credits_charged,usd,submitted_at,started_at,completed_at,verified_at,queued_s,generating_s,"
+    "usd_held,credits_held,usd_charged,credits_charged,submitted_at,started_at,completed_at,verified_at,queued_s,generating_s,"
     "detect_lag_s,download_s,file,sha256,size_bytes,clip_duration_s,width,height,has_audio,warning,error,"
-    "sequence,tags,cost_code,notes,recipe_sha256,credits_estimated,total_s,circled,take_note"
+    "sequence,tags,cost_code,notes,recipe_sha256,usd_estimated,credits_estimated,total_s,circled,take_note"
 )
 ATTEMPTS_HEADER = (
-    "shot_id,take,attempt,request_id,outcome,http_status,generation_id,credits_estimated,credits_held,"
-    "credits_charged,started_at,ended_at,body_sha256,key_fingerprint,error"
+    "shot_id,take,attempt,request_id,outcome,http_status,generation_id,usd_estimated,credits_estimated,usd_held,"
+    "credits_held,usd_charged,credits_charged,started_at,ended_at,body_sha256,key_fingerprint,error"
 )
 SUMMARY_HEADER = (
-    "level,key,takes,verified,failed,held,superseded,omitted,clip_seconds,credits_held,credits_charged,usd,"
-    "credits_charged_not_used,holds_not_seen,charges_not_seen,takes_of_unknown_cost,credits_per_finished_second,"
-    "usd_per_finished_second,queued_p50_s,queued_p95_s,generating_p50_s,generating_p95_s,download_p50_s,"
+    "level,key,takes,verified,failed,held,superseded,omitted,clip_seconds,usd_held,credits_held,usd_charged,"
+    "credits_charged,usd_charged_not_used,credits_charged_not_used,holds_not_seen,charges_not_seen,takes_of_unknown_cost,usd_per_finished_second,"
+    "credits_per_finished_second,queued_p50_s,queued_p95_s,generating_p50_s,generating_p95_s,download_p50_s,"
     "download_p95_s,total_p50_s,total_p95_s"
 )
 
@@ -55,12 +55,12 @@ def test_a_small_takes_table_is_exactly_this(tmp_path: Path) -> None:
     pen.state.close()
     assert files.takes.read_text(encoding="utf-8") == (
         f"\ufeff{TAKES_HEADER}\n"
-        "b_sh2,1,sc1,verified,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,gen-1,1,1050000,1050000,0.525,"
+        "b_sh2,1,sc1,verified,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,gen-1,1,0.525,1050000,0.525,1050000,"
         "2026-03-01T20:00:01.000Z,2026-03-01T20:00:03.000Z,2026-03-01T20:00:04.000Z,2026-03-01T20:00:06.000Z,"
-        f"2,1,1,1.5,clips/b_sh2_t1.mp4,{'c' * 64},260939,5,1280,720,true,,,,,,,{recipes[0]},1050000,5,false,\n"
-        "a_sh1,1,,planned,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,,0,,,,,,,,,,,,,,,,,,,,,,,,"
-        f"'=1+1,{recipes[1]},,,false,\n"
-        "c,,,omitted,,,,,,A dragon lands.,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
+        f"2,1,1,1.5,clips/b_sh2_t1.mp4,{'c' * 64},260939,5,1280,720,true,,,,,,,{recipes[0]},0.525,1050000,5,false,\n"
+        "a_sh1,1,,planned,alibaba/wan-2-6-t2v,720p,16:9,5,7,A dragon lands.,,0,,,,,,,,,,,,,,,,,,,,,,,,,"
+        f"'=1+1,{recipes[1]},,,,false,\n"
+        "c,,,omitted,,,,,,A dragon lands.,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,,\n"
     )
 
 
@@ -72,7 +72,7 @@ def test_headers_are_fixed_also_of_a_batch_without_takes(tmp_path: Path) -> None
     assert found == [
         f"{TAKES_HEADER}\n",
         f"{ATTEMPTS_HEADER}\n",
-        f"{SUMMARY_HEADER}\nbatch,empty,0,0,0,0,0,0,0,0,0,0.00,0,0,0,0,,,,,,,,,,\n",
+        f"{SUMMARY_HEADER}\nbatch,empty,0,0,0,0,0,0,0,0.00,0,0.00,0,0.00,0,0,0,0,,,,,,,,,,\n",
     ]
 
 
@@ -93,10 +93,10 @@ def test_an_attempt_is_a_row_with_its_outcome(tmp_path: Path) -> None:
     pen.state.close()
     assert csv_text(tables_of(tmp_path).attempts).splitlines()[1:] == [
         (
-            "s,1,1,wb1:nonce:1:1,failed,,gen-1,,1050000,,2026-03-01T20:00:01.000Z,2026-03-01T20:00:04.000Z,"
+            "s,1,1,wb1:nonce:1:1,failed,,gen-1,,,0.525,1050000,,,2026-03-01T20:00:01.000Z,2026-03-01T20:00:04.000Z,"
             f"{'b' * 64},f00dfeed,case 4711: no"
         ),
-        f"s,1,2,wb1:nonce:1:2,refused,400,,5,,,2026-03-01T20:00:06.000Z,2026-03-01T20:00:07.000Z,{'d' * 64},k,'=bad",
+        f"s,1,2,wb1:nonce:1:2,refused,400,,0.0000025,5,,,,,2026-03-01T20:00:06.000Z,2026-03-01T20:00:07.000Z,{'d' * 64},k,'=bad",
     ]
 
 

@@ -159,9 +159,9 @@ def _differences(world: World, ours: list[Row], lines: list[LedgerLine]) -> Iter
         mine = [row["charged_credits"] for row in rows if row["level"] == level]
         if mine and level != "tag" and sum(mine) != actual:
             yield f"by {level} {sum(mine)} were charged, in all {actual}"
-    last = int(tables.spend["charged_credits"].iloc[-1]) if len(tables.spend) else 0
-    if last != actual:
-        yield f"the spend over time ends at {last}, not {actual}"
+    spent = int(tables.spend["charged_credits"].sum())
+    if spent != actual:
+        yield f"the spend over time comes to {spent}, not {actual}"
     with files.costs.open(encoding="utf-8", newline="") as stream:
         first = next(csv.DictReader(stream))
     with files.takes.open(encoding="utf-8", newline="") as stream:

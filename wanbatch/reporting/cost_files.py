@@ -14,7 +14,7 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import usd
 from wanbatch.money.ledger import LedgerLine
-from wanbatch.reporting.csv_file import csv_parts, csv_rows
+from wanbatch.reporting.csv_file import csv_parts, csv_rows, usd_cell
 from wanbatch.reporting.sidecar import iso
 from wanbatch.state.reader import StateReader
 from wanbatch.version import __version__
@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from wanbatch.reporting.costs import Costs
 
 LEDGER_COLUMNS = (
-    "verdict", "take", "generation_id", "request_id", "held_credits", "charged_credits", "difference_credits",
-    "charges", "refunded_credits", "charged_usd", "charged_at", "read_at",
+    "verdict", "take", "generation_id", "request_id", "held_usd", "held_credits", "charged_usd", "charged_credits",
+    "difference_usd", "difference_credits", "charges", "refunded_usd", "refunded_credits", "charged_at", "read_at",
 )  # fmt: skip
 
 
@@ -42,7 +42,7 @@ class CostFiles:
 
 
 def cost_facts(books: Sequence[Book], tables: Costs) -> dict[str, Any]:
-    """Return the cost report as JSON values: credits are whole, null where unknown; shares and rates are texts."""
+    """Return the cost report as JSON values: credits are whole, USD exact, null where unknown."""
     from wanbatch.reporting.spend import spend_by_time
 
     return {
@@ -134,7 +134,15 @@ def ledger_rows(lines: Sequence[LedgerLine], read_at: datetime) -> list[dict[str
             "difference_credits": line.difference,
             "charges": line.charges,
             "refunded_credits": line.refunded,
-            "charged_usd": None if line.charged is None else str(usd(line.charged)),
+            **{
+                f"{name}_usd": None if value is None else usd_cell(value)
+                for name, value in (
+                    ("held", line.held),
+                    ("charged", line.charged),
+                    ("difference", line.difference),
+                    ("refunded", line.refunded),
+                )
+            },
             "charged_at": iso(line.at),
             "read_at": iso(read_at),
         }

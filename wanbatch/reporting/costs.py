@@ -1,16 +1,15 @@
 """The cost report, made with pandas from the state file only: what a batch was to cost, costs, and will have cost.
 
-One row a group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, shares and rates are Decimal,
-written as text. A sum that has an unknown part is missing, its known part is beside it; the counts say how many
-takes are not in it. Charged amounts sum to the ledger's charges to the credit, on every level except tags, where a take
-with two tags is in both. Submits of no take are in the sums of their batch, and have a row of their own on the others.
+One row a group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, USD beside them exact to the
+credit. A sum that has an unknown part is missing, its known part is beside it; the counts say how many takes are not in
+it. Charged amounts sum to the ledger's charges to the credit, on every level except tags, where a take with two tags is
+in both. Submits of no take are in the sums of their batch, and have a row of their own on the others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import pandas as pd
@@ -18,10 +17,9 @@ import pandas as pd
 from wanbatch.batch.lifecycle import State
 from wanbatch.money.credits import CREDITS_PER_USD
 from wanbatch.reporting.book import Book
-from wanbatch.reporting.csv_file import usd_cell
 from wanbatch.reporting.groups import sums_by
 from wanbatch.reporting.prices import prices_frame
-from wanbatch.reporting.record import typed_frame
+from wanbatch.reporting.record import typed_frame, with_usd
 from wanbatch.reporting.spend import spend_frame
 
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
@@ -29,6 +27,13 @@ _SUMS = (
     "budget", "estimated", "held", "charged", "at_risk", "committed", "to_complete", "final",
     "variance_to_budget", "variance_to_estimate",
 )  # fmt: skip
+
+
+def _in_both(names: Iterable[str]) -> dict[str, str]:
+    """Return two columns for each name: USD, and credits beside."""
+    return {f"{name}_{unit}": kind for name in names for unit, kind in (("usd", "Float64"), ("credits", "Int64"))}
+
+
 _WENT_INTO = ("in_use", "superseded", "failed", "waiting", "extra")
 COST_COLUMNS: dict[str, str] = {
     "level": "string",
@@ -36,23 +41,22 @@ COST_COLUMNS: dict[str, str] = {
     "takes": "Int64",
     "verified": "Int64",
     "failed": "Int64",
-    **{f"{name}_credits": "Int64" for name in _SUMS},
-    **{f"{name}_known_credits": "Int64" for name in _KNOWN},
-    **{f"{name}_usd": "string" for name in _SUMS},
+    **_in_both(_SUMS),
+    **_in_both([f"{name}_known" for name in _KNOWN]),
     "takes_of_unknown_cost": "Int64",
     "takes_of_unknown_price": "Int64",
     "holds_not_seen": "Int64",
     "charges_not_seen": "Int64",
-    **{f"{name}_credits": "Int64" for name in _WENT_INTO},
-    "finished_s": "string",
-    "usable_s": "string",
-    "credits_per_finished_second": "string",
-    "usd_per_finished_second": "string",
-    "credits_per_usable_second": "string",
-    "usd_per_usable_second": "string",
+    **_in_both(_WENT_INTO),
+    "finished_s": "Float64",
+    "usable_s": "Float64",
+    "usd_per_finished_second": "Float64",
+    "credits_per_finished_second": "Float64",
+    "usd_per_usable_second": "Float64",
+    "credits_per_usable_second": "Float64",
     "first_takes": "Int64",
     "first_takes_good": "Int64",
-    "first_take_yield": "string",
+    "first_take_yield": "Float64",
     "submits_of_no_take": "Int64",
 }
 NO_TAKE = "(no take)"
@@ -178,20 +182,22 @@ def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None
         "variance_to_budget": _less(budget, final),
         "variance_to_estimate": _less(whole["estimated"], final),
     }
+    money = {
+        **{f"{name}_credits": value for name, value in told.items()},
+        **{f"{name}_known_credits": value for name, value in known.items()},
+        **{f"{name}_credits": sums[name] for name in _WENT_INTO},
+    }
     return {
         "level": level,
         "key": key,
         "takes": sums["takes"],
         "verified": sums["is_verified"],
         "failed": sums["is_failed"],
-        **{f"{name}_credits": value for name, value in told.items()},
-        **{f"{name}_known_credits": value for name, value in known.items()},
-        **{f"{name}_usd": None if value is None else usd_cell(value) for name, value in told.items()},
+        **with_usd(money),
         "takes_of_unknown_cost": sums["at_risk_unknown"],
         "takes_of_unknown_price": sums["to_complete_unknown"],
         "holds_not_seen": sums["held_unknown"],
         "charges_not_seen": sums["is_unseen"] + sums["is_stray"],
-        **{f"{name}_credits": sums[name] for name in _WENT_INTO},
         **_rates(sums),
         "submits_of_no_take": sums["is_stray"],
     }
@@ -202,20 +208,19 @@ def _less(whole: int | None, part: int | None) -> int | None:
 
 
 def _rates(sums: Mapping[str, int]) -> dict[str, Any]:
-    """Return seconds, what one cost and the yield as texts; no price of a second while a charge is not seen."""
+    """Return seconds, what one cost and the yield; no price of a second while a charge is not seen."""
     told: dict[str, Any] = {
-        "finished_s": str(Decimal(sums["finished_ms"]) / 1000),
-        "usable_s": str(Decimal(sums["usable_ms"]) / 1000),
+        "finished_s": sums["finished_ms"] / 1000,
+        "usable_s": sums["usable_ms"] / 1000,
         "first_takes": sums["is_first"],
         "first_takes_good": sums["is_first_good"],
     }
     for name in ("finished", "usable"):
         milliseconds = sums[f"{name}_ms"]
         if milliseconds and not sums["is_unseen"]:
-            rate = Decimal(sums["charged"] * 1000) / milliseconds
-            told[f"credits_per_{name}_second"] = str(rate.quantize(Decimal("0.01")))
-            told[f"usd_per_{name}_second"] = str((rate / CREDITS_PER_USD).quantize(Decimal("0.000001")))
+            rate = sums["charged"] * 1000 / milliseconds
+            told[f"credits_per_{name}_second"] = round(rate, 2)
+            told[f"usd_per_{name}_second"] = round(rate / CREDITS_PER_USD, 6)
     if sums["is_first"]:
-        share = Decimal(sums["is_first_good"]) / sums["is_first"]
-        told["first_take_yield"] = str(share.quantize(Decimal("0.0001")))
+        told["first_take_yield"] = round(sums["is_first_good"] / sums["is_first"], 4)
     return told

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.shots import OWN
-from wanbatch.money.credits import usd
+from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.reporting.sidecar import iso
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ FREE_TEXT = frozenset(
 )
 
 
+_USD = re.compile(r"^usd_(?!per_)|_usd$")  # sums in USD; what a second costs is none
 BYTE_ORDER_MARK = "\ufeff"
 
 
@@ -78,6 +80,8 @@ def _cells(column: pd.Series[Any]) -> list[str]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return _times(column)
     write = _WRITERS.get(str(column.dtype), partial(_cell, str(column.name)))
+    if _USD.search(str(column.name)):
+        write = _usd
     pairs = zip(column.tolist(), column.isna().tolist(), strict=True)
     return ["" if is_missing else write(value) for value, is_missing in pairs]
 
@@ -117,6 +121,10 @@ def _text(text: str, *, is_free: bool) -> str:
 
 def _number(value: float) -> str:
     return f"{value:.6f}".rstrip("0").rstrip(".")
+
+
+def _usd(value: float) -> str:
+    return usd_cell(round(value * CREDITS_PER_USD))
 
 
 def _truth(value: bool) -> str:  # noqa: FBT001

@@ -13,9 +13,8 @@ from typing import Any
 import pandas as pd
 
 from wanbatch.reporting.book import Book, book_of, seconds
-from wanbatch.reporting.csv_file import usd_cell
 from wanbatch.reporting.groups import summary_frame
-from wanbatch.reporting.record import read_record, series
+from wanbatch.reporting.record import read_record, series, usd_of
 from wanbatch.state.reader import StateReader
 
 TAKE_COLUMNS: dict[str, str] = {
@@ -31,9 +30,10 @@ TAKE_COLUMNS: dict[str, str] = {
     "prompt": "string",
     "generation_id": "string",
     "attempts": "Int64",
+    "usd_held": "Float64",
     "credits_held": "Int64",
+    "usd_charged": "Float64",
     "credits_charged": "Int64",
-    "usd": "string",
     "submitted_at": "time",
     "started_at": "time",
     "completed_at": "time",
@@ -56,6 +56,7 @@ TAKE_COLUMNS: dict[str, str] = {
     "cost_code": "string",
     "notes": "string",
     "recipe_sha256": "string",
+    "usd_estimated": "Float64",
     "credits_estimated": "Int64",
     "total_s": "Float64",
     "circled": "boolean",
@@ -69,8 +70,11 @@ ATTEMPT_COLUMNS: dict[str, str] = {
     "outcome": "string",
     "http_status": "Int64",
     "generation_id": "string",
+    "usd_estimated": "Float64",
     "credits_estimated": "Int64",
+    "usd_held": "Float64",
     "credits_held": "Int64",
+    "usd_charged": "Float64",
     "credits_charged": "Int64",
     "started_at": "time",
     "ended_at": "time",
@@ -145,13 +149,14 @@ def story_frame(book: Book) -> pd.DataFrame:
 def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
     takes = book.record.takes
     told = {name: _told(takes[name]) for name in ("warning", "error")}
-    usd = {charged: usd_cell(charged) for charged in takes["credits_charged"].dropna().unique().tolist()}
+    held = book.money["held"].mask(takes["attempts"] == 0)
     return {
         "take": takes["number"],
         "state": book.money["shown_state"],
-        "credits_held": book.money["held"].mask(takes["attempts"] == 0),
+        "credits_held": held,
+        "usd_held": usd_of(held),
+        **{f"usd_{name}": usd_of(takes[f"credits_{name}"]) for name in ("charged", "estimated")},
         **{name: book.orders[name] for name in _OF_ORDER},
-        "usd": series([usd.get(charged) for charged in takes["credits_charged"].tolist()], "string"),
         "queued_s": seconds(takes["submitted_at"], takes["started_at"]),
         "generating_s": seconds(takes["started_at"], takes["completed_at"]),
         "detect_lag_s": seconds(takes["last_running_at"], takes["completed_at"]),
@@ -183,5 +188,6 @@ def attempts_frame(book: Book) -> pd.DataFrame:
         "take": owners["number"],
         "attempt": attempts["number"],
         "error": _told(attempts["error"]),
+        **{f"usd_{name}": usd_of(attempts[f"credits_{name}"]) for name in ("estimated", "held", "charged")},
     }
     return pd.DataFrame({name: cells.get(name, attempts.get(name)) for name in ATTEMPT_COLUMNS}, copy=False)

@@ -8,8 +8,7 @@ from typing import Any
 import pandas as pd
 
 from wanbatch.money.credits import CREDITS_PER_USD
-from wanbatch.reporting.csv_file import usd_cell
-from wanbatch.reporting.record import typed_frame
+from wanbatch.reporting.record import typed_frame, with_usd
 
 SUMMARY_COLUMNS: dict[str, str] = {
     "level": "string",
@@ -21,15 +20,17 @@ SUMMARY_COLUMNS: dict[str, str] = {
     "superseded": "Int64",
     "omitted": "Int64",
     "clip_seconds": "Float64",
+    "usd_held": "Float64",
     "credits_held": "Int64",
+    "usd_charged": "Float64",
     "credits_charged": "Int64",
-    "usd": "string",
+    "usd_charged_not_used": "Float64",
     "credits_charged_not_used": "Int64",
     "holds_not_seen": "Int64",
     "charges_not_seen": "Int64",
     "takes_of_unknown_cost": "Int64",
-    "credits_per_finished_second": "Int64",
     "usd_per_finished_second": "Float64",
+    "credits_per_finished_second": "Int64",
     "queued_p50_s": "Float64",
     "queued_p95_s": "Float64",
     "generating_p50_s": "Float64",
@@ -107,18 +108,20 @@ def _row(sums: Mapping[str, Any], times: Mapping[str, pd.Series[float]]) -> dict
     finished_s = None if is_unmeasured else round(float(sums["clip_s"]), 3)
     is_priced = bool(finished_s) and not sums["unmeasured"] and not sums["is_charge_unseen"]
     per_second = charged / finished_s if is_priced and charged is not None and finished_s is not None else None
-    return {
+    told = {
         "takes": sums["takes"],
         **{name: sums[name] for name in _STATES},
         "omitted": sums["omitted"],
         "clip_seconds": finished_s,
         "credits_held": _sum_known(sums, "credits_held", "is_hold_unseen"),
         "credits_charged": charged,
-        "usd": None if charged is None else usd_cell(charged),
         "credits_charged_not_used": _sum_known(sums, "credits_not_used", "is_charge_unseen"),
         "holds_not_seen": sums["is_hold_unseen"],
         "charges_not_seen": sums["is_charge_unseen"],
         "takes_of_unknown_cost": sums["is_uncosted"],
+    }
+    return {
+        **with_usd(told),
         "credits_per_finished_second": None if per_second is None else round(per_second),
         "usd_per_finished_second": None if per_second is None else round(per_second / CREDITS_PER_USD, 6),
         **{name: value for timing, values in times.items() for name, value in _shares(values, timing).items()},

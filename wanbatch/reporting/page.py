@@ -7,7 +7,6 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -54,12 +53,12 @@ def _part(row: Mapping[str, Any], name: str) -> str:
     return f"{int(whole):,}" if whole is not None else f"{int(row[f'{name}_known_credits']):,} +?"
 
 
-def _percent(text: str | None) -> str:
-    return UNSEEN if text is None else f"{Decimal(text) * 100:.0f}%"
+def _percent(share: float | None) -> str:
+    return UNSEEN if share is None else f"{share * 100:.0f}%"
 
 
-def _rate(text: str | None) -> str:
-    return UNSEEN if text is None else f"{Decimal(text):.4f}"
+def _rate(value: float | None) -> str:
+    return UNSEEN if value is None else f"{value:.4f}"
 
 
 def _number(value: float | None) -> str:

@@ -9,20 +9,26 @@ from typing import Any
 import pandas as pd
 
 from wanbatch.reporting.book import Book
-from wanbatch.reporting.record import typed_frame
+from wanbatch.reporting.record import typed_frame, with_usd
 
 PRICE_COLUMNS: dict[str, str] = {
     "batch": "string",
     "price_class": "string",
+    "first_quoted_usd": "Float64",
     "first_quoted_credits": "Int64",
     "first_source": "string",
+    "last_quoted_usd": "Float64",
     "last_quoted_credits": "Int64",
     "last_source": "string",
+    "held_low_usd": "Float64",
     "held_low_credits": "Int64",
+    "held_high_usd": "Float64",
     "held_high_credits": "Int64",
+    "charged_low_usd": "Float64",
     "charged_low_credits": "Int64",
+    "charged_high_usd": "Float64",
     "charged_high_credits": "Int64",
-    "drift_percent": "string",
+    "drift_percent": "Float64",
 }
 
 
@@ -56,7 +62,7 @@ def _row(book: Book, name: str, held: Mapping[str, int], charged: Mapping[str, i
     drift = None
     if first is not None and first.credits and seen is not None:
         drift = (Decimal(int(seen) - first.credits) * 100 / first.credits).quantize(Decimal("0.01"))
-    return {
+    row = {
         "batch": book.batch,
         "price_class": name,
         "first_quoted_credits": first.credits if first is not None else None,
@@ -67,5 +73,6 @@ def _row(book: Book, name: str, held: Mapping[str, int], charged: Mapping[str, i
         "held_high_credits": held.get("max"),
         "charged_low_credits": charged.get("min"),
         "charged_high_credits": charged.get("max"),
-        "drift_percent": None if drift is None else str(drift),
+        "drift_percent": None if drift is None else float(drift),
     }
+    return with_usd(row)

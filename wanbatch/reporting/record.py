@@ -22,6 +22,7 @@ from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take, charged_by
 from wanbatch.errors import StateInvalid
 from wanbatch.folders import CLIPS, only_in
+from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.needs import Told
 from wanbatch.state.reader import StateReader
@@ -106,6 +107,20 @@ def series(values: Iterable[Any], kind: str) -> pd.Series[Any]:
     """Make a column of a nullable type; `time` is a time in UTC, to the millisecond."""
     dtype = DTYPES["datetime"] if kind == "time" else kind
     return pd.Series(values if isinstance(values, list) else list(values), dtype=dtype)
+
+
+def usd_of(credit_counts: pd.Series[Any]) -> pd.Series[Any]:
+    """Return a column of credits in USD: numbers that are exact to the credit, missing where the credits are."""
+    return credit_counts.astype("Float64") / CREDITS_PER_USD
+
+
+def with_usd(cells: Mapping[str, Any]) -> dict[str, Any]:
+    """Add to each cell of credits the same in USD: `credits_held` gets `usd_held`, `final_credits` gets `final_usd`."""
+    return dict(cells) | {
+        name.replace("credits", "usd"): None if value is None else float(usd(int(value)))
+        for name, value in cells.items()
+        if name.startswith("credits_") or name.endswith("_credits")
+    }
 
 
 def frame_of(record: type[Any], parts: Iterable[Mapping[str, Sequence[Any]]]) -> pd.DataFrame:

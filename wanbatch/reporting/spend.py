@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from wanbatch.reporting.book import Book
+from wanbatch.reporting.record import usd_of, with_usd
 
 SPEND_COLUMNS: dict[str, str] = {
     "at": "time",
@@ -15,8 +16,9 @@ SPEND_COLUMNS: dict[str, str] = {
     "take": "string",
     "generation_id": "string",
     "event": "string",
-    "credits": "Int64",
-    "submitted_known_credits": "Int64",
+    "submitted_usd": "Float64",
+    "submitted_credits": "Int64",
+    "charged_usd": "Float64",
     "charged_credits": "Int64",
 }
 
@@ -25,9 +27,9 @@ def spend_frame(books: Sequence[Book]) -> pd.DataFrame:
     """One row an event: a submit with what it held or was expected to, a charge when the ledger showed it."""
     events = pd.concat([each for book in books for each in (_submits(book), _charges(book))], ignore_index=True)
     events = events.sort_values(["at", "take", "event"], kind="stable", ignore_index=True)
-    known = events["credits"].fillna(0)
-    events["submitted_known_credits"] = known.where(events["event"] == "submitted", 0).cumsum()
-    events["charged_credits"] = known.where(events["event"] == "charged", 0).cumsum()
+    for event in ("submitted", "charged"):
+        events[f"{event}_credits"] = events["credits"].where(events["event"] == event)
+        events[f"{event}_usd"] = usd_of(events[f"{event}_credits"])
     return events[list(SPEND_COLUMNS)]
 
 
@@ -69,8 +71,10 @@ def spend_by_time(spend: pd.DataFrame) -> list[dict[str, Any]]:
     so_far = 0
     for at, group in spend.groupby(spend["at"].dt.floor(width)):
         charges = group[group["event"] == "charged"]
-        charged = int(charges["credits"].sum())
+        charged = int(charges["charged_credits"].sum())
         so_far += charged
         counts = {"submits": int((group["event"] == "submitted").sum()), "charges": len(charges)}
-        rows.append({"at": at.isoformat(), **counts, "charged_credits": charged, "charged_so_far_credits": so_far})
+        rows.append(
+            {"at": at.isoformat(), **counts, **with_usd({"charged_credits": charged, "charged_so_far_credits": so_far})}
+        )
     return rows[-BUCKETS_SHOWN:]
