@@ -7,9 +7,11 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import wanbatch
-from wanbatch.money.credits import CREDITS_PER_USD, amount_text, usd_text
+from wanbatch.money.credits import CREDITS_PER_USD, amount_text, cents_text, shared_cents, usd, usd_text
 
 PACKAGE = Path(wanbatch.__file__).parent
 
@@ -38,6 +40,18 @@ def test_half_a_cent_is_rounded_away_from_zero(amount: str, text: str) -> None:
 @pytest.mark.parametrize(("cents", "text"), [("0.005", "0.01 USD"), ("0.025", "0.03 USD"), ("-0.025", "-0.03 USD")])
 def test_credits_are_shown_by_the_same_rule(cents: str, text: str) -> None:
     assert usd_text(int(Decimal(cents) * CREDITS_PER_USD)) == text
+
+
+@given(st.lists(st.integers(-(10**12), 10**12), max_size=9))
+def test_cents_add_up_to_the_cents_of_the_sum(parts: list[int]) -> None:
+    cents = shared_cents(parts)
+    assert cents_text(sum(cents)) == amount_text(usd(sum(parts)))
+    assert all(abs(Decimal(each) / 100 - usd(part)) < Decimal("0.01") for each, part in zip(cents, parts, strict=True))
+
+
+def test_the_largest_remainder_gets_the_cent() -> None:
+    assert shared_cents([3_150_000, 1_050_000]) == [158, 52]  # 1.575 and 0.525 are 2.10
+    assert shared_cents([0, 1_050_000, 1_050_000]) == [0, 53, 52]
 
 
 def test_no_other_code_writes_an_amount_in_cents() -> None:

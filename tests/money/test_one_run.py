@@ -47,7 +47,8 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
         },
     )
     assert call(["status", str(folder)]) == 0
-    yield "status", {name: _before(name, capsys.readouterr().out) for name in ("charged",)}
+    shown = " ".join(capsys.readouterr().out.split())
+    yield "status", {name: _before(name, shown) for name in ("charged", "committed")}
     summary = json.loads(files.summary_json.read_text())["credits"]
     yield (
         "summary.json",
@@ -117,7 +118,7 @@ _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 
 
 def _before(word: str, text: str) -> int:
-    found = re.search(rf"{word} ([\d,]+)", text)
+    found = re.search(rf"{word} [\d,.]+ USD \(([\d,]+) credits", text)
     assert found is not None, text
     return int(found[1].replace(",", ""))
 

@@ -13,8 +13,9 @@ from tests.reporting.states import BEGIN, CREDITS, MADE_AT, begin, every_state, 
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
+from wanbatch.money.credits import exact_usd
 from wanbatch.reporting.cost_files import write_ledger
-from wanbatch.reporting.csv_file import csv_parts, usd_cell
+from wanbatch.reporting.csv_file import csv_parts
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.frames import Frames, frames
 from wanbatch.state.reader import StateReader
@@ -171,7 +172,7 @@ def test_types_are_nullable_and_times_are_utc(tmp_path: Path) -> None:
     [(0, "0.00"), (1, "0.0000005"), (2_000_000, "1.00"), (3_150_000, "1.575"), (10**15, "500000000.00")],
 )
 def test_usd_is_exact_and_plain(credit_count: int, text: str) -> None:
-    assert usd_cell(credit_count) == text
+    assert exact_usd(credit_count) == text
 
 
 def test_every_csv_is_opened_with_its_letters_by_a_spreadsheet_program(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,16 @@ from rich.markup import escape
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.shots import print_takes
 from wanbatch.money.costs import Figures
-from wanbatch.money.credits import amount_text, credits_of_usd, usd, usd_text
+from wanbatch.money.credits import (
+    amount_text,
+    cents_text,
+    credits_of_usd,
+    exact_usd,
+    money_text,
+    shared_cents,
+    usd,
+    usd_text,
+)
 from wanbatch.money.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
 from wanbatch.provider.remarks import Weight
@@ -25,7 +34,7 @@ from wanbatch.units import count_text, duration_text
 SCENES_SHOWN = 30
 _REMARK_STYLES = {Weight.REFUSAL: "red", Weight.WARNING: "yellow", Weight.NOTE: "dim"}
 _GROUP_WORDS = {"stale": "superseded"}  # the name in JSON is older than the word
-_FIGURES = ("credits\nlow", "credits\nexpected", "credits\nworst", "USD\nlow", "USD\nexpected", "USD\nworst")
+_FIGURES = ("USD\nlow", "USD\nexpected", "USD\nworst", "credits\nexpected")
 
 
 def preview_json(preview: Preview) -> dict[str, Any]:
@@ -109,13 +118,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
     say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)
     if preview.to_submit:
-        grid = Grid(("to send", "takes", "each", "expected", "USD", "price from"), left=(0, 5))
-        for each, takes in preview.to_submit.items():
-            quote = preview.quotes[each]
-            total = None if quote.credits is None else quote.credits * takes
-            money = (_number(quote.credits), *(("-", "-") if total is None else (_number(total), _usd(total))))
-            grid.add(escape(str(each)), str(takes), *money, escape(quote.source))
-        grid.show(console)
+        _classes_grid(preview).show(console)
         _print_reasons(console, preview)
         _scenes_grid(preview).show(console)
         if preview.estimate.unpriced:
@@ -127,6 +130,18 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
     if preview.speed != 1 and preview.to_submit:
         say(console, f"  the sandbox runs {preview.speed:g} times faster than real time", style="dim")
+
+
+def _classes_grid(preview: Preview) -> Grid:
+    """Lay out what is to be sent by what its price depends on; the cents add up to the total."""
+    grid = Grid(("to send", "takes", "USD each", "USD", "credits", "price from"), left=(0, 5))
+    totals = [(preview.quotes[each].credits or 0) * takes for each, takes in preview.to_submit.items()]
+    for (each, takes), total, cents in zip(preview.to_submit.items(), totals, shared_cents(totals), strict=True):
+        quote = preview.quotes[each]
+        price = "unknown" if quote.credits is None else exact_usd(quote.credits)
+        money = ("-", "-") if quote.credits is None else (cents_text(cents), f"{total:,}")
+        grid.add(escape(str(each)), str(takes), price, *money, escape(quote.source))
+    return grid
 
 
 def _print_reasons(console: Console, preview: Preview) -> None:
@@ -153,23 +168,29 @@ def print_question(console: Console, question: Question) -> None:
 def _scenes_grid(preview: Preview) -> Grid:
     """Lay out the range of the costs, by scene if there are several."""
     shown = list(preview.scenes.items()) if len(preview.scenes) > 1 else []
-    grid = Grid(("scene" if shown else "", "takes", *_FIGURES))
-    for scene, each in shown[:SCENES_SHOWN]:
-        grid.add(escape(scene) or "(none)", *_figures(each))
+    rows = [(escape(scene) or "(none)", each) for scene, each in shown[:SCENES_SHOWN]]
     if len(shown) > SCENES_SHOWN:
         rest = sum((each for _, each in shown[SCENES_SHOWN:]), Estimate(0, 0, 0))
-        grid.add(f"{len(shown) - SCENES_SHOWN} more", *_figures(rest))
-    grid.add("total", *_figures(preview.estimate), style="bold" if shown else None)
+        rows.append((f"{len(shown) - SCENES_SHOWN} more", rest))
+    grid = Grid(("scene" if shown else "", "takes", *_FIGURES))
+    for (name, each), cents in zip(rows, _cents([each for _, each in rows]), strict=True):
+        grid.add(name, *_figures(each, cents))
+    grid.add("total", *_figures(preview.estimate, *_cents([preview.estimate])), style="bold" if shown else None)
     return grid
 
 
-def _figures(each: Estimate) -> list[str]:
+def _cents(estimates: Sequence[Estimate]) -> list[tuple[int, ...]]:
+    """Return low, expected and worst of each in cents; those of each column add up."""
+    columns = [[getattr(each, name) for each in estimates] for name in ("low", "credits", "worst")]
+    return list(zip(*map(shared_cents, columns), strict=True))
+
+
+def _figures(each: Estimate, cents: Sequence[int]) -> list[str]:
     """Write the takes and each of the figures."""
     if each.unpriced == each.takes and each.takes:
         return [str(each.takes), "unknown", *("-" for _ in _FIGURES[1:])]
     more = "+?" if each.unpriced else ""
-    credit_counts = (each.low, each.credits, each.worst)
-    return [str(each.takes), *(f"{count:,}{more}" for count in credit_counts), *map(_usd, credit_counts)]
+    return [str(each.takes), *(f"{cents_text(amount)}{more}" for amount in cents), f"{each.credits:,}{more}"]
 
 
 def _estimate_lines(preview: Preview) -> list[str]:
@@ -180,15 +201,15 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if preview.tries > 1:
         lines.append(f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts)")
     if preview.before:
-        lines.append(f"committed so far: {preview.before:,} credits ({usd_text(preview.before)})")
+        lines.append(f"committed so far: {money_text(preview.before)}")
     elif preview.before is None:
         lines.append("[yellow]some takes that were sent before have an unknown cost[/yellow]")
     if preview.cap_credits is not None:
-        cap = f"cap {preview.cap_credits:,} credits ({usd_text(preview.cap_credits)}) for the whole batch"
+        cap = f"cap {money_text(preview.cap_credits)} for the whole batch"
         reached = (preview.before or 0) + estimate.credits > preview.cap_credits
         lines.append(cap + ("; [yellow]the run will reach it, and the rest will wait[/yellow]" if reached else ""))
     for scene, cap_credits in preview.scene_caps.items():
-        lines.append(f"cap of scene {escape(scene)}: {cap_credits:,} credits ({usd_text(cap_credits)})")
+        lines.append(f"cap of scene {escape(scene)}: {money_text(cap_credits)}")
     if preview.balance_usd is not None:
         lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
@@ -223,9 +244,9 @@ def _print_findings(console: Console, preview: Preview) -> None:
     findings = preview.findings
     assert findings is not None
     say(console, "[bold]result of the pilot[/bold]" if preview.why is Why.PILOT else "[bold]so far[/bold]")
-    grid = Grid(("per take", "verified", "expected", "held", "charged", "time"))
+    grid = Grid(("per take", "verified", "USD\nexpected", "USD\nheld", "USD\ncharged", "time"))
     for each in findings.classes:
-        money = (_number(each.expected), _number(each.held), _number(each.charged))
+        money = (_usd(each.expected), _usd(each.held), _usd(each.charged))
         verified = f"{each.verified} of {each.takes}"
         grid.add(escape(str(each.price_class)), verified, *money, duration_text(each.mean_s))
     grid.show(console)
@@ -240,26 +261,30 @@ def _print_findings(console: Console, preview: Preview) -> None:
 
 def ledger_grid(lines: Sequence[LedgerLine]) -> Grid:
     """Lay out what the ledger shows, by verdict: how many generations, what was held and charged."""
-    grid = Grid(("ledger", "submits", "held", "charged", ""), left=(0, 4))
-    for verdict in Verdict:
-        mine = [line for line in lines if line.verdict is verdict]
-        if mine:
-            held, charged = (_sum(line.held for line in mine), _sum(line.charged for line in mine))
-            grid.add(verdict.value, str(len(mine)), held, charged, escape(VERDICT_WORDS[verdict]))
+    grid = Grid(("ledger", "submits", "USD\nheld", "USD\ncharged", "credits\ncharged", ""), left=(0, 5))
+    groups = {each: [line for line in lines if line.verdict is each] for each in Verdict}
+    rows = [(verdict, mine) for verdict, mine in groups.items() if mine]
+    held = _sums([[line.held for line in mine] for _, mine in rows])
+    charged = _sums([[line.charged for line in mine] for _, mine in rows])
+    for (verdict, mine), (held_usd, _), money in zip(rows, held, charged, strict=True):
+        grid.add(verdict.value, str(len(mine)), held_usd, *money, escape(VERDICT_WORDS[verdict]))
     return grid
 
 
-def _sum(values: Iterable[int | None]) -> str:
-    every = list(values)
-    known = [value for value in every if value is not None]
-    if not known:
-        return ""
-    return f"{sum(known):,}" + ("+?" if len(known) < len(every) else "")
+def _sums(groups: Sequence[Sequence[int | None]]) -> list[tuple[str, str]]:
+    """Return the sum of each group in USD and in credits, marked where a part is unknown; empty where all is."""
+    known = [[value for value in group if value is not None] for group in groups]
+    sums = [sum(each) for each in known]
+    found = []
+    for group, seen, total, cents in zip(groups, known, sums, shared_cents(sums), strict=True):
+        more = "+?" if len(seen) < len(group) else ""
+        found.append((f"{cents_text(cents)}{more}", f"{total:,}{more}") if seen else ("", ""))
+    return found
 
 
 def figures_grid(figures: Figures) -> Grid:
     """Lay out estimated, held and charged credits below each other, and how many takes are missing from each."""
-    grid = Grid(("", "credits", "USD", ""), left=(0, 3))
+    grid = Grid(("", "USD", "credits", ""), left=(0, 3))
     for name, figure, unknown in (
         ("estimated", figures.estimated, "takes without a price"),
         ("held", figures.held, "takes or submits with an unknown hold"),
@@ -267,7 +292,7 @@ def figures_grid(figures: Figures) -> Grid:
     ):
         more = "+?" if figure.unknown else ""
         remark = f"+? {figure.unknown} {unknown}" if figure.unknown else ""
-        grid.add(name, f"{figure.known:,}{more}", f"{_usd(figure.known)}{more}", remark)
+        grid.add(name, f"{_usd(figure.known)}{more}", f"{figure.known:,}{more}", remark)
     return grid
 
 
@@ -277,10 +302,6 @@ def print_balance(console: Console, balance_usd: Decimal, host: str) -> None:
 
 
 # --- parts
-
-
-def _number(value: int | None) -> str:
-    return "unknown" if value is None else f"{value:,}"
 
 
 def _usd(value: int | None) -> str:

@@ -20,7 +20,7 @@ from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
-from wanbatch.money.credits import credits_of_usd, usd_text
+from wanbatch.money.credits import credits_of_usd, money_text, usd_text
 from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
 from wanbatch.runner.other_keys import unseen_text
 from wanbatch.session.decisions import Decision, Reconciled
@@ -118,9 +118,7 @@ def _lines(found: Reconciled) -> list[str]:
         lines.append(
             "the ledger could not be read, so charges may be missing from this list: run the same command again later"
         )
-    lines.append(
-        f"the ledger shows {found.credits_charged:,} credits ({usd_text(found.credits_charged)}) for this batch"
-    )
+    lines.append(f"the ledger shows {money_text(found.credits_charged)} for this batch")
     return lines
 
 

@@ -21,7 +21,7 @@ from wanbatch.batch.standing import Standing
 from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.streams import json_text
-from wanbatch.money.credits import usd_text
+from wanbatch.money.credits import money_text, usd_text
 from wanbatch.runner.events import Event
 from wanbatch.session.question import Answer, Question
 from wanbatch.text import visible
@@ -113,10 +113,10 @@ def standing_text(standing: Standing) -> str:
     """Return one line on the progress of a run."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
     counts = counts_text({name: standing.counts[name] for name in order if standing.counts.get(name)})
-    money = f"{standing.credits_committed:,} credits ({usd_text(standing.credits_committed)})"
+    money = f"{usd_text(standing.credits_committed)} committed"
     unknown = f" + {standing.uncosted} with an unknown cost" if standing.uncosted else ""
     eta = f", about {duration_text(standing.eta_s)} left" if standing.eta_s is not None else ""
-    return f"{counts}; {money}{unknown} so far{eta}"
+    return f"{counts}; {money}{unknown}{eta}"
 
 
 class Follower:
@@ -257,10 +257,10 @@ def result_json(result: RunResult) -> dict[str, Any]:
 def print_result(console: Console, result: RunResult, problems: list[str]) -> None:
     """Print how a run ended, what it cost and where things are."""
     say(console, counts_text(dict(sorted(result.counts.items()))) or "no takes", style="bold")
-    parts = [f"charged {result.credits_charged:,} credits ({usd_text(result.credits_charged)})"]
+    parts = [f"charged {money_text(result.credits_charged)}"]
     pending = result.credits_committed - result.credits_charged
     if pending:
-        parts.append(f"{pending:,} credits more at risk")
+        parts.append(f"{money_text(pending)} more at risk")
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
     say(console, f"  {'; '.join(parts)}")

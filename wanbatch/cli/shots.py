@@ -10,6 +10,7 @@ from rich.markup import escape
 
 from wanbatch.batch.plan import Cause, Due
 from wanbatch.cli.grid import say
+from wanbatch.money.credits import usd_text
 from wanbatch.session.preview import Preview
 from wanbatch.units import count_text
 
@@ -45,7 +46,7 @@ def print_takes(console: Console, preview: Preview, *, is_each: bool) -> None:
 
 def _line(preview: Preview, each: Due) -> str:
     expected = preview.quotes[each.price_class].credits
-    price = "price unknown" if expected is None else f"{expected:,} credits"
+    price = "price unknown" if expected is None else usd_text(expected)
     scene = f"{each.scene}: " if each.scene else ""
     return f"{scene}{each.shot_id}_t{each.number}  {each.price_class}  {price}{_cause(each.cause)}"
 

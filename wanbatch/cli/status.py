@@ -14,7 +14,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
-from wanbatch.money.credits import usd_text
+from wanbatch.money.credits import money_text, usd_text
 from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.state.standing import BatchStanding, read_standing
 from wanbatch.units import count_text, duration_text
@@ -68,14 +68,13 @@ def _print_standing(options: Global, found: BatchStanding) -> None:
     mark = "  SANDBOX" if found.is_sandbox else ""
     say(console, escape(f"{found.batch} → {found.output}{mark}"), style="bold")
     print_counts(console, standing.counts)
-    money = [f"committed {standing.credits_committed:,} credits ({usd_text(standing.credits_committed)})"]
-    money.append(f"charged {standing.credits_charged:,} credits ({usd_text(standing.credits_charged)})")
+    money = [f"committed {money_text(standing.credits_committed)}", f"charged {money_text(standing.credits_charged)}"]
     if standing.uncosted:
         money.append(f"and {standing.uncosted} with an unknown cost")
     if standing.charges_not_seen:
         money.append(f"{count_text(standing.charges_not_seen, 'charge')} not seen yet")
     if found.cap is not None:
-        money.append(f"cap {found.cap:,} credits ({usd_text(found.cap)})")
+        money.append(f"cap {usd_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
     if found.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"

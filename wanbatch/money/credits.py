@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
+from fractions import Fraction
+from math import floor
 
 from wanbatch.units import CREDITS_MAX
 
@@ -23,6 +26,42 @@ def amount_text(amount: Decimal) -> str:
     """Return an amount of USD as people read it, `1,001.58`: in whole cents, half a cent away from 0."""
     with localcontext(rounding=ROUND_HALF_UP):  # formatting alone would round half to even: 0.125 to 0.12
         return f"{amount:z,.2f}"
+
+
+def exact_usd(credit_count: int) -> str:
+    """Write credits as USD, exact, with two decimals at least: 3150000 is 1.575."""
+    text = f"{usd(credit_count):.7f}".rstrip("0")
+    whole, _, fraction = text.partition(".")
+    return f"{whole}.{fraction.ljust(2, '0')}"
+
+
+def money_text(credit_count: int) -> str:
+    """Return `1.58 USD (3,150,000 credits)`."""
+    return f"{usd_text(credit_count)} ({credit_count:,} credits)"
+
+
+def cents_text(cents: int) -> str:
+    """Return whole cents as an amount of USD, `1,001.58`."""
+    return amount_text(Decimal(cents) / 100)
+
+
+def shared_cents(parts: Sequence[int]) -> list[int]:
+    """Return amounts in credits as whole cents that add up to the cents of their sum, by the largest remainder.
+
+    No part is off by a whole cent, and one of whole cents stays what it is.
+    """
+    exact = [Fraction(part * 100, CREDITS_PER_USD) for part in parts]
+    cents = [floor(each) for each in exact]
+    left = _half_up(sum(exact, Fraction(0))) - sum(cents)
+    by_remainder = sorted(range(len(parts)), key=lambda place: (cents[place] - exact[place], place))
+    for place in by_remainder[:left]:
+        cents[place] += 1
+    return cents
+
+
+def _half_up(cents: Fraction) -> int:
+    """Round half a cent away from 0, as `amount_text` does."""
+    return floor(cents + Fraction(1, 2)) if cents >= 0 else -floor(-cents + Fraction(1, 2))
 
 
 def credits_of_usd(amount: Decimal) -> int:

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from wanbatch.disk import own_folder, replace_parts, replace_text
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.costs import Figure, Figures
-from wanbatch.money.credits import usd
+from wanbatch.money.credits import exact_usd, usd
 from wanbatch.money.ledger import LedgerLine
-from wanbatch.reporting.csv_file import csv_parts, csv_rows, usd_cell
+from wanbatch.reporting.csv_file import csv_parts, csv_rows
 from wanbatch.reporting.sidecar import iso
 from wanbatch.state.reader import StateReader
 from wanbatch.version import __version__
@@ -135,7 +135,7 @@ def ledger_rows(lines: Sequence[LedgerLine], read_at: datetime) -> list[dict[str
             "charges": line.charges,
             "refunded_credits": line.refunded,
             **{
-                f"{name}_usd": None if value is None else usd_cell(value)
+                f"{name}_usd": None if value is None else exact_usd(value)
                 for name, value in (
                     ("held", line.held),
                     ("charged", line.charged),

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.shots import OWN
-from wanbatch.money.credits import CREDITS_PER_USD, usd
+from wanbatch.money.credits import CREDITS_PER_USD, exact_usd
 from wanbatch.reporting.sidecar import iso
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def _number(value: float) -> str:
 
 
 def _usd(value: float) -> str:
-    return usd_cell(round(value * CREDITS_PER_USD))
+    return exact_usd(round(value * CREDITS_PER_USD))
 
 
 def _truth(value: bool) -> str:  # noqa: FBT001
@@ -132,10 +132,3 @@ def _truth(value: bool) -> str:  # noqa: FBT001
 
 
 _WRITERS: dict[str, Callable[[Any], str]] = {"Int64": str, "Float64": _number, "boolean": _truth}
-
-
-def usd_cell(credit_count: int) -> str:
-    """Write credits as USD, exact, with two decimals at least: 3150000 is 1.575."""
-    text = f"{usd(credit_count):.7f}".rstrip("0")
-    whole, _, fraction = text.partition(".")
-    return f"{whole}.{fraction.ljust(2, '0')}"

@@ -11,7 +11,7 @@ from wanbatch.batch.changes import Rename
 from wanbatch.batch.origin import Difference, Likeness, Origin
 from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import Match, Order
-from wanbatch.money.credits import usd_text
+from wanbatch.money.credits import money_text
 from wanbatch.units import count_text
 
 PAIRS_SHOWN = 6
@@ -133,7 +133,7 @@ def _held(takes: Sequence[Take]) -> str:
     known = sum(take.credits_committed_known for take in sent)
     unknown = sum(take.credits_committed is None for take in sent)
     more = f" and {unknown} with an unknown cost" if unknown else ""
-    return f"{count_text(len(sent), 'take')}, committed {known:,} credits ({usd_text(known)}){more}"
+    return f"{count_text(len(sent), 'take')}, committed {money_text(known)}{more}"
 
 
 def here_question(folder: Folder, matches: Sequence[Match]) -> Question:
