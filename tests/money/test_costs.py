@@ -24,7 +24,7 @@ from wanbatch.money.costs import Figure, cost_of, figures_of
 from wanbatch.money.prices import Quote
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.cost_files import write_combined
-from wanbatch.reporting.costs import COST_COLUMNS, Costs, make_costs
+from wanbatch.reporting.costs import COST_COLUMNS, WENT_INTO, Costs, make_costs
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.record import read_record
 from wanbatch.reporting.spend import BUCKETS_SHOWN, spend_by_time
@@ -32,7 +32,7 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, quoted
 
 CLASS = PriceClass("alibaba/wan-2-6-t2v", "720p", 5)
-PARTS = ("in_use_credits", "failed_credits", "superseded_credits", "waiting_credits", "extra_credits")
+PARTS = tuple(f"{name}_credits" for name in WENT_INTO)
 
 
 def write_run(pen: Pen, cap: int | None, scenes: str = "{}", price: int | None = CREDITS) -> None:
@@ -95,7 +95,8 @@ def test_a_batch_says_what_it_was_to_cost_costs_and_will_have_cost(tmp_path: Pat
         "variance_to_estimate_credits": None,
         "takes_of_unknown_cost": 1,
         "takes_of_unknown_price": 0,
-        "in_use_credits": CREDITS,
+        "in_cut_credits": CREDITS,
+        "unchosen_credits": 0,
         "failed_credits": CREDITS,
         "superseded_credits": CREDITS + 5,
         "waiting_credits": 0,
@@ -115,11 +116,11 @@ def test_a_scene_whose_money_is_all_known_has_a_final_cost_and_variances(tmp_pat
 def test_seconds_and_yield_are_numbers(tmp_path: Path) -> None:
     costs = costs_of(story(tmp_path))
     scene = rows_of(costs, "scene")["sc1"]
-    names = ("finished_s", "usable_s", "credits_per_finished_second", "usd_per_usable_second", "first_take_yield")
+    names = ("usable_s", "in_cut_s", "credits_per_usable_second", "usd_per_second_in_cut", "first_take_yield")
     assert [scene[name] for name in names] == [5, 5, 210_000, 0.105, 0.5]
     whole = rows_of(costs, "batch")["film"]
-    names = ("finished_s", "usable_s", "usd_per_finished_second", "first_takes", "first_takes_good")
-    assert [whole[name] for name in names] == [15, 5, None, 4, 2]  # a held charge is not seen: no price of a second
+    names = ("usable_s", "in_cut_s", "usd_per_usable_second", "first_takes", "first_takes_good")
+    assert [whole[name] for name in names] == [5, 5, None, 4, 2]  # a held charge is not seen: no price of a second
 
 
 def test_a_take_with_two_tags_stands_in_both(tmp_path: Path) -> None:
@@ -211,26 +212,6 @@ def twice(folder: Path) -> Pen:
     pen.tell(1, Fact.SUBMIT_STARTED, **begun)
     pen.tell(1, Fact.ACCEPTED, generation_id="gen-1b", credits_held=2 * CREDITS)
     return pen
-
-
-def test_of_two_good_takes_the_newer_is_usable(tmp_path: Path) -> None:
-    pen = begin(tmp_path, Batch("b", (shot("a", 0, takes=2),)))
-    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1", clip_s=5.0)
-    pen.lead(2, State.VERIFIED, charged=CREDITS, label="a_t2", clip_s=7.5)
-    write_run(pen, None)
-    pen.state.close()
-    row = rows_of(costs_of(tmp_path), "batch")["b"]
-    assert (row["finished_s"], row["usable_s"], row["usd_per_usable_second"]) == (12.5, 7.5, 0.14)
-
-
-def test_a_circled_take_is_usable_before_a_newer_one(tmp_path: Path) -> None:
-    pen = begin(tmp_path, Batch("b", (shot("a", 0, takes=2),)))
-    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1", clip_s=5.0)
-    pen.lead(2, State.VERIFIED, charged=CREDITS, label="a_t2", clip_s=7.5)
-    pen.tell(1, Fact.CIRCLED)
-    write_run(pen, None)
-    pen.state.close()
-    assert rows_of(costs_of(tmp_path), "batch")["b"]["usable_s"] == 5
 
 
 def test_a_charged_failure_is_no_cost_of_the_clip(tmp_path: Path) -> None:
@@ -345,6 +326,7 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
         "costs.html",
         "costs.json",
         "prices.csv",
+        "shots.csv",
         "spend.csv",
     ]
 

@@ -56,6 +56,7 @@ def test_the_files_are_these_and_no_part_is_left(tmp_path: Path) -> None:
         "reports/plotly.min.js",
         "reports/prices.csv",
         "reports/report.html",
+        "reports/shots.csv",
         "reports/spend.csv",
         "reports/summary.csv",
         "reports/summary.json",

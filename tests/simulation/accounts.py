@@ -32,7 +32,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.ledger import LedgerLine, Verdict
 from wanbatch.pace.schedule import Rates
 from wanbatch.reporting.book import book_of
-from wanbatch.reporting.costs import LEVELS, make_costs
+from wanbatch.reporting.costs import LEVELS, WENT_INTO, make_costs
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.record import read_record
 from wanbatch.runner.proofs import take_and_attempt
@@ -152,7 +152,7 @@ def _differences(world: World, ours: list[Row], lines: list[LedgerLine]) -> Iter
     if actual + orphans != lined:
         yield f"the cost report says {actual} were charged, the ledger lines {lined - orphans} and {orphans} of orphans"
     for row in rows:
-        parts = sum(row[f"{name}_credits"] for name in ("in_use", "failed", "superseded", "waiting", "extra"))
+        parts = sum(row[f"{name}_credits"] for name in WENT_INTO)
         if parts != row["charged_credits"]:
             yield f"{row['level']} {row['key']}: its parts are {parts}, its charges {row['charged_credits']}"
     for level in LEVELS:

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from wanbatch.reporting.book import Book
     from wanbatch.reporting.costs import Costs
 
+SHOTS_SHOWN = 20
 LEDGER_COLUMNS = (
     "verdict", "take", "generation_id", "request_id", "held_usd", "held_credits", "charged_usd", "charged_credits",
     "difference_usd", "difference_credits", "charges", "refunded_usd", "refunded_credits", "charged_at", "read_at",
@@ -37,6 +38,7 @@ class CostFiles:
 
     costs: Path
     costs_json: Path
+    shots: Path
     spend: Path
     prices: Path
 
@@ -51,9 +53,19 @@ def cost_facts(books: Sequence[Book], tables: Costs) -> dict[str, Any]:
         "figures": [{"batch": book.batch, **figures_json(book.figures)} for book in books],
         "submits_of_no_take": sum(len(book.record.strays) for book in books),
         "levels": _records(tables.costs),
+        "shots_that_cost_most": _records(most_unchosen(tables.shots)),
         "spend": spend_by_time(tables.spend),
         "prices": _records(tables.prices),
     }
+
+
+def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:
+    """Return the shots whose takes outside of the cut cost most, at most SHOTS_SHOWN."""
+    from wanbatch.reporting.costs import BESIDE_CUT
+
+    beside = shots[[f"{name}_credits" for name in BESIDE_CUT]].sum(axis=1)
+    order = beside[beside > 0].sort_values(ascending=False, kind="stable").index[:SHOTS_SHOWN]
+    return shots.loc[order]
 
 
 def figures_json(figures: Figures) -> dict[str, Any]:
@@ -80,10 +92,12 @@ def write_costs(folder: Path, tables: Costs, facts: Mapping[str, Any]) -> CostFi
     files = CostFiles(
         costs=folder / "costs.csv",
         costs_json=folder / "costs.json",
+        shots=folder / "shots.csv",
         spend=folder / "spend.csv",
         prices=folder / "prices.csv",
     )
     replace_parts(files.costs, csv_parts(tables.costs))
+    replace_parts(files.shots, csv_parts(tables.shots))
     replace_parts(files.spend, csv_parts(tables.spend))
     replace_parts(files.prices, csv_parts(tables.prices))
     replace_text(files.costs_json, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")

@@ -19,7 +19,7 @@ from wanbatch.money.credits import CREDITS_PER_USD
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.groups import sums_by
 from wanbatch.reporting.prices import prices_frame
-from wanbatch.reporting.record import typed_frame, with_usd
+from wanbatch.reporting.record import typed_frame, usd_of, with_usd
 from wanbatch.reporting.spend import spend_frame
 
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
@@ -34,7 +34,8 @@ def _in_both(names: Iterable[str]) -> dict[str, str]:
     return {f"{name}_{unit}": kind for name in names for unit, kind in (("usd", "Float64"), ("credits", "Int64"))}
 
 
-_WENT_INTO = ("in_use", "superseded", "failed", "waiting", "extra")
+WENT_INTO = ("in_cut", "unchosen", "superseded", "failed", "waiting", "extra")
+BESIDE_CUT = ("unchosen", "superseded", "failed", "extra")  # good or not, what was charged for it is in no cut
 COST_COLUMNS: dict[str, str] = {
     "level": "string",
     "key": "string",
@@ -47,19 +48,30 @@ COST_COLUMNS: dict[str, str] = {
     "takes_of_unknown_price": "Int64",
     "holds_not_seen": "Int64",
     "charges_not_seen": "Int64",
-    **_in_both(_WENT_INTO),
-    "finished_s": "Float64",
+    **_in_both(WENT_INTO),
     "usable_s": "Float64",
-    "usd_per_finished_second": "Float64",
-    "credits_per_finished_second": "Float64",
+    "in_cut_s": "Float64",
     "usd_per_usable_second": "Float64",
     "credits_per_usable_second": "Float64",
+    "usd_per_second_in_cut": "Float64",
+    "credits_per_second_in_cut": "Float64",
     "first_takes": "Int64",
     "first_takes_good": "Int64",
     "first_take_yield": "Float64",
     "submits_of_no_take": "Int64",
 }
 NO_TAKE = "(no take)"
+SHOT_COLUMNS: dict[str, str] = {
+    "batch": "string",
+    "sequence": "string",
+    "scene": "string",
+    "shot_id": "string",
+    "takes": "Int64",
+    **_in_both(["charged", *WENT_INTO]),
+    "usable_s": "Float64",
+    "in_cut_s": "Float64",
+    "charges_not_seen": "Int64",
+}
 LEVELS = ("sequence", "scene", "tag", "cost_code")
 _PARTS = ("estimated", "held", "at_risk", "to_complete")
 
@@ -69,38 +81,45 @@ class Costs:
     """The tables of a cost report. See the module for what a row is."""
 
     costs: pd.DataFrame
+    shots: pd.DataFrame
     spend: pd.DataFrame
     prices: pd.DataFrame
 
 
 def make_costs(books: Sequence[Book]) -> Costs:
     """Make the cost report of one batch, or of several together: then with a row for all of them first."""
-    return Costs(_costs_frame(books), spend_frame(books), prices_frame(books))
+    takes = takes_and_strays(books)
+    return Costs(_costs_frame(books, takes), _shots_frame(takes), spend_frame(books), prices_frame(books))
 
 
 # --- takes
 
 
-def _takes_frame(book: Book) -> pd.DataFrame:
+def takes_frame(book: Book) -> pd.DataFrame:
     """One row a take: where it belongs, and what it adds to the sums of its group, 0 if that is unknown."""
     takes, money, shots = book.record.takes, book.money, book.record.shots
     is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
     is_first = (takes["number"] == 1) & (is_verified | is_failed)
-    finished_ms = (takes["clip_duration_s"].where(is_verified).fillna(0) * 1000).round()
+    is_usable = is_verified & (book.is_chosen | ~takes["superseded"])  # a circled take may be of an older recipe
+    usable_ms = (takes["clip_duration_s"].where(is_usable).fillna(0) * 1000).round()
     sums = {
         "takes": pd.Series(1, index=takes.index),
-        **{name: money[name].fillna(0) for name in (*_PARTS, *_WENT_INTO)},
+        **{name: money[name].fillna(0) for name in (*_PARTS, "failed", "waiting", "extra")},
+        "in_cut": (money["in_use"] + money["superseded"]).where(book.is_chosen, 0),
+        "unchosen": money["in_use"].mask(book.is_chosen, 0),
+        "superseded": money["superseded"].mask(book.is_chosen, 0),
         "charged": money["charged"],
         **{f"{name}_unknown": money[name].isna() for name in _PARTS},
-        "finished_ms": finished_ms,
-        "usable_ms": finished_ms.where(book.is_chosen, 0),
+        "usable_ms": usable_ms,
+        "in_cut_ms": usable_ms.where(book.is_chosen, 0),
         "is_verified": is_verified & ~takes["superseded"],
         "is_failed": is_failed & ~takes["superseded"],
         "is_unseen": money["is_charge_unseen"],
         "is_first": is_first,
         "is_first_good": is_first & is_verified & (takes["tries"] <= 1),
     }
-    places = {name: shots[name].take(book.shot_rows).array for name in ("sequence", "scene", "tags", "cost_code")}
+    names = ("shot_id", "sequence", "scene", "tags", "cost_code")
+    places = {name: shots[name].take(book.shot_rows).array for name in names}
     return pd.DataFrame(sums).astype("int64").assign(is_stray=0, batch=book.batch, **places)
 
 
@@ -109,19 +128,27 @@ def _strays_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
     held = [each.credits_held for each in book.record.strays]
     known, unknown = [each or 0 for each in held], [each is None for each in held]
     sums = {"is_stray": 1, "held": known, "held_unknown": unknown, "at_risk": known, "at_risk_unknown": unknown}
-    told = {name: sums.get(name, 0) for name in columns if name not in ("batch", "tags", *LEVELS)}
-    places: dict[str, Any] = {**dict.fromkeys(LEVELS, NO_TAKE), "tags": [(NO_TAKE,)] * len(held), "batch": book.batch}
+    places: dict[str, Any] = {
+        **dict.fromkeys(("shot_id", *LEVELS), NO_TAKE),
+        "tags": [(NO_TAKE,)] * len(held),
+        "batch": book.batch,
+    }
+    told = {name: sums.get(name, 0) for name in columns if name not in places}
     frame = pd.DataFrame(told, index=range(len(held))).astype("int64").assign(**places)
     return frame[list(columns)]
+
+
+def takes_and_strays(books: Sequence[Book]) -> pd.DataFrame:
+    """One row a take, and one a submit of no take, of all these batches."""
+    frames = [takes_frame(book) for book in books]
+    strays = [_strays_frame(book, frames[0].columns.tolist()) for book in books if book.record.strays]
+    return pd.concat([*frames, *strays], ignore_index=True)
 
 
 # --- groups
 
 
-def _costs_frame(books: Sequence[Book]) -> pd.DataFrame:
-    frames = [_takes_frame(book) for book in books]
-    strays = [_strays_frame(book, frames[0].columns.tolist()) for book in books if book.record.strays]
-    takes = pd.concat([*frames, *strays], ignore_index=True)
+def _costs_frame(books: Sequence[Book], takes: pd.DataFrame) -> pd.DataFrame:
     numbers = takes.select_dtypes("int64")
     budgets = {book.batch: _budget(book) for book in books}
     nothing = dict.fromkeys(map(str, numbers), 0)
@@ -166,6 +193,19 @@ def _groups(takes: pd.DataFrame, level: str) -> dict[str, dict[str, int]]:
     return sums_by(takes[level], takes.select_dtypes("int64"))
 
 
+def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
+    """One row a shot: what its takes were charged, and what that went into."""
+    told = ["takes", "charged", *WENT_INTO, "usable_ms", "in_cut_ms", "is_unseen", "is_stray"]
+    places = ["batch", "sequence", "scene", "shot_id"]
+    sums = takes.groupby(places, sort=False)[told].sum().reset_index()
+    cells: dict[str, Any] = {name: sums[name].mask(sums[name] == "").array for name in places}
+    cells |= {"takes": sums["takes"], "charges_not_seen": sums["is_unseen"] + sums["is_stray"]}
+    for name in ("charged", *WENT_INTO):
+        cells |= {f"{name}_usd": usd_of(sums[name]), f"{name}_credits": sums[name]}
+    cells |= {f"{name}_s": sums[f"{name}_ms"] / 1000 for name in ("usable", "in_cut")}
+    return pd.DataFrame({name: pd.array(cells[name], dtype=kind) for name, kind in SHOT_COLUMNS.items()})
+
+
 def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None) -> dict[str, Any]:
     whole = {name: None if sums[f"{name}_unknown"] else sums[name] for name in _PARTS}
     known = {name: sums[name] for name in _PARTS}
@@ -185,7 +225,7 @@ def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None
     money = {
         **{f"{name}_credits": value for name, value in told.items()},
         **{f"{name}_known_credits": value for name, value in known.items()},
-        **{f"{name}_credits": sums[name] for name in _WENT_INTO},
+        **{f"{name}_credits": sums[name] for name in WENT_INTO},
     }
     return {
         "level": level,
@@ -210,17 +250,17 @@ def _less(whole: int | None, part: int | None) -> int | None:
 def _rates(sums: Mapping[str, int]) -> dict[str, Any]:
     """Return seconds, what one cost and the yield; no price of a second while a charge is not seen."""
     told: dict[str, Any] = {
-        "finished_s": sums["finished_ms"] / 1000,
         "usable_s": sums["usable_ms"] / 1000,
+        "in_cut_s": sums["in_cut_ms"] / 1000,
         "first_takes": sums["is_first"],
         "first_takes_good": sums["is_first_good"],
     }
-    for name in ("finished", "usable"):
+    for name, second in (("usable", "usable_second"), ("in_cut", "second_in_cut")):
         milliseconds = sums[f"{name}_ms"]
         if milliseconds and not sums["is_unseen"]:
             rate = sums["charged"] * 1000 / milliseconds
-            told[f"credits_per_{name}_second"] = round(rate, 2)
-            told[f"usd_per_{name}_second"] = round(rate / CREDITS_PER_USD, 6)
+            told[f"credits_per_{second}"] = round(rate, 2)
+            told[f"usd_per_{second}"] = round(rate / CREDITS_PER_USD, 6)
     if sums["is_first"]:
         told["first_take_yield"] = round(sums["is_first_good"] / sums["is_first"], 4)
     return told

@@ -17,14 +17,15 @@ from markupsafe import Markup, escape
 
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
-from wanbatch.money.credits import CREDITS_PER_USD, amount_text, usd, usd_text
+from wanbatch.money.credits import CREDITS_PER_USD, usd_text
+from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
+from wanbatch.reporting.costs import BESIDE_CUT
 from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text
 
-UNSEEN = "\u2013"  # a dash: there is nothing to show
 ROWS_SHOWN = 500
 PLOT_SOURCES = "'self' file:"  # `file:` is a page opened by double click, 'self' one that is served
 
@@ -37,20 +38,6 @@ def _usd(value: float | None) -> str:
     if value is not None and 0 < value < CREDITS_PER_USD / 200:
         return "< 0.01 USD"
     return "unknown" if value is None else usd_text(int(value))
-
-
-def _exact_usd(value: int | None) -> str:
-    return UNSEEN if value is None else amount_text(usd(value))
-
-
-def _whole(value: int | None) -> str:
-    return UNSEEN if value is None else f"{int(value):,}"
-
-
-def _part(row: Mapping[str, Any], name: str) -> str:
-    """Write a sum; if a part of it is unknown, its known part with a mark."""
-    whole = row[f"{name}_credits"]
-    return f"{int(whole):,}" if whole is not None else f"{int(row[f'{name}_known_credits']):,} +?"
 
 
 def _percent(share: float | None) -> str:
@@ -103,9 +90,9 @@ def _environment() -> Environment:
         "state_words": state_words,
         "usd": _usd,
         "number": _number,
-        "exact_usd": _exact_usd,
-        "whole": _whole,
-        "part": _part,
+        "amount": amount_of,
+        "price": price_of,
+        "figure_amount": figure_of,
         "percent": _percent,
         "rate": _rate,
         "plural": count_text,
@@ -155,7 +142,10 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         has_plots=bool(figures),
         facts=facts,
         costs=costs,
+        levels=levels_of(costs["levels"]),
         batch=summary[0],
+        whole=costs["levels"][0],
+        beside=sum(costs["levels"][0][f"{name}_credits"] for name in BESIDE_CUT),
         trouble=facts["runs"][-1]["message"].removesuffix(".") if facts["runs"] else "",
         needs=[
             (state, todo, list(causes))
@@ -177,7 +167,7 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
 
 def render_combined(costs: Mapping[str, Any]) -> str:
     """Render the cost report of several batches."""
-    return page("combined.html.j2", costs=costs)
+    return page("combined.html.j2", costs=costs, levels=levels_of(costs["levels"]))
 
 
 def speeds_of(facts: Mapping[str, Any]) -> str:

@@ -1,0 +1,61 @@
+"""What takes in the cut and beside it cost: by shot, by scene and in all, and what a second costs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.money.test_costs import costs_of, rows_of, story, write_run
+from tests.reporting.states import CREDITS, begin, shot
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Batch
+
+
+def test_of_two_good_takes_the_newer_is_in_the_cut(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("a", 0, takes=2),)))
+    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1", clip_s=5.0)
+    pen.lead(2, State.VERIFIED, charged=CREDITS, label="a_t2", clip_s=7.5)
+    write_run(pen, None)
+    pen.state.close()
+    row = rows_of(costs_of(tmp_path), "batch")["b"]
+    assert (row["usable_s"], row["in_cut_s"], row["usd_per_second_in_cut"], row["unchosen_credits"]) == (
+        12.5,
+        7.5,
+        0.14,
+        CREDITS,
+    )
+
+
+def test_a_circled_take_is_in_the_cut_before_a_newer_one(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("a", 0, takes=2),)))
+    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1", clip_s=5.0)
+    pen.lead(2, State.VERIFIED, charged=CREDITS, label="a_t2", clip_s=7.5)
+    pen.tell(1, Fact.CIRCLED)
+    write_run(pen, None)
+    pen.state.close()
+    assert rows_of(costs_of(tmp_path), "batch")["b"]["in_cut_s"] == 5
+
+
+def test_a_circled_take_of_an_older_recipe_is_in_the_cut_and_the_newer_one_is_not(tmp_path: Path) -> None:
+    pen = begin(tmp_path, Batch("b", (shot("a", 0, takes=2),)))
+    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1", clip_s=5.0)
+    pen.lead(2, State.VERIFIED, charged=CREDITS + 1, label="a_t2", clip_s=7.5)
+    pen.tell(1, Fact.CIRCLED)
+    pen.tell(1, Fact.SUPERSEDED)
+    write_run(pen, None)
+    pen.state.close()
+    costs = costs_of(tmp_path)
+    row = rows_of(costs, "batch")["b"]
+    names = ("in_cut", "unchosen", "superseded")
+    assert [row[f"{name}_credits"] for name in names] == [CREDITS, CREDITS + 1, 0]
+    assert (row["in_cut_s"], row["usable_s"]) == (5, 12.5)
+    assert [costs.shots.loc[0, f"{name}_credits"] for name in names] == [CREDITS, CREDITS + 1, 0]
+
+
+def test_shots_add_up_to_the_batch(tmp_path: Path) -> None:
+    costs = costs_of(story(tmp_path))
+    row = rows_of(costs, "batch")["film"]
+    names = [name for name in costs.shots if name.endswith(("_usd", "_credits", "_s"))]
+    assert {name: costs.shots[name].sum() for name in names} == {name: pytest.approx(row[name]) for name in names}
+    assert costs.shots["takes"].sum() == row["takes"]
