@@ -272,7 +272,7 @@ def ledger_grid(lines: Sequence[LedgerLine]) -> Grid:
 
 
 def _sums(groups: Sequence[Sequence[int | None]]) -> list[tuple[str, str]]:
-    """Return the sum of each group in USD and in credits, marked where a part is unknown; empty where all is."""
+    """Return the sum of each group in USD and in credits, marked where a part is unknown; empty if all is."""
     known = [[value for value in group if value is not None] for group in groups]
     sums = [sum(each) for each in known]
     found = []

@@ -14,7 +14,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
-from wanbatch.money.credits import money_text, usd_text
+from wanbatch.money.credits import money_text
 from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.state.standing import BatchStanding, read_standing
 from wanbatch.units import count_text, duration_text
@@ -74,7 +74,7 @@ def _print_standing(options: Global, found: BatchStanding) -> None:
     if standing.charges_not_seen:
         money.append(f"{count_text(standing.charges_not_seen, 'charge')} not seen yet")
     if found.cap is not None:
-        money.append(f"cap {usd_text(found.cap)}")
+        money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
     if found.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"
