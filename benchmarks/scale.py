@@ -194,11 +194,15 @@ def main() -> int:
             sandbox.stdin.close()
             sandbox.wait(10)
             sandbox.stdout.close()
-    print(f"{asked.takes:,} takes, half of them done")
+    print_rows(asked.takes, rows)
+    return 0
+
+
+def print_rows(takes: int, rows: list[tuple[str, float, float | None, float]]) -> None:
+    print(f"{takes:,} takes, half of them done")
     for label, seconds, cpu_s, peak in rows:
         cpu = "" if cpu_s is None else f"{cpu_s:.2f} s"
         print(f"  {label:46} {seconds:8.2f} s {cpu:>10} of CPU {peak:8.0f} MB")
-    return 0
 
 
 if __name__ == "__main__":
