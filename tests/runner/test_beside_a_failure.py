@@ -118,6 +118,7 @@ def test_a_charge_that_shows_before_the_user_sends_it_again_stops_one_run(tmp_pa
     charge(world)
     send_again(world)
     world.elapsed_s += HOURS
+    world.settings = replace(world.settings, is_account_shared=True)
     end = world.run(batch_of(1))
     assert (end.exit_code, states(world), world.submits - 1) == (ExitCode.DECISION_NEEDED, ["planned"], 1)
     assert any("is not sent again in this run" in message for message in end.messages)
@@ -144,6 +145,7 @@ def test_reconcile_names_a_charge_of_nobody_beside_a_failure_that_was_sent_again
 def test_a_later_run_names_it_once_the_log_had_its_time(tmp_path: Path) -> None:
     world = sent_again(tmp_path)
     world.elapsed_s += HOURS
+    world.settings = replace(world.settings, is_account_shared=True)
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
     world.elapsed_s += 30 * HOURS
     end = world.run(batch_of(3))

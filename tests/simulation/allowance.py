@@ -78,7 +78,8 @@ ALLOWANCES: Mapping[str, Allowance] = {
         "the provider says that it never charges one",
     ),
     "second charge": Allowance(
-        "a second ledger row for one generation counts under the cap from when the ledger told of it",
-        "the provider made it by itself",
+        "a second ledger row for one generation counts under the cap from when the ledger told of it, to a restored copy"
+        " again once the generation is a take's",
+        "the provider made it by itself; until then the log's cost counts",
     ),
 }

@@ -9,7 +9,7 @@ from tests.simulation.allowance import ALLOWANCES
 from tests.simulation.generator import UNMET
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CUTS
-from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8
+from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
 from tests.simulation.plots import PLOTS
 from tests.simulation.world import World
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
@@ -64,7 +64,7 @@ class Covered:
             ("facts that leave a state as it is", self.moves & notes, notes),
             ("deeds", self.deeds, deeds),
             ("cuts", self.cuts, cuts),
-            ("plots", set(self.plots), {*PLOTS, *LATER_PLOTS, *NEWEST_PLOTS, *PLOTS_OF_7, *PLOTS_OF_8}),
+            ("plots", set(self.plots), {*PLOTS, *LATER_PLOTS, *NEWEST_PLOTS, *PLOTS_OF_7, *PLOTS_OF_8, *PLOTS_OF_9}),
             ("allowances", set(self.allowed), set(ALLOWANCES)),
         ):
             missing = sorted(" ".join([each] if isinstance(each, str) else each) for each in every - set(hit))

@@ -10,7 +10,7 @@ from random import Random
 
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CANCELS, Cut
-from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8
+from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
 from tests.simulation.plots import DRAWN, PLOTS
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
@@ -172,3 +172,11 @@ def _restored(scenario: Scenario, rng: Random) -> Scenario:
     acts = [Act(run, f"wait {rng.choice((1, 3, 9))}")] if rng.random() < 0.6 else []
     acts.append(Act(run, rng.choice(("restore first", "restore folder", "restore folder", "roll back"))))
     return replace(scenario, acts=(*scenario.acts, *acts), mess=replace(scenario.mess, nameless=()))
+
+
+def plotted_newest(scenario: Scenario, rng: Random) -> Scenario:
+    """Return one of the plots of version 9 in some of the seeds that tell no other, else the scenario as it is."""
+    if scenario.plot or rng.random() >= 0.05:
+        return scenario
+    name = rng.choice(sorted(PLOTS_OF_9))
+    return replace(PLOTS_OF_9[name](scenario, rng), plot=name)

@@ -12,7 +12,7 @@ from random import Random
 from typing import Any
 
 from tests.simulation.disk import Crash, Fault, Outcome
-from tests.simulation.disorder import disordered, plotted, plotted_anew, plotted_last, plotted_lately
+from tests.simulation.disorder import disordered, plotted, plotted_anew, plotted_last, plotted_lately, plotted_newest
 from tests.simulation.line import CANCELS, CUTS, Cut
 from tests.simulation.scenario import KEY, LARGE, PRICES, SMALL, Act, Scenario
 from wanbatch.batch.shots import Shot
@@ -21,7 +21,7 @@ from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions
 
-VERSION = 8
+VERSION = 9
 REFUSALS = (400, 401, 403, 404, 413, 422)
 LATER = (425, 429, 429, 429)
 UNCLEAR = (301, 408, 409, 418, 500, 500, 502, 503, 504, 520, 529, 599)
@@ -46,12 +46,15 @@ def scenario_of(seed: int, version: int = VERSION) -> Scenario:
         told = told if version == 4 else plotted_anew(told, Random(f"plotted anew {seed}"))
         if version < 6 or told is not made:
             return told
-    compares = version in (3, 6, 7, 8) and Random(f"compares {seed}").random() < 0.75
+    compares = version in (3, 6, 7, 8, 9) and Random(f"compares {seed}").random() < 0.75
     made = replace(made, compares_clocks=compares)
     if version < 7:
         return made
     made = plotted_lately(made, Random(f"plotted lately {seed}"))
-    return made if version < 8 else plotted_last(made, Random(f"plotted last {seed}"))
+    if version < 8:
+        return made
+    made = plotted_last(made, Random(f"plotted last {seed}"))
+    return made if version < 9 else plotted_newest(made, Random(f"plotted newest {seed}"))
 
 
 def _harder(scenario: Scenario, rng: Random) -> Scenario:

@@ -1,4 +1,4 @@
-"""The plots that came with versions 5, 7 and 8 of the generator: what others showed only together with something else."""
+"""The plots that came with versions 5 and 7 to 9 of the generator: what others showed only together with something else."""
 
 from __future__ import annotations
 
@@ -101,6 +101,14 @@ def a_lost_answer_of_another_key(scenario: Scenario, rng: Random) -> Scenario:
     return replace(made, acts=acts, cuts=lost, limit=1, mess=late, on_unknown=OnUnknown.RESUBMIT)
 
 
+def an_old_copy_with_the_old_key(scenario: Scenario, rng: Random) -> Scenario:
+    """A copy is kept, another key buys more, and the copy is put back and run with its old key: the ledger alone tells."""
+    made = plain(scenario, rng, rng.randint(3, 5))
+    acts = (Act(1, "keep"), Act(1, "other key"), Act(2, "restore kept"), Act(2, f"wait {rng.choice((1, 9, 30))}"))
+    strangers = ((1.0, 0, True),) if rng.random() < 0.5 else ()  # another batch with the old key
+    return replace(made, acts=acts, limit=1, strangers=strangers)
+
+
 NEWEST_PLOTS: Mapping[str, Plot] = {
     plot.__name__.replace("_", " "): plot
     for plot in (a_failure_that_is_charged_while_the_next_one_runs, a_list_that_is_a_hundred_times_too_low)
@@ -116,3 +124,5 @@ PLOTS_OF_8: Mapping[str, Plot] = {
     for plot in (a_row_that_is_days_late, a_failure_under_another_id, a_lost_answer_of_another_key)
 }
 """Plots of version 8 by name."""
+PLOTS_OF_9: Mapping[str, Plot] = {plot.__name__.replace("_", " "): plot for plot in (an_old_copy_with_the_old_key,)}
+"""Plots of version 9 by name."""

@@ -11,6 +11,8 @@ from typing import Any
 from tests.simulation.scenario import KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
+from tests.simulation.wrongness import RIGHT_CLOCKS
+from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.runner.proofs import (
@@ -21,6 +23,7 @@ from wanbatch.runner.proofs import (
     recipe_in,
     take_and_attempt,
 )
+from wanbatch.runner.unexplained import ROW_GRACE
 from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]
@@ -90,6 +93,8 @@ class Purchases:
         restored = self._restored_between(earlier, later)
         proven_at = self._proven_at(later)
         if restored is not None:
+            if self._was_unexplained(earlier, later):
+                return "", f" though the ledger showed the first when the run began ({request_id})"
             if earlier["key"] != later["key"]:
                 return "another key", ""
             began = world.began_before(later["at"])
@@ -106,6 +111,22 @@ class Purchases:
         if shown <= proven_at - READ_S:
             return "", f" though the provider's books showed the first by then ({request_id})"
         return broken or "late", ""
+
+    def _was_unexplained(self, earlier: Row, later: Row) -> bool:
+        """Say whether the ledger showed a purchase that a restored copy lacks, and nothing explained it, when the run
+        began that made the second; a lost answer, a word of the user, or a row without our id explains it.
+        """
+        world, scenario = self._world, self._world.scenario
+        began = world.began_before(later["at"])
+        if began is None or scenario.clocks != RIGHT_CLOCKS or scenario.mess.unkept or scenario.is_account_shared:
+            return False
+        if world.trusts_since is not None and world.trusts_since <= later["at"]:
+            return False
+        is_read = any(began <= at <= later["at"] for at in world.line.ledger_reads)
+        is_lost = any(each.generation_id is None or each.outcome is Outcome.LOST for each in world.attempts)
+        is_told = any(earlier["inference_id"] in text for text in world.told)
+        is_old = earlier["in_ledger_at"] <= began - ROW_GRACE.total_seconds() - READ_S
+        return is_read and is_old and not is_lost and not is_told
 
     def _proven_at(self, later: Row) -> float:
         """Return when log and ledger were last read before a purchase."""

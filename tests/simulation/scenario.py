@@ -67,3 +67,8 @@ class Scenario:
     jump: Jump | None = None
     compares_clocks: bool = False
     plot: str = ""
+
+    @property
+    def is_account_shared(self) -> bool:
+        """Say whether the user says that others use the account, so that the log alone can tell what was bought."""
+        return self.seed % 3 == 0

@@ -12,7 +12,8 @@ from wanbatch.sandbox.faults import FaultPlan
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-RESUME_LIMIT = 8  # runs without faults until nothing changes any more
+SHARED_ACCOUNT = "--shared-account"  # what a run names that found charges which nothing explains
+RESUME_LIMIT = 8  # runs without faults until nothing changes any more; one more for each take where runs are limited
 LOOKS_LIMIT = 3  # a last look that finds something leads to a run, and to one more look
 UNREAD_LIMIT = 5  # looks that end with "run the same command again later", one after the other
 LATER_S = 600.0
@@ -39,15 +40,19 @@ def settle(world: World) -> None:
 
 
 def _resume(world: World) -> None:
-    for _ in range(RESUME_LIMIT):
+    limit = RESUME_LIMIT + (len(world.takes) if world.limit is not None else 0)
+    for _ in range(limit):
         before = _standing(world)
-        world.invoke(None)
-        if _standing(world) == before:
+        end = world.invoke(None)
+        if world.trusts_since is None and any(SHARED_ACCOUNT in each for each in end.messages):
+            world.tell("the user: none of these charges is of this batch")
+            world.trusts_since = world.epoch_s + world.now_s
+        elif _standing(world) == before:
             return
         mess = world.scenario.mess
         late_s = mess.late_s + sum(by_s for _, by_s in mess.slow)
         world.elapsed_s += LATER_S + world.options.log_lag_s + late_s  # what ended by now shows in the ledger then
-    world.wrongs.append(f"nothing settled in {RESUME_LIMIT} runs without faults")
+    world.wrongs.append(f"nothing settled in {limit} runs without faults")
 
 
 def _look(world: World) -> None:

@@ -33,8 +33,11 @@ ASKS = ("open", "doubles", "twice", "breaches", "questions")  # what a look may 
 
 @dataclass(frozen=True)
 class Copy:
-    """An old copy of the folder: after which submit it was made, and whether anything had been sent by then."""
+    """An old copy of the folder: when (Unix seconds) and after which submit it was made, and whether anything had been
+    sent by then.
+    """
 
+    at: float
     seq: int
     was_sent: bool
     files: dict[str, bytes]
@@ -203,6 +206,7 @@ class User:
                 path.chmod(0o600)
         now = world.epoch_s + world.now_s
         world.restored.append(Restored(now, old.seq, world.account.last_seq, has_log, old.was_sent))
+        world.charges_seen = {made: at for made, at in world.charges_seen.items() if at <= old.at}
         world.witness.forget()
         world.is_rolled_back = True
 
@@ -212,7 +216,8 @@ class User:
         is_wanted = any(act.do.startswith(("roll back", "restore")) for act in world.scenario.acts)
         files = world.disk.files() if is_wanted else {}
         if files.get(STATE) and (world.requests or _holds_batch(files)):
-            self._copies.append(Copy(world.account.last_seq, bool(world.requests), files, is_end))
+            now = world.epoch_s + world.now_s
+            self._copies.append(Copy(now, world.account.last_seq, bool(world.requests), files, is_end))
 
 
 def _holds_batch(files: Mapping[str, bytes]) -> bool:

@@ -92,6 +92,7 @@ class World:
     removed_at: dict[str, float] = field(default_factory=dict)  # by file: when an old copy of the folder took its place
     is_rolled_back: bool = False
     is_log_torn: bool = False
+    trusts_since: float | None = None  # from when on the user says that the state file is the newest
     elapsed_s: float = 0.0
 
     def __post_init__(self) -> None:
@@ -279,6 +280,8 @@ class World:
             on_unknown=self.on_unknown,
             unknown_grace=self.scenario.grace,
             is_agreed=self.scenario.is_agreed,
+            trust_state=self.trusts_since is not None,
+            is_account_shared=self.scenario.is_account_shared,
             logged=requests_in(self.output / LOG, state.identity().nonce),
             limit=self.limit,
             inspection=Blank(),

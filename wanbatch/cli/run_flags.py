@@ -79,7 +79,7 @@ _RUN_OPTIONS = (
     click.option(
         "--trust-state",
         is_flag=True,
-        help="Send even if the provider's log cannot confirm that this state file is up to date.",
+        help="Send even if the provider's log or ledger cannot confirm that this state file is up to date.",
     ),
     click.option(
         "--moved",
@@ -92,6 +92,13 @@ _RUN_OPTIONS = (
         "is_new_key",
         is_flag=True,
         help="The folder was run with another key so far, and no older copy of it was put back; go on with this key.",
+    ),
+    click.option(
+        "--shared-account",
+        "is_account_shared",
+        is_flag=True,
+        help="Other people or programs use this account with keys of their own: charges that this key's log does not"
+        " show are theirs. The folder remembers it.",
     ),
     click.option(
         "--deadline", "deadline_s", type=DURATION, help="Stop sending after this long; what is running is finished."

@@ -106,6 +106,15 @@ def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Ev
         context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": new})
 
 
+def named_charges(state: StateReader) -> set[str]:
+    """Return the generations of charges without a take that were named before, as questions or beside held takes."""
+    named = {each.partition(" ")[0] for each in read_names(state.noted(UNOWNED))}
+    for take in state.takes_in([State.HELD]):
+        facts = state.facts_of(take.take_id)
+        named |= {made for each in facts if each.fact is Fact.WARNED for made in each.data.get("unowned", ())}
+    return named
+
+
 def _unowned_in(facts: Iterable[Entry], found: Iterable[str]) -> set[str]:
     """Return which of these charges without a take a take's warnings name; one of an older version has its text
     alone.

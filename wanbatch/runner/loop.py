@@ -53,9 +53,9 @@ class Runner:
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._searches = Searches(context)
-        self._submits = Submits(context, self._searches.lost)
         self._polls = Polls(context)
+        self._searches = Searches(context, match_ledger=self._polls.match_ledger)
+        self._submits = Submits(context, self._searches.lost)
         self._downloads = Downloads(context, self._polls.take_links)
         self._post_grace_s = POST_GRACE_S
         self._posts: set[asyncio.Task[None]] = set()

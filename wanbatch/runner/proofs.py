@@ -122,6 +122,10 @@ class Evidence:
         except OverflowError:
             return datetime.max.replace(tzinfo=UTC)
 
+    def fits(self, attempt: Attempt, charge: Charge, model: str) -> bool:
+        """Say whether an attempt that ordered a model may have made what was charged: by its time, and its model."""
+        return self.earliest(attempt) <= charge.at <= self.latest(attempt) and is_like(charge.model, model)
+
     @property
     def orphans(self) -> list[Charge]:
         """Charges that belong to no submit known to us or to the log."""
@@ -272,11 +276,10 @@ def questions(
     by_request = {each.request_id: each for each in ended}
     owned = {each.generation_id for each in evidence.attempts} | (scan.other_ids - scan.nameless_ids)
     owned |= {row.generation_id for row in scan.rows if row.request_id not in by_request}
-    waiting = [each for each in evidence.attempts if each.generation_id is None and not _is_made(scan, each)]
+    waiting = [each for each in evidence.attempts if each.generation_id is None and not is_made(scan, each)]
 
     def may_have_made(attempt: Attempt, charge: Charge) -> bool:
-        is_then = evidence.earliest(attempt) <= charge.at <= evidence.latest(attempt)
-        return is_then and is_like(charge.model, models[attempt.take_id])
+        return evidence.fits(attempt, charge, models[attempt.take_id])
 
     found: list[Question] = []
     waited_for: list[Question] = []
@@ -299,7 +302,7 @@ def questions(
     return found + waited_for if is_more else found
 
 
-def _is_made(scan: LogScan, attempt: Attempt) -> bool:
+def is_made(scan: LogScan, attempt: Attempt) -> bool:
     """Say whether a scan tells which generation a submit made."""
     return any(row.is_good and row.generation_id for row in rows_of(scan, attempt.request_id))
 

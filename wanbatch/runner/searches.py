@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
 
 from wanbatch.batch.attempts import Attempt, Outcome
@@ -30,6 +30,7 @@ from wanbatch.runner.proofs import (
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
+from wanbatch.runner.unexplained import Unexplained
 from wanbatch.runner.verdicts import Verdicts
 from wanbatch.runner.window import Window
 
@@ -46,8 +47,15 @@ LASTING = (Trouble.KEY, Trouble.INVALID, Trouble.NOT_FOUND)  # asking again with
 class Searches:
     """Looks lost submits up, and records what that proves."""
 
-    def __init__(self, context: RunContext, *, is_thorough: bool = False) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        *,
+        is_thorough: bool = False,
+        match_ledger: Callable[[], Awaitable[object]] | None = None,
+    ) -> None:
         self._context = context
+        self._match_ledger = match_ledger
         self._window = Window(context, is_thorough=is_thorough)
         self._is_thorough = is_thorough
         self._has_asked = False
@@ -57,10 +65,13 @@ class Searches:
         self._before: LogScan | None = None
         self._count = 0
         self._failing_since: float | None = None
+        self._ledger_failing_since: float | None = None
+        self._is_out_of_date = context.settings.is_begun_anew
         self._strays = Strays(context)
         self._doubles = Doubles(context)
         self._spares = Spares(context)
         self._verdicts = Verdicts(context, self._spares, self._strays)
+        self._unexplained = Unexplained(context)
 
     # --- when
 
@@ -145,6 +156,7 @@ class Searches:
             context.reached()
             context.batch_clock.keep()  # before a time is recorded by it: the next run may find our clock set
             self._note_lags(scan)
+            self._is_out_of_date = self._is_out_of_date or self._strays.lacks(scan)
             self.unseen = unseen_submits(context, context.batch_clock.recorded_since(window.reach), scan)
             self._strays.note_scan(scan)  # some may have begun while the log was read
             if context.settings.is_begun_anew and window.is_first:
@@ -153,6 +165,12 @@ class Searches:
             self._before = scan
             until, key = scan.known_until - self._mark_grace(), context.settings.key_fingerprint
             context.state.note_log_read(key, until, anew=window.is_mark_wrong())
+            if context.schedule.waits_to_submit and self._unexplained.is_asked:
+                unread = await self._unexplained.look(scan, is_out_of_date=self._is_out_of_date)
+                if unread is not None and self._is_ledger_awaited(unread):
+                    return
+            if context.schedule.waits_to_submit and self._is_out_of_date and self._match_ledger is not None:
+                await self._match_ledger()  # what this state file lacks may have cost more than was held
         window.looked(was_wide=is_wide)
         context.schedule.allow_submits()
         self._plan_next()
@@ -186,6 +204,24 @@ class Searches:
                 ExitCode.DECISION_NEEDED, f"If you know that it is, add --trust-state ({answer.message})"
             )
         context.schedule.allow_submits()
+
+    def _is_ledger_awaited(self, answer: NoAnswer) -> bool:
+        """Say whether the first submits wait until the ledger can be read; where it can't, only a doubt stops them."""
+        context, now = self._context, self._context.clock.monotonic()
+        if self._ledger_failing_since is None:
+            self._ledger_failing_since = now
+            context.note(f"wanbatch could not read the provider's ledger ({answer.message})")
+        if answer.trouble not in LASTING and now - self._ledger_failing_since < FAILURE_LIMIT_S:
+            context.schedule.add_search(now + max(RETRY_S, answer.retry_after_s or 0.0))
+            return True
+        if self._is_out_of_date and not context.settings.trust_state:
+            context.stop_submitting(
+                ExitCode.DECISION_NEEDED,
+                f"this state file is out of date, and wanbatch could not read the provider's ledger ({answer.message})"
+                " to tell what else was bought: nothing is sent. Run the same command again later; if you know that"
+                " nothing else was bought, add --trust-state",
+            )
+        return False
 
     def _refuse_to_send(self, code: ExitCode, advice: str) -> None:
         self._context.stop_submitting(

@@ -39,7 +39,8 @@ class RunSettings:
     and no question is asked.
     `on_unknown` says what to do with lost answers, `unknown_grace` how long after a submit it would have to show (None:
     the default); `logged` are submits in run.log; `is_begun_anew` where an earlier state file was lost;
-    `trust_state` is the user's assurance that this state file is the newest, where the provider's log cannot tell.
+    `trust_state` is the user's assurance that this state file is the newest, where the provider's log cannot tell;
+    `is_account_shared` that others use the account, so that charges without a submit are theirs.
     `refusal` is the exit code and the reason where nothing may be sent, and what runs is only finished.
     `free_bytes` tells the room left on the output's disk (None: not checked).
     `times_before` is what earlier batches saw of how long generations take.
@@ -61,6 +62,7 @@ class RunSettings:
     logged: Sequence[LogRow] = ()
     is_begun_anew: bool = False
     trust_state: bool = False
+    is_account_shared: bool = False
     limit: int | None = None
     first: First = First.LONGEST
     times_before: Mapping[PriceClass, Seen] = field(default_factory=dict)

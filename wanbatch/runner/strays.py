@@ -45,6 +45,10 @@ class Strays:
         for row in unrecorded(scan, self._context.nonce, self._known(scan.by_request)):
             self._note_unrecorded(row, LOG)
 
+    def lacks(self, scan: LogScan) -> bool:
+        """Say whether the provider's log shows submits that the state file does not know."""
+        return bool(unrecorded(scan, self._context.nonce, self._known(scan.by_request)))
+
     def _known(self, request_ids: Iterable[str]) -> list[Attempt]:
         return self._context.state.attempts_of_requests(request_ids)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from datetime import datetime, timedelta
 
 from wanbatch.batch.lifecycle import State
+from wanbatch.provider.clocks import earlier
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import doubted
+from wanbatch.runner.proofs import GENERATION_GRACE
 
 LOG_REACH = timedelta(days=91)
 
@@ -114,6 +116,8 @@ class Window:
         since = mark if mark is not None and is_known else context.state.created_at()
         if context.batch_clock.is_in_the_future(since):
             return None
+        if not is_known:  # a charge since then may have a row from before
+            since = earlier(since, GENERATION_GRACE)
         return context.batch_clock.earliest(since, is_checked=is_known or None)
 
     def is_mark_wrong(self) -> bool:

@@ -34,7 +34,8 @@ class RunOptions:
     `pilot` sends this number of representative takes first and asks before the rest; `is_agreed` is a decision set in
     advance (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
     confirm that this state file is up to date; `is_moved` says that from now on only this machine runs a folder that
-    was last run on another; `is_new_key` that the folder is run with a key that it was never run with.
+    was last run on another; `is_new_key` that the folder is run with a key that it was never run with;
+    `is_account_shared` that other people or programs use the account.
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
     of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
     `buy_again` buys it again. `offline` asks the provider nothing, which is enough for a finished batch alone. `flags`
@@ -56,6 +57,7 @@ class RunOptions:
     trust_state: bool = False
     is_moved: bool = False
     is_new_key: bool = False
+    is_account_shared: bool = False
     deadline_s: float | None = None
     fresh: bool = False
     offline: bool = False
@@ -149,6 +151,7 @@ def settings_of(options: RunOptions, head: Head | None, last: Run | None) -> Run
         on_unknown=options.on_unknown,
         unknown_grace=None if options.unknown_grace_s is None else timedelta(seconds=options.unknown_grace_s),
         trust_state=options.trust_state,
+        is_account_shared=options.is_account_shared,
         limit=options.limit,
         first=options.first,
         is_selected=lambda take: is_selected(take.shot_id, options.only),

@@ -14,6 +14,7 @@ from wanbatch.runner.polls import Polls
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
+from wanbatch.runner.unexplained import Unexplained
 from wanbatch.runner.verdicts import Verdicts
 from wanbatch.runner.window import Window
 from wanbatch.state.reader import StateReader
@@ -139,6 +140,14 @@ slip(
     "context.batch_clock.earliest(max(begun))",
 )
 
+# --- charges that nothing explains
+
+slip(
+    "a charge that nothing explains is of others",
+    Unexplained.look,
+    "if found and not context.settings.trust_state:",
+    "if False:",
+)
 # --- how the log is read
 
 slip("the log is read since the newest question", Window.since, "return min(begun)", "return max(begun)")
@@ -147,7 +156,9 @@ slip(
     Searches._search,
     "            self._note_lags(scan)\n",
     "            self._note_lags(scan)\n"
-    "            context.state.note_log_read(scan.known_until - self._mark_grace(), anew=window.is_mark_wrong())\n",
+    "            context.state.note_log_read(\n"
+    "                context.settings.key_fingerprint, scan.known_until - self._mark_grace(), anew=window.is_mark_wrong()\n"
+    "            )\n",
 )
 slip(
     "a resume looks only where something is lost",

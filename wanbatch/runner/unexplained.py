@@ -1,0 +1,126 @@
+"""Unexplained charges: what the ledger charged since this folder was last looked at, and nothing here accounts for.
+
+The log of a key shows the requests of that key alone, and a row may come late; the ledger shows the charges of the
+whole account. A charge of a model like ours that neither a submit of this folder nor a row of this key's log explains
+may be what a newer copy of the folder bought with another key: then nothing is sent before the user has looked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime, timedelta
+
+from wanbatch.errors import ExitCode
+from wanbatch.money.charge import Charge
+from wanbatch.money.credits import usd_text
+from wanbatch.provider.clocks import earlier
+from wanbatch.provider.protocol import LogScan, NoAnswer
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import named_charges, read_names
+from wanbatch.runner.looks import evidence_of, waited_for_since
+from wanbatch.runner.polls import LEDGER_MARGIN
+from wanbatch.runner.proofs import GENERATION_GRACE, Evidence, is_like, is_made
+from wanbatch.units import count_text
+
+READ_NOTE = "ledger explained until"  # the note that tells up to when every charge was explained, or answered for
+ANSWERED_NOTE = "charges of others"  # the note that lists the generations that the user said were not this batch's
+SHARED_NOTE = "account"  # the note that others use the account, as the user said
+SHARED = "shared"
+BEFORE = GENERATION_GRACE  # a row may be this much older than its charge
+ROW_GRACE = timedelta(minutes=15)  # a charge and the log's row of it come at about the same time
+NAMED_AT_MOST = 3
+
+
+def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, str], since: datetime) -> list[Charge]:
+    """Return the charges since a time that nothing explains, oldest first.
+
+    `known` are the generations of this folder, `evidence.attempts` the submits that are still waited for, and `waiting`
+    what those ordered, by take id: each may have made one charge, unless the log tells what it made. Where there are no
+    more charges than of these, they explain them.
+    """
+    scan = evidence.scan
+    owned = {*known, *scan.other_ids, *(row.generation_id for row in scan.rows)}
+    found = [each for each in evidence.charges if each.generation_id not in owned and since <= each.at]
+    makers = [each for each in evidence.attempts if not is_made(scan, each)]
+    fitting = {
+        each.generation_id for each in found if any(evidence.fits(it, each, waiting[it.take_id]) for it in makers)
+    }
+    if len(fitting) <= len(makers):
+        found = [each for each in found if each.generation_id not in fitting]
+    return sorted(found, key=lambda each: each.at)
+
+
+class Unexplained:
+    """Looks for unexplained charges before the first submit of a resumed batch."""
+
+    def __init__(self, context: RunContext) -> None:
+        self._context = context
+
+    @property
+    def is_asked(self) -> bool:
+        """Say whether a charge could be unexplained: not where the user said that others use the account, too."""
+        state, settings = self._context.state, self._context.settings
+        if settings.is_account_shared and state.noted(SHARED_NOTE) != SHARED:
+            state.note(SHARED_NOTE, SHARED)
+        return state.noted(SHARED_NOTE) != SHARED and not (state.is_new and not settings.is_begun_anew)
+
+    async def look(self, scan: LogScan, *, is_out_of_date: bool) -> NoAnswer | None:
+        """Stop the run's submits where charges are unexplained; returns why where the ledger could not be read.
+
+        With `is_out_of_date` the scan showed submits that this folder does not know: then a charge counts at once,
+        otherwise once the log has had the time to show whose it is.
+        """
+        context = self._context
+        asked = self._since()
+        since = max(min(context.batch_clock.earliest(asked), earlier(asked, LEDGER_MARGIN)), scan.begin + BEFORE)
+        charges = await context.provider.charges(since)
+        if isinstance(charges, NoAnswer):
+            return charges
+        young = scan.taken_at if is_out_of_date else earlier(scan.taken_at, ROW_GRACE)
+        old_enough = [each for each in charges if each.at <= young or each.at > scan.taken_at]  # or of a wrong clock
+        found = self._found(scan, old_enough, since)
+        if found and not context.settings.trust_state:
+            context.stop_submitting(ExitCode.DECISION_NEEDED, _text(found))
+            return None
+        answered = read_names(context.state.noted(ANSWERED_NOTE))
+        if found:
+            context.state.note(ANSWERED_NOTE, json.dumps([*answered, *(each.generation_id for each in found)]))
+        mark = context.batch_clock.recorded_since(earlier(scan.known_until, ROW_GRACE))
+        context.state.note(READ_NOTE, mark.isoformat())
+        return None
+
+    def _since(self) -> datetime:
+        """Return from when on charges matter, by our clock: all before were explained, or answered for."""
+        state = self._context.state
+        try:
+            return datetime.fromisoformat(state.noted(READ_NOTE) or "")
+        except ValueError:
+            sent = state.first_attempt_at()
+            return state.created_at() if sent is None else min(sent, state.created_at())
+
+    def _found(self, scan: LogScan, charges: Sequence[Charge], since: datetime) -> list[Charge]:
+        context = self._context
+        models = {kind.price_class.model for kind, _ in context.state.inventory().kinds if not kind.superseded}
+        like = [each for each in charges if each.is_legible and any(is_like(each.model, model) for model in models)]
+        waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
+        ordered = {each.take_id: context.takes[each.take_id].order.model for each in waiting}
+        owners = context.state.attempts_of_generations({each.generation_id for each in like})
+        known = {str(each.generation_id) for each in owners}
+        known |= {str(each.generation_id) for each in context.state.strays()}
+        known |= named_charges(context.state) | set(read_names(context.state.noted(ANSWERED_NOTE)))
+        return unexplained(evidence_of(context, scan, like, waiting), known, ordered, since)
+
+
+def _text(charges: Sequence[Charge]) -> str:
+    named = ", ".join(each.generation_id or "one without an id" for each in charges[:NAMED_AT_MOST])
+    more = f" and {len(charges) - NAMED_AT_MOST:,} more" if len(charges) > NAMED_AT_MOST else ""
+    total = usd_text(sum(each.credits for each in charges))
+    return (
+        f"the ledger shows {count_text(len(charges), 'charge')} of models like yours, {total} in all, the first at"
+        f" {charges[0].at:%Y-%m-%d %H:%M} UTC, that neither this folder nor this key's request log explains"
+        f" ({named}{more}). If this folder is an older copy, a newer one may have made them: wanbatch sends nothing."
+        " Run the newest copy, or run `wanbatch reconcile` with the other key, where one was used. If other people or"
+        " programs use this account, add --shared-account, once; if you know that none of these charges is of this"
+        " batch, add --trust-state"
+    )
