@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from tests.worlds import EPOCH, World, batch_of
 from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.machine import Machine, read_machine, this_machine
 from wanbatch.provider.endpoint import load_settings
+from wanbatch.runner.log import LOG_NAME
 from wanbatch.session import safeguards
 from wanbatch.session.access import Access
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.recovery import LOG_NOTE
-from wanbatch.session.safeguards import MACHINE_NOTE, held_back, is_at_home
+from wanbatch.session.safeguards import MACHINE_NOTE, held_back, is_at_home, note_missing_log
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import new_identity
 
@@ -166,3 +169,33 @@ def test_after_a_recovery_without_run_log_nothing_is_sent_for_a_day(
         if note is not None:
             state.note(LOG_NOTE, note)
         assert (held_back(invocation, state, system_now()) is not None) is is_held
+
+
+@pytest.mark.usefixtures("quick_clips")
+@pytest.mark.parametrize(
+    ("was_sent", "has_log", "access", "is_held"),
+    [
+        (True, False, {}, True),
+        (True, True, {}, False),
+        (False, False, {}, False),
+        (True, False, {"is_embedded": True}, False),
+    ],
+)
+def test_a_run_log_that_is_gone_beside_submits_holds_the_next_run_for_a_day(
+    tmp_path: Path, was_sent: bool, has_log: bool, access: dict[str, bool], is_held: bool
+) -> None:
+    world = World(tmp_path / "out")
+    if was_sent:
+        world.run(batch_of(1))
+    else:
+        StateFile.create_or_open(tmp_path / "out", new_identity("world", "sandbox", "", EPOCH, sandbox=True)).close()
+    if has_log:
+        (tmp_path / "out" / LOG_NAME).touch()
+    settings = load_settings({"AIMLAPI_API_KEY": "k"}, None, tmp_path)
+    invocation = Invocation(RunOptions(), Access(settings, **access), Watch())
+    identity = new_identity("world", "sandbox", "", EPOCH, sandbox=True)
+    with StateFile.create_or_open(tmp_path / "out", identity) as state:
+        for now in (EPOCH, EPOCH + timedelta(hours=20)):  # the second run has a run.log, and the day is not over
+            note_missing_log(invocation, state, now)
+            assert (held_back(invocation, state, now) is not None) is is_held
+        assert held_back(invocation, state, EPOCH + timedelta(hours=25)) is None

@@ -130,6 +130,18 @@ def test_a_failure_that_the_ledger_charges_is_for_a_person() -> None:
     assert "g" in found.why
 
 
+@pytest.mark.parametrize(("nameless", "is_proof"), [(frozenset(), True), (frozenset({"other"}), False)])
+def test_a_row_without_a_request_id_does_not_explain_a_charge(nameless: frozenset[str], is_proof: bool) -> None:
+    found = evidence(*SEEN, row(LOST, None, is_good=False, cost=0), charges=(Charge("other", 5, AT),))
+    found = replace(found, scan=replace(found.scan, nameless_ids=nameless))
+    seen = replace(UNKNOWN, failure_seen_at=AT - timedelta(days=9))
+    assert find(seen, LOST, found) == Failed(
+        None,
+        is_proof=is_proof,
+        why="" if is_proof else "the ledger shows a charge that belongs to no take (other)",
+    )
+
+
 def test_nothing_at_all_is_proof_when_every_condition_holds() -> None:
     assert find(UNKNOWN, LOST, evidence(*SEEN)) == Absent(is_proof=True)
 

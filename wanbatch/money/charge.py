@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+
+from wanbatch.money.credits import usd_text
 
 
 @dataclass(frozen=True)
@@ -19,3 +22,22 @@ class Charge:
     at: datetime
     model: str = ""
     is_legible: bool = True
+
+    @property
+    def name(self) -> str:
+        """What a person calls it by: its generation, or its time where it names none."""
+        return self.generation_id or f"an entry of {self.at:%Y-%m-%d %H:%M:%S} UTC without a reference"
+
+    @property
+    def is_amount_known(self) -> bool:
+        """Say whether its amount could be read."""
+        return self.is_legible or self.credits != 0
+
+
+def amount_text(charges: Collection[Charge]) -> str:
+    """Write what charges sum up to, as far as their amounts are known."""
+    known = [each for each in charges if each.is_amount_known]
+    if not known:
+        return "an unknown amount"
+    total = usd_text(sum(each.credits for each in known))
+    return total if len(known) == len(charges) else f"{total} and an unknown amount"

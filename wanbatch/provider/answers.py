@@ -270,26 +270,31 @@ CHARGES, REFUNDS = ("CHARGE", "MODEL_USAGE"), ("TOPUP", "REFUND")  # direction a
 def read_charges(fields: Mapping[str, Any], kind: tuple[str, str] = CHARGES) -> tuple[list[Charge], str | None]:
     """Read one page of the ledger: its entries of one kind, and the cursor of the next page.
 
-    One that cannot be read in full is marked as not legible. Raises AnswerInvalid for anything but a page.
+    One that cannot be read in full is marked as not legible. A cursor counts even where the page says that no more
+    follows: an empty page ends it. Raises AnswerInvalid for anything but a page.
     """
     rows, pages = fields.get("data"), fields.get("pagination")
     if not isinstance(rows, list) or not isinstance(pages, Mapping):
         raise AnswerInvalid("a ledger page without data or pagination")
     charges = [charge for row in rows if (charge := _charge(row, kind)) is not None]
     cursor = pages.get("next_cursor")
+    is_cursor = isinstance(cursor, str) and cursor != ""
     if pages.get("has_more") is not True:
-        return charges, None
-    if not isinstance(cursor, str) or not cursor:
+        return charges, cursor if is_cursor and rows else None
+    if not is_cursor:
         raise AnswerInvalid("a ledger page that says more follows, but not where")
     return charges, cursor
 
 
 @dataclass(frozen=True)
 class LogPage:
-    """One page of the request log: its rows as they came, and how many there are on all pages."""
+    """One page of the request log: its rows as they came, how many there are on all pages, and whether it says that
+    more follow.
+    """
 
     rows: tuple[Mapping[str, Any], ...]
     total: int
+    has_more: bool = False
 
 
 def read_log_page(fields: Mapping[str, Any]) -> LogPage:
@@ -300,7 +305,7 @@ def read_log_page(fields: Mapping[str, Any]) -> LogPage:
     total = pages.get("total") if isinstance(pages, Mapping) else None
     if isinstance(total, bool) or not isinstance(total, int) or total < 0:
         raise AnswerInvalid("a log page without a total")
-    return LogPage(tuple(rows), total)
+    return LogPage(tuple(rows), total, has_more=isinstance(pages, Mapping) and pages.get("has_more") is True)
 
 
 def read_log_row(row: Mapping[str, Any]) -> LogRow | str:

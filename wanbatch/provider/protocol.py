@@ -221,7 +221,7 @@ class LogScan:
 
     All times are the provider's own; `ahead` is how far its clock was ahead of ours. `rows` are those that carry a
     request id of wanbatch, newest first; `other_ids` are the inference ids of the rest, `nameless_ids` those of
-    them whose rows carry no request id at all: another program's, or one of ours whose id the provider lost.
+    them whose rows carry no request id, or one like ours: another program's, or one of ours whose id was lost.
     """
 
     begin: datetime

@@ -10,12 +10,13 @@ from typing import Any
 
 from wanbatch.clock import Clock
 from wanbatch.pace.limits import Bucket
-from wanbatch.provider.answers import read_log_page, read_log_row
+from wanbatch.provider.answers import OURS, read_log_page, read_log_row
 from wanbatch.provider.bodies import AnswerInvalid, read_object
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer, Trouble
 
 LOG_LIMIT = 100
 PAGES_MOVE = 7  # each further reading has smaller pages, so that no result depends on where they end
+PAGES_AT_MOST = 20_000  # two hours of reading
 LOGS_PER_MIN = 170.0  # the provider refuses more than 200
 LOG_WINDOW = timedelta(days=91)  # it accepts 92 at most
 WINDOW_SLACK = timedelta(hours=20)
@@ -143,8 +144,12 @@ class RequestLog:
                 return None
             total, offset = page.total, offset + len(page.rows)
             pages.append(tuple(json.dumps(row, sort_keys=True) for row in page.rows))
+            if offset >= total and page.has_more:
+                return NoAnswer(Trouble.TRANSIENT, f"the request log counts {total:,} rows, and says that more follow")
             if offset >= total or not page.rows:
                 return _Reading(tuple(pages), total)
+            if total > PAGES_AT_MOST * offset // len(pages):
+                return NoAnswer(Trouble.TRANSIENT, f"the request log would take more than {PAGES_AT_MOST:,} pages")
 
     def _scan(self, found: Sequence[_Reading], span: Span, ahead: timedelta) -> LogScan | NoAnswer:
         try:
@@ -157,11 +162,11 @@ class RequestLog:
             end=span[1],
             taken_at=self._clock.now() + ahead,
             rows=tuple(each for each in reported if isinstance(each, LogRow)),
-            other_ids=frozenset(each for each in reported if isinstance(each, str)),
+            other_ids=frozenset(each for each in reported if isinstance(each, str) and each),
             nameless_ids=frozenset(
                 each
                 for each, row in zip(reported, rows, strict=True)
-                if isinstance(each, str) and not row.get("client_request_id")
+                if isinstance(each, str) and each and _is_nameless(row.get("client_request_id"))
             ),
             ahead=ahead,
         )
@@ -173,6 +178,11 @@ class RequestLog:
         if ready > now:
             await self._clock.sleep(ready - now)
         self._tokens.take(self._clock.monotonic())
+
+
+def _is_nameless(request_id: object) -> bool:
+    """Say whether a row's request id names no other program: there is none, or it may be one of ours, changed."""
+    return not request_id or OURS in str(request_id).casefold()
 
 
 def spans_of(since: datetime, earlier: datetime, end: datetime) -> list[Span]:

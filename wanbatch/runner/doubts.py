@@ -8,6 +8,7 @@ may have made it.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 
@@ -15,12 +16,13 @@ from wanbatch.batch.attempts import Attempt, end_text
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Entry, Take
 from wanbatch.errors import ExitCode
-from wanbatch.money.credits import usd_text
+from wanbatch.money.charge import amount_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.proofs import Evidence, Question, charges_of_nobody, rows_of
 from wanbatch.state.reader import StateReader
 
+_TIMES = re.compile(r" in \d+ entries$")
 NOTE = "doubted submits"  # the note that lists their request ids
 NAMED_AT_MOST = 5  # charges without a take beside one take: where there are more, somebody else uses the account
 UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
@@ -69,7 +71,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
     before = len(named)
     entries: dict[str, list[Question]] = {}
     for each in questions:
-        entries.setdefault(each.charge.generation_id, []).append(each)
+        entries.setdefault(each.charge.name, []).append(each)
     for made, found in entries.items():
         attempt, times = found[0].attempt, f" in {len(found)} entries" if len(found) > 1 else ""
         name = f"{made}{times}"
@@ -77,7 +79,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
             continue
         take, named = context.takes[attempt.take_id], [*named, name]
         text = (
-            f"the ledger charges {usd_text(sum(each.charge.credits for each in found))} for {made}{times}, which"
+            f"the ledger charges {amount_text([each.charge for each in found])} for {made}{times}, which"
             f" belongs to no take: attempt {attempt.number} of this one, {end_text(attempt)}, may have made it"
         )
         context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": [made]})
@@ -92,7 +94,7 @@ def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Ev
         return
     strays = {each.generation_id for each in context.state.strays()}
     found = [
-        each.generation_id
+        each.name
         for each in charges_of_nobody(take, attempt, evidence)
         if each.generation_id not in strays and each.at <= evidence.latest(attempt)
         if evidence.scan.taken_at - each.at >= evidence.lag  # the log has had the time to tell whose it is
@@ -108,7 +110,7 @@ def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Ev
 
 def named_charges(state: StateReader) -> set[str]:
     """Return the generations of charges without a take that were named before, as questions or beside held takes."""
-    named = {each.partition(" ")[0] for each in read_names(state.noted(UNOWNED))}
+    named = {_TIMES.sub("", each) for each in read_names(state.noted(UNOWNED))}
     for take in state.takes_in([State.HELD]):
         facts = state.facts_of(take.take_id)
         named |= {made for each in facts if each.fact is Fact.WARNED for made in each.data.get("unowned", ())}

@@ -11,6 +11,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
+from wanbatch.money.credits import usd_text
 from wanbatch.money.ledger import News, news
 from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider.links import LASTS, expires_at
@@ -46,6 +47,7 @@ class Polls:
         self._began_at = context.clock.now()
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
         self.charged_twice: set[str] = set()
+        self._is_dearer = False  # the ledger charges more than was held for a generation
         self.has_followed = False  # a take follows a generation that failed and was charged
 
     def take_links(self, take_id: int) -> tuple[tuple[Secret, ...], float] | None:
@@ -320,7 +322,18 @@ class Polls:
         for each in news(attempts, charges):
             if since is None or each.attempt.started_at >= since:
                 self._charged(each)
+        self._name_passed_cap()
         return charges
+
+    def _name_passed_cap(self) -> None:
+        """Say where charges that are higher than their holds passed the cap: no submit could see that coming."""
+        context, cap = self._context, self._context.budget.cap_credits
+        if self._is_dearer and cap is not None and context.budget.committed > cap:
+            context.trouble(
+                ExitCode.BUDGET_REACHED,
+                f"the cap of {usd_text(cap)} is passed: {usd_text(context.budget.committed)} is committed, as the"
+                " ledger charges more than was held. Ask the provider's support",
+            )
 
     def _charged(self, found: News) -> None:
         context, attempt = self._context, found.attempt
@@ -339,6 +352,13 @@ class Polls:
             self.charged_twice.add(attempt.generation_id)
             text = f"charged {found.charges} times: the ledger shows a second charge for {attempt.generation_id}"
             self._warn(take_id, f"{text}, so ask the provider's support")
+        elif attempt.credits_held is not None and found.credits_charged > attempt.credits_held:
+            self._is_dearer = True
+            held = usd_text(attempt.credits_held)
+            text = (
+                f"the ledger charges {usd_text(found.credits_charged)} for {attempt.generation_id}, and {held} was held"
+            )
+            self._warn(take_id, f"{text}: ask the provider's support")
         if attempt.has_failed:
             self.failed_and_charged.add(attempt.generation_id)
             self._warn(take_id, "the provider charged for this generation, which failed: ask the provider's support")

@@ -129,7 +129,7 @@ class Evidence:
     @property
     def orphans(self) -> list[Charge]:
         """Charges that belong to no submit known to us or to the log."""
-        known = {each.generation_id for each in self.attempts} | self.scan.other_ids
+        known = {each.generation_id for each in self.attempts} | (self.scan.other_ids - self.scan.nameless_ids)
         known |= {row.generation_id for row in self.scan.rows}
         return [charge for charge in self.charges if charge.generation_id not in known]
 
@@ -189,7 +189,7 @@ def charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[
 
 
 def _nobody_text(charges: Sequence[Charge]) -> str:
-    return f"the ledger shows a charge that belongs to no take ({charges[0].generation_id})" if charges else ""
+    return f"the ledger shows a charge that belongs to no take ({charges[0].name})" if charges else ""
 
 
 def is_like(model: str, ours: str) -> bool:
@@ -298,7 +298,7 @@ def questions(
         question = Question(charge, max(makers, key=lambda each: (each.generation_id is None, each.started_at)))
         (waited_for if any(may_have_made(each, charge) for each in waiting) else found).append(question)
     makers = [each for each in waiting if any(may_have_made(each, asked.charge) for asked in waited_for)]
-    is_more = len({asked.charge.generation_id for asked in waited_for}) > len(makers)
+    is_more = len({asked.charge.name for asked in waited_for}) > len(makers)
     return found + waited_for if is_more else found
 
 

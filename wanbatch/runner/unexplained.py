@@ -12,8 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from wanbatch.errors import ExitCode
-from wanbatch.money.charge import Charge
-from wanbatch.money.credits import usd_text
+from wanbatch.money.charge import Charge, amount_text
 from wanbatch.provider.clocks import earlier
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
@@ -41,13 +40,11 @@ def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, 
     """
     scan = evidence.scan
     owned = {*known, *scan.other_ids, *(row.generation_id for row in scan.rows)}
-    found = [each for each in evidence.charges if each.generation_id not in owned and since <= each.at]
+    found = [each for each in evidence.charges if each.name not in owned and since <= each.at]
     makers = [each for each in evidence.attempts if not is_made(scan, each)]
-    fitting = {
-        each.generation_id for each in found if any(evidence.fits(it, each, waiting[it.take_id]) for it in makers)
-    }
+    fitting = {each.name for each in found if any(evidence.fits(it, each, waiting[it.take_id]) for it in makers)}
     if len(fitting) <= len(makers):
-        found = [each for each in found if each.generation_id not in fitting]
+        found = [each for each in found if each.name not in fitting]
     return sorted(found, key=lambda each: each.at)
 
 
@@ -85,7 +82,7 @@ class Unexplained:
             return None
         answered = read_names(context.state.noted(ANSWERED_NOTE))
         if found:
-            context.state.note(ANSWERED_NOTE, json.dumps([*answered, *(each.generation_id for each in found)]))
+            context.state.note(ANSWERED_NOTE, json.dumps([*answered, *(each.name for each in found)]))
         mark = context.batch_clock.recorded_since(earlier(scan.known_until, ROW_GRACE))
         context.state.note(READ_NOTE, mark.isoformat())
         return None
@@ -102,7 +99,7 @@ class Unexplained:
     def _found(self, scan: LogScan, charges: Sequence[Charge], since: datetime) -> list[Charge]:
         context = self._context
         models = {kind.price_class.model for kind, _ in context.state.inventory().kinds if not kind.superseded}
-        like = [each for each in charges if each.is_legible and any(is_like(each.model, model) for model in models)]
+        like = [each for each in charges if any(is_like(each.model, model) for model in models)]
         waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
         ordered = {each.take_id: context.takes[each.take_id].order.model for each in waiting}
         owners = context.state.attempts_of_generations({each.generation_id for each in like})
@@ -113,11 +110,11 @@ class Unexplained:
 
 
 def _text(charges: Sequence[Charge]) -> str:
-    named = ", ".join(each.generation_id or "one without an id" for each in charges[:NAMED_AT_MOST])
+    named = ", ".join(each.name for each in charges[:NAMED_AT_MOST])
     more = f" and {len(charges) - NAMED_AT_MOST:,} more" if len(charges) > NAMED_AT_MOST else ""
-    total = usd_text(sum(each.credits for each in charges))
+    count = count_text(len(charges), "charge")
     return (
-        f"the ledger shows {count_text(len(charges), 'charge')} of models like yours, {total} in all, the first at"
+        f"the ledger shows {count} of models like yours, {amount_text(charges)} in all, the first at"
         f" {charges[0].at:%Y-%m-%d %H:%M} UTC, that neither this folder nor this key's request log explains"
         f" ({named}{more}). If this folder is an older copy, a newer one may have made them: wanbatch sends nothing."
         " Run the newest copy, or run `wanbatch reconcile` with the other key, where one was used. If other people or"

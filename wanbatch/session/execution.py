@@ -36,7 +36,16 @@ from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import assert_not_behind
 from wanbatch.session.result import result_of, settled_code
 from wanbatch.session.rounds import Rounds
-from wanbatch.session.safeguards import assert_room, held_back, is_at_home, is_key_agreed, note_key, refused, try_out
+from wanbatch.session.safeguards import (
+    assert_room,
+    held_back,
+    is_at_home,
+    is_key_agreed,
+    note_key,
+    note_missing_log,
+    refused,
+    try_out,
+)
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
@@ -143,6 +152,7 @@ class Execution:
             assert_room(state.output, preview)
             note_key(invocation, state)
             job.write(state, clock.now())
+            note_missing_log(invocation, state, batch_clock.now())
             settings = self._completed(preview, inventory, batch_clock.now(), crew)
             basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)

@@ -18,10 +18,11 @@ from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.doubts import read_names
 from wanbatch.runner.log import LOG_NAME
+from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
 from wanbatch.runner.submits import ROOM_BYTES
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.preview import Preview
-from wanbatch.session.recovery import log_awaited_until
+from wanbatch.session.recovery import LOG_NOTE, log_awaited_until
 from wanbatch.state.file import StateFile
 from wanbatch.units import count_text, duration_text, size_text
 
@@ -124,8 +125,18 @@ async def compare_clocks(invocation: Invocation, batch_clock: BatchClock, provid
     batch_clock.measured(ahead)
 
 
+def note_missing_log(invocation: Invocation, state: StateFile, now: datetime) -> None:
+    """Remember that run.log is gone beside a state file that has submits: it may be older than it looks.
+
+    Whoever lost run.log may have lost the newest part of the state file, too; the provider's log tells a day later.
+    """
+    is_gone = state.first_attempt_at() is not None and not (state.output / LOG_NAME).exists()
+    if is_gone and not invocation.access.is_embedded and log_awaited_until(state) is None:
+        state.note(LOG_NOTE, (now + LAG_UNTIL_KNOWN).isoformat(timespec="seconds"))
+
+
 def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[ExitCode, str] | None:
-    """Return why nothing may be sent yet after a recovery without a whole run.log; None if something may.
+    """Return why nothing may be sent yet where run.log was lost, or was not whole; None if something may.
 
     `now` is the time that ages are counted by: a clock that is set ends no wait.
     """
@@ -133,9 +144,9 @@ def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[
     if until is None or now >= until or invocation.options.trust_state:
         return None
     return ExitCode.DECISION_NEEDED, (
-        f"wanbatch made this state file from scratch, without a whole {LOG_NAME}, and the provider's log may not show"
-        f" the last day's submits yet: nothing is sent for another {duration_text((until - now).total_seconds())}. If"
-        " you are sure that nothing else was sent, with this key or another, add --trust-state"
+        f"{LOG_NAME} was missing or not whole, so this state file may lack submits, and the provider's log may not show"
+        f" the last day's yet: nothing is sent for another {duration_text((until - now).total_seconds())}. If you are"
+        " sure that nothing else was sent, with this key or another, add --trust-state"
     )
 
 

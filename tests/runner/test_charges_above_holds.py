@@ -1,0 +1,58 @@
+"""Charges that are higher than what was held: each is named, and so is a cap that they pass."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.runner.test_searches import PRICE
+from tests.worlds import World, batch_of
+from wanbatch.errors import ExitCode
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.settings import RunSettings
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
+
+def dearer(world: World, factor: float) -> Callable[[Runner, Event], None]:
+    """Let the provider charge so many times what it held, once a clip is there."""
+
+    def observe(_: Runner, event: Event) -> None:
+        if event.kind == "verified":
+            assert world.account is not None
+            world.account._db.execute("UPDATE requests SET credits = ?", (int(PRICE * factor),))
+
+    return observe
+
+
+def ended(tmp_path: Path, cap: int | None, factor: float) -> tuple[World, ExitCode, str]:
+    world = World(tmp_path / "out", settings=RunSettings(cap_credits=cap))
+    world.observe = dearer(world, factor)
+    end = world.run(batch_of(2))
+    return world, end.exit_code, " ".join(end.messages)
+
+
+@pytest.mark.parametrize("cap", [None, 4 * PRICE])
+def test_a_charge_above_its_hold_is_named_beside_its_take(tmp_path: Path, cap: int | None) -> None:
+    world, code, messages = ended(tmp_path, cap, 2)
+    assert (code, messages) == (ExitCode.OK, "")
+    warnings = [take.warning for take in world.takes()]
+    made = [take.generation_id for take in world.takes()]
+    assert warnings == [
+        f"the ledger charges 0.38 USD for {each}, and 0.19 USD was held: ask the provider's support" for each in made
+    ]
+
+
+def test_a_cap_that_charges_above_their_holds_pass_is_named_and_the_run_ends_with_5(tmp_path: Path) -> None:
+    _, code, messages = ended(tmp_path, 2 * PRICE, 2)
+    assert code is ExitCode.BUDGET_REACHED
+    assert "the cap of 0.38 USD is passed: 0.76 USD is committed" in messages
+
+
+@pytest.mark.parametrize("factor", [1, 0.5])
+def test_a_charge_of_what_was_held_or_less_is_nothing_to_name(tmp_path: Path, factor: float) -> None:
+    world, code, messages = ended(tmp_path, 2 * PRICE, factor)
+    assert (code, messages, [take.warning for take in world.takes()]) == (ExitCode.OK, "", ["", ""])
