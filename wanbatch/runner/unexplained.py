@@ -39,7 +39,7 @@ def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, 
     more charges than of these, they explain them.
     """
     scan = evidence.scan
-    owned = {*known, *scan.other_ids, *(row.generation_id for row in scan.rows)}
+    owned = {*known, *(scan.other_ids - scan.nameless_ids), *(row.generation_id for row in scan.rows)}
     found = [each for each in evidence.charges if each.name not in owned and since <= each.at]
     makers = [each for each in evidence.attempts if not is_made(scan, each)]
     fitting = {each.name for each in found if any(evidence.fits(it, each, waiting[it.take_id]) for it in makers)}
