@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_strays import told
+from tests.runner.shared import told
 from tests.worlds import World, batch_of
 from wanbatch.cli.reconcile import _exit_code, _lines
 from wanbatch.errors import ExitCode

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_searches import HOURS, states
+from tests.runner.shared import HOURS, states
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.runner.polls import Polls

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_strays import at_desk
+from tests.runner.shared import at_desk
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State

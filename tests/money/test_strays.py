@@ -10,8 +10,7 @@ import pytest
 
 from tests.money.test_costs import costs_of, rows_of, story
 from tests.reporting.states import BEGIN, CREDITS, MADE_AT
-from tests.runner.test_searches import PRICE
-from tests.runner.test_strays import restore, told
+from tests.runner.shared import PRICE, restore, told
 from tests.worlds import World, batch_of
 from wanbatch.money.costs import Figure
 from wanbatch.money.ledger import Verdict

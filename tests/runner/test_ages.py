@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_searches import LOST, RESUBMIT, states
+from tests.runner.shared import LOST, RESUBMIT, states
 from tests.worlds import Killed, World, batch_of
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.test_searches import HOURS, states
-from tests.runner.test_strays import at_desk, told
+from tests.runner.shared import HOURS, at_desk, states, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.errors import ExitCode

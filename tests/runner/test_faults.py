@@ -4,301 +4,30 @@ from __future__ import annotations
 
 import errno
 from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.worlds import Killed, World, batch_of
+from tests.runner.shared import PRICE, states
+from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.standing import Standing
-from wanbatch.batch.take import Take
-from wanbatch.clip.download import Part
-from wanbatch.clip.inspection import Here
-from wanbatch.errors import ExitCode, LocalFault, MediaInvalid
+from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.protocol import Accepted, NoAnswer, NotSent, Progress, Status, SubmitAnswer, Trouble, Unknown
+from wanbatch.provider.protocol import Accepted, NotSent, SubmitAnswer, Unknown
 from wanbatch.runner.downloads import Downloads
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown, RunSettings
-from wanbatch.sandbox import slate
-from wanbatch.sandbox.account import Account
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
-PRICE = 378_000
-
-
-def states(world: World) -> list[str]:
-    return [take.shown_state for take in world.takes()]
-
-
-# --- disk
-
-
-def test_a_full_disk_ends_the_run_and_loses_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(_: Part, __: bytes) -> None:
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    with monkeypatch.context() as patch:
-        patch.setattr(Part, "write", full)
-        world = World(tmp_path / "out")
-        end = world.run(batch_of(2))
-    assert (end.exit_code, list((tmp_path / "out" / "clips").glob("*"))) == (ExitCode.LOCAL_FAULT, [])
-    bought = world.submits
-    assert world.run(batch_of(2)).exit_code is ExitCode.OK
-    assert (states(world), world.submits - bought) == (["verified"] * 2, 2 - bought)
-
-
-def test_something_in_the_place_of_a_part_is_left_alone(tmp_path: Path) -> None:
-    world = World(tmp_path / "out")
-    in_the_way = tmp_path / "out" / "clips" / "sh000_t1.mp4.part"
-    world.observe = lambda _, event: in_the_way.mkdir(parents=True) if event.kind == "completed" else None
-    end = world.run(batch_of(1))
-    assert (end.exit_code, states(world), in_the_way.is_dir()) == (ExitCode.DECISION_NEEDED, ["held"], True)
-    in_the_way.rmdir()
-    world.observe = None
-    assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert world.submits == 1
-
-
-def test_bytes_that_vanish_before_they_have_their_name_are_fetched_again(tmp_path: Path) -> None:
-    gone: list[Event] = []
-
-    def remove(_: Runner, event: Event) -> None:
-        if event.kind == "downloaded" and not gone:
-            gone.append(event)
-            (tmp_path / "out" / "clips" / "sh000_t1.mp4.part").unlink()
-
-    world = World(tmp_path / "out", observe=remove)
-    end = world.run(batch_of(1))
-    kinds = [event.kind for event in world.events]
-    assert (end.exit_code, world.submits, kinds.count("download_discarded")) == (ExitCode.OK, 1, 1)
-
-
-def test_a_poster_that_cannot_be_made_is_only_told(tmp_path: Path) -> None:
-    def fail(_: Take) -> None:
-        raise OSError("no room for posters")
-
-    world = World(tmp_path / "out", settings=RunSettings(after_verified=fail))
-    assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert any("no room for posters" in event.text for event in world.events)
-
-
-# --- clips
-
-
-def test_a_link_that_grew_old_in_our_own_queue_says_nothing_about_the_clip(tmp_path: Path) -> None:
-    world = World(
-        tmp_path / "out",
-        options=SandboxOptions(link_ttl_s=100),
-        rules=(Rule("clip", "delay", nth=(1, 2, 3), delay_s=55),),
-        settings=RunSettings(rates=Rates(downloads=1)),
-    )
-    end = world.run(batch_of(4))
-    assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 4, 4)
-    assert not any(event.kind == "link_dead" for event in world.events)
-
-
-def test_a_clip_host_that_never_delivers_is_given_up_by_name(tmp_path: Path) -> None:
-    world = World(tmp_path / "out", rules=(Rule("clip", "drop_before", nth=tuple(range(1, 21))),))
-    end = world.run(batch_of(1))
-    take = world.takes()[0]
-    assert (end.exit_code, take.state, "does not deliver" in take.error) == (
-        ExitCode.DECISION_NEEDED, State.HELD, True,
-    )  # fmt: skip
-    assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert world.submits == 1
-
-
-@pytest.mark.parametrize(
-    ("change", "warning"),
-    [
-        ({"width": 640}, "640x720 instead of 1280x720"),
-        ({"duration_s": 2}, "instead of 5 s"),
-        ({"has_audio": False}, "no sound"),
-    ],
-    ids=["size", "length", "sound"],
-)
-def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], warning: str
-) -> None:
-    render = slate.render
-
-    def other(generation_id: str, body: Any, made: Any, target: Path) -> None:
-        render(generation_id, body, replace(made, **change), target)
-
-    monkeypatch.setattr(slate, "render", other)
-    world = World(tmp_path / "out")
-    end = world.run(batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5))
-    take = world.takes()[0]
-    assert (end.exit_code, take.state, world.submits) == (ExitCode.OK, State.VERIFIED, 1)
-    assert "not as ordered" in take.warning
-    assert warning in take.warning
-
-
-@pytest.mark.parametrize(
-    ("do", "more", "warning"),
-    [
-        ("black", {}, "not as ordered: black picture"),
-        ("frozen", {}, "not as ordered: the picture stands still"),
-        ("silent", {}, "not as ordered: the sound is silent (peak -inf dBFS)"),
-        ("silent", {"generate_audio": False}, ""),
-        ("delay", {}, ""),
-    ],
-    ids=["black", "frozen", "silent", "without sound as ordered", "sound"],
-)
-def test_a_clip_that_nobody_orders_is_kept_with_a_warning_and_never_bought_again(
-    tmp_path: Path, do: str, more: dict[str, Any], warning: str
-) -> None:
-    world = World(tmp_path / "out", rules=(Rule("clip", do),), looks=True)
-    end = world.run(batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5, **more))
-    take = world.takes()[0]
-    assert (end.exit_code, take.state, take.warning, world.submits) == (ExitCode.OK, State.VERIFIED, warning, 1)
-    assert world.run(batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5, **more)).exit_code == 0
-    assert world.submits == 1
-
-
-def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(tmp_path: Path) -> None:
-    class Blind(Here):
-        def look(self, clip: Path) -> Any:
-            raise MediaInvalid("the clip cannot be decoded: no memory")
-
-    world = World(tmp_path / "out", settings=RunSettings(inspection=Blind()), looks=True)
-    assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert world.takes()[0].warning == "wanbatch could not look at it: the clip cannot be decoded: no memory"
-
-
-def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path) -> None:
-    batch = batch_of(1, model="alibaba/wan-2-6-t2v", resolution="720p", duration=5)
-    found = []
-    for kill_at in range(2, 10):  # the first is before the submit
-        world = World(tmp_path / str(kill_at), rules=(Rule("clip", "black"),), looks=True)
-        with suppress(Killed):
-            world.run(batch, kill_at=kill_at)
-        world.run(batch)
-        take = world.takes()[0]
-        found.append((take.state, take.warning, world.submits))
-    assert set(found) == {(State.VERIFIED, "not as ordered: black picture", 1)}
-
-
-def test_the_same_bytes_for_two_takes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    render = slate.render
-    monkeypatch.setattr(slate, "render", lambda _, body, made, target: render("one", body, made, target))
-    world = World(tmp_path / "out")
-    assert world.run(batch_of(2)).exit_code is ExitCode.OK
-    first, second = sorted(world.takes(), key=lambda take: take.warning)
-    assert (first.warning, second.warning) == ("", f"the same bytes as {first.label}")
-
-
-# --- polls
-
-
-def polled(monkeypatch: pytest.MonkeyPatch, change: Callable[[int, Progress], Progress | NoAnswer]) -> None:
-    """Change what polls answer; `change` gets the number of the poll, from 1."""
-    real, count = AimlApi.poll, [0]
-
-    async def poll(self: AimlApi, generation_id: str) -> Any:
-        count[0] += 1
-        answer = await real(self, generation_id)
-        assert isinstance(answer, Progress)
-        return change(count[0], answer)
-
-    monkeypatch.setattr(AimlApi, "poll", poll)
-
-
-@pytest.mark.parametrize(
-    ("change", "error", "again"),
-    [
-        (lambda n, was: replace(was, status=Status.EXPIRED, error="too old"), "may have been charged", 3),
-        (lambda n, was: NoAnswer(Trouble.INVALID, "HTTP 400"), "refuses to say", 3),
-        (lambda n, was: NoAnswer(Trouble.NOT_FOUND, "HTTP 404"), "no longer knows", 3),
-        (lambda n, was: replace(was, status=Status.COMPLETED, link=None), "returns no link", 3),
-    ],
-    ids=["expired", "400", "404", "no link"],
-)
-def test_a_poll_that_leads_nowhere_is_held_and_never_bought_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: Any, error: str, again: int
-) -> None:
-    world = World(tmp_path / "out")
-    with monkeypatch.context() as patch:
-        polled(patch, change)
-        end = world.run(batch_of(1))
-        take = world.takes()[0]
-        assert (end.exit_code, take.state, error in take.error) == (ExitCode.DECISION_NEEDED, State.HELD, True)
-        assert world.run(batch_of(1)).exit_code == again
-    world.run(batch_of(1))
-    assert world.submits == 1
-
-
-def test_a_word_that_is_new_is_taken_for_running_and_told_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    polled(
-        monkeypatch, lambda n, was: replace(was, status=Status.GENERATING, unknown_word="dreaming") if n < 4 else was
-    )
-    world = World(tmp_path / "out")
-    assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert (
-        world.takes()[0].warning
-        == "the provider returned the unknown status 'dreaming', which wanbatch treats as running"
-    )
-
-
-def test_a_status_that_goes_backwards_changes_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    polled(monkeypatch, lambda n, was: replace(was, status=Status.QUEUED) if n == 3 else was)
-    world = World(tmp_path / "out")
-    assert world.run(batch_of(1)).exit_code is ExitCode.OK
-
-
-@pytest.mark.parametrize("later", ["1Z", "Z"], ids=["a moment later", "equal in all"])
-def test_a_second_charge_for_one_generation_is_counted_and_told(tmp_path: Path, later: str) -> None:
-    world = World(tmp_path / "out")
-    world.run(batch_of(1))
-    assert world.account is not None
-    real = type(world.account).ledger
-
-    def twice(self: Any, page: Any, now: float) -> Any:
-        rows, place = real(self, page, now)
-        return [*rows, *({**row, "created_at": row["created_at"][:-1] + later} for row in rows[-1:])], place
-
-    try:
-        type(world.account).ledger = twice  # type: ignore[method-assign]
-        end = world.run(batch_of(2))
-    finally:
-        type(world.account).ledger = real  # type: ignore[method-assign]
-    take = world.takes()[0]
-    assert (end.exit_code, take.credits_charged, "second charge" in take.warning) == (
-        ExitCode.DECISION_NEEDED, 2 * PRICE, True,
-    )  # fmt: skip
-    assert any("more than once" in message for message in end.messages)
-
-
-def test_two_equal_charges_are_two_also_where_both_show_at_once(tmp_path: Path) -> None:
-    world = World(tmp_path / "out")
-    real = Account.ledger
-
-    def twice(self: Any, page: Any, now: float) -> Any:
-        rows, place = real(self, page, now)
-        return [row for row in rows for _ in range(2)], place
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(Account, "ledger", twice)
-        end = world.run(batch_of(1))
-    take = world.takes()[0]
-    assert (end.exit_code, take.shown_state, take.credits_charged) == (
-        ExitCode.DECISION_NEEDED, "verified", 2 * PRICE,
-    )  # fmt: skip
-    assert "charged 2 times" in take.warning
-
-
-# --- submits
 
 
 def answered(monkeypatch: pytest.MonkeyPatch, change: Callable[[int], SubmitAnswer | None]) -> None:
@@ -381,9 +110,6 @@ def test_a_line_that_comes_back_costs_time_only(tmp_path: Path, monkeypatch: pyt
     world = World(tmp_path / "out")
     end = world.run(batch_of(2))
     assert (end.exit_code, [str(take.request_id)[-2:] for take in world.takes()]) == (ExitCode.OK, [".1", ".4"])
-
-
-# --- our own mistakes, and the user's signals
 
 
 @pytest.mark.parametrize(

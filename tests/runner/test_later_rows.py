@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.test_searches import HOURS
-from tests.runner.test_strays import at_desk, told
+from tests.runner.shared import HOURS, at_desk, told
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.provider.requestlog import LOG_LIMIT

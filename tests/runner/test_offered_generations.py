@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.test_searches import HOURS, PRICE, states
-from tests.runner.test_strays import at_desk, generation, outcomes, restore, saved, settle, told
+from tests.runner.shared import HOURS, PRICE, at_desk, generation, outcomes, restore, saved, settle, states, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State

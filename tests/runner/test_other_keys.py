@@ -10,9 +10,8 @@ from typing import Any
 
 import pytest
 
+from tests.runner.shared import HOURS, at_desk, told
 from tests.runner.test_proofs import LOST, UNKNOWN, evidence, row
-from tests.runner.test_searches import HOURS
-from tests.runner.test_strays import at_desk, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.cli.reconcile import _exit_code, _lines

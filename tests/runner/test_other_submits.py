@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_searches import HOURS
-from tests.runner.test_strays import restore, saving
+from tests.runner.shared import HOURS, restore, saving
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.provider.protocol import LogRow

@@ -8,9 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.test_later_evidence import lying
-from tests.runner.test_searches import HOURS, PRICE, states
-from tests.runner.test_strays import saved, told
+from tests.runner.shared import HOURS, PRICE, lying, saved, states, told
 from tests.runner.test_wrong_clocks import put_back
 from tests.worlds import EPOCH, Killed, World, batch_of
 from wanbatch.batch.lifecycle import State

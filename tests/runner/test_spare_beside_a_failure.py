@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_searches import HOURS, LOST, states
+from tests.runner.shared import HOURS, LOST, states
 from tests.worlds import World, batch_of
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi

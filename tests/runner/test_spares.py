@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.test_strays import at_desk
+from tests.runner.shared import at_desk
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.test_later_evidence import AT, CHARGE, ENDED, asked
-from tests.runner.test_searches import PRICE
+from tests.runner.shared import AT, CHARGE, ENDED, PRICE, asked
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State

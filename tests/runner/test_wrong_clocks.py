@@ -16,8 +16,7 @@ from random import Random
 import httpx
 import pytest
 
-from tests.runner.test_searches import HOURS, LOST, RESUBMIT, charged_twice, states
-from tests.runner.test_strays import at_desk, saved, settle, told
+from tests.runner.shared import HOURS, LOST, RESUBMIT, at_desk, charged_twice, saved, settle, states, told
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch.batch.lifecycle import State
 from wanbatch.clock import LoopClock

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.test_strays import outcomes, told
+from tests.runner.shared import outcomes, told
 from tests.session.test_recovery import PRICE, lose, recovered, world_in
 from tests.worlds import World, batch_of
 from wanbatch.batch.attempts import Outcome

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.runner.shared import at_desk
 from tests.runner.test_failures import first_of, says_failed
-from tests.runner.test_strays import at_desk
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge

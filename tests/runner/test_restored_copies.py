@@ -1,0 +1,155 @@
+"""State files that are older than what was bought."""
+
+from __future__ import annotations
+
+import shutil
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runner.shared import HOURS, charged_twice, states
+from tests.worlds import World, batch_of
+from wanbatch.batch.lifecycle import State
+from wanbatch.errors import ExitCode
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.protocol import NotSent
+from wanbatch.runner.events import Event
+from wanbatch.runner.log import requests_in
+from wanbatch.runner.loop import Runner
+from wanbatch.runner.settings import RunSettings
+from wanbatch.sandbox.faults import Rule
+from wanbatch.state.reader import StateReader
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
+
+def backing_up(world: World, kind: str) -> Path:
+    """Copy the state file at the first event of a kind; returns where the copy will be."""
+    copy = world.output.with_name("backup.sqlite")
+
+    def back_up(_: Runner, event: Event) -> None:
+        if event.kind == kind and not copy.exists():
+            with (
+                closing(sqlite3.connect(copy)) as target,
+                closing(sqlite3.connect(world.output / "state.sqlite")) as source,
+            ):
+                source.backup(target)
+
+    world.observe = back_up
+    return copy
+
+
+def restore(world: World, copy: Path) -> None:
+    """Put an old copy in the place of the state file."""
+    for path in world.output.glob("state.sqlite*"):
+        path.unlink()
+    shutil.copy(copy, world.output / "state.sqlite")
+    (world.output / "state.sqlite").chmod(0o600)
+    world.observe = None
+
+
+@pytest.mark.parametrize("after", ["submit_started", "accepted"])
+def test_a_state_file_older_than_the_truth_buys_nothing_twice(tmp_path: Path, after: str) -> None:
+    world = World(tmp_path / "out")
+    copy = backing_up(world, after)
+    assert world.run(batch_of(4)).exit_code is ExitCode.OK
+    bought = world.submits
+    restore(world, copy)
+    end = world.run(batch_of(4))
+    held = [take for take in world.takes() if take.state is State.HELD]
+    assert (end.exit_code, world.submits, len(held)) == (ExitCode.DECISION_NEEDED, bought, 3)
+    for take in held:
+        made = next(row for row in world.ledger() if row["client_request_id"] == take.request_id)
+        assert f"--adopt {made['inference_id']}" in take.error
+    assert world.run(batch_of(4)).exit_code is ExitCode.DECISION_NEEDED
+    assert world.submits == bought
+
+
+def test_a_batch_begun_anew_is_offered_what_the_lost_one_bought(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(2))
+    world.elapsed_s += HOURS
+    for path in (tmp_path / "out").glob("state.sqlite*"):
+        path.unlink()
+    shutil.rmtree(tmp_path / "out" / "clips")
+    world.settings = RunSettings(is_begun_anew=True)
+    end = world.run(batch_of(3))
+    takes = world.takes()
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held", "held", "verified"], 3)
+    ids = [row["inference_id"] for row in world.ledger()]
+    assert [f"--adopt {made}" in take.error for take, made in zip(takes[:2], ids, strict=False)] == [True, True]
+    world.settings = RunSettings()
+    assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
+    assert world.submits == 3
+
+
+def test_run_log_tells_of_submits_that_the_state_file_lost(tmp_path: Path) -> None:
+    path = tmp_path / "run.log"
+    path.write_text(
+        '{"at": "2026-11-01T20:00:00+00:00", "kind": "submit_started", "take": "a_t1", "request_id": "wb1:n:r:1.1"}\n'
+        'half a line {"\n'
+        '{"at": "2026-11-01T20:00:01+00:00", "kind": "accepted", "take": "a_t1", "generation_id": "g"}\n'
+        '{"at": "2026-11-01T20:00:02+00:00", "kind": "submit_started", "take": "b_t1", "request_id": "wb1:other:r:2.1"}\n'
+        '{"at": "2026-11-01T20:00:02+00:00", "kind": "accepted", "take": "b_t1", "generation_id": "h"}\n'
+        '{"at": "2026-11-01T20:09:00+00:00", "kind": "adopted", "take": "c_t1", "request_id": "wb1:n:r:3.1",'
+        ' "generation_id": "k"}\n'
+        '[1, "submit_started"]\n{"kind": "accepted", "at": "never", "take": 1}\n'
+    )
+    found = [(row.request_id, row.generation_id) for row in requests_in(path, "n")]
+    assert found == [("wb1:n:r:1.1", "g"), ("wb1:n:r:3.1", "k")]
+    assert requests_in(tmp_path / "none", "n") == []
+
+
+def test_a_submit_that_only_run_log_knows_is_held(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+
+    def stop(runner: Runner, event: Event) -> None:
+        if event.kind == "accepted":
+            runner.drain()
+
+    world.observe = stop
+    world.run(batch_of(2))
+    second = world.takes()[1]
+    with StateReader.open(tmp_path / "out") as reader:
+        nonce = reader.identity().nonce
+    (tmp_path / "run.log").write_text(
+        f'{{"at": "2026-11-01T20:00:00+00:00", "kind": "submit_started", "take": "{second.label}",'
+        f' "request_id": "wb1:{nonce}:{second.recipe.short_hash}:2.1"}}\n'
+    )
+    world.observe = None
+    world.settings = RunSettings(logged=requests_in(tmp_path / "run.log", nonce))
+    end = world.run(batch_of(2))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["verified", "held"], 1)
+    assert "run.log" in world.takes()[1].error
+
+
+def test_a_state_file_restored_from_before_a_line_came_back_buys_nothing_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, sent = AimlApi._submit, [0]
+
+    async def submit(self: AimlApi, *arguments: Any) -> Any:
+        sent[0] += 1
+        return NotSent("no route") if sent[0] == 1 else await real(self, *arguments)
+
+    monkeypatch.setattr(AimlApi, "_submit", submit)
+    world = World(tmp_path / "out")
+    copy = backing_up(world, "not_sent")
+    assert world.run(batch_of(1)).exit_code is ExitCode.OK
+    restore(world, copy)
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held"], 1)
+
+
+def test_a_restored_state_file_whose_take_runs_sends_nothing_before_the_log_was_read(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(2,), message="Internal"),))
+    copy = backing_up(world, "generation_failed")
+    assert world.run(batch_of(2)).exit_code is ExitCode.OK
+    bought = world.submits
+    world.elapsed_s += 48 * HOURS
+    restore(world, copy)
+    world.run(batch_of(2))
+    assert (world.submits, charged_twice(world)) == (bought, [])

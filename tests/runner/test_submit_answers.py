@@ -1,0 +1,154 @@
+"""What each answer to a submit leads to."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.runner.shared import PRICE, states
+from tests.worlds import World, batch_of
+from wanbatch.batch.lifecycle import State
+from wanbatch.errors import ExitCode
+from wanbatch.runner.settings import OnUnknown, RunSettings
+from wanbatch.sandbox.faults import Rule
+from wanbatch.sandbox.options import SandboxOptions
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
+
+@pytest.mark.parametrize(
+    ("rule", "error"),
+    [
+        (Rule("submit", "drop_after", nth=(2,)), "disconnected"),
+        (Rule("submit", "drop_before", nth=(2,)), "disconnected"),
+        (Rule("submit", "status_after", nth=(2,), code=504), "HTTP 504"),
+        (Rule("submit", "status", nth=(2,), code=500), "HTTP 500"),
+        (Rule("submit", "status", nth=(2,), code=502, has_envelope=False), "HTTP 502"),
+        (Rule("submit", "status", nth=(2,), code=408), "HTTP 408"),
+        (Rule("submit", "status", nth=(2,), code=409), "HTTP 409"),
+        (Rule("submit", "status", nth=(2,), code=307), "redirect"),
+        (Rule("submit", "status", nth=(2,), code=429, has_envelope=False), "HTTP 429"),
+    ],
+    ids=lambda value: f"{value.do}-{value.code}-{value.has_envelope}" if isinstance(value, Rule) else "",
+)
+def test_an_answer_that_proves_nothing_leaves_the_take_held_and_is_never_sent_again(
+    tmp_path: Path, rule: Rule, error: str
+) -> None:
+    world = World(tmp_path / "out", rules=(rule,), settings=RunSettings(on_unknown=OnUnknown.HOLD))
+    end = world.run(batch_of(4))
+    held = [take for take in world.takes() if take.state is State.HELD]
+    assert [take.label for take in held] == ["sh001_t1"]
+    assert error in held[0].error
+    assert (held[0].request_id or "?") in held[0].error
+    assert end.exit_code is ExitCode.DECISION_NEEDED
+    again = world.run(batch_of(4))  # looks once more: what was made is found, what was not stays held
+    was_made = rule.do in ("drop_after", "status_after")
+    assert again.exit_code is (ExitCode.OK if was_made else ExitCode.DECISION_NEEDED)
+    ids = [row["client_request_id"] for row in world.ledger()]
+    assert len(ids) == len(set(ids)) == (4 if was_made else 3)
+
+
+@pytest.mark.parametrize("do", ["truncate", "bad_json", "empty", "html", "no_body_id", "no_header_id"])
+def test_an_id_in_header_or_body_is_enough(tmp_path: Path, do: str) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", do, nth=(2,)),))
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 3)
+
+
+def test_two_ids_in_one_answer_are_held_and_never_followed(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "wrong_id", nth=(2,)),))
+    world.run(batch_of(3))
+    world.run(batch_of(3))
+    take = world.takes()[1]
+    assert (take.state, take.needs_user) == (State.HELD, True)
+    assert "two generations" in take.error
+
+
+def test_three_lost_answers_in_a_row_stop_the_spending(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after"),))
+    end = world.run(batch_of(12))
+    assert (world.submits, end.exit_code) == (3, ExitCode.DECISION_NEEDED)
+
+
+@pytest.mark.parametrize("retry_after", [None, "7", "-3", "nonsense", "1000000"])
+def test_a_429_is_tried_again_under_a_new_request_id(tmp_path: Path, retry_after: str | None) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "status", nth=(2, 3), code=429, retry_after=retry_after),))
+    end = world.run(batch_of(3))
+    ids = [take.request_id for take in world.takes()]
+    assert (end.exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
+    assert sorted(str(each).rsplit(".", 1)[1] for each in ids) == ["1", "1", "3"]
+    waited = [event for event in world.events if "busy" in event.text]
+    assert len(waited) == 2
+
+
+def test_retry_after_is_waited_for(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "status", nth=(2,), code=429, retry_after="90"),))
+    world.run(batch_of(2))
+    times = [event.at for event in world.events if event.kind in ("turned_away", "submit_started")]
+    assert 90 <= (times[-1] - times[-2]).total_seconds() < 95
+
+
+def test_the_concurrency_limit_is_learnt_and_not_fought(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", options=SandboxOptions(concurrency=3))
+    end = world.run(batch_of(12))
+    refused = [row for row in world.ledger() if row["http_status"] == 429]
+    assert (end.exit_code, states(world)) == (ExitCode.OK, ["verified"] * 12)
+    assert len(refused) <= 4
+
+
+@pytest.mark.parametrize(
+    ("rule", "code", "submits"),
+    [
+        (Rule("submit", "status", nth=(1,), code=401, message="bad key"), ExitCode.ACCOUNT_STOPPED, 0),
+        (Rule("submit", "status", nth=(1,), code=403, message="out of credits"), ExitCode.ACCOUNT_STOPPED, 0),
+        (Rule("submit", "status", nth=(1,), code=404, message="no such model"), ExitCode.TAKES_FAILED, 0),
+        (Rule("submit", "status", nth=(1,), code=400, message="bad body"), ExitCode.TAKES_FAILED, 0),
+        (Rule("submit", "status", nth=(1,), code=422, message="bad body"), ExitCode.TAKES_FAILED, 0),
+    ],
+    ids=["401", "403", "404", "400", "422"],
+)
+def test_a_refusal_of_the_first_submit_stops_the_run(tmp_path: Path, rule: Rule, code: ExitCode, submits: int) -> None:
+    world = World(tmp_path / "out", rules=(rule,))
+    end = world.run(batch_of(4))
+    assert (end.exit_code, world.submits) == (code, submits)
+    assert rule.message in " ".join(end.messages)
+
+
+def test_out_of_credits_still_fetches_what_is_paid(tmp_path: Path) -> None:
+    from decimal import Decimal
+
+    world = World(tmp_path / "out", options=SandboxOptions(balance_usd=Decimal(2 * PRICE) / 2_000_000))
+    end = world.run(batch_of(4))
+    assert (end.exit_code, states(world)) == (ExitCode.ACCOUNT_STOPPED, ["verified", "verified", "planned", "planned"])
+
+
+def test_a_later_refusal_fails_only_its_take(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "status", nth=(2,), code=400, message="prompt too odd"),))
+    end = world.run(batch_of(3))
+    take = world.takes()[1]
+    assert (end.exit_code, states(world)) == (ExitCode.TAKES_FAILED, ["verified", "failed", "verified"])
+    assert "prompt too odd" in take.error
+
+
+def test_a_moderated_prompt_is_not_tried_again(tmp_path: Path) -> None:
+    rule = Rule("submit", "fail", nth=(2,), message="Content policy violation")
+    world = World(tmp_path / "out", rules=(rule,))
+    end = world.run(batch_of(3))
+    assert (end.exit_code, world.submits, states(world)[1]) == (ExitCode.TAKES_FAILED, 3, "failed")
+
+
+def test_a_lost_answer_that_says_when_to_come_back_is_heeded(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "status", nth=(2,), code=503, retry_after="90"),))
+    world.observe = lambda runner, event: runner.drain() if "looked up" in event.text else None
+    world.run(batch_of(3))
+    times = {(event.kind, event.take): event.at for event in world.events}
+    waited = times["submit_started", "sh002_t1"] - times["answer_lost", "sh001_t1"]
+    assert 90 <= waited.total_seconds() < 100
+
+
+def test_without_an_echo_one_submit_goes_at_a_time(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "no_echo"),))
+    end = world.run(batch_of(3))
+    assert end.exit_code is ExitCode.OK
+    assert any("does not return our request ids" in event.text for event in world.events)
