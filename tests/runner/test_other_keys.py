@@ -20,7 +20,7 @@ from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import Secret
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.other_keys import unseen_submits, unseen_text
+from wanbatch.runner.other_keys import give_up_keys, unseen_submits, unseen_text
 from wanbatch.runner.proofs import Failed, find
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.access import Access
@@ -159,6 +159,21 @@ def test_reconcile_with_the_key_that_sent_them_settles_it(tmp_path: Path) -> Non
     assert (found.unseen_submits, _exit_code(found)) == (0, ExitCode.OK)
 
 
+def test_a_key_that_the_user_no_longer_has_is_not_asked_about_again_and_is_named(tmp_path: Path) -> None:
+    world = sent_before(tmp_path)
+    (line,) = [line for line in _lines(told(world)) if "another key" in line]
+    assert "another key (old)" in line
+    assert "add --without-key old, once" in line
+    with StateFile.create_or_open(world.output, FREE) as state:
+        for wrong in ("new", ""):
+            with pytest.raises(UsageInvalid, match=r"no submit of this batch was sent with a key .*: old"):
+                give_up_keys(state, [wrong])
+        give_up_keys(state, ["old", "old"])
+    found = replace(told(world), uncharged=())
+    assert (found.unseen_submits, found.keys_given_up, _exit_code(found)) == (0, ("old",), ExitCode.OK)
+    assert "not checked: what only the log of the key old can show, as you gave the key up" in _lines(found)
+
+
 def test_what_lies_further_back_than_the_log_reaches_is_not_asked_for(tmp_path: Path) -> None:
     world = sent_before(tmp_path)
     world.elapsed_s += 100 * 24 * HOURS
@@ -198,5 +213,5 @@ def test_a_submit_that_was_not_sent_is_in_no_log(tmp_path: Path) -> None:
 
 
 def test_the_words_count() -> None:
-    assert unseen_text(1).startswith("1 submit was sent with another key")
-    assert unseen_text(1_200).startswith("1,200 submits were sent")
+    assert unseen_text(1, ["old"]).startswith("1 submit was sent with another key")
+    assert unseen_text(1_200, [""]).startswith("1,200 submits were sent")

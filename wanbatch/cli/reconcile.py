@@ -22,7 +22,7 @@ from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.money.credits import credits_of_usd, money_text, usd_text
 from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
-from wanbatch.runner.other_keys import unseen_text
+from wanbatch.runner.other_keys import given_up_text, unseen_text
 from wanbatch.session.decisions import Decision, Reconciled
 from wanbatch.session.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.session.question import words
@@ -37,12 +37,20 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
     "reconcile", epilog="\b\nExamples:\n  wanbatch reconcile\n  wanbatch --json reconcile outputs/dragon-pass"
 )
 @_RUN
+@click.option(
+    "--without-key",
+    "without_keys",
+    multiple=True,
+    metavar="FINGERPRINT",
+    help="You no longer have this key: do not ask again about what only its log can show; repeatable. The folder"
+    " remembers it.",
+)
 @click.pass_obj
-def reconcile_command(options: Global, /, run: Path | None) -> int:
+def reconcile_command(options: Global, /, run: Path | None, without_keys: tuple[str, ...]) -> int:
     """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays."""
     output = run if run is not None else newest_output(Path(OUTPUTS))
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
-    found = asyncio.run(session.reconcile(output))
+    found = asyncio.run(session.reconcile(output, without_keys))
     read_at = found.read_at or system_now()
     figures = read_figures(output).with_charges_seen(
         [each.charged for each in found.ledger if not each.is_recorded and each.charged is not None]
@@ -111,9 +119,10 @@ def _lines(found: Reconciled) -> list[str]:
         )
     if found.unseen:
         names = f"{', '.join(found.unseen[:8])}" + (", ..." if len(found.unseen) > 8 else "")
-        lines.append(
-            f"a DOUBLE or a lost clip may be missing from this list: {unseen_text(found.unseen_submits)} ({names})"
-        )
+        what = unseen_text(found.unseen_submits, found.unseen_keys)
+        lines.append(f"a DOUBLE or a lost clip may be missing from this list: {what} ({names})")
+    if found.keys_given_up:
+        lines.append(given_up_text(found.keys_given_up))
     if not found.is_ledger_read:
         lines.append(
             "the ledger could not be read, so charges may be missing from this list: run the same command again later"

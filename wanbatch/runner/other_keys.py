@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 
 from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.errors import UsageInvalid
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import read_names
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import StateReader
+
+GIVEN_UP_NOTE = "keys given up"  # the note that lists the keys, by fingerprint, that the user no longer has
 
 
 def unseen_submits(context: RunContext, since: datetime, scan: LogScan | None = None) -> list[Attempt]:
@@ -16,11 +24,12 @@ def unseen_submits(context: RunContext, since: datetime, scan: LogScan | None = 
     key was last read whole, and of those whose key is not known the ones that a `scan` with this key shows.
     """
     state, key = context.state, context.settings.key_fingerprint
-    shown = () if scan is None else scan.by_request
+    shown, given_up = () if scan is None else scan.by_request, keys_given_up(state)
     return [
         each
         for each in state.sent_with_other_keys(key, since)
         if each.outcome is not Outcome.NOT_SENT
+        and each.key_fingerprint not in given_up
         and not (each.key_fingerprint == "" and each.request_id in shown)
         and not _is_read(context, each)
     ]
@@ -35,10 +44,43 @@ def _is_read(context: RunContext, attempt: Attempt) -> bool:
         return False
 
 
-def unseen_text(count: int) -> str:
-    """Say that a look with this key did not see everything, and what does."""
+def unseen_text(count: int, keys: Sequence[str]) -> str:
+    """Say that a look with this key did not see everything, and what does; `keys` are fingerprints of the others."""
     which = "1 submit was" if count == 1 else f"{count:,} submits were"
+    known = " or ".join(each for each in keys if each)
+    key = f"another key ({known})" if known else "another key"
+    cure = f". If you no longer have that key, add --without-key {keys[0]}, once" if known else ""
     return (
-        f"{which} sent with another key, whose requests this key's log does not show: run `wanbatch reconcile` with"
-        " that key, a day after its last submit or later"
+        f"{which} sent with {key}, whose requests this key's log does not show: run `wanbatch reconcile` with that key,"
+        f" a day after its last submit or later{cure}"
     )
+
+
+def keys_of(attempts: Iterable[Attempt]) -> tuple[str, ...]:
+    """Return the keys, by fingerprint, that attempts were sent with; the unknown one, empty, comes last."""
+    return tuple(sorted({each.key_fingerprint for each in attempts}, key=lambda key: (key == "", key)))
+
+
+def keys_given_up(state: StateReader) -> list[str]:
+    """Return the keys, by fingerprint, that the user said he no longer has."""
+    return read_names(state.noted(GIVEN_UP_NOTE))
+
+
+def give_up_keys(state: StateFile, keys: Iterable[str]) -> None:
+    """Remember keys that the user no longer has: what only their logs can tell is not asked about any more.
+
+    Raises UsageInvalid for one that no submit of this batch was sent with.
+    """
+    used, given_up = state.keys_used(), keys_given_up(state)
+    for key in keys:
+        if key == "" or key not in used:
+            known = ", ".join(sorted(each for each in used if each)) or "none that is known"
+            raise UsageInvalid(f"no submit of this batch was sent with a key {key or 'without a fingerprint'}: {known}")
+        given_up += [] if key in given_up else [key]
+    state.note(GIVEN_UP_NOTE, json.dumps(given_up))
+
+
+def given_up_text(keys: Sequence[str]) -> str:
+    """Say what is not checked, as the user gave these keys up."""
+    which = "the key" if len(keys) == 1 else "the keys"
+    return f"not checked: what only the log of {which} {' and '.join(keys)} can show, as you gave {which} up"

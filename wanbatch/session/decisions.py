@@ -26,6 +26,7 @@ from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.other_keys import keys_given_up, keys_of
 from wanbatch.runner.polls import LEDGER_MARGIN, Polls
 from wanbatch.runner.revival import IN_ALL, look_again
 from wanbatch.runner.searches import LASTING, Searches
@@ -49,7 +50,8 @@ class Reconciled:
     `doubles` are takes with more than one generation, `twice` those with one that the ledger charges more than once,
     `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
     to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
-    `unseen_submits` counts these; `uncharged` are verified takes whose charge it does not show yet. `ledger` has a line
+    `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
+    verified takes whose charge it does not show yet. `ledger` has a line
     for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
     to this key.
     """
@@ -69,6 +71,8 @@ class Reconciled:
     is_log_refused: bool = False
     unseen: tuple[str, ...] = ()
     unseen_submits: int = 0
+    unseen_keys: tuple[str, ...] = ()
+    keys_given_up: tuple[str, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
@@ -106,6 +110,8 @@ async def reconcile(context: RunContext) -> Reconciled:
         is_log_refused=searches.unread is not None and searches.unread.trouble in LASTING,
         unseen=tuple(dict.fromkeys(context.takes[each.take_id].label for each in searches.unseen)),
         unseen_submits=len(searches.unseen),
+        unseen_keys=keys_of(searches.unseen),
+        keys_given_up=tuple(keys_given_up(context.state)),
         ledger=ledger,
         read_at=context.clock.now(),
     )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wanbatch.errors import ExitCode
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.other_keys import unseen_text
+from wanbatch.runner.other_keys import keys_of, unseen_text
 from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.searches import Searches
 from wanbatch.session.decisions import take_up
@@ -38,7 +38,7 @@ async def look_up(context: RunContext) -> LookUp:
                 await look_again(context, AT_ONCE)
                 searches.name_doubles()
     text = _text(unread, has_news=bool(context.troubles))
-    text += f"; {unseen_text(len(searches.unseen))}" if searches.unseen else ""
+    text += f"; {unseen_text(len(searches.unseen), keys_of(searches.unseen))}" if searches.unseen else ""
     return LookUp(tuple(context.troubles), text)
 
 
