@@ -95,6 +95,7 @@ def test_a_spare_stands_in_for_a_submit_that_is_unknown(attempts: list[Attempt],
     ("outcome", "generation_id", "body", "adopted"),
     [
         (Outcome.LOST, "G1", "b", "G1"),
+        (Outcome.DOUBLE, "G1", "#", "G1"),  # made beside a failed one, for one submit
         (Outcome.LOST, None, "b", None),
         (Outcome.LOST, "G1", "", None),
         (Outcome.ABANDONED, "G1", "b", None),
@@ -112,6 +113,8 @@ def test_adopt_spares_takes_over_a_lost_generation_and_no_other(
     async def work(context: RunContext) -> tuple[State, str | None, int]:
         take_up(context)
         spare = replace(attempt(1, generation_id, recipe=recipe), outcome=outcome, body_sha256=body, error="no")
+        if body == "#":
+            spare = replace(spare, number=-1, request_id=f"{spare.request_id}#1", body_sha256="")
         with context.state._transaction():
             context.state._store("attempts", spare)
         Spares(context).adopt_spares()

@@ -9,10 +9,11 @@ from wanbatch.errors import ExitCode
 
 @dataclass
 class End:
-    """`code` is None where it was killed."""
+    """`code` is None where it was killed; `codes` are those of all that a run reported."""
 
     code: ExitCode | None
     messages: tuple[str, ...] = ()
     refused: str = ""
     has_run: bool = True
     is_disks_fault: bool = False
+    codes: frozenset[ExitCode] = frozenset()

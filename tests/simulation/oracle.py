@@ -277,11 +277,7 @@ class Oracle:
     def _states(self) -> Iterator[str]:
         world = self._world
         code = world.ends[-1].code if world.ends else None
-        said = " ".join(world.ends[-1].messages) if world.ends else ""  # 3 wins over the code of the cap
-        is_capped = code is ExitCode.BUDGET_REACHED or (
-            code is ExitCode.DECISION_NEEDED
-            and any(word in said for word in ("the budget of", "raise the cap", "accept the new price"))
-        )
+        is_capped = bool(world.ends) and ExitCode.BUDGET_REACHED in world.ends[-1].codes  # 3 hides it
         for take in world.takes:
             is_waiting = take.state is State.PLANNED and (take.superseded or is_capped or world.limit is not None)
             if take.state not in SETTLED and not is_waiting:

@@ -304,7 +304,7 @@ class World:
                 return End(most_urgent([*codes, self._settled_code(state.takes())]), texts, has_run=False)
             end = await self._run(state, provider, clock, None)  # a clip that was thought lost came to light
             assert end.code is not None
-            return End(most_urgent([*codes, end.code]), (*texts, *end.messages))
+            return replace(end, code=most_urgent([*codes, end.code]), messages=(*texts, *end.messages))
 
     async def _run(self, state: StateFile, provider: AimlApi, clock: LoopClock, plan: Plan | None) -> End:
         quotes = self._quotes(Basis("simulated", self.output, state.inventory(), plan, RunSettings()))
@@ -333,7 +333,7 @@ class World:
             self.witness.assert_counted(context)
         if [act.do for act in self.acts_now("drain", "drain twice", "terminate", "deadline")] == ["drain"]:
             self.witness.assert_drained(end)
-        return End(end.exit_code, end.messages)
+        return End(end.exit_code, end.messages, codes=end.codes)
 
     async def _look_up(self, state: StateFile, provider: AimlApi, clock: LoopClock) -> LookUp:
         """Read the log once for a batch that has nothing left to do."""

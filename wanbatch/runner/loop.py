@@ -38,6 +38,7 @@ LEDGER_EVERY_S = 15.0
 class RunEnd:
     """How a run ended: the exit code, and what the user should read.
 
+    `codes` are those of all that went wrong, of which `exit_code` is the most urgent;
     `was_stopped` where something kept it from sending more, `has_new_price` where only a price did that turned out to
     be another.
     """
@@ -46,6 +47,7 @@ class RunEnd:
     messages: tuple[str, ...]
     has_new_price: bool = False
     was_stopped: bool = False
+    codes: frozenset[ExitCode] = frozenset()
 
 
 class Runner:
@@ -331,6 +333,7 @@ class Runner:
             tuple(message for _, message in context.troubles),
             has_new_price=context.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
             was_stopped=not context.schedule.is_submitting,
+            codes=frozenset(codes),
         )
 
 

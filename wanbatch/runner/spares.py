@@ -100,12 +100,14 @@ def may_adopt(take: Take, attempt: Attempt, attempts: Iterable[Attempt]) -> bool
     """Say whether an attempt's generation, found late, is the clip that its take still waits for.
 
     Not where another one is there or under way, nor where the user gave it up, or asks for another recipe now, nor
-    where this file did not record the submit. `attempts` are all of the take.
+    where this file did not record the submit; one that was made beside another for a recorded submit is recorded.
+    `attempts` are all of the take.
     """
     is_waiting = take.state is State.PLANNED or (
         take.state is State.FAILED and attempt.outcome is not Outcome.ABANDONED
     )
-    if not is_waiting or take.superseded or not attempt.body_sha256:
+    is_ours = "#" in attempt.request_id if attempt.outcome is Outcome.DOUBLE else attempt.body_sha256 != ""
+    if not is_waiting or take.superseded or not is_ours:
         return False
     others = [each for each in attempts if each.number != attempt.number]
     return recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)

@@ -141,10 +141,10 @@ class AttemptRecords(Records):
             return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
 
     def spares(self) -> list[Attempt]:
-        """The attempts whose generations were found late, of takes that have no other one to come."""
+        """The attempts whose generations were found late, or beside another, of takes with no other one to come."""
         return self._all(
             Attempt,
-            "WHERE outcome = 'lost' AND generation_id IS NOT NULL AND EXISTS (SELECT 1 FROM takes"
+            "WHERE outcome IN ('lost', 'double') AND generation_id IS NOT NULL AND EXISTS (SELECT 1 FROM takes"
             " WHERE takes.take_id = attempts.take_id AND state IN ('planned', 'failed')) ORDER BY take_id, number",
         )
 
