@@ -7,12 +7,12 @@ import shutil
 import signal
 import tempfile
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
 
-_MADE: dict[tuple[Any, ...], bytes] = {}
+from tests.near import bring_near, draw_once
+
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 2 * 2**30
 
@@ -37,16 +37,10 @@ settings.load_profile("suite")
 @pytest.fixture
 def quick_clips(monkeypatch: pytest.MonkeyPatch) -> None:
     """Render one real clip a size and length, and hand out copies that differ in a trailing box."""
-    from wanbatch.sandbox import slate
+    draw_once(monkeypatch)
 
-    real = slate.render
 
-    def render(generation_id: str, body: Any, made: Any, target: Path) -> None:
-        key = (made.width, made.height, made.duration_s, made.has_audio)
-        if key not in _MADE:
-            real("a-generation", body, made, target)
-            _MADE[key] = target.read_bytes()
-        mark = generation_id.encode()
-        target.write_bytes(_MADE[key] + (8 + len(mark)).to_bytes(4) + b"free" + mark)
-
-    monkeypatch.setattr(slate, "render", render)
+@pytest.fixture
+def near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Start no process for a run: see `tests/near.py`."""
+    bring_near(monkeypatch)

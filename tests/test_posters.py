@@ -12,7 +12,7 @@ HEAD, TURBO = "id,prompt,model,resolution\n", "alibaba/wan2.1-t2v-turbo,480P"  #
 
 
 @pytest.fixture(autouse=True)
-def in_a_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def in_a_folder(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)

@@ -18,6 +18,8 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import call
 from wanbatch.state.tables import row_crc
 
+pytestmark = pytest.mark.usefixtures("near")
+
 COMMANDS = (
     ["status", "out"],
     ["report", "out"],

@@ -25,7 +25,7 @@ RUN = ("run", "small.yaml", "--sandbox", "--speed", "300")
 
 
 @pytest.fixture(autouse=True)
-def no_settings_from_outside(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def no_settings_from_outside(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     names = ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY", "AIMLAPI_BASE_URL", "FORCE_COLOR", "NO_COLOR", "COLUMNS")
     for name in names:
         monkeypatch.delenv(name, raising=False)

@@ -162,7 +162,7 @@ def test_the_whole_way_on_the_embedded_sandbox(inside: Inside) -> None:
     clip = out / "clips" / "a_t1.mp4"
     clip.unlink()
     assert inside("verify").returncode == 1
-    fetched = inside("verify", "--fetch")
+    fetched = run("verify", "--fetch")
     assert (fetched.returncode, clip.exists()) == (0, True), fetched.stderr
     before = (out / "reports" / "takes.csv").read_bytes()
     assert inside("report").returncode == 0

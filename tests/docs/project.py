@@ -9,18 +9,13 @@ import re
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
-
-import pytest
 
 from tests.docs.pages import ROOT, Block
 from wanbatch.cli import call
-from wanbatch.clip.crew import Crew
 
-_Asked = TypeVar("_Asked")
 PROGRAM = f"""\
 #!/bin/sh
 exec {sys.executable} -m wanbatch "$@"
@@ -144,25 +139,3 @@ def _words_of(line: str) -> list[str] | None:
     ):
         return None
     return shlex.split(line, comments=True)[1:]
-
-
-def use_one_crew(patch: pytest.MonkeyPatch) -> Crew:
-    """Let all runs share one crew that opens each clip once: the sandbox hands out copies. Return it, to be closed."""
-    shared, works = Crew(), Crew.assert_works
-
-    def once(real: Callable[[Crew, Path], _Asked]) -> Callable[[Crew, Path], _Asked]:
-        found: dict[bytes, _Asked] = {}
-
-        def ask(_: Crew, clip: Path) -> _Asked:
-            content = clip.read_bytes().rpartition(b"free")[0]  # the box at its end names the generation
-            if content not in found:
-                found[content] = real(shared, clip)
-            return found[content]
-
-        return ask
-
-    for name in ("check", "look", "poster"):
-        patch.setattr(Crew, name, once(getattr(Crew, name)))
-    patch.setattr(Crew, "begin", lambda _, clips: None)
-    patch.setattr(Crew, "assert_works", lambda _: works(shared))
-    return shared

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +13,8 @@ import pytest
 from filelock import FileLock
 
 from tests.docs.pages import ROOT, Block, all_blocks, blocks_of, pages
-from tests.docs.project import Project, use_one_crew
+from tests.docs.project import Project
+from tests.near import bring_near
 from wanbatch.cli import cli
 
 TUTORIAL, *OTHERS = pages()
@@ -55,7 +55,8 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
     is_alone = "PYTEST_XDIST_WORKER" not in os.environ
     shared = tmp_path_factory.getbasetemp() if is_alone else tmp_path_factory.getbasetemp().parent
     followed = Followed(shared / "reader", shared / "reader-clips")
-    with pytest.MonkeyPatch.context() as patch, closing(use_one_crew(patch)):
+    with pytest.MonkeyPatch.context() as patch:
+        bring_near(patch)
         with FileLock(shared / "reader.lock"):
             if not followed.home.exists():
                 followed.clips.mkdir(exist_ok=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
 from pathlib import Path
 
 import click
@@ -15,7 +14,7 @@ from docs.made.parts import MARK, PARTS, PARTS_OF_A_BATCH, filled
 from docs.made.sample import Sample, make_sample
 from docs.made.table import PartIncomplete, described, table
 from tests.docs.pages import ROOT, pages
-from tests.docs.project import use_one_crew
+from tests.near import bring_near
 from wanbatch.batch.lifecycle import TRANSITIONS
 from wanbatch.cli import cli
 from wanbatch.errors import ExitCode
@@ -24,7 +23,8 @@ from wanbatch.manifest.schemas import fields_of_shots, schema_names
 
 @pytest.fixture(scope="module")
 def sample() -> Iterator[Sample]:
-    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch, closing(use_one_crew(patch)):
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        bring_near(patch)
         yield make_sample(Path(folder))
 
 

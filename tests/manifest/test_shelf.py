@@ -32,6 +32,8 @@ from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import new_identity
 
+pytestmark = pytest.mark.usefixtures("near")
+
 TEXT = """\
 version: 1
 name: night

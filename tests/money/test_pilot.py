@@ -20,6 +20,8 @@ from wanbatch.session.pilot import Findings, findings_of, pilot_of
 from wanbatch.session.preview import Preview, Why
 from wanbatch.state.reader import StateReader
 
+pytestmark = pytest.mark.usefixtures("near")
+
 PRICE = 378_000
 CLASS = PriceClass("alibaba/wan2.1-t2v-turbo", "480P", None)
 AT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)

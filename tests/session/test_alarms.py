@@ -26,7 +26,7 @@ DOUBLE = {"warning": "DOUBLE: the provider made G9 beside G1 for one submit", "d
 
 
 @pytest.fixture(autouse=True)
-def finished(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def finished(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("COLUMNS", "300")
     monkeypatch.chdir(tmp_path)
     Path("one.csv").write_text("id,prompt\na,A heron waits in the reeds\n", encoding="utf-8")

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from wanbatch.cli import call
-from wanbatch.session.embedded import embedded_sandbox
+from wanbatch.session import embedded
 from wanbatch.state.reader import StateReader
 
 SPEED = 600.0
@@ -22,7 +22,7 @@ NOTHING_TO_DO = "nothing to do: every take is done"
 
 
 @pytest.fixture(autouse=True)
-def folder_with_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def folder_with_a_manifest(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in ("AIMLAPI_API_KEY", "AIML_API_KEY", "AIMLAPI_KEY"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("COLUMNS", "300")
@@ -33,7 +33,10 @@ def folder_with_a_manifest(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> N
 @contextmanager
 def provider(*flags: str) -> Iterator[httpx.Client]:
     """Serve a provider on this machine, and run the batch on it."""
-    with embedded_sandbox(Path.cwd(), SPEED, ("--log-lag", "1s", *flags)) as url, pytest.MonkeyPatch.context() as patch:
+    with (
+        embedded.embedded_sandbox(Path.cwd(), SPEED, ("--log-lag", "1s", *flags)) as url,
+        pytest.MonkeyPatch.context() as patch,
+    ):
         patch.setenv("AIMLAPI_BASE_URL", url)
         patch.setenv("AIMLAPI_API_KEY", "made-up")
         call(list(RUN))

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.parameters import DURATION, RATE, USD
 from wanbatch.cli.streams import echo
+
+if TYPE_CHECKING:
+    from wanbatch.sandbox import SandboxOptions
 
 
 @click.command(
@@ -54,9 +58,24 @@ from wanbatch.cli.streams import echo
 @click.pass_obj
 def sandbox_command(options: Global, /, **flags: Any) -> int:
     """Serve a stand-in for the provider on a loopback port. It accepts any made-up key and costs nothing."""
-    from wanbatch.sandbox import SandboxOptions, serve
+    from wanbatch.sandbox import serve
 
-    settings = SandboxOptions(
+    def on_ready(base_url: str) -> None:
+        if options.is_json:
+            click.echo(f'{{"base_url": "{base_url}"}}')
+        else:
+            echo(f"SANDBOX at {base_url}  ({flags['speed']:g} times as fast as real time; Ctrl-C ends it)")
+            echo(f"  AIMLAPI_BASE_URL={base_url} wanbatch run MANIFEST --speed {flags['speed']:g} --yes")
+
+    serve(options_of(flags), on_ready=on_ready, stop_on_stdin_eof=flags["stop_with_parent"])
+    return 0
+
+
+def options_of(flags: Mapping[str, Any]) -> SandboxOptions:
+    """Return the options of a sandbox that the flags of the command name."""
+    from wanbatch.sandbox import SandboxOptions
+
+    return SandboxOptions(
         port=flags["port"],
         host=flags["host"],
         speed=flags["speed"],
@@ -72,13 +91,3 @@ def sandbox_command(options: Global, /, **flags: Any) -> int:
         key_scopes=flags["key_scope"],
         key_limit_usd=flags["key_limit"],
     )
-
-    def on_ready(base_url: str) -> None:
-        if options.is_json:
-            click.echo(f'{{"base_url": "{base_url}"}}')
-        else:
-            echo(f"SANDBOX at {base_url}  ({flags['speed']:g} times as fast as real time; Ctrl-C ends it)")
-            echo(f"  AIMLAPI_BASE_URL={base_url} wanbatch run MANIFEST --speed {flags['speed']:g} --yes")
-
-    serve(settings, on_ready=on_ready, stop_on_stdin_eof=flags["stop_with_parent"])
-    return 0

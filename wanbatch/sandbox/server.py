@@ -74,10 +74,11 @@ def serve(options: SandboxOptions, *, on_ready: Callable[[str], None], stop_on_s
     Raises LocalFault if the port is taken or the account cannot be kept.
     """
     with contextlib.suppress(KeyboardInterrupt):
-        asyncio.run(_serve(options, on_ready, stop_on_stdin_eof=stop_on_stdin_eof))
+        asyncio.run(serving(options, on_ready, stop_on_stdin_eof=stop_on_stdin_eof))
 
 
-async def _serve(options: SandboxOptions, on_ready: Callable[[str], None], *, stop_on_stdin_eof: bool) -> None:
+async def serving(options: SandboxOptions, on_ready: Callable[[str], None], *, stop_on_stdin_eof: bool) -> None:
+    """Serve as `serve` does, in the running loop, until one of the ending signals arrives."""
     account, now = open_account(options, system_now().timestamp())
     clock = LoopClock(datetime.fromtimestamp(now, UTC), options.speed)
     with (
