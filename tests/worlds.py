@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import selectors
-import ssl
 import weakref
 from collections.abc import Callable, Coroutine
-from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime, parsedate_to_datetime
-from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any, TypeVar
@@ -27,7 +24,6 @@ from wanbatch.clip.defects import Look
 from wanbatch.clip.inspection import Inspection
 from wanbatch.clip.probe import Probe
 from wanbatch.clock import LoopClock
-from wanbatch.provider import aimlapi
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import Secret
@@ -129,14 +125,6 @@ class Hosts(httpx.AsyncBaseTransport):
         return answer
 
 
-_made = ssl.create_default_context
-
-
-@cache
-def _context(*_: Any) -> ssl.SSLContext:
-    return _made()  # 20 ms each, and never used: these hosts speak plain http
-
-
 class Killed(BaseException):
     """The process is gone: nothing after this line happens."""
 
@@ -181,9 +169,7 @@ class World:
 
     def run(self, batch: Batch, kill_at: int | None = None) -> RunEnd:
         """Run a batch to the end of one invocation; with `kill_at`, to the n-th durable transition of it."""
-        with ExitStack() as stack:
-            stack.enter_context(mock.patch.object(aimlapi.ssl, "create_default_context", _context))
-            return jump(lambda: self._run(batch, kill_at))
+        return jump(lambda: self._run(batch, kill_at))
 
     async def _run(self, batch: Batch, kill_at: int | None) -> RunEnd:
         loop = asyncio.get_running_loop()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-import ssl
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -18,7 +17,6 @@ from tests.simulation.scenario import Scenario
 from tests.simulation.world import EPOCH, World
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Take
-from wanbatch.provider import aimlapi
 from wanbatch.runner import log as runlog
 from wanbatch.runner import polls as polling
 from wanbatch.state import file as state_module
@@ -29,11 +27,6 @@ _COLUMNS = cache(tables.columns_of)
 _URLS = lru_cache(4096)(httpx._urls.urlparse)
 
 
-@cache
-def _context() -> ssl.SSLContext:
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-
-
 @contextmanager
 def world_of(scenario: Scenario) -> Iterator[World]:
     """Make a world in memory, with the seams in place, and tidy up afterwards."""
@@ -42,7 +35,6 @@ def world_of(scenario: Scenario) -> Iterator[World]:
     with ExitStack() as stack:
         stack.callback(shutil.rmtree, folder, ignore_errors=True)
         for target, name, value in (
-            (aimlapi.ssl, "create_default_context", _context),
             (polling, "GENERATION_LIMIT_S", GENERATION_LIMIT_S),
             (runlog, "system_now", lambda: EPOCH),
             (tables, "columns_of", _COLUMNS),  # pure, and a fifth of a seed's cost

@@ -7,7 +7,6 @@ few connections, as httpx's pool slows down with their number; concurrency is bo
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import fields, replace
@@ -69,6 +68,7 @@ from wanbatch.provider.wire import (
     make_client,
     reason,
     route_here,
+    tls,
 )
 from wanbatch.redaction import Redaction
 
@@ -101,7 +101,7 @@ class AimlApi:
         self._endpoint = endpoint
         self._clock = clock
         self._rng = rng
-        context = ssl.create_default_context()
+        context = tls()
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self._is_ours: Callable[[str], bool] = (lambda _: False) if key is None else key.reveal().startswith
         self._redact = None if key is None else Redaction(key.reveal())

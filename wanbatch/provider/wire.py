@@ -7,6 +7,7 @@ import os
 import ssl
 from collections.abc import Mapping
 from contextlib import suppress
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -39,6 +40,12 @@ def exchange_errors() -> tuple[type[Exception], ...]:
         import_module("socksio")
         known.append(AssertionError)  # what httpcore raises for a SOCKS answer of the wrong kind
     return tuple(known)
+
+
+@cache
+def tls() -> ssl.SSLContext:
+    """Return the one context of this process, which checks certificates. Those of the system take 30 ms to read."""
+    return ssl.create_default_context()
 
 
 def make_client(

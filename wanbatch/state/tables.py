@@ -9,6 +9,7 @@ from base64 import b32encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime
+from functools import cache, lru_cache
 from typing import Any, TypeVar
 
 from wanbatch.batch.attempts import Attempt, Outcome
@@ -151,7 +152,7 @@ def foreign_objects(found: Iterable[tuple[str, str, str | None]]) -> list[str]:
     A file from somebody else may bring a view or a trigger under a name of ours, whose query never ends, or a table
     with other rules. An ordinary table of another name is of a newer version, and never read.
     """
-    ours = {_name_in(sql): _squeezed(sql) for sql in (*DDL, *INDEXES)}
+    ours = _our_objects()
     wrong = []
     for kind, name, sql in found:
         if sql is None or name.startswith("sqlite_"):
@@ -163,6 +164,12 @@ def foreign_objects(found: Iterable[tuple[str, str, str | None]]) -> list[str]:
     return wrong
 
 
+@cache
+def _our_objects() -> dict[str, str]:
+    return {_name_in(sql): _squeezed(sql) for sql in (*DDL, *INDEXES)}
+
+
+@lru_cache(256)  # a state file is looked at before each of its openings, and its schema is the same
 def _squeezed(sql: str) -> str:
     return " ".join(sql.replace("IF NOT EXISTS ", "").split())
 
