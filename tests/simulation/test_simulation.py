@@ -20,11 +20,12 @@ from wanbatch.batch.lifecycle import TRANSITIONS
 
 # What the suite plays each time; `.ci/run` plays more, and `make simulate` as many as one likes.
 CHUNK = 15
-SEEDS = 60
-REPORTED = 8  # seeds of each part whose reports are held against the books: half a second of CPU each
+SEEDS = 30
+REPORTED = 4  # seeds of each part whose reports are held against the books: half a second of CPU each
+GENERATOR = 8  # of the seeds that catch a mutant: a newer one draws other worlds from the same seed
 FIRST = "FIRST"  # the variable that names the first seed, to run the same ones again
-SINGLES = 3  # parts that the sample of single crashes is cut into
-STRIDE = 16  # one crash in so many is in the sample; `--crashes` runs them all
+SINGLES = 2  # parts that the sample of single crashes is cut into
+STRIDE = 48  # one crash in so many is in the sample; `.ci/run` plays them all
 
 
 def told(found: sweep.Found) -> str:
@@ -60,14 +61,14 @@ def test_a_frozen_scenario_is_the_scenario(seed: int) -> None:
     assert eval(written(made), vars(cases)) == made  # it is what was written just now
 
 
-@pytest.mark.parametrize("seed", [1, 5, 11])
+@pytest.mark.parametrize("seed", [1, 11])
 def test_the_same_seed_gives_the_same_trace(seed: int) -> None:
     first, second = (sweep.live(scenario_of(seed))[0] for _ in range(2))
     assert first.trace == second.trace
 
 
 def test_a_trace_does_not_hang_on_the_process() -> None:
-    code = "from tests.simulation.sweep import seeds; print(sorted(seeds(range(40, 44)).hashes.items()))"
+    code = "from tests.simulation.sweep import seeds; print(sorted(seeds(range(40, 42)).hashes.items()))"
     root = Path(__file__).resolve().parents[2]
     runs = [
         subprocess.run(
@@ -92,7 +93,7 @@ def test_a_crash_at_any_step_is_resumed(part: int) -> None:
 
 
 def test_two_crashes_are_resumed() -> None:
-    found = sweep.crashes(sweep.double_crashes(sweep.three_shots(), 25))
+    found = sweep.crashes(sweep.double_crashes(sweep.three_shots(), 8))
     assert not found.broken, told(found)
 
 
@@ -120,15 +121,15 @@ def test_the_oracle_sees_a_doctored_ledger(doctored: str) -> None:
 @pytest.mark.parametrize(
     ("name", "seed"),
     [
-        ("a submitting take is bought anew on resume", 7),
+        ("a submitting take is bought anew on resume", 118),
         ("blind retry on a timeout", 115),
         ("the cap is not checked", 2),
         ("a download goes to the final name", 0),
     ],
 )
 def test_a_broken_protocol_is_caught(name: str, seed: int) -> None:
-    """The seed is one that catches it; if the program or the generator changed, another is looked for."""
-    assert mutants.caught_at(name, seed) or mutants.caught_by(name, 150)
+    """The seed is one that catches it; if the program changed, another is looked for."""
+    assert mutants.caught_at(name, seed, GENERATOR) or mutants.caught_by(name, 150)
 
 
 def test_the_moves_seen_are_moves_of_the_table() -> None:
@@ -136,7 +137,7 @@ def test_the_moves_seen_are_moves_of_the_table() -> None:
     assert (wrong, world.moves <= set(TRANSITIONS), len(world.moves) > 5) == ([], True, True)
 
 
-@pytest.mark.parametrize("first", [0, 25, 618])
+@pytest.mark.parametrize("first", [0, 618])
 def test_the_reports_say_what_the_providers_books_say(first: int) -> None:
     found = accounts.seeds(range(first, first + REPORTED), accounts.usual)
     assert (found.broken, found.charges > REPORTED) == ({}, True)
