@@ -89,6 +89,12 @@ def test_the_embedded_sandbox_has_our_clock_and_no_other_is_told_wrong(
 
 PACKAGE = Path(wanbatch.__file__).parent
 TEMPLATES = sorted((PACKAGE / "reporting" / "templates").iterdir())
+CHECKOUT = PACKAGE.parent
+PAGES = [
+    *(CHECKOUT / name for name in ("README.md", "CONTRIBUTING.md")),
+    *sorted((CHECKOUT / "docs").rglob("*.md")),
+    *sorted((CHECKOUT / "docs" / "made").glob("*.py")),
+]
 
 # What is not written, as a pattern, and what is written instead.
 ODD = (
@@ -122,6 +128,7 @@ ODD = (
     (r"\bin the midst\b", "during"),
     (r"\bthe very same\b", "the same"),
     (r"\bgive the same command\b", "run the same command"),
+    (r"\byour word\b", "your decision"),
 )
 
 
@@ -153,8 +160,8 @@ def odd_phrases(path: Path, pattern: str) -> list[str]:
 
 
 @pytest.mark.parametrize(("pattern", "instead"), ODD)
-def test_no_text_of_the_package_holds_an_odd_phrase(pattern: str, instead: str) -> None:
-    paths = [*sorted(PACKAGE.rglob("*.py")), *TEMPLATES]
+def test_no_text_of_the_package_or_its_pages_holds_an_odd_phrase(pattern: str, instead: str) -> None:
+    paths = [*sorted(PACKAGE.rglob("*.py")), *TEMPLATES, *PAGES]
     assert [place for path in paths for place in odd_phrases(path, pattern)] == [], f"write instead: {instead}"
 
 

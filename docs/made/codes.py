@@ -11,7 +11,7 @@ MEANINGS = {
     "USAGE": "The command line, a setting or the manifest is wrong, or a question had no terminal to be asked on.",
     "DECISION_NEEDED": "Some takes are unknown or held, one was made twice, or a charge has no take: you decide.",
     "ACCOUNT_STOPPED": "The provider refused the key, or the account is out of credits.",
-    "BUDGET_REACHED": "The cap is reached, or a price rose and nobody agreed to it. Raise the cap and run again.",
+    "BUDGET_REACHED": "The cap is reached, or a price rose and you did not agree to it. Raise the cap and run again.",
     "OUTPUT_LOCKED": "Another run holds this output folder.",
     "LOCAL_FAULT": "This machine: the state file, the disk, permissions, or an installation that cannot read clips.",
     "PROVIDER_UNREACHABLE": "The provider does not answer, or not in a way that can be read.",

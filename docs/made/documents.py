@@ -23,7 +23,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
         ("shots.yaml", "--sandbox"),
         "A sum is null while a part of it is unknown; `known` holds the known part. `takes` lists what would be sent.",
     ),
-    "status": ((), "`problems` lists what needs you, with the command that mends it."),
+    "status": ((), "`problems` lists what needs you, with the command that fixes it."),
     "report": ((), "Where the pages are. Several RUNs give a list."),
     "open": (("--report",), "The page that was opened."),
     "verify": ((), "One object a clip; `verdict` is `ok`, or says what is wrong."),

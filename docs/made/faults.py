@@ -13,7 +13,7 @@ PLAN_WORDS = {
     "lost-answers": "Submits are accepted and charged, and their answers are lost.",
     "failures": "Generations fail, one is refused by content moderation, one submit is refused.",
     "hostile": "Lost answers, web pages, wrong ids, missing prices and broken clips at once.",
-    "bad-media": "Whole clips that nobody ordered: a black one, one that stands still, a silent one.",
+    "bad-media": "Whole clips that are not as ordered: a black one, one that stands still, a silent one.",
 }
 DEED_WORDS = {
     "status": "answer with `code` before anything is done",
@@ -39,7 +39,7 @@ DEED_WORDS = {
     "listed": "give the video as a list of one",
     "two_clips": "give two clips",
     "dead_link": "give a link that has expired",
-    "garbage": "send bytes that are no clip",
+    "garbage": "send bytes that are not a clip",
     "zero": "send an empty file",
     "short": "send half a clip, announced as whole",
     "slow": "send the whole clip drop by drop over `delay_s`",

@@ -37,7 +37,7 @@ def block(kind: str, text: str) -> str:
 
 
 def described(what: str, names: Iterable[str], words: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Return each name with its words. Raises PartIncomplete where one lacks the other."""
+    """Return each name with its words. Raises PartIncomplete if one lacks the other."""
     listed = list(names)
     silent = [name for name in listed if not words.get(name)]
     gone = [name for name in words if name not in listed]

@@ -165,7 +165,7 @@ def unrecorded_attempt(take_id: int, entry: Entry) -> Attempt:
 
 
 def double_attempt(take_id: int, entry: Entry) -> Attempt:
-    """Make the attempt that a FOUND_DOUBLE fact reveals: a generation that nobody ordered."""
+    """Make the attempt that a FOUND_DOUBLE fact reveals: a generation that was not ordered."""
     data = entry.data
     return Attempt(
         take_id=take_id,

@@ -252,7 +252,7 @@ def read_trouble(head: Head, body: bytes | None) -> NoAnswer:
 
 
 def read_balance(body: bytes) -> Decimal | NoAnswer:
-    """Read the balance in USD. Anything but a number in USD is no answer, and never 0."""
+    """Read the balance in USD. Anything but a number in USD is not an answer, and never 0."""
     try:
         fields = read_object(body)
     except AnswerInvalid as error:

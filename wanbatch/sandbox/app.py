@@ -32,7 +32,7 @@ CLIENT_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")
 REAL_KEY = re.compile(r"[0-9a-f]{32}|sk-.{20,}")
 BODY_CAP_BYTES = 1024 * 1024
 LOGS_PER_MIN = 200
-KEY_PREFIX = 8  # this many characters of a key are no secret
+KEY_PREFIX = 8  # this many characters of a key are not secret
 CLIP_BASE = "http://clips.sandbox.test"
 
 __all__ = ["ConnectionDropped", "Sandbox", "create_app"]
