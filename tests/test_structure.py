@@ -58,7 +58,7 @@ OWNERS = {
     "httpx": {"provider.aimlapi", "provider.cliphost", "provider.wire"},
     "tenacity": {"provider.aimlapi"},
     "yaml": {"manifest.yaml_file"},
-    "jsonschema": {"manifest.checking"},
+    "jsonschema": {"manifest.findings"},
     "pandas": {
         "reporting.book",
         "reporting.charts",
@@ -120,6 +120,7 @@ SANDBOX_MAY_USE = {
     "wanbatch.clip.encoding",
     "wanbatch.clip.letters",
     "wanbatch.errors",
+    "wanbatch.resources",
     "wanbatch.sandbox",
 }
 

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 from wanbatch.errors import LocalFault
 
@@ -37,7 +35,6 @@ def model_schema_path(name: str) -> Path:
 
 
 @cache
-def parameters_of(model: str) -> dict[str, Any]:
-    """Return what a model's schema says of each parameter of a request. Treat it as read-only. Raises KeyError."""
-    told: dict[str, Any] = json.loads(model_schema_path(model).read_text(encoding="utf-8"))["properties"]
-    return told
+def facts_path() -> Path:
+    """Return the path of what no schema of a model says."""
+    return folder_of("schemas") / "model-facts.json"

@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from docs.made.table import code, table
-from wanbatch.batch.models import DOCUMENTED_CREDITS, FRAME_SIZES
+from wanbatch.batch.models import documented_prices, frame_sizes_of
+from wanbatch.batch.registry import shipped
 from wanbatch.manifest.schemas import schema, schema_names
 
 
@@ -62,6 +63,8 @@ _KINDS = {
 
 
 def _kind(spec: Mapping[str, Any]) -> str:
+    if "type" not in spec and "anyOf" not in spec:
+        return "as its [model](models.md) says"
     if "anyOf" in spec:
         return ", ".join(map(code, spec["examples"]))
     if spec["type"] == "array":
@@ -71,7 +74,7 @@ def _kind(spec: Mapping[str, Any]) -> str:
         return "address (https)"
     bounds = [spec.get("minimum"), spec.get("maximum")]
     words = _KINDS[spec["type"]]
-    if bounds[0] is not None and bounds[1] is not None:
+    if None not in bounds:
         words += f", {bounds[0]} to {bounds[1]}"
     if "maxLength" in spec and spec["type"] == "string":
         words += f", at most {spec['maxLength']} characters"
@@ -96,15 +99,19 @@ def models() -> str:
 
 
 def frame_sizes() -> str:
-    """Return the frame size of each resolution and aspect ratio."""
-    rows = [(resolution, ratio, f"{width} x {height}") for (resolution, ratio), (width, height) in FRAME_SIZES.items()]
-    return table(("resolution", "aspect ratio", "pixels"), rows)
+    """Return the documented frame size of each resolution and aspect ratio, and the models that have it."""
+    by_size: dict[tuple[str, ...], list[str]] = {}
+    for model in shipped():
+        for (resolution, ratio), (width, height) in frame_sizes_of(model).items():
+            by_size.setdefault((resolution, ratio, f"{width} x {height}"), []).append(model.name)
+    rows = [(*size, ", ".join(map(code, names))) for size, names in by_size.items()]
+    return table(("resolution", "aspect ratio", "pixels", "models"), rows)
 
 
-def documented_prices() -> str:
+def prices() -> str:
     """Return the prices that the provider's documentation names."""
     rows = [
-        (code(model), resolution, f"{seconds} s", f"{price:,}")
-        for (model, resolution, seconds), price in DOCUMENTED_CREDITS.items()
+        (code(each.model), each.resolution or "", f"{each.duration_s} s", f"{price:,}")
+        for each, price in documented_prices().items()
     ]
     return table(("model", "resolution", "length", "credits"), rows)

@@ -19,7 +19,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "shot fields": manifest.shot_fields,
     "models": manifest.models,
     "frame sizes": manifest.frame_sizes,
-    "documented prices": manifest.documented_prices,
+    "documented prices": manifest.prices,
     "fault plans": faults.fault_plans,
     "fault rules": faults.fault_rules,
     "states": states.states,

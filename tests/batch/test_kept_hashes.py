@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from wanbatch.batch.registry import shipped
 from wanbatch.manifest import load_manifest
-from wanbatch.resources import parameters_of
 
 # Of each model, as it was first written down: a shot with what the model needs, and one with all that it takes.
 HASHES = [
@@ -90,7 +91,7 @@ TEXTS = {"prompt": "a gull lands", "negative_prompt": "blur"}
 NEEDED = ("prompt", "image_url", "video_urls")
 
 
-def value_of(name: str, told: dict[str, Any]) -> Any:
+def value_of(name: str, told: Mapping[str, Any]) -> Any:
     if "enum" in told:
         return told["enum"][-1]
     if told.get("type") == "boolean":
@@ -100,7 +101,9 @@ def value_of(name: str, told: dict[str, Any]) -> Any:
 
 @pytest.mark.parametrize(("model", "least", "most"), HASHES, ids=[model for model, _, _ in HASHES])
 def test_a_recipe_keeps_its_hash(model: str, least: str, most: str, tmp_path: Path) -> None:
-    values = {name: value_of(name, told) for name, told in parameters_of(model).items() if name != "model"}
+    known = shipped().get(model)
+    assert known is not None
+    values = {name: value_of(name, told) for name, told in known.parameters.items() if name != "model"}
     needed = {name: values[name] for name in NEEDED if name in values and (name != "video_urls" or "2-6-r2v" in model)}
     shots = [{"id": "least", "model": model, **needed}, {"id": "full", "model": model, **values}]
     path = tmp_path / "x.json"

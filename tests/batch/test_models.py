@@ -2,22 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
 from wanbatch.batch.models import (
-    DOCUMENTED_CREDITS,
-    FRAME_SIZES,
     NO_DEFAULTS,
     ModelDefaults,
     class_of,
     defaults_of,
+    documented_prices,
+    frame_sizes_of,
     order_of,
 )
+from wanbatch.batch.registry import model_facts, shipped
 from wanbatch.batch.shots import DEFAULT_MODEL, SEED_MAX, Recipe
-from wanbatch.resources import model_names, parameters_of
-from wanbatch.sandbox.models import MODELS, SEED_CAP, UNSERVED, Parameter
+from wanbatch.resources import model_names
+from wanbatch.sandbox.models import models_served
+
+
+def parameters_of(name: str) -> Mapping[str, Any]:
+    model = shipped().get(name)
+    assert model is not None
+    return model.parameters
+
 
 NAMED = {"resolution": "resolution", "aspect_ratio": "aspect_ratio", "duration": "duration_s"}
 
@@ -47,42 +56,36 @@ def test_the_defaults_are_those_that_the_provider_documents(model: str, defaults
 
 
 def test_a_documented_price_is_that_of_the_default_settings() -> None:
-    classes = [class_of(model, None, None) for model, _, _ in DOCUMENTED_CREDITS]
-    assert [(each.model, each.resolution, each.duration_s) for each in classes] == list(DOCUMENTED_CREDITS)
-
-
-def test_the_sandbox_knows_every_model_and_no_other() -> None:
-    assert sorted({*MODELS, *UNSERVED}) == list(model_names())
-    assert (set(MODELS) & UNSERVED, DEFAULT_MODEL in MODELS) == (set(), True)
-
-
-def published(name: str, told: dict[str, Any]) -> Parameter:
-    """Return a parameter of a schema as the sandbox writes it."""
-    kind = "url" if told.get("format") == "uri" else told.get("type", "string")
-    choices = (told["const"],) if "const" in told else tuple(told.get("enum", ()))
-    is_filled = name == "prompt"  # the sandbox takes an empty negative prompt, as the provider may
-    return Parameter(kind, choices, told.get("maxLength"), told.get("default"), is_filled)
-
-
-@pytest.mark.parametrize("model", MODELS)
-def test_the_sandbox_takes_what_the_schema_says(model: str) -> None:
-    assert dict(MODELS[model].parameters) == {
-        name: published(name, told) for name, told in parameters_of(model).items()
+    assert documented_prices() == {
+        class_of("alibaba/wan-2-6-t2v", None, None): 3_150_000,
+        class_of("alibaba/wan-2-6-r2v", None, None): 3_150_000,
+        class_of("alibaba/wan-2-7-t2v", None, None): 3_900_000,
     }
 
 
-@pytest.mark.parametrize("model", MODELS)
-def test_the_sandbox_takes_the_seeds_of_the_schema(model: str) -> None:
-    told = parameters_of(model)["seed"]
-    assert (told["minimum"], told["maximum"]) == (0, SEED_CAP)
+def test_every_row_of_facts_is_of_a_model_with_a_schema() -> None:
+    facts = model_facts()
+    sizes = {row["frame_sizes"] for row in facts["models"].values() if "frame_sizes" in row}
+    assert (set(facts["models"]) - set(model_names()), sizes) == (set(), set(facts["frame_sizes"]))
+
+
+def test_the_sandbox_serves_every_model() -> None:
+    assert list(models_served()) == list(model_names())
+    assert models_served()[DEFAULT_MODEL].is_served
 
 
 def test_a_derived_seed_is_one_that_every_model_takes() -> None:
     assert {parameters_of(model)["seed"]["maximum"] for model in model_names()} == {SEED_MAX}
 
 
-@pytest.mark.parametrize(("resolution", "ratio"), FRAME_SIZES)
-def test_the_sandbox_makes_the_documented_frame_sizes(resolution: str, ratio: str) -> None:
-    body = {"model": DEFAULT_MODEL, "prompt": "p", "resolution": resolution, "aspect_ratio": ratio}
-    made = MODELS[DEFAULT_MODEL].made_of(body)
-    assert (made.width, made.height) == order_of(Recipe.of(body)).frame_size
+SIZED = [name for name, row in model_facts()["models"].items() if "frame_sizes" in row]
+
+
+@pytest.mark.parametrize("name", SIZED)
+def test_the_sandbox_makes_the_documented_frame_sizes(name: str) -> None:
+    model = shipped().get(name)
+    assert model is not None
+    for (resolution, ratio), size in frame_sizes_of(model).items():
+        body = {"model": name, "prompt": "p", "resolution": resolution, "aspect_ratio": ratio}
+        made = models_served()[name].made_of(body)
+        assert ((made.width, made.height), order_of(Recipe.of(body)).frame_size) == (size, size)

@@ -184,10 +184,10 @@ def test_a_look_tells_the_peak(tmp_path: Path, codec: str) -> None:
 
 def test_the_clips_of_the_sandbox_move_and_sound(tmp_path: Path) -> None:
     from wanbatch.sandbox import slate
-    from wanbatch.sandbox.models import MODELS
+    from wanbatch.sandbox.models import models_served
 
     body = {"model": "alibaba/wan-2-6-t2v", "prompt": "", "duration": 15, "resolution": "720p", "aspect_ratio": "9:16"}
-    made = MODELS["alibaba/wan-2-6-t2v"].made_of(body)
+    made = models_served()["alibaba/wan-2-6-t2v"].made_of(body)
     slate.render("gen-1", body, made, tmp_path / "clip.mp4")
     assert shortfalls(look_at(tmp_path / "clip.mp4"), is_sound_ordered=True) == []
 

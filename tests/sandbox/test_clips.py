@@ -20,7 +20,7 @@ from wanbatch.clip.media import check_clip
 from wanbatch.clip.probe import Probe
 from wanbatch.sandbox import SandboxOptions, slate
 from wanbatch.sandbox.account import Generation
-from wanbatch.sandbox.models import MODELS
+from wanbatch.sandbox.models import models_served
 
 CONTENT = bytes(range(256)) * 4
 
@@ -236,13 +236,13 @@ def test_a_clip_is_what_was_ordered(
     ],
 )
 def test_every_frame_size_of_wan_2_6(resolution: str, ratio: str, size: tuple[int, int]) -> None:
-    made = MODELS[BODY["model"]].made_of({**BODY, "resolution": resolution, "aspect_ratio": ratio})  # type: ignore[index]
+    made = models_served()[str(BODY["model"])].made_of({**BODY, "resolution": resolution, "aspect_ratio": ratio})
     picture = slate.draw_slate("an-id", {**BODY, "aspect_ratio": ratio}, replace(made, duration_s=1))
     assert (picture.size, made.width % 2, made.height % 2) == (size, 0, 0)
 
 
 def test_the_same_generation_gives_the_same_bytes_and_another_gives_others(tmp_path: Path) -> None:
-    made = replace(MODELS[SMALL["model"]].made_of(SMALL), duration_s=1)
+    made = replace(models_served()[SMALL["model"]].made_of(SMALL), duration_s=1)
     hashes = []
     for generation_id in ("one", "one", "two"):
         slate.render(generation_id, SMALL, made, tmp_path / "clip.mp4")
@@ -259,14 +259,14 @@ def test_any_prompt_can_be_drawn(monkeypatch: pytest.MonkeyPatch, prompt: str, h
     if not has_fonts:
         monkeypatch.setattr("wanbatch.clip.letters.faces_here", tuple)
         _chosen.cache_clear()
-    made = MODELS[SMALL["model"]].made_of(SMALL)
+    made = models_served()[SMALL["model"]].made_of(SMALL)
     picture = np.asarray(slate.draw_slate("an-id", {**SMALL, "prompt": prompt, "negative_prompt": prompt}, made))
     _chosen.cache_clear()
     assert (picture.shape, int(picture.max()) > 200) == ((480, 832, 3), True)
 
 
 def test_the_timecode_and_the_bar_move_and_nothing_else() -> None:
-    made = replace(MODELS[SMALL["model"]].made_of(SMALL), duration_s=2)
+    made = replace(models_served()[SMALL["model"]].made_of(SMALL), duration_s=2)
     spec = slate.ClipSpec(made.width, made.height, 30, 2, has_audio=False)
     frames = [frame.copy() for frame in slate._frames(spec, slate._yuv(slate.draw_slate("an-id", SMALL, made)).copy())]
     changed = np.argwhere(frames[0] != frames[-1])

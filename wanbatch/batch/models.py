@@ -1,20 +1,18 @@
-"""The provider's models: their documented defaults, frame sizes and prices.
+"""The orders of the provider's models: what a recipe asks for, its price class and its frame size.
 
-Defaults are read from the schemas of the models, which follow the provider's OpenAPI files; prices are from its model
-pages, version of 2026-08-21, frame sizes from Alibaba's own documentation of Wan. Nothing here is needed to submit: a
-model that is not listed is simply less well known.
+Defaults are read from the schemas of the models (`registry.py`); frame sizes and documented prices are from
+`schemas/model-facts.json`. Nothing here is needed to submit: a model that is not listed is simply less well known.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
-from types import MappingProxyType
+from functools import lru_cache
 from typing import Any
 
+from wanbatch.batch.registry import Model, Registry, model_facts, registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Recipe
-from wanbatch.resources import model_names, parameters_of
 
 
 @dataclass(frozen=True)
@@ -30,45 +28,42 @@ class ModelDefaults:
 NO_DEFAULTS = ModelDefaults(None, None, None, None)
 
 
-@cache
-def defaults_of(model: str) -> ModelDefaults:
+def defaults_of(name: str) -> ModelDefaults:
     """Return the defaults that a model's schema names; of a model without a schema none is known."""
-    if model not in model_names():
+    model = registry().get(name)
+    if model is None:
         return NO_DEFAULTS
-    reported = {name: parameter.get("default") for name, parameter in parameters_of(model).items()}
     return ModelDefaults(
-        resolution=reported.get("resolution"),
-        aspect_ratio=reported.get("aspect_ratio"),
-        duration_s=reported.get("duration"),
-        has_audio=reported.get("generate_audio"),
+        resolution=model.default_of("resolution"),
+        aspect_ratio=model.default_of("aspect_ratio"),
+        duration_s=model.default_of("duration"),
+        has_audio=model.default_of("generate_audio"),
     )
 
 
-# Alibaba documents these for Wan 2.6; off 16:9 they are not "short side = 720 or 1080".
-FRAME_SIZES: Mapping[tuple[str, str], tuple[int, int]] = MappingProxyType(
-    {
-        ("720p", "16:9"): (1280, 720),
-        ("720p", "9:16"): (720, 1280),
-        ("720p", "1:1"): (960, 960),
-        ("720p", "4:3"): (1088, 832),
-        ("720p", "3:4"): (832, 1088),
-        ("1080p", "16:9"): (1920, 1080),
-        ("1080p", "9:16"): (1080, 1920),
-        ("1080p", "1:1"): (1440, 1440),
-        ("1080p", "4:3"): (1632, 1248),
-        ("1080p", "3:4"): (1248, 1632),
+@lru_cache(maxsize=256)
+def frame_sizes_of(model: Model) -> Mapping[tuple[str, str], tuple[int, int]]:
+    """Return width and height by resolution and aspect ratio, where they are documented for a model; else nothing."""
+    named = model_facts()["frame_sizes"].get(model.facts.get("frame_sizes"), {})
+    return {
+        (resolution, ratio): (width, height)
+        for resolution, sizes in named.items()
+        for ratio, (width, height) in sizes.items()
     }
-)
-_SIZED_MODELS = frozenset({"alibaba/wan-2-6-t2v", "alibaba/wan-2-7-t2v"})
 
-# Credits in the documentation's own sample answers, each for the model's default settings.
-DOCUMENTED_CREDITS: Mapping[tuple[str, str, int], int] = MappingProxyType(
-    {
-        ("alibaba/wan-2-6-t2v", "1080p", 10): 3_150_000,
-        ("alibaba/wan-2-6-r2v", "1080p", 10): 3_150_000,
-        ("alibaba/wan-2-7-t2v", "1080p", 10): 3_900_000,
+
+def documented_prices() -> Mapping[PriceClass, int]:
+    """Return the credits in the documentation's own sample answers, by what they were charged for."""
+    return _documented_prices(registry())
+
+
+@lru_cache(maxsize=16)
+def _documented_prices(models: Registry) -> Mapping[PriceClass, int]:
+    return {
+        PriceClass(model.name, row["resolution"], row["duration"]): row["credits"]
+        for model in models
+        for row in model.facts.get("documented_prices", ())
     }
-)
 
 
 @dataclass(frozen=True)
@@ -89,9 +84,10 @@ class Order:
     @property
     def frame_size(self) -> tuple[int, int] | None:
         """Width and height in pixels, where documented for this model."""
-        if self.model not in _SIZED_MODELS or self.resolution is None or self.aspect_ratio is None:
+        model = registry().get(self.model)
+        if model is None or self.resolution is None or self.aspect_ratio is None:
             return None
-        return FRAME_SIZES.get((self.resolution, self.aspect_ratio))
+        return frame_sizes_of(model).get((self.resolution, self.aspect_ratio))
 
 
 @dataclass(frozen=True, order=True)
@@ -110,7 +106,8 @@ class PriceClass:
     def weight(self) -> float:
         """How long the generation may take, relative to others: longest first shortens a mixed night."""
         lines = {"480p": 0.5, "720p": 1.0, "1080p": 2.0}.get((self.resolution or "1080p").lower(), 1.0)
-        return lines * (self.duration_s or 5) * (2.5 if "wan-2-7" in self.model else 1.0)
+        model = registry().get(self.model)
+        return lines * (self.duration_s or 5) * (model.pace if model is not None else 1.0)
 
 
 def class_of(model: str | None, resolution: str | None, duration: Any) -> PriceClass:

@@ -48,6 +48,11 @@ if TYPE_CHECKING:
 @click.option(
     "--data", type=click.Path(path_type=Path, file_okay=False), help="Keep the account in this folder, across restarts."
 )
+@click.option(
+    "--models",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="Serve the models whose schemas are in this folder, too.",
+)
 @click.option("--auto-top-up", is_flag=True, help="Report that the account is topped up automatically.")
 @click.option("--key-disabled", is_flag=True, help="Report that the key is disabled.")
 @click.option(
@@ -86,6 +91,7 @@ def options_of(flags: Mapping[str, Any]) -> SandboxOptions:
         balance_usd=flags["balance"],
         log_lag_s=flags["log_lag"],
         data=flags["data"],
+        models=flags["models"],
         auto_top_up=flags["auto_top_up"],
         key_disabled=flags["key_disabled"],
         key_scopes=flags["key_scope"],

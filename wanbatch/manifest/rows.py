@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from wanbatch.batch.names import fault_of_name
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
-from wanbatch.manifest.fields import BOOLEAN_FIELDS, INTEGER_FIELDS, LIST_FIELDS
+from wanbatch.manifest.fields import NUMERIC, kinds_of
 from wanbatch.manifest.header import Header
 from wanbatch.manifest.leftovers import cell_error, says_nothing
 from wanbatch.manifest.made_id import MadeIds
@@ -144,14 +144,15 @@ class RowReader:
         return f"{words}; put a text that holds {sign} in double quotes"
 
     def _node(self, name: str, text: str, at: Place) -> Node:
-        if name in LIST_FIELDS:
+        kinds = kinds_of(name)
+        if "array" in kinds:
             parts = [part.strip() for part in re.split(r"[;,]" if name == "tags" else r"[;\s]", text)]
             return Listing(at, [Scalar(part, part, at, is_quoted=True) for part in parts if part])
-        if name in INTEGER_FIELDS:
+        if kinds & NUMERIC:
             fraction = _FRACTION[self._delimiter != ","].fullmatch(text)
             whole = fraction[1] if fraction is not None else text
             if _WHOLE.fullmatch(whole):
                 return Scalar(whole, int(whole), at)
-        if name in BOOLEAN_FIELDS and text.casefold() in _TRUE | _FALSE:
+        if "boolean" in kinds and text.casefold() in _TRUE | _FALSE:
             return Scalar(text, text.casefold() in _TRUE, at)
         return Scalar(text, text, at)

@@ -1,40 +1,70 @@
-"""The schemas and example manifests that come with wanbatch, in a checkout and in an installed wheel alike."""
+"""The schemas and example manifests that come with wanbatch, in a checkout and in an installed wheel alike.
+
+The schema of the manifest says what planning needs; the parameters of a shot are those of all models at hand.
+"""
 
 from __future__ import annotations
 
 import json
-from functools import cache
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from wanbatch.resources import folder_of, model_names, model_schema_path
+from wanbatch.batch.registry import Registry, registry
+from wanbatch.batch.shots import DEFAULT_MODEL
+from wanbatch.manifest.unions import union_of
+from wanbatch.resources import folder_of
 
 MANIFEST = "manifest"
+_GROUPS = ("defaults", "shot")
 
 
-@cache
 def schema_names() -> tuple[str, ...]:
     """Return `manifest` and the names of all models with a schema."""
-    return (MANIFEST, *model_names())
+    return (MANIFEST, *registry().names)
 
 
 def schema_text(name: str) -> str:
     """Return the text of a schema by its name. Raises KeyError for a name that `schema_names` does not list."""
-    path = folder_of("schemas") / "manifest.schema.json" if name == MANIFEST else model_schema_path(name)
-    return path.read_text(encoding="utf-8")
+    return json.dumps(schema(name), ensure_ascii=False, indent=2) + "\n"
 
 
-@cache
-def schema(name: str) -> dict[str, Any]:
-    """Return a schema by its name, decoded. Treat it as read-only."""
-    loaded: dict[str, Any] = json.loads(schema_text(name))
-    return loaded
+def schema(name: str) -> Mapping[str, Any]:
+    """Return a schema by its name. Treat it as read-only. Raises KeyError for a name that is not listed."""
+    if name == MANIFEST:
+        return _manifest_schema(registry())
+    model = registry().get(name)
+    if model is None:
+        raise KeyError(name)
+    return model.schema
 
 
-@cache
+@lru_cache(maxsize=16)
+def _manifest_schema(models: Registry) -> Mapping[str, Any]:
+    """Return the manifest's own schema with the parameters of these models in it."""
+    path = folder_of("schemas") / "manifest.schema.json"
+    whole: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    shapes: dict[str, list[Mapping[str, Any]]] = {}
+    for model in sorted(models, key=lambda model: (model.name != DEFAULT_MODEL, "t2v" not in model.name)):
+        for name, shape in model.parameters.items():
+            shapes.setdefault(name, []).append(shape)
+    for group in _GROUPS:
+        told = whole["$defs"][group]
+        told["properties"]["model"]["enum"] = list(models.names)
+        told["properties"] |= {name: union_of(each) for name, each in shapes.items() if name not in told["properties"]}
+        told["additionalProperties"] = False
+    return whole
+
+
 def fields_of_shots() -> frozenset[str]:
     """Return every field that a shot may have, whatever its model."""
-    return frozenset(schema(MANIFEST)["$defs"]["shot"]["properties"])
+    return _fields_of_shots(registry())
+
+
+@lru_cache(maxsize=16)
+def _fields_of_shots(models: Registry) -> frozenset[str]:
+    return frozenset(_manifest_schema(models)["$defs"]["shot"]["properties"])
 
 
 def example_path(name: str) -> Path:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from types import MappingProxyType
 
-from wanbatch.batch.models import DOCUMENTED_CREDITS, PriceClass
+from wanbatch.batch.models import PriceClass, documented_prices
 
 
 @dataclass(frozen=True)
@@ -125,9 +125,7 @@ def _quote(credit_count: int | None, source: str, *, is_proven: bool = False) ->
 
 def documented_credits(price_class: PriceClass) -> int | None:
     """Return the price in the documentation's own sample answers, if there is one of this class."""
-    if price_class.resolution is None or price_class.duration_s is None:
-        return None
-    return DOCUMENTED_CREDITS.get((price_class.model, price_class.resolution, price_class.duration_s))
+    return documented_prices().get(price_class)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from typing import Any
 
 from wanbatch.errors import LocalFault
 from wanbatch.sandbox.books import CREDITS_PER_USD, LedgerPage, LogPage, charge_entry, log_row, topup_entry
-from wanbatch.sandbox.models import MODELS, Made
+from wanbatch.sandbox.models import Made, models_served
 from wanbatch.sandbox.options import SandboxOptions
 
 QUEUE_S = (1.0, 8.0)
@@ -58,21 +58,19 @@ class Arrival:
 
 @dataclass(frozen=True)
 class Generation:
-    """One submit that was accepted. Times are Unix seconds of the sandbox; `failure` is empty if it will succeed."""
+    """One submit that was accepted, and what was ordered. Times are Unix seconds of the sandbox; `failure` is empty if
+    it will succeed.
+    """
 
     generation_id: str
     key: str
     client_request_id: str | None
     body: Mapping[str, Any]
+    made: Made
     credits: int
     starts_at: float
     ends_at: float
     failure: str
-
-    @property
-    def made(self) -> Made:
-        """What was ordered."""
-        return MODELS[str(self.body["model"])].made_of(self.body)
 
     def status(self, now: float) -> str:
         """The provider's word for its status."""
@@ -89,6 +87,7 @@ class Account:
     def __init__(self, db: sqlite3.Connection, options: SandboxOptions) -> None:
         self._db = db
         self._options = options
+        self.models = models_served(options.models)
         self.signing_key: str = db.execute("SELECT signing FROM secrets").fetchone()[0]
 
     def close(self) -> None:
@@ -102,7 +101,7 @@ class Account:
     ) -> Generation:
         """Record a generation and hold its credits, in one commit before the answer. `failure` is how it will end."""
         text = json.dumps(body, sort_keys=True, ensure_ascii=False)
-        model = MODELS[str(body["model"])]
+        model = self.models[str(body["model"])]
         made = model.made_of(body)
         nth = self._count("http_status = 200 AND body_sha256 = ?", hashlib.sha256(text.encode()).hexdigest())
         rng = Random(f"{self._options.seed}:{nth}:{text}")  # noqa: S311  the same seed gives the same run
@@ -111,9 +110,8 @@ class Account:
         ends_at = NEVER_S if never_ends else starts_at + _lognormal_s(mean_s, self._options.cv, rng)
         generation_id = self._new_id(rng)
         self._insert(arrival, text, (200, generation_id, model.name, made.credits, starts_at, ends_at, failure))
-        return Generation(
-            generation_id, arrival.key, arrival.client_request_id, body, made.credits, starts_at, ends_at, failure or ""
-        )
+        asked = (generation_id, arrival.key, arrival.client_request_id, body)
+        return Generation(*asked, made, made.credits, starts_at, ends_at, failure or "")
 
     def turn_away(self, arrival: Arrival, body: str, http_status: int) -> str:
         """Record a submit that made nothing; `http_status` is 0 if there was no answer. Returns its inference id."""
@@ -166,9 +164,11 @@ class Account:
         ).fetchone()
         if row is None or (key is not None and row[1] != key):
             return None
-        found_id, owner, client_id, body, credit_count, starts_at, ends_at, failure = row
+        found_id, owner, client_id, text, credit_count, starts_at, ends_at, failure = row
+        body = json.loads(text)
+        made = self.models[str(body["model"])].made_of(body)
         reported = (int(credit_count), float(starts_at), float(ends_at))
-        return Generation(found_id, owner, client_id, json.loads(body), *reported, failure or "")
+        return Generation(found_id, owner, client_id, body, made, *reported, failure or "")
 
     # --- money
 
@@ -221,8 +221,9 @@ class Account:
         where = f"key = ? AND at >= ? AND at <= ? AND ends_at + ? <= ? AND fault NOT IN {INTERCEPTS}"
         values: list[Any] = [page.key, page.begin, page.end, lag_s, now]
         if page.models:
-            where += f" AND model IN ({', '.join('?' * len(page.models))})"
-            values += page.models
+            names = {each.name for each in self.models.values() if {each.name, *each.aliases} & set(page.models)}
+            where += f" AND model IN ({', '.join('?' * len(names))})"
+            values += sorted(names)
         good = "(http_status = 200 AND failure IS NULL)"
         if len(page.statuses) == 1:
             where += f" AND {good}" if page.statuses == {"succeeded"} else f" AND NOT {good}"

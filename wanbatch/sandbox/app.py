@@ -20,11 +20,11 @@ from starlette.types import Receive, Scope, Send
 
 from wanbatch.clock import Clock
 from wanbatch.sandbox.account import INTERCEPTS, Account, Arrival, Generation, key_name, open_account
+from wanbatch.sandbox.bodies import faults_in
 from wanbatch.sandbox.books import QueryInvalid, cursor_at, iso, ledger_page, log_page, usd
 from wanbatch.sandbox.catalogue import Catalogue
 from wanbatch.sandbox.clips import ClipHost, Render
 from wanbatch.sandbox.faults import Fault, FaultPlan
-from wanbatch.sandbox.models import MODELS, UNSERVED, faults_in
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.sandbox.state import ConnectionDropped, Drop, SandboxState
 
@@ -213,7 +213,7 @@ class Api:
         headers = {"x-inference-id": generation.generation_id}
         if do != "no_credits":
             body["meta"] = {"usage": {"credits_used": reported}}
-            if "wan-2-7" in str(generation.body["model"]):  # only its documentation shows this field
+            if self._account.models[str(generation.body["model"])].own.get("shows_usd"):
                 body["meta"]["usage"]["usd_spent"] = usd(reported)
             headers |= {"x-aimlapi-credits-used": str(reported), "x-aimlapi-usd-spent": str(usd(reported))}
         if do == "no_header_id":
@@ -234,13 +234,14 @@ class Api:
             return error(request, 400, "Body validation error: the body is not JSON")
         if not isinstance(body, dict):
             return error(request, 400, "Body validation error: Expected object")
-        model = body.get("model")
-        if not isinstance(model, str):
+        name = body.get("model")
+        if not isinstance(name, str):
             return error(request, 400, "Body validation error: model: Required, Expected string")
-        if model not in MODELS:
-            why = "is not served by the sandbox" if model in UNSERVED else "does not exist"
-            return error(request, 404, f"Model {model[:80].encode('ascii', 'replace').decode()} {why}")
-        wrong = faults_in(body)
+        model = self._account.models.get(name)
+        if model is None or not model.is_served:
+            why = "does not exist" if model is None else "was withdrawn"
+            return error(request, 404, f"Model {name[:80].encode('ascii', 'replace').decode()} {why}")
+        wrong = faults_in(model.schema, body)
         return error(request, 400, "Body validation error: " + "; ".join(wrong)) if wrong else body
 
     def _limit(self, request: Request, body: Mapping[str, Any]) -> Response | None:
@@ -250,7 +251,7 @@ class Api:
             return error(request, 429, "Too many concurrent generations")
         if options.rate_per_min is not None and self._account.accepted_since(now - 60) >= options.rate_per_min:
             return error(request, 429, "Too many requests")
-        if self._account.available_credits(now) < MODELS[str(body["model"])].made_of(body).credits:
+        if self._account.available_credits(now) < self._account.models[str(body["model"])].made_of(body).credits:
             return error(request, 403, "You've run out of credits. Please top up your balance or update your plan")
         return None
 

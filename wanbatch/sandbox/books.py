@@ -79,7 +79,7 @@ def log_page(query: QueryParams, key: str, now: float) -> LogPage:
         key=key,
         begin=begin,
         end=end,
-        models=tuple(name if "/" in name else f"alibaba/{name}" for name in models),
+        models=tuple(models),
         statuses=frozenset(statuses),
         limit=_whole("limit", query, 50, (1, 100)),
         offset=_whole("offset", query, 0, (0, 10**12)),

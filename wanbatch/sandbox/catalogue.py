@@ -12,7 +12,7 @@ from starlette.routing import Route
 from wanbatch.sandbox.account import METRICS_WINDOW_S
 from wanbatch.sandbox.books import iso
 from wanbatch.sandbox.endings import ending_page, etag_of
-from wanbatch.sandbox.models import MODELS, pricing_of
+from wanbatch.sandbox.prices import pricing_of
 from wanbatch.sandbox.state import SandboxState
 
 GENERATIONS = "/v2/video/generations"
@@ -49,19 +49,21 @@ class Catalogue:
         sections = set(",".join(query.getlist("include")).split(","))
         with_pricing = bool(sections & {"pricing", "all"}) or query.get("details") in ("true", "1")
         rows = []
-        for model in MODELS.values():
-            short = model.name.split("/")[-1]
-            if wanted and not wanted & {model.name, short}:
+        for model in self._sandbox_state.account.models.values():
+            if not model.is_served or (wanted and not wanted & {model.name, *model.aliases}):
                 continue
-            info = {"name": short, "developer": "Alibaba Cloud"}
-            row: dict[str, Any] = {"id": model.name, "aliases": [short], "type": "alibaba/video", "info": info}
+            vendor = model.name.split("/")[0]
+            info = {"name": model.name.split("/")[-1], "developer": vendor}
+            row: dict[str, Any] = {"id": model.name, "aliases": list(model.aliases), "type": f"{vendor}/video"}
+            row["info"] = info
             rows.append({**row, "tags": [], **({"pricing": pricing_of(model)} if with_pricing else {})})
         return self._listed(request, rows, {})
 
     def _endings(self, request: Request) -> Response:
         query = request.query_params
         statuses = set(",".join(query.getlist("status")).split(","))
-        rows = ending_page(self._sandbox_state.account.opened_at, statuses, query.get("since", ""))
+        account = self._sandbox_state.account
+        rows = ending_page(account.models, account.opened_at, statuses, query.get("since", ""))
         return self._listed(request, rows, {"generated_at": iso(self._sandbox_state.now)})
 
     def _listed(self, request: Request, rows: list[dict[str, Any]], more: Mapping[str, Any]) -> Response:

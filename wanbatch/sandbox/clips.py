@@ -99,7 +99,7 @@ class ClipHost:
         found = self._signed_for(request)
         if isinstance(found, Response):
             return sandbox_state.dated(found)
-        fault = sandbox_state.faults.pick("clip", str(found.body["prompt"]))
+        fault = sandbox_state.faults.pick("clip", str(found.body.get("prompt", "")))
         instead = await sandbox_state.befall(request, fault)
         if instead is not None:
             return instead

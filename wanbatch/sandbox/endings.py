@@ -1,47 +1,51 @@
 """The endings that the sandbox announces, in the provider's published shape. Which models end is its own invention.
 
-One model still serves and has a day on which it ends; one was folded into another under its old name; one, which the
-sandbox never served, is withdrawn.
+One model still serves and has a day on which it ends; one was folded into another under its old name; one is
+withdrawn, and takes no requests. Which they are stands in `schemas/model-facts.json`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from wanbatch.sandbox.books import iso
+from wanbatch.sandbox.models import Model
 
 DAY_S = 86_400.0
-ENDING, FOLDED, WITHDRAWN = "alibaba/wan2.1-t2v-turbo", "alibaba/wan2.1-t2v-plus", "alibaba/wan2.2-i2v-plus"
-STATUSES = ("deprecated", "superseded", "withdrawn")
+# In days from when the account was opened: since when it is said, and the last day, None for none.
+STATUSES: Mapping[str, tuple[int, int | None]] = {
+    "deprecated": (-5, 60),
+    "superseded": (-30, None),
+    "withdrawn": (-90, -30),
+}
 
 
-def ending_rows(opened_at: float) -> list[dict[str, Any]]:
+def ending_rows(models: Mapping[str, Model], opened_at: float) -> list[dict[str, Any]]:
     """Return every row, newest first; days count from when the account was opened (Unix seconds)."""
-    return [
-        _row(ENDING, "deprecated", (opened_at - 5 * DAY_S, opened_at + 60 * DAY_S), "alibaba/wan2.2-t2v-plus"),
-        _row(FOLDED, "superseded", (opened_at - 30 * DAY_S, None), "alibaba/wan2.2-t2v-plus"),
-        _row(WITHDRAWN, "withdrawn", (opened_at - 90 * DAY_S, opened_at - 30 * DAY_S), "alibaba/wan-2-6-i2v"),
-    ]
+    ending = [model for model in models.values() if model.ends]
+    return [_row(model, opened_at) for status in STATUSES for model in ending if model.ends == status]
 
 
-def _row(model: str, status: str, times: tuple[float, float | None], replaced_by: str) -> dict[str, Any]:
-    deprecated_at, shutdown_at = times
+def _row(model: Model, opened_at: float) -> dict[str, Any]:
+    begin, end = STATUSES[model.ends]
+    deprecated_at = iso(opened_at + begin * DAY_S)
     return {
-        "id": model,
-        "aliases": [model.rsplit("/", maxsplit=1)[-1]],
-        "status": status,
-        "deprecated_at": iso(deprecated_at),
-        "shutdown_at": None if shutdown_at is None else iso(shutdown_at),
-        "replaced_by": replaced_by,
+        "id": model.name,
+        "aliases": list(model.aliases),
+        "status": model.ends,
+        "deprecated_at": deprecated_at,
+        "shutdown_at": None if end is None else iso(opened_at + end * DAY_S),
+        "replaced_by": model.own["replaced_by"],
         "reason": None,
     }
 
 
-def ending_page(opened_at: float, statuses: set[str], since: str) -> list[dict[str, Any]]:
+def ending_page(models: Mapping[str, Model], opened_at: float, statuses: set[str], since: str) -> list[dict[str, Any]]:
     """Return the requested rows; like the provider, it ignores an unknown status or day."""
-    rows = ending_rows(opened_at)
+    rows = ending_rows(models, opened_at)
     wanted = statuses & set(STATUSES)
     if wanted:
         rows = [row for row in rows if row["status"] in wanted]

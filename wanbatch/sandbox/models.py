@@ -1,28 +1,31 @@
-"""The models that the sandbox serves: their published parameters, and what they make and cost here.
+"""The models that the sandbox serves: read from the schemas of models, by a reader of its own.
 
-Parameters and defaults are those of the provider's OpenAPI files (2026-08-21). Prices are in credits (2,000,000 are
-1 USD): published are 3,150,000 for 10 s of Wan 2.6 at 1080p and 3,900,000 for the same of Wan 2.7; the rest is the
-sandbox's own.
+What a model makes and costs here: published are frame sizes of Wan 2.6 and the prices that `schemas/model-facts.json`
+calls documented; the rest is the sandbox's own choice. Prices are in credits (2,000,000 are 1 USD).
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from wanbatch.sandbox.books import usd
+from wanbatch.resources import facts_path, folder_of
 
-SEED_CAP = 2**31 - 1
 FPS = 30
 FIXED_S = 5  # the length of a clip of the models without a choice of length
+LENGTH_CAP_S = 60
 
-_RATIOS = ("16:9", "9:16", "1:1", "4:3", "3:4")
 _SIZES = {
-    "480p": {"16:9": (832, 480), "9:16": (480, 832), "1:1": (624, 624), "4:3": (720, 544), "3:4": (544, 720)},
-    "720p": {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (960, 960), "4:3": (1088, 832), "3:4": (832, 1088)},
-    "1080p": {
+    480: {"16:9": (832, 480), "9:16": (480, 832), "1:1": (624, 624), "4:3": (720, 544), "3:4": (544, 720)},
+    720: {"16:9": (1280, 720), "9:16": (720, 1280), "1:1": (960, 960), "4:3": (1088, 832), "3:4": (832, 1088)},
+    1080: {
         "16:9": (1920, 1080),
         "9:16": (1080, 1920),
         "1:1": (1440, 1440),
@@ -30,42 +33,84 @@ _SIZES = {
         "3:4": (1248, 1632),
     },
 }
+_NAMED_LINES = {"hd": 720, "fhd": 1080, "2k": 1440, "4k": 2160}
+_PER_LINE_S = 300  # credits a second for each line of the picture: near what Wan 2.6 costs
+_LINES_CAP = 2160
 
 
-@dataclass(frozen=True)
-class Parameter:
-    """One field of a request body: its JSON type, the values it may have, its longest text, whether it may be blank."""
-
-    kind: str
-    choices: tuple[Any, ...] = ()
-    cap: int | None = None
-    default: Any = None
-    is_filled: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Model:
-    """One model: its fields, its credits a second by resolution, how long it takes, whether it has sound."""
+    """One model: the schema of its requests, its other names, and the sandbox's choices for it."""
 
     name: str
-    parameters: Mapping[str, Parameter]
-    credits_per_s: Mapping[str, int]
-    pace: float
-    has_sound: bool
+    schema: Mapping[str, Any]
+    aliases: tuple[str, ...] = ()
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """What the schema says of each field."""
+        parameters: Mapping[str, Any] = self.schema["properties"]
+        return parameters
+
+    @property
+    def pace(self) -> float:
+        """How long a generation takes, next to one of Wan 2.6."""
+        return float(self.own.get("pace", 1.0))
+
+    @property
+    def ends(self) -> str:
+        """What the provider says of its end; empty for nothing."""
+        return str(self.own.get("ends", ""))
+
+    @property
+    def is_served(self) -> bool:
+        """Whether it takes requests."""
+        return self.ends != "withdrawn"
+
+    def value_in(self, body: Mapping[str, Any], *names: str) -> Any:
+        """Return what a body says in one of these fields, else the default of the one that the model has."""
+        for name in names:
+            if name in self.parameters:
+                return body.get(name, self.parameters[name].get("default"))
+        return None
 
     def made_of(self, body: Mapping[str, Any]) -> Made:
         """Say what a valid body orders, defaults filled in."""
+        resolution = self.value_in(body, "resolution", "max_resolution")
+        ratio = str(self.value_in(body, "aspect_ratio", "ratio") or "16:9")
+        width, height = _size_of(self.value_in(body, "frame_size"), lines_of(resolution), ratio)
+        duration_s = self._seconds(body)
+        sound = self.value_in(body, "generate_audio", "generate_audio_switch")
+        has_sound = bool(self.own.get("has_sound", False) if sound is None else sound) or "audio_url" in body
+        credit_count = round(self.rate_of(body) * duration_s)
+        named = str(resolution) if resolution is not None else f"{min(width, height)}p"
+        return Made(named, ratio, width, height, duration_s, has_sound, credit_count)
 
-        def value(name: str, otherwise: Any) -> Any:
-            parameter = self.parameters.get(name)
-            return body.get(name, parameter.default if parameter is not None else otherwise)
+    def rate_of(self, body: Mapping[str, Any]) -> float:
+        """Return the credits for one second of what a body orders."""
+        lines = lines_of(self.value_in(body, "resolution", "max_resolution"))
+        reported = self.own.get("credits_per_s")
+        if reported is not None:
+            return float(reported[f"{lines}p"])
+        rate = float(_PER_LINE_S * lines)
+        if "generate_audio" in self.parameters and self.value_in(body, "generate_audio"):
+            rate *= 1.5
+        if str(self.value_in(body, "mode") or "").casefold() == "pro":
+            rate *= 2
+        if str(self.value_in(body, "provider") or "").casefold() == MIRROR:
+            rate *= 1.25
+        return rate
 
-        resolution, ratio = str(value("resolution", "720p")), str(value("aspect_ratio", "16:9"))
-        width, height = _SIZES[resolution.lower()][ratio]
-        duration_s = int(value("duration", FIXED_S))
-        sound = bool(value("generate_audio", self.has_sound)) or "audio_url" in body
-        credit_count = self.credits_per_s[resolution.lower()] * duration_s
-        return Made(resolution, ratio, width, height, duration_s, sound, credit_count)
+    def _seconds(self, body: Mapping[str, Any]) -> int:
+        told: Any = self.value_in(body, "duration")
+        frames: Any = self.value_in(body, "num_frames")
+        if told is None and frames is not None:
+            told = frames / (self.value_in(body, "frames_per_second", "fps") or 16)
+        return min(LENGTH_CAP_S, max(1, round(float(told)))) if told is not None else FIXED_S
+
+
+MIRROR = "fal"  # the second machine of models that have a choice of provider
 
 
 @dataclass(frozen=True)
@@ -86,132 +131,50 @@ class Made:
         return {"480p": 0.4, "720p": 0.7}.get(self.resolution.lower(), 1.0) * (0.4 + 0.6 * self.duration_s / 10)
 
 
-def _model(name: str, version: str, resolutions: tuple[str, ...], credits_per_s: Mapping[str, int]) -> Model:
-    modern = version in ("2.6", "2.7")
-    parameters = {
-        "model": Parameter("string", (name,)),
-        "prompt": Parameter("string", cap=1500 if version == "2.6" else None, is_filled=True),
-        "aspect_ratio": Parameter("string", _RATIOS[:3] if version == "2.5" else _RATIOS, default="16:9"),
-        "resolution": Parameter("string", resolutions, default=resolutions[-1]),
-        "negative_prompt": Parameter("string"),
-        "seed": Parameter("integer"),
-        "enhance_prompt": Parameter("boolean", default=True),
-    }
-    if modern:
-        parameters["audio_url"] = Parameter("url")
-        parameters["shot_type"] = Parameter("string", ("single", "multi"), default="single")
-        parameters["generate_audio"] = Parameter("boolean", default=True)
-    if modern or version == "2.5":
-        parameters["duration"] = Parameter("integer", (5, 10, 15) if modern else (5, 10), default=10)
-    else:
-        parameters["watermark"] = Parameter("boolean", default=False)
-    pace = {"2.7": 2.5, "2.6": 1.0, "2.5": 0.9}.get(version, 0.6)
-    return Model(
-        name, MappingProxyType(parameters), MappingProxyType(dict(credits_per_s)), pace, modern or version == "2.5"
-    )
+def lines_of(resolution: Any) -> int:
+    """Return how many lines a word for a picture's size means."""
+    text = str(resolution or "720p").casefold()
+    match = re.fullmatch(r"([0-9]{3,4})p?", text)
+    return min(_LINES_CAP, int(match[1]) if match is not None else _NAMED_LINES.get(text, 720))
 
 
-MODELS: Mapping[str, Model] = MappingProxyType(
-    {
-        model.name: model
-        for model in (
-            _model("alibaba/wan-2-6-t2v", "2.6", ("720p", "1080p"), {"720p": 210_000, "1080p": 315_000}),
-            _model("alibaba/wan-2-7-t2v", "2.7", ("720p", "1080p"), {"720p": 260_000, "1080p": 390_000}),
-            _model(
-                "alibaba/wan2.5-t2v-preview",
-                "2.5",
-                ("480p", "720p", "1080p"),
-                {"480p": 105_000, "720p": 210_000, "1080p": 315_000},
-            ),
-            _model("alibaba/wan2.2-t2v-plus", "2.2", ("480P", "1080P"), {"480p": 42_000, "1080p": 210_000}),
-            _model("alibaba/wan2.1-t2v-plus", "2.1", ("720P",), {"720p": 210_000}),
-            _model("alibaba/wan2.1-t2v-turbo", "2.1", ("480P", "720P"), {"480p": 75_600, "720p": 75_600}),
-        )
-    }
-)
-
-# On the provider's list, but they need pictures or clips, which the sandbox does not fetch.
-UNSERVED = frozenset(
-    f"alibaba/{name}"
-    for name in (
-        "wan2.2-i2v-plus",
-        "wan2.5-i2v-preview",
-        "wan-2-6-i2v",
-        "wan-2-6-image-to-video-flash",
-        "wan-2-6-r2v",
-        "wan-2-7-i2v",
-        "wan-2-7-r2v",
-    )
-)
-
-UNQUOTED = frozenset({"alibaba/wan2.1-t2v-plus"})  # only the answer to a submit shows its price
+def _size_of(frame_size: Any, lines: int, ratio: str) -> tuple[int, int]:
+    """Return width and height in pixels: as ordered outright, as published, else with the short side as ordered."""
+    exact = re.fullmatch(r"([0-9]{3,4})[:x*]([0-9]{3,4})", str(frame_size or ""))
+    if exact is not None:
+        return int(exact[1]), int(exact[2])
+    if ratio in _SIZES.get(lines, {}):
+        return _SIZES[lines][ratio]
+    told = re.fullmatch(r"([0-9]{1,2}):([0-9]{1,2})", ratio)
+    across, down = (int(told[1]), int(told[2])) if told is not None else (16, 9)
+    long_side = round(lines * max(across, down) / min(across, down) / 2) * 2
+    return (long_side, lines) if across >= down else (lines, long_side)
 
 
-def faults_in(body: Mapping[str, Any]) -> list[str]:
-    """Return what is wrong with a request body, as the provider words it; the model must be one that is served."""
-    model = MODELS[str(body["model"])]
-    found = [f"{name}: Required" for name in ("prompt",) if name not in body]
-    for name, value in body.items():
-        parameter = model.parameters.get(name)
-        if parameter is None:
-            found.append(f"Unrecognized key in object: '{name}'")
-        else:
-            hint = _hint(parameter, value)
-            if hint:
-                found.append(f"{name}: {hint}")
-    return found
+@cache
+def models_in(*folders: Path) -> Mapping[str, Model]:
+    """Return the models of these folders of schemas, by name and in order; a later folder wins."""
+    told = json.loads(facts_path().read_text(encoding="utf-8"))["models"]
+    found: dict[str, Model] = {}
+    for folder in folders:
+        for path in sorted(folder.glob("*.schema.json")):
+            schema = json.loads(path.read_text(encoding="utf-8"))
+            named = schema["properties"]["model"]
+            name = str(named["const"] if "const" in named else named["enum"][0])
+            short = name.rsplit("/", maxsplit=1)[-1]
+            aliases = () if short == name else (short,)
+            found[name] = Model(name, schema, aliases, told.get(name, {}).get("sandbox", {}))
+    return MappingProxyType(dict(sorted(found.items())))
 
 
-def _hint(parameter: Parameter, value: Any) -> str:
-    expected = {"url": "string"}.get(parameter.kind, parameter.kind)
-    got = _kind(value)
-    if got != expected:
-        return f"Expected {expected}, received {got}"
-    if parameter.choices and value not in parameter.choices:
-        allowed = " | ".join(repr(choice) for choice in parameter.choices)
-        return f"Invalid enum value. Expected {allowed}, received {value!r}"
-    if parameter.kind == "integer" and not parameter.choices and not 0 <= value <= SEED_CAP:
-        return f"Number must be from 0 to {SEED_CAP}, received {value}"
-    if parameter.kind == "url" and not str(value).startswith(("https://", "http://")):
-        return "Invalid url"
-    if parameter.is_filled and not str(value).strip():
-        return "String must contain at least 1 character(s)"
-    if parameter.kind in ("string", "url") and any(0xD800 <= ord(char) < 0xE000 for char in value):
-        return "Expected text, received half a character"
-    if parameter.cap is not None and len(value) > parameter.cap:
-        return f"String must contain at most {parameter.cap} character(s), received {len(value)}"
-    return ""
+def models_served(added: Path | None = None) -> Mapping[str, Model]:
+    """Return all models: those that come with wanbatch, and those of a folder of a project."""
+    shipped = folder_of("schemas") / "models"
+    return models_in(shipped) if added is None or not added.is_dir() else models_in(shipped, added)
 
 
-def _kind(value: Any) -> str:
-    if isinstance(value, bool):
-        return "boolean"
-    if isinstance(value, int):
-        return "integer"
-    for kind, name in ((float, "number"), (str, "string"), (list, "array"), (dict, "object")):
-        if isinstance(value, kind):
-            return name
-    return "null"
-
-
-def pricing_of(model: Model) -> dict[str, Any]:
-    """Return a model's price list in the documented rows; which model has which kind is the sandbox's own choice.
-
-    By the second if the length can be chosen, else by the clip: one rate for each resolution (`variants`), or one
-    rate (`fixed`). One model is `variable`, which cannot be quoted ahead.
-    """
-    if model.name in UNQUOTED:
-        return {"kind": "variable", "currency": "USD"}
-    unit, seconds = ("second", 1) if "duration" in model.parameters else ("video", FIXED_S)
-    rates = {
-        name: usd(model.credits_per_s[str(name).lower()] * seconds) for name in model.parameters["resolution"].choices
-    }
-    if len(set(rates.values())) == 1:
-        price = next(iter(rates.values()))
-        return {
-            "kind": "fixed",
-            "currency": "USD",
-            "units": [{"name": unit, "measure": "output", "price": price, "per": 1}],
-        }
-    rows = [{"when": {"resolution": name}, "price": price, "unit": unit, "per": 1} for name, price in rates.items()]
-    return {"kind": "variants", "currency": "USD", "dimensions": ["resolution"], "variants": rows}
+def kind_of(model: Model) -> str:
+    """Return the kind of price that a model's list has."""
+    if "kind" in model.own or "credits_per_s" in model.own:
+        return str(model.own.get("kind", "rates"))
+    return "variable" if hashlib.sha256(model.name.encode()).digest()[0] % 8 == 0 else "rates"

@@ -60,7 +60,9 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     model = str(body["model"]).split("/")[-1]
     pen.text((width - edge, round(43 * unit)), model, font=small, fill=_DIM, anchor="rm")
     panel_top = height - round(196 * unit)
-    _draw_prompt(pen, str(body["prompt"]), (edge, round(92 * unit), width - edge, panel_top - round(20 * unit)), unit)
+    _draw_prompt(
+        pen, str(body.get("prompt", "")), (edge, round(92 * unit), width - edge, panel_top - round(20 * unit)), unit
+    )
     pen.rectangle((round(10 * unit), panel_top, width, height), fill=_PANEL)
     facts = f"{made.resolution}   {made.aspect_ratio}   {made.duration_s} s   {made.width}x{made.height}"
     pen.text((edge, panel_top + round(18 * unit)), facts, font=small, fill=_INK)

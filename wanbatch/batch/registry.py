@@ -1,0 +1,120 @@
+"""The registry: every model whose schema is at hand, those that come with wanbatch and those that a project added.
+
+A model is its schema: its parameters, its defaults and its limits are read there. What no schema can say (frame sizes,
+prices that only the documentation names) is in `schemas/model-facts.json`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field
+from functools import cache, cached_property
+from typing import Any
+
+from wanbatch.resources import facts_path, model_names, model_schema_path
+
+NOTHING: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, eq=False)
+class Model:
+    """One model: its name, the JSON Schema of its requests, and what is known beyond that."""
+
+    name: str
+    schema: Mapping[str, Any]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def parameters(self) -> Mapping[str, Any]:
+        """What the schema says of each field of a request."""
+        parameters: Mapping[str, Any] = self.schema["properties"]
+        return parameters
+
+    def default_of(self, name: str) -> Any:
+        """Return what the provider takes if a request does not name a parameter; None if nobody says."""
+        return self.parameters.get(name, NOTHING).get("default")
+
+    @property
+    def pace(self) -> float:
+        """How long a generation takes, as a share of one of the default model."""
+        return float(self.facts.get("pace", 1.0))
+
+
+class Registry:
+    """Models by name."""
+
+    def __init__(self, models: Iterable[Model]) -> None:
+        self._models = {model.name: model for model in models}
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """All names, in order."""
+        return tuple(sorted(self._models))
+
+    def get(self, name: str) -> Model | None:
+        """Return a model; None if no schema of it is at hand."""
+        return self._models.get(name)
+
+    def __iter__(self) -> Iterator[Model]:
+        """Yield the models in the order of their names."""
+        return (self._models[name] for name in self.names)
+
+    def with_added(self, models: Iterable[Model]) -> Registry:
+        """Return these models and more; one of the same name takes the place of the other."""
+        return Registry([*self._models.values(), *models])
+
+
+@cache
+def model_facts() -> Mapping[str, Any]:
+    """Return what no schema says: `frame_sizes` by name, and the rows of `models`."""
+    facts: Mapping[str, Any] = json.loads(facts_path().read_text(encoding="utf-8"))
+    return facts
+
+
+@cache
+def shipped() -> Registry:
+    """Return the models that come with wanbatch."""
+    told = model_facts()["models"]
+    return Registry(Model(name, _schema_of(name), told.get(name, NOTHING)) for name in model_names())
+
+
+def _schema_of(name: str) -> Mapping[str, Any]:
+    schema: Mapping[str, Any] = json.loads(model_schema_path(name).read_text(encoding="utf-8"))
+    return schema
+
+
+_current: ContextVar[Registry | None] = ContextVar("registry", default=None)
+_added: dict[str, Model] = {}
+
+
+def registry() -> Registry:
+    """Return the models that count here: those of the manifest that is being read, else all that were met so far."""
+    current = _current.get()
+    return current if current is not None else _known()
+
+
+def _known() -> Registry:
+    return _all(tuple(_added.values())) if _added else shipped()
+
+
+@cache
+def _all(added: tuple[Model, ...]) -> Registry:
+    return shipped().with_added(added)
+
+
+def learn(models: Iterable[Model]) -> None:
+    """Remember models that a project added, so that its recipes can be read after its manifest was."""
+    _added.update({model.name: model for model in models})
+
+
+@contextmanager
+def reading(models: Registry) -> Iterator[None]:
+    """Let only these models count, for as long as a manifest is read."""
+    token = _current.set(models)
+    try:
+        yield
+    finally:
+        _current.reset(token)

@@ -1,0 +1,117 @@
+"""The request of a shot, held against the schemas: that of planning, and that of its model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from wanbatch.batch.registry import Model, registry
+from wanbatch.manifest.fields import FREE_TEXT_FIELDS, PLANNING_FIELDS
+from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, validator_for, validator_of
+from wanbatch.manifest.names import foreign_parameter
+from wanbatch.manifest.schemas import MANIFEST, schema
+from wanbatch.manifest.tree import Node, Place, Problems, Table
+from wanbatch.manifest.words import meant, one_of, shown
+
+SHORT_PROMPT = 500  # few models have a lower cap
+_BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
+
+
+class RequestChecker:
+    """Checks the requests of one manifest."""
+
+    def __init__(self, problems: Problems, teller: Teller) -> None:
+        self._problems = problems
+        self._teller = teller
+        self._passed: dict[Any, Any] = {}
+        self._planning = validator_for({**schema(MANIFEST), "$ref": "#/$defs/defaults", **_BODYLESS})
+
+    def check_planning(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
+        """Check what is not sent: scene, takes, seed and the like."""
+        planning = {name: value for name, value in given.items() if name in PLANNING_FIELDS}
+        for error in self._once("planning", planning, self._planning, SHORT_PROMPT):
+            self._teller.tell(error, Table(Place(1, 1), dict(nodes)), "")
+
+    def check_request(self, request: Mapping[str, Any], table: Table, nodes: Mapping[str, Node]) -> None:
+        """Check what is sent; `table` is the shot as written, `nodes` are its fields with the defaults."""
+        name = request["model"]
+        model = registry().get(name) if isinstance(name, str) else None
+        if model is None:
+            hint = meant(str(name), registry().names) or f"; use {one_of(registry().names)}"
+            self._problems.add(nodes["model"].at, f"model is {shown(name)}, which is not known{hint}")
+            return
+        short = min(SHORT_PROMPT, model.parameters.get("prompt", {}).get("maxLength", SHORT_PROMPT))
+        for error in self._once(model.name, request, validator_of(model), short):
+            self._tell(error, request, model, table, nodes)
+
+    def _tell(
+        self,
+        error: Finding,
+        request: Mapping[str, Any],
+        model: Model,
+        table: Table,
+        nodes: Mapping[str, Node],
+    ) -> None:
+        if error.absolute_path:
+            blamed, hint = _blamed(str(error.absolute_path[0]), table)
+            self._teller.tell(error, Table(table.at, dict(nodes)), model.name, blamed, hint)
+        elif error.validator == "additionalProperties":
+            for name in (name for name in request if name not in model.parameters):
+                blamed, hint = _blamed(name, table)
+                place = blamed or table.keys.get(name) or nodes[name].at
+                self._problems.add(place, foreign_parameter(name, model.name) + hint)
+        else:
+            for name, words in _of_the_whole(error, request, model.name):
+                self._problems.add(nodes[name].at if name in nodes else table.at, words)
+
+    def _once(self, kind: str, values: Mapping[str, Any], validator: Validator, short: int) -> list[Finding]:
+        """Validate. Values that differ from valid ones only in free text are valid, too, if their text is plain.
+
+        `short` is a length of prompts that nothing forbids.
+        """
+        rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in FREE_TEXT_FIELDS)
+        prompt = values.get("prompt")
+        is_plain = prompt is None or (isinstance(prompt, str) and 0 < len(prompt) <= short)
+        key = (kind, rest, tuple(type(values.get(name)) for name in FREE_TEXT_FIELDS))
+        if is_plain and self._passed.get(key):
+            return []
+        errors = errors_of(validator, dict(values))
+        if is_plain and not errors:
+            self._passed[key] = True
+        return errors
+
+
+def _of_the_whole(error: Finding, request: Mapping[str, Any], model: str) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a request as a whole: the field to blame, empty for none, and the words."""
+    told: Any = error.validator_value
+    match error.validator:
+        case "required":
+            for name in told:
+                if name not in request and name != "model":
+                    what = "say what the clip shows" if name == "prompt" else f"{model} needs it"
+                    yield "", f"{name} is missing; {what}"
+        case "dependentRequired":
+            for name in told:
+                for needed in told[name]:
+                    if name in request and needed not in request:
+                        yield name, f"{name} stands alone; {model} needs {needed} beside it"
+        case "not" if isinstance(told, Mapping) and "required" in told:
+            both = list(told["required"])
+            yield both[-1], f"{' and '.join(both)} stand in one shot; {model} takes only one of them"
+        case _:
+            yield "", f"{model} does not take these fields together"
+
+
+def _blamed(name: str, table: Table) -> tuple[Place | None, str]:
+    """If a default does not suit a shot's model, return the place of the model and what to do about it."""
+    if name in table.keys or "model" not in table.keys:
+        return None, ""
+    return table.items["model"].at, f"; it comes from defaults: write {name}: null in this shot to leave it out"
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if isinstance(value, dict):
+        return tuple((name, _frozen(each)) for name, each in value.items())
+    return (type(value), str(value))
