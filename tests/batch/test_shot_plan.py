@@ -186,3 +186,29 @@ def test_the_plan_of_a_planned_shot_changes_nothing(case: Case) -> None:
 def test_a_take_that_moved_keeps_its_own_recipe() -> None:
     moved = take(1, V, of="b")
     assert plan_shot(shot(), (moved,), frozenset({1}), NEXT).wanted[0].recipe == moved.recipe
+
+
+def _unseeded(number: int, state: State, *, is_retake: bool = False, old: bool = False) -> Take:
+    body = {"model": "somebody/seedless", "prompt": "p"}
+    return Take(number, "a", number, Recipe.of(body).canonical, state=state, superseded=old, is_retake=is_retake)
+
+
+@pytest.mark.parametrize(
+    ("takes", "there", "wanted", "changes"),
+    [
+        (2, (), [None, None], 2),
+        (2, (_unseeded(1, V),), [1, None], 1),
+        (2, (_unseeded(1, V), _unseeded(2, U)), [1, 2], 0),
+        (1, (_unseeded(1, V), _unseeded(2, P, is_retake=True)), [1, 2], 0),
+        (1, (_unseeded(1, V), _unseeded(2, V, is_retake=True)), [1, 2], 0),
+        (1, (_unseeded(1, F, old=True), _unseeded(2, P, is_retake=True)), [2], 0),
+    ],
+    ids=["none there", "one there", "both there", "a retake waits", "a retake is there", "a retake for a failed one"],
+)
+def test_takes_of_a_model_without_seeds_are_told_apart_by_number(
+    takes: int, there: tuple[Take, ...], wanted: list[int | None], changes: int
+) -> None:
+    seedless = Shot("a", 0, {"model": "somebody/seedless", "prompt": "p"}, takes=takes, has_seed=False)
+    plan = plan_shot(seedless, there, frozenset(), NEXT)
+    found = [each.take.number if each.take is not None else None for each in plan.wanted]
+    assert (found, len(plan.changes)) == (wanted, changes)

@@ -68,10 +68,15 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
     if shot.omit or not mine:
         raise UsageInvalid(f"{shot_id} is omitted: change its `omit` in the manifest and run that")
     model = next((take for take in reversed(mine) if not take.superseded), mine[-1])
+    if asked.seed is not None and "seed" not in model.recipe.body:
+        raise UsageInvalid(f"{model.recipe.model} takes no seed, and {shot_id} is of that model: leave out --seed")
     used = {take.recipe_json: take for take in mine}
     created: list[Create] = []
     for extra in range(asked.takes):
         number = highest + 1 + extra
+        if "seed" not in model.recipe.body:
+            created.append(Create(shot_id, number, model.recipe, asked.note))
+            continue
         seed = retake_seed(shot_id, number) if asked.seed is None else (asked.seed + extra) & SEED_MAX
         recipe = Recipe.of({**model.recipe.body, "seed": seed})
         if recipe.canonical in used:
@@ -88,4 +93,5 @@ def retake_seed(shot_id: str, number: int) -> int:
 
 def _shot_of(row: ShotRow, recipe: Recipe) -> Shot:
     request = {name: value for name, value in recipe.body.items() if name != "seed"}
-    return Shot(row.shot_id, row.ordinal, request, sequence=row.sequence, scene=row.scene)
+    has_seed = "seed" in recipe.body
+    return Shot(row.shot_id, row.ordinal, request, sequence=row.sequence, scene=row.scene, has_seed=has_seed)

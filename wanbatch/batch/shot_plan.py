@@ -55,7 +55,7 @@ def plan_shot(shot: Shot, takes: Sequence[Take], moved: frozenset[int], next_num
 
     `moved` are the takes, by id, that came from other shots; `next_number` is that of the next new take.
     """
-    free = sorted(takes, key=lambda take: (_PREFERENCE.index(take.state), -take.number))
+    free = sorted(takes, key=lambda take: (*_preference(shot, take), -take.number))
     slots = fill_slots(shot, free, moved, next_number)
     asked = {composed(each.recipe.canonical) for each in slots.wanted}
     retakes = follow_retakes(
@@ -67,6 +67,11 @@ def plan_shot(shot: Shot, takes: Sequence[Take], moved: frozenset[int], next_num
         changes=(*slots.changes, *retakes.changes, *(Supersede(each.take_id) for each in behind)),
         left=retakes.left,
     )
+
+
+def _preference(shot: Shot, take: Take) -> tuple[int, bool]:
+    """Say which take a slot has first. Without seeds a retake has the recipe of the slots, and comes after theirs."""
+    return _PREFERENCE.index(take.state), take.is_retake and not shot.has_seed
 
 
 def fill_slots(shot: Shot, free: Sequence[Take], moved: frozenset[int], next_number: int) -> ShotPlan:
@@ -179,17 +184,19 @@ def _is_of(shot: Shot, retake: Take) -> bool:
 
 
 def _retake_of(shot: Shot, retake: Take) -> Recipe:
-    return Recipe.of({**shot.request, "seed": retake.recipe.body["seed"]})
+    seeded = {name: value for name, value in retake.recipe.body.items() if name == "seed" and shot.has_seed}
+    return Recipe.of({**shot.request, **seeded})
 
 
 def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
     """Return the recipe that a retake has under this manifest; None if it is stale, or a slot asks for the same.
 
-    A retake is the shot's request with a seed of its own. One that was never sent follows an edited shot.
+    A retake is the shot's request with a seed of its own, where the model takes one. One that was never sent follows an edited shot.
     """
     recipe = _retake_of(shot, take)
     is_current = _is_asked(take, recipe) or take.state is State.PLANNED
-    return recipe if is_current and composed(recipe.canonical) not in slots else None
+    is_twin = shot.has_seed and composed(recipe.canonical) in slots
+    return recipe if is_current and not is_twin else None
 
 
 def _is_left_behind(take: Take, shot: Shot, wanted: set[str]) -> bool:

@@ -93,7 +93,8 @@ class Shot:
     """The unit of planning.
 
     `request` is the provider's request body without `seed`: model and prompt always, other parameters where the
-    manifest or its defaults give them. `ordinal` counts from 0 in story order. `line` is where the manifest names it.
+    manifest or its defaults give them. `has_seed` is false where the model takes none: then all takes of the shot have one
+    recipe, and the provider makes each another clip. `ordinal` counts from 0 in story order. `line` is where the manifest names it.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     """
 
@@ -109,12 +110,13 @@ class Shot:
     notes: str = ""
     omit: bool = False
     own: Mapping[str, str] = field(default_factory=dict)
+    has_seed: bool = True
     line: int = field(default=0, compare=False)
 
     @property
     def prompt(self) -> str:
-        """The prompt, as it is sent."""
-        return str(self.request["prompt"])
+        """The prompt, as it is sent; empty where the model goes without one."""
+        return str(self.request.get("prompt", ""))
 
     @property
     def model(self) -> str:
@@ -124,6 +126,8 @@ class Shot:
     @cached_property
     def recipes(self) -> tuple[Recipe, ...]:
         """One recipe for each wanted take, slot 1 first. A given seed is that of slot 1; each further slot adds 1."""
+        if not self.has_seed:
+            return (Recipe.of(self.request),) * self.takes
         return tuple(Recipe.of({**self.request, "seed": self._seed_of(slot)}) for slot in range(1, self.takes + 1))
 
     def _seed_of(self, slot: int) -> int:

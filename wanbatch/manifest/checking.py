@@ -205,7 +205,7 @@ class Checker:
             request["prompt"] = given["prompt"] = given["prompt"].strip()
         _trim(given)
         self._requests.check_planning(given, merged)
-        self._requests.check_request(request, table, merged)
+        has_seed = self._requests.check_request(request, table, merged)
         for name, value in given.items():
             self._check_text(name, value, merged[name])
         tell_nothing(given, {name: node.at for name, node in merged.items()}, self._problems)
@@ -228,6 +228,7 @@ class Checker:
             notes=given.get("notes", ""),
             omit=given.get("omit", False),
             own=_own_cells(merged),
+            has_seed=has_seed,
             line=table.at.line,
         )
 

@@ -11,6 +11,7 @@ from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, va
 from wanbatch.manifest.names import foreign_parameter
 from wanbatch.manifest.schemas import MANIFEST, schema
 from wanbatch.manifest.tree import Node, Place, Problems, Table
+from wanbatch.manifest.values import is_null
 from wanbatch.manifest.words import meant, one_of, shown
 
 SHORT_PROMPT = 500  # few models have a lower cap
@@ -32,17 +33,24 @@ class RequestChecker:
         for error in self._once("planning", planning, self._planning, SHORT_PROMPT):
             self._teller.tell(error, Table(Place(1, 1), dict(nodes)), "")
 
-    def check_request(self, request: Mapping[str, Any], table: Table, nodes: Mapping[str, Node]) -> None:
-        """Check what is sent; `table` is the shot as written, `nodes` are its fields with the defaults."""
+    def check_request(self, request: Mapping[str, Any], table: Table, nodes: Mapping[str, Node]) -> bool:
+        """Check what is sent; `table` is the shot as written, `nodes` are its fields with the defaults.
+
+        Returns whether the model takes a seed.
+        """
         name = request["model"]
         model = registry().get(name) if isinstance(name, str) else None
         if model is None:
             hint = meant(str(name), registry().names) or f"; use {one_of(registry().names)}"
             self._problems.add(nodes["model"].at, f"model is {shown(name)}, which is not known{hint}")
-            return
+            return True
         short = min(SHORT_PROMPT, model.parameters.get("prompt", {}).get("maxLength", SHORT_PROMPT))
         for error in self._once(model.name, request, validator_of(model), short):
             self._tell(error, request, model, table, nodes)
+        has_seed = "seed" in model.parameters
+        if not has_seed and "seed" in nodes and not is_null(nodes["seed"]):
+            self._tell_foreign("seed", model, table, nodes)
+        return has_seed
 
     def _tell(
         self,
@@ -57,12 +65,15 @@ class RequestChecker:
             self._teller.tell(error, Table(table.at, dict(nodes)), model.name, blamed, hint)
         elif error.validator == "additionalProperties":
             for name in (name for name in request if name not in model.parameters):
-                blamed, hint = _blamed(name, table)
-                place = blamed or table.keys.get(name) or nodes[name].at
-                self._problems.add(place, foreign_parameter(name, model.name) + hint)
+                self._tell_foreign(name, model, table, nodes)
         else:
             for name, words in _of_the_whole(error, request, model.name):
                 self._problems.add(nodes[name].at if name in nodes else table.at, words)
+
+    def _tell_foreign(self, name: str, model: Model, table: Table, nodes: Mapping[str, Node]) -> None:
+        blamed, hint = _blamed(name, table)
+        place = blamed or table.keys.get(name) or nodes[name].at
+        self._problems.add(place, foreign_parameter(name, model.name) + hint)
 
     def _once(self, kind: str, values: Mapping[str, Any], validator: Validator, short: int) -> list[Finding]:
         """Validate. Values that differ from valid ones only in free text are valid, too, if their text is plain.
