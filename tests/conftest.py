@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,15 @@ settings.register_profile(
 )
 settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False, print_blob=True)
 settings.load_profile("suite")
+
+
+@pytest.fixture(autouse=True)
+def no_added_models() -> Iterator[None]:
+    """Forget the models that a test added: the next one knows those that come with wanbatch."""
+    from wanbatch.batch import registry
+
+    yield
+    registry._added.clear()
 
 
 @pytest.fixture

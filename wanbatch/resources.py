@@ -7,7 +7,7 @@ from pathlib import Path
 
 from wanbatch.errors import LocalFault
 
-_ENDING = ".schema.json"
+MODEL_ENDING = ".schema.json"
 
 
 @cache
@@ -23,15 +23,15 @@ def folder_of(name: str) -> Path:
 @cache
 def model_names() -> tuple[str, ...]:
     """Return the names of all models that have a schema, in order."""
-    paths = (folder_of("schemas") / "models").glob(f"*{_ENDING}")
-    return tuple(sorted(path.name.removesuffix(_ENDING).replace("__", "/") for path in paths))
+    paths = (folder_of("schemas") / "models").glob(f"*{MODEL_ENDING}")
+    return tuple(sorted(path.name.removesuffix(MODEL_ENDING).replace("__", "/") for path in paths))
 
 
 def model_schema_path(name: str) -> Path:
     """Return the path of a model's schema. Raises KeyError for a model that `model_names` does not list."""
     if name not in model_names():
         raise KeyError(name)
-    return folder_of("schemas") / "models" / f"{name.replace('/', '__')}{_ENDING}"
+    return folder_of("schemas") / "models" / f"{name.replace('/', '__')}{MODEL_ENDING}"
 
 
 @cache

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from functools import cache, cached_property
 from typing import Any
 
+from wanbatch.batch.request_schemas import name_in
 from wanbatch.resources import facts_path, model_names, model_schema_path
 
 NOTHING: Mapping[str, Any] = {}
@@ -34,7 +35,7 @@ class Model:
         return parameters
 
     def default_of(self, name: str) -> Any:
-        """Return what the provider takes if a request does not name a parameter; None if nobody says."""
+        """Return what the provider takes if a request does not name a parameter; None if that is not known."""
         return self.parameters.get(name, NOTHING).get("default")
 
     @property
@@ -81,6 +82,12 @@ def shipped() -> Registry:
     return Registry(Model(name, _schema_of(name), told.get(name, NOTHING)) for name in model_names())
 
 
+def model_from(schema: Mapping[str, Any]) -> Model:
+    """Return the model of a schema in which nothing is wrong, with what is known of it beyond that."""
+    name = name_in(schema)
+    return Model(name, schema, model_facts()["models"].get(name, NOTHING))
+
+
 def _schema_of(name: str) -> Mapping[str, Any]:
     schema: Mapping[str, Any] = json.loads(model_schema_path(name).read_text(encoding="utf-8"))
     return schema
@@ -105,9 +112,19 @@ def _all(added: tuple[Model, ...]) -> Registry:
     return shipped().with_added(added)
 
 
-def learn(models: Iterable[Model]) -> None:
-    """Remember models that a project added, so that its recipes can be read after its manifest was."""
-    _added.update({model.name: model for model in models})
+def added_models() -> tuple[Model, ...]:
+    """Return the models that count here and do not come with wanbatch."""
+    return tuple(model for model in registry() if shipped().get(model.name) is not model)
+
+
+def learn(models: Iterable[Model], *, is_newest: bool = True) -> None:
+    """Remember models that a project added, so that its recipes can be read after its manifest was.
+
+    What is known already stays if this is not the newest.
+    """
+    for model in models:
+        if shipped().get(model.name) is not model and (is_newest or model.name not in _added):
+            _added[model.name] = model
 
 
 @contextmanager

@@ -191,7 +191,8 @@ def _retake_of(shot: Shot, retake: Take) -> Recipe:
 def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
     """Return the recipe that a retake has under this manifest; None if it is stale, or a slot asks for the same.
 
-    A retake is the shot's request with a seed of its own, where the model takes one. One that was never sent follows an edited shot.
+    A retake is the shot's request with a seed of its own, where the model takes one. One that was never sent follows
+    an edited shot.
     """
     recipe = _retake_of(shot, take)
     is_current = _is_asked(take, recipe) or take.state is State.PLANNED

@@ -93,8 +93,9 @@ class Shot:
     """The unit of planning.
 
     `request` is the provider's request body without `seed`: model and prompt always, other parameters where the
-    manifest or its defaults give them. `has_seed` is false where the model takes none: then all takes of the shot have one
-    recipe, and the provider makes each another clip. `ordinal` counts from 0 in story order. `line` is where the manifest names it.
+    manifest or its defaults give them. `has_seed` is false where the model takes none: then all takes of the shot have
+    one recipe, and the provider makes each another clip. `ordinal` counts from 0 in story order. `line` is where the
+    manifest names it.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     """
 
@@ -115,7 +116,7 @@ class Shot:
 
     @property
     def prompt(self) -> str:
-        """The prompt, as it is sent; empty where the model goes without one."""
+        """The prompt, as it is sent; empty if the model goes without one."""
         return str(self.request.get("prompt", ""))
 
     @property

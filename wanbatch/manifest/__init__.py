@@ -9,6 +9,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from wanbatch.batch.registry import learn, reading
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import LocalFault, ManifestInvalid, Problem, fault_text
 from wanbatch.manifest.tree import (
@@ -71,12 +72,23 @@ def first_ones(found: Sequence[Problem], noun: str) -> list[Problem]:
 
 
 def _read(path: Path, problems: Problems) -> Batch | None:
-    from wanbatch.manifest.checking import Checker
+    from wanbatch.manifest.added import models_beside
 
     size_bytes = _size_of(path, problems)
     reader = _reader_of(path, problems)
     if size_bytes > FILE_CAP_BYTES:
         raise problems.stop(start_of_file(), f"this file is larger than {size_text(FILE_CAP_BYTES)}")
+    models, wrong = models_beside(path.parent)
+    problems.found += wrong
+    with reading(models):
+        batch = _checked(path, reader, problems)
+    learn(models)
+    return batch
+
+
+def _checked(path: Path, reader: Callable[[str, Problems], Node | None], problems: Problems) -> Batch | None:
+    from wanbatch.manifest.checking import Checker
+
     root = reader(_text_of(path, problems), problems)
     if path.suffix.lower() in (".json", *_JSON_LINES):
         from wanbatch.manifest.bare_list import manifest_in

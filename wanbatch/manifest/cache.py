@@ -25,6 +25,7 @@ from wanbatch.batch.shots import Batch, Head, Limits
 from wanbatch.disk import replace_text
 from wanbatch.errors import Problem
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
+from wanbatch.manifest.added import files_beside
 from wanbatch.manifest.tree import FILE_CAP_BYTES
 from wanbatch.version import __version__
 
@@ -49,6 +50,8 @@ class Shelf:
             if path.is_file() and self.worth_bytes <= path.stat().st_size <= FILE_CAP_BYTES:
                 known = hashlib.sha256(f"{self.version}\n{path.name}\n".encode())
                 known.update(path.read_bytes())
+                for each in files_beside(path.parent):
+                    known.update(f"\n{each.name}\n".encode() + each.read_bytes())
                 return known.hexdigest()
         return ""
 

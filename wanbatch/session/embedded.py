@@ -14,13 +14,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
-from wanbatch.disk import own_folder, unshare
+from wanbatch.batch.registry import added_models
+from wanbatch.disk import own_folder, replace_text, unshare
 from wanbatch.errors import LocalFault
+from wanbatch.resources import MODEL_ENDING
 from wanbatch.state.lock import holder_of
 
 START_LIMIT_S = 60.0
 END_LIMIT_S = 10.0
 FOLDER = ".sandbox"
+MODELS = "models"
 
 
 def copy_account(output: Path, folder: Path) -> bool:
@@ -45,11 +48,12 @@ def copy_account(output: Path, folder: Path) -> bool:
 def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve a sandbox for the output folder; yields its base URL. Raises LocalFault if it does not start."""
     data = own_folder(output, FOLDER)
-    for each in data.glob("*"):
+    served = _added_to(output)
+    for each in filter(Path.is_file, data.glob("*")):
         unshare(each)  # of a copy made with hard links: each has an account of its own from here on
     command = [sys.executable, "-m", "wanbatch", "--json", "sandbox", "--data", str(data)]
     child = subprocess.Popen(  # noqa: S603  our own program, arguments as a list
-        [*command, "--speed", str(speed), "--stop-with-parent", *extra],
+        [*command, "--speed", str(speed), "--stop-with-parent", *served, *extra],
         stdin=subprocess.PIPE,  # its end, however we end, tells the child to stop
         stdout=subprocess.PIPE,
         start_new_session=True,  # Ctrl-C is for the run, which still needs the provider while it drains
@@ -67,6 +71,18 @@ def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) ->
             child.kill()
             child.wait()
         child.stdout.close()
+
+
+def _added_to(output: Path) -> list[str]:
+    """Give the sandbox the schemas of models that a project added; returns its arguments for them."""
+    models = added_models()
+    if not models:
+        return []
+    folder = own_folder(output, FOLDER, MODELS)
+    for model in models:
+        name = f"{model.name.replace('/', '__')}{MODEL_ENDING}"
+        replace_text(folder / name, json.dumps(model.schema, ensure_ascii=False, indent=2) + "\n")
+    return ["--models", str(folder)]
 
 
 def _base_url(child: subprocess.Popen[str]) -> str:

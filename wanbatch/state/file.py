@@ -28,6 +28,7 @@ from wanbatch.folders import links_of
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.checks import Checks
 from wanbatch.state.connection import connect, foreign_errors, is_empty
+from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import _TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
@@ -127,6 +128,7 @@ class StateFile(StateReader):
         with foreign_errors(self.path):
             for statement in (NOTES_DDL, OWN_CELLS_DDL, *INDEXES):
                 self._db.execute(statement)
+        learn_kept(self.notes())
 
     def await_check(self) -> None:
         """Wait for the check of the pages, which goes on while the first things are read. Raises StateInvalid.
@@ -248,6 +250,7 @@ class StateFile(StateReader):
                 if known.get(shot.shot_id) != shot:
                     self._store("shots", shot)
             self._store_own_cells(plan)
+            self._store_models(plan)
             for change in plan.changes:
                 match change:
                     case Create():
@@ -269,6 +272,11 @@ class StateFile(StateReader):
                     "DELETE FROM shots WHERE shot_id = ? AND removed AND shot_id NOT IN (SELECT shot_id FROM takes)",
                     (name,),
                 )
+
+    def _store_models(self, plan: Plan) -> None:
+        """Keep the models that a project added: without their defaults its recipes could not be read."""
+        for name, told in notes_of({each.recipe.model for each in plan.wanted}).items():
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, told))
 
     def _store_own_cells(self, plan: Plan) -> None:
         """Keep the cells of the user's own columns; those of a removed shot stay."""

@@ -18,6 +18,7 @@ from wanbatch.state.attempts import AttemptRecords
 from wanbatch.state.columns import ColumnRecords
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.facts import FactRecords
+from wanbatch.state.kept_models import learn_kept
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
 from wanbatch.text import shown
 
@@ -41,6 +42,7 @@ class StateReader(FactRecords, AttemptRecords, ColumnRecords):
         reader = StateReader(connect(path, readonly=True), path)
         try:
             reader.identity()
+            learn_kept(reader.notes())
         except BaseException:
             reader.close()
             raise

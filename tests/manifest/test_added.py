@@ -1,0 +1,140 @@
+"""Models that a project added by a file beside its manifest, and files there that cannot be used."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wanbatch.batch.models import order_of
+from wanbatch.batch.registry import learn, model_from, registry
+from wanbatch.batch.request_schemas import HTTPS_PATTERN, fault_in, is_model_name
+from wanbatch.batch.shots import Recipe
+from wanbatch.errors import ManifestInvalid
+from wanbatch.manifest import load_manifest
+from wanbatch.manifest.cache import Shelf
+from wanbatch.state.kept_models import learn_kept, notes_of
+
+LENS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["model", "prompt"],
+    "properties": {
+        "model": {"const": "somebody/lens-1"},
+        "prompt": {"type": "string", "minLength": 1},
+        "duration": {"type": "integer", "enum": [2, 4], "default": 2},
+        "resolution": {"type": "string", "enum": ["360p", "720p"], "default": "360p"},
+        "camera": {"type": "object", "properties": {"pan": {"type": "number", "minimum": -10, "maximum": 10}}},
+    },
+}
+SHOTS = "version: 1\nshots:\n  - {id: a, model: somebody/lens-1, prompt: A gull lands, takes: 2}\n"
+
+
+def put(folder: Path, schema: object = LENS, shots: str = SHOTS) -> Path:
+    (folder / "models").mkdir(exist_ok=True)
+    text = schema if isinstance(schema, str) else json.dumps(schema)
+    (folder / "models" / "somebody__lens-1.schema.json").write_text(text)
+    (folder / "shots.yaml").write_text(shots)
+    return folder / "shots.yaml"
+
+
+def test_a_file_beside_the_manifest_adds_a_model(tmp_path: Path) -> None:
+    shot = load_manifest(put(tmp_path)).shots[0]
+    order = order_of(shot.recipes[0])
+    body = {"model": "somebody/lens-1", "prompt": "A gull lands"}
+    assert ([each.body for each in shot.recipes], str(order.price_class)) == ([body, body], "lens-1 360p 2 s")
+
+
+@pytest.mark.parametrize(
+    ("field", "said"),
+    [
+        ("duration: 3", "5:16 duration is 3; somebody/lens-1 accepts 2 or 4"),
+        ("seed: 3", "5:6 seed is not a parameter of somebody/lens-1; alibaba/wan-2-6-t2v has it"),
+        ("watermark: true", "5:6 watermark is not a parameter of somebody/lens-1; alibaba/wan2.1-t2v-plus has it"),
+    ],
+)
+def test_a_shot_is_held_against_an_added_model(field: str, said: str, tmp_path: Path) -> None:
+    shots = f"version: 1\nshots:\n  - id: a\n    model: somebody/lens-1\n     {field}\n    prompt: p\n".replace(
+        "     ", "    "
+    )
+    with pytest.raises(ManifestInvalid) as raised:
+        load_manifest(put(tmp_path, shots=shots))
+    found = [f"{each.line}:{each.column + 1} {each.message}" for each in raised.value.problems]
+    assert found == [said]
+
+
+def test_a_manifest_elsewhere_does_not_know_the_model(tmp_path: Path) -> None:
+    load_manifest(put(tmp_path))
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "shots.yaml").write_text(SHOTS)
+    with pytest.raises(ManifestInvalid, match="which is not known"):
+        load_manifest(other / "shots.yaml")
+
+
+def _with(**changes: Any) -> dict[str, Any]:
+    return {**LENS, "properties": {**LENS["properties"], **changes}}
+
+
+@pytest.mark.parametrize(
+    ("schema", "fault"),
+    [
+        ("{", "is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
+        ("[]", "is not a schema that wanbatch can read"),
+        ({"type": "object"}, "does not describe a request with a model in it"),
+        (_with(model={"type": "string"}), "does not name one model (properties.model.const)"),
+        (_with(model={"const": "../up"}), "does not name one model (properties.model.const)"),
+        (_with(style={"$ref": "https://example.com/x"}), "uses '$ref', which wanbatch does not follow"),
+        (_with(style={"type": "string", "pattern": "(a+)+b"}), "has a value of pattern that cannot be read"),
+        (_with(style={"type": "word"}), "has a value of type that cannot be read"),
+        (_with(**{"a b": {}}), "has a field whose name a manifest cannot hold: 'a b'"),
+    ],
+)
+def test_a_schema_that_cannot_be_used_is_a_problem_with_its_file(schema: object, fault: str, tmp_path: Path) -> None:
+    with pytest.raises(ManifestInvalid) as raised:
+        load_manifest(put(tmp_path, schema))
+    first = raised.value.problems[0]
+    assert (Path(first.file).name, first.message.split(" (at ")[0].split(";")[0]) == (
+        "somebody__lens-1.schema.json",
+        f"this file {fault}",
+    )
+
+
+def test_a_deep_schema_is_refused() -> None:
+    deep: dict[str, Any] = {"type": "string"}
+    for _ in range(60):
+        deep = {"type": "array", "items": deep}
+    assert fault_in(_with(deep=deep)).startswith("is not a schema that wanbatch can read")
+
+
+def test_only_a_pattern_of_our_own_is_taken() -> None:
+    assert fault_in(_with(image_url={"type": "string", "pattern": HTTPS_PATTERN})) == ""
+
+
+@pytest.mark.parametrize("name", ["", "a//b", "/a", "a/../b", "..", "a b", "é", "a/" * 5 + "a", "a" * 300, 7])
+def test_no_path_passes_for_the_name_of_a_model(name: object) -> None:
+    assert not is_model_name(name)
+
+
+def test_a_state_file_keeps_the_models_of_its_recipes() -> None:
+    learn([model_from(LENS)])
+    kept = notes_of(["somebody/lens-1", "alibaba/wan-2-6-t2v"])
+    learn_kept({**kept, "model x": "{", "batch": "b"})
+    recipe = Recipe.of({"model": "somebody/lens-1", "prompt": "p"})
+    assert (list(kept), order_of(recipe).duration_s) == (["model somebody/lens-1"], 2)
+
+
+def test_what_a_manifest_said_last_of_a_model_stays() -> None:
+    learn([model_from(_with(duration={"type": "integer", "default": 4}))])
+    learn_kept({"model somebody/lens-1": json.dumps(LENS)})
+    model = registry().get("somebody/lens-1")
+    assert model is not None
+    assert model.default_of("duration") == 4
+
+
+def test_a_manifest_is_read_again_after_a_model_beside_it_changed(tmp_path: Path) -> None:
+    shelf = Shelf(tmp_path / "cache", worth_bytes=1)
+    before = shelf.digest_of(put(tmp_path))
+    assert shelf.digest_of(put(tmp_path, _with(style={"type": "string"}))) != before
