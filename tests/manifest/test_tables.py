@@ -130,8 +130,6 @@ def test_a_whole_number_may_have_a_fraction_of_zero(tmp_path: Path, delimiter: s
         ("omit", "x", "omit is 'x'; expected true or false; write true"),
         ("omit", "FALSCH", "omit is 'FALSCH'; expected true or false; write false"),
         ("resolution", "1280x720", f"resolution is '1280x720'; {TAKES} 720p or 1080p; did you mean 720p?"),
-        ("resolution", "1080", f"resolution is '1080'; {TAKES} 720p or 1080p; did you mean 1080p?"),
-        ("resolution", "Full HD", f"resolution is 'Full HD'; {TAKES} 720p or 1080p; did you mean 1080p?"),
         ("resolution", "4k", f"resolution is '4k'; {TAKES} 720p or 1080p"),
         ("aspect_ratio", "16:09", f"aspect_ratio is '16:09'; {TAKES} 16:9, 9:16, 1:1, 4:3 or 3:4; did you mean 16:9?"),
         (
@@ -306,7 +304,7 @@ NAMES = {
     "takes": ["Variations", "Take", "num_videos"],
     "seed": ["Random seed"],
     "model": ["Model name"],
-    "generate_audio": ["Sound", "Audio"],
+    "generate_audio": ["Sound"],
     "cost_code": ["Cost centre"],
 }
 

@@ -15,6 +15,7 @@ from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.requests import RequestChecker
+from wanbatch.manifest.roles import in_own_names
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
@@ -205,7 +206,10 @@ class Checker:
             request["prompt"] = given["prompt"] = given["prompt"].strip()
         _trim(given)
         self._requests.check_planning(given, merged)
-        has_seed = self._requests.check_request(request, table, merged)
+        told = in_own_names(request, merged, table)
+        for role, words in told.lacking.items():
+            self._requests.tell_lacking(role, words, table, merged)
+        has_seed = self._requests.check_request(told.request, told.table, told.nodes)
         for name, value in given.items():
             self._check_text(name, value, merged[name])
         tell_nothing(given, {name: node.at for name, node in merged.items()}, self._problems)
@@ -218,7 +222,7 @@ class Checker:
         return Shot(
             id=str(plain["id"]),
             ordinal=ordinal,
-            request=request,
+            request=told.request,
             sequence=given.get("sequence", ""),
             scene=given.get("scene", ""),
             takes=given.get("takes", 1),

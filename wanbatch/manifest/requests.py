@@ -75,6 +75,11 @@ class RequestChecker:
         place = blamed or table.keys.get(name) or nodes[name].at
         self._problems.add(place, foreign_parameter(name, model.name) + hint)
 
+    def tell_lacking(self, role: str, words: str, table: Table, nodes: Mapping[str, Node]) -> None:
+        """Say that a model has no field for a role."""
+        blamed, hint = _blamed(role, table)
+        self._problems.add(blamed or table.keys.get(role) or nodes[role].at, words + hint)
+
     def _once(self, kind: str, values: Mapping[str, Any], validator: Validator, short: int) -> list[Finding]:
         """Validate. Values that differ from valid ones only in free text are valid, too, if their text is plain.
 

@@ -36,7 +36,7 @@ _TOLD: dict[str, str] = {
     "enhance_prompt": "prompt_extend prompt_extension extend_prompt prompt_expansion expand_prompt prompt_enhance"
     " prompt_enhancer prompt_enhancement enhance prompt_optimizer optimize_prompt prompt_upsampling upsample_prompt"
     " magic_prompt auto_prompt rewrite_prompt",
-    "generate_audio": "audio sound with_audio with_sound enable_audio has_audio audio_enabled ton son",
+    "generate_audio": "sound with_audio with_sound enable_audio has_audio audio_enabled ton son",
     "audio_url": "audio_file sound_file sound_url music_url audio_path input_audio",
     "image_url": "image img image_path img_url input_image start_image start_frame init_image image_file",
     "video_urls": "video_url videos reference_videos ref_videos ref_video reference_video input_video",

@@ -1,0 +1,129 @@
+"""Roles: names that mean the same to every model, and the field that each has for them, read from its schema. Pure.
+
+A field's own name always wins, so that what was bought under it keeps its recipe.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from wanbatch.batch.registry import Model, registry
+from wanbatch.batch.shots import DEFAULT_MODEL
+from wanbatch.manifest.fields import kinds_in
+from wanbatch.manifest.tree import Node, Table
+from wanbatch.manifest.words import one_of
+
+OWNERS_SHOWN = 4
+# Each role, the fields that may play it, and the JSON type that the field has to take.
+_FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "first_frame": (("first_frame_image", "string"), ("image_url", "string")),
+    "last_frame": (("last_image_url", "string"), ("tail_image_url", "string"), ("last_frame_image", "string")),
+    "references": (
+        ("reference_image_urls", "array"),
+        ("image_urls", "array"),
+        ("reference_images", "array"),
+        ("image_list", "array"),
+    ),
+    "sound": (("generate_audio", "boolean"), ("generate_audio_switch", "boolean")),
+    "soundtrack": (("audio_url", "string"),),
+    "aspect_ratio": (("ratio", "string"),),
+    "resolution": (("max_resolution", "integer"),),
+}
+NAMES = ("first_frame", "last_frame", "references", "audio", "aspect_ratio", "resolution")
+_WORDS = {
+    "first_frame": "an image to begin from",
+    "last_frame": "an image to end with",
+    "references": "images to refer to",
+    "sound": "a choice of sound (audio: true or false)",
+    "soundtrack": "a sound of yours (audio: an address)",
+    "aspect_ratio": "a choice of aspect ratio",
+    "resolution": "a choice of resolution",
+}
+_SPELT = ("resolution", "max_resolution")
+_LINES = re.compile(r"([0-9]{3,4})p?")
+_NAMED_LINES = {"sd": 480, "hd": 720, "fhd": 1080, "full hd": 1080, "2k": 1440, "4k": 2160}
+
+
+@dataclass(frozen=True)
+class Told:
+    """A shot in its model's own names: the request, its nodes, the shot as written, and roles that the model lacks."""
+
+    request: dict[str, Any]
+    nodes: dict[str, Node]
+    table: Table
+    lacking: Mapping[str, str]
+
+
+def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: Table) -> Told:
+    """Say a request in the names and spellings of its model; a model that is not known is left as it is."""
+    name = request.get("model", DEFAULT_MODEL)
+    model = registry().get(name) if isinstance(name, str) else None
+    if model is None:
+        return Told(dict(request), dict(nodes), table, {})
+    made, own_nodes, lacking = dict(request), dict(nodes), {}
+    items, keys = dict(table.items), dict(table.keys)
+    for role in NAMES:
+        if role in model.parameters or role not in made:
+            continue
+        value = made[role]
+        part = _part_of(role, value)
+        field = field_of(model, part)
+        if field is None or field in made:
+            lacking[role] = (
+                _lack(model, part) if field is None else f"{role} and {field} say the same; keep one of them"
+            )
+            continue
+        made[field] = made.pop(role)
+        own_nodes[field] = nodes[role]
+        if role in table.keys:
+            items[field], keys[field] = table.items[role], table.keys[role]
+    for field in _SPELT:
+        if field in made and field in model.parameters:
+            made[field] = _spelt(made[field], model.parameters[field])
+    kept = {field: value for field, value in made.items() if field not in lacking}
+    return Told(kept, own_nodes, replace(table, items=items, keys=keys), lacking)
+
+
+def field_of(model: Model, part: str) -> str | None:
+    """Return the field of a model that plays a role; None if it has none."""
+    for field, kind in _FIELDS[part]:
+        if field in model.parameters and kind in kinds_in(model.parameters[field]):
+            return None if field == "image_url" and not _begins_from_images(model) else field
+    return None
+
+
+def _begins_from_images(model: Model) -> bool:
+    """Say whether a model's only image is a frame of the clip: beside a video that it needs, it is a character."""
+    return "video_url" not in model.schema.get("required", ())
+
+
+def _part_of(role: str, value: Any) -> str:
+    if role != "audio":
+        return role
+    return "sound" if isinstance(value, bool) else "soundtrack"
+
+
+def _lack(model: Model, part: str) -> str:
+    owners = [each.name for each in registry() if field_of(each, part) is not None or part in each.parameters]
+    owners.sort(key=lambda owner: owner.split("/")[0] != model.name.split("/")[0])
+    more = f"; models that do: {one_of(owners[:OWNERS_SHOWN])}" if owners else ""
+    return f"{model.name} does not take {_WORDS[part]}{more}"
+
+
+def _spelt(value: Any, shape: Mapping[str, Any]) -> Any:
+    """Return a value as the model spells it, if exactly one of its choices says the same: 1080p is 1080P and fhd."""
+    choices = shape.get("enum")
+    if not isinstance(value, str | int) or isinstance(value, bool) or not isinstance(choices, list) or value in choices:
+        return value
+    wanted = _lines(value)
+    alike = [each for each in choices if wanted is not None and _lines(each) == wanted]
+    return alike[0] if len(alike) == 1 else value
+
+
+def _lines(value: object) -> int | None:
+    text = str(value).strip().casefold()
+    found = _LINES.fullmatch(text)
+    return int(found[1]) if found is not None else _NAMED_LINES.get(text)
