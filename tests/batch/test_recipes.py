@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -48,3 +49,27 @@ def test_an_unknown_model_orders_nothing_that_is_known() -> None:
 
 def test_a_shot_names_its_model() -> None:
     assert shot().model == DEFAULT_MODEL
+
+
+@pytest.mark.parametrize(
+    ("fields", "lines"),
+    [
+        ({"model": "alibaba/wan-3-0-video"}, 1080),
+        ({"model": "alibaba/wan-3-0-video", "resolution": "480p", "aspect_ratio": "9:16"}, 480),
+        ({"model": "alibaba/wan-2-6-t2v"}, None),
+        ({"model": "other/model", "resolution": "720p"}, None),
+    ],
+)
+def test_lines_are_known_if_the_documentation_says_what_a_resolution_is(
+    fields: dict[str, str], lines: int | None
+) -> None:
+    order = order_of(Recipe.of({"prompt": "p", **fields}))
+    assert (order.lines, order.frame_size is None) == (lines, lines is not None or "other" in fields["model"])
+
+
+@pytest.mark.parametrize(
+    ("duration", "seconds"),
+    [(5, 5), ("5", 5), (5.0, 5), (2.5, None), (-1, None), ("auto", None), ([], None), (True, 1)],
+)
+def test_a_length_that_is_no_number_of_seconds_is_not_known(duration: Any, seconds: int | None) -> None:
+    assert order_of(Recipe.of({"model": "other/model", "duration": duration})).duration_s == seconds

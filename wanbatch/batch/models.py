@@ -6,6 +6,7 @@ Defaults are read from the schemas of the models (`registry.py`); frame sizes an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,6 +14,8 @@ from typing import Any
 
 from wanbatch.batch.registry import Model, Registry, model_facts, registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Recipe
+
+_LINES = re.compile(r"([0-9]{3,4})[pP]")
 
 
 @dataclass(frozen=True)
@@ -89,6 +92,15 @@ class Order:
             return None
         return frame_sizes_of(model).get((self.resolution, self.aspect_ratio))
 
+    @property
+    def lines(self) -> int | None:
+        """How many pixels the short side has, where the model's resolutions are documented to say that."""
+        model = registry().get(self.model)
+        if model is None or not model.facts.get("resolution_is_short_side"):
+            return None
+        found = _LINES.fullmatch(self.resolution or "")
+        return int(found[1]) if found is not None else None
+
 
 @dataclass(frozen=True, order=True)
 class PriceClass:
@@ -114,20 +126,38 @@ def class_of(model: str | None, resolution: str | None, duration: Any) -> PriceC
     """Return the price class of a request that says this, None if it says nothing: then the documented default."""
     model = DEFAULT_MODEL if model is None else model
     known = defaults_of(model)
-    duration_s = known.duration_s if duration is None else int(duration)
+    duration_s = _seconds(known.duration_s if duration is None else duration)
     return PriceClass(model, known.resolution if resolution is None else resolution, duration_s)
+
+
+def _seconds(told: Any) -> int | None:
+    """Return a length in whole seconds; None for anything else, such as a word or -1 for whatever suits."""
+    try:
+        return int(told) if float(told) == int(told) and int(told) > 0 else None
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 def order_of(recipe: Recipe) -> Order:
     """Read what a recipe asks for, with the documented defaults of its model."""
     body: Mapping[str, Any] = recipe.body
-    known = defaults_of(recipe.model)
     priced = class_of(recipe.model, body.get("resolution"), body.get("duration"))
-    audio = True if "audio_url" in body else body.get("generate_audio", known.has_audio)
+    audio = True if "audio_url" in body else _told(body, "generate_audio", "generate_audio_switch")
     return Order(
         model=recipe.model,
         resolution=priced.resolution,
-        aspect_ratio=body.get("aspect_ratio", known.aspect_ratio),
+        aspect_ratio=_told(body, "aspect_ratio", "ratio"),
         duration_s=priced.duration_s,
-        has_audio=audio,
+        has_audio=audio if isinstance(audio, bool) else None,
     )
+
+
+def _told(body: Mapping[str, Any], *names: str) -> Any:
+    """Return what a request says under the first of these names that its model has, else that model's default."""
+    model = registry().get(str(body.get("model", DEFAULT_MODEL)))
+    for name in names:
+        if name in body:
+            return body[name]
+        if model is not None and name in model.parameters:
+            return model.default_of(name)
+    return None

@@ -152,6 +152,8 @@ class Downloads:
         if order.frame_size is not None and (take.width, take.height) != order.frame_size:
             wanted = "{}x{}".format(*order.frame_size)
             found.append(f"not as ordered: {take.width}x{take.height} instead of {wanted}")
+        if order.lines is not None and take.width and take.height and min(take.width, take.height) != order.lines:
+            found.append(f"not as ordered: {min(take.width, take.height)} lines instead of {order.lines}")
         length_s, wanted_s = take.clip_duration_s, order.duration_s
         if wanted_s is not None and length_s is not None and abs(length_s - wanted_s) > DURATION_SLACK_S:
             found.append(f"not as ordered: {length_s} s instead of {wanted_s} s")
