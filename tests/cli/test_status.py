@@ -1,20 +1,108 @@
-"""`status`: what it says of a batch's money."""
+"""What `status` says of how the last run ended, and which command goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
+from tests.worlds import EPOCH, World, batch_of
 from wanbatch.cli import call
+from wanbatch.errors import ExitCode
+from wanbatch.runner.settings import RunSettings
+from wanbatch.session.admission import command_of
+from wanbatch.session.options import RunOptions
+from wanbatch.state.file import StateFile
+from wanbatch.state.standing import COMMAND_NOTE
+from wanbatch.state.tables import Run, new_identity
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+RUN = Run(1, EPOCH, None, None, 1.0, "0.1.0", None, 0, None, "")
+COMMAND = "wanbatch run film.yaml --max-usd 40"
 
 
-def test_status_gives_each_sum_in_usd_and_credits(
-    left_by: Callable[..., int], capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+def folder(tmp_path: Path, run: Run | None, *, limit: int | None = 1, name: str = "out") -> Path:
+    """An output folder with one clip of two (or all), whose last run ended like this."""
+    world = World(tmp_path / name, settings=RunSettings(limit=limit))
+    world.run(batch_of(2))
+    with StateFile.create_or_open(world.output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
+        state.note(COMMAND_NOTE, COMMAND)
+        if run is not None:
+            state.store_run(run)
+    return world.output
+
+
+def told(capsys: pytest.CaptureFixture[str], *outputs: Path) -> tuple[str, Any]:
+    capsys.readouterr()
+    assert call(["status", *map(str, outputs)]) == 0
+    text = " ".join(capsys.readouterr().out.split())
+    assert call(["--json", "status", *map(str, outputs)]) == 0
+    return text, json.loads(capsys.readouterr().out)
+
+
+def test_status_says_why_the_last_run_ended_with_which_code_and_how_to_go_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("COLUMNS", "200")
-    assert left_by("a capped run", "--yes", "--max-usd", "40") == 0
-    assert call(["status"]) == 0
-    assert (
-        "committed 0.38 USD (756,000 credits); charged 0.38 USD (756,000 credits); cap 40.00 USD (80,000,000 credits)"
-    ) in capfd.readouterr().out
+    monkeypatch.setenv("TZ", "UTC")
+    ended = replace(RUN, ended_at=EPOCH + timedelta(hours=3), exit_code=5, message="the budget is reached")
+    text, found = told(capsys, folder(tmp_path, ended))
+    assert "the last run ended at 2026-11-01 23:00 UTC with exit code 5: the budget is reached" in text
+    assert f"to go on: {COMMAND}" in text
+    assert (found["last_run"]["exit_code"], found["last_run"]["message"]) == (5, "the budget is reached")
+    assert (found["last_run"]["ended_at"], found["next"]) == ("2026-11-01T23:00:00+00:00", COMMAND)
+
+
+def test_status_says_that_the_last_run_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    text, found = told(capsys, folder(tmp_path, RUN))
+    assert "was cut off: it was killed, or this machine stopped" in text
+    assert (found["last_run"]["ended_at"], found["last_run"]["exit_code"]) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("run", "limit", "expected"),
+    [
+        (None, 1, None),  # made by nothing that is known
+        (replace(RUN, ended_at=EPOCH, exit_code=0), None, None),
+        (replace(RUN, ended_at=EPOCH, exit_code=int(ExitCode.TAKES_FAILED)), None, "wanbatch retry OUT"),
+        (replace(RUN, ended_at=EPOCH, exit_code=int(ExitCode.TAKES_FAILED)), 1, COMMAND),
+        (replace(RUN, ended_at=EPOCH, exit_code=int(ExitCode.INTERRUPTED)), 1, COMMAND),
+    ],
+)
+def test_the_next_command_is_one_that_has_something_to_do(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], run: Run | None, limit: int | None, expected: str | None
+) -> None:
+    output = folder(tmp_path, run, limit=limit)
+    _, found = told(capsys, output)
+    assert found["next"] == (None if expected is None else expected.replace("OUT", str(output)))
+
+
+def test_several_folders_are_shown_one_after_the_other(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    outputs = [folder(tmp_path, RUN, name=name) for name in ("one", "two")]
+    text, found = told(capsys, *outputs)
+    assert text.index(str(outputs[0])) < text.index(str(outputs[1]))
+    assert [each["output"] for each in found] == [str(each) for each in outputs]
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "command"),
+    [
+        ("film.yaml", RunOptions(), "wanbatch run film.yaml"),
+        ("", RunOptions(), ""),
+        (
+            "my film.yaml",
+            RunOptions(sandbox=True, output=Path("out"), flags=("--max-usd", "40", "--yes")),
+            "wanbatch run 'my film.yaml' --sandbox -o out --max-usd 40 --yes",
+        ),
+        (
+            "film.yaml",
+            RunOptions(flags=("--new-key", "--limit", "5", "--trust-state")),
+            "wanbatch run film.yaml --limit 5",
+        ),
+    ],
+)
+def test_a_command_is_kept_without_what_was_said_once(source: str, options: RunOptions, command: str) -> None:
+    assert command_of(source, options) == command

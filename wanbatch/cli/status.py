@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +16,24 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
+from wanbatch.errors import ExitCode
 from wanbatch.money.credits import money_text
 from wanbatch.session.options import OUTPUTS, newest_output
-from wanbatch.state.standing import BatchStanding, read_standing
+from wanbatch.session.question import words
+from wanbatch.state.standing import BatchStanding, LastRun, read_standing
 from wanbatch.units import count_text, duration_text
 
 _WATCH_EVERY_S = 2.0
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+_RUNS = click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
 
 
 def _output(run: Path | None) -> Path:
     return run if run is not None else newest_output(Path(OUTPUTS))
+
+
+def _outputs(runs: Sequence[Path]) -> list[Path]:
+    return list(runs) or [newest_output(Path(OUTPUTS))]
 
 
 def _standing_json(found: BatchStanding) -> dict[str, Any]:
@@ -38,27 +47,66 @@ def _standing_json(found: BatchStanding) -> dict[str, Any]:
         "charges_not_seen": standing.charges_not_seen,
         "eta_s": standing.eta_s,
         "running": bool(found.holder),
+        "last_run": None if found.last_run is None else _last_run_json(found.last_run),
+        "next": next_of(found),
         "problems": [vars(problem) for problem in found.problems],
     }
 
 
-@click.command("status", epilog="\b\nExamples:\n  wanbatch status\n  wanbatch status outputs/dragon-pass --watch")
-@_RUN
+def _last_run_json(run: LastRun) -> dict[str, Any]:
+    times = {name: None if at is None else at.isoformat() for name, at in _times_of(run)}
+    return {**times, "exit_code": run.exit_code, "message": run.message}
+
+
+def _times_of(run: LastRun) -> tuple[tuple[str, datetime | None], ...]:
+    return ("started_at", run.started_at), ("ended_at", run.ended_at)
+
+
+def next_of(found: BatchStanding) -> str | None:
+    """Return the command that goes on with a batch; None while it runs, where it is finished, or if it is not known."""
+    if found.holder or found.last_run is None:
+        return None
+    if found.last_run.exit_code == ExitCode.TAKES_FAILED and found.is_finished:
+        return words("wanbatch", "retry", str(found.output))
+    return None if found.is_finished else found.command or None
+
+
+def _end_text(run: LastRun) -> str:
+    """Say when and how the last run ended, in local time."""
+    if run.ended_at is None or run.exit_code is None:
+        return f"the last run, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
+    why = f": {run.message}" if run.message else ""
+    return f"the last run ended at {local_text(run.ended_at)} with exit code {run.exit_code}{why}"
+
+
+def local_text(at: datetime) -> str:
+    """Write a time by this machine's clock, with its zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
+
+
+@click.command(
+    "status",
+    epilog="\b\nExamples:\n  wanbatch status\n  wanbatch status outputs/*"
+    "\n  wanbatch status outputs/dragon-pass --watch",
+)
+@_RUNS
 @click.option("--watch", "is_watching", is_flag=True, help="Refresh every 2 s until the run ends.")
 @click.pass_obj
-def status_command(options: Global, /, run: Path | None, is_watching: bool) -> int:  # noqa: FBT001
-    """Show the state of the batch in RUN; works from another terminal while it runs."""
+def status_command(options: Global, /, runs: tuple[Path, ...], is_watching: bool) -> int:  # noqa: FBT001
+    """Show the state of the batch in RUN, or of several; works from another terminal while they run."""
     console = console_of(options)
-    output = _output(run)
+    outputs = _outputs(runs)
     while True:
-        found = read_standing(output)
+        found = [read_standing(output) for output in outputs]
         if options.is_json:
-            print_json(_standing_json(found))
+            told = [_standing_json(each) for each in found]
+            print_json(told if len(runs) > 1 else told[0])
         else:
             if is_watching and can_redraw(console):
                 console.clear()
-            _print_standing(options, found)
-        if not is_watching or not found.holder or is_abandoned(sys.stdout):
+            for each in found:
+                _print_standing(options, each)
+        if not is_watching or not any(each.holder for each in found) or is_abandoned(sys.stdout):
             return 0
         time.sleep(_WATCH_EVERY_S)
 
@@ -79,6 +127,8 @@ def _print_standing(options: Global, found: BatchStanding) -> None:
     if found.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"
         say(console, escape(f"  running{found.holder}{left}"))
+    elif found.last_run is not None:
+        say(console, escape(f"  {_end_text(found.last_run)}"))
     for problem in found.problems[:20]:
         console.print(f"  {problem}", style="yellow", markup=False)
     if len(found.problems) > 20:
@@ -86,3 +136,6 @@ def _print_standing(options: Global, found: BatchStanding) -> None:
             f"  ... and {len(found.problems) - 20} more: see {found.output / 'reports' / 'takes.csv'}",
             markup=False,
         )
+    command = next_of(found)
+    if command is not None:
+        say(console, escape(f"  to go on: {command}"))

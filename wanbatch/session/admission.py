@@ -32,6 +32,7 @@ from wanbatch.session.question import (
     here_question,
     origin_question,
     taken_over,
+    words,
 )
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import NAME_NOTE, StateReader
@@ -157,6 +158,17 @@ def _folder(batch: Batch, output: Path, options: RunOptions) -> Folder:
     places = _printable(str(output)), _printable(str(_free(output)))
     more = (*(("--buy-again",) if options.buy_again else ()), *map(_printable, options.flags))
     return Folder(*places, command, is_default=options.output is None, given=tuple(given), more=more)
+
+
+def command_of(source: str, options: RunOptions) -> str:
+    """Return the command line that runs a manifest as it is run now, for another day; empty without a file."""
+    if not source:
+        return ""
+    flags = ["--sandbox"] if options.sandbox else []
+    flags += [] if options.output is None else ["-o", str(options.output)]
+    once = ("--moved", "--new-key", "--trust-state", "--fresh", "--shared-account")
+    flags += [each for each in options.flags if each not in once]
+    return words(*map(_printable, ("wanbatch", "run", source, *flags)))
 
 
 def _free(output: Path) -> Path:

@@ -50,6 +50,7 @@ from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
 from wanbatch.state.reader import entry
+from wanbatch.state.standing import COMMAND_NOTE
 
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
 
@@ -58,7 +59,8 @@ NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
 class Job:
     """What to do with a state file: carry out a plan, try failed takes `again`, or go on as was planned before.
 
-    `digest` is that of the manifest that a plan was made from; `admission` is what led to the plan of a manifest.
+    `digest` is that of the manifest that a plan was made from; `admission` is what led to the plan of a manifest;
+    `command` is the command line that runs it.
     """
 
     plan: Plan | None = None
@@ -66,6 +68,7 @@ class Job:
     digest: str = ""
     is_as_planned: bool = False
     admission: Admission | None = None
+    command: str = ""
 
     def write(self, state: StateFile, at: datetime) -> None:
         """Write its plan into the state file, where it has one, and plan the takes that are tried again."""
@@ -73,6 +76,8 @@ class Job:
             carry(state, self.admission, at, self.digest)
         elif self.plan is not None:
             state.adopt(self.plan, at, self.digest)
+        if self.command:
+            state.note(COMMAND_NOTE, self.command)
         for take in self.again:
             state.record(take.take_id, entry(Fact.RETRY_PLANNED, at, {"by": "user"}))
 

@@ -24,7 +24,7 @@ from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.other_keys import give_up_keys
 from wanbatch.session.access import Access, start_of_time
-from wanbatch.session.admission import Admission, admit, ask, is_remembered, origin_of
+from wanbatch.session.admission import Admission, admit, ask, command_of, is_remembered, origin_of
 from wanbatch.session.decisions import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
 from wanbatch.session.embedded import copy_account
 from wanbatch.session.execution import Execution, Job
@@ -66,13 +66,14 @@ class Session:
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity, fresh=options.fresh)
             stack.callback(state.close)
-            job = Job(digest=manifest.digest, is_as_planned=True)
+            command = command_of(manifest.source, options)
+            job = Job(digest=manifest.digest, is_as_planned=True, command=command)
             if not self._is_as_planned(manifest, state):
                 if not options.offline:
                     access.key()  # before anything is asked
                 state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
                 admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
-                job = Job(plan=admission.plan, digest=manifest.digest, admission=admission)
+                job = Job(plan=admission.plan, digest=manifest.digest, admission=admission, command=command)
             return await Execution(invocation, state, invocation.settings(head, state.runs())).carry_out(job)
 
     def _is_as_planned(self, manifest: Manifest, state: StateReader) -> bool:

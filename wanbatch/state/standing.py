@@ -25,11 +25,26 @@ from wanbatch.state.tables import Run
 _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
 
 
+COMMAND_NOTE = "command"  # the note that has the command line of the newest run of a manifest
+
+
+@dataclass(frozen=True)
+class LastRun:
+    """How the last run began and ended: `ended_at` and `exit_code` are None for one that was cut off."""
+
+    started_at: datetime
+    ended_at: datetime | None
+    exit_code: int | None
+    message: str
+
+
 @dataclass(frozen=True)
 class BatchStanding:
     """How the batch of an output folder stands: `standing`, with `estimate` and `cap` of its last run, in credits.
 
     `estimate` is None if a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
+    `last_run` is None before the first; `command` is the command line that goes on with the manifest, empty if that is
+    not known; `is_finished` where no take is left that it would send or fetch.
     """
 
     batch: str
@@ -41,6 +56,9 @@ class BatchStanding:
     problems: tuple[Problem, ...]
     holder: str
     speed: float
+    last_run: LastRun | None = None
+    command: str = ""
+    is_finished: bool = False
 
 
 def read_standing(output: Path) -> BatchStanding:
@@ -51,7 +69,8 @@ def read_standing(output: Path) -> BatchStanding:
         unsettled, in_flight = reader.takes_in(_TROUBLED), reader.takes_in(IN_FLIGHT_STATES)
         mean_s = reader.mean_generation_s()
         omitted, strays, told = reader.omitted(), reader.strays(), Told(reader.refused(), reader.offered())
-        last_at = reader.last_fact_at()
+        last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
+        is_finished = reader.inventory().is_finished(lambda _: True)
     holder, last_run = holder_of(output), runs[-1] if runs else None
     standing = Standing.of(tallies, [stray.credits_held for stray in strays])
     if omitted:
@@ -68,6 +87,11 @@ def read_standing(output: Path) -> BatchStanding:
         problems=problems_in(unsettled, strays, told=told, folder=str(output)),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
+        last_run=None
+        if last_run is None
+        else LastRun(last_run.started_at, last_run.ended_at, last_run.exit_code, last_run.message),
+        command=command,
+        is_finished=is_finished,
     )
 
 
