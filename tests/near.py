@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 import pytest
@@ -28,6 +28,7 @@ from wanbatch.session import embedded
 
 START_LIMIT_S = 60.0
 _MADE: dict[tuple[Any, ...], bytes] = {}
+_DRAWING = Lock()
 _SEEN: dict[tuple[str, bytes], Any] = {}
 
 
@@ -50,9 +51,10 @@ def draw_once(patch: pytest.MonkeyPatch) -> None:
 
     def render(generation_id: str, body: Any, made: Any, target: Path) -> None:
         key = (made.width, made.height, made.duration_s, made.has_audio)
-        if key not in _MADE:
-            real("a-generation", body, made, target)
-            _MADE[key] = target.read_bytes()
+        with _DRAWING:  # two threads may want the first one, and each would draw another prompt
+            if key not in _MADE:
+                real("a-generation", body, made, target)
+                _MADE[key] = target.read_bytes()
         mark = generation_id.encode()
         target.write_bytes(_MADE[key] + (8 + len(mark)).to_bytes(4) + b"free" + mark)
 
@@ -90,9 +92,10 @@ class _Loop(asyncio.SelectorEventLoop):
 def sandbox_beside(output: Path, speed: float, extra: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve the sandbox of an output folder as `embedded_sandbox` does, in a thread; yields its base URL."""
     data = own_folder(output, embedded.FOLDER)
-    for each in data.glob("*"):
+    served = embedded.served_models(output)
+    for each in filter(Path.is_file, data.glob("*")):
         unshare(each)
-    words = ["--data", str(data), "--speed", str(speed), *extra]
+    words = ["--data", str(data), "--speed", str(speed), *served, *extra]
     flags = sandbox_command.make_context("sandbox", words).params
     loop, told = _Loop(), Queue[str | BaseException]()
     beside = Thread(target=_serve_in, args=(loop, options_of(flags), told), daemon=True)

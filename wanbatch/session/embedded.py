@@ -48,7 +48,7 @@ def copy_account(output: Path, folder: Path) -> bool:
 def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) -> Iterator[str]:
     """Serve a sandbox for the output folder; yields its base URL. Raises LocalFault if it does not start."""
     data = own_folder(output, FOLDER)
-    served = _added_to(output)
+    served = served_models(output)
     for each in filter(Path.is_file, data.glob("*")):
         unshare(each)  # of a copy made with hard links: each has an account of its own from here on
     command = [sys.executable, "-m", "wanbatch", "--json", "sandbox", "--data", str(data)]
@@ -73,7 +73,7 @@ def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) ->
         child.stdout.close()
 
 
-def _added_to(output: Path) -> list[str]:
+def served_models(output: Path) -> list[str]:
     """Give the sandbox the schemas of models that a project added; returns its arguments for them."""
     models = added_models()
     if not models:
