@@ -93,6 +93,7 @@ OWNERS = {
     "click": {
         "cli",
         "cli.init",
+        "cli.models",
         "cli.manifest",
         "cli.questions",
         "cli.retry",

@@ -37,6 +37,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
         "With `--later`, the takes that were planned; without it, the lines of a run.",
     ),
     "doctor": (("--offline",), "A list with one object a finding; `verdict` is `ok`, `note` or `bad`."),
+    "models": (("--sandbox",), "A list with one object a model; `kinds` is empty if no schema of it is at hand."),
     "schema": (("--list",), "With `--list` the names; without it, the schema itself."),
 }
 # Those that print the lines of a run, that serve, or that need a held take or a lost file first.

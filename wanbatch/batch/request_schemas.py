@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 HTTPS_PATTERN = r"^https://[^\s]+(?![\s\S])"
+HTTPS_OR_DATA_PATTERN = r"^(?:https://|data:)[^\s]+(?![\s\S])"
 DEPTH_CAP = 12
 NODES_CAP = 20_000
 TYPES = frozenset({"string", "integer", "number", "boolean", "array", "object", "null"})
@@ -115,5 +116,5 @@ _KEYWORDS: Mapping[str, Callable[[object], bool]] = {
     "required": _is_texts,
     "dependentRequired": _is_lists,
     "type": _is_type,
-    "pattern": lambda value: value == HTTPS_PATTERN,
+    "pattern": lambda value: value in (HTTPS_PATTERN, HTTPS_OR_DATA_PATTERN),
 }

@@ -36,6 +36,7 @@ _COMMANDS = {
     "open": ("report", "Open the storyboard page."),
     "verify": ("machine", "Compare the clips with their recorded hashes."),
     "sandbox": ("sandbox", "Serve a stand-in for the provider on this machine."),
+    "models": ("models", "List the provider's video models; add one to a project."),
     "schema": ("init", "Print a JSON Schema of the manifest or a model."),
     "doctor": ("machine", "Check this machine and the settings."),
 }

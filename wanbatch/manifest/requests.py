@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from wanbatch.batch.registry import Model, registry
+from wanbatch.batch.request_schemas import is_model_name
 from wanbatch.manifest.fields import FREE_TEXT_FIELDS, PLANNING_FIELDS
 from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, validator_for, validator_of
 from wanbatch.manifest.names import foreign_parameter
@@ -42,6 +43,8 @@ class RequestChecker:
         model = registry().get(name) if isinstance(name, str) else None
         if model is None:
             hint = meant(str(name), registry().names) or f"; use {one_of(registry().names)}"
+            if is_model_name(name) and "/" in str(name):
+                hint += f"; if the provider serves it, `wanbatch models add {name}` adds it"
             self._problems.add(nodes["model"].at, f"model is {shown(name)}, which is not known{hint}")
             return True
         short = min(SHORT_PROMPT, model.parameters.get("prompt", {}).get("maxLength", SHORT_PROMPT))

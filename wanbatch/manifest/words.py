@@ -78,9 +78,11 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     `limit` is the schema's value for the keyword; `taker` names the model that sets it, or is empty.
     """
     who = f"; {taker} accepts " if taker else "; expected "
-    is_address = keyword == "pattern" and str(limit).startswith("^https")
+    is_address = keyword == "pattern" and "https://" in str(limit)
     if keyword == "type":
-        return f"{name} is {shown(value)}{who}{_KINDS.get(str(limit), str(limit))}"
+        return f"{name} is {shown(value)}{who}{_kinds_text(limit)}"
+    if keyword in ("anyOf", "oneOf") and taker:
+        return f"{name} is {shown(value)}{who}{_kinds_text([each.get('type') for each in limit])}"
     if keyword == "enum":
         hint = _choice_meant(name, value, [str(each) for each in limit]) if isinstance(value, str) else ""
         return f"{name} is {shown(value)}{who}{one_of(limit)}{hint}"
@@ -94,6 +96,12 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     if is_address:
         return f"{name} is {shown(value)}; expected an https:// address without spaces"
     return f"{name} is {shown(value)}; expected a rate such as 60/min or 10/s"
+
+
+def _kinds_text(limit: Any) -> str:
+    """Name the kinds of values that a schema takes."""
+    kinds = dict.fromkeys(str(each) for each in (limit if isinstance(limit, list) else [limit]))
+    return one_of([_KINDS.get(kind, kind) for kind in kinds])
 
 
 def _choice_meant(name: str, value: str, limit: Sequence[str]) -> str:

@@ -45,6 +45,7 @@ from wanbatch.provider.cliphost import ClipHost, resolve
 from wanbatch.provider.clocks import ENOUGH, Skew, span_text
 from wanbatch.provider.endings import Ending
 from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.listed import ListedModel, PublishedSchema
 from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import (
     FetchAnswer,
@@ -259,6 +260,14 @@ class AimlApi:
     async def endings(self) -> tuple[Ending, ...] | NoAnswer:
         """Read which models the provider has withdrawn or will end."""
         return await self._catalogue().endings()
+
+    async def listed_models(self) -> tuple[ListedModel, ...] | NoAnswer:
+        """Read which video models are served now."""
+        return await self._catalogue().listed()
+
+    async def published_schema(self, model: ListedModel, name: str) -> PublishedSchema | NoAnswer:
+        """Read the request schema of a model from its own file on the provider's host."""
+        return await self._catalogue().published(model, name, self._endpoint.base_url)
 
     def _catalogue(self) -> Catalogue:
         return Catalogue(self._get, self._retried, self.shelf)

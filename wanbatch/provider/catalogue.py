@@ -8,6 +8,7 @@ answer for now comes from the cache. A live answer always wins, even one without
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -18,10 +19,13 @@ from wanbatch.money.prices import Quote, unknown_quote
 from wanbatch.provider.answers import Head, read_trouble
 from wanbatch.provider.bodies import AnswerInvalid, read_object
 from wanbatch.provider.endings import Ending, read_endings
+from wanbatch.provider.listed import ListedModel, PublishedSchema, path_of, read_listed
 from wanbatch.provider.pricecache import Listed, PriceCache, read_etag
 from wanbatch.provider.protocol import NoAnswer, Trouble
+from wanbatch.provider.published import schema_in
 from wanbatch.provider.tariff import listed_quote
 
+FILE_CAP_BYTES = 2 * 1024 * 1024
 LIST_CAP_BYTES = 8 * 1024 * 1024
 ENDINGS_NAME = ":deprecations"  # its name in the cache; no model has such a name
 HTTP_NOT_MODIFIED = 304
@@ -89,6 +93,30 @@ class Catalogue:
             return read_endings({"data": listed.pricing if listed is not None else None})
         except AnswerInvalid as error:  # what was cached is not a list
             return answer if isinstance(answer, NoAnswer) else NoAnswer(Trouble.TRANSIENT, str(error))
+
+    async def listed(self) -> tuple[ListedModel, ...] | NoAnswer:
+        """Read which video models the provider serves now."""
+        params = {"output_modalities": "video", "include": "all"}
+        question = _Question("/v1/models", params, "", read_listed)
+        answer = await self._retried(self._ask_once, question, None)
+        return answer.pricing if isinstance(answer, Listed) else answer
+
+    async def published(self, model: ListedModel, name: str, base_url: str) -> PublishedSchema | NoAnswer:
+        """Read the request schema of a model from its own file; `name` is the one that requests are to have."""
+        try:
+            path, params = path_of(model.docs, base_url)
+        except AnswerInvalid as error:
+            return NoAnswer(Trouble.INVALID, str(error))
+        answer = await self._get(path, params, FILE_CAP_BYTES, {})
+        if isinstance(answer, NoAnswer):
+            return answer
+        head, body = answer
+        if not head.is_success or body is None:
+            return read_trouble(head, body)
+        try:
+            return PublishedSchema(schema_in(read_object(body), name), model.docs, hashlib.sha256(body).hexdigest())
+        except AnswerInvalid as error:
+            return NoAnswer(Trouble.INVALID, f"its file cannot be taken in: {error}")
 
     def _kept(self, name: str) -> Listed | None:
         return self._shelf.get(name, system_now()) if self._shelf is not None else None

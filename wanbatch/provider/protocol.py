@@ -19,6 +19,7 @@ from wanbatch.money.charge import Charge
 from wanbatch.money.prices import Quote
 from wanbatch.provider.account import KeyFacts, TopUp
 from wanbatch.provider.endings import Ending
+from wanbatch.provider.listed import ListedModel, PublishedSchema
 
 
 class Secret:
@@ -288,6 +289,14 @@ class Provider(Protocol):
 
     async def endings(self) -> Sequence[Ending] | NoAnswer:
         """Read which models are withdrawn or will be."""
+        ...
+
+    async def listed_models(self) -> Sequence[ListedModel] | NoAnswer:
+        """Read which video models are served now."""
+        ...
+
+    async def published_schema(self, model: ListedModel, name: str) -> PublishedSchema | NoAnswer:
+        """Read the request schema of a model from its own file; `name` is the one that requests are to have."""
         ...
 
     async def key_facts(self) -> KeyFacts | NoAnswer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import Any
+from urllib.parse import urlencode
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -12,9 +13,11 @@ from starlette.routing import Route
 from wanbatch.sandbox.account import METRICS_WINDOW_S
 from wanbatch.sandbox.books import iso
 from wanbatch.sandbox.endings import ending_page, etag_of
+from wanbatch.sandbox.openapi import openapi_of
 from wanbatch.sandbox.prices import pricing_of
 from wanbatch.sandbox.state import SandboxState
 
+DOCS_ENDPOINT = "internal/video-generations/submit"
 GENERATIONS = "/v2/video/generations"
 
 
@@ -29,6 +32,7 @@ class Catalogue:
         return [
             Route("/v1/models", self._open("models", self._models), methods=["GET"]),
             Route("/v1/models/deprecations", self._open("endings", self._endings), methods=["GET"]),
+            Route("/docs-json", self._open("docs", self._docs), methods=["GET"]),
             Route("/models/metrics", self._open("metrics", self._metrics), methods=["GET"]),
         ]
 
@@ -53,11 +57,19 @@ class Catalogue:
             if not model.is_served or (wanted and not wanted & {model.name, *model.aliases}):
                 continue
             vendor = model.name.split("/")[0]
-            info = {"name": model.name.split("/")[-1], "developer": vendor}
+            docs = f"{request.base_url}docs-json?{urlencode({'model': model.name, 'endpoint': DOCS_ENDPOINT})}"
+            info = {"name": model.name.split("/")[-1], "developer": vendor, "docsJson": docs}
             row: dict[str, Any] = {"id": model.name, "aliases": list(model.aliases), "type": f"{vendor}/video"}
             row["info"] = info
             rows.append({**row, "tags": [], **({"pricing": pricing_of(model)} if with_pricing else {})})
         return self._listed(request, rows, {})
+
+    def _docs(self, request: Request) -> Response:
+        """Answer with the OpenAPI file of one model."""
+        model = self._sandbox_state.account.models.get(request.query_params.get("model", ""))
+        if model is None:
+            return self._sandbox_state.error(request, 404, "Model not found")
+        return self._sandbox_state.json(openapi_of(model, GENERATIONS), 200, {})
 
     def _endings(self, request: Request) -> Response:
         query = request.query_params
