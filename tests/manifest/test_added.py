@@ -12,6 +12,7 @@ from wanbatch.batch.models import order_of
 from wanbatch.batch.registry import learn, model_from, registry
 from wanbatch.batch.request_schemas import HTTPS_PATTERN, fault_in, is_model_name
 from wanbatch.batch.shots import Recipe
+from wanbatch.cli import call
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.cache import Shelf
@@ -138,3 +139,59 @@ def test_a_manifest_is_read_again_after_a_model_beside_it_changed(tmp_path: Path
     shelf = Shelf(tmp_path / "cache", worth_bytes=1)
     before = shelf.digest_of(put(tmp_path))
     assert shelf.digest_of(put(tmp_path, _with(style={"type": "string"}))) != before
+
+
+def test_a_column_with_a_dot_is_a_field_inside_a_field(tmp_path: Path) -> None:
+    put(tmp_path, _with(camera=CAMERA))
+    path = tmp_path / "shots.csv"
+    path.write_text("id,prompt,model,camera.pan,camera.way.name\na,p,somebody/lens-1,2.5,out\nb,p,somebody/lens-1,,\n")
+    first, second = (dict(shot.request) for shot in load_manifest(path).shots)
+    assert (first["camera"], "camera" in second) == ({"pan": 2.5, "way": {"name": "out"}}, False)
+
+
+def test_a_wrong_cell_inside_a_field_is_named(tmp_path: Path) -> None:
+    put(tmp_path, _with(camera=CAMERA))
+    path = tmp_path / "shots.csv"
+    path.write_text("id,prompt,model,camera.pan,camera.tilt\na,p,somebody/lens-1,25,1\n")
+    with pytest.raises(ManifestInvalid) as raised:
+        load_manifest(path)
+    found = {each.message.split(";")[0] for each in raised.value.problems}
+    assert found == {"'camera.tilt' is not a column of a manifest", "camera.pan is 25"}
+
+
+@pytest.mark.parametrize(
+    ("text", "pan"),
+    [
+        ("id;prompt;model;camera.pan\na;p;somebody/lens-1;2,5\n", 2.5),
+        ("id;prompt;model;camera.pan\na;p;somebody/lens-1;1,500\n", None),
+        ('id,prompt,model,camera.pan\na,p,somebody/lens-1,"2,5"\n', None),
+    ],
+)
+def test_a_fraction_is_read_only_where_it_cannot_be_thousands(text: str, pan: float | None, tmp_path: Path) -> None:
+    put(tmp_path, _with(camera=CAMERA))
+    path = tmp_path / "shots.csv"
+    path.write_text(text)
+    if pan is None:
+        with pytest.raises(ManifestInvalid, match=r"camera\.pan is '"):
+            load_manifest(path)
+    else:
+        assert load_manifest(path).shots[0].request["camera"] == {"pan": pan}
+
+
+CAMERA = {
+    "type": "object",
+    "additionalProperties": False,
+    "properties": {
+        "pan": {"type": "number", "minimum": -10, "maximum": 10},
+        "way": {"type": "object", "properties": {"name": {"type": "string"}}},
+    },
+}
+
+
+def test_the_schema_for_editors_knows_the_models_of_a_project(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    put(tmp_path)
+    call(["schema", "--folder", str(tmp_path)])
+    shot = json.loads(capsys.readouterr().out)["$defs"]["shot"]["properties"]
+    assert ("somebody/lens-1" in shot["model"]["enum"], "camera" in shot) == (True, True)

@@ -6,11 +6,13 @@ from pathlib import Path
 
 import click
 
+from wanbatch.batch.registry import reading
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT, invalid_json, warning_text, warnings_json
 from wanbatch.cli.streams import ascii_json, echo, json_text
 from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_text
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
+from wanbatch.manifest.added import models_beside
 from wanbatch.manifest.schemas import example_path, schema_names, schema_text
 
 _ENV_EXAMPLE = """# Copy to .env and put your key here. Never commit .env.
@@ -72,9 +74,24 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
 @click.command("schema", epilog="\b\nExamples:\n  wanbatch schema > manifest.schema.json\n  wanbatch schema --list")
 @click.argument("name", required=False, default="manifest")
 @click.option("--list", "is_listing", is_flag=True, help="List the names.")
+@click.option(
+    "--folder",
+    default=".",
+    show_default=True,
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    help="The folder of the manifest: the models that were added there count, too.",
+)
 @click.pass_obj
-def schema_command(options: Global, /, name: str, is_listing: bool) -> int:  # noqa: FBT001
+def schema_command(options: Global, /, name: str, is_listing: bool, folder: Path) -> int:  # noqa: FBT001
     """Print the JSON Schema of the manifest, or of the requests for a model such as alibaba/wan-2-6-t2v."""
+    models, problems = models_beside(folder)
+    if problems:
+        raise ManifestInvalid(problems)
+    with reading(models):
+        return _schema(options, name, is_listing=is_listing)
+
+
+def _schema(options: Global, name: str, *, is_listing: bool) -> int:
     names = schema_names()
     if is_listing:
         click.echo(json_text(names) if options.is_json else "\n".join(names))

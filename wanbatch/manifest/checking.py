@@ -8,6 +8,7 @@ from pathlib import PurePath
 from typing import Any
 
 from wanbatch.batch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
+from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
@@ -198,7 +199,8 @@ class Checker:
 
     def _shot(self, table: Table, defaults: Table | None, ordinal: int) -> Shot | None:
         merged = {**(defaults.items if defaults is not None else {}), **table.items}
-        plain = {name: value_of(node, self._shapes[name]) for name, node in merged.items() if name in self._shapes}
+        shapes = {**self._shapes, **_parameters_of(merged.get("model"))}
+        plain = {name: value_of(node, shapes[name]) for name, node in merged.items() if name in self._shapes}
         given = {name: value for name, value in plain.items() if value is not None and name != "id"}
         before = len(self._problems.found)
         request = {"model": DEFAULT_MODEL, **{k: v for k, v in given.items() if k not in PLANNING_FIELDS}}
@@ -248,6 +250,12 @@ class Checker:
             if "\ud800" <= match[0] <= "\udfff":
                 what = f"half of a character ({code}); write the whole character"
             self._problems.add(node.at, f"{name} holds {what}")
+
+
+def _parameters_of(node: Node | None) -> Mapping[str, Any]:
+    """Return what a shot's model says of its fields; nothing if that model is not known."""
+    model = registry().get(node.text if isinstance(node, Scalar) else DEFAULT_MODEL)
+    return {} if model is None else {name: each for name, each in model.parameters.items() if name != "model"}
 
 
 def _own_cells(nodes: Mapping[str, Node]) -> dict[str, str]:

@@ -7,11 +7,12 @@ from functools import lru_cache
 from typing import Any
 
 from wanbatch.batch.registry import Registry, registry
-from wanbatch.manifest.schemas import MANIFEST, schema
+from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 
 PLANNING_FIELDS = frozenset({"id", "sequence", "scene", "takes", "seed", "tags", "cost_code", "notes", "omit"})
 FREE_TEXT_FIELDS = frozenset({"id", "prompt", "notes"})
 NUMERIC = frozenset({"integer", "number"})
+_DEPTH_CAP = 4
 BARE = NUMERIC | {"boolean"}  # what is read without quotes
 
 
@@ -37,5 +38,19 @@ def _kinds_by_name(models: Registry) -> Mapping[str, frozenset[str]]:
     found = {name: kinds_in(shape) for name, shape in schema(MANIFEST)["$defs"]["shot"]["properties"].items()}
     for model in models:
         for name, shape in model.parameters.items():
-            found[name] = found.get(name, frozenset()) | kinds_in(shape)
+            for column, inner in ((name, shape), *_inside(name, shape)):
+                found[column] = found.get(column, frozenset()) | kinds_in(inner)
     return found
+
+
+def columns_of_shots() -> frozenset[str]:
+    """Return every name that a column of a table may have: the fields of shots, and `field.inner` for those inside."""
+    return fields_of_shots() | _kinds_by_name(registry()).keys()
+
+
+def _inside(name: str, shape: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Yield the fields inside a field, with dotted names."""
+    fields = shape.get("properties", {}) if depth < _DEPTH_CAP else {}
+    for inner, told in fields.items():
+        yield f"{name}.{inner}", told
+        yield from _inside(f"{name}.{inner}", told, depth + 1)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from wanbatch.batch.shots import OWN
 from wanbatch.manifest.cells import DELIMITERS, Row
+from wanbatch.manifest.fields import columns_of_shots
 from wanbatch.manifest.lookalikes import is_column
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import field_meant, folded, is_own, unknown_field
@@ -84,7 +85,7 @@ def _column_name(cell: str) -> str:
     name = folded(cell)
     if is_own(name):
         return OWN + " ".join(cell.replace("\ufeff", "").split())[len(OWN) :]
-    return name if name in fields_of_shots() else cell
+    return name if name in columns_of_shots() else cell
 
 
 def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) -> None:
@@ -99,6 +100,6 @@ def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) 
             problems.add(
                 at, f"{shown(name)[1:-1]} names a second column; the first begins at column {columns[name].column}"
             )
-        elif not is_own(name) and name not in fields_of_shots():
+        elif not is_own(name) and name not in columns_of_shots():
             problems.add(at, unknown_field(name, shown(name), free, what="not a column of a manifest") + by_sign)
         columns.setdefault(name, at)

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 
 from wanbatch.batch.names import fault_of_name
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
-from wanbatch.manifest.fields import NUMERIC, kinds_of
+from wanbatch.manifest.fields import NUMERIC, columns_of_shots, kinds_of
 from wanbatch.manifest.header import Header
 from wanbatch.manifest.leftovers import cell_error, says_nothing
 from wanbatch.manifest.made_id import MadeIds
-from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.spreadsheet_ids import change_of
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
@@ -19,6 +18,10 @@ from wanbatch.manifest.words import shown
 
 _TRUE, _FALSE = frozenset({"true", "yes", "1", "1.0", "1,0"}), frozenset({"false", "no", "0", "0.0", "0,0"})
 _WHOLE = re.compile(r"-?[0-9]{1,18}")
+_NUMBER = {  # 1,500 may be 1500: it is left as it is, and refused
+    True: re.compile(r"-?[0-9]{1,18}(?:\.[0-9]{1,17}|,(?![0-9]{3}$)[0-9]{1,17})"),
+    False: re.compile(r"-?[0-9]{1,18}\.[0-9]{1,17}"),
+}
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
 _NAMING = frozenset({"id", "scene", "sequence", "cost_code"})
 _OTHER_QUOTES = "“”„«»'\u2018\u2019"
@@ -30,7 +33,7 @@ def _kept(header: Header) -> list[tuple[int, str]]:
     """Return number and name of each column to read, the first of each name."""
     first: dict[str, int] = {}
     for number, name in enumerate(header.names):
-        if name in fields_of_shots() or is_own(name):
+        if name in columns_of_shots() or is_own(name):
             first.setdefault(name, number)
     return [(number, name) for name, number in first.items()]
 
@@ -88,8 +91,9 @@ class RowReader:
             if not text and not is_own(name):
                 continue
             self._tell_spreadsheet(name, text, at)
-            shot.items[name] = self._node(name, text, at)
-            shot.keys[name] = self._header.places[number]  # a wrong column is one problem, not one for every row
+            table, field = _home_of(shot, name, at) if not is_own(name) else (shot, name)
+            table.items[field] = self._node(name, text, at)
+            table.keys[field] = self._header.places[number]  # a wrong column is one problem, not one for every row
         if self._makes_ids:
             prompt = shot.items.get("prompt")
             made = self._ids.next_of(prompt.text) if isinstance(prompt, Scalar) else ""
@@ -153,6 +157,21 @@ class RowReader:
             whole = fraction[1] if fraction is not None else text
             if _WHOLE.fullmatch(whole):
                 return Scalar(whole, int(whole), at)
+            if "number" in kinds and _NUMBER[self._delimiter != ","].fullmatch(text):
+                return Scalar(text, float(text.replace(",", ".")), at)
         if "boolean" in kinds and text.casefold() in _TRUE | _FALSE:
             return Scalar(text, text.casefold() in _TRUE, at)
         return Scalar(text, text, at)
+
+
+def _home_of(shot: Table, name: str, at: Place) -> tuple[Table, str]:
+    """Return the table that a column belongs to, and its name there: `camera.pan` is pan in the table camera."""
+    *outer, field = name.split(".")
+    table = shot
+    for part in outer:
+        inner = table.items.get(part)
+        if not isinstance(inner, Table):
+            inner = Table(at)
+            table.items[part], table.keys[part] = inner, at
+        table = inner
+    return table, field
