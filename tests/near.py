@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Queue
-from threading import Lock, Thread
+from threading import RLock, Thread
 from typing import Any
 
 import pytest
@@ -28,7 +28,7 @@ from wanbatch.session import embedded
 
 START_LIMIT_S = 60.0
 _MADE: dict[tuple[Any, ...], bytes] = {}
-_DRAWING = Lock()
+_DRAWING = RLock()  # a test may lay one such render over another
 _SEEN: dict[tuple[str, bytes], Any] = {}
 
 
