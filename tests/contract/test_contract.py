@@ -45,6 +45,8 @@ from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.models import models_served
 
 MODELS = models_served()
+# Their files are newer than those of the calls, and lie with the models: `test_published_models.py` holds them.
+NEWER = frozenset({"alibaba/wan-3-0-video", "alibaba/wan3.0-video"})
 ADDRESSES: dict[str, Any] = {"image_url": "https://example.com/a.png", "video_urls": ["https://example.com/a.mp4"]}
 OWN = own_words()
 FOLDER = os.environ.get("WANBATCH_OPENAPI")
@@ -131,9 +133,13 @@ def test_every_call_of_the_client_and_every_answer_of_the_sandbox_fit(
     contract: list[Operation], exchanges: list[Exchange]
 ) -> None:
     # A list of clips is what newer models answer, in files of their own.
-    held = [each for each in exchanges if contract is OWN or not _is_listed(each)]
+    held = [each for each in exchanges if contract is OWN or not (_is_listed(each) or _is_newer(each))]
     found = {each for exchange in held for each in problems(exchange, contract)}
     assert sorted(found) == []
+
+
+def _is_newer(exchange: Exchange) -> bool:
+    return isinstance(exchange.request, dict) and exchange.request.get("model") in NEWER
 
 
 def test_every_kind_of_call_and_answer_was_looked_at(exchanges: list[Exchange]) -> None:
@@ -224,7 +230,7 @@ def test_our_own_words_are_theirs(contract: list[Operation]) -> None:
         same = [
             each for each in contract if (each.method, each.path, each.model) == (ours.method, ours.path, ours.model)
         ]
-        if not same and ours.path != "/models/metrics":
+        if not same and ours.path != "/models/metrics" and ours.model not in NEWER:
             found.append(f"{ours.method} {ours.path} {ours.model or ''} is not in the contract")
         found += [f"{each.source}: {text}" for each in same for text in differences(ours, each)]
     assert found == []
@@ -238,7 +244,7 @@ def test_our_models_take_what_theirs_take(contract: list[Operation]) -> None:
         assert ours.request is not None
         request = theirs.get(ours.model)
         if request is None:
-            found.append(f"{ours.model} is not in the contract")
+            found += [f"{ours.model} is not in the contract"] if ours.model not in NEWER else []
             continue
         mine, other = fields_of(ours.request), fields_of(request)
         found += [f"{ours.model}: {place}" for place in set(mine) ^ set(other)]

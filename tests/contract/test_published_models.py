@@ -19,7 +19,7 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.contract.samples import COMPONENTS, SAMPLES
-from wanbatch.batch.registry import model_from
+from wanbatch.batch.registry import model_from, shipped
 from wanbatch.batch.request_schemas import fault_in
 from wanbatch.manifest.findings import validator_of
 from wanbatch.provider.bodies import AnswerInvalid
@@ -111,6 +111,19 @@ def test_a_default_is_a_value_that_is_taken(model: str, request_: Any, component
     told = {name for name, each in request_["properties"].items() if each.get("default") is not None}
     wrong = [name for name, value in defaults.items() if faults_in(schema["properties"][name], value)]
     assert (wrong, set(defaults) <= told, fault_in(schema)) == ([], True, "")
+
+
+@over_cases
+def test_a_model_that_comes_with_wanbatch_takes_what_is_published(model: str, request_: Any, components: Any) -> None:
+    ours = shipped().get(model)
+    if ours is None:
+        return  # most models do not come with wanbatch
+    theirs = schema_of(request_, components, model)["properties"]
+    choices = {name: set(each["enum"]) for name, each in theirs.items() if "enum" in each}
+    assert (set(ours.parameters), {name: set(ours.parameters[name]["enum"]) for name in choices}) == (
+        set(theirs),
+        choices,
+    )
 
 
 def document(request_: Any, **more: Any) -> dict[str, Any]:

@@ -144,7 +144,7 @@ MODELS = record(
             id=TEXT,
             aliases=rows(TEXT),
             type=TEXT,
-            info=record(name=TEXT, developer=TEXT, docsJson=TEXT),
+            info=record(name=TEXT, developer=TEXT, docsJson_=TEXT),
             tags=rows(TEXT),
             pricing_=PRICING,
         )
