@@ -50,10 +50,10 @@ def draw_once(patch: pytest.MonkeyPatch) -> None:
     real = slate.render
 
     def render(generation_id: str, body: Any, made: Any, target: Path) -> None:
-        key = (made.width, made.height, made.duration_s, made.has_audio)
-        with _DRAWING:  # two threads may want the first one, and each would draw another prompt
-            if key not in _MADE:
-                real("a-generation", body, made, target)
+        key = (made.width, made.height, made.duration_s, made.has_audio, made.resolution, made.aspect_ratio)
+        with _DRAWING:
+            if key not in _MADE:  # each process draws the same, whatever it is asked for first
+                real("a-generation", {"model": "a-model", "prompt": "a prompt"}, made, target)
                 _MADE[key] = target.read_bytes()
         mark = generation_id.encode()
         target.write_bytes(_MADE[key] + (8 + len(mark)).to_bytes(4) + b"free" + mark)
