@@ -14,7 +14,7 @@ from typing import Any
 from tests.simulation.books import SHADOW
 from tests.simulation.clip import clip_bytes
 from tests.simulation.disk import CLIPS
-from tests.simulation.purchases import READ_S, Purchases
+from tests.simulation.purchases import INSTANT_S, READ_S, Purchases
 from tests.simulation.scenario import KEY, OTHER_KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import EPOCH, World
@@ -184,6 +184,8 @@ class Oracle:
                 if row["failure"]:
                     moves.append((row["ends_at"], 0, -row["credits"], row))
                 seen_at = world.charges_seen.get(row["inference_id"])
+                if seen_at is not None:  # what was sent in that instant went before: the ledger is read at a run's end
+                    seen_at += INSTANT_S
                 if seen_at is not None and row["failure"]:
                     moves.append((seen_at, 2, row["credits"], row))
                 elif seen_at is not None and row["charged"] > row["credits"]:

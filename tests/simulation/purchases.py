@@ -79,10 +79,17 @@ class Purchases:
                     yield f"DOUBLE: {label} was charged {len(rows)} times{why_not}: {ids}"
                     break
             world.allowed.update(reasons)
+            told_to_decide = ExitCode.DECISION_NEEDED in world.codes
             if reasons and not self._is_named(take_id, rows):
                 yield f"{label} was charged {len(rows)} times and is not named DOUBLE ({', '.join(reasons)})"
-            elif set(reasons) - {"another key"} and ExitCode.DECISION_NEEDED not in world.codes:
+            elif set(reasons) - {"another key"} and self._shows(take_id, rows) and not told_to_decide:
                 yield f"{label} was charged {len(rows)} times and no command ended with 3 ({', '.join(reasons)})"
+
+    def _shows(self, take_id: int, rows: list[Row]) -> bool:
+        """Say whether a log ever ties one of a take's purchases to it, beyond the take's own."""
+        own = self._takes[take_id].generation_id if take_id in self._takes else None
+        others = [row for row in rows if row["inference_id"] != own]
+        return any(row["client_request_id"] not in self._world.late or row["in_log_at"] < inf for row in others)
 
     def _reason(self, earlier: Row, later: Row) -> tuple[str, str]:
         """Return by which allowance one purchase may follow another, or none and what speaks against it."""
