@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from wanbatch.clock import LoopClock
-from wanbatch.money.charge import Charge, amount_text
+from wanbatch.money.charge import Charge, sum_text
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint
 from wanbatch.provider.protocol import LogScan, NoAnswer, Secret
@@ -140,5 +140,5 @@ def test_the_ledger_is_read_on_where_a_cursor_follows_though_nothing_more_should
 def test_a_charge_has_a_name_and_an_amount_that_is_never_zero_where_it_is_unknown(
     charge: Charge, name: str, amount: str
 ) -> None:
-    assert (charge.name, amount_text([charge])) == (name, amount)
-    assert amount_text([charge, Charge("h", 0, SINCE, is_legible=False)]) in (amount, f"{amount} and an unknown amount")
+    assert (charge.name, sum_text([charge])) == (name, amount)
+    assert sum_text([charge, Charge("h", 0, SINCE, is_legible=False)]) in (amount, f"{amount} and an unknown amount")

@@ -39,6 +39,15 @@ def counts(world: World) -> dict[str, int]:
     return dict(Counter(str(take.state) for take in world.takes()))
 
 
+def send_from_another_copy(world: World) -> None:
+    """Let another copy of the folder send its second take, with the same key."""
+    assert world.account is not None
+    take, nonce = world.takes()[1], world.ledger()[0]["client_request_id"].split(":")[1]
+    request_id = f"wb1:{nonce}:{take.recipe.short_hash}:2.1"
+    arrival = Arrival(EPOCH.timestamp() + world.elapsed_s, key_name("made-up"), request_id)
+    world.account.accept(arrival, take.recipe.body)
+
+
 def question(end: RunEnd) -> str:
     return next((text for text in end.messages if "--shared-account" in text), "")
 
@@ -115,13 +124,7 @@ def test_a_charge_of_just_now_has_the_time_to_show_in_the_log(tmp_path: Path) ->
 
 def test_a_charge_of_just_now_counts_where_the_log_shows_that_the_file_is_out_of_date(tmp_path: Path) -> None:
     world = half_done(tmp_path)
-    assert world.account is not None
-    take = world.takes()[1]
-    nonce = world.ledger()[0]["client_request_id"].split(":")[1]
-    mine = Arrival(
-        EPOCH.timestamp() + world.elapsed_s, key_name("made-up"), f"wb1:{nonce}:{take.recipe.short_hash}:2.1"
-    )
-    world.account.accept(mine, take.recipe.body)
+    send_from_another_copy(world)
     others_buy(world, 1)
     world.elapsed_s += 600
     end = world.run(batch_of(4))
@@ -162,13 +165,7 @@ def test_a_ledger_that_cannot_be_read_delays_a_run_for_ten_minutes_at_most(
 
 def test_where_the_file_is_out_of_date_nothing_is_sent_before_the_ledger_is_read(tmp_path: Path) -> None:
     world = half_done(tmp_path)
-    assert world.account is not None
-    take = world.takes()[1]
-    nonce = world.ledger()[0]["client_request_id"].split(":")[1]
-    mine = Arrival(
-        EPOCH.timestamp() + world.elapsed_s, key_name("made-up"), f"wb1:{nonce}:{take.recipe.short_hash}:2.1"
-    )
-    world.account.accept(mine, take.recipe.body)
+    send_from_another_copy(world)
     world.elapsed_s += HOURS
     world.rules, world.sandbox = (Rule("ledger", "status", probability=1.0, code=503),), None
     end = world.run(batch_of(4))

@@ -20,7 +20,8 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.credits import money_text
 from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.session.question import words
-from wanbatch.state.standing import BatchStanding, LastRun, read_standing
+from wanbatch.state.standing import BatchStanding, read_standing
+from wanbatch.state.tables import Run
 from wanbatch.units import count_text, duration_text
 
 _WATCH_EVERY_S = 2.0
@@ -53,12 +54,12 @@ def _standing_json(found: BatchStanding) -> dict[str, Any]:
     }
 
 
-def _last_run_json(run: LastRun) -> dict[str, Any]:
+def _last_run_json(run: Run) -> dict[str, Any]:
     times = {name: None if at is None else at.isoformat() for name, at in _times_of(run)}
     return {**times, "exit_code": run.exit_code, "message": run.message}
 
 
-def _times_of(run: LastRun) -> tuple[tuple[str, datetime | None], ...]:
+def _times_of(run: Run) -> tuple[tuple[str, datetime | None], ...]:
     return ("started_at", run.started_at), ("ended_at", run.ended_at)
 
 
@@ -71,7 +72,7 @@ def next_of(found: BatchStanding) -> str | None:
     return None if found.is_finished else found.command or None
 
 
-def _end_text(run: LastRun) -> str:
+def _end_text(run: Run) -> str:
     """Say when and how the last run ended, in local time."""
     if run.ended_at is None or run.exit_code is None:
         return f"the last run, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"

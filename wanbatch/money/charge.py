@@ -34,7 +34,7 @@ class Charge:
         return self.is_legible or self.credits != 0
 
 
-def amount_text(charges: Collection[Charge]) -> str:
+def sum_text(charges: Collection[Charge]) -> str:
     """Write what charges sum up to, as far as their amounts are known."""
     known = [each for each in charges if each.is_amount_known]
     if not known:

@@ -16,7 +16,7 @@ from wanbatch.batch.attempts import Attempt, end_text
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Entry, Take
 from wanbatch.errors import ExitCode
-from wanbatch.money.charge import amount_text
+from wanbatch.money.charge import sum_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.proofs import Evidence, Question, charges_of_nobody, rows_of
@@ -79,7 +79,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
             continue
         take, named = context.takes[attempt.take_id], [*named, name]
         text = (
-            f"the ledger charges {amount_text([each.charge for each in found])} for {made}{times}, which"
+            f"the ledger charges {sum_text([each.charge for each in found])} for {made}{times}, which"
             f" belongs to no take: attempt {attempt.number} of this one, {end_text(attempt)}, may have made it"
         )
         context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": [made]})

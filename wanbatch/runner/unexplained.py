@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from wanbatch.errors import ExitCode
-from wanbatch.money.charge import Charge, amount_text
+from wanbatch.money.charge import Charge, sum_text
 from wanbatch.provider.clocks import earlier
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
@@ -114,7 +114,7 @@ def _text(charges: Sequence[Charge]) -> str:
     more = f" and {len(charges) - NAMED_AT_MOST:,} more" if len(charges) > NAMED_AT_MOST else ""
     count = count_text(len(charges), "charge")
     return (
-        f"the ledger shows {count} of models like yours, {amount_text(charges)} in all, the first at"
+        f"the ledger shows {count} of models like yours, {sum_text(charges)} in all, the first at"
         f" {charges[0].at:%Y-%m-%d %H:%M} UTC, that neither this folder nor this key's request log explains"
         f" ({named}{more}). If this folder is an older copy, a newer one may have made them: wanbatch sends nothing."
         " Run the newest copy, or run `wanbatch reconcile` with the other key, where one was used. If other people or"

@@ -23,19 +23,7 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 
 _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
-
-
 COMMAND_NOTE = "command"  # the note that has the command line of the newest run of a manifest
-
-
-@dataclass(frozen=True)
-class LastRun:
-    """How the last run began and ended: `ended_at` and `exit_code` are None for one that was cut off."""
-
-    started_at: datetime
-    ended_at: datetime | None
-    exit_code: int | None
-    message: str
 
 
 @dataclass(frozen=True)
@@ -43,8 +31,8 @@ class BatchStanding:
     """How the batch of an output folder stands: `standing`, with `estimate` and `cap` of its last run, in credits.
 
     `estimate` is None if a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
-    `last_run` is None before the first; `command` is the command line that goes on with the manifest, empty if that is
-    not known; `is_finished` where no take is left that it would send or fetch.
+    `last_run` is None before the first, and has no end where it was cut off; `command` is the command line that goes on
+    with the manifest, empty if that is not known; `is_finished` where no take is left that it would send or fetch.
     """
 
     batch: str
@@ -56,7 +44,7 @@ class BatchStanding:
     problems: tuple[Problem, ...]
     holder: str
     speed: float
-    last_run: LastRun | None = None
+    last_run: Run | None = None
     command: str = ""
     is_finished: bool = False
 
@@ -87,9 +75,7 @@ def read_standing(output: Path) -> BatchStanding:
         problems=problems_in(unsettled, strays, told=told, folder=str(output)),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
-        last_run=None
-        if last_run is None
-        else LastRun(last_run.started_at, last_run.ended_at, last_run.exit_code, last_run.message),
+        last_run=last_run,
         command=command,
         is_finished=is_finished,
     )
