@@ -25,6 +25,8 @@ if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     # A shell ignores Ctrl-C for what it starts with `&`, and programs that these tests start would go on ignoring it.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # so does `nohup` with the signal of a terminal that closes
 
 # The suite tries the same examples each time and on every machine, however slow: what it says is of the code alone.
 # `make fuzz` looks for others, and tells the seed that finds them again.

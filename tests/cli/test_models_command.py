@@ -52,11 +52,12 @@ def test_a_batch_over_eight_models_of_seven_vendors_comes_to_verified_clips(
     added = asked(capsys, "models", "add", *SAMPLES, "--sandbox")
     (tmp_path / "shots.yaml").write_text(SHOTS)
     code = call(["-q", "run", "shots.yaml", "--sandbox", "--speed", "300", "-o", "out", "--yes"])
+    said = capsys.readouterr().err
     told = asked(capsys, "status", "out")
     asked(capsys, "verify", "out")
     with closing(sqlite3.connect("out/.sandbox/account.sqlite")) as books:
         (charged,) = books.execute("SELECT sum(credits) FROM requests WHERE http_status = 200").fetchone()
-    assert ([each["is_new"] for each in added], code, told["counts"]) == ([True] * 6, 0, {"verified": 9})
+    assert ([each["is_new"] for each in added], code, told["counts"]) == ([True] * 6, 0, {"verified": 9}), said
     assert told["credits"]["charged"] == charged
 
 

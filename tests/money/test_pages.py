@@ -41,17 +41,22 @@ class Stream(httpx.AsyncByteStream):
 
 
 class Ledger(httpx.AsyncBaseTransport):
-    """A ledger, newest first. `pushed` entries arrive after each page; with `slides` they move the pages on."""
+    """A ledger, newest first. `pushed` entries arrive after each page; with `slides` they move the pages on. A page holds
+    `at_most` so many, whatever is asked for.
+    """
 
-    def __init__(self, rows: list[dict[str, Any]], pushed: int = 0, *, slides: bool = False) -> None:
+    def __init__(
+        self, rows: list[dict[str, Any]], pushed: int = 0, *, slides: bool = False, at_most: int = 100
+    ) -> None:
         self.rows = rows
         self.pushed = pushed
         self.slides = slides
+        self.at_most = at_most
         self.readings = 0
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         query = request.url.params
-        limit, place = int(query["limit"]), int(query.get("cursor", 0))
+        limit, place = min(self.at_most, int(query["limit"])), int(query.get("cursor", 0))
         self.readings += "cursor" not in query
         page = self.rows[place : place + limit]
         has_more = place + limit < len(self.rows)
@@ -86,6 +91,16 @@ def test_equal_entries_at_a_seam_are_as_many_charges(doubled: int, copies: int) 
     counts = Counter(f"g{number}" for number in range(251))
     counts[f"g{doubled}"] = copies
     assert read(Ledger([row(number) for number in numbers])) == counts
+
+
+@pytest.mark.parametrize("at_most", [50, 20, 4])
+@pytest.mark.parametrize("doubled", [201, 231, 247])
+def test_equal_entries_at_a_seam_are_as_many_charges_where_pages_are_shorter_than_asked_for(
+    doubled: int, at_most: int
+) -> None:
+    numbers = sorted([*range(251), doubled], reverse=True)
+    counts = Counter(f"g{number}" for number in numbers)
+    assert read(Ledger([row(number) for number in numbers], at_most=at_most)) == counts
 
 
 @pytest.mark.parametrize("apart", [101, 150, 251, 600])

@@ -229,6 +229,26 @@ def test_a_ledger_page_is_read_entry_by_entry() -> None:
             read_charges(broken)
 
 
+@pytest.mark.parametrize(
+    ("amount", "spent"),
+    [
+        ({"credits": 0, "usd": 0}, 0),
+        ({"credits": 0, "usd": 0.0}, 0),
+        ({"credits": 0}, 0),
+        ({"credits": 0, "usd": None}, 0),
+        ({"credits": 0, "usd": 1.575}, None),
+        ({"credits": 0, "usd": -1}, None),
+        ({"credits": 3_150_000, "usd": 1.575}, 3_150_000),
+        ({"credits": 3_150_000, "usd": 0}, 3_150_000),
+        ({"usd": 1.575}, None),
+    ],
+)
+def test_no_credits_beside_a_sum_in_usd_are_an_unknown_amount(amount: dict[str, object], spent: int | None) -> None:
+    row = {"created_at": "2026-11-01T00:00:00Z", "direction": "CHARGE", "type": "MODEL_USAGE", "amount": amount}
+    (charge,), _ = read_charges({"data": [{**row, "reference_id": "g"}], "pagination": {}})
+    assert (charge.credits if charge.is_amount_known else None) == spent
+
+
 def test_objects_are_strict() -> None:
     for body in (b"\xef\xbb\xbf{}", b"{} {}", b"[]", b'{"a": Infinity}', b"\xff"):
         with pytest.raises(ValueError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -15,8 +15,10 @@ from tests.worlds import EPOCH, World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.runner.loop import RunEnd
 from wanbatch.runner.settings import RunSettings
+from wanbatch.runner.unexplained import READ_NOTE
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import Rule
+from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 LATER_S = 30 * HOURS
@@ -145,6 +147,20 @@ def test_a_lost_answer_explains_one_charge_and_no_more(tmp_path: Path) -> None:
     world.elapsed_s += HOURS
     text = question(world.run(batch_of(4)))
     assert ("1 charge of models like yours" in text, made in text) == (True, True)
+
+
+def test_a_charge_that_a_lost_answer_explains_is_looked_at_again_once_that_is_settled(tmp_path: Path) -> None:
+    rules = (Rule("submit", "drop_before", nth=(2,)),)
+    world = World(tmp_path / "out", rules=rules, settings=RunSettings(limit=2))
+    world.observe = lambda runner, event: runner.drain() if event.kind == "answer_lost" else None
+    world.run(batch_of(4))
+    others_buy(world, 1)
+    made_at = EPOCH + timedelta(seconds=world.elapsed_s)
+    world.rules, world.settings, world.elapsed_s = (), RunSettings(limit=1), world.elapsed_s + HOURS
+    world.observe = lambda runner, event: runner.drain() if event.kind == "submit_started" else None
+    world.run(batch_of(4))
+    with StateReader.open(world.output) as reader:
+        assert datetime.fromisoformat(reader.noted(READ_NOTE) or "") <= made_at
 
 
 @pytest.mark.parametrize(("code", "waits_s"), [(503, 600), (403, 0)])

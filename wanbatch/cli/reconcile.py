@@ -23,7 +23,8 @@ from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, Usage
 from wanbatch.money.credits import credits_of_usd, money_text, usd_text
 from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledger
 from wanbatch.runner.other_keys import given_up_text, unseen_text
-from wanbatch.session.decisions import Decision, Reconciled
+from wanbatch.runner.unexplained import unexplained_text
+from wanbatch.session.decisions import Answers, Decision, Reconciled
 from wanbatch.session.options import OUTPUTS, RunOptions, Watch, newest_output
 from wanbatch.session.question import words
 from wanbatch.session.session import Session, session_of
@@ -45,12 +46,26 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
     help="You no longer have this key: do not ask again about what only its log can show; repeatable. The folder"
     " remembers it.",
 )
+@click.option(
+    "--shared-account",
+    "is_account_shared",
+    is_flag=True,
+    help="Other people or programs use this account, too: do not ask about charges that nothing here explains. The"
+    " folder remembers it.",
+)
+@click.option(
+    "--not-mine",
+    multiple=True,
+    metavar="GENERATION",
+    help="This generation's charge is not of this batch: do not ask about it again; repeatable. The folder remembers"
+    " it.",
+)
 @click.pass_obj
-def reconcile_command(options: Global, /, run: Path | None, without_keys: tuple[str, ...]) -> int:
+def reconcile_command(options: Global, /, run: Path | None, **answers: Any) -> int:
     """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays."""
     output = run if run is not None else newest_output(Path(OUTPUTS))
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
-    found = asyncio.run(session.reconcile(output, without_keys))
+    found = asyncio.run(session.reconcile(output, Answers(**answers)))
     read_at = found.read_at or system_now()
     figures = read_figures(output).with_charges_seen(
         [each.charged for each in found.ledger if not each.is_recorded and each.charged is not None]
@@ -77,7 +92,7 @@ def _exit_code(found: Reconciled) -> ExitCode:
     What needs the user comes first, since the same command reports the rest later. A log that this key may not read,
     or that of another key, needs the user, too.
     """
-    needs = (found.open, found.doubles, found.twice, found.breaches, found.questions, found.unseen)
+    needs = (found.open, found.doubles, found.twice, found.breaches, found.questions, found.unseen, found.unexplained)
     if any(needs) or found.is_log_refused:
         return ExitCode.DECISION_NEEDED
     return ExitCode.OK if found.is_log_read and found.is_ledger_read else ExitCode.PROVIDER_UNREACHABLE
@@ -112,6 +127,8 @@ def _lines(found: Reconciled) -> list[str]:
         if labels:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
             lines.append(f"{len(labels)} {reported}: {names}")
+    if found.unexplained:
+        lines.append(unexplained_text(found.unexplained))
     if not found.is_log_read:
         cure = "allow the key to read it" if found.is_log_refused else "run the same command again later"
         lines.append(

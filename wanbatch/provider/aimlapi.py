@@ -78,7 +78,7 @@ READ_TRIES = 3
 READS_KEPT = 4  # idle connections; each is looked at twice a request, a handshake for a burst costs less
 BODY_CAP_BYTES = 1024 * 1024
 LEDGER_CAP_BYTES = 8 * 1024 * 1024
-LEDGER_LIMITS = (100, 97, 89)  # entries a page, of the reading and of those that check what was at its seams
+LEDGER_LIMIT = 100  # entries a page
 DATE_ASKS = 9  # as many as are remembered, so that old answers do not count
 
 A = TypeVar("A", SubmitAnswer, PollAnswer, NoAnswer, FetchAnswer)
@@ -183,15 +183,18 @@ class AimlApi:
         return await self._ledger(since, REFUNDS)
 
     async def _ledger(self, since: datetime, kind: tuple[str, str]) -> Sequence[Charge] | NoAnswer:
-        found: Counter[Charge] = Counter()
-        for limit in LEDGER_LIMITS:
-            pages = await self._ledger_pages(since, kind, limit)
+        found, is_checked = Counter[Charge](), False
+        limits = [LEDGER_LIMIT]
+        while limits:
+            pages = await self._ledger_pages(since, kind, limits.pop())
             if isinstance(pages, NoAnswer):
                 return pages
             counts, has_seam = entries_in(pages)
             found |= counts
             if not has_seam:
                 break
+            if not is_checked:
+                limits, is_checked = _other_limits(max(map(len, pages))), True
         return list(found.elements())
 
     async def _ledger_pages(
@@ -374,3 +377,8 @@ class AimlApi:
 def _is_worth_retrying(answer: object) -> bool:
     # A 429 is not retried: the runner slows all reads down instead.
     return isinstance(answer, NoAnswer) and answer.trouble is Trouble.TRANSIENT and not answer.is_too_fast
+
+
+def _other_limits(longest: int) -> list[int]:
+    """Return how many entries to ask for, last one first, so that no page of up to `longest` ends where one did."""
+    return [max(1, longest - fewer) for fewer in ((11, 3) if longest > 22 else (2, 1))]

@@ -333,11 +333,18 @@ def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
     )
 
 
+def _spent(amount: Mapping[str, Any]) -> int | None:
+    """Return the credits of an amount; None if it names none, or zero beside another sum in USD: that is unknown."""
+    spent, usd = read_credits(amount.get("credits")), amount.get("usd")
+    is_sum = isinstance(usd, int | float) and not isinstance(usd, bool) and usd != 0
+    return None if spent == 0 and is_sum else spent
+
+
 def _charge(row: object, kind: tuple[str, str]) -> Charge | None:
     if not isinstance(row, Mapping) or (row.get("direction"), row.get("type")) != kind:
         return None
     amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
-    spent = read_credits(amount.get("credits")) if isinstance(amount, Mapping) else None
+    spent = _spent(amount) if isinstance(amount, Mapping) else None
     is_legible = reference is not None and spent is not None
     try:
         at = datetime.fromisoformat(str(row.get("created_at")))

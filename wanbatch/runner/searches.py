@@ -61,6 +61,7 @@ class Searches:
         self._has_asked = False
         self.questions: list[Question] = []
         self.unseen: list[Attempt] = []  # submits that this key's log does not show, as the last search found
+        self.unexplained: tuple[Charge, ...] = ()  # of a thorough search: charges that nothing accounts for
         self.unread: NoAnswer | None = None  # why the last search could not read the log
         self._before: LogScan | None = None
         self._count = 0
@@ -165,6 +166,8 @@ class Searches:
             self._before = scan
             until, key = scan.known_until - self._mark_grace(), context.settings.key_fingerprint
             context.state.note_log_read(key, until, anew=window.is_mark_wrong())
+            if self._is_thorough and self._unexplained.is_asked:
+                self.unexplained = await self._unexplained.look_at_all(scan, is_out_of_date=self._is_out_of_date)
             if context.schedule.waits_to_submit and self._unexplained.is_asked:
                 unread = await self._unexplained.look(scan, is_out_of_date=self._is_out_of_date)
                 if unread is not None and self._is_ledger_awaited(unread):

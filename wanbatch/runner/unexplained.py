@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from wanbatch.errors import ExitCode
@@ -20,6 +21,7 @@ from wanbatch.runner.doubts import named_charges, read_names
 from wanbatch.runner.looks import evidence_of, waited_for_since
 from wanbatch.runner.polls import LEDGER_MARGIN
 from wanbatch.runner.proofs import GENERATION_GRACE, Evidence, is_like, is_made
+from wanbatch.state.file import StateFile
 from wanbatch.units import count_text
 
 READ_NOTE = "ledger explained until"  # the note that tells up to when every charge was explained, or answered for
@@ -31,8 +33,16 @@ ROW_GRACE = timedelta(minutes=15)  # a charge and the log's row of it come at ab
 NAMED_AT_MOST = 3
 
 
-def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, str], since: datetime) -> list[Charge]:
-    """Return the charges since a time that nothing explains, oldest first.
+@dataclass(frozen=True)
+class Found:
+    """Charges that nothing explains, and those that only a submit still waited for does; oldest first."""
+
+    unexplained: tuple[Charge, ...]
+    explained_so_far: tuple[Charge, ...] = ()
+
+
+def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, str], since: datetime) -> Found:
+    """Return the charges since a time that nothing explains.
 
     `known` are the generations of this folder, `evidence.attempts` the submits that are still waited for, and `waiting`
     what those ordered, by take id: each may have made one charge, unless the log tells what it made. Where there are no
@@ -43,9 +53,13 @@ def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, 
     found = [each for each in evidence.charges if each.name not in owned and since <= each.at]
     makers = [each for each in evidence.attempts if not is_made(scan, each)]
     fitting = {each.name for each in found if any(evidence.fits(it, each, waiting[it.take_id]) for it in makers)}
-    if len(fitting) <= len(makers):
-        found = [each for each in found if each.name not in fitting]
-    return sorted(found, key=lambda each: each.at)
+    found.sort(key=lambda each: each.at)
+    if len(fitting) > len(makers):
+        return Found(tuple(found))
+    return Found(
+        tuple(each for each in found if each.name not in fitting),
+        tuple(each for each in found if each.name in fitting),
+    )
 
 
 class Unexplained:
@@ -58,8 +72,8 @@ class Unexplained:
     def is_asked(self) -> bool:
         """Say whether a charge could be unexplained: not where the user said that others use the account, too."""
         state, settings = self._context.state, self._context.settings
-        if settings.is_account_shared and state.noted(SHARED_NOTE) != SHARED:
-            state.note(SHARED_NOTE, SHARED)
+        if settings.is_account_shared:
+            share_account(state)
         return state.noted(SHARED_NOTE) != SHARED and not (state.is_new and not settings.is_begun_anew)
 
     async def look(self, scan: LogScan, *, is_out_of_date: bool) -> NoAnswer | None:
@@ -69,23 +83,37 @@ class Unexplained:
         otherwise once the log has had the time to show whose it is.
         """
         context = self._context
-        asked = self._since()
+        found = await self.find(scan, self._since(), is_out_of_date=is_out_of_date)
+        if isinstance(found, NoAnswer):
+            return found
+        if found.unexplained and not context.settings.trust_state:
+            context.stop_submitting(ExitCode.DECISION_NEEDED, _text(found.unexplained))
+            return None
+        if found.unexplained:
+            answer_for(context.state, [each.name for each in found.unexplained])
+        until = [earlier(scan.known_until, ROW_GRACE), *(each.at for each in found.explained_so_far)]
+        mark = context.batch_clock.recorded_since(min(until))
+        context.state.note(READ_NOTE, mark.isoformat())
+        return None
+
+    async def look_at_all(self, scan: LogScan, *, is_out_of_date: bool) -> tuple[Charge, ...]:
+        """Return every unexplained charge since the first submit, as far back as the scan reaches; decides nothing.
+
+        None are returned where the ledger could not be read.
+        """
+        found = await self.find(scan, self._begin(), is_out_of_date=is_out_of_date)
+        return () if isinstance(found, NoAnswer) else found.unexplained
+
+    async def find(self, scan: LogScan, asked: datetime, *, is_out_of_date: bool) -> Found | NoAnswer:
+        """Read the ledger from a time on, by our clock, and return what of it is not explained."""
+        context = self._context
         since = max(min(context.batch_clock.earliest(asked), earlier(asked, LEDGER_MARGIN)), scan.begin + BEFORE)
         charges = await context.provider.charges(since)
         if isinstance(charges, NoAnswer):
             return charges
         young = scan.taken_at if is_out_of_date else earlier(scan.taken_at, ROW_GRACE)
         old_enough = [each for each in charges if each.at <= young or each.at > scan.taken_at]  # or of a wrong clock
-        found = self._found(scan, old_enough, since)
-        if found and not context.settings.trust_state:
-            context.stop_submitting(ExitCode.DECISION_NEEDED, _text(found))
-            return None
-        answered = read_names(context.state.noted(ANSWERED_NOTE))
-        if found:
-            context.state.note(ANSWERED_NOTE, json.dumps([*answered, *(each.name for each in found)]))
-        mark = context.batch_clock.recorded_since(earlier(scan.known_until, ROW_GRACE))
-        context.state.note(READ_NOTE, mark.isoformat())
-        return None
+        return self._found(scan, old_enough, since)
 
     def _since(self) -> datetime:
         """Return from when on charges matter, by our clock: all before were explained, or answered for."""
@@ -93,10 +121,15 @@ class Unexplained:
         try:
             return datetime.fromisoformat(state.noted(READ_NOTE) or "")
         except ValueError:
-            sent = state.first_attempt_at()
-            return state.created_at() if sent is None else min(sent, state.created_at())
+            return self._begin()
 
-    def _found(self, scan: LogScan, charges: Sequence[Charge], since: datetime) -> list[Charge]:
+    def _begin(self) -> datetime:
+        """Return when this batch began, by our clock: its file may have been recovered after its first submit."""
+        state = self._context.state
+        sent = state.first_attempt_at()
+        return state.created_at() if sent is None else min(sent, state.created_at())
+
+    def _found(self, scan: LogScan, charges: Sequence[Charge], since: datetime) -> Found:
         context = self._context
         models = {kind.price_class.model for kind, _ in context.state.inventory().kinds if not kind.superseded}
         like = [each for each in charges if any(is_like(each.model, model) for model in models)]
@@ -109,15 +142,43 @@ class Unexplained:
         return unexplained(evidence_of(context, scan, like, waiting), known, ordered, since)
 
 
+def share_account(state: StateFile) -> None:
+    """Remember that other people or programs use the account: its charges alone say nothing of this batch."""
+    if state.noted(SHARED_NOTE) != SHARED:
+        state.note(SHARED_NOTE, SHARED)
+
+
+def answer_for(state: StateFile, generations: Iterable[str]) -> None:
+    """Remember charges, by their generations, that the user said are not of this batch."""
+    answered = read_names(state.noted(ANSWERED_NOTE))
+    state.note(ANSWERED_NOTE, json.dumps([*dict.fromkeys([*answered, *generations])]))
+
+
+def unexplained_text(charges: Sequence[Charge]) -> str:
+    """Say which charges nothing here explains, and how to answer for them."""
+    which = "this charge is" if len(charges) == 1 else "some are"
+    return (
+        f"{_named(charges)}. If an older copy of this folder was used, run `wanbatch reconcile` in the newest copy, or"
+        f" with the other key, where one was used. If other people or programs use this account, add --shared-account,"
+        f" once; if {which} not of this batch, add --not-mine GENERATION, once for each"
+    )
+
+
 def _text(charges: Sequence[Charge]) -> str:
+    return (
+        f"{_named(charges)}. If this folder is an older copy, a newer one may have made them: wanbatch sends nothing."
+        " Run the newest copy, or run `wanbatch reconcile` with the other key, where one was used. If other people or"
+        " programs use this account, add --shared-account, once; if you know that none of these charges is of this"
+        " batch, add --trust-state"
+    )
+
+
+def _named(charges: Sequence[Charge]) -> str:
     named = ", ".join(each.name for each in charges[:NAMED_AT_MOST])
     more = f" and {len(charges) - NAMED_AT_MOST:,} more" if len(charges) > NAMED_AT_MOST else ""
     count = count_text(len(charges), "charge")
     return (
         f"the ledger shows {count} of models like yours, {sum_text(charges)} in all, the first at"
         f" {charges[0].at:%Y-%m-%d %H:%M} UTC, that neither this folder nor this key's request log explains"
-        f" ({named}{more}). If this folder is an older copy, a newer one may have made them: wanbatch sends nothing."
-        " Run the newest copy, or run `wanbatch reconcile` with the other key, where one was used. If other people or"
-        " programs use this account, add --shared-account, once; if you know that none of these charges is of this"
-        " batch, add --trust-state"
+        f" ({named}{more})"
     )

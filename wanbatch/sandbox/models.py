@@ -151,7 +151,6 @@ def _size_of(frame_size: Any, lines: int, ratio: str) -> tuple[int, int]:
     return (long_side, lines) if across >= down else (lines, long_side)
 
 
-@cache
 def models_in(*folders: Path) -> Mapping[str, Model]:
     """Return the models of these folders of schemas, by name and in order; a later folder wins."""
     told = json.loads(facts_path().read_text(encoding="utf-8"))["models"]
@@ -169,8 +168,14 @@ def models_in(*folders: Path) -> Mapping[str, Model]:
 
 def models_served(added: Path | None = None) -> Mapping[str, Model]:
     """Return all models: those that come with wanbatch, and those of a folder of a project."""
-    shipped = folder_of("schemas") / "models"
-    return models_in(shipped) if added is None or not added.is_dir() else models_in(shipped, added)
+    if added is None or not added.is_dir():
+        return _shipped()
+    return MappingProxyType(dict(sorted({**_shipped(), **models_in(added)}.items())))
+
+
+@cache
+def _shipped() -> Mapping[str, Model]:
+    return models_in(folder_of("schemas") / "models")
 
 
 def kind_of(model: Model) -> str:

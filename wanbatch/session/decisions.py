@@ -26,11 +26,13 @@ from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.other_keys import keys_given_up, keys_of
+from wanbatch.runner.other_keys import give_up_keys, keys_given_up, keys_of
 from wanbatch.runner.polls import LEDGER_MARGIN, Polls
 from wanbatch.runner.revival import IN_ALL, look_again
 from wanbatch.runner.searches import LASTING, Searches
 from wanbatch.runner.submits import lost_text
+from wanbatch.runner.unexplained import answer_for, share_account
+from wanbatch.state.file import StateFile
 
 _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
 
@@ -44,6 +46,34 @@ class Decision(StrEnum):
 
 
 @dataclass(frozen=True)
+class Answers:
+    """What the user answers to the questions of earlier looks, for this and every later one.
+
+    `without_keys` are fingerprints of keys that the user no longer has, `not_mine` generations whose charges are not of
+    this batch; `is_account_shared` where other people or programs use the account.
+    """
+
+    without_keys: tuple[str, ...] = ()
+    not_mine: tuple[str, ...] = ()
+    is_account_shared: bool = False
+
+    def note(self, state: StateFile) -> None:
+        """Remember them. Raises UsageInvalid for a key that was never used here, or a generation of this batch."""
+        if self.without_keys:
+            give_up_keys(state, self.without_keys)
+        owned = state.attempts_of_generations(self.not_mine)
+        if owned:
+            raise UsageInvalid(f"generation {owned[0].generation_id} was made by a submit of this batch")
+        if self.not_mine:
+            answer_for(state, self.not_mine)
+        if self.is_account_shared:
+            share_account(state)
+
+
+NO_ANSWERS = Answers()
+
+
+@dataclass(frozen=True)
 class Reconciled:
     """What a look brought. Takes by label; `credits_charged` sums what the ledger shows for this batch by now.
 
@@ -51,7 +81,8 @@ class Reconciled:
     `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
     to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
     `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
-    verified takes whose charge it does not show yet. `ledger` has a line
+    verified takes whose charge it does not show yet. `unexplained` are charges of models like this batch's that neither
+    this folder nor this key's log accounts for. `ledger` has a line
     for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
     to this key.
     """
@@ -73,6 +104,7 @@ class Reconciled:
     unseen_submits: int = 0
     unseen_keys: tuple[str, ...] = ()
     keys_given_up: tuple[str, ...] = ()
+    unexplained: tuple[Charge, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
@@ -112,6 +144,7 @@ async def reconcile(context: RunContext) -> Reconciled:
         unseen_submits=len(searches.unseen),
         unseen_keys=keys_of(searches.unseen),
         keys_given_up=tuple(keys_given_up(context.state)),
+        unexplained=searches.unexplained,
         ledger=ledger,
         read_at=context.clock.now(),
     )

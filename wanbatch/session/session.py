@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from decimal import Decimal
@@ -22,10 +22,18 @@ from wanbatch.errors import AccountStopped, ProviderUnreachable
 from wanbatch.manifest.cache import Manifest
 from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import NoAnswer, Trouble
-from wanbatch.runner.other_keys import give_up_keys
 from wanbatch.session.access import Access, start_of_time
 from wanbatch.session.admission import Admission, admit, ask, command_of, is_remembered, origin_of
-from wanbatch.session.decisions import Decision, Reconciled, reconcile, resolve, take_to_resolve, take_up
+from wanbatch.session.decisions import (
+    NO_ANSWERS,
+    Answers,
+    Decision,
+    Reconciled,
+    reconcile,
+    resolve,
+    take_to_resolve,
+    take_up,
+)
 from wanbatch.session.embedded import copy_account
 from wanbatch.session.execution import Execution, Job
 from wanbatch.session.invocation import Invocation
@@ -191,14 +199,12 @@ class Session:
             raise (AccountStopped if is_refused else ProviderUnreachable)(f"cannot read the balance: {told.message}")
         return told, access.host
 
-    async def reconcile(self, output: Path, without_keys: Iterable[str] = ()) -> Reconciled:
-        """Look up lost answers once and compare with the ledger; sends nothing paid.
-
-        `without_keys` are fingerprints of keys that the user no longer has. Raises UsageInvalid for one not used here.
+    async def reconcile(self, output: Path, answers: Answers = NO_ANSWERS) -> Reconciled:
+        """Look up lost answers once and compare with the ledger; sends nothing paid. Raises UsageInvalid for answers
+        that cannot be of this batch.
         """
         async with opened(self._invocation, output) as context:
-            if without_keys:
-                give_up_keys(context.state, without_keys)
+            answers.note(context.state)
             return await reconcile(context)
 
     async def resolve(

@@ -1,0 +1,85 @@
+"""`reconcile` names the charges that neither a folder nor its key's log explains, also of a batch that is done."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.runner.shared import HOURS, at_desk, told
+from tests.runner.test_unexplained import half_done
+from tests.runner.test_unowned import others_buy
+from tests.worlds import World, batch_of
+from wanbatch.cli.reconcile import _exit_code, _lines
+from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.runner.context import RunContext
+from wanbatch.session.decisions import Answers
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
+
+def finished(tmp_path: Path) -> World:
+    """A folder whose four clips are made, and a day later."""
+    world = World(tmp_path / "out")
+    world.run(batch_of(4))
+    world.elapsed_s += 24 * HOURS
+    return world
+
+
+def answered(world: World, **answers: object) -> ExitCode:
+    async def note(context: RunContext) -> None:
+        Answers(**answers).note(context.state)  # type: ignore[arg-type]
+
+    at_desk(world, note)
+    return _exit_code(told(world))
+
+
+def test_a_batch_that_accounts_for_every_charge_has_no_question(tmp_path: Path) -> None:
+    found = told(finished(tmp_path))
+    assert (found.unexplained, _exit_code(found)) == ((), ExitCode.OK)
+
+
+def test_charges_that_nothing_explains_are_named_with_their_sum_and_the_cures(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    bought = others_buy(world, 2)
+    world.elapsed_s += HOURS
+    found = told(world)
+    text = next(line for line in _lines(found) if "--shared-account" in line)
+    needed = ("2 charges of models like yours", "0.38 USD in all", "--not-mine", *bought)
+    assert [each for each in needed if each not in text] == []
+    named = {each.generation_id for each in found.unexplained}
+    assert (named, _exit_code(found)) == (set(bought), ExitCode.DECISION_NEEDED)
+
+
+def test_a_charge_before_the_last_run_is_named_too(tmp_path: Path) -> None:
+    world = half_done(tmp_path)
+    bought = others_buy(world, 1)
+    world.elapsed_s += HOURS
+    assert world.run(batch_of(4)).exit_code is ExitCode.DECISION_NEEDED
+    assert [each.generation_id for each in told(world).unexplained] == bought
+
+
+def test_a_charge_that_is_not_of_this_batch_is_asked_about_until_it_is_answered_for(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    first, second = others_buy(world, 2)
+    world.elapsed_s += HOURS
+    assert answered(world, not_mine=(first,)) is ExitCode.DECISION_NEEDED
+    assert [each.generation_id for each in told(world).unexplained] == [second]
+    assert answered(world, not_mine=(second,)) is ExitCode.OK
+    others_buy(world, 1)
+    world.elapsed_s += HOURS
+    assert _exit_code(told(world)) is ExitCode.DECISION_NEEDED
+
+
+def test_an_account_that_others_use_has_no_unexplained_charges(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    others_buy(world, 2)
+    world.elapsed_s += HOURS
+    assert answered(world, is_account_shared=True) is ExitCode.OK
+
+
+def test_a_generation_of_this_batch_cannot_be_disowned(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    own = str(world.takes()[0].generation_id)
+    with pytest.raises(UsageInvalid, match=f"generation {own} was made by a submit of this batch"):
+        answered(world, not_mine=(own,))
