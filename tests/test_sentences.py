@@ -18,8 +18,8 @@ import wanbatch
 from tests.money.test_screens import preview, screen
 from tests.runner.test_wrong_clocks import EPOCH, Ahead
 from wanbatch.batch.lifecycle import State, state_words
-from wanbatch.cli.manifest import warning_text
 from wanbatch.cli.money import preview_json
+from wanbatch.cli.problems import warning_text
 from wanbatch.cli.screen import counts_text
 from wanbatch.clock import LoopClock
 from wanbatch.errors import Problem

@@ -105,6 +105,7 @@ OWNERS = {
         "cli.sandbox",
         "cli.parameters",
         "cli.flags",
+        "cli.failures",
         "cli.screen",
         "cli.reconcile",
         "cli.recovery",

@@ -82,6 +82,11 @@ def _read(path: Path, sample: Sample) -> str:
     return _shown(json.loads(path.read_text(encoding="utf-8")), sample)
 
 
+def error_document(sample: Sample) -> str:
+    """Return what a command prints for a manifest with a problem."""
+    return block("json", _shown(sample.ask("plan", "missing.yaml")[0], sample))
+
+
 def summary_file(sample: Sample) -> str:
     """Return `summary.json` of the sample."""
     return block("json", _read((sample.output / "reports" / "summary.json"), sample))

@@ -32,6 +32,7 @@ PARTS: dict[str, Callable[[], str]] = {
 PARTS_OF_A_BATCH: dict[str, Callable[[Sample], str]] = {
     "columns": columns.columns,
     "documents": documents.documents,
+    "error document": documents.error_document,
     "summary.json": documents.summary_file,
     "costs.json": documents.costs_file,
     "sidecar": documents.sidecar_file,

@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from wanbatch.cli.streams import Stream, echo, encodable, open_streams
-from wanbatch.errors import ExitCode, ManifestInvalid, UsageInvalid, WanbatchError, fault_text
+from wanbatch.errors import ExitCode, UsageInvalid, WanbatchError, fault_text
 from wanbatch.interrupts import hang_up_like_ctrl_c
 from wanbatch.version import __version__
 
@@ -42,6 +42,8 @@ _COMMANDS = {
 }
 # Their exit code says what happened to the money, so a fault of the screen must not change it.
 _PAYING = frozenset({"run", "demo", "retry", "retake"})
+# What ends a command in words; anything else is a bug in wanbatch and ends in a traceback.
+_TOLD = (WanbatchError, click.ClickException, KeyboardInterrupt, OSError, UnicodeEncodeError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -134,46 +136,20 @@ def call(arguments: list[str] | None = None) -> int:
     """Run the program; return its exit code. No error of wanbatch, of the user or of this machine ends in a
     traceback.
     """
+    words = sys.argv[1:] if arguments is None else arguments
     try:
-        _assert_readable(sys.argv[1:] if arguments is None else arguments)
+        _assert_readable(words)
         code = cli.main(args=arguments, prog_name="wanbatch", standalone_mode=False)
     except click.exceptions.Exit as done:
         return done.exit_code
-    except click.exceptions.Abort:
-        echo("interrupted", err=True)
-        return ExitCode.INTERRUPTED
-    except click.ClickException as error:
-        error.show()
-        return ExitCode.USAGE
-    except ManifestInvalid as error:
-        warnings = [f"{each.file}:{each.line}:{each.column} warning: {each.message}" for each in error.warnings]
-        echo("\n".join([*map(str, error.problems), *warnings]))
-        echo(f"{len(error.problems)} problem{'s' * (len(error.problems) != 1)}; nothing was sent", err=True)
-        return error.exit_code
-    except WanbatchError as error:
-        echo(f"wanbatch: {error}", err=True)
-        return error.exit_code
-    except KeyboardInterrupt:
-        echo("interrupted; run the same command to resume", err=True)
-        return ExitCode.INTERRUPTED
-    except (OSError, UnicodeEncodeError, RuntimeError) as error:
-        reported = _refusal_of(error)
-        if reported is None:
+    except _TOLD as error:
+        from wanbatch.cli.failures import failure_of
+
+        failure = failure_of(error, words)
+        if failure is None:
             raise
-        echo(f"wanbatch: {reported[0]}", err=True)
-        return reported[1]
+        return failure.tell(is_json="--json" in words)
     return int(code) if isinstance(code, int) else ExitCode.OK
-
-
-def _refusal_of(error: OSError | UnicodeEncodeError | RuntimeError) -> tuple[str, ExitCode] | None:
-    """Say what this machine refuses, and the exit code for it; None for a bug in wanbatch."""
-    if isinstance(error, OSError):
-        return fault_text(error), ExitCode.LOCAL_FAULT
-    if isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed":
-        return "the name of a folder here is not written in UTF-8: rename it, then try again", ExitCode.USAGE
-    if str(error).startswith("Symlink loop"):  # how older Pythons report ELOOP
-        return f"{error}: remove the links, or use another place", ExitCode.LOCAL_FAULT
-    return None
 
 
 def _assert_readable(words: list[str]) -> None:

@@ -8,7 +8,8 @@ import click
 
 from wanbatch.batch.registry import reading
 from wanbatch.cli import Global
-from wanbatch.cli.manifest import STRICT, invalid_json, warning_text, warnings_json
+from wanbatch.cli.manifest import STRICT
+from wanbatch.cli.problems import invalid_json, warning_text, warnings_json
 from wanbatch.cli.streams import ascii_json, echo, json_text
 from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_text
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest

@@ -11,10 +11,11 @@ import click
 from wanbatch.batch.plan import is_selected
 from wanbatch.cli import Global
 from wanbatch.cli.flags import FlaggedCommand
-from wanbatch.cli.manifest import STRICT, read_manifest, warnings_json
+from wanbatch.cli.manifest import STRICT, read_manifest
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import USD
+from wanbatch.cli.problems import warnings_json
 from wanbatch.cli.questions import ask, confirm, confirm_key, confirm_move
 from wanbatch.cli.run_flags import AT_LEAST_ONE, MANIFEST, OUTPUT, SANDBOX, identity_flags, options_of, run_flags
 from wanbatch.cli.screen import Follower, console_of, print_json
