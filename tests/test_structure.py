@@ -106,6 +106,7 @@ OWNERS = {
         "cli.parameters",
         "cli.flags",
         "cli.failures",
+        "cli.which",
         "cli.screen",
         "cli.reconcile",
         "cli.recovery",

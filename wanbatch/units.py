@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 
 CREDITS_MAX = 10**15  # half a billion USD: a larger figure is a misread field or a damaged file
 _SIZE_UNITS = ("KiB", "MiB", "GiB", "TiB")
@@ -40,6 +41,11 @@ def duration_text(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def local_text(at: datetime) -> str:
+    """Write a time by this machine's clock, with its zone."""
+    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
 def count_text(count: int, noun: str) -> str:

@@ -16,9 +16,9 @@ from wanbatch.cli.grid import say
 from wanbatch.cli.parameters import split_run
 from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
+from wanbatch.cli.which import output_meant
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.session.marks import mark
-from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text
 
@@ -39,7 +39,8 @@ _NUMBER = re.compile(r"t?[1-9][0-9]*")
 @click.pass_obj
 def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> int:  # noqa: FBT001
     """Choose the TAKE of a SHOT that goes into the cut. If you choose none, the newest good one is used."""
-    output, picks, cleared = _asked(names, is_clearing=clear)
+    run, picks, cleared = _asked(names, is_clearing=clear)
+    output = output_meant(options, run)
     facts = mark(output, picks, cleared)
     if options.is_json:
         changed = [{"shot": take.shot_id, "take": take.number, "circled": fact is Fact.CIRCLED} for take, fact in facts]
@@ -53,18 +54,18 @@ def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> i
     return 0
 
 
-def _asked(names: tuple[str, ...], *, is_clearing: bool) -> tuple[Path, list[Pick], tuple[str, ...]]:
+def _asked(names: tuple[str, ...], *, is_clearing: bool) -> tuple[Path | None, list[Pick], tuple[str, ...]]:
     """Read `[RUN] SHOT TAKE`, `[RUN] SHOT:TAKE...`, or with --clear `[RUN] SHOT...`."""
-    output, words = split_run(names)
+    run, words = split_run(names)
     if is_clearing:
         if not words:
             raise UsageInvalid("name at least one shot")
-        return output, [], words
+        return run, [], words
     pairs = [_PAIR.fullmatch(word) for word in words]
     if words and all(pairs):
-        return output, [Pick(pair["shot"], int(pair["take"])) for pair in pairs if pair is not None], ()
+        return run, [Pick(pair["shot"], int(pair["take"])) for pair in pairs if pair is not None], ()
     if len(words) == 2 and not any(pairs) and _NUMBER.fullmatch(words[1]):
-        return output, [Pick(words[0], int(words[1].removeprefix("t")))], ()
+        return run, [Pick(words[0], int(words[1].removeprefix("t")))], ()
     raise UsageInvalid("write SHOT TAKE, or one or more SHOT:TAKE, such as sc010_sh020:2")
 
 
@@ -95,7 +96,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, only:
     """
     from wanbatch.cut.film import CUT_NAME, CutOptions, make_cut
 
-    output = run if run is not None else newest_output(Path(OUTPUTS))
+    output = output_meant(options, run)
     wish = CutOptions(target, only, reencode=flags["reencode"], slates=flags["slates"])
     timeline = make_cut(output, wish, _progress(options))
     written = target if target is not None else output / CUT_NAME
@@ -213,7 +214,7 @@ def export_command(options: Global, /, run: Path | None, how: str, **flags: Any)
     target, only, style = flags["target"], flags["only"], flags["style"]
     if style is not None and how != "edl":
         raise UsageInvalid("--style is for an EDL: add --format edl, or leave it out")
-    output = run if run is not None else newest_output(Path(OUTPUTS))
+    output = output_meant(options, run)
     if how == "mp4":
         written, timeline = tag_clips(output, target, only)
     else:

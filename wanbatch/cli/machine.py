@@ -9,8 +9,9 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.screen import Follower, console_of, is_interactive, print_json
-from wanbatch.cli.status import _RUN, _output
+from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
+from wanbatch.cli.which import output_seen
 from wanbatch.errors import ExitCode
 from wanbatch.session.options import RunOptions
 from wanbatch.session.session import session_of
@@ -25,7 +26,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
     """Compare the clips of RUN with their recorded hashes, and offer to fetch missing ones again. Never pays."""
     from wanbatch.session.verify import verify_output
 
-    output = _output(run)
+    output = output_seen(run)
     checks = verify_output(output)
     bad = [check for check in checks if check.verdict != "ok"]
     if bad and not options.is_json:

@@ -58,19 +58,18 @@ class _Rename(click.ParamType[tuple[str, str]]):
         return old, new
 
 
-def split_run(names: tuple[str, ...]) -> tuple[Path, tuple[str, ...]]:
-    """Separate the output folder from the names after it: `[RUN] NAME...`. The default is the newest under outputs/.
+def split_run(names: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
+    """Separate the output folder from the names after it: `[RUN] NAME...`. None if there is no folder.
 
     The first argument is a folder if it holds a state file or is written as a path. Names are in NFC, as those of
     shots are, whichever form the terminal sends.
     """
-    from wanbatch.session.options import OUTPUTS, newest_output
     from wanbatch.state.reader import STATE_NAME
 
     first, names = names[0], tuple(map(composed, names))
     if (Path(first) / STATE_NAME).is_file() or set(first) & set("/\\") or first in (".", ".."):
         return Path(first), names[1:]
-    return newest_output(Path(OUTPUTS)), names
+    return None, names
 
 
 USD = _Usd()

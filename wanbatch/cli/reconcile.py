@@ -18,6 +18,7 @@ from wanbatch.cli.grid import say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
+from wanbatch.cli.which import output_meant, output_seen
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ExitCode, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.money.credits import credits_of_usd, money_text, usd_text
@@ -25,9 +26,10 @@ from wanbatch.reporting.cost_files import figures_json, ledger_rows, write_ledge
 from wanbatch.runner.other_keys import given_up_text, unseen_text
 from wanbatch.runner.unexplained import unexplained_text
 from wanbatch.session.decisions import Answers, Decision, Reconciled
-from wanbatch.session.options import OUTPUTS, RunOptions, Watch, newest_output
+from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.question import words
 from wanbatch.session.session import Session, session_of
+from wanbatch.session.which_run import newest_output
 from wanbatch.state.reader import StateReader
 from wanbatch.state.standing import read_figures
 
@@ -63,7 +65,7 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
 @click.pass_obj
 def reconcile_command(options: Global, /, run: Path | None, **answers: Any) -> int:
     """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays."""
-    output = run if run is not None else newest_output(Path(OUTPUTS))
+    output = output_seen(run)
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     found = asyncio.run(session.reconcile(output, Answers(**answers)))
     read_at = found.read_at or system_now()
@@ -176,7 +178,7 @@ def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:
 def _newest_account(session: Session) -> str:
     """Say how to see the account of the newest output folder, if that is another account than the one asked about."""
     try:
-        newest = newest_output(Path(OUTPUTS))
+        newest = newest_output()
         with StateReader.open(newest) as reader:
             identity = reader.identity()
     except WanbatchError:  # there is no folder, or none that can be read
@@ -206,7 +208,7 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
     """
     if len(names) > 2:
         raise UsageInvalid("name one take, and before it the output folder if that is not the newest")
-    output = Path(names[0]) if len(names) == 2 else newest_output(Path(OUTPUTS))
+    output = output_meant(options, Path(names[0]) if len(names) == 2 else None)
     chosen = [Decision.ADOPT] * (adopt is not None) + [each for each in Decision if flags.get(each.value)]
     if len(chosen) != 1:
         raise UsageInvalid("give one of --adopt ID, --resubmit, --abandon")

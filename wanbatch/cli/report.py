@@ -10,10 +10,11 @@ import click
 from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
 from wanbatch.cli.screen import print_json
-from wanbatch.cli.status import _RUN, _output
+from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
+from wanbatch.cli.which import output_seen
 from wanbatch.errors import UsageInvalid
-from wanbatch.session.options import OUTPUTS
+from wanbatch.session.which_run import OUTPUTS
 
 
 @click.command(
@@ -48,14 +49,14 @@ def report_command(
         raise UsageInvalid("-o is for --combined: a batch has its reports in its own folder")
     if combined:
         folder = output if output is not None else Path(OUTPUTS) / "combined"
-        page, facts = write_combined(runs or (_output(None),), folder, system_now())
+        page, facts = write_combined(runs or (output_seen(None),), folder, system_now())
         if options.is_json:
             print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
         else:
             echo(page)
         return 0
     written = []
-    for run in runs or (_output(None),):
+    for run in runs or (output_seen(None),):
         with StateReader.open(run) as reader:
             make_missing_posters(reader)
             written.append(write_reports(reader, made_at=system_now()))
@@ -74,7 +75,7 @@ def report_command(
 @click.pass_obj
 def open_command(options: Global, /, run: Path | None, is_report: bool) -> int:  # noqa: FBT001
     """Open the storyboard of RUN in the browser."""
-    output = _output(run)
+    output = output_seen(run)
     page = output / "reports" / "report.html" if is_report else output / "storyboard.html"
     if not page.is_file():
         raise UsageInvalid(f"{page} does not exist yet: {in_folder('`wanbatch report` writes it', str(output))}")

@@ -17,9 +17,9 @@ from wanbatch.cli.questions import confirm, confirm_key, confirm_move
 from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
+from wanbatch.cli.which import output_meant
 from wanbatch.errors import UsageInvalid
 from wanbatch.session.marks import plan_for_later
-from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.session.session import session_of
 
 
@@ -31,8 +31,8 @@ from wanbatch.session.session import session_of
 @run_flags
 @click.pass_obj
 def retry_command(options: Global, /, run: Path | None, reason: str | None, **flags: Any) -> int:
-    """Run the failed takes of RUN again (without RUN: the newest under outputs/), then go on with the rest."""
-    output = run if run is not None else newest_output(Path(OUTPUTS))
+    """Run the failed takes of RUN again (without RUN: the one run last under outputs/), then go on with the rest."""
+    output = output_meant(options, run)
     asked = options_of(flags)
     with Follower(options) as follower:
         watch = follower.watch(
@@ -59,12 +59,13 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
 
     To change the prompt of a shot, edit the manifest and `run` it instead.
     """
-    output, shot_ids = split_run(names)
+    run, shot_ids = split_run(names)
     if not shot_ids:
         raise UsageInvalid("name at least one shot")
     asked = options_of(flags)
     if asked.only:
         raise UsageInvalid("retake takes no --only: name the shots themselves")
+    output = output_meant(options, run)
     retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip())
     if later:
         labels = plan_for_later(output, retake)

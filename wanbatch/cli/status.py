@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,25 +15,17 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import say
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
+from wanbatch.cli.which import output_seen
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import money_text
-from wanbatch.session.options import OUTPUTS, newest_output
 from wanbatch.session.question import words
 from wanbatch.state.standing import BatchStanding, read_standing
 from wanbatch.state.tables import Run
-from wanbatch.units import count_text, duration_text
+from wanbatch.units import count_text, duration_text, local_text
 
 _WATCH_EVERY_S = 2.0
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 _RUNS = click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
-
-
-def _output(run: Path | None) -> Path:
-    return run if run is not None else newest_output(Path(OUTPUTS))
-
-
-def _outputs(runs: Sequence[Path]) -> list[Path]:
-    return list(runs) or [newest_output(Path(OUTPUTS))]
 
 
 def _standing_json(found: BatchStanding) -> dict[str, Any]:
@@ -80,11 +71,6 @@ def _end_text(run: Run) -> str:
     return f"the last run ended at {local_text(run.ended_at)} with exit code {run.exit_code}{why}"
 
 
-def local_text(at: datetime) -> str:
-    """Write a time by this machine's clock, with its zone."""
-    return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
-
-
 @click.command(
     "status",
     epilog="\b\nExamples:\n  wanbatch status\n  wanbatch status outputs/*"
@@ -96,7 +82,7 @@ def local_text(at: datetime) -> str:
 def status_command(options: Global, /, runs: tuple[Path, ...], is_watching: bool) -> int:  # noqa: FBT001
     """Show the state of the batch in RUN, or of several; works from another terminal while they run."""
     console = console_of(options)
-    outputs = _outputs(runs)
+    outputs = list(runs) or [output_seen(None)]
     while True:
         found = [read_standing(output) for output in outputs]
         if options.is_json:

@@ -22,7 +22,7 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.session.access import Access
 from wanbatch.session.neighbours import find_beside
-from wanbatch.session.options import OUTPUTS, RunOptions, Watch
+from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.question import (
     Answer,
     Folder,
@@ -34,6 +34,7 @@ from wanbatch.session.question import (
     taken_over,
     words,
 )
+from wanbatch.session.which_run import OUTPUTS
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import NAME_NOTE, StateReader
 

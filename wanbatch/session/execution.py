@@ -50,7 +50,7 @@ from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
 from wanbatch.state.reader import entry
-from wanbatch.state.standing import COMMAND_NOTE
+from wanbatch.state.standing import COMMAND_NOTE, RUN_AT_NOTE
 
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
 
@@ -105,6 +105,7 @@ class Execution:
         if has_news or not inventory.is_finished(self.settings.is_selected):
             return await self._ask_and_run(job, inventory)
         job.write(state, system_now())
+        self._note_time()
         found = await self._look_up()
         codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
         inventory = state.inventory()
@@ -157,11 +158,17 @@ class Execution:
             assert_room(state.output, preview)
             note_key(invocation, state)
             job.write(state, clock.now())
+            self._note_time()
             note_missing_log(invocation, state, batch_clock.now())
             settings = self._completed(preview, inventory, batch_clock.now(), crew)
             basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)
+            self._note_time()
             return result_of(invocation, state, end, clock)
+
+    def _note_time(self) -> None:
+        """Remember that the batch is run now: a command that names no folder means the one that was run last."""
+        self.state.note(RUN_AT_NOTE, system_now().isoformat(timespec="milliseconds"))
 
     def _completed(self, preview: Preview, inventory: Inventory, now: datetime, crew: Crew) -> RunSettings:
         """Complete what the run is held to by what was found, and by what it works with."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -12,18 +11,16 @@ from typing import TYPE_CHECKING, Any
 from wanbatch.batch.plan import First, is_selected
 from wanbatch.batch.shots import Head, Limits
 from wanbatch.batch.standing import Standing
-from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.question import Answer, Question
-from wanbatch.state.reader import STATE_NAME
+from wanbatch.session.which_run import OUTPUTS
 from wanbatch.state.tables import Run
 
 if TYPE_CHECKING:  # half of the program, which most commands need not load
     from wanbatch.session.preview import Preview
-
-OUTPUTS = "outputs"
 
 
 @dataclass(frozen=True)
@@ -181,23 +178,3 @@ def rates_of(flags: Limits, manifest: Limits) -> Rates:
         downloads=pick("downloads", default.downloads),
         max_attempts=pick("max_attempts", default.max_attempts),
     )
-
-
-def newest_output(root: Path) -> Path:
-    """Return the output folder under `root` that was written last, whatever was only looked at since.
-
-    Raises UsageInvalid if there is none.
-    """
-    found = [path for path in root.glob(f"*/{STATE_NAME}") if path.is_file()]
-    if not found:
-        raise UsageInvalid(f"there is no output folder under {root}/ yet: name one, or run a manifest first")
-    return max(found, key=_written_at).parent
-
-
-def _written_at(path: Path) -> float:
-    """Return when a state file, or the log beside it, was written last: a reader leaves an index and an empty log."""
-    times = [path.stat().st_mtime]
-    with suppress(OSError):
-        log = path.with_name(f"{path.name}-wal").stat()
-        times += [log.st_mtime] if log.st_size else []
-    return max(times)

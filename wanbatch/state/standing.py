@@ -23,6 +23,7 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 
 _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
+RUN_AT_NOTE = "run at"  # the note that tells when the batch was run last, by this machine's clock
 COMMAND_NOTE = "command"  # the note that has the command line of the newest run of a manifest
 
 

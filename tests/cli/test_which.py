@@ -1,0 +1,92 @@
+"""A command that pays, cuts or exports says which run it means, and asks where two may be meant."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+
+import click
+import pytest
+
+from tests.films import Reel
+from tests.output_folders import make_room
+from tests.worlds import batch_of
+from wanbatch.cli import call, which
+from wanbatch.clock import system_now
+from wanbatch.state.reader import StateReader
+from wanbatch.state.standing import RUN_AT_NOTE
+
+COMMANDS = [
+    ["cut"],
+    ["export", "--format", "edl"],
+    ["retake", "sh000", "--later"],
+    ["circle", "sh000", "1"],
+    ["retry"],
+    ["resolve", "sh000_t1", "--abandon"],
+]
+
+
+def films(**hours_ago: float) -> None:
+    """Output folders of one clip each, run so many hours ago."""
+    for name, hours in hours_ago.items():
+        output = Path("outputs") / name
+        pen = make_room(output, batch_of(1), {"sh000_t1": Reel(1)})
+        pen.state.note(RUN_AT_NOTE, (system_now() - timedelta(hours=hours)).isoformat())
+        pen.state.close()
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda words: words[0])
+def test_without_a_terminal_an_error_names_both_and_how_to_choose(
+    command: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    films(one=3, two=5, old=30)
+    code, told = call(command), capsys.readouterr().err
+    assert (code, told.splitlines()[0]) == (
+        2,
+        "wanbatch: 2 output folders were run within a day, and the command names none of them. Nothing was done:",
+    )
+    assert [name in told for name in ("outputs/one", "outputs/two", "outputs/old", f"wanbatch {command[0]} outputs/one")] == [
+        True, True, False, True,
+    ]  # fmt: skip
+
+
+def test_one_run_of_the_last_day_is_meant_and_named(capsys: pytest.CaptureFixture[str]) -> None:
+    films(one=30, two=3)
+    code, told = call(["retake", "sh000", "--later"]), capsys.readouterr().err
+    assert (code, told.startswith("in outputs/two, batch world, SANDBOX, run last at ")) == (0, True), told
+
+
+def test_a_folder_that_is_named_is_meant_and_nothing_more_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    films(one=3, two=5)
+    assert (call(["retake", "outputs/two", "sh000", "--later"]), capsys.readouterr().err) == (0, "")
+
+
+def test_at_a_terminal_it_asks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    films(one=3, two=5)
+    asked: list[str] = []
+
+    def prompt(text: str, **_: object) -> int:
+        asked.append(text)
+        return 2
+
+    monkeypatch.setattr(which, "is_interactive", lambda: True)
+    monkeypatch.setattr(click, "prompt", prompt)
+    assert (call(["retake", "sh000", "--later"]), asked) == (0, ["Which one do you mean?"])
+    capsys.readouterr()
+    with StateReader.open(Path("outputs/two")) as reader:
+        assert [take.label for take in reader.takes()] == ["sh000_t1", "sh000_t2"]
+
+
+def test_a_command_that_only_looks_takes_the_one_that_was_run_last(capsys: pytest.CaptureFixture[str]) -> None:
+    films(one=3, two=5)
+    assert (call(["status"]), "outputs/one" in capsys.readouterr().out) == (0, True)
+
+
+def test_a_run_is_remembered(capsys: pytest.CaptureFixture[str]) -> None:
+    films(other=0)
+    before = system_now()
+    assert call(["-q", "run", "small.yaml", "--sandbox", "--speed", "600"]) == 0
+    with StateReader.open(Path("outputs/small")) as reader:
+        noted = reader.noted(RUN_AT_NOTE)
+    assert noted is not None
+    assert noted >= before.isoformat(timespec="milliseconds")
