@@ -88,7 +88,7 @@ OWNERS = {
         "sandbox.catalogue",
     },
     "uvicorn": {"sandbox.server"},
-    "rich": {"cli.screen", "cli.money", "cli.grid", "cli.status", "cli.reconcile", "cli.shots"},
+    "rich": {"cli.screen", "cli.money", "cli.grid", "cli.status", "cli.reconcile", "cli.shots", "cli.payment"},
     "platformdirs": {"manifest.cache", "provider.pricecache"},
     "click": {
         "cli",

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from wanbatch import cli
 from wanbatch.cli import call
+from wanbatch.cli.failures import failure_of
 
 KEYS = ["event", "exit_code", "kind", "message", "problems", "warnings", "warning_count"]
 
@@ -56,16 +56,17 @@ def test_problems_of_a_manifest_stand_in_the_document(capsys: pytest.CaptureFixt
     assert (document["message"], document["problems"]) == ("1 problem; nothing was sent", [problem])
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device", "/x")])
-def test_an_interruption_and_a_refusal_of_the_machine_are_documents_too(
-    error: BaseException, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    def fail(*_: object, **__: object) -> int:
-        raise error
+@pytest.mark.parametrize(
+    ("error", "code"), [(KeyboardInterrupt(), 130), (OSError(28, "No space left on device", "/x"), 7)]
+)
+def test_an_interruption_and_a_refusal_of_the_machine_are_documents_too(error: BaseException, code: int) -> None:
+    failure = failure_of(error, [])
+    assert failure is not None
+    assert (list(failure.document), failure.document["exit_code"]) == (KEYS, code)
 
-    monkeypatch.setattr(cli.cli, "main", fail)
-    code, document, _ = told_by(["status"], capsys)
-    assert (document["exit_code"], code) == ((130, 130) if isinstance(error, KeyboardInterrupt) else (7, 7))
+
+def test_a_bug_in_wanbatch_is_no_failure_of_a_command() -> None:
+    assert failure_of(RuntimeError("a bug"), []) is None
 
 
 def test_json_after_the_command_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:

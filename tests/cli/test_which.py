@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
-import click
 import pytest
 
 from tests.films import Reel
 from tests.output_folders import make_room
 from tests.worlds import batch_of
-from wanbatch.cli import call, which
+from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.state.reader import StateReader
 from wanbatch.state.standing import RUN_AT_NOTE
@@ -61,20 +63,18 @@ def test_a_folder_that_is_named_is_meant_and_nothing_more_is_said(capsys: pytest
     assert (call(["retake", "outputs/two", "sh000", "--later"]), capsys.readouterr().err) == (0, "")
 
 
-def test_at_a_terminal_it_asks(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_at_a_terminal_it_asks() -> None:
     films(one=3, two=5)
-    asked: list[str] = []
-
-    def prompt(text: str, **_: object) -> int:
-        asked.append(text)
-        return 2
-
-    monkeypatch.setattr(which, "is_interactive", lambda: True)
-    monkeypatch.setattr(click, "prompt", prompt)
-    assert (call(["retake", "sh000", "--later"]), asked) == (0, ["Which one do you mean?"])
-    capsys.readouterr()
+    ours, theirs = os.openpty()
+    with os.fdopen(ours, "r+b", buffering=0) as person, os.fdopen(theirs, "r+b", buffering=0) as terminal:
+        person.write(b"2\n")
+        command = [sys.executable, "-m", "wanbatch", "retake", "sh000", "--later"]
+        done = subprocess.run(command, stdin=terminal, stdout=subprocess.PIPE, stderr=terminal, check=False, timeout=60)
+        told = person.read(4096).decode()
     with StateReader.open(Path("outputs/two")) as reader:
-        assert [take.label for take in reader.takes()] == ["sh000_t1", "sh000_t2"]
+        labels = [take.label for take in reader.takes()]
+    assert (done.returncode, labels) == (0, ["sh000_t1", "sh000_t2"]), told
+    assert ["Which one do you mean?" in told, "  1  outputs/one" in told] == [True, True]
 
 
 def test_a_command_that_only_looks_takes_the_one_that_was_run_last(capsys: pytest.CaptureFixture[str]) -> None:

@@ -139,11 +139,6 @@ def test_the_balance_is_held_against_the_estimate(balance: Decimal, words: str) 
     assert line.strip() == f"balance {balance:,.2f} USD" + (f"; {words}" if words else "")
 
 
-def test_a_cap_that_will_be_reached_is_told_before() -> None:
-    assert any("the run will reach it" in line for line in screen(preview(before=2 * NIGHT)))
-    assert not any("the run will reach it" in line for line in screen(preview()))
-
-
 def test_a_story_of_many_scenes_is_shown_in_part_and_summed_whole() -> None:
     scenes = {f"sc{n:03d}": Estimate(10, 1, 0, 10, 20) for n in range(50)}
     text = [" ".join(line.split()) for line in screen(preview(scenes=scenes))]

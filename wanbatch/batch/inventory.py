@@ -14,6 +14,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import Due, ShotRow, cause_of, group_of, in_table_order
 from wanbatch.batch.spend import Kind
 from wanbatch.batch.take import Take
+from wanbatch.batch.unwritten import unwritten_in
 
 Counted = tuple[Take | Kind, int]
 """Takes that are alike in state, money and price class, or a single one, and how many they are."""
@@ -24,13 +25,17 @@ Selected = Callable[[Due], bool]
 
 @dataclass(frozen=True)
 class Inventory:
-    """The takes of a batch. `scenes` are in story order; `omitted` counts shots."""
+    """The takes of a batch. `scenes` are in story order; `omitted` counts shots.
+
+    `strays` are the credits held for submits that belong to no take; None if that is unknown.
+    """
 
     kinds: Sequence[Counted] = ()
     due: Sequence[Due] = ()
     open_takes: Sequence[Take] = ()
     scenes: Sequence[str] = ()
     omitted: int = 0
+    strays: Sequence[int | None] = ()
 
     @classmethod
     def of(cls, takes: Iterable[Take], shots: Sequence[ShotRow] = ()) -> Inventory:
@@ -42,7 +47,16 @@ class Inventory:
             row = by_id.get(take.shot_id)
             ordinal, scene = (0, "") if row is None else (row.ordinal, row.scene)
             cause = cause_of(take.is_retake, take.attempts > 0, take.shot_id in edited)
-            return Due(take.take_id, take.shot_id, take.number, ordinal, scene, take.order.price_class, cause)
+            return Due(
+                take.take_id,
+                take.shot_id,
+                take.number,
+                ordinal,
+                scene,
+                take.order.price_class,
+                cause,
+                unwritten_in(take.recipe),
+            )
 
         return cls(
             kinds=[(take, 1) for take in every],
@@ -75,12 +89,16 @@ class Inventory:
 
     @property
     def committed(self) -> int | None:
-        """What was charged and what may be; None if a part of it is unknown."""
+        """What was charged and what may be, for submits of no take, too; None if a part of it is unknown."""
         known = 0
         for take, count in self.kinds:
             if take.credits_committed is None:
                 return None
             known += take.credits_committed * count
+        for held in self.strays:
+            if held is None:
+                return None
+            known += held
         return known
 
     def is_finished(self, is_selected: Selected) -> bool:

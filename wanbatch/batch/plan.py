@@ -21,6 +21,7 @@ from wanbatch.batch.shot_plan import Wanted, plan_shot
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
+from wanbatch.batch.unwritten import unwritten_in
 
 
 class First(StrEnum):
@@ -70,7 +71,10 @@ def cause_of(is_retake: bool, was_sent: bool, is_edited: bool) -> Cause:  # noqa
 
 
 class Due(NamedTuple):
-    """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place."""
+    """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place.
+
+    `unwritten` names what its price depends on and its request leaves to the default of the model.
+    """
 
     take_id: int
     shot_id: str
@@ -79,6 +83,7 @@ class Due(NamedTuple):
     scene: str
     price_class: PriceClass
     cause: Cause = Cause.NEW
+    unwritten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -139,7 +144,7 @@ class Plan:
 
 
 def _due(wanted: Wanted, created: Create | None, edited: set[str]) -> Due:
-    take, shot = wanted.take, wanted.shot
+    take, shot, recipe = wanted.take, wanted.shot, wanted.recipe
     is_retake = created.note is not None if created is not None else take is not None and take.is_retake
     return Due(
         take_id=take.take_id if take is not None else 0,
@@ -147,8 +152,9 @@ def _due(wanted: Wanted, created: Create | None, edited: set[str]) -> Due:
         number=created.number if created is not None else 0 if take is None else take.number,
         ordinal=shot.ordinal,
         scene=shot.scene,
-        price_class=order_of(wanted.recipe).price_class,
+        price_class=order_of(recipe).price_class,
         cause=cause_of(is_retake, take is not None and take.attempts > 0, shot.id in edited),
+        unwritten=unwritten_in(recipe),
     )
 
 

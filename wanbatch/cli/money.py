@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from wanbatch.cli.grid import Grid, say
+from wanbatch.cli.payment import cap_lines, default_lines
 from wanbatch.cli.shots import print_takes
 from wanbatch.money.costs import Figures
 from wanbatch.money.credits import (
@@ -22,6 +23,7 @@ from wanbatch.money.credits import (
     usd,
     usd_text,
 )
+from wanbatch.money.defaulted import Defaulted
 from wanbatch.money.ledger import VERDICT_WORDS, LedgerLine, Verdict
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate
 from wanbatch.provider.remarks import Weight
@@ -65,12 +67,36 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "credits_before": preview.before,
         "cap_credits": preview.cap_credits,
         "scene_caps": dict(preview.scene_caps),
+        "within_caps": _reach_json(preview),
+        "defaults": [_default_json(each) for each in preview.defaulted],
         "balance_usd": None if preview.balance_usd is None else str(preview.balance_usd),
         "remarks": [{"weight": each.weight.value, "text": each.text} for each in preview.remarks],
         "lost_answers": preview.lost,
         "on_unknown": preview.on_unknown.value,
         "questions": [_question_json(each) for each in preview.questions],
         "findings": None if preview.findings is None else _findings_json(preview.findings),
+    }
+
+
+def _reach_json(preview: Preview) -> dict[str, Any]:
+    """How many takes fit under the caps, for what; null while nothing says how much of a cap is left."""
+    reach = preview.reach
+    known = {"takes": reach.takes, "credits": reach.credits, "worst": reach.worst}
+    return {
+        **(known if reach.is_known else dict.fromkeys(known)),
+        "scenes": [vars(each) for each in reach.scenes],
+    }
+
+
+def _default_json(each: Defaulted) -> dict[str, Any]:
+    return {
+        "model": each.price_class.model,
+        "parameters": list(each.names),
+        "values": each.values,
+        "takes": each.takes,
+        "credits_each": each.credits,
+        "smaller": each.smaller_values or None,
+        "smaller_credits_each": each.smaller_credits,
     }
 
 
@@ -204,17 +230,12 @@ def _estimate_lines(preview: Preview) -> list[str]:
         lines.append(f"committed so far: {money_text(preview.before)}")
     elif preview.before is None:
         lines.append("[yellow]some takes that were sent before have an unknown cost[/yellow]")
-    if preview.cap_credits is not None:
-        cap = f"cap {money_text(preview.cap_credits)} for the whole batch"
-        reached = (preview.before or 0) + estimate.credits > preview.cap_credits
-        lines.append(cap + ("; [yellow]the run will reach it, and the rest will wait[/yellow]" if reached else ""))
-    for scene, cap_credits in preview.scene_caps.items():
-        lines.append(f"cap of scene {escape(scene)}: {money_text(cap_credits)}")
+    lines += cap_lines(preview)
     if preview.balance_usd is not None:
         lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
         lines.append(f"a pilot of {count_text(min(preview.pilot, estimate.takes), 'take')} is sent first")
-    return lines
+    return [*lines, *default_lines(preview)]
 
 
 def _lost_lines(preview: Preview) -> list[str]:

@@ -10,13 +10,13 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.money import preview_json, print_preview, print_question
+from wanbatch.cli.payment import question_text
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.errors import UsageInvalid
 from wanbatch.session.preview import Preview, Why
 from wanbatch.session.question import Answer, Question
 from wanbatch.session.safeguards import NEW_KEY
 from wanbatch.text import visible
-from wanbatch.units import count_text
 
 
 def ask(options: Global, question: Question) -> Answer:
@@ -55,12 +55,7 @@ def confirm(
     balance = preview.balance_credits
     if balance is not None and balance < preview.estimate.credits:
         console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")
-    takes = (
-        count_text(preview.estimate.takes, "take")
-        if preview.why is Why.START
-        else f"the other {count_text(preview.estimate.takes, 'take')}"
-    )
-    return click.confirm(visible(f"Send {takes} to {preview.host}?"), default=False, err=True)
+    return click.confirm(visible(question_text(preview)), default=False, err=True)
 
 
 def confirm_key(text: str) -> bool:

@@ -31,7 +31,7 @@ from wanbatch.session.keepsakes import Keepsakes
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
 from wanbatch.session.options import RunResult
-from wanbatch.session.preview import Basis, Preview
+from wanbatch.session.preview import Basis, Preview, committed_by_scene
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import assert_not_behind
 from wanbatch.session.result import result_of, settled_code
@@ -140,7 +140,8 @@ class Execution:
         access = invocation.access
         async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
             again, is_as_planned = len(job.again), job.is_as_planned
-            basis = Basis(state.batch(), state.output, inventory, job.plan, self.settings, again, is_as_planned)
+            spent = committed_by_scene(state, self.settings)
+            basis = Basis(state.batch(), state.output, inventory, job.plan, self.settings, again, is_as_planned, spent)
             assert_not_behind(state, basis.to_send)
             if not is_at_home(invocation, state) or not is_key_agreed(invocation, state):
                 return result_of(invocation, state, NOT_SENT, None)

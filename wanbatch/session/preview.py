@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from enum import StrEnum
@@ -15,12 +15,15 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due, Plan, submit_order
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.money.credits import credits_of_usd
+from wanbatch.money.defaulted import Defaulted, defaulted, smaller_classes
 from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
+from wanbatch.money.reach import Caps, Reach, reach_of
 from wanbatch.money.seen import held_prices, seen_prices
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.pilot import Findings
 from wanbatch.session.question import Question
+from wanbatch.state.reader import StateReader
 
 
 class Why(StrEnum):
@@ -40,7 +43,7 @@ class Preview:
     first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought. `lost` counts the
     submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace. `remarks` are
     what the provider told that bears on it; `questions` are what the run asks first; `takes` is each take that would
-    be sent, in the order in which it is sent.
+    be sent, in the order in which it is sent; `defaulted` those whose price rests on defaults of the model.
     """
 
     batch: str
@@ -67,6 +70,14 @@ class Preview:
     remarks: tuple[Remark, ...] = ()
     questions: tuple[Question, ...] = ()
     takes: tuple[Due, ...] = ()
+    defaulted: tuple[Defaulted, ...] = ()
+    committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
+
+    @cached_property
+    def reach(self) -> Reach:
+        """How many of the takes fit under the caps, at the prices that are expected."""
+        caps = Caps(self.cap_credits, self.before, self.scene_caps, self.committed_by_scene)
+        return reach_of(self.takes, self.quotes, caps, self.tries)
 
     @property
     def refusal(self) -> tuple[ExitCode, str] | None:
@@ -89,12 +100,17 @@ class Preview:
         return None if self.balance_usd is None else credits_of_usd(self.balance_usd)
 
 
+def committed_by_scene(state: StateReader, settings: RunSettings) -> Mapping[str, int | None]:
+    """Return what is committed by scene, where a scene has a cap of its own; else nothing."""
+    return state.committed_by_scene() if settings.scene_caps else {}
+
+
 @dataclass(frozen=True)
 class Basis:
     """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
     `retried` counts failed takes that the inventory lists as planned again; `is_as_planned` where the manifest is the
-    one planned before.
+    one planned before. `committed_by_scene` is needed for scenes that have caps of their own.
     """
 
     batch: str
@@ -104,6 +120,7 @@ class Basis:
     settings: RunSettings
     retried: int = 0
     is_as_planned: bool = False
+    committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -164,8 +181,25 @@ class Basis:
 
         `listed` is what the provider's list says, `earlier` what other batches were charged.
         """
+        return self._quoted(self.classes_to_quote, listed, earlier)
+
+    def defaulted(
+        self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int], quotes: Mapping[PriceClass, Quote]
+    ) -> tuple[Defaulted, ...]:
+        """Say which takes have defaults in their price, and what smaller ones would cost by the same sources."""
+        less = self._quoted(self.smaller_classes, listed, earlier)
+        return defaulted(self.to_send, {**less, **quotes})
+
+    @cached_property
+    def smaller_classes(self) -> list[PriceClass]:
+        """What could be asked for in place of classes with defaults in them: only named, never sent."""
+        return sorted(smaller_classes(self.to_send), key=str)
+
+    def _quoted(
+        self, classes: Iterable[PriceClass], listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]
+    ) -> dict[PriceClass, Quote]:
         seen, held = self.seen_prices, held_prices(take for take, _ in self.inventory.kinds)
-        return {each: best_quote(each, seen, listed.get(each), earlier, held) for each in self.classes_to_quote}
+        return {each: best_quote(each, seen, listed.get(each), earlier, held) for each in classes}
 
     @property
     def seen_prices(self) -> dict[PriceClass, int]:

@@ -18,11 +18,13 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
     classes, distinct = basis.classes_to_submit, basis.classes_to_quote
     inquiry = not_asked(distinct, "wanbatch did not ask the provider (--offline)")
     if provider is not None and distinct:
-        inquiry = await inquire(provider, distinct, has_key=access.has_key)
+        asked = sorted({*distinct, *basis.smaller_classes}, key=str)
+        inquiry = await inquire(provider, asked, has_key=access.has_key)
     listed = inquiry.quotes
     told = {*basis.seen_prices, *(each for each, quote in listed.items() if quote.is_live)}
     is_told = told.issuperset(distinct)  # reading other batches takes time where they are large
-    quotes = basis.quote(listed, {} if is_told else earlier_prices(basis.output, access.address))
+    earlier = {} if is_told else earlier_prices(basis.output, access.address)
+    quotes = basis.quote(listed, earlier)
     total = estimate(classes, quotes, settings.rates.max_attempts)
     intent = Intent(sorted({each.model for each in classes}), total, settings.cap_credits is not None)
     return Preview(
@@ -47,6 +49,8 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
         on_unknown=settings.on_unknown,
         remarks=remarks_of(inquiry, intent, system_now()) if classes else (),
         takes=tuple(basis.to_send),
+        defaulted=basis.defaulted(listed, earlier, quotes),
+        committed_by_scene=basis.committed_by_scene,
     )
 
 

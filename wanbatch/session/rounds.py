@@ -22,7 +22,7 @@ from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.pilot import Findings, findings_of, pilot_of
-from wanbatch.session.preview import Basis, Preview, Why
+from wanbatch.session.preview import Basis, Preview, Why, committed_by_scene
 from wanbatch.session.quotation import preview_of
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
@@ -52,7 +52,12 @@ class Progress:
     def basis(self, basis: Basis) -> Basis:
         """Return what the next round starts from."""
         left = None if self.limit is None else max(0, self.limit - len(self.sent()))
-        return replace(basis, inventory=self.state.inventory(), settings=replace(basis.settings, limit=left))
+        return replace(
+            basis,
+            inventory=self.state.inventory(),
+            settings=replace(basis.settings, limit=left),
+            committed_by_scene=committed_by_scene(self.state, basis.settings),
+        )
 
     def findings(self, basis: Basis) -> Findings:
         """Measure what was sent, for the question whether to send the rest."""

@@ -106,16 +106,17 @@ class Session:
         invocation, access, options = self._invocation, self._invocation.access, self._invocation.options
         access.assert_speed()
         output = output_of(batch.head, options)
-        runs, inventory, start = list[Run](), Inventory(), system_now()
+        runs, inventory, start, spent = list[Run](), Inventory(), system_now(), dict[str, int | None]()
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
                 reader.assert_same(invocation.identity(batch.name))  # the run would not go on there either
                 runs, inventory, start = reader.runs(), reader.inventory(), start_of_time(reader)
+                spent = reader.committed_by_scene()
                 admission = admit(batch, output, reader, options, access)
         else:
             admission = admit(batch, output, None, options, access)
         settings = invocation.settings(batch.head, runs)
-        basis = Basis(batch.name, output, inventory, admission.plan, settings)
+        basis = Basis(batch.name, output, inventory, admission.plan, settings, committed_by_scene=spent)
         if offline:
             return replace(await preview_of(invocation, basis, None), questions=admission.questions)
         with TemporaryDirectory(prefix="wanbatch-") as folder:

@@ -12,12 +12,18 @@ from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, class_of
 from wanbatch.batch.plan import Due, cause_of
+from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.spend import Kind, Tally
 from wanbatch.batch.take import Take
+from wanbatch.batch.unwritten import unwritten
 from wanbatch.errors import StateInvalid
 from wanbatch.state.connection import foreign_errors
 from wanbatch.state.records import Records
 
+OF_NO_TAKE = (  # submits that were not given to a take since
+    "WHERE request_id NOT IN (SELECT request_id FROM attempts) AND NOT EXISTS (SELECT 1 FROM attempts"
+    " WHERE attempts.generation_id = strays.generation_id)"
+)
 _CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
 
 _CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
@@ -43,6 +49,12 @@ def _tallied(row: Sequence[Any]) -> dict[str, Any]:
 def _class_in(told: str) -> PriceClass:
     """Return the price class in what `_CLASS` says of a recipe."""
     return class_of(*json.loads(told))
+
+
+def _unwritten_in(told: str) -> tuple[str, ...]:
+    """Return what such a recipe leaves to its model."""
+    model, resolution, duration = json.loads(told)
+    return unwritten(DEFAULT_MODEL if model is None else model, resolution, duration)
 
 
 def _time(at: str | None) -> datetime | None:
@@ -71,7 +83,12 @@ class TakeRecords(Records):
             open_takes=self.open_takes(),
             scenes=self._scenes(),
             omitted=self.omitted(),
+            strays=self._stray_credits(),
         )
+
+    def _stray_credits(self) -> list[int | None]:
+        with foreign_errors(self.path):
+            return [held for (held,) in self._db.execute(f"SELECT credits_held FROM strays {OF_NO_TAKE}")]  # noqa: S608
 
     def open_takes(self) -> list[Take]:
         """The takes that something is open about: how they end, or what an earlier attempt may cost."""
@@ -101,13 +118,14 @@ class TakeRecords(Records):
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
         )
-        classes: dict[str, PriceClass] = {}
+        classes: dict[str, tuple[PriceClass, tuple[str, ...]]] = {}
         with foreign_errors(self.path):
             due = []
             for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
                 if told not in classes:
-                    classes[told] = _class_in(told)
-                due.append(Due(take_id, shot_id, number, ordinal, scene, classes[told], _CAUSES[*marks]))
+                    classes[told] = _class_in(told), _unwritten_in(told)
+                price_class, left_out = classes[told]
+                due.append(Due(take_id, shot_id, number, ordinal, scene, price_class, _CAUSES[*marks], left_out))
             return due
 
     def _scenes(self) -> tuple[str, ...]:
@@ -145,6 +163,14 @@ class TakeRecords(Records):
                 (place, Kind(**_tallied(row), attempts=sent, price_class=_class_in(told)), count)
                 for place, *row, sent, told, count in self._db.execute(sql)
             ]
+
+    def committed_by_scene(self) -> dict[str, int | None]:
+        """What is committed by scene, in credits; None if a part of it is unknown."""
+        found: dict[str, int | None] = {}
+        for scene, kind, count in self.tallies_by_scene():
+            before, each = found.get(scene, 0), kind.credits_committed
+            found[scene] = None if before is None or each is None else before + each * count
+        return found
 
     def takes_in(self, states: Iterable[State]) -> list[Take]:
         """The takes in these states, in the order they were planned."""

@@ -1,0 +1,107 @@
+"""What is said before money is spent: how far the caps reach, which defaults set the price, and the question."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+from wanbatch.money.credits import amount_text, usd, usd_text
+from wanbatch.money.defaulted import Defaulted
+from wanbatch.session.preview import Preview, Why
+from wanbatch.units import count_text
+
+ROWS_SHOWN = 4
+
+
+def question_text(preview: Preview) -> str:
+    """Return the question before paying: takes, expected and worst cost, cap and balance."""
+    reach, of = preview.reach, preview.reach.of
+    is_cut = reach.takes < of and reach.is_known
+    takes = f"{reach.takes} of {count_text(of, 'take')}" if is_cut else count_text(of, "take")
+    if preview.why is not Why.START:
+        takes = f"{reach.takes} of the other {of} takes" if is_cut else f"the other {count_text(of, 'take')}"
+    if preview.pilot is not None and preview.why is Why.START:
+        takes = f"a pilot of {count_text(min(preview.pilot, reach.takes), 'take')}, then ask about the rest"
+        return f"Send {takes} ({'; '.join(_bounds(preview, is_all_named=True))}) to {preview.host}?"
+    cost = f"for {_about(reach.credits, preview)}"
+    worst = f", at worst {usd_text(reach.worst)}" if reach.worst > reach.credits else ""
+    return f"Send {takes} {cost}{worst} ({'; '.join(_bounds(preview, is_all_named=is_cut))}) to {preview.host}?"
+
+
+def _about(credit_count: int, preview: Preview) -> str:
+    unpriced = preview.estimate.unpriced
+    if not unpriced:
+        return f"about {usd_text(credit_count)}"
+    return f"at least {usd_text(credit_count)} ({count_text(unpriced, 'take')} at an unknown price)"
+
+
+def _bounds(preview: Preview, *, is_all_named: bool) -> list[str]:
+    """Name the cap, what all takes need, the balance and the defaults."""
+    parts = [_cap_text(preview)]
+    if is_all_named:
+        estimate = preview.estimate
+        more = "+?" if estimate.unpriced else ""
+        parts.append(f"all {estimate.takes:,} need {amount_text(usd(estimate.credits))}{more}")
+    known = preview.balance_usd
+    parts.append("balance unknown" if known is None else f"balance {amount_text(known)}")
+    for each in preview.defaulted[:1]:
+        count = sum(row.takes for row in preview.defaulted)
+        values = each.values if len(preview.defaulted) == 1 else "not in the manifest"
+        parts.append(f"defaults of {count_text(count, 'take')}: {values}")
+    return parts
+
+
+def _cap_text(preview: Preview) -> str:
+    if preview.cap_credits is None:
+        return "no cap"
+    cap = f"cap {amount_text(usd(preview.cap_credits))}"
+    if preview.before is None:
+        return f"{cap}, of which an unknown part is committed"
+    return f"{cap}, {amount_text(usd(preview.before))} of it committed" if preview.before else cap
+
+
+def cap_lines(preview: Preview) -> list[str]:
+    """Say of each cap how many takes it holds, as lines with markup."""
+    reach, lines = preview.reach, []
+    if preview.cap_credits is not None:
+        lines.append(f"cap {usd_text(preview.cap_credits)} for the whole batch{_shortfall(preview)}")
+    by_scene = {each.scene: each for each in reach.scenes}
+    for scene, cap in preview.scene_caps.items():
+        line, each = f"cap of scene {escape(scene)}: {usd_text(cap)}", by_scene.get(scene)
+        if each is not None and each.is_short:
+            need = amount_text(usd(each.needed))
+            line += f"; [yellow]it holds {each.takes} of {count_text(each.of, 'take')} (all need {need}):"
+            line += " the rest of the scene will wait[/yellow]"
+        lines.append(line)
+    return lines
+
+
+def _shortfall(preview: Preview) -> str:
+    reach = preview.reach
+    if not reach.is_known:
+        return "; [yellow]an unknown part of it is committed[/yellow]"
+    if reach.takes == reach.of:
+        return ""
+    need = amount_text(usd(preview.estimate.credits + (preview.before or 0)))
+    sent = f"{reach.takes} of {count_text(reach.of, 'take')} will be sent"
+    return f"; [yellow]{sent} (all need {need}), and the rest will wait[/yellow]"
+
+
+def default_lines(preview: Preview) -> list[str]:
+    """Name the defaults that set the price, and what 720p and 5 s would cost in their place."""
+    lines = [_default_line(each) for each in preview.defaulted[:ROWS_SHOWN]]
+    left = sum(each.takes for each in preview.defaulted[ROWS_SHOWN:])
+    return [*lines, f"... and {count_text(left, 'take')} with other defaults"] if left else lines
+
+
+def _default_line(each: Defaulted) -> str:
+    model = escape(each.price_class.model.split("/")[-1])
+    verb = "is the default" if len(each.names) == 1 else "are defaults"
+    takes = f"{count_text(each.takes, 'take')} for {_in_all(each.credits, each.takes)}"
+    line = f"{each.values} {verb} of {model}: the manifest does not say ({takes})"
+    if each.smaller is None:
+        return line
+    return f"{line}; {each.smaller_values} would cost {_in_all(each.smaller_credits, each.takes)}"
+
+
+def _in_all(credits_each: int | None, takes: int) -> str:
+    return "an unknown sum" if credits_each is None else usd_text(credits_each * takes)
