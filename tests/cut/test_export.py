@@ -48,7 +48,7 @@ def test_a_timeline_has_clips_with_how_each_was_made_and_gaps_for_holes(tmp_path
     path, made = written(output, "otio")
     take = takes_of(output)["a_t1"]
     pictures, sound = made.tracks
-    assert (path, made.name) == (output / "edit" / "cut.otio", "dragon-pass")
+    assert (path, made.name) == (output / "edit" / "cut.otio", "dragon-pass (SANDBOX)")
     assert [(type(each).__name__, each.name, each.duration().value) for each in pictures] == [
         ("Clip", "a_t1", 41),
         ("Gap", "b", 30),
@@ -106,7 +106,7 @@ def test_an_edl_is_read_back_as_it_was_meant(tmp_path: Path) -> None:
     path, made = written(output, "edl")
     text = path.read_text(encoding="ascii")
     assert text.startswith(
-        "TITLE: dragon-pass\nFCM: NON-DROP FRAME\n\n001  010010T1 V     C        00:00:00:00 00:00:01:11 01:00:00:00 01:00:01:11\n"
+        "TITLE: dragon-pass (SANDBOX)\nFCM: NON-DROP FRAME\n\n001  010010T1 V     C        00:00:00:00 00:00:01:11 01:00:00:00 01:00:01:11\n"
     )
     assert "* LOC: 01:00:01:11 RED     SC010_SH020 IS MISSING: NOT MADE YET\n" in text
     assert "\n003  BL       V     C        00:00:00:00 00:00:01:00 01:00:02:11 01:00:03:11\n" in text
@@ -213,7 +213,7 @@ def test_odd_characters_make_neither_lines_nor_letters_that_an_edl_has_not(tmp_p
     pen.state.close()
     path, made = written(tmp_path, "edl")
     lines = path.read_bytes().decode("ascii").splitlines()
-    assert lines[0] == "TITLE: drache 002 X"
+    assert lines[0] == "TITLE: drache 002 X (SANDBOX)"
     assert max(map(len, lines)) < 260
     assert len(made.find_clips()) == 3
 

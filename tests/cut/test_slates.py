@@ -40,7 +40,7 @@ def test_a_slate_differs_by_what_it_says() -> None:
 def test_a_slate_in_a_cut_shows_what_was_drawn(tmp_path: Path) -> None:
     wide = Reel(1, width=640, height=360)
     made, _ = cut(room(tmp_path, ABC, a=wide))
-    card = Card("dragon-pass", "s1", "b", "MISSING", "1 s, 30 frames at 30 fps", "not made yet")
+    card = Card("dragon-pass (SANDBOX)", "s1", "b", "MISSING", "1 s, 30 frames at 30 fps", "not made yet")
     with av.open(str(made)) as container:
         shown = [frame.to_ndarray(format="gray") for frame in container.decode(container.streams.video[0])][44]
     wanted = np.asarray(draw_card(card, 640, 360).convert("L"), np.int16)

@@ -56,8 +56,8 @@ def test_a_copy_tells_how_its_clip_was_made(tmp_path: Path) -> None:
     )
     assert [choice.shot.shot_id for choice in timeline.missing] == ["b"]
     assert {name: found[name] for name in ("title", "album", "show", "episode_id", "artist", "comment", "date")} == {
-        "title": "a, take 1",
-        "album": "dragon-pass",
+        "title": "a, take 1 (SANDBOX)",
+        "album": "dragon-pass (SANDBOX)",
         "show": "s1",
         "episode_id": "a_t1",
         "artist": "m (sandbox)",

@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 INDENT = 2
+PLAY_MARK = "   SANDBOX: play money"
 _TABLES_MAX = 3  # one below the other; on a screen that needs more, one figure a line is easier to read
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from wanbatch.cli.grid import Grid, say
+from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.payment import cap_lines, default_lines
 from wanbatch.cli.shots import print_takes
 from wanbatch.money.costs import Figures
@@ -45,6 +45,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "batch": preview.batch,
         "output": str(preview.output),
         "provider": preview.host,
+        "sandbox": preview.is_play_money,
         "why": preview.why.value,
         "counts": dict(preview.counts),
         "to_submit": [
@@ -135,7 +136,11 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
     """Print a plan: what would be sent, what it costs (also by scene), and what exists already."""
     if preview.findings is not None:
         _print_findings(console, preview)
-    say(console, f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)})")
+    mark = PLAY_MARK if preview.is_play_money else ""
+    say(
+        console,
+        f"[bold]{escape(preview.batch)}[/bold] → {escape(str(preview.output))}   ({escape(preview.host)}){mark}",
+    )
     for question in preview.questions:
         print_question(console, question)
         if question.is_blocking:
@@ -317,9 +322,10 @@ def figures_grid(figures: Figures) -> Grid:
     return grid
 
 
-def print_balance(console: Console, balance_usd: Decimal, host: str) -> None:
+def print_balance(console: Console, balance_usd: Decimal, host: str, *, is_play: bool = False) -> None:
     """Print the balance of the account."""
-    say(console, f"{amount_text(balance_usd)} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}")
+    mark = PLAY_MARK if is_play else ""
+    say(console, f"{amount_text(balance_usd)} USD ({credits_of_usd(balance_usd):,} credits) at {escape(host)}{mark}")
 
 
 # --- parts

@@ -13,7 +13,7 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest.cache import Manifest
 from wanbatch.session.options import RunResult
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import problems_of
+from wanbatch.state.standing import is_play_money, problems_of
 
 WARNINGS_TOLD = 5
 
@@ -21,10 +21,10 @@ WARNINGS_TOLD = 5
 def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
     """Tell how a run ended; returns its exit code."""
     if options.is_json:
-        print_json({"event": "end", **result_json(result)})
+        print_json({"event": "end", **result_json(result), "sandbox": is_play_money(result.output)})
     elif options.verbosity >= 0 or result.exit_code:
         reported = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
-        print_result(console_of(options), result, reported)
+        print_result(console_of(options), result, reported, is_play=is_play_money(result.output))
     return int(result.exit_code)
 
 

@@ -22,7 +22,7 @@ def question_text(preview: Preview) -> str:
     if preview.pilot is not None and preview.why is Why.START:
         takes = f"a pilot of {count_text(min(preview.pilot, reach.takes), 'take')}, then ask about the rest"
         return f"Send {takes} ({'; '.join(_bounds(preview, is_all_named=True))}) to {preview.host}?"
-    cost = f"for {_about(reach.credits, preview)}"
+    cost = f"for {_about(reach.credits, preview)}{' of play money' if preview.is_play_money else ''}"
     worst = f", at worst {usd_text(reach.worst)}" if reach.worst > reach.credits else ""
     return f"Send {takes} {cost}{worst} ({'; '.join(_bounds(preview, is_all_named=is_cut))}) to {preview.host}?"
 

@@ -14,7 +14,7 @@ from wanbatch.batch.advice import in_folder
 from wanbatch.batch.names import composed
 from wanbatch.batch.take import Take
 from wanbatch.cli import Global
-from wanbatch.cli.grid import say
+from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
@@ -31,7 +31,7 @@ from wanbatch.session.question import words
 from wanbatch.session.session import Session, session_of
 from wanbatch.session.which_run import newest_output
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import read_figures
+from wanbatch.state.standing import is_play_money, read_figures
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 
@@ -78,6 +78,8 @@ def reconcile_command(options: Global, /, run: Path | None, **answers: Any) -> i
         print_json({"output": str(output), **reported, "ledger_csv": None if page is None else str(page)})
     else:
         console = console_of(options)
+        if is_play_money(output):
+            say(console, escape(f"{output}{PLAY_MARK}"), style="bold")
         for line in _lines(found):
             say(console, escape(in_folder(line, str(output))))
         if found.ledger:
@@ -161,15 +163,17 @@ def balance_command(options: Global, /, run: Path | None, sandbox: bool) -> int:
     session = session_of(RunOptions(sandbox=sandbox, makes_report=False), _watch(options, run), options.env_file)
     other = _newest_account(session) if run is None else ""
     try:
-        balance, host = asyncio.run(session.balance(run))
+        balance, host, is_play = asyncio.run(session.balance(run))
     except (UsageInvalid, AccountStopped, ProviderUnreachable) as error:
         if not other:
             raise
         raise type(error)(f"{error}. {other}") from error
     if options.is_json:
-        print_json({"balance_usd": str(balance), "credits": credits_of_usd(balance), "provider": host})
+        print_json(
+            {"balance_usd": str(balance), "credits": credits_of_usd(balance), "provider": host, "sandbox": is_play}
+        )
     else:
-        print_balance(console_of(options), balance, host)
+        print_balance(console_of(options), balance, host, is_play=is_play)
         if other:
             _watch(options, None).notice(other)
     return 0

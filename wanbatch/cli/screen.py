@@ -19,7 +19,7 @@ from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import state_words
 from wanbatch.batch.standing import Standing
 from wanbatch.cli import Global
-from wanbatch.cli.grid import Grid, say
+from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.streams import json_text
 from wanbatch.money.credits import money_text, usd_text
 from wanbatch.runner.events import Event
@@ -109,11 +109,11 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {state_words(name)}" for name, number in counts.items())
 
 
-def standing_text(standing: Standing) -> str:
+def standing_text(standing: Standing, *, is_play: bool = False) -> str:
     """Return one line on the progress of a run."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
     counts = counts_text({name: standing.counts[name] for name in order if standing.counts.get(name)})
-    money = f"{usd_text(standing.credits_committed)} committed"
+    money = f"{usd_text(standing.credits_committed)}{' play money' if is_play else ''} committed"
     unknown = f" + {standing.uncosted} with an unknown cost" if standing.uncosted else ""
     eta = f", about {duration_text(standing.eta_s)} left" if standing.eta_s is not None else ""
     return f"{counts}; {money}{unknown}{eta}"
@@ -127,7 +127,7 @@ class Follower:
         self._console = console_of(options, stderr=True)
         self._progress: Progress | None = None
         self._standing: Callable[[], Standing] | None = None
-        self._folder = ""
+        self._folder, self._is_play = "", False
         self._is_live = can_redraw(self._console) and not options.is_json and options.verbosity >= 0
 
     def __enter__(self) -> Self:
@@ -158,7 +158,7 @@ class Follower:
 
         def confirmed(preview: Preview) -> bool:
             self._end_line()
-            self._folder = str(preview.output)
+            self._folder, self._is_play = str(preview.output), preview.is_play_money
             return confirm(preview)
 
         return Watch(
@@ -202,7 +202,7 @@ class Follower:
         total = sum(number for name, number in standing.counts.items() if name != "superseded")
         self._progress.update(
             self._task,
-            description=escape(standing_text(standing)),
+            description=escape(standing_text(standing, is_play=self._is_play)),
             total=total,
             completed=standing.counts.get("verified", 0) + standing.counts.get("failed", 0),
         )
@@ -226,7 +226,7 @@ class Follower:
         text = "" if event.kind in _SAID_IN_FULL else event.text or str(event.data.get("warning", ""))
         parts = [part for part in (event.take, what) if part]
         if event.kind == "verified" and self._standing is not None:
-            text = standing_text(self._standing())
+            text = standing_text(self._standing(), is_play=self._is_play)
         return "  " + ": ".join([" ".join(parts), text] if parts and text else [" ".join(parts) or text])
 
 
@@ -254,7 +254,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
     }
 
 
-def print_result(console: Console, result: RunResult, problems: list[str]) -> None:
+def print_result(console: Console, result: RunResult, problems: list[str], *, is_play: bool = False) -> None:
     """Print how a run ended, what it cost and where things are."""
     say(console, counts_text(dict(sorted(result.counts.items()))) or "no takes", style="bold")
     parts = [f"charged {money_text(result.credits_charged)}"]
@@ -263,7 +263,7 @@ def print_result(console: Console, result: RunResult, problems: list[str]) -> No
         parts.append(f"{money_text(pending)} more at risk")
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
-    say(console, f"  {'; '.join(parts)}")
+    say(console, f"  {'; '.join(parts)}{PLAY_MARK if is_play else ''}")
     for problem in problems:
         console.print(f"  {problem}", style="yellow", markup=False)
     for message in result.messages:

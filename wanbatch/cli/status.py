@@ -12,7 +12,7 @@ import click
 from rich.markup import escape
 
 from wanbatch.cli import Global
-from wanbatch.cli.grid import say
+from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
@@ -33,6 +33,7 @@ def _standing_json(found: BatchStanding) -> dict[str, Any]:
     return {
         "batch": found.batch,
         "output": str(found.output),
+        "sandbox": found.is_sandbox,
         "counts": dict(standing.counts),
         "credits": {"last_run_estimated": found.estimate, **credits_json(standing), "cap": found.cap},
         "uncosted_takes": standing.uncosted,
@@ -100,7 +101,7 @@ def status_command(options: Global, /, runs: tuple[Path, ...], is_watching: bool
 
 def _print_standing(options: Global, found: BatchStanding) -> None:
     console, standing = console_of(options), found.standing
-    mark = "  SANDBOX" if found.is_sandbox else ""
+    mark = PLAY_MARK if found.is_sandbox else ""
     say(console, escape(f"{found.batch} → {found.output}{mark}"), style="bold")
     print_counts(console, standing.counts)
     money = [f"committed {money_text(standing.credits_committed)}", f"charged {money_text(standing.credits_charged)}"]

@@ -25,6 +25,7 @@ def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True)
     """
     with StateReader.open(output) as reader, reader.snapshot():
         batch, shots, takes = reader.batch(), reader.shots(), reader.takes()
+        is_sandbox = reader.identity().sandbox
     chosen = [choice for choice in choices(shots, takes) if is_selected(choice.shot.shot_id, only)]
     if not chosen:
         raise UsageInvalid("no shot of the story matches --only" if only else "the story has no shots")
@@ -37,7 +38,7 @@ def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True)
             told.append(choice)
         else:
             told.append(_hole(output, choice, found))
-    return lay_out(batch, told, clips, with_holes=with_holes)
+    return replace(lay_out(batch, told, clips, with_holes=with_holes), is_sandbox=is_sandbox)
 
 
 def _hole(output: Path, choice: Choice, why: str | Measured | None) -> Choice:

@@ -97,7 +97,9 @@ def _library() -> ModuleType:
 
 def _otio(otio: ModuleType, timeline: Timeline, output: Path, folder: Path) -> Any:
     """Make a timeline with one track of pictures and, where a clip has sound, one of sound below it."""
-    made = otio.schema.Timeline(timeline.batch, metadata={"wanbatch": {"version": __version__}})
+    made = otio.schema.Timeline(
+        timeline.title, metadata={"wanbatch": {"version": __version__, "sandbox": timeline.is_sandbox}}
+    )
     kinds = [("V1", otio.schema.TrackKind.Video)]
     if timeline.rate_hz is not None:
         kinds.append(("A1", otio.schema.TrackKind.Audio))
@@ -251,7 +253,7 @@ def _edl(otio: ModuleType, timeline: Timeline, place: Place, style: EdlStyle) ->
         span = otio.opentime.TimeRange(at, otio.opentime.RationalTime(1, rate))
         clip.markers.extend(_marker(otio, span, kind, _plain(told)) for kind, told in remarks(piece))
         track.append(clip)
-    made = otio.schema.Timeline(_plain(timeline.batch)[:70])
+    made = otio.schema.Timeline(_plain(timeline.batch)[: 70 - len(timeline.mark)] + timeline.mark)
     made.tracks.append(track)
     text: str = otio.adapters.write_to_string(made, "cmx_3600", rate=rate, style=style.value)
     title, _, events = text.partition("\n\n")

@@ -113,7 +113,7 @@ def _slate_of(piece: Piece, timeline: Timeline) -> Picture:
     like, shot = timeline.format, piece.choice.shot
     seconds = f"{float(piece.frames / like.fps):g} s"
     card = Card(
-        project=timeline.batch,
+        project=timeline.title,
         scene=shot.scene or shot.sequence,
         shot=shot.shot_id,
         take="MISSING",

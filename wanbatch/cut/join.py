@@ -56,7 +56,7 @@ def join(timeline: Timeline, sources: Sources, target: Path, *, reencode: bool) 
     """
     try:
         with av.open(str(target), "w", format="mp4", options=_OPTIONS) as container:
-            container.metadata["title"] = timeline.batch
+            container.metadata["title"] = timeline.title
             container.set_chapters(
                 [
                     {

@@ -27,7 +27,6 @@ from wanbatch.cut.timeline import Piece, Timeline
 from wanbatch.disk import free_bytes, make_folder, own_folder, replacing
 from wanbatch.errors import LocalFault, MediaInvalid, UsageInvalid
 from wanbatch.folders import CLIPS
-from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import shown_text
 from wanbatch.units import size_text
 from wanbatch.version import __version__
@@ -51,7 +50,7 @@ def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()
         raise UsageInvalid(f"{target} is the folder of the clips: name another place")
     if target.exists() and not target.is_dir():
         raise UsageInvalid(f"{target} is a file: name a folder")
-    timeline, is_sandbox = assemble(output, only), _is_sandbox(output)
+    timeline = assemble(output, only)
     pieces = [piece for piece in timeline.pieces if piece.clip is not None]
     for piece in pieces:
         _assert_free(target / f"{piece.label}.mp4")
@@ -61,16 +60,11 @@ def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()
         make_folder(target)
         _assert_room(target, pieces)
         for piece in pieces:
-            tags = tags_of(Making(timeline.batch, output, is_sandbox), piece)
+            tags = tags_of(Making(timeline.batch, output, timeline.is_sandbox), piece)
             _tag(output / str(_take_of(piece).file), _take_of(piece), tags, target / f"{piece.label}.mp4")
     except OSError as error:
         raise LocalFault(f"cannot write to {target}: {error.strerror or error}") from error
     return target, timeline
-
-
-def _is_sandbox(output: Path) -> bool:
-    with StateReader.open(output) as reader:
-        return reader.identity().sandbox
 
 
 def _assert_free(copy: Path) -> None:
@@ -164,8 +158,8 @@ def tags_of(making: Making, piece: Piece) -> dict[str, str]:
     seed = f"seed {body['seed']}" if "seed" in body else ""
     facts = [model, seed, f"generation {take.generation_id}" if take.generation_id else ""]
     lines = {
-        "title": f"{take.shot_id}, take {take.number}",
-        "album": making.batch,
+        "title": f"{take.shot_id}, take {take.number}{' (SANDBOX)' if making.is_sandbox else ''}",
+        "album": f"{making.batch} (SANDBOX)" if making.is_sandbox else making.batch,
         "show": shot.scene or shot.sequence,
         "episode_id": take.label,
         "artist": model,

@@ -103,13 +103,24 @@ class Scene:
 class Timeline:
     """A cut: pieces in story order, without gaps between them, at the format that most of it has.
 
-    `left_out` are shots without a clip that leave no hole.
+    `left_out` are shots without a clip that leave no hole; `is_sandbox` says that the clips are slates of a sandbox.
     """
 
     batch: str
     format: ClipFormat
     pieces: tuple[Piece, ...]
     left_out: tuple[Choice, ...] = ()
+    is_sandbox: bool = False
+
+    @property
+    def title(self) -> str:
+        """The name of its batch, marked where no clip of it is real."""
+        return f"{self.batch}{self.mark}"
+
+    @property
+    def mark(self) -> str:
+        """What marks a title where no clip is real; empty for real ones."""
+        return " (SANDBOX)" if self.is_sandbox else ""
 
     @property
     def frames(self) -> int:

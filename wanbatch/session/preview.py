@@ -43,7 +43,8 @@ class Preview:
     first, None without a pilot; `findings` what a pilot, or what ran before a new price, brought. `lost` counts the
     submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace. `remarks` are
     what the provider told that bears on it; `questions` are what the run asks first; `takes` is each take that would
-    be sent, in the order in which it is sent; `defaulted` those whose price rests on defaults of the model.
+    be sent, in the order in which it is sent; `defaulted` those whose price rests on defaults of the model. It
+    `is_play_money` at any provider on this machine.
     """
 
     batch: str
@@ -72,6 +73,7 @@ class Preview:
     takes: tuple[Due, ...] = ()
     defaulted: tuple[Defaulted, ...] = ()
     committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
+    is_play_money: bool = False
 
     @cached_property
     def reach(self) -> Reach:

@@ -51,6 +51,7 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
         takes=tuple(basis.to_send),
         defaulted=basis.defaulted(listed, earlier, quotes),
         committed_by_scene=basis.committed_by_scene,
+        is_play_money=access.is_local,
     )
 
 

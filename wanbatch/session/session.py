@@ -180,8 +180,9 @@ class Session:
                 why = await refetch_all(context, take)
                 self._invocation.watch.notice(f"{take.label}: {why or 'fetched again'}")
 
-    async def balance(self, output: Path | None) -> tuple[Decimal, str]:
-        """Ask what the account holds, in USD, and where: that of an output folder's provider, or of the settings'.
+    async def balance(self, output: Path | None) -> tuple[Decimal, str, bool]:
+        """Ask what the account holds, in USD, where, and whether it is play money: of a folder's provider, or the
+        settings'.
 
         Raises AccountStopped if the key is refused, ProviderUnreachable if there is no answer.
         """
@@ -198,7 +199,7 @@ class Session:
         if isinstance(told, NoAnswer):
             is_refused = told.trouble is Trouble.KEY
             raise (AccountStopped if is_refused else ProviderUnreachable)(f"cannot read the balance: {told.message}")
-        return told, access.host
+        return told, access.host, access.is_local
 
     async def reconcile(self, output: Path, answers: Answers = NO_ANSWERS) -> Reconciled:
         """Look up lost answers once and compare with the ledger; sends nothing paid. Raises UsageInvalid for answers

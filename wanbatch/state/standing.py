@@ -82,6 +82,12 @@ def read_standing(output: Path) -> BatchStanding:
     )
 
 
+def is_play_money(output: Path) -> bool:
+    """Say whether the batch of an output folder runs on a sandbox, where nothing costs money."""
+    with StateReader.open(output) as reader:
+        return reader.identity().sandbox
+
+
 def read_figures(output: Path) -> Figures:
     """Read what a batch was estimated at, what answers held and what the ledger charged."""
     with StateReader.open(output) as reader, reader.snapshot():
