@@ -73,6 +73,7 @@ OWNERS = {
         "reporting.record",
         "reporting.spend",
         "reporting.summary",
+        "reporting.variance",
     },
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},

@@ -185,6 +185,17 @@ _PRICES = {
     "charged_high_credits": "the highest charge seen",
     "drift_percent": "the newest charge (or hold) against the first quote",
 }
+_VARIANCE = {
+    "batch": "the batch",
+    "scene": "as in the manifest",
+    "shot_id": "the shot; `(no take)` for submits that no take has",
+    "reason": "`baseline` for the first confirmed plan, else why the final cost differs: `retake`, `edit`, `new shot`, "
+    "`shot left out`, `unpriced take`, `submit of no take`, or `other prices, failures and doubles`",
+    "takes": "how many takes it is about",
+    "credits": "the credits of the baseline, or what was added; below 0 what was saved. All rows are the final cost",
+    "usd": "the same in USD",
+    "takes_of_unknown_cost": "takes, and submits of no take, that are not in `credits`",
+}
 _LEDGER = {
     "verdict": "`confirmed`, `charged`, `held`, `released`, `refunded`, `missing`, `unknown` or `orphan`: see Money",
     "take": "the takes that name this generation, separated by `;`",
@@ -207,6 +218,10 @@ FILES = {
     "shots.csv": ("What the takes of each shot cost, and what for: one row a shot.", _SHOTS),
     "spend.csv": ("The spend over time: one row a submit or a charge.", _SPEND),
     "prices.csv": ("One row a price class: what was quoted, held and charged.", _PRICES),
+    "variance.csv": (
+        "The first confirmed plan and what was added to it: one row a shot and reason.",
+        _VARIANCE,
+    ),
     "ledger.csv": ("The provider's ledger, matched by `reconcile`: one row a generation.", _LEDGER),
 }
 

@@ -328,6 +328,7 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
         "prices.csv",
         "shots.csv",
         "spend.csv",
+        "variance.csv",
     ]
 
 

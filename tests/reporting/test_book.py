@@ -18,6 +18,7 @@ from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
+from wanbatch.money.baseline import Line
 from wanbatch.money.costs import attempts_by_take, figures_of
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.money.seen import prices_now
@@ -230,5 +231,7 @@ def a_bit_of_everything(output: Path) -> None:
         at=BEGIN.isoformat(), generation_id="gen-double", credits_held=CREDITS, credits_at_risk=CREDITS,
         error="a second generation",
     )  # fmt: skip
+    lines = [Line(row.shot_id, row.wanted, CREDITS * row.wanted if row.ordinal else None) for row in pen.state.shots()]
+    pen.state.keep_baseline([*lines[:16], Line("gone", 1, CREDITS)], BEGIN)
     place_clips(output, pen.state)
     pen.state.close()

@@ -61,6 +61,7 @@ def test_the_files_are_these_and_no_part_is_left(tmp_path: Path) -> None:
         "reports/summary.csv",
         "reports/summary.json",
         "reports/takes.csv",
+        "reports/variance.csv",
         "storyboard.html",
     ]
 

@@ -182,7 +182,17 @@ def test_every_csv_is_opened_with_its_letters_by_a_spreadsheet_program(tmp_path:
     pen.state.close()
     begins = {path.name: path.read_bytes()[:3] for path in (tmp_path / "reports").glob("*.csv")}
     assert begins == dict.fromkeys(
-        ["takes.csv", "attempts.csv", "summary.csv", "costs.csv", "shots.csv", "spend.csv", "prices.csv", "ledger.csv"],
+        [
+            "takes.csv",
+            "attempts.csv",
+            "summary.csv",
+            "costs.csv",
+            "shots.csv",
+            "spend.csv",
+            "prices.csv",
+            "variance.csv",
+            "ledger.csv",
+        ],
         b"\xef\xbb\xbf",
     )
     assert next(iter(pd.read_csv(tmp_path / "reports" / "takes.csv").columns)) == "shot_id"

@@ -52,6 +52,7 @@ LAYOUT = {
     "marks": "name TEXT PRIMARY KEY, at TEXT NOT NULL",
     "notes": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
     "own_cells": "shot_id TEXT PRIMARY KEY, cells TEXT NOT NULL",
+    "baseline": "shot_id TEXT PRIMARY KEY, takes INTEGER NOT NULL, credits INTEGER",
     "facts": (
         "seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT "
         "NULL, crc INTEGER NOT NULL"

@@ -17,7 +17,9 @@ from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_coun
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import ExitCode
-from wanbatch.money.credits import money_text
+from wanbatch.money.baseline import Baseline, variance_text
+from wanbatch.money.credits import money_text, usd_text
+from wanbatch.reporting.cost_files import baseline_json
 from wanbatch.session.question import words
 from wanbatch.state.standing import BatchStanding, read_standing
 from wanbatch.state.tables import Run
@@ -43,7 +45,16 @@ def _standing_json(found: BatchStanding) -> dict[str, Any]:
         "last_run": None if found.last_run is None else _last_run_json(found.last_run),
         "next": next_of(found),
         "problems": [vars(problem) for problem in found.problems],
+        "baseline": None if found.baseline is None else baseline_json(found.batch, found.baseline),
     }
+
+
+def baseline_line(baseline: Baseline) -> str:
+    """Say what the first confirmed plan was to cost, what the batch will have cost, and why that is another sum."""
+    more, unpriced = "+?" if baseline.unknown else "", "+?" if baseline.unpriced else ""
+    line = f"baseline {usd_text(baseline.credits)}{unpriced}, final cost {usd_text(baseline.final)}{more}"
+    why = variance_text(baseline)
+    return f"{line}: {why}" if why else f"{line}: as in the baseline"
 
 
 def _last_run_json(run: Run) -> dict[str, Any]:
@@ -112,6 +123,8 @@ def _print_standing(options: Global, found: BatchStanding) -> None:
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
+    if found.baseline is not None:
+        say(console, escape(f"  {baseline_line(found.baseline)}"))
     if found.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"
         say(console, escape(f"  running{found.holder}{left}"))

@@ -53,6 +53,16 @@ def amount_of(credit_count: int | None) -> Amount:
     return Amount(UNSEEN) if credit_count is None else Amount(amount_text(usd(credit_count)), _credits(credit_count))
 
 
+def variance_amounts(row: Mapping[str, Any]) -> list[Amount]:
+    """Return the amounts of a baseline, of each part of its variance, and of the final cost: their cents add up."""
+    parts = row["variance"]
+    amounts = amounts_of([row["known_credits"], *(part["credits"] for part in parts)])
+    unknown = [row["unpriced_takes"], *(part["unknown_takes"] for part in parts)]
+    shown = [_with_unknown(each) if mark else each for each, mark in zip(amounts, unknown, strict=True)]
+    final = amount_of(row["final_known_credits"])
+    return [*shown, _with_unknown(final) if row["unknown_takes"] else final]
+
+
 def price_of(low: int | None, high: int | None = None) -> Amount:
     """Return the exact price of one take, or the range of prices; a dash if there is none."""
     if low is None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch.disk import own_folder, replace_parts, replace_text
 from wanbatch.errors import UsageInvalid
+from wanbatch.money.baseline import Baseline
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import exact_usd, usd
 from wanbatch.money.ledger import LedgerLine
@@ -41,6 +42,7 @@ class CostFiles:
     shots: Path
     spend: Path
     prices: Path
+    variance: Path
 
 
 def cost_facts(books: Sequence[Book], tables: Costs) -> dict[str, Any]:
@@ -56,6 +58,7 @@ def cost_facts(books: Sequence[Book], tables: Costs) -> dict[str, Any]:
         "shots_that_cost_most": _records(most_unchosen(tables.shots)),
         "spend": spend_by_time(tables.spend),
         "prices": _records(tables.prices),
+        "baselines": [baseline_json(book.batch, book.record.baseline) for book in books if book.record.baseline],
     }
 
 
@@ -66,6 +69,27 @@ def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:
     beside = shots[[f"{name}_credits" for name in BESIDE_CUT]].sum(axis=1)
     order = beside[beside > 0].sort_values(ascending=False, kind="stable").index[:SHOTS_SHOWN]
     return shots.loc[order]
+
+
+def baseline_json(batch: str, baseline: Baseline) -> dict[str, Any]:
+    """Return the first confirmed plan and what was added to it; a sum is null while a part of it is unknown."""
+    return {
+        "batch": batch,
+        "kept_at": iso(baseline.at),
+        "takes": baseline.takes,
+        "credits": None if baseline.unpriced else baseline.credits,
+        "known_credits": baseline.credits,
+        "unpriced_takes": baseline.unpriced,
+        "variance_known_credits": baseline.variance,
+        "final_credits": None if baseline.unknown else baseline.final,
+        "final_known_credits": baseline.final,
+        "unknown_takes": baseline.unknown,
+        "variance": [
+            {"reason": part.reason.value, "words": part.words, "takes": part.count, "credits": part.credits,
+             "unknown_takes": part.unknown}
+            for part in baseline.parts
+        ],
+    }  # fmt: skip
 
 
 def figures_json(figures: Figures) -> dict[str, Any]:
@@ -95,11 +119,13 @@ def write_costs(folder: Path, tables: Costs, facts: Mapping[str, Any]) -> CostFi
         shots=folder / "shots.csv",
         spend=folder / "spend.csv",
         prices=folder / "prices.csv",
+        variance=folder / "variance.csv",
     )
     replace_parts(files.costs, csv_parts(tables.costs))
     replace_parts(files.shots, csv_parts(tables.shots))
     replace_parts(files.spend, csv_parts(tables.spend))
     replace_parts(files.prices, csv_parts(tables.prices))
+    replace_parts(files.variance, csv_parts(tables.variance))
     replace_text(files.costs_json, json.dumps(facts, ensure_ascii=False, indent=2) + "\n")
     return files
 

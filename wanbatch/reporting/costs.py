@@ -21,6 +21,7 @@ from wanbatch.reporting.groups import sums_by
 from wanbatch.reporting.prices import prices_frame
 from wanbatch.reporting.record import typed_frame, usd_of, with_usd
 from wanbatch.reporting.spend import spend_frame
+from wanbatch.reporting.variance import variance_frame
 
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
 _SUMS = (
@@ -84,12 +85,15 @@ class Costs:
     shots: pd.DataFrame
     spend: pd.DataFrame
     prices: pd.DataFrame
+    variance: pd.DataFrame
 
 
 def make_costs(books: Sequence[Book]) -> Costs:
     """Make the cost report of one batch, or of several together: then with a row for all of them first."""
     takes = takes_and_strays(books)
-    return Costs(_costs_frame(books, takes), _shots_frame(takes), spend_frame(books), prices_frame(books))
+    return Costs(
+        _costs_frame(books, takes), _shots_frame(takes), spend_frame(books), prices_frame(books), variance_frame(books)
+    )
 
 
 # --- takes

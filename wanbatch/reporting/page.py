@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import CREDITS_PER_USD, usd_text
-from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of
+from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of, variance_amounts
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
 from wanbatch.reporting.costs import BESIDE_CUT
@@ -92,6 +92,7 @@ def _environment() -> Environment:
         "number": _number,
         "amount": amount_of,
         "price": price_of,
+        "variance_amounts": variance_amounts,
         "figure_amount": figure_of,
         "percent": _percent,
         "rate": _rate,

@@ -22,11 +22,13 @@ from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take, charged_by
 from wanbatch.errors import StateInvalid
 from wanbatch.folders import CLIPS, only_in
+from wanbatch.money.baseline import Baseline
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.needs import Told
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import homes_of, shown_beside, shown_folder
+from wanbatch.state.standing import read_baseline
 from wanbatch.state.tables import Identity, Run, Stray, columns_of
 
 T = TypeVar("T")
@@ -48,7 +50,8 @@ class Record:
     `takes` are in the order they were planned, `attempts` by take and number, `shots` in story order: one also for
     each take whose own is missing. `charges` has one row a charge, in the order the ledger showed them, by
     CHARGE_COLUMNS. `own` are the cells of the user's own columns, one row a shot. `told` is what
-    is known of takes in trouble beside their rows.
+    is known of takes in trouble beside their rows. `baseline` is the first confirmed plan, None if it was not kept, and
+    `baseline_lines` its rows by shot.
     """
 
     output: Path
@@ -63,6 +66,8 @@ class Record:
     quotes: Sequence[QuotedPrice]
     strays: Sequence[Stray]
     told: Told
+    baseline: Baseline | None
+    baseline_lines: pd.DataFrame
 
 
 def read_record(reader: StateReader) -> Record:
@@ -87,6 +92,8 @@ def read_record(reader: StateReader) -> Record:
             quotes=reader.quotes(),
             strays=reader.strays(),
             told=Told(reader.refused(), reader.offered()),
+            baseline=read_baseline(reader, reader.kinds()),
+            baseline_lines=_baseline_lines(reader),
         )
     known = set(takes["take_id"].tolist())
     for name, table in (("an attempt", record.attempts), ("a charge", record.charges)):
@@ -194,6 +201,13 @@ def _own_columns(reader: StateReader, shots: pd.DataFrame) -> pd.DataFrame:
     names = dict.fromkeys(name for each in mine for name in each if name.startswith(OWN))
     columns = {name: series([each.get(name) or None for each in mine], "string") for name in names}
     return pd.DataFrame(columns, index=shots.index)
+
+
+def _baseline_lines(reader: StateReader) -> pd.DataFrame:
+    """One row a shot of the first confirmed plan."""
+    lines = reader.baseline_lines()
+    kinds = {"shot_id": "string", "takes": "Int64", "credits": "Int64"}
+    return pd.DataFrame({name: series([getattr(each, name) for each in lines], kind) for name, kind in kinds.items()})
 
 
 def _charges(reader: StateReader) -> pd.DataFrame:

@@ -16,6 +16,7 @@ from wanbatch.clip.crew import Crew
 from wanbatch.clock import Clock, system_now
 from wanbatch.errors import ExitCode, UsageInvalid, most_urgent
 from wanbatch.folders import links_of, room_bytes
+from wanbatch.money.baseline import lines_of
 from wanbatch.pace.hazard import Seen
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import Provider
@@ -160,12 +161,18 @@ class Execution:
             note_key(invocation, state)
             job.write(state, clock.now())
             self._note_time()
+            self._keep_baseline(preview, clock.now())
             note_missing_log(invocation, state, batch_clock.now())
             settings = self._completed(preview, inventory, batch_clock.now(), crew)
             basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)
             self._note_time()
             return result_of(invocation, state, end, clock)
+
+    def _keep_baseline(self, preview: Preview, at: datetime) -> None:
+        """Keep what the first plan that goes out is to cost: later ones are compared with it."""
+        if preview.refusal is None and not self.state.inventory().was_sent:
+            self.state.keep_baseline(lines_of(self.state.inventory().due, preview.every_quote), at)
 
     def _note_time(self) -> None:
         """Remember that the batch is run now: a command that names no folder means the one that was run last."""

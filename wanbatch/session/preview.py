@@ -44,7 +44,8 @@ class Preview:
     submits whose answers were lost, and `on_unknown` says what becomes of those that leave no trace. `remarks` are
     what the provider told that bears on it; `questions` are what the run asks first; `takes` is each take that would
     be sent, in the order in which it is sent; `defaulted` those whose price rests on defaults of the model. It
-    `is_play_money` at any provider on this machine.
+    `is_play_money` at any provider on this machine. `every_quote` has the prices of all takes of a batch that was
+    never sent, also of those that this run leaves out: its baseline.
     """
 
     batch: str
@@ -74,6 +75,7 @@ class Preview:
     defaulted: tuple[Defaulted, ...] = ()
     committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
     is_play_money: bool = False
+    every_quote: Mapping[PriceClass, Quote] = field(default_factory=dict)
 
     @cached_property
     def reach(self) -> Reach:
@@ -196,6 +198,18 @@ class Basis:
     def smaller_classes(self) -> list[PriceClass]:
         """What could be asked for in place of classes with defaults in them: only named, never sent."""
         return sorted(smaller_classes(self.to_send), key=str)
+
+    @cached_property
+    def every_class(self) -> list[PriceClass]:
+        """The class of every take of a batch that was never sent, whatever this run is meant for."""
+        due = self.inventory.due if self.plan is None else self.plan.due
+        return [] if self.inventory.was_sent else sorted({each.price_class for each in due}, key=str)
+
+    def every_quote(
+        self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]
+    ) -> dict[PriceClass, Quote]:
+        """Choose the price of each of these classes, as for those that are sent."""
+        return self._quoted(self.every_class, listed, earlier)
 
     def _quoted(
         self, classes: Iterable[PriceClass], listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]

@@ -18,7 +18,7 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
     classes, distinct = basis.classes_to_submit, basis.classes_to_quote
     inquiry = not_asked(distinct, "wanbatch did not ask the provider (--offline)")
     if provider is not None and distinct:
-        asked = sorted({*distinct, *basis.smaller_classes}, key=str)
+        asked = sorted({*distinct, *basis.smaller_classes, *basis.every_class}, key=str)
         inquiry = await inquire(provider, asked, has_key=access.has_key)
     listed = inquiry.quotes
     told = {*basis.seen_prices, *(each for each, quote in listed.items() if quote.is_live)}
@@ -52,6 +52,7 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
         defaulted=basis.defaulted(listed, earlier, quotes),
         committed_by_scene=basis.committed_by_scene,
         is_play_money=access.is_local,
+        every_quote=basis.every_quote(listed, earlier),
     )
 
 

@@ -25,7 +25,9 @@ from wanbatch.batch.take import Entry, Take, advance, planned_take
 from wanbatch.disk import fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault
 from wanbatch.folders import links_of
+from wanbatch.money.baseline import Line
 from wanbatch.money.prices import QuotedPrice
+from wanbatch.state.baseline import BASELINE_NOTE
 from wanbatch.state.checks import Checks
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.kept_models import learn_kept, notes_of
@@ -33,6 +35,7 @@ from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import _TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
+    BASELINE_DDL,
     DDL,
     INDEXES,
     NOTES_DDL,
@@ -126,7 +129,7 @@ class StateFile(StateReader):
     def _complete(self) -> None:
         """Make what a file lacks that an older version began."""
         with foreign_errors(self.path):
-            for statement in (NOTES_DDL, OWN_CELLS_DDL, *INDEXES):
+            for statement in (NOTES_DDL, OWN_CELLS_DDL, BASELINE_DDL, *INDEXES):
                 self._db.execute(statement)
         learn_kept(self.notes())
 
@@ -346,6 +349,16 @@ class StateFile(StateReader):
         """Keep a text under a name, in place of the one before."""
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
+
+    def keep_baseline(self, lines: Sequence[Line], at: datetime) -> None:
+        """Keep what the first confirmed plan is to cost; one that is there stays as it is."""
+        if self.baseline_kept_at() is not None:
+            return
+        with self._transaction():
+            self._db.executemany(
+                "INSERT INTO baseline VALUES (?, ?, ?)", [(each.shot_id, each.takes, each.credits) for each in lines]
+            )
+            self._db.execute("INSERT INTO notes VALUES (?, ?)", (BASELINE_NOTE, to_sql(at)))
 
     def store_run(self, run: Run, quotes: Sequence[QuotedPrice] = ()) -> None:
         """Insert or update the row of a run, with the prices that it goes by."""

@@ -15,9 +15,9 @@ from wanbatch.batch.take import Entry
 from wanbatch.errors import StateInvalid, UsageInvalid
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.attempts import AttemptRecords
+from wanbatch.state.baseline import BaselineRecords
 from wanbatch.state.columns import ColumnRecords
 from wanbatch.state.connection import connect, foreign_errors, is_empty
-from wanbatch.state.facts import FactRecords
 from wanbatch.state.kept_models import learn_kept
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
 from wanbatch.text import shown
@@ -27,7 +27,7 @@ NAME_NOTE = "batch"
 PLANNED_FROM = "planned from "
 
 
-class StateReader(FactRecords, AttemptRecords, ColumnRecords):
+class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
     """Reads a state file, also while a run writes it."""
 
     @classmethod

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
+from wanbatch.batch.inventory import Counted
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
 from wanbatch.batch.spend import Tally
 from wanbatch.batch.standing import Standing
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
+from wanbatch.money.baseline import Baseline, baseline_of
 from wanbatch.money.costs import Figures, figures_of
 from wanbatch.money.seen import prices_now
 from wanbatch.pace.eta import eta_s
@@ -34,6 +36,7 @@ class BatchStanding:
     `estimate` is None if a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
     `last_run` is None before the first, and has no end where it was cut off; `command` is the command line that goes on
     with the manifest, empty if that is not known; `is_finished` where no take is left that it would send or fetch.
+    `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept.
     """
 
     batch: str
@@ -48,6 +51,17 @@ class BatchStanding:
     last_run: Run | None = None
     command: str = ""
     is_finished: bool = False
+    baseline: Baseline | None = None
+
+
+def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | None:
+    """Read the baseline and why the final cost is another; None if none was kept. `kinds` are of all takes."""
+    kept_at = reader.baseline_kept_at()
+    if kept_at is None:
+        return None
+    prices = prices_now([kind for kind, _ in kinds], reader.quotes())
+    strays = [each.credits_held for each in reader.strays()]
+    return baseline_of(kept_at, reader.planned_by_reason(), reader.spent_by_reason(), prices, strays)
 
 
 def read_standing(output: Path) -> BatchStanding:
@@ -59,7 +73,8 @@ def read_standing(output: Path) -> BatchStanding:
         mean_s = reader.mean_generation_s()
         omitted, strays, told = reader.omitted(), reader.strays(), Told(reader.refused(), reader.offered())
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
-        is_finished = reader.inventory().is_finished(lambda _: True)
+        inventory = reader.inventory()
+        is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
     standing = Standing.of(tallies, [stray.credits_held for stray in strays])
     if omitted:
@@ -79,6 +94,7 @@ def read_standing(output: Path) -> BatchStanding:
         last_run=last_run,
         command=command,
         is_finished=is_finished,
+        baseline=baseline,
     )
 
 

@@ -119,6 +119,10 @@ def quoted(run: Run, price_class: PriceClass, quote: Quote) -> QuotedPrice:
 NOTES_DDL = "CREATE TABLE IF NOT EXISTS notes (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT"
 # The cells of the user's own columns, by shot: a JSON object of texts in the order of the manifest.
 OWN_CELLS_DDL = "CREATE TABLE IF NOT EXISTS own_cells (shot_id TEXT PRIMARY KEY, cells TEXT NOT NULL) STRICT"
+# What the first confirmed plan holds for each shot, in credits; NULL where a price was unknown.
+BASELINE_DDL = (
+    "CREATE TABLE IF NOT EXISTS baseline (shot_id TEXT PRIMARY KEY, takes INTEGER NOT NULL, credits INTEGER) STRICT"
+)
 # Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
 _WITHOUT_USE = ("estimate_low INTEGER", "estimate_worst INTEGER")
 DDL = (
@@ -132,6 +136,7 @@ DDL = (
     "CREATE TABLE marks (name TEXT PRIMARY KEY, at TEXT NOT NULL) STRICT",
     NOTES_DDL,
     OWN_CELLS_DDL,
+    BASELINE_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
 )

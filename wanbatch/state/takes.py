@@ -26,9 +26,9 @@ OF_NO_TAKE = (  # submits that were not given to a take since
 )
 _CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
 
-_CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
+CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
 
-_TALLIED = (
+TALLIED = (
     "state",
     "superseded",
     "credits_estimated",
@@ -39,15 +39,16 @@ _TALLIED = (
 )
 
 
-def _tallied(row: Sequence[Any]) -> dict[str, Any]:
-    told = dict(zip(_TALLIED, row, strict=True))
+def tallied(row: Sequence[Any]) -> dict[str, Any]:
+    """Return the values of a row of TALLIED by name, as a record has them."""
+    told = dict(zip(TALLIED, row, strict=True))
     return (
         told | {"state": State(told["state"])} | {name: bool(told[name]) for name in ("superseded", "is_charge_seen")}
     )
 
 
-def _class_in(told: str) -> PriceClass:
-    """Return the price class in what `_CLASS` says of a recipe."""
+def class_in(told: str) -> PriceClass:
+    """Return the price class in what `CLASS` says of a recipe."""
     return class_of(*json.loads(told))
 
 
@@ -70,15 +71,15 @@ class TakeRecords(Records):
 
     def tallies(self) -> list[tuple[Tally, int]]:
         """Count the takes that are alike in state and money: a hundred thousand are of a few dozen kinds."""
-        names = ", ".join(_TALLIED)
+        names = ", ".join(TALLIED)
         with foreign_errors(self.path):
             rows = self._db.execute(f"SELECT {names}, count(*) FROM takes GROUP BY {names}").fetchall()  # noqa: S608
-            return [(Tally(**_tallied(row)), count) for *row, count in rows]
+            return [(Tally(**tallied(row)), count) for *row, count in rows]
 
     def inventory(self) -> Inventory:
         """Take inventory of the batch without looking at every take."""
         return Inventory(
-            kinds=self._kinds(),
+            kinds=self.kinds(),
             due=self._due(),
             open_takes=self.open_takes(),
             scenes=self._scenes(),
@@ -99,21 +100,22 @@ class TakeRecords(Records):
             " ORDER BY take_id",  # two indexes; with an OR all takes are looked through
         )
 
-    def _kinds(self) -> list[tuple[Kind, int]]:
-        names = ", ".join(_TALLIED)
+    def kinds(self) -> list[tuple[Kind, int]]:
+        """Count the takes that are alike in state, money and price class, with when the last of them was sent."""
+        names = ", ".join(TALLIED)
         sql = (
-            f"SELECT {names}, min(attempts, 2) AS sent, {_CLASS}, max(submitted_at), count(*)"  # noqa: S608
-            f" FROM takes GROUP BY {names}, sent, {_CLASS}"
+            f"SELECT {names}, min(attempts, 2) AS sent, {CLASS}, max(submitted_at), count(*)"  # noqa: S608
+            f" FROM takes GROUP BY {names}, sent, {CLASS}"
         )
         with foreign_errors(self.path):
             return [
-                (Kind(**_tallied(row), attempts=sent, price_class=_class_in(told), submitted_at=_time(at)), count)
+                (Kind(**tallied(row), attempts=sent, price_class=class_in(told), submitted_at=_time(at)), count)
                 for *row, sent, told, at, count in self._db.execute(sql)
             ]
 
     def _due(self) -> list[Due]:
         sql = (
-            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {_CLASS},"  # noqa: S608
+            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {CLASS},"  # noqa: S608
             " is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
@@ -123,7 +125,7 @@ class TakeRecords(Records):
             due = []
             for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
                 if told not in classes:
-                    classes[told] = _class_in(told), _unwritten_in(told)
+                    classes[told] = class_in(told), _unwritten_in(told)
                 price_class, left_out = classes[told]
                 due.append(Due(take_id, shot_id, number, ordinal, scene, price_class, _CAUSES[*marks], left_out))
             return due
@@ -153,14 +155,14 @@ class TakeRecords(Records):
 
     def tallies_by_scene(self) -> list[tuple[str, Kind, int]]:
         """Count the takes of each scene that are alike in state, money and price class, as `tallies` does for all."""
-        names = ", ".join(_TALLIED)
+        names = ", ".join(TALLIED)
         sql = (
-            f"SELECT coalesce(scene, '') AS place, {names}, min(attempts, 2) AS sent, {_CLASS}, count(*)"  # noqa: S608
-            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, sent, {_CLASS}"
+            f"SELECT coalesce(scene, '') AS place, {names}, min(attempts, 2) AS sent, {CLASS}, count(*)"  # noqa: S608
+            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, sent, {CLASS}"
         )
         with foreign_errors(self.path):
             return [
-                (place, Kind(**_tallied(row), attempts=sent, price_class=_class_in(told)), count)
+                (place, Kind(**tallied(row), attempts=sent, price_class=class_in(told)), count)
                 for place, *row, sent, told, count in self._db.execute(sql)
             ]
 

@@ -1,0 +1,180 @@
+"""The first confirmed plan stays the budget line; retakes, edits and all else are variance with their reason."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.reporting.test_book import a_bit_of_everything
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.plan import Due
+from wanbatch.batch.spend import Kind
+from wanbatch.cli import call
+from wanbatch.clock import system_now
+from wanbatch.money.baseline import Line, Planned, Reason, baseline_of, lines_of, variance_text
+from wanbatch.money.prices import Quote
+from wanbatch.reporting.book import book_of
+from wanbatch.reporting.record import read_record
+from wanbatch.reporting.variance import variance_frame
+from wanbatch.state.reader import StateReader
+from wanbatch.state.standing import read_baseline
+
+CLASS, OTHER = PriceClass("m", "720p", 5), PriceClass("m", "1080p", 5)
+PRICE = 1_050_000
+HEAD = "version: 1\nname: film\ndefaults: {resolution: 720p, duration: 5}\nshots:\n"
+SHOTS = [f"  - {{id: s{n}, scene: sc{n % 2}, prompt: Shot number {n}.}}\n" for n in range(4)]
+
+
+def kind(state: State = State.VERIFIED, charged: int | None = PRICE, *, is_old: bool = False) -> Kind:
+    seen = charged is not None
+    return Kind(state, is_old, PRICE, PRICE, charged, seen, 0, attempts=1, price_class=CLASS)
+
+
+@pytest.fixture
+def said(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def say(*words: str) -> str:
+        capsys.readouterr()
+        call(list(words))
+        told = capsys.readouterr()
+        return told.out + told.err
+
+    return say
+
+
+def write(*shots: str) -> None:
+    Path("film.yaml").write_text(HEAD + "".join(shots))
+
+
+RUN = ("-q", "run", "film.yaml", "--sandbox", "--speed", "900")
+
+
+def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said: Any) -> None:
+    write(*SHOTS)
+    said(*RUN, "--limit", "1", "--no-report")
+    assert "baseline 2.10 USD, final cost 2.10 USD: as in the baseline" in said("status")
+    said(*RUN, "--no-report")
+    said("-q", "retake", "s0", "s1", "--note", "slower", "--no-report", "--speed", "900")
+    write(SHOTS[0], SHOTS[1].replace("Shot", "A better shot"), *SHOTS[2:])
+    said(*RUN)
+    line = next(line for line in said("status").splitlines() if "baseline" in line)
+    assert line.strip() == "baseline 2.10 USD, final cost 3.68 USD: 2 retakes 1.05, 1 edit 0.53"
+    (found,) = json.loads(Path("outputs/film/reports/costs.json").read_text())["baselines"]
+    assert found == json.loads(said("--json", "status"))["baseline"]
+    assert [(each["words"], each["credits"]) for each in found["variance"]] == [
+        ("2 retakes", 2 * PRICE),
+        ("1 edit", PRICE),
+    ]
+    page = Path("outputs/film/reports/report.html").read_text()
+    assert [text in page for text in ("Baseline and what was added", "2 retakes", "1 edit")] == [True] * 3
+
+
+def rows() -> list[tuple[str, str, str, str, str]]:
+    with Path("outputs/film/reports/variance.csv").open(encoding="utf-8-sig", newline="") as stream:
+        return [
+            (row["scene"], row["shot_id"], row["reason"], row["takes"], row["usd"]) for row in csv.DictReader(stream)
+        ]
+
+
+def test_the_table_names_each_shot_with_its_reason_and_adds_up_to_the_final_cost(said: Any) -> None:
+    write(*SHOTS[:3])
+    said(*RUN, "--no-report")
+    said("-q", "retake", "s0", "--no-report", "--speed", "900")
+    longer = SHOTS[1].replace("prompt", "duration: 10, prompt")
+    write(SHOTS[0], longer, SHOTS[3])
+    said(*RUN)
+    assert rows() == [
+        ("sc0", "s0", "baseline", "1", "0.525"),
+        ("sc1", "s1", "baseline", "1", "0.525"),
+        ("sc0", "s2", "baseline", "1", "0.525"),
+        ("sc1", "s1", "edit", "1", "1.05"),
+        ("sc0", "s0", "retake", "1", "0.525"),
+        ("sc1", "s3", "new shot", "1", "0.525"),
+    ]
+    costs = json.loads(Path("outputs/film/reports/costs.json").read_text())
+    (found,) = costs["baselines"]
+    whole = costs["levels"][0]["final_known_credits"]
+    assert (round(sum(float(row[-1]) for row in rows()) * 2_000_000), found["final_credits"]) == (whole, whole)
+
+
+def test_a_shot_that_is_left_out_before_it_was_bought_is_saved(said: Any) -> None:
+    write(*SHOTS)
+    said(*RUN, "--limit", "1", "--only", "s0", "--no-report")
+    write(SHOTS[0], SHOTS[1], SHOTS[2].replace("{id", "{omit: true, id"))
+    said(*RUN)
+    assert "baseline 2.10 USD, final cost 1.05 USD: 2 shots left out -1.05" in said("status")
+
+
+def test_a_folder_without_a_baseline_says_nothing_of_one(said: Any, tmp_path: Path) -> None:
+    from tests.reporting.states import every_state
+
+    every_state(tmp_path / "old")
+    assert "baseline" not in said("status", "old")
+    assert json.loads(said("--json", "status", "old"))["baseline"] is None
+    said("report", "old")
+    assert Path("old/reports/variance.csv").read_text(encoding="utf-8-sig").count("\n") == 1
+
+
+def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
+    planned = [
+        Planned(Reason.OTHER, 3, 3 * PRICE, 0),
+        Planned(Reason.LEFT_OUT, 1, PRICE, 0),
+        Planned(Reason.UNPRICED, 1, 0, 1),
+    ]
+    spent = [
+        (Reason.OTHER, kind(), 2),
+        (Reason.OTHER, kind(State.PLANNED, None), 1),
+        (Reason.RETAKE, kind(charged=PRICE + 50), 2),
+        (Reason.EDIT, kind(is_old=True), 1),
+        (Reason.EDIT, kind(), 1),
+        (Reason.NEW_SHOT, Kind(State.PLANNED, False, None, None, None, False, 0, 0, price_class=OTHER), 1),
+        (Reason.UNPRICED, kind(), 1),
+    ]
+    made = baseline_of(system_now(), planned, spent, {CLASS: PRICE}, [7, None])
+    assert [(part.words, part.credits, part.unknown) for part in made.parts] == [
+        ("2 retakes", 2 * PRICE + 100, 0),
+        ("1 edit", 2 * PRICE, 0),
+        ("1 new shot", 0, 1),
+        ("1 shot left out", -PRICE, 0),
+        ("1 unpriced take", PRICE, 0),
+        ("2 submits of no take", 7, 1),
+    ]
+    assert (made.credits, made.takes, made.unpriced, made.unknown) == (4 * PRICE, 5, 1, 2)
+    assert variance_text(made).startswith("2 retakes 1.05, 1 edit 1.05, 1 new shot 0.00+?, 1 shot left out -0.5")
+
+
+def test_screen_and_table_find_the_same_reasons(tmp_path: Path) -> None:
+    a_bit_of_everything(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        baseline, table = read_baseline(reader, reader.kinds()), variance_frame([book_of(read_record(reader))])
+    assert baseline is not None
+    sums = table.groupby("reason")[["takes", "credits", "takes_of_unknown_cost"]].sum()
+    told = {part.reason: (part.credits, part.unknown) for part in baseline.parts}
+    assert {reason: tuple(sums.loc[reason, ["credits", "takes_of_unknown_cost"]]) for reason in told} == told
+    counts = {part.reason: part.count for part in baseline.parts if part.reason is not Reason.OTHER}
+    assert {reason: sums.loc[reason, "takes"] for reason in counts} == counts
+    assert (table["credits"].sum(), sums.loc["baseline", "credits"]) == (baseline.final, baseline.credits)
+
+
+def test_a_line_of_a_shot_is_unknown_while_one_of_its_prices_is() -> None:
+    due = [Due(0, "a", 1, 0, "", CLASS), Due(0, "a", 2, 0, "", CLASS), Due(0, "b", 1, 1, "", OTHER)]
+    assert lines_of(due, {CLASS: Quote(5, "list")}) == [Line("a", 2, 10), Line("b", 1, None)]
+
+
+def test_a_baseline_is_kept_once(said: Any) -> None:
+    write(*SHOTS[:1])
+    said(*RUN, "--no-report")
+    with StateReader.open(Path("outputs/film")) as reader:
+        kept_at, lines = reader.baseline_kept_at(), reader.baseline_lines()
+    assert (kept_at is not None, lines) == (True, [Line("s0", 1, PRICE)])
+    write(*SHOTS)
+    said(*RUN, "--no-report")
+    with StateReader.open(Path("outputs/film")) as reader:
+        assert (reader.baseline_kept_at(), reader.baseline_lines()) == (kept_at, lines)

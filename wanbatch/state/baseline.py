@@ -1,0 +1,65 @@
+"""The baseline in a state file: one line a shot, kept at the first confirmed plan, and what became of each."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from wanbatch.batch.spend import Kind
+from wanbatch.money.baseline import Line, Planned, Reason
+from wanbatch.state.connection import foreign_errors
+from wanbatch.state.facts import FactRecords
+from wanbatch.state.takes import CLASS, TALLIED, class_in, tallied
+
+BASELINE_NOTE = "baseline kept at"
+# A shot of which a clip was replaced by that of a newer recipe.
+_EDITED = "(SELECT shot_id FROM takes WHERE superseded AND NOT is_retake AND state NOT IN ('planned', 'failed'))"
+_PLACES = "LEFT JOIN shots AS s ON s.shot_id = {0}.shot_id LEFT JOIN baseline AS b ON b.shot_id = {0}.shot_id"
+_OF_SHOT = (
+    "WHEN s.shot_id IS NULL OR s.omit OR s.removed THEN 'shot left out'"
+    " WHEN {0}.shot_id IN " + _EDITED + " THEN 'edit' WHEN b.credits IS NULL THEN 'unpriced take'"
+    f" ELSE '{Reason.OTHER}' END"
+)
+_OF_TAKE = "CASE WHEN is_retake THEN 'retake' WHEN b.shot_id IS NULL THEN 'new shot' "
+
+
+class BaselineRecords(FactRecords):
+    """What is asked of the baseline; nothing of a file in which none was kept."""
+
+    def baseline_kept_at(self) -> datetime | None:
+        """Return when the baseline was kept; None if there is none."""
+        with foreign_errors(self.path):
+            if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'baseline'").fetchone() is None:
+                return None
+            row = self._db.execute("SELECT value FROM notes WHERE name = ?", (BASELINE_NOTE,)).fetchone()
+            return None if row is None else datetime.fromisoformat(str(row[0]))
+
+    def baseline_lines(self) -> list[Line]:
+        """Return the baseline, one line a shot."""
+        if self.baseline_kept_at() is None:
+            return []
+        with foreign_errors(self.path):
+            rows = self._db.execute("SELECT shot_id, takes, credits FROM baseline ORDER BY rowid")
+            return [Line(str(shot_id), int(takes), credit_count) for shot_id, takes, credit_count in rows]
+
+    def planned_by_reason(self) -> list[Planned]:
+        """Return what the baseline holds, by what became of its shots."""
+        sql = (
+            f"SELECT CASE {_OF_SHOT.format('b')} AS reason, sum(b.takes), coalesce(sum(b.credits), 0),"  # noqa: S608
+            " sum(CASE WHEN b.credits IS NULL THEN b.takes ELSE 0 END)"
+            " FROM baseline AS b LEFT JOIN shots AS s ON s.shot_id = b.shot_id GROUP BY reason"
+        )
+        with foreign_errors(self.path):
+            return [Planned(Reason(reason), *map(int, sums)) for reason, *sums in self._db.execute(sql)]
+
+    def spent_by_reason(self) -> list[tuple[Reason, Kind, int]]:
+        """Count the takes that are alike in state, money and price class, by why they are not the baseline."""
+        names = ", ".join(f"takes.{name}" for name in TALLIED)
+        sql = (
+            f"SELECT {_OF_TAKE}{_OF_SHOT.format('takes')} AS reason, {names}, min(attempts, 2) AS sent,"  # noqa: S608
+            f" {CLASS} AS class, count(*) FROM takes {_PLACES.format('takes')} GROUP BY reason, {names}, sent, class"
+        )
+        with foreign_errors(self.path):
+            return [
+                (Reason(reason), Kind(**tallied(row), attempts=sent, price_class=class_in(told)), count)
+                for reason, *row, sent, told, count in self._db.execute(sql)
+            ]
