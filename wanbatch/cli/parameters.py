@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from wanbatch.batch.names import composed
+from wanbatch.money.currency import Currency, read_currency
 from wanbatch.units import parse_duration_s, parse_rate_per_min
 
 
@@ -44,6 +45,20 @@ class _Usd(click.ParamType[Decimal]):
         return amount
 
 
+class _Currency(click.ParamType[Currency]):
+    """A currency with its rate."""
+
+    name = "CODE=RATE"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Currency:
+        if isinstance(value, Currency):
+            return value
+        try:
+            return read_currency(str(value))
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
 class _Rename(click.ParamType[tuple[str, str]]):
     """An old id and a new one."""
 
@@ -72,6 +87,11 @@ def split_run(names: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
     return None, names
 
 
+CURRENCY = click.option(
+    "--currency",
+    type=_Currency(),
+    help="Show sums in this currency, too, at your rate, such as EUR=0.92; they are marked as converted.",
+)
 USD = _Usd()
 RENAME = _Rename()
 RATE = _Unit("RATE", parse_rate_per_min)

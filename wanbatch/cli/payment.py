@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.markup import escape
 
 from wanbatch.money.credits import amount_text, usd, usd_text
+from wanbatch.money.currency import Currency
 from wanbatch.money.defaulted import Defaulted
 from wanbatch.session.preview import Preview, Why
 from wanbatch.units import count_text
@@ -57,6 +58,17 @@ def _cap_text(preview: Preview) -> str:
     if preview.before is None:
         return f"{cap}, of which an unknown part is committed"
     return f"{cap}, {amount_text(usd(preview.before))} of it committed" if preview.before else cap
+
+
+def converted_estimate(preview: Preview, currency: Currency) -> str:
+    """Say what a plan costs in another currency, marked as converted."""
+    estimate, more = preview.estimate, "+?" if preview.estimate.unpriced else ""
+    told = [
+        f"{name} {currency.text(value)}{more}"
+        for name, value in (("expected", estimate.credits), ("worst", estimate.worst))
+    ]
+    told += [] if preview.cap_credits is None else [f"cap {currency.text(preview.cap_credits)}"]
+    return f"{currency.note}: {'; '.join(told)}"
 
 
 def cap_lines(preview: Preview) -> list[str]:

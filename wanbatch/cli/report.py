@@ -9,11 +9,13 @@ import click
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
+from wanbatch.cli.parameters import CURRENCY
 from wanbatch.cli.screen import print_json
 from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import UsageInvalid
+from wanbatch.money.currency import Currency
 from wanbatch.session.which_run import OUTPUTS
 
 
@@ -30,6 +32,7 @@ from wanbatch.session.which_run import OUTPUTS
     type=click.Path(path_type=Path, file_okay=False),
     help="Where the combined report goes.  [default: outputs/combined]",
 )
+@CURRENCY
 @click.pass_obj
 def report_command(
     options: Global,
@@ -37,6 +40,7 @@ def report_command(
     runs: tuple[Path, ...],
     combined: bool,  # noqa: FBT001
     output: Path | None,
+    currency: Currency | None,
 ) -> int:
     """Rebuild the reports of each RUN from its state file; with --combined, add up the costs of all."""
     from wanbatch.clock import system_now
@@ -49,7 +53,7 @@ def report_command(
         raise UsageInvalid("-o is for --combined: a batch has its reports in its own folder")
     if combined:
         folder = output if output is not None else Path(OUTPUTS) / "combined"
-        page, facts = write_combined(runs or (output_seen(None),), folder, system_now())
+        page, facts = write_combined(runs or (output_seen(None),), folder, system_now(), currency)
         if options.is_json:
             print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
         else:
@@ -59,7 +63,7 @@ def report_command(
     for run in runs or (output_seen(None),):
         with StateReader.open(run) as reader:
             make_missing_posters(reader)
-            written.append(write_reports(reader, made_at=system_now()))
+            written.append(write_reports(reader, made_at=system_now(), currency=currency))
     if options.is_json:
         rows = [{"report": str(each.report), "storyboard": str(each.storyboard)} for each in written]
         print_json(rows[0] if len(rows) == 1 else rows)

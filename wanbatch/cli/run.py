@@ -11,10 +11,12 @@ import click
 from wanbatch.batch.plan import is_selected
 from wanbatch.cli import Global
 from wanbatch.cli.flags import FlaggedCommand
+from wanbatch.cli.grid import say
 from wanbatch.cli.manifest import STRICT, read_manifest
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
-from wanbatch.cli.parameters import USD
+from wanbatch.cli.parameters import CURRENCY, USD
+from wanbatch.cli.payment import converted_estimate
 from wanbatch.cli.problems import warnings_json
 from wanbatch.cli.questions import ask, confirm, confirm_key, confirm_move
 from wanbatch.cli.run_flags import AT_LEAST_ONE, MANIFEST, OUTPUT, SANDBOX, identity_flags, options_of, run_flags
@@ -45,6 +47,7 @@ from wanbatch.session.session import session_of
 @click.option("--max-usd", type=USD, help="The same cap in USD; give one of the two.")
 @identity_flags
 @click.option("--offline", is_flag=True, help="Ask the provider nothing, not even for prices.")
+@CURRENCY
 @STRICT
 @click.pass_obj
 def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool, **flags: Any) -> int:  # noqa: FBT001
@@ -53,7 +56,7 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     If the run would ask a question first (which batch this is, or what becomes of takes that the folder has under other
     ids), the plan shows the question and ends with 2, as a run does without a terminal.
     """
-    asked = options_of(flags)
+    asked, currency = options_of(flags), flags["currency"]
     source = read_manifest(options, manifest, strict=strict)
     with Follower(options) as follower:
         session = session_of(asked, follower.watch(lambda _: False), options.env_file)
@@ -62,6 +65,8 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
         print_json({**preview_json(preview), "takes": takes_json(preview), **warnings_json(*source.warnings())})
     else:
         print_preview(console_of(options), preview, is_each_shown=options.verbosity > 0)
+        if currency is not None:
+            say(console_of(options), f"  {converted_estimate(preview, currency)}")
     if preview.refusal is not None:
         return int(preview.refusal[0])
     return int(ExitCode.USAGE if any(each.is_blocking for each in preview.questions) else ExitCode.OK)

@@ -13,12 +13,14 @@ from rich.markup import escape
 
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, say
+from wanbatch.cli.parameters import CURRENCY
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import ExitCode
 from wanbatch.money.baseline import Baseline, variance_text
 from wanbatch.money.credits import money_text, usd_text
+from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_files import baseline_json
 from wanbatch.session.question import words
 from wanbatch.state.standing import BatchStanding, read_standing
@@ -47,6 +49,20 @@ def _standing_json(found: BatchStanding) -> dict[str, Any]:
         "problems": [vars(problem) for problem in found.problems],
         "baseline": None if found.baseline is None else baseline_json(found.batch, found.baseline),
     }
+
+
+def _more_lines(found: BatchStanding, currency: Currency | None) -> list[str]:
+    """Return what more is said of the money: in another currency, and against the baseline."""
+    converted = [] if currency is None else [converted_line(currency, found)]
+    return converted + ([] if found.baseline is None else [baseline_line(found.baseline)])
+
+
+def converted_line(currency: Currency, found: BatchStanding) -> str:
+    """Say the sums of a batch in another currency, marked as converted."""
+    standing = found.standing
+    sums = {"committed": standing.credits_committed, "charged": standing.credits_charged, "cap": found.cap}
+    told = [f"{name} {currency.text(value)}" for name, value in sums.items() if value is not None]
+    return f"{currency.note}: {'; '.join(told)}"
 
 
 def baseline_line(baseline: Baseline) -> str:
@@ -90,8 +106,15 @@ def _end_text(run: Run) -> str:
 )
 @_RUNS
 @click.option("--watch", "is_watching", is_flag=True, help="Refresh every 2 s until the run ends.")
+@CURRENCY
 @click.pass_obj
-def status_command(options: Global, /, runs: tuple[Path, ...], is_watching: bool) -> int:  # noqa: FBT001
+def status_command(
+    options: Global,
+    /,
+    runs: tuple[Path, ...],
+    is_watching: bool,  # noqa: FBT001
+    currency: Currency | None,
+) -> int:
     """Show the state of the batch in RUN, or of several; works from another terminal while they run."""
     console = console_of(options)
     outputs = list(runs) or [output_seen(None)]
@@ -104,13 +127,13 @@ def status_command(options: Global, /, runs: tuple[Path, ...], is_watching: bool
             if is_watching and can_redraw(console):
                 console.clear()
             for each in found:
-                _print_standing(options, each)
+                _print_standing(options, each, currency)
         if not is_watching or not any(each.holder for each in found) or is_abandoned(sys.stdout):
             return 0
         time.sleep(_WATCH_EVERY_S)
 
 
-def _print_standing(options: Global, found: BatchStanding) -> None:
+def _print_standing(options: Global, found: BatchStanding, currency: Currency | None) -> None:
     console, standing = console_of(options), found.standing
     mark = PLAY_MARK if found.is_sandbox else ""
     say(console, escape(f"{found.batch} → {found.output}{mark}"), style="bold")
@@ -123,8 +146,8 @@ def _print_standing(options: Global, found: BatchStanding) -> None:
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
-    if found.baseline is not None:
-        say(console, escape(f"  {baseline_line(found.baseline)}"))
+    for line in _more_lines(found, currency):
+        say(console, escape(f"  {line}"))
     if found.holder:
         left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"
         say(console, escape(f"  running{found.holder}{left}"))

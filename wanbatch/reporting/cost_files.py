@@ -14,6 +14,7 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.money.baseline import Baseline
 from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import exact_usd, usd
+from wanbatch.money.currency import Currency
 from wanbatch.money.ledger import LedgerLine
 from wanbatch.reporting.csv_file import csv_parts, csv_rows
 from wanbatch.reporting.sidecar import iso
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from wanbatch.reporting.costs import Costs
 
 SHOTS_SHOWN = 20
+CONVERTED = ("budget", "estimated", "charged", "committed", "final")
 LEDGER_COLUMNS = (
     "verdict", "take", "generation_id", "request_id", "held_usd", "held_credits", "charged_usd", "charged_credits",
     "difference_usd", "difference_credits", "charges", "refunded_usd", "refunded_credits", "charged_at", "read_at",
@@ -45,7 +47,7 @@ class CostFiles:
     variance: Path
 
 
-def cost_facts(books: Sequence[Book], tables: Costs) -> dict[str, Any]:
+def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None = None) -> dict[str, Any]:
     """Return the cost report as JSON values: credits are whole, USD exact, null where unknown."""
     from wanbatch.reporting.spend import spend_by_time
 
@@ -58,6 +60,7 @@ def cost_facts(books: Sequence[Book], tables: Costs) -> dict[str, Any]:
         "shots_that_cost_most": _records(most_unchosen(tables.shots)),
         "spend": spend_by_time(tables.spend),
         "prices": _records(tables.prices),
+        "converted": None if currency is None else _converted(tables.costs, currency),
         "baselines": [baseline_json(book.batch, book.record.baseline) for book in books if book.record.baseline],
     }
 
@@ -69,6 +72,20 @@ def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:
     beside = shots[[f"{name}_credits" for name in BESIDE_CUT]].sum(axis=1)
     order = beside[beside > 0].sort_values(ascending=False, kind="stable").index[:SHOTS_SHOWN]
     return shots.loc[order]
+
+
+def _converted(costs: pd.DataFrame, currency: Currency) -> dict[str, Any]:
+    """Return the sums by group in another currency: cents as text, the known part of each."""
+    rows = [
+        {"level": row["level"], "key": row["key"], **{name: currency.amount(_known(row, name)) for name in CONVERTED}}
+        for row in _records(costs)
+    ]
+    return {"code": currency.code, "rate": f"{currency.rate:f}", "note": currency.note, "rows": rows}
+
+
+def _known(row: Mapping[str, Any], name: str) -> int | None:
+    known: int | None = row.get(f"{name}_known_credits", row[f"{name}_credits"])
+    return known
 
 
 def baseline_json(batch: str, baseline: Baseline) -> dict[str, Any]:
@@ -130,7 +147,9 @@ def write_costs(folder: Path, tables: Costs, facts: Mapping[str, Any]) -> CostFi
     return files
 
 
-def write_combined(outputs: Sequence[Path], folder: Path, made_at: datetime) -> tuple[Path, dict[str, Any]]:
+def write_combined(
+    outputs: Sequence[Path], folder: Path, made_at: datetime, currency: Currency | None = None
+) -> tuple[Path, dict[str, Any]]:
     """Write one cost report of several batches into a folder; returns its page and what it says.
 
     Raises UsageInvalid if one batch is named twice, even as a copy, or sandboxes and real money would be summed.
@@ -154,7 +173,7 @@ def write_combined(outputs: Sequence[Path], folder: Path, made_at: datetime) -> 
     if len({book.record.identity.sandbox for book in books}) > 1:
         raise UsageInvalid("some of these batches ran on a sandbox, others cost real money: report them separately")
     tables = make_costs(books)
-    facts = {"made_at": iso(made_at), "version": __version__, **cost_facts(books, tables)}
+    facts = {"made_at": iso(made_at), "version": __version__, **cost_facts(books, tables, currency)}
     write_costs(folder, tables, facts)
     page = folder / "costs.html"
     replace_text(page, render_combined(facts))

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from wanbatch.disk import own_folder, replace_parts, replace_text, sweep_parts
 from wanbatch.folders import CLIPS
+from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_files import cost_facts, write_costs
 from wanbatch.reporting.csv_file import csv_parts
 from wanbatch.reporting.summary import summary_facts
@@ -50,8 +51,9 @@ class _Made:
     storyboard: str
 
 
-def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
-    """Write all reports of an output folder. A crash leaves each file old or new; `made_at` is in them.
+def write_reports(reader: StateReader, *, made_at: datetime, currency: Currency | None = None) -> ReportFiles:
+    """Write all reports of an output folder. A crash leaves each file old or new; `made_at` is in them; in another
+    currency sums are shown beside USD.
 
     The state file is read once; then all is made; then all is written.
     """
@@ -60,7 +62,7 @@ def write_reports(reader: StateReader, *, made_at: datetime) -> ReportFiles:
 
     files = _places(reader.output)
     book = book_of(read_record(reader))
-    _write(_make(book, made_at), files)
+    _write(_make(book, made_at, currency), files)
     _write_sidecars(book)
     return files
 
@@ -80,7 +82,7 @@ def _places(output: Path) -> ReportFiles:
     )
 
 
-def _make(book: Book, made_at: datetime) -> _Made:
+def _make(book: Book, made_at: datetime, currency: Currency | None) -> _Made:
     from wanbatch.reporting.costs import make_costs
     from wanbatch.reporting.frames import make_frames
     from wanbatch.reporting.page import render_report
@@ -88,7 +90,7 @@ def _make(book: Book, made_at: datetime) -> _Made:
 
     frames, costs = make_frames(book), make_costs([book])
     facts = summary_facts(book, frames.summary, made_at)
-    costed = cost_facts([book], costs)
+    costed = cost_facts([book], costs, currency)
     return _Made(
         frames=frames,
         costs=costs,

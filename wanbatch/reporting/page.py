@@ -6,7 +6,7 @@ import base64
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -71,6 +71,11 @@ def _json(value: object) -> Markup:
     return Markup(text)  # noqa: S704  escaped
 
 
+def _in_order(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Group rows by their level, as they come."""
+    return [(level, list(mine)) for level, mine in groupby(rows, lambda row: str(row["level"]))]
+
+
 def _link(path: str) -> str:
     return quote(path)
 
@@ -92,6 +97,7 @@ def _environment() -> Environment:
         "number": _number,
         "amount": amount_of,
         "price": price_of,
+        "in_order": _in_order,
         "variance_amounts": variance_amounts,
         "figure_amount": figure_of,
         "percent": _percent,
