@@ -17,6 +17,7 @@ import pytest
 
 from tests.films import RATE_HZ, Reel, delay_of, noise, read_frames, read_line
 from tests.output_folders import make_room
+from wanbatch.batch.selection import Selection
 from wanbatch.batch.shots import Batch, Shot
 from wanbatch.cut.film import CutOptions, make_cut
 from wanbatch.cut.source import measure
@@ -215,12 +216,12 @@ def test_slates_can_be_left_out_and_what_is_missing_is_still_told(tmp_path: Path
 
 def test_only_some_shots_are_cut(tmp_path: Path) -> None:
     output = room(tmp_path / "o", ABC, a=R, c=Reel(3))
-    made, _ = cut(output, only=("c", "b*"), target=tmp_path / "new" / "part.mp4")
+    made, _ = cut(output, wanted=Selection(("c", "b*")), target=tmp_path / "new" / "part.mp4")
     assert read_frames(made) == [*[None] * 30, *whole(Reel(3))]
     with pytest.raises(UsageInvalid, match="matches --only"):
-        cut(output, only=("x*",))
+        cut(output, wanted=Selection(("x*",)))
     with pytest.raises(UsageInvalid, match="nothing to cut"):
-        cut(output, only=("b",))
+        cut(output, wanted=Selection(("b",)))
 
 
 @pytest.mark.parametrize("reencode", [False, True], ids=["copied", "encoded"])

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from fnmatch import fnmatchcase
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -247,8 +246,3 @@ def submit_order(due: Iterable[Due], first: First = First.LONGEST) -> list[Due]:
     for each in every:
         by_weight[weights[each.price_class]].append(each)
     return [each for group in by_weight.values() for each in group]
-
-
-def is_selected(shot_id: str, patterns: Sequence[str]) -> bool:
-    """Say whether a shot id matches one of the globs; no globs select every shot."""
-    return not patterns or any(fnmatchcase(shot_id, composed(pattern)) for pattern in patterns)

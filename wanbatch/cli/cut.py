@@ -13,7 +13,7 @@ from wanbatch.batch.choice import Pick
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
-from wanbatch.cli.parameters import split_run
+from wanbatch.cli.parameters import EXCEPT, ONLY, split_run, wanted_by
 from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
@@ -70,7 +70,6 @@ def _asked(names: tuple[str, ...], *, is_clearing: bool) -> tuple[Path | None, l
 
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
-_ONLY = click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
 
 
 @click.command(
@@ -86,9 +85,10 @@ _ONLY = click.option("--only", multiple=True, metavar="GLOB", help="Only shots w
     default=True,
     help="Show slates in place of missing shots, or leave them out.  [default: slates]",
 )
-@_ONLY
+@ONLY
+@EXCEPT
 @click.pass_obj
-def cut_command(options: Global, /, run: Path | None, target: Path | None, only: tuple[str, ...], **flags: bool) -> int:
+def cut_command(options: Global, /, run: Path | None, target: Path | None, **flags: Any) -> int:
     """Join the chosen takes of RUN in story order: chapters by scene, slates for what is missing.
 
     Pictures are copied unchanged if all clips have the same format; sound is encoded once, so every join is in sync.
@@ -97,7 +97,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, only:
     from wanbatch.cut.film import CUT_NAME, CutOptions, make_cut
 
     output = output_meant(options, run)
-    wish = CutOptions(target, only, reencode=flags["reencode"], slates=flags["slates"])
+    wish = CutOptions(target, wanted_by(flags), reencode=flags["reencode"], slates=flags["slates"])
     timeline = make_cut(output, wish, _progress(options))
     written = target if target is not None else output / CUT_NAME
     if options.is_json:
@@ -194,7 +194,8 @@ def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
     type=click.Path(path_type=Path),
     help="[default: edit/cut.FORMAT, or the folder edit/tagged, in RUN]",
 )
-@_ONLY
+@ONLY
+@EXCEPT
 @click.option(
     "--style",
     type=click.Choice(["avid", "nucoda", "premiere"]),
@@ -211,14 +212,14 @@ def export_command(options: Global, /, run: Path | None, how: str, **flags: Any)
     from wanbatch.cut.export import EditFormat, EdlStyle, export
     from wanbatch.cut.tags import tag_clips
 
-    target, only, style = flags["target"], flags["only"], flags["style"]
+    target, wanted, style = flags["target"], wanted_by(flags), flags["style"]
     if style is not None and how != "edl":
         raise UsageInvalid("--style is for an EDL: add --format edl, or leave it out")
     output = output_meant(options, run)
     if how == "mp4":
-        written, timeline = tag_clips(output, target, only)
+        written, timeline = tag_clips(output, target, wanted)
     else:
-        written, timeline = export(output, EditFormat(how), target, only, EdlStyle(style or "avid"))
+        written, timeline = export(output, EditFormat(how), target, wanted, EdlStyle(style or "avid"))
     if options.is_json:
         print_json({"file": str(written), **_reported(timeline)})
     elif options.verbosity >= 0 and how == "mp4":

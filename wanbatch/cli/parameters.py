@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from wanbatch.batch.names import composed
+from wanbatch.batch.selection import Selection
 from wanbatch.money.currency import Currency, read_currency
 from wanbatch.units import parse_duration_s, parse_rate_per_min
 
@@ -73,6 +74,11 @@ class _Rename(click.ParamType[tuple[str, str]]):
         return old, new
 
 
+def wanted_by(flags: Mapping[str, Any]) -> Selection:
+    """Return the shots that --only and --except name."""
+    return Selection(flags["only"], flags["excepted"])
+
+
 def split_run(names: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
     """Separate the output folder from the names after it: `[RUN] NAME...`. None if there is no folder.
 
@@ -87,6 +93,15 @@ def split_run(names: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
     return None, names
 
 
+ONLY = click.option(
+    "--only",
+    multiple=True,
+    metavar="GLOB",
+    help="Only shots whose id matches, or with tag:hero or scene:sc010 those of a tag or scene; repeatable.",
+)
+EXCEPT = click.option(
+    "--except", "excepted", multiple=True, metavar="GLOB", help="Without shots that match, written as for --only."
+)
 CURRENCY = click.option(
     "--currency",
     type=_Currency(),

@@ -63,8 +63,8 @@ def retake_command(options: Global, /, names: tuple[str, ...], later: bool, **fl
     if not shot_ids:
         raise UsageInvalid("name at least one shot")
     asked = options_of(flags)
-    if asked.only:
-        raise UsageInvalid("retake takes no --only: name the shots themselves")
+    if asked.only or asked.excepted:
+        raise UsageInvalid("retake takes neither --only nor --except: name the shots themselves")
     output = output_meant(options, run)
     retake = Retake(shot_ids, flags["takes"], flags["seed"], flags["note"].strip())
     if later:

@@ -8,14 +8,14 @@ from typing import Any
 
 import click
 
-from wanbatch.batch.plan import is_selected
+from wanbatch.batch.selection import places_of
 from wanbatch.cli import Global
 from wanbatch.cli.flags import FlaggedCommand
 from wanbatch.cli.grid import say
 from wanbatch.cli.manifest import STRICT, read_manifest
 from wanbatch.cli.money import preview_json, print_preview
 from wanbatch.cli.outcome import tell
-from wanbatch.cli.parameters import CURRENCY, USD
+from wanbatch.cli.parameters import CURRENCY, EXCEPT, ONLY, USD
 from wanbatch.cli.payment import converted_estimate
 from wanbatch.cli.problems import warnings_json
 from wanbatch.cli.questions import ask, confirm, confirm_key, confirm_move
@@ -36,7 +36,8 @@ from wanbatch.session.session import session_of
 @MANIFEST
 @OUTPUT
 @SANDBOX
-@click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable.")
+@ONLY
+@EXCEPT
 @click.option("--limit", type=AT_LEAST_ONE, help="Send at most this many takes.")
 @click.option(
     "--max-attempts",
@@ -117,8 +118,10 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
 
 def _run(options: Global, source: Manifest, asked: RunOptions) -> int:
     warnings = warnings_json(*source.warnings())
-    if asked.only and not any(is_selected(shot.id, asked.only) for shot in source.batch().shots):
-        raise UsageInvalid(f"no shot of the manifest matches --only {' '.join(asked.only)}. Nothing was sent")
+    if asked.only or asked.excepted:
+        wanted = asked.selection(places_of(source.batch().shots))
+        if not any(wanted.has(shot.id) for shot in source.batch().shots):
+            raise UsageInvalid(f"no shot of the manifest matches {wanted.words}. Nothing was sent")
     with Follower(options) as follower:
         watch = follower.watch(
             lambda preview: confirm(options, preview, is_agreed=asked.is_agreed, more=warnings),

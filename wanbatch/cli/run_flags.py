@@ -12,7 +12,7 @@ import click
 from wanbatch.batch.plan import First
 from wanbatch.batch.shots import Limits
 from wanbatch.cli.flags import written_flags
-from wanbatch.cli.parameters import DURATION, RATE, RENAME, USD
+from wanbatch.cli.parameters import DURATION, EXCEPT, ONLY, RATE, RENAME, USD
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.runner.settings import OnUnknown
@@ -41,7 +41,8 @@ _RUN_OPTIONS = (
         metavar="N",
         help="Send N representative takes first, show their cost and time, and ask before sending the rest.",
     ),
-    click.option("--only", multiple=True, metavar="GLOB", help="Only shots whose id matches; repeatable."),
+    ONLY,
+    EXCEPT,
     click.option("--limit", type=AT_LEAST_ONE, help="Send at most this many takes."),
     click.option(
         "--order",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from wanbatch.batch.choice import Choice, choices
-from wanbatch.batch.plan import is_selected
+from wanbatch.batch.selection import EVERY_SHOT, Selection, places_of
 from wanbatch.batch.take import Take
 from wanbatch.cut.source import measure
 from wanbatch.cut.timeline import Measured, Timeline, lay_out
@@ -17,18 +16,19 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import shown_text
 
 
-def assemble(output: Path, only: Sequence[str] = (), *, with_holes: bool = True) -> Timeline:
+def assemble(output: Path, wanted: Selection = EVERY_SHOT, *, with_holes: bool = True) -> Timeline:
     """Lay out the cut of an output folder; works while a run goes on.
 
-    `only` are globs of shot ids. A clip that is not on disk as it was recorded is a hole. Raises UsageInvalid if no
-    shot is selected, or none has a clip.
+    Only the shots that are `wanted` are in it. A clip that is not on disk as it was recorded is a hole. Raises
+    UsageInvalid if no shot is selected, or none has a clip.
     """
     with StateReader.open(output) as reader, reader.snapshot():
         batch, shots, takes = reader.batch(), reader.shots(), reader.takes()
         is_sandbox = reader.identity().sandbox
-    chosen = [choice for choice in choices(shots, takes) if is_selected(choice.shot.shot_id, only)]
+    wanted = replace(wanted, places=places_of(shots))
+    chosen = [choice for choice in choices(shots, takes) if wanted.has(choice.shot.shot_id)]
     if not chosen:
-        raise UsageInvalid("no shot of the story matches --only" if only else "the story has no shots")
+        raise UsageInvalid(f"no shot of the story matches {wanted.words}" if wanted.words else "the story has no shots")
     clips: dict[int, Measured] = {}
     told = []
     for choice in chosen:

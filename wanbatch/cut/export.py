@@ -7,7 +7,7 @@ import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
@@ -16,6 +16,7 @@ from types import ModuleType
 from typing import Any
 from urllib.parse import quote, unquote
 
+from wanbatch.batch.selection import EVERY_SHOT, Selection
 from wanbatch.batch.take import Take
 from wanbatch.cut.assembly import assemble
 from wanbatch.cut.timeline import Piece, Timeline, fps_text
@@ -52,7 +53,7 @@ def export(
     output: Path,
     how: EditFormat,
     target: Path | None = None,
-    only: Sequence[str] = (),
+    wanted: Selection = EVERY_SHOT,
     style: EdlStyle = EdlStyle.AVID,
 ) -> tuple[Path, Timeline]:
     """Write the cut of an output folder for an editing program; returns the file and what is in it.
@@ -65,7 +66,7 @@ def export(
     if written.suffix.lower() != f".{how}":
         raise UsageInvalid(f"name the file .{how}, not {written.name}")
     library = _library()
-    timeline = assemble(output, only)
+    timeline = assemble(output, wanted)
     if how is EditFormat.OTIO:
         text = library.adapters.write_to_string(_otio(library, timeline, output, written.parent), "otio_json", indent=2)
     else:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from wanbatch.batch.selection import EVERY_SHOT, Selection
 from wanbatch.cut.assembly import assemble
 from wanbatch.cut.join import Sources, join, slate_misfit
 from wanbatch.cut.slate import Card, Picture, draw_card
@@ -24,10 +25,10 @@ MISFITS_SHOWN = 40
 
 @dataclass(frozen=True)
 class CutOptions:
-    """How to cut. `target` None is `cut.mp4` in the output folder; `only` are globs of shot ids."""
+    """How to cut. `target` None is `cut.mp4` in the output folder; the shots that are `wanted` are in it."""
 
     target: Path | None = None
-    only: tuple[str, ...] = ()
+    wanted: Selection = EVERY_SHOT
     reencode: bool = False
     slates: bool = True
 
@@ -39,7 +40,7 @@ def make_cut(output: Path, options: CutOptions, told: Callable[[Piece, Timeline]
     disk is full or fails.
     """
     target = _target(output, options)
-    timeline = assemble(output, options.only, with_holes=options.slates)
+    timeline = assemble(output, options.wanted, with_holes=options.slates)
     if not options.reencode:
         _assert_joinable(timeline)
     try:

@@ -19,6 +19,7 @@ import av.error
 from av.container import InputContainer
 
 from wanbatch.batch.advice import in_folder
+from wanbatch.batch.selection import EVERY_SHOT, Selection
 from wanbatch.batch.take import Take
 from wanbatch.clip.download import sha256_of
 from wanbatch.clip.media import check_clip, opened
@@ -39,7 +40,7 @@ _OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 _TURNING = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
-def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()) -> tuple[Path, Timeline]:
+def tag_clips(output: Path, folder: Path | None = None, wanted: Selection = EVERY_SHOT) -> tuple[Path, Timeline]:
     """Copy the clips of the cut into a folder, each with its tags; returns the folder and what is in the cut.
 
     An existing copy is replaced; the same clip gives the same bytes. Raises UsageInvalid if nothing can be cut
@@ -50,7 +51,7 @@ def tag_clips(output: Path, folder: Path | None = None, only: Sequence[str] = ()
         raise UsageInvalid(f"{target} is the folder of the clips: name another place")
     if target.exists() and not target.is_dir():
         raise UsageInvalid(f"{target} is a file: name a folder")
-    timeline = assemble(output, only)
+    timeline = assemble(output, wanted)
     pieces = [piece for piece in timeline.pieces if piece.clip is not None]
     for piece in pieces:
         _assert_free(target / f"{piece.label}.mp4")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from types import MappingProxyType
 
+from wanbatch.batch.selection import Place
 from wanbatch.batch.shots import Head
 from wanbatch.clock import system_now
 from wanbatch.money.credits import usd_text
@@ -36,10 +38,12 @@ class Invocation:
         access = self.access
         return new_identity(name, access.address, key_fingerprint, system_now(), sandbox=access.is_local)
 
-    def settings(self, head: Head | None, runs: Sequence[Run]) -> RunSettings:
+    def settings(
+        self, head: Head | None, runs: Sequence[Run], places: Mapping[str, Place] = MappingProxyType({})
+    ) -> RunSettings:
         """Decide what a run is held to, and say where the cap of an earlier run holds."""
         last = runs[-1] if runs else None
-        settings = settings_of(self.options, head, last)
+        settings = settings_of(self.options, head, last, places)
         if is_cap_kept(self.options, last):
             cap = usd_text(settings.cap_credits)
             self.watch.notice(f"the cap of an earlier run still holds, {cap}; --max-usd or --max-credits changes it")

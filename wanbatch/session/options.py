@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from wanbatch.batch.plan import First, is_selected
+from wanbatch.batch.plan import First
+from wanbatch.batch.selection import Place, Selection
 from wanbatch.batch.shots import Head, Limits
 from wanbatch.batch.standing import Standing
 from wanbatch.errors import ExitCode
@@ -27,7 +29,8 @@ if TYPE_CHECKING:  # half of the program, which most commands need not load
 class RunOptions:
     """How to run. None means: what the manifest says, else the default.
 
-    `speed` and `sandbox_flags` are for a provider on this machine. `only` are globs of shot ids.
+    `speed` and `sandbox_flags` are for a provider on this machine. `only` are patterns of the shots that
+    are meant, globs of their ids or `scene:` or `tag:` and a glob, `excepted` of those that are not.
     `pilot` sends this number of representative takes first and asks before the rest; `is_agreed` is a decision set in
     advance (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
     confirm that this state file is up to date; `is_moved` says that from now on only this machine runs a folder that
@@ -44,6 +47,7 @@ class RunOptions:
     speed: float | None = None
     max_credits: int | None = None
     only: tuple[str, ...] = ()
+    excepted: tuple[str, ...] = ()
     limit: int | None = None
     first: First = First.LONGEST
     pilot: int | None = None
@@ -65,6 +69,10 @@ class RunOptions:
     take_over: bool = False
     buy_again: bool = False
     flags: tuple[str, ...] = ()
+
+    def selection(self, places: Mapping[str, Place]) -> Selection:
+        """Return which shots are meant."""
+        return Selection(self.only, self.excepted, places)
 
 
 @dataclass(frozen=True)
@@ -126,13 +134,15 @@ def output_of(head: Head, options: RunOptions) -> Path:
     return options.output if options.output is not None else Path(OUTPUTS) / head.name
 
 
-def settings_of(options: RunOptions, head: Head | None, last: Run | None) -> RunSettings:
+def settings_of(
+    options: RunOptions, head: Head | None, last: Run | None, places: Mapping[str, Place] = MappingProxyType({})
+) -> RunSettings:
     """Decide what a run is held to; `head` is that of its manifest, None without one, `last` the run before it.
 
     The cap is that of a flag, else of an earlier run's flag, else of the manifest; without a manifest that of the last
     run. A cap that was given once is not lost by leaving its flag out of the command that resumes.
     """
-    is_kept = is_cap_kept(options, last)
+    is_kept, selection = is_cap_kept(options, last), options.selection(places)
     cap = options.max_credits
     if cap is None and head is not None and not is_kept:
         cap = head.max_credits
@@ -151,7 +161,7 @@ def settings_of(options: RunOptions, head: Head | None, last: Run | None) -> Run
         is_account_shared=options.is_account_shared,
         limit=options.limit,
         first=options.first,
-        is_selected=lambda take: is_selected(take.shot_id, options.only),
+        is_selected=lambda take: selection.has(take.shot_id),
     )
 
 

@@ -13,8 +13,8 @@ from tempfile import TemporaryDirectory
 
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.plan import is_selected
 from wanbatch.batch.retakes import Retake, plan_retakes
+from wanbatch.batch.selection import Place, Selection, places_of
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
@@ -82,7 +82,14 @@ class Session:
                 state.check_rest()  # a row that is not what its facts say could look like a shot that has no take
                 admission = first if first is not None and state.is_new else self._admit(manifest, output, state)
                 job = Job(plan=admission.plan, digest=manifest.digest, admission=admission, command=command)
-            return await Execution(invocation, state, invocation.settings(head, state.runs())).carry_out(job)
+            settings = invocation.settings(head, state.runs(), self._places(state, manifest))
+            return await Execution(invocation, state, settings).carry_out(job)
+
+    def _places(self, state: StateReader, manifest: Manifest | None = None) -> dict[str, Place]:
+        """Return where shots belong, if the selection needs it; the manifest, where there is one, says it last."""
+        if not self._invocation.options.selection({}).needs_places:
+            return {}
+        return places_of([*state.shots(), *(() if manifest is None else manifest.batch().shots)])
 
     def _is_as_planned(self, manifest: Manifest, state: StateReader) -> bool:
         """Say whether the last plan is that of this very manifest, so that nothing need be compared."""
@@ -115,7 +122,7 @@ class Session:
                 admission = admit(batch, output, reader, options, access)
         else:
             admission = admit(batch, output, None, options, access)
-        settings = invocation.settings(batch.head, runs)
+        settings = invocation.settings(batch.head, runs, places_of(batch.shots))
         basis = Basis(batch.name, output, inventory, admission.plan, settings, committed_by_scene=spent)
         if offline:
             return replace(await preview_of(invocation, basis, None), questions=admission.questions)
@@ -131,7 +138,8 @@ class Session:
 
         def job_of(invocation: Invocation, state: StateFile) -> Job:
             failed = [take for take in state.takes_in([State.FAILED]) if not take.superseded]
-            failed = [take for take in failed if _is_asked_for(take, invocation.options.only, reason)]
+            selection = invocation.options.selection(self._places(state))
+            failed = [take for take in failed if _is_asked_for(take, selection, reason)]
             again = list(filter(state.is_asked_for, failed))
             left = [take.label for take in failed if take not in again]
             if left:
@@ -144,7 +152,7 @@ class Session:
 
     async def retake(self, output: Path, asked: Retake) -> RunResult:
         """Plan new takes of some shots of an output folder, confirm, and run those shots."""
-        options = replace(self._invocation.options, only=tuple(map(escape, asked.shot_ids)))
+        options = replace(self._invocation.options, only=tuple(map(escape, asked.shot_ids)), excepted=())
 
         def job_of(_: Invocation, state: StateFile) -> Job:
             return Job(plan=plan_retakes(state.shots(), state.takes(), asked, state.past()))
@@ -162,7 +170,8 @@ class Session:
             state = StateFile.create_or_open(output, identity)
             stack.callback(state.close)
             job = job_of(invocation, state)
-            return await Execution(invocation, state, invocation.settings(None, runs)).carry_out(job)
+            settings = invocation.settings(None, runs, self._places(state))
+            return await Execution(invocation, state, settings).carry_out(job)
 
     # --- what sends nothing
 
@@ -224,8 +233,8 @@ class Session:
         return await recover(self._invocation.access, manifest.batch(), output, confirm)
 
 
-def _is_asked_for(take: Take, only: Sequence[str], reason: str | None) -> bool:
-    return is_selected(take.shot_id, only) and (reason is None or reason.casefold() in take.error.casefold())
+def _is_asked_for(take: Take, selection: Selection, reason: str | None) -> bool:
+    return selection.has(take.shot_id) and (reason is None or reason.casefold() in take.error.casefold())
 
 
 def session_of(options: RunOptions, watch: Watch, env_file: Path | None = None) -> Session:
