@@ -309,7 +309,7 @@ def test_the_wheel_runs_outside_of_the_checkout(tmp_path: Path) -> None:
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); import wanbatch; from wanbatch.cli import call;"
         "assert wanbatch.__file__.startswith(sys.argv[1]), wanbatch.__file__;"
-        "sys.exit(call(['init', 'here']) or call(['validate', 'here/shots.yaml', 'here/shots.csv']) or call(['schema']))"
+        "sys.exit(call(['init', 'here']) or call(['validate', 'here/here.yaml', 'here/here-shots.csv']) or call(['schema']))"
     )
     ran = subprocess.run(
         [sys.executable, "-I", "-c", code, str(home)],

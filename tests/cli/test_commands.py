@@ -113,13 +113,6 @@ def test_validate_as_json_is_one_document(capsys: pytest.CaptureFixture[str]) ->
     assert [(row["valid"], len(row["problems"])) for row in rows] == [(True, 0), (False, 1)]
 
 
-def test_init_writes_a_project_that_validates_and_overwrites_nothing(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call(["init", "film"]) == 0
-    assert call(["validate", "film/shots.yaml", "film/shots.csv"]) == 0
-    assert call(["init", "film"]) == 2
-    assert "already" in capsys.readouterr().err
-
-
 def test_a_plan_offline_says_what_is_not_known(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--json", "plan", "small.yaml", "--offline"]) == 0
     plan = json.loads(capsys.readouterr().out)

@@ -6,9 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import av
 import pytest
 
-from tests.cut.test_film import ABC, R
+from tests.cut.test_film import ABC, R, room
 from tests.films import Reel, read_frames
 from tests.output_folders import make_room, takes_of
 from wanbatch.batch.lifecycle import State
@@ -195,3 +196,17 @@ def test_the_cut_says_what_is_in_it_and_what_is_missing(tmp_path: Path, capsys: 
         words
         == f"{out}/cut.mp4\n  2 clips in 2 scenes; 3.0 s, 90 frames; 128x96, 30 fps, sound\n  missing: b, not made yet\n"
     )
+
+
+def test_a_cut_that_is_encoded_shows_how_far_it_is_and_keeps_its_sound(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = room(tmp_path, ABC, a=Reel(1, frames=40), b=Reel(2, width=112), c=Reel(3))
+    code, _, err = said(capsys, "cut", str(output), "--reencode")
+    shares = [int(line.split()[0]) for line in err.splitlines() if " % " in line]
+    assert (code, shares[-1], len(shares), shares) == (0, 100, 10, sorted(shares))
+    with av.open(str(output / "cut.mp4")) as container:
+        sound = container.streams.audio[0]
+        assert (float(sound.duration * sound.time_base), sound.rate) == (pytest.approx(100 / 30, abs=0.05), 48_000)
+    _, _, quiet = said(capsys, "cut", str(output), "--only", "a")
+    assert quiet == ""

@@ -23,6 +23,7 @@ from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text
 
 if TYPE_CHECKING:
+    from wanbatch.cut.film import Told
     from wanbatch.cut.timeline import Piece, Timeline
 
 _PAIR = re.compile(r"(?P<shot>[^:/\\]+):t?(?P<take>[1-9][0-9]*)")
@@ -98,7 +99,7 @@ def cut_command(options: Global, /, run: Path | None, target: Path | None, **fla
 
     output = output_meant(options, run)
     wish = CutOptions(target, wanted_by(flags), reencode=flags["reencode"], slates=flags["slates"])
-    timeline = make_cut(output, wish, _progress(options))
+    timeline = make_cut(output, wish, _progress(options, is_slow=wish.reencode))
     written = target if target is not None else output / CUT_NAME
     if options.is_json:
         print_json({"file": str(written), "reencoded": wish.reencode, **_reported(timeline)})
@@ -111,16 +112,22 @@ def _exit_code(timeline: Timeline) -> int:
     return int(ExitCode.TAKES_FAILED if timeline.missing else ExitCode.OK)
 
 
-def _progress(options: Global) -> Any:
-    """Show which piece is being written, on one line of a terminal."""
-    is_shown = can_redraw(console_of(options, stderr=True)) and options.verbosity >= 0 and not options.is_json
+def _progress(options: Global, *, is_slow: bool) -> Told:
+    """Show how much of a cut is written: on one line of a terminal; elsewhere a line each tenth, if it is slow."""
+    is_live = can_redraw(console_of(options, stderr=True))
+    shown = -1
 
-    def tell(piece: Piece, timeline: Timeline) -> None:
-        if is_shown:
-            share = (piece.begin + piece.frames) * 100 // timeline.frames
-            click.echo(f"\r  {share:3} %  {visible(piece.label)}\x1b[K", nl=piece is timeline.pieces[-1], err=True)
+    def tell(piece: Piece, frames: int, timeline: Timeline) -> None:
+        nonlocal shown
+        share = (piece.begin + frames) * 100 // timeline.frames
+        if is_live:
+            is_end = piece is timeline.pieces[-1] and frames == piece.frames
+            click.echo(f"\r  {share:3} %  {visible(piece.label)}\x1b[K", nl=is_end, err=True)
+        elif is_slow and share // 10 > shown:
+            shown = share // 10
+            echo(f"  {share:3} %  {piece.label}", err=True)
 
-    return tell
+    return tell if options.verbosity >= 0 and not options.is_json else lambda *_: None
 
 
 def _reported(timeline: Timeline) -> dict[str, Any]:

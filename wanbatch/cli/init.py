@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import re
+import shlex
 from pathlib import Path
 
 import click
 
+from wanbatch.batch.names import composed
 from wanbatch.batch.registry import reading
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT
@@ -15,12 +19,14 @@ from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_tex
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.added import models_beside
 from wanbatch.manifest.schemas import example_path, schema_names, schema_text
+from wanbatch.session.question import words
 
 _ENV_EXAMPLE = """# Copy to .env and put your key here. Never commit .env.
 AIMLAPI_API_KEY=
 # Only for a proxy or a sandbox of your own:
 # AIMLAPI_BASE_URL=http://127.0.0.1:8765
 """
+_EXAMPLE = "quickstart.yaml"
 _GITIGNORE = ".env\noutputs/\n"
 
 
@@ -104,19 +110,19 @@ def _schema(options: Global, name: str, *, is_listing: bool) -> int:
 
 
 @click.command(
-    "init", epilog="\b\nExamples:\n  wanbatch init my-film\n  cd my-film && wanbatch run shots.yaml --sandbox"
+    "init", epilog="\b\nExamples:\n  wanbatch init my-film\n  cd my-film && wanbatch run my-film.yaml --sandbox"
 )
 @click.argument("folder", required=False, default=".", type=click.Path(path_type=Path, file_okay=False))
 @click.pass_obj
 def init_command(options: Global, /, folder: Path) -> int:
-    """Write an example into FOLDER: a manifest, its schema, the same shots as CSV, .env.example, .gitignore."""
-    story = example_path("quickstart.yaml").read_text(encoding="utf-8")
-    batch = load_manifest(example_path("quickstart.yaml"))
-    schema_line = "# yaml-language-server: $schema=./manifest.schema.json"
-    lines = [schema_line if line.startswith("# yaml-language-server") else line for line in story.splitlines()]
+    """Write an example into FOLDER, named for it: a manifest, its schema, the same shots as CSV, .env.example,
+    .gitignore.
+    """
+    name = _project_name(folder)
+    manifest = f"{name}.yaml"
     files = {
-        "shots.yaml": "\n".join(lines) + "\n",
-        "shots.csv": _csv_of(batch.shots),
+        manifest: _story(name),
+        f"{name}-shots.csv": _csv_of(load_manifest(example_path(_EXAMPLE)).shots),
         "manifest.schema.json": schema_text("manifest"),
         ".env.example": _ENV_EXAMPLE,
         ".gitignore": _GITIGNORE,
@@ -137,8 +143,28 @@ def init_command(options: Global, /, folder: Path) -> int:
         click.echo(json_text({"folder": str(folder), "files": sorted(files)}))
     elif options.verbosity >= 0:
         echo(f"wrote {', '.join(files)} into {folder}")
-        echo(f"next: wanbatch run {folder / 'shots.yaml'} --sandbox")
+        there = [] if folder.resolve() == Path.cwd() else [f"cd {shlex.quote(str(folder))}"]
+        echo(f"next: {' && '.join([*there, words('wanbatch', 'run', manifest, '--sandbox')])}")
     return 0
+
+
+def _project_name(folder: Path) -> str:
+    """Return the name of a project in a folder: letters, digits, points and dashes of the folder's own name."""
+    plain = re.sub(r"[^\w.-]+", "-", composed(folder.resolve().name)).strip("-.")
+    return plain or "film"
+
+
+def _story(name: str) -> str:
+    """Return the example as the manifest of a project of this name."""
+    lines = example_path(_EXAMPLE).read_text(encoding="utf-8").splitlines()
+    first_try = f"wanbatch run {name}.yaml --sandbox"
+    own = {
+        "# yaml-language-server": "# yaml-language-server: $schema=./manifest.schema.json",
+        "# Six shots": f"# Six shots, one of every aspect ratio. Try it for nothing:  {first_try}",
+        "name:": f"name: {json.dumps(name, ensure_ascii=False)}",
+    }
+    made = [next((text for begin, text in own.items() if line.startswith(begin)), line) for line in lines]
+    return "\n".join(made) + "\n"
 
 
 def _csv_of(shots: object) -> str:
