@@ -47,6 +47,8 @@ _TAKES = {
     "total_s": "from `submitted_at` to `verified_at`",
     "circled": "whether you chose the take",
     "take_note": "the note that you gave with `retake --note`",
+    "provider": "who was to make the clip, of models with that choice: a name, or `auto`; then the provider may fall"
+    " back to another machine",
 }
 _ATTEMPTS = {
     "shot_id": "the shot",
@@ -174,7 +176,7 @@ _PRICES = {
         for name in ("first_quoted", "last_quoted", "held_low", "held_high", "charged_low", "charged_high")
     },
     "batch": "the batch",
-    "price_class": "model, resolution and length: what the price depends on",
+    "price_class": "what the price depends on: model, resolution, length, and settings that differ from the defaults",
     "first_quoted_credits": "the first price that was quoted",
     "first_source": "where that was from",
     "last_quoted_credits": "the newest one",

@@ -57,10 +57,26 @@ def test_the_defaults_are_those_that_the_provider_documents(model: str, defaults
 
 def test_a_documented_price_is_that_of_the_default_settings() -> None:
     assert documented_prices() == {
-        class_of("alibaba/wan-2-6-t2v", None, None): 3_150_000,
-        class_of("alibaba/wan-2-6-r2v", None, None): 3_150_000,
-        class_of("alibaba/wan-2-7-t2v", None, None): 3_900_000,
+        class_of({"model": "alibaba/wan-2-6-t2v"}): 3_150_000,
+        class_of({"model": "alibaba/wan-2-6-r2v"}): 3_150_000,
+        class_of({"model": "alibaba/wan-2-7-t2v"}): 3_900_000,
     }
+
+
+@pytest.mark.parametrize(
+    ("body", "named"),
+    [
+        ({}, "wan-2-6-t2v 1080p 10 s"),
+        ({"generate_audio": True, "resolution": "1080p"}, "wan-2-6-t2v 1080p 10 s"),
+        ({"generate_audio": False, "duration": 5}, "wan-2-6-t2v 1080p 5 s, generate_audio false"),
+        # What makes other pictures of the same size and length is of one class.
+        ({"seed": 7, "aspect_ratio": "9:16", "enhance_prompt": False, "shot_type": "multi"}, "wan-2-6-t2v 1080p 10 s"),
+        ({"model": "studio/pro/text-to-video", "mode": "pro"}, "studio/pro/text-to-video"),
+        ({"model": "studio/text-to-video"}, "studio/text-to-video"),
+    ],
+)
+def test_a_price_class_is_named_for_all_that_a_price_may_depend_on(body: dict[str, Any], named: str) -> None:
+    assert str(class_of(body)) == named
 
 
 def test_every_row_of_facts_is_of_a_model_with_a_schema() -> None:

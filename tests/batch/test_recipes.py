@@ -44,7 +44,12 @@ def test_an_order_fills_in_the_documented_defaults() -> None:
 
 def test_an_unknown_model_orders_nothing_that_is_known() -> None:
     order = order_of(Recipe.of({"model": "other/model", "prompt": "p"}))
-    assert (order.resolution, order.duration_s, order.frame_size, str(order.price_class)) == (None, None, None, "model")
+    assert (order.resolution, order.duration_s, order.frame_size, str(order.price_class)) == (
+        None,
+        None,
+        None,
+        "other/model",
+    )
 
 
 def test_a_shot_names_its_model() -> None:

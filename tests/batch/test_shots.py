@@ -112,6 +112,7 @@ def test_json_holds_each_take_with_its_price() -> None:
             "model": DEFAULT_MODEL,
             "resolution": "720p",
             "duration_s": 5,
+            "settings": {},
             "price_class": "wan-2-6-t2v 720p 5 s",
             "credits_expected": CREDITS,
             "why": "new",

@@ -6,6 +6,7 @@ import asyncio
 import json
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 from tests.reporting.states import begin, shot, write_run
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.models import PriceClass
-from wanbatch.batch.shots import Batch
+from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.clock import LoopClock
 from wanbatch.money.credits import read_credits
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, unknown_quote
@@ -171,7 +172,10 @@ def test_what_a_take_costs_now_is_what_was_seen_else_the_newest_quote(tmp_path: 
     ]
     pen.state.store_run(run, quotes)
     pen.lead(1, State.VERIFIED, held=12, estimated=10, charged=12, label="a_t1")
-    assert prices_now(pen.state.takes(), pen.state.quotes()) == {SMALL: 12, CLASS: 9}
+    takes, quotes = pen.state.takes(), pen.state.quotes()
+    waiting = replace(takes[0], state=State.PLANNED, credits_held=None, credits_charged=None, is_charge_seen=False)
+    unsent = replace(waiting, recipe_json=Recipe.of({"model": CLASS.model, "prompt": "p"}).canonical)
+    assert prices_now([*takes, unsent], quotes) == {takes[0].price_class: 12, CLASS: 9}
     pen.state.close()
 
 

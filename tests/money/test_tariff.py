@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
-from wanbatch.batch.models import PriceClass
+from wanbatch.batch.models import PriceClass, order_of
+from wanbatch.batch.registry import model_from, reading, shipped
+from wanbatch.batch.shots import Recipe
 from wanbatch.money.prices import UNKNOWN_QUOTE, best_quote, unknown_quote
 from wanbatch.provider.tariff import listed_quote
 
@@ -113,7 +115,7 @@ LIST = "the provider's list"
         (variants(rate(1, "video", provider="auto")), CLASS, "the price also depends on 'provider', 'resolution' (1 USD a clip)"),
         (
             variants(*(rate(price, "video", resolution="1080p", generate_audio=on) for price, on in ((2, True), (1, False))), dimensions=BY_SOUND),
-            CLASS,
+            PriceClass("m", "1080p", 10),
             "the price also depends on 'generate_audio' (1 to 2 USD a clip)",
         ),
         (BY_SIZE, PriceClass("m", None, 10), "the price also depends on 'resolution' (3.9 to 6.5 USD a clip)"),
@@ -126,6 +128,80 @@ def test_what_does_not_clearly_fit_is_unknown_with_its_reason(
     pricing: object, price_class: PriceClass, why: str
 ) -> None:
     assert listed_quote(pricing, price_class) == unknown_quote(why)
+
+
+LENS = model_from(
+    {
+        "properties": {
+            "model": {"const": "studio/lens-1"},
+            "resolution": {"type": "string", "enum": ["1080p", "4k", "any"], "default": "1080p"},
+            "duration": {"type": "integer", "default": 10},
+            "generate_audio": {"type": "boolean", "default": True},
+            "mode": {"type": "string", "enum": ["std", "pro"], "default": "std"},
+            "max_resolution": {"type": "integer", "enum": [720, 1080], "default": 1080},
+            "frame_rate": {"type": "integer"},
+            "provider": {"type": "string"},
+        }
+    }
+)
+
+
+def by(name: str, *prices: tuple[object, float], unit: str = "video") -> dict[str, Any]:
+    return variants(*(rate(price, unit, **{name: value}) for value, price in prices), dimensions=(name,))
+
+
+SOUND = by("generate_audio", (True, 2), (False, 1))
+MODE = by("mode", ("std", 1), ("Pro", 2))
+MACHINE = by("provider", ("auto", 1), ("kling", 1), ("fal", 1.25))
+MACHINES_ONLY = by("provider", ("kling", 1), ("fal", 1.25))
+OPEN = "the provider chooses the machine (provider: auto), and each has a price (1 to 1.25 USD a clip)"
+
+
+@pytest.mark.parametrize(
+    ("pricing", "body", "told"),
+    [
+        (SOUND, {}, ([4_000_000], "")),
+        (SOUND, {"generate_audio": False}, ([2_000_000], "")),
+        (by("generate_audio", ("true", 2), ("false", 1)), {"generate_audio": False}, ([2_000_000], "")),
+        (by("generate_audio", ("on", 2), ("off", 1)), {}, ([], "the price also depends on 'generate_audio' (1 to 2 USD a clip)")),
+        (MODE, {}, ([2_000_000], "")),
+        (MODE, {"mode": "pro"}, ([4_000_000], "")),
+        (by("mode", ("std", 1)), {"mode": "pro"}, ([], f"{LIST} has no rate for resolution 1080p, duration 10, mode pro")),
+        (SOUND | {"variants": [SOUND["variants"][0]]}, {"generate_audio": False}, ([], f"{LIST} has no rate for resolution 1080p, duration 10, generate_audio false")),
+        (by("max_resolution", (720, 1), (1080, 2)), {}, ([4_000_000], "")),
+        (by("max_resolution", ("720p", 1), ("1080p", 2)), {"max_resolution": 720}, ([2_000_000], "")),
+        (by("max_resolution", (720.0, 1), (1080.0, 2)), {"max_resolution": 720}, ([2_000_000], "")),
+        (by("frame_rate", (24, 1), (60, 2)), {}, ([], "the price also depends on 'frame_rate' (1 to 2 USD a clip)")),
+        (by("frame_rate", (24, 1), (60, 2)), {"frame_rate": 60}, ([4_000_000], "")),
+        # Two choices of one parameter are two, however they are spelled; a word that is none of them may mean one.
+        (by("resolution", ("1080p", 1), ("4k", 2), ("any", 3)), {}, ([2_000_000], "")),
+        (by("resolution", ("fhd", 1), ("4k", 2)), {}, ([], "the price also depends on 'resolution' (1 USD a clip)")),
+        # The provider may fall back from one machine to another where no machine is named.
+        (MACHINE, {}, ([2_000_000, 2_500_000], "")),
+        (MACHINE, {"provider": "AUTO "}, ([2_000_000, 2_500_000], "")),
+        (MACHINE, {"provider": "Fal"}, ([2_500_000], "")),
+        (MACHINE, {"provider": "klingai"}, ([2_000_000], "")),
+        (MACHINES_ONLY, {}, ([], OPEN)),
+        (by("provider", ("kling", 1), ("fal", 1)), {}, ([2_000_000], "")),
+        (MACHINES_ONLY, {"provider": "google"}, ([], f"{LIST} has no rate for resolution 1080p, duration 10, provider google")),
+        # Two rows that fit at different prices.
+        (by("mode", ("std", 1), ("STD", 2)), {}, ([], f"{LIST} has several prices for this request (1, 2 USD)")),
+    ],
+)  # fmt: skip
+def test_a_price_is_that_of_the_dimensions_of_the_list(
+    pricing: object, body: dict[str, Any], told: tuple[list[int], str]
+) -> None:
+    with reading(shipped().with_added([LENS])):
+        quote = listed_quote(pricing, order_of(Recipe.of({**body, "model": "studio/lens-1"})).price_class)
+    known = [] if quote.credits is None else [quote.credits, *quote.others]
+    assert (known, quote.why) == told
+
+
+def test_a_fallback_widens_the_range_and_not_the_expectation() -> None:
+    with reading(shipped().with_added([LENS])):
+        price_class = order_of(Recipe.of({"model": "studio/lens-1"})).price_class
+        quote = best_quote(price_class, {}, listed_quote(MACHINE, price_class))
+    assert (quote.credits, quote.low, quote.high) == (2_000_000, 2_000_000, 2_500_000)
 
 
 BAD_NUMBERS: list[object] = [

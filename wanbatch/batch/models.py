@@ -6,13 +6,14 @@ Defaults are read from the schemas of the models (`registry.py`); frame sizes an
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from wanbatch.batch.registry import Model, Registry, model_facts, registry
+from wanbatch.batch.registry import ANY_MACHINE, MACHINE, Model, Registry, model_facts, registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Recipe
 
 _LINES = re.compile(r"([0-9]{3,4})[pP]")
@@ -78,11 +79,18 @@ class Order:
     aspect_ratio: str | None
     duration_s: int | None
     has_audio: bool | None
+    settings: tuple[tuple[str, str], ...] = ()
 
     @property
     def price_class(self) -> PriceClass:
         """What the price depends on."""
-        return PriceClass(self.model, self.resolution, self.duration_s)
+        return PriceClass(self.model, self.resolution, self.duration_s, self.settings)
+
+    @property
+    def machine(self) -> str | None:
+        """Who is to make the clip: a name, or `auto` where the provider chooses; None for models without a choice."""
+        told = self.price_class.asked.get(MACHINE)
+        return told if isinstance(told, str) else None
 
     @property
     def frame_size(self) -> tuple[int, int] | None:
@@ -104,15 +112,36 @@ class Order:
 
 @dataclass(frozen=True, order=True)
 class PriceClass:
-    """Takes of one class cost the same and take about as long."""
+    """Takes of one class cost the same and take about as long.
+
+    `settings` are the other parameters that a price may depend on, by name, each as JSON says it: only those in which
+    a request differs from its model's defaults.
+    """
 
     model: str
     resolution: str | None
     duration_s: int | None
+    settings: tuple[tuple[str, str], ...] = ()
 
     def __str__(self) -> str:
-        parts = [self.model.split("/")[-1], self.resolution or "", f"{self.duration_s} s" if self.duration_s else ""]
-        return " ".join(part for part in parts if part)
+        parts = [_short(self.model), self.resolution or "", f"{self.duration_s} s" if self.duration_s else ""]
+        named = [
+            f"{name} {json.loads(value)}".replace("True", "true").replace("False", "false")
+            for name, value in self.settings
+        ]
+        return ", ".join([" ".join(part for part in parts if part), *named])
+
+    @property
+    def asked(self) -> Mapping[str, Any]:
+        """What a request of this class says to each parameter that a price may depend on, defaults filled in.
+
+        What is not known is left out.
+        """
+        model = registry().get(self.model)
+        defaults = {} if model is None else {name: model.default_of(name) for name in model.settings}
+        told = {"resolution": self.resolution, "duration": self.duration_s, **defaults}
+        told |= {name: json.loads(value) for name, value in self.settings}
+        return {name: value for name, value in told.items() if value is not None}
 
     @property
     def weight(self) -> float:
@@ -122,12 +151,45 @@ class PriceClass:
         return lines * (self.duration_s or 5) * (model.pace if model is not None else 1.0)
 
 
-def class_of(model: str | None, resolution: str | None, duration: Any) -> PriceClass:
-    """Return the price class of a request that says this, None if it says nothing: then the documented default."""
-    model = DEFAULT_MODEL if model is None else model
-    known = defaults_of(model)
-    duration_s = _seconds(known.duration_s if duration is None else duration)
-    return PriceClass(model, known.resolution if resolution is None else resolution, duration_s)
+_VERSIONED = re.compile(r"[^/]+/([^/]*[0-9][^/]*)")
+
+
+def _short(model: str) -> str:
+    """Return a model's name without its vendor, if what is left names a version: no other vendor has that name."""
+    found = _VERSIONED.fullmatch(model)
+    return found[1] if found is not None else model
+
+
+def priced_names() -> tuple[str, ...]:
+    """Return the parameters that the price class of a request is made of."""
+    return ("model", "resolution", "duration", *registry().settings)
+
+
+def class_of(told: Mapping[str, Any]) -> PriceClass:
+    """Return the price class of a request; what it does not say is the documented default.
+
+    Of `told` only `priced_names` are looked at; one that is None counts as not said.
+    """
+    name = str(DEFAULT_MODEL if told.get("model") is None else told["model"])
+    known, resolution, duration = defaults_of(name), told.get("resolution"), told.get("duration")
+    return PriceClass(
+        model=name,
+        resolution=known.resolution if resolution is None else resolution,
+        duration_s=_seconds(known.duration_s if duration is None else duration),
+        settings=tuple(_settings_in(told, registry().get(name))),
+    )
+
+
+def _settings_in(told: Mapping[str, Any], model: Model | None) -> Iterable[tuple[str, str]]:
+    """Yield the settings in which a request differs from its model's defaults; of an unknown model, all that it has."""
+    for name in registry().settings if model is None else model.settings:
+        value = told.get(name)
+        if name == MACHINE and isinstance(value, str):
+            value = value.strip().casefold()  # documented: it may be written in any case
+        default = model.default_of(name) if model is not None else ANY_MACHINE if name == MACHINE else None
+        is_simple = isinstance(value, str | int | float)
+        if is_simple and not (value == default and isinstance(value, bool) == isinstance(default, bool)):
+            yield name, json.dumps(value, ensure_ascii=False)
 
 
 def _seconds(told: Any) -> int | None:
@@ -141,7 +203,7 @@ def _seconds(told: Any) -> int | None:
 def order_of(recipe: Recipe) -> Order:
     """Read what a recipe asks for, with the documented defaults of its model."""
     body: Mapping[str, Any] = recipe.body
-    priced = class_of(recipe.model, body.get("resolution"), body.get("duration"))
+    priced = class_of({**body, "model": recipe.model})
     audio = True if "audio_url" in body else _told(body, "generate_audio", "generate_audio_switch")
     return Order(
         model=recipe.model,
@@ -149,6 +211,7 @@ def order_of(recipe: Recipe) -> Order:
         aspect_ratio=_told(body, "aspect_ratio", "ratio"),
         duration_s=priced.duration_s,
         has_audio=audio if isinstance(audio, bool) else None,
+        settings=priced.settings,
     )
 
 

@@ -18,6 +18,14 @@ from wanbatch.batch.request_schemas import name_in
 from wanbatch.resources import facts_path, model_names, model_schema_path
 
 NOTHING: Mapping[str, Any] = {}
+MACHINE, ANY_MACHINE = "provider", "auto"  # the parameter that names who makes a clip, and what it says by default
+# Columns of their own, what makes another picture of the same size and length, and a mark in its corner.
+_OWN_OR_LOOKS = frozenset(
+    {
+        *("model", "prompt", "resolution", "duration"),
+        *("seed", "aspect_ratio", "ratio", "enhance_prompt", "enable_prompt_expansion", "shot_type", "watermark"),
+    }
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,12 +44,22 @@ class Model:
 
     def default_of(self, name: str) -> Any:
         """Return what the provider takes if a request does not name a parameter; None if that is not known."""
-        return self.parameters.get(name, NOTHING).get("default")
+        return self.parameters.get(name, NOTHING).get("default", ANY_MACHINE if name == MACHINE else None)
+
+    @cached_property
+    def settings(self) -> tuple[str, ...]:
+        """The parameters that a price may depend on beside resolution and duration: choices and whole numbers."""
+        return tuple(sorted(name for name, shape in self.parameters.items() if _is_setting(name, shape)))
 
     @property
     def pace(self) -> float:
         """How long a generation takes, as a share of one of the default model."""
         return float(self.facts.get("pace", 1.0))
+
+
+def _is_setting(name: str, shape: Mapping[str, Any]) -> bool:
+    is_choice = shape.get("type") in ("boolean", "integer") or "enum" in shape or name == MACHINE
+    return is_choice and name not in _OWN_OR_LOOKS
 
 
 class Registry:
@@ -54,6 +72,11 @@ class Registry:
     def names(self) -> tuple[str, ...]:
         """All names, in order."""
         return tuple(sorted(self._models))
+
+    @cached_property
+    def settings(self) -> tuple[str, ...]:
+        """The parameters that a price may depend on beside resolution and duration, of any model."""
+        return tuple(sorted({name for model in self._models.values() for name in model.settings}))
 
     def get(self, name: str) -> Model | None:
         """Return a model; None if no schema of it is at hand."""

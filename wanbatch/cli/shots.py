@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -28,6 +29,7 @@ def takes_json(preview: Preview) -> list[dict[str, Any]]:
             "model": each.price_class.model,
             "resolution": each.price_class.resolution,
             "duration_s": each.price_class.duration_s,
+            "settings": {name: json.loads(value) for name, value in each.price_class.settings},
             "price_class": str(each.price_class),
             "credits_expected": preview.quotes[each.price_class].credits,
             "why": each.cause.value,

@@ -115,6 +115,7 @@ def best_quote(
         return unknown_quote(why)
     # The documentation is the last resort: it does not count beside a current price.
     others = {quote.credits for quote in found if quote.source != DOCUMENTATION} | {held.get(price_class)}
+    others |= set(stated.others) if stated is not None else set()
     rest = sorted(each for each in others if each is not None and each != found[0].credits)
     return replace(found[0], others=tuple(rest), why="" if found[0].is_proven else why)
 

@@ -27,12 +27,11 @@ def held_prices(takes: Iterable[Take | Kind]) -> dict[PriceClass, int]:
 
 def prices_now(takes: Iterable[Take | Kind], quotes: Iterable[QuotedPrice]) -> dict[PriceClass, int]:
     """Return what a take of each class costs now: as this batch saw, else as quoted to its newest run."""
-    quoted = {
-        PriceClass(each.model, each.resolution, each.duration_s): each.credits
-        for each in quotes
-        if each.credits is not None
-    }
-    return {**quoted, **seen_prices(takes)}
+    every = list(takes)
+    named = {each.price_class: each.credits for each in quotes if each.credits is not None}
+    classes = {take.price_class for take in every}
+    quoted = {each: named[str(each)] for each in classes if str(each) in named}
+    return {**quoted, **seen_prices(every)}
 
 
 def charged_price(take: Take | Kind) -> int | None:

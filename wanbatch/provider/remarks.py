@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.registry import ANY_MACHINE, MACHINE
 from wanbatch.errors import ExitCode
 from wanbatch.money.credits import amount_text, usd, usd_text
-from wanbatch.money.prices import Estimate
+from wanbatch.money.prices import Estimate, Quote
 from wanbatch.provider.account import KeyFacts, TopUp
 from wanbatch.provider.endings import Ending, Stage, ending_of
 from wanbatch.provider.inquiry import Inquiry
@@ -36,17 +38,22 @@ class Remark:
 
 @dataclass(frozen=True)
 class Intent:
-    """What is about to be sent: with which models, at which cost, and whether the whole batch has a cap."""
+    """What is about to be sent: with which models, at which cost, and whether the whole batch has a cap.
+
+    `quotes` are the prices of what is about to be sent.
+    """
 
     models: Sequence[str]
     estimate: Estimate
     is_capped: bool
+    quotes: Mapping[PriceClass, Quote] = field(default_factory=dict)
 
 
 def remarks_of(inquiry: Inquiry, intent: Intent, now: datetime) -> tuple[Remark, ...]:
     """List the reasons against sending, refusals first."""
     found = [*_on_models(inquiry.endings, intent.models, now), *_on_key(inquiry.key, intent.estimate)]
     found += [*_on_top_up(inquiry.top_up, is_capped=intent.is_capped), *_on_silence(inquiry)]
+    found += _on_machines(intent.quotes)
     return tuple(sorted(found, key=lambda each: list(Weight).index(each.weight)))
 
 
@@ -126,3 +133,13 @@ def _on_silence(inquiry: Inquiry) -> Iterable[Remark]:
     for reason, names in reasons.items():
         listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
         yield Remark(Weight.NOTE, f"the provider gave no answer about {listed}: {reason}")
+
+
+def _on_machines(quotes: Mapping[PriceClass, Quote]) -> Iterable[Remark]:
+    """Say of which models the provider chooses the machine that makes a clip, and what that may cost."""
+    left_open = [each for each in quotes if each.asked.get(MACHINE) == ANY_MACHINE]
+    for model in sorted({each.model for each in left_open}):
+        others = [price for each in left_open if each.model == model for price in quotes[each].others]
+        dearest = f", up to {usd_text(max(others))} a clip" if others else ""
+        text = f"{model} goes to any machine (provider: auto): the provider may fall back to another, at another price"
+        yield Remark(Weight.NOTE, f"{text}{dearest}. Name one in the manifest to prevent that")

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
 from wanbatch.batch.models import PriceClass
+from wanbatch.batch.registry import ANY_MACHINE, MACHINE, registry
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import PRICE_LIST, Quote, unknown_quote
 from wanbatch.units import CREDITS_MAX
@@ -24,6 +25,7 @@ _PER_SECOND = frozenset({"second", "seconds"})
 _PER_CLIP = frozenset({"video", "videos", "generation", "generations", "request", "requests", "clip", "clips"})
 _MADE = frozenset({"", "output", "generated"})  # what `measure` may say beside a known unit
 _LINES = re.compile(r"([0-9]{3,4})p?")
+_MACHINES = {"klingai": "kling"}  # documented as one machine under two names
 _SECONDS = re.compile(r"([0-9]{1,4}(?:\.[0-9]{1,3})?) ?(?:s|sec|seconds?)?")
 
 
@@ -34,15 +36,18 @@ class _Unpriced(Exception):
 def listed_quote(pricing: object, price_class: PriceClass) -> Quote:
     """Read the `pricing` object of one model for one class; if it gives no certain price, `why` gives the reason.
 
-    A fraction of a credit is rounded up, so that a cap is never passed by rounding.
+    A fraction of a credit is rounded up, so that a cap is never passed by rounding. `others` are the prices of the
+    machines that the provider may fall back to.
     """
     try:
-        return Quote(_credits(pricing, price_class), PRICE_LIST, is_live=True)
+        credit_count, *others = _credits(pricing, price_class)
+        return Quote(credit_count, PRICE_LIST, tuple(others), is_live=True)
     except _Unpriced as error:
         return unknown_quote(str(error))
 
 
-def _credits(pricing: object, price_class: PriceClass) -> int:
+def _credits(pricing: object, price_class: PriceClass) -> list[int]:
+    """Return the price, and after it those of other machines that may make the clip."""
     if pricing is None:
         raise _Unpriced("the provider's list names no price for this model")
     if not isinstance(pricing, Mapping):
@@ -50,7 +55,7 @@ def _credits(pricing: object, price_class: PriceClass) -> int:
     _assert_usd(pricing, "the provider's list")
     match pricing.get("kind"):
         case "fixed":
-            return _fixed(pricing, price_class)
+            return [_fixed(pricing, price_class)]
         case "variants":
             return _variant(pricing, price_class)
         case "variable":
@@ -77,28 +82,48 @@ def _fixed(pricing: Mapping[str, Any], price_class: PriceClass) -> int:
     return _charge(row, 1, unit, price_class)
 
 
-def _variant(pricing: Mapping[str, Any], price_class: PriceClass) -> int:
+def _variant(pricing: Mapping[str, Any], price_class: PriceClass) -> list[int]:
     names = pricing.get("dimensions")
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise _Unpriced("the provider's list does not say what its rates depend on")
-    charges: list[int] = []
-    undecided: set[str] = set()
-    for number, row in enumerate(_rows(pricing, "variants"), 1):
-        open_names = _undecided(row, number, names, price_class)
-        if open_names is not None:
-            charges.append(_charge(row, number, _text(row.get("unit")), price_class))
-            undecided |= open_names
-    if not charges:
-        asked = ", ".join(f"{name} {value}" for name, value in _asked(price_class).items() if value is not None)
-        raise _Unpriced(f"the provider's list has no rate for {asked or 'this request'}")
+    asked, choices = price_class.asked, _choices(price_class.model)
+    fitting = [
+        (_charge(row, number, _text(row.get("unit")), price_class), open_names)
+        for number, row in _conditional(pricing)
+        if (open_names := _undecided(row, names, asked, choices)) is not None
+    ]
+    if not fitting:
+        listed = [name for name in dict.fromkeys(("resolution", "duration", *names)) if name in asked]
+        raise _Unpriced(f"the provider's list has no rate for {_listed(asked, listed) or 'this request'}")
+    is_left_open = asked.get(MACHINE) == ANY_MACHINE
+    decided = [charge for charge, open_names in fitting if not open_names]
+    fallbacks = [charge for charge, open_names in fitting if open_names == {MACHINE} and is_left_open]
+    if decided and len(decided) + len(fallbacks) == len(fitting):
+        return [_only_price(decided), *sorted({*fallbacks} - {*decided})]
+    charges, undecided = [charge for charge, _ in fitting], set().union(*(open_names for _, open_names in fitting))
     low, high = min(charges), max(charges)
-    if undecided and (low != high or len(charges) == 1):
-        reported = ", ".join(sorted(map(_word, undecided)))
-        span = f"{usd(low):f}" if low == high else f"{usd(low):f} to {usd(high):f}"
-        raise _Unpriced(f"the price also depends on {reported} ({span} USD a clip)")
+    if low == high and len(charges) > 1:
+        return [low]
+    span = f"{usd(low):f}" if low == high else f"{usd(low):f} to {usd(high):f}"
+    if undecided == {MACHINE} and is_left_open:
+        raise _Unpriced(f"the provider chooses the machine (provider: auto), and each has a price ({span} USD a clip)")
+    reported = ", ".join(sorted(map(_word, undecided)))
+    raise _Unpriced(f"the price also depends on {reported} ({span} USD a clip)")
+
+
+def _only_price(charges: Sequence[int]) -> int:
+    low, high = min(charges), max(charges)
     if low != high:
         raise _Unpriced(f"the provider's list has several prices for this request ({usd(low):f}, {usd(high):f} USD)")
     return low
+
+
+def _listed(asked: Mapping[str, Any], names: Iterable[str]) -> str:
+    return ", ".join(f"{name} {_said(asked[name])}" for name in names)
+
+
+def _said(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _rows(pricing: Mapping[str, Any], name: str) -> Sequence[Any]:
@@ -108,37 +133,61 @@ def _rows(pricing: Mapping[str, Any], name: str) -> Sequence[Any]:
     return rows
 
 
-def _undecided(row: Any, number: int, names: Sequence[str], price_class: PriceClass) -> set[str] | None:
-    """Return the conditions of a row that cannot be decided for this class; None if one of them does not hold."""
-    when = row.get("when") if isinstance(row, Mapping) else None
-    if not isinstance(when, Mapping):
-        raise _Unpriced(f"row {number} of the provider's list does not say when it applies")
-    asked = _asked(price_class)
-    verdicts = {name: _agrees(name, when.get(name), asked.get(name)) for name in {*names, *map(str, when)}}
+def _conditional(pricing: Mapping[str, Any]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Yield the rows that say when they apply, with their numbers."""
+    for number, row in enumerate(_rows(pricing, "variants"), 1):
+        if not isinstance(row, Mapping) or not isinstance(row.get("when"), Mapping):
+            raise _Unpriced(f"row {number} of the provider's list does not say when it applies")
+        yield number, row
+
+
+def _choices(model: str) -> Mapping[str, frozenset[str]]:
+    """Return the choices of each parameter of a model, where its schema lists them."""
+    found = registry().get(model)
+    shapes = {} if found is None else found.parameters
+    return {name: frozenset(map(_text, shape["enum"])) for name, shape in shapes.items() if "enum" in shape}
+
+
+def _undecided(
+    row: Mapping[str, Any], names: Sequence[str], asked: Mapping[str, Any], choices: Mapping[str, frozenset[str]]
+) -> set[str] | None:
+    """Return the conditions of a row that cannot be decided for a request; None if one of them does not hold."""
+    when = row["when"]
+    verdicts = {}
+    for name in {*names, *map(str, when)}:
+        verdict = _agrees(name, when.get(name), asked.get(name))
+        told = {_text(when.get(name)), _text(asked.get(name))}
+        is_another_choice = len(told) > 1 and told <= choices.get(name, frozenset())
+        verdicts[name] = False if verdict is None and is_another_choice and name != MACHINE else verdict
     if False in verdicts.values():
         return None
     return {name for name, verdict in verdicts.items() if verdict is None}
 
 
-def _asked(price_class: PriceClass) -> dict[str, str | int | None]:
-    return {"resolution": price_class.resolution, "duration": price_class.duration_s}
-
-
-def _agrees(name: str, reported: object, ours: str | int | None) -> bool | None:
-    """Say whether a condition holds for this class; None if that cannot be decided."""
+def _agrees(name: str, reported: object, ours: object) -> bool | None:
+    """Say whether a condition holds for what a request says; None if that cannot be decided."""
     if ours is None or reported is None:
         return None
     if name == "duration":
         seconds = _seconds(reported)
         return None if seconds is None else seconds == ours
-    if not isinstance(reported, str | int) or isinstance(reported, bool):
+    if not isinstance(reported, str | int | float) or isinstance(ours, bool) != _is_boolean(reported):
         return None
-    theirs, mine = _text(str(reported)), _text(str(ours))
+    if isinstance(ours, int | float) and not isinstance(ours, bool) and not isinstance(reported, str):
+        return reported == ours
+    theirs, mine = _text(_said(reported)), _text(_said(ours))
+    if name == MACHINE:
+        theirs, mine = _MACHINES.get(theirs, theirs), _MACHINES.get(mine, mine)
+        return None if mine == ANY_MACHINE != theirs else theirs == mine
     their_lines, my_lines = _LINES.fullmatch(theirs), _LINES.fullmatch(mine)
     if their_lines is not None and my_lines is not None:
         return their_lines[1] == my_lines[1]
     is_one_language = (their_lines is None) == (my_lines is None)  # fhd may mean 1080p; that is not documented
     return theirs == mine if is_one_language else None
+
+
+def _is_boolean(reported: object) -> bool:
+    return isinstance(reported, bool) or _text(reported) in ("true", "false")
 
 
 def _seconds(reported: object) -> Fraction | None:

@@ -35,6 +35,7 @@ FREE_TEXT = frozenset(
         "aspect_ratio",
         "batch",
         "price_class",
+        "provider",
     }
 )
 

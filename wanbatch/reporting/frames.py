@@ -61,6 +61,7 @@ TAKE_COLUMNS: dict[str, str] = {
     "total_s": "Float64",
     "circled": "boolean",
     "take_note": "string",
+    "provider": "string",
 }
 ATTEMPT_COLUMNS: dict[str, str] = {
     "shot_id": "string",
@@ -101,7 +102,16 @@ _AS_THEY_ARE = (
     "has_audio",
     "circled",
 )
-_OF_ORDER = ("model", "resolution", "aspect_ratio", "duration_ordered_s", "seed", "prompt", "recipe_sha256")
+_OF_ORDER = (
+    "model",
+    "resolution",
+    "aspect_ratio",
+    "duration_ordered_s",
+    "seed",
+    "prompt",
+    "recipe_sha256",
+    "provider",
+)
 _OF_MONEY = ("is_hold_unseen", "is_charge_unseen", "is_uncosted", "credits_not_used")
 
 

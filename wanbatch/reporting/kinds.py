@@ -42,7 +42,7 @@ _OF_TAKE = (
     "is_charge_seen",
     "credits_at_risk",
 )
-_OF_ORDER = ("model", "resolution", "duration_ordered_s")  # what its price depends on
+_OF_ORDER = ("model", "price_class")  # what its price depends on
 _OF_ATTEMPT = ("number", "outcome", "credits_estimated", "credits_held", "credits_charged")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.batch.models import Order, order_of
+from wanbatch.batch.models import Order, order_of, priced_names
 from wanbatch.batch.shots import Recipe
 from wanbatch.reporting.record import series
 
@@ -19,23 +19,24 @@ ORDER_COLUMNS: dict[str, str] = {
     "seed": "Int64",
     "prompt": "string",
     "recipe_sha256": "string",
+    "provider": "string",
     "price_class": "string",
 }
-_ASKED = ("model", "resolution", "aspect_ratio", "duration")
 
 
 def orders_frame(recipes: Iterable[str]) -> pd.DataFrame:
     """One row a recipe, which is canonical JSON: the columns of ORDER_COLUMNS. Raises StateInvalid."""
     known: dict[Any, tuple[Any, ...]] = {}
     columns: list[list[Any]] = [[] for _ in ORDER_COLUMNS]
+    names = (*priced_names(), "aspect_ratio", "ratio")  # all that an order's columns are made of
     for text in recipes:
         recipe = Recipe(text)
         body = recipe.body
-        asked = tuple(body.get(name) for name in _ASKED)  # all that an order's columns are made of
+        asked = tuple(repr(body.get(name)) for name in names)
         if asked not in known:
             known[asked] = _ordered(order_of(recipe))
-        *ordered, price_class = known[asked]
-        row = (*ordered, body.get("seed"), str(body.get("prompt", "")), recipe.sha256, price_class)
+        *ordered, machine, price_class = known[asked]
+        row = (*ordered, body.get("seed"), str(body.get("prompt", "")), recipe.sha256, machine, price_class)
         for column, value in zip(columns, row, strict=True):
             column.append(value)
     named = zip(ORDER_COLUMNS.items(), columns, strict=True)
@@ -43,4 +44,4 @@ def orders_frame(recipes: Iterable[str]) -> pd.DataFrame:
 
 
 def _ordered(order: Order) -> tuple[Any, ...]:
-    return order.model, order.resolution, order.aspect_ratio, order.duration_s, str(order.price_class)
+    return order.model, order.resolution, order.aspect_ratio, order.duration_s, order.machine, str(order.price_class)

@@ -135,6 +135,7 @@ def _slate(take: Take) -> list[str]:
         order.aspect_ratio or "",
         f"{length_s:g} s" if length_s is not None else "",
         f"seed {body['seed']}" if "seed" in body else "",
+        f"provider {order.machine}" if order.machine else "",
     ]
     return [part for part in parts if part]
 

@@ -26,7 +26,8 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
     earlier = {} if is_told else earlier_prices(basis.output, access.address)
     quotes = basis.quote(listed, earlier)
     total = estimate(classes, quotes, settings.rates.max_attempts)
-    intent = Intent(sorted({each.model for each in classes}), total, settings.cap_credits is not None)
+    to_pay = {each: quotes[each] for each in dict.fromkeys(classes)}
+    intent = Intent(sorted({each.model for each in classes}), total, settings.cap_credits is not None, to_pay)
     return Preview(
         batch=basis.batch,
         output=basis.output,

@@ -8,7 +8,7 @@ from wanbatch.batch.spend import Kind
 from wanbatch.money.baseline import Line, Planned, Reason
 from wanbatch.state.connection import foreign_errors
 from wanbatch.state.facts import FactRecords
-from wanbatch.state.takes import CLASS, TALLIED, class_in, tallied
+from wanbatch.state.takes import TALLIED, class_in, class_sql, tallied
 
 BASELINE_NOTE = "baseline kept at"
 # A shot of which a clip was replaced by that of a newer recipe.
@@ -56,7 +56,7 @@ class BaselineRecords(FactRecords):
         names = ", ".join(f"takes.{name}" for name in TALLIED)
         sql = (
             f"SELECT {_OF_TAKE}{_OF_SHOT.format('takes')} AS reason, {names}, min(attempts, 2) AS sent,"  # noqa: S608
-            f" {CLASS} AS class, count(*) FROM takes {_PLACES.format('takes')} GROUP BY reason, {names}, sent, class"
+            f" {class_sql()} AS class, count(*) FROM takes {_PLACES.format('takes')} GROUP BY reason, {names}, sent, class"
         )
         with foreign_errors(self.path):
             return [

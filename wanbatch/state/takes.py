@@ -10,7 +10,7 @@ from typing import Any
 
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.models import PriceClass, class_of
+from wanbatch.batch.models import PriceClass, class_of, priced_names
 from wanbatch.batch.plan import Due, cause_of
 from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.spend import Kind, Tally
@@ -25,8 +25,6 @@ OF_NO_TAKE = (  # submits that were not given to a take since
     " WHERE attempts.generation_id = strays.generation_id)"
 )
 _CAUSES = {marks: cause_of(*map(bool, marks)) for marks in product((0, 1), repeat=3)}
-
-CLASS = "json_extract(recipe_json, '$.model', '$.resolution', '$.duration')"
 
 TALLIED = (
     "state",
@@ -47,15 +45,27 @@ def tallied(row: Sequence[Any]) -> dict[str, Any]:
     )
 
 
+def class_sql() -> str:
+    """Return the SQL of what the price class of a recipe is made of, as a list in JSON."""
+    return f"json_extract(recipe_json, {', '.join(map(_path_sql, priced_names()))})"
+
+
+def _path_sql(name: str) -> str:
+    if not name.replace("_", "").replace("-", "").isalnum():  # names of added models are checked before they count
+        raise StateInvalid("the schema of a model names a field that cannot be read: see 'wanbatch models'")
+    return f"'$.\"{name}\"'"
+
+
 def class_in(told: str) -> PriceClass:
-    """Return the price class in what `CLASS` says of a recipe."""
-    return class_of(*json.loads(told))
+    """Return the price class in what `class_sql` says of a recipe."""
+    return class_of(dict(zip(priced_names(), json.loads(told), strict=True)))
 
 
 def _unwritten_in(told: str) -> tuple[str, ...]:
     """Return what such a recipe leaves to its model."""
-    model, resolution, duration = json.loads(told)
-    return unwritten(DEFAULT_MODEL if model is None else model, resolution, duration)
+    said = dict(zip(priced_names(), json.loads(told), strict=True))
+    model = said["model"]
+    return unwritten(DEFAULT_MODEL if model is None else model, said["resolution"], said["duration"])
 
 
 def _time(at: str | None) -> datetime | None:
@@ -104,8 +114,8 @@ class TakeRecords(Records):
         """Count the takes that are alike in state, money and price class, with when the last of them was sent."""
         names = ", ".join(TALLIED)
         sql = (
-            f"SELECT {names}, min(attempts, 2) AS sent, {CLASS}, max(submitted_at), count(*)"  # noqa: S608
-            f" FROM takes GROUP BY {names}, sent, {CLASS}"
+            f"SELECT {names}, min(attempts, 2) AS sent, {class_sql()} AS class, max(submitted_at), count(*)"  # noqa: S608
+            f" FROM takes GROUP BY {names}, sent, class"
         )
         with foreign_errors(self.path):
             return [
@@ -115,7 +125,7 @@ class TakeRecords(Records):
 
     def _due(self) -> list[Due]:
         sql = (
-            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {CLASS},"  # noqa: S608
+            f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {class_sql()},"  # noqa: S608
             " is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
@@ -157,8 +167,9 @@ class TakeRecords(Records):
         """Count the takes of each scene that are alike in state, money and price class, as `tallies` does for all."""
         names = ", ".join(TALLIED)
         sql = (
-            f"SELECT coalesce(scene, '') AS place, {names}, min(attempts, 2) AS sent, {CLASS}, count(*)"  # noqa: S608
-            f" FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id GROUP BY place, {names}, sent, {CLASS}"
+            f"SELECT coalesce(scene, '') AS place, {names}, min(attempts, 2) AS sent, {class_sql()} AS class,"  # noqa: S608
+            f" count(*) FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
+            f" GROUP BY place, {names}, sent, class"
         )
         with foreign_errors(self.path):
             return [
