@@ -19,12 +19,16 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from tests.contract.samples import COMPONENTS, SAMPLES
-from wanbatch.batch.registry import model_from, shipped
+from wanbatch.batch.models import class_of
+from wanbatch.batch.registry import model_from, reading, shipped
 from wanbatch.batch.request_schemas import fault_in
 from wanbatch.manifest.findings import validator_of
 from wanbatch.provider.bodies import AnswerInvalid
 from wanbatch.provider.published import schema_in, schema_of
+from wanbatch.provider.tariff import listed_quote
 from wanbatch.sandbox.bodies import faults_in
+from wanbatch.sandbox.models import LENGTH_CAP_S, Model, kind_of
+from wanbatch.sandbox.prices import pricing_of
 
 FOLDER = os.environ.get("WANBATCH_MODELS")
 BODIES = 25
@@ -111,6 +115,26 @@ def test_a_default_is_a_value_that_is_taken(model: str, request_: Any, component
     told = {name for name, each in request_["properties"].items() if each.get("default") is not None}
     wrong = [name for name, value in defaults.items() if faults_in(schema["properties"][name], value)]
     assert (wrong, set(defaults) <= told, fault_in(schema)) == ([], True, "")
+
+
+@over_cases
+def test_a_listed_price_is_the_one_that_is_held(model: str, request_: Any, components: Any) -> None:
+    schema = schema_of(request_, components, model)
+    served, rng = Model(model, schema), Random(model)
+    bodies = [{**example(request_, components, rng), "model": model, "provider": "auto"} for _ in range(BODIES)]
+    bodies = [body for body in bodies if body.get("duration", 0) <= LENGTH_CAP_S]
+    with reading(shipped().with_added([model_from(schema)])):
+        quotes = [listed_quote(pricing_of(served), class_of(body)) for body in bodies]
+    held = [served.made_of(body).credits for body in bodies]
+    known = [(quote.credits, cost) for quote, cost in zip(quotes, held, strict=True) if quote.credits is not None]
+    whys = {quote.why.partition(" (")[0] for quote in quotes if quote.credits is None}
+    open_names = [name for name, shape in schema["properties"].items() if "default" not in shape]
+    allowed = {
+        "variable": {"the provider sets the price of this model only after the request"},
+        "tokens": {"the provider charges by 'token', which does not give the price of a clip"},
+    }.get(kind_of(served), {"the provider charges by the second, and the length of these clips is not known"})
+    allowed |= {f"the price also depends on {name!r}" for name in open_names}
+    assert (known, whys - allowed) == ([(cost, cost) for _, cost in known], set())
 
 
 @over_cases

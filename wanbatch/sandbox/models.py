@@ -178,8 +178,11 @@ def _shipped() -> Mapping[str, Model]:
     return models_in(folder_of("schemas") / "models")
 
 
+_KINDS = {0: "variable", 1: "tokens", 2: "thousands", 3: "clips"}  # of eight models one each; the rest are "rates"
+
+
 def kind_of(model: Model) -> str:
     """Return the kind of price that a model's list has."""
     if "kind" in model.own or "credits_per_s" in model.own:
         return str(model.own.get("kind", "rates"))
-    return "variable" if hashlib.sha256(model.name.encode()).digest()[0] % 8 == 0 else "rates"
+    return _KINDS.get(hashlib.sha256(model.name.encode()).digest()[0] % 8, "rates")
