@@ -134,7 +134,7 @@ _SHOTS = {
 }
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 _COSTS = {
-    "level": "`batch`, `sequence`, `scene`, `tag` or `cost_code`; `all` first in a combined report",
+    "level": "`batch`, `sequence`, `scene`, `model`, `tag` or `cost_code`; `all` first in a combined report",
     "key": "the name of the group; a take with two tags is in both",
     "takes": "how many takes",
     "verified": "of these verified and in use",

@@ -41,6 +41,17 @@ def test_a_pilot_covers_price_classes_first_and_then_scenes() -> None:
     assert {each.shot_id for each in pilot_of(planned, 99)} == {each.shot_id for each in planned}
 
 
+def test_a_pilot_covers_each_model_first_and_compares_them_on_one_shot() -> None:
+    def made_by(model: str, name: str, resolution: str) -> Due:
+        number = int(name[1:])
+        return Due(number, name, 1, number, f"sc{number}", PriceClass(model, resolution, 5))
+
+    planned = [made_by("m1", f"s{n}", "1080p" if n % 2 else "720p") for n in range(4)]
+    planned += [made_by("m2", f"s{n}", "720p") for n in range(4)]
+    chosen = [(each.price_class.model, each.shot_id) for each in pilot_of(planned, 4)]
+    assert chosen == [("m2", "s0"), ("m1", "s0"), ("m1", "s1"), ("m2", "s1")]
+
+
 def test_one_take_stands_for_the_largest_class() -> None:
     planned = [due("s0", "1080p", 10), *(due(f"s{n}", "720p", 5) for n in range(1, 5))]
     assert [each.shot_id for each in pilot_of(planned, 1)] == ["s1"]

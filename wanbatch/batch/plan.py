@@ -216,7 +216,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
 
 
 def _row(shot: Shot) -> ShotRow:
-    wanted = 0 if shot.omit else shot.takes
+    wanted = 0 if shot.omit else len(shot.recipes)
     return ShotRow(
         shot_id=shot.id,
         ordinal=shot.ordinal,

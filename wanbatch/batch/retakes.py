@@ -29,7 +29,7 @@ class Retake:
 
 
 def plan_retakes(shots: Sequence[ShotRow], takes: Iterable[Take], asked: Retake, past: Past | None = None) -> Plan:
-    """Plan new takes from the newest recipe of each shot, and keep the existing takes.
+    """Plan new takes from the recipe of each shot's circled take, else of its newest, and keep the existing takes.
 
     Each stands in for one failed take of the shot, if there is one: that is superseded, and not tried again.
     The plan wants nothing but the shots named: what is planned of them and not sent yet is part of it.
@@ -67,7 +67,8 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
     shot_id = shot.shot_id
     if shot.omit or not mine:
         raise UsageInvalid(f"{shot_id} is omitted: change its `omit` in the manifest and run that")
-    model = next((take for take in reversed(mine) if not take.superseded), mine[-1])
+    current = [take for take in mine if not take.superseded]
+    model = next((take for take in current if take.circled), (current or mine)[-1])
     if asked.seed is not None and "seed" not in model.recipe.body:
         raise UsageInvalid(f"{model.recipe.model} takes no seed, and {shot_id} is of that model: leave out --seed")
     used = {take.recipe_json: take for take in mine}

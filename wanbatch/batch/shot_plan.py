@@ -71,7 +71,7 @@ def plan_shot(shot: Shot, takes: Sequence[Take], moved: frozenset[int], next_num
 
 def _preference(shot: Shot, take: Take) -> tuple[int, bool]:
     """Say which take a slot has first. Without seeds a retake has the recipe of the slots, and comes after theirs."""
-    return _PREFERENCE.index(take.state), take.is_retake and not shot.has_seed
+    return _PREFERENCE.index(take.state), take.is_retake and not shot.version_of(take.recipe.model).has_seed
 
 
 def fill_slots(shot: Shot, free: Sequence[Take], moved: frozenset[int], next_number: int) -> ShotPlan:
@@ -184,8 +184,9 @@ def _is_of(shot: Shot, retake: Take) -> bool:
 
 
 def _retake_of(shot: Shot, retake: Take) -> Recipe:
-    seeded = {name: value for name, value in retake.recipe.body.items() if name == "seed" and shot.has_seed}
-    return Recipe.of({**shot.request, **seeded})
+    version = shot.version_of(retake.recipe.model)
+    seeded = {name: value for name, value in retake.recipe.body.items() if name == "seed" and version.has_seed}
+    return Recipe.of({**version.request, **seeded})
 
 
 def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
@@ -196,7 +197,7 @@ def _follow_retake(shot: Shot, take: Take, slots: set[str]) -> Recipe | None:
     """
     recipe = _retake_of(shot, take)
     is_current = _is_asked(take, recipe) or take.state is State.PLANNED
-    is_twin = shot.has_seed and composed(recipe.canonical) in slots
+    is_twin = shot.version_of(recipe.model).has_seed and composed(recipe.canonical) in slots
     return recipe if is_current and not is_twin else None
 
 

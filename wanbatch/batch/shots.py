@@ -89,6 +89,19 @@ def derived_seed(shot_id: str, slot: int) -> int:
 
 
 @dataclass(frozen=True)
+class Version:
+    """A shot as one model makes it: the request body without `seed`, and whether that model takes a seed."""
+
+    request: Mapping[str, Any]
+    has_seed: bool = True
+
+    @property
+    def model(self) -> str:
+        """The provider's name of the model."""
+        return str(self.request["model"])
+
+
+@dataclass(frozen=True)
 class Shot:
     """The unit of planning.
 
@@ -96,6 +109,7 @@ class Shot:
     manifest or its defaults give them. `has_seed` is false where the model takes none: then all takes of the shot have
     one recipe, and the provider makes each another clip. `ordinal` counts from 0 in story order. `line` is where the
     manifest names it.
+    `beside` is the same shot as further models make it, in the order of the manifest: each makes `takes` of it, too.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     """
 
@@ -112,6 +126,7 @@ class Shot:
     omit: bool = False
     own: Mapping[str, str] = field(default_factory=dict)
     has_seed: bool = True
+    beside: tuple[Version, ...] = ()
     line: int = field(default=0, compare=False)
 
     @property
@@ -124,12 +139,27 @@ class Shot:
         """The provider's name of the model."""
         return str(self.request["model"])
 
+    @property
+    def versions(self) -> tuple[Version, ...]:
+        """The shot as each of its models makes it."""
+        return (Version(self.request, self.has_seed), *self.beside)
+
+    def version_of(self, model: str) -> Version:
+        """Return the shot as a model makes it; as its first model does where it is none of them."""
+        return next((each for each in self.versions if each.model == model), self.versions[0])
+
     @cached_property
     def recipes(self) -> tuple[Recipe, ...]:
-        """One recipe for each wanted take, slot 1 first. A given seed is that of slot 1; each further slot adds 1."""
-        if not self.has_seed:
-            return (Recipe.of(self.request),) * self.takes
-        return tuple(Recipe.of({**self.request, "seed": self._seed_of(slot)}) for slot in range(1, self.takes + 1))
+        """One recipe for each wanted take, slot 1 first, and those of each further model after them.
+
+        A given seed is that of slot 1; each further slot adds 1. Slots of all models have the same seeds.
+        """
+        return tuple(recipe for version in self.versions for recipe in self._recipes_of(version))
+
+    def _recipes_of(self, version: Version) -> tuple[Recipe, ...]:
+        if not version.has_seed:
+            return (Recipe.of(version.request),) * self.takes
+        return tuple(Recipe.of({**version.request, "seed": self._seed_of(slot)}) for slot in range(1, self.takes + 1))
 
     def _seed_of(self, slot: int) -> int:
         if self.seed is None:

@@ -124,6 +124,14 @@ def _estimate_json(estimate: Estimate) -> dict[str, Any]:
     }
 
 
+def _unmet(preview: Preview) -> str:
+    """Say how many models a pilot is too small for; empty if it has a take of each."""
+    models = len({each.model for each in preview.to_submit})
+    if preview.pilot is None or preview.pilot >= models:
+        return ""
+    return f", too few for {models} models: --pilot {models} has a take of each"
+
+
 def _findings_json(findings: Findings) -> dict[str, Any]:
     rows = [
         {**vars(each), "price_class": str(each.price_class), "mean_s": each.mean_s and round(each.mean_s, 1)}
@@ -239,7 +247,9 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if preview.balance_usd is not None:
         lines.append(f"balance {amount_text(preview.balance_usd)} USD{_balance_text(preview)}")
     if preview.pilot is not None and preview.why is Why.START:
-        lines.append(f"a pilot of {count_text(min(preview.pilot, estimate.takes), 'take')} is sent first")
+        lines.append(
+            f"a pilot of {count_text(min(preview.pilot, estimate.takes), 'take')} is sent first{_unmet(preview)}"
+        )
     return [*lines, *default_lines(preview)]
 
 

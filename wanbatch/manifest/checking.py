@@ -9,7 +9,7 @@ from typing import Any
 
 from wanbatch.batch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
 from wanbatch.batch.registry import registry
-from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot
+from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot, Version
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
 from wanbatch.manifest.fields import PLANNING_FIELDS
@@ -18,6 +18,7 @@ from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.requests import RequestChecker
 from wanbatch.manifest.roles import in_own_names
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
+from wanbatch.manifest.several_models import LISTED, as_of, check_defaults, models_of
 from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
@@ -65,6 +66,7 @@ class Checker:
         defaults = self._table(root, "defaults")
         if defaults is not None:
             self._names(defaults, is_shot=False)
+            check_defaults(defaults, self._problems)
         shots = self._all_shots(root, defaults)
         if not self._problems.found:
             tell_twins(shots, self._places, self._problems)
@@ -199,44 +201,65 @@ class Checker:
 
     def _shot(self, table: Table, defaults: Table | None, ordinal: int) -> Shot | None:
         merged = {**(defaults.items if defaults is not None else {}), **table.items}
-        shapes = {**self._shapes, **_parameters_of(merged.get("model"))}
-        plain = {name: value_of(node, shapes[name]) for name, node in merged.items() if name in self._shapes}
-        given = {name: value for name, value in plain.items() if value is not None and name != "id"}
+        merged.pop(LISTED, None)
         before = len(self._problems.found)
-        request = {"model": DEFAULT_MODEL, **{k: v for k, v in given.items() if k not in PLANNING_FIELDS}}
-        if isinstance(given.get("prompt"), str):
-            request["prompt"] = given["prompt"] = given["prompt"].strip()
-        _trim(given)
-        self._requests.check_planning(given, merged)
-        told = in_own_names(request, merged, table)
-        for role, words in told.lacking.items():
-            self._requests.tell_lacking(role, words, table, merged)
-        has_seed = self._requests.check_request(told.request, told.table, told.nodes)
-        for name, value in given.items():
-            self._check_text(name, value, merged[name])
-        tell_nothing(given, {name: node.at for name, node in merged.items()}, self._problems)
-        for doubt in doubts_of(given):
-            at = merged[doubt.field].at
-            self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
-        if len(self._problems.found) > before or plain.get("id") is None:
+        versions = []
+        for number, model in enumerate(models_of(table, defaults, self._problems)):
+            nodes = merged if model is None else {**merged, "model": model}
+            given = self._given(nodes)
+            if not number:
+                planning, first = given, nodes
+                self._requests.check_planning(given, nodes)
+            versions.append(self._version(as_of(table, model), nodes, given))
+        self._check_words(planning, first)
+        if len(self._problems.found) > before or planning.get("id") is None:
             return None
-        self._places[str(plain["id"])] = table.at
+        self._places[str(planning["id"])] = table.at
         return Shot(
-            id=str(plain["id"]),
+            id=str(planning["id"]),
             ordinal=ordinal,
-            request=told.request,
-            sequence=given.get("sequence", ""),
-            scene=given.get("scene", ""),
-            takes=given.get("takes", 1),
-            seed=given.get("seed"),
-            tags=tuple(given.get("tags", ())),
-            cost_code=given.get("cost_code", ""),
-            notes=given.get("notes", ""),
-            omit=given.get("omit", False),
+            request=versions[0].request,
+            sequence=planning.get("sequence", ""),
+            scene=planning.get("scene", ""),
+            takes=planning.get("takes", 1),
+            seed=planning.get("seed"),
+            tags=tuple(planning.get("tags", ())),
+            cost_code=planning.get("cost_code", ""),
+            notes=planning.get("notes", ""),
+            omit=planning.get("omit", False),
             own=_own_cells(merged),
-            has_seed=has_seed,
+            has_seed=versions[0].has_seed,
+            beside=tuple(versions[1:]),
             line=table.at.line,
         )
+
+    def _given(self, nodes: Mapping[str, Node]) -> dict[str, Any]:
+        """Return the values of a shot's fields, as its model takes them; none of fields that say nothing."""
+        shapes = {**self._shapes, **_parameters_of(nodes.get("model"))}
+        plain = {name: value_of(node, shapes[name]) for name, node in nodes.items() if name in self._shapes}
+        given = {name: value for name, value in plain.items() if value is not None}
+        if isinstance(given.get("prompt"), str):
+            given["prompt"] = given["prompt"].strip()
+        _trim(given)
+        return given
+
+    def _version(self, table: Table, nodes: dict[str, Node], given: Mapping[str, Any]) -> Version:
+        """Return a shot as one model makes it, with its request held against that model."""
+        sent = {name: value for name, value in given.items() if name not in PLANNING_FIELDS}
+        told = in_own_names({"model": DEFAULT_MODEL, **sent}, nodes, table)
+        for role, words in told.lacking.items():
+            self._requests.tell_lacking(role, words, table, nodes)
+        return Version(told.request, self._requests.check_request(told.request, told.table, told.nodes))
+
+    def _check_words(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
+        """Check what stands in the texts of a shot."""
+        plain = {name: value for name, value in given.items() if name != "id"}
+        for name, value in plain.items():
+            self._check_text(name, value, nodes[name])
+        tell_nothing(plain, {name: node.at for name, node in nodes.items()}, self._problems)
+        for doubt in doubts_of(plain):
+            at = nodes[doubt.field].at
+            self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
 
     def _check_text(self, name: str, value: Any, node: Node) -> None:
         """Refuse text that cannot be sent, stored or shown unchanged."""

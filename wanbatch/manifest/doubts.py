@@ -115,10 +115,14 @@ def tell_twins(shots: Iterable[Shot], places: Mapping[str, Place], problems: Pro
             continue
         seeds = range(shot.seed, shot.seed + shot.takes)
         twins = ((other, seed) for seed in seeds for other in by_take.get((shot.prompt, seed), ()))
-        same = next(((other, seed) for other, seed in twins if other.request == shot.request), None)
+        same = next(((other, seed) for other, seed in twins if _have_one_request(other, shot)), None)
         if same is not None:
             other, seed = same
             words = f"shots {shown(shot.id)} and {shown(other.id)} (line {other.line}) have the same recipe"
             problems.warn(places[shot.id], f"{words} and the same seed, {seed}: the same clip would be bought twice")
         for seed in seeds:
             by_take.setdefault((shot.prompt, seed), []).append(shot)
+
+
+def _have_one_request(one: Shot, other: Shot) -> bool:
+    return any(each.request == its.request for each in one.versions for its in other.versions)

@@ -9,7 +9,9 @@ from typing import Any
 from wanbatch.batch.registry import Registry, registry
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 
-PLANNING_FIELDS = frozenset({"id", "sequence", "scene", "takes", "seed", "tags", "cost_code", "notes", "omit"})
+PLANNING_FIELDS = frozenset(
+    {"id", "sequence", "scene", "takes", "seed", "tags", "cost_code", "notes", "omit", "models"}
+)
 FREE_TEXT_FIELDS = frozenset({"id", "prompt", "notes"})
 NUMERIC = frozenset({"integer", "number"})
 _DEPTH_CAP = 4

@@ -52,6 +52,7 @@ def _manifest_schema(models: Registry) -> Mapping[str, Any]:
     for group in _GROUPS:
         told = whole["$defs"][group]
         told["properties"]["model"]["enum"] = list(models.names)
+        told["properties"]["models"]["items"]["enum"] = list(models.names)
         told["properties"] |= {name: union_of(each) for name, each in shapes.items() if name not in told["properties"]}
         told["additionalProperties"] = False
     return whole

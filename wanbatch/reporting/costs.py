@@ -73,7 +73,7 @@ SHOT_COLUMNS: dict[str, str] = {
     "in_cut_s": "Float64",
     "charges_not_seen": "Int64",
 }
-LEVELS = ("sequence", "scene", "tag", "cost_code")
+LEVELS = ("sequence", "scene", "model", "tag", "cost_code")
 _PARTS = ("estimated", "held", "at_risk", "to_complete")
 
 
@@ -124,7 +124,11 @@ def takes_frame(book: Book) -> pd.DataFrame:
     }
     names = ("shot_id", "sequence", "scene", "tags", "cost_code")
     places = {name: shots[name].take(book.shot_rows).array for name in names}
-    return pd.DataFrame(sums).astype("int64").assign(is_stray=0, batch=book.batch, **places)
+    return (
+        pd.DataFrame(sums)
+        .astype("int64")
+        .assign(is_stray=0, batch=book.batch, model=book.orders["model"].fillna("").array, **places)
+    )
 
 
 def _strays_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:

@@ -89,7 +89,10 @@ def _card_of(shot: ShotRow, shown: Sequence[Take], order: int, output: Path, in_
     newest = (current or shown)[-1] if shown else None
     body = newest.recipe.body if newest is not None else {}
     has_rivals = sum(take.file is not None for take in shown) > 1
-    frames = {take.take_id: _frame_of(take, output, in_cut, has_rivals=has_rivals) for take in shown}
+    is_compared = len({take.recipe.model for take in shown}) > 1
+    frames = {
+        take.take_id: _frame_of(take, output, in_cut, has_rivals=has_rivals, is_compared=is_compared) for take in shown
+    }
     return {
         "shot": shot,
         "order": order,
@@ -107,7 +110,9 @@ def _card_of(shot: ShotRow, shown: Sequence[Take], order: int, output: Path, in_
     }
 
 
-def _frame_of(take: Take, output: Path, in_cut: Container[int], *, has_rivals: bool) -> dict[str, Any]:
+def _frame_of(
+    take: Take, output: Path, in_cut: Container[int], *, has_rivals: bool, is_compared: bool
+) -> dict[str, Any]:
     poster = f"{POSTERS}/{take.stem}.jpg"
     has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
@@ -120,17 +125,18 @@ def _frame_of(take: Take, output: Path, in_cut: Container[int], *, has_rivals: b
         "shape": "tall" if height > width else "",
         "is_in_cut": take.take_id in in_cut,
         "has_rivals": has_rivals,
-        "slate": _slate(take),
+        "slate": _slate(take, is_compared=is_compared),
         "facts": [part for part in (_cost(take), _time(take)) if part],
         "commands": _commands(take),
         "advice": for_failed(take.error) if _is_refused(take) else "",
     }
 
 
-def _slate(take: Take) -> list[str]:
+def _slate(take: Take, *, is_compared: bool) -> list[str]:
     order, body = take.order, take.recipe.body
     length_s = take.clip_duration_s if take.clip_duration_s is not None else order.duration_s
     parts = [
+        order.model if is_compared else "",
         order.resolution or "",
         order.aspect_ratio or "",
         f"{length_s:g} s" if length_s is not None else "",

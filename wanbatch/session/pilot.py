@@ -14,12 +14,14 @@ from wanbatch.pace.eta import eta_s
 
 
 def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
-    """Choose takes that represent the rest: each price class first, then each scene, then what comes first.
+    """Choose takes that represent the rest: each model first, then each price class, each scene, what comes first.
 
     `planned` are in the order in which they would be sent. Of two price classes that have no take yet, the one with
-    more takes comes first.
+    more takes comes first. A shot that one model was chosen for is the first choice for the others, to compare them.
     """
     sizes = Counter(each.price_class for each in planned)
+    models: Counter[str] = Counter()
+    made_by: dict[str, set[str]] = {}
     classes: Counter[PriceClass] = Counter()
     places: Counter[str] = Counter()
     left = list(enumerate(planned))
@@ -28,13 +30,17 @@ def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
         best = min(
             left,
             key=lambda each: (
+                models[each[1].price_class.model],
                 classes[each[1].price_class],
+                not made_by.get(each[1].shot_id, set()) - {each[1].price_class.model},
                 places[each[1].scene],
                 -sizes[each[1].price_class],
                 each[0],
             ),
         )
         left.remove(best)
+        models[best[1].price_class.model] += 1
+        made_by.setdefault(best[1].shot_id, set()).add(best[1].price_class.model)
         classes[best[1].price_class] += 1
         places[best[1].scene] += 1
         chosen.append(best[1])

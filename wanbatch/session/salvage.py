@@ -139,7 +139,8 @@ class Salvage:
         shot = self._shots.get(shot_id)
         if shot is None or recipe in shot.recipes or "seed" not in recipe.body:
             return None
-        return "" if Recipe.of({**shot.request, "seed": recipe.body["seed"]}) == recipe else None
+        request = shot.version_of(recipe.model).request
+        return "" if Recipe.of({**request, "seed": recipe.body["seed"]}) == recipe else None
 
     # --- run.log
 
