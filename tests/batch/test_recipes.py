@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tests.batch.takes import shot
 from wanbatch.batch.models import order_of
+from wanbatch.batch.registry import model_from, reading, shipped
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Recipe, derived_seed
 
 
@@ -70,6 +71,48 @@ def test_lines_are_known_if_the_documentation_says_what_a_resolution_is(
 ) -> None:
     order = order_of(Recipe.of({"prompt": "p", **fields}))
     assert (order.lines, order.frame_size is None) == (lines, lines is not None or "other" in fields["model"])
+
+
+PICTURE, MOVIE = {"type": "string", "format": "uri"}, {"type": "array", "items": {"type": "string", "format": "uri"}}
+LENS: dict[str, Any] = {
+    "model": {"const": "studio/lens-1"},
+    "resolution": {"type": "string", "enum": ["auto", "720p", "2K"], "default": "720p"},
+    "aspect_ratio": {"type": "string", "enum": ["adaptive", "16:9", "9:16", "1:1"], "default": "16:9"},
+    "duration": {"type": "integer", "default": 5},
+    "image_url": PICTURE,
+    "reference_video_urls": MOVIE,
+    "video_url": PICTURE,
+    "audio_url": PICTURE,
+}
+SHORT = "The resolution of the output video, where the number refers to the short side in pixels."
+SIZED = {"frame_size": {"type": "string", "enum": ["1280:720", "any"], "default": "1280:720"}}
+A = "https://example.com/a"
+
+
+@pytest.mark.parametrize(
+    ("more", "body", "fixed"),
+    [
+        ({}, {}, (None, 720, 5)),
+        ({}, {"aspect_ratio": "9:16", "audio_url": A}, (None, 720, 5)),
+        ({}, {"aspect_ratio": "1:1"}, (None, None, 5)),
+        ({}, {"aspect_ratio": "adaptive"}, (None, None, 5)),
+        ({}, {"resolution": "auto"}, (None, None, 5)),
+        ({}, {"resolution": "2K"}, (None, None, 5)),
+        ({}, {"image_url": A}, (None, None, 5)),
+        ({}, {"reference_video_urls": [A]}, (None, None, 5)),
+        ({}, {"video_url": A}, (None, None, None)),
+        ({"resolution": {**LENS["resolution"], "description": SHORT}}, {"aspect_ratio": "1:1"}, (None, 720, 5)),
+        ({"resolution": {**LENS["resolution"], "description": SHORT}}, {"image_url": A}, (None, 720, 5)),
+        (SIZED, {}, ((1280, 720), None, 5)),
+        (SIZED, {"frame_size": "any"}, (None, 720, 5)),
+    ],
+)
+def test_an_order_fixes_what_its_schema_says(
+    more: dict[str, Any], body: dict[str, Any], fixed: tuple[tuple[int, int] | None, int | None, int | None]
+) -> None:
+    with reading(shipped().with_added([model_from({"properties": {**LENS, **more}})])):
+        order = order_of(Recipe.of({"model": "studio/lens-1", **body}))
+        assert (order.frame_size, order.lines, order.length_s) == fixed
 
 
 @pytest.mark.parametrize(

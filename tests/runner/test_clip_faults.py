@@ -127,6 +127,29 @@ def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning(
 
 
 @pytest.mark.parametrize(
+    ("model", "ratio", "warning"),
+    [
+        ("wan-2-6-t2v", {}, "not as ordered: 1920x1072 instead of 1920x1080"),
+        ("wan2.5-t2v-preview", {}, "not as ordered: 1072 lines instead of 1080"),
+        ("wan-3-0-video", {}, "not as ordered: 1072 lines instead of 1080"),
+        ("wan2.5-t2v-preview", {"aspect_ratio": "1:1"}, ""),
+    ],
+)
+def test_a_1080p_order_that_comes_at_1072_lines_is_one_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, model: str, ratio: dict[str, str], warning: str
+) -> None:
+    render = slate.render
+
+    def other(generation_id: str, body: Any, made: Any, target: Path) -> None:
+        render(generation_id, body, replace(made, width=made.width // 8 * 8, height=1072), target)
+
+    monkeypatch.setattr(slate, "render", other)
+    world = World(tmp_path / "out")
+    world.run(batch_of(1, model=f"alibaba/{model}", resolution="1080p", duration=5, **ratio))
+    assert (world.takes()[0].state, world.takes()[0].warning) == (State.VERIFIED, warning)
+
+
+@pytest.mark.parametrize(
     ("do", "more", "warning"),
     [
         ("black", {}, "not as ordered: black picture"),

@@ -233,7 +233,7 @@ def test_a_whole_clip_is_not_what_anybody_orders(
         context.wait(1000)
         path.write_bytes(context.request("GET", context.link(generation_id)).content)
         assert (check_clip(path).width, check_clip(path).has_audio) == (1280, True)
-        warnings.append(shortfalls(look_at(path), is_sound_ordered=True))
+        warnings.append(shortfalls(look_at(path), sound=True))
     assert warnings == [[f"not as ordered: {told}"], []]
 
 

@@ -17,6 +17,8 @@ from wanbatch.batch.registry import ANY_MACHINE, MACHINE, Model, Registry, model
 from wanbatch.batch.shots import DEFAULT_MODEL, Recipe
 
 _LINES = re.compile(r"([0-9]{3,4})[pP]")
+_SIZE = re.compile(r"([0-9]{2,4})[:x*]([0-9]{2,4})")
+_WIDE = ("16:9", "9:16")
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,11 @@ def _documented_prices(models: Registry) -> Mapping[PriceClass, int]:
 
 @dataclass(frozen=True)
 class Order:
-    """What a recipe asks for once the documented defaults are filled in; None if that is not known."""
+    """What a recipe asks for once the documented defaults are filled in; None if that is not known.
+
+    `frame` is the size of the picture where the order names one, such as `1280:720`; `inputs` are the parameters with
+    images and videos in them.
+    """
 
     model: str
     resolution: str | None
@@ -80,6 +86,8 @@ class Order:
     duration_s: int | None
     has_audio: bool | None
     settings: tuple[tuple[str, str], ...] = ()
+    frame: str | None = None
+    inputs: tuple[str, ...] = ()
 
     @property
     def price_class(self) -> PriceClass:
@@ -94,7 +102,10 @@ class Order:
 
     @property
     def frame_size(self) -> tuple[int, int] | None:
-        """Width and height in pixels, where documented for this model."""
+        """Width and height in pixels, where the order names them, or they are documented for this model."""
+        exact = _SIZE.fullmatch(self.frame or "")
+        if exact is not None:
+            return int(exact[1]), int(exact[2])
         model = registry().get(self.model)
         if model is None or self.resolution is None or self.aspect_ratio is None:
             return None
@@ -102,12 +113,27 @@ class Order:
 
     @property
     def lines(self) -> int | None:
-        """How many pixels the short side has, where the model's resolutions are documented to say that."""
-        model = registry().get(self.model)
-        if model is None or not model.facts.get("resolution_is_short_side"):
+        """How many pixels the short side has, where the order fixes that and no more.
+
+        A resolution such as 1080p is the short side where that is documented, and of 16:9 and 9:16, which the clip
+        of an image or a video need not have. Where the frame size is documented, that is what counts.
+        """
+        model, found = registry().get(self.model), _LINES.fullmatch(str(self.resolution or ""))
+        if model is None or found is None or self.frame_size is not None:
             return None
-        found = _LINES.fullmatch(self.resolution or "")
-        return int(found[1]) if found is not None else None
+        is_wide = self.aspect_ratio in _WIDE and not self.inputs
+        return int(found[1]) if is_wide or _is_short_side(model) else None
+
+    @property
+    def length_s(self) -> int | None:
+        """How long the clip has to be; None if that is not known, or follows a video that is changed."""
+        return None if "video_url" in self.inputs else self.duration_s
+
+
+def _is_short_side(model: Model) -> bool:
+    """Say whether it is documented that a resolution is the short side, whatever the shape of the picture."""
+    told = model.parameters.get("resolution", {}).get("description", "")
+    return bool(model.facts.get("resolution_is_short_side")) or "number refers to the short side" in told
 
 
 @dataclass(frozen=True, order=True)
@@ -204,6 +230,7 @@ def order_of(recipe: Recipe) -> Order:
     """Read what a recipe asks for, with the documented defaults of its model."""
     body: Mapping[str, Any] = recipe.body
     priced = class_of({**body, "model": recipe.model})
+    model, frame = registry().get(recipe.model), _told(body, "frame_size")
     audio = True if "audio_url" in body else _told(body, "generate_audio", "generate_audio_switch")
     return Order(
         model=recipe.model,
@@ -212,6 +239,8 @@ def order_of(recipe: Recipe) -> Order:
         duration_s=priced.duration_s,
         has_audio=audio if isinstance(audio, bool) else None,
         settings=priced.settings,
+        frame=frame if isinstance(frame, str) else None,
+        inputs=() if model is None else tuple(name for name in model.inputs if name in body),
     )
 
 

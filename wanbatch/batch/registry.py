@@ -51,6 +51,12 @@ class Model:
         """The parameters that a price may depend on beside resolution and duration: choices and whole numbers."""
         return tuple(sorted(name for name, shape in self.parameters.items() if _is_setting(name, shape)))
 
+    @cached_property
+    def inputs(self) -> tuple[str, ...]:
+        """The parameters that hold addresses of images and videos, which a clip may follow in its shape."""
+        shapes = {name: shape.get("items", shape) for name, shape in self.parameters.items()}
+        return tuple(name for name, shape in shapes.items() if _is_address(shape) and not name.startswith("audio"))
+
     @property
     def pace(self) -> float:
         """How long a generation takes, as a share of one of the default model."""
@@ -60,6 +66,10 @@ class Model:
 def _is_setting(name: str, shape: Mapping[str, Any]) -> bool:
     is_choice = shape.get("type") in ("boolean", "integer") or "enum" in shape or name == MACHINE
     return is_choice and name not in _OWN_OR_LOOKS
+
+
+def _is_address(shape: Mapping[str, Any]) -> bool:
+    return any(each.get("format") == "uri" for each in (shape, *shape.get("anyOf", ())))
 
 
 class Registry:

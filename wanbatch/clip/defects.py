@@ -44,8 +44,11 @@ class Look:
     damaged_s: float | None = None
 
 
-def shortfalls(look: Look, *, is_sound_ordered: bool) -> list[str]:
-    """List probable defects. A shot may be intended to look like this: these are only warnings to look at the clip."""
+def shortfalls(look: Look, *, sound: bool | None) -> list[str]:
+    """List probable defects. A shot may be intended to look like this: these are only warnings to look at the clip.
+
+    `sound` says whether it was ordered, or not to be there; None if the order does not say.
+    """
     found = []
     if look.black:
         found.append(f"not as ordered: black picture{_when(look.black, look.duration_s)}")
@@ -53,8 +56,10 @@ def shortfalls(look: Look, *, is_sound_ordered: bool) -> list[str]:
         found.append(f"not as ordered: the picture stands still{_when(look.still, look.duration_s)}")
     if look.damaged_s is not None:
         found.append(f"not as ordered: the picture is damaged at {look.damaged_s:.1f} s")
-    if is_sound_ordered and look.peak_dbfs is not None and look.peak_dbfs < SILENT_DBFS:
+    if sound is True and look.peak_dbfs is not None and look.peak_dbfs < SILENT_DBFS:
         found.append(f"not as ordered: the sound is silent (peak {look.peak_dbfs:.1f} dBFS)")
+    if sound is False and look.peak_dbfs is not None and look.peak_dbfs >= SILENT_DBFS:
+        found.append("not as ordered: it has sound, and was ordered without")
     return found
 
 

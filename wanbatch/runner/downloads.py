@@ -154,7 +154,7 @@ class Downloads:
             found.append(f"not as ordered: {take.width}x{take.height} instead of {wanted}")
         if order.lines is not None and take.width and take.height and min(take.width, take.height) != order.lines:
             found.append(f"not as ordered: {min(take.width, take.height)} lines instead of {order.lines}")
-        length_s, wanted_s = take.clip_duration_s, order.duration_s
+        length_s, wanted_s = take.clip_duration_s, order.length_s
         if wanted_s is not None and length_s is not None and abs(length_s - wanted_s) > DURATION_SLACK_S:
             found.append(f"not as ordered: {length_s} s instead of {wanted_s} s")
         if order.has_audio is True and take.has_audio is False:
@@ -172,4 +172,4 @@ def _shortfalls(take: Take, clip: Path, inspection: Inspection) -> list[str]:
         look = inspection.look(clip)
     except (OSError, MediaInvalid) as error:
         return [f"wanbatch could not look at it: {error}"]
-    return shortfalls(look, is_sound_ordered=take.order.has_audio is True)
+    return shortfalls(look, sound=take.order.has_audio)
