@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from wanbatch.batch.request_schemas import HTTPS_PATTERN
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
@@ -44,6 +45,48 @@ def test_a_role_is_sent_in_the_words_of_its_model(
     model: str, fields: dict[str, Any], sent: dict[str, Any], tmp_path: Path
 ) -> None:
     assert request(tmp_path, model, **fields) == sent
+
+
+ADDRESS = {"type": "string", "format": "uri", "pattern": HTTPS_PATTERN}
+LENS: dict[str, Any] = {
+    "type": "object",
+    "additionalProperties": False,
+    "required": ["model"],
+    "properties": {"model": {"const": "studio/lens-1"}, "prompt": {"type": "string"}},
+}
+KIND = {"type": "string", "enum": ["image"]}
+
+
+def listing(*needed: str, **fields: Any) -> dict[str, Any]:
+    item = {"type": "object", "properties": fields, "required": list(needed), "additionalProperties": False}
+    return {"type": "array", "items": item}
+
+
+@pytest.mark.parametrize(
+    ("field", "shape", "references", "sent"),
+    [
+        ("references", listing("type", "url", type=KIND, url=ADDRESS), [A, B], [{"type": "image", "url": A}, {"type": "image", "url": B}]),
+        ("reference_images", listing("url", url=ADDRESS), [A], [{"url": A}]),
+        ("references", listing("type", "url", type=KIND, url=ADDRESS), [{"type": "image", "url": A}], [{"type": "image", "url": A}]),
+        ("references", {"type": "array", "items": ADDRESS}, [A], [A]),
+    ],
+)  # fmt: skip
+def test_references_are_objects_where_a_schema_wants_objects(
+    field: str, shape: dict[str, Any], references: list[Any], sent: list[Any], tmp_path: Path
+) -> None:
+    (tmp_path / "models").mkdir()
+    schema = {**LENS, "properties": {**LENS["properties"], field: shape}}
+    (tmp_path / "models" / "studio__lens-1.schema.json").write_text(json.dumps(schema))
+    assert request(tmp_path, "studio/lens-1", references=references) == {field: sent}
+
+
+def test_an_address_is_no_reference_where_an_object_needs_more(tmp_path: Path) -> None:
+    (tmp_path / "models").mkdir()
+    shape = listing("front", "side", front=ADDRESS, side=ADDRESS)
+    schema = {**LENS, "properties": {**LENS["properties"], "references": shape}}
+    (tmp_path / "models" / "studio__lens-1.schema.json").write_text(json.dumps(schema))
+    with pytest.raises(ManifestInvalid, match="references"):
+        request(tmp_path, "studio/lens-1", references=[A])
 
 
 @pytest.mark.parametrize(

@@ -83,6 +83,9 @@ def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: T
     for field in _SPELT:
         if field in made and field in model.parameters:
             made[field] = _spelt(made[field], model.parameters[field])
+    for field, _ in (("references", "array"), *_FIELDS["references"]):
+        if field in made and field in model.parameters:
+            made[field] = _as_listed(made[field], model.parameters[field])
     kept = {field: value for field, value in made.items() if field not in lacking}
     return Told(kept, own_nodes, replace(table, items=items, keys=keys), lacking)
 
@@ -121,6 +124,23 @@ def _spelt(value: Any, shape: Mapping[str, Any]) -> Any:
     wanted = _lines(value)
     alike = [each for each in choices if wanted is not None and _lines(each) == wanted]
     return alike[0] if len(alike) == 1 else value
+
+
+def _as_listed(values: Any, shape: Mapping[str, Any]) -> Any:
+    """Return references as their model lists them: an address becomes an object where its schema wants objects.
+
+    That is only so where the address is the one thing that the object leaves open.
+    """
+    item = shape.get("items", {})
+    fields = item.get("properties", {})
+    needed = item.get("required", ())
+    addresses = [name for name in needed if fields.get(name, {}).get("format") == "uri"]
+    fixed = {
+        name: each["enum"][0] for name, each in fields.items() if name in needed and len(each.get("enum", ())) == 1
+    }
+    if not isinstance(values, list) or len(addresses) != 1 or {*fixed, *addresses} != {*needed}:
+        return values
+    return [{**fixed, addresses[0]: each} if isinstance(each, str) else each for each in values]
 
 
 def _lines(value: object) -> int | None:
