@@ -360,10 +360,19 @@ class World:
             return ExitCode.DECISION_NEEDED
         return ExitCode.TAKES_FAILED if State.FAILED in states else ExitCode.OK
 
+    def _held_for_no_take(self, state: StateFile) -> list[int | None]:
+        requests, made = ({getattr(each, name) for each in self.attempts} for name in ("request_id", "generation_id"))
+        return [
+            each.credits_held
+            for each in state.strays()
+            if each.request_id not in requests and (each.generation_id is None or each.generation_id not in made)
+        ]
+
     def look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
         self.takes, self.attempts = state.takes(), state.attempts()
-        if in_short(state.inventory()) != in_short(Inventory.of(self.takes, state.shots())):
+        whole = replace(Inventory.of(self.takes, state.shots()), strays=self._held_for_no_take(state))
+        if in_short(state.inventory()) != in_short(whole):
             self.wrongs.append("the inventory of the state file is not what its takes say")
         self.strays = {each.request_id for each in state.strays()}
         self.user.keep_copy()

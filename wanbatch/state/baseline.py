@@ -56,7 +56,8 @@ class BaselineRecords(FactRecords):
         names = ", ".join(f"takes.{name}" for name in TALLIED)
         sql = (
             f"SELECT {_OF_TAKE}{_OF_SHOT.format('takes')} AS reason, {names}, min(attempts, 2) AS sent,"  # noqa: S608
-            f" {class_sql()} AS class, count(*) FROM takes {_PLACES.format('takes')} GROUP BY reason, {names}, sent, class"
+            f" {class_sql()} AS class, count(*) FROM takes {_PLACES.format('takes')}"
+            f" GROUP BY reason, {names}, sent, class"
         )
         with foreign_errors(self.path):
             return [

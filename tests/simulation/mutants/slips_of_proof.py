@@ -145,7 +145,7 @@ slip(
 slip(
     "a charge that nothing explains is of others",
     Unexplained.look,
-    "if found and not context.settings.trust_state:",
+    "if found.unexplained and not context.settings.trust_state:",
     "if False:",
 )
 # --- how the log is read
