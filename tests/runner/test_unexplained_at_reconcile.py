@@ -14,6 +14,7 @@ from wanbatch.cli.reconcile import _exit_code, _lines
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.runner.context import RunContext
 from wanbatch.session.decisions import Answers
+from wanbatch.session.lookup import look_up
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
@@ -76,6 +77,17 @@ def test_an_account_that_others_use_has_no_unexplained_charges(tmp_path: Path) -
     others_buy(world, 2)
     world.elapsed_s += HOURS
     assert answered(world, is_account_shared=True) is ExitCode.OK
+
+
+def test_a_run_that_has_nothing_to_send_names_them_until_they_are_answered_for(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    (bought,) = others_buy(world, 1)
+    world.elapsed_s += HOURS
+    for _ in range(2):
+        found = at_desk(world, look_up)
+        assert [(code, bought in text) for code, text in found.troubles] == [(ExitCode.DECISION_NEEDED, True)]
+    assert answered(world, not_mine=(bought,)) is ExitCode.OK
+    assert at_desk(world, look_up).troubles == ()
 
 
 def test_a_generation_of_this_batch_cannot_be_disowned(tmp_path: Path) -> None:

@@ -52,12 +52,14 @@ class Searches:
         context: RunContext,
         *,
         is_thorough: bool = False,
+        has_nothing_to_send: bool = False,
         match_ledger: Callable[[], Awaitable[object]] | None = None,
     ) -> None:
         self._context = context
         self._match_ledger = match_ledger
         self._window = Window(context, is_thorough=is_thorough)
         self._is_thorough = is_thorough
+        self._has_nothing_to_send = has_nothing_to_send
         self._has_asked = False
         self.questions: list[Question] = []
         self.unseen: list[Attempt] = []  # submits that this key's log does not show, as the last search found
@@ -168,9 +170,9 @@ class Searches:
             context.state.note_log_read(key, until, anew=window.is_mark_wrong())
             if self._is_thorough and self._unexplained.is_asked:
                 self.unexplained = await self._unexplained.look_at_all(scan, is_out_of_date=self._is_out_of_date)
-            if context.schedule.waits_to_submit and self._unexplained.is_asked:
+            if (context.schedule.waits_to_submit or self._has_nothing_to_send) and self._unexplained.is_asked:
                 unread = await self._unexplained.look(scan, is_out_of_date=self._is_out_of_date)
-                if unread is not None and self._is_ledger_awaited(unread):
+                if unread is not None and context.schedule.waits_to_submit and self._is_ledger_awaited(unread):
                     return
             if context.schedule.waits_to_submit and self._is_out_of_date and self._match_ledger is not None:
                 await self._match_ledger()  # what this state file lacks may have cost more than was held

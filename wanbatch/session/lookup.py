@@ -27,7 +27,7 @@ class LookUp:
 async def look_up(context: RunContext) -> LookUp:
     """Read the provider's log once, poll failed generations once more, record what they show. Sends nothing paid."""
     take_up(context)
-    searches = Searches(context)
+    searches = Searches(context, has_nothing_to_send=True)
     searches.note_logged()
     unread: str | None = f"it did not arrive within {LIMIT_S:g} s"
     with suppress(TimeoutError):
@@ -49,5 +49,7 @@ def _text(unread: str | None, *, has_news: bool) -> str:
             " that was made twice: `wanbatch reconcile` looks again"
         )
     return (
-        ", but it shows more generations than were known" if has_news else ", and the provider's log shows nothing new"
+        ", but the provider's log or ledger shows more than was known"
+        if has_news
+        else ", and the provider's log shows nothing new"
     )
