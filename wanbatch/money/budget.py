@@ -34,6 +34,9 @@ LOST_BORNE = 1  # the next answer tells the price most of the time: a single los
 Worst = Callable[[PriceClass], int | None]
 
 
+_BEING_MADE = (State.SUBMITTING, State.QUEUED, State.GENERATING)
+
+
 class Fit(Enum):
     """Whether the next take may be sent."""
 
@@ -57,13 +60,15 @@ class Allowance:
     of it; unknown is counted, never 0.
 
     `untold` counts takes that may be charged and whose hold no answer reported, by class and expected cost, and
-    so does `given_up` the attempts that takes went on without; `out` counts takes whose answer is still out, `lost`
+    so does `given_up` the attempts that takes went on without; `releasable` is what is committed for takes that are
+    being made, which costs nothing if they fail; `out` counts takes whose answer is still out, `lost`
     those of the untold ones whose answer will not come.
     """
 
     cap_credits: int | None = None
     committed: int = 0
     charged: int = 0
+    releasable: int = 0
     uncosted: int = 0  # takes that may have cost an unknown amount
     untold: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
     given_up: Counter[tuple[PriceClass, int]] = field(default_factory=Counter)
@@ -75,6 +80,8 @@ class Allowance:
         self.uncosted += count * (take.credits_committed is None)
         self.committed += count * take.credits_committed_known
         self.charged += count * (take.credits_charged or 0)
+        if take.state in _BEING_MADE:
+            self.releasable += count * take.credits_committed_known
         if _is_untold(take) and take.credits_estimated is not None:
             self.untold[take.price_class, take.credits_estimated] += count
             if take.state in (State.UNKNOWN, State.HELD):
@@ -88,13 +95,16 @@ class Allowance:
         parts = ((count, worst(each), expected) for (each, expected), count in untold if count)
         return sum(count * max(0, price - expected) for count, price, expected in parts if price is not None)
 
-    def fits(self, price: int | None, reserve: int = 0) -> bool:
-        """Say whether committed + reserve + this price stays within the cap; an unknown price needs room at all."""
+    def fits(self, price: int | None, reserve: int = 0, released: int = 0) -> bool:
+        """Say whether committed + reserve + this price stays within the cap; an unknown price needs room at all.
+
+        `released` is what of the committed is taken not to be charged after all.
+        """
         if self.cap_credits is None:
             return True
         if self.uncosted:
             return False
-        left = self.cap_credits - self.committed - reserve
+        left = self.cap_credits - self.committed + released - reserve
         return left > 0 if price is None else left >= price
 
     def bears_rise(self, price: int, prices: Worst, reported: Container[PriceClass]) -> bool:
@@ -274,6 +284,12 @@ class Budget:
             return Fit.ALONE if any(each.cap_credits is not None for each in allowances) else Fit.YES
         bears_rise = all(each.bears_rise(price, prices, reported) for each in allowances)
         return Fit.YES if bears_rise else Fit.ALONE
+
+    def may_fit_later(self, take: Take) -> bool:
+        """Say whether a take that does not fit now would fit if every take that is being made failed, for nothing."""
+        worst, scene = self.worst_of(take), self.pocket_of(take)
+        allowances = [self._all] if scene is None else [self._all, scene]
+        return all(each.fits(worst, each.reserve(self._worst), each.releasable) for each in allowances)
 
     def _worst(self, price_class: PriceClass) -> int | None:
         """Return the worst price of a class by all that was seen; None if no price of it is known."""

@@ -113,6 +113,8 @@ class Schedule:
         self.has_canary_answer = False
         self.is_submitting = True
         self._awaits_answers = False
+        self._awaits_end = False
+        self._parked: list[int] = []
         self._submit_share = 1.0
         self._learnt = LearntRate(rates.submit_per_min)
         self._turned_away_row = 0
@@ -153,8 +155,9 @@ class Schedule:
 
     def drop_planned(self, take_id: int) -> None:
         """Do not send a take after all."""
-        if take_id in self._planned:
-            self._planned.remove(take_id)
+        for takes in (self._planned, self._parked):
+            if take_id in takes:
+                takes.remove(take_id)
 
     def add_search(self, due: float, *, before_submits: bool = False) -> None:
         """Ask for a search at a time; with `before_submits` nothing is sent until one has ended well."""
@@ -178,7 +181,7 @@ class Schedule:
     @property
     def planned(self) -> tuple[int, ...]:
         """Takes not sent yet, in order."""
-        return tuple(self._planned)
+        return (*self._parked, *self._planned)
 
     @property
     def running(self) -> int:
@@ -211,6 +214,7 @@ class Schedule:
     def submit_ended(self, *, is_running: bool) -> None:
         """A POST has its answer, or will never have one; `is_running` if a generation runs now."""
         self.posts -= 1
+        self._look_again()
         self._awaits_answers = self._awaits_answers and self.posts > 0
         self._running -= 0 if is_running else 1
 
@@ -260,6 +264,25 @@ class Schedule:
         """Send the next POST only when all that are out have their answers."""
         self._awaits_answers = True
 
+    @property
+    def awaits_ends(self) -> bool:
+        """Say whether anything that was sent is still asked about, and may end."""
+        return bool(self.posts or self._due or self._overdue or self._polls)
+
+    def hold_submits_for_end(self) -> None:
+        """Send the next POST only when something that was sent has ended, or nothing is asked about any more."""
+        self._awaits_end = True
+
+    def park(self, take_id: int) -> None:
+        """Keep one take back in the same way; the others go on."""
+        self._parked.append(take_id)
+
+    def _look_again(self) -> None:
+        """Something ended: what waited for that is looked at again, in its place."""
+        self._awaits_end = False
+        self._planned.extendleft(reversed(self._parked))
+        self._parked.clear()
+
     def pause_polls(self, until: float) -> None:
         """Ask nothing before `until`."""
         self._poll_not_before = max(self._poll_not_before, until)
@@ -268,6 +291,7 @@ class Schedule:
         """A generation reached its end: its place is free, before its clip is fetched."""
         self._running -= 1
         self.in_flight = self.in_flight.ended()
+        self._look_again()
 
     def worker_ended(self, take_id: int) -> None:
         """Whatever was under way for a take is over, however it ended."""
@@ -304,6 +328,8 @@ class Schedule:
             _, _, take_id = heapq.heappop(self._downloads)
             self._downloading.add(take_id)
             return Download(take_id)
+        if (self._awaits_end or self._parked) and not self.awaits_ends:
+            self._look_again()
         times: list[float] = []
         trial_at = self._trial_at()
         if trial_at is not None or self._may_submit():
@@ -358,7 +384,8 @@ class Schedule:
 
     def _may_send(self) -> bool:
         is_open = bool(self._planned) and self.is_submitting
-        return is_open and not (self._awaits_answers or self._awaits_search or self._awaits_next_search)
+        is_held = self._awaits_answers or self._awaits_search or self._awaits_next_search or self._awaits_end
+        return is_open and not is_held
 
     def _may_submit(self) -> bool:
         if not self._may_send():

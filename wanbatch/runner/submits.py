@@ -41,6 +41,7 @@ class Submits:
         self._not_sent_in_a_row = 0
         self._was_echo_missed = False
         self._paused_scenes: set[str] = set()
+        self._waiting: set[str] = set()  # scenes, or "" for all, whose takes wait for money to come back
         self._has_said_wait = False
 
     def begin(self, take_id: int) -> bool:
@@ -55,6 +56,9 @@ class Submits:
             return False
         if fit is Fit.UNTOLD:
             self._wait_for_price(take)
+            return False
+        if fit in (Fit.NO, Fit.SCENE) and schedule.awaits_ends and context.budget.may_fit_later(take):
+            self._wait_for_money(take, fit)
             return False
         if fit is Fit.NO:
             schedule.add_planned(take_id, first=True)
@@ -82,6 +86,22 @@ class Submits:
         )
         schedule.submit_began(context.clock.monotonic())
         return True
+
+    def _wait_for_money(self, take: Take, fit: Fit) -> None:
+        """Keep a take back that a cap forbids, until what is being made has ended: what fails gives its money back."""
+        context, name = self._context, "" if fit is Fit.NO else self._context.budget.scene_of(take)
+        if fit is Fit.NO:
+            context.schedule.add_planned(take.take_id, first=True)
+            context.schedule.hold_submits_for_end()
+        else:
+            context.schedule.park(take.take_id)
+        if name not in self._waiting:
+            self._waiting.add(name)
+            which = "the budget" if fit is Fit.NO else f"the budget of scene {name}"
+            context.note(
+                f"{which} is committed: {take.label} and what follows are sent only if a clip that is being made fails,"
+                " since a failed clip costs nothing"
+            )
 
     def _wait_for_price(self, take: Take) -> None:
         """Keep a take back until a search tells what those cost whose answers were lost; without one, stop."""
