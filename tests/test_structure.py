@@ -46,9 +46,9 @@ LINES = (
 PURE = {
     "addresses", "batch.advice", "batch.attempts", "batch.changes", "batch.choice", "batch.inventory",
     "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
-    "batch.shots", "batch.spend", "batch.standing", "batch.take", "batch.takeover", "clip.blame", "clip.bounds", "clip.defects",
-    "clip.index", "clip.probe", "clip.stretches", "cut.avc", "cut.timeline", "errors", "money.budget", "money.charge", "money.costs",
-    "money.credits", "money.ledger", "money.prices", "money.seen", "pace.eta", "pace.hazard", "pace.limits",
+    "batch.selection", "batch.shots", "batch.spend", "batch.standing", "batch.take", "batch.takeover", "batch.unwritten", "clip.blame", "clip.bounds", "clip.defects",
+    "clip.index", "clip.probe", "clip.stretches", "cut.avc", "cut.timeline", "errors", "money.baseline", "money.budget", "money.charge", "money.costs",
+    "money.credits", "money.currency", "money.defaulted", "money.ledger", "money.prices", "money.reach", "money.seen", "pace.eta", "pace.hazard", "pace.limits",
     "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings",
     "provider.links", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
     "runner.offers", "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.salvage",

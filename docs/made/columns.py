@@ -135,6 +135,7 @@ _SHOTS = {
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 _COSTS = {
     "level": "`batch`, `sequence`, `scene`, `model`, `tag` or `cost_code`; `all` first in a combined report",
+    "batch": "the batch that the group belongs to: the same name in another batch is another group; empty for `all`",
     "key": "the name of the group; a take with two tags is in both",
     "takes": "how many takes",
     "verified": "of these verified and in use",

@@ -318,8 +318,12 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
         ("batch", "other", each, None),
         ("batch", "film (three)", each, 10 * CREDITS),
     ]
-    scenes = {row["key"]: row for row in rows if row["level"] == "scene"}
-    assert (scenes["sc1"]["charged_credits"], scenes["sc1"]["budget_credits"]) == (3 * CREDITS, 6 * CREDITS)
+    scenes = [row for row in rows if (row["level"], row["key"]) == ("scene", "sc1")]
+    assert [(row["batch"], row["charged_credits"], row["budget_credits"]) for row in scenes] == [
+        (name, CREDITS, 2 * CREDITS) for name in ("film", "other", "film (three)")
+    ]
+    for level in ("batch", "sequence", "scene", "cost_code"):  # a sum of a level is the whole, once
+        assert sum(row["charged_credits"] for row in rows if row["level"] == level) == 3 * each
     assert "3 batches" in page.read_text()
     assert sorted(path.name for path in page.parent.iterdir()) == [
         "costs.csv",
@@ -332,13 +336,17 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
     ]
 
 
-def test_a_scene_has_a_budget_in_common_only_where_every_batch_gives_it_one(tmp_path: Path) -> None:
+def test_the_same_scene_of_two_batches_is_two_with_a_budget_each(tmp_path: Path) -> None:
     pen = begin(tmp_path / "two", Batch("two", (shot("a", 0, scene="sc1"),)))
     write_run(pen, None)
     pen.state.close()
-    _, facts = write_combined([story(tmp_path / "one"), tmp_path / "two"], tmp_path / "all", MADE_AT)
-    scene = next(row for row in facts["levels"] if (row["level"], row["key"]) == ("scene", "sc1"))
-    assert (scene["takes"], scene["budget_credits"], scene["variance_to_budget_credits"]) == (3, None, None)
+    page, facts = write_combined([story(tmp_path / "one"), tmp_path / "two"], tmp_path / "all", MADE_AT)
+    scenes = [row for row in facts["levels"] if (row["level"], row["key"]) == ("scene", "sc1")]
+    assert [(row["batch"], row["takes"], row["budget_credits"]) for row in scenes] == [
+        ("film", 2, 2 * CREDITS),
+        ("two", 1, None),
+    ]
+    assert 'sc1 <span class="dim">two</span>' in page.read_text()
 
 
 def test_a_batch_and_its_copy_are_not_added_up(tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ def test_status_and_reports_are_converted_and_say_so(
     assert (found["code"], found["rate"], found["rows"][0]) == (
         "EUR",
         "0.92",
-        {"level": "batch", "key": "film", "budget": "4.83", "estimated": "2.42", "charged": "1.45", "committed": "1.45",
+        {"level": "batch", "batch": "film", "key": "film", "budget": "4.83", "estimated": "2.42", "charged": "1.45", "committed": "1.45",
          "final": "1.93"},
     )  # fmt: skip
     assert call(["report", str(folder)]) == 0

@@ -77,7 +77,10 @@ def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:
 def _converted(costs: pd.DataFrame, currency: Currency) -> dict[str, Any]:
     """Return the sums by group in another currency: cents as text, the known part of each."""
     rows = [
-        {"level": row["level"], "key": row["key"], **{name: currency.amount(_known(row, name)) for name in CONVERTED}}
+        {
+            **{name: row[name] for name in ("level", "batch", "key")},
+            **{name: currency.amount(_known(row, name)) for name in CONVERTED},
+        }
         for row in _records(costs)
     ]
     return {"code": currency.code, "rate": f"{currency.rate:f}", "note": currency.note, "rows": rows}

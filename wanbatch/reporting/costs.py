@@ -3,7 +3,9 @@
 One row a group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, USD beside them exact to the
 credit. A sum that has an unknown part is missing, its known part is beside it; the counts say how many takes are not in
 it. Charged amounts sum to the ledger's charges to the credit, on every level except tags, where a take with two tags is
-in both. Submits of no take are in the sums of their batch, and have a row of their own on the others.
+in both.
+Each batch has groups of its own, whatever they are called elsewhere. Submits of no take are in the sums of their batch,
+and have a row of their own on the others.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ WENT_INTO = ("in_cut", "unchosen", "superseded", "failed", "waiting", "extra")
 BESIDE_CUT = ("unchosen", "superseded", "failed", "extra")  # good or not, what was charged for it is in no cut
 COST_COLUMNS: dict[str, str] = {
     "level": "string",
+    "batch": "string",
     "key": "string",
     "takes": "Int64",
     "verified": "Int64",
@@ -163,12 +166,14 @@ def _costs_frame(books: Sequence[Book], takes: pd.DataFrame) -> pd.DataFrame:
     rows = []
     if len(books) > 1:
         everything = sums_by(pd.Series("all", index=numbers.index), numbers)
-        rows.append(_group_row("all", "all", everything.get("all", nothing), _whole(list(budgets.values()))))
+        rows.append(_group_row(("all", None, "all"), everything.get("all", nothing), _whole(list(budgets.values()))))
     by_batch = sums_by(takes["batch"], numbers)
-    rows += [_group_row("batch", name, by_batch.get(name, nothing), budget) for name, budget in budgets.items()]
+    rows += [_group_row(("batch", name, name), by_batch.get(name, nothing), budget) for name, budget in budgets.items()]
+    scene_caps = {book.batch: book.record.runs[-1].caps_by_scene if book.record.runs else {} for book in books}
     for level in LEVELS:
-        scenes = _scene_budgets(takes, books) if level == "scene" else {}
-        rows += [_group_row(level, key, sums, scenes.get(key)) for key, sums in _groups(takes, level).items()]
+        for batch, key, sums in _groups(takes, level):
+            budget = scene_caps[batch].get(key) if level == "scene" else None
+            rows.append(_group_row((level, batch, key), sums, budget))
     return typed_frame(rows, COST_COLUMNS)
 
 
@@ -182,23 +187,21 @@ def _whole(parts: Sequence[int | None]) -> int | None:
     return sum(known) if known and len(known) == len(parts) else None
 
 
-def _scene_budgets(takes: pd.DataFrame, books: Sequence[Book]) -> dict[str, int | None]:
-    """Add up what each scene may cost; None if a batch with takes in it gives it no budget."""
-    caps = {book.batch: book.record.runs[-1].caps_by_scene if book.record.runs else {} for book in books}
-    parts: dict[str, list[int | None]] = {}
-    for scene, batch in takes[["scene", "batch"]].drop_duplicates().itertuples(index=False):
-        parts.setdefault(scene, []).append(caps[batch].get(scene))
-    return {scene: _whole(each) for scene, each in parts.items()}
-
-
-def _groups(takes: pd.DataFrame, level: str) -> dict[str, dict[str, int]]:
-    """Return what the takes of each group add up to, in the order of the takes; nothing if none has a name there."""
+def _groups(takes: pd.DataFrame, level: str) -> list[tuple[str, str, dict[str, int]]]:
+    """Return batch, name and sums of each group, batch by batch, in the order of the takes; nothing if none has a name
+    there. Groups of the same name in two batches are two: an episode's scene is not another's.
+    """
     if level == "tag":
-        takes = takes.assign(tag=takes["tags"].map(list)).explode("tag")
+        takes = takes.assign(tag=takes["tags"].map(list)).explode("tag", ignore_index=True)
         takes["tag"] = takes["tag"].fillna("").astype("string")
     if not (takes.loc[takes["is_stray"] == 0, level] != "").any():
-        return {}
-    return sums_by(takes[level], takes.select_dtypes("int64"))
+        return []
+    numbers = takes.select_dtypes("int64")
+    return [
+        (str(batch), key, sums)
+        for batch, rows in takes.groupby("batch", sort=False).groups.items()
+        for key, sums in sums_by(takes.loc[rows, level], numbers.loc[rows]).items()
+    ]
 
 
 def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
@@ -214,7 +217,8 @@ def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame({name: pd.array(cells[name], dtype=kind) for name, kind in SHOT_COLUMNS.items()})
 
 
-def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None) -> dict[str, Any]:
+def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budget: int | None) -> dict[str, Any]:
+    """Return the cells of one group; its place is its level, its batch and its name."""
     whole = {name: None if sums[f"{name}_unknown"] else sums[name] for name in _PARTS}
     known = {name: sums[name] for name in _PARTS}
     known["committed"] = sums["charged"] + sums["at_risk"]
@@ -236,8 +240,7 @@ def _group_row(level: str, key: str, sums: Mapping[str, int], budget: int | None
         **{f"{name}_credits": sums[name] for name in WENT_INTO},
     }
     return {
-        "level": level,
-        "key": key,
+        **dict(zip(("level", "batch", "key"), place, strict=True)),
         "takes": sums["takes"],
         "verified": sums["is_verified"],
         "failed": sums["is_failed"],
