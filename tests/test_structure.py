@@ -74,6 +74,7 @@ OWNERS = {
         "reporting.spend",
         "reporting.summary",
         "reporting.variance",
+        "reporting.workbook",
     },
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},

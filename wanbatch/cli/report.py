@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,7 +16,6 @@ from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import UsageInvalid
-from wanbatch.money.currency import Currency
 from wanbatch.session.which_run import OUTPUTS
 
 
@@ -33,15 +33,11 @@ from wanbatch.session.which_run import OUTPUTS
     help="Where the combined report goes.  [default: outputs/combined]",
 )
 @CURRENCY
+@click.option(
+    "--xlsx", is_flag=True, help="Write the cost report as a workbook, too: costs.xlsx. Needs wanbatch[xlsx]."
+)
 @click.pass_obj
-def report_command(
-    options: Global,
-    /,
-    runs: tuple[Path, ...],
-    combined: bool,  # noqa: FBT001
-    output: Path | None,
-    currency: Currency | None,
-) -> int:
+def report_command(options: Global, /, runs: tuple[Path, ...], output: Path | None, **flags: Any) -> int:
     """Rebuild the reports of each RUN from its state file; with --combined, add up the costs of all."""
     from wanbatch.clock import system_now
     from wanbatch.reporting.cost_files import write_combined
@@ -49,28 +45,39 @@ def report_command(
     from wanbatch.session.posters import make_missing_posters
     from wanbatch.state.reader import StateReader
 
+    combined, currency, xlsx = flags["combined"], flags["currency"], flags["xlsx"]
     if output is not None and not combined:
         raise UsageInvalid("-o is for --combined: a batch has its reports in its own folder")
     if combined:
         folder = output if output is not None else Path(OUTPUTS) / "combined"
-        page, facts = write_combined(runs or (output_seen(None),), folder, system_now(), currency)
+        page, facts = write_combined(runs or (output_seen(None),), folder, system_now(), currency, has_workbook=xlsx)
         if options.is_json:
-            print_json({"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]})
+            told = {"page": str(page), "figures": facts["figures"], "all": facts["levels"][0]}
+            print_json(told | _workbook_json(page.parent, is_written=xlsx))
         else:
-            echo(page)
+            echo("\n".join([str(page), *_workbook_json(page.parent, is_written=xlsx).values()]))
         return 0
     written = []
     for run in runs or (output_seen(None),):
         with StateReader.open(run) as reader:
             make_missing_posters(reader)
-            written.append(write_reports(reader, made_at=system_now(), currency=currency))
+            written.append(write_reports(reader, made_at=system_now(), currency=currency, has_workbook=xlsx))
     if options.is_json:
-        rows = [{"report": str(each.report), "storyboard": str(each.storyboard)} for each in written]
+        rows = [
+            {"report": str(each.report), "storyboard": str(each.storyboard)}
+            | _workbook_json(each.report.parent, is_written=xlsx)
+            for each in written
+        ]
         print_json(rows[0] if len(rows) == 1 else rows)
     else:
         for each in written:
-            echo(f"{each.report}\n{each.storyboard}")
+            more = _workbook_json(each.report.parent, is_written=xlsx).values()
+            echo("\n".join([str(each.report), str(each.storyboard), *more]))
     return 0
+
+
+def _workbook_json(folder: Path, *, is_written: bool) -> dict[str, str]:
+    return {"workbook": str(folder / "costs.xlsx")} if is_written else {}
 
 
 @click.command("open", epilog="\b\nExamples:\n  wanbatch open\n  wanbatch open --report")

@@ -151,7 +151,12 @@ def write_costs(folder: Path, tables: Costs, facts: Mapping[str, Any]) -> CostFi
 
 
 def write_combined(
-    outputs: Sequence[Path], folder: Path, made_at: datetime, currency: Currency | None = None
+    outputs: Sequence[Path],
+    folder: Path,
+    made_at: datetime,
+    currency: Currency | None = None,
+    *,
+    has_workbook: bool = False,
 ) -> tuple[Path, dict[str, Any]]:
     """Write one cost report of several batches into a folder; returns its page and what it says.
 
@@ -161,6 +166,7 @@ def write_combined(
     from wanbatch.reporting.costs import make_costs
     from wanbatch.reporting.page import render_combined
     from wanbatch.reporting.record import read_record
+    from wanbatch.reporting.workbook import WORKBOOK_NAME, write_workbook
 
     books: list[Book] = []
     homes: dict[str, Path] = {}
@@ -178,6 +184,8 @@ def write_combined(
     tables = make_costs(books)
     facts = {"made_at": iso(made_at), "version": __version__, **cost_facts(books, tables, currency)}
     write_costs(folder, tables, facts)
+    if has_workbook:
+        write_workbook(folder / WORKBOOK_NAME, tables, facts, currency)
     page = folder / "costs.html"
     replace_text(page, render_combined(facts))
     return page, facts

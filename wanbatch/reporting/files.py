@@ -51,7 +51,9 @@ class _Made:
     storyboard: str
 
 
-def write_reports(reader: StateReader, *, made_at: datetime, currency: Currency | None = None) -> ReportFiles:
+def write_reports(
+    reader: StateReader, *, made_at: datetime, currency: Currency | None = None, has_workbook: bool = False
+) -> ReportFiles:
     """Write all reports of an output folder. A crash leaves each file old or new; `made_at` is in them; in another
     currency sums are shown beside USD.
 
@@ -59,10 +61,14 @@ def write_reports(reader: StateReader, *, made_at: datetime, currency: Currency 
     """
     from wanbatch.reporting.book import book_of
     from wanbatch.reporting.record import read_record
+    from wanbatch.reporting.workbook import WORKBOOK_NAME, write_workbook
 
     files = _places(reader.output)
     book = book_of(read_record(reader))
-    _write(_make(book, made_at, currency), files)
+    made = _make(book, made_at, currency)
+    _write(made, files)
+    if has_workbook:
+        write_workbook(files.costs.parent / WORKBOOK_NAME, made.costs, made.cost_facts, currency)
     _write_sidecars(book)
     return files
 

@@ -1,0 +1,124 @@
+"""The workbook: a sheet a grouping, numbers as numbers, a frozen header, and totals that never count unknown as 0."""
+
+from __future__ import annotations
+
+import json
+import re
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+
+from tests.money.test_costs import story
+from tests.reporting.states import CREDITS, MADE_AT
+from wanbatch.cli import call
+from wanbatch.errors import UsageInvalid
+from wanbatch.money.currency import read_currency
+from wanbatch.reporting.cost_files import write_combined
+from wanbatch.reporting.files import write_reports
+from wanbatch.state.reader import StateReader
+
+IS_THERE = find_spec("xlsxwriter") is not None
+needs_writer = pytest.mark.skipif(not IS_THERE, reason="XlsxWriter is not installed")
+SPACE = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+Cells = dict[str, tuple[str, str | None, str | None]]  # kind, formula and value of each cell, by its name
+
+
+def sheets(path: Path) -> dict[str, tuple[Cells, ElementTree.Element]]:
+    """Read a workbook as a spreadsheet does: the cells of each sheet, and its XML."""
+    with zipfile.ZipFile(path) as book:
+        texts = [
+            "".join(each.itertext())
+            for each in ElementTree.fromstring(book.read("xl/sharedStrings.xml")).findall("m:si", SPACE)
+        ]
+        names = ElementTree.fromstring(book.read("xl/workbook.xml")).findall("m:sheets/m:sheet", SPACE)
+        found = {}
+        for number, name in enumerate(names, start=1):
+            sheet = ElementTree.fromstring(book.read(f"xl/worksheets/sheet{number}.xml"))
+            cells: Cells = {}
+            for cell in sheet.iter(f"{{{SPACE['m']}}}c"):
+                value, formula = cell.find("m:v", SPACE), cell.find("m:f", SPACE)
+                kind, text = cell.get("t", "n"), None if value is None else value.text
+                shown = texts[int(text)] if kind == "s" and text is not None else text
+                cells[str(cell.get("r"))] = (kind, None if formula is None else formula.text, shown)
+            found[str(name.get("name"))] = (cells, sheet)
+    return found
+
+
+def column(cells: Cells, name: str) -> str:
+    return next(re.sub(r"\d", "", at) for at, (_, _, text) in cells.items() if text == name and at.endswith("1"))
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return story(tmp_path / "film")
+
+
+@needs_writer
+def test_each_grouping_has_a_sheet_with_a_frozen_header_and_a_filter(folder: Path) -> None:
+    with StateReader.open(folder) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    book = sheets(files.costs.parent / "costs.xlsx")
+    assert list(book) == ["about", "batch", "sequence", "scene", "tag", "cost_code", "shots", "prices", "spend"]
+    for name, (_, sheet) in book.items():
+        pane = sheet.find("m:sheetViews/m:sheetView/m:pane", SPACE)
+        is_frozen = pane is not None and (pane.get("state"), pane.get("ySplit")) == ("frozen", "1")
+        assert (name, is_frozen, sheet.find("m:autoFilter", SPACE) is not None) == (
+            name,
+            name != "about",
+            name != "about",
+        )
+
+
+@needs_writer
+def test_amounts_are_numbers_and_totals_are_formulas_that_know_what_is_unknown(folder: Path) -> None:
+    with StateReader.open(folder) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    book = sheets(files.costs.parent / "costs.xlsx")
+    cells, _ = book["scene"]
+    charged, final = column(cells, "charged_usd"), column(cells, "final_usd")
+    assert [cells[f"{charged}{row}"] for row in (2, 3, 4)] == [
+        ("n", None, "0.525"),
+        ("n", None, "0.525"),
+        ("n", None, str((CREDITS + 5) / 2_000_000)),
+    ]
+    total = cells[f"{charged}5"]
+    assert total[1] == f'IF(COUNTBLANK({charged}2:{charged}4)>0,"unknown",SUM({charged}2:{charged}4))'
+    assert (cells["A5"][2], float(total[2] or "nan")) == ("total", pytest.approx((3 * CREDITS + 5) / 2_000_000))
+    assert cells[f"{final}5"][2] == "unknown"  # one take was sent at a price that nobody knows
+    budget, tags = column(cells, "budget_usd"), book["tag"][0]
+    assert (f"{budget}5" in cells, any(text == "total" for _, _, text in tags.values())) == (False, False)
+
+
+@needs_writer
+def test_another_currency_is_a_formula_of_the_rate(folder: Path, tmp_path: Path) -> None:
+    page, _ = write_combined([folder], tmp_path / "all", MADE_AT, read_currency("EUR=0.5"), has_workbook=True)
+    book = sheets(page.parent / "costs.xlsx")
+    about, (cells, _) = book["about"][0], book["batch"]
+    usd, eur = column(cells, "charged_usd"), column(cells, "charged_eur")
+    assert (about["A5"][2], about["B5"][2]) == ("1 USD in EUR", "0.5")
+    assert cells[f"{eur}2"][:2] == ("n", f"{usd}2*about!$B$5")
+
+
+@needs_writer
+def test_no_text_of_a_manifest_becomes_a_formula(tmp_path: Path) -> None:
+    page, _ = write_combined([story(tmp_path / "film", "=1+1")], tmp_path / "all", MADE_AT, has_workbook=True)
+    cells, _ = sheets(page.parent / "costs.xlsx")["batch"]
+    assert cells["A2"] == ("s", None, "=1+1")
+
+
+@needs_writer
+def test_the_command_names_the_workbook(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(["--json", "report", str(folder), "--xlsx"]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (Path(told["workbook"]).name, Path(told["workbook"]).is_file()) == ("costs.xlsx", True)
+    assert call(["report", str(folder), "--combined", "-o", str(folder.parent / "all"), "--xlsx"]) == 0
+    assert (folder.parent / "all" / "costs.xlsx").is_file()
+
+
+@pytest.mark.skipif(IS_THERE, reason="XlsxWriter is installed")
+def test_without_its_library_the_error_says_how_to_install_it(folder: Path) -> None:
+    with StateReader.open(folder) as reader, pytest.raises(UsageInvalid, match=r"pip install 'wanbatch\[xlsx\]'"):
+        write_reports(reader, made_at=MADE_AT, has_workbook=True)

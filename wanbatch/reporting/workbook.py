@@ -1,0 +1,242 @@
+"""The workbook: the cost report as one XLSX file, a sheet a grouping, with numbers as numbers and formulas for totals.
+
+XlsxWriter writes it and is not part of the installation: `pip install 'wanbatch[xlsx]'`. An amount that is unknown is
+an empty cell, and the total of a column with such a cell is the word "unknown" in place of a number.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from wanbatch.disk import replacing
+from wanbatch.errors import UsageInvalid
+from wanbatch.money.currency import Currency
+from wanbatch.reporting.record import plain_values
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from wanbatch.reporting.costs import Costs
+
+WORKBOOK_NAME = "costs.xlsx"
+LEVEL_SHEETS = ("all", "batch", "sequence", "scene", "tag", "cost_code")
+CONVERTED = ("charged", "committed", "final")  # shown in another currency, too
+_NOT_ADDED = (
+    "budget",
+    "variance",
+    "first_take_yield",
+    "usd_per",
+    "credits_per",
+    "drift",
+    "first_quoted",
+    "last_quoted",
+)
+_LIMITS = ("_low_", "_high_")
+_FORMATS = {"usd": "#,##0.00", "credits": "#,##0", "count": "#,##0", "other": "#,##0.00##"}
+_WIDEST = 40
+_RATE_CELL = "about!$B$5"
+
+
+@dataclass(frozen=True)
+class Table:
+    """One sheet: its name, its rows, and whether they add up to something."""
+
+    name: str
+    frame: pd.DataFrame
+    is_added_up: bool = True
+
+
+def tables_of(costs: Costs) -> list[Table]:
+    """Return the sheets of a cost report: one a grouping, then shots, variance, prices and spend."""
+    by_level = [
+        Table(level, _usd_first(rows.drop(columns="level").rename(columns={"key": _name_of(level)})), level != "tag")
+        for level in LEVEL_SHEETS
+        if len(rows := costs.costs[costs.costs["level"] == level])
+    ]
+    more = [
+        Table("shots", _usd_first(costs.shots)),
+        Table("variance", costs.variance),
+        Table("prices", _usd_first(costs.prices), is_added_up=False),
+        Table("spend", _usd_first(costs.spend)),
+    ]
+    return [*by_level, *(table for table in more if len(table.frame))]
+
+
+def _name_of(level: str) -> str:
+    return "name" if level in ("all", "batch") else level
+
+
+def _usd_first(frame: pd.DataFrame) -> pd.DataFrame:
+    """Put the columns of credits behind all others."""
+    names = list(frame.columns)
+    return frame[[*(name for name in names if not _is_credits(name)), *filter(_is_credits, names)]]
+
+
+def _is_credits(name: str) -> bool:
+    return "credits" in name
+
+
+def write_workbook(path: Path, costs: Costs, facts: Mapping[str, Any], currency: Currency | None = None) -> None:
+    """Write the workbook of a cost report; `facts` is what `costs.json` holds.
+
+    Raises UsageInvalid if XlsxWriter is not installed.
+    """
+    try:
+        xlsxwriter = import_module("xlsxwriter")
+    except ImportError as error:
+        raise UsageInvalid(
+            "a workbook needs XlsxWriter, which is not installed: pip install 'wanbatch[xlsx]'"
+        ) from error
+    made_at = datetime.fromisoformat(str(facts["made_at"])).replace(tzinfo=None)
+    made = io.BytesIO()
+    book = xlsxwriter.Workbook(made, {"in_memory": True})
+    book.set_properties({"title": _title(facts), "created": made_at})
+    formats = _Formats.of(book)
+    _write_about(book.add_worksheet("about"), facts, formats, currency)
+    for table in tables_of(costs):
+        _Sheet(book.add_worksheet(table.name), table, formats, currency).write()
+    book.close()
+    with replacing(path) as part:
+        part.write_bytes(made.getvalue())
+
+
+def _title(facts: Mapping[str, Any]) -> str:
+    names = ", ".join(map(str, facts["batches"]))
+    return f"SANDBOX: play money. Costs of {names}" if facts["sandbox"] else f"Costs of {names}"
+
+
+def _write_about(sheet: Any, facts: Mapping[str, Any], formats: _Formats, currency: Currency | None) -> None:
+    """Say what the workbook is: of which batches, when it was made, and what its figures mean."""
+    rows: list[tuple[str, str | float]] = [
+        ("title", _title(facts)),
+        ("made at (UTC)", str(facts["made_at"])),
+        ("unit", "USD; 2,000,000 credits are 1 USD"),
+        ("unknown", "an empty cell is an unknown amount, which is in no sum"),
+    ]
+    if currency is not None:
+        rows.append((f"1 USD in {currency.code}", float(currency.rate)))
+        rows.append(("note", f"columns in {currency.code} are {currency.note}; change the rate above to convert again"))
+    for number, (name, value) in enumerate(rows):
+        sheet.write_string(number, 0, name, formats.head)
+        (sheet.write_number if isinstance(value, float) else sheet.write_string)(number, 1, value)
+    sheet.set_column(0, 0, 16)
+    sheet.set_column(1, 1, 90)
+
+
+@dataclass(frozen=True)
+class _Formats:
+    """The formats of cells, by kind, and those of the header and of totals."""
+
+    head: Any
+    cells: Mapping[str, Any]
+    totals: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, book: Any) -> _Formats:
+        cells = {kind: book.add_format({"num_format": text}) for kind, text in _FORMATS.items()}
+        totals = {
+            kind: book.add_format({"num_format": text, "bold": True, "top": 1, "align": "right"})
+            for kind, text in _FORMATS.items()
+        }
+        return cls(book.add_format({"bold": True, "bottom": 1}), cells, totals)
+
+
+class _Sheet:
+    """A sheet with a frozen header, a filter, and a row of totals."""
+
+    def __init__(self, sheet: Any, table: Table, formats: _Formats, currency: Currency | None) -> None:
+        self._sheet, self._table, self._formats, self._currency = sheet, table, formats, currency
+        self._names = list(table.frame.columns)
+        self._rows = len(table.frame)
+
+    def write(self) -> None:
+        """Write all cells."""
+        at = -1
+        for at, name in enumerate(self._names):
+            self._write_column(at, name, plain_values(self._table.frame[name]))
+        for more, (name, source) in enumerate(self._converted(), start=at + 1):
+            self._write_converted(more, name, source)
+            at = more
+        if self._table.is_added_up and self._rows:
+            self._sheet.write_string(self._rows + 1, 0, "total", self._formats.head)
+        self._sheet.freeze_panes(1, 1)
+        self._sheet.autofilter(0, 0, self._rows, at)
+
+    def _write_column(self, at: int, name: str, values: Sequence[Any]) -> None:
+        kind = _kind_of(name)
+        shown = [len(name), *(len(str(value)) for value in values[:200] if value is not None)]
+        self._sheet.set_column(at, at, min(_WIDEST, max(shown) + 2))
+        self._sheet.write_string(0, at, name, self._formats.head)
+        for row, value in enumerate(values, start=1):
+            self._write_cell(row, at, value, self._formats.cells[kind])
+        is_number = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
+        if is_number and self._table.is_added_up and not _is_alone(name):
+            self._write_total(at, kind, values)
+
+    def _write_cell(self, row: int, at: int, value: Any, cell: Any) -> None:
+        match value:
+            case None:
+                self._sheet.write_blank(row, at, None)
+            case bool():
+                self._sheet.write_boolean(row, at, value)
+            case int() | float() if not math.isnan(value):
+                self._sheet.write_number(row, at, value, cell)
+            case datetime():
+                self._sheet.write_string(row, at, value.isoformat(timespec="seconds"))
+            case _:
+                self._sheet.write_string(row, at, str(value))
+
+    def _write_total(self, at: int, kind: str, values: Sequence[Any]) -> None:
+        cells = f"{_letters(at)}2:{_letters(at)}{self._rows + 1}"
+        is_whole = None not in values
+        value = sum(each for each in values if each is not None) if is_whole else "unknown"
+        formula = f'=IF(COUNTBLANK({cells})>0,"unknown",SUM({cells}))'
+        self._sheet.write_formula(self._rows + 1, at, formula, self._formats.totals[kind], value)
+
+    def _converted(self) -> Iterator[tuple[str, int]]:
+        """Yield the columns in another currency: name, and the place of the column in USD."""
+        if self._currency is None:
+            return
+        for name in CONVERTED:
+            if f"{name}_usd" in self._names:
+                yield f"{name}_{self._currency.code.lower()}", self._names.index(f"{name}_usd")
+
+    def _write_converted(self, at: int, name: str, source: int) -> None:
+        assert self._currency is not None
+        self._sheet.set_column(at, at, len(name) + 2)
+        self._sheet.write_string(0, at, name, self._formats.head)
+        for row, value in enumerate(plain_values(self._table.frame.iloc[:, source]), start=1):
+            if value is None:
+                continue
+            formula, told = f"={_letters(source)}{row + 1}*{_RATE_CELL}", float(value) * float(self._currency.rate)
+            self._sheet.write_formula(row, at, formula, self._formats.cells["usd"], told)
+
+
+def _is_alone(name: str) -> bool:
+    """Say whether the values of a column do not add up: prices, shares, caps and what is compared with them."""
+    return name.startswith(_NOT_ADDED) or any(each in name for each in _LIMITS) or name.endswith("_so_far_usd")
+
+
+def _kind_of(name: str) -> str:
+    if name.startswith(("usd_per", "credits_per", "first_take_yield", "drift")) or name.endswith("_s"):
+        return "other"
+    if _is_credits(name):
+        return "credits"
+    return "usd" if name.endswith("usd") else "count"
+
+
+def _letters(column: int) -> str:
+    """Return the letters of a column, which counts from 0: A, Z, AA."""
+    text = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        text = chr(ord("A") + rest) + text
+    return text
