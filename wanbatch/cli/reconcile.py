@@ -14,6 +14,7 @@ from wanbatch.batch.advice import in_folder
 from wanbatch.batch.names import composed
 from wanbatch.batch.take import Take
 from wanbatch.cli import Global
+from wanbatch.cli.against import reconcile_against
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
 from wanbatch.cli.screen import console_of, is_interactive, print_json
@@ -37,7 +38,9 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
 
 
 @click.command(
-    "reconcile", epilog="\b\nExamples:\n  wanbatch reconcile\n  wanbatch --json reconcile outputs/dragon-pass"
+    "reconcile",
+    epilog="\b\nExamples:\n  wanbatch reconcile\n  wanbatch --json reconcile outputs/dragon-pass"
+    "\n  wanbatch reconcile outputs/dragon-pass --against invoice.csv",
 )
 @_RUN
 @click.option(
@@ -62,10 +65,21 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
     help="This generation's charge is not of this batch: do not ask about it again; repeatable. The folder remembers"
     " it.",
 )
+@click.option(
+    "--against",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE.csv",
+    help="Compare the charges of RUN with an invoice or the provider's export, line by line; sends no request.",
+)
 @click.pass_obj
-def reconcile_command(options: Global, /, run: Path | None, **answers: Any) -> int:
-    """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays."""
+def reconcile_command(options: Global, /, run: Path | None, against: Path | None, **answers: Any) -> int:
+    """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays.
+
+    With --against, compare what was recorded with an invoice instead.
+    """
     output = output_seen(run)
+    if against is not None:
+        return reconcile_against(options, output, against)
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)
     found = asyncio.run(session.reconcile(output, Answers(**answers)))
     read_at = found.read_at or system_now()
