@@ -268,9 +268,9 @@ def test_public_names_are_pinned() -> None:
     assert sorted(wanbatch.__all__) == sorted(
         [
             "AccountStopped", "Batch", "BudgetReached", "Event", "ExitCode", "Limits", "LocalFault", "ManifestInvalid",
-            "OutputLocked", "Preview", "Problem", "ProviderUnreachable", "Recipe", "RunOptions", "RunResult", "Shot",
-            "StateInvalid", "UsageInvalid", "WanbatchError", "__version__", "frames", "load_manifest", "plan", "report",
-            "run",
+            "OutputLocked", "Preview", "Problem", "ProviderUnreachable", "Recipe", "Retake", "RunOptions", "RunResult", "Selection", "Shot",
+            "StateInvalid", "UsageInvalid", "WanbatchError", "__version__", "circle", "export", "frames",
+            "load_manifest", "make_cut", "plan", "report", "retake", "run", "run_async",
         ]
     )  # fmt: skip
     assert all(getattr(wanbatch, name) is not None for name in wanbatch.__all__)

@@ -21,10 +21,17 @@ _HOMES = {
     "run": "api",
     "report": "api",
     "frames": "api",
+    "run_async": "api",
+    "retake": "api",
+    "circle": "api",
+    "make_cut": "api",
+    "export": "api",
     "Batch": "batch.shots",
     "Shot": "batch.shots",
     "Recipe": "batch.shots",
     "Limits": "batch.shots",
+    "Retake": "batch.retakes",
+    "Selection": "batch.selection",
     "RunOptions": "session.options",
     "RunResult": "session.options",
     "Preview": "session.preview",
@@ -43,7 +50,9 @@ _HOMES = {
 }
 
 if TYPE_CHECKING:
-    from wanbatch.api import frames, plan, report, run
+    from wanbatch.api import circle, export, frames, make_cut, plan, report, retake, run, run_async
+    from wanbatch.batch.retakes import Retake
+    from wanbatch.batch.selection import Selection
     from wanbatch.batch.shots import Batch, Limits, Recipe, Shot
     from wanbatch.errors import (
         AccountStopped,
@@ -77,19 +86,30 @@ __all__ = [
     "Problem",
     "ProviderUnreachable",
     "Recipe",
+    "Retake",
     "RunOptions",
     "RunResult",
+    "Selection",
     "Shot",
     "StateInvalid",
     "UsageInvalid",
     "WanbatchError",
     "__version__",
+    "circle",
+    "export",
     "frames",
     "load_manifest",
+    "make_cut",
     "plan",
     "report",
+    "retake",
     "run",
+    "run_async",
 ]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
 
 
 def __getattr__(name: str) -> Any:

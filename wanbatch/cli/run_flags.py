@@ -14,7 +14,6 @@ from wanbatch.batch.shots import Limits
 from wanbatch.cli.flags import written_flags
 from wanbatch.cli.parameters import DURATION, EXCEPT, ONLY, RATE, RENAME, USD
 from wanbatch.errors import UsageInvalid
-from wanbatch.money.credits import credits_of_usd
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.session.options import RunOptions
 
@@ -178,10 +177,6 @@ def options_of(flags: Mapping[str, Any]) -> RunOptions:
     """
     names = {each.name for each in fields(RunOptions)}
     given = {name: value for name, value in flags.items() if name in names}
-    if flags.get("max_usd") is not None:
-        if given["max_credits"] is not None:
-            raise UsageInvalid("give --max-credits or --max-usd, not both")
-        given["max_credits"] = credits_of_usd(flags["max_usd"])
     if flags.get("faults") is not None:
         if not given["sandbox"]:
             raise UsageInvalid("--faults is for the sandbox: add --sandbox")

@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from decimal import Decimal
 from types import MappingProxyType
 
 from wanbatch.batch.models import PriceClass, documented_prices
+from wanbatch.money.credits import usd, usd_text
+from wanbatch.units import count_text
 
 
 @dataclass(frozen=True)
@@ -62,6 +65,20 @@ class Estimate:
     unpriced: int
     low: int = 0
     worst: int = 0
+
+    @property
+    def usd(self) -> Decimal | None:
+        """What is expected, in USD; None while a price is unknown."""
+        return None if self.unpriced else usd(self.credits)
+
+    def __str__(self) -> str:
+        """Say it in words: an unknown price is never 0."""
+        takes = count_text(self.takes, "take")
+        if not self.unpriced:
+            return f"{takes} for about {usd_text(self.credits)}, at worst {usd_text(self.worst)}"
+        if self.unpriced == self.takes:
+            return f"{takes} at an unknown price"
+        return f"{takes} for at least {usd_text(self.credits)}: {self.unpriced} of them at an unknown price"
 
     def __add__(self, other: Estimate) -> Estimate:
         """Put two together."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
@@ -13,7 +14,8 @@ from wanbatch.batch.plan import First
 from wanbatch.batch.selection import Place, Selection
 from wanbatch.batch.shots import Head, Limits
 from wanbatch.batch.standing import Standing
-from wanbatch.errors import ExitCode
+from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.money.credits import credits_of_usd
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.settings import OnUnknown, RunSettings
@@ -39,7 +41,7 @@ class RunOptions:
     `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
     of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
     `buy_again` buys it again. `offline` asks the provider nothing, which is enough for a finished batch alone. `flags`
-    are the other flags of a command line, as they were written: advice repeats them.
+    are the other flags of a command line, as they were written: advice repeats them. `max_usd` is `max_credits` in USD.
     """
 
     output: Path | None = None
@@ -69,10 +71,31 @@ class RunOptions:
     take_over: bool = False
     buy_again: bool = False
     flags: tuple[str, ...] = ()
+    max_usd: Decimal | float | str | None = None
+
+    def __post_init__(self) -> None:
+        """Take a path as text, and a cap in USD, for what they are. Raises UsageInvalid for two caps or none."""
+        if self.output is not None:
+            object.__setattr__(self, "output", Path(self.output))
+        if self.max_usd is not None:
+            if self.max_credits is not None:
+                raise UsageInvalid("give a cap in credits or in USD (--max-credits or --max-usd), not both")
+            object.__setattr__(self, "max_credits", _credits_of(self.max_usd))
+            object.__setattr__(self, "max_usd", None)  # kept as credits: a copy with another cap has one, too
 
     def selection(self, places: Mapping[str, Place]) -> Selection:
         """Return which shots are meant."""
         return Selection(self.only, self.excepted, places)
+
+
+def _credits_of(max_usd: Decimal | float | str) -> int:
+    try:
+        amount = Decimal(str(max_usd))
+    except InvalidOperation as error:
+        raise UsageInvalid(f"max_usd is {max_usd!r}: write an amount such as 40 or '12.50'") from error
+    if not amount.is_finite() or amount < 0:
+        raise UsageInvalid(f"max_usd is {max_usd!r}: an amount of USD must be 0 or more")
+    return credits_of_usd(amount)
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any, TypeVar
 
 from wanbatch.batch.plan import Due, submit_order
 from wanbatch.batch.standing import Standing
@@ -29,6 +30,7 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, quoted
 from wanbatch.version import __version__
 
+T = TypeVar("T")
 TERMINATE_GRACE_S = 10.0
 
 
@@ -75,6 +77,20 @@ def choose_pilot(state: StateReader, count: int | None, settings: RunSettings) -
 
 def _in(chosen: frozenset[int]) -> Callable[[Due | Take], bool]:
     return lambda take: take.take_id in chosen
+
+
+async def drained(work: Coroutine[Any, Any, T], drain: Callable[[], None]) -> T:
+    """Wait for some work to its end. A task that is cancelled meanwhile drains it, as Ctrl-C does, and gets its result:
+    what is paid for is fetched first. A second time stops it.
+    """
+    going_on = asyncio.ensure_future(work)
+    while True:
+        try:
+            return await asyncio.shield(going_on)
+        except asyncio.CancelledError:
+            if going_on.done():
+                raise
+            drain()
 
 
 @dataclass(frozen=True)
@@ -162,7 +178,7 @@ class Rounds:
                 deadline = loop.call_at(self.deadline, runner.reach_deadline)
             self.invocation.watch.on_start(lambda: self._in_real_time(runner.standing()))
             try:
-                return await runner.run()
+                return await drained(runner.run(), runner.drain)
             finally:
                 if deadline is not None:
                     deadline.cancel()
