@@ -48,6 +48,11 @@ def local_text(at: datetime) -> str:
     return f"{at.astimezone():%Y-%m-%d %H:%M %Z}"
 
 
+def zone_text(at: datetime) -> str:
+    """Return the name of this machine's zone at a time, such as `CET`."""
+    return at.astimezone().tzname() or "UTC"
+
+
 def count_text(count: int, noun: str) -> str:
     """Return `1 take`, `2 takes` or `1,200 takes`."""
     return f"{count:,} {noun}{'' if count == 1 else 's'}"

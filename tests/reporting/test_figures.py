@@ -83,7 +83,7 @@ def spans(figure: figures.Figure) -> list[tuple[str, str, float, float]]:
     found = []
     for trace in figure["traces"]:
         for label, base, length in zip(trace["y"], trace["base"], trace["x"], strict=True):
-            begin = (datetime.fromisoformat(base) - BEGIN).total_seconds()
+            begin = (datetime.fromisoformat(base).astimezone() - BEGIN).total_seconds()
             found.append((trace["role"], label, begin, length / 1000))
     return sorted(found)
 

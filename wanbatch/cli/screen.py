@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import time
 from collections.abc import Callable, Iterable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -109,14 +110,15 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {state_words(name)}" for name, number in counts.items())
 
 
-def standing_text(standing: Standing, *, is_play: bool = False) -> str:
-    """Return one line on the progress of a run."""
+def standing_text(standing: Standing, *, elapsed_s: float | None = None, is_play: bool = False) -> str:
+    """Return one line on the progress of a run; `elapsed_s` is how long it goes on."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
     counts = counts_text({name: standing.counts[name] for name in order if standing.counts.get(name)})
     money = f"{usd_text(standing.credits_committed)}{' play money' if is_play else ''} committed"
     unknown = f" + {standing.uncosted} with an unknown cost" if standing.uncosted else ""
+    elapsed = f", {duration_text(elapsed_s)} elapsed" if elapsed_s is not None else ""
     eta = f", about {duration_text(standing.eta_s)} left" if standing.eta_s is not None else ""
-    return f"{counts}; {money}{unknown}{eta}"
+    return f"{counts}; {money}{unknown}{elapsed}{eta}"
 
 
 class Follower:
@@ -128,6 +130,7 @@ class Follower:
         self._progress: Progress | None = None
         self._standing: Callable[[], Standing] | None = None
         self._folder, self._is_play = "", False
+        self._began_s: float | None = None
         self._is_live = can_redraw(self._console) and not options.is_json and options.verbosity >= 0
 
     def __enter__(self) -> Self:
@@ -178,8 +181,13 @@ class Follower:
                 f"  {in_folder(text, self._folder) if self._folder else text}", markup=False, style="dim"
             )
 
+    def _line_of(self, standing: Standing) -> str:
+        elapsed_s = None if self._began_s is None else time.monotonic() - self._began_s
+        return standing_text(standing, elapsed_s=elapsed_s, is_play=self._is_play)
+
     def _start(self, standing: Callable[[], Standing]) -> None:
         self._standing = standing
+        self._began_s = time.monotonic() if self._began_s is None else self._began_s  # of the first round
         if self._is_live:
             words = TextColumn("{task.description}", table_column=Column(no_wrap=False, overflow="fold"))
             has_room = self._console.width >= _BAR_FROM
@@ -202,7 +210,7 @@ class Follower:
         total = sum(number for name, number in standing.counts.items() if name != "superseded")
         self._progress.update(
             self._task,
-            description=escape(standing_text(standing, is_play=self._is_play)),
+            description=escape(self._line_of(standing)),
             total=total,
             completed=standing.counts.get("verified", 0) + standing.counts.get("failed", 0),
         )
@@ -226,7 +234,7 @@ class Follower:
         text = "" if event.kind in _SAID_IN_FULL else event.text or str(event.data.get("warning", ""))
         parts = [part for part in (event.take, what) if part]
         if event.kind == "verified" and self._standing is not None:
-            text = standing_text(self._standing(), is_play=self._is_play)
+            text = self._line_of(self._standing())
         return "  " + ": ".join([" ".join(parts), text] if parts and text else [" ".join(parts) or text])
 
 

@@ -20,8 +20,7 @@ from wanbatch.batch.take import Take
 from wanbatch.money.credits import usd, usd_text
 from wanbatch.reporting.book import Book, milliseconds, seconds
 from wanbatch.reporting.record import plain_values, series, values_of
-from wanbatch.reporting.sidecar import iso
-from wanbatch.units import count_text, duration_text
+from wanbatch.units import count_text, duration_text, zone_text
 
 BARS_SHOWN = 200
 POINTS_SHOWN = 2_000
@@ -45,7 +44,14 @@ def figures_of(book: Book, facts: Mapping[str, Any]) -> list[Figure]:
         concurrency(record.attempts),
         failures(facts["needs"]),
     )
-    return [figure for figure in made if figure is not None]
+    begin = sent["submitted_at"].min()
+    zone = "UTC" if pd.isna(begin) else zone_text(begin.to_pydatetime())
+    return [{**figure, "zone": zone} for figure in made if figure is not None]
+
+
+def _wall(at: datetime) -> str:
+    """Return a time by this machine's clock, as a chart takes it."""
+    return at.astimezone().replace(tzinfo=None).isoformat(timespec="milliseconds")
 
 
 # --- the run, take by take
@@ -70,14 +76,14 @@ def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
             "name": role,
             "role": role,
             "y": [label for label, *_ in rows],
-            "base": [iso(begin) for _, begin, _, _ in rows],
+            "base": [_wall(begin) for _, begin, _, _ in rows],
             "x": [round((end - begin).total_seconds() * 1000) for _, begin, end, _ in rows],
             "text": [words for *_, words in rows],
         }
         for role, rows in bars.items()
     ]
     more = len(sent) - len(shown)
-    words = f"{count_text(len(shown), 'take')} in the order in which they were sent; times are UTC"
+    words = f"{count_text(len(shown), 'take')} in the order in which they were sent"
     words += f"; {more} later ones are in takes.csv" if more else ""
     return {
         "id": "gantt",
@@ -203,7 +209,7 @@ def _line(name: str, role: str, totals: pd.DataFrame) -> Figure:
         "name": name,
         "role": role,
         "shape": "hv",
-        "x": [iso(at) for at in plain_values(kept["at"])],
+        "x": [_wall(at) for at in plain_values(kept["at"])],
         "y": [_usd(amount) for amount in kept["total"].tolist()],
     }
 
@@ -234,7 +240,7 @@ def concurrency(attempts: pd.DataFrame) -> Figure | None:
             "role": "generating",
             "shape": "hv",
             "fill": "tozeroy",
-            "x": [iso(at) for at in plain_values(kept["at"])],
+            "x": [_wall(at) for at in plain_values(kept["at"])],
             "y": kept["total"].tolist(),
         }
     ]
@@ -247,7 +253,7 @@ def concurrency(attempts: pd.DataFrame) -> Figure | None:
                 "mode": "markers",
                 "name": "429",
                 "role": "failed",
-                "x": [iso(at) for at in plain_values(marks)],
+                "x": [_wall(at) for at in plain_values(marks)],
                 "y": [before[place] for place in levels["at"].searchsorted(marks, side="right")],
             }
         )

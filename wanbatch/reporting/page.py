@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from functools import cache
 from itertools import groupby
 from typing import Any
@@ -24,7 +25,7 @@ from wanbatch.reporting.charts import figures_of, headlines
 from wanbatch.reporting.costs import BESIDE_CUT
 from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
-from wanbatch.units import count_text, duration_text
+from wanbatch.units import count_text, duration_text, local_text
 
 ROWS_SHOWN = 500
 PLOT_SOURCES = "'self' file:"  # `file:` is a page opened by double click, 'self' one that is served
@@ -59,8 +60,8 @@ def _coded(text: str) -> Markup:
 
 
 def _minute(at: str) -> str:
-    """Shorten `2026-03-02T07:30:00.000Z` to `2026-03-02 07:30 UTC`."""
-    return f"{at[:10]} {at[11:16]} UTC"
+    """Write `2026-03-02T07:30:00.000Z` by this machine's clock, such as `2026-03-02 08:30 CET`."""
+    return local_text(datetime.fromisoformat(at))
 
 
 def _json(value: object) -> Markup:

@@ -37,6 +37,7 @@ class BatchStanding:
     `last_run` is None before the first, and has no end where it was cut off; `command` is the command line that goes on
     with the manifest, empty if that is not known; `is_finished` where no take is left that it would send or fetch.
     `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept.
+    `elapsed_s` is how long a run goes on, by its own clock; None if none does.
     """
 
     batch: str
@@ -52,6 +53,7 @@ class BatchStanding:
     command: str = ""
     is_finished: bool = False
     baseline: Baseline | None = None
+    elapsed_s: float | None = None
 
 
 def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | None:
@@ -95,6 +97,7 @@ def read_standing(output: Path) -> BatchStanding:
         command=command,
         is_finished=is_finished,
         baseline=baseline,
+        elapsed_s=_elapsed_s(last_run, _now(last_run, last_at)) if holder else None,
     )
 
 
@@ -110,6 +113,10 @@ def read_figures(output: Path) -> Figures:
         takes = reader.takes()
         figures = figures_of(takes, reader.attempts(), prices_now(takes, reader.quotes()))
         return figures.with_strays(each.credits_held for each in reader.strays())
+
+
+def _elapsed_s(run: Run | None, now: datetime) -> float | None:
+    return None if run is None else max(0.0, (now - run.started_at).total_seconds())
 
 
 def _now(run: Run | None, last_at: datetime | None) -> datetime:

@@ -35,7 +35,7 @@
       height: 320,
       hoverlabel: { bgcolor: colour("card"), bordercolor: colour("line"), font: { color: colour("ink") } },
       legend: { orientation: "h", y: 1.02, yanchor: "bottom", x: 0 },
-      xaxis: { ...axis, ...(isTime ? { type: "date", title: { text: "UTC", standoff: 6, font: { size: 11, color: colour("dim") } } } : {}) },
+      xaxis: { ...axis, ...(isTime ? { type: "date", title: { text: figure.zone, standoff: 6, font: { size: 11, color: colour("dim") } } } : {}) },
       yaxis: { ...axis, rangemode: "tozero" },
     };
     if (figure.unit) layout.yaxis.title = { text: figure.unit, font: { size: 11, color: colour("dim") } };
