@@ -51,7 +51,7 @@ PURE = {
     "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.ledger", "money.prices", "money.reach", "money.seen", "pace.eta", "pace.hazard", "pace.limits",
     "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings",
     "provider.links", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
-    "runner.offers", "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.salvage",
+    "reporting.own_words", "runner.offers", "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.salvage",
     "session.story", "session.traces", "state.needs", "text", "units",
 }  # fmt: skip
 OWNERS = {

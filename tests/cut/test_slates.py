@@ -14,7 +14,7 @@ from tests.cut.test_film import ABC, cut, room, whole
 from tests.films import Reel, read_frames
 from wanbatch.cut.avc import AvcRecord
 from wanbatch.cut.join import slate_misfit
-from wanbatch.cut.slate import Card, draw_card
+from wanbatch.cut.slate import Card, colour_of, draw_card
 from wanbatch.cut.source import measure
 from wanbatch.errors import UsageInvalid
 
@@ -35,6 +35,16 @@ def test_a_slate_differs_by_what_it_says() -> None:
     said = [replace(card, **{name: "other"}) for name in ("project", "scene", "shot", "take", "length", "why")]
     pictures = {draw_card(each, 640, 360).tobytes() for each in (card, *said)}
     assert (len(pictures), draw_card(card, 640, 360) == draw_card(card, 640, 360)) == (7, True)
+
+
+def test_the_slates_of_a_scene_have_its_colour() -> None:
+    card = Card("dragon-pass", "sc010", "sc010_sh020", "MISSING", "5 s", "failed")
+    tops = [
+        {colour for _, colour in draw_card(each, 640, 360).crop((60, 24, 580, 40)).getcolors(9_999) or ()}
+        for each in (card, replace(card, shot="sc010_sh030"), replace(card, scene="sc020"))
+    ]
+    assert [colour_of(scene) in tops[0] for scene in ("sc010", "sc020")] == [True, False]
+    assert (tops[0] == tops[1], tops[0] == tops[2], colour_of("")) == (True, False, (238, 238, 240))
 
 
 def test_a_slate_in_a_cut_shows_what_was_drawn(tmp_path: Path) -> None:

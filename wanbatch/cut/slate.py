@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import colorsys
+import hashlib
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
@@ -33,7 +35,7 @@ def draw_card(card: Card, width: int, height: int) -> Picture:
     pen = ImageDraw.Draw(image)
     edge = round(6 * unit)
     pen.rectangle((edge, edge, width - edge, height - edge), fill=_PLATE)
-    _draw_stripes(image, (edge, edge, width - edge, round(14 * unit)), unit)
+    _draw_stripes(image, (edge, edge, width - edge, round(14 * unit)), unit, colour_of(card.scene))
     left, room = round(12 * unit), width - round(24 * unit)
     rows = (
         (20, 5.0, _DIM, card.project),
@@ -49,10 +51,21 @@ def draw_card(card: Card, width: int, height: int) -> Picture:
     return image
 
 
-def _draw_stripes(image: Image.Image, box: tuple[int, int, int, int], unit: float) -> None:
-    """Draw the clapper's stripes across the top of the plate."""
+def colour_of(scene: str) -> tuple[int, int, int]:
+    """Return the colour of a scene, the same on every slate of it; white for shots without a scene."""
+    if not scene:
+        return _INK
+    hue = hashlib.sha256(scene.encode()).digest()[0] / 256
+    red, green, blue = colorsys.hsv_to_rgb(hue, 0.45, 0.95)
+    return round(red * 255), round(green * 255), round(blue * 255)
+
+
+def _draw_stripes(
+    image: Image.Image, box: tuple[int, int, int, int], unit: float, colour: tuple[int, int, int]
+) -> None:
+    """Draw the clapper's stripes across the top of the plate, in the colour of the scene."""
     left, top, right, bottom = box
-    strip = Image.new("RGB", (right - left, bottom - top), _INK)
+    strip = Image.new("RGB", (right - left, bottom - top), colour)
     pen = ImageDraw.Draw(strip)
     step, tall = max(4, round(12 * unit)), bottom - top
     for begin in range(-tall, right - left, 2 * step):

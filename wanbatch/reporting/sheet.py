@@ -14,6 +14,7 @@ from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
 from wanbatch.money.credits import usd_text
 from wanbatch.reporting.book import Book
+from wanbatch.reporting.own_words import own_words
 from wanbatch.reporting.page import page, speeds_of
 from wanbatch.reporting.record import values_of
 from wanbatch.state.shown import shown_folder
@@ -66,6 +67,9 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         mine = by_shot.get(shot.shot_id, [])
         scenes[-1]["cards"].append(_card_of(shot, mine, order, output, in_cut))
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
+    cards = [card for scene in scenes for card in scene["cards"]]
+    for card, words in zip(cards, own_words([card["prompt"] for card in cards]), strict=True):
+        card.update(prompt=words.own, shared=words.shared)
     return page(
         "sheet.html.j2",
         sheet="sheet.css.j2",
