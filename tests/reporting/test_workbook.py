@@ -61,7 +61,18 @@ def test_each_grouping_has_a_sheet_with_a_frozen_header_and_a_filter(folder: Pat
     with StateReader.open(folder) as reader:
         files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
     book = sheets(files.costs.parent / "costs.xlsx")
-    assert list(book) == ["about", "batch", "sequence", "scene", "tag", "cost_code", "shots", "prices", "spend"]
+    assert list(book) == [
+        "about",
+        "batch",
+        "sequence",
+        "scene",
+        "model",
+        "tag",
+        "cost_code",
+        "shots",
+        "prices",
+        "spend",
+    ]
     for name, (_, sheet) in book.items():
         pane = sheet.find("m:sheetViews/m:sheetView/m:pane", SPACE)
         is_frozen = pane is not None and (pane.get("state"), pane.get("ySplit")) == ("frozen", "1")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from wanbatch.reporting.costs import Costs
 
 WORKBOOK_NAME = "costs.xlsx"
-LEVEL_SHEETS = ("all", "batch", "sequence", "scene", "tag", "cost_code")
+LEVEL_SHEETS = ("all", "batch", "sequence", "scene", "model", "tag", "cost_code")
 CONVERTED = ("charged", "committed", "final")  # shown in another currency, too
 _NOT_ADDED = (
     "budget",
