@@ -46,11 +46,16 @@ class Candidate(Protocol):
     """What decides whether a take is chosen."""
 
     @property
-    def state(self) -> State: ...
+    def state(self) -> State:
+        """Where the take is in its lifecycle: without a circle, only a verified take is chosen."""
+
     @property
-    def superseded(self) -> bool: ...
+    def superseded(self) -> bool:
+        """A newer recipe or a retake replaced it."""
+
     @property
-    def circled(self) -> bool: ...
+    def circled(self) -> bool:
+        """The user circled it for the cut."""
 
 
 C = TypeVar("C", bound=Candidate)

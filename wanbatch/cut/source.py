@@ -227,10 +227,12 @@ def _at_rate(heard: Samples, own_hz: int, rate_hz: int) -> Samples:
 
 
 def layout_of(channels: int) -> str:
+    """Name the layout of this many channels as FFmpeg does: mono for one, else stereo."""
     return "mono" if channels == 1 else "stereo"
 
 
 def audio_frame(samples: Samples, rate_hz: int, at: int) -> AudioFrame:
+    """Make a frame of samples (channels by samples, floats from -1 to 1) that begins `at` samples into the sound."""
     frame = AudioFrame.from_ndarray(np.ascontiguousarray(samples), format="fltp", layout=layout_of(len(samples)))
     frame.sample_rate, frame.pts, frame.time_base = rate_hz, at, Fraction(1, rate_hz)
     return frame

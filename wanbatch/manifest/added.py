@@ -30,13 +30,14 @@ def models_beside(folder: Path) -> tuple[Registry, list[Problem]]:
     problems: list[Problem] = []
     for path in files_beside(folder):
         try:
-            models.append(read_model(path))
+            models.append(_read_model(path))
         except _Unread as error:
             problems.append(Problem(str(path), 1, 1, f"this file {error}; repair or remove it"))
     return (shipped().with_added(models) if models else shipped()), problems
 
 
-def read_model(path: Path) -> Model:
+def _read_model(path: Path) -> Model:
+    """Read one model from its schema file. Raises _Unread, with the reason, for a file that is not such a schema."""
     try:
         if not path.is_file() or path.stat().st_size > SCHEMA_CAP_BYTES:
             raise _Unread("is too large, or not a file")

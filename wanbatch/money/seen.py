@@ -53,4 +53,5 @@ def _price_seen(take: Take | Kind) -> int | None:
 
 
 def sent_at(take: Take | Kind) -> float:
+    """Return when a take was first sent, in seconds since 1970; 0 if it was not, which sorts before all others."""
     return take.submitted_at.timestamp() if take.submitted_at is not None else 0.0

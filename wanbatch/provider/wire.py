@@ -119,6 +119,7 @@ class Wire:
         self._is_at_proxy = False
 
     async def trace(self, event: str, reported: Mapping[str, Any]) -> None:
+        """Note an event of httpcore: this is what a request takes as its extension `trace`."""
         self._has_begun = True
         self._is_at_proxy = self._is_at_proxy or event.endswith("setup_socks5_connection.started")
         if event.endswith("send_request_headers.started"):

@@ -114,6 +114,10 @@ class Doubles:
         return sorted({row.generation_id: row for row in rows}.values(), key=lambda row: row.at)
 
     def priced(self, take: Take, told: Attempt, attempts: Iterable[Attempt]) -> dict[str, Any]:
+        """Return what to record of an attempt whose hold (credits) is now known, and tell the budget its price.
+
+        What the take puts at risk is counted with `told` in the place of the attempt of its number.
+        """
         others = [each for each in attempts if (each.take_id, each.number) != (told.take_id, told.number)]
         self._context.budget.see_price(take, told.credits_held)
         return {

@@ -18,6 +18,7 @@ class Keepsakes:
         self._inspection = inspection
 
     def __call__(self, take: Take) -> None:
+        """Write both for a take whose clip is verified. Raises MediaInvalid, StateInvalid or LocalFault."""
         from wanbatch.reporting.sidecar import write_sidecar
 
         write_poster_of(self._output, take, self._inspection)

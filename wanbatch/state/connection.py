@@ -17,6 +17,10 @@ WAYS_BACK = (
 
 
 def connect(path: Path, *, readonly: bool) -> sqlite3.Connection:
+    """Open a state file; for writing, make it with mode 0600 if it is missing, and flush every commit to the disk.
+
+    Raises StateInvalid if SQLite cannot open it, LocalFault if the disk cannot hold it.
+    """
     try:
         if not readonly and not path.exists():
             # 0600 before the first byte: prompts and ids are private.
@@ -49,11 +53,13 @@ def _set_up(connection: sqlite3.Connection, path: Path, *, readonly: bool) -> No
 
 
 def is_empty(connection: sqlite3.Connection) -> bool:
+    """Say whether the file holds no table at all: no run has begun in it."""
     return not connection.execute("SELECT 1 FROM sqlite_master LIMIT 1").fetchone()
 
 
 @contextmanager
 def foreign_errors(path: Path) -> Iterator[None]:
+    """Turn what a damaged file makes SQLite or the readers raise into StateInvalid, with the ways to get it back."""
     try:
         yield
     except (sqlite3.Error, ValueError, KeyError, TypeError, RecursionError, OverflowError) as error:

@@ -32,7 +32,7 @@ from wanbatch.state.checks import Checks
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
-from wanbatch.state.opening import _TRACES, refuse_foreign, refuse_lost_state
+from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
     BASELINE_DDL,
@@ -90,7 +90,7 @@ class StateFile(StateReader):
         try:
             if not fresh and (not path.exists() or path.stat().st_size == 0):
                 # Before SQLite sees the file: it would drop a log that is left over.
-                refuse_lost_state(output, (f"{STATE_NAME}-wal", *_TRACES))
+                refuse_lost_state(output, (f"{STATE_NAME}-wal", *TRACES))
             for name in (STATE_NAME, f"{STATE_NAME}-wal", f"{STATE_NAME}-shm"):
                 unshare(output / name)  # of a copy made with hard links: SQLite writes in place, to both
             with foreign_errors(path):
@@ -102,7 +102,7 @@ class StateFile(StateReader):
             with foreign_errors(path):
                 if is_empty(state._db):
                     if not fresh:
-                        refuse_lost_state(output, _TRACES)
+                        refuse_lost_state(output, TRACES)
                     state._begin(wanted)
                     state.is_new = True
             state.assert_same(wanted)

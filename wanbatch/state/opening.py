@@ -13,11 +13,15 @@ from wanbatch.folders import CLIPS
 from wanbatch.state.connection import WAYS_BACK
 from wanbatch.state.reader import STATE_NAME
 
-_TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
+TRACES = ("run.log", "reports", "storyboard.html", ".sandbox")
 
 
 def refuse_lost_state(output: Path, traces: Sequence[str]) -> None:
-    # A run was here, and the record of what it paid for is gone: starting over would buy it all again.
+    """Raise StateInvalid if clips or one of these `traces` (names in `output`) show that an earlier run was here.
+
+    To be asked where the state file is missing: the record of what that run paid for is gone, and starting over would
+    buy it all again.
+    """
     found = next((name for name in traces if _is_something(output / name)), None)
     if found is None and has_clips(output):
         found = "clips"
@@ -38,6 +42,10 @@ def _is_something(path: Path) -> bool:
 
 
 def refuse_foreign(path: Path) -> None:
+    """Raise StateInvalid for a state file that is not regular, belongs to another user, or may be written by anyone.
+
+    A file that is missing passes. Raises the error of `assert_ordinary` for a link in the place of SQLite's own files.
+    """
     for suffix in ("-wal", "-shm", "-journal"):  # SQLite opens these by name, through a link, and writes to them
         assert_ordinary(path.with_name(path.name + suffix))
     try:

@@ -185,6 +185,7 @@ def _name_in(sql: str) -> str:
 
 
 def to_sql(value: object) -> Any:
+    """Return a value as a column holds it: times in UTC with milliseconds, booleans as 0 or 1, tuples as JSON."""
     if isinstance(value, datetime):
         return value.astimezone(UTC).isoformat(timespec="milliseconds")
     if isinstance(value, bool):
@@ -251,6 +252,7 @@ def from_row(record: type[T], row: Sequence[Any]) -> T:
 
 
 def row_crc(take_id: int, fact: str, at: str, data: str) -> int:
+    """Return the CRC-32 that a row of `facts` carries: a row that the disk damaged no longer matches it."""
     return zlib.crc32(f"{take_id}\n{fact}\n{at}\n{data}".encode())
 
 
