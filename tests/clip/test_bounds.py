@@ -49,6 +49,14 @@ MANY = f"the clip declares more than {SAMPLES_MAX} samples of pictures and sound
 LARGE = "the clip's picture is 16000x16000; at most 36 million pixels (8K) can be decoded"
 
 
+def objection_to(index: bytes) -> str | None:
+    try:
+        assert_plain(index)
+    except MediaInvalid as error:
+        return str(error)
+    return None
+
+
 def track_header(width: int, height: int, version: int) -> bytes:
     return box(b"tkhd", bytes([version]) + bytes(87 if version else 75), number(width << 16, height << 16))
 
@@ -102,9 +110,7 @@ def whole() -> bytes:
     ],
 )
 def test_an_index_that_asks_for_too_much_is_refused(index: bytes, said: str) -> None:
-    with pytest.raises(MediaInvalid) as raised:
-        assert_plain(index)
-    assert str(raised.value) == said
+    assert objection_to(index) == said
 
 
 @pytest.mark.parametrize(
@@ -127,7 +133,7 @@ def test_an_index_that_asks_for_too_much_is_refused(index: bytes, said: str) -> 
     ],
 )
 def test_an_index_that_a_clip_may_have_is_let_through(index: bytes) -> None:
-    assert_plain(index)
+    assert objection_to(index) is None
 
 
 def test_a_clip_that_refers_elsewhere_is_opened_by_nobody(

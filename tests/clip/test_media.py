@@ -163,12 +163,16 @@ def test_whatever_the_bytes_only_media_invalid_escapes(
     for where, value in flips:
         if data:
             data[int(where * reach)] = value
-    (tmp_path / "fuzzed.mp4").write_bytes(data)
+    clip_path, poster = tmp_path / "fuzzed.mp4", tmp_path / "fuzzed.jpg"
+    clip_path.write_bytes(data)
+    poster.unlink(missing_ok=True)
+    is_refused = False
     try:
-        check_clip(tmp_path / "fuzzed.mp4")
-        write_poster(tmp_path / "fuzzed.mp4", tmp_path / "fuzzed.jpg")
+        check_clip(clip_path)
+        write_poster(clip_path, poster)
     except MediaInvalid:
-        return
+        is_refused = True
+    assert (poster.exists(), clip_path.read_bytes()) == (not is_refused, data)
 
 
 @pytest.mark.parametrize(

@@ -20,25 +20,27 @@ from wanbatch.cli import cli
 TUTORIAL, *OTHERS = pages()
 
 
-def _try(page: Path, project: Project) -> None:
-    """Do what a page says, block by block. Shown lines must be among those that the last command printed."""
+def _not_printed(page: Path, project: Project) -> list[str]:
+    """Do what a page says, block by block; return the lines shown that the command before them does not print."""
     said = ""
+    missing: list[str] = []
     for block in blocks_of(page):
         if block.title:
             (project.where / block.title).write_text(block.text, encoding="utf-8")
         elif block.kind == "text" and block.follows and said:
-            _assert_said(block, said)
+            missing += _missing_from(said, block)
         elif block.kind == "sh" and block.is_run:
             said = project.run(block)
         elif block.kind == "python" and block.is_run:
             said = project.run_python(block)
+    return missing
 
 
-def _assert_said(block: Block, said: str) -> None:
+def _missing_from(said: str, block: Block) -> list[str]:
     printed = {" ".join(line.split()) for line in said.splitlines()}
     shown = [" ".join(line.split()) for line in block.text.splitlines()]
     missing = [line for line in shown if line and line != "..." and line not in printed]
-    assert missing == [], f"{block.place} shows lines that the command does not print; it prints\n{said}"
+    return [f"{block.place} shows {line!r}, which the command does not print; it prints\n{said}" for line in missing]
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,7 @@ def tutorial(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Followed]:
         with FileLock(shared / "reader.lock"):
             if not followed.home.exists():
                 followed.clips.mkdir(exist_ok=True)
-                _try(TUTORIAL, Project.of(shared / "reader-new", followed.clips))
+                assert _not_printed(TUTORIAL, Project.of(shared / "reader-new", followed.clips)) == []
                 (shared / "reader-new").rename(followed.home)
         yield followed
 
@@ -80,7 +82,7 @@ def test_a_page_does_what_it_says(page: Path, tutorial: Followed, tmp_path: Path
             (home / name).symlink_to(ROOT / name)
     else:
         project.where = home / "my-film"
-    _try(page, project)
+    assert _not_printed(page, project) == []
 
 
 # --- what is not run is held against the definitions ----------------------------------------------------------------

@@ -120,26 +120,30 @@ QUIET = settings(max_examples=150, suppress_health_check=list(HealthCheck))
 EXAMPLES = [path.read_bytes() for path in sorted(folder_of("manifests").iterdir())]
 
 
-def only_a_batch_or_problems(folder: Path, ending: str, data: bytes) -> None:
+def is_a_batch_or_problems(folder: Path, ending: str, data: bytes) -> bool:
+    """Read a manifest; say whether it gives a batch, or problems that each have a place and a message."""
     path = folder / f"fuzz{ending}"
     path.write_bytes(data)
     try:
         made: object = load_manifest(path)
     except ManifestInvalid as error:
         made = error
-    assert isinstance(made, Batch) or all(problem.line >= 0 and problem.message for problem in made.problems)
+    if isinstance(made, ManifestInvalid):
+        return bool(made.problems) and all(problem.line >= 0 and problem.message for problem in made.problems)
+    return isinstance(made, Batch)
 
 
 @given(ENDINGS, st.binary(max_size=300))
 @QUIET
 def test_no_bytes_give_a_traceback(tmp_path_factory: pytest.TempPathFactory, ending: str, data: bytes) -> None:
-    only_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, data)
+    assert is_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, data)
 
 
 @given(ENDINGS, st.text(alphabet=":-[]{}&*!|>'\"%@`,#?\n\t 0a1éid\\x", max_size=120))
 @QUIET
 def test_no_text_gives_a_traceback(tmp_path_factory: pytest.TempPathFactory, ending: str, text: str) -> None:
-    only_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, b"version: 1\nshots:\n - " + text.encode())
+    data = b"version: 1\nshots:\n - " + text.encode()
+    assert is_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, data)
 
 
 @given(ENDINGS, st.sampled_from(EXAMPLES), st.lists(st.tuples(st.integers(0, 2000), st.binary(max_size=6)), max_size=4))
@@ -149,7 +153,7 @@ def test_no_damage_to_a_good_manifest_gives_a_traceback(
 ) -> None:
     for at, new in cuts:
         data = data[:at] + new + data[at + len(new) :]
-    only_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, data[:3000])
+    assert is_a_batch_or_problems(tmp_path_factory.getbasetemp(), ending, data[:3000])
 
 
 @pytest.mark.parametrize(

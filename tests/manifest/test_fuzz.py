@@ -84,43 +84,46 @@ def made_of(path: Path, data: bytes) -> Any:
         return error
 
 
-def ordered_or_told(path: Path, data: bytes) -> None:
-    """A batch must be fit to order: canonical recipes, encodable text. Problems must be fit to print."""
+def is_ordered_or_told(path: Path, data: bytes) -> bool:
+    """Say whether a batch is fit to order (canonical recipes, encodable text), or its problems are fit to print."""
     made = made_of(path, data)
     if isinstance(made, ManifestInvalid):
         lines = str(made).encode().decode().split("\n")
-        assert len(lines) == len(made.problems)
-        assert all(problem.line > 0 and problem.column > 0 for problem in made.problems)
-        return
-    assert isinstance(made, Batch)
-    assert all(recipe.sha256 for shot in made.shots for recipe in shot.recipes)
+        return len(lines) == len(made.problems) > 0 and all(
+            problem.line > 0 and problem.column > 0 for problem in made.problems
+        )
     told = [(shot.id, shot.scene, shot.sequence, shot.notes, shot.cost_code, *shot.tags) for shot in made.shots]
-    assert all(text == text.encode().decode() for texts in told for text in texts)
-    assert made.max_credits is None or 0 <= made.max_credits < 2**63
+    return (
+        isinstance(made, Batch)
+        and all(recipe.sha256 for shot in made.shots for recipe in shot.recipes)
+        and all(text == text.encode().decode() for texts in told for text in texts)
+        and (made.max_credits is None or 0 <= made.max_credits < 2**63)
+    )
 
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_odd_value_alone_in_a_shot(tmp_path: Path, field: str) -> None:
+    failed = []
     for value in ODD:
         shot = table({"id": '"a"', "prompt": '"p"', field: value})
         text = table({"version": "1", "shots": f'[{{"id": "b", "prompt": "p", "notes": "n"}}, {shot}]'})
-        for ending in (".json", ".yaml"):
-            ordered_or_told(tmp_path / f"one{ending}", text.encode())
+        names = (f"one{ending}" for ending in (".json", ".yaml"))
+        failed += [(name, text) for name in names if not is_ordered_or_told(tmp_path / name, text.encode())]
+    assert failed == []
 
 
 @pytest.mark.parametrize("field", INNER)
 @pytest.mark.parametrize("part", ["limits", "budget"])
 def test_each_odd_value_alone_in_the_head(tmp_path: Path, part: str, field: str) -> None:
-    for value in ODD:
-        body = {"version": "1", part: table({field: value}), "shots": '[{"id": "b", "prompt": "p"}]'}
-        ordered_or_told(tmp_path / "head.json", table(body).encode())
+    shots = '[{"id": "b", "prompt": "p"}]'
+    texts = [table({"version": "1", part: table({field: value}), "shots": shots}) for value in ODD]
+    assert [text for text in texts if not is_ordered_or_told(tmp_path / "head.json", text.encode())] == []
 
 
 @pytest.mark.parametrize("field", HEADS)
 def test_each_odd_value_as_a_part_of_the_manifest(tmp_path: Path, field: str) -> None:
-    for value in ODD:
-        body = {"version": "1", "shots": '[{"id": "b", "prompt": "p"}]', field: value}
-        ordered_or_told(tmp_path / "part.json", table(body).encode())
+    texts = [table({"version": "1", "shots": '[{"id": "b", "prompt": "p"}]', field: value}) for value in ODD]
+    assert [text for text in texts if not is_ordered_or_told(tmp_path / "part.json", text.encode())] == []
 
 
 @given(st.permutations(["id", "prompt", "model", "duration", "takes", "seed", "tags"]), st.booleans())
@@ -155,9 +158,8 @@ def test_any_value_in_any_field(
         items["limits"] = table(limits)
     if budget:
         items["budget"] = table(budget)
-    ordered_or_told(
-        tmp_path_factory.getbasetemp() / f"odd{ending}", table({**items, **head}).encode("utf-8", "surrogatepass")
-    )
+    data = table({**items, **head}).encode("utf-8", "surrogatepass")
+    assert is_ordered_or_told(tmp_path_factory.getbasetemp() / f"odd{ending}", data)
 
 
 @given(shots)
@@ -166,7 +168,7 @@ def test_defaults_of_any_value(tmp_path_factory: pytest.TempPathFactory, listed:
     defaults, rest = (listed[0], listed[1:]) if listed else ({}, [])
     given_shots = [{"id": f'"s{n}"', "prompt": '"p"', **shot} for n, shot in enumerate(rest)]
     body = {"version": "1", "defaults": table(defaults), "shots": "[" + ", ".join(map(table, given_shots)) + "]"}
-    ordered_or_told(tmp_path_factory.getbasetemp() / "defaults.json", table(body).encode())
+    assert is_ordered_or_told(tmp_path_factory.getbasetemp() / "defaults.json", table(body).encode())
 
 
 cells = st.lists(
@@ -182,4 +184,4 @@ cells = st.lists(
 @QUIET
 def test_any_cells_in_a_csv(tmp_path_factory: pytest.TempPathFactory, header: str, rows: list[list[str]]) -> None:
     text = "\n".join([header, *(f"s{n},{''.join(row)}" for n, row in enumerate(rows))])
-    ordered_or_told(tmp_path_factory.getbasetemp() / "cells.csv", text.encode())
+    assert is_ordered_or_told(tmp_path_factory.getbasetemp() / "cells.csv", text.encode())

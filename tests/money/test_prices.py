@@ -303,9 +303,11 @@ def test_a_shelf_that_cannot_be_read_is_empty_and_is_written_anew(tmp_path: Path
     assert shelf.get(CLASS.model, NOW) == Listed(LIST, '"e"', NOW)
 
 
-def test_a_shelf_that_cannot_be_written_costs_nothing(tmp_path: Path) -> None:
+def test_a_cache_that_cannot_be_written_stays_empty(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
-    PriceCache("p", tmp_path / "file" / "prices.json").keep("m", Listed(LIST, "", NOW))
+    cache = PriceCache("p", tmp_path / "file" / "prices.json")
+    cache.keep("m", Listed(LIST, "", NOW))
+    assert (cache.get("m", NOW), (tmp_path / "file").read_text()) == (None, "x")
 
 
 @pytest.mark.parametrize(

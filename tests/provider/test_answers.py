@@ -206,11 +206,12 @@ def test_a_servers_text_is_one_printable_line(text: str) -> None:
 
 @given(st.binary(max_size=200))
 @settings(max_examples=200)
-def test_no_body_breaks_the_readers(body: bytes) -> None:
-    for status in (200, 400, 500):
-        read_submit(Head(status, {}), body, ID)
-        read_trouble(Head(status, {}), body)
-    read_progress(body)
+def test_whatever_the_body_it_is_read_as_a_verdict(body: bytes) -> None:
+    submits = [read_submit(Head(status, {}), body, ID) for status in (200, 400, 500)]
+    reads = [read_trouble(Head(status, {}), body) for status in (400, 500)]
+    assert all(isinstance(each, Accepted | Refused | TurnedAway | Unknown) for each in submits)
+    assert (submits[2].__class__, [each.status for each in reads]) == (Unknown, [400, 500])
+    assert isinstance(read_progress(body), Progress | NoAnswer)
 
 
 def test_a_ledger_page_is_read_entry_by_entry() -> None:

@@ -67,7 +67,8 @@ def test_no_command_writes_through_a_link_in_place_of_a_file(command: list[str],
         if path.suffix != ".mp4" or path.parent.name != "clips":
             path.unlink(missing_ok=True)
             path.symlink_to(folder.parent / "victim")
-    call(command)
+    code = call(command)
+    assert (code, (folder.parent / "victim").read_text()) == (7, WORDS)
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from inspect import getattr_static
+from typing import Any
+
 import pytest
 
 from tests.simulation.mutants import MUTANTS, applied
 
 
+def value_of(target: Any, attribute: str) -> object:
+    if isinstance(target, Mapping):
+        return target.get(attribute)
+    return (
+        target.__code__ if attribute == "__code__" else getattr_static(target, attribute)
+    )  # not what a property gives
+
+
 @pytest.mark.parametrize("name", MUTANTS)
 def test_each_mutant_can_be_applied_and_leaves_nothing_behind(name: str) -> None:
+    places = [(target, attribute) for target, attribute, _ in MUTANTS[name]()]
+    before = [value_of(*place) for place in places]
+    broken = []
     for _ in range(2):
         with applied(name):
-            pass
+            broken.append([value_of(*place) for place in places])
+    assert before == [value_of(*place) for place in places]
+    assert places
+    assert all(was != now for each in broken for was, now in zip(before, each, strict=True))

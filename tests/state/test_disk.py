@@ -120,7 +120,8 @@ def test_a_run_that_was_cut_off_while_it_began_begins(tmp_path: Path) -> None:
     connection.close()
     (tmp_path / "state.sqlite").chmod(0o600)
     (tmp_path / "state.sqlite-wal").write_bytes(bytes(4152))  # a commit that the power cut tore
-    opened(tmp_path).close()
+    with closing(opened(tmp_path)) as state:
+        assert state.takes() == []
 
 
 def test_a_run_that_was_cut_off_before_it_began_begins(tmp_path: Path) -> None:
