@@ -92,6 +92,8 @@ def test_a_log_that_would_take_days_to_read_is_unread_at_once() -> None:
         ("", True),
         ("WB1:NONCE:RECIPE:2.1", True),
         ("x-wb1:nonce:recipe:2.1", True),
+        ("wb1%3Anonce%3Arecipe%3A2.1", True),
+        ("wb1_nonce_recipe_2_1", True),
         ("job 7", False),
     ],
 )

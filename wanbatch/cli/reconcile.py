@@ -110,7 +110,16 @@ def _exit_code(found: Reconciled) -> ExitCode:
     What needs the user comes first, since the same command reports the rest later. A log that this key may not read,
     or that of another key, needs the user, too.
     """
-    needs = (found.open, found.doubles, found.twice, found.breaches, found.questions, found.unseen, found.unexplained)
+    needs = (
+        found.open,
+        found.doubles,
+        found.twice,
+        found.breaches,
+        found.questions,
+        found.unseen,
+        found.unexplained,
+        found.needs_you,
+    )
     if any(needs) or found.is_log_refused:
         return ExitCode.DECISION_NEEDED
     return ExitCode.OK if found.is_log_read and found.is_ledger_read else ExitCode.PROVIDER_UNREACHABLE

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -23,6 +24,8 @@ WINDOW_SLACK = timedelta(hours=20)
 PAGE_CAP_BYTES = 8 * 1024 * 1024
 SCAN_TRIES = 3
 SCAN_MARGIN = timedelta(seconds=2)
+
+_PLAIN = re.compile(r"%[0-9a-f]{2}|[^0-9a-z]")  # what a gateway may have put for the signs in an id of ours
 
 Read = Callable[[str, Mapping[str, str], int], Awaitable[bytes | NoAnswer]]
 Row = Mapping[str, Any]
@@ -182,7 +185,7 @@ class RequestLog:
 
 def _is_nameless(request_id: object) -> bool:
     """Say whether a row's request id names no other program: there is none, or it may be one of ours, changed."""
-    return not request_id or OURS in str(request_id).casefold()
+    return not request_id or _PLAIN.sub("", OURS) in _PLAIN.sub("", str(request_id).casefold())
 
 
 def spans_of(since: datetime, earlier: datetime, end: datetime) -> list[Span]:

@@ -58,6 +58,7 @@ class RunContext:
         self.nonce = state.identity().nonce
         self.takes = OpenTakes(state)
         self.troubles: list[tuple[ExitCode, str]] = []
+        self.named_now: set[str] = set()  # generations of charges without a take that this run named
         self.sendable: set[int] | None = None  # the takes that a limit allows; None if there is no limit
         self.urgent: set[int] = set()  # takes whose link died of old age in the queue: fetched before all others
         self.failing_since: dict[int, float] = {}  # takes whose newest answer says that they failed, by its time

@@ -78,6 +78,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
         if name in named:
             continue
         take, named = context.takes[attempt.take_id], [*named, name]
+        context.named_now.add(made)
         text = (
             f"the ledger charges {sum_text([each.charge for each in found])} for {made}{times}, which"
             f" belongs to no take: attempt {attempt.number} of this one, {end_text(attempt)}, may have made it"

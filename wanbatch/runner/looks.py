@@ -86,7 +86,8 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
     found = questions(evidence_of(context, scan, left, waiting), failed, models, settled=False)
     if not found:
         return Beside.NOTHING
-    return Beside.NAMED_NOW if note_questions(context, found) else Beside.NAMED_BEFORE
+    is_new = note_questions(context, found) or any(each.charge.name in context.named_now for each in found)
+    return Beside.NAMED_NOW if is_new else Beside.NAMED_BEFORE
 
 
 def _without_a_take(context: RunContext, take_id: int, charges: Sequence[Charge]) -> list[Charge]:

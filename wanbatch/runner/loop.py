@@ -115,7 +115,7 @@ class Runner:
                 ):  # a charge says that it went on
                     await self._loop(group)
                     await self._polls.match_ledger()
-                self._name_breaches()
+                self._polls.name_breaches()
             except WanbatchError as error:
                 context.halt(error.exit_code, str(error))
             finally:
@@ -283,18 +283,6 @@ class Runner:
                 return
             context.wake.clear()
             await self._wait(context.clock.monotonic() + LEDGER_EVERY_S)
-
-    def _name_breaches(self) -> None:
-        """Report charges that should not be: for what the provider failed, and for one generation more than once."""
-        context, found = self._context, self._polls
-        for attempt in context.state.attempts_of_generations(found.failed_and_charged | found.charged_twice):
-            label = context.takes[attempt.take_id].label
-            if attempt.generation_id in found.charged_twice:
-                text = f"{label}: the ledger charges {attempt.generation_id} more than once: ask the provider's support"
-                context.trouble(ExitCode.DECISION_NEEDED, text)
-            if attempt.generation_id in found.failed_and_charged and attempt.has_failed:
-                text = f"{label}: the provider failed {attempt.generation_id} and charged it: ask its support"
-                context.trouble(ExitCode.DECISION_NEEDED, text)
 
     # --- where it stands
 

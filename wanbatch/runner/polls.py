@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
 from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import Outcome, live, risk_of
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.take import Take
+from wanbatch.batch.take import Entry, Take
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.money.credits import usd_text
@@ -238,7 +238,8 @@ class Polls:
         beside = await look_beside(context, take_id, self._read) if shows_none else Beside.UNREAD
         if context.takes[take_id].state is not State.PLANNED:
             return
-        is_agreed = take_id not in self._retried and beside is not Beside.NAMED_NOW
+        is_agreed = beside is Beside.NAMED_BEFORE and take_id not in self._retried
+        is_agreed = is_agreed or (beside is Beside.UNREAD and is_user_asking(context.state.facts_of(take_id)))
         if beside is Beside.NOTHING or is_agreed:
             self._looked_at[take_id] = context.clock.monotonic()
             context.schedule.add_planned(take_id, first=True)
@@ -351,7 +352,7 @@ class Polls:
         if found.charges > 1:
             self.charged_twice.add(attempt.generation_id)
             text = f"charged {found.charges} times: the ledger shows a second charge for {attempt.generation_id}"
-            self._warn(take_id, f"{text}, so ask the provider's support")
+            self._warn(take_id, f"{text}, so ask the provider's support", attempt.generation_id)
         elif attempt.credits_held is not None and found.credits_charged > attempt.credits_held:
             self._is_dearer = True
             held = usd_text(attempt.credits_held)
@@ -361,7 +362,8 @@ class Polls:
             self._warn(take_id, f"{text}: ask the provider's support")
         if attempt.has_failed:
             self.failed_and_charged.add(attempt.generation_id)
-            self._warn(take_id, "the provider charged for this generation, which failed: ask the provider's support")
+            text = "the provider charged for this generation, which failed: ask the provider's support"
+            self._warn(take_id, text, attempt.generation_id)
             if context.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged
                 text = f"{attempt.generation_id} was charged before the take was sent again"
                 text = f"{text}: wanbatch asks about it once more"
@@ -369,5 +371,25 @@ class Polls:
                 follow(context, context.takes[take_id], charged, text)
                 self.has_followed = True
 
-    def _warn(self, take_id: int, warning: str) -> None:
-        self._context.record(take_id, Fact.WARNED, {"warning": warning})
+    def _warn(self, take_id: int, warning: str, breach: str | None = None) -> None:
+        """Record a warning beside a take; `breach` is the generation whose charge breaks the provider's word."""
+        told = {} if breach is None else {"breaches": [breach]}
+        self._context.record(take_id, Fact.WARNED, {"warning": warning, **told})
+
+    def name_breaches(self) -> None:
+        """Report charges that should not be: for what the provider failed, and for one generation more than once."""
+        context = self._context
+        for attempt in context.state.attempts_of_generations(self.failed_and_charged | self.charged_twice):
+            label = context.takes[attempt.take_id].label
+            if attempt.generation_id in self.charged_twice:
+                text = f"{label}: the ledger charges {attempt.generation_id} more than once: ask the provider's support"
+                context.trouble(ExitCode.DECISION_NEEDED, text)
+            if attempt.generation_id in self.failed_and_charged and attempt.has_failed:
+                text = f"{label}: the provider failed {attempt.generation_id} and charged it: ask its support"
+                context.trouble(ExitCode.DECISION_NEEDED, text)
+
+
+def is_user_asking(facts: Iterable[Entry]) -> bool:
+    """Say whether the user, not wanbatch, decided to send a take again, by the facts of that take."""
+    words = [each for each in facts if each.fact in (Fact.RETRY_PLANNED, Fact.RESUBMIT_ALLOWED)]
+    return bool(words) and words[-1].data.get("by", "user") == "user"

@@ -57,13 +57,19 @@ class Searches:
     ) -> None:
         self._context = context
         self._match_ledger = match_ledger
-        self._window = Window(context, is_thorough=is_thorough)
+        self._unexplained = Unexplained(context)
+        self._window = Window(
+            context,
+            is_thorough=is_thorough,
+            asked_since=lambda: self._unexplained.log_since() if self._unexplained.is_asked else None,
+        )
         self._is_thorough = is_thorough
         self._has_nothing_to_send = has_nothing_to_send
         self._has_asked = False
         self.questions: list[Question] = []
         self.unseen: list[Attempt] = []  # submits that this key's log does not show, as the last search found
         self.unexplained: tuple[Charge, ...] = ()  # of a thorough search: charges that nothing accounts for
+        self.is_ledger_unread = False  # a look of this run could not read it
         self.unread: NoAnswer | None = None  # why the last search could not read the log
         self._before: LogScan | None = None
         self._count = 0
@@ -74,7 +80,6 @@ class Searches:
         self._doubles = Doubles(context)
         self._spares = Spares(context)
         self._verdicts = Verdicts(context, self._spares, self._strays)
-        self._unexplained = Unexplained(context)
 
     # --- when
 
@@ -168,19 +173,36 @@ class Searches:
             self._before = scan
             until, key = scan.known_until - self._mark_grace(), context.settings.key_fingerprint
             context.state.note_log_read(key, until, anew=window.is_mark_wrong())
-            if self._is_thorough and self._unexplained.is_asked:
-                self.unexplained = await self._unexplained.look_at_all(scan, is_out_of_date=self._is_out_of_date)
-            if (context.schedule.waits_to_submit or self._has_nothing_to_send) and self._unexplained.is_asked:
-                unread = await self._unexplained.look(scan, is_out_of_date=self._is_out_of_date)
-                if unread is not None and context.schedule.waits_to_submit and self._is_ledger_awaited(unread):
-                    return
-            if context.schedule.waits_to_submit and self._is_out_of_date and self._match_ledger is not None:
-                await self._match_ledger()  # what this state file lacks may have cost more than was held
+            if not await self._explain(scan):
+                return
+            is_due = self._is_out_of_date or context.budget.has_caps
+            if context.schedule.waits_to_submit and is_due and self._match_ledger is not None:
+                await self._match_ledger()  # what was charged since counts under the caps before anything is sent
         window.looked(was_wide=is_wide)
         context.schedule.allow_submits()
         self._plan_next()
         if window.owes_wide:
             context.schedule.add_search(context.clock.monotonic())
+
+    async def _explain(self, scan: LogScan) -> bool:
+        """Look for charges that nothing explains; False where the first submits wait until the ledger can be read."""
+        waits = self._context.schedule.waits_to_submit
+        if not self._unexplained.is_asked:
+            return True
+        if self._is_thorough:
+            found = await self._unexplained.look_at_all(scan, is_out_of_date=self._is_out_of_date)
+            if isinstance(found, NoAnswer):
+                self._ledger_unread(found, "charges that nothing explains may be missing")
+            else:
+                self.unexplained = found
+        if waits or self._has_nothing_to_send:
+            unread = await self._unexplained.look(scan, is_out_of_date=self._is_out_of_date)
+            return unread is None or not waits or not self._is_ledger_awaited(unread)
+        return True
+
+    def _ledger_unread(self, answer: NoAnswer, so: str) -> None:
+        self.is_ledger_unread = True
+        self._context.note(f"wanbatch could not read the ledger ({answer.message}); {so}")
 
     def _not_read(self, answer: NoAnswer) -> None:
         context, now = self._context, self._context.clock.monotonic()
@@ -290,7 +312,7 @@ class Searches:
             return
         charges = await context.provider.charges(context.batch_clock.earliest(min(begun)))
         if isinstance(charges, NoAnswer):
-            context.note(f"wanbatch could not read the ledger ({charges.message}); lost answers stay open")
+            self._ledger_unread(charges, "lost answers stay open")
             self._give_up_waiting(f"wanbatch could not read the provider's ledger ({charges.message})")
             return
         if ended:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -25,6 +26,7 @@ from wanbatch.state.file import StateFile
 from wanbatch.units import count_text
 
 READ_NOTE = "ledger explained until"  # the note that tells up to when every charge was explained, or answered for
+MODELS_NOTE = "models explained"  # the note that lists the models whose charges were looked at by then
 ANSWERED_NOTE = "charges of others"  # the note that lists the generations that the user said were not this batch's
 SHARED_NOTE = "account"  # the note that others use the account, as the user said
 SHARED = "shared"
@@ -41,12 +43,19 @@ class Found:
     explained_so_far: tuple[Charge, ...] = ()
 
 
-def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, str], since: datetime) -> Found:
+def unexplained(
+    evidence: Evidence,
+    known: Iterable[str],
+    waiting: Mapping[int, str],
+    since: datetime,
+    named: AbstractSet[str] = frozenset(),
+) -> Found:
     """Return the charges since a time that nothing explains.
 
     `known` are the generations of this folder, `evidence.attempts` the submits that are still waited for, and `waiting`
     what those ordered, by take id: each may have made one charge, unless the log tells what it made. Where there are no
-    more charges than of these, they explain them.
+    more charges than of these, they explain them; where there are, those alone that were `named` beside one. A name is
+    a question, not an answer: whatever else was named stays unexplained.
     """
     scan = evidence.scan
     owned = {*known, *(scan.other_ids - scan.nameless_ids), *(row.generation_id for row in scan.rows)}
@@ -54,8 +63,9 @@ def unexplained(evidence: Evidence, known: Iterable[str], waiting: Mapping[int, 
     makers = [each for each in evidence.attempts if not is_made(scan, each)]
     fitting = {each.name for each in found if any(evidence.fits(it, each, waiting[it.take_id]) for it in makers)}
     found.sort(key=lambda each: each.at)
-    if len(fitting) > len(makers):
-        return Found(tuple(found))
+    if len(fitting) > len(makers):  # those that were named beside such a submit come first, and no more than there are
+        fitting = {each.name for each in found if each.name in fitting & named}
+        fitting = fitting if len(fitting) <= len(makers) else set()
     return Found(
         tuple(each for each in found if each.name not in fitting),
         tuple(each for each in found if each.name in fitting),
@@ -94,15 +104,13 @@ class Unexplained:
         until = [earlier(scan.known_until, ROW_GRACE), *(each.at for each in found.explained_so_far)]
         mark = context.batch_clock.recorded_since(min(until))
         context.state.note(READ_NOTE, mark.isoformat())
+        context.state.note(MODELS_NOTE, json.dumps(sorted(self._models())))
         return None
 
-    async def look_at_all(self, scan: LogScan, *, is_out_of_date: bool) -> tuple[Charge, ...]:
-        """Return every unexplained charge since the first submit, as far back as the scan reaches; decides nothing.
-
-        None are returned where the ledger could not be read.
-        """
+    async def look_at_all(self, scan: LogScan, *, is_out_of_date: bool) -> tuple[Charge, ...] | NoAnswer:
+        """Return every unexplained charge since the first submit, as far back as the scan reaches; decides nothing."""
         found = await self.find(scan, self._begin(), is_out_of_date=is_out_of_date)
-        return () if isinstance(found, NoAnswer) else found.unexplained
+        return found if isinstance(found, NoAnswer) else found.unexplained
 
     async def find(self, scan: LogScan, asked: datetime, *, is_out_of_date: bool) -> Found | NoAnswer:
         """Read the ledger from a time on, by our clock, and return what of it is not explained."""
@@ -115,13 +123,24 @@ class Unexplained:
         old_enough = [each for each in charges if each.at <= young or each.at > scan.taken_at]  # or of a wrong clock
         return self._found(scan, old_enough, since)
 
+    def log_since(self) -> datetime:
+        """Return from when on the log has to be read, so that it can explain every charge that matters."""
+        asked = self._since()
+        return earlier(min(self._context.batch_clock.earliest(asked), earlier(asked, LEDGER_MARGIN)), BEFORE)
+
     def _since(self) -> datetime:
         """Return from when on charges matter, by our clock: all before were explained, or answered for."""
         state = self._context.state
+        if not self._models() <= set(read_names(state.noted(MODELS_NOTE))):
+            return self._begin()  # the charges of another model were not looked at
         try:
             return datetime.fromisoformat(state.noted(READ_NOTE) or "")
         except ValueError:
             return self._begin()
+
+    def _models(self) -> set[str]:
+        """Return the models that this batch orders now."""
+        return {kind.price_class.model for kind, _ in self._context.state.inventory().kinds if not kind.superseded}
 
     def _begin(self) -> datetime:
         """Return when this batch began, by our clock: its file may have been recovered after its first submit."""
@@ -130,16 +149,16 @@ class Unexplained:
         return state.created_at() if sent is None else min(sent, state.created_at())
 
     def _found(self, scan: LogScan, charges: Sequence[Charge], since: datetime) -> Found:
-        context = self._context
-        models = {kind.price_class.model for kind, _ in context.state.inventory().kinds if not kind.superseded}
+        context, models = self._context, self._models()
         like = [each for each in charges if any(is_like(each.model, model) for model in models)]
         waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
         ordered = {each.take_id: context.takes[each.take_id].order.model for each in waiting}
         owners = context.state.attempts_of_generations({each.generation_id for each in like})
         known = {str(each.generation_id) for each in owners}
         known |= {str(each.generation_id) for each in context.state.strays()}
-        known |= named_charges(context.state) | set(read_names(context.state.noted(ANSWERED_NOTE)))
-        return unexplained(evidence_of(context, scan, like, waiting), known, ordered, since)
+        known |= set(read_names(context.state.noted(ANSWERED_NOTE)))
+        evidence = evidence_of(context, scan, like, waiting)
+        return unexplained(evidence, known, ordered, since, named_charges(context.state))
 
 
 def share_account(state: StateFile) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from wanbatch.batch.lifecycle import State
@@ -22,8 +23,11 @@ class Window:
     of it each time.
     """
 
-    def __init__(self, context: RunContext, *, is_thorough: bool) -> None:
+    def __init__(
+        self, context: RunContext, *, is_thorough: bool, asked_since: Callable[[], datetime | None] = lambda: None
+    ) -> None:
         self._context = context
+        self._asked_since = asked_since  # from when on the log is to explain charges
         self._is_thorough = is_thorough
         self._is_wide_done = False
         self.is_first = True  # no look of this run ended well yet
@@ -92,6 +96,8 @@ class Window:
         begun = [context.batch_clock.earliest(each) for each in self._open()]
         if self.is_first and not context.state.is_new:
             begun.append(self._unread() or self.reach)
+            asked = self._asked_since()
+            begun += [] if asked is None else [max(asked, self.reach)]
         first = self.first
         if first is not None and (self.is_wide or not begun):
             begun.append(context.batch_clock.earliest(first))

@@ -20,7 +20,7 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, Stray
 
 NOTE = "alarms told"
-_LISTS = ("doubles", "unowned", "nameless")  # what a warning about money holds beside its text
+_LISTS = ("doubles", "unowned", "nameless", "breaches")  # what a warning about money holds beside its text
 _UNSEEN = frozenset({ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.LOCAL_FAULT})
 
 

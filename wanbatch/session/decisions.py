@@ -20,7 +20,7 @@ from wanbatch.batch.attempts import (
 )
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.errors import ProviderUnreachable, UsageInvalid
+from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.provider.answers import read_generation_id
@@ -32,6 +32,7 @@ from wanbatch.runner.revival import IN_ALL, look_again
 from wanbatch.runner.searches import LASTING, Searches
 from wanbatch.runner.submits import lost_text
 from wanbatch.runner.unexplained import answer_for, share_account
+from wanbatch.session.alarms import stray_text
 from wanbatch.state.file import StateFile
 
 _MAY_HAVE_MADE = MAY_BE_CHARGED | {Outcome.OPEN}
@@ -82,7 +83,8 @@ class Reconciled:
     to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
     `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
     verified takes whose charge it does not show yet. `unexplained` are charges of models like this batch's that neither
-    this folder nor this key's log accounts for. `ledger` has a line
+    this folder nor this key's log accounts for; `needs_you` says what else this look found that needs the user, and
+    which submits belong to no take. `ledger` has a line
     for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
     to this key.
     """
@@ -105,6 +107,7 @@ class Reconciled:
     unseen_keys: tuple[str, ...] = ()
     keys_given_up: tuple[str, ...] = ()
     unexplained: tuple[Charge, ...] = ()
+    needs_you: tuple[str, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
@@ -137,7 +140,7 @@ async def reconcile(context: RunContext) -> Reconciled:
         breaches=tuple(context.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         questions=tuple(dict.fromkeys(context.takes[each.attempt.take_id].label for each in searches.questions)),
         credits_charged=context.budget.charged + beside,
-        is_ledger_read=charges is not None,
+        is_ledger_read=charges is not None and not searches.is_ledger_unread,
         is_log_read=searches.unread is None,
         is_log_refused=searches.unread is not None and searches.unread.trouble in LASTING,
         unseen=tuple(dict.fromkeys(context.takes[each.take_id].label for each in searches.unseen)),
@@ -145,9 +148,20 @@ async def reconcile(context: RunContext) -> Reconciled:
         unseen_keys=keys_of(searches.unseen),
         keys_given_up=tuple(keys_given_up(context.state)),
         unexplained=searches.unexplained,
+        needs_you=_needs_you(context),
         ledger=ledger,
         read_at=context.clock.now(),
     )
+
+
+def _needs_you(context: RunContext) -> tuple[str, ...]:
+    found = [text for code, text in context.troubles if code is ExitCode.DECISION_NEEDED]
+    attempts = context.state.attempts()
+    requests, made = {each.request_id for each in attempts}, {each.generation_id for each in attempts} - {None}
+    strays = [
+        each for each in context.state.strays() if each.request_id not in requests and each.generation_id not in made
+    ]
+    return tuple(dict.fromkeys([*found, *map(stray_text, strays)]))
 
 
 def _charged_twice(context: RunContext, charges: Sequence[Charge]) -> tuple[str, ...]:
