@@ -7,10 +7,11 @@ BIN := .venv/bin
 demo: .venv/.ready
 	$(BIN)/wanbatch demo
 
-# Many tests wait for a process or a clock: two workers a core.
+# Many tests wait for a process or a clock: two workers a core. Each compiles all tests where no bytecode is kept,
+# as in some containers: that is three seconds a worker.
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: .venv/.ready-dev
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
 # The wheel in fresh environments: every Python 3.11 to 3.14 of this machine, with the newest and the lowest packages;
 # CASES=short for fewer.

@@ -8,6 +8,7 @@ import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -35,6 +36,32 @@ settings.register_profile(
 )
 settings.register_profile("fuzz", settings.get_profile("suite"), derandomize=False, print_blob=True)
 settings.load_profile("suite")
+
+
+ONE_BY_ONE = ("tests/simulation/", "tests/docs/", "tests/cli/")  # where a single test takes seconds
+BROWSER = "_browser.py"  # on one worker, one after the other: two browsers at once take each other's time
+
+
+def worker_unit(nodeid: str) -> str:
+    """Name the tests that go to one worker: those of a file share what it made once."""
+    path = nodeid.partition("::")[0]
+    if path.endswith(BROWSER):
+        return BROWSER
+    return nodeid if path.startswith(ONE_BY_ONE) else path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
+    """Share the tests out by `worker_unit`, under `--dist loadgroup`."""
+    if config.getvalue("dist") != "loadgroup":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Units(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return worker_unit(nodeid)
+
+    return Units(config, log)
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,7 @@ def browser_path() -> str | None:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One browser for a module. Without one the test is skipped, unless WANBATCH_NEEDS_BROWSER says that it must run."""
+    """One browser for a module: its driver holds the thread's event loop, which others need. Without one the test is skipped, unless WANBATCH_NEEDS_BROWSER says that it must run."""
     path = browser_path()
     if path is None:
         if os.environ.get("WANBATCH_NEEDS_BROWSER"):

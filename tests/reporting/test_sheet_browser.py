@@ -20,8 +20,6 @@ from wanbatch.reporting.files import write_reports
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = pytest.mark.xdist_group("browser")
-
 EVIL = '</script><img src=x onerror="window.hit=1"><script>window.hit=1</script>\'"`${window.hit=1}` {{7*7}}'
 
 
