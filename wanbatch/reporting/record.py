@@ -155,7 +155,8 @@ def plain_values(column: pd.Series[Any]) -> list[Any]:
     if isinstance(column.dtype, pd.DatetimeTZDtype):
         return [None if at is pd.NaT else at.to_pydatetime() for at in column]
     if isinstance(column.dtype, pd.api.extensions.ExtensionDtype):
-        made: list[Any] = column.array.to_numpy(dtype=object, na_value=None).tolist()  # thirty times faster than the rest
+        # Thirty times faster than the rest.
+        made: list[Any] = column.array.to_numpy(dtype=object, na_value=None).tolist()
         return made
     return column.astype(object).where(column.notna(), None).tolist()
 
