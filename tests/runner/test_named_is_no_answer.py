@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.runner.shared import HOURS, at_desk, told
-from tests.runner.test_unexplained import half_done, question
+from tests.runner.test_unexplained import half_done, question, with_a_lost_answer
 from tests.runner.test_unowned import others_buy
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact
@@ -45,10 +45,7 @@ def test_charges_named_beside_a_submit_that_was_turned_away_still_stop_the_run(
 
 
 def test_a_lost_answer_explains_one_of_the_charges_that_were_named_beside_it(tmp_path: Path) -> None:
-    rules = (Rule("submit", "drop_before", nth=(2,)),)
-    world = World(tmp_path / "out", rules=rules, settings=RunSettings(limit=2))
-    world.observe = lambda runner, event: runner.drain() if event.kind == "answer_lost" else None
-    world.run(batch_of(4))
+    world = with_a_lost_answer(tmp_path)
     others_buy(world, 3)
     world.observe, world.rules, world.settings = None, (), RunSettings()
     world.elapsed_s += HOURS

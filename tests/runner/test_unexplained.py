@@ -32,6 +32,15 @@ def half_done(tmp_path: Path, *, later_s: float = LATER_S) -> World:
     return world
 
 
+def with_a_lost_answer(tmp_path: Path) -> World:
+    """A folder of four shots: one clip, one submit that never arrived and whose answer was lost, two never sent."""
+    rules = (Rule("submit", "drop_before", nth=(2,)),)
+    world = World(tmp_path / "out", rules=rules, settings=RunSettings(limit=2))
+    world.observe = lambda runner, event: runner.drain() if event.kind == "answer_lost" else None
+    world.run(batch_of(4))
+    return world
+
+
 def ended(world: World) -> tuple[ExitCode, int]:
     """Run once more: how that ended, and how many submits of ours there are then."""
     return world.run(batch_of(4)).exit_code, sum(bool(row["client_request_id"]) for row in world.ledger())
@@ -135,10 +144,7 @@ def test_a_charge_of_just_now_counts_where_the_log_shows_that_the_file_is_out_of
 
 
 def test_a_lost_answer_explains_one_charge_and_no_more(tmp_path: Path) -> None:
-    rules = (Rule("submit", "drop_before", nth=(2,)),)
-    world = World(tmp_path / "out", rules=rules, settings=RunSettings(limit=2))
-    world.observe = lambda runner, event: runner.drain() if event.kind == "answer_lost" else None
-    world.run(batch_of(4))
+    world = with_a_lost_answer(tmp_path)
     others_buy(world, 1)
     world.observe, world.rules, world.settings = None, (), RunSettings(limit=1)
     world.elapsed_s += HOURS
@@ -150,10 +156,7 @@ def test_a_lost_answer_explains_one_charge_and_no_more(tmp_path: Path) -> None:
 
 
 def test_a_charge_that_a_lost_answer_explains_is_looked_at_again_once_that_is_settled(tmp_path: Path) -> None:
-    rules = (Rule("submit", "drop_before", nth=(2,)),)
-    world = World(tmp_path / "out", rules=rules, settings=RunSettings(limit=2))
-    world.observe = lambda runner, event: runner.drain() if event.kind == "answer_lost" else None
-    world.run(batch_of(4))
+    world = with_a_lost_answer(tmp_path)
     others_buy(world, 1)
     made_at = EPOCH + timedelta(seconds=world.elapsed_s)
     world.rules, world.settings, world.elapsed_s = (), RunSettings(limit=1), world.elapsed_s + HOURS

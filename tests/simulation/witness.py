@@ -19,7 +19,6 @@ from wanbatch.runner.log import RunLog
 from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.state.file import StateFile
-from wanbatch.state.reader import StateReader
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -183,17 +182,6 @@ class Witness:
         cut_off = [take.label for take in world.takes if take.state is State.SUBMITTING]
         if cut_off and [text for text in end.messages if not text.startswith("stopping")] == []:
             world.wrongs.append(f"a drained run cut off the submits of {cut_off}")
-
-
-def held_for_no_take(state: StateReader) -> list[int | None]:
-    """Return what is held for the submits that belong to no take, in credits."""
-    attempts = state.attempts()
-    requests, made = ({getattr(each, name) for each in attempts} for name in ("request_id", "generation_id"))
-    return [
-        each.credits_held
-        for each in state.strays()
-        if each.request_id not in requests and (each.generation_id is None or each.generation_id not in made)
-    ]
 
 
 def in_short(inventory: Inventory) -> tuple[Any, ...]:

@@ -24,7 +24,7 @@ from tests.simulation.scenario import CLASSES, KEY, OTHER_KEY, Act, Scenario
 from tests.simulation.settlement import settle
 from tests.simulation.supplier import Supplier
 from tests.simulation.user import Restored, User
-from tests.simulation.witness import Proof, Told, Witness, held_for_no_take, in_short
+from tests.simulation.witness import Proof, Told, Witness, in_short
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
@@ -363,7 +363,7 @@ class World:
     def look(self, state: StateFile) -> None:
         """Take the state home, before the file is closed."""
         self.takes, self.attempts = state.takes(), state.attempts()
-        whole = replace(Inventory.of(self.takes, state.shots()), strays=held_for_no_take(state))
+        whole = replace(Inventory.of(self.takes, state.shots()), strays=[each.credits_held for each in state.strays()])
         if in_short(state.inventory()) != in_short(whole):
             self.wrongs.append("the inventory of the state file is not what its takes say")
         self.strays = {each.request_id for each in state.strays()}

@@ -156,12 +156,7 @@ async def reconcile(context: RunContext) -> Reconciled:
 
 def _needs_you(context: RunContext) -> tuple[str, ...]:
     found = [text for code, text in context.troubles if code is ExitCode.DECISION_NEEDED]
-    attempts = context.state.attempts()
-    requests, made = {each.request_id for each in attempts}, {each.generation_id for each in attempts} - {None}
-    strays = [
-        each for each in context.state.strays() if each.request_id not in requests and each.generation_id not in made
-    ]
-    return tuple(dict.fromkeys([*found, *map(stray_text, strays)]))
+    return tuple(dict.fromkeys([*found, *map(stray_text, context.state.strays())]))
 
 
 def _charged_twice(context: RunContext, charges: Sequence[Charge]) -> tuple[str, ...]:

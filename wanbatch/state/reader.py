@@ -20,6 +20,7 @@ from wanbatch.state.columns import ColumnRecords
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.kept_models import learn_kept
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
+from wanbatch.state.takes import OF_NO_TAKE
 from wanbatch.text import shown
 
 STATE_NAME = "state.sqlite"
@@ -126,11 +127,7 @@ class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
 
     def strays(self) -> list[Stray]:
         """Submits of this batch that belong to no take of it, oldest first; without those given to a take since."""
-        return self._all(
-            Stray,
-            "WHERE request_id NOT IN (SELECT request_id FROM attempts) AND NOT EXISTS (SELECT 1 FROM attempts"
-            " WHERE attempts.generation_id = strays.generation_id) ORDER BY at, request_id",
-        )
+        return self._all(Stray, f"{OF_NO_TAKE} ORDER BY at, request_id")
 
     def log_read_until(self, key_fingerprint: str) -> datetime | None:
         """Up to when the log of a key is known to hold nothing that this file does not; None if it was not read.
