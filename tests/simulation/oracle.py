@@ -345,13 +345,14 @@ def told_price(
 ) -> int | None:
     """Return the highest price that a list, a hold or a charge had told when a submit was sent; None where none had.
 
-    What a restored copy lacks, nobody was told who goes on with it, until the log showed it when a run began. `model`
-    is that of the submit where it is not named.
+    What a restored copy lacks, nobody was told who goes on with it, until the log of the key showed it when a run
+    began; the row of a failed generation tells no price. `model` is that of the submit where it is not named.
     """
     model = row["model"] if model is None else model
     gone = [each for each in world.restored if each.seq < row["seq"]]
     began = world.began_before(row["at"])
-    logged = [each for each in books if began is not None and each["in_log_at"] <= began - READ_S]
+    read = [each for each in books if each["key"] == row["key"] and not each["failure"]]
+    logged = [each for each in read if began is not None and each["in_log_at"] <= began - READ_S]
     shown = {name for each in logged for name in (each["client_request_id"], each["inference_id"])}
     told = [
         each.credits
