@@ -9,7 +9,7 @@ import pytest
 from tests.runner.shared import HOURS, states
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
-from wanbatch.runner.polls import Polls
+from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 
@@ -26,7 +26,7 @@ def test_a_charge_that_shows_before_the_take_is_sent_again_keeps_it_from_that(
         return ()
 
     with monkeypatch.context() as patched:
-        patched.setattr(Polls, "read_ledger", shows_nothing)
+        patched.setattr(ChargeRecorder, "read_ledger", shows_nothing)
         world.observe = lambda runner, event: runner.drain() if event.kind == "generation_failed" else None
         world.run(batch_of(1))
     assert states(world) == ["planned"]

@@ -317,7 +317,7 @@ def test_a_retry_that_waited_is_not_sent_where_the_ledger_cannot_be_read_any_mor
     monkeypatch.setattr(AimlApi, "charges", charges)
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)[0], world.submits) == (ExitCode.PROVIDER_UNREACHABLE, "planned", 3)
-    assert any("sh000_t1 failed, and wanbatch could not read in the ledger" in message for message in end.messages)
+    assert any("sh000_t1 is not sent again in this run: wanbatch could not read" in message for message in end.messages)
     is_over.append(True)
     world.elapsed_s += 3600
     assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)

@@ -16,7 +16,7 @@ from wanbatch.batch.take import Entry
 from wanbatch.cli.reconcile import _exit_code
 from wanbatch.errors import ExitCode
 from wanbatch.pace.schedule import Rates
-from wanbatch.runner.polls import is_user_asking
+from wanbatch.runner.rechecks import is_user_asking
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import FaultPlan, Rule

@@ -18,8 +18,8 @@ from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates, Search
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer
+from wanbatch.runner.charges import LEDGER_MARGIN, ChargeRecorder
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.polls import LEDGER_MARGIN, Polls
 from wanbatch.runner.proofs import CLOCK_MARGIN
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.runner.strays import Strays
@@ -90,9 +90,9 @@ def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="Internal"),))
-    real = Polls.read_ledger
+    real = ChargeRecorder.read_ledger
 
-    async def read_ledger(self: Polls, since: datetime | None = None) -> Sequence[Charge] | None:
+    async def read_ledger(self: ChargeRecorder, since: datetime | None = None) -> Sequence[Charge] | None:
         done = await real(self, since)
         take = self._context.takes[1]
         if take.state is State.FAILED:
@@ -101,7 +101,7 @@ def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
             Strays(self._context).note_logged()
         return done
 
-    monkeypatch.setattr(Polls, "read_ledger", read_ledger)
+    monkeypatch.setattr(ChargeRecorder, "read_ledger", read_ledger)
     world.run(batch_of(1))
     assert (states(world), world.submits) == (["held"], 1)
 

@@ -64,6 +64,11 @@ class Attempt:
         return self.outcome is Outcome.FAILED and bool(self.error)
 
     @property
+    def is_called_free(self) -> bool:
+        """Say whether the provider said that it cost nothing: it failed what was made, or refused to make it."""
+        return self.has_failed or self.outcome in (Outcome.TURNED_AWAY, Outcome.REFUSED)
+
+    @property
     def credits_at_risk(self) -> int | None:
         """What it may still be charged although its take went on without it: 0 if it cannot, None if unknown."""
         if self.outcome not in MAY_BE_CHARGED or self.credits_charged is not None:

@@ -1,7 +1,8 @@
-"""Looks: what one reading of the log and the ledger brought, and what a charge without a take says about a failure.
+"""Looks: what one reading of the log and the ledger brought, and what a charge without a take says about a submit.
 
-A generation that failed costs nothing, by the provider's word. A charge of a model like its own, at its time, that
-belongs to no take may be what it was charged as: then the take is not bought again before a person has looked.
+A submit that was refused, and a generation that failed, cost nothing, by the provider's word. A charge of a model like
+its own, at its time, that belongs to no take may be what it was charged as: then the take is not bought again before a
+person has looked.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from wanbatch.runner.proofs import Evidence, is_like, questions
 
 
 class Beside(Enum):
-    """What stands in the ledger beside a failed generation."""
+    """What stands in the ledger beside a submit that cost nothing, by the provider's word."""
 
     NOTHING = auto()
     UNREAD = auto()  # charges that may be of it, and the log does not tell whose they are
@@ -63,14 +64,14 @@ def failed_since(context: RunContext, at: datetime, limit: int) -> list[Attempt]
 
 
 async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charge]) -> Beside:
-    """Name the charges without a take that a failed generation of a take may explain.
+    """Name the charges without a take that a failed generation or a refused submit of a take may explain.
 
     The log is read only where there are such charges. `charges` are those since the take was first sent.
     """
-    failed = [each for each in context.state.attempts_of(take_id) if each.has_failed and each.generation_id]
-    if not failed:
+    free = [each for each in context.state.attempts_of(take_id) if each.is_called_free]
+    if not free:
         return Beside.NOTHING
-    since = min(each.started_at for each in failed)
+    since = min(each.started_at for each in free)
     if not _without_a_take(context, take_id, charges):
         return Beside.NOTHING
     scan = await context.provider.scan_log(context.batch_clock.earliest(since))
@@ -82,8 +83,8 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
     # Read now: a submit may have got its answer while the log was read.
     left = _without_a_take(context, take_id, charges)
     waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
-    models = {each.take_id: context.takes[each.take_id].order.model for each in (*failed, *waiting)}
-    found = questions(evidence_of(context, scan, left, waiting), failed, models, settled=False)
+    models = {each.take_id: context.takes[each.take_id].order.model for each in (*free, *waiting)}
+    found = questions(evidence_of(context, scan, left, waiting), free, models, settled=False)
     if not found:
         return Beside.NOTHING
     is_new = note_questions(context, found) or any(each.charge.name in context.named_now for each in found)

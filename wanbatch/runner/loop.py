@@ -15,9 +15,11 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Done, Download, Poll, Search, Step, Submit, Wait
+from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.downloads import Downloads
 from wanbatch.runner.polls import Polls
+from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.settings import OnUnknown
@@ -55,8 +57,10 @@ class Runner:
 
     def __init__(self, context: RunContext) -> None:
         self._context = context
-        self._polls = Polls(context)
-        self._searches = Searches(context, match_ledger=self._polls.match_ledger)
+        self._charges = ChargeRecorder(context)
+        self._rechecks = Rechecks(context, self._charges)
+        self._polls = Polls(context, self._rechecks)
+        self._searches = Searches(context, match_ledger=self._charges.match_ledger)
         self._submits = Submits(context, self._searches.lost)
         self._downloads = Downloads(context, self._polls.take_links)
         self._post_grace_s = POST_GRACE_S
@@ -110,12 +114,12 @@ class Runner:
                 self._searches.name_doubles()
                 if not context.is_halted:
                     await self._read_ledger()
-                if self._polls.failed_and_charged and (
-                    await look_again(context, AT_ONCE) or self._polls.has_followed
+                if self._charges.failed_and_charged and (
+                    await look_again(context, AT_ONCE) or self._charges.has_followed
                 ):  # a charge says that it went on
                     await self._loop(group)
-                    await self._polls.match_ledger()
-                self._polls.name_breaches()
+                    await self._charges.match_ledger()
+                self._charges.name_breaches()
             except WanbatchError as error:
                 context.halt(error.exit_code, str(error))
             finally:
@@ -187,9 +191,9 @@ class Runner:
 
     def _start(self, step: Step, group: asyncio.TaskGroup) -> None:
         match step:
-            case Submit(take_id) if self._polls.owes_look(take_id):
+            case Submit(take_id) if self._rechecks.is_owed(take_id):
                 self._context.schedule.look_began(take_id)
-                self._spawn(group, self._others, take_id, self._polls.look_before_again)
+                self._spawn(group, self._others, take_id, self._rechecks.look)
             case Submit(take_id):
                 if self._submits.begin(take_id):
                     self._spawn(group, self._posts, take_id, self._submits.send)
@@ -273,7 +277,7 @@ class Runner:
             return
         until, since = context.clock.monotonic() + LEDGER_WAIT_S, None
         while True:
-            await self._polls.match_ledger(since)
+            await self._charges.match_ledger(since)
             since = context.state.first_awaited_at()
             missing = context.takes.awaiting
             if context.is_halted or not missing:

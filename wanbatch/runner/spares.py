@@ -15,7 +15,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles, cost_text
-from wanbatch.runner.proofs import LOG, is_open, recipe_in, rows_of
+from wanbatch.runner.proofs import LOG, recipe_in, rows_of
 
 
 class Spares:
@@ -32,8 +32,8 @@ class Spares:
                 continue
             row = next(iter(self._doubles.strangers(attempt, scan)), None)
             take = self._context.takes[attempt.take_id]
-            is_followed = attempt.number == take.attempt and is_open(take, attempt)
-            if is_followed or attempt.outcome is Outcome.OPEN:
+            is_awaited = attempt.number == take.attempt and take.can_be_searched
+            if is_awaited or attempt.outcome is Outcome.OPEN:
                 continue  # what became of it is settled elsewhere
             if row is None:
                 self._note_nameless(take, attempt, scan)

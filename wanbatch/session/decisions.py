@@ -25,9 +25,10 @@ from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
+from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.other_keys import give_up_keys, keys_given_up, keys_of
-from wanbatch.runner.polls import LEDGER_MARGIN, Polls
+from wanbatch.runner.polls import LEDGER_MARGIN
 from wanbatch.runner.revival import IN_ALL, look_again
 from wanbatch.runner.searches import LASTING, Searches
 from wanbatch.runner.submits import lost_text
@@ -120,7 +121,7 @@ async def reconcile(context: RunContext) -> Reconciled:
     searches.note_logged()
     await searches.search()
     await look_again(context, IN_ALL)
-    charges = await Polls(context).read_ledger()
+    charges = await ChargeRecorder(context).read_ledger()
     searches.name_doubles()
     takes, attempts = context.state.takes(), context.state.attempts()
     ledger = () if charges is None else await _matched(context, charges)

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from wanbatch.errors import ExitCode
+from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.other_keys import keys_of, unseen_text
-from wanbatch.runner.polls import Polls
 from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.searches import Searches
 from wanbatch.session.decisions import take_up
@@ -37,9 +37,9 @@ async def look_up(context: RunContext) -> LookUp:
             unread = None if searches.unread is None else searches.unread.message
             if unread is None:  # a failure that another submit replaced may have been none
                 await look_again(context, AT_ONCE)
-                polls = Polls(context)
-                await polls.match_ledger()
-                polls.name_breaches()
+                charges = ChargeRecorder(context)
+                await charges.match_ledger()
+                charges.name_breaches()
                 searches.name_doubles()
     text = _text(unread, has_news=bool(context.troubles))
     text += f"; {unseen_text(len(searches.unseen), keys_of(searches.unseen))}" if searches.unseen else ""

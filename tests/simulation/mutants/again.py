@@ -23,6 +23,7 @@ from wanbatch.runner import strays as discovering
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.polls import Polls
+from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.spares import Spares
 from wanbatch.state.file import StateFile
 
@@ -100,11 +101,11 @@ def the_stranger_of_a_poll_is_followed() -> Patches:
 
 @mutant
 def a_failed_take_is_tried_again_without_a_look_at_the_ledger() -> Patches:
-    async def shows_no_charge(self: Polls, take_id: int) -> bool:
+    async def shows_no_charge(self: Rechecks, take_id: int) -> bool:
         self._looked_at[take_id] = self._context.clock.monotonic()
         return True
 
-    yield Polls, "_shows_no_charge", shows_no_charge
+    yield Rechecks, "_shows_no_charge", shows_no_charge
 
 
 @mutant

@@ -13,6 +13,7 @@ from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
 from wanbatch.money.budget import Budget, Fit
 from wanbatch.provider import answers
+from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.polls import Polls
 
@@ -73,13 +74,13 @@ def a_charge_is_recorded_as_nothing() -> Patches:
 
 @mutant
 def a_charge_is_added_at_each_look() -> Patches:
-    real = Polls._charged
+    real = ChargeRecorder._charged
 
-    def charged(self: Polls, found: Any) -> None:
+    def charged(self: ChargeRecorder, found: Any) -> None:
         real(self, found)
         real(self, found)
 
-    yield Polls, "_charged", charged
+    yield ChargeRecorder, "_charged", charged
 
 
 @mutant
@@ -96,13 +97,13 @@ def a_failed_generation_counts_as_charged() -> Patches:
 
 @mutant
 def only_the_last_attempt_is_matched_with_the_ledger() -> Patches:
-    real = Polls._charged
+    real = ChargeRecorder._charged
 
-    def charged(self: Polls, found: Any) -> None:
+    def charged(self: ChargeRecorder, found: Any) -> None:
         if found.attempt.number == self._context.takes[found.attempt.take_id].attempt:
             real(self, found)
 
-    yield Polls, "_charged", charged
+    yield ChargeRecorder, "_charged", charged
 
 
 # --- what a run takes over from those before

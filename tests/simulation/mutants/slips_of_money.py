@@ -14,6 +14,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.polls import Polls
+from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.strays import Strays
 from wanbatch.runner.submits import Submits
 from wanbatch.session import decisions as settling
@@ -89,19 +90,19 @@ slip(
 
 slip(
     "a ledger that is down keeps nobody from a retry",
-    Polls._shows_no_charge,
+    Rechecks._shows_no_charge,
     "            return False\n",
     "            return True\n",
 )
 slip(
     "what was charged for nothing before does not matter",
-    Polls._failed,
+    Rechecks.may_retry,
     "context.takes[take_id].credits_charged is not None",
     "context.takes[take_id].is_charge_seen",
 )
 slip(
     "the ledger is asked for the last attempt alone",
-    Polls._shows_no_charge,
+    Rechecks._shows_no_charge,
     "min(each.started_at for each in attempts)",
     "max(each.started_at for each in attempts)",
 )

@@ -10,7 +10,7 @@ from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
 from wanbatch.runner import looks, proofs, spares
 from wanbatch.runner.doubles import Doubles
-from wanbatch.runner.polls import Polls
+from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.searches import Searches
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
@@ -211,7 +211,7 @@ slip(
 
 slip(
     "a charge of nobody keeps no failure from a retry",
-    Polls._failed,
+    Rechecks.may_retry,
     "await look_beside(context, take_id, self._read) is not Beside.NOTHING",
     "await look_beside(context, take_id, ()) is not Beside.NOTHING",
 )
@@ -220,6 +220,30 @@ slip(
     Searches._ended,
     "more += failed_since(self._context, since, FAILED_AT_MOST)",
     "more += failed_since(self._context, since, 0)",
+)
+
+# --- before a take is sent again
+
+slip("a proof lasts for as long as its take waits", Rechecks.is_owed, "any(each", "False and any(each")
+slip(
+    "only a generation that was polled is looked at again",
+    Rechecks._proven,
+    "if each.is_called_free or",
+    "if (each.is_called_free and each.generation_id is not None) or",
+)
+slip("what left no trace is not looked for again", Rechecks._proven, "words[-1] is Fact.PRESUMED_ABSENT", "False")
+slip("what the log shows by now does not matter", Rechecks._block, "if self._was_made(by_log, scan):", "if False:")
+slip(
+    "a charge that may be for a lost submit keeps no take from being sent",
+    Rechecks._is_unclear,
+    "return bool(found - named_charges(context.state))",
+    "return False",
+)
+slip(
+    "books that cannot be read keep no take from being sent again",
+    Rechecks._block,
+    "unread = None if is_asked or not rests_on_books else Block.UNREAD",
+    "unread = None",
 )
 
 # --- what the state file lacks
@@ -264,8 +288,8 @@ unseen(
 slip(
     "only the last attempt may have been made after all",
     Spares.note_late,
-    "            if is_followed or",
-    "            if attempt.number != take.attempt or is_followed or",
+    "            if is_awaited or",
+    "            if attempt.number != take.attempt or is_awaited or",
 )
 unseen(
     "what was refused is never looked for again",

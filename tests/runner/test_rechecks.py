@@ -1,0 +1,192 @@
+"""What shows between the proof that a submit made nothing and the submit that follows: then the take is not sent again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states
+from tests.worlds import World, batch_of
+from wanbatch.errors import ExitCode
+from wanbatch.provider.aimlapi import AimlApi
+from wanbatch.provider.protocol import NoAnswer, Trouble
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner
+from wanbatch.sandbox.faults import Rule
+
+pytestmark = pytest.mark.usefixtures("quick_clips")
+COLUMNS = "at, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at"
+PLANNED_AGAIN = {"P2": "retry_planned", "P4": "presumed_absent"}
+
+
+def execute(world: World, sql: str) -> None:
+    assert world.account is not None
+    world.account._db.execute(sql)
+
+
+def charge_beside(world: World, seq: int = 2) -> None:
+    """Charge what a submit made under another id, which no log of our key shows."""
+    execute(
+        world,
+        f"INSERT INTO requests ({COLUMNS}, key, inference_id) SELECT {COLUMNS}, 'another', 'nobodys' FROM requests"
+        f" WHERE seq = {seq}",
+    )
+
+
+def lost(tmp_path: Path, proof: str, then: Callable[[World], None]) -> World:
+    """A batch whose second submit is lost and proven to have made nothing; then the books change."""
+    world = World(tmp_path / "out", rules=LOST)
+    world.settings = RESUBMIT if proof == "P4" else world.settings
+
+    def change(_: Runner, event: Event) -> None:
+        if event.kind == "answer_lost" and proof == "P2":
+            execute(world, "UPDATE requests SET failure = 'crashed' WHERE seq = 2")
+        elif event.kind == "answer_lost":  # its row is nowhere to be seen
+            execute(world, "UPDATE requests SET ends_at = ends_at + 9000000 WHERE seq = 2")
+        elif event.kind == PLANNED_AGAIN[proof]:
+            then(world)
+
+    world.observe = change
+    return world
+
+
+@pytest.mark.parametrize("proof", ["P2", "P4"])
+def test_nothing_is_bought_again_beside_a_charge_that_came_after_the_proof(tmp_path: Path, proof: str) -> None:
+    world = lost(tmp_path, proof, lambda world: charge_beside(world, seq=1))
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)[1], world.submits - 1) == (ExitCode.DECISION_NEEDED, "planned", 3)
+    assert any("sh001_t1 is not sent again in this run: a charge" in message for message in end.messages)
+
+
+@pytest.mark.parametrize("proof", ["P2", "P4"])
+def test_the_clip_that_the_log_shows_after_the_proof_is_taken_and_none_is_bought(tmp_path: Path, proof: str) -> None:
+    def made(world: World) -> None:
+        shift = 9000000 if proof == "P4" else 0
+        execute(world, f"UPDATE requests SET failure = NULL, ends_at = ends_at - {shift} WHERE seq = 2")
+
+    world = lost(tmp_path, proof, made)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 3)
+    assert charged_twice(world) == []
+
+
+@pytest.mark.parametrize("proof", ["P2", "P4"])
+@pytest.mark.parametrize("reading", ["charges", "scan_log"])
+def test_nothing_is_sent_again_where_the_books_of_the_proof_cannot_be_read_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proof: str, reading: str
+) -> None:
+    closed: list[bool] = []
+    world, real = lost(tmp_path, proof, lambda _: closed.append(True)), getattr(AimlApi, reading)
+
+    async def read(self: AimlApi, begin: datetime) -> Any:
+        return NoAnswer(Trouble.KEY, "HTTP 403") if closed else await real(self, begin)
+
+    monkeypatch.setattr(AimlApi, reading, read)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.PROVIDER_UNREACHABLE, "planned", 3)
+    assert any("could not read in the provider's ledger and request log" in message for message in end.messages)
+    closed.clear()
+    world.observe, world.elapsed_s = None, world.elapsed_s + HOURS
+    assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
+
+
+@pytest.mark.parametrize("proof", ["P2", "P4"])
+def test_what_nothing_speaks_against_is_sent_again(tmp_path: Path, proof: str) -> None:
+    world = lost(tmp_path, proof, lambda _: None)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
+
+
+def test_a_success_without_an_id_that_the_log_shows_after_the_proof_keeps_the_take_from_being_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_over: list[bool] = []
+    world, real = lost(tmp_path, "P2", lambda _: is_over.append(True)), AimlApi.scan_log
+
+    async def scan_log(self: AimlApi, begin: datetime) -> Any:
+        scan = await real(self, begin)
+        assert not isinstance(scan, NoAnswer)
+        row = next((row for row in scan.rows if row.request_id.endswith(":2.1")), None)
+        if not is_over or row is None:
+            return scan
+        return replace(scan, rows=(*scan.rows, replace(row, is_good=True, generation_id=None, credits=PRICE)))
+
+    monkeypatch.setattr(AimlApi, "scan_log", scan_log)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.DECISION_NEEDED, "planned", 3)
+    assert any("shows by now that an earlier submit of it succeeded" in message for message in end.messages)
+
+
+# --- refusals
+
+
+def turned_away(tmp_path: Path, wait_s: str) -> World:
+    """A batch whose second submit is refused for a while, while its work is charged under another id."""
+    world = World(tmp_path / "out", rules=(Rule("submit", "status", nth=(2,), code=429, retry_after=wait_s),))
+
+    def change(_: Runner, event: Event) -> None:
+        if event.kind == "turned_away":
+            charge_beside(world, seq=1)
+
+    world.observe = change
+    return world
+
+
+def test_a_take_that_was_refused_long_ago_is_not_sent_again_beside_a_charge_of_nobody(tmp_path: Path) -> None:
+    world = turned_away(tmp_path, "900")
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)) == (ExitCode.DECISION_NEEDED, ["verified", "planned", "verified"])
+    assert any("sh001_t1 is not sent again in this run: a charge" in message for message in end.messages)
+    assert (world.run(batch_of(3)).exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
+
+
+def test_a_take_that_was_refused_just_now_is_sent_again_without_a_look(tmp_path: Path) -> None:
+    world = turned_away(tmp_path, "30")
+    world.run(batch_of(3))
+    assert states(world) == ["verified"] * 3
+
+
+def test_where_others_use_the_account_a_charge_says_nothing_of_a_refusal(tmp_path: Path) -> None:
+    world = turned_away(tmp_path, "900")
+    world.settings = replace(world.settings, is_account_shared=True)
+    world.run(batch_of(3))
+    assert states(world) == ["verified"] * 3
+
+
+def test_a_ledger_that_cannot_be_read_keeps_no_refused_take_from_being_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unread(_: AimlApi, __: datetime) -> Any:
+        return NoAnswer(Trouble.KEY, "HTTP 403")
+
+    world = turned_away(tmp_path, "900")
+    monkeypatch.setattr(AimlApi, "charges", unread)
+    world.run(batch_of(3))
+    assert states(world) == ["verified"] * 3
+
+
+def test_a_charge_that_may_be_for_another_lost_submit_keeps_a_take_from_being_sent(tmp_path: Path) -> None:
+    """Two answers are lost; one is proven to have failed, and a charge shows that may be for either."""
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2, 3)),))
+
+    def change(_: Runner, event: Event) -> None:
+        if event.kind == "answer_lost" and event.take == "sh001_t1":
+            execute(world, "UPDATE requests SET failure = 'crashed' WHERE seq = 2")
+        elif event.kind == "answer_lost":
+            execute(world, "UPDATE requests SET ends_at = ends_at + 9000000 WHERE seq = 3")
+        elif event.kind == "retry_planned":
+            charge_beside(world, seq=1)
+
+    world.observe = change
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits - 1) == (
+        ExitCode.DECISION_NEEDED, ["verified", "planned", "held"], 3,
+    )  # fmt: skip
+    assert any(
+        "sh001_t1 is not sent again in this run" in each and each.endswith("again later") for each in end.messages
+    )

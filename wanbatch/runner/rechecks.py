@@ -1,0 +1,180 @@
+"""Rechecks: the proof that a submit made nothing is looked at again just before its take is sent again.
+
+A take that is planned again may wait for hours: for its turn, for a price, for money under a cap. What the ledger or
+the log shows by then counts, though the proof was good when it was taken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from enum import Enum, auto
+
+from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Entry
+from wanbatch.errors import ExitCode
+from wanbatch.money.charge import Charge
+from wanbatch.provider.protocol import LogScan, NoAnswer
+from wanbatch.runner.charges import ChargeRecorder
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import named_charges
+from wanbatch.runner.looks import Beside, evidence_of, look_beside
+from wanbatch.runner.proofs import SEARCH_GAP, charges_of_nobody, rows_of
+from wanbatch.runner.spares import Spares
+
+LOOK_LASTS_S = 30.0  # a retry may wait its turn for hours, and its failure be charged meanwhile
+_REFUSED = (Outcome.TURNED_AWAY, Outcome.REFUSED)
+_WORDS = (Fact.RETRY_PLANNED, Fact.RESUBMIT_ALLOWED, Fact.PRESUMED_ABSENT)  # who decided to send a take again
+
+
+class Block(Enum):
+    """Why a take is not sent again in this run."""
+
+    UNREAD = auto()  # the ledger or the log cannot be read, and the proof rests on it
+    CHARGED_BESIDE = auto()  # a charge without a take was named just now
+    UNCLEAR = auto()  # a charge without a take may be for it, or for a submit that is still looked up
+    MADE = auto()  # the log says by now that a submit of it succeeded
+
+
+_UNREAD = "wanbatch could not read in the provider's ledger and request log whether an earlier submit of it was charged"
+_CHARGED = "a charge that belongs to no take may be for an earlier submit of it"
+_MADE = "the provider's request log shows by now that an earlier submit of it succeeded or was charged"
+_REPORTS = {
+    Block.UNREAD: (ExitCode.PROVIDER_UNREACHABLE, f"{_UNREAD}. Run the same command again later"),
+    Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. The same command sends it again"),
+    Block.UNCLEAR: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. Run the same command again later"),
+    Block.MADE: (ExitCode.DECISION_NEEDED, f"{_MADE}. `wanbatch reconcile` tells more"),
+}
+
+
+class Rechecks:
+    """Looks, says what keeps a take from being sent again, and remembers for how long a look lasts."""
+
+    def __init__(self, context: RunContext, charges: ChargeRecorder) -> None:
+        self._context = context
+        self._charges = charges
+        self._looked_at: dict[int, float] = {}  # by take: when the ledger was read last for what it failed
+        self._read: Sequence[Charge] = ()  # what that reading showed
+        self._retried: set[int] = set()  # takes that this run, not the user, sends again
+
+    async def may_retry(self, take_id: int) -> bool:
+        """Say whether nothing speaks against another submit of a take whose generation failed just now."""
+        context = self._context
+        if not await self._shows_no_charge(take_id):
+            return False  # nothing proves that it cost nothing
+        if await look_beside(context, take_id, self._read) is not Beside.NOTHING:
+            return False  # a charge without a take may be of it: a person looks first, and `retry` sends it
+        if context.takes[take_id].credits_charged is not None:
+            return False  # what was charged for nothing, now or before, is not followed by more money on its own
+        return context.takes[take_id].state is State.FAILED  # the log may have shown another submit of it meanwhile
+
+    def retried(self, take_id: int) -> None:
+        """A take was planned again by this run, not by the user."""
+        self._retried.add(take_id)
+
+    def is_owed(self, take_id: int) -> bool:
+        """Say whether a take is looked at before it is sent again, and the last look is not of just now.
+
+        It is where a submit of it failed, or left no trace, and where one was refused so long ago that the ledger
+        could show by now that it was made all the same.
+        """
+        context = self._context
+        if context.takes[take_id].attempts == 0:
+            return False
+        looked_at = self._looked_at.get(take_id)
+        if looked_at is not None and context.clock.monotonic() - looked_at <= LOOK_LASTS_S:
+            return False
+        return any(each.outcome not in _REFUSED or self._is_old(each) for each in self._proven(take_id))
+
+    async def look(self, take_id: int) -> None:
+        """Look at log and ledger once more, and queue a take where nothing keeps it from being sent again.
+
+        Where a charge or a row shows what was made, the take follows that.
+        """
+        context = self._context
+        block = await self._block(take_id)
+        if context.takes[take_id].state is not State.PLANNED:
+            return
+        if block is not None:
+            self._report(take_id, block)
+            return
+        self._looked_at[take_id] = context.clock.monotonic()
+        context.schedule.add_planned(take_id, first=True)
+
+    async def _block(self, take_id: int) -> Block | None:
+        context, proven = self._context, self._proven(take_id)
+        is_asked = is_user_asking(context.state.facts_of(take_id))
+        rests_on_books = any(each.outcome not in _REFUSED for each in proven)
+        unread = None if is_asked or not rests_on_books else Block.UNREAD
+        if not await self._shows_no_charge(take_id):
+            return unread
+        by_log = [each for each in proven if each.generation_id is None]
+        if by_log:
+            scan = await context.provider.scan_log(context.batch_clock.earliest(min(e.started_at for e in by_log)))
+            if isinstance(scan, NoAnswer):
+                return unread
+            if self._was_made(by_log, scan):
+                return Block.MADE
+            if not is_asked and self._is_unclear(take_id, by_log, scan):
+                return Block.UNCLEAR
+        beside = await look_beside(context, take_id, self._read)
+        if beside is Beside.UNREAD:
+            return None if is_asked else Block.UNREAD
+        is_agreed = beside is Beside.NAMED_BEFORE and take_id not in self._retried
+        return None if beside is Beside.NOTHING or is_agreed else Block.CHARGED_BESIDE
+
+    def _proven(self, take_id: int) -> list[Attempt]:
+        """Return the submits of a take that were proven to have made nothing, not by the user's word alone."""
+        state = self._context.state
+        words = [each.fact for each in state.facts_of(take_id) if each.fact in _WORDS]
+        is_presumed = bool(words) and words[-1] is Fact.PRESUMED_ABSENT
+        return [
+            each
+            for each in state.attempts_of(take_id)
+            if each.is_called_free or (is_presumed and each.outcome is Outcome.LOST and each.generation_id is None)
+        ]
+
+    def _is_old(self, refused: Attempt) -> bool:
+        """Say whether a refusal is old; a charge without a take says nothing where others use the account."""
+        if self._context.settings.is_account_shared or refused.ended_at is None:
+            return False
+        return abs(self._context.clock.now() - refused.ended_at) >= SEARCH_GAP
+
+    async def _shows_no_charge(self, take_id: int) -> bool:
+        """Read the ledger since a take was first sent; False if it is unread, or an entry of it may be its own."""
+        attempts = self._context.state.attempts_of(take_id)
+        charges = await self._charges.read_ledger(min(each.started_at for each in attempts))
+        if charges is None:
+            return False
+        self._looked_at[take_id], self._read = self._context.clock.monotonic(), charges
+        ours = {"", *(each.generation_id for each in attempts)}
+        return all(each.is_legible or each.generation_id not in ours for each in charges)
+
+    def _was_made(self, attempts: Iterable[Attempt], scan: LogScan) -> bool:
+        """Say whether the log shows by now that one of these was made or has a cost; what was made is taken over."""
+        spares = Spares(self._context)
+        spares.note_late(scan)
+        spares.adopt_spares()
+        rows = [row for each in attempts for row in rows_of(scan, each.request_id)]
+        return any(row.is_good or row.credits for row in rows)
+
+    def _is_unclear(self, take_id: int, attempts: Iterable[Attempt], scan: LogScan) -> bool:
+        """Say whether a charge that was never named may be for one of these whose proof it would have spoken against.
+
+        A refusal is the provider's own word, and no proof that a charge speaks against.
+        """
+        context, take = self._context, self._context.takes[take_id]
+        evidence = evidence_of(context, scan, self._read, context.state.attempts_as_sent())
+        by_books = [each for each in attempts if each.outcome not in _REFUSED]
+        found = {charge.name for each in by_books for charge in charges_of_nobody(take, each, evidence)}
+        return bool(found - named_charges(context.state))
+
+    def _report(self, take_id: int, block: Block) -> None:
+        code, why = _REPORTS[block]
+        self._context.trouble(code, f"{self._context.takes[take_id].label} is not sent again in this run: {why}")
+
+
+def is_user_asking(facts: Iterable[Entry]) -> bool:
+    """Say whether the user, not wanbatch, decided to send a take again, by the facts of that take."""
+    words = [each for each in facts if each.fact in _WORDS]
+    return bool(words) and words[-1].fact is not Fact.PRESUMED_ABSENT and words[-1].data.get("by", "user") == "user"
