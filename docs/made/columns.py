@@ -200,7 +200,7 @@ _VARIANCE = {
     "takes_of_unknown_cost": "takes, and submits of no take, that are not in `credits`",
 }
 _LEDGER = {
-    "verdict": "`confirmed`, `charged`, `held`, `released`, `refunded`, `missing`, `unknown` or `orphan`: see Money",
+    "verdict": "one of nine words: see Money",
     "take": "the takes that name this generation, separated by `;`",
     "generation_id": "the provider's id",
     "request_id": "the submits that name it",

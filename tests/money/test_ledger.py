@@ -56,6 +56,13 @@ VERDICTS = [
     (attempt(Outcome.FAILED), take(State.FAILED), [], [], Verdict.HELD),  # of an older file: nobody said that it failed
     (attempt(Outcome.COMPLETED), take(State.VERIFIED), [charge()], [charge()], Verdict.REFUNDED),
     (attempt(Outcome.FAILED), take(State.FAILED), [], [charge()], Verdict.REFUNDED),
+    (
+        attempt(Outcome.COMPLETED),
+        take(State.VERIFIED),
+        [charge()],
+        [charge(credit_count=1)],
+        Verdict.PARTLY_REFUNDED,
+    ),
     (attempt(Outcome.COMPLETED), take(State.VERIFIED), [], [], Verdict.MISSING),
     (attempt(Outcome.OPEN), take(State.COMPLETED), [], [], Verdict.MISSING),
     (attempt(Outcome.LOST, generation_id=None), take(State.UNKNOWN, generation_id=None), [], [], Verdict.UNKNOWN),

@@ -91,8 +91,9 @@ def test_more_charges_of_nobody_than_answers_are_waited_for_are_questions() -> N
         ((OWN, LogRow(ENDED.request_id, "gateway", False, 0, AT)), ENDED.key_fingerprint),
         ((replace(OWN, at=AT - timedelta(hours=1)),), ENDED.key_fingerprint),
         ((OWN,), "another key"),
+        ((OWN, replace(OWN, generation_id=None)), ENDED.key_fingerprint),
     ],
-    ids=["a failed row beside it", "made before it was sent", "in the log of another key"],
+    ids=["a failed row beside it", "made before it was sent", "in the log of another key", "a success without an id"],
 )
 def test_a_generation_of_another_submit_leaves_its_own_in_doubt(rows: tuple[LogRow, ...], key: str) -> None:
     assert is_doubtful(MADE, rows, key, AT)

@@ -10,9 +10,11 @@ import pytest
 from tests.runner.test_searches import PRICE
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
+from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
+from wanbatch.sandbox.faults import Rule
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
@@ -56,3 +58,11 @@ def test_a_cap_that_charges_above_their_holds_pass_is_named_and_the_run_ends_wit
 def test_a_charge_of_what_was_held_or_less_is_nothing_to_name(tmp_path: Path, factor: float) -> None:
     world, code, messages = ended(tmp_path, 2 * PRICE, factor)
     assert (code, messages, [take.warning for take in world.takes()]) == (ExitCode.OK, "", ["", ""])
+
+
+def test_a_cap_that_the_charge_of_a_failed_generation_passes_is_named(tmp_path: Path) -> None:
+    rules = (Rule("submit", "fail_charged", nth=(1,)),)
+    settings = RunSettings(cap_credits=2 * PRICE, rates=Rates(max_attempts=1))
+    world = World(tmp_path / "out", rules=rules, settings=settings)
+    end = world.run(batch_of(3))
+    assert any("the cap of 0.38 USD is passed: 0.57 USD is committed" in message for message in end.messages)

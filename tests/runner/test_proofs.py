@@ -23,6 +23,7 @@ from wanbatch.runner.proofs import (
     default_grace,
     find,
     has_witness,
+    is_like,
     lag_samples,
     patience_ends,
     recipe_in,
@@ -275,3 +276,20 @@ def test_a_lag_is_measured_where_the_row_is_new() -> None:
     assert lag_samples([long_ended, replace(fresh, last_running_at=None)], attempts, now, None) == {}
     assert lag_samples([fresh], {}, now, None) == {}
     assert lag_samples([fresh], attempts, replace(now, rows=()), None) == {}
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "may_be"),
+    [
+        ("wan2.6-t2v", "alibaba/wan-2-6-t2v", True),
+        ("wanx2.6-t2v-turbo", "alibaba/wan-2-6-t2v", True),
+        ("Alibaba/other", "alibaba/wan-2-6-t2v", True),
+        ("klingai/v2", "kling-video/v2/master", True),
+        ("video-01", "minimax/hailuo-02", True),  # names no vendor and no family
+        ("", "alibaba/wan-2-6-t2v", True),
+        ("openai/gpt-4o", "alibaba/wan-2-6-t2v", False),
+        ("google/veo-3-fast", "minimax/hailuo-fast", False),
+    ],
+)
+def test_a_model_of_the_ledger_may_be_ours_by_vendor_or_family(theirs: str, ours: str, may_be: bool) -> None:
+    assert is_like(theirs, ours) is may_be

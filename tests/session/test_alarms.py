@@ -14,6 +14,7 @@ from wanbatch.batch.standing import Standing
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode
+from wanbatch.runner.unexplained import SHARED, SHARED_NOTE
 from wanbatch.session import alarms
 from wanbatch.session.options import RunResult
 from wanbatch.state.file import StateFile
@@ -110,3 +111,20 @@ def test_in_an_older_file_what_a_run_ended_with_3_for_counts_as_told() -> None:
         state.store_run(Run(**{**vars(first), "run_id": first.run_id + 1, "exit_code": 5}))
         alarms.begin(state)
         assert alarms.untold(state) == [f"a_t1: {DOUBLE['warning']}"]
+
+
+def test_the_status_of_a_run_is_how_its_command_ended() -> None:
+    warn()
+    Path("one.csv").write_text("id,prompt\na,A heron waits in the reeds\nb,A heron flies\n", encoding="utf-8")
+    assert call(RUN[:-1]) == 3
+    with StateReader.open(OUTPUT) as reader:
+        last = reader.runs()[-1]
+    assert (len(last.message) > 0, last.exit_code) == (True, 3)
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+def test_a_folder_remembers_that_its_account_is_shared(is_first: bool) -> None:
+    output = "other" if is_first else str(OUTPUT)
+    assert call([*RUN[:-1], "-o", output, "--shared-account"]) == 0
+    with StateReader.open(Path(output)) as reader:
+        assert reader.noted(SHARED_NOTE) == SHARED

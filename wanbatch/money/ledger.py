@@ -28,6 +28,7 @@ class Verdict(StrEnum):
     HELD = "held"
     RELEASED = "released"
     REFUNDED = "refunded"
+    PARTLY_REFUNDED = "partly_refunded"
     MISSING = "missing"
     UNKNOWN = "unknown"
     ORPHAN = "orphan"
@@ -39,6 +40,7 @@ VERDICT_WORDS: Mapping[Verdict, str] = {
     Verdict.HELD: "still running, or waiting for your decision",
     Verdict.RELEASED: "failed; the ledger shows no charge",
     Verdict.REFUNDED: "charged, then refunded",
+    Verdict.PARTLY_REFUNDED: "charged, then refunded in part",
     Verdict.MISSING: "completed; the ledger shows no charge yet",
     Verdict.UNKNOWN: "sent, but no generation is known",
     Verdict.ORPHAN: "charged, but no take here has its clip",
@@ -157,7 +159,7 @@ def _line(group: Sequence[Attempt], takes: Mapping[int, Take], books: Books) -> 
     charged = sum(charge.credits for charge in charges) if charges else None
     refunded = books.refunded(generation_id) if generation_id is not None else None
     return LedgerLine(
-        verdict=Verdict.REFUNDED if refunded is not None else _verdict(group, takes[group[-1].take_id], held, charged),
+        verdict=_paid_back(charged, refunded) or _verdict(group, takes[group[-1].take_id], held, charged),
         generation_id=generation_id,
         takes=tuple(dict.fromkeys(takes[each.take_id].label for each in group)),
         request_ids=tuple(each.request_id for each in group),
@@ -167,6 +169,13 @@ def _line(group: Sequence[Attempt], takes: Mapping[int, Take], books: Books) -> 
         refunded=refunded,
         at=max((charge.at for charge in charges), default=None),
     )
+
+
+def _paid_back(charged: int | None, refunded: int | None) -> Verdict | None:
+    """Return the verdict of what was paid back, whole or in part; None if nothing was."""
+    if refunded is None:
+        return None
+    return Verdict.PARTLY_REFUNDED if charged is not None and refunded < charged else Verdict.REFUNDED
 
 
 def _verdict(group: Sequence[Attempt], take: Take, held: int | None, charged: int | None) -> Verdict:
@@ -189,14 +198,14 @@ def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> Led
     charges = books.charges_of(stranger.generation_id) if stranger.generation_id is not None else []
     refunded = books.refunded(stranger.generation_id) if stranger.generation_id is not None else None
     uncharged = Verdict.RELEASED if stranger.is_failed else Verdict.UNKNOWN
-    verdict = Verdict.ORPHAN if charges else uncharged
+    charged = sum(charge.credits for charge in charges) if charges else None
     return LedgerLine(
-        verdict=Verdict.REFUNDED if refunded is not None else verdict,
+        verdict=_paid_back(charged, refunded) or (Verdict.ORPHAN if charges else uncharged),
         generation_id=stranger.generation_id,
         takes=() if label is None else (label,),
         request_ids=(stranger.request_id,),
         held=stranger.held,
-        charged=sum(charge.credits for charge in charges) if charges else None,
+        charged=charged,
         charges=len(charges),
         refunded=refunded,
         at=max((charge.at for charge in charges), default=None),

@@ -25,7 +25,7 @@ class ChargeRecorder:
         self._context = context
         self.failed_and_charged: set[str] = set()  # generations, as this run's readings of the ledger showed them
         self.charged_twice: set[str] = set()
-        self._is_dearer = False  # the ledger charges more than was held for a generation
+        self._is_more = False  # the ledger charges more than was held: more a generation, twice, or for a failed one
         self.has_followed = False  # a take follows a generation that failed and was charged
 
     async def match_ledger(self, since: datetime | None = None) -> bool:
@@ -64,7 +64,7 @@ class ChargeRecorder:
     def _name_passed_cap(self) -> None:
         """Say where charges that are higher than their holds passed the cap: no submit could see that coming."""
         context, cap = self._context, self._context.budget.cap_credits
-        if self._is_dearer and cap is not None and context.budget.committed > cap:
+        if self._is_more and cap is not None and context.budget.committed > cap:
             context.trouble(
                 ExitCode.BUDGET_REACHED,
                 f"the cap of {usd_text(cap)} is passed: {usd_text(context.budget.committed)} is committed, as the"
@@ -85,17 +85,19 @@ class ChargeRecorder:
         context.record(take_id, Fact.CHARGED, data)
         assert attempt.generation_id is not None
         if found.charges > 1:
+            self._is_more = True
             self.charged_twice.add(attempt.generation_id)
             text = f"charged {found.charges} times: the ledger shows a second charge for {attempt.generation_id}"
             self._warn(take_id, f"{text}, so ask the provider's support", attempt.generation_id)
         elif attempt.credits_held is not None and found.credits_charged > attempt.credits_held:
-            self._is_dearer = True
+            self._is_more = True
             held = usd_text(attempt.credits_held)
             text = (
                 f"the ledger charges {usd_text(found.credits_charged)} for {attempt.generation_id}, and {held} was held"
             )
             self._warn(take_id, f"{text}: ask the provider's support")
         if attempt.has_failed:
+            self._is_more = True
             self.failed_and_charged.add(attempt.generation_id)
             text = "the provider charged for this generation, which failed: ask the provider's support"
             self._warn(take_id, text, attempt.generation_id)

@@ -33,10 +33,11 @@ def is_doubtful(attempt: Attempt, rows: Sequence[LogRow], key_fingerprint: str, 
 
     `rows` are those of its request id in the log of a key. They speak of another submit where that is not the key that
     it was sent with, where the generation is older than the attempt can be (`earliest`), and where they name another
-    generation that did not succeed.
+    generation that did not succeed, or a success without saying what it made.
     """
     own = [row for row in rows if row.generation_id == attempt.generation_id]
-    others = [row for row in rows if row.generation_id != attempt.generation_id and not row.is_good]
+    others = [row for row in rows if row.generation_id != attempt.generation_id]
+    others = [row for row in others if not row.is_good or row.generation_id is None]
     if attempt.generation_id is None or attempt.number < 0 or not own:
         return False
     return bool(others) or attempt.key_fingerprint not in ("", key_fingerprint) or max(row.at for row in own) < earliest

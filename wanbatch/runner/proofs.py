@@ -39,6 +39,7 @@ PATIENCE = 3  # so many graces, and a person decides
 SEEN_END = timedelta(minutes=2)  # an end that was seen within this time of a poll that said running
 
 _FAMILY = re.compile(r"[a-z]{3,}")  # the words of a model's name: alibaba/wan-2-6-t2v -> alibaba, wan
+_KINDS = frozenset({"video", "image", "text", "turbo", "fast", "pro", "standard", "preview"})  # of any vendor's models
 
 
 @dataclass(frozen=True)
@@ -193,12 +194,16 @@ def _nobody_text(charges: Sequence[Charge]) -> str:
 
 
 def is_like(model: str, ours: str) -> bool:
-    """Say whether a model of the ledger may be ours: the same vendor or family, or none named."""
+    """Say whether a model of the ledger may be ours: the same vendor or family, or none named.
+
+    A family may have a suffix: `wanx` is like `wan`.
+    """
 
     def names(text: str) -> set[str]:
-        return set(_FAMILY.findall(text.casefold()))
+        return set(_FAMILY.findall(text.casefold())) - _KINDS
 
-    return not names(model) or bool(names(model) & names(ours))
+    theirs, mine = names(model), names(ours)
+    return not theirs or any(each.startswith(own) or own.startswith(each) for each in theirs for own in mine)
 
 
 def _is_next_look(take: Take, evidence: Evidence) -> bool:

@@ -124,7 +124,7 @@ class Rechecks:
         return None if beside is Beside.NOTHING or is_agreed else Block.CHARGED_BESIDE
 
     def _proven(self, take_id: int) -> list[Attempt]:
-        """Return the submits of a take that were proven to have made nothing, not by the user's word alone."""
+        """Return the submits that were proven to have made nothing; not those that the user gave up."""
         state = self._context.state
         words = [each.fact for each in state.facts_of(take_id) if each.fact in _WORDS]
         is_presumed = bool(words) and words[-1] is Fact.PRESUMED_ABSENT
@@ -135,7 +135,7 @@ class Rechecks:
         ]
 
     def _is_old(self, refused: Attempt) -> bool:
-        """Say whether a refusal is old; a charge without a take says nothing where others use the account."""
+        """Say whether a refusal is old; a charge without a take says nothing if others use the account."""
         if self._context.settings.is_account_shared or refused.ended_at is None:
             return False
         return abs(self._context.clock.now() - refused.ended_at) >= SEARCH_GAP
@@ -151,7 +151,7 @@ class Rechecks:
         return all(each.is_legible or each.generation_id not in ours for each in charges)
 
     def _was_made(self, attempts: Iterable[Attempt], scan: LogScan) -> bool:
-        """Say whether the log shows by now that one of these was made or has a cost; what was made is taken over."""
+        """Say whether the log shows by now that one of these was made or has a cost; what was made is adopted."""
         spares = Spares(self._context)
         spares.note_late(scan)
         spares.adopt_spares()

@@ -70,7 +70,11 @@ class Submits:
         if not self._has_room() or not self._can_read_clips():
             schedule.add_planned(take_id, first=True)
             return False
-        assert take.state is State.PLANNED, "one open attempt a take, at most"
+        if take.state is not State.PLANNED:  # one open attempt a take, at most
+            raise LocalFault(
+                f"another process changed {take.label} in {context.state.output} during this run: wanbatch"
+                " stopped before it paid for more. Let one command at a time work on this folder, then run it again"
+            )
         attempt = take.attempts + 1  # a new id for every POST: one that ever left this process is never used again
         recipe = take.recipe
         context.record(

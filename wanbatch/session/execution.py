@@ -24,6 +24,7 @@ from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.log import LOG_NAME, requests_in
 from wanbatch.runner.loop import RunEnd
 from wanbatch.runner.settings import RunSettings
+from wanbatch.runner.unexplained import share_account
 from wanbatch.session import alarms
 from wanbatch.session.access import start_of_time
 from wanbatch.session.admission import Admission, carry
@@ -94,7 +95,15 @@ class Execution:
     async def carry_out(self, job: Job) -> RunResult:
         """Do what a job asks for, and end with 3 for all about money that no run has ended with 3 for."""
         alarms.begin(self.state)
-        return alarms.ended(self.state, await self._carry_out(job))
+        if self.settings.is_account_shared:
+            share_account(self.state)
+        before = len(self.state.runs())
+        told = await self._carry_out(job)
+        result = alarms.ended(self.state, told)
+        if result.exit_code is not told.exit_code and len(self.state.runs()) > before:  # `status` tells how it ended
+            last = self.state.runs()[-1]
+            self.state.store_run(replace(last, exit_code=int(result.exit_code), message="; ".join(result.messages)))
+        return result
 
     async def _carry_out(self, job: Job) -> RunResult:
         """Do what a job asks for; a finished batch is looked up in the provider's log."""

@@ -30,6 +30,7 @@ async def look_up(context: RunContext) -> LookUp:
     take_up(context)
     searches = Searches(context, has_nothing_to_send=True)
     searches.note_logged()
+    is_ledger_read = True
     unread: str | None = f"it did not arrive within {LIMIT_S:g} s"
     with suppress(TimeoutError):
         async with asyncio.timeout(LIMIT_S):
@@ -38,10 +39,12 @@ async def look_up(context: RunContext) -> LookUp:
             if unread is None:  # a failure that another submit replaced may have been none
                 await look_again(context, AT_ONCE)
                 charges = ChargeRecorder(context)
-                await charges.match_ledger()
+                is_ledger_read = await charges.match_ledger()
                 charges.name_breaches()
                 searches.name_doubles()
     text = _text(unread, has_news=bool(context.troubles))
+    if unread is None and (searches.is_ledger_unread or not is_ledger_read):
+        text += "; wanbatch could not read the ledger, so charges may be missing: `wanbatch reconcile` looks again"
     text += f"; {unseen_text(len(searches.unseen), keys_of(searches.unseen))}" if searches.unseen else ""
     return LookUp(tuple(context.troubles), text)
 
