@@ -49,6 +49,7 @@ FACT_WORDS = {
     "generation_failed": "two answers, apart in time, say that it failed",
     "failure_withdrawn": "a generation that seemed to have failed goes on after all",
     "retry_planned": "a new attempt is planned after a failure",
+    "retry_withdrawn": "the new attempt is not sent, as an earlier one may have been charged after all",
     "link_dead": "the link expired or gave no whole clip",
     "downloaded": "the clip is whole, decodes and is hashed",
     "download_discarded": "the bytes on disk are not the recorded ones",

@@ -11,13 +11,18 @@ from typing import Any
 import pytest
 
 from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states
-from tests.worlds import World, batch_of
+from tests.worlds import EPOCH, World, batch_of
+from wanbatch.batch.lifecycle import Fact
 from wanbatch.errors import ExitCode
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import NoAnswer, Trouble
+from wanbatch.runner import looks, rechecks
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.sandbox.faults import Rule
+from wanbatch.state.file import StateFile
+from wanbatch.state.reader import entry
+from wanbatch.state.tables import new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 COLUMNS = "at, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at"
@@ -55,12 +60,42 @@ def lost(tmp_path: Path, proof: str, then: Callable[[World], None]) -> World:
     return world
 
 
+def send_again(world: World, take_id: int) -> None:
+    """Plan a failed take again, as `wanbatch retry` does."""
+    with StateFile.create_or_open(world.output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
+        state.record(take_id, entry(Fact.RETRY_PLANNED, EPOCH, {"by": "user"}))
+
+
 @pytest.mark.parametrize("proof", ["P2", "P4"])
 def test_nothing_is_bought_again_beside_a_charge_that_came_after_the_proof(tmp_path: Path, proof: str) -> None:
     world = lost(tmp_path, proof, lambda world: charge_beside(world, seq=1))
     end = world.run(batch_of(3))
-    assert (end.exit_code, states(world)[1], world.submits - 1) == (ExitCode.DECISION_NEEDED, "planned", 3)
+    assert (end.exit_code, states(world)[1], world.submits - 1) == (ExitCode.DECISION_NEEDED, "failed", 3)
     assert any("sh001_t1 is not sent again in this run: a charge" in message for message in end.messages)
+    world.elapsed_s += 40 * HOURS
+    end = world.run(batch_of(3))  # nor by any later run on its own
+    assert (end.exit_code is ExitCode.OK, states(world)[1], world.submits - 1) == (False, "failed", 3)
+    world.observe = None
+    send_again(world, 2)
+    world.settings = replace(world.settings, is_account_shared=True)
+    assert (world.run(batch_of(3)).exit_code, states(world), world.submits - 1) == (
+        ExitCode.OK, ["verified"] * 3, 4,
+    )  # fmt: skip
+
+
+def test_a_charge_that_the_user_answered_for_keeps_no_take_from_being_sent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def charged(world: World) -> None:
+        charge_beside(world, seq=1)
+        answered.append("nobodys")
+
+    answered: list[str] = []
+    world = lost(tmp_path, "P2", charged)
+    monkeypatch.setattr(rechecks, "answered_charges", lambda _: set(answered))
+    monkeypatch.setattr(looks, "answered_charges", lambda _: set(answered))
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
 
 
 @pytest.mark.parametrize("proof", ["P2", "P4"])
@@ -118,7 +153,7 @@ def test_a_success_without_an_id_that_the_log_shows_after_the_proof_keeps_the_ta
 
     monkeypatch.setattr(AimlApi, "scan_log", scan_log)
     end = world.run(batch_of(3))
-    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.DECISION_NEEDED, "planned", 3)
+    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.DECISION_NEEDED, "failed", 3)
     assert any("shows by now that an earlier submit of it succeeded" in message for message in end.messages)
 
 
@@ -140,8 +175,10 @@ def turned_away(tmp_path: Path, wait_s: str) -> World:
 def test_a_take_that_was_refused_long_ago_is_not_sent_again_beside_a_charge_of_nobody(tmp_path: Path) -> None:
     world = turned_away(tmp_path, "900")
     end = world.run(batch_of(3))
-    assert (end.exit_code, states(world)) == (ExitCode.DECISION_NEEDED, ["verified", "planned", "verified"])
+    assert (end.exit_code, states(world)) == (ExitCode.DECISION_NEEDED, ["verified", "failed", "verified"])
     assert any("sh001_t1 is not sent again in this run: a charge" in message for message in end.messages)
+    world.observe = None
+    send_again(world, 2)
     assert (world.run(batch_of(3)).exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
 
 
@@ -185,8 +222,6 @@ def test_a_charge_that_may_be_for_another_lost_submit_keeps_a_take_from_being_se
     world.observe = change
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world), world.submits - 1) == (
-        ExitCode.DECISION_NEEDED, ["verified", "planned", "held"], 3,
+        ExitCode.DECISION_NEEDED, ["verified", "failed", "held"], 3,
     )  # fmt: skip
-    assert any(
-        "sh001_t1 is not sent again in this run" in each and each.endswith("again later") for each in end.messages
-    )
+    assert any("sh001_t1 is not sent again in this run" in message for message in end.messages)

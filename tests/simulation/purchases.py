@@ -29,6 +29,7 @@ from wanbatch.sandbox.account import key_name
 Row = dict[str, Any]
 INSTANT_S = 0.01  # two sums of the same times may differ in their last bits
 READ_S = 30.0  # between a reading of log or ledger and what follows from it there may be other answers
+LOOKED_AT_S = 60.0  # a look before a take is sent again lasts for half of it, and the submit follows at once
 
 
 class Purchases:
@@ -115,6 +116,8 @@ class Purchases:
             return "", ""
         books = {"P1": ("in_log_at",), "P3": ("in_ledger_at",)}.get(broken or "", ("in_log_at", "in_ledger_at"))
         shown = min(earlier[book] for book in books)
+        if broken != "P1":  # however long its take waited, the proof is looked at again just before
+            proven_at = max(proven_at, later["at"] - LOOKED_AT_S)
         if shown <= proven_at - READ_S:
             return "", f" though the provider's books showed the first by then ({request_id})"
         return broken or "late", ""

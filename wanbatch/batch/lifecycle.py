@@ -69,6 +69,7 @@ class Fact(StrEnum):
         "failure_withdrawn"  # a generation that counted as failed goes on after all, and its take went on without it
     )
     RETRY_PLANNED = "retry_planned"  # a new attempt after a failure, by policy or by the user
+    RETRY_WITHDRAWN = "retry_withdrawn"  # its proof no longer holds: `retry` is the decision of the user
     LINK_DEAD = "link_dead"  # a link expired or gave no whole clip: poll for a fresh one
     DOWNLOADED = "downloaded"  # whole, decodable, hashed; still a .part file
     DOWNLOAD_DISCARDED = "download_discarded"  # the bytes on disk are not those recorded
@@ -110,6 +111,7 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.DOWNLOADED, _F.DOWNLOAD_DISCARDED): _S.COMPLETED,
     (_S.DOWNLOADED, _F.HELD): _S.HELD,
     (_S.FAILED, _F.RETRY_PLANNED): _S.PLANNED,
+    (_S.PLANNED, _F.RETRY_WITHDRAWN): _S.FAILED,
     (_S.VERIFIED, _F.CIRCLED): _S.VERIFIED,
     (_S.VERIFIED, _F.UNCIRCLED): _S.VERIFIED,
     **{(state, _F.PRICED): state for state in _RUNNING},

@@ -296,6 +296,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.FAILURE_SEEN: lambda take, _: take,
     Fact.GENERATION_FAILED: _noted("error"),
     Fact.FAILURE_WITHDRAWN: _noted("credits_at_risk"),
+    Fact.RETRY_WITHDRAWN: _noted("error"),
     Fact.RETRY_PLANNED: lambda take, entry: _with(take, tries=0 if entry.data["by"] == "user" else take.tries),
     Fact.LINK_DEAD: lambda take, _: _with(take, dead_links=take.dead_links + 1),
     Fact.DOWNLOADED: _dated(

@@ -26,6 +26,7 @@ _TIMES = re.compile(r" in \d+ entries$")
 NOTE = "doubted submits"  # the note that lists their request ids
 NAMED_AT_MOST = 5  # charges without a take beside one take: where there are more, somebody else uses the account
 UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
+ANSWERED_NOTE = "charges of others"  # the note that lists the generations that the user said were not this batch's
 
 
 def is_doubtful(attempt: Attempt, rows: Sequence[LogRow], key_fingerprint: str, earliest: datetime) -> bool:
@@ -117,6 +118,11 @@ def named_charges(state: StateReader) -> set[str]:
         facts = state.facts_of(take.take_id)
         named |= {made for each in facts if each.fact is Fact.WARNED for made in each.data.get("unowned", ())}
     return named
+
+
+def answered_charges(state: StateReader) -> set[str]:
+    """Return the generations of charges that are not of this batch, as the user said."""
+    return set(read_names(state.noted(ANSWERED_NOTE)))
 
 
 def _unowned_in(facts: Iterable[Entry], found: Iterable[str]) -> set[str]:

@@ -16,7 +16,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import note_questions
+from wanbatch.runner.doubts import answered_charges, note_questions
 from wanbatch.runner.proofs import Evidence, is_like, questions
 
 
@@ -95,7 +95,7 @@ def _without_a_take(context: RunContext, take_id: int, charges: Sequence[Charge]
     """Return the charges of a model like a take's that no submit here has made."""
     model = context.takes[take_id].order.model
     like = [each for each in charges if each.generation_id and is_like(each.model, model)]
-    known = {each.generation_id for each in context.state.strays()}
+    known = {each.generation_id for each in context.state.strays()} | answered_charges(context.state)
     known |= {
         each.generation_id for each in context.state.attempts_of_generations({each.generation_id for each in like})
     }

@@ -183,7 +183,6 @@ class Polls:
             return  # the ledger is looked at once, at the end of the run
         if await self._rechecks.may_retry(take_id):
             context.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
-            self._rechecks.retried(take_id)
             context.plan_again(take_id)
 
     def _hold(self, take_id: int, why: str) -> None:

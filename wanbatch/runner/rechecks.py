@@ -17,7 +17,7 @@ from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import named_charges
+from wanbatch.runner.doubts import answered_charges
 from wanbatch.runner.looks import Beside, evidence_of, look_beside
 from wanbatch.runner.proofs import SEARCH_GAP, charges_of_nobody, rows_of
 from wanbatch.runner.spares import Spares
@@ -31,19 +31,20 @@ class Block(Enum):
     """Why a take is not sent again in this run."""
 
     UNREAD = auto()  # the ledger or the log cannot be read, and the proof rests on it
-    CHARGED_BESIDE = auto()  # a charge without a take was named just now
-    UNCLEAR = auto()  # a charge without a take may be for it, or for a submit that is still looked up
+    CHARGED_BESIDE = auto()  # a charge without a take may be for it
+    NAMED_NOW = auto()  # the same, named just now, though the user asked for the take
     MADE = auto()  # the log says by now that a submit of it succeeded
 
 
 _UNREAD = "wanbatch could not read in the provider's ledger and request log whether an earlier submit of it was charged"
 _CHARGED = "a charge that belongs to no take may be for an earlier submit of it"
 _MADE = "the provider's request log shows by now that an earlier submit of it succeeded or was charged"
+_ADVICE = "`wanbatch reconcile` tells more; if it made no clip, `wanbatch retry` sends the take again"
 _REPORTS = {
     Block.UNREAD: (ExitCode.PROVIDER_UNREACHABLE, f"{_UNREAD}. Run the same command again later"),
-    Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. The same command sends it again"),
-    Block.UNCLEAR: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. Run the same command again later"),
-    Block.MADE: (ExitCode.DECISION_NEEDED, f"{_MADE}. `wanbatch reconcile` tells more"),
+    Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. {_ADVICE}"),
+    Block.NAMED_NOW: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. The same command sends it again"),
+    Block.MADE: (ExitCode.DECISION_NEEDED, f"{_MADE}. {_ADVICE}"),
 }
 
 
@@ -55,7 +56,6 @@ class Rechecks:
         self._charges = charges
         self._looked_at: dict[int, float] = {}  # by take: when the ledger was read last for what it failed
         self._read: Sequence[Charge] = ()  # what that reading showed
-        self._retried: set[int] = set()  # takes that this run, not the user, sends again
 
     async def may_retry(self, take_id: int) -> bool:
         """Say whether nothing speaks against another submit of a take whose generation failed just now."""
@@ -67,10 +67,6 @@ class Rechecks:
         if context.takes[take_id].credits_charged is not None:
             return False  # what was charged for nothing, now or before, is not followed by more money on its own
         return context.takes[take_id].state is State.FAILED  # the log may have shown another submit of it meanwhile
-
-    def retried(self, take_id: int) -> None:
-        """A take was planned again by this run, not by the user."""
-        self._retried.add(take_id)
 
     def is_owed(self, take_id: int) -> bool:
         """Say whether a take is looked at before it is sent again, and the last look is not of just now.
@@ -116,12 +112,13 @@ class Rechecks:
             if self._was_made(by_log, scan):
                 return Block.MADE
             if not is_asked and self._is_unclear(take_id, by_log, scan):
-                return Block.UNCLEAR
+                return Block.CHARGED_BESIDE
         beside = await look_beside(context, take_id, self._read)
         if beside is Beside.UNREAD:
             return None if is_asked else Block.UNREAD
-        is_agreed = beside is Beside.NAMED_BEFORE and take_id not in self._retried
-        return None if beside is Beside.NOTHING or is_agreed else Block.CHARGED_BESIDE
+        if beside is Beside.NOTHING or (is_asked and beside is Beside.NAMED_BEFORE):
+            return None
+        return Block.NAMED_NOW if is_asked else Block.CHARGED_BESIDE
 
     def _proven(self, take_id: int) -> list[Attempt]:
         """Return the submits that were proven to have made nothing; not those that the user gave up."""
@@ -159,7 +156,7 @@ class Rechecks:
         return any(row.is_good or row.credits for row in rows)
 
     def _is_unclear(self, take_id: int, attempts: Iterable[Attempt], scan: LogScan) -> bool:
-        """Say whether a charge that was never named may be for one of these whose proof it would have spoken against.
+        """Say whether a charge may be for one of these whose proof it would have spoken against.
 
         A refusal is the provider's own word, and no proof that a charge speaks against.
         """
@@ -167,11 +164,13 @@ class Rechecks:
         evidence = evidence_of(context, scan, self._read, context.state.attempts_as_sent())
         by_books = [each for each in attempts if each.outcome not in _REFUSED]
         found = {charge.name for each in by_books for charge in charges_of_nobody(take, each, evidence)}
-        return bool(found - named_charges(context.state))
+        return bool(found - answered_charges(context.state))
 
     def _report(self, take_id: int, block: Block) -> None:
-        code, why = _REPORTS[block]
-        self._context.trouble(code, f"{self._context.takes[take_id].label} is not sent again in this run: {why}")
+        context, (code, why) = self._context, _REPORTS[block]
+        context.trouble(code, f"{context.takes[take_id].label} is not sent again in this run: {why}")
+        if block in (Block.CHARGED_BESIDE, Block.MADE):  # no run sends it on its own
+            context.record(take_id, Fact.RETRY_WITHDRAWN, {"error": f"not sent again: {why}"})
 
 
 def is_user_asking(facts: Iterable[Entry]) -> bool:

@@ -18,7 +18,7 @@ from wanbatch.money.charge import Charge, sum_text
 from wanbatch.provider.clocks import earlier
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import named_charges, read_names
+from wanbatch.runner.doubts import ANSWERED_NOTE, answered_charges, named_charges, read_names
 from wanbatch.runner.looks import evidence_of, waited_for_since
 from wanbatch.runner.polls import LEDGER_MARGIN
 from wanbatch.runner.proofs import GENERATION_GRACE, Evidence, is_like, is_made
@@ -27,7 +27,6 @@ from wanbatch.units import count_text
 
 READ_NOTE = "ledger explained until"  # the note that tells up to when every charge was explained, or answered for
 MODELS_NOTE = "models explained"  # the note that lists the models whose charges were looked at by then
-ANSWERED_NOTE = "charges of others"  # the note that lists the generations that the user said were not this batch's
 SHARED_NOTE = "account"  # the note that others use the account, as the user said
 SHARED = "shared"
 BEFORE = GENERATION_GRACE  # a row may be this much older than its charge
@@ -156,7 +155,7 @@ class Unexplained:
         owners = context.state.attempts_of_generations({each.generation_id for each in like})
         known = {str(each.generation_id) for each in owners}
         known |= {str(each.generation_id) for each in context.state.strays()}
-        known |= set(read_names(context.state.noted(ANSWERED_NOTE)))
+        known |= answered_charges(context.state)
         evidence = evidence_of(context, scan, like, waiting)
         return unexplained(evidence, known, ordered, since, named_charges(context.state))
 
@@ -169,8 +168,8 @@ def share_account(state: StateFile) -> None:
 
 def answer_for(state: StateFile, generations: Iterable[str]) -> None:
     """Remember charges, by their generations, that the user said are not of this batch."""
-    answered = read_names(state.noted(ANSWERED_NOTE))
-    state.note(ANSWERED_NOTE, json.dumps([*dict.fromkeys([*answered, *generations])]))
+    answered = answered_charges(state)
+    state.note(ANSWERED_NOTE, json.dumps(sorted({*answered, *generations})))
 
 
 def unexplained_text(charges: Sequence[Charge]) -> str:

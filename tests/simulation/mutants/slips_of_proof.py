@@ -236,10 +236,10 @@ slip("what the log shows by now does not matter", Rechecks._block, "if self._was
 slip(
     "a charge that may be for a lost submit keeps no take from being sent",
     Rechecks._is_unclear,
-    "return bool(found - named_charges(context.state))",
+    "return bool(found - answered_charges(context.state))",
     "return False",
 )
-slip(
+unseen(
     "books that cannot be read keep no take from being sent again",
     Rechecks._block,
     "unread = None if is_asked or not rests_on_books else Block.UNREAD",
