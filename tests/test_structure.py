@@ -78,7 +78,14 @@ OWNERS = {
     },
     "jinja2": {"reporting.page"},
     "markupsafe": {"reporting.page"},
-    "sqlite3": {"state.connection", "state.file", "state.records", "session.doctor", "sandbox.account"},
+    "sqlite3": {
+        "state.connection",
+        "state.fallbacks",
+        "state.file",
+        "state.records",
+        "session.doctor",
+        "sandbox.account",
+    },
     "filelock": {"state.lock"},
     "dotenv": {"provider.endpoint"},
     "starlette": {

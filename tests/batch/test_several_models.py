@@ -9,7 +9,7 @@ from tests.reporting.states import BEGIN, begin, shot
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import Plan, make_plan
 from wanbatch.batch.retakes import Retake, plan_retakes
-from wanbatch.batch.shots import Batch, Shot, Version
+from wanbatch.batch.shots import Batch, Fallback, Shot, Version
 from wanbatch.state.reader import StateReader
 
 FIRST, SECOND = "alibaba/wan-2-6-t2v", "alibaba/wan-3-0-video"
@@ -62,3 +62,22 @@ def test_a_model_that_is_no_longer_asked_for_leaves_its_clip_as_an_older_take(tm
     pen.state.close()
     plan = planned(tmp_path, shot("a", 0))
     assert (models_of(plan), [take.number for take in plan.kept], plan.due) == ([(FIRST, 1)], [2], ())
+
+
+def test_a_take_that_went_on_with_its_fallback_answers_its_shot(tmp_path: Path) -> None:
+    fallback = Fallback(BESIDE[0])
+    one = replace(shot("a", 0), fallback=fallback)
+    pen = begin(tmp_path, Batch("b", (one,)))
+    pen.lead(1, State.FAILED, error="it broke")
+    recipe = fallback.recipe_for(pen.state.take(1).recipe)
+    pen.tell(1, Fact.MODEL_CHANGED, recipe_json=recipe.canonical)
+    pen.state.close()
+    kept, edited = planned(tmp_path, one), planned(tmp_path, replace(one, fallback=None))
+    assert (models_of(kept), kept.changes, [each.price_class.model for each in kept.due]) == (
+        [(SECOND, 1)],
+        (),
+        [SECOND],
+    )
+    assert models_of(edited) == [(FIRST, 1)]  # not sent yet: it follows the manifest
+    with StateReader.open(tmp_path) as reader:
+        assert (reader.fallbacks(), reader.fallback_of("nobody")) == ({"a": fallback}, None)

@@ -109,6 +109,8 @@ def test_the_charges_of_a_model_that_comes_later_are_looked_at_from_the_beginnin
         ([(Fact.RETRY_PLANNED, {"by": "user"})], True),
         ([(Fact.RETRY_PLANNED, {"by": "user"}), (Fact.RETRY_PLANNED, {"by": "policy"})], False),
         ([(Fact.RETRY_PLANNED, {"by": "policy"}), (Fact.RESUBMIT_ALLOWED, {"error": ""})], True),
+        ([(Fact.RETRY_PLANNED, {"by": "user"}), (Fact.MODEL_CHANGED, {"recipe_json": ""})], False),
+        ([(Fact.MODEL_CHANGED, {"recipe_json": ""}), (Fact.RETRY_PLANNED, {"by": "user"})], True),
         ([], False),
     ],
 )

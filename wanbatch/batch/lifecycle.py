@@ -70,6 +70,7 @@ class Fact(StrEnum):
     )
     RETRY_PLANNED = "retry_planned"  # a new attempt after a failure, by policy or by the user
     RETRY_WITHDRAWN = "retry_withdrawn"  # its proof no longer holds: `retry` is the decision of the user
+    MODEL_CHANGED = "model_changed"  # its fallback makes it from here on, or is known to have made it
     LINK_DEAD = "link_dead"  # a link expired or gave no whole clip: poll for a fresh one
     DOWNLOADED = "downloaded"  # whole, decodable, hashed; still a .part file
     DOWNLOAD_DISCARDED = "download_discarded"  # the bytes on disk are not those recorded
@@ -112,6 +113,8 @@ _MOVES: dict[tuple[State, Fact], State] = {
     (_S.DOWNLOADED, _F.HELD): _S.HELD,
     (_S.FAILED, _F.RETRY_PLANNED): _S.PLANNED,
     (_S.PLANNED, _F.RETRY_WITHDRAWN): _S.FAILED,
+    (_S.FAILED, _F.MODEL_CHANGED): _S.PLANNED,
+    **{(state, _F.MODEL_CHANGED): state for state in (*_RUNNING, _S.PLANNED, _S.UNKNOWN, _S.HELD)},
     (_S.VERIFIED, _F.CIRCLED): _S.VERIFIED,
     (_S.VERIFIED, _F.UNCIRCLED): _S.VERIFIED,
     **{(state, _F.PRICED): state for state in _RUNNING},

@@ -17,7 +17,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass, order_of
 from wanbatch.batch.names import composed, twin_key
 from wanbatch.batch.shot_plan import Wanted, plan_shot
-from wanbatch.batch.shots import Batch, Shot
+from wanbatch.batch.shots import Batch, Fallback, Shot
 from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
 from wanbatch.batch.unwritten import unwritten_in
@@ -92,7 +92,7 @@ class Plan:
     `wanted` lists every take asked for, in story order; `changes` is what to write before the run; `kept` are takes
     that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
     are takes that were adopted from other shots, by id. `own` are the cells of the user's own columns by shot, of
-    those that have some; None if no manifest was read.
+    those that have some, and `fallbacks` their fallbacks; None if no manifest was read.
     """
 
     shots: tuple[ShotRow, ...]
@@ -103,6 +103,7 @@ class Plan:
     removed: int
     moved: frozenset[int] = frozenset()
     own: Mapping[str, Mapping[str, str]] | None = None
+    fallbacks: Mapping[str, Fallback] | None = None
 
     @property
     def to_submit(self) -> tuple[Wanted, ...]:
@@ -212,6 +213,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         removed=len(gone),
         moved=past.moved,
         own={shot.id: shot.own for shot in batch.shots if shot.own},
+        fallbacks={shot.id: shot.fallback for shot in batch.shots if shot.fallback is not None},
     )
 
 

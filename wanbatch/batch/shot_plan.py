@@ -5,7 +5,7 @@ It decides what is paid for: a take that is created here, or follows an edit, is
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from wanbatch.batch.changes import Change, Create, Reinstate, Replan, Supersede
@@ -81,6 +81,9 @@ def fill_slots(shot: Shot, free: Sequence[Take], moved: frozenset[int], next_num
     """
     recipes = () if shot.omit else shot.recipes
     matched = _match(shot, recipes, free, moved)
+    matched |= _on_fallback(
+        shot, {slot: each for slot, each in enumerate(recipes) if slot not in matched}, free, matched
+    )
     ids = {take.take_id for take in matched.values()}
     left = [take for take in free if take.take_id not in ids]
     unsent = sorted((take for take in left if _may_follow_edit(take)), key=lambda take: take.number)
@@ -88,8 +91,9 @@ def fill_slots(shot: Shot, free: Sequence[Take], moved: frozenset[int], next_num
     wanted: list[Wanted] = []
     for slot, recipe in enumerate(recipes):
         take = matched.get(slot)
-        if take is not None:  # one that came from another shot keeps its own seed
-            wanted.append(Wanted(shot, take.recipe if take.take_id in moved else recipe, take))
+        if take is not None:  # one that came from another shot keeps its own seed, and one its fallback's recipe
+            is_own = take.take_id not in moved and take.recipe.model == recipe.model
+            wanted.append(Wanted(shot, recipe if is_own else take.recipe, take))
         elif unsent:
             take = unsent.pop(0)
             left.remove(take)
@@ -160,6 +164,22 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
     return matched
 
 
+def _on_fallback(
+    shot: Shot, slots: Mapping[int, Recipe], takes: Sequence[Take], taken: Mapping[int, Take]
+) -> dict[int, Take]:
+    """Find the takes that answer these slots by the shot's fallback: none is bought again by the first model."""
+    if shot.fallback is None:
+        return {}
+    ids = {take.take_id for take in taken.values()}
+    left, found = [take for take in takes if take.take_id not in ids and take.attempts], dict[int, Take]()
+    for slot, recipe in slots.items():
+        same = next((take for take in left if _is_asked(take, shot.fallback.recipe_for(recipe))), None)
+        if same is not None:
+            found[slot] = same
+            left.remove(same)
+    return found
+
+
 def _by_number(slots: Sequence[int], takes: Sequence[Take]) -> dict[int, Take]:
     """Give slots their takes: take 1 to the first slot, take 2 to the second, and what is left in order."""
     own = {take.number - 1: take for take in takes if take.number - 1 in slots}
@@ -184,7 +204,8 @@ def _is_of(shot: Shot, retake: Take) -> bool:
 
 
 def _retake_of(shot: Shot, retake: Take) -> Recipe:
-    version = shot.version_of(retake.recipe.model)
+    is_on_fallback = shot.fallback is not None and retake.attempts and retake.recipe.model == shot.fallback.model
+    version = shot.fallback.version if shot.fallback and is_on_fallback else shot.version_of(retake.recipe.model)
     seeded = {name: value for name, value in retake.recipe.body.items() if name == "seed" and version.has_seed}
     return Recipe.of({**version.request, **seeded})
 

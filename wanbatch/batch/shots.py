@@ -101,6 +101,31 @@ class Version:
         return str(self.request["model"])
 
 
+FAILED, REFUSED = "failed", "refused"  # after what a fallback may be taken
+
+
+@dataclass(frozen=True)
+class Fallback:
+    """Another model for a shot, where the first made nothing and that cost nothing.
+
+    `on` says after what: a failure or a refusal of any kind but that of the prompt (`failed`), a refusal of the prompt
+    (`refused`).
+    """
+
+    version: Version
+    on: tuple[str, ...] = (FAILED,)
+
+    @property
+    def model(self) -> str:
+        """The provider's name of the model."""
+        return self.version.model
+
+    def recipe_for(self, recipe: Recipe) -> Recipe:
+        """Return what is sent in place of a recipe of the shot: with its seed, if both models take one."""
+        seeded = {name: value for name, value in recipe.body.items() if name == "seed" and self.version.has_seed}
+        return Recipe.of({**self.version.request, **seeded})
+
+
 @dataclass(frozen=True)
 class Shot:
     """The unit of planning.
@@ -110,6 +135,7 @@ class Shot:
     one recipe, and the provider makes each another clip. `ordinal` counts from 0 in story order. `line` is where the
     manifest names it.
     `beside` is the same shot as further models make it, in the order of the manifest: each makes `takes` of it, too.
+    `fallback` is the model that makes a take of it where the take's own made nothing.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     """
 
@@ -127,6 +153,7 @@ class Shot:
     own: Mapping[str, str] = field(default_factory=dict)
     has_seed: bool = True
     beside: tuple[Version, ...] = ()
+    fallback: Fallback | None = None
     line: int = field(default=0, compare=False)
 
     @property

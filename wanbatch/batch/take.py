@@ -212,7 +212,15 @@ def _searched(take: Take, entry: Entry) -> Take:
 
 def _adopted(take: Take, entry: Entry) -> Take:
     # When it was accepted stays unknown: its answer was lost.
-    names = ("generation_id", "credits_held", "credits_at_risk", "attempt", "request_id", "credits_estimated")
+    names = (
+        "generation_id",
+        "credits_held",
+        "credits_at_risk",
+        "attempt",
+        "request_id",
+        "credits_estimated",
+        "recipe_json",
+    )
     is_charge_seen = bool(entry.data.get("is_charge_seen"))
     return _with(_noted(*names)(take, entry), error="", needs_user=False, is_charge_seen=is_charge_seen)
 
@@ -247,6 +255,12 @@ def _found_unrecorded(take: Take, entry: Entry) -> Take:
         needs_user=True,
         error=data["error"],
     )
+
+
+def _model_changed(take: Take, entry: Entry) -> Take:
+    """Another recipe, of which nothing was sent: what the answers to the first said is the price of another."""
+    recipe_json = entry.data["recipe_json"]
+    return _with(take, recipe_json=recipe_json, tries=0, credits_estimated=None, credits_held=None)
 
 
 def _charged(take: Take, entry: Entry) -> Take:
@@ -298,6 +312,7 @@ _FOLD: dict[Fact, Callable[[Take, Entry], Take]] = {
     Fact.FAILURE_WITHDRAWN: _noted("credits_at_risk"),
     Fact.RETRY_WITHDRAWN: _noted("error"),
     Fact.RETRY_PLANNED: lambda take, entry: _with(take, tries=0 if entry.data["by"] == "user" else take.tries),
+    Fact.MODEL_CHANGED: _model_changed,
     Fact.LINK_DEAD: lambda take, _: _with(take, dead_links=take.dead_links + 1),
     Fact.DOWNLOADED: _dated(
         "downloaded_at", "sha256", "size_bytes", "clip_duration_s", "width", "height", "has_audio", "download_s"

@@ -71,6 +71,15 @@ def preview_json(preview: Preview) -> dict[str, Any]:
         "within_caps": _reach_json(preview),
         "defaults": [_default_json(each) for each in preview.defaulted],
         "balance_usd": None if preview.balance_usd is None else str(preview.balance_usd),
+        "fallbacks": [
+            {
+                "model": each.price_class.model,
+                "takes": each.takes,
+                "takes_at_once": each.left,
+                "credits_worst": each.worst,
+            }
+            for each in preview.fallbacks
+        ],
         "remarks": [{"weight": each.weight.value, "text": each.text} for each in preview.remarks],
         "lost_answers": preview.lost,
         "on_unknown": preview.on_unknown.value,
@@ -234,7 +243,7 @@ def _figures(each: Estimate, cents: Sequence[int]) -> list[str]:
 
 def _estimate_lines(preview: Preview) -> list[str]:
     estimate = preview.estimate
-    lines = _lost_lines(preview)
+    lines = [*_fallback_lines(preview), *_lost_lines(preview)]
     if not estimate.takes:
         return ["nothing to send", *lines]
     if preview.tries > 1:
@@ -251,6 +260,17 @@ def _estimate_lines(preview: Preview) -> list[str]:
             f"a pilot of {count_text(min(preview.pilot, estimate.takes), 'take')} is sent first{_unmet(preview)}"
         )
     return [*lines, *default_lines(preview)]
+
+
+def _fallback_lines(preview: Preview) -> list[str]:
+    """Say which takes may go on with another model, and what that may cost beside the estimate."""
+    lines = []
+    for each in preview.fallbacks:
+        worst = "at a price that is unknown" if each.worst is None else f"up to {money_text(each.worst)} more"
+        left = f", {each.left} of them at once" if each.left else ""
+        takes = f"{count_text(each.takes, 'take')} may go on with {each.price_class.model}{left}"
+        lines.append(escape(f"fallback: {takes}, {worst}, if the first model makes nothing and charges nothing"))
+    return lines
 
 
 def _lost_lines(preview: Preview) -> list[str]:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import PurePath
 from typing import Any
 
 from wanbatch.batch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
 from wanbatch.batch.registry import registry
-from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Shot, Version
+from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Fallback, Shot, Version
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
 from wanbatch.manifest.fields import PLANNING_FIELDS
@@ -18,7 +18,15 @@ from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.requests import RequestChecker
 from wanbatch.manifest.roles import in_own_names
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
-from wanbatch.manifest.several_models import LISTED, as_of, check_defaults, models_of
+from wanbatch.manifest.several_models import (
+    LISTED,
+    as_of,
+    check_defaults,
+    fallback_in,
+    model_node,
+    models_of,
+    with_model,
+)
 from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
@@ -211,6 +219,7 @@ class Checker:
                 planning, first = given, nodes
                 self._requests.check_planning(given, nodes)
             versions.append(self._version(as_of(table, model), nodes, given))
+        fallback = self._fallback(table, merged, planning, [version.model for version in versions])
         self._check_words(planning, first)
         if len(self._problems.found) > before or planning.get("id") is None:
             return None
@@ -230,6 +239,7 @@ class Checker:
             own=_own_cells(merged),
             has_seed=versions[0].has_seed,
             beside=tuple(versions[1:]),
+            fallback=fallback,
             line=table.at.line,
         )
 
@@ -250,6 +260,20 @@ class Checker:
         for role, words in told.lacking.items():
             self._requests.tell_lacking(role, words, table, nodes)
         return Version(told.request, self._requests.check_request(told.request, told.table, told.nodes))
+
+    def _fallback(
+        self, table: Table, nodes: Mapping[str, Node], given: Mapping[str, Any], models: Sequence[str]
+    ) -> Fallback | None:
+        """Return the fallback of a shot, with its request held against that model; None without one."""
+        told = fallback_in(given.get("fallback"))
+        if told is None:
+            return None
+        node = model_node(nodes["fallback"])
+        if told.model in models:
+            self._problems.add(node.at, f"fallback is {shown(told.model)}, which makes the shot already; name another")
+            return None
+        named = {**nodes, "model": node}
+        return Fallback(self._version(with_model(table, node), named, self._given(named)), told.on)
 
     def _check_words(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
         """Check what stands in the texts of a shot."""

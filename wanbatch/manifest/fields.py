@@ -10,7 +10,7 @@ from wanbatch.batch.registry import Registry, registry
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 
 PLANNING_FIELDS = frozenset(
-    {"id", "sequence", "scene", "takes", "seed", "tags", "cost_code", "notes", "omit", "models"}
+    {"id", "sequence", "scene", "takes", "seed", "tags", "cost_code", "notes", "omit", "models", "fallback"}
 )
 FREE_TEXT_FIELDS = frozenset({"id", "prompt", "notes"})
 NUMERIC = frozenset({"integer", "number"})

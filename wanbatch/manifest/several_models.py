@@ -1,9 +1,10 @@
-"""The list of models of a shot: which models are to make it, where a manifest names more than one."""
+"""The models of a shot where a manifest names more than one: those that make it side by side, and its fallback."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+from wanbatch.batch.shots import FAILED
 from wanbatch.manifest.tree import Listing, Node, Problems, Scalar, Table
 from wanbatch.manifest.values import head_value, is_null
 from wanbatch.manifest.words import shown
@@ -32,8 +33,11 @@ def models_of(shot: Table, defaults: Table | None, problems: Problems) -> tuple[
 
 def as_of(shot: Table, model: Node | None) -> Table:
     """Return a shot as it is with one of its models: problems then name the place of that model."""
-    if model is None or LISTED not in shot.keys:
-        return shot
+    return shot if model is None or LISTED not in shot.keys else with_model(shot, model)
+
+
+def with_model(shot: Table, model: Node) -> Table:
+    """Return a shot as it is where it names this model alone."""
     items = {name: node for name, node in shot.items.items() if name != LISTED}
     keys = {name: at for name, at in shot.keys.items() if name != LISTED}
     return replace(shot, items={**items, "model": model}, keys={**keys, "model": model.at})
@@ -44,6 +48,30 @@ def check_defaults(defaults: Table, problems: Problems) -> None:
     several = _given(defaults, LISTED)
     if several is not None and _given(defaults, "model") is not None:
         problems.add(several.at, "model and models stand in defaults; keep one of them")
+
+
+@dataclass(frozen=True)
+class ToldFallback:
+    """What a manifest says of a fallback: the model's name, and after what it may be taken."""
+
+    model: str
+    on: tuple[str, ...] = (FAILED,)
+
+
+def fallback_in(value: object) -> ToldFallback | None:
+    """Read a fallback; None if there is none, or one that the check of the fields has named as a problem."""
+    if isinstance(value, str):
+        return ToldFallback(value)
+    if not isinstance(value, dict) or not isinstance(value.get("model"), str):
+        return None
+    on = value.get("on", [FAILED])
+    is_sound = isinstance(on, list) and all(isinstance(each, str) for each in on)
+    return ToldFallback(value["model"], tuple(sorted(on))) if is_sound else None
+
+
+def model_node(fallback: Node) -> Node:
+    """Return the node that names the model of a fallback."""
+    return fallback.items["model"] if isinstance(fallback, Table) else fallback
 
 
 def _given(table: Table, name: str) -> Node | None:

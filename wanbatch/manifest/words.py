@@ -95,6 +95,8 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
         return f"{name} is empty; write something, or leave {name} out"
     if is_address:
         return f"{name} is {shown(value)}; expected an https:// address without spaces"
+    if name == "fallback":
+        return f"{name} is {shown(value)}; expected a model, or a table with model and on (failed, refused)"
     return f"{name} is {shown(value)}; expected a rate such as 60/min or 10/s"
 
 

@@ -117,7 +117,8 @@ class RunContext:
             self.budget.give_up(take, self.state.attempts_of(take_id))
         self.takes.follow(before, take)
         for each in entries:
-            self._tell(Event(now, each.fact.value, take.label, str((data or {}).get("error", "")), dict(data or {})))
+            told = {name: value for name, value in (data or {}).items() if name != "recipe_json"}  # no prompt in a log
+            self._tell(Event(now, each.fact.value, take.label, str(told.get("error", "")), told))
         return take
 
     def warn(self, take: Take, warning: str) -> None:

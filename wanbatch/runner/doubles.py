@@ -18,6 +18,7 @@ from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.offers import double_text, left_in, named_in, offers_of
 from wanbatch.runner.proofs import rows_of
+from wanbatch.runner.recipes import as_made
 
 
 class Doubles:
@@ -119,7 +120,7 @@ class Doubles:
         What the take puts at risk is counted with `told` in the place of the attempt of its number.
         """
         others = [each for each in attempts if (each.take_id, each.number) != (told.take_id, told.number)]
-        self._context.budget.see_price(take, told.credits_held)
+        self._context.budget.see_price(as_made(self._context, take, told), told.credits_held)
         return {
             "attempt": told.number,
             "credits_held": told.credits_held,

@@ -18,6 +18,7 @@ from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import answered_charges, note_questions
 from wanbatch.runner.proofs import Evidence, is_like, questions
+from wanbatch.runner.recipes import models_of
 
 
 class Beside(Enum):
@@ -83,7 +84,7 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
     # Read now: a submit may have got its answer while the log was read.
     left = _without_a_take(context, take_id, charges)
     waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
-    models = {each.take_id: context.takes[each.take_id].order.model for each in (*free, *waiting)}
+    models = {each.take_id: models_of(context, each.take_id) for each in (*free, *waiting)}
     found = questions(evidence_of(context, scan, left, waiting), free, models, settled=False)
     if not found:
         return Beside.NOTHING
@@ -93,7 +94,7 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
 
 def _without_a_take(context: RunContext, take_id: int, charges: Sequence[Charge]) -> list[Charge]:
     """Return the charges of a model like a take's that no submit here has made."""
-    model = context.takes[take_id].order.model
+    model = models_of(context, take_id)
     like = [each for each in charges if each.generation_id and is_like(each.model, model)]
     known = {each.generation_id for each in context.state.strays()} | answered_charges(context.state)
     known |= {

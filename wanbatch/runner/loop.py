@@ -108,6 +108,8 @@ class Runner:
         async with asyncio.TaskGroup() as group:
             try:
                 self._resume()
+                await self._rechecks.take_up_fallbacks()
+                self._searches.plan()  # before anything is sent, also of what was taken up just now
                 await self._loop(group)
                 if not context.is_halted and await look_again(context, AT_ONCE):
                     await self._loop(group)
@@ -138,7 +140,6 @@ class Runner:
         context.sendable = None if context.settings.limit is None else set(chosen)
         for take_id in chosen:
             context.schedule.add_planned(take_id)
-        self._searches.plan()
         if context.settings.refusal is not None:
             context.stop_submitting(*context.settings.refusal)
 

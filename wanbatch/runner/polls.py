@@ -13,6 +13,7 @@ from wanbatch.pace.schedule import POLL_EVERY_S, backoff_s, queued_poll_s
 from wanbatch.provider.links import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.fallbacks import fall_back, fallback_for
 from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.spares import Spares
 
@@ -177,13 +178,26 @@ class Polls:
         Spares(context).adopt_spares()
         if live(context.state.attempts_of(take_id)):
             return  # an earlier submit made its clip: no other is bought
-        if not is_refused_prompt(message):
+        goes_on = self._goes_on(take_id, message)
+        if goes_on is not Fact.MODEL_CHANGED and not is_refused_prompt(message):
             context.failed(take_id, message)
-        if is_refused_prompt(message) or not context.may_try_again(take):
+        if goes_on is None:
             return  # the ledger is looked at once, at the end of the run
         if await self._rechecks.may_retry(take_id):
-            context.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
-            context.plan_again(take_id)
+            self._go_on(take_id, goes_on)
+
+    def _goes_on(self, take_id: int, message: str) -> Fact | None:
+        """Return how a take goes on whose generation failed: once more, with its fallback, or not at all."""
+        if not is_refused_prompt(message) and self._context.may_try_again(self._context.takes[take_id]):
+            return Fact.RETRY_PLANNED
+        return None if fallback_for(self._context, take_id) is None else Fact.MODEL_CHANGED
+
+    def _go_on(self, take_id: int, how: Fact) -> None:
+        if how is Fact.MODEL_CHANGED:
+            fall_back(self._context, take_id)
+            return
+        self._context.record(take_id, Fact.RETRY_PLANNED, {"by": "policy"})
+        self._context.plan_again(take_id)
 
     def _hold(self, take_id: int, why: str) -> None:
         """Hold a take whose generation the next run asks about again; what else was made for it is offered."""

@@ -18,13 +18,18 @@ from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import answered_charges
+from wanbatch.runner.fallbacks import first_sent_at, left_to_fall_back, take_up
 from wanbatch.runner.looks import Beside, evidence_of, look_beside
 from wanbatch.runner.proofs import SEARCH_GAP, charges_of_nobody, rows_of
+from wanbatch.runner.recipes import as_made
+from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.runner.spares import Spares
 
 LOOK_LASTS_S = 30.0  # a retry may wait its turn for hours, and its failure be charged meanwhile
 _REFUSED = (Outcome.TURNED_AWAY, Outcome.REFUSED)
-_WORDS = (Fact.RETRY_PLANNED, Fact.RESUBMIT_ALLOWED, Fact.PRESUMED_ABSENT)  # who decided to send a take again
+# Who decided to send a take again.
+_WORDS = (Fact.RETRY_PLANNED, Fact.RESUBMIT_ALLOWED, Fact.PRESUMED_ABSENT, Fact.MODEL_CHANGED)
+_OURS = (Fact.PRESUMED_ABSENT, Fact.MODEL_CHANGED)
 
 
 class Block(Enum):
@@ -67,6 +72,17 @@ class Rechecks:
         if context.takes[take_id].credits_charged is not None:
             return False  # what was charged for nothing, now or before, is not followed by more money on its own
         return context.takes[take_id].state is State.FAILED  # the log may have shown another submit of it meanwhile
+
+    async def take_up_fallbacks(self) -> None:
+        """Plan the failed takes again whose fallbacks no run has taken, where the ledger can be read."""
+        context = self._context
+        if left_to_fall_back(context.state, context.settings.is_selected):
+            await look_again(context, AT_ONCE)
+        left = left_to_fall_back(context.state, context.settings.is_selected)
+        since = first_sent_at(context, left)
+        charges = None if since is None else await self._charges.read_ledger(since)
+        if charges is not None:
+            await take_up(context, left, charges)
 
     def is_owed(self, take_id: int) -> bool:
         """Say whether a take is looked at before it is sent again, and the last look is not of just now.
@@ -162,8 +178,8 @@ class Rechecks:
         """
         context, take = self._context, self._context.takes[take_id]
         evidence = evidence_of(context, scan, self._read, context.state.attempts_as_sent())
-        by_books = [each for each in attempts if each.outcome not in _REFUSED]
-        found = {charge.name for each in by_books for charge in charges_of_nobody(take, each, evidence)}
+        by_books = [(as_made(context, take, each), each) for each in attempts if each.outcome not in _REFUSED]
+        found = {charge.name for sent, each in by_books for charge in charges_of_nobody(sent, each, evidence)}
         return bool(found - answered_charges(context.state))
 
     def _report(self, take_id: int, block: Block) -> None:
@@ -176,4 +192,4 @@ class Rechecks:
 def is_user_asking(facts: Iterable[Entry]) -> bool:
     """Say whether the user, not wanbatch, decided to send a take again, by the facts of that take."""
     words = [each for each in facts if each.fact in _WORDS]
-    return bool(words) and words[-1].fact is not Fact.PRESUMED_ABSENT and words[-1].data.get("by", "user") == "user"
+    return bool(words) and words[-1].fact not in _OURS and words[-1].data.get("by", "user") == "user"

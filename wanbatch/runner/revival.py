@@ -14,6 +14,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import NoAnswer, Progress, Status, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.offers import double_text
+from wanbatch.runner.recipes import recipe_made
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate
 IN_ALL = 1_000  # of a look by hand
@@ -58,6 +59,7 @@ def follow(context: RunContext, take: Take, attempt: Attempt, text: str) -> None
         "by": "poll",
         "attempt": attempt.number,
         "request_id": attempt.request_id,
+        **recipe_made(context, take, attempt),
         "credits_held": attempt.credits_held,
         "credits_estimated": attempt.credits_estimated,
         "is_charge_seen": attempt.credits_charged is not None,

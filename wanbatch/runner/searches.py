@@ -27,6 +27,7 @@ from wanbatch.runner.proofs import (
     lag_samples,
     questions,
 )
+from wanbatch.runner.recipes import models_of
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
@@ -348,7 +349,7 @@ class Searches:
         owners = context.state.attempts_of_generations({each.generation_id for each in charges})
         since = context.batch_clock.recorded_since(scan.begin)
         waiting = waited_for_since(context, since)
-        models = {each.take_id: context.takes[each.take_id].order.model for each in (*ended, *waiting)}
+        models = {each.take_id: models_of(context, each.take_id) for each in (*ended, *waiting)}
         evidence = evidence_of(context, scan, charges, [*owners, *waiting])
         strays = {each.generation_id for each in context.state.strays()}
         found = questions(evidence, ended, models, settled=not self._is_thorough)

@@ -16,6 +16,7 @@ from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles, cost_text
 from wanbatch.runner.proofs import LOG, recipe_in, rows_of
+from wanbatch.runner.recipes import as_made, recipe_made
 
 
 class Spares:
@@ -38,7 +39,8 @@ class Spares:
             if row is None:
                 self._note_nameless(take, attempt, scan)
                 continue
-            if may_adopt(take, attempt, self._context.state.attempts_of(take.take_id)):
+            asked = as_made(self._context, take, attempt)
+            if may_adopt(asked, attempt, self._context.state.attempts_of(take.take_id)):
                 self._context.warn(
                     take, f"attempt {attempt.number} of it, {end_text(attempt)}, made its clip after all"
                 )
@@ -77,6 +79,7 @@ class Spares:
         context = self._context
         data = adoption(take, maker, context.state.attempts_of(take.take_id))
         data = {name: value for name, value in data.items() if value is not None or name == "credits_at_risk"}
+        data |= recipe_made(context, context.takes[take.take_id], maker)
         context.schedule.drop_planned(take.take_id)
         context.budget.see_price(take, maker.credits_held)
         context.record(take.take_id, Fact.ADOPTED, data | {"by": "log"})
@@ -87,13 +90,15 @@ class Spares:
     def adopt_spares(self) -> None:
         """Give takes that have no other generation to come the one that an earlier attempt of theirs made."""
         for spare in self._context.state.spares():
-            take = self._context.takes[spare.take_id]
+            take = as_made(self._context, self._context.takes[spare.take_id], spare)
             if may_adopt(take, spare, self._context.state.attempts_of(take.take_id)):
                 self.adopt(take, spare)
 
     def spare_of(self, take: Take) -> Attempt | None:
         """Return the attempt whose generation was found while a later one of its take was unknown; None without."""
-        return spare_in(take, self._context.state.attempts_of(take.take_id))
+        attempts = self._context.state.attempts_of(take.take_id)
+        asked = (as_made(self._context, take, each) for each in attempts)
+        return spare_in(take, attempts) or next(filter(None, (spare_in(each, attempts) for each in asked)), None)
 
 
 def may_adopt(take: Take, attempt: Attempt, attempts: Iterable[Attempt]) -> bool:

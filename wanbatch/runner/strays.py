@@ -12,6 +12,7 @@ from typing import Any
 
 from wanbatch.batch.attempts import Attempt, risk_left
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogRow, LogScan
@@ -19,6 +20,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles, cost_text
 from wanbatch.runner.offers import OUT_OF_DATE, Offer, offer_of, offer_text, offers_of, told_in
 from wanbatch.runner.proofs import LOG, recipe_in, take_and_attempt, unrecorded
+from wanbatch.runner.recipes import recipe_of_request
 from wanbatch.state.tables import Stray
 
 LOOK_AGAIN_S = 60.0
@@ -59,7 +61,8 @@ class Strays:
             self._note_more(known, [row])
             return
         take = context.takes.get(ids[0]) if ids is not None else None
-        if take is None or ids is None or recipe_in(row.request_id) != take.recipe.short_hash:
+        recipe = None if take is None else recipe_of_request(context, take, row.request_id)
+        if take is None or ids is None or recipe is None:
             self._note_stray(row, source)
         elif take.state is State.SUBMITTING:
             context.schedule.add_search(context.clock.monotonic() + LOOK_AGAIN_S)  # once its answer is in
@@ -67,7 +70,7 @@ class Strays:
             self._doubles.note_another(take, row, source)
         else:
             number = self._free_number(take, ids[1])
-            self._hold(take, row, number, _why(row, source, number))
+            self._hold(take, row, number, _why(row, source, number), recipe)
 
     def _free_number(self, take: Take, told: int) -> int:
         """Return the number of a submit that comes to light: its own, where no other submit was given it."""
@@ -113,12 +116,15 @@ class Strays:
                 told |= _offered(take, str(last.data.get("why", OUT_OF_DATE)), offers)
                 context.record(take_id, Fact.FOUND_UNRECORDED, {**last.data, **told})
 
-    def _hold(self, take: Take, row: LogRow, attempt: int, why: str) -> None:
+    def _hold(self, take: Take, row: LogRow, attempt: int, why: str, recipe: Recipe | None = None) -> None:
+        """Hold a take with what came to light of it; `recipe` is what that was sent with, if it may be another."""
         context, state = self._context, self._context.state
         if take.state in (State.QUEUED, State.GENERATING):
             context.schedule.generation_ended()
         context.schedule.drop_planned(take.take_id)
-        context.budget.see_price(take, row.credits)
+        is_another = recipe is not None and recipe != take.recipe
+        sent = replace(take, recipe_json=recipe.canonical) if recipe is not None and is_another else take
+        context.budget.see_price(sent, row.credits)
         attempts = state.attempts_of(take.take_id)
         offers = offers_of(state.facts_of(take.take_id), attempts)
         if row.generation_id is not None:
@@ -134,7 +140,12 @@ class Strays:
             "credits_at_risk": risk_left(attempts, attempt),
             "made": row.generation_id,
         }
-        context.record(take.take_id, Fact.FOUND_UNRECORDED, told | _offered(take, why, offers))
+        told |= _offered(take, why, offers)
+        if is_another:
+            told |= {"recipe_json": sent.recipe_json, "model": sent.recipe.model}
+            context.record(take.take_id, Fact.MODEL_CHANGED, told, Fact.FOUND_UNRECORDED)
+        else:
+            context.record(take.take_id, Fact.FOUND_UNRECORDED, told)
 
     # --- submits of no take
 

@@ -18,6 +18,7 @@ from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.fallbacks import fall_back
 from wanbatch.units import count_text, size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously
@@ -310,6 +311,8 @@ class Submits:
             )
             return
         context.record(take_id, Fact.REFUSED, data)
+        if fall_back(context, take_id):
+            return
         context.failed(take_id, error)
         if answer.kind is RefusalKind.ROUTE:
             context.stop_submitting(

@@ -22,6 +22,7 @@ from wanbatch.runner.doubts import ANSWERED_NOTE, answered_charges, named_charge
 from wanbatch.runner.looks import evidence_of, waited_for_since
 from wanbatch.runner.polls import LEDGER_MARGIN
 from wanbatch.runner.proofs import GENERATION_GRACE, Evidence, is_like, is_made
+from wanbatch.runner.recipes import models_of
 from wanbatch.state.file import StateFile
 from wanbatch.units import count_text
 
@@ -138,8 +139,13 @@ class Unexplained:
             return self._begin()
 
     def _models(self) -> set[str]:
-        """Return the models that this batch orders now."""
-        return {kind.price_class.model for kind, _ in self._context.state.inventory().kinds if not kind.superseded}
+        """Return the models that this batch orders now, or may order, and those whose place a fallback took."""
+        context, fallbacks = self._context, self._context.state.fallbacks()
+        models = {kind.price_class.model for kind, _ in context.state.inventory().kinds if not kind.superseded}
+        for each in context.takes if fallbacks else ():
+            if each.shot_id in fallbacks and each.recipe.model == fallbacks[each.shot_id].model:
+                models |= set(models_of(context, each.take_id).split())
+        return models | {each.model for each in fallbacks.values()}
 
     def _begin(self) -> datetime:
         """Return when this batch began, by our clock: its file may have been recovered after its first submit."""
@@ -151,7 +157,7 @@ class Unexplained:
         context, models = self._context, self._models()
         like = [each for each in charges if any(is_like(each.model, model) for model in models)]
         waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
-        ordered = {each.take_id: context.takes[each.take_id].order.model for each in waiting}
+        ordered = {each.take_id: models_of(context, each.take_id) for each in waiting}
         owners = context.state.attempts_of_generations({each.generation_id for each in like})
         known = {str(each.generation_id) for each in owners}
         known |= {str(each.generation_id) for each in context.state.strays()}

@@ -9,6 +9,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.fallbacks import fall_back
 from wanbatch.runner.proofs import (
     SEARCH_GAP,
     Absent,
@@ -99,6 +100,8 @@ class Verdicts:
         if context.may_try_again(take):
             context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
             context.plan_again(take.take_id)
+        else:
+            fall_back(context, take.take_id)
 
     def _absent(self, take: Take, attempt: Attempt) -> None:
         context, spare = self._context, self._spares.spare_of(take)

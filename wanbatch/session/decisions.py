@@ -29,6 +29,7 @@ from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.other_keys import give_up_keys, keys_given_up, keys_of
 from wanbatch.runner.polls import LEDGER_MARGIN
+from wanbatch.runner.recipes import recipe_made
 from wanbatch.runner.revival import IN_ALL, look_again
 from wanbatch.runner.searches import LASTING, Searches
 from wanbatch.runner.submits import lost_text
@@ -278,6 +279,7 @@ def _adopt(context: RunContext, take: Take, generation_id: str, request_id: str 
     if maker is None:  # every submit has its generation: this is one more
         maker = _beside(context, take, followed, generation_id, attempts)
     data = adoption(take, replace(maker, generation_id=generation_id), attempts)
+    data |= recipe_made(context, take, maker)
     return context.record(take.take_id, Fact.ADOPTED, data | {"by": "user"})
 
 

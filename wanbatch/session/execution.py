@@ -21,6 +21,7 @@ from wanbatch.pace.hazard import Seen
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import Provider
 from wanbatch.runner.batch_clock import BatchClock
+from wanbatch.runner.fallbacks import left_to_fall_back
 from wanbatch.runner.log import LOG_NAME, requests_in
 from wanbatch.runner.loop import RunEnd
 from wanbatch.runner.settings import RunSettings
@@ -33,7 +34,7 @@ from wanbatch.session.keepsakes import Keepsakes
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
 from wanbatch.session.options import RunResult
-from wanbatch.session.preview import Basis, Preview, committed_by_scene
+from wanbatch.session.preview import Basis, Preview, committed_by_scene, next_ones_of
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import assert_not_behind
 from wanbatch.session.result import result_of, settled_code
@@ -112,7 +113,7 @@ class Execution:
         if job.again:
             inventory = inventory.planned_again(job.again, state.shots())
         has_news = job.plan is not None and bool(job.plan.changes)
-        if has_news or not inventory.is_finished(self.settings.is_selected):
+        if has_news or not inventory.is_finished(self.settings.is_selected) or self._is_left(job):
             return await self._ask_and_run(job, inventory)
         job.write(state, system_now())
         self._note_time()
@@ -126,6 +127,11 @@ class Execution:
         # A clip that was thought lost came to light: it is fetched.
         result = await self._ask_and_run(Job(is_as_planned=True), inventory)
         return replace(result, exit_code=most_urgent([*codes, result.exit_code]), messages=(*texts, *result.messages))
+
+    def _is_left(self, job: Job) -> bool:
+        """Say whether a failed take may go on with its fallback, which the manifest may name since."""
+        planned = None if job.plan is None else job.plan.fallbacks
+        return bool(left_to_fall_back(self.state, self.settings.is_selected, planned))
 
     async def _look_up(self) -> LookUp:
         """Read the provider's log once for a batch that has nothing left to do, where a key allows it."""
@@ -149,9 +155,7 @@ class Execution:
             invocation.watch.notice(f"the {folder} of this batch are in {place}")
         access = invocation.access
         async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
-            again, is_as_planned = len(job.again), job.is_as_planned
-            spent = committed_by_scene(state, self.settings)
-            basis = Basis(state.batch(), state.output, inventory, job.plan, self.settings, again, is_as_planned, spent)
+            basis = self._basis(job, inventory)
             assert_not_behind(state, basis.to_send)
             if not is_at_home(invocation, state) or not is_key_agreed(invocation, state):
                 return result_of(invocation, state, NOT_SENT, None)
@@ -177,6 +181,22 @@ class Execution:
             end = await self._rounds(provider, clock).run(basis, preview)
             self._note_time()
             return result_of(invocation, state, end, clock)
+
+    def _basis(self, job: Job, inventory: Inventory) -> Basis:
+        """Return what the preview of a job is made from."""
+        state, planned = self.state, None if job.plan is None else job.plan.fallbacks
+        left = left_to_fall_back(state, self.settings.is_selected, planned)
+        return Basis(
+            batch=state.batch(),
+            output=state.output,
+            inventory=inventory,
+            plan=job.plan,
+            settings=self.settings,
+            retried=len(job.again),
+            is_as_planned=job.is_as_planned,
+            committed_by_scene=committed_by_scene(state, self.settings),
+            next_ones=next_ones_of(state.fallbacks() if planned is None else planned, left.values()),
+        )
 
     def _keep_baseline(self, preview: Preview, at: datetime) -> None:
         """Keep what the first plan that goes out is to cost: later ones are compared with it."""

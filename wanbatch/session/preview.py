@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from enum import StrEnum
 from functools import cached_property
@@ -11,12 +12,13 @@ from pathlib import Path
 
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
-from wanbatch.batch.models import PriceClass
+from wanbatch.batch.models import PriceClass, class_of, order_of
 from wanbatch.batch.plan import Due, Plan, submit_order
+from wanbatch.batch.shots import Fallback, Recipe
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.defaulted import Defaulted, defaulted, smaller_classes
-from wanbatch.money.prices import Estimate, Quote, best_quote, estimate
+from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate
 from wanbatch.money.reach import Caps, Reach, reach_of
 from wanbatch.money.seen import held_prices, seen_prices
 from wanbatch.provider.remarks import Remark, Weight
@@ -45,7 +47,8 @@ class Preview:
     what the provider told that bears on it; `questions` are what the run asks first; `takes` is each take that would
     be sent, in the order in which it is sent; `defaulted` those whose price rests on defaults of the model. It
     `is_play_money` at any provider on this machine. `every_quote` has the prices of all takes of a batch that was
-    never sent, also of those that this run leaves out: its baseline.
+    never sent, also of those that this run leaves out: its baseline. `fallbacks` are the models that takes may go on
+    with, with what that may cost beside `estimate`.
     """
 
     batch: str
@@ -76,6 +79,7 @@ class Preview:
     committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
     is_play_money: bool = False
     every_quote: Mapping[PriceClass, Quote] = field(default_factory=dict)
+    fallbacks: tuple[FallbackCost, ...] = ()
 
     @cached_property
     def reach(self) -> Reach:
@@ -110,11 +114,42 @@ def committed_by_scene(state: StateReader, settings: RunSettings) -> Mapping[str
 
 
 @dataclass(frozen=True)
+class FallbackCost:
+    """What takes may cost that go on with their fallback, at the highest price, as often as each may be tried.
+
+    `takes` may do so; `left` of them failed before, and do so now. `worst` is None if no price is known.
+    """
+
+    price_class: PriceClass
+    takes: int
+    left: int
+    worst: int | None
+
+
+@dataclass(frozen=True)
+class NextOnes:
+    """What fallbacks would order: by shot, and for each failed take whose fallback was not taken yet."""
+
+    by_shot: Mapping[str, PriceClass] = field(default_factory=dict)
+    left: tuple[PriceClass, ...] = ()
+
+
+NO_NEXT_ONES = NextOnes()
+
+
+def next_ones_of(fallbacks: Mapping[str, Fallback], left: Iterable[Recipe] = ()) -> NextOnes:
+    """Return what these fallbacks would order."""
+    classes = {shot_id: class_of(each.version.request) for shot_id, each in fallbacks.items()}
+    return NextOnes(classes, tuple(order_of(each).price_class for each in left))
+
+
+@dataclass(frozen=True)
 class Basis:
     """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
     `retried` counts failed takes that the inventory lists as planned again; `is_as_planned` where the manifest is the
-    one planned before. `committed_by_scene` is needed for scenes that have caps of their own.
+    one planned before. `committed_by_scene` is needed for scenes that have caps of their own; `next_ones` is what
+    fallbacks would order.
     """
 
     batch: str
@@ -125,6 +160,7 @@ class Basis:
     retried: int = 0
     is_as_planned: bool = False
     committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
+    next_ones: NextOnes = NO_NEXT_ONES
 
     @property
     def counts(self) -> dict[str, int]:
@@ -156,14 +192,27 @@ class Basis:
     def scenes(self, quotes: Mapping[PriceClass, Quote]) -> dict[str, Estimate]:
         """Estimate by scene, in story order; takes without a scene under an empty name."""
         names = self.inventory.scenes if self.plan is None else (row.scene for row in self.plan.shots)
-        by_scene: dict[str, list[PriceClass]] = {scene: [] for scene in names}
+        by_scene: dict[str, list[Due]] = {scene: [] for scene in names}
         for each in self.to_send:
-            by_scene.setdefault(each.scene, []).append(each.price_class)
-        return {
-            scene: estimate(classes, quotes, self.settings.rates.max_attempts)
-            for scene, classes in by_scene.items()
-            if classes
-        }
+            by_scene.setdefault(each.scene, []).append(each)
+        return {scene: self.estimate_of(takes, quotes) for scene, takes in by_scene.items() if takes}
+
+    def estimate_of(self, takes: Sequence[Due], quotes: Mapping[PriceClass, Quote]) -> Estimate:
+        """Estimate what takes will cost; at worst each is paid by its model and by its fallback, as far as priced."""
+        tries = self.settings.rates.max_attempts
+        total = estimate([each.price_class for each in takes], quotes, tries)
+        asked = [self.next_ones.by_shot[each.shot_id] for each in takes if each.shot_id in self.next_ones.by_shot]
+        more = [quotes.get(each, UNKNOWN_QUOTE).high for each in asked]
+        return replace(total, worst=total.worst + tries * sum(each for each in more if each is not None))
+
+    @property
+    def may_fall_back(self) -> Counter[PriceClass]:
+        """Count the takes that may go on with a fallback, by what that would be: those to send, under way or left."""
+        shots = [each.shot_id for each in self.to_send]
+        shots += [take.shot_id for take in self.inventory.open_takes if not take.superseded]
+        found = Counter(self.next_ones.by_shot[shot_id] for shot_id in shots if shot_id in self.next_ones.by_shot)
+        found.update(self.next_ones.left)
+        return found
 
     @property
     def before(self) -> int | None:
@@ -178,7 +227,7 @@ class Basis:
             for take, _ in self.inventory.kinds
             if take.state not in SETTLED_STATES and not take.superseded
         }
-        return sorted({*self.classes_to_submit, *under_way}, key=str)
+        return sorted({*self.classes_to_submit, *under_way, *self.may_fall_back}, key=str)
 
     def quote(self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]) -> dict[PriceClass, Quote]:
         """Choose the price of each class that the run may come to pay for.
@@ -221,3 +270,12 @@ class Basis:
     def seen_prices(self) -> dict[PriceClass, int]:
         """What the newest answer or charge of each class said; a hold never speaks for less than was expected."""
         return seen_prices(take for take, _ in self.inventory.kinds)
+
+    def fallback_costs(self, quotes: Mapping[PriceClass, Quote]) -> tuple[FallbackCost, ...]:
+        """Return what the takes that may go on with a fallback may cost then, class by class."""
+        left, tries = Counter(self.next_ones.left), self.settings.rates.max_attempts
+        return tuple(
+            FallbackCost(each, takes, left[each], None if high is None else high * takes * tries)
+            for each, takes in sorted(self.may_fall_back.items(), key=lambda item: str(item[0]))
+            for high in [quotes.get(each, UNKNOWN_QUOTE).high]
+        )

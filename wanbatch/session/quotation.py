@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from wanbatch.clock import system_now
-from wanbatch.money.prices import estimate
 from wanbatch.provider.inquiry import inquire, not_asked
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.provider.remarks import Intent, remarks_of
@@ -25,7 +24,7 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
     is_told = told.issuperset(distinct)  # reading other batches takes time where they are large
     earlier = {} if is_told else earlier_prices(basis.output, access.address)
     quotes = basis.quote(listed, earlier)
-    total = estimate(classes, quotes, settings.rates.max_attempts)
+    total = basis.estimate_of(basis.to_send, quotes)
     to_pay = {each: quotes[each] for each in dict.fromkeys(classes)}
     intent = Intent(sorted({each.model for each in classes}), total, settings.cap_credits is not None, to_pay)
     return Preview(
@@ -54,6 +53,7 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
         committed_by_scene=basis.committed_by_scene,
         is_play_money=access.is_local,
         every_quote=basis.every_quote(listed, earlier),
+        fallbacks=basis.fallback_costs(quotes),
     )
 
 

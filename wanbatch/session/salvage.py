@@ -75,6 +75,9 @@ class Salvage:
         wanted = [(shot, recipe) for shot in evidence.batch.shots for recipe in shot.recipes]
         self._shots = {shot.id: shot for shot in evidence.batch.shots}
         self._recipes = {recipe.sha256: recipe for _, recipe in wanted}
+        self._recipes |= {
+            each.sha256: each for shot, recipe in wanted if shot.fallback for each in [shot.fallback.recipe_for(recipe)]
+        }
         self._recipes |= {each.recipe.sha256: each.recipe for each in evidence.sidecars}
         self._next_id = 1
         self._used_ids: set[int] = set()
@@ -289,7 +292,7 @@ class Salvage:
         take_id, recipe = self._id_in(row.request_id), recipe_in(row.request_id)
         story = self._by_id.get(take_id or 0)
         if story is not None:
-            return story if story.take.recipe.short_hash == recipe else None
+            return story if self._is_of(story, recipe, row) else None
         for shot in self._told.batch.shots:
             taken = [each.take for each in self._stories.values() if each.take.shot_id == shot.id]
             used = {take.recipe.canonical for take in taken}
@@ -298,6 +301,16 @@ class Salvage:
                     number = max((take.number for take in taken), default=0) + 1
                     return self._begin((shot.id, number), wanted, row.at, [row.request_id])
         return None
+
+    def _is_of(self, story: Story, recipe: str | None, row: LogRow) -> bool:
+        """Say whether a submit is of a take, also if its fallback was sent: then the take goes on with that."""
+        shot = self._shots.get(story.take.shot_id)
+        if story.take.recipe.short_hash == recipe or shot is None or shot.fallback is None:
+            return story.take.recipe.short_hash == recipe
+        next_one = shot.fallback.recipe_for(story.take.recipe)
+        if next_one.short_hash != recipe or not story.free(row.at):
+            return False
+        return story.add(Fact.REPLANNED, row.at, {"recipe_json": next_one.canonical})
 
 
 def salvage(evidence: Evidence) -> tuple[list[Salvaged], list[Stray]]:

@@ -15,13 +15,14 @@ from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.selection import Place, Selection, places_of
-from wanbatch.batch.shots import Batch
+from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.errors import AccountStopped, ProviderUnreachable
 from wanbatch.manifest.cache import Manifest
 from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import NoAnswer, Trouble
+from wanbatch.runner.fallbacks import left_to_fall_back
 from wanbatch.session.access import Access, start_of_time
 from wanbatch.session.admission import Admission, admit, ask, command_of, is_remembered, origin_of
 from wanbatch.session.decisions import (
@@ -39,7 +40,7 @@ from wanbatch.session.execution import Execution, Job
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.open_folder import opened
 from wanbatch.session.options import RunOptions, RunResult, Watch, output_of
-from wanbatch.session.preview import Basis, Preview
+from wanbatch.session.preview import Basis, Preview, next_ones_of
 from wanbatch.session.quotation import preview_of, tell_detours
 from wanbatch.session.recovery import Recovery, recover
 from wanbatch.state.file import StateFile
@@ -114,16 +115,28 @@ class Session:
         access.assert_speed()
         output = output_of(batch.head, options)
         runs, inventory, start, spent = list[Run](), Inventory(), system_now(), dict[str, int | None]()
+        left, places = dict[int, Recipe](), places_of(batch.shots)
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
                 reader.assert_same(invocation.identity(batch.name))  # the run would not go on there either
                 runs, inventory, start = reader.runs(), reader.inventory(), start_of_time(reader)
                 spent = reader.committed_by_scene()
                 admission = admit(batch, output, reader, options, access)
+                told = None if admission.plan is None else admission.plan.fallbacks
+                left = left_to_fall_back(reader, invocation.settings(batch.head, runs, places).is_selected, told)
         else:
             admission = admit(batch, output, None, options, access)
-        settings = invocation.settings(batch.head, runs, places_of(batch.shots))
-        basis = Basis(batch.name, output, inventory, admission.plan, settings, committed_by_scene=spent)
+        settings = invocation.settings(batch.head, runs, places)
+        fallbacks = {} if admission.plan is None else admission.plan.fallbacks or {}
+        basis = Basis(
+            batch=batch.name,
+            output=output,
+            inventory=inventory,
+            plan=admission.plan,
+            settings=settings,
+            committed_by_scene=spent,
+            next_ones=next_ones_of(fallbacks, left.values()),
+        )
         if offline:
             return replace(await preview_of(invocation, basis, None), questions=admission.questions)
         with TemporaryDirectory(prefix="wanbatch-") as folder:

@@ -110,6 +110,8 @@ class Story:
                 return
             if recipe.canonical != self.take.recipe_json:
                 self.add(Fact.REPLANNED, entry.at, {"recipe_json": recipe.canonical})
+        elif entry.fact is Fact.MODEL_CHANGED:
+            return  # run.log holds no prompt: the submit that follows tells the recipe
         elif entry.fact is Fact.ADOPTED and not self.take.attempts:
             return  # its line stands before that of the submit it belongs to: the log tells both in order
         self.add(entry.fact, entry.at, entry.data)

@@ -30,6 +30,7 @@ from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.baseline import BASELINE_NOTE
 from wanbatch.state.checks import Checks
 from wanbatch.state.connection import connect, foreign_errors, is_empty
+from wanbatch.state.fallbacks import store_fallbacks
 from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
@@ -37,6 +38,7 @@ from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
     BASELINE_DDL,
     DDL,
+    FALLBACKS_DDL,
     INDEXES,
     NOTES_DDL,
     OWN_CELLS_DDL,
@@ -129,7 +131,7 @@ class StateFile(StateReader):
     def _complete(self) -> None:
         """Make what a file lacks that an older version began."""
         with foreign_errors(self.path):
-            for statement in (NOTES_DDL, OWN_CELLS_DDL, BASELINE_DDL, *INDEXES):
+            for statement in (NOTES_DDL, OWN_CELLS_DDL, BASELINE_DDL, FALLBACKS_DDL, *INDEXES):
                 self._db.execute(statement)
         learn_kept(self.notes())
 
@@ -253,6 +255,7 @@ class StateFile(StateReader):
                 if known.get(shot.shot_id) != shot:
                     self._store("shots", shot)
             self._store_own_cells(plan)
+            self._store_fallbacks(plan)
             self._store_models(plan)
             for change in plan.changes:
                 match change:
@@ -276,9 +279,14 @@ class StateFile(StateReader):
                     (name,),
                 )
 
+    def _store_fallbacks(self, plan: Plan) -> None:
+        if plan.fallbacks is not None:
+            store_fallbacks(self._db, plan.fallbacks, {row.shot_id for row in plan.shots if not row.removed})
+
     def _store_models(self, plan: Plan) -> None:
         """Keep the models that a project added: without their defaults its recipes could not be read."""
-        for name, told in notes_of({each.recipe.model for each in plan.wanted}).items():
+        models = {each.recipe.model for each in plan.wanted} | {each.model for each in (plan.fallbacks or {}).values()}
+        for name, told in notes_of(models).items():
             self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, told))
 
     def _store_own_cells(self, plan: Plan) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.shots import Fallback
 from wanbatch.batch.take import Entry
 from wanbatch.errors import StateInvalid, UsageInvalid
 from wanbatch.money.prices import QuotedPrice
@@ -18,6 +19,7 @@ from wanbatch.state.attempts import AttemptRecords
 from wanbatch.state.baseline import BaselineRecords
 from wanbatch.state.columns import ColumnRecords
 from wanbatch.state.connection import connect, foreign_errors, is_empty
+from wanbatch.state.fallbacks import fallbacks_in
 from wanbatch.state.kept_models import learn_kept
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
 from wanbatch.state.takes import OF_NO_TAKE
@@ -116,6 +118,16 @@ class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
         if not all(isinstance(cells, dict) for cells in found.values()):
             raise StateInvalid(f"{self.path}: a row of own_cells is not a table of names; the file is damaged")
         return {shot_id: {str(name): str(cell) for name, cell in cells.items()} for shot_id, cells in found.items()}
+
+    def fallbacks(self) -> dict[str, Fallback]:
+        """The fallback of each shot that has one."""
+        with foreign_errors(self.path):
+            return fallbacks_in(self._db)
+
+    def fallback_of(self, shot_id: str) -> Fallback | None:
+        """The fallback of a shot; None without one."""
+        with foreign_errors(self.path):
+            return fallbacks_in(self._db, shot_id).get(shot_id)
 
     def runs(self) -> list[Run]:
         """All runs, oldest first."""

@@ -123,6 +123,8 @@ OWN_CELLS_DDL = "CREATE TABLE IF NOT EXISTS own_cells (shot_id TEXT PRIMARY KEY,
 BASELINE_DDL = (
     "CREATE TABLE IF NOT EXISTS baseline (shot_id TEXT PRIMARY KEY, takes INTEGER NOT NULL, credits INTEGER) STRICT"
 )
+# The fallback of each shot that has one: model, request, and after what it may be taken, as a JSON object.
+FALLBACKS_DDL = "CREATE TABLE IF NOT EXISTS fallbacks (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
 # Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
 _WITHOUT_USE = ("estimate_low INTEGER", "estimate_worst INTEGER")
 DDL = (
@@ -137,6 +139,7 @@ DDL = (
     NOTES_DDL,
     OWN_CELLS_DDL,
     BASELINE_DDL,
+    FALLBACKS_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
 )

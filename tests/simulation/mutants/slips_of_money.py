@@ -114,9 +114,9 @@ slip(
 )
 slip(
     "what failed is tried again for a manifest without it",
-    Polls._failed,
-    "not context.may_try_again(take)",
-    "take.tries >= context.settings.rates.max_attempts",
+    Polls._goes_on,
+    "self._context.may_try_again(self._context.takes[take_id])",
+    "self._context.takes[take_id].tries < self._context.settings.rates.max_attempts",
 )
 unseen("what is removed or omitted is tried again", StateReader.is_asked_for, "row is None or not row[0]", "True")
 slip("an attempt follows the one that its take follows", Submits.begin, "take.attempts + 1", "take.attempt + 1")

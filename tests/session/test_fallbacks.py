@@ -1,0 +1,61 @@
+"""A fallback as a user sees it: in the plan with its worst case, in the reports, and taken by one command."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from wanbatch.cli import call
+
+pytestmark = pytest.mark.usefixtures("near")
+FIRST, SECOND = "alibaba/wan2.1-t2v-turbo", "alibaba/wan2.2-t2v-plus"
+PRICE, OTHER_PRICE = 378_000, 210_000
+SHOTS = f"""version: 1
+defaults: {{model: {FIRST}, resolution: 480p}}
+shots:
+  - {{id: gull, prompt: A gull lands., fallback: {SECOND}}}
+  - {{id: crane, prompt: A crane lands.}}
+"""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("AIMLAPI_BASE_URL", raising=False)
+    (tmp_path / "shots.yaml").write_text(SHOTS)
+    (tmp_path / "faults.json").write_text('[{"on": "submit", "do": "fail", "nth": [1]}]')
+    return tmp_path
+
+
+def asked(capsys: pytest.CaptureFixture[str], *arguments: str) -> Any:
+    capsys.readouterr()
+    call(["--json", *arguments])
+    return json.loads(capsys.readouterr().out)
+
+
+def test_a_plan_names_the_fallback_with_its_worst_case(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    told = asked(capsys, "plan", "shots.yaml", "--sandbox", "--max-attempts", "1")
+    call(["plan", "shots.yaml", "--sandbox", "--max-attempts", "1"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert told["fallbacks"] == [
+        {"model": SECOND, "takes": 1, "takes_at_once": 0, "credits_worst": OTHER_PRICE}
+    ]  # fmt: skip
+    assert (told["estimate"]["credits"], told["estimate"]["worst"]) == (2 * PRICE, 2 * PRICE + OTHER_PRICE)
+    assert f"fallback: 1 take may go on with {SECOND}, up to" in shown
+
+
+def test_a_run_goes_on_with_the_fallback_and_every_report_says_so(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ["-q", "run", "shots.yaml", "--sandbox", "--speed", "300", "-o", "out", "--yes", "--max-attempts", "1"]
+    code = call([*run, "--faults", "faults.json"])
+    status = asked(capsys, "status", "out")
+    text = f"made by {SECOND} in place of {FIRST}, its fallback"
+    reports = [folder / "out" / name for name in ("reports/takes.csv", "storyboard.html")]
+    assert (code, status["counts"]) == (0, {"verified": 2})
+    assert [text in path.read_text(encoding="utf-8") for path in reports] == [True, True]
+    again = call(run)
+    assert (again, asked(capsys, "status", "out")["counts"]) == (0, {"verified": 2})
