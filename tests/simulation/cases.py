@@ -17,7 +17,7 @@ from tests.simulation.disk import Crash, Fault, Outcome
 from tests.simulation.line import Cut
 from tests.simulation.scenario import Act, Scenario
 from tests.simulation.wrongness import Clocks, Dial, Jump, Lies, Mess
-from wanbatch.batch.shots import Shot
+from wanbatch.batch.shots import Fallback, Shot, Version
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import Rule

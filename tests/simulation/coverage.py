@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 from tests.simulation.allowance import ALLOWANCES
+from tests.simulation.fallback_plots import PLOTS_OF_10
 from tests.simulation.generator import UNMET
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CUTS
@@ -64,7 +65,11 @@ class Covered:
             ("facts that leave a state as it is", self.moves & notes, notes),
             ("deeds", self.deeds, deeds),
             ("cuts", self.cuts, cuts),
-            ("plots", set(self.plots), {*PLOTS, *LATER_PLOTS, *NEWEST_PLOTS, *PLOTS_OF_7, *PLOTS_OF_8, *PLOTS_OF_9}),
+            (
+                "plots",
+                set(self.plots),
+                {*PLOTS, *LATER_PLOTS, *NEWEST_PLOTS, *PLOTS_OF_7, *PLOTS_OF_8, *PLOTS_OF_9, *PLOTS_OF_10},
+            ),
             ("allowances", set(self.allowed), set(ALLOWANCES)),
         ):
             missing = sorted(" ".join([each] if isinstance(each, str) else each) for each in every - set(hit))

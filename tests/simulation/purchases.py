@@ -12,8 +12,10 @@ from tests.simulation.scenario import KEY
 from tests.simulation.supplier import TWIN
 from tests.simulation.world import World
 from tests.simulation.wrongness import RIGHT_CLOCKS
+from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import REFUSED
 from wanbatch.errors import ExitCode
 from wanbatch.runner.proofs import (
     GENERATION_GRACE,
@@ -27,6 +29,7 @@ from wanbatch.runner.unexplained import ROW_GRACE
 from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]
+HTTP_OK = 200
 INSTANT_S = 0.01  # two sums of the same times may differ in their last bits
 READ_S = 30.0  # between a reading of log or ledger and what follows from it there may be other answers
 LOOKED_AT_S = 60.0  # a look before a take is sent again lasts for half of it, and the submit follows at once
@@ -49,6 +52,7 @@ class Purchases:
     def problems(self) -> Iterator[str]:
         """Yield what was bought against the rules, or not named."""
         yield from self._twice()
+        yield from self._fallbacks()
         yield from self._edited()
         yield from self._unasked()
         yield from self._retried()
@@ -69,7 +73,8 @@ class Purchases:
                 continue
             reasons = []
             for earlier, later in pairwise(rows):
-                if recipe_in(earlier["client_request_id"]) != recipe_in(later["client_request_id"]):
+                first, second = (recipe_in(each["client_request_id"]) for each in (earlier, later))
+                if first != second and first not in world.fallback_of.get(str(second), ()):
                     continue  # the user asked for another recipe
                 name, why_not = self._reason(earlier, later)
                 reasons += [name] if name else []
@@ -175,6 +180,50 @@ class Purchases:
 
         mine = [row for row in rows if row["key"] == key_name(KEY)]  # no log of ours shows the rest
         return all(is_told(row) for row in mine if row["inference_id"] != own)
+
+    # --- another model
+
+    def _fallbacks(self) -> Iterator[str]:
+        """A fallback is sent only after each submit before it was over, made nothing and cost nothing; and for good."""
+        by_take: dict[int, list[Row]] = {}
+        for row in self._ours:
+            ids = take_and_attempt(row["client_request_id"])
+            if ids is not None and row["http_status"] == HTTP_OK and not row["inference_id"].endswith(TWIN):
+                by_take.setdefault(ids[0], []).append(row)
+        for take_id, rows in by_take.items():
+            recipes = [str(recipe_in(row["client_request_id"])) for row in rows]
+            for place, later in enumerate(rows):
+                firsts = self._world.fallback_of.get(recipes[place], set())
+                for number, earlier in enumerate(rows):
+                    if recipes[number] in firsts and number < place:
+                        yield from self._before_fallback(self.label(take_id), earlier, later)
+                    elif recipes[number] in firsts and not self._world.restored and not self._has_edits():
+                        yield f"FALLBACK: {self.label(take_id)} went back to its first model"
+                if firsts and not self._world.restored:
+                    yield from self._refused_before(take_id, later)
+
+    def _before_fallback(self, label: str, earlier: Row, later: Row) -> Iterator[str]:
+        request_id = earlier["client_request_id"]
+        is_over = earlier["failure"] and earlier["ends_at"] <= later["at"] + INSTANT_S
+        if is_over or self._reason(earlier, later)[0]:
+            return
+        why = "could still come to a clip" if earlier["failure"] else "was made"
+        yield f"FALLBACK: {label} went on with another model though {request_id} {why}"
+
+    def _refused_before(self, take_id: int, later: Row) -> Iterator[str]:
+        """A prompt that was refused is the user's to change, unless the manifest says otherwise."""
+        take, ids = self._takes.get(take_id), take_and_attempt(later["client_request_id"])
+        shot = next((each for each in self._world.scenario.shots if take is not None and each.id == take.shot_id), None)
+        if ids is None or shot is None or shot.fallback is None or REFUSED in shot.fallback.on:
+            return
+        before = [each for each in self._world.attempts if each.take_id == take_id and 0 < each.number < ids[1]]
+        firsts = self._world.fallback_of[str(recipe_in(later["client_request_id"]))]
+        last = next((each for each in reversed(before) if recipe_in(each.request_id) in firsts), None)
+        if last is not None and last.number == ids[1] - 1 and is_refused_prompt(last.error):
+            yield f"FALLBACK: {self.label(take_id)} went on with another model, and its prompt was refused"
+
+    def _has_edits(self) -> bool:
+        return any(act.do in ("edit", "edit back", "remove") for act in self._world.scenario.acts)
 
     # --- an unchanged recipe
 

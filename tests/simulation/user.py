@@ -16,6 +16,7 @@ from tests.simulation.end import End
 from tests.simulation.scenario import PRICES
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Shot
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import Secret
@@ -86,8 +87,7 @@ class User:
         if do in ("edit", "edit back", "remove"):
             world.witness.forget_tries()
         if do == "edit":
-            edited = {**shots[number].request, "prompt": f"edited {world.runs}"}
-            world.shots = (*shots[:number], replace(shots[number], request=edited), *shots[number + 1 :])
+            world.shots = (*shots[:number], _edited(shots[number], f"edited {world.runs}"), *shots[number + 1 :])
         elif do == "edit back":
             world.shots = world.scenario.shots
         elif do == "remove" and len(shots) > 1:
@@ -236,3 +236,12 @@ def _holds_batch(files: Mapping[str, bytes]) -> bool:
 def _was_given_up(context: RunContext, take: Take) -> bool:
     attempts = context.state.attempts_of(take.take_id)
     return take.state is State.FAILED and bool(attempts) and attempts[-1].outcome is Outcome.ABANDONED
+
+
+def _edited(shot: Shot, prompt: str) -> Shot:
+    """Return a shot with another prompt, for its fallback, too."""
+    fallback = shot.fallback
+    if fallback is not None:
+        version = replace(fallback.version, request={**fallback.version.request, "prompt": prompt})
+        fallback = replace(fallback, version=version)
+    return replace(shot, request={**shot.request, "prompt": prompt}, fallback=fallback)

@@ -17,6 +17,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import RunLog
 from wanbatch.runner.loop import RunEnd, Runner
+from wanbatch.runner.proofs import recipe_in
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.state.file import StateFile
 
@@ -58,11 +59,25 @@ class Witness:
         self._events = 0
         self._failed_at: dict[str, float] = {}
         self._waits_for_user: set[str] = set()
+        self._on_fallback: set[str] = set()  # since the manifest was edited last
+        self._requests: dict[str, str] = {}  # by generation
         self._failed_tries: dict[str, set[str]] = {}  # by take: request ids that failed since the user's last word
 
     def begin(self) -> None:
         """A new process starts."""
         self._events = 0
+
+    def note_asked(self) -> None:
+        """Note what the manifest asks for from here on, and which recipe is the fallback of which."""
+        world = self._world
+        asked = {each.short_hash for shot in world.shots for each in shot.recipes}
+        named = [(shot.fallback, shot.recipes) for shot in world.shots if shot.fallback is not None]
+        for fallback, recipes in named:
+            for each in recipes:
+                next_one = fallback.recipe_for(each).short_hash
+                world.fallback_of.setdefault(next_one, set()).add(each.short_hash)
+                asked.add(next_one)
+        world.asked.append((world.epoch_s + world.now_s, asked))
 
     def observer(self, log: RunLog, runner: Runner) -> Callable[[Event], None]:
         world = self._world
@@ -89,6 +104,8 @@ class Witness:
                 if world.line.ledger_read_at < self._failed_at[event.take]:
                     world.wrongs.append(f"{event.take} was tried again without a look at the ledger")
                 world.retries.append((event.take, world.epoch_s + world.line.ledger_read_at))
+            if event.kind == "model_changed" and "made" not in event.data:
+                self._note_fallback(event)
             if self._events == PROBE_AT and world.scenario.seed % 7 == 0:
                 self._probe_lock()
             if event.kind == "presumed_absent" and world.on_unknown is not OnUnknown.RESUBMIT:
@@ -104,11 +121,25 @@ class Witness:
 
         return observe
 
+    def _note_fallback(self, event: Event) -> None:
+        """A take goes on with its fallback: after a look at the ledger, and once."""
+        world = self._world
+        failed_at = self._failed_at.get(event.take)  # None if it was only refused
+        if failed_at is not None and world.line.ledger_read_at < failed_at:
+            world.wrongs.append(f"{event.take} went on with its fallback without a look at the ledger")
+        if event.take in self._on_fallback and not world.restored:
+            world.wrongs.append(f"{event.take} went on with its fallback twice")
+        self._on_fallback.add(event.take)
+        self._failed_tries.pop(event.take, None)
+        world.retries.append((event.take, world.epoch_s + world.line.ledger_read_at))
+
     def _note(self, event: Event) -> None:
         """Note what the oracle judges by: what the user could read, when what was sent, told and proven."""
         world, now = self._world, self._world.epoch_s + self._world.now_s
         world.told += [text for text in (event.text, event.data.get("warning"), event.data.get("error")) if text]
         request_id = world.requests.get(event.take, "")
+        if event.data.get("generation_id"):
+            self._requests.setdefault(event.data["generation_id"], event.data.get("request_id", request_id))
         if event.kind == "accepted":
             world.accepted.add(request_id)
         elif event.kind == "submit_started":
@@ -142,11 +173,15 @@ class Witness:
     def forget_tries(self) -> None:
         """The manifest was edited: a take that is planned for another recipe begins anew."""
         self._failed_tries.clear()
+        self._on_fallback.clear()
 
     def _note_price(self, label: str, credit_count: int, name: str) -> None:
         world = self._world
-        models = {shot.id: str(shot.request["model"]) for shot in world.scenario.shots}
-        model = models.get(label.rpartition("_t")[0], "")
+        shot = next((each for each in world.scenario.shots if each.id == label.rpartition("_t")[0]), None)
+        is_fallback = recipe_in(self._requests.get(name, name)) in world.fallback_of
+        model = "" if shot is None else shot.model
+        if shot is not None and is_fallback and shot.fallback is not None:
+            model = shot.fallback.model
         world.prices_told.append(Told(world.account.last_seq, model, credit_count, name))
 
     def _probe_lock(self) -> None:

@@ -39,13 +39,14 @@ from wanbatch.provider.endpoint import Endpoint, fingerprint
 from wanbatch.provider.protocol import Secret
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.fallbacks import left_to_fall_back
 from wanbatch.runner.log import RunLog, requests_in
 from wanbatch.runner.loop import RunEnd, Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.session.lookup import LookUp, look_up
-from wanbatch.session.preview import Basis
+from wanbatch.session.preview import Basis, next_ones_of
 from wanbatch.state.file import StateFile
 from wanbatch.state.tables import Run, new_identity
 
@@ -76,6 +77,7 @@ class World:
     keys: list[str] = field(default_factory=list)  # by which key each run of `caps` was made
     user_words: dict[str, int] = field(default_factory=dict)  # how often the user let a take be sent again
     late: set[str] = field(default_factory=set)  # request ids whose generation took longer than anyone may assume
+    fallback_of: dict[str, set[str]] = field(default_factory=dict)  # by recipe: those that it may follow
     strays: set[str] = field(default_factory=set)  # request ids that were told as belonging to no take
     foreign: set[str] = field(default_factory=set)  # request ids sent with the other key
     twins: set[str] = field(default_factory=set)  # request ids that the provider made two generations for
@@ -175,9 +177,7 @@ class World:
         self.line.begin()
         self.caps.append((self.epoch_s + self.now_s, self.cap_credits))
         self.keys.append(key_name(self.key))
-        self.asked.append(
-            (self.epoch_s + self.now_s, {each.short_hash for shot in self.shots for each in shot.recipes})
-        )
+        self.witness.note_asked()
         end = self._drive(self._invoke)
         end.is_disks_fault = self.disk.was_refused
         self.runs += 1
@@ -294,7 +294,8 @@ class World:
             state, provider, clock = self.open(stack)
             plan = make_plan(self._batch(), state.takes(), state.shots())
             inventory = state.inventory()
-            if plan.changes or not inventory.is_finished(lambda _: True):
+            is_left = bool(left_to_fall_back(state, lambda _: True, plan.fallbacks))
+            if plan.changes or not inventory.is_finished(lambda _: True) or is_left:
                 return await self._run(state, provider, clock, plan)
             state.adopt(plan, clock.now())
             found = await self._look_up(state, provider, clock)
@@ -307,7 +308,9 @@ class World:
             return replace(end, code=most_urgent([*codes, end.code]), messages=(*texts, *end.messages))
 
     async def _run(self, state: StateFile, provider: AimlApi, clock: LoopClock, plan: Plan | None) -> End:
-        quotes = self._quotes(Basis("simulated", self.output, state.inventory(), plan, RunSettings()))
+        next_ones = next_ones_of({each.id: each.fallback for each in self.shots if each.fallback is not None})
+        basis = Basis("simulated", self.output, state.inventory(), plan, RunSettings(), next_ones=next_ones)
+        quotes = self._quotes(basis)
         if plan is not None:
             state.adopt(plan, clock.now())
         number = max((each.run_id for each in state.runs()), default=0) + 1
