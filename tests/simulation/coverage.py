@@ -12,6 +12,7 @@ from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CUTS
 from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
 from tests.simulation.plots import PLOTS
+from tests.simulation.waiting_plots import PLOTS_OF_11
 from tests.simulation.world import World
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.sandbox.faults import DEEDS
@@ -68,7 +69,16 @@ class Covered:
             (
                 "plots",
                 set(self.plots),
-                {*PLOTS, *LATER_PLOTS, *NEWEST_PLOTS, *PLOTS_OF_7, *PLOTS_OF_8, *PLOTS_OF_9, *PLOTS_OF_10},
+                {
+                    *PLOTS,
+                    *LATER_PLOTS,
+                    *NEWEST_PLOTS,
+                    *PLOTS_OF_7,
+                    *PLOTS_OF_8,
+                    *PLOTS_OF_9,
+                    *PLOTS_OF_10,
+                    *PLOTS_OF_11,
+                },
             ),
             ("allowances", set(self.allowed), set(ALLOWANCES)),
         ):

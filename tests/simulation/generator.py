@@ -16,13 +16,14 @@ from tests.simulation.disorder import disordered, plotted, plotted_anew, plotted
 from tests.simulation.fallback_plots import plotted_with_fallbacks
 from tests.simulation.line import CANCELS, CUTS, Cut
 from tests.simulation.scenario import KEY, LARGE, PRICES, SMALL, Act, Scenario
+from tests.simulation.waiting_plots import plotted_while_waiting
 from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.sandbox.faults import DEEDS, Rule
 from wanbatch.sandbox.options import SandboxOptions
 
-VERSION = 10
+VERSION = 11
 REFUSALS = (400, 401, 403, 404, 413, 422)
 LATER = (425, 429, 429, 429)
 UNCLEAR = (301, 408, 409, 418, 500, 500, 502, 503, 504, 520, 529, 599)
@@ -36,7 +37,8 @@ def scenario_of(seed: int, version: int = VERSION) -> Scenario:
     1 has right clocks and promises kept; in 2 nobody compares the clocks before a run; 3 is 2, and most runs compare
     them; 4 is 2, and tells one of the later plots in some seeds; 5 is 4, and tells one of the newest in some of those;
     6 is 5, and most runs compare the clocks where no such plot is told; 7 is 6, and tells plots of its own in a few more;
-    8 and 9 are 7, with the same for plots of their own; 10 is 9, with fallbacks in some seeds that tell no other plot.
+    8 and 9 are 7, with the same for plots of their own; 10 is 9, with fallbacks in some seeds that tell no other plot; 11
+    is 10, with plots of its own in the same way.
     """
     made = _harder(_scenario_of(seed), Random(f"harder {seed}"))
     if version == 1:
@@ -47,7 +49,7 @@ def scenario_of(seed: int, version: int = VERSION) -> Scenario:
         told = told if version == 4 else plotted_anew(told, Random(f"plotted anew {seed}"))
         if version < 6 or told is not made:
             return told
-    compares = version in (3, 6, 7, 8, 9, 10) and Random(f"compares {seed}").random() < 0.75
+    compares = version in (3, 6, 7, 8, 9, 10, 11) and Random(f"compares {seed}").random() < 0.75
     made = replace(made, compares_clocks=compares)
     if version < 7:
         return made
@@ -58,7 +60,10 @@ def scenario_of(seed: int, version: int = VERSION) -> Scenario:
     if version < 9:
         return made
     made = plotted_newest(made, Random(f"plotted newest {seed}"))
-    return made if version < 10 else plotted_with_fallbacks(made, Random(f"plotted with fallbacks {seed}"))
+    if version < 10:
+        return made
+    made = plotted_with_fallbacks(made, Random(f"plotted with fallbacks {seed}"))
+    return made if version < 11 else plotted_while_waiting(made, Random(f"plotted while waiting {seed}"))
 
 
 def _harder(scenario: Scenario, rng: Random) -> Scenario:
