@@ -15,11 +15,11 @@ from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.errors import ExitCode
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.protocol import NoAnswer, Trouble
-from wanbatch.runner import looks, rechecks
+from wanbatch.provider.protocol import NoAnswer
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
-from wanbatch.sandbox.faults import Rule
+from wanbatch.runner.unexplained import answer_for
+from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import entry
 from wanbatch.state.tables import new_identity
@@ -83,17 +83,18 @@ def test_nothing_is_bought_again_beside_a_charge_that_came_after_the_proof(tmp_p
     )  # fmt: skip
 
 
-def test_a_charge_that_the_user_answered_for_keeps_no_take_from_being_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def charged(world: World) -> None:
-        charge_beside(world, seq=1)
-        answered.append("nobodys")
+def test_a_charge_that_the_user_answered_for_keeps_no_take_from_being_sent(tmp_path: Path) -> None:
+    world = lost(tmp_path, "P2", lambda world: charge_beside(world, seq=1))
+    change = world.observe
+    assert change is not None
 
-    answered: list[str] = []
-    world = lost(tmp_path, "P2", charged)
-    monkeypatch.setattr(rechecks, "answered_charges", lambda _: set(answered))
-    monkeypatch.setattr(looks, "answered_charges", lambda _: set(answered))
+    def answer(runner: Runner, event: Event) -> None:
+        change(runner, event)
+        state = runner._context.state
+        if event.kind == "retry_planned" and isinstance(state, StateFile):
+            answer_for(state, ["nobodys"])
+
+    world.observe = answer
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
 
@@ -110,23 +111,23 @@ def test_the_clip_that_the_log_shows_after_the_proof_is_taken_and_none_is_bought
     assert charged_twice(world) == []
 
 
+def close(world: World, reading: str) -> None:
+    """Let the provider refuse log or ledger from now on."""
+    assert world.sandbox is not None
+    world.sandbox.faults = FaultPlan((Rule(reading, "status", probability=1.0, code=403),), 0)
+
+
 @pytest.mark.parametrize("proof", ["P2", "P4"])
-@pytest.mark.parametrize("reading", ["charges", "scan_log"])
+@pytest.mark.parametrize("reading", ["ledger", "logs"])
 def test_nothing_is_sent_again_where_the_books_of_the_proof_cannot_be_read_any_more(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, proof: str, reading: str
+    tmp_path: Path, proof: str, reading: str
 ) -> None:
-    closed: list[bool] = []
-    world, real = lost(tmp_path, proof, lambda _: closed.append(True)), getattr(AimlApi, reading)
-
-    async def read(self: AimlApi, begin: datetime) -> Any:
-        return NoAnswer(Trouble.KEY, "HTTP 403") if closed else await real(self, begin)
-
-    monkeypatch.setattr(AimlApi, reading, read)
+    world = lost(tmp_path, proof, lambda world: close(world, reading))
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.PROVIDER_UNREACHABLE, "planned", 3)
     assert any("could not read in the provider's ledger and request log" in message for message in end.messages)
-    closed.clear()
-    world.observe, world.elapsed_s = None, world.elapsed_s + HOURS
+    assert world.sandbox is not None
+    world.observe, world.sandbox.faults, world.elapsed_s = None, FaultPlan((), 0), world.elapsed_s + HOURS
     assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
 
 
@@ -195,14 +196,9 @@ def test_where_others_use_the_account_a_charge_says_nothing_of_a_refusal(tmp_pat
     assert states(world) == ["verified"] * 3
 
 
-def test_a_ledger_that_cannot_be_read_keeps_no_refused_take_from_being_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def unread(_: AimlApi, __: datetime) -> Any:
-        return NoAnswer(Trouble.KEY, "HTTP 403")
-
+def test_a_ledger_that_cannot_be_read_keeps_no_refused_take_from_being_sent(tmp_path: Path) -> None:
     world = turned_away(tmp_path, "900")
-    monkeypatch.setattr(AimlApi, "charges", unread)
+    world.rules = (*world.rules, Rule("ledger", "status", probability=1.0, code=403))
     world.run(batch_of(3))
     assert states(world) == ["verified"] * 3
 

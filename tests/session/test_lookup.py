@@ -14,8 +14,8 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.settings import RunSettings
+from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.lookup import look_up
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -42,14 +42,11 @@ def test_a_failure_that_completes_after_its_batch_is_finished_is_a_double_with_a
     assert f"DOUBLE: the provider said that {first_of(world)}" in world.takes()[0].warning
 
 
-async def unread(self: AimlApi, since: datetime) -> NoAnswer:
-    return NoAnswer(Trouble.TRANSIENT, "HTTP 503")
-
-
-def test_a_look_up_that_could_not_read_the_ledger_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_up_that_could_not_read_the_ledger_says_so(tmp_path: Path) -> None:
     world = World(tmp_path / "out")
     world.run(batch_of(1))
     world.elapsed_s += 12 * 3600
     assert "could not read the ledger" not in at_desk(world, look_up).text
-    monkeypatch.setattr(AimlApi, "charges", unread)
+    assert world.sandbox is not None
+    world.sandbox.faults = FaultPlan((Rule("ledger", "status", probability=1.0, code=403),), 0)
     assert "wanbatch could not read the ledger, so charges may be missing" in at_desk(world, look_up).text
