@@ -73,7 +73,13 @@ async def take_up(context: RunContext, take_ids: Iterable[int], charges: Sequenc
 def _next_recipe(state: StateReader, take: Take, fallback: Fallback) -> Recipe | None:
     if not state.is_asked_for(take) or _has_stray(state, take):
         return None
-    return next_recipe(take, state.attempts_of(take.take_id), state.facts_of(take.take_id), fallback)
+    recipe = next_recipe(take, state.attempts_of(take.take_id), state.facts_of(take.take_id), fallback)
+    return None if recipe is None or _is_ordered(state, take, recipe) else recipe
+
+
+def _is_ordered(state: StateReader, take: Take, recipe: Recipe) -> bool:
+    """Say whether another take of its shot has the same request and seed: the fallback of another model."""
+    return "seed" in recipe.body and state.has_recipe(take.shot_id, recipe.canonical)
 
 
 def _has_stray(state: StateReader, take: Take) -> bool:

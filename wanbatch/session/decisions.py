@@ -272,8 +272,9 @@ def _adopt(context: RunContext, take: Take, generation_id: str, request_id: str 
     followed = next(each for each in attempts if each.number == take.attempt)
     nameless = [each for each in (*attempts, followed) if each.generation_id is None and each.outcome in _MAY_HAVE_MADE]
     maker = next((each for each in attempts if each.generation_id == generation_id), None)
-    if maker is None:
-        maker = next((each for each in nameless if each.request_id == request_id), None)
+    if maker is None:  # also one that was refused, and made all the same
+        unnamed = (each for each in attempts if each.generation_id is None)
+        maker = next((each for each in unnamed if each.request_id == request_id), None)
     if maker is None and nameless:
         maker = nameless[-1]
     if maker is None:  # every submit has its generation: this is one more
