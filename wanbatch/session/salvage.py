@@ -239,7 +239,7 @@ class Salvage:
         """Append the submits that a sidecar lists; the last one made its clip."""
         held, at = sidecar.told["credits"]["held"], sidecar.at("submitted_at")
         rows = {row.request_id: row for row in self._told.rows or ()}
-        new = [each for each in sidecar.request_ids if each not in story.requests]
+        new, late = [each for each in sidecar.request_ids if each not in story.requests], list[str]()
         beside = {each.request_id: each for each in sidecar.beside}
         for request_id in new:
             key = self._told.key_fingerprint if request_id in rows else ""  # a sidecar does not tell the key
@@ -252,10 +252,15 @@ class Salvage:
                 story.add(Fact.GENERATION_FAILED, at, {"error": FAILED})
             elif request_id in rows and rows[request_id].generation_id and rows[request_id].is_good:
                 story.accept(str(rows[request_id].generation_id), at, rows[request_id].credits)
+                if request_id not in beside:  # no one knew when the clip was made
+                    late.append(str(rows[request_id].generation_id))
             elif self._told.rows is not None and request_id not in rows and request_id not in beside:
                 story.add(Fact.TURNED_AWAY, at, {"error": FOLLOWED})
             else:
                 story.add(Fact.ANSWER_LOST, at, {"error": LOST})
+        for made in late:
+            text = f"the provider made {made} beside {story.take.generation_id}, for an earlier submit"
+            story.warn_of_double(text, made, at)
 
     # --- the provider's log
 
@@ -310,7 +315,7 @@ class Salvage:
         next_one = shot.fallback.recipe_for(story.take.recipe)
         if next_one.short_hash != recipe or not story.free(row.at):
             return False
-        return story.add(Fact.REPLANNED, row.at, {"recipe_json": next_one.canonical})
+        return story.add(Fact.MODEL_CHANGED, row.at, {"recipe_json": next_one.canonical})
 
 
 def salvage(evidence: Evidence) -> tuple[list[Salvaged], list[Stray]]:

@@ -108,8 +108,9 @@ class Story:
         if entry.fact is Fact.SUBMIT_STARTED:
             if entry.data.get("request_id") in self.requests or recipe is None or not self.free(entry.at):
                 return
-            if recipe.canonical != self.take.recipe_json:
-                self.add(Fact.REPLANNED, entry.at, {"recipe_json": recipe.canonical})
+            if recipe.canonical != self.take.recipe_json:  # what was sent before follows no edit: its fallback made it
+                change = Fact.MODEL_CHANGED if self.take.attempts else Fact.REPLANNED
+                self.add(change, entry.at, {"recipe_json": recipe.canonical})
         elif entry.fact is Fact.MODEL_CHANGED:
             return  # run.log holds no prompt: the submit that follows tells the recipe
         elif entry.fact is Fact.ADOPTED and not self.take.attempts:
