@@ -13,7 +13,7 @@ from tests.worlds import World, batch_of
 from wanbatch.cli.reconcile import _exit_code, _lines
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.runner.context import RunContext
-from wanbatch.session.decisions import Answers
+from wanbatch.session.decisions import Answers, Reconciled, reconcile
 from wanbatch.session.lookup import look_up
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -95,3 +95,16 @@ def test_a_generation_of_this_batch_cannot_be_disowned(tmp_path: Path) -> None:
     own = str(world.takes()[0].generation_id)
     with pytest.raises(UsageInvalid, match=f"generation {own} was made by a submit of this batch"):
         answered(world, not_mine=(own,))
+
+
+def test_a_generation_that_the_ledger_does_not_charge_is_no_answer_and_is_named(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    (bought,) = others_buy(world, 1)
+    world.elapsed_s += HOURS
+
+    async def asked(context: RunContext) -> Reconciled:
+        return await reconcile(context, [bought, "a-slip-of-the-pen"])
+
+    found = at_desk(world, asked)
+    assert found.not_charged == ("a-slip-of-the-pen",)
+    assert any("no charge for a-slip-of-the-pen" in line for line in _lines(found))

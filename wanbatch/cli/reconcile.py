@@ -156,6 +156,10 @@ def _lines(found: Reconciled) -> list[str]:
             lines.append(f"{len(labels)} {reported}: {names}")
     if found.unexplained:
         lines.append(unexplained_text(found.unexplained))
+    lines += [
+        f"the ledger shows no charge for {each}, which you named with --not-mine: check the id"
+        for each in found.not_charged
+    ]
     if not found.is_log_read:
         cure = "allow the key to read it" if found.is_log_refused else "run the same command again later"
         lines.append(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -86,7 +86,8 @@ class Reconciled:
     `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
     verified takes whose charge it does not show yet. `unexplained` are charges of models like this batch's that neither
     this folder nor this key's log accounts for; `needs_you` says what else this look found that needs the user, and
-    which submits belong to no take. `ledger` has a line
+    which submits belong to no take; `not_charged` are generations that the user named as others', and that the ledger
+    charges nothing for. `ledger` has a line
     for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
     to this key.
     """
@@ -110,12 +111,16 @@ class Reconciled:
     keys_given_up: tuple[str, ...] = ()
     unexplained: tuple[Charge, ...] = ()
     needs_you: tuple[str, ...] = ()
+    not_charged: tuple[str, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
 
-async def reconcile(context: RunContext) -> Reconciled:
-    """Read log and ledger once, record what they prove, and tell it. Sends nothing paid."""
+async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reconciled:
+    """Read log and ledger once, record what they prove, and tell it. Sends nothing paid.
+
+    `not_mine` are generations whose charges the user says are not of this batch.
+    """
     take_up(context)
     before = {take.take_id: take.state for take in context.state.takes()}
     searches = Searches(context, is_thorough=True)
@@ -151,9 +156,16 @@ async def reconcile(context: RunContext) -> Reconciled:
         keys_given_up=tuple(keys_given_up(context.state)),
         unexplained=searches.unexplained,
         needs_you=_needs_you(context),
+        not_charged=_not_charged(not_mine, charges),
         ledger=ledger,
         read_at=context.clock.now(),
     )
+
+
+def _not_charged(names: Iterable[str], charges: Sequence[Charge] | None) -> tuple[str, ...]:
+    """Return the generations that the ledger, as it was read, charges nothing for."""
+    charged = None if charges is None else {each.name for each in charges}
+    return () if charged is None else tuple(each for each in names if each not in charged)
 
 
 def _needs_you(context: RunContext) -> tuple[str, ...]:

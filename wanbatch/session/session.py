@@ -229,7 +229,7 @@ class Session:
         """
         async with opened(self._invocation, output) as context:
             answers.note(context.state)
-            return await reconcile(context)
+            return await reconcile(context, answers.not_mine)
 
     async def resolve(
         self, output: Path, label: str, word: tuple[Decision, str | None], confirm: Callable[[Take], bool]
