@@ -84,6 +84,8 @@ def test_every_command_has_help_with_an_example(command: tuple[str, ...], capsys
         ["sandbox", "--host", "0.0.0.0"],
         ["sandbox", "--host", "example.org"],
         ["sandbox", "--faults", "nonsense"],
+        ["run", "small.yaml", "--sandbox", "--yes", "--faults", "nonsense"],
+        ["run", "small.yaml", "--sandbox", "--yes", "--faults", "small.yaml"],
         ["--env-file", "nowhere.env", "plan", "small.yaml"],
     ],
     ids=" ".join,

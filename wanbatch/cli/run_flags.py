@@ -180,6 +180,9 @@ def options_of(flags: Mapping[str, Any]) -> RunOptions:
     if flags.get("faults") is not None:
         if not given["sandbox"]:
             raise UsageInvalid("--faults is for the sandbox: add --sandbox")
+        from wanbatch.sandbox.faults import read_faults
+
+        read_faults(flags["faults"], seed=0)  # what is wrong with it is said here, not by the sandbox's own process
         given["sandbox_flags"] = ("--faults", flags["faults"])
     given |= {name: kind(given[name]) for name, kind in _KINDS.items() if name in given}
     limits = Limits(**{each.name: flags.get(each.name) for each in fields(Limits)})
