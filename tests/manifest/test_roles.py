@@ -115,6 +115,16 @@ def test_roles_are_columns_of_a_table(cells: dict[str, str], sent: dict[str, Any
             "alibaba/wan2.1-t2v-turbo does not take a choice of sound (audio: true or false); models that do:",
         ),
         ("alibaba/wan-2-6-t2v", {"resolution": "4k"}, "resolution is '4k'; alibaba/wan-2-6-t2v accepts 720p or 1080p"),
+        (
+            "alibaba/wan-2-6-t2v",
+            {"resolution": "480p"},
+            "accepts 720p or 1080p; models that do: alibaba/wan-3-0-video, alibaba/wan2.1-t2v-turbo,",
+        ),
+        (
+            "alibaba/wan-2-6-t2v",
+            {"aspect_ratio": "adaptive"},
+            "accepts 16:9, 9:16, 1:1, 4:3 or 3:4; models that do: alibaba/wan-3-0-video or alibaba/wan3.0-video",
+        ),
         ("alibaba/wan-3-0-video", {"first_frame": A, "references": [B]}, "reference_image_urls stand in one shot"),
     ],
 )

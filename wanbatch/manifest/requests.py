@@ -10,6 +10,7 @@ from wanbatch.batch.request_schemas import is_model_name
 from wanbatch.manifest.fields import FREE_TEXT_FIELDS, PLANNING_FIELDS
 from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, validator_for, validator_of
 from wanbatch.manifest.names import foreign_parameter
+from wanbatch.manifest.roles import takers_text
 from wanbatch.manifest.schemas import MANIFEST, schema
 from wanbatch.manifest.tree import Node, Place, Problems, Table
 from wanbatch.manifest.values import is_null
@@ -65,6 +66,8 @@ class RequestChecker:
     ) -> None:
         if error.absolute_path:
             blamed, hint = _blamed(str(error.absolute_path[0]), table)
+            if error.validator == "enum" and len(error.absolute_path) == 1:
+                hint = takers_text(model, str(error.absolute_path[0]), error.instance) + hint
             self._teller.tell(error, Table(table.at, dict(nodes)), model.name, blamed, hint)
         elif error.validator == "additionalProperties":
             for name in (name for name in request if name not in model.parameters):

@@ -43,6 +43,7 @@ _WORDS = {
     "resolution": "a choice of resolution",
 }
 _SPELT = ("resolution", "max_resolution")
+_CHOSEN = ("aspect_ratio", "resolution")  # roles whose values a model lists
 _LINES = re.compile(r"([0-9]{3,4})p?")
 _NAMED_LINES = {"sd": 480, "hd": 720, "fhd": 1080, "full hd": 1080, "2k": 1440, "4k": 2160}
 
@@ -111,9 +112,26 @@ def _part_of(role: str, value: Any) -> str:
 
 def _lack(model: Model, part: str) -> str:
     owners = [each.name for each in registry() if field_of(each, part) is not None or part in each.parameters]
+    return f"{model.name} does not take {_WORDS[part]}" + _owners_text(model, owners)
+
+
+def takers_text(model: Model, field: str, value: Any) -> str:
+    """Name the models that take a value that one of them lacks; an empty text for values of other fields."""
+    role = next((each for each in _CHOSEN if field == each or field in dict(_FIELDS[each])), None)
+    if role is None or not isinstance(value, str | int):
+        return ""
+    takers = []
+    for each in registry():
+        own = role if role in each.parameters else field_of(each, role)
+        choices = each.parameters[own].get("enum", ()) if own is not None else ()
+        if choices and _spelt(value, each.parameters[str(own)]) in choices:
+            takers.append(each.name)
+    return _owners_text(model, takers)
+
+
+def _owners_text(model: Model, owners: list[str]) -> str:
     owners.sort(key=lambda owner: owner.split("/")[0] != model.name.split("/")[0])
-    more = f"; models that do: {one_of(owners[:OWNERS_SHOWN])}" if owners else ""
-    return f"{model.name} does not take {_WORDS[part]}{more}"
+    return f"; models that do: {one_of(owners[:OWNERS_SHOWN])}" if owners else ""
 
 
 def _spelt(value: Any, shape: Mapping[str, Any]) -> Any:

@@ -30,6 +30,7 @@ _WITH_UNIT = re.compile("([0-9]{1,9}) ?(?:s|sec|secs|seconds?|sek|sekunden|seg|ç
 _WITH_FRACTION = re.compile("([0-9]{1,18})[.,]0*")
 _SHORTENED = re.compile("[0-9](?:[.,][0-9]+)?E[+]?[0-9]+")
 _RATIO = re.compile("([0-9]{1,5}) ?[:x\u00d7*/-] ?([0-9]{1,5})(?::00)?(?: ?[AP]M)?", re.IGNORECASE)
+_LINES = re.compile(r"([0-9]{3,4})[pP]?")  # a size by its lines
 _BOUNDS = {"const": "{}", "minimum": "{} or more", "maximum": "{} at most"}
 _NAMED_SIZES = {"sd": "480p", "hd": "720p", "full hd": "1080p", "fullhd": "1080p", "fhd": "1080p"}
 _SIZES = {
@@ -116,6 +117,10 @@ def _choice_meant(name: str, value: str, limit: Sequence[str]) -> str:
         return f"; did you mean {close}?" if close else ""
     if name == "resolution" and _NAMED_SIZES.get(value.casefold()) in limit:
         return f"; did you mean {_NAMED_SIZES[value.casefold()]}?"
+    lines = _LINES.fullmatch(value)
+    if lines is not None:
+        close = next((each for each in limit if each.rstrip("pP") == lines[1]), "")
+        return f"; did you mean {close}?" if close else ""
     hint = meant(value, limit) if any(char.isalpha() for char in value) or value + "p" in limit else ""
     if name == "shot_type" and not hint:
         return "; for the framing of a shot, use a column of your own such as x_shot_type"
