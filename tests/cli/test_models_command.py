@@ -106,3 +106,14 @@ def test_an_update_says_what_changed(provided: None, tmp_path: Path, capsys: pyt
 
 def test_nothing_to_update_is_said(capsys: pytest.CaptureFixture[str]) -> None:
     assert (call(["models", "update", "--sandbox"]), "no model was added" in capsys.readouterr().err) == (2, True)
+
+
+def test_a_model_without_a_schema_at_hand_has_the_kinds_of_the_providers_list(
+    provided: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = {each["name"]: each for each in asked(capsys, "models", "--sandbox")}
+    found = rows["minimax/h3"], rows["google/veo-3.0-fast"]
+    assert [(each["kinds"], each["has_schema"]) for each in found] == [
+        (["text", "image"], False),
+        (["text"], False),
+    ]

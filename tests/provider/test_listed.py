@@ -27,6 +27,22 @@ def test_rows_without_a_name_are_passed_over() -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("modalities", "inputs"),
+    [
+        ({"input": ["text", "image", "text"], "output": ["video"]}, ("text", "image")),
+        ({"input": ["text", 7, None, "", "\x1b[31mred"]}, ("text", "[31mred")),
+        ({"input": [f"kind {number}" for number in range(99)]}, tuple(f"kind {number}" for number in range(8))),
+        ({"input": "text"}, ()),
+        ({}, ()),
+        ([], ()),
+        (None, ()),
+    ],
+)
+def test_what_a_model_takes_is_what_the_list_says(modalities: object, inputs: tuple[str, ...]) -> None:
+    assert [each.inputs for each in read_listed({"data": [{"id": "a/one", "modalities": modalities}]})] == [inputs]
+
+
 @pytest.mark.parametrize("fields", [{}, {"data": None}, {"data": {}}])
 def test_anything_but_a_list_is_refused(fields: Any) -> None:
     with pytest.raises(AnswerInvalid):

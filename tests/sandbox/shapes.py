@@ -146,6 +146,7 @@ MODELS = record(
             type=TEXT,
             info=record(name=TEXT, developer=TEXT, docsJson_=TEXT),
             tags=rows(TEXT),
+            modalities_=record(input=rows(TEXT), output=rows(TEXT)),
             pricing_=PRICING,
         )
     ),

@@ -14,17 +14,22 @@ from wanbatch.batch.request_schemas import is_model_name
 from wanbatch.provider.bodies import AnswerInvalid
 from wanbatch.text import shown
 
+INPUTS_CAP = 8  # what a model may take: there are four kinds today
 _LOOPBACK = ("127.0.0.1", "localhost", "::1")
 
 
 @dataclass(frozen=True)
 class ListedModel:
-    """One model of the list; `docs` is the address of its own OpenAPI file, empty if it has none."""
+    """One model of the list; `docs` is the address of its own OpenAPI file, empty if it has none.
+
+    `inputs` are what it takes, as the provider names it (text, image, video); empty if the list does not say.
+    """
 
     name: str
     aliases: tuple[str, ...]
     docs: str
     pricing: object = field(compare=False)
+    inputs: tuple[str, ...] = ()
 
     def is_named(self, name: str) -> bool:
         """Say whether this is its name or an alias."""
@@ -58,7 +63,14 @@ def _model_in(row: Mapping[str, Any]) -> ListedModel:
         aliases=tuple(name for name in named if is_model_name(name)),
         docs=docs if isinstance(docs, str) and len(docs) <= 2000 else "",
         pricing=row.get("pricing"),
+        inputs=_inputs_in(row.get("modalities")),
     )
+
+
+def _inputs_in(told: object) -> tuple[str, ...]:
+    found = told.get("input") if isinstance(told, Mapping) else None
+    words = [each for each in found if isinstance(each, str) and each] if isinstance(found, list) else []
+    return tuple(dict.fromkeys(shown(each) for each in words[:INPUTS_CAP]))
 
 
 def price_text(pricing: object) -> str:

@@ -61,6 +61,8 @@ class Catalogue:
             info = {"name": model.name.split("/")[-1], "developer": vendor, "docsJson": docs}
             row: dict[str, Any] = {"id": model.name, "aliases": list(model.aliases), "type": f"{vendor}/video"}
             row["info"] = info
+            if sections & {"modalities", "all"}:
+                row["modalities"] = {"input": list(model.inputs), "output": ["video"]}
             rows.append({**row, "tags": [], **({"pricing": pricing_of(model)} if with_pricing else {})})
         return self._listed(request, rows, {})
 

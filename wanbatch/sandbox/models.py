@@ -54,6 +54,12 @@ class Model:
         return parameters
 
     @property
+    def inputs(self) -> tuple[str, ...]:
+        """What it makes video from, as the list of models names it."""
+        kinds = {"text": "prompt", "image": "image", "video": "video_url", "audio": "audio_url"}
+        return tuple(kind for kind, part in kinds.items() if any(part in name for name in self.parameters))
+
+    @property
     def pace(self) -> float:
         """How long a generation takes, next to one of Wan 2.6."""
         return float(self.own.get("pace", 1.0))

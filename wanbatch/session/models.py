@@ -27,7 +27,7 @@ from wanbatch.session.access import Access
 
 @dataclass(frozen=True)
 class ServedModel:
-    """A model as `wanbatch models` shows it: `kinds` is empty if no schema of it is at hand."""
+    """A model as `wanbatch models` shows it: `kinds` are read from its schema, else from the provider's list."""
 
     name: str
     aliases: tuple[str, ...]
@@ -79,7 +79,7 @@ async def served_models(access: Access, folder: Path) -> list[ServedModel]:
         ServedModel(
             name=each.name,
             aliases=each.aliases,
-            kinds=kinds_of(known) if (known := models.get(each.name)) is not None else (),
+            kinds=kinds_of(known) if (known := models.get(each.name)) is not None else each.inputs,
             price=price_text(each.pricing),
             end=ends[each.name].text(each.name, now) if each.name in ends else "",
             has_schema=known is not None,
