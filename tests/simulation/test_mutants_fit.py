@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from inspect import getattr_static
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.simulation.mutants import MUTANTS, applied
+from tests.simulation.mutants.registry import UNSEEN
+
+ROOT = Path(__file__).parents[2]
 
 
 def value_of(target: Any, attribute: str) -> object:
@@ -30,3 +34,15 @@ def test_each_mutant_can_be_applied_and_leaves_nothing_behind(name: str) -> None
     assert before == [value_of(*place) for place in places]
     assert places
     assert all(was != now for each in broken for was, now in zip(before, each, strict=True))
+
+
+def test_the_page_on_trust_counts_every_mutant() -> None:
+    page = (ROOT / "docs" / "trust.md").read_text(encoding="utf-8")
+    listed = (Path(__file__).parent / "mutants" / "unseen.md").read_text(encoding="utf-8")
+    rows = [line.split("|")[1].strip() for line in listed.splitlines() if line.startswith("| ")][1:]
+    told = (
+        f"**{len(MUTANTS) + len(UNSEEN)} deliberate breaks**",
+        f"plays {len(MUTANTS)} of them",
+        f" {len(UNSEEN)} that no world",
+    )
+    assert ([each in page for each in told], sorted(rows)) == ([True] * 3, sorted(UNSEEN))
