@@ -81,3 +81,24 @@ def test_a_take_that_went_on_with_its_fallback_answers_its_shot(tmp_path: Path) 
     assert models_of(edited) == [(FIRST, 1)]  # not sent yet: it follows the manifest
     with StateReader.open(tmp_path) as reader:
         assert (reader.fallbacks(), reader.fallback_of("nobody")) == ({"a": fallback}, None)
+
+
+def test_a_retake_of_a_clip_that_the_fallback_made_is_of_that_model(tmp_path: Path) -> None:
+    one = replace(shot("a", 0), fallback=Fallback(BESIDE[0]))
+    pen = begin(tmp_path, Batch("b", (one,)))
+    pen.lead(1, State.FAILED, error="it broke")
+    recipe = Fallback(BESIDE[0]).recipe_for(pen.state.take(1).recipe)
+    pen.tell(1, Fact.MODEL_CHANGED, recipe_json=recipe.canonical)
+    pen.lead(1, State.VERIFIED, charged=1, label="a_t1")
+    newest = plan_retakes(pen.state.shots(), pen.state.takes(), Retake(("a",)))
+    pen.state.adopt(newest, BEGIN)
+    planned_one = planned(tmp_path, one)
+    pen.lead(2, State.VERIFIED, charged=1, label="a_t2")
+    pen.state.close()
+    kept = planned(tmp_path, one)
+    assert [models_of(each) for each in (newest, planned_one, kept)] == [
+        [(SECOND, 0)],
+        [(SECOND, 1), (SECOND, 2)],
+        [(SECOND, 1), (SECOND, 2)],
+    ]
+    assert (planned_one.changes, kept.changes, kept.due) == ((), (), ())

@@ -204,8 +204,9 @@ def _is_of(shot: Shot, retake: Take) -> bool:
 
 
 def _retake_of(shot: Shot, retake: Take) -> Recipe:
-    is_on_fallback = shot.fallback is not None and retake.attempts and retake.recipe.model == shot.fallback.model
-    version = shot.fallback.version if shot.fallback and is_on_fallback else shot.version_of(retake.recipe.model)
+    version, fallback = shot.version_of(retake.recipe.model), shot.fallback
+    if fallback is not None and retake.recipe.model == fallback.model:  # also one of what the fallback made
+        version = fallback.version
     seeded = {name: value for name, value in retake.recipe.body.items() if name == "seed" and version.has_seed}
     return Recipe.of({**version.request, **seeded})
 
