@@ -12,8 +12,10 @@ from tests.runner.shared import HOURS, generation, lying, settle, told
 from tests.runner.test_fallbacks import FIRST, ONE, ONE_TRY, PRICE, SECOND, models, with_fallback
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import class_of
 from wanbatch.batch.shots import Batch, Shot, Version
 from wanbatch.errors import ExitCode
+from wanbatch.money.prices import Quote
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.decisions import Decision
@@ -82,6 +84,19 @@ def test_a_limit_of_submits_holds_for_what_was_left_to_a_fallback(tmp_path: Path
     world.settings = replace(ONE_TRY, limit=1)
     world.run(with_fallback(batch_of(3)))
     assert len(models(world)) == 3
+
+
+@pytest.mark.parametrize(("price", "sent"), [(FIRST_PRICE, [FIRST, f"{SECOND}!"]), (FIRST_PRICE + 1, [FIRST])])
+def test_a_fallback_stays_under_the_cap_of_its_scene(tmp_path: Path, price: int, sent: list[str]) -> None:
+    batch = Batch("world", tuple(replace(each, scene="day") for each in ONE.shots))
+    quotes = {
+        class_of({"model": FIRST, "resolution": "480P"}): Quote(FIRST_PRICE, "list"),
+        class_of({"model": SECOND, "resolution": "480P"}): Quote(price, "list"),
+    }
+    settings = replace(ONE_TRY, scene_caps={"day": FIRST_PRICE}, quotes=quotes)
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,)),), settings=settings)
+    world.run(batch)
+    assert models(world) == sent
 
 
 def seeded(shot: Shot) -> Shot:

@@ -59,3 +59,16 @@ def test_a_run_goes_on_with_the_fallback_and_every_report_says_so(
     assert [text in path.read_text(encoding="utf-8") for path in reports] == [True, True]
     again = call(run)
     assert (again, asked(capsys, "status", "out")["counts"]) == (0, {"verified": 2})
+
+
+def test_a_plan_counts_what_is_left_to_a_fallback_that_the_manifest_names_since(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "shots.yaml").write_text(SHOTS.replace(f", fallback: {SECOND}", ""))
+    run = ["-q", "run", "shots.yaml", "--sandbox", "--speed", "300", "-o", "out", "--yes", "--max-attempts", "1"]
+    call([*run, "--faults", "faults.json"])
+    (folder / "shots.yaml").write_text(SHOTS)
+    told = asked(capsys, "plan", "shots.yaml", "--sandbox", "-o", "out", "--max-attempts", "1")
+    assert told["fallbacks"] == [
+        {"model": SECOND, "takes": 1, "takes_at_once": 1, "credits_worst": OTHER_PRICE}
+    ]  # fmt: skip
