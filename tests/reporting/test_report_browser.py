@@ -77,6 +77,19 @@ def test_nothing_sticks_out_at_any_width(page: Page, width: int) -> None:
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
 
 
+@pytest.mark.parametrize("width", [400, 1280])
+def test_the_legend_of_the_chart_of_takes_is_above_the_labels_of_its_axis(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_function(  # Plotly draws again a while after the page has another width
+        "() => (chart => Math.round(chart._fullLayout.width) === chart.clientWidth)(document.querySelector('#figure-gantt'))"
+    )
+    legend = page.locator("#figure-gantt .legend").bounding_box()
+    label = page.locator("#figure-gantt .xtick text").first.bounding_box()
+    assert legend is not None
+    assert label is not None
+    assert legend["y"] + legend["height"] <= label["y"]
+
+
 def test_without_plotly_the_page_says_so_and_still_sorts(browser: Browser, tmp_path: Path) -> None:
     every_state(tmp_path)
     with StateReader.open(tmp_path) as reader:

@@ -51,8 +51,11 @@
     }
     if (figure.id === "durations") { layout.xaxis.title = { text: "seconds", font: { size: 11, color: colour("dim") } }; layout.xaxis.rangemode = "tozero"; }
     if (figure.id === "failures") { layout.xaxis.dtick = Math.max(1, Math.ceil(Math.max(...figure.traces.flatMap((trace) => trace.x)) / 8)); layout.xaxis.tickformat = "d"; layout.xaxis.rangemode = "tozero"; }
-    if (figure.id === "gantt") { layout.xaxis.side = "top"; layout.xaxis.title = undefined; }
-    if (figure.id === "gantt") layout.legend.y = 1 + 44 / layout.height;
+    if (figure.id === "gantt") {
+      layout.xaxis.side = "top";
+      layout.xaxis.title = undefined;
+      layout.legend = { orientation: "h", yref: "container", y: 1, yanchor: "top", x: 0 }; // above the labels of the axis
+    }
     if (figure.limit) {
       layout.shapes = [{ type: "line", xref: "paper", x0: 0, x1: 1, y0: figure.limit.value, y1: figure.limit.value, line: { color: colour("c-limit"), width: 1.5, dash: "dash" } }];
       layout.annotations = [{ xref: "paper", x: 1, xanchor: "right", y: figure.limit.value, yanchor: "bottom", text: figure.limit.words, showarrow: false, font: { size: 11, color: colour("c-limit") } }];
