@@ -13,7 +13,7 @@ WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: .venv/.ready-dev
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
 
-# The wheel in fresh environments: every Python 3.11 to 3.14 of this machine, with the newest and the lowest packages;
+# The wheel in fresh environments: every supported Python of this machine, with the newest and the lowest packages;
 # CASES=short for fewer.
 test-pythons: .venv/.ready-dev
 	sh .ci/pythons $(CASES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -10,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-SCRIPT = Path(__file__).parent.parent / ".ci" / "venv"
+CHECKOUT = Path(__file__).parent.parent
+SCRIPT = CHECKOUT / ".ci" / "venv"
 RANGE = ">=3.11,<3.14"
 OLD = '#!/bin/sh\n[ "$1" = -V ] && echo Python 3.10.13 && exit\nexit 1\n'
 NEW = f'#!/bin/sh\nexec {sys.executable} "$@"\n'
@@ -111,3 +113,16 @@ def test_without_uv_a_python_that_will_not_do_is_named(room: Room, named: str, t
     room.add("python3", OLD)
     code, said, _ = room.set_up(named)
     assert (code, said.startswith(told), (room.folder / ".venv").exists()) == (1, True, False)
+
+
+def test_pages_and_scripts_name_the_pythons_of_the_classifiers() -> None:
+    supported = re.findall(r"Python :: (3\.\d+)\"", (CHECKOUT / "pyproject.toml").read_text(encoding="utf-8"))
+    oldest, newest = supported[0], supported[-1]
+    after = f"3.{int(newest.partition('.')[2]) + 1}"
+    told = {
+        "README.md": f"Python {oldest} to {newest}",
+        "CONTRIBUTING.md": f"Python {oldest} to {newest}",
+        "docs/reference/settings.md": f"Python {', '.join(supported[:-1])} and {newest} are supported",
+        ".ci/venv": f"'>={oldest},<{after}'",
+    }
+    assert [name for name, words in told.items() if words not in (CHECKOUT / name).read_text(encoding="utf-8")] == []
