@@ -26,13 +26,13 @@ docs: .venv/.ready-docs
 lock:
 	sh .ci/lock
 
-# Seeds that nobody ran: the first is random and told; FIRST=N names one.
+# Seeds that were never run: the first is random and told; FIRST=N names one.
 SEEDS ?= 1000
 FIRST ?=
 simulate: .venv/.ready-dev
 	$(BIN)/python -m tests.simulation --seeds $(SEEDS) $(if $(FIRST),--first $(FIRST))
 
-# The properties of the suite with examples that nobody tried: the seed is random and shown; SEED=N names one.
+# The properties of the suite with examples that were never tried: the seed is random and shown; SEED=N names one.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 fuzz: .venv/.ready-dev
 	$(BIN)/python -m pytest -n $(WORKERS) -q -m hypothesis --hypothesis-profile fuzz --hypothesis-seed $(SEED)

@@ -89,7 +89,7 @@ def _picture(reel: Reel, number: int) -> NDArray[np.uint8]:
 
 
 def read_frames(film: Path, width: int = 128, height: int = 96) -> list[tuple[int, int] | None]:
-    """Return clip number and frame number of every frame as shown; None for one that is no frame of ours.
+    """Return clip number and frame number of every frame as shown; None for one that is not a frame of ours.
 
     `width` and `height` are those of the clips: in a larger frame they are looked for in its middle, scaled to fit.
     """

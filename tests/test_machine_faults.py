@@ -204,7 +204,7 @@ def test_a_full_disk_is_told_with_the_file_that_was_written(tmp_path: Path) -> N
     assert (caught.value.filename, list(tmp_path.glob(".*.part"))) == (str(tmp_path / "x.csv"), [])
 
 
-# --- names that are no text
+# --- names that are not text
 
 
 @pytest.mark.parametrize("command", ["run", "plan", "validate", "report", "status", "cut", "init"])

@@ -23,7 +23,7 @@ PAGE = {"type": "integer", "minimum": 1, "maximum": 100}
 class Operation:
     """One call: its query parameters by name, those that must be there, and JSON Schemas of both bodies.
 
-    `request` is None where the call has no body; `source` names the file that says so.
+    `request` is None if the call has no body; `source` names the file that says so.
     """
 
     method: str
@@ -36,7 +36,7 @@ class Operation:
 
     @property
     def model(self) -> str | None:
-        """The model whose requests this is about; None where it is about any."""
+        """The model whose requests this is about; None if it is about any."""
         told = (self.request or {}).get("properties", {}).get("model", {})
         names = told.get("enum", [told["const"]] if "const" in told else [])
         return str(names[0]) if names else None

@@ -1,4 +1,4 @@
-"""Lines of a text file that are no prompts: told, and never bought."""
+"""Lines of a text file that are not prompts: named, and never bought."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Text files: one prompt a line; what is no prompt is refused with its line and never bought."""
+"""Text files: one prompt a line; what is not a prompt is refused with its line and never bought."""
 
 from __future__ import annotations
 

@@ -111,7 +111,7 @@ def test_a_key_that_an_older_version_sent_with_is_known(tmp_path: Path) -> None:
         asked(tmp_path, "two", identity=FREE)
 
 
-# --- what is no proof
+# --- what is not a proof
 
 
 def test_a_failed_row_in_the_log_of_another_key_proves_nothing_of_this_submit() -> None:

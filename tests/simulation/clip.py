@@ -54,5 +54,5 @@ def half_clips(output: Path) -> list[str]:
         try:
             check_clip(path)
         except MediaInvalid:
-            found.append(f"{path.name} has its final name and is no whole clip")
+            found.append(f"{path.name} has its final name and is not a whole clip")
     return found

@@ -9,7 +9,7 @@ from wanbatch.errors import ExitCode
 
 @dataclass
 class End:
-    """`code` is None where it was killed; `codes` are those of all that a run reported."""
+    """`code` is None if it was killed; `codes` are those of all that a run reported."""
 
     code: ExitCode | None
     messages: tuple[str, ...] = ()

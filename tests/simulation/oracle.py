@@ -248,7 +248,7 @@ class Oracle:
         return max(float(row["at"]), known_at)
 
     def _recipes(self) -> Iterator[str]:
-        """What was made of another recipe is no take's clip, and is offered to none; nor is another batch's ours."""
+        """What was made of another recipe is not the clip of any take, and is offered to none; nor is another batch's ours."""
         for request_id in sorted(self._world.strays):
             if not request_id.startswith(f"wb1:{self._world.nonce}:"):
                 yield f"{request_id} is of another batch, and was taken for ours"
@@ -316,7 +316,7 @@ class Oracle:
             take = by_label.get(path.stem)
             if take is None or take.sha256 != hashlib.sha256(path.read_bytes()).hexdigest():
                 if not world.is_rolled_back:
-                    yield f"{path.name} is no file that a take recorded"
+                    yield f"{path.name} is not a file that a take recorded"
             elif take.state not in (State.VERIFIED, State.HELD):
                 yield f"{path.name} has its final name, and its take is {take.state}"
         for take in world.takes:

@@ -83,7 +83,7 @@ def seeds(numbers: Iterable[int]) -> Found:
 
 
 def any_seed() -> int:
-    """Draw the first of seeds that nobody ran."""
+    """Draw the first of seeds that were never run."""
     return int.from_bytes(os.urandom(4)) % 10**9
 
 

@@ -36,7 +36,7 @@ def told(found: sweep.Found) -> str:
 
 @pytest.mark.parametrize("part", range(SEEDS // CHUNK))
 def test_no_seed_breaks_a_rule(part: int) -> None:
-    """The first part is of seeds that nobody ran: others each time, so that it may fail where it passed before.
+    """The first part is of seeds that were never run: others each time, so that it may fail where it passed before.
 
     What it names fails again: `python -m tests.simulation --seed N`, or `FIRST=N` for this test, which then has all its
     parts there. A seed that failed is kept in `cases.py` once it is mended, where it is played each time.
