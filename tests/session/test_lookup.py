@@ -50,3 +50,17 @@ def test_a_look_up_that_could_not_read_the_ledger_says_so(tmp_path: Path) -> Non
     assert world.sandbox is not None
     world.sandbox.faults = FaultPlan((Rule("ledger", "status", probability=1.0, code=403),), 0)
     assert "wanbatch could not read the ledger, so charges may be missing" in at_desk(world, look_up).text
+
+
+def test_a_look_up_whose_polls_take_too_long_has_read_the_ledger_and_says_what_it_lacks(tmp_path: Path) -> None:
+    rules = (Rule("submit", "fail", nth=(1,)),)
+    world = World(tmp_path / "out", rules=rules, settings=RunSettings(rates=Rates(max_attempts=2)))
+    world.run(batch_of(1))
+    world.elapsed_s += 12 * 3600
+    assert world.sandbox is not None
+    assert world.account is not None
+    world.account._db.execute("UPDATE requests SET fault = 'fail_charged' WHERE seq = 1")
+    world.sandbox.faults = FaultPlan((Rule("poll", "delay", probability=1.0, delay_s=500.0),), 0)
+    found = at_desk(world, look_up)
+    assert any("failed" in text and "charged it" in text for _, text in found.troubles)
+    assert "did not get to the end of its look" in found.text

@@ -102,6 +102,8 @@ class Purchases:
         world, request_id = self._world, earlier["client_request_id"]
         if later["inference_id"].endswith(TWIN):
             return "made twice", ""
+        if self._is_left(earlier):
+            return "", ""
         broken = world.supplier.broken.get(request_id)
         restored = self._restored_between(earlier, later)
         proven_at = self._proven_at(later)
@@ -126,6 +128,13 @@ class Purchases:
         if shown <= proven_at - READ_S:
             return "", f" though the provider's books showed the first by then ({request_id})"
         return broken or "late", ""
+
+    def _is_left(self, row: Row) -> bool:
+        """Say whether the user left a purchase whose generation the take had for another submit."""
+        return any(
+            each.outcome is Outcome.ABANDONED and each.generation_id == row["inference_id"]
+            for each in self._world.attempts
+        )
 
     def _was_unexplained(self, earlier: Row, later: Row) -> bool:
         """Say whether the ledger showed a purchase that a restored copy lacks, and nothing explained it, when the run

@@ -144,6 +144,8 @@ class Witness:
             world.accepted.add(request_id)
         elif event.kind == "submit_started":
             world.sent_at[event.data["request_id"]] = now
+            for answered in (world.accepted, world.priced):  # a copy that was put back may send its id once more
+                answered.discard(event.data["request_id"])
         elif event.kind == "priced" and event.data.get("credits_held"):
             world.priced.add(request_id)
             self._note_price(event.take, event.data["credits_held"], request_id)

@@ -308,7 +308,9 @@ class World:
             return replace(end, code=most_urgent([*codes, end.code]), messages=(*texts, *end.messages))
 
     async def _run(self, state: StateFile, provider: AimlApi, clock: LoopClock, plan: Plan | None) -> End:
-        next_ones = next_ones_of({each.id: each.fallback for each in self.shots if each.fallback is not None})
+        fallbacks = {each.id: each.fallback for each in self.shots if each.fallback is not None}
+        left = left_to_fall_back(state, lambda _: True, fallbacks)
+        next_ones = next_ones_of(fallbacks, left.values())
         basis = Basis("simulated", self.output, state.inventory(), plan, RunSettings(), next_ones=next_ones)
         quotes = self._quotes(basis)
         if plan is not None:

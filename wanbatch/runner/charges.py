@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from wanbatch.batch.attempts import risk_of
@@ -13,6 +14,7 @@ from wanbatch.money.credits import usd_text
 from wanbatch.money.ledger import News, news
 from wanbatch.provider.protocol import NoAnswer
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.recipes import recipe_of_request
 from wanbatch.runner.revival import follow
 
 LEDGER_MARGIN = timedelta(days=1)  # our clock and the provider's may differ
@@ -83,6 +85,9 @@ class ChargeRecorder:
             others = [each for each in context.state.attempts_of(take_id) if each.number != attempt.number]
             data["credits_at_risk"] = risk_of(context.takes[take_id], others)
         context.record(take_id, Fact.CHARGED, data)
+        sent = recipe_of_request(context, context.takes[take_id], attempt.request_id)
+        if found.charges == 1 and sent is not None:  # no answer may have told the price
+            context.budget.see_price(replace(context.takes[take_id], recipe_json=sent.canonical), found.credits_charged)
         assert attempt.generation_id is not None
         if found.charges > 1:
             self._is_more = True

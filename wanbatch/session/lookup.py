@@ -30,21 +30,27 @@ async def look_up(context: RunContext) -> LookUp:
     take_up(context)
     searches = Searches(context, has_nothing_to_send=True)
     searches.note_logged()
-    is_ledger_read = True
+    charges, is_ledger_read, is_whole = ChargeRecorder(context), False, False
     unread: str | None = f"it did not arrive within {LIMIT_S:g} s"
     with suppress(TimeoutError):
         async with asyncio.timeout(LIMIT_S):
             await searches.search()
             unread = None if searches.unread is None else searches.unread.message
             if unread is None:  # a failure that another submit replaced may have been none
-                await look_again(context, AT_ONCE)
-                charges = ChargeRecorder(context)
                 is_ledger_read = await charges.match_ledger()
-                charges.name_breaches()
-                searches.name_doubles()
+                await look_again(context, AT_ONCE)
+                is_whole = True
+    if unread is None:
+        charges.name_breaches()
+        searches.name_doubles()
     text = _text(unread, has_news=bool(context.troubles))
     if unread is None and (searches.is_ledger_unread or not is_ledger_read):
         text += "; wanbatch could not read the ledger, so charges may be missing: `wanbatch reconcile` looks again"
+    if unread is None and is_ledger_read and not is_whole:
+        text += (
+            f"; wanbatch did not get to the end of its look within {LIMIT_S:g} s, so a failed generation that went on"
+            " may be missing: `wanbatch reconcile` looks again"
+        )
     text += f"; {unseen_text(len(searches.unseen), keys_of(searches.unseen))}" if searches.unseen else ""
     return LookUp(tuple(context.troubles), text)
 

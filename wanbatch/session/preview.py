@@ -221,13 +221,16 @@ class Basis:
 
     @property
     def classes_to_quote(self) -> list[PriceClass]:
-        """Every price class that the run may come to pay for: also of takes under way, which may fail and go again."""
+        """Every price class that the run may come to pay for: also of takes under way, which may fail and go again, and
+        of every fallback: a take that failed before may be asked for again.
+        """
         under_way = {
             take.price_class
             for take, _ in self.inventory.kinds
             if take.state not in SETTLED_STATES and not take.superseded
         }
-        return sorted({*self.classes_to_submit, *under_way, *self.may_fall_back}, key=str)
+        fallbacks = {*self.next_ones.by_shot.values(), *self.next_ones.left}
+        return sorted({*self.classes_to_submit, *under_way, *fallbacks}, key=str)
 
     def quote(self, listed: Mapping[PriceClass, Quote], earlier: Mapping[PriceClass, int]) -> dict[PriceClass, Quote]:
         """Choose the price of each class that the run may come to pay for.

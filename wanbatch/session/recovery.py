@@ -30,6 +30,7 @@ from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import LOG_NAME, RunLog
 from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
+from wanbatch.session import alarms
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.session.exchange import exchange
@@ -375,6 +376,8 @@ def _write(
             for run in draft.old.runs:
                 state.store_run(run)
             for name, text in draft.old.notes.items():
+                if name == alarms.NOTE:  # of facts by number: those of the new file have other numbers
+                    continue
                 state.note(name, text)
             state.adopt(make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old)), at)
             if draft.doubt:
