@@ -71,7 +71,7 @@ def a_poll_404_is_bought_again() -> Patches:
 def our_own_time_limit_buys_again() -> Patches:
     yield polling, "queued_poll_s", lambda _: 10.0
     yield Curve, "next_poll_s", lambda *_: 10.0
-    yield from _resubmit_when_held("not finished after")
+    yield from _resubmit_when_held("has not ended after")
     real = Polls._running
 
     def running(self: Polls, take: Take, answer: Any) -> None:
