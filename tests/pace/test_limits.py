@@ -174,7 +174,7 @@ def test_failures_alike_stop_the_submits_and_what_runs_is_finished(tmp_path: Pat
     end = world.run(batch_of(30))
     states = [take.state for take in world.takes()]
     assert end.exit_code is ExitCode.TAKES_FAILED
-    assert "5 takes in a row failed in the same way" in end.messages[0]
+    assert "5 tries in a row failed in the same way" in end.messages[0]
     assert states.count(State.VERIFIED) == 2
     assert 5 <= states.count(State.FAILED) <= 9
     assert states.count(State.PLANNED) == 30 - 2 - states.count(State.FAILED)

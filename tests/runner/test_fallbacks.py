@@ -191,3 +191,10 @@ def test_a_first_generation_that_was_made_beside_the_fallback_is_named(
     (take,) = world.takes()
     assert (end.exit_code, models(world)) == (ExitCode.DECISION_NEEDED, [f"{FIRST}!", f"{SECOND}!"])
     assert (take.state, take.recipe.model, "DOUBLE" in take.warning) == (State.VERIFIED, SECOND, True)
+
+
+def test_a_model_that_is_down_keeps_no_take_from_its_fallback(tmp_path: Path) -> None:
+    down = (Rule("submit", "fail", nth=tuple(range(1, 15)), message="Internal model error"),)
+    world = World(tmp_path / "out", rules=down)
+    end = world.run(with_fallback(batch_of(7)))
+    assert (end.exit_code, models(world)) == (ExitCode.OK, [FIRST] * 14 + [f"{SECOND}!"] * 7)

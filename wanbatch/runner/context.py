@@ -206,11 +206,11 @@ class RunContext:
     # --- stopping
 
     def failed(self, take_id: int, cause: str) -> None:
-        """A take failed for a reason that is not its own; after some alike in a row, no more money follows."""
+        """A try failed for a reason that is not its take's own; after some alike in a row, no more money follows."""
         if self.schedule.is_submitting and self.breaker.failed(cause):
             self.stop_submitting(
                 ExitCode.TAKES_FAILED,
-                f"{ALIKE_LIMIT} takes in a row failed in the same way, {self.takes[take_id].label} the last ({cause}):"
+                f"{ALIKE_LIMIT} tries in a row failed in the same way, {self.takes[take_id].label} the last ({cause}):"
                 " wanbatch sends nothing more and finishes what runs. The same command continues with the others,"
                 " `wanbatch retry` with these",
             )

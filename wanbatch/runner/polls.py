@@ -179,8 +179,8 @@ class Polls:
         if live(context.state.attempts_of(take_id)):
             return  # an earlier submit made its clip: no other is bought
         goes_on = self._goes_on(take_id, message)
-        if goes_on is not Fact.MODEL_CHANGED and not is_refused_prompt(message):
-            context.failed(take_id, message)
+        if fallback_for(context, take_id) is None and not is_refused_prompt(message):
+            context.failed(take_id, message)  # with a fallback left, its model may make what this one does not
         if goes_on is None:
             return  # the ledger is looked at once, at the end of the run
         if await self._rechecks.may_retry(take_id):
