@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from tests.reporting.states import BEGIN, begin, shot
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import Plan, make_plan
@@ -22,7 +24,7 @@ def compared(one: Shot) -> Shot:
 
 def planned(tmp_path: Path, wanted: Shot) -> Plan:
     with StateReader.open(tmp_path) as reader:
-        return make_plan(Batch("b", (wanted,)), reader.takes(), reader.shots())
+        return make_plan(Batch("b", (wanted,)), reader.takes(), reader.shots(), reader.past())
 
 
 def models_of(plan: Plan) -> list[tuple[str, int]]:
@@ -81,6 +83,25 @@ def test_a_take_that_went_on_with_its_fallback_answers_its_shot(tmp_path: Path) 
     assert models_of(edited) == [(FIRST, 1)]  # not sent yet: it follows the manifest
     with StateReader.open(tmp_path) as reader:
         assert (reader.fallbacks(), reader.fallback_of("nobody")) == ({"a": fallback}, None)
+
+
+@pytest.mark.parametrize("is_removed", [True, False])
+def test_a_clip_that_the_fallback_made_is_not_bought_again_if_only_the_fallback_is_edited(
+    tmp_path: Path, is_removed: bool
+) -> None:
+    fallback = Fallback(BESIDE[0])
+    one = replace(shot("a", 0), fallback=fallback)
+    pen = begin(tmp_path, Batch("b", (one,)))
+    pen.lead(1, State.FAILED, error="it broke")
+    recipe = fallback.recipe_for(pen.state.take(1).recipe)
+    pen.tell(1, Fact.MODEL_CHANGED, recipe_json=recipe.canonical)
+    pen.lead(1, State.VERIFIED, charged=1, label="a_t1")
+    pen.state.close()
+    other = Fallback(replace(BESIDE[0], request={**BESIDE[0].request, "model": "alibaba/wan2.2-t2v-plus"}))
+    plan = planned(tmp_path, replace(one, fallback=None if is_removed else other))
+    assert (plan.due, plan.changes, [each.recipe for each in plan.wanted]) == ((), (), [recipe])
+    new = planned(tmp_path, replace(one, fallback=None, request={**one.request, "prompt": "another"}))
+    assert [each.price_class.model for each in new.due] == [FIRST]  # its shot was edited
 
 
 def test_a_retake_of_a_clip_that_the_fallback_made_is_of_that_model(tmp_path: Path) -> None:

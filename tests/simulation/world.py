@@ -292,7 +292,7 @@ class World:
     async def _invoke(self) -> End:
         with ExitStack() as stack:
             state, provider, clock = self.open(stack)
-            plan = make_plan(self._batch(), state.takes(), state.shots())
+            plan = make_plan(self._batch(), state.takes(), state.shots(), state.past())
             inventory = state.inventory()
             is_left = bool(left_to_fall_back(state, lambda _: True, plan.fallbacks))
             if plan.changes or not inventory.is_finished(lambda _: True) or is_left:

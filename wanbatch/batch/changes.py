@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -73,13 +73,14 @@ Change = Create | Replan | Supersede | Reinstate | Rename
 
 @dataclass(frozen=True)
 class Past:
-    """The earlier names of takes.
+    """The earlier names of takes, and what those that went on with a fallback were asked for.
 
     `renames` are in the order in which they happened. A name that a take once had is not used again: its files may
-    still have it.
+    still have it. `first_recipes` are canonical recipes by take id.
     """
 
     renames: tuple[Rename, ...] = ()
+    first_recipes: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def moved(self) -> frozenset[int]:

@@ -194,7 +194,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
     kept: list[Take] = []
     for shot in batch.shots:
         next_number = highest.get(twin_key(shot.id), 0) + 1
-        planned = plan_shot(shot, by_shot.pop(shot.id, []), past.moved, next_number)
+        planned = plan_shot(shot, by_shot.pop(shot.id, []), past.moved, next_number, past.first_recipes)
         wanted += planned.wanted
         changes += planned.changes
         kept += planned.left

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from wanbatch.batch.changes import Change, Create, Reinstate, Replan, Supersede
 from wanbatch.batch.lifecycle import State
@@ -26,6 +27,8 @@ _PREFERENCE = (
     State.PLANNED,
     State.FAILED,
 )
+
+NONE_FIRST: Mapping[int, str] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -50,13 +53,16 @@ class ShotPlan:
     left: tuple[Take, ...]
 
 
-def plan_shot(shot: Shot, takes: Sequence[Take], moved: frozenset[int], next_number: int) -> ShotPlan:
+def plan_shot(
+    shot: Shot, takes: Sequence[Take], moved: frozenset[int], next_number: int, first: Mapping[int, str] = NONE_FIRST
+) -> ShotPlan:
     """Match the wanted recipes of one shot with its takes.
 
-    `moved` are the takes, by id, that came from other shots; `next_number` is that of the next new take.
+    `moved` are the takes, by id, that came from other shots; `next_number` is that of the next new take; `first` are
+    the recipes, by take id, of which fallbacks were taken.
     """
     free = sorted(takes, key=lambda take: (*_preference(shot, take), -take.number))
-    slots = fill_slots(shot, free, moved, next_number)
+    slots = fill_slots(shot, free, moved, next_number, first)
     asked = {composed(each.recipe.canonical) for each in slots.wanted}
     retakes = follow_retakes(
         shot, slots.left, asked, newest=max((each.number for each in takes if each.is_retake), default=0)
@@ -74,16 +80,17 @@ def _preference(shot: Shot, take: Take) -> tuple[int, bool]:
     return _PREFERENCE.index(take.state), take.is_retake and not shot.version_of(take.recipe.model).has_seed
 
 
-def fill_slots(shot: Shot, free: Sequence[Take], moved: frozenset[int], next_number: int) -> ShotPlan:
+def fill_slots(
+    shot: Shot, free: Sequence[Take], moved: frozenset[int], next_number: int, first: Mapping[int, str] = NONE_FIRST
+) -> ShotPlan:
     """Give each slot of the manifest a take: one of its recipe, else one never sent, which follows the edit, else new.
 
     `free` are the takes of the shot, the most useful first.
     """
     recipes = () if shot.omit else shot.recipes
     matched = _match(shot, recipes, free, moved)
-    matched |= _on_fallback(
-        shot, {slot: each for slot, each in enumerate(recipes) if slot not in matched}, free, matched
-    )
+    missing = {slot: each for slot, each in enumerate(recipes) if slot not in matched}
+    matched |= _on_fallback(shot, missing, [each for each in free if each not in matched.values()], first)
     ids = {take.take_id for take in matched.values()}
     left = [take for take in free if take.take_id not in ids]
     unsent = sorted((take for take in left if _may_follow_edit(take)), key=lambda take: take.number)
@@ -165,15 +172,23 @@ def _match(shot: Shot, recipes: Sequence[Recipe], takes: Sequence[Take], moved: 
 
 
 def _on_fallback(
-    shot: Shot, slots: Mapping[int, Recipe], takes: Sequence[Take], taken: Mapping[int, Take]
+    shot: Shot, slots: Mapping[int, Recipe], takes: Sequence[Take], first: Mapping[int, str]
 ) -> dict[int, Take]:
-    """Find the takes that answer these slots by the shot's fallback: none is bought again by the first model."""
-    if shot.fallback is None:
-        return {}
-    ids = {take.take_id for take in taken.values()}
-    left, found = [take for take in takes if take.take_id not in ids and take.attempts], dict[int, Take]()
+    """Find the takes that answer these slots by a fallback: none is bought again by the first model.
+
+    What was made, or is being made, answers its slot also if the manifest names another fallback by now, or none.
+    """
+
+    def answers(take: Take, recipe: Recipe) -> bool:
+        if shot.fallback is not None and _is_asked(take, shot.fallback.recipe_for(recipe)):
+            return True
+        was = first.get(take.take_id)
+        is_lost = take.state in (State.PLANNED, State.FAILED)
+        return was is not None and not is_lost and composed(was) == composed(recipe.canonical)
+
+    left, found = [take for take in takes if take.attempts], dict[int, Take]()
     for slot, recipe in slots.items():
-        same = next((take for take in left if _is_asked(take, shot.fallback.recipe_for(recipe))), None)
+        same = next((take for take in left if answers(take, recipe)), None)
         if same is not None:
             found[slot] = same
             left.remove(same)

@@ -121,7 +121,7 @@ def _planned(
 ) -> tuple[Plan, list[Take], Past]:
     """Plan with takes as they are called after a renaming."""
     after = renamed(takes, renames)
-    past = Past((*past.renames, *renames))
+    past = replace(past, renames=(*past.renames, *renames))
     return make_plan(batch, after, known, past), after, past
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import datetime
 
 from wanbatch.batch.changes import Past, Rename
+from wanbatch.batch.fallbacks import recipes_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.errors import StateInvalid
@@ -53,9 +54,12 @@ class FactRecords(TakeRecords):
             return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
 
     def past(self) -> Past:
-        """Return what takes were called before other shots took them over."""
+        """Return what takes were called before other shots took them over, and asked for before their fallback."""
         with foreign_errors(self.path):
-            return Past(tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'")))
+            renames = tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'"))
+            changed = sorted({take_id for take_id, _ in self._entries("WHERE fact = 'model_changed'")})
+            first = {take_id: next(iter(recipes_of(self.facts_of(take_id)).values())) for take_id in changed}
+            return Past(renames, first)
 
     def facts_recorded(self) -> int:
         """How many facts were recorded."""
