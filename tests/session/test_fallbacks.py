@@ -8,7 +8,14 @@ from typing import Any
 
 import pytest
 
+from wanbatch.batch.inventory import Inventory
+from wanbatch.batch.models import class_of
+from wanbatch.batch.plan import Due
 from wanbatch.cli import call
+from wanbatch.money.prices import Quote
+from wanbatch.pace.schedule import Rates
+from wanbatch.runner.settings import RunSettings
+from wanbatch.session.preview import Basis, NextOnes
 
 pytestmark = pytest.mark.usefixtures("near")
 FIRST, SECOND = "alibaba/wan2.1-t2v-turbo", "alibaba/wan2.2-t2v-plus"
@@ -72,3 +79,22 @@ def test_a_plan_counts_what_is_left_to_a_fallback_that_the_manifest_names_since(
     assert told["fallbacks"] == [
         {"model": SECOND, "takes": 1, "takes_at_once": 1, "credits_worst": OTHER_PRICE}
     ]  # fmt: skip
+
+
+def test_the_question_before_paying_names_the_worst_case_with_its_fallbacks(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plan = ["plan", "shots.yaml", "--sandbox", "--max-attempts", "1"]
+    assert asked(capsys, *plan)["estimate"]["worst"] == 2 * PRICE + OTHER_PRICE
+
+
+def test_the_worst_case_is_not_known_if_the_price_of_a_fallback_is_not() -> None:
+    own, other = class_of({"model": FIRST, "resolution": "480P"}), class_of({"model": SECOND, "resolution": "480P"})
+    settings = RunSettings(rates=Rates(max_attempts=2))
+    basis = Basis("b", Path(), Inventory.of([], []), None, settings, next_ones=NextOnes({"a": other, "b": own}))
+    takes = [Due(0, "a", 1, 0, "", own), Due(0, "b", 1, 1, "", own)]  # b is of its fallback already
+    quotes = {own: Quote(PRICE, "list")}
+    found = basis.estimate_of(takes, quotes)
+    assert (found.worst, found.is_worst_known, basis.next_ones.after("b", own)) == (4 * PRICE, False, None)
+    known = basis.estimate_of(takes, {**quotes, other: Quote(OTHER_PRICE, "list")})
+    assert (known.worst, known.is_worst_known) == (4 * PRICE + 2 * OTHER_PRICE, True)

@@ -50,7 +50,7 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
             if not options.is_json:
                 echo("\n".join([*map(str, error.problems), *map(warning_text, error.warnings)]))
             continue
-        takes = sum(shot.takes for shot in batch.shots if not shot.omit)
+        takes = sum(len(shot.recipes) for shot in batch.shots if not shot.omit)
         reported = warnings_json(batch.warnings, len(batch.warnings))
         rows.append(
             {

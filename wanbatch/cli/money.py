@@ -122,11 +122,14 @@ def _question_json(question: Question) -> dict[str, Any]:
 
 def _estimate_json(estimate: Estimate) -> dict[str, Any]:
     """A figure is null while a part of it has no price; `known` holds the sum of the rest."""
-    is_whole = not estimate.unpriced
+
+    def is_whole(name: str) -> bool:
+        return not estimate.unpriced and (name != "worst" or estimate.is_worst_known)
+
     known = {"low": estimate.low, "credits": estimate.credits, "worst": estimate.worst}
     return {
-        **{name: value if is_whole else None for name, value in known.items()},
-        "usd": {name: str(usd(value)) if is_whole else None for name, value in known.items()},
+        **{name: value if is_whole(name) else None for name, value in known.items()},
+        "usd": {name: str(usd(value)) if is_whole(name) else None for name, value in known.items()},
         "known": known,
         "takes": estimate.takes,
         "unpriced_takes": estimate.unpriced,
@@ -238,7 +241,9 @@ def _figures(each: Estimate, cents: Sequence[int]) -> list[str]:
     if each.unpriced == each.takes and each.takes:
         return [str(each.takes), "unknown", *("-" for _ in _FIGURES[1:])]
     more = "+?" if each.unpriced else ""
-    return [str(each.takes), *(f"{cents_text(amount)}{more}" for amount in cents), f"{each.credits:,}{more}"]
+    low, expected, worst = (f"{cents_text(amount)}{more}" for amount in cents)
+    worst += "" if each.is_worst_known or more else "+?"
+    return [str(each.takes), low, expected, worst, f"{each.credits:,}{more}"]
 
 
 def _estimate_lines(preview: Preview) -> list[str]:

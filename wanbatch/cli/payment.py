@@ -24,7 +24,8 @@ def question_text(preview: Preview) -> str:
         takes = f"a pilot of {count_text(min(preview.pilot, reach.takes), 'take')}, then ask about the rest"
         return f"Send {takes} ({'; '.join(_bounds(preview, is_all_named=True))}) to {preview.host}?"
     cost = f"for {_about(reach.credits, preview)}{' of play money' if preview.is_play_money else ''}"
-    worst = f", at worst {usd_text(reach.worst)}" if reach.worst > reach.credits else ""
+    unknown = "" if preview.estimate.is_worst_known else "+?"
+    worst = f", at worst {usd_text(reach.worst)}{unknown}" if reach.worst > reach.credits or unknown else ""
     return f"Send {takes} {cost}{worst} ({'; '.join(_bounds(preview, is_all_named=is_cut))}) to {preview.host}?"
 
 
@@ -64,8 +65,11 @@ def converted_estimate(preview: Preview, currency: Currency) -> str:
     """Say what a plan costs in another currency, marked as converted."""
     estimate, more = preview.estimate, "+?" if preview.estimate.unpriced else ""
     told = [
-        f"{name} {currency.text(value)}{more}"
-        for name, value in (("expected", estimate.credits), ("worst", estimate.worst))
+        f"{name} {currency.text(value)}{more if is_known else '+?'}"
+        for name, value, is_known in (
+            ("expected", estimate.credits, True),
+            ("worst", estimate.worst, estimate.is_worst_known),
+        )
     ]
     told += [] if preview.cap_credits is None else [f"cap {currency.text(preview.cap_credits)}"]
     return f"{currency.note}: {'; '.join(told)}"

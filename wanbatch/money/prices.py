@@ -56,6 +56,8 @@ PRICE_LIST, DOCUMENTATION = "price list", "documentation"
 class Estimate:
     """The cost of unpaid takes. All three figures sum the known ones; `unpriced` counts the others.
 
+    `is_worst_known` unless a take may go on with a fallback whose price is unknown.
+
     `low`: each take once, at the lowest price of any source. `credits`, what is expected: once, at the most
     trustworthy. `worst`: at the highest, and charged as often as it may be tried.
     """
@@ -65,6 +67,7 @@ class Estimate:
     unpriced: int
     low: int = 0
     worst: int = 0
+    is_worst_known: bool = True
 
     @property
     def usd(self) -> Decimal | None:
@@ -75,7 +78,8 @@ class Estimate:
         """Say it in words: an unknown price is never 0."""
         takes = count_text(self.takes, "take")
         if not self.unpriced:
-            return f"{takes} for about {usd_text(self.credits)}, at worst {usd_text(self.worst)}"
+            more = "" if self.is_worst_known else "+?"
+            return f"{takes} for about {usd_text(self.credits)}, at worst {usd_text(self.worst)}{more}"
         if self.unpriced == self.takes:
             return f"{takes} at an unknown price"
         return f"{takes} for at least {usd_text(self.credits)}: {self.unpriced} of them at an unknown price"
@@ -88,6 +92,7 @@ class Estimate:
             self.unpriced + other.unpriced,
             self.low + other.low,
             self.worst + other.worst,
+            self.is_worst_known and other.is_worst_known,
         )
 
 

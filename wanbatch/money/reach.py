@@ -51,8 +51,12 @@ class Reach:
     is_known: bool = True
 
 
-def reach_of(due: Iterable[Due], quotes: Mapping[PriceClass, Quote], caps: Caps, tries: int = 1) -> Reach:
+def reach_of(
+    due: Iterable[Due], quotes: Mapping[PriceClass, Quote], caps: Caps, tries: int = 1, more: int = 0
+) -> Reach:
     """Say which takes, in the order in which they are sent, fit under the caps.
+
+    `more` is what fallbacks may cost at worst, in credits.
 
     A take that does not fit under the cap of the batch ends the run; one that does not fit under the cap of its scene
     leaves the rest of that scene to a later run. A price that is unknown counts as nothing: the figures are the known
@@ -61,7 +65,7 @@ def reach_of(due: Iterable[Due], quotes: Mapping[PriceClass, Quote], caps: Caps,
     takes = list(due)
     left = None if caps.credits is None or caps.committed is None else caps.credits - caps.committed
     rooms = {scene: _Room(cap, caps.committed_by_scene.get(scene, 0)) for scene, cap in caps.scenes.items()}
-    sent, expected, worst, is_full = 0, 0, 0, False
+    sent, expected, worst, is_full = 0, 0, more, False
     for each in takes:
         quote = quotes.get(each.price_class, UNKNOWN_QUOTE)
         price, room = quote.credits or 0, rooms.get(each.scene)

@@ -85,7 +85,8 @@ class Preview:
     def reach(self) -> Reach:
         """How many of the takes fit under the caps, at the prices that are expected."""
         caps = Caps(self.cap_credits, self.before, self.scene_caps, self.committed_by_scene)
-        return reach_of(self.takes, self.quotes, caps, self.tries)
+        more = sum(each.worst for each in self.fallbacks if each.worst is not None)
+        return reach_of(self.takes, self.quotes, caps, self.tries, more)
 
     @property
     def refusal(self) -> tuple[ExitCode, str] | None:
@@ -132,6 +133,11 @@ class NextOnes:
 
     by_shot: Mapping[str, PriceClass] = field(default_factory=dict)
     left: tuple[PriceClass, ...] = ()
+
+    def after(self, shot_id: str, now: PriceClass) -> PriceClass | None:
+        """Return what a take of a shot would go on with; None without a fallback, and for a take that is of it."""
+        found = self.by_shot.get(shot_id)
+        return None if found is None or found.model == now.model else found
 
 
 NO_NEXT_ONES = NextOnes()
@@ -201,16 +207,21 @@ class Basis:
         """Estimate what takes will cost; at worst each is paid by its model and by its fallback, as far as priced."""
         tries = self.settings.rates.max_attempts
         total = estimate([each.price_class for each in takes], quotes, tries)
-        asked = [self.next_ones.by_shot[each.shot_id] for each in takes if each.shot_id in self.next_ones.by_shot]
-        more = [quotes.get(each, UNKNOWN_QUOTE).high for each in asked]
-        return replace(total, worst=total.worst + tries * sum(each for each in more if each is not None))
+        asked = [self.next_ones.after(each.shot_id, each.price_class) for each in takes]
+        more = [quotes.get(each, UNKNOWN_QUOTE).high for each in asked if each is not None]
+        return replace(
+            total,
+            worst=total.worst + tries * sum(each for each in more if each is not None),
+            is_worst_known=None not in more,
+        )
 
     @property
     def may_fall_back(self) -> Counter[PriceClass]:
         """Count the takes that may go on with a fallback, by what that would be: those to send, under way or left."""
-        shots = [each.shot_id for each in self.to_send]
-        shots += [take.shot_id for take in self.inventory.open_takes if not take.superseded]
-        found = Counter(self.next_ones.by_shot[shot_id] for shot_id in shots if shot_id in self.next_ones.by_shot)
+        asked = [self.next_ones.after(each.shot_id, each.price_class) for each in self.to_send]
+        under_way = [take for take in self.inventory.open_takes if not take.superseded]
+        asked += [self.next_ones.after(take.shot_id, take.price_class) for take in under_way]
+        found = Counter(each for each in asked if each is not None)
         found.update(self.next_ones.left)
         return found
 
