@@ -126,11 +126,11 @@ def skip_decoding() -> None:
     from wanbatch.clip.defects import Look
     from wanbatch.clip.media import Probe
     from wanbatch.runner import downloads as fetching
-    from wanbatch.session import keepsakes
+    from wanbatch.session import companion_files
 
     download.check_clip = lambda _: Probe(10.0, 1920, 1080, 30.0, 300, True)
     fetching.look_at = lambda _: Look(10.0)
-    keepsakes.Keepsakes.__call__ = lambda _self, _take: None
+    companion_files.Keepsakes.__call__ = lambda _self, _take: None
 
 
 async def with_wanbatch(takes: int, folder: Path, limits: dict[str, Any]) -> None:

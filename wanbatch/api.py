@@ -19,15 +19,15 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.cache import Manifest
 from wanbatch.runner.events import Event
-from wanbatch.session.marks import mark
+from wanbatch.session.circles_and_retakes import mark
 from wanbatch.session.options import RunOptions, RunResult, Watch
 from wanbatch.session.preview import Preview
 from wanbatch.session.session import session_of
 from wanbatch.state.reader import StateReader
 
 if TYPE_CHECKING:
+    from wanbatch.reporting.data_frames import Frames
     from wanbatch.reporting.files import ReportFiles
-    from wanbatch.reporting.frames import Frames
 
 T = TypeVar("T")
 OnEvent = Callable[[Event], None]
@@ -154,7 +154,7 @@ def report(output: Path | str) -> ReportFiles:
 
 def frames(output: Path | str) -> Frames:
     """Return the takes, attempts and summary of an output folder as pandas tables with nullable types."""
-    from wanbatch.reporting.frames import frames as frames_of
+    from wanbatch.reporting.data_frames import frames as frames_of
 
     with StateReader.open(Path(output)) as reader:
         return frames_of(reader)

@@ -16,8 +16,8 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.reporting.files import write_reports
+from wanbatch.state.progress_reader import problems_of, read_standing
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import problems_of, read_standing
 
 
 @pytest.mark.parametrize(

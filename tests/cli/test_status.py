@@ -17,7 +17,7 @@ from wanbatch.runner.settings import RunSettings
 from wanbatch.session.admission import command_of
 from wanbatch.session.options import RunOptions
 from wanbatch.state.file import StateFile
-from wanbatch.state.standing import COMMAND_NOTE
+from wanbatch.state.progress_reader import COMMAND_NOTE
 from wanbatch.state.tables import Run, new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

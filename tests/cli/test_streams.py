@@ -329,7 +329,7 @@ def test_each_number_of_a_wide_screen_stands_whole_on_a_narrow_one(
 
 @pytest.mark.parametrize("width", [*WIDTHS, 200])
 def test_a_run_that_is_watched_tells_its_money_whole(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wanbatch.batch.standing import Standing
+    from wanbatch.batch.progress import Standing
 
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")

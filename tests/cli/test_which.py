@@ -15,8 +15,8 @@ from tests.output_folders import make_room
 from tests.worlds import batch_of
 from wanbatch.cli import call
 from wanbatch.clock import system_now
+from wanbatch.state.progress_reader import RUN_AT_NOTE
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import RUN_AT_NOTE
 
 COMMANDS = [
     ["cut"],

@@ -18,12 +18,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from wanbatch.clip import errand
+from wanbatch.clip import worker_protocol
 from wanbatch.clip.bounds import MEMORY_BYTES_MAX
 from wanbatch.clip.crew import Crew
 from wanbatch.clip.defects import Look, Stretch
 from wanbatch.clip.encoding import ClipSpec, encode_clip
-from wanbatch.clip.errand import (
+from wanbatch.clip.inspection import Here
+from wanbatch.clip.probe import Probe
+from wanbatch.clip.worker import Terms, Worker, WorkerDied, environment
+from wanbatch.clip.worker_protocol import (
     AnswerInvalid,
     Shortage,
     carry_out,
@@ -34,9 +37,6 @@ from wanbatch.clip.errand import (
     probe_of,
     trial_of,
 )
-from wanbatch.clip.inspection import Here
-from wanbatch.clip.probe import Probe
-from wanbatch.clip.worker import Terms, Worker, WorkerDied, environment
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="no such files or limits there")
@@ -253,7 +253,7 @@ class TestAChild:
     def test_that_answers_late_is_not_ended_with_the_next_clip(self, clip: Path) -> None:
         worker = Worker(Terms())
         try:
-            worker.ask(errand.written("check", clip))
+            worker.ask(worker_protocol.written("check", clip))
             worker._expire(object())  # of an errand that is done
             assert (worker.is_alive, threading.active_count() < 20) == (True, True)
         finally:
@@ -278,8 +278,8 @@ class TestAnAnswer:
     LOOK = Look(5.0, (Stretch(0.0, 2.5),), (), float("-inf"), 1.25)
 
     def test_survives_the_way(self, clip: Path) -> None:
-        probe = probe_of(done_of(carry_out(errand.written("check", clip))))
-        look = look_of(done_of(json.dumps({"done": errand.asdict(self.LOOK)}).encode()))
+        probe = probe_of(done_of(carry_out(worker_protocol.written("check", clip))))
+        look = look_of(done_of(json.dumps({"done": worker_protocol.asdict(self.LOOK)}).encode()))
         assert (probe, look) == (Here().check(clip), self.LOOK)
 
     @pytest.mark.parametrize(

@@ -24,7 +24,7 @@ from wanbatch.batch.shots import Batch
 from wanbatch.cut.export import EditFormat, export, plain_names, reel_names
 from wanbatch.cut.timeline import ClipFormat, Measured, lay_out
 from wanbatch.errors import LocalFault, UsageInvalid
-from wanbatch.session.marks import Pick, mark
+from wanbatch.session.circles_and_retakes import Pick, mark
 
 otio = pytest.importorskip("opentimelineio", reason="has no wheels for this Python")
 

@@ -24,7 +24,7 @@ from tests.identity.folders import (
 )
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
-from wanbatch.cli import questions as running
+from wanbatch.cli import confirmations as running
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.session.admission import ORIGIN_NOTE

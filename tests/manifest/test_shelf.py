@@ -24,7 +24,7 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ManifestInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.cache import SHELF_NAME, Manifest, Shelf
-from wanbatch.session.marks import plan_for_later
+from wanbatch.session.circles_and_retakes import plan_for_later
 from wanbatch.session.options import RunOptions, RunResult, Watch
 from wanbatch.session.preview import Preview
 from wanbatch.session.session import session_of

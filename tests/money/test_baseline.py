@@ -21,8 +21,8 @@ from wanbatch.money.prices import Quote
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.record import read_record
 from wanbatch.reporting.variance import variance_frame
+from wanbatch.state.progress_reader import read_baseline
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import read_baseline
 
 CLASS, OTHER = PriceClass("m", "720p", 5), PriceClass("m", "1080p", 5)
 PRICE = 1_050_000

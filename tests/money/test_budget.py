@@ -15,7 +15,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
-from wanbatch.cli.questions import confirm
+from wanbatch.cli.confirmations import confirm
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.budget import Budget, Fit, Surprise
 from wanbatch.money.prices import Estimate, Quote
@@ -211,7 +211,7 @@ def test_yes_is_no_word_for_a_price_that_turned_out_to_be_another(facts: dict[st
 
 def test_without_yes_and_without_anybody_nothing_new_is_agreed_to(monkeypatch: pytest.MonkeyPatch) -> None:
     from wanbatch.cli import Global
-    from wanbatch.cli import questions as running
+    from wanbatch.cli import confirmations as running
 
     monkeypatch.setattr(running, "is_interactive", lambda: False)
     quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)

@@ -14,7 +14,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.money.budget import Budget, Fit
 from wanbatch.money.prices import Quote
-from wanbatch.money.seen import seen_prices
+from wanbatch.money.seen_prices import seen_prices
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.faults import Rule

@@ -14,8 +14,8 @@ from tests.money.test_costs import story
 from tests.money.test_strays import strayed
 from tests.reporting.states import CREDITS, MADE_AT, every_state
 from wanbatch.cli import call
+from wanbatch.reporting.data_frames import frames
 from wanbatch.reporting.files import write_reports
-from wanbatch.reporting.frames import frames
 from wanbatch.state.reader import StateReader
 
 Told = Mapping[str, int | None]

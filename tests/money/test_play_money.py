@@ -15,7 +15,7 @@ from tests.cut.test_tags import tags
 from tests.films import Reel
 from tests.money.test_payment import forty_four
 from tests.money.test_screens import preview
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.cli import call
 from wanbatch.cli.money import preview_json, print_balance, print_preview
 from wanbatch.cli.payment import question_text

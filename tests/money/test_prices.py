@@ -22,7 +22,7 @@ from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.clock import LoopClock
 from wanbatch.money.credits import read_credits
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate, unknown_quote
-from wanbatch.money.seen import held_prices, prices_now, seen_prices
+from wanbatch.money.seen_prices import held_prices, prices_now, seen_prices
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.answers import Head, read_balance, read_submit
 from wanbatch.provider.catalogue import pricing_in

@@ -20,7 +20,7 @@ from tests.reporting.states import every_state
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
 from wanbatch.cli.screen import print_result
@@ -35,7 +35,7 @@ from wanbatch.session.options import RunOptions, RunResult, Watch
 from wanbatch.session.pilot import Findings, Measured
 from wanbatch.session.preview import Preview, Why
 from wanbatch.session.session import session_of
-from wanbatch.state.standing import read_standing
+from wanbatch.state.progress_reader import read_standing
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
 OTHER = PriceClass("alibaba/wan-2-6-image-to-video-flash", "1080p", 15)

@@ -16,8 +16,8 @@ from wanbatch.money.costs import Figure
 from wanbatch.money.ledger import Verdict
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.file import StateFile
+from wanbatch.state.progress_reader import read_figures, read_standing
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import read_figures, read_standing
 from wanbatch.state.tables import Stray
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

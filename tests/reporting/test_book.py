@@ -21,7 +21,7 @@ from wanbatch.errors import StateInvalid
 from wanbatch.money.baseline import Line
 from wanbatch.money.costs import attempts_by_take, figures_of
 from wanbatch.money.prices import QuotedPrice
-from wanbatch.money.seen import prices_now
+from wanbatch.money.seen_prices import prices_now
 from wanbatch.reporting.book import Book, book_of
 from wanbatch.reporting.kinds import money_of
 from wanbatch.reporting.record import frame_of, plain_values, read_record, rows_of, values_of

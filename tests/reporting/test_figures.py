@@ -21,9 +21,9 @@ from wanbatch.reporting import charts as figures
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.charts import BARS_SHOWN, POINTS_SHOWN
 from wanbatch.reporting.files import write_reports
-from wanbatch.reporting.orders import orders_frame
 from wanbatch.reporting.page import _json
 from wanbatch.reporting.plotting import SCRIPT_NAME, place_plotly
+from wanbatch.reporting.recipe_columns import orders_frame
 from wanbatch.reporting.record import read_record, rows_of, series
 from wanbatch.state.reader import StateReader
 

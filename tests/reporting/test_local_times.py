@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.reporting.states import MADE_AT, every_state
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.cli.screen import standing_text
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.reader import StateReader

@@ -16,8 +16,8 @@ from wanbatch.batch.shots import Batch
 from wanbatch.money.credits import exact_usd
 from wanbatch.reporting.cost_files import write_ledger
 from wanbatch.reporting.csv_file import csv_parts
+from wanbatch.reporting.data_frames import Frames, frames
 from wanbatch.reporting.files import write_reports
-from wanbatch.reporting.frames import Frames, frames
 from wanbatch.state.reader import StateReader
 
 TAKES_HEADER = (

@@ -13,7 +13,7 @@ import pytest
 from tests.runner.shared import PRICE, states
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi

@@ -15,8 +15,8 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.log_window import Window
 from wanbatch.runner.settings import RunSettings
-from wanbatch.runner.window import Window
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.reader import StateReader
 

@@ -35,9 +35,9 @@ from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogRow, Progress, Status
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
+from wanbatch.runner.late_generations import Spares
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
-from wanbatch.runner.spares import Spares
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.decisions import take_up
 from wanbatch.state.reader import StateReader

@@ -24,8 +24,8 @@ from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.strays import Strays
 from wanbatch.session.decisions import Decision, take_up
+from wanbatch.state.progress_reader import read_standing
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import read_standing
 from wanbatch.state.tables import Stray
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

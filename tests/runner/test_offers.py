@@ -10,7 +10,7 @@ from tests.worlds import EPOCH
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Entry
-from wanbatch.runner.offers import Offer, left_in, named_in, offer_of, offer_text, offers_of, told_in
+from wanbatch.runner.offered_generations import Offer, left_in, named_in, offer_of, offer_text, offers_of, told_in
 
 
 def found(request_id: str = "r1", **data: Any) -> Entry:

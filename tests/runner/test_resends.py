@@ -12,7 +12,7 @@ from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, states, told, twic
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.errors import ExitCode
-from wanbatch.money.seen import charged_price, seen_prices
+from wanbatch.money.seen_prices import charged_price, seen_prices
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings

@@ -36,8 +36,8 @@ from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.strays import Strays
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.decisions import Decision, take_up
+from wanbatch.state.progress_reader import read_standing
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import read_standing
 from wanbatch.state.tables import Stray
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

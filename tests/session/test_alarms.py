@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wanbatch.batch.lifecycle import Fact
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode

@@ -15,8 +15,8 @@ from wanbatch.batch.attempts import Outcome
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.traces import Beside, Sidecar
+from wanbatch.state.progress_reader import read_standing
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import read_standing
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 COLUMNS = "at, key, client_request_id, fault, body, body_sha256, http_status, model, credits, starts_at, ends_at"

@@ -13,7 +13,7 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.result import result_of
 from wanbatch.state.file import StateFile
-from wanbatch.state.standing import read_standing
+from wanbatch.state.progress_reader import read_standing
 from wanbatch.state.tables import Stray, new_identity
 
 

@@ -12,8 +12,8 @@ from tests.worlds import EPOCH
 from wanbatch.errors import UsageInvalid
 from wanbatch.session.which_run import Candidate, candidates, newest_output, of_last_day
 from wanbatch.state.file import StateFile
+from wanbatch.state.progress_reader import RUN_AT_NOTE, read_standing
 from wanbatch.state.reader import STATE_NAME, StateReader
-from wanbatch.state.standing import RUN_AT_NOTE, read_standing
 from wanbatch.state.tables import Identity, new_identity
 
 

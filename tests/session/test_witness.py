@@ -21,9 +21,9 @@ from wanbatch.runner.log import LOG_NAME
 from wanbatch.session.access import Access
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch
+from wanbatch.session.reconstruction import Evidence
 from wanbatch.session.recovery import Recovery, log_awaited_until
 from wanbatch.session.safeguards import held_back
-from wanbatch.session.salvage import Evidence
 from wanbatch.session.witness import doubt_of
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader

@@ -181,7 +181,7 @@ def _crash(rng: Random) -> Crash:
     return Crash(step, rng.choice(list(Outcome)), rng.randrange(2**32))
 
 
-# What a running batch meets: lists of clips have tests of their own (tests/runner/test_extras.py), and so has what is asked before.
+# What a running batch meets: lists of clips have tests of their own (tests/runner/test_extra_clips.py), and so has what is asked before.
 UNMET = {"balance", "detail", "key", "models", "endings", "listed", "two_clips"}
 _PLACES = [(on, do) for do, routes in DEEDS.items() for on in routes if not {on, do} & UNMET]
 _SUBMITS = [place for place in _PLACES if place[0] == "submit"]

@@ -12,7 +12,7 @@ from wanbatch.batch.inventory import Inventory, is_open
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import OutputLocked
 from wanbatch.money.budget import Budget
-from wanbatch.money.seen import held_prices, seen_prices
+from wanbatch.money.seen_prices import held_prices, seen_prices
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import RunLog

@@ -11,7 +11,7 @@ from tests.reporting.states import MADE_AT
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import make_plan
 from wanbatch.manifest import load_manifest
-from wanbatch.money.seen import seen_prices
+from wanbatch.money.seen_prices import seen_prices
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.reader import STATE_NAME, StateReader
 

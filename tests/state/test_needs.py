@@ -8,7 +8,7 @@ import pytest
 
 from tests.worlds import World, batch_of
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state.standing import read_standing
+from wanbatch.state.progress_reader import read_standing
 
 AGAIN, CHANGE = "`wanbatch retry", "The provider would refuse the same request again"
 

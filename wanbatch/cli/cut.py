@@ -18,7 +18,7 @@ from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
 from wanbatch.errors import ExitCode, UsageInvalid
-from wanbatch.session.marks import mark
+from wanbatch.session.circles_and_retakes import mark
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text
 

@@ -12,8 +12,8 @@ from wanbatch.cli.screen import console_of, print_json, print_result, result_jso
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest.cache import Manifest
 from wanbatch.session.options import RunResult
+from wanbatch.state.progress_reader import is_play_money, problems_of
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import is_play_money, problems_of
 
 WARNINGS_TOLD = 5
 

@@ -31,8 +31,8 @@ from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.question import words
 from wanbatch.session.session import Session, session_of
 from wanbatch.session.which_run import newest_output
+from wanbatch.state.progress_reader import is_play_money, read_figures
 from wanbatch.state.reader import StateReader
-from wanbatch.state.standing import is_play_money, read_figures
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 

@@ -11,15 +11,15 @@ import click
 from wanbatch.batch.retakes import Retake
 from wanbatch.batch.shots import SEED_MAX
 from wanbatch.cli import Global
+from wanbatch.cli.confirmations import confirm, confirm_key, confirm_move
 from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import split_run
-from wanbatch.cli.questions import confirm, confirm_key, confirm_move
 from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
 from wanbatch.errors import UsageInvalid
-from wanbatch.session.marks import plan_for_later
+from wanbatch.session.circles_and_retakes import plan_for_later
 from wanbatch.session.session import session_of
 
 

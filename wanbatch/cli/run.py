@@ -10,6 +10,7 @@ import click
 
 from wanbatch.batch.selection import places_of
 from wanbatch.cli import Global
+from wanbatch.cli.confirmations import ask, confirm, confirm_key, confirm_move
 from wanbatch.cli.flags import FlaggedCommand
 from wanbatch.cli.grid import say
 from wanbatch.cli.manifest import STRICT, read_manifest
@@ -18,7 +19,6 @@ from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import CURRENCY, EXCEPT, ONLY, USD
 from wanbatch.cli.payment import converted_estimate
 from wanbatch.cli.problems import warnings_json
-from wanbatch.cli.questions import ask, confirm, confirm_key, confirm_move
 from wanbatch.cli.run_flags import AT_LEAST_ONE, MANIFEST, OUTPUT, SANDBOX, identity_flags, options_of, run_flags
 from wanbatch.cli.screen import Follower, console_of, print_json
 from wanbatch.cli.shots import takes_json

@@ -18,7 +18,7 @@ from rich.table import Column
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import state_words
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.streams import json_text

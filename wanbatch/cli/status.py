@@ -23,7 +23,7 @@ from wanbatch.money.credits import money_text, usd_text
 from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_files import baseline_json
 from wanbatch.session.question import words
-from wanbatch.state.standing import BatchStanding, read_standing
+from wanbatch.state.progress_reader import BatchStanding, read_standing
 from wanbatch.state.tables import Run
 from wanbatch.units import count_text, duration_text, local_text
 

@@ -13,10 +13,10 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from wanbatch.clip.defects import Look
-from wanbatch.clip.errand import AnswerInvalid, Shortage, look_of, poster_of, probe_of, trial_of, written
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.trial import REPAIR, Trial
 from wanbatch.clip.worker import Terms, Worker, WorkerDied
+from wanbatch.clip.worker_protocol import AnswerInvalid, Shortage, look_of, poster_of, probe_of, trial_of, written
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 from wanbatch.units import size_text
 

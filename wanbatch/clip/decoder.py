@@ -28,7 +28,7 @@ def main(memory_bytes: int, time_s: float) -> None:
     waiting: queue.SimpleQueue[bytes] = queue.SimpleQueue()
     threading.Thread(target=_read, args=(requests, waiting), daemon=True).start()
     try:
-        from wanbatch.clip import errand
+        from wanbatch.clip import worker_protocol
 
         _load()
     except BaseException as error:  # noqa: BLE001  sent as an answer, since output of this process is not shown
@@ -39,7 +39,7 @@ def main(memory_bytes: int, time_s: float) -> None:
     while True:
         request = waiting.get()
         _bound_cpu(time_s)
-        _write(answers, errand.carry_out(request))
+        _write(answers, worker_protocol.carry_out(request))
 
 
 def _read(requests: BinaryIO, waiting: queue.SimpleQueue[bytes]) -> None:
@@ -64,7 +64,7 @@ def _load() -> None:
 
 def _unready(error: BaseException) -> bytes:
     try:
-        from wanbatch.clip.errand import failure
+        from wanbatch.clip.worker_protocol import failure
     except BaseException:  # noqa: BLE001  then it is reported without it
         import json
 

@@ -25,11 +25,11 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange
 
+from wanbatch.clip.black_and_frozen import Luma, Watching
 from wanbatch.clip.blame import Blame, blame_for
 from wanbatch.clip.bounds import DECODED_PIXELS_MAX, HEARD_MAX, PIXELS_MAX
 from wanbatch.clip.defects import Look
 from wanbatch.clip.media import opened
-from wanbatch.clip.stretches import Luma, Watching
 from wanbatch.errors import MediaInvalid
 
 LINES = 180  # samples of each picture, at least: an eye that blinks in a medium shot covers four of them

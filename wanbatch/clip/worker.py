@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from wanbatch.clip.bounds import MEMORY_BYTES_MAX, TIME_S_MAX
-from wanbatch.clip.errand import LINE_BYTES_MAX, AnswerInvalid, done_of
+from wanbatch.clip.worker_protocol import LINE_BYTES_MAX, AnswerInvalid, done_of
 from wanbatch.errors import LocalFault, MediaInvalid, ProgramFault
 
 START_S = 60.0  # to load the libraries: half a second, or many on a busy machine with a virus scanner

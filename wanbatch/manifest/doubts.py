@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from wanbatch.batch.shots import Shot
 from wanbatch.manifest.characters import character_name, misread, unseen
 from wanbatch.manifest.leftovers import leftovers, says_nothing
-from wanbatch.manifest.marks import NUMBERED, counted_up, marks
+from wanbatch.manifest.prompt_markers import NUMBERED, counted_up, marks
 from wanbatch.manifest.tree import Place, Problems
 from wanbatch.manifest.words import shown
 

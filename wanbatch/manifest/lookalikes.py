@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wanbatch.manifest.leftovers import NOTHING, leftovers
-from wanbatch.manifest.marks import BULLET, NUMBERED
+from wanbatch.manifest.prompt_markers import BULLET, NUMBERED
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import field_told, folded, is_own, own_name
 

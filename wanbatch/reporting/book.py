@@ -18,7 +18,7 @@ from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.take import Take
 from wanbatch.money.costs import Figure, Figures, attempts_by_take
 from wanbatch.reporting.kinds import kinds_of, money_frame
-from wanbatch.reporting.orders import orders_frame
+from wanbatch.reporting.recipe_columns import orders_frame
 from wanbatch.reporting.record import Record, series, values_of
 from wanbatch.reporting.sidecar import sidecar_path, sidecar_text
 

@@ -21,7 +21,7 @@ from wanbatch.state.reader import StateReader
 if TYPE_CHECKING:
     from wanbatch.reporting.book import Book
     from wanbatch.reporting.costs import Costs
-    from wanbatch.reporting.frames import Frames
+    from wanbatch.reporting.data_frames import Frames
 
 SIDECARS_AT_ONCE = 1_000
 
@@ -90,7 +90,7 @@ def _places(output: Path) -> ReportFiles:
 
 def _make(book: Book, made_at: datetime, currency: Currency | None) -> _Made:
     from wanbatch.reporting.costs import make_costs
-    from wanbatch.reporting.frames import make_frames
+    from wanbatch.reporting.data_frames import make_frames
     from wanbatch.reporting.page import render_report
     from wanbatch.reporting.sheet import render_sheet
 

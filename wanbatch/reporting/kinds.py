@@ -18,7 +18,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.take import Take
 from wanbatch.money.costs import TakeCost, attempts_by_take, cost_of
 from wanbatch.money.prices import QuotedPrice
-from wanbatch.money.seen import prices_now
+from wanbatch.money.seen_prices import prices_now
 from wanbatch.reporting.record import series, values_of
 
 MONEY_COLUMNS: dict[str, str] = {

@@ -26,9 +26,9 @@ from wanbatch.money.baseline import Baseline
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.needs import Told
+from wanbatch.state.progress_reader import read_baseline
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import homes_of, shown_beside, shown_folder
-from wanbatch.state.standing import read_baseline
 from wanbatch.state.tables import Identity, Run, Stray, columns_of
 
 T = TypeVar("T")

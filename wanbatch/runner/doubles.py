@@ -16,7 +16,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.offers import double_text, left_in, named_in, offers_of
+from wanbatch.runner.offered_generations import double_text, left_in, named_in, offers_of
 from wanbatch.runner.proofs import rows_of
 from wanbatch.runner.recipes import as_made
 

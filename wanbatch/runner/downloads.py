@@ -16,7 +16,7 @@ from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.protocol import FetchAnswer, Fetched, LinkDead, NoAnswer, Secret
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.extras import extras_of, extras_text, keep_extras
+from wanbatch.runner.extra_clips import extras_of, extras_text, keep_extras
 
 DEAD_LINK_LIMIT = 3
 TRANSIENT_LIMIT = 20  # with a back-off of up to a minute: a quarter of an hour of one clip's bad luck

@@ -10,7 +10,7 @@ from typing import Any
 
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.plan import submit_order
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.pace.eta import eta_s

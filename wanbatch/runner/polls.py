@@ -14,8 +14,8 @@ from wanbatch.provider.links import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import fall_back, fallback_for
+from wanbatch.runner.late_generations import Spares
 from wanbatch.runner.rechecks import Rechecks
-from wanbatch.runner.spares import Spares
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
 MISSING_LIMIT_S = 600.0  # an id just given may take a while to be known everywhere

@@ -19,11 +19,11 @@ from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import answered_charges
 from wanbatch.runner.fallbacks import first_sent_at, left_to_fall_back, take_up
+from wanbatch.runner.late_generations import Spares
 from wanbatch.runner.looks import Beside, evidence_of, look_beside
 from wanbatch.runner.proofs import SEARCH_GAP, charges_of_nobody, rows_of
 from wanbatch.runner.recipes import as_made
 from wanbatch.runner.revival import AT_ONCE, look_again
-from wanbatch.runner.spares import Spares
 
 LOOK_LASTS_S = 30.0  # a retry may wait its turn for hours, and its failure be charged meanwhile
 _REFUSED = (Outcome.TURNED_AWAY, Outcome.REFUSED)

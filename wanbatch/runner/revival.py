@@ -13,7 +13,7 @@ from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import NoAnswer, Progress, Status, Trouble
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.offers import double_text
+from wanbatch.runner.offered_generations import double_text
 from wanbatch.runner.recipes import recipe_made
 
 AT_ONCE = 100  # of a run: ten seconds of polls at the default rate

@@ -14,6 +14,8 @@ from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
+from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.log_window import Window
 from wanbatch.runner.looks import evidence_of, failed_since, is_waited_for, waited_for_since
 from wanbatch.runner.other_keys import unseen_submits
 from wanbatch.runner.proofs import (
@@ -29,11 +31,9 @@ from wanbatch.runner.proofs import (
 )
 from wanbatch.runner.recipes import models_of
 from wanbatch.runner.settings import OnUnknown
-from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
 from wanbatch.runner.unexplained import Unexplained
 from wanbatch.runner.verdicts import Verdicts
-from wanbatch.runner.window import Window
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end
 SEARCH_EVERY_S = 600.0

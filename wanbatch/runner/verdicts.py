@@ -10,6 +10,7 @@ from wanbatch.batch.take import Take
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import fall_back
+from wanbatch.runner.late_generations import Spares
 from wanbatch.runner.proofs import (
     SEARCH_GAP,
     Absent,
@@ -22,7 +23,6 @@ from wanbatch.runner.proofs import (
     patience_ends,
 )
 from wanbatch.runner.settings import OnUnknown
-from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
 
 

@@ -29,8 +29,8 @@ from wanbatch.runner.unexplained import share_account
 from wanbatch.session import alarms
 from wanbatch.session.access import start_of_time
 from wanbatch.session.admission import Admission, carry
+from wanbatch.session.companion_files import Keepsakes
 from wanbatch.session.invocation import Invocation
-from wanbatch.session.keepsakes import Keepsakes
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
 from wanbatch.session.options import RunResult
@@ -52,8 +52,8 @@ from wanbatch.session.safeguards import (
 from wanbatch.state.file import StateFile
 from wanbatch.state.history import TAKES_TIMED, earlier_times, times_seen
 from wanbatch.state.opening import has_clips
+from wanbatch.state.progress_reader import COMMAND_NOTE, RUN_AT_NOTE
 from wanbatch.state.reader import entry
-from wanbatch.state.standing import COMMAND_NOTE, RUN_AT_NOTE
 
 NOT_SENT = RunEnd(ExitCode.INTERRUPTED, ("nothing was sent",))
 

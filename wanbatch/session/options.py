@@ -11,9 +11,9 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.plan import First
+from wanbatch.batch.progress import Standing
 from wanbatch.batch.selection import Place, Selection
 from wanbatch.batch.shots import Head, Limits
-from wanbatch.batch.standing import Standing
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.pace.schedule import Rates

@@ -20,7 +20,7 @@ from wanbatch.money.credits import credits_of_usd
 from wanbatch.money.defaulted import Defaulted, defaulted, smaller_classes
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate
 from wanbatch.money.reach import Caps, Reach, reach_of
-from wanbatch.money.seen import held_prices, seen_prices
+from wanbatch.money.seen_prices import held_prices, seen_prices
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.pilot import Findings

@@ -34,7 +34,7 @@ from wanbatch.session import alarms
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.session.exchange import exchange
-from wanbatch.session.salvage import Evidence, Salvaged, nonce_in, salvage
+from wanbatch.session.reconstruction import Evidence, Salvaged, nonce_in, salvage
 from wanbatch.session.traces import Sidecar, is_line, read_event, read_sidecar
 from wanbatch.session.witness import doubt_of
 from wanbatch.state.connection import WAYS_BACK

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode, WanbatchError, fault_text
 from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, end_code

@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from wanbatch.batch.plan import Due, submit_order
-from wanbatch.batch.standing import Standing
+from wanbatch.batch.progress import Standing
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode

@@ -13,7 +13,7 @@ from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.folders import CLIPS, is_in
 from wanbatch.provider.protocol import Fetched, Progress
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.extras import extras_of, fetch_again
+from wanbatch.runner.extra_clips import extras_of, fetch_again
 from wanbatch.state.reader import StateReader
 
 

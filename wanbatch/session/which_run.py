@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wanbatch.errors import UsageInvalid, WanbatchError
+from wanbatch.state.progress_reader import RUN_AT_NOTE
 from wanbatch.state.reader import STATE_NAME, StateReader
-from wanbatch.state.standing import RUN_AT_NOTE
 
 OUTPUTS = "outputs"
 LAST_DAY = timedelta(days=1)

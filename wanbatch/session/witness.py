@@ -11,7 +11,7 @@ from datetime import timedelta
 
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.runner.proofs import take_and_attempt
-from wanbatch.session.salvage import RUN_LOG, Evidence
+from wanbatch.session.reconstruction import RUN_LOG, Evidence
 
 _ANSWERS = frozenset({Fact.ACCEPTED, Fact.NOT_SENT, Fact.TURNED_AWAY, Fact.REFUSED})
 _WITHOUT_SUBMIT = frozenset({Fact.PLANNED, Fact.REPLANNED, Fact.SUPERSEDED, Fact.REINSTATED, Fact.RENAMED})

@@ -22,9 +22,9 @@ from wanbatch.runner import proofs, searches, verdicts
 from wanbatch.runner import strays as discovering
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
+from wanbatch.runner.late_generations import Spares
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.rechecks import Rechecks
-from wanbatch.runner.spares import Spares
 from wanbatch.state.file import StateFile
 
 # --- what leads to a new submit

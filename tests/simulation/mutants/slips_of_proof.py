@@ -8,15 +8,15 @@ from wanbatch.batch.take import Take
 from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
-from wanbatch.runner import looks, proofs, spares
+from wanbatch.runner import late_generations, looks, proofs
 from wanbatch.runner.doubles import Doubles
+from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.log_window import Window
 from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.searches import Searches
-from wanbatch.runner.spares import Spares
 from wanbatch.runner.strays import Strays
 from wanbatch.runner.unexplained import Unexplained
 from wanbatch.runner.verdicts import Verdicts
-from wanbatch.runner.window import Window
 from wanbatch.state.reader import StateReader
 
 # --- P2: a row that says it failed
@@ -269,13 +269,13 @@ slip(
 )
 slip(
     "a take follows what was made of another recipe",
-    spares.may_adopt,
+    late_generations.may_adopt,
     "recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)",
     "not live(others)",
 )
 unseen(
     "what is under way is no reason to leave a find alone",
-    spares.may_adopt,
+    late_generations.may_adopt,
     " and not live(others)",
     "",
 )

@@ -1,4 +1,4 @@
-"""Marking: what the user decides about takes between runs, written into the state file. Asks no provider."""
+"""Circles, retakes: what the user decides about takes between runs, written into the state file. Asks no provider."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from tests.worlds import Killed, World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.provider.answers import read_progress
 from wanbatch.provider.protocol import Fetched, LinkDead, NoAnswer, Progress, Secret, Status, Trouble
-from wanbatch.runner.extras import EXTRAS_CAP, Extra, extras_of, extras_text, keep_extras
+from wanbatch.runner.extra_clips import EXTRAS_CAP, Extra, extras_of, extras_text, keep_extras
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.verify import refetch_all, verify_output

@@ -1,4 +1,4 @@
-"""Salvage: the facts of a lost state file, put together again from all other records.
+"""Reconstruction: the facts of a lost state file, put together again from all other records.
 
 Four things do, and the more exact one goes first: what can still be read of the old file, run.log (a line for each
 fact of a take), the sidecars of clips that are on disk with their recorded bytes, and the provider's log. Nothing is
@@ -16,9 +16,9 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.batch.take import Entry, Take
 from wanbatch.provider.protocol import LogRow
-from wanbatch.runner.offers import named_in
+from wanbatch.runner.offered_generations import named_in
 from wanbatch.runner.proofs import recipe_in, take_and_attempt
-from wanbatch.session.story import LOST, Story
+from wanbatch.session.rebuilt_take import LOST, Story
 from wanbatch.session.traces import Beside, Sidecar
 from wanbatch.state.tables import Stray
 

@@ -16,8 +16,8 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.late_generations import Spares, may_adopt, spare_in
 from wanbatch.runner.settings import RunSettings
-from wanbatch.runner.spares import Spares, may_adopt, spare_in
 from wanbatch.session.decisions import take_up
 
 RECIPE = Recipe('{"model":"m","prompt":"x"}')

@@ -1,4 +1,4 @@
-"""Offers: the generations of a take that are shown to the user: those that it can have, and those that are too many.
+"""Offered generations: those of a take that are shown to the user: those that it can have, and those that are too many.
 
 Facts and attempts hold each of them; the message on the screen is made of them, and is never read back, but for facts
 of older versions that have nothing else. Pure.

@@ -11,7 +11,7 @@ import pytest
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.characters import misread
-from wanbatch.manifest.marks import marks
+from wanbatch.manifest.prompt_markers import marks
 
 FIRST = "Waves climb the steps\n"
 LIST = "prompt holds the mark or number of a list at its beginning, {}: it would be sent; remove it"

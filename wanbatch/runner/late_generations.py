@@ -1,4 +1,4 @@
-"""Spares: what attempts made after all, found once their takes had gone on without them.
+"""Late generations (spares): what attempts made after all, found once their takes had gone on without them.
 
 A take that has nothing better and nothing else to come is given its spare; else the spare is named.
 """

@@ -1,4 +1,4 @@
-"""A story: the facts of one take as they are put together again, and the take that they make. Pure."""
+"""A rebuilt take: the facts of one take as they are put together again, and the take that they make. Pure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry, advance, fold, planned_take
 from wanbatch.provider.protocol import LogRow
-from wanbatch.runner.offers import double_text
+from wanbatch.runner.offered_generations import double_text
 from wanbatch.runner.proofs import take_and_attempt
 from wanbatch.session.traces import UNREADABLE, Beside
 

@@ -1,4 +1,4 @@
-"""Keepsakes of a clip: the poster and the sidecar beside it, written while the run goes on."""
+"""The companion files of a clip: the poster and the sidecar beside it, written while the run goes on."""
 
 from __future__ import annotations
 

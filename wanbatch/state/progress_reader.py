@@ -10,13 +10,13 @@ from pathlib import Path
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.inventory import Counted
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
+from wanbatch.batch.progress import Standing
 from wanbatch.batch.spend import Tally
-from wanbatch.batch.standing import Standing
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of
 from wanbatch.money.costs import Figures, figures_of
-from wanbatch.money.seen import prices_now
+from wanbatch.money.seen_prices import prices_now
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates
 from wanbatch.state.lock import holder_of

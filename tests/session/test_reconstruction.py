@@ -16,7 +16,7 @@ from tests.worlds import EPOCH, batch_of, jump, with_prompt
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.log import LOG_NAME
-from wanbatch.session.salvage import Evidence, nonce_in, salvage
+from wanbatch.session.reconstruction import Evidence, nonce_in, salvage
 from wanbatch.session.traces import read_event, read_sidecar
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

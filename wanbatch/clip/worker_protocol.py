@@ -1,4 +1,4 @@
-"""An errand: a request to a process that opens clips, and its answer, one line of JSON each.
+"""The protocol of the worker: a request to a process that opens clips, and its answer, one line of JSON each.
 
 The answer comes from a process that may have read hostile bytes, so it is read as data: nothing in it is ever
 run, and an unexpected shape is an AnswerInvalid.
