@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from tests.runner.test_unowned import others_buy
 from tests.worlds import World, batch_of
 from wanbatch.cli.reconcile import _exit_code, _lines
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.session.decisions import Answers, Reconciled, reconcile
 from wanbatch.session.lookup import look_up
@@ -108,3 +110,21 @@ def test_a_generation_that_the_ledger_does_not_charge_is_no_answer_and_is_named(
     found = at_desk(world, asked)
     assert found.not_charged == ("a-slip-of-the-pen",)
     assert any("no charge for a-slip-of-the-pen" in line for line in _lines(found))
+
+
+def test_reconcile_ends_with_8_where_the_refunds_could_not_be_read(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    assert _exit_code(told(world)) is ExitCode.OK
+    read: list[object] = []
+
+    async def asked(context: RunContext) -> Reconciled:
+        real = context.provider.refunds
+
+        async def refunds(begin: datetime) -> NoAnswer:
+            read.append(await real(begin))
+            return NoAnswer(Trouble.TRANSIENT, "HTTP 503")
+
+        object.__setattr__(context.provider, "refunds", refunds)
+        return await reconcile(context)
+
+    assert (_exit_code(at_desk(world, asked)), len(read)) == (ExitCode.PROVIDER_UNREACHABLE, 1)

@@ -130,7 +130,7 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
     charges = await ChargeRecorder(context).read_ledger()
     searches.name_doubles()
     takes, attempts = context.state.takes(), context.state.attempts()
-    ledger = () if charges is None else await _matched(context, charges)
+    ledger, is_all_read = ((), False) if charges is None else await _matched(context, charges)
     beside = sum(each.charged or 0 for each in ledger if not each.is_recorded)
 
     def moved(state: State) -> tuple[str, ...]:
@@ -147,7 +147,7 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
         breaches=tuple(context.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         questions=tuple(dict.fromkeys(context.takes[each.attempt.take_id].label for each in searches.questions)),
         credits_charged=context.budget.charged + beside,
-        is_ledger_read=charges is not None and not searches.is_ledger_unread,
+        is_ledger_read=is_all_read and not searches.is_ledger_unread,
         is_log_read=searches.unread is None,
         is_log_refused=searches.unread is not None and searches.unread.trouble in LASTING,
         unseen=tuple(dict.fromkeys(context.takes[each.take_id].label for each in searches.unseen)),
@@ -179,20 +179,23 @@ def _charged_twice(context: RunContext, charges: Sequence[Charge]) -> tuple[str,
     return tuple(dict.fromkeys(context.takes[attempt.take_id].label for attempt in attempts))
 
 
-async def _matched(context: RunContext, charges: Sequence[Charge]) -> tuple[LedgerLine, ...]:
-    """Match every generation of this batch with the ledger as it was just read, and with what it paid back."""
+async def _matched(context: RunContext, charges: Sequence[Charge]) -> tuple[tuple[LedgerLine, ...], bool]:
+    """Match every generation of this batch with the ledger as it was just read, and with what it paid back; says
+    whether the refunds could be read.
+    """
     attempts, noted = context.state.attempts(), context.state.strays()
     if not (attempts or noted):
-        return ()
+        return (), True
     strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in noted]
     first = min([*(each.started_at for each in attempts), *(each.at for each in noted)])
     refunds = await context.provider.refunds(min(context.batch_clock.earliest(first), first - LEDGER_MARGIN))
+    is_read = not isinstance(refunds, NoAnswer)
     if isinstance(refunds, NoAnswer):
         context.note(f"wanbatch cannot read whether anything was refunded ({refunds.message})")
         refunds = ()
     strays += await _logged(context, [each for each in attempts if may_have_made(each)])
     takes = {take.take_id: take for take in context.state.takes()}
-    return tuple(match_ledger(attempts, takes, Books(charges, refunds), strays))
+    return tuple(match_ledger(attempts, takes, Books(charges, refunds), strays)), is_read
 
 
 async def _logged(context: RunContext, nameless: Sequence[Attempt]) -> list[Stranger]:
