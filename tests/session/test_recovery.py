@@ -31,7 +31,6 @@ from wanbatch.runner.log import LOG_NAME, RunLog
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
-from wanbatch.session import alarms
 from wanbatch.session.access import Access
 from wanbatch.session.recovery import Recovery, assert_not_behind, log_awaited_until, recover
 from wanbatch.session.traces import read_event, read_sidecar
@@ -381,30 +380,3 @@ def test_a_clip_with_other_bytes_is_not_taken_for_verified(tmp_path: Path) -> No
     found = recovered(world, batch_of(1))
     assert found is not None
     assert (found.verified, [label for label, _ in found.fetched], found.to_send) == ((), ["sh000_t1"], 0)
-
-
-def test_what_a_command_has_ended_with_3_for_is_not_known_of_a_file_that_was_made_anew(tmp_path: Path) -> None:
-    """It is told by the numbers of facts, and those of the new file have others."""
-    world = world_in(tmp_path / "out")
-    log, old = world.observe, tmp_path / "old.sqlite"
-    assert log is not None
-
-    def copy(runner: Runner, told: Event) -> None:
-        log(runner, told)
-        state = runner._context.state
-        if told.kind == "accepted" and not old.exists():
-            assert isinstance(state, StateFile)
-            state.note(alarms.NOTE, alarms.Told(facts=1000).text())
-            state.note("account", "shared")
-        if told.kind == "downloaded" and not old.exists():
-            state._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")
-            shutil.copy(tmp_path / "out" / STATE_NAME, old)
-
-    world.observe = copy
-    world.run(batch_of(2))
-    lose(tmp_path / "out", "state.sqlite*")
-    shutil.copy(old, tmp_path / "out" / STATE_NAME)
-    world.observe = log
-    assert recovered(world, batch_of(2)) is not None
-    with StateReader.open(world.output) as reader:
-        assert (reader.noted(alarms.NOTE), reader.noted("account")) == (None, "shared")

@@ -309,15 +309,13 @@ class World:
 
     async def _run(self, state: StateFile, provider: AimlApi, clock: LoopClock, plan: Plan | None) -> End:
         fallbacks = {each.id: each.fallback for each in self.shots if each.fallback is not None}
-        left = left_to_fall_back(state, lambda _: True, fallbacks)
-        next_ones = next_ones_of(fallbacks, left.values())
+        next_ones = next_ones_of(fallbacks, left_to_fall_back(state, lambda _: True, fallbacks).values())
         basis = Basis("simulated", self.output, state.inventory(), plan, RunSettings(), next_ones=next_ones)
         quotes = self._quotes(basis)
         if plan is not None:
             state.adopt(plan, clock.now())
         number = max((each.run_id for each in state.runs()), default=0) + 1
-        run = Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, "")
-        state.store_run(run)
+        state.store_run(run := Run(number, clock.now(), None, None, SPEED, "simulated", None, 0, self.cap_credits, ""))
         self._compare_clocks(state, clock)
         context = RunContext(
             state, provider, clock, self.settings(state, quotes), Random(f"context {self.scenario.seed}")
