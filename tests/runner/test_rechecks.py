@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, charged_twice, states
+from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, at_desk, charged_twice, states
 from tests.worlds import EPOCH, World, batch_of
-from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.errors import ExitCode
+from wanbatch.money.charge import Charge
+from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
-from wanbatch.provider.protocol import NoAnswer
+from wanbatch.provider.protocol import LogScan, NoAnswer
+from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
+from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.unexplained import answer_for
 from wanbatch.sandbox.faults import FaultPlan, Rule
+from wanbatch.session.decisions import take_up as desk_take_up
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import entry
 from wanbatch.state.tables import new_identity
@@ -221,3 +227,45 @@ def test_a_charge_that_may_be_for_another_lost_submit_keeps_a_take_from_being_se
         ExitCode.DECISION_NEEDED, ["verified", "failed", "held"], 3,
     )  # fmt: skip
     assert any("sh001_t1 is not sent again in this run" in message for message in end.messages)
+
+
+class Ledger:
+    """A ledger that shows one take's first submit a charge of nobody, and another's none."""
+
+    def __init__(self, since: datetime, charge: Charge) -> None:
+        self._since, self._charge = since, charge
+
+    async def read_ledger(self, since: datetime) -> tuple[Charge, ...]:
+        return (self._charge,) if since == self._since else ()
+
+
+def test_two_looks_at_once_each_go_by_their_own_reading_of_the_ledger(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2, 3)),))
+
+    def change(_: Runner, event: Event) -> None:
+        if event.kind == "answer_lost":
+            execute(world, "UPDATE requests SET failure = 'crashed' WHERE seq IN (2, 3)")
+
+    world.observe = change
+    world.settings = replace(world.settings, rates=Rates(max_attempts=1))
+    world.run(batch_of(3))
+    for take_id in (2, 3):
+        with StateFile.create_or_open(world.output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
+            state.record(take_id, entry(Fact.RETRY_PLANNED, EPOCH, {"by": "policy"}))
+
+    async def work(context: RunContext) -> list[State]:
+        desk_take_up(context)
+        first = context.state.attempts_of(2)[0]
+        charge = Charge("nobodys", PRICE, first.started_at + timedelta(minutes=2), context.takes[2].order.model)
+        real = context.provider.scan_log
+
+        async def scan_log(begin: datetime) -> LogScan | NoAnswer:
+            await asyncio.sleep(0)  # another look reads the ledger meanwhile
+            return await real(begin)
+
+        object.__setattr__(context.provider, "scan_log", scan_log)
+        looks = Rechecks(context, Ledger(first.started_at, charge))  # type: ignore[arg-type]
+        await asyncio.gather(looks.look(2), looks.look(3))
+        return [context.takes[take_id].state for take_id in (2, 3)]
+
+    assert at_desk(world, work) == [State.FAILED, State.PLANNED]

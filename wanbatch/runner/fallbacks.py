@@ -14,7 +14,7 @@ from wanbatch.batch.shots import Fallback, Recipe
 from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.looks import Beside, look_beside
+from wanbatch.runner.looks import Beside, is_legible_for, look_beside
 from wanbatch.runner.proofs import take_and_attempt
 from wanbatch.state.reader import StateReader
 
@@ -64,8 +64,7 @@ async def take_up(context: RunContext, take_ids: Iterable[int], charges: Sequenc
     `charges` are those since the first of them was sent.
     """
     for take_id in take_ids:
-        ours = {"", *(each.generation_id for each in context.state.attempts_of(take_id))}
-        is_legible = all(each.is_legible or each.generation_id not in ours for each in charges)
+        is_legible = is_legible_for(context.state.attempts_of(take_id), charges)
         if is_legible and await look_beside(context, take_id, charges) is Beside.NOTHING:
             fall_back(context, take_id)
 

@@ -7,7 +7,7 @@ person has looked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import Enum, auto
 
@@ -62,6 +62,12 @@ def failed_since(context: RunContext, at: datetime, limit: int) -> list[Attempt]
     """Return the newest submits since a time whose generations failed by the provider's word, up to a limit."""
     found = context.state.failed_generations(limit)
     return [each for each in found if each.has_failed and each.started_at >= at]
+
+
+def is_legible_for(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> bool:
+    """Say whether every charge that may be for one of these attempts can be read in full."""
+    ours = {"", *(each.generation_id for each in attempts)}
+    return all(each.is_legible or each.generation_id not in ours for each in charges)
 
 
 async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charge]) -> Beside:

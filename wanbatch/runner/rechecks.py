@@ -20,8 +20,8 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import answered_charges
 from wanbatch.runner.fallbacks import first_sent_at, left_to_fall_back, take_up
 from wanbatch.runner.late_generations import Spares
-from wanbatch.runner.looks import Beside, evidence_of, look_beside
-from wanbatch.runner.proofs import SEARCH_GAP, charges_of_nobody, rows_of
+from wanbatch.runner.looks import Beside, evidence_of, is_legible_for, look_beside
+from wanbatch.runner.proofs import SEARCH_GAP, Evidence, charges_of_nobody, rows_of
 from wanbatch.runner.recipes import as_made
 from wanbatch.runner.revival import AT_ONCE, look_again
 
@@ -60,14 +60,14 @@ class Rechecks:
         self._context = context
         self._charges = charges
         self._looked_at: dict[int, float] = {}  # by take: when the ledger was read last for what it failed
-        self._read: Sequence[Charge] = ()  # what that reading showed
 
     async def may_retry(self, take_id: int) -> bool:
         """Say whether nothing speaks against another submit of a take whose generation failed just now."""
         context = self._context
-        if not await self._shows_no_charge(take_id):
+        charges = await self._legible_charges(take_id)
+        if charges is None:
             return False  # nothing proves that it cost nothing
-        if await look_beside(context, take_id, self._read) is not Beside.NOTHING:
+        if await look_beside(context, take_id, charges) is not Beside.NOTHING:
             return False  # a charge without a take may be of it: a person looks first, and `retry` sends it
         if context.takes[take_id].credits_charged is not None:
             return False  # what was charged for nothing, now or before, is not followed by more money on its own
@@ -118,7 +118,8 @@ class Rechecks:
         is_asked = is_user_asking(context.state.facts_of(take_id))
         rests_on_books = any(each.outcome not in _REFUSED for each in proven)
         unread = None if is_asked or not rests_on_books else Block.UNREAD
-        if not await self._shows_no_charge(take_id):
+        charges = await self._legible_charges(take_id)
+        if charges is None:
             return unread
         by_log = [each for each in proven if each.generation_id is None]
         if by_log:
@@ -127,9 +128,10 @@ class Rechecks:
                 return unread
             if self._was_made(by_log, scan):
                 return Block.MADE
-            if not is_asked and self._is_unclear(take_id, by_log, scan):
+            evidence = evidence_of(context, scan, charges, context.state.attempts_as_sent())
+            if not is_asked and self._is_unclear(take_id, by_log, evidence):
                 return Block.CHARGED_BESIDE
-        beside = await look_beside(context, take_id, self._read)
+        beside = await look_beside(context, take_id, charges)
         if beside is Beside.UNREAD:
             return None if is_asked else Block.UNREAD
         if beside is Beside.NOTHING or (is_asked and beside is Beside.NAMED_BEFORE):
@@ -153,15 +155,14 @@ class Rechecks:
             return False
         return abs(self._context.clock.now() - refused.ended_at) >= SEARCH_GAP
 
-    async def _shows_no_charge(self, take_id: int) -> bool:
-        """Read the ledger since a take was first sent; False if it is unread, or an entry of it may be its own."""
+    async def _legible_charges(self, take_id: int) -> Sequence[Charge] | None:
+        """Read the ledger since a take was first sent; None if it is unread, or what cannot be read may be its own."""
         attempts = self._context.state.attempts_of(take_id)
         charges = await self._charges.read_ledger(min(each.started_at for each in attempts))
         if charges is None:
-            return False
-        self._looked_at[take_id], self._read = self._context.clock.monotonic(), charges
-        ours = {"", *(each.generation_id for each in attempts)}
-        return all(each.is_legible or each.generation_id not in ours for each in charges)
+            return None
+        self._looked_at[take_id] = self._context.clock.monotonic()
+        return charges if is_legible_for(attempts, charges) else None
 
     def _was_made(self, attempts: Iterable[Attempt], scan: LogScan) -> bool:
         """Say whether the log shows by now that one of these was made or has a cost; what was made is adopted."""
@@ -171,13 +172,12 @@ class Rechecks:
         rows = [row for each in attempts for row in rows_of(scan, each.request_id)]
         return any(row.is_good or row.credits for row in rows)
 
-    def _is_unclear(self, take_id: int, attempts: Iterable[Attempt], scan: LogScan) -> bool:
+    def _is_unclear(self, take_id: int, attempts: Iterable[Attempt], evidence: Evidence) -> bool:
         """Say whether a charge may be for one of these whose proof it would have spoken against.
 
         A refusal is the provider's own word, and no proof that a charge speaks against.
         """
         context, take = self._context, self._context.takes[take_id]
-        evidence = evidence_of(context, scan, self._read, context.state.attempts_as_sent())
         by_books = [(as_made(context, take, each), each) for each in attempts if each.outcome not in _REFUSED]
         found = {charge.name for sent, each in by_books for charge in charges_of_nobody(sent, each, evidence)}
         return bool(found - answered_charges(context.state))

@@ -90,9 +90,9 @@ slip(
 
 slip(
     "a ledger that is down keeps nobody from a retry",
-    Rechecks._shows_no_charge,
-    "            return False\n",
-    "            return True\n",
+    Rechecks._legible_charges,
+    "            return None\n",
+    "            return ()\n",
 )
 slip(
     "what was charged for nothing before does not matter",
@@ -102,7 +102,7 @@ slip(
 )
 slip(
     "the ledger is asked for the last attempt alone",
-    Rechecks._shows_no_charge,
+    Rechecks._legible_charges,
     "min(each.started_at for each in attempts)",
     "max(each.started_at for each in attempts)",
 )

@@ -212,7 +212,7 @@ slip(
 slip(
     "a charge of nobody keeps no failure from a retry",
     Rechecks.may_retry,
-    "await look_beside(context, take_id, self._read) is not Beside.NOTHING",
+    "await look_beside(context, take_id, charges) is not Beside.NOTHING",
     "await look_beside(context, take_id, ()) is not Beside.NOTHING",
 )
 slip(
