@@ -5,13 +5,14 @@ Three seeds in ten are left as they are. One in four tells a plot, the rest draw
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from random import Random
 
 from tests.simulation.later_plots import LATER_PLOTS
 from tests.simulation.line import CANCELS, Cut
-from tests.simulation.newest_plots import NEWEST_PLOTS, PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
-from tests.simulation.plots import DRAWN, PLOTS
+from tests.simulation.newest_plots import NEWEST_PLOTS
+from tests.simulation.plots import DRAWN, PLOTS, Plot
 from tests.simulation.scenario import PRICES, SMALL, Act, Scenario
 from tests.simulation.wrongness import OTHER_STATUSES, RIGHT, Clocks, Dial, Jump, Lies, Mess
 from wanbatch.runner.settings import OnUnknown
@@ -60,20 +61,12 @@ def plotted_anew(scenario: Scenario, rng: Random) -> Scenario:
     return replace(NEWEST_PLOTS[name](scenario, rng), plot=name)
 
 
-def plotted_lately(scenario: Scenario, rng: Random) -> Scenario:
-    """Return one of the plots of version 7 in some of the seeds that tell no other, else the scenario as it is."""
-    if scenario.plot or rng.random() >= 0.15:
+def one_of(plots: Mapping[str, Plot], share: float, scenario: Scenario, rng: Random) -> Scenario:
+    """Return one of these plots in a share of the seeds that tell no other, else the scenario as it is."""
+    if scenario.plot or rng.random() >= share:
         return scenario
-    name = rng.choice(sorted(PLOTS_OF_7))
-    return replace(PLOTS_OF_7[name](scenario, rng), plot=name)
-
-
-def plotted_last(scenario: Scenario, rng: Random) -> Scenario:
-    """Return one of the plots of version 8 in some of the seeds that tell no other, else the scenario as it is."""
-    if scenario.plot or rng.random() >= 0.15:
-        return scenario
-    name = rng.choice(sorted(PLOTS_OF_8))
-    return replace(PLOTS_OF_8[name](scenario, rng), plot=name)
+    name = rng.choice(sorted(plots))
+    return replace(plots[name](scenario, rng), plot=name)
 
 
 def clocks(rng: Random) -> Clocks:
@@ -172,11 +165,3 @@ def _restored(scenario: Scenario, rng: Random) -> Scenario:
     acts = [Act(run, f"wait {rng.choice((1, 3, 9))}")] if rng.random() < 0.6 else []
     acts.append(Act(run, rng.choice(("restore first", "restore folder", "restore folder", "roll back"))))
     return replace(scenario, acts=(*scenario.acts, *acts), mess=replace(scenario.mess, nameless=()))
-
-
-def plotted_newest(scenario: Scenario, rng: Random) -> Scenario:
-    """Return one of the plots of version 9 in some of the seeds that tell no other, else the scenario as it is."""
-    if scenario.plot or rng.random() >= 0.05:
-        return scenario
-    name = rng.choice(sorted(PLOTS_OF_9))
-    return replace(PLOTS_OF_9[name](scenario, rng), plot=name)

@@ -6,17 +6,20 @@ The draws of a version never change, so that a seed means the same scenario for 
 from __future__ import annotations
 
 import errno
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from random import Random
 from typing import Any
 
 from tests.simulation.disk import Crash, Fault, Outcome
-from tests.simulation.disorder import disordered, plotted, plotted_anew, plotted_last, plotted_lately, plotted_newest
+from tests.simulation.disorder import disordered, one_of, plotted, plotted_anew
 from tests.simulation.fallback_plots import plotted_with_fallbacks
 from tests.simulation.line import CANCELS, CUTS, Cut
+from tests.simulation.newest_plots import PLOTS_OF_7, PLOTS_OF_8, PLOTS_OF_9
 from tests.simulation.scenario import KEY, LARGE, PRICES, SMALL, Act, Scenario
-from tests.simulation.waiting_plots import plotted_while_waiting
+from tests.simulation.waiting_plots import PLOTS_OF_11
 from wanbatch.batch.shots import Shot
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.settings import OnUnknown
@@ -49,21 +52,22 @@ def scenario_of(seed: int, version: int = VERSION) -> Scenario:
         told = told if version == 4 else plotted_anew(told, Random(f"plotted anew {seed}"))
         if version < 6 or told is not made:
             return told
-    compares = version in (3, 6, 7, 8, 9, 10, 11) and Random(f"compares {seed}").random() < 0.75
+    compares = (version == 3 or version >= 6) and Random(f"compares {seed}").random() < 0.75
     made = replace(made, compares_clocks=compares)
-    if version < 7:
-        return made
-    made = plotted_lately(made, Random(f"plotted lately {seed}"))
-    if version < 8:
-        return made
-    made = plotted_last(made, Random(f"plotted last {seed}"))
-    if version < 9:
-        return made
-    made = plotted_newest(made, Random(f"plotted newest {seed}"))
-    if version < 10:
-        return made
-    made = plotted_with_fallbacks(made, Random(f"plotted with fallbacks {seed}"))
-    return made if version < 11 else plotted_while_waiting(made, Random(f"plotted while waiting {seed}"))
+    for since, name, tell in _LATER:
+        if version >= since:
+            made = tell(made, Random(f"plotted {name} {seed}"))
+    return made
+
+
+_LATER: tuple[tuple[int, str, Callable[[Scenario, Random], Scenario]], ...] = (
+    (7, "lately", partial(one_of, PLOTS_OF_7, 0.15)),
+    (8, "last", partial(one_of, PLOTS_OF_8, 0.15)),
+    (9, "newest", partial(one_of, PLOTS_OF_9, 0.05)),
+    (10, "with fallbacks", plotted_with_fallbacks),
+    (11, "while waiting", partial(one_of, PLOTS_OF_11, 0.2)),
+)
+"""The plots that versions of the generator added, each told by a draw of its own."""
 
 
 def _harder(scenario: Scenario, rng: Random) -> Scenario:

@@ -54,11 +54,3 @@ PLOTS_OF_11: Mapping[str, Plot] = {
     )
 }
 """Plots of version 11 by name."""
-
-
-def plotted_while_waiting(scenario: Scenario, rng: Random) -> Scenario:
-    """Return one of these plots in one of five seeds that tell no other, else the scenario as it is."""
-    if scenario.plot or rng.random() >= 0.2:
-        return scenario
-    name = rng.choice(sorted(PLOTS_OF_11))
-    return replace(PLOTS_OF_11[name](scenario, rng), plot=name)
