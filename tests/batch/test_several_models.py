@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.reporting.states import BEGIN, begin, shot
+from tests.reporting.states import BEGIN, Pen, begin, shot
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import Plan, make_plan
 from wanbatch.batch.retakes import Retake, plan_retakes
-from wanbatch.batch.shots import Batch, Fallback, Shot, Version
+from wanbatch.batch.shots import Batch, Fallback, Recipe, Shot, Version
 from wanbatch.state.reader import StateReader
 
 FIRST, SECOND = "alibaba/wan-2-6-t2v", "alibaba/wan-3-0-video"
@@ -66,13 +66,19 @@ def test_a_model_that_is_no_longer_asked_for_leaves_its_clip_as_an_older_take(tm
     assert (models_of(plan), [take.number for take in plan.kept], plan.due) == ([(FIRST, 1)], [2], ())
 
 
-def test_a_take_that_went_on_with_its_fallback_answers_its_shot(tmp_path: Path) -> None:
+def gone_on_with_its_fallback(tmp_path: Path) -> tuple[Shot, Recipe, Pen]:
+    """A batch of one shot whose take failed and is planned again with the fallback: the shot, its recipe, a pen."""
     fallback = Fallback(BESIDE[0])
     one = replace(shot("a", 0), fallback=fallback)
     pen = begin(tmp_path, Batch("b", (one,)))
     pen.lead(1, State.FAILED, error="it broke")
     recipe = fallback.recipe_for(pen.state.take(1).recipe)
     pen.tell(1, Fact.MODEL_CHANGED, recipe_json=recipe.canonical)
+    return one, recipe, pen
+
+
+def test_a_take_that_went_on_with_its_fallback_answers_its_shot(tmp_path: Path) -> None:
+    one, _, pen = gone_on_with_its_fallback(tmp_path)
     pen.state.close()
     kept, edited = planned(tmp_path, one), planned(tmp_path, replace(one, fallback=None))
     assert (models_of(kept), kept.changes, [each.price_class.model for each in kept.due]) == (
@@ -82,19 +88,14 @@ def test_a_take_that_went_on_with_its_fallback_answers_its_shot(tmp_path: Path) 
     )
     assert models_of(edited) == [(FIRST, 1)]  # not sent yet: it follows the manifest
     with StateReader.open(tmp_path) as reader:
-        assert (reader.fallbacks(), reader.fallback_of("nobody")) == ({"a": fallback}, None)
+        assert (reader.fallbacks(), reader.fallback_of("nobody")) == ({"a": one.fallback}, None)
 
 
 @pytest.mark.parametrize("is_removed", [True, False])
 def test_a_clip_that_the_fallback_made_is_not_bought_again_if_only_the_fallback_is_edited(
     tmp_path: Path, is_removed: bool
 ) -> None:
-    fallback = Fallback(BESIDE[0])
-    one = replace(shot("a", 0), fallback=fallback)
-    pen = begin(tmp_path, Batch("b", (one,)))
-    pen.lead(1, State.FAILED, error="it broke")
-    recipe = fallback.recipe_for(pen.state.take(1).recipe)
-    pen.tell(1, Fact.MODEL_CHANGED, recipe_json=recipe.canonical)
+    one, recipe, pen = gone_on_with_its_fallback(tmp_path)
     pen.lead(1, State.VERIFIED, charged=1, label="a_t1")
     pen.state.close()
     other = Fallback(replace(BESIDE[0], request={**BESIDE[0].request, "model": "alibaba/wan2.2-t2v-plus"}))
