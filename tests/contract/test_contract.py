@@ -195,7 +195,7 @@ DEMANDED = {
     ".user_id", ".email", ".current_balance", ".currency", ".autotopup_settings", ".autotopup_settings.is_enabled",
     ".autotopup_settings.threshold", ".autotopup_settings.amount", ".autotopup_settings.currency",
     ".data[].pricing.kind", ".data[].pricing.currency", ".data[].pricing.dimensions", ".data[].pricing.variants",
-    ".data[].pricing.units", ".data.limit.retention", ".data.limit.threshold", ".meta.usage",
+    ".data[].pricing.units", ".data[].modalities.input", ".data[].modalities.output", ".data.limit.retention", ".data.limit.threshold", ".meta.usage",
 }  # fmt: skip
 
 
