@@ -52,6 +52,7 @@ class Supplier:
         self._polls: Counter[str] = Counter()
         self._lies_since: dict[str, float] = {}
         self._broken: dict[str, str] = {}
+        self._delayed: set[str] = set()  # request ids: a copy that was put back loses the same answer once more
 
     def follow(self, event: Event) -> None:
         """Do what an event of the run brings about: what nobody may assume, and what others do meanwhile."""
@@ -64,10 +65,13 @@ class Supplier:
         request_id = world.requests.get(event.take, "")
         if event.kind == "submit_started":
             world.requests[event.take] = event.data["request_id"]
+            self._delayed.discard(event.data["request_id"])
             if world.key == OTHER_KEY:
                 world.foreign.add(event.data["request_id"])
         elif event.kind == "answer_lost" and world.scenario.late_s and not world.is_final:
-            if self.write("UPDATE requests SET ends_at = ends_at + ?", world.scenario.late_s, request_id):
+            is_new = request_id not in self._delayed
+            if is_new and self.write("UPDATE requests SET ends_at = ends_at + ?", world.scenario.late_s, request_id):
+                self._delayed.add(request_id)
                 world.late.add(request_id)
                 world.tell(f"{request_id} takes {world.scenario.late_s:.0f} s longer")
         elif event.kind in ("accepted", "answer_lost"):
