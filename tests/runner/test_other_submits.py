@@ -7,11 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, restore, saving
+from tests.runner.shared import HOURS, PRICE, at_desk, restore, saving, scan_of
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
+from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogRow
+from wanbatch.runner.context import RunContext
+from wanbatch.runner.late_generations import Spares
 from wanbatch.runner.settings import OnUnknown, RunSettings
+from wanbatch.runner.strays import Strays
 from wanbatch.sandbox.options import SandboxOptions
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -34,3 +38,43 @@ def test_a_failed_submit_of_an_old_copy_buys_nothing_beside_the_one_that_made_th
         world.elapsed_s += 30 * HOURS
     again = len([row for row in world.ledger() if row["charged"]])
     assert (bought, again, world.takes()[1].state) == (2, 2, State.HELD)
+
+
+def seen_beside_a_clip(world: World, *generations: str | None) -> list[tuple[ExitCode, str]]:
+    """Show rows of another submit of the first take, whose clip is there, one scan a row; return the troubles."""
+    sent = world.takes()[0].request_id
+    assert sent is not None
+    other = f"{sent.rpartition('.')[0]}.9"
+
+    async def work(context: RunContext) -> list[tuple[ExitCode, str]]:
+        for made in generations:
+            scan = scan_of(EPOCH, LogRow(other, made, True, PRICE, EPOCH))
+            Strays(context).note_scan(scan)
+            Spares(context).note_late(scan)
+        return list(context.troubles)
+
+    return at_desk(world, work)
+
+
+def test_another_submit_of_a_finished_take_that_succeeded_without_an_id_is_counted_and_ends_with_3(
+    tmp_path: Path,
+) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    ((code, message),) = seen_beside_a_clip(world, None, None)
+    assert (code, "not what it made: the provider may have charged it" in message) == (ExitCode.DECISION_NEEDED, True)
+    take = world.takes()[0]
+    assert (take.state, take.credits_at_risk, message.split(": ", 1)[1].split(";")[0] in take.warning) == (
+        State.VERIFIED,
+        PRICE,
+        True,
+    )
+
+
+def test_what_another_submit_of_a_finished_take_made_is_named_once_the_log_tells_it(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    troubles = seen_beside_a_clip(world, None, "made-elsewhere", "made-elsewhere")
+    assert ["made-elsewhere" in message for _, message in troubles] == [False, True]
+    take = world.takes()[0]
+    assert ("DOUBLE" in take.warning, take.credits_at_risk) == (True, PRICE)

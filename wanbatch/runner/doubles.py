@@ -60,16 +60,20 @@ class Doubles:
         self.found(take, Fact.FOUND_DOUBLE, data | more, text)
 
     def note_another(self, take: Take, row: LogRow, source: str) -> None:
-        """Name another submit of a take whose clip is there; what it made is recorded, and counts under the caps."""
-        context = self._context
-        if row.generation_id is None or not row.is_good:
-            name = row.generation_id or "a submit"
-            context.warn(take, f"{source} shows another submit of it, {row.request_id}: {name}{cost_text(row)}")
+        """Name another submit of a take whose clip is there; what it made is recorded, and counts under the caps.
+
+        A row that says that it succeeded, and not what it made, is counted all the same: the provider may charge it.
+        """
+        context, made = self._context, row.generation_id
+        if not row.is_good:
+            context.warn(
+                take, f"{source} shows another submit of it, {row.request_id}: {made or 'a submit'}{cost_text(row)}"
+            )
             return
-        if context.owner_of(row.generation_id) is not None:
+        if made is not None and context.owner_of(made) is not None:
             return
         attempts = context.state.attempts_of(take.take_id)
-        made = Attempt(
+        another = Attempt(
             take.take_id,
             double_number(attempts),
             row.request_id,
@@ -77,19 +81,31 @@ class Doubles:
             key_fingerprint=context.settings.key_fingerprint,
             started_at=row.at,
             outcome=Outcome.DOUBLE,
-            generation_id=row.generation_id,
+            generation_id=made,
             credits_held=row.credits or None,
         )
-        text = f"{source} shows another submit of it, {row.request_id}, which made {row.generation_id}{cost_text(row)}"
+        text = f"{source} shows another submit of it, {row.request_id}, "
+        if made is not None:
+            text += f"which made {made}{cost_text(row)}"
+        else:
+            text += f"as succeeded{cost_text(row)}, but not what it made: the provider may have charged it"
         data = {
-            "request_id": made.request_id,
-            "generation_id": made.generation_id,
-            "key_fingerprint": made.key_fingerprint,
+            "request_id": another.request_id,
+            "generation_id": made,
+            "key_fingerprint": another.key_fingerprint,
             "at": row.at.isoformat(timespec="milliseconds"),
             "error": text,
         }
-        more = self.priced(take, made, [*attempts, made])
-        self.found(take, Fact.FOUND_DOUBLE, data | more, text)
+        data |= self.priced(take, another, [*attempts, another])
+        if made is not None:
+            self.found(take, Fact.FOUND_DOUBLE, data, text)
+        else:
+            self.found_nameless(take, Fact.FOUND_DOUBLE, data, row.request_id, text)
+
+    def found_nameless(self, take: Take, fact: Fact, data: dict[str, Any], request_id: str, text: str) -> None:
+        """Record a submit that succeeded, and of which the log does not say what it made; its request id names it."""
+        self._context.record(take.take_id, fact, data | {"warning": text, "nameless": request_id}, Fact.WARNED)
+        self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
 
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now, if the user has not seen it yet.

@@ -70,9 +70,7 @@ class Spares:
             return
         made = replace(attempt, outcome=Outcome.LOST, credits_held=row.credits or attempt.credits_held)
         data = self._doubles.priced(take, made, context.state.attempts_of(take.take_id))
-        data |= {"warning": text, "nameless": attempt.request_id}
-        context.record(take.take_id, Fact.FOUND_LATE, data, Fact.WARNED)
-        context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
+        self._doubles.found_nameless(take, Fact.FOUND_LATE, data, attempt.request_id, text)
 
     def adopt(self, take: Take, maker: Attempt) -> None:
         """Give a take the generation of one of its attempts, which may be an earlier one."""
