@@ -74,6 +74,14 @@ def test_a_charge_that_is_not_of_this_batch_is_asked_about_until_it_is_answered_
     assert _exit_code(told(world)) is ExitCode.DECISION_NEEDED
 
 
+def test_a_charge_of_a_model_that_the_manifest_no_longer_names_is_asked_about(tmp_path: Path) -> None:
+    world = finished(tmp_path)
+    bought = others_buy(world, 1)
+    world.elapsed_s += HOURS
+    world.run(batch_of(4, model="minimax/hailuo-02"))
+    assert [each.generation_id for each in told(world).unexplained] == bought
+
+
 def test_an_account_that_others_use_has_no_unexplained_charges(tmp_path: Path) -> None:
     world = finished(tmp_path)
     others_buy(world, 2)

@@ -11,7 +11,6 @@ from dataclasses import replace
 from wanbatch.batch.attempts import Attempt, Outcome, adoption, end_text, live
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
-from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles, cost_text

@@ -108,12 +108,20 @@ class Unexplained:
         return None
 
     async def look_at_all(self, scan: LogScan, *, is_out_of_date: bool) -> tuple[Charge, ...] | NoAnswer:
-        """Return every unexplained charge since the first submit, as far back as the scan reaches; decides nothing."""
-        found = await self.find(scan, self._begin(), is_out_of_date=is_out_of_date)
+        """Return every unexplained charge since the first submit, as far back as the scan reaches; decides nothing.
+
+        Charges of models that this batch planned once, and orders no more, are among them.
+        """
+        found = await self.find(scan, self._begin(), is_out_of_date=is_out_of_date, models=self._models(with_past=True))
         return found if isinstance(found, NoAnswer) else found.unexplained
 
-    async def find(self, scan: LogScan, asked: datetime, *, is_out_of_date: bool) -> Found | NoAnswer:
-        """Read the ledger from a time on, by our clock, and return what of it is not explained."""
+    async def find(
+        self, scan: LogScan, asked: datetime, *, is_out_of_date: bool, models: AbstractSet[str] | None = None
+    ) -> Found | NoAnswer:
+        """Read the ledger from a time on, by our clock, and return what of it is not explained.
+
+        Without `models` those that this batch may order count.
+        """
         context = self._context
         since = max(min(context.batch_clock.earliest(asked), earlier(asked, LEDGER_MARGIN)), scan.begin + BEFORE)
         charges = await context.provider.charges(since)
@@ -121,7 +129,7 @@ class Unexplained:
             return charges
         young = scan.taken_at if is_out_of_date else earlier(scan.taken_at, ROW_GRACE)
         old_enough = [each for each in charges if each.at <= young or each.at > scan.taken_at]  # or of a wrong clock
-        return self._found(scan, old_enough, since)
+        return self._found(scan, old_enough, since, self._models() if models is None else models)
 
     def log_since(self) -> datetime:
         """Return from when on the log has to be read, so that it can explain every charge that matters."""
@@ -138,10 +146,14 @@ class Unexplained:
         except ValueError:
             return self._begin()
 
-    def _models(self) -> set[str]:
-        """Return the models that this batch orders now, or may order, and those whose place a fallback took."""
+    def _models(self, *, with_past: bool = False) -> set[str]:
+        """Return the models that this batch orders now, or may order, and those whose place a fallback took.
+
+        Those that it no longer orders are among them if asked for.
+        """
         context, fallbacks = self._context, self._context.state.fallbacks()
-        models = {kind.price_class.model for kind, _ in context.state.inventory().kinds if not kind.superseded}
+        kinds = [kind for kind, _ in context.state.inventory().kinds if with_past or not kind.superseded]
+        models = {kind.price_class.model for kind in kinds}
         for each in context.takes if fallbacks else ():
             if each.shot_id in fallbacks and each.recipe.model == fallbacks[each.shot_id].model:
                 models |= set(models_of(context, each.take_id).split())
@@ -153,8 +165,8 @@ class Unexplained:
         sent = state.first_attempt_at()
         return state.created_at() if sent is None else min(sent, state.created_at())
 
-    def _found(self, scan: LogScan, charges: Sequence[Charge], since: datetime) -> Found:
-        context, models = self._context, self._models()
+    def _found(self, scan: LogScan, charges: Sequence[Charge], since: datetime, models: AbstractSet[str]) -> Found:
+        context = self._context
         like = [each for each in charges if any(is_like(each.model, model) for model in models)]
         waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
         ordered = {each.take_id: models_of(context, each.take_id) for each in waiting}
