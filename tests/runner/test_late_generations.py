@@ -1,4 +1,4 @@
-"""Spares: which generation that was found late is its take's clip, a row for each condition."""
+"""Late generations: which generation that was found late is its take's clip, a row for each condition."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.late_generations import Spares, may_adopt, spare_in
+from wanbatch.runner.late_generations import LateGenerations, may_adopt, replacement_in
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.decisions import take_up
 
@@ -41,7 +41,7 @@ ONE = attempt()
 
 
 @pytest.mark.parametrize(
-    ("of", "spare", "others", "may"),
+    ("of", "late", "others", "may"),
     [
         pytest.param(take(), ONE, [], True, id="planned"),
         pytest.param(take(State.FAILED), ONE, [], True, id="failed"),
@@ -63,8 +63,8 @@ ONE = attempt()
         pytest.param(take(), ONE, [attempt(-1, "G2", outcome=Outcome.DOUBLE)], False, id="a double"),
     ],
 )
-def test_a_take_is_given_what_it_still_waits_for(of: Take, spare: Attempt, others: list[Attempt], may: bool) -> None:
-    assert may_adopt(of, spare, [spare, *others]) is may
+def test_a_take_is_given_what_it_still_waits_for(of: Take, late: Attempt, others: list[Attempt], may: bool) -> None:
+    assert may_adopt(of, late, [late, *others]) is may
 
 
 UNKNOWN = attempt(2, None, outcome=Outcome.LOST)
@@ -86,8 +86,8 @@ UNKNOWN = attempt(2, None, outcome=Outcome.LOST)
         pytest.param([attempt(1, "G1"), attempt(2, "G1"), attempt(3, None)], 2, id="the last of the same generation"),
     ],
 )
-def test_a_spare_stands_in_for_a_submit_that_is_unknown(attempts: list[Attempt], number: int | None) -> None:
-    found = spare_in(take(State.UNKNOWN), attempts)
+def test_a_late_generation_stands_in_for_a_submit_that_is_unknown(attempts: list[Attempt], number: int | None) -> None:
+    found = replacement_in(take(State.UNKNOWN), attempts)
     assert (None if found is None else found.number) == number
 
 
@@ -103,7 +103,7 @@ def test_a_spare_stands_in_for_a_submit_that_is_unknown(attempts: list[Attempt],
         (Outcome.DOUBLE, "G1", "b", None),
     ],
 )
-def test_adopt_spares_takes_over_a_lost_generation_and_no_other(
+def test_only_a_lost_generation_is_adopted(
     tmp_path: Path, outcome: Outcome, generation_id: str | None, body: str, adopted: str | None
 ) -> None:
     world = World(tmp_path / "out", settings=RunSettings(limit=0))
@@ -112,12 +112,12 @@ def test_adopt_spares_takes_over_a_lost_generation_and_no_other(
 
     async def work(context: RunContext) -> tuple[State, str | None, int]:
         take_up(context)
-        spare = replace(attempt(1, generation_id, recipe=recipe), outcome=outcome, body_sha256=body, error="no")
+        late = replace(attempt(1, generation_id, recipe=recipe), outcome=outcome, body_sha256=body, error="no")
         if body == "#":
-            spare = replace(spare, number=-1, request_id=f"{spare.request_id}#1", body_sha256="")
+            late = replace(late, number=-1, request_id=f"{late.request_id}#1", body_sha256="")
         with context.state._transaction():
-            context.state._store("attempts", spare)
-        Spares(context).adopt_spares()
+            context.state._store("attempts", late)
+        LateGenerations(context).adopt_awaited()
         await asyncio.sleep(0)
         return context.takes[1].state, context.takes[1].generation_id, context.schedule.running
 

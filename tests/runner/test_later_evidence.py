@@ -35,7 +35,7 @@ from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogRow, Progress, Status
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
@@ -122,7 +122,7 @@ def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_count
     async def work(context: RunContext) -> list[tuple[ExitCode, bool]]:
         take_up(context)
         for _ in range(2):
-            Spares(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, PRICE, EPOCH)))
+            LateGenerations(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, PRICE, EPOCH)))
         return [(code, sent.request_id in message) for code, message in context.troubles]
 
     assert at_desk(world, work) == [(ExitCode.DECISION_NEEDED, True)]

@@ -1,6 +1,6 @@
-"""Late generations (spares): what attempts made after all, found once their takes had gone on without them.
+"""Late generations: what attempts made after all, found once their takes had gone on without them.
 
-A take that has nothing better and nothing else to come is given its spare; else the spare is named.
+A take that has nothing better and nothing else to come is given the one of its own; else that is named.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from wanbatch.runner.proofs import LOG, recipe_in, rows_of
 from wanbatch.runner.recipes import as_made, recipe_made
 
 
-class Spares:
+class LateGenerations:
     """Finds them, and gives them to their takes."""
 
     def __init__(self, context: RunContext) -> None:
@@ -84,18 +84,20 @@ class Spares:
         context.schedule.add_poll(take.take_id, context.clock.monotonic())
         self._doubles.name_doubles()
 
-    def adopt_spares(self) -> None:
+    def adopt_awaited(self) -> None:
         """Give takes that have no other generation to come the one that an earlier attempt of theirs made."""
-        for spare in self._context.state.spares():
-            take = as_made(self._context, self._context.takes[spare.take_id], spare)
-            if may_adopt(take, spare, self._context.state.attempts_of(take.take_id)):
-                self.adopt(take, spare)
+        for late in self._context.state.late_generations():
+            take = as_made(self._context, self._context.takes[late.take_id], late)
+            if may_adopt(take, late, self._context.state.attempts_of(take.take_id)):
+                self.adopt(take, late)
 
-    def spare_of(self, take: Take) -> Attempt | None:
+    def replacement_for(self, take: Take) -> Attempt | None:
         """Return the attempt whose generation was found while a later one of its take was unknown; None without."""
         attempts = self._context.state.attempts_of(take.take_id)
         asked = (as_made(self._context, take, each) for each in attempts)
-        return spare_in(take, attempts) or next(filter(None, (spare_in(each, attempts) for each in asked)), None)
+        return replacement_in(take, attempts) or next(
+            filter(None, (replacement_in(each, attempts) for each in asked)), None
+        )
 
 
 def may_adopt(take: Take, attempt: Attempt, attempts: Iterable[Attempt]) -> bool:
@@ -115,7 +117,7 @@ def may_adopt(take: Take, attempt: Attempt, attempts: Iterable[Attempt]) -> bool
     return recipe_in(attempt.request_id) == take.recipe.short_hash and not live(others)
 
 
-def spare_in(take: Take, attempts: Sequence[Attempt]) -> Attempt | None:
+def replacement_in(take: Take, attempts: Sequence[Attempt]) -> Attempt | None:
     """Return the attempt whose generation a take can have in place of one that is unknown; None if there is none.
 
     It was lost, is of the take's recipe, was recorded here when it was sent, and is the only generation of the take.

@@ -14,7 +14,7 @@ from wanbatch.provider.links import LASTS, expires_at
 from wanbatch.provider.protocol import NoAnswer, Progress, Secret, Status, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import fall_back, fallback_for
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.rechecks import Rechecks
 
 GENERATION_LIMIT_S = 2 * 3600.0  # over thirty times the usual: something is wrong, though it may still end
@@ -175,7 +175,7 @@ class Polls:
         self._asked_at.pop(take_id, None)
         context.schedule.generation_ended()
         context.record(take_id, Fact.GENERATION_FAILED, {"error": message})
-        Spares(context).adopt_spares()
+        LateGenerations(context).adopt_awaited()
         if live(context.state.attempts_of(take_id)):
             return  # an earlier submit made its clip: no other is bought
         goes_on = self._goes_on(take_id, message)

@@ -19,7 +19,7 @@ from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import answered_charges
 from wanbatch.runner.fallbacks import first_sent_at, left_to_fall_back, take_up
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.looks import Beside, evidence_of, is_legible_for, look_beside
 from wanbatch.runner.proofs import SEARCH_GAP, Evidence, charges_of_nobody, rows_of
 from wanbatch.runner.recipes import as_made
@@ -166,9 +166,9 @@ class Rechecks:
 
     def _was_made(self, attempts: Iterable[Attempt], scan: LogScan) -> bool:
         """Say whether the log shows by now that one of these was made or has a cost; what was made is adopted."""
-        spares = Spares(self._context)
-        spares.note_late(scan)
-        spares.adopt_spares()
+        late_generations = LateGenerations(self._context)
+        late_generations.note_late(scan)
+        late_generations.adopt_awaited()
         rows = [row for each in attempts for row in rows_of(scan, each.request_id)]
         return any(row.is_good or row.credits for row in rows)
 

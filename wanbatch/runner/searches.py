@@ -14,7 +14,7 @@ from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
 from wanbatch.runner.looks import evidence_of, failed_since, is_waited_for, waited_for_since
 from wanbatch.runner.other_keys import unseen_submits
@@ -79,8 +79,8 @@ class Searches:
         self._is_out_of_date = context.settings.is_begun_anew
         self._strays = Strays(context)
         self._doubles = Doubles(context)
-        self._spares = Spares(context)
-        self._verdicts = Verdicts(context, self._spares, self._strays)
+        self._late_generations = LateGenerations(context)
+        self._verdicts = Verdicts(context, self._late_generations, self._strays)
 
     # --- when
 
@@ -301,10 +301,10 @@ class Searches:
                 self._verdicts.hold(take, finding.why)
             else:
                 open_cases.append((take, attempt))
-        self._spares.note_late(scan)
+        self._late_generations.note_late(scan)
         self._doubles.note_doubles(scan)
         self._strays.renew_offers()
-        self._spares.adopt_spares()
+        self._late_generations.adopt_awaited()
         self._doubles.name_doubles()
         note_doubts(context, scan)
         ended = self._ended(scan) if self._is_thorough or (is_wide and not self._has_asked) else []

@@ -10,7 +10,7 @@ from wanbatch.batch.take import Take
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import fall_back
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.proofs import (
     SEARCH_GAP,
     Absent,
@@ -29,9 +29,9 @@ from wanbatch.runner.strays import Strays
 class Verdicts:
     """Adopts what was found, sends again what is proven to have made nothing, and leaves the rest to the user."""
 
-    def __init__(self, context: RunContext, spares: Spares, strays: Strays) -> None:
+    def __init__(self, context: RunContext, late_generations: LateGenerations, strays: Strays) -> None:
         self._context = context
-        self._spares = spares
+        self._late_generations = late_generations
         self._strays = strays
 
     def judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:
@@ -78,7 +78,9 @@ class Verdicts:
             self._strays.offer(take, attempt, scan)
             return
         credits_held = found.credits or attempt.credits_held
-        self._spares.adopt(take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held))
+        self._late_generations.adopt(
+            take, replace(attempt, generation_id=found.generation_id, credits_held=credits_held)
+        )
 
     def _leave_to_user(self, take: Take, why: str) -> bool:
         """Hold a take that other submits made a generation of, so that none is bought beside it; False without one."""
@@ -89,13 +91,13 @@ class Verdicts:
         return bool(made)
 
     def _found_failed(self, take: Take) -> None:
-        context, spare = self._context, self._spares.spare_of(take)
-        if spare is None and self._leave_to_user(take, "the provider's log says that it failed"):
+        context, replacement = self._context, self._late_generations.replacement_for(take)
+        if replacement is None and self._leave_to_user(take, "the provider's log says that it failed"):
             return
         error = "the provider's log says that it failed; nothing was charged"
         context.record(take.take_id, Fact.FOUND_FAILED, {"error": error})
-        if spare is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
-            self._spares.adopt(context.takes[take.take_id], spare)
+        if replacement is not None and not take.superseded:  # an earlier attempt made its clip: no other is bought
+            self._late_generations.adopt(context.takes[take.take_id], replacement)
             return
         if context.may_try_again(take):
             context.record(take.take_id, Fact.RETRY_PLANNED, {"by": "policy"})
@@ -104,9 +106,9 @@ class Verdicts:
             fall_back(context, take.take_id)
 
     def _absent(self, take: Take, attempt: Attempt) -> None:
-        context, spare = self._context, self._spares.spare_of(take)
-        if spare is not None:
-            self._spares.adopt(take, spare)
+        context, replacement = self._context, self._late_generations.replacement_for(take)
+        if replacement is not None:
+            self._late_generations.adopt(take, replacement)
             return
         if self._leave_to_user(take, "neither the provider's log nor its ledger shows this submit"):
             return

@@ -140,7 +140,7 @@ class AttemptRecords(Records):
             sql = "SELECT count(*) FROM attempts WHERE started_at >= ?"
             return int(self._db.execute(sql, (to_sql(at),)).fetchone()[0])
 
-    def spares(self) -> list[Attempt]:
+    def late_generations(self) -> list[Attempt]:
         """The attempts whose generations were found late, or beside another, of takes with no other one to come."""
         return self._all(
             Attempt,

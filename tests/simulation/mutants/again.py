@@ -22,7 +22,7 @@ from wanbatch.runner import proofs, searches, verdicts
 from wanbatch.runner import strays as discovering
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.rechecks import Rechecks
 from wanbatch.state.file import StateFile
@@ -166,7 +166,7 @@ def another_keys_log_and_charges_of_nobody_do_not_matter() -> Patches:
 
 @mutant
 def what_is_made_late_is_not_named() -> Patches:
-    yield Spares, "note_late", lambda *_: None
+    yield LateGenerations, "note_late", lambda *_: None
 
 
 @mutant

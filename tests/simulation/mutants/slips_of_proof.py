@@ -10,7 +10,7 @@ from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
 from wanbatch.runner import late_generations, looks, proofs
 from wanbatch.runner.doubles import Doubles
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
 from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.searches import Searches
@@ -92,16 +92,16 @@ unseen(
 slip("one grace is enough without a later submit", proofs._absent, "age >= 2 * grace", "age >= grace")
 slip("the first lag that is seen is the lag", proofs.default_grace, "len(lags_s) >= LAG_SAMPLES", "lags_s")
 slip(
-    "the spare is forgotten where the second is absent",
+    "the earlier clip is forgotten where the second is absent",
     Verdicts._absent,
-    "if spare is not None:",
-    "if spare is not None and take.superseded:",
+    "if replacement is not None:",
+    "if replacement is not None and take.superseded:",
 )
 slip(
-    "the spare is forgotten where the second failed",
+    "the earlier clip is forgotten where the second failed",
     Verdicts._found_failed,
-    "if spare is not None and not take.superseded:",
-    "if spare is not None and take.superseded:",
+    "if replacement is not None and not take.superseded:",
+    "if replacement is not None and take.superseded:",
 )
 slip(
     "what failed is bought again for a manifest without it",
@@ -287,13 +287,13 @@ unseen(
 )
 slip(
     "only the last attempt may have been made after all",
-    Spares.note_late,
+    LateGenerations.note_late,
     "            if is_awaited or",
     "            if attempt.number != take.attempt or is_awaited or",
 )
 unseen(
     "what was refused is never looked for again",
-    Spares.note_late,
+    LateGenerations.note_late,
     "if attempt.generation_id is not None:",
     "if attempt.generation_id is not None or attempt.outcome is Outcome.REFUSED:",
 )
@@ -323,9 +323,9 @@ unseen(
 )
 unseen(
     "what was found late stays with the later one",
-    Spares.adopt_spares,
-    "if may_adopt(take, spare, ",
-    "if take.state is State.FAILED and may_adopt(take, spare, ",
+    LateGenerations.adopt_awaited,
+    "if may_adopt(take, late, ",
+    "if take.state is State.FAILED and may_adopt(take, late, ",
 )
 slip(
     "an envelope is not asked for",
