@@ -22,7 +22,7 @@ from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
-from wanbatch.runner.strays import Strays
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.session.decisions import Decision, take_up
 from wanbatch.state.progress_reader import read_standing
 from wanbatch.state.reader import StateReader
@@ -124,10 +124,10 @@ def test_a_generation_that_shows_up_later_joins_the_offer(tmp_path: Path) -> Non
     assert any("DOUBLE" in message and "second" in message for message in end.messages)
 
 
-def seen(work: Callable[[RunContext, Strays], None]) -> Callable[[RunContext], Any]:
+def seen(work: Callable[[RunContext, UnrecordedSubmits], None]) -> Callable[[RunContext], Any]:
     async def look(context: RunContext) -> None:
         take_up(context)
-        work(context, Strays(context))
+        work(context, UnrecordedSubmits(context))
 
     return look
 
@@ -148,7 +148,7 @@ def test_a_stray_with_two_generations_is_offered_whole_to_one_take(tmp_path: Pat
     world, prefix, recipes = planned(tmp_path)
     lost = f"{prefix}:{recipes[1].short_hash}:77.1"
     rows = [LogRow(lost, each, True, 7, EPOCH) for each in ("G2", "G3")]
-    at_desk(world, seen(lambda _, strays: strays.note_scan(scan_of(*rows))))
+    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
     take = world.takes()[1]
     assert (take.state, take.credits_held, take.credits_at_risk) == (State.HELD, 7, 7)
     assert ("G2" in take.error, "G3" in take.error) == (True, True)
@@ -160,10 +160,10 @@ def test_both_generations_of_a_stray_that_was_kept_go_to_the_shot_that_is_put_ba
     world, prefix, recipes = planned(tmp_path)
     lost = f"{prefix}:{recipes[1].short_hash}:77.1"
 
-    def work(context: RunContext, strays: Strays) -> None:
+    def work(context: RunContext, unrecorded: UnrecordedSubmits) -> None:
         for name, generation_id in ((lost, "G2"), (f"{lost}#1", "G3")):
             context.state.note_stray(Stray(name, generation_id, 7, EPOCH, "the provider's log"))
-        strays.offer_strays()
+        unrecorded.offer_strays()
 
     at_desk(world, seen(work))
     take = world.takes()[1]
@@ -179,7 +179,7 @@ def test_a_submit_of_a_take_that_holds_another_ones_number_gets_the_next(tmp_pat
         LogRow(f"{prefix}:{recipe}:77.1", "G2", True, 7, EPOCH),
         LogRow(f"{prefix}:{recipe}:2.1", "G3", True, 7, EPOCH),
     ]
-    at_desk(world, seen(lambda _, strays: strays.note_scan(scan_of(*rows))))
+    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
     take = world.takes()[1]
     assert (take.attempt, take.credits_held, take.credits_at_risk) == (2, 7, 7)
     assert ("G2" in take.error, "G3" in take.error) == (True, True)
@@ -191,13 +191,13 @@ def test_a_submit_that_run_log_names_is_offered_what_the_log_shows_of_it(tmp_pat
     world, prefix, recipes = planned(tmp_path)
     sent = f"{prefix}:{recipes[1].short_hash}:2.1"
 
-    def work(context: RunContext, strays: Strays) -> None:
+    def work(context: RunContext, unrecorded: UnrecordedSubmits) -> None:
         context.settings = replace(context.settings, logged=(LogRow(sent, None, False, None, EPOCH),))
-        strays.note_logged()
+        unrecorded.note_logged()
         rows = [LogRow(sent, each, True, 7, EPOCH) for each in ("G2", "G3")]
         for _ in range(2):
             take = context.takes[2]
-            strays.offer(take, context.state.attempts_of(2)[-1], scan_of(*rows))
+            unrecorded.offer(take, context.state.attempts_of(2)[-1], scan_of(*rows))
 
     at_desk(world, seen(work))
     take = world.takes()[1]
@@ -221,7 +221,7 @@ def test_a_generation_that_runs_is_offered_beside_the_one_that_came_to_light(tmp
     own, take = generation(world, "1.1"), world.takes()[0]
     other = str(take.request_id).replace(":1.1", ":1.2")
     rows = [LogRow(other, "G2", True, PRICE, EPOCH)]
-    at_desk(world, seen(lambda _, strays: strays.note_scan(scan_of(*rows))))
+    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
     take = world.takes()[0]
     assert (own in take.error, "--adopt G2" in take.error) == (True, True)
     assert outcomes(world, 1) == {1: Outcome.ABANDONED, 2: Outcome.LOST}
@@ -246,7 +246,7 @@ def test_the_run_after_an_adoption_names_what_was_left_by_itself(tmp_path: Path)
         (other,),
     )
     rows = [LogRow(other, "G2", True, PRICE, EPOCH)]
-    at_desk(world, seen(lambda _, strays: strays.note_scan(scan_of(*rows))))
+    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
     settle(world, world.takes()[0].label, Decision.ADOPT, "G2")
     end = world.run(batch_of(1))
     take = world.takes()[0]
@@ -279,7 +279,7 @@ def test_an_offer_of_the_version_before_is_joined_and_not_overwritten(tmp_path: 
     world, prefix, recipes = planned(tmp_path)
     sent = f"{prefix}:{recipes[1].short_hash}:2.1"
 
-    def older(context: RunContext, _: Strays) -> None:
+    def older(context: RunContext, _: UnrecordedSubmits) -> None:
         text = f"this state file is out of date: it shows G2. `wanbatch resolve {context.takes[2].label} --adopt G2`"
         told = {"attempt": 1, "request_id": sent, "is_another": True, "is_try": True, "key_fingerprint": "k"}
         told |= {"at": EPOCH.isoformat(), "credits_held": 7, "credits_at_risk": 0, "error": text}
@@ -289,7 +289,11 @@ def test_an_offer_of_the_version_before_is_joined_and_not_overwritten(tmp_path: 
     rows = [LogRow(sent, each, True, 7, EPOCH) for each in ("G2", "G3")]
     at_desk(
         world,
-        seen(lambda context, strays: strays.offer(context.takes[2], context.state.attempts_of(2)[-1], scan_of(*rows))),
+        seen(
+            lambda context, unrecorded: unrecorded.offer(
+                context.takes[2], context.state.attempts_of(2)[-1], scan_of(*rows)
+            )
+        ),
     )
     take = world.takes()[1]
     assert (take.credits_held, take.credits_at_risk, "G2" in take.error, "G3" in take.error) == (7, 7, True, True)

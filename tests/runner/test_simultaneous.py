@@ -22,7 +22,7 @@ from wanbatch.runner.charges import LEDGER_MARGIN, ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.proofs import CLOCK_MARGIN
 from wanbatch.runner.settings import OnUnknown, RunSettings
-from wanbatch.runner.strays import Strays
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.sandbox.faults import Rule
 from wanbatch.session.decisions import take_up
 from wanbatch.state.reader import StateReader
@@ -40,7 +40,7 @@ def test_a_row_of_a_take_that_is_being_sent_is_looked_at_again_later(tmp_path: P
         take = context.takes[1]
         row = LogRow(str(take.request_id).replace(":1.1", ":1.2"), "g", True, 7, EPOCH)
         context.settings = replace(context.settings, logged=(row,))
-        Strays(context).note_logged()
+        UnrecordedSubmits(context).note_logged()
         return context.takes[1].state, context.schedule.next_step(context.clock.monotonic() + 3600) == Search()
 
     assert at_desk(world, work) == (State.SUBMITTING, True)
@@ -55,13 +55,13 @@ def test_another_submit_of_a_take_that_is_done_is_a_double_with_its_cost(tmp_pat
 
     async def work(context: RunContext) -> tuple[set[ExitCode], int]:
         take_up(context)
-        before, strays = context.budget.committed, Strays(context)
+        before, unrecorded = context.budget.committed, UnrecordedSubmits(context)
         for _ in range(2):
             if source == "run.log":
                 context.settings = replace(context.settings, logged=rows)
-                strays.note_logged()
+                unrecorded.note_logged()
             else:
-                strays.note_scan(LogScan(EPOCH, EPOCH, EPOCH, rows, frozenset()))
+                unrecorded.note_scan(LogScan(EPOCH, EPOCH, EPOCH, rows, frozenset()))
         return {code for code, _ in context.troubles}, context.budget.committed - before
 
     assert at_desk(world, work) == ({ExitCode.DECISION_NEEDED}, 14)
@@ -79,7 +79,7 @@ def test_another_submit_of_which_only_the_name_is_known_is_told(tmp_path: Path) 
     async def work(context: RunContext) -> list[int]:
         take_up(context)
         context.settings = replace(context.settings, logged=(LogRow(request_id, None, False, None, EPOCH),))
-        Strays(context).note_logged()
+        UnrecordedSubmits(context).note_logged()
         return [each.number for each in context.state.attempts()]
 
     assert at_desk(world, work) == [1]
@@ -98,7 +98,7 @@ def test_a_failed_take_whose_other_submit_shows_meanwhile_is_not_tried_again(
         if take.state is State.FAILED:
             later = str(take.request_id).replace(":1.1", ":1.2")
             self._context.settings = replace(self._context.settings, logged=(LogRow(later, "g", True, 7, EPOCH),))
-            Strays(self._context).note_logged()
+            UnrecordedSubmits(self._context).note_logged()
         return done
 
     monkeypatch.setattr(ChargeRecorder, "read_ledger", read_ledger)

@@ -31,8 +31,8 @@ from wanbatch.runner.proofs import (
 )
 from wanbatch.runner.recipes import models_of
 from wanbatch.runner.settings import OnUnknown
-from wanbatch.runner.strays import Strays
 from wanbatch.runner.unexplained import Unexplained
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.runner.verdicts import Verdicts
 
 FIRST_SEARCHES_S = (60.0, 120.0, 240.0)  # most lost answers show within minutes of their generation's end
@@ -77,10 +77,10 @@ class Searches:
         self._failing_since: float | None = None
         self._ledger_failing_since: float | None = None
         self._is_out_of_date = context.settings.is_begun_anew
-        self._strays = Strays(context)
+        self._unrecorded_submits = UnrecordedSubmits(context)
         self._doubles = Doubles(context)
         self._late_generations = LateGenerations(context)
-        self._verdicts = Verdicts(context, self._late_generations, self._strays)
+        self._verdicts = Verdicts(context, self._late_generations, self._unrecorded_submits)
 
     # --- when
 
@@ -97,8 +97,8 @@ class Searches:
 
     def note_logged(self) -> None:
         """Hold the takes of submits that are in run.log but not in the state file."""
-        self._strays.note_logged()
-        self._strays.offer_strays()
+        self._unrecorded_submits.note_logged()
+        self._unrecorded_submits.offer_strays()
 
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now."""
@@ -165,11 +165,11 @@ class Searches:
             context.reached()
             context.batch_clock.keep()  # before a time is recorded by it: the next run may find our clock set
             self._note_lags(scan)
-            self._is_out_of_date = self._is_out_of_date or self._strays.lacks(scan)
+            self._is_out_of_date = self._is_out_of_date or self._unrecorded_submits.lacks(scan)
             self.unseen = unseen_submits(context, context.batch_clock.recorded_since(window.reach), scan)
-            self._strays.note_scan(scan)  # some may have begun while the log was read
+            self._unrecorded_submits.note_scan(scan)  # some may have begun while the log was read
             if context.settings.is_begun_anew and window.is_first:
-                self._strays.offer_by_recipe(scan)
+                self._unrecorded_submits.offer_by_recipe(scan)
             await self._settle(scan, is_wide=is_wide)
             self._before = scan
             until, key = scan.known_until - self._mark_grace(), context.settings.key_fingerprint
@@ -303,7 +303,7 @@ class Searches:
                 open_cases.append((take, attempt))
         self._late_generations.note_late(scan)
         self._doubles.note_doubles(scan)
-        self._strays.renew_offers()
+        self._unrecorded_submits.renew_offers()
         self._late_generations.adopt_awaited()
         self._doubles.name_doubles()
         note_doubts(context, scan)

@@ -23,16 +23,16 @@ from wanbatch.runner.proofs import (
     patience_ends,
 )
 from wanbatch.runner.settings import OnUnknown
-from wanbatch.runner.strays import Strays
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 
 
 class Verdicts:
     """Adopts what was found, sends again what is proven to have made nothing, and leaves the rest to the user."""
 
-    def __init__(self, context: RunContext, late_generations: LateGenerations, strays: Strays) -> None:
+    def __init__(self, context: RunContext, late: LateGenerations, unrecorded: UnrecordedSubmits) -> None:
         self._context = context
-        self._late_generations = late_generations
-        self._strays = strays
+        self._late_generations = late
+        self._unrecorded_submits = unrecorded
 
     def judge(self, take: Take, attempt: Attempt, evidence: Evidence) -> None:
         """Record what the evidence proves about a submit of which no generation is known."""
@@ -75,7 +75,7 @@ class Verdicts:
             self.hold(take, f"the provider's log ties its request id to the generation of {context.takes[owner].label}")
             return
         if not attempt.body_sha256:  # a submit that this state file does not know is offered, never taken silently
-            self._strays.offer(take, attempt, scan)
+            self._unrecorded_submits.offer(take, attempt, scan)
             return
         credits_held = found.credits or attempt.credits_held
         self._late_generations.adopt(

@@ -18,8 +18,7 @@ from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Progress
 from wanbatch.runner import polls as polling
-from wanbatch.runner import proofs, searches, verdicts
-from wanbatch.runner import strays as discovering
+from wanbatch.runner import proofs, searches, unrecorded_submits, verdicts
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.late_generations import LateGenerations
@@ -210,8 +209,8 @@ def lost_answers_are_never_looked_up() -> Patches:
 
 @mutant
 def an_old_state_file_is_believed() -> Patches:
-    yield discovering, "unrecorded", lambda *_: []
-    yield discovering.Strays, "note_logged", lambda _: None
+    yield unrecorded_submits, "unrecorded", lambda *_: []
+    yield unrecorded_submits.UnrecordedSubmits, "note_logged", lambda _: None
 
 
 # --- proofs that are taken too early, or against the evidence

@@ -15,8 +15,8 @@ from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.polls import Polls
 from wanbatch.runner.rechecks import Rechecks
-from wanbatch.runner.strays import Strays
 from wanbatch.runner.submits import Submits
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.session import decisions as settling
 from wanbatch.state.reader import StateReader
 
@@ -51,7 +51,7 @@ slip(
 )
 slip(
     "a hold forgets what came before it",
-    Strays._hold,
+    UnrecordedSubmits._hold,
     "risk_left(attempts, attempt)",
     "0",
 )

@@ -14,8 +14,8 @@ from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
 from wanbatch.runner.rechecks import Rechecks
 from wanbatch.runner.searches import Searches
-from wanbatch.runner.strays import Strays
 from wanbatch.runner.unexplained import Unexplained
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.runner.verdicts import Verdicts
 from wanbatch.state.reader import StateReader
 
@@ -251,19 +251,19 @@ unseen(
 slip("any batch is this one", proofs.unrecorded, '"wb1:{nonce}:"', '"wb1:"')
 slip(
     "run.log is believed only where it names a generation",
-    Strays.note_logged,
+    UnrecordedSubmits.note_logged,
     "if row.request_id not in known:",
     "if row.request_id not in known and row.generation_id:",
 )
 slip(
     "a stray is offered to whatever is planned",
-    Strays._heir,
+    UnrecordedSubmits._heir,
     "(take for take in self._untried() if take.recipe.short_hash == recipe_in(row.request_id))",
     "iter(self._untried())",
 )
 slip(
     "a take is offered what was made of another recipe",
-    Strays._note_unrecorded,
+    UnrecordedSubmits._note_unrecorded,
     " or recipe is None",
     "",
 )
@@ -281,7 +281,7 @@ unseen(
 )
 unseen(
     "a take that is done hides another submit of it",
-    Strays._note_unrecorded,
+    UnrecordedSubmits._note_unrecorded,
     "elif take.state in _DONE:",
     "elif take.state in _DONE and not row.is_good:",
 )

@@ -33,7 +33,7 @@ from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.settings import RunSettings
-from wanbatch.runner.strays import Strays
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.decisions import Decision, take_up
 from wanbatch.state.progress_reader import read_standing
@@ -143,12 +143,12 @@ def test_each_generation_of_a_stray_is_kept_and_told(tmp_path: Path) -> None:
 
     async def work(context: RunContext) -> tuple[list[tuple[str, str | None, int | None]], int]:
         take_up(context)
-        before, strays = context.budget.committed, Strays(context)
+        before, unrecorded = context.budget.committed, UnrecordedSubmits(context)
         context.settings = replace(context.settings, logged=(LogRow(strange, None, False, None, EPOCH),))
-        strays.note_logged()
+        unrecorded.note_logged()
         rows = tuple(LogRow(strange, made, True, 7, EPOCH) for made in ("G2", "G3"))
         for _ in range(2):
-            strays.note_scan(LogScan(EPOCH, EPOCH, EPOCH, rows, frozenset()))
+            unrecorded.note_scan(LogScan(EPOCH, EPOCH, EPOCH, rows, frozenset()))
         kept = [(each.request_id, each.generation_id, each.credits_held) for each in context.state.strays()]
         return kept, context.budget.committed - before
 
@@ -168,7 +168,9 @@ def test_an_attempt_that_comes_to_light_counts_as_a_try(tmp_path: Path) -> None:
         take_up(context)
         tries = []
         for made in (None, "G2"):  # run.log tells of the submit, then the log names what it made: one try
-            Strays(context).note_scan(LogScan(EPOCH, EPOCH, EPOCH, (LogRow(sent, made, True, 7, EPOCH),), frozenset()))
+            UnrecordedSubmits(context).note_scan(
+                LogScan(EPOCH, EPOCH, EPOCH, (LogRow(sent, made, True, 7, EPOCH),), frozenset())
+            )
             tries.append(context.takes[2].tries)
         return tries
 

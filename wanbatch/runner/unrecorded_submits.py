@@ -1,4 +1,4 @@
-"""Strays: submits of this batch that the provider's log or run.log shows and the state file does not know.
+"""Unrecorded submits: submits of this batch that the provider's log or run.log shows and the state file does not know.
 
 Its file was restored, copied or lost. Nothing is adopted silently: it is offered by name, and no more money
 goes after it.
@@ -27,7 +27,7 @@ LOOK_AGAIN_S = 60.0
 _DONE = (State.COMPLETED, State.DOWNLOADED, State.VERIFIED)
 
 
-class Strays:
+class UnrecordedSubmits:
     """Records what a state file lacks."""
 
     def __init__(self, context: RunContext) -> None:
