@@ -65,7 +65,7 @@ def test_the_circled_take_is_cut_else_the_newest_good_one_else_nothing(
     assert (found.take.number if found.take else None, found.note) == (number, note)
 
 
-def test_a_hole_is_as_long_as_was_ordered_and_five_seconds_where_nobody_said() -> None:
+def test_a_hole_is_as_long_as_was_ordered_and_five_seconds_if_that_is_unknown() -> None:
     silent = replace(take(1, F), recipe_json='{"model":"m","prompt":"p","seed":1}')
     assert (chosen(take(1, F)).ordered_s, chosen(silent).ordered_s, chosen().ordered_s) == (7, 5, 5)
 

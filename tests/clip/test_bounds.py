@@ -136,7 +136,7 @@ def test_an_index_that_a_clip_may_have_is_let_through(index: bytes) -> None:
     assert objection_to(index) is None
 
 
-def test_a_clip_that_refers_elsewhere_is_opened_by_nobody(
+def test_a_clip_that_refers_elsewhere_is_never_opened(
     whole: bytes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     inner = whole.index(b"url \x00\x00\x00\x01")

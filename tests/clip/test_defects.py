@@ -110,7 +110,7 @@ CASES = {
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_what_nobody_orders_of_a_picture_is_told_with_its_times(tmp_path: Path, name: str) -> None:
+def test_a_picture_that_is_not_as_ordered_is_named_with_its_times(tmp_path: Path, name: str) -> None:
     paint, told = CASES[name]
     look = look_at(shoot(tmp_path / "clip.mp4", paint, has_audio=False))
     assert shortfalls(look, sound=True) == [f"not as ordered: {each}" for each in told]

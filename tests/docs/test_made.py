@@ -38,7 +38,7 @@ def test_no_mark_is_left_on_a_page_that_is_filled(sample: Sample) -> None:
     assert "<!--" not in filled(page, lambda: sample)
 
 
-def test_a_part_that_nobody_makes_is_named() -> None:
+def test_a_part_without_a_maker_is_named() -> None:
     with pytest.raises(PartIncomplete, match="there is no part 'colums'"):
         filled("<!-- made: colums -->", lambda: pytest.fail("no batch is needed"))
 

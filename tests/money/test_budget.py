@@ -61,7 +61,7 @@ def test_a_scene_has_a_cap_of_its_own(cap: int | None, scene_cap: int, spent: in
     assert budget.fit(take(shot_id)) is fit
 
 
-def test_what_nobody_knows_of_a_scene_pauses_that_scene_alone() -> None:
+def test_an_unknown_amount_pauses_its_scene_alone() -> None:
     budget = Budget(None, PROVEN, {"sc1": 10 * PRICE}, SCENES)
     budget.begin([(take("a", State.HELD), 1)])
     budget.begin_scene("sc1", take("a", State.HELD), 1)

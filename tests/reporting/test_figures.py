@@ -109,7 +109,7 @@ def test_a_bar_for_each_part_of_a_take() -> None:
         ({"state": State.QUEUED, "completed_at": None, "started_at": None}, None, []),
     ],
 )
-def test_what_nobody_saw_is_not_drawn_as_seen(
+def test_what_was_not_seen_is_not_drawn_as_seen(
     values: dict[str, Any], ended_s: float | None, found: list[tuple[str, float, float]]
 ) -> None:
     figure = gantt([take(1, **values)], [attempt(1, 0, ended_s)])

@@ -1,4 +1,4 @@
-"""A charge of nobody beside a generation that failed: it is asked about before the take is sent again, or named later."""
+"""A charge of no take beside a generation that failed: it is asked about before the take is sent again, or named later."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def charge(world: World, *, key: str = "another", model: str = "", request_id: s
     named = f"'{model}'" if model else "model"
     world.account._db.execute(
         f"INSERT INTO requests ({COLUMNS}, model, key, client_request_id, inference_id)"
-        f" SELECT {COLUMNS}, {named}, ?, ?, 'nobodys' FROM requests WHERE seq = 1",
+        f" SELECT {COLUMNS}, {named}, ?, ?, 'unowned' FROM requests WHERE seq = 1",
         (key, request_id),
     )
 
@@ -60,11 +60,11 @@ def world_with(tmp_path: Path, observe: Any, **more: Any) -> World:
     return world
 
 
-def test_a_take_whose_generation_failed_is_not_sent_again_beside_a_charge_of_nobody(tmp_path: Path) -> None:
+def test_a_take_whose_generation_failed_is_not_sent_again_beside_a_charge_of_no_take(tmp_path: Path) -> None:
     world = world_with(tmp_path, charging("failure_seen"))
     end = world.run(batch_of(1))
     assert (end.exit_code, states(world), world.submits - 1) == (ExitCode.DECISION_NEEDED, ["failed"], 1)
-    (message,) = [text for text in end.messages if "nobodys" in text]
+    (message,) = [text for text in end.messages if "unowned" in text]
     assert "which belongs to no take" in message
     assert "the provider had called failed, may have made it" in message
 
@@ -134,11 +134,11 @@ def sent_again(tmp_path: Path) -> World:
     return world
 
 
-def test_reconcile_names_a_charge_of_nobody_beside_a_failure_that_was_sent_again(tmp_path: Path) -> None:
+def test_reconcile_names_a_charge_of_no_take_beside_a_failure_that_was_sent_again(tmp_path: Path) -> None:
     world = sent_again(tmp_path)
     world.elapsed_s += HOURS
     found = told(world)
-    assert (found.questions, "nobodys" in world.takes()[0].warning) == (("sh000_t1",), True)
+    assert (found.questions, "unowned" in world.takes()[0].warning) == (("sh000_t1",), True)
 
 
 def test_a_later_run_names_it_once_the_log_had_its_time(tmp_path: Path) -> None:
@@ -148,14 +148,14 @@ def test_a_later_run_names_it_once_the_log_had_its_time(tmp_path: Path) -> None:
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
     world.elapsed_s += 30 * HOURS
     end = world.run(batch_of(3))
-    assert (end.exit_code, any("nobodys" in text for text in end.messages)) == (ExitCode.DECISION_NEEDED, True)
+    assert (end.exit_code, any("unowned" in text for text in end.messages)) == (ExitCode.DECISION_NEEDED, True)
     assert world.run(batch_of(4)).exit_code is ExitCode.OK  # it was told
 
 
 def test_the_look_of_a_finished_batch_names_it(tmp_path: Path) -> None:
     world = sent_again(tmp_path)
     world.elapsed_s += 30 * HOURS
-    assert {code for code, text in at_desk(world, look_up).troubles if "nobodys" in text} == {ExitCode.DECISION_NEEDED}
+    assert {code for code, text in at_desk(world, look_up).troubles if "unowned" in text} == {ExitCode.DECISION_NEEDED}
 
 
 def test_what_the_log_calls_another_programs_is_named_beside_no_failure(tmp_path: Path) -> None:

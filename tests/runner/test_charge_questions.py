@@ -27,7 +27,7 @@ MADE = replace(ENDED, generation_id="own", outcome=Outcome.COMPLETED)
 OWN = LogRow(ENDED.request_id, "own", True, PRICE, AT)
 
 
-def test_a_charge_of_nobody_is_the_question_of_an_attempt_that_ended() -> None:
+def test_a_charge_of_no_take_is_the_question_of_an_attempt_that_ended() -> None:
     assert asked() == [Question(CHARGE, ENDED)]
 
 
@@ -76,7 +76,7 @@ def test_a_charge_that_comes_later_by_a_clock_that_is_behind_is_a_question() -> 
     assert questions(unknown, [ENDED], {1: DEFAULT_MODEL}, settled=False) == [Question(charge, ENDED)]
 
 
-def test_more_charges_of_nobody_than_answers_are_waited_for_are_questions() -> None:
+def test_more_charges_of_no_take_than_answers_are_waited_for_are_questions() -> None:
     now, second = AT + timedelta(hours=3), replace(CHARGE, generation_id="g2")
     waiting = replace(ENDED, take_id=2, outcome=Outcome.LOST)
     evidence = Evidence(scan_of(now), (CHARGE, second), (waiting,), "k", True, (), None, now)
@@ -136,7 +136,7 @@ def test_a_submit_that_was_sent_once_more_with_another_key_is_named_by_its_charg
     assert world.takes()[1].warning.count("for made") == 1
 
 
-def test_a_charge_of_nobody_that_stands_there_twice_is_told_with_its_sum(tmp_path: Path) -> None:
+def test_a_charge_of_no_take_that_stands_there_twice_is_told_with_its_sum(tmp_path: Path) -> None:
     world = World(tmp_path / "out")
     world.run(batch_of(1))
 

@@ -160,7 +160,7 @@ def test_a_1080p_order_that_comes_at_1072_lines_is_one_warning(
     ],
     ids=["black", "frozen", "silent", "without sound as ordered", "sound"],
 )
-def test_a_clip_that_nobody_orders_is_kept_with_a_warning_and_never_bought_again(
+def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning_and_never_bought_again(
     tmp_path: Path, do: str, more: dict[str, Any], warning: str
 ) -> None:
     world = World(tmp_path / "out", rules=(Rule("clip", do),), looks=True)

@@ -165,7 +165,7 @@ def test_a_row_that_said_failed_and_says_succeeded_later_is_a_double_with_a_name
     assert (found.doubles, "DOUBLE" in world.takes()[1].warning) == (("sh001_t1",), True)
 
 
-def test_a_failed_row_under_another_id_does_not_hide_a_charge_of_nobody(tmp_path: Path) -> None:
+def test_a_failed_row_under_another_id_does_not_hide_a_charge_of_no_take(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=LOST)
 
     def gateway(_: Runner, event: Event) -> None:
@@ -185,7 +185,7 @@ def test_a_failed_row_under_another_id_does_not_hide_a_charge_of_nobody(tmp_path
     assert "the ledger shows a charge that belongs to no take" in take.error
 
 
-def test_a_charge_of_nobody_after_a_refusal_is_a_question_with_exit_3(tmp_path: Path) -> None:
+def test_a_charge_of_no_take_after_a_refusal_is_a_question_with_exit_3(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=lying(400))
     world.run(batch_of(3))
     assert world.account is not None
@@ -198,7 +198,7 @@ def test_a_charge_of_nobody_after_a_refusal_is_a_question_with_exit_3(tmp_path: 
     assert world.takes()[1].warning.count(made) == 1
 
 
-def test_a_run_asks_about_a_charge_of_nobody_once(tmp_path: Path) -> None:
+def test_a_run_asks_about_a_charge_of_no_take_once(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=lying(400))
     world.run(batch_of(3))
     assert world.account is not None

@@ -108,9 +108,9 @@ def test_a_failure_is_proof_when_seen_again_after_the_lag(take: Take, is_proof: 
 @pytest.mark.parametrize(
     ("charges", "is_proof"),
     [((), True), ((Charge("orphan", 5, AT, DEFAULT_MODEL),), False), ((Charge("orphan", 5, AT, "a/gpt-4o"),), True)],
-    ids=["no charge", "a charge of nobody", "another family"],
+    ids=["no charge", "a charge of no take", "another family"],
 )
-def test_a_failure_is_proof_where_no_charge_is_of_nobody(charges: tuple[Charge, ...], is_proof: bool) -> None:
+def test_a_failure_is_proof_where_no_charge_is_of_no_take(charges: tuple[Charge, ...], is_proof: bool) -> None:
     take = replace(UNKNOWN, failure_seen_at=NOW - timedelta(hours=24))
     for generation_id in (None, "an id of the gateway's own"):
         found = find(take, LOST, evidence(replace(FAILED, generation_id=generation_id), charges=charges))

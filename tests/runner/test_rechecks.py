@@ -44,7 +44,7 @@ def charge_beside(world: World, seq: int = 2) -> None:
     """Charge what a submit made under another id, which no log of our key shows."""
     execute(
         world,
-        f"INSERT INTO requests ({COLUMNS}, key, inference_id) SELECT {COLUMNS}, 'another', 'nobodys' FROM requests"
+        f"INSERT INTO requests ({COLUMNS}, key, inference_id) SELECT {COLUMNS}, 'another', 'unowned' FROM requests"
         f" WHERE seq = {seq}",
     )
 
@@ -98,7 +98,7 @@ def test_a_charge_that_the_user_answered_for_keeps_no_take_from_being_sent(tmp_p
         change(runner, event)
         state = runner._context.state
         if event.kind == "retry_planned" and isinstance(state, StateFile):
-            answer_for(state, ["nobodys"])
+            answer_for(state, ["unowned"])
 
     world.observe = answer
     end = world.run(batch_of(3))
@@ -179,7 +179,7 @@ def turned_away(tmp_path: Path, wait_s: str) -> World:
     return world
 
 
-def test_a_take_that_was_refused_long_ago_is_not_sent_again_beside_a_charge_of_nobody(tmp_path: Path) -> None:
+def test_a_take_that_was_refused_long_ago_is_not_sent_again_beside_a_charge_of_no_take(tmp_path: Path) -> None:
     world = turned_away(tmp_path, "900")
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)) == (ExitCode.DECISION_NEEDED, ["verified", "failed", "verified"])
@@ -230,7 +230,7 @@ def test_a_charge_that_may_be_for_another_lost_submit_keeps_a_take_from_being_se
 
 
 class Ledger:
-    """A ledger that shows one take's first submit a charge of nobody, and another's none."""
+    """A ledger that shows one take's first submit a charge of no take, and another's none."""
 
     def __init__(self, since: datetime, charge: Charge) -> None:
         self._since, self._charge = since, charge
@@ -256,7 +256,7 @@ def test_two_looks_at_once_each_go_by_their_own_reading_of_the_ledger(tmp_path: 
     async def work(context: RunContext) -> list[State]:
         desk_take_up(context)
         first = context.state.attempts_of(2)[0]
-        charge = Charge("nobodys", PRICE, first.started_at + timedelta(minutes=2), context.takes[2].order.model)
+        charge = Charge("unowned", PRICE, first.started_at + timedelta(minutes=2), context.takes[2].order.model)
         real = context.provider.scan_log
 
         async def scan_log(begin: datetime) -> LogScan | NoAnswer:

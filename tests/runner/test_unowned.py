@@ -1,4 +1,4 @@
-"""Charges of nobody beside a take that is held because its answer was lost: the user reads their ids."""
+"""Charges of no take beside a take that is held because its answer was lost: the user reads their ids."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_held_take_names_the_charge_that_its_submit_may_have_made(tmp_path: Pa
     assert world.takes()[1].warning == text
 
 
-def test_of_many_charges_of_nobody_a_few_are_named(tmp_path: Path) -> None:
+def test_of_many_charges_of_no_take_a_few_are_named(tmp_path: Path) -> None:
     world, ids = held(tmp_path, NAMED_AT_MOST + 4)
     world.run(batch_of(2))
     warning = world.takes()[1].warning

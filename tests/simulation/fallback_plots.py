@@ -69,7 +69,7 @@ def a_fallback_of_a_take_that_was_given_up(scenario: Scenario, rng: Random) -> S
 
 
 def a_fallback_after_a_failure_that_is_charged(scenario: Scenario, rng: Random) -> Scenario:
-    """The first model fails and is charged, by its own id or under an id of nobody."""
+    """The first model fails and is charged, by its own id or under an id of no take."""
     made = replace(
         _failing(scenario, rng, rng.randint(1, 2)), rates=replace(scenario.rates, max_attempts=1, in_flight=1)
     )

@@ -86,7 +86,7 @@ def a_row_that_is_days_late(scenario: Scenario, rng: Random) -> Scenario:
 
 
 def a_failure_under_another_id(scenario: Scenario, rng: Random) -> Scenario:
-    """A generation fails by its polls, and is charged under an id of nobody: before it is sent again, or after."""
+    """A generation fails by its polls, and is charged under an id of no take: before it is sent again, or after."""
     made = plain(scenario, rng, rng.randint(1, 3), rng.choice((0.0, 0.0, 120.0, HOUR)))
     job = rng.randint(1, len(made.shots))
     return replace(made, rules=(Rule("submit", "fail", nth=(job,)),), lies=Lies(shadows=(job,)))

@@ -121,7 +121,7 @@ class Oracle:
             yield f"the state says {told} credits were charged, the provider says {known}"
 
     def _shadows(self) -> Iterator[str]:
-        """A charge of nobody for what failed is named, and the take is not sent again by itself where it showed."""
+        """A charge of no take for what failed is named, and the take is not sent again by itself where it showed."""
         world = self._world
         for shadow in [row for row in self._all if row["inference_id"].endswith(SHADOW)]:
             own = self._by_id[shadow["inference_id"].removesuffix(SHADOW)]
@@ -131,7 +131,7 @@ class Oracle:
             assert ids is not None
             label, shown_at = self._label(ids[0]), shadow["in_ledger_at"] + READ_S
             if any(take == label and read_at > shown_at for take, read_at in world.retries):
-                yield f"{label} was tried again beside a charge of nobody ({shadow['inference_id']})"
+                yield f"{label} was tried again beside a charge of no take ({shadow['inference_id']})"
 
     def _is_told(self, row: Row) -> bool:
         """Say whether the user was told of a submit that the state file does not hold, or not as one of its own."""

@@ -16,7 +16,7 @@ A_HOUR_EACH = 1 / 60  # submits a minute: what is planned again waits for those 
 
 
 def a_failed_row_whose_charge_comes_while_the_take_waits(scenario: Scenario, rng: Random) -> Scenario:
-    """The log says that a lost submit failed; its charge shows later, under an id of nobody, before the take's turn."""
+    """The log says that a lost submit failed; its charge shows later, under an id of no take, before the take's turn."""
     made = _slowly(plain(scenario, rng, rng.randint(3, 5)))
     lost = (Cut("submit", 1, "reset"),)
     slow = [(1, rng.choice((1.5, 2, 2.5)) * HOUR)]

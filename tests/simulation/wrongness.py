@@ -77,7 +77,7 @@ class Lies:
     `gateway`: (job, whether its own row ever shows): a row under another id says that it failed at no cost, and it
     completes (against P2). `failed`: (job, number of the poll, for how long): polls say that it failed and it
     completes (against P3); for 0 seconds: that one poll alone. `cheap` are jobs whose answers hold half of what is
-    charged. `shadows` are failed jobs that are charged all the same, under an id that belongs to nobody.
+    charged. `shadows` are failed jobs that are charged all the same, under an id that belongs to no take.
     """
 
     refused: tuple[tuple[int, int], ...] = ()

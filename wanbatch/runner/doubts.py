@@ -19,7 +19,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.charge import sum_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import Evidence, Question, charges_of_nobody, rows_of
+from wanbatch.runner.proofs import Evidence, Question, charges_of_no_take, rows_of
 from wanbatch.state.reader import StateReader
 
 _TIMES = re.compile(r" in \d+ entries$")
@@ -98,7 +98,7 @@ def note_unowned(context: RunContext, take: Take, attempt: Attempt, evidence: Ev
     strays = {each.generation_id for each in context.state.strays()}
     found = [
         each.name
-        for each in charges_of_nobody(take, attempt, evidence)
+        for each in charges_of_no_take(take, attempt, evidence)
         if each.generation_id not in strays and each.at <= evidence.latest(attempt)
         if evidence.scan.taken_at - each.at >= evidence.lag  # the log has had the time to tell whose it is
     ]

@@ -177,11 +177,11 @@ def _failed(take: Take, attempt: Attempt, rows: Sequence[LogRow], evidence: Evid
     if attempt.key_fingerprint != evidence.key_fingerprint:  # a copy sent it once more, and this row may be of that
         return Failed(min(ids, default=None), is_proof=False, why=OTHER_KEY)
     # The row may carry an id of the gateway's own: whose a charge without a take is stays open even where it names one.
-    nobody = charges_of_nobody(take, attempt, evidence)
-    return Failed(min(ids, default=None), is_proof=is_old and not nobody, why=_nobody_text(nobody))
+    unowned = charges_of_no_take(take, attempt, evidence)
+    return Failed(min(ids, default=None), is_proof=is_old and not unowned, why=_of_no_take_text(unowned))
 
 
-def charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[Charge]:
+def charges_of_no_take(take: Take, attempt: Attempt, evidence: Evidence) -> list[Charge]:
     """Return charges since its submit that belong to no submit known, of a model that may be the take's by another
     name.
     """
@@ -189,7 +189,7 @@ def charges_of_nobody(take: Take, attempt: Attempt, evidence: Evidence) -> list[
     return [each for each in evidence.orphans if each.at >= since and is_like(each.model, take.order.model)]
 
 
-def _nobody_text(charges: Sequence[Charge]) -> str:
+def _of_no_take_text(charges: Sequence[Charge]) -> str:
     return f"the ledger shows a charge that belongs to no take ({charges[0].name})" if charges else ""
 
 
@@ -247,9 +247,9 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
         return Absent(is_proof=False, why=OTHER_KEY)
     if not evidence.is_echoed:
         return Absent(is_proof=False, why="the provider did not return our request ids")
-    nobody = charges_of_nobody(take, attempt, evidence)
-    if nobody:
-        return Absent(is_proof=False, why=_nobody_text(nobody))
+    unowned = charges_of_no_take(take, attempt, evidence)
+    if unowned:
+        return Absent(is_proof=False, why=_of_no_take_text(unowned))
     if take.witnessed >= 1 and has_witness(attempt, evidence) and _is_next_look(take, evidence):
         return Absent(is_proof=True)
     if shows_all_before(attempt, evidence) and age >= 2 * grace and take.searches >= 1:

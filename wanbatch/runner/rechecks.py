@@ -21,7 +21,7 @@ from wanbatch.runner.doubts import answered_charges
 from wanbatch.runner.fallbacks import first_sent_at, left_to_fall_back, take_up
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.looks import Beside, evidence_of, is_legible_for, look_beside
-from wanbatch.runner.proofs import SEARCH_GAP, Evidence, charges_of_nobody, rows_of
+from wanbatch.runner.proofs import SEARCH_GAP, Evidence, charges_of_no_take, rows_of
 from wanbatch.runner.recipes import as_made
 from wanbatch.runner.revival import AT_ONCE, look_again
 
@@ -179,7 +179,7 @@ class Rechecks:
         """
         context, take = self._context, self._context.takes[take_id]
         by_books = [(as_made(context, take, each), each) for each in attempts if each.outcome not in _REFUSED]
-        found = {charge.name for sent, each in by_books for charge in charges_of_nobody(sent, each, evidence)}
+        found = {charge.name for sent, each in by_books for charge in charges_of_no_take(sent, each, evidence)}
         return bool(found - answered_charges(context.state))
 
     def _report(self, take_id: int, block: Block) -> None:

@@ -29,7 +29,7 @@ slip(
     "self.outcome not in MAY_BE_CHARGED - {Outcome.ABANDONED}",
 )
 slip(
-    "a hold that nobody told is nothing",
+    "a hold that was never told is nothing",
     Attempt.credits_at_risk,
     "return max((each for each in (self.credits_held, self.credits_estimated) if each is not None), default=None)",
     "return self.credits_held or 0",
@@ -61,7 +61,7 @@ slip(
     "self.priced(take, made, [*attempts, made])",
     '{"attempt": number, "credits_held": row.credits, "credits_at_risk": take.credits_at_risk}',
 )
-slip("a submit that nobody priced is free", Budget.add_stray, "max(self._prices.values(), default=None)", "0")
+slip("a submit without a price is free", Budget.add_stray, "max(self._prices.values(), default=None)", "0")
 
 # --- the cap
 
@@ -74,7 +74,7 @@ slip(
 slip("an unknown cost leaves room", Allowance.fits, "        if self.uncosted:\n            return False\n", "")
 slip("a low hold lowers the price", Budget.learn, "max(credits_held, expected or 0)", "credits_held")
 slip(
-    "a price that nobody told goes out beside others",
+    "a price that was never reported goes out beside others",
     Budget.fit,
     "price is None or not self._is_reported(take)",
     "price is None",
@@ -89,7 +89,7 @@ slip(
 # --- what is tried again
 
 slip(
-    "a ledger that is down keeps nobody from a retry",
+    "a ledger that is down keeps no take from a retry",
     Rechecks._legible_charges,
     "            return None\n",
     "            return ()\n",

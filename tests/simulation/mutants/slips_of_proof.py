@@ -28,9 +28,9 @@ slip(
     "evidence.now - attempt.started_at >= evidence.lag",
 )
 slip(
-    "a failed row is proof beside a charge of nobody",
+    "a failed row is proof beside a charge of no take",
     proofs._failed,
-    "is_proof=is_old and not nobody",
+    "is_proof=is_old and not unowned",
     "is_proof=is_old",
 )
 slip("a row without a cost cost nothing", proofs._failed, "row.credits != 0", "row.credits")
@@ -55,7 +55,7 @@ slip(
 )
 slip(
     "charges count from the very second of the submit",
-    proofs.charges_of_nobody,
+    proofs.charges_of_no_take,
     "since = evidence.earliest(attempt)",
     "since = attempt.started_at",
 )
@@ -76,9 +76,9 @@ slip(
     "not attempt.key_fingerprint",
 )
 slip(
-    "a charge of nobody is not ours either",
+    "a charge of no take is not ours either",
     proofs._absent,
-    "    if nobody:\n        return Absent(is_proof=False, why=_nobody_text(nobody))\n",
+    "    if unowned:\n        return Absent(is_proof=False, why=_of_no_take_text(unowned))\n",
     "",
 )
 slip("who never gave an id back gives them back", looks.evidence_of, "bool(echoes) and all(echoes)", "all(echoes)")
@@ -207,16 +207,16 @@ slip(
     "if state.is_new or state.keys_used():",
 )
 
-# --- charges of nobody beside a failure
+# --- charges of no take beside a failure
 
 slip(
-    "a charge of nobody keeps no failure from a retry",
+    "a charge of no take keeps no failure from a retry",
     Rechecks.may_retry,
     "await look_beside(context, take_id, charges) is not Beside.NOTHING",
     "await look_beside(context, take_id, ()) is not Beside.NOTHING",
 )
 slip(
-    "what failed is beside no charge of nobody",
+    "what failed is beside no charge of no take",
     Searches._ended,
     "more += failed_since(self._context, since, FAILED_AT_MOST)",
     "more += failed_since(self._context, since, 0)",
@@ -304,7 +304,7 @@ unseen(
     "generation_id IS NULL AND outcome IN ('open', 'lost') AND started_at >= ?",
 )
 slip(
-    "a double is nobody's",
+    "a double belongs to no take",
     StateReader.owner_of,
     "generation_id = ? ORDER BY",
     "generation_id = ? AND number > 0 ORDER BY",
