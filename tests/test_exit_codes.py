@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry, Take, planned_take
 from wanbatch.errors import ExitCode, most_urgent
-from wanbatch.runner.loop import standing_codes
+from wanbatch.runner.loop import codes_of_takes
 
 ORDER = [130, 143, 2, 7, 6, 3, 4, 5, 8, 1, 0]
 
@@ -32,13 +32,13 @@ def test_without_a_trouble_a_run_ends_well() -> None:
 def test_only_what_the_next_run_looks_up_by_itself_hides_behind_a_stop(
     stop: int, state: State, is_hidden: bool
 ) -> None:
-    found = [*standing_codes([ExitCode(stop)], [take_that_is(state)], ()), ExitCode(stop)]
+    found = [*codes_of_takes([ExitCode(stop)], [take_that_is(state)], ()), ExitCode(stop)]
     assert most_urgent(found) == (stop if is_hidden else 3)
 
 
 @pytest.mark.parametrize("state", [State.HELD, State.UNKNOWN, State.SUBMITTING])
 def test_without_a_stop_an_open_take_ends_with_3(state: State) -> None:
-    assert standing_codes([], [take_that_is(state)], ()) == [ExitCode.DECISION_NEEDED]
+    assert codes_of_takes([], [take_that_is(state)], ()) == [ExitCode.DECISION_NEEDED]
 
 
 def take_that_is(state: State) -> Take:

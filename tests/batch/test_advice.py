@@ -16,7 +16,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.reporting.files import write_reports
-from wanbatch.state.progress_reader import problems_of, read_standing
+from wanbatch.state.progress_reader import problems_of, read_overview
 from wanbatch.state.reader import StateReader
 
 
@@ -85,7 +85,7 @@ def test_status_and_the_end_of_a_run_name_the_folder(tmp_path: Path, monkeypatch
     assert retried.endswith("`wanbatch retry 'my finals'` tries again")
     assert "change it (film.csv line 3) and run the manifest" in refused
     assert "`wanbatch resolve 'my finals' c_t1 --adopt X`" in held
-    assert next(str(each) for each in read_standing(Path("my finals")).problems) == retried
+    assert next(str(each) for each in read_overview(Path("my finals")).problems) == retried
 
 
 def test_the_pages_name_the_folder_and_offer_no_retry_for_a_refused_prompt(tmp_path: Path) -> None:

@@ -329,7 +329,7 @@ def test_each_number_of_a_wide_screen_stands_whole_on_a_narrow_one(
 
 @pytest.mark.parametrize("width", [*WIDTHS, 200])
 def test_a_run_that_is_watched_tells_its_money_whole(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from wanbatch.batch.progress import Standing
+    from wanbatch.batch.progress import BatchProgress
 
     monkeypatch.setenv("COLUMNS", str(width))
     monkeypatch.setenv("TERM", "xterm")
@@ -337,7 +337,7 @@ def test_a_run_that_is_watched_tells_its_money_whole(width: int, monkeypatch: py
     monkeypatch.setattr(sys, "stderr", stream)
     counts = {"verified": 1234, "generating": 56, "planned": 78901}
     with Follower(QUIET) as follower:
-        follower._start(lambda: Standing(counts, 1_264_200_000, 0, 17, 90_061.0))
+        follower._start(lambda: BatchProgress(counts, 1_264_200_000, 0, 17, 90_061.0))
     shown = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", stream.getvalue())
     wanted = ["1234", "56", "78901", "632.10", "17"]
     assert [each for each in wanted if each not in NUMBER.findall(shown)] == []

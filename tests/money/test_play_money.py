@@ -15,11 +15,11 @@ from tests.cut.test_tags import tags
 from tests.films import Reel
 from tests.money.test_payment import forty_four
 from tests.money.test_screens import preview
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import call
 from wanbatch.cli.money import preview_json, print_balance, print_preview
 from wanbatch.cli.payment import question_text
-from wanbatch.cli.screen import print_result, standing_text
+from wanbatch.cli.screen import print_result, progress_text
 from wanbatch.cut.assembly import assemble
 from wanbatch.cut.export import EditFormat, export
 from wanbatch.errors import ExitCode
@@ -58,9 +58,9 @@ def test_real_money_is_not_marked() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=200, no_color=True, soft_wrap=True)
     print_preview(console, preview())
-    print_result(console, RunResult(ExitCode.OK, (), Path("o"), Standing.of([]), None), [])
+    print_result(console, RunResult(ExitCode.OK, (), Path("o"), BatchProgress.of([]), None), [])
     print_balance(console, Decimal(3), "there")
-    told = (stream.getvalue(), question_text(forty_four()), standing_text(Standing.of([])))
+    told = (stream.getvalue(), question_text(forty_four()), progress_text(BatchProgress.of([])))
     assert ["SANDBOX" in text or "play" in text for text in told] == [False] * 3
     assert preview_json(preview())["sandbox"] is False
 
@@ -68,7 +68,7 @@ def test_real_money_is_not_marked() -> None:
 def test_a_question_and_a_running_sandbox_of_one_s_own_speak_of_play_money() -> None:
     asked = question_text(forty_four(is_play_money=True))
     assert asked.startswith("Send 44 takes for about 44.00 USD of play money, at worst 88.00 USD (")
-    assert standing_text(Standing.of([]), is_play=True) == "; 0.00 USD play money committed"
+    assert progress_text(BatchProgress.of([]), is_play=True) == "; 0.00 USD play money committed"
 
 
 def test_a_cut_and_its_exports_say_sandbox(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from tests.reporting.states import every_state
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import call
 from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_balance, print_preview
 from wanbatch.cli.screen import print_result
@@ -35,7 +35,7 @@ from wanbatch.session.options import RunOptions, RunResult, Watch
 from wanbatch.session.pilot import Findings, Measured
 from wanbatch.session.preview import Preview, Why
 from wanbatch.session.session import session_of
-from wanbatch.state.progress_reader import read_standing
+from wanbatch.state.progress_reader import read_overview
 
 LARGE = PriceClass("alibaba/wan-2-6-t2v", "1080p", 10)
 OTHER = PriceClass("alibaba/wan-2-6-image-to-video-flash", "1080p", 15)
@@ -187,7 +187,7 @@ def test_a_total_in_json_is_null_while_a_part_of_it_is_unknown(
     story(tmp_path / "out")
     assert call(["--json", "status", str(tmp_path / "out")]) == 0
     told = json.loads(capsys.readouterr().out)
-    known = read_standing(tmp_path / "out").standing
+    known = read_overview(tmp_path / "out").progress
     assert told["credits"] == {
         "last_run_estimated": 9,
         "committed": None,
@@ -204,10 +204,10 @@ def test_a_total_in_json_is_null_while_a_part_of_it_is_unknown(
 )
 def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int | None, more: str) -> None:
     each = replace(take(State.HELD), credits_charged=charged, credits_held=held, credits_at_risk=None)
-    standing = Standing.of([(each, 1)])
+    progress = BatchProgress.of([(each, 1)])
     stream = io.StringIO()
     console = Console(file=stream, width=80, no_color=True, soft_wrap=True)
-    print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), standing, None), [])
+    print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), progress, None), [])
     told = stream.getvalue().splitlines()[1]
     assert told == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost"
 

@@ -16,7 +16,7 @@ from wanbatch.money.costs import Figure
 from wanbatch.money.ledger import Verdict
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.file import StateFile
-from wanbatch.state.progress_reader import read_figures, read_standing
+from wanbatch.state.progress_reader import read_figures, read_overview
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Stray
 
@@ -77,14 +77,14 @@ def test_the_files_say_what_status_says_where_submits_belong_to_no_take(tmp_path
         files = write_reports(reader, made_at=MADE_AT)
     summary = json.loads(files.summary_json.read_text())["credits"]
     costs = json.loads((files.costs.parent / "costs.json").read_text())
-    standing, figures = read_standing(tmp_path).standing, read_figures(tmp_path)
+    progress, figures = read_overview(tmp_path).progress, read_figures(tmp_path)
     whole = costs["levels"][0]
     assert (summary["committed"], summary["unknown_takes"], summary["charges_not_seen"]) == (
-        standing.credits_committed,
-        standing.uncosted,
-        standing.charges_not_seen,
+        progress.credits_committed,
+        progress.uncosted,
+        progress.charges_not_seen,
     )
-    assert whole["committed_known_credits"] == standing.credits_committed
-    assert (whole["takes_of_unknown_cost"], whole["charges_not_seen"]) == (standing.uncosted, standing.charges_not_seen)
+    assert whole["committed_known_credits"] == progress.credits_committed
+    assert (whole["takes_of_unknown_cost"], whole["charges_not_seen"]) == (progress.uncosted, progress.charges_not_seen)
     assert costs["figures"][0]["held"]["known_credits"] == figures.held.known
     assert "“(no take)”" in files.report.read_text()

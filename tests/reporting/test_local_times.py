@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.reporting.states import MADE_AT, every_state
-from wanbatch.batch.progress import Standing
-from wanbatch.cli.screen import standing_text
+from wanbatch.batch.progress import BatchProgress
+from wanbatch.cli.screen import progress_text
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.reader import StateReader
 from wanbatch.units import local_text, zone_text
@@ -50,7 +50,7 @@ def test_pages_are_in_local_time_and_files_in_utc(in_berlin: None, tmp_path: Pat
 
 
 def test_what_is_elapsed_stands_beside_what_is_left() -> None:
-    standing = Standing({"verified": 1}, 0, 0, 0, eta_s=65)
-    assert standing_text(standing, elapsed_s=205) == (
+    progress = BatchProgress({"verified": 1}, 0, 0, 0, eta_s=65)
+    assert progress_text(progress, elapsed_s=205) == (
         "1 verified; 0.00 USD committed, 3 min 25 s elapsed, about 1 min 05 s left"
     )

@@ -22,7 +22,7 @@ from wanbatch.reporting.data_frames import frames
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.summary import needs_of
 from wanbatch.state.needs import Problem, problems_in
-from wanbatch.state.progress_reader import read_standing
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.reader import StateReader
 
 COUNTED = [
@@ -228,10 +228,10 @@ def test_what_needs_the_user_is_grouped_by_what_to_do_and_cause_whatever_ids_it_
     ]
 
 
-def test_the_standing_is_that_of_every_single_take(tmp_path: Path) -> None:
+def test_the_progress_is_that_of_every_single_take(tmp_path: Path) -> None:
     every_state(tmp_path)
-    found = read_standing(tmp_path)
-    standing = found.standing
+    found = read_overview(tmp_path)
+    progress = found.progress
     with StateReader.open(tmp_path) as reader:
         takes, shots, strays = reader.takes(), reader.shots(), reader.strays()
     known, unknown = (
@@ -239,8 +239,8 @@ def test_the_standing_is_that_of_every_single_take(tmp_path: Path) -> None:
         [take.credits_committed for take in takes].count(None),
     )
     counts = Counter(take.shown_state for take in takes) | Counter(omitted=sum(shot.omit for shot in shots))
-    assert standing.counts == counts
-    assert (standing.credits_committed, standing.uncosted) == (known, unknown)
-    assert standing.credits_charged == sum(take.credits_charged or 0 for take in takes)
-    assert standing.charges_not_seen == sum(take.may_be_charged_more for take in takes)
+    assert progress.counts == counts
+    assert (progress.credits_committed, progress.uncosted) == (known, unknown)
+    assert progress.credits_charged == sum(take.credits_charged or 0 for take in takes)
+    assert progress.charges_not_seen == sum(take.may_be_charged_more for take in takes)
     assert found.problems == problems_in(takes, strays, folder=str(found.output))

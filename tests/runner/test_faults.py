@@ -13,7 +13,7 @@ import pytest
 from tests.runner.shared import PRICE, states
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.errors import ExitCode, LocalFault
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
@@ -174,8 +174,8 @@ def test_an_unknown_take_is_held_once_the_user_wants_that(tmp_path: Path) -> Non
 
 
 def test_a_run_tells_how_it_stands(tmp_path: Path) -> None:
-    told: list[Standing] = []
-    world = World(tmp_path / "out", observe=lambda runner, _: told.append(runner.standing()))
+    told: list[BatchProgress] = []
+    world = World(tmp_path / "out", observe=lambda runner, _: told.append(runner.progress()))
     world.run(batch_of(3))
     assert told[0].eta_s is not None
     assert (told[-1].counts, told[-1].credits_charged, told[-1].eta_s) == ({"verified": 3}, 3 * PRICE, None)

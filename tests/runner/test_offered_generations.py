@@ -24,7 +24,7 @@ from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.session.decisions import Decision, take_up
-from wanbatch.state.progress_reader import read_standing
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Stray
 
@@ -70,10 +70,10 @@ def test_a_second_generation_of_an_offered_submit_is_counted_and_named(tmp_path:
     batch = without_it() if is_edited else batch_of(2)
     world = restored(tmp_path, "second", "third", batch=batch)
     first = generation(world, "2.1")
-    standing, take = read_standing(world.output), world.takes()[1]
-    assert standing.standing.credits_committed == PRICE * len(world.ledger())
+    overview, take = read_overview(world.output), world.takes()[1]
+    assert overview.progress.credits_committed == PRICE * len(world.ledger())
     assert take.warning.count("DOUBLE") == 2
-    problem = next(each for each in standing.problems if each.take == take.label)
+    problem = next(each for each in overview.problems if each.take == take.label)
     assert all(f"{each} ({usd_text(PRICE)})" in problem.error for each in (first, "second", "third"))
     for _ in range(2):
         assert world.run(batch).exit_code is ExitCode.DECISION_NEEDED
@@ -95,7 +95,7 @@ def test_each_generation_that_is_offered_can_be_had(tmp_path: Path, choice: str,
     take = world.takes()[1]
     assert (take.state, take.generation_id, "DOUBLE" in take.warning) == (State.VERIFIED, chosen, True)
     told(world)
-    assert (world.takes()[1].credits_charged, read_standing(world.output).standing.credits_committed) == (
+    assert (world.takes()[1].credits_charged, read_overview(world.output).progress.credits_committed) == (
         2 * PRICE,
         charges(world),
     )
@@ -108,7 +108,7 @@ def test_what_is_left_stays_counted_and_is_named(tmp_path: Path) -> None:
     world.run(batch_of(2))
     told(world)
     take = world.takes()[1]
-    assert (take.credits_charged, read_standing(world.output).standing.credits_committed) == (2 * PRICE, 3 * PRICE)
+    assert (take.credits_charged, read_overview(world.output).progress.credits_committed) == (2 * PRICE, 3 * PRICE)
     assert all(each in take.warning for each in (generation(world, "2.1"), "second"))
     assert told(world).doubles == (label,)
 
@@ -226,7 +226,7 @@ def test_a_generation_that_runs_is_offered_beside_the_one_that_came_to_light(tmp
     assert (own in take.error, "--adopt G2" in take.error) == (True, True)
     assert outcomes(world, 1) == {1: Outcome.ABANDONED, 2: Outcome.LOST}
     assert (
-        read_standing(world.output).standing.credits_committed == 2 * PRICE
+        read_overview(world.output).progress.credits_committed == 2 * PRICE
     )  # nobody said that the one which runs had failed
     assert settle(world, take.label, Decision.ADOPT, own).generation_id == own
     world.run(batch_of(1))

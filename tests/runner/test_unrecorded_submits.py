@@ -36,7 +36,7 @@ from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.decisions import Decision, take_up
-from wanbatch.state.progress_reader import read_standing
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Stray
 
@@ -130,9 +130,9 @@ def test_a_submit_that_fits_no_take_stops_the_run_once_and_is_kept_by_name(
     assert (world.run(batch_of(2)).exit_code, world.submits) == (ExitCode.OK, 2)
     with StateReader.open(world.output) as reader:
         assert [(each.request_id, each.generation_id) for each in reader.strays()] == [(strange, "strange")]
-    standing = read_standing(world.output)
-    assert [(each.take, each.state) for each in standing.problems] == [(strange, "stray")]
-    assert "strange" in standing.problems[0].error
+    overview = read_overview(world.output)
+    assert [(each.take, each.state) for each in overview.problems] == [(strange, "stray")]
+    assert "strange" in overview.problems[0].error
 
 
 def test_each_generation_of_a_stray_is_kept_and_told(tmp_path: Path) -> None:
@@ -180,14 +180,14 @@ def test_an_attempt_that_comes_to_light_counts_as_a_try(tmp_path: Path) -> None:
 def test_status_counts_what_belongs_to_no_take(tmp_path: Path) -> None:
     world = World(tmp_path / "out")
     world.run(batch_of(1))
-    before = read_standing(world.output).standing
+    before = read_overview(world.output).progress
 
     async def work(context: RunContext) -> None:
         context.state.note_stray(Stray("wb1:n:r:7.1", "G7", 7, EPOCH, "the provider's log"))
         context.state.note_stray(Stray("wb1:n:r:8.1", None, None, EPOCH, "run.log"))
 
     at_desk(world, work)
-    after = read_standing(world.output).standing
+    after = read_overview(world.output).progress
     assert (after.credits_committed - before.credits_committed, after.uncosted - before.uncosted) == (7, 1)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from wanbatch.batch.lifecycle import Fact
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode
@@ -78,7 +78,7 @@ def test_a_submit_of_no_take_ends_a_run_with_3_once(capsys: pytest.CaptureFixtur
     assert said(capsys)[0] == 0
 
 
-RESULT = RunResult(ExitCode.OK, (), OUTPUT, Standing.of([]), None)
+RESULT = RunResult(ExitCode.OK, (), OUTPUT, BatchProgress.of([]), None)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from wanbatch.batch.attempts import Outcome
 from wanbatch.reporting.sidecar import write_sidecar
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.traces import Beside, Sidecar
-from wanbatch.state.progress_reader import read_standing
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -65,7 +65,7 @@ def test_a_second_generation_of_a_submit_is_named_and_counted_again(tmp_path: Pa
     take = world.takes()[0]
     assert (outcomes(world, 1), "DOUBLE" in take.warning) == ({-1: Outcome.DOUBLE, 1: Outcome.COMPLETED}, True)
     assert (take.credits_charged, take.credits_at_risk) == (2 * PRICE, 0)
-    assert read_standing(world.output).standing.credits_committed == 3 * PRICE
+    assert read_overview(world.output).progress.credits_committed == 3 * PRICE
 
 
 def test_what_the_provider_failed_is_failed_again_and_no_double(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_what_the_provider_failed_is_failed_again_and_no_double(tmp_path: Path) 
     found = recovered(world, batch_of(1))
     assert found is not None
     assert (found.doubles, outcomes(world, 1)) == ((), {1: Outcome.FAILED, 2: Outcome.COMPLETED})
-    assert (world.takes()[0].warning, read_standing(world.output).standing.credits_committed) == ("", PRICE)
+    assert (world.takes()[0].warning, read_overview(world.output).progress.credits_committed) == ("", PRICE)
 
 
 def test_what_an_earlier_submit_made_after_all_is_named_and_counted_again(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.result import result_of
 from wanbatch.state.file import StateFile
-from wanbatch.state.progress_reader import read_standing
+from wanbatch.state.progress_reader import read_overview
 from wanbatch.state.tables import Stray, new_identity
 
 
@@ -25,4 +25,4 @@ def test_the_end_of_a_run_counts_submits_of_no_take_as_status_does(tmp_path: Pat
         state.note_stray(Stray("wb1:n:r:8.1", None, None, now, "run.log"))
         result = result_of(invocation, state, RunEnd(ExitCode.OK, ()), None)
     assert (result.credits_committed, result.uncosted) == (7, 1)
-    assert result.standing == read_standing(tmp_path / "out").standing
+    assert result.progress == read_overview(tmp_path / "out").progress

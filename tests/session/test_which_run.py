@@ -12,7 +12,7 @@ from tests.worlds import EPOCH
 from wanbatch.errors import UsageInvalid
 from wanbatch.session.which_run import Candidate, candidates, newest_output, of_last_day
 from wanbatch.state.file import StateFile
-from wanbatch.state.progress_reader import RUN_AT_NOTE, read_standing
+from wanbatch.state.progress_reader import RUN_AT_NOTE, read_overview
 from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Identity, new_identity
 
@@ -30,7 +30,7 @@ def folders(root: Path) -> tuple[Path, Path]:
 
 def test_looking_at_a_folder_does_not_make_it_the_newest(tmp_path: Path) -> None:
     first, second = folders(tmp_path)
-    read_standing(first)
+    read_overview(first)
     with StateReader.open(first) as reader:
         assert (reader.batch(), newest_output(tmp_path)) == ("first", second)
     assert newest_output(tmp_path) == second

@@ -37,9 +37,9 @@ class Scenario:
     """Everything that a seed decides. `quotes` are credits by model; `strangers` are (seconds, shot number, same key).
 
     `late_s` is by how much the generation of a submit whose answer was lost takes longer than anyone may assume;
-    `twins` are the submits, counted over all runs, that the provider makes two generations for. `is_agreed` is the
-    user's standing word to new prices; `compares_clocks` where each run
-    compares the clocks before it begins, as the command does where it can. `plot` names the story that the seed tells, where it tells one.
+    `twins` are the submits, counted over all runs, that the provider makes two generations for. `is_agreed` if the user
+    agreed to new prices in advance; `compares_clocks` if each run compares the clocks before it begins, as the command
+    does where it can. `plot` names the story that the seed tells, where it tells one.
     """
 
     seed: int

@@ -109,7 +109,7 @@ class Witness:
             if self._events == PROBE_AT and world.scenario.seed % 7 == 0:
                 self._probe_lock()
             if event.kind == "presumed_absent" and world.on_unknown is not OnUnknown.RESUBMIT:
-                world.wrongs.append(f"{event.take} is sent again without the user's standing word")
+                world.wrongs.append(f"{event.take} is sent again without the user's decision in advance")
             if event.kind == "charged":
                 world.charges_seen.setdefault(event.data["generation_id"], world.epoch_s + world.now_s)
             self._note(event)

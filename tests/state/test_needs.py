@@ -8,7 +8,7 @@ import pytest
 
 from tests.worlds import World, batch_of
 from wanbatch.sandbox.faults import Rule
-from wanbatch.state.progress_reader import read_standing
+from wanbatch.state.progress_reader import read_overview
 
 AGAIN, CHANGE = "`wanbatch retry", "The provider would refuse the same request again"
 
@@ -24,5 +24,5 @@ AGAIN, CHANGE = "`wanbatch retry", "The provider would refuse the same request a
 def test_only_a_refused_request_is_to_be_changed(tmp_path: Path, rule: Rule, todo: str) -> None:
     world = World(tmp_path / "out", rules=(rule,))
     world.run(batch_of(2))
-    told = [each.todo for each in read_standing(tmp_path / "out").problems]
+    told = [each.todo for each in read_overview(tmp_path / "out").problems]
     assert (len(told), todo in told[0]) == (1, True)

@@ -10,7 +10,7 @@ from wanbatch.batch.spend import Spend
 
 
 @dataclass(frozen=True)
-class Standing:
+class BatchProgress:
     """Takes by shown state; credits are whole, and sum what is known.
 
     `uncosted` takes (and submits of no take) may have cost an unknown amount; of `charges_not_seen` of them
@@ -25,7 +25,7 @@ class Standing:
     charges_not_seen: int = 0
 
     @classmethod
-    def of(cls, tallies: Iterable[tuple[Spend, int]], strays: Iterable[int | None] = ()) -> Standing:
+    def of(cls, tallies: Iterable[tuple[Spend, int]], strays: Iterable[int | None] = ()) -> BatchProgress:
         """Sum up takes that are counted, and what submits of no take hold: credits, None if unknown."""
         every, held = list(tallies), list(strays)
         counts: Counter[str] = Counter()

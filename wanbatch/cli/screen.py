@@ -18,7 +18,7 @@ from rich.table import Column
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import state_words
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.streams import json_text
@@ -110,14 +110,14 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {state_words(name)}" for name, number in counts.items())
 
 
-def standing_text(standing: Standing, *, elapsed_s: float | None = None, is_play: bool = False) -> str:
+def progress_text(progress: BatchProgress, *, elapsed_s: float | None = None, is_play: bool = False) -> str:
     """Return one line on the progress of a run; `elapsed_s` is how long it goes on."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
-    counts = counts_text({name: standing.counts[name] for name in order if standing.counts.get(name)})
-    money = f"{usd_text(standing.credits_committed)}{' play money' if is_play else ''} committed"
-    unknown = f" + {standing.uncosted} with an unknown cost" if standing.uncosted else ""
+    counts = counts_text({name: progress.counts[name] for name in order if progress.counts.get(name)})
+    money = f"{usd_text(progress.credits_committed)}{' play money' if is_play else ''} committed"
+    unknown = f" + {progress.uncosted} with an unknown cost" if progress.uncosted else ""
     elapsed = f", {duration_text(elapsed_s)} elapsed" if elapsed_s is not None else ""
-    eta = f", about {duration_text(standing.eta_s)} left" if standing.eta_s is not None else ""
+    eta = f", about {duration_text(progress.eta_s)} left" if progress.eta_s is not None else ""
     return f"{counts}; {money}{unknown}{elapsed}{eta}"
 
 
@@ -128,7 +128,7 @@ class Follower:
         self._options = options
         self._console = console_of(options, stderr=True)
         self._progress: Progress | None = None
-        self._standing: Callable[[], Standing] | None = None
+        self._read_progress: Callable[[], BatchProgress] | None = None
         self._folder, self._is_play = "", False
         self._began_s: float | None = None
         self._is_live = can_redraw(self._console) and not options.is_json and options.verbosity >= 0
@@ -181,12 +181,12 @@ class Follower:
                 f"  {in_folder(text, self._folder) if self._folder else text}", markup=False, style="dim"
             )
 
-    def _line_of(self, standing: Standing) -> str:
+    def _line_of(self, progress: BatchProgress) -> str:
         elapsed_s = None if self._began_s is None else time.monotonic() - self._began_s
-        return standing_text(standing, elapsed_s=elapsed_s, is_play=self._is_play)
+        return progress_text(progress, elapsed_s=elapsed_s, is_play=self._is_play)
 
-    def _start(self, standing: Callable[[], Standing]) -> None:
-        self._standing = standing
+    def _start(self, read_progress: Callable[[], BatchProgress]) -> None:
+        self._read_progress = read_progress
         self._began_s = time.monotonic() if self._began_s is None else self._began_s  # of the first round
         if self._is_live:
             words = TextColumn("{task.description}", table_column=Column(no_wrap=False, overflow="fold"))
@@ -204,15 +204,15 @@ class Follower:
             self._update()
 
     def _update(self) -> None:
-        if self._progress is None or self._standing is None:
+        if self._progress is None or self._read_progress is None:
             return
-        standing = self._standing()
-        total = sum(number for name, number in standing.counts.items() if name != "superseded")
+        progress = self._read_progress()
+        total = sum(number for name, number in progress.counts.items() if name != "superseded")
         self._progress.update(
             self._task,
-            description=escape(self._line_of(standing)),
+            description=escape(self._line_of(progress)),
             total=total,
-            completed=standing.counts.get("verified", 0) + standing.counts.get("failed", 0),
+            completed=progress.counts.get("verified", 0) + progress.counts.get("failed", 0),
         )
 
     def _event(self, event: Event) -> None:
@@ -233,18 +233,18 @@ class Follower:
         what = _WORDS.get(event.kind, event.kind.replace("_", " "))
         text = "" if event.kind in _SAID_IN_FULL else event.text or str(event.data.get("warning", ""))
         parts = [part for part in (event.take, what) if part]
-        if event.kind == "verified" and self._standing is not None:
-            text = self._line_of(self._standing())
+        if event.kind == "verified" and self._read_progress is not None:
+            text = self._line_of(self._read_progress())
         return "  " + ": ".join([" ".join(parts), text] if parts and text else [" ".join(parts) or text])
 
 
-def credits_json(standing: Standing) -> dict[str, int | None]:
+def credits_json(progress: BatchProgress) -> dict[str, int | None]:
     """Return sums of credits as JSON values: null while a part of one is unknown, its known part beside it."""
     return {
-        "committed": None if standing.uncosted else standing.credits_committed,
-        "committed_known": standing.credits_committed,
-        "charged": None if standing.charges_not_seen else standing.credits_charged,
-        "charged_known": standing.credits_charged,
+        "committed": None if progress.uncosted else progress.credits_committed,
+        "committed_known": progress.credits_committed,
+        "charged": None if progress.charges_not_seen else progress.credits_charged,
+        "charged_known": progress.credits_charged,
     }
 
 
@@ -255,7 +255,7 @@ def result_json(result: RunResult) -> dict[str, Any]:
         "messages": [in_folder(message, str(result.output)) for message in result.messages],
         "output": str(result.output),
         "counts": dict(result.counts),
-        "credits": credits_json(result.standing),
+        "credits": credits_json(result.progress),
         "uncosted_takes": result.uncosted,
         "charges_not_seen": result.charges_not_seen,
         "report": None if result.report is None else str(result.report),

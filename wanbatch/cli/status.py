@@ -23,7 +23,7 @@ from wanbatch.money.credits import money_text, usd_text
 from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_files import baseline_json
 from wanbatch.session.question import words
-from wanbatch.state.progress_reader import BatchStanding, read_standing
+from wanbatch.state.progress_reader import BatchOverview, read_overview
 from wanbatch.state.tables import Run
 from wanbatch.units import count_text, duration_text, local_text
 
@@ -32,17 +32,17 @@ _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, fil
 _RUNS = click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
 
 
-def _standing_json(found: BatchStanding) -> dict[str, Any]:
-    standing = found.standing
+def _overview_json(found: BatchOverview) -> dict[str, Any]:
+    progress = found.progress
     return {
         "batch": found.batch,
         "output": str(found.output),
         "sandbox": found.is_sandbox,
-        "counts": dict(standing.counts),
-        "credits": {"last_run_estimated": found.estimate, **credits_json(standing), "cap": found.cap},
-        "uncosted_takes": standing.uncosted,
-        "charges_not_seen": standing.charges_not_seen,
-        "eta_s": standing.eta_s,
+        "counts": dict(progress.counts),
+        "credits": {"last_run_estimated": found.estimate, **credits_json(progress), "cap": found.cap},
+        "uncosted_takes": progress.uncosted,
+        "charges_not_seen": progress.charges_not_seen,
+        "eta_s": progress.eta_s,
         "elapsed_s": found.elapsed_s,
         "running": bool(found.holder),
         "last_run": None if found.last_run is None else _last_run_json(found.last_run),
@@ -52,23 +52,23 @@ def _standing_json(found: BatchStanding) -> dict[str, Any]:
     }
 
 
-def _elapsed(found: BatchStanding) -> str:
+def _elapsed(found: BatchOverview) -> str:
     """Say how long a run goes on; its last fact tells where its time runs faster than ours."""
     if found.last_run is None or found.elapsed_s is None:
         return ""
     return f"; {duration_text(found.elapsed_s / found.speed)} elapsed"
 
 
-def _more_lines(found: BatchStanding, currency: Currency | None) -> list[str]:
+def _more_lines(found: BatchOverview, currency: Currency | None) -> list[str]:
     """Return what more is said of the money: in another currency, and against the baseline."""
     converted = [] if currency is None else [converted_line(currency, found)]
     return converted + ([] if found.baseline is None else [baseline_line(found.baseline)])
 
 
-def converted_line(currency: Currency, found: BatchStanding) -> str:
+def converted_line(currency: Currency, found: BatchOverview) -> str:
     """Say the sums of a batch in another currency, marked as converted."""
-    standing = found.standing
-    sums = {"committed": standing.credits_committed, "charged": standing.credits_charged, "cap": found.cap}
+    progress = found.progress
+    sums = {"committed": progress.credits_committed, "charged": progress.credits_charged, "cap": found.cap}
     told = [f"{name} {currency.text(value)}" for name, value in sums.items() if value is not None]
     return f"{currency.note}: {'; '.join(told)}"
 
@@ -90,7 +90,7 @@ def _times_of(run: Run) -> tuple[tuple[str, datetime | None], ...]:
     return ("started_at", run.started_at), ("ended_at", run.ended_at)
 
 
-def next_of(found: BatchStanding) -> str | None:
+def next_of(found: BatchOverview) -> str | None:
     """Return the command that goes on with a batch; None while it runs, where it is finished, or if it is not known."""
     if found.holder or found.last_run is None:
         return None
@@ -127,37 +127,37 @@ def status_command(
     console = console_of(options)
     outputs = list(runs) or [output_seen(None)]
     while True:
-        found = [read_standing(output) for output in outputs]
+        found = [read_overview(output) for output in outputs]
         if options.is_json:
-            told = [_standing_json(each) for each in found]
+            told = [_overview_json(each) for each in found]
             print_json(told if len(runs) > 1 else told[0])
         else:
             if is_watching and can_redraw(console):
                 console.clear()
             for each in found:
-                _print_standing(options, each, currency)
+                _print_overview(options, each, currency)
         if not is_watching or not any(each.holder for each in found) or is_abandoned(sys.stdout):
             return 0
         time.sleep(_WATCH_EVERY_S)
 
 
-def _print_standing(options: Global, found: BatchStanding, currency: Currency | None) -> None:
-    console, standing = console_of(options), found.standing
+def _print_overview(options: Global, found: BatchOverview, currency: Currency | None) -> None:
+    console, progress = console_of(options), found.progress
     mark = PLAY_MARK if found.is_sandbox else ""
     say(console, escape(f"{found.batch} → {found.output}{mark}"), style="bold")
-    print_counts(console, standing.counts)
-    money = [f"committed {money_text(standing.credits_committed)}", f"charged {money_text(standing.credits_charged)}"]
-    if standing.uncosted:
-        money.append(f"and {standing.uncosted} with an unknown cost")
-    if standing.charges_not_seen:
-        money.append(f"{count_text(standing.charges_not_seen, 'charge')} not seen yet")
+    print_counts(console, progress.counts)
+    money = [f"committed {money_text(progress.credits_committed)}", f"charged {money_text(progress.credits_charged)}"]
+    if progress.uncosted:
+        money.append(f"and {progress.uncosted} with an unknown cost")
+    if progress.charges_not_seen:
+        money.append(f"{count_text(progress.charges_not_seen, 'charge')} not seen yet")
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
     for line in _more_lines(found, currency):
         say(console, escape(f"  {line}"))
     if found.holder:
-        left = "" if standing.eta_s is None else f"; about {duration_text(standing.eta_s / found.speed)} left"
+        left = "" if progress.eta_s is None else f"; about {duration_text(progress.eta_s / found.speed)} left"
         say(console, escape(f"  running{found.holder}{_elapsed(found)}{left}"))
     elif found.last_run is not None:
         say(console, escape(f"  {_end_text(found.last_run)}"))

@@ -10,7 +10,7 @@ from typing import Any
 
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.plan import submit_order
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
 from wanbatch.pace.eta import eta_s
@@ -291,7 +291,7 @@ class Runner:
 
     # --- where it stands
 
-    def standing(self) -> Standing:
+    def progress(self) -> BatchProgress:
         """Count the takes and the money, and say when it should be over."""
         context = self._context
         now = context.clock.now()
@@ -301,7 +301,7 @@ class Runner:
             if take.state in IN_FLIGHT_STATES and take.submitted_at is not None
         ]
         planned = len(context.schedule.planned) if context.schedule.is_submitting else 0
-        return Standing(
+        return BatchProgress(
             counts={state: count for state, count in context.takes.counts.items() if count},
             credits_committed=context.budget.committed,
             credits_charged=context.budget.charged,
@@ -322,7 +322,7 @@ class Runner:
             context.trouble(ExitCode.INTERRUPTED, DEADLINE_TEXT)
         codes = [code for code, _ in context.troubles]
         return RunEnd(
-            most_urgent([*codes, *standing_codes(codes, takes, offered)]),
+            most_urgent([*codes, *codes_of_takes(codes, takes, offered)]),
             tuple(message for _, message in context.troubles),
             has_new_price=context.has_new_price and set(codes) == {ExitCode.BUDGET_REACHED},
             was_stopped=not context.schedule.is_submitting,
@@ -346,7 +346,7 @@ def end_code(takes: Iterable[Take], offered: Collection[int] = ()) -> ExitCode:
     return ExitCode.TAKES_FAILED if any(take.state is State.FAILED for take in shown) else ExitCode.OK
 
 
-def standing_codes(codes: Collection[ExitCode], takes: Sequence[Take], offered: Collection[int]) -> list[ExitCode]:
+def codes_of_takes(codes: Collection[ExitCode], takes: Sequence[Take], offered: Collection[int]) -> list[ExitCode]:
     """Return what these takes add to the codes of a run that was stopped, or was not.
 
     A lost answer that the next run looks up anyway does not hide the cap, the key or the line that stopped this one.

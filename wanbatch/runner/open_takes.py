@@ -51,7 +51,7 @@ class OpenTakes:
         return iter([self._open[take_id] for take_id in sorted(self._open)])
 
     def follow(self, before: Take, after: Take) -> None:
-        """Put a take's new standing in the place of the one before."""
+        """Count a take as it is now in the place of what it was."""
         self._count(before, -1)
         self._count(after, 1)
         if is_open(after):

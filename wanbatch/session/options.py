@@ -11,7 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from wanbatch.batch.plan import First
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.selection import Place, Selection
 from wanbatch.batch.shots import Head, Limits
 from wanbatch.errors import ExitCode, UsageInvalid
@@ -105,33 +105,33 @@ class RunResult:
     exit_code: ExitCode
     messages: tuple[str, ...]
     output: Path
-    standing: Standing
+    progress: BatchProgress
     report: Path | None
 
     @property
     def counts(self) -> Mapping[str, int]:
         """Takes by shown state."""
-        return self.standing.counts
+        return self.progress.counts
 
     @property
     def credits_committed(self) -> int:
         """What was charged and what may be, as far as it is known."""
-        return self.standing.credits_committed
+        return self.progress.credits_committed
 
     @property
     def credits_charged(self) -> int:
         """What was charged, as far as it is known."""
-        return self.standing.credits_charged
+        return self.progress.credits_charged
 
     @property
     def uncosted(self) -> int:
         """How many takes may have cost something and the amount is unknown."""
-        return self.standing.uncosted
+        return self.progress.uncosted
 
     @property
     def charges_not_seen(self) -> int:
         """Of how many takes the ledger may still show a charge."""
-        return self.standing.charges_not_seen
+        return self.progress.charges_not_seen
 
 
 @dataclass(frozen=True)
@@ -147,7 +147,7 @@ class Watch:
     confirm_move: Callable[[str], bool] | None = None
     confirm_key: Callable[[str], bool] | None = None
     on_event: Callable[[Event], None] = lambda _: None
-    on_start: Callable[[Callable[[], Standing]], None] = lambda _: None
+    on_start: Callable[[Callable[[], BatchProgress]], None] = lambda _: None
     notice: Callable[[str], None] = lambda _: None
     ask: Callable[[Question], Answer] = lambda _: Answer.STOP
 

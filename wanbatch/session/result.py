@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode, WanbatchError, fault_text
 from wanbatch.runner.loop import TROUBLED_STATES, RunEnd, end_code
@@ -27,8 +27,8 @@ def result_of(invocation: Invocation, state: StateFile, end: RunEnd, clock: Cloc
             page = write_reports(state, made_at=clock.now() if clock is not None else start_of_time(state)).report
         except Exception as error:  # noqa: BLE001  the end of a run is reported even if a library of the tables fails
             end = without_reports(end, error)
-    standing = Standing.of(kinds, [each.credits_held for each in state.strays()])
-    return RunResult(end.exit_code, end.messages, state.output, standing, page)
+    progress = BatchProgress.of(kinds, [each.credits_held for each in state.strays()])
+    return RunResult(end.exit_code, end.messages, state.output, progress, page)
 
 
 def settled_code(state: StateFile, settings: RunSettings) -> ExitCode:

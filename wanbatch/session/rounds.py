@@ -11,7 +11,7 @@ from random import Random
 from typing import Any, TypeVar
 
 from wanbatch.batch.plan import Due, submit_order
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.clock import Clock
 from wanbatch.errors import ExitCode
@@ -176,17 +176,17 @@ class Rounds:
             context.observer = self.invocation.observer(log)
             if self.deadline is not None:
                 deadline = loop.call_at(self.deadline, runner.reach_deadline)
-            self.invocation.watch.on_start(lambda: self._in_real_time(runner.standing()))
+            self.invocation.watch.on_start(lambda: self._in_real_time(runner.progress()))
             try:
                 return await drained(runner.run(), runner.drain)
             finally:
                 if deadline is not None:
                     deadline.cancel()
 
-    def _in_real_time(self, standing: Standing) -> Standing:
+    def _in_real_time(self, progress: BatchProgress) -> BatchProgress:
         """A user waits by the clock on the wall, however fast a sandbox's time runs."""
         return (
-            standing
-            if standing.eta_s is None
-            else replace(standing, eta_s=standing.eta_s / self.invocation.access.speed)
+            progress
+            if progress.eta_s is None
+            else replace(progress, eta_s=progress.eta_s / self.invocation.access.speed)
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.inventory import Counted
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
-from wanbatch.batch.progress import Standing
+from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.spend import Tally
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
@@ -30,8 +30,8 @@ COMMAND_NOTE = "command"  # the note that has the command line of the newest run
 
 
 @dataclass(frozen=True)
-class BatchStanding:
-    """How the batch of an output folder stands: `standing`, with `estimate` and `cap` of its last run, in credits.
+class BatchOverview:
+    """How the batch of an output folder stands: `progress`, with `estimate` and `cap` of its last run, in credits.
 
     `estimate` is None if a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
     `last_run` is None before the first, and has no end where it was cut off; `command` is the command line that goes on
@@ -43,7 +43,7 @@ class BatchStanding:
     batch: str
     output: Path
     is_sandbox: bool
-    standing: Standing
+    progress: BatchProgress
     estimate: int | None
     cap: int | None
     problems: tuple[Problem, ...]
@@ -66,7 +66,7 @@ def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | N
     return baseline_of(kept_at, reader.planned_by_reason(), reader.spent_by_reason(), prices, strays)
 
 
-def read_standing(output: Path) -> BatchStanding:
+def read_overview(output: Path) -> BatchOverview:
     """Read how the batch of an output folder stands; works while a run goes on."""
     with StateReader.open(output) as reader, reader.snapshot():
         identity, tallies, runs = reader.identity(), reader.tallies(), reader.runs()
@@ -78,16 +78,16 @@ def read_standing(output: Path) -> BatchStanding:
         inventory = reader.inventory()
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
-    standing = Standing.of(tallies, [stray.credits_held for stray in strays])
+    progress = BatchProgress.of(tallies, [stray.credits_held for stray in strays])
     if omitted:
-        standing = replace(standing, counts={**standing.counts, "omitted": omitted})
+        progress = replace(progress, counts={**progress.counts, "omitted": omitted})
     if holder:
-        standing = replace(standing, eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)))
-    return BatchStanding(
+        progress = replace(progress, eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)))
+    return BatchOverview(
         batch=batch,
         output=output,
         is_sandbox=identity.sandbox,
-        standing=standing,
+        progress=progress,
         estimate=last_run.estimate_credits if last_run is not None and not last_run.unpriced else None,
         cap=last_run.cap_credits if last_run is not None else None,
         problems=problems_in(unsettled, strays, told=told, folder=str(output)),
