@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import re
+import sqlite3
 from pathlib import Path
 from typing import Any
 
@@ -163,9 +165,15 @@ def test_screen_and_table_find_the_same_reasons(tmp_path: Path) -> None:
     assert (table["credits"].sum(), sums.loc["baseline", "credits"]) == (baseline.final, baseline.credits)
 
 
-def test_a_line_of_a_shot_is_unknown_while_one_of_its_prices_is() -> None:
+def test_a_line_of_a_shot_keeps_what_is_known_beside_the_takes_without_a_price() -> None:
+    due = [Due(0, "a", 1, 0, "", CLASS), Due(0, "a", 2, 0, "", OTHER)]
+    (line,) = lines_of(due, {CLASS: Quote(5, "list")})
+    assert (line, line.credits) == (Line("a", 2, 5, 1), None)
+
+
+def test_a_line_of_a_shot_without_any_price_is_unknown() -> None:
     due = [Due(0, "a", 1, 0, "", CLASS), Due(0, "a", 2, 0, "", CLASS), Due(0, "b", 1, 1, "", OTHER)]
-    assert lines_of(due, {CLASS: Quote(5, "list")}) == [Line("a", 2, 10), Line("b", 1, None)]
+    assert lines_of(due, {CLASS: Quote(5, "list")}) == [Line("a", 2, 10), Line("b", 1, 0, 1)]
 
 
 def test_a_baseline_is_kept_once(said: Any) -> None:
@@ -178,3 +186,45 @@ def test_a_baseline_is_kept_once(said: Any) -> None:
     said(*RUN, "--no-report")
     with StateReader.open(Path("outputs/film")) as reader:
         assert (reader.baseline_kept_at(), reader.baseline_lines()) == (kept_at, lines)
+
+
+TWO_MODELS = """version: 1
+name: film
+defaults: {models: [alibaba/wan-2-6-t2v, alibaba/wan2.1-t2v-plus]}
+shots:
+  - {id: s1, prompt: A lighthouse.}
+  - {id: s2, prompt: The keeper.}
+"""
+
+
+def test_plan_question_baseline_and_pages_say_a_partly_known_sum_in_one_way(said: Any) -> None:
+    Path("film.yaml").write_text(TWO_MODELS)
+    words = "3.15 USD + unknown (2 takes)"
+    assert words in said("plan", "film.yaml", "--sandbox")
+    said(*RUN)
+    line = next(line for line in said("status").splitlines() if "baseline" in line)
+    assert line.strip() == f"baseline {words}, final cost 4.20 USD: 2 unpriced takes 1.05"
+    (found,) = json.loads(Path("outputs/film/reports/costs.json").read_text())["baselines"]
+    assert (found["words"], found["credits"], found["known_credits"], found["unpriced_takes"]) == (
+        words,
+        None,
+        6_300_000,
+        2,
+    )
+    page = Path("outputs/film/reports/report.html").read_text()
+    assert f"baseline, 4 takes: {words}" in page
+    assert re.search(
+        r"<b>[0-9.]+ USD \+ unknown \([12] takes?\)</b>", page
+    )  # the tile: those sent before a price was seen
+    assert [row[2:] for row in rows() if row[1] == "s1"] == [
+        ("baseline", "2", "1.575"),
+        ("unpriced take", "1", "0.525"),
+    ]
+
+
+def test_a_baseline_of_an_older_file_stays_unknown_shot_by_shot(said: Any) -> None:
+    Path("film.yaml").write_text(TWO_MODELS)
+    said(*RUN, "--no-report")
+    with sqlite3.connect("outputs/film/state.sqlite") as db:
+        db.execute("DROP TABLE baseline_parts")
+    assert "baseline unknown (4 takes), final cost 4.20 USD: 4 unpriced takes 4.20" in said("status")

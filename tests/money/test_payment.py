@@ -79,7 +79,7 @@ def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:
     takes = (Due(1, "a", 1, 0, "", LARGE), Due(2, "b", 1, 1, "", UNPRICED))
     made = forty_four(takes=takes, estimate=Estimate(2_000_000, 2, 1, 2_000_000, 2_000_000), balance_usd=Decimal(5))
     assert question_text(made) == (
-        "Send 2 takes for at least 1.00 USD (1 take at an unknown price), at worst 2.00 USD (no cap; balance 5.00)"
+        "Send 2 takes for 1.00 USD + unknown (1 take), at worst 2.00 USD (no cap; balance 5.00)"
         " to https://api.aimlapi.com?"
     )
 

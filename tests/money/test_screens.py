@@ -116,7 +116,7 @@ def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
     assert "total 200 315.00+? 315.00+? 630.00+? 630,000,000+?" in text
     assert "unknown unknown" not in text
     assert "with a cap (--max-usd) wanbatch sends the first take alone and learns" in text
-    assert "these sums leave out 20 takes with an unknown price" in text
+    assert "+? an unknown price is in no sum; expected: 315.00 USD + unknown (20 takes)" in text
     told = preview_json(unpriced())["estimate"]
     assert (told["credits"], told["usd"]["worst"], told["known"]["credits"], told["unpriced_takes"]) == (
         None,

@@ -231,7 +231,12 @@ def a_bit_of_everything(output: Path) -> None:
         at=BEGIN.isoformat(), generation_id="gen-double", credits_held=CREDITS, credits_at_risk=CREDITS,
         error="a second generation",
     )  # fmt: skip
-    lines = [Line(row.shot_id, row.wanted, CREDITS * row.wanted if row.ordinal else None) for row in pen.state.shots()]
+    lines = [
+        Line(row.shot_id, row.wanted, CREDITS * row.wanted)
+        if row.ordinal
+        else Line(row.shot_id, row.wanted, 0, row.wanted)
+        for row in pen.state.shots()
+    ]
     pen.state.keep_baseline([*lines[:16], Line("gone", 1, CREDITS)], BEGIN)
     place_clips(output, pen.state)
     pen.state.close()

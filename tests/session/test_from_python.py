@@ -130,14 +130,14 @@ def test_a_cap_that_is_none_is_refused(more: dict[str, object], words: str) -> N
 
 def test_a_plan_without_prices_says_unknown_and_never_0() -> None:
     told = wanbatch.plan("a.csv", options(), offline=True).estimate
-    assert (told.usd, str(told)) == (None, "3 takes at an unknown price")
+    assert (told.usd, str(told)) == (None, "3 takes for unknown (3 takes)")
 
 
 @pytest.mark.parametrize(
     ("estimate", "words"),
     [
         (Estimate(2_000_000, 3, 0, 2_000_000, 4_000_000), "3 takes for about 1.00 USD, at worst 2.00 USD"),
-        (Estimate(2_000_000, 3, 1), "3 takes for at least 1.00 USD: 1 of them at an unknown price"),
+        (Estimate(2_000_000, 3, 1), "3 takes for 1.00 USD + unknown (1 take)"),
     ],
 )
 def test_an_estimate_is_told_in_words(estimate: Estimate, words: str) -> None:

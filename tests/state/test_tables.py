@@ -53,6 +53,7 @@ LAYOUT = {
     "notes": "name TEXT PRIMARY KEY, value TEXT NOT NULL",
     "own_cells": "shot_id TEXT PRIMARY KEY, cells TEXT NOT NULL",
     "baseline": "shot_id TEXT PRIMARY KEY, takes INTEGER NOT NULL, credits INTEGER",
+    "baseline_parts": "shot_id TEXT PRIMARY KEY, known INTEGER NOT NULL, unpriced INTEGER NOT NULL",
     "fallbacks": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
     "facts": (
         "seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT "

@@ -19,6 +19,7 @@ from wanbatch.money.credits import (
     credits_of_usd,
     exact_usd,
     money_text,
+    partly_known,
     shared_cents,
     usd,
     usd_text,
@@ -173,8 +174,8 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         _print_reasons(console, preview)
         _scenes_grid(preview).show(console)
         if preview.estimate.unpriced:
-            left_out = count_text(preview.estimate.unpriced, "take")
-            say(console, f"  [yellow]+? these sums leave out {left_out} with an unknown price[/]")
+            expected = partly_known(preview.estimate.credits, preview.estimate.unpriced)
+            say(console, f"  [yellow]+? an unknown price is in no sum; expected: {expected}[/]")
     for line in _estimate_lines(preview):
         say(console, f"  {line}")
     for remark in preview.remarks:

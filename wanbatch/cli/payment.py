@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from wanbatch.money.credits import amount_text, usd, usd_text
+from wanbatch.money.credits import amount_text, partly_known, usd, usd_text
 from wanbatch.money.currency import Currency
 from wanbatch.money.defaulted import Defaulted
 from wanbatch.session.preview import Preview, Why
@@ -31,9 +31,7 @@ def question_text(preview: Preview) -> str:
 
 def _about(credit_count: int, preview: Preview) -> str:
     unpriced = preview.estimate.unpriced
-    if not unpriced:
-        return f"about {usd_text(credit_count)}"
-    return f"at least {usd_text(credit_count)} ({count_text(unpriced, 'take')} at an unknown price)"
+    return f"{'' if unpriced else 'about '}{partly_known(credit_count, unpriced)}"
 
 
 def _bounds(preview: Preview, *, is_all_named: bool) -> list[str]:

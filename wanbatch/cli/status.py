@@ -19,7 +19,7 @@ from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import ExitCode
 from wanbatch.money.baseline import Baseline, variance_text
-from wanbatch.money.credits import money_text, usd_text
+from wanbatch.money.credits import money_text
 from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_files import baseline_json
 from wanbatch.session.question import words
@@ -75,8 +75,7 @@ def converted_line(currency: Currency, found: BatchOverview) -> str:
 
 def baseline_line(baseline: Baseline) -> str:
     """Say what the first confirmed plan was to cost, what the batch will have cost, and why that is another sum."""
-    more, unpriced = "+?" if baseline.unknown else "", "+?" if baseline.unpriced else ""
-    line = f"baseline {usd_text(baseline.credits)}{unpriced}, final cost {usd_text(baseline.final)}{more}"
+    line = f"baseline {baseline.words}, final cost {baseline.final_words}"
     why = variance_text(baseline)
     return f"{line}: {why}" if why else f"{line}: as in the baseline"
 

@@ -14,7 +14,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.spend import Kind
-from wanbatch.money.credits import cents_text, shared_cents
+from wanbatch.money.credits import cents_text, partly_known, shared_cents
 from wanbatch.money.prices import UNKNOWN_QUOTE, Quote
 from wanbatch.units import count_text
 
@@ -33,11 +33,17 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class Line:
-    """What the baseline holds for one shot: how many takes, and their credits together; None if unknown."""
+    """What the baseline holds for one shot: its takes, what is known of their credits, and how many have no price."""
 
     shot_id: str
     takes: int
-    credits: int | None
+    known: int
+    unpriced: int = 0
+
+    @property
+    def credits(self) -> int | None:
+        """What its takes cost together; None while one of them has no price."""
+        return None if self.unpriced else self.known
 
 
 @dataclass(frozen=True)
@@ -96,6 +102,17 @@ class Baseline:
         """How many takes, and submits of no take, are not in the final cost."""
         return sum(part.unknown for part in self.parts)
 
+    @property
+    def words(self) -> str:
+        """What the first confirmed plan was to cost: `3.15 USD + unknown (2 takes)`."""
+        return partly_known(self.credits, self.unpriced)
+
+    @property
+    def final_words(self) -> str:
+        """The final cost in the same words."""
+        submits = sum(part.unknown for part in self.parts if part.reason is Reason.NO_TAKE)
+        return partly_known(self.final, self.unknown - submits, submits)
+
 
 def variance_text(baseline: Baseline) -> str:
     """Say what was added and why, `2 retakes 1.05, 1 edit 0.53`: cents that add up; empty if nothing was."""
@@ -106,13 +123,13 @@ def variance_text(baseline: Baseline) -> str:
 
 def lines_of(due: Iterable[Due], quotes: Mapping[PriceClass, Quote]) -> list[Line]:
     """Return the baseline of takes that are planned: one line a shot, at the prices that are expected."""
-    takes: dict[str, int] = {}
-    sums: dict[str, int | None] = {}
+    prices: dict[str, list[int | None]] = {}
     for each in due:
-        price, before = quotes.get(each.price_class, UNKNOWN_QUOTE).credits, sums.get(each.shot_id, 0)
-        takes[each.shot_id] = takes.get(each.shot_id, 0) + 1
-        sums[each.shot_id] = None if price is None or before is None else before + price
-    return [Line(shot_id, count, sums[shot_id]) for shot_id, count in takes.items()]
+        prices.setdefault(each.shot_id, []).append(quotes.get(each.price_class, UNKNOWN_QUOTE).credits)
+    return [
+        Line(shot_id, len(mine), sum(price or 0 for price in mine), mine.count(None))
+        for shot_id, mine in prices.items()
+    ]
 
 
 def baseline_of(
@@ -131,14 +148,14 @@ def baseline_of(
         is_counted = is_to_come or kind.state is not State.PLANNED
         if reason is Reason.EDIT:
             is_counted = kind.superseded and kind.state is not State.PLANNED
-        if reason is Reason.LEFT_OUT:
+        if reason in (Reason.LEFT_OUT, Reason.UNPRICED):
             is_counted = False  # those of the baseline count
         unknown = count * ((kind.credits_committed is None) or price is None)
         added = count * (kind.credits_committed_known + (price or 0))
         sums[reason] = _plus(sums[reason], count * is_counted, added, unknown)
     for line in lines:
-        is_gone = line.reason is Reason.LEFT_OUT
-        sums[line.reason] = _plus(sums[line.reason], line.takes * is_gone, -line.credits)
+        count = {Reason.LEFT_OUT: line.takes, Reason.UNPRICED: line.unpriced}.get(line.reason, 0)
+        sums[line.reason] = _plus(sums[line.reason], count, -line.credits)
     for held in strays:
         sums[Reason.NO_TAKE] = _plus(sums[Reason.NO_TAKE], 1, held or 0, int(held is None))
     return Baseline(

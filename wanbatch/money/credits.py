@@ -7,7 +7,7 @@ from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 from math import floor
 
-from wanbatch.units import CREDITS_MAX
+from wanbatch.units import CREDITS_MAX, count_text
 
 CREDITS_PER_USD = 2_000_000  # exact, stated by the provider
 
@@ -20,6 +20,19 @@ def usd(credit_count: int) -> Decimal:
 def usd_text(credit_count: int | None) -> str:
     """Return `1.58 USD`, or `unknown`."""
     return "unknown" if credit_count is None else f"{amount_text(usd(credit_count))} USD"
+
+
+def partly_known(known: int, takes: int, submits: int = 0) -> str:
+    """Return `3.15 USD + unknown (2 takes)`: what is known of a sum, and what is not in it. Unknown is never 0.
+
+    `takes` and `submits` of no take are those of which nothing is known.
+    """
+    counts = [count_text(takes, "take")] if takes else []
+    counts += [f"{count_text(submits, 'submit')} of no take"] if submits else []
+    if not counts:
+        return usd_text(known)
+    rest = f"unknown ({', '.join(counts)})"
+    return f"{usd_text(known)} + {rest}" if known else rest
 
 
 def amount_text(amount: Decimal) -> str:

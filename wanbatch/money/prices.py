@@ -9,7 +9,7 @@ from decimal import Decimal
 from types import MappingProxyType
 
 from wanbatch.batch.models import PriceClass, documented_prices
-from wanbatch.money.credits import usd, usd_text
+from wanbatch.money.credits import partly_known, usd, usd_text
 from wanbatch.units import count_text
 
 
@@ -80,9 +80,7 @@ class Estimate:
         if not self.unpriced:
             more = "" if self.is_worst_known else "+?"
             return f"{takes} for about {usd_text(self.credits)}, at worst {usd_text(self.worst)}{more}"
-        if self.unpriced == self.takes:
-            return f"{takes} at an unknown price"
-        return f"{takes} for at least {usd_text(self.credits)}: {self.unpriced} of them at an unknown price"
+        return f"{takes} for {partly_known(self.credits, self.unpriced)}"
 
     def __add__(self, other: Estimate) -> Estimate:
         """Put two together."""

@@ -100,10 +100,12 @@ def baseline_json(batch: str, baseline: Baseline) -> dict[str, Any]:
         "credits": None if baseline.unpriced else baseline.credits,
         "known_credits": baseline.credits,
         "unpriced_takes": baseline.unpriced,
+        "words": baseline.words,
         "variance_known_credits": baseline.variance,
         "final_credits": None if baseline.unknown else baseline.final,
         "final_known_credits": baseline.final,
         "unknown_takes": baseline.unknown,
+        "final_words": baseline.final_words,
         "variance": [
             {"reason": part.reason.value, "words": part.words, "takes": part.count, "credits": part.credits,
              "unknown_takes": part.unknown}

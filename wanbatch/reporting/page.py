@@ -18,7 +18,7 @@ from markupsafe import Markup, escape
 
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
-from wanbatch.money.credits import CREDITS_PER_USD, usd_text
+from wanbatch.money.credits import CREDITS_PER_USD, partly_known, usd_text
 from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of, variance_amounts
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
@@ -95,6 +95,7 @@ def _environment() -> Environment:
         "credits": _credits,
         "state_words": state_words,
         "usd": _usd,
+        "partly_known": partly_known,
         "number": _number,
         "amount": amount_of,
         "price": price_of,

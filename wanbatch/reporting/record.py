@@ -210,7 +210,7 @@ def _own_columns(reader: StateReader, shots: pd.DataFrame) -> pd.DataFrame:
 def _baseline_lines(reader: StateReader) -> pd.DataFrame:
     """One row a shot of the first confirmed plan."""
     lines = reader.baseline_lines()
-    kinds = {"shot_id": "string", "takes": "Int64", "credits": "Int64"}
+    kinds = {"shot_id": "string", "takes": "Int64", "known": "Int64", "unpriced": "Int64"}
     return pd.DataFrame({name: series([getattr(each, name) for each in lines], kind) for name, kind in kinds.items()})
 
 

@@ -46,7 +46,8 @@ def _parts(book: Book) -> list[pd.DataFrame]:
     """Return the rows of the baseline, of what was added, and of submits of no take."""
     lines = book.record.baseline_lines
     scenes = book.record.shots.set_index("shot_id")["scene"]
-    planned = lines.assign(reason=BASELINE, takes_of_unknown_cost=lines["takes"].where(lines["credits"].isna(), 0))
+    planned_credits = lines["known"].mask((lines["unpriced"] == lines["takes"]) & (lines["unpriced"] > 0))
+    planned = lines.assign(reason=BASELINE, credits=planned_credits, takes_of_unknown_cost=lines["unpriced"])
     added = _added(book, lines)
     tables = [planned, added]
     holds = [each.credits_held for each in book.record.strays]
@@ -69,7 +70,7 @@ def _added(book: Book, lines: pd.DataFrame) -> pd.DataFrame:
         default=reason,
     )
     is_counted = np.where(reason == Reason.EDIT.value, old & ~to_come, ~(to_come & old))
-    is_counted &= reason != Reason.LEFT_OUT.value  # those of the baseline count
+    is_counted &= ~np.isin(reason, [Reason.LEFT_OUT.value, Reason.UNPRICED.value])  # those of the baseline count
     price = money["to_complete"]
     spent = pd.DataFrame(
         {
@@ -80,12 +81,16 @@ def _added(book: Book, lines: pd.DataFrame) -> pd.DataFrame:
             "takes_of_unknown_cost": (money["is_uncosted"] | price.isna()).astype("int64"),
         }
     )
+    became = _reasons(lines["shot_id"], lines, gone, edited)
+    counted = [lines["takes"], lines["unpriced"]]
     saved = pd.DataFrame(
         {
             "shot_id": lines["shot_id"],
-            "reason": _reasons(lines["shot_id"], lines, gone, edited),
-            "takes": lines["takes"].where(lines["shot_id"].isin(gone), 0).astype("int64"),
-            "credits": -lines["credits"].fillna(0).astype("int64"),
+            "reason": became,
+            "takes": np.select(
+                [became == each.value for each in (Reason.LEFT_OUT, Reason.UNPRICED)], counted, default=0
+            ),
+            "credits": -lines["known"].astype("int64"),
             "takes_of_unknown_cost": 0,
         }
     )
@@ -98,7 +103,7 @@ def _added(book: Book, lines: pd.DataFrame) -> pd.DataFrame:
 
 def _reasons(shot_ids: pd.Series[Any], lines: pd.DataFrame, gone: set[str], edited: set[str]) -> Any:
     """Say what became of each of these shots of the baseline."""
-    unpriced = lines.loc[lines["credits"].isna(), "shot_id"]
+    unpriced = lines.loc[lines["unpriced"] > 0, "shot_id"]
     return np.select(
         [shot_ids.isin(gone), shot_ids.isin(edited), shot_ids.isin(unpriced)],
         [Reason.LEFT_OUT.value, Reason.EDIT.value, Reason.UNPRICED.value],

@@ -33,20 +33,32 @@ class BaselineRecords(FactRecords):
             row = self._db.execute("SELECT value FROM notes WHERE name = ?", (BASELINE_NOTE,)).fetchone()
             return None if row is None else datetime.fromisoformat(str(row[0]))
 
+    def _baseline_sql(self) -> str:
+        """Return the baseline as a query: shot, takes, known credits and takes without a price."""
+        is_split = self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'baseline_parts'").fetchone() is not None
+        if not is_split:  # a file of an older version: nothing is known of a shot with one unknown price
+            unpriced = "CASE WHEN credits IS NULL THEN takes ELSE 0 END"
+            return f"SELECT shot_id, takes, coalesce(credits, 0) AS known, {unpriced} AS unpriced FROM baseline"  # noqa: S608
+        return (
+            "SELECT shot_id, takes, coalesce(credits, known, 0) AS known,"
+            " CASE WHEN credits IS NULL THEN coalesce(unpriced, takes) ELSE 0 END AS unpriced"
+            " FROM baseline LEFT JOIN baseline_parts USING (shot_id)"
+        )
+
     def baseline_lines(self) -> list[Line]:
         """Return the baseline, one line a shot."""
         if self.baseline_kept_at() is None:
             return []
         with foreign_errors(self.path):
-            rows = self._db.execute("SELECT shot_id, takes, credits FROM baseline ORDER BY rowid")
-            return [Line(str(shot_id), int(takes), credit_count) for shot_id, takes, credit_count in rows]
+            rows = self._db.execute(f"{self._baseline_sql()} ORDER BY baseline.rowid")
+            return [Line(str(shot_id), *map(int, numbers)) for shot_id, *numbers in rows]
 
     def planned_by_reason(self) -> list[Planned]:
         """Return what the baseline holds, by what became of its shots."""
         sql = (
-            f"SELECT CASE {_OF_SHOT.format('b')} AS reason, sum(b.takes), coalesce(sum(b.credits), 0),"  # noqa: S608
-            " sum(CASE WHEN b.credits IS NULL THEN b.takes ELSE 0 END)"
-            " FROM baseline AS b LEFT JOIN shots AS s ON s.shot_id = b.shot_id GROUP BY reason"
+            f"SELECT CASE {_OF_SHOT.format('b')} AS reason, sum(b.takes), sum(p.known), sum(p.unpriced)"  # noqa: S608
+            f" FROM baseline AS b JOIN ({self._baseline_sql()}) AS p ON p.shot_id = b.shot_id"
+            " LEFT JOIN shots AS s ON s.shot_id = b.shot_id GROUP BY reason"
         )
         with foreign_errors(self.path):
             return [Planned(Reason(reason), *map(int, sums)) for reason, *sums in self._db.execute(sql)]

@@ -37,6 +37,7 @@ from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
     BASELINE_DDL,
+    BASELINE_PARTS_DDL,
     DDL,
     FALLBACKS_DDL,
     INDEXES,
@@ -131,7 +132,7 @@ class StateFile(StateReader):
     def _complete(self) -> None:
         """Make what a file lacks that an older version began."""
         with foreign_errors(self.path):
-            for statement in (NOTES_DDL, OWN_CELLS_DDL, BASELINE_DDL, FALLBACKS_DDL, *INDEXES):
+            for statement in (NOTES_DDL, OWN_CELLS_DDL, BASELINE_DDL, BASELINE_PARTS_DDL, FALLBACKS_DDL, *INDEXES):
                 self._db.execute(statement)
         learn_kept(self.notes())
 
@@ -365,6 +366,10 @@ class StateFile(StateReader):
         with self._transaction():
             self._db.executemany(
                 "INSERT INTO baseline VALUES (?, ?, ?)", [(each.shot_id, each.takes, each.credits) for each in lines]
+            )
+            self._db.executemany(
+                "INSERT INTO baseline_parts VALUES (?, ?, ?)",
+                [(each.shot_id, each.known, each.unpriced) for each in lines if each.unpriced],
             )
             self._db.execute("INSERT INTO notes VALUES (?, ?)", (BASELINE_NOTE, to_sql(at)))
 

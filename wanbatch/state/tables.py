@@ -123,6 +123,11 @@ OWN_CELLS_DDL = "CREATE TABLE IF NOT EXISTS own_cells (shot_id TEXT PRIMARY KEY,
 BASELINE_DDL = (
     "CREATE TABLE IF NOT EXISTS baseline (shot_id TEXT PRIMARY KEY, takes INTEGER NOT NULL, credits INTEGER) STRICT"
 )
+# What is known of a shot of the baseline of which some takes had no price.
+BASELINE_PARTS_DDL = (
+    "CREATE TABLE IF NOT EXISTS baseline_parts (shot_id TEXT PRIMARY KEY, known INTEGER NOT NULL,"
+    " unpriced INTEGER NOT NULL) STRICT"
+)
 # The fallback of each shot that has one: model, request, and after what it may be taken, as a JSON object.
 FALLBACKS_DDL = "CREATE TABLE IF NOT EXISTS fallbacks (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
 # Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
@@ -139,6 +144,7 @@ DDL = (
     NOTES_DDL,
     OWN_CELLS_DDL,
     BASELINE_DDL,
+    BASELINE_PARTS_DDL,
     FALLBACKS_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
