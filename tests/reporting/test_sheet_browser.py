@@ -218,6 +218,19 @@ def test_filters_leave_what_they_say(looked: Looked, name: str, found: list[str]
     assert looked.page.get_by_role("button", pressed=True).first.inner_text().startswith(name)
 
 
+def test_chosen_counts_the_circled_takes_alone_and_says_what_it_means(looked: Looked) -> None:
+    page = looked.page
+    page.locator("[data-shot=sc1_sh4] .retake").click()
+    page.locator("[data-shot=sc0_sh1] [data-take='2'] .circle").click()
+    chip = page.locator("[data-filter=chosen]")
+    counted = chip.locator(".count").inner_text()
+    chip.click()
+    told = page.locator("#what").inner_text()
+    page.locator("[data-filter=all]").click()
+    assert (counted, told) == ("2", "Chosen: shots of which you circled a take: the cut uses that one.")
+    assert not page.locator("#what").is_visible()
+
+
 def test_text_and_scene_narrow_it_down_and_nothing_says_so(looked: Looked) -> None:
     page = looked.page
     page.keyboard.press("f")

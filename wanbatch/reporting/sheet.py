@@ -24,12 +24,12 @@ SHOTS_SHOWN = 2_000  # 2 MB and half a second in a browser; more would be no pag
 TAKES_ABREAST = 4
 FRAME = (480, 270)  # what a poster measures at most, where the clip's own size is not known
 FILM = "cut.mp4"
-CHIPS = (
-    ("all", "All"),
-    ("trouble", "Failed or held"),
-    ("unchosen", "Unchosen"),
-    ("chosen", "Chosen"),
-    ("warned", "Warned"),
+CHIPS = (  # name, word, what it leaves on the page
+    ("all", "All", ""),
+    ("trouble", "Failed or held", "shots with a take that failed, or may have been charged and waits for you"),
+    ("unchosen", "Unchosen", "shots with a clip, of which you circled none: the cut uses the newest good take"),
+    ("chosen", "Chosen", "shots of which you circled a take: the cut uses that one"),
+    ("warned", "Warned", "shots with a take whose clip is not as ordered, or may have cost more than one"),
 )
 KEYS = (
     ("\u2190 \u2192 \u2191 \u2193", "the next take in that direction"),

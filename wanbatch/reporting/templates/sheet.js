@@ -236,7 +236,7 @@
     trouble: (card) => "trouble" in card.dataset,
     unchosen: (card) => clips.get(card) > 0 && chosen(card.dataset.shot) === 0,
     warned: (card) => "warned" in card.dataset,
-    chosen: (card) => chosen(card.dataset.shot) !== 0 || retakes.has(card.dataset.shot),
+    chosen: (card) => chosen(card.dataset.shot) !== 0,
   };
   let filter = "all";
   const isFound = (card, name) => {
@@ -261,6 +261,8 @@
     chip.addEventListener("click", () => {
       filter = chip.dataset.filter;
       for (const each of chips) each.setAttribute("aria-pressed", String(each === chip));
+      one("#what").hidden = !chip.title;
+      one("#what").textContent = chip.title && `${one(".word", chip).textContent}: ${chip.title}.`;
       apply();
     });
   }
