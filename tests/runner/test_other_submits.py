@@ -13,9 +13,9 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.late_generations import Spares
+from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.settings import OnUnknown, RunSettings
-from wanbatch.runner.strays import Strays
+from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.sandbox.options import SandboxOptions
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -49,8 +49,8 @@ def seen_beside_a_clip(world: World, *generations: str | None) -> list[tuple[Exi
     async def work(context: RunContext) -> list[tuple[ExitCode, str]]:
         for made in generations:
             scan = scan_of(EPOCH, LogRow(other, made, True, PRICE, EPOCH))
-            Strays(context).note_scan(scan)
-            Spares(context).note_late(scan)
+            UnrecordedSubmits(context).note_scan(scan)
+            LateGenerations(context).note_late(scan)
         return list(context.troubles)
 
     return at_desk(world, work)

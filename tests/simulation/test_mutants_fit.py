@@ -23,9 +23,9 @@ def value_of(target: Any, attribute: str) -> object:
     )  # not what a property gives
 
 
-@pytest.mark.parametrize("name", MUTANTS)
+@pytest.mark.parametrize("name", [*MUTANTS, *UNSEEN])
 def test_each_mutant_can_be_applied_and_leaves_nothing_behind(name: str) -> None:
-    places = [(target, attribute) for target, attribute, _ in MUTANTS[name]()]
+    places = [(target, attribute) for target, attribute, _ in {**MUTANTS, **UNSEEN}[name]()]
     before = [value_of(*place) for place in places]
     broken = []
     for _ in range(2):

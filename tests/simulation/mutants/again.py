@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from tests.simulation.mutants.registry import Patches, mutant
+from tests.simulation.mutants.registry import Patches, mutant, unseen_mutant
 from wanbatch.batch import attempts
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take, advance
 from wanbatch.errors import LocalFault
+from wanbatch.money.charge import Charge
 from wanbatch.pace import schedule as pacing
 from wanbatch.pace.hazard import Curve
 from wanbatch.provider import answers
@@ -103,6 +105,20 @@ def a_failed_take_is_tried_again_without_a_look_at_the_ledger() -> Patches:
     async def legible_charges(self: Rechecks, take_id: int) -> tuple[()]:
         self._looked_at[take_id] = self._context.clock.monotonic()
         return ()
+
+    yield Rechecks, "_legible_charges", legible_charges
+
+
+@unseen_mutant
+def two_looks_at_once_share_one_reading_of_the_ledger() -> Patches:
+    real, shared = Rechecks._legible_charges, list[Charge]()
+
+    async def legible_charges(self: Rechecks, take_id: int) -> Sequence[Charge] | None:
+        charges = await real(self, take_id)
+        if charges is None:
+            return None
+        shared[:] = charges
+        return shared
 
     yield Rechecks, "_legible_charges", legible_charges
 

@@ -29,6 +29,12 @@ def mutant(make: Callable[[], Patches]) -> Callable[[], Patches]:
     return make
 
 
+def unseen_mutant(make: Callable[[], Patches]) -> Callable[[], Patches]:
+    """Note a mutant that no world shows yet, under the words of its name: `unseen.md` says why, and what catches it."""
+    UNSEEN[make.__name__.replace("_", " ")] = make
+    return make
+
+
 @contextmanager
 def applied(name: str) -> Iterator[None]:
     """Break the protocol in this way."""
