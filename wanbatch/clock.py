@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
@@ -18,6 +19,10 @@ class Clock(Protocol):
         """Return seconds that never go back."""
         ...
 
+    def asleep_s(self) -> float:
+        """Return how many seconds passed, since it was made, that `monotonic` did not count: the machine slept."""
+        ...
+
     async def sleep(self, delay_s: float) -> None:
         """Wait that many of this clock's seconds."""
         ...
@@ -28,10 +33,11 @@ class LoopClock:
 
     The time of day is read once; afterwards it advances with the loop's monotonic time, so that a
     corrected system clock, daylight saving or a leap second cannot reorder what happened. A loop whose
-    time jumps (as in tests) makes this a virtual clock.
+    time jumps (as in tests) makes this a virtual clock. `wall` gives the machine's own time of day, in seconds, which
+    goes on while the machine sleeps; without it nothing is known of sleep.
     """
 
-    def __init__(self, start: datetime, speed: float = 1.0) -> None:
+    def __init__(self, start: datetime, speed: float = 1.0, wall: Callable[[], float] | None = None) -> None:
         if start.tzinfo is None:
             raise ValueError("start must be aware")
         if speed <= 0:
@@ -40,6 +46,8 @@ class LoopClock:
         self._start = start.astimezone(UTC)
         self._loop = asyncio.get_running_loop()  # kept: the time may be asked after the loop has stopped
         self._zero = self._loop.time()
+        self._wall = wall
+        self._wall_zero = 0.0 if wall is None else wall()
 
     def now(self) -> datetime:
         """Return the time of day, aware, UTC."""
@@ -48,6 +56,12 @@ class LoopClock:
     def monotonic(self) -> float:
         """Return this clock's seconds since it was made."""
         return (self._loop.time() - self._zero) * self.speed
+
+    def asleep_s(self) -> float:
+        """Return how many of this clock's seconds `monotonic` did not count; a time of day that was set counts, too."""
+        if self._wall is None:
+            return 0.0
+        return abs(self._wall() - self._wall_zero - (self._loop.time() - self._zero)) * self.speed
 
     async def sleep(self, delay_s: float) -> None:
         """Wait that many of this clock's seconds."""

@@ -74,6 +74,21 @@ def test_every_other_answer_is_unknown(status: int, body: object) -> None:
     assert isinstance(submit(status, body), Unknown)
 
 
+@pytest.mark.parametrize("status", [400, 403, 422, 429])
+def test_a_refusal_that_names_another_request_proves_nothing(status: int) -> None:
+    answer = submit(status, ENVELOPE, x_client_request_id="other-program-77")
+    assert isinstance(answer, Unknown)
+    assert "names another request (other-program-77)" in answer.message
+    assert not isinstance(submit(status, ENVELOPE, x_client_request_id=ID), Unknown)
+
+
+@pytest.mark.parametrize(("echo", "other"), [(ID, None), ("", None), ("other-program-77", "other-program-77")])
+def test_an_acceptance_tells_which_other_request_it_names(echo: str, other: str | None) -> None:
+    answer = submit(200, {"id": "g", "status": "queued"}, x_client_request_id=echo)
+    assert isinstance(answer, Accepted)
+    assert (answer.is_echoed, answer.other_request) == (echo == ID, other)
+
+
 @pytest.mark.parametrize("status", [200, 201, 202])
 def test_an_id_in_the_body_is_an_acceptance(status: int) -> None:
     body = {"id": "g", "status": "queued", "meta": {"usage": {"credits_used": 3150000}}}

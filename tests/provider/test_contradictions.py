@@ -94,6 +94,10 @@ def test_a_log_that_would_take_days_to_read_is_unread_at_once() -> None:
         ("x-wb1:nonce:recipe:2.1", True),
         ("wb1%3Anonce%3Arecipe%3A2.1", True),
         ("wb1_nonce_recipe_2_1", True),
+        ("wb1:nonc", True),  # cut on the way
+        ("wb1:nonce:recipe", True),
+        ("wb1:nonce:recipe:2", True),
+        ("wb1:nonce:recipe:2.1.1", True),
         ("job 7", False),
     ],
 )

@@ -14,6 +14,7 @@ import pytest
 from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, at_desk, charged_twice, states
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
@@ -227,6 +228,38 @@ def test_a_charge_that_may_be_for_another_lost_submit_keeps_a_take_from_being_se
         ExitCode.DECISION_NEEDED, ["verified", "failed", "held"], 3,
     )  # fmt: skip
     assert any("sh001_t1 is not sent again in this run" in message for message in end.messages)
+
+
+def test_a_look_does_not_last_over_a_sleep_of_the_machine(tmp_path: Path) -> None:
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,)),))
+    world.settings = replace(world.settings, rates=Rates(max_attempts=1))
+    world.run(batch_of(1))
+
+    async def work(context: RunContext) -> list[bool]:
+        wall = iter((0.0, 0.0, 8 * HOURS, 8 * HOURS))
+        context.clock = LoopClock(EPOCH, wall=lambda: next(wall))
+        looks = Rechecks(context, Ledger(EPOCH, Charge("", 0, EPOCH, "")))  # type: ignore[arg-type]
+        await looks.may_retry(1)
+        return [looks.is_owed(1)]
+
+    assert at_desk(world, work) == [True]
+
+
+def test_a_charge_that_may_be_for_a_submit_that_is_looked_for_keeps_a_failed_take_from_being_sent(
+    tmp_path: Path,
+) -> None:
+    """One answer is lost and its generation runs; another's generation fails, and a charge of no take shows."""
+    world = World(tmp_path / "out", rules=(Rule("submit", "drop_after", nth=(2,)), Rule("submit", "fail", nth=(3,))))
+
+    def change(_: Runner, event: Event) -> None:
+        if event.kind == "answer_lost":
+            execute(world, "UPDATE requests SET ends_at = ends_at + 9000000 WHERE seq = 2")
+        elif event.kind == "accepted" and event.take == "sh002_t1":
+            charge_beside(world, seq=1)
+
+    world.observe = change
+    world.run(batch_of(3))
+    assert (states(world), world.submits - 1) == (["verified", "held", "failed"], 3)
 
 
 class Ledger:

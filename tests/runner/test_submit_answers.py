@@ -6,13 +6,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import PRICE, states
-from tests.worlds import World, batch_of
+from tests.runner.shared import HOURS, PRICE, at_desk, states
+from tests.runner.test_faults import answered
+from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
+from wanbatch.provider.protocol import Accepted, SubmitAnswer
+from wanbatch.runner.events import Event
+from wanbatch.runner.loop import Runner
 from wanbatch.runner.settings import OnUnknown, RunSettings
+from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.session.lookup import look_up
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
@@ -152,3 +158,35 @@ def test_without_an_echo_one_submit_goes_at_a_time(tmp_path: Path) -> None:
     end = world.run(batch_of(3))
     assert end.exit_code is ExitCode.OK
     assert any("does not return our request ids" in event.text for event in world.events)
+
+
+def test_what_failed_under_an_answer_to_another_request_is_not_bought_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A proxy mixes up two answers: ours names another program's generation, which fails, and our own is made."""
+    world = World(tmp_path / "out")
+    sent: list[str] = []
+
+    def note(_: Runner, event: Event) -> None:
+        sent.extend([str(event.data["request_id"])] if event.kind == "submit_started" else [])
+
+    def mixed_up(number: int) -> SubmitAnswer | None:
+        assert world.account is not None
+        if number != 2:
+            return None
+        at, key, body = EPOCH.timestamp() + world.elapsed_s, key_name("made-up"), batch_of(2).shots[1].request
+        theirs = world.account.accept(Arrival(at, key, "other-program-77"), body, failure="crashed")
+        world.account.accept(Arrival(at, key, sent[1]), body)
+        return Accepted(theirs.generation_id, PRICE, is_echoed=False, other_request="other-program-77")
+
+    answered(monkeypatch, mixed_up)
+    world.observe = note
+    end = world.run(batch_of(2))
+    bought = [row for row in world.ledger() if row["charged"]]
+    assert (end.exit_code, states(world), len(bought)) == (ExitCode.DECISION_NEEDED, ["verified", "failed"], 2)
+    assert any("named by an answer to another request" in message for message in end.messages)
+    assert "other-program-77" in world.takes()[1].warning
+    world.elapsed_s += 24 * HOURS
+    at_desk(world, look_up)
+    world.run(batch_of(2))
+    assert (states(world), len([row for row in world.ledger() if row["charged"]])) == (["verified"] * 2, 2)

@@ -119,6 +119,17 @@ def test_what_the_log_of_the_same_key_shows_under_another_id_is_explained(
     assert world.run(batch_of(4)).exit_code is code
 
 
+def test_where_the_log_shows_our_own_clips_under_other_ids_its_rows_explain_no_charge(tmp_path: Path) -> None:
+    world = half_done(tmp_path)
+    assert world.account is not None
+    body = {"model": "alibaba/wan2.1-t2v-turbo", "resolution": "480P", "prompt": "of a newer copy"}
+    arrival = Arrival(EPOCH.timestamp() + world.elapsed_s, key_name("made-up"), "gateway-2")
+    world.account.accept(arrival, body)
+    world.account._db.execute("UPDATE requests SET client_request_id = 'gateway-1' WHERE seq = 1")
+    world.elapsed_s += HOURS
+    assert world.run(batch_of(4)).exit_code is ExitCode.DECISION_NEEDED
+
+
 def test_charges_of_another_family_of_models_are_no_question(tmp_path: Path) -> None:
     world = half_done(tmp_path)
     others_buy(world, 1, model="kling/v2")

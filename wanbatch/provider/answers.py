@@ -39,7 +39,11 @@ RETRY_AFTER_CAP_S = 900.0
 GENERATION_ID_CAP = 512
 REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: the provider silently drops an id outside of it
 
+_ECHO = "x-client-request-id"
 OURS = "wb1:"  # begins every request id of any batch of ours
+_OURS = re.compile(
+    r"wb1:[^:]+:[^:]+:\d+\.\d+"
+)  # use fullmatch: one that was cut on the way is of no batch that is known
 
 _STATUSES = {
     "queued": Status.QUEUED,
@@ -100,6 +104,11 @@ class Head:
         """The generation id in the headers, if it can be used."""
         return read_generation_id(self.headers.get("x-inference-id"))
 
+    def other_request(self, request_id: str) -> str | None:
+        """The request id that the answer names, if it is not the one that was sent; None if it names none."""
+        echoed = self.headers.get(_ECHO, "").strip()
+        return shown(echoed) if echoed not in ("", request_id) else None
+
 
 def read_generation_id(value: object) -> str | None:
     """Return an opaque id of 1 to 512 printable characters, else None."""
@@ -138,17 +147,21 @@ def read_retry_after(head: Head) -> float | None:
 
 
 def read_submit(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer:
-    """Judge the answer to a paid POST. `body` is None if it broke off or was too long."""
+    """Judge the answer to a paid POST. `body` is None if it broke off or was too long.
+
+    A refusal that names another request than ours may be the answer to that one.
+    """
     if head.is_success:
         return _read_accepted(head, body, request_id)
-    message = _envelope_message(body)
-    if message is not None:
+    message, other = _envelope_message(body), head.other_request(request_id)
+    if message is not None and other is None:
         if head.status in _LATER:
             return TurnedAway(head.status, read_retry_after(head), message)
         if head.status in _REFUSALS:
             return Refused(_REFUSALS[head.status], head.status, message)
     said = message or (shown(body.decode("utf-8", "replace")) if body else "no body")
     hint = " (a redirect is never followed: check AIMLAPI_BASE_URL)" if 300 <= head.status < 400 else ""
+    hint += f" that names another request ({other})" if other is not None else ""
     return Unknown(f"HTTP {head.status}{hint}, server said: {said}", head.status, read_retry_after(head))
 
 
@@ -171,7 +184,8 @@ def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAns
     return Accepted(
         generation_id=generation_id,
         credits_held=max((each for each in (said_body, said_header) if each is not None), default=None),
-        is_echoed=head.headers.get("x-client-request-id") == request_id,
+        is_echoed=head.headers.get(_ECHO) == request_id,
+        other_request=head.other_request(request_id),
         failed_message=_error_text(fields) if failed else None,
         conflict=in_body if in_header and in_body and in_header != in_body else None,
         credits_note=note,
@@ -312,11 +326,12 @@ def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
     """Read a row that may be ours; for another program's row return its inference id: such rows must not stop a
     reading.
 
-    A status that is neither success nor failure proves nothing. Raises AnswerInvalid for one of ours without a time.
+    An id of ours that was cut on the way is of no submit that is known. A status that is neither success nor failure
+    proves nothing. Raises AnswerInvalid for one of ours without a time.
     """
     generation_id = read_generation_id(row.get("inference_id"))
     request_id = row.get("client_request_id")
-    if not isinstance(request_id, str) or not request_id.startswith(OURS):
+    if not isinstance(request_id, str) or not _OURS.fullmatch(request_id):
         return generation_id or ""
     status, cost = row.get("status"), row.get("cost")
     try:

@@ -55,12 +55,14 @@ class Secret:
 @dataclass(frozen=True)
 class Accepted:
     """A generation exists. `credits_held` is None if the answer did not say; `is_echoed` tells whether our id came
-    back. `conflict` names a second id in the same answer, which must not be followed.
+    back, and `other_request` which id came in its place. `conflict` names a second id in the same answer, which must
+    not be followed.
     """
 
     generation_id: str
     credits_held: int | None
     is_echoed: bool
+    other_request: str | None = None
     failed_message: str | None = None
     conflict: str | None = None
     credits_note: str | None = None

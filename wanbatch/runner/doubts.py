@@ -64,6 +64,18 @@ def doubted(state: StateReader) -> list[Attempt]:
     return sorted(found, key=lambda each: each.started_at)
 
 
+def note_misnamed(context: RunContext, take_id: int, other_request: str) -> None:
+    """Remember that the answer to a take's submit named another request: what it said may be of that one."""
+    text = f"the provider's answer to its submit named another request ({other_request}), and may be of that one"
+    data = {"warning": text, "misnamed": context.takes[take_id].request_id}
+    context.record(take_id, Fact.WARNED, data)
+
+
+def is_misnamed(state: StateReader, attempt: Attempt) -> bool:
+    """Say whether the answer that named an attempt's generation named another request."""
+    return any(each.data.get("misnamed") == attempt.request_id for each in state.facts_of(attempt.take_id))
+
+
 def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
     """Name charges without a take beside attempts that may have made them: each once, and again where it grows.
 

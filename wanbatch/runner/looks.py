@@ -8,6 +8,7 @@ person has looked.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum, auto
 
@@ -16,7 +17,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import answered_charges, note_questions
+from wanbatch.runner.doubts import answered_charges, is_misnamed, note_questions
 from wanbatch.runner.proofs import Evidence, is_like, questions
 from wanbatch.runner.recipes import models_of
 
@@ -26,12 +27,16 @@ class Beside(Enum):
 
     NOTHING = auto()
     UNREAD = auto()  # charges that may be of it, and the log does not tell whose they are
+    MISNAMED = auto()  # whatever stands there: the answer that named what failed named another request
+    SHARED = auto()  # charges that may be of it, or of a submit whose answer is looked for
     NAMED_NOW = auto()  # charges without a take that were not named before
     NAMED_BEFORE = auto()
 
 
 def evidence_of(context: RunContext, scan: LogScan, charges: Sequence[Charge], attempts: Sequence[Attempt]) -> Evidence:
     """Put together what one look brought, with what is known of this route and of the clocks."""
+    if _replaces_ids(context, scan):
+        scan = replace(scan, nameless_ids=scan.other_ids)  # any of these rows may be of ours
     echoes = [each.is_echoed for each in attempts if each.is_echoed is not None]
     return Evidence(
         scan=scan,
@@ -45,6 +50,15 @@ def evidence_of(context: RunContext, scan: LogScan, charges: Sequence[Charge], a
         margin=context.batch_clock.margin,
         lead=context.batch_clock.lead,
     )
+
+
+def _replaces_ids(context: RunContext, scan: LogScan) -> bool:
+    """Say whether the log shows what an answer said that a submit of ours made, and under an id that is not ours.
+
+    Then the provider, or a gateway on the way, replaces our request ids: no row of another id is another program's.
+    """
+    attempts = context.state.attempts_of_generations(scan.other_ids - scan.nameless_ids)
+    return any(each.is_echoed is not None for each in attempts)
 
 
 def is_waited_for(context: RunContext, attempt: Attempt) -> bool:
@@ -78,6 +92,8 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
     free = [each for each in context.state.attempts_of(take_id) if each.is_called_free]
     if not free:
         return Beside.NOTHING
+    if any(each.has_failed and is_misnamed(context.state, each) for each in free):
+        return Beside.MISNAMED
     since = min(each.started_at for each in free)
     if not _without_a_take(context, take_id, charges):
         return Beside.NOTHING
@@ -91,9 +107,11 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
     left = _without_a_take(context, take_id, charges)
     waiting = waited_for_since(context, context.batch_clock.recorded_since(scan.begin))
     models = {each.take_id: models_of(context, each.take_id) for each in (*free, *waiting)}
-    found = questions(evidence_of(context, scan, left, waiting), free, models, settled=False)
-    if not found:
-        return Beside.NOTHING
+    evidence = evidence_of(context, scan, left, waiting)
+    found = questions(evidence, free, models, settled=False)
+    if not found:  # a submit that is waited for may explain what there is, and need not
+        is_shared = questions(replace(evidence, attempts=()), free, models, settled=False)
+        return Beside.SHARED if is_shared else Beside.NOTHING
     is_new = note_questions(context, found) or any(each.charge.name in context.named_now for each in found)
     return Beside.NAMED_NOW if is_new else Beside.NAMED_BEFORE
 

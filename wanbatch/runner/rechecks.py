@@ -38,17 +38,22 @@ class Block(Enum):
     UNREAD = auto()  # the ledger or the log cannot be read, and the proof rests on it
     CHARGED_BESIDE = auto()  # a charge without a take may be for it
     NAMED_NOW = auto()  # the same, named just now, though the user asked for the take
+    MISNAMED = auto()  # the answer that named what failed named another request
     MADE = auto()  # the log says by now that a submit of it succeeded
 
 
 _UNREAD = "wanbatch could not read in the provider's ledger and request log whether an earlier submit of it was charged"
 _CHARGED = "a charge that belongs to no take may be for an earlier submit of it"
 _MADE = "the provider's request log shows by now that an earlier submit of it succeeded or was charged"
+_MISNAMED = (
+    "the generation that failed was named by an answer to another request, so that what its own submit made is unknown"
+)
 _ADVICE = "`wanbatch reconcile` tells more; if it made no clip, `wanbatch retry` sends the take again"
 _REPORTS = {
     Block.UNREAD: (ExitCode.PROVIDER_UNREACHABLE, f"{_UNREAD}. Run the same command again later"),
     Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. {_ADVICE}"),
     Block.NAMED_NOW: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. The same command sends it again"),
+    Block.MISNAMED: (ExitCode.DECISION_NEEDED, f"{_MISNAMED}. {_ADVICE}"),
     Block.MADE: (ExitCode.DECISION_NEEDED, f"{_MADE}. {_ADVICE}"),
 }
 
@@ -59,7 +64,7 @@ class Rechecks:
     def __init__(self, context: RunContext, charges: ChargeRecorder) -> None:
         self._context = context
         self._charges = charges
-        self._looked_at: dict[int, float] = {}  # by take: when the ledger was read last for what it failed
+        self._looked_at: dict[int, tuple[float, float]] = {}  # by take: when the ledger was last read for it
 
     async def may_retry(self, take_id: int) -> bool:
         """Say whether nothing speaks against another submit of a take whose generation failed just now."""
@@ -67,7 +72,10 @@ class Rechecks:
         charges = await self._legible_charges(take_id)
         if charges is None:
             return False  # nothing proves that it cost nothing
-        if await look_beside(context, take_id, charges) is not Beside.NOTHING:
+        beside = await look_beside(context, take_id, charges)
+        if beside is Beside.MISNAMED:
+            self._trouble(take_id, Block.MISNAMED)
+        if beside is not Beside.NOTHING:
             return False  # a charge without a take may be of it: a person looks first, and `retry` sends it
         if context.takes[take_id].credits_charged is not None:
             return False  # what was charged for nothing, now or before, is not followed by more money on its own
@@ -93,8 +101,7 @@ class Rechecks:
         context = self._context
         if context.takes[take_id].attempts == 0:
             return False
-        looked_at = self._looked_at.get(take_id)
-        if looked_at is not None and context.clock.monotonic() - looked_at <= LOOK_LASTS_S:
+        if take_id in self._looked_at and self._since_look_s(take_id) <= LOOK_LASTS_S:
             return False
         return any(each.outcome not in _REFUSED or self._is_old(each) for each in self._proven(take_id))
 
@@ -110,7 +117,7 @@ class Rechecks:
         if block is not None:
             self._report(take_id, block)
             return
-        self._looked_at[take_id] = context.clock.monotonic()
+        self._note_look(take_id)
         context.schedule.add_planned(take_id, first=True)
 
     async def _block(self, take_id: int) -> Block | None:
@@ -134,8 +141,10 @@ class Rechecks:
         beside = await look_beside(context, take_id, charges)
         if beside is Beside.UNREAD:
             return None if is_asked else Block.UNREAD
-        if beside is Beside.NOTHING or (is_asked and beside is Beside.NAMED_BEFORE):
+        if beside is Beside.NOTHING or (is_asked and beside is not Beside.NAMED_NOW):
             return None
+        if beside is Beside.MISNAMED:
+            return Block.MISNAMED
         return Block.NAMED_NOW if is_asked else Block.CHARGED_BESIDE
 
     def _proven(self, take_id: int) -> list[Attempt]:
@@ -155,13 +164,21 @@ class Rechecks:
             return False
         return abs(self._context.clock.now() - refused.ended_at) >= SEARCH_GAP
 
+    def _note_look(self, take_id: int) -> None:
+        self._looked_at[take_id] = self._context.clock.monotonic(), self._context.clock.asleep_s()
+
+    def _since_look_s(self, take_id: int) -> float:
+        """Return how long ago a take was looked at, in seconds; the time that the machine slept since counts."""
+        (at_s, asleep_s), clock = self._looked_at[take_id], self._context.clock
+        return clock.monotonic() - at_s + abs(clock.asleep_s() - asleep_s)
+
     async def _legible_charges(self, take_id: int) -> Sequence[Charge] | None:
         """Read the ledger since a take was first sent; None if it is unread, or what cannot be read may be its own."""
         attempts = self._context.state.attempts_of(take_id)
         charges = await self._charges.read_ledger(min(each.started_at for each in attempts))
         if charges is None:
             return None
-        self._looked_at[take_id] = self._context.clock.monotonic()
+        self._note_look(take_id)
         return charges if is_legible_for(attempts, charges) else None
 
     def _was_made(self, attempts: Iterable[Attempt], scan: LogScan) -> bool:
@@ -183,10 +200,14 @@ class Rechecks:
         return bool(found - answered_charges(context.state))
 
     def _report(self, take_id: int, block: Block) -> None:
+        why = self._trouble(take_id, block)
+        if block in (Block.CHARGED_BESIDE, Block.MISNAMED, Block.MADE):  # no run sends it on its own
+            self._context.record(take_id, Fact.RETRY_WITHDRAWN, {"error": f"not sent again: {why}"})
+
+    def _trouble(self, take_id: int, block: Block) -> str:
         context, (code, why) = self._context, _REPORTS[block]
         context.trouble(code, f"{context.takes[take_id].label} is not sent again in this run: {why}")
-        if block in (Block.CHARGED_BESIDE, Block.MADE):  # no run sends it on its own
-            context.record(take_id, Fact.RETRY_WITHDRAWN, {"error": f"not sent again: {why}"})
+        return why
 
 
 def is_user_asking(facts: Iterable[Entry]) -> bool:

@@ -18,6 +18,7 @@ from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import note_misnamed
 from wanbatch.runner.fallbacks import fall_back
 from wanbatch.units import count_text, size_text
 
@@ -245,6 +246,8 @@ class Submits:
                 " whose answers are lost"
             )
         self._note_price(take_id, answer, is_first=is_first)
+        if answer.other_request is not None:
+            note_misnamed(context, take_id, answer.other_request)
         if answer.conflict is not None:
             text = f"the provider's answer names two generations, {answer.generation_id} and {answer.conflict}"
             context.hold(take_id, text, needs_user=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
@@ -109,7 +110,7 @@ class Access:
             if self.is_embedded:
                 url = stack.enter_context(embedded_sandbox(folder, self.speed, self.sandbox_flags))
                 endpoint = read_endpoint(url)
-            clock = LoopClock(start, self.speed)
+            clock = LoopClock(start, self.speed, time.time)
             provider = AimlApi(endpoint, self.key() if self.has_key else None, clock, Random())  # noqa: S311  jitter
             if not self.is_local:  # a sandbox's list is as old as the sandbox
                 provider.shelf = PriceCache(endpoint.base_url)

@@ -103,7 +103,7 @@ def the_stranger_of_a_poll_is_followed() -> Patches:
 @mutant
 def a_failed_take_is_tried_again_without_a_look_at_the_ledger() -> Patches:
     async def legible_charges(self: Rechecks, take_id: int) -> tuple[()]:
-        self._looked_at[take_id] = self._context.clock.monotonic()
+        self._note_look(take_id)
         return ()
 
     yield Rechecks, "_legible_charges", legible_charges

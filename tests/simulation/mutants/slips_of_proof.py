@@ -212,8 +212,8 @@ slip(
 slip(
     "a charge of no take keeps no failure from a retry",
     Rechecks.may_retry,
-    "await look_beside(context, take_id, charges) is not Beside.NOTHING",
-    "await look_beside(context, take_id, ()) is not Beside.NOTHING",
+    "beside = await look_beside(context, take_id, charges)",
+    "beside = await look_beside(context, take_id, ())",
 )
 slip(
     "what failed is beside no charge of no take",
@@ -330,6 +330,6 @@ unseen(
 slip(
     "an envelope is not asked for",
     answers.read_submit,
-    "    if message is not None:\n",
-    '    message = message or "no"\n    if message is not None:\n',
+    "    if message is not None and other",
+    '    message = message or "no"\n    if message is not None and other',
 )
