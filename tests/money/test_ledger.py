@@ -41,6 +41,8 @@ def charge(generation_id: str = "g", credit_count: int = PRICE) -> Charge:
     return Charge(generation_id, credit_count, AT)
 
 
+UNREADABLE = Charge("g", 0, AT, is_legible=False)
+
 VERDICTS = [
     # attempt, take, charges, refunds, verdict
     (attempt(Outcome.COMPLETED), take(State.VERIFIED), [charge()], [], Verdict.CONFIRMED),
@@ -63,6 +65,8 @@ VERDICTS = [
         [charge(credit_count=1)],
         Verdict.PARTLY_REFUNDED,
     ),
+    (attempt(Outcome.COMPLETED), take(State.VERIFIED), [UNREADABLE], [], Verdict.UNREADABLE),
+    (attempt(Outcome.COMPLETED), take(State.VERIFIED), [charge(), UNREADABLE], [], Verdict.CONFIRMED),
     (attempt(Outcome.COMPLETED), take(State.VERIFIED), [], [], Verdict.MISSING),
     (attempt(Outcome.OPEN), take(State.COMPLETED), [], [], Verdict.MISSING),
     (attempt(Outcome.LOST, generation_id=None), take(State.UNKNOWN, generation_id=None), [], [], Verdict.UNKNOWN),

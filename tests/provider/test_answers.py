@@ -9,7 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.provider.answers import (
+    CHARGES,
+    REFUNDS,
     Head,
+    LedgerKind,
     read_charges,
     read_generation_id,
     read_progress,
@@ -243,6 +246,29 @@ def test_a_ledger_page_is_read_entry_by_entry() -> None:
     for broken in ({}, {"data": {}, "pagination": {}}, {"data": [], "pagination": None}):
         with pytest.raises(ValueError):
             read_charges(broken)
+
+
+@pytest.mark.parametrize(
+    ("changed", "kind", "is_read"),
+    [
+        ({}, CHARGES, True),
+        ({"type": "ADJUSTMENT"}, CHARGES, True),  # a second charge, or a refund that is taken back
+        ({"type": "ADJUSTMENT", "reference_id": None}, CHARGES, False),  # of the account
+        ({"type": "CREDITS_EXPIRED", "reference_id": None}, CHARGES, False),
+        ({"type": ["MODEL_USAGE"]}, CHARGES, False),
+        ({"direction": "TOPUP", "type": "REFUND"}, REFUNDS, True),
+        ({"direction": "TOPUP", "type": "ADJUSTMENT"}, REFUNDS, True),
+        ({"direction": "TOPUP", "type": "BONUS"}, REFUNDS, False),
+        ({"type": "ADJUSTMENT"}, REFUNDS, False),
+    ],
+)
+def test_an_entry_counts_by_its_direction_and_type(
+    changed: dict[str, object], kind: LedgerKind, *, is_read: bool
+) -> None:
+    amount = {"usd": 1.5, "credits": 3000000}
+    row = {"created_at": "2026-11-01T00:00:00Z", "direction": "CHARGE", "type": "MODEL_USAGE", "amount": amount}
+    found, _ = read_charges({"data": [{**row, "reference_id": "g", **changed}], "pagination": {}}, kind)
+    assert [each.generation_id for each in found] == ["g"] * is_read
 
 
 @pytest.mark.parametrize(

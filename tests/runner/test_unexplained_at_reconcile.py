@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -13,8 +15,10 @@ from tests.runner.test_unowned import others_buy
 from tests.worlds import World, batch_of
 from wanbatch.cli.reconcile import _exit_code, _lines
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
+from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session.decisions import Answers, Reconciled, reconcile
 from wanbatch.session.lookup import look_up
 
@@ -136,3 +140,24 @@ def test_reconcile_ends_with_8_where_the_refunds_could_not_be_read(tmp_path: Pat
         return await reconcile(context)
 
     assert (_exit_code(at_desk(world, asked)), len(read)) == (ExitCode.PROVIDER_UNREACHABLE, 1)
+
+
+def test_a_charge_whose_amount_cannot_be_read_is_named_and_not_called_missing(tmp_path: Path) -> None:
+    async def work(context: RunContext) -> Reconciled:
+        read = context.provider.charges
+
+        async def charges(since: datetime) -> Sequence[Charge] | NoAnswer:
+            found = await read(since)
+            assert not isinstance(found, NoAnswer)
+            return [replace(each, credits=0, is_legible=False) for each in found]
+
+        object.__setattr__(context.provider, "charges", charges)
+        return await reconcile(context)
+
+    world = World(tmp_path / "out", options=SandboxOptions(log_lag_s=HOURS))
+    world.run(batch_of(1))
+    world.elapsed_s += 2 * HOURS
+    found = at_desk(world, work)
+    assert (found.uncharged, found.unreadable) == ((), ("sh000_t1",))
+    assert _exit_code(found) is ExitCode.DECISION_NEEDED
+    assert any("1 charged an amount that cannot be read" in line for line in _lines(found))

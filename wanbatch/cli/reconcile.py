@@ -116,6 +116,7 @@ def _exit_code(found: Reconciled) -> ExitCode:
         found.twice,
         found.breaches,
         found.questions,
+        found.unreadable,
         found.unseen,
         found.unexplained,
         found.needs_you,
@@ -148,6 +149,10 @@ def _lines(found: Reconciled) -> list[str]:
         (
             found.questions,
             "may explain a charge that belongs to no take; see the report, and ask the provider's support",
+        ),
+        (
+            found.unreadable,
+            "charged an amount that cannot be read in the ledger, and so unknown; ask the provider's support",
         ),
         (found.uncharged, "verified, but their charge is not in the ledger yet"),
     ):

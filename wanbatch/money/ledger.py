@@ -29,6 +29,7 @@ class Verdict(StrEnum):
     RELEASED = "released"
     REFUNDED = "refunded"
     PARTLY_REFUNDED = "partly_refunded"
+    UNREADABLE = "unreadable"
     MISSING = "missing"
     UNKNOWN = "unknown"
     ORPHAN = "orphan"
@@ -41,6 +42,7 @@ VERDICT_WORDS: Mapping[Verdict, str] = {
     Verdict.RELEASED: "failed; the ledger shows no charge",
     Verdict.REFUNDED: "charged, then refunded",
     Verdict.PARTLY_REFUNDED: "charged, then refunded in part",
+    Verdict.UNREADABLE: "the ledger has an entry for it whose amount cannot be read",
     Verdict.MISSING: "completed; the ledger shows no charge yet",
     Verdict.UNKNOWN: "sent, but no generation is known",
     Verdict.ORPHAN: "charged, but no take here has its clip",
@@ -92,6 +94,14 @@ class Books:
     def charges_of(self, generation_id: str | None) -> list[Charge]:
         """Return the charges for one generation."""
         return self._charges.get(generation_id, [])
+
+    def is_unreadable(self, generation_id: str | None) -> bool:
+        """Say whether a generation has an entry that cannot be read in full, and no charge that can."""
+        return generation_id in self._unreadable and not self.charges_of(generation_id)
+
+    @cached_property
+    def _unreadable(self) -> frozenset[str | None]:
+        return frozenset(each.generation_id for each in self.charges if not each.is_legible and each.generation_id)
 
     def refunded(self, generation_id: str | None) -> int | None:
         """Return the refund for one generation; None if none was seen."""
@@ -159,7 +169,7 @@ def _line(group: Sequence[Attempt], takes: Mapping[int, Take], books: Books) -> 
     charged = sum(charge.credits for charge in charges) if charges else None
     refunded = books.refunded(generation_id) if generation_id is not None else None
     return LedgerLine(
-        verdict=_paid_back(charged, refunded) or _verdict(group, takes[group[-1].take_id], held, charged),
+        verdict=_by_books(generation_id, books) or _verdict(group, takes[group[-1].take_id], held, charged),
         generation_id=generation_id,
         takes=tuple(dict.fromkeys(takes[each.take_id].label for each in group)),
         request_ids=tuple(each.request_id for each in group),
@@ -171,11 +181,14 @@ def _line(group: Sequence[Attempt], takes: Mapping[int, Take], books: Books) -> 
     )
 
 
-def _paid_back(charged: int | None, refunded: int | None) -> Verdict | None:
-    """Return the verdict of what was paid back, whole or in part; None if nothing was."""
+def _by_books(generation_id: str | None, books: Books) -> Verdict | None:
+    """Return the verdict of what was paid back, whole or in part, or cannot be read; None if there is none of it."""
+    if books.is_unreadable(generation_id):
+        return Verdict.UNREADABLE
+    charges, refunded = books.charges_of(generation_id), books.refunded(generation_id)
     if refunded is None:
         return None
-    return Verdict.PARTLY_REFUNDED if charged is not None and refunded < charged else Verdict.REFUNDED
+    return Verdict.PARTLY_REFUNDED if charges and refunded < sum(each.credits for each in charges) else Verdict.REFUNDED
 
 
 def _verdict(group: Sequence[Attempt], take: Take, held: int | None, charged: int | None) -> Verdict:
@@ -200,7 +213,7 @@ def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> Led
     uncharged = Verdict.RELEASED if stranger.is_failed else Verdict.UNKNOWN
     charged = sum(charge.credits for charge in charges) if charges else None
     return LedgerLine(
-        verdict=_paid_back(charged, refunded) or (Verdict.ORPHAN if charges else uncharged),
+        verdict=_by_books(stranger.generation_id, books) or (Verdict.ORPHAN if charges else uncharged),
         generation_id=stranger.generation_id,
         takes=() if label is None else (label,),
         request_ids=(stranger.request_id,),

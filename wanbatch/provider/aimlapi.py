@@ -33,6 +33,7 @@ from wanbatch.provider.answers import (
     REFUNDS,
     REQUEST_ID,
     Head,
+    LedgerKind,
     read_balance,
     read_charges,
     read_progress,
@@ -182,7 +183,7 @@ class AimlApi:
         """Read the ledger's refunds since a time, if they name a generation."""
         return await self._ledger(since, REFUNDS)
 
-    async def _ledger(self, since: datetime, kind: tuple[str, str]) -> Sequence[Charge] | NoAnswer:
+    async def _ledger(self, since: datetime, kind: LedgerKind) -> Sequence[Charge] | NoAnswer:
         found, is_checked = Counter[Charge](), False
         limits = [LEDGER_LIMIT]
         while limits:
@@ -198,14 +199,14 @@ class AimlApi:
         return list(found.elements())
 
     async def _ledger_pages(
-        self, since: datetime, kind: tuple[str, str], limit: int
+        self, since: datetime, kind: LedgerKind, limit: int
     ) -> Sequence[Sequence[Charge]] | NoAnswer:
         pages: list[Sequence[Charge]] = []
         seen_cursors: set[str] = set()
         cursor: str | None = None
         pages_max = self._endpoint.patience.ledger_pages
         for _ in range(pages_max):
-            params = {"from": since.isoformat(), "direction": kind[0], "type": kind[1], "limit": str(limit)}
+            params = {"from": since.isoformat(), "direction": kind.direction, "limit": str(limit)}
             answer = await self._read(
                 "/v2/billing/transactions", {**params, **({"cursor": cursor} if cursor else {})}, LEDGER_CAP_BYTES
             )

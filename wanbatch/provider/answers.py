@@ -278,10 +278,21 @@ def read_balance(body: bytes) -> Decimal | NoAnswer:
     return amount if amount.is_finite() else NoAnswer(Trouble.TRANSIENT, "a balance that is infinite")
 
 
-CHARGES, REFUNDS = ("CHARGE", "MODEL_USAGE"), ("TOPUP", "REFUND")  # direction and type of ledger entries
+@dataclass(frozen=True)
+class LedgerKind:
+    """Which entries of the ledger are meant: their direction, and their types. An adjustment counts if it names what
+    it is for.
+    """
+
+    direction: str
+    types: frozenset[str]
 
 
-def read_charges(fields: Mapping[str, Any], kind: tuple[str, str] = CHARGES) -> tuple[list[Charge], str | None]:
+CHARGES = LedgerKind("CHARGE", frozenset({"MODEL_USAGE", "ADJUSTMENT"}))
+REFUNDS = LedgerKind("TOPUP", frozenset({"REFUND", "ADJUSTMENT"}))
+
+
+def read_charges(fields: Mapping[str, Any], kind: LedgerKind = CHARGES) -> tuple[list[Charge], str | None]:
     """Read one page of the ledger: its entries of one kind, and the cursor of the next page.
 
     One that cannot be read in full is marked as not legible. A cursor counts even where the page says that no more
@@ -355,10 +366,12 @@ def _spent(amount: Mapping[str, Any]) -> int | None:
     return None if spent == 0 and is_sum else spent
 
 
-def _charge(row: object, kind: tuple[str, str]) -> Charge | None:
-    if not isinstance(row, Mapping) or (row.get("direction"), row.get("type")) != kind:
+def _charge(row: object, kind: LedgerKind) -> Charge | None:
+    if not isinstance(row, Mapping) or row.get("direction") != kind.direction or str(row.get("type")) not in kind.types:
         return None
     amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
+    if row["type"] == "ADJUSTMENT" and reference is None:
+        return None  # of the account, and of no generation: the provider documents that it names none
     spent = _spent(amount) if isinstance(amount, Mapping) else None
     is_legible = reference is not None and spent is not None
     try:

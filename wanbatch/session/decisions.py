@@ -22,7 +22,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.money.charge import Charge
-from wanbatch.money.ledger import Books, LedgerLine, Stranger, match_ledger, may_have_made
+from wanbatch.money.ledger import Books, LedgerLine, Stranger, Verdict, match_ledger, may_have_made
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.charges import ChargeRecorder
@@ -84,8 +84,9 @@ class Reconciled:
     `breaches` those with a failed generation that it charges, `questions` those that may explain a charge that belongs
     to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
     `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
-    verified takes whose charge it does not show yet. `unexplained` are charges of models like this batch's that neither
-    this folder nor this key's log accounts for; `needs_you` says what else this look found that needs the user, and
+    verified takes whose charge it does not show yet, `unreadable` those of which it shows an entry whose amount cannot
+    be read. `unexplained` are charges of models like this batch's that neither this folder nor this key's log accounts
+    for; `needs_you` says what else this look found that needs the user, and
     which submits belong to no take; `not_charged` are generations that the user named as others', and that the ledger
     charges nothing for. `ledger` has a line
     for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
@@ -112,6 +113,7 @@ class Reconciled:
     unexplained: tuple[Charge, ...] = ()
     needs_you: tuple[str, ...] = ()
     not_charged: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
@@ -132,6 +134,8 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
     takes, attempts = context.state.takes(), context.state.attempts()
     ledger, is_all_read = ((), False) if charges is None else await _matched(context, charges)
     beside = sum(each.charged or 0 for each in ledger if not each.is_recorded)
+    unread = [label for each in ledger if each.verdict is Verdict.UNREADABLE for label in each.takes]
+    unseen = [take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen]
 
     def moved(state: State) -> tuple[str, ...]:
         return tuple(take.label for take in takes if take.state is state and before[take.take_id] is not state)
@@ -143,7 +147,8 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
         open=tuple(take.label for take in takes if take.state in (State.UNKNOWN, State.HELD)),
         doubles=tuple(context.takes[take_id].label for take_id in sorted(doubled(attempts))),
         twice=_charged_twice(context, charges or ()),
-        uncharged=tuple(take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen),
+        uncharged=tuple(label for label in unseen if label not in unread),
+        unreadable=tuple(dict.fromkeys(unread)),
         breaches=tuple(context.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         questions=tuple(dict.fromkeys(context.takes[each.attempt.take_id].label for each in searches.questions)),
         credits_charged=context.budget.charged + beside,
