@@ -20,7 +20,7 @@ from wanbatch.runner.rechecks import is_user_asking
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import FaultPlan, Rule
-from wanbatch.session.alarms import untold
+from wanbatch.session.alarms import not_reported
 from wanbatch.session.lookup import look_up
 from wanbatch.state.reader import StateReader
 
@@ -86,7 +86,7 @@ def test_a_run_that_has_nothing_to_send_names_a_charge_of_a_failure(tmp_path: Pa
     world.sandbox.faults = FaultPlan((), 0)
     assert any("and charged it" in text for _, text in at_desk(world, look_up).troubles)
     with StateReader.open(world.output) as reader:
-        assert any("which failed" in text for text in untold(reader))  # also where no one saw how that run ended
+        assert any("which failed" in text for text in not_reported(reader))  # also where no one saw how that run ended
 
 
 def test_the_charges_of_a_model_that_comes_later_are_looked_at_from_the_beginning(tmp_path: Path) -> None:

@@ -106,11 +106,11 @@ def test_in_an_older_file_what_a_run_ended_with_3_for_counts_as_told() -> None:
         state.note(alarms.NOTE, "of no use")
         state.store_run(replace(first, run_id=first.run_id + 1, ended_at=system_now(), exit_code=3))
         alarms.begin(state)
-        assert alarms.untold(state) == []
+        assert alarms.not_reported(state) == []
         state.note(alarms.NOTE, "of no use")
         state.store_run(Run(**{**vars(first), "run_id": first.run_id + 1, "exit_code": 5}))
         alarms.begin(state)
-        assert alarms.untold(state) == [f"a_t1: {DOUBLE['warning']}"]
+        assert alarms.not_reported(state) == [f"a_t1: {DOUBLE['warning']}"]
 
 
 def test_the_status_of_a_run_is_how_its_command_ended() -> None:

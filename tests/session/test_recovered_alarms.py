@@ -29,7 +29,7 @@ def test_what_a_command_has_ended_with_3_for_is_not_known_of_a_file_that_was_mad
         state = runner._context.state
         if told.kind == "accepted" and not old.exists():
             assert isinstance(state, StateFile)
-            state.note(alarms.NOTE, alarms.Told(facts=1000).text())
+            state.note(alarms.NOTE, alarms.AlarmsReported(facts=1000).text())
             state.note("account", "shared")
         if told.kind == "downloaded" and not old.exists():
             state._db.execute("PRAGMA wal_checkpoint(TRUNCATE)")

@@ -23,7 +23,7 @@ from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text
 
 if TYPE_CHECKING:
-    from wanbatch.cut.film import Told
+    from wanbatch.cut.film import OnFrames
     from wanbatch.cut.timeline import Piece, Timeline
 
 _PAIR = re.compile(r"(?P<shot>[^:/\\]+):t?(?P<take>[1-9][0-9]*)")
@@ -112,7 +112,7 @@ def _exit_code(timeline: Timeline) -> int:
     return int(ExitCode.TAKES_FAILED if timeline.missing else ExitCode.OK)
 
 
-def _progress(options: Global, *, is_slow: bool) -> Told:
+def _progress(options: Global, *, is_slow: bool) -> OnFrames:
     """Show how much of a cut is written: on one line of a terminal; elsewhere a line each tenth, if it is slow."""
     is_live = can_redraw(console_of(options, stderr=True))
     shown = -1

@@ -22,7 +22,7 @@ ENCODED_BYTES_PER_PIXEL = 0.02  # bytes for a frame of a busy picture at this qu
 SOUND_BYTES_PER_S = 24_000
 MISFITS_SHOWN = 40
 
-Told = Callable[[Piece, int, Timeline], None]
+OnFrames = Callable[[Piece, int, Timeline], None]
 """Is called with a piece, how many of its frames are written, and the timeline."""
 
 
@@ -36,7 +36,7 @@ class CutOptions:
     slates: bool = True
 
 
-def make_cut(output: Path, options: CutOptions, told: Told = lambda *_: None) -> Timeline:
+def make_cut(output: Path, options: CutOptions, on_frames: OnFrames = lambda *_: None) -> Timeline:
     """Write the cut of an output folder and return what is in it. A crash leaves the old file or the new one.
 
     Raises UsageInvalid if nothing can be cut, or clips differ and `reencode` is off; LocalFault if the
@@ -54,7 +54,7 @@ def make_cut(output: Path, options: CutOptions, told: Told = lambda *_: None) ->
     sources = Sources(
         clip=lambda piece: _clip_of(output, piece),
         slate=lambda piece: _slate_of(piece, timeline),
-        told=lambda piece, frames: told(piece, frames, timeline),
+        on_frames=lambda piece, frames: on_frames(piece, frames, timeline),
     )
     try:
         with replacing(target) as part:

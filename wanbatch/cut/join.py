@@ -34,7 +34,7 @@ from wanbatch.errors import LocalFault, MediaInvalid, WanbatchError
 AAC_BLOCK = 1024
 BIT_RATE_PER_CHANNEL = 96_000
 ENCODER_THREADS = 4  # the same on every machine: the bytes must not depend on the number of cores
-TOLD_EVERY = 10  # frames: encoding 1080p, some two times a second
+REPORTED_EVERY = 10  # frames: encoding 1080p, some two times a second
 QUALITY = "17"  # x264's crf: no eye tells it from the clip
 _OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 
@@ -43,12 +43,13 @@ _OPTIONS = {"movflags": "+faststart", "fflags": "+bitexact"}
 class Sources:
     """The sources of pieces: the file of a clip, the picture of a hole.
 
-    `told` is called with a piece and how many of its frames are written: every TOLD_EVERY frames, and at its end.
+    `on_frames` is called with a piece and how many of its frames are written: every REPORTED_EVERY frames, and at
+    its end.
     """
 
     clip: Callable[[Piece], Path]
     slate: Callable[[Piece], Picture]
-    told: Callable[[Piece, int], None] = lambda *_: None
+    on_frames: Callable[[Piece, int], None] = lambda *_: None
 
 
 def join(timeline: Timeline, sources: Sources, target: Path, *, reencode: bool) -> None:
@@ -78,7 +79,7 @@ def join(timeline: Timeline, sources: Sources, target: Path, *, reencode: bool) 
             for piece in timeline.pieces:
                 with _named(piece):
                     _write(piece, pictures, sound, sources)
-                sources.told(piece, piece.frames)
+                sources.on_frames(piece, piece.frames)
             pictures.end()
             if sound is not None:
                 sound.end()
@@ -97,8 +98,8 @@ def _write(piece: Piece, pictures: _Copied | _Encoded, sound: _Sound | None, sou
     for number in pictures.write(piece):
         if sound is not None:
             sound.follow(number)
-        if number % TOLD_EVERY == 0:
-            sources.told(piece, number)
+        if number % REPORTED_EVERY == 0:
+            sources.on_frames(piece, number)
 
 
 @contextmanager

@@ -49,7 +49,7 @@ _NAMED_LINES = {"sd": 480, "hd": 720, "fhd": 1080, "full hd": 1080, "2k": 1440, 
 
 
 @dataclass(frozen=True)
-class Told:
+class TranslatedShot:
     """A shot in its model's own names: the request, its nodes, the shot as written, and roles that the model lacks."""
 
     request: dict[str, Any]
@@ -58,12 +58,12 @@ class Told:
     lacking: Mapping[str, str]
 
 
-def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: Table) -> Told:
+def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: Table) -> TranslatedShot:
     """Say a request in the names and spellings of its model; a model that is not known is left as it is."""
     name = request.get("model", DEFAULT_MODEL)
     model = registry().get(name) if isinstance(name, str) else None
     if model is None:
-        return Told(dict(request), dict(nodes), table, {})
+        return TranslatedShot(dict(request), dict(nodes), table, {})
     made, own_nodes, lacking = dict(request), dict(nodes), {}
     items, keys = dict(table.items), dict(table.keys)
     for role in NAMES:
@@ -88,7 +88,7 @@ def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: T
         if field in made and field in model.parameters:
             made[field] = _as_listed(made[field], model.parameters[field])
     kept = {field: value for field, value in made.items() if field not in lacking}
-    return Told(kept, own_nodes, replace(table, items=items, keys=keys), lacking)
+    return TranslatedShot(kept, own_nodes, replace(table, items=items, keys=keys), lacking)
 
 
 def field_of(model: Model, part: str) -> str | None:

@@ -51,22 +51,22 @@ def check_defaults(defaults: Table, problems: Problems) -> None:
 
 
 @dataclass(frozen=True)
-class ToldFallback:
+class WrittenFallback:
     """What a manifest says of a fallback: the model's name, and after what it may be taken."""
 
     model: str
     on: tuple[str, ...] = (FAILED,)
 
 
-def fallback_in(value: object) -> ToldFallback | None:
+def fallback_in(value: object) -> WrittenFallback | None:
     """Read a fallback; None if there is none, or one that the check of the fields has named as a problem."""
     if isinstance(value, str):
-        return ToldFallback(value)
+        return WrittenFallback(value)
     if not isinstance(value, dict) or not isinstance(value.get("model"), str):
         return None
     on = value.get("on", [FAILED])
     is_sound = isinstance(on, list) and all(isinstance(each, str) for each in on)
-    return ToldFallback(value["model"], tuple(sorted(on))) if is_sound else None
+    return WrittenFallback(value["model"], tuple(sorted(on))) if is_sound else None
 
 
 def model_node(fallback: Node) -> Node:

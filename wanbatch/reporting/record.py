@@ -25,7 +25,7 @@ from wanbatch.folders import CLIPS, only_in
 from wanbatch.money.baseline import Baseline
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
-from wanbatch.state.needs import Told
+from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.progress_reader import read_baseline
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import homes_of, shown_beside, shown_folder
@@ -65,7 +65,7 @@ class Record:
     runs: Sequence[Run]
     quotes: Sequence[QuotedPrice]
     strays: Sequence[Stray]
-    told: Told
+    findings: AttemptFindings
     baseline: Baseline | None
     baseline_lines: pd.DataFrame
 
@@ -91,7 +91,7 @@ def read_record(reader: StateReader) -> Record:
             runs=reader.runs(),
             quotes=reader.quotes(),
             strays=reader.strays(),
-            told=Told(reader.refused(), reader.offered()),
+            findings=AttemptFindings(reader.refused(), reader.offered()),
             baseline=read_baseline(reader, reader.kinds()),
             baseline_lines=_baseline_lines(reader),
         )

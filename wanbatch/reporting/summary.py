@@ -74,7 +74,7 @@ def _problems(record: Record) -> tuple[Problem, ...]:
     takes = record.takes
     in_trouble = takes[takes["state"].isin(_URGENCY)]
     mine, folder = values_of(Take, in_trouble), shown_folder(record.output)
-    return problems_in(mine, record.strays, told=record.told, folder=folder)
+    return problems_in(mine, record.strays, findings=record.findings, folder=folder)
 
 
 def _elapsed_s(takes: pd.DataFrame) -> float | None:

@@ -25,14 +25,14 @@ _UNSEEN = frozenset({ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.LOCAL_F
 
 
 @dataclass(frozen=True)
-class Told:
+class AlarmsReported:
     """Up to which fact, and of which strays by request id, a command has ended with 3."""
 
     facts: int = 0
     strays: frozenset[str] = frozenset()
 
     @classmethod
-    def read(cls, text: str | None) -> Told | None:
+    def read(cls, text: str | None) -> AlarmsReported | None:
         """Read it from a note; None if there is none that can be read."""
         try:
             told = json.loads(text or "")
@@ -59,29 +59,29 @@ def stray_text(stray: Stray) -> str:
 
 
 def begin(state: StateFile) -> None:
-    """Before a run of a file of an older version: what was recorded before a run that ended with 3 counts as told."""
-    if Told.read(state.noted(NOTE)) is None:
-        state.note(NOTE, _told_by(state, state.runs()).text())
+    """Count what was recorded before a run that ended with 3 as reported, once for a file of an older version."""
+    if AlarmsReported.read(state.noted(NOTE)) is None:
+        state.note(NOTE, _reported_by(state, state.runs()).text())
 
 
-def _told_by(state: StateReader, runs: Iterable[Run]) -> Told:
+def _reported_by(state: StateReader, runs: Iterable[Run]) -> AlarmsReported:
     ends = [each.ended_at for each in runs if each.exit_code == ExitCode.DECISION_NEEDED and each.ended_at is not None]
     if not ends:
-        return Told()
-    return Told(state.facts_until(max(ends)), frozenset(each.request_id for each in state.strays()))
+        return AlarmsReported()
+    return AlarmsReported(state.facts_until(max(ends)), frozenset(each.request_id for each in state.strays()))
 
 
-def untold(state: StateReader) -> list[str]:
+def not_reported(state: StateReader) -> list[str]:
     """Return what was named about money since a command ended with 3 the last time, oldest first."""
-    told = Told.read(state.noted(NOTE)) or Told()
+    reported = AlarmsReported.read(state.noted(NOTE)) or AlarmsReported()
     labels: dict[int, str] = {}
     found = []
-    for take_id, entry in state.entries_after(told.facts, (Fact.WARNED, Fact.FOUND_LATE)):
+    for take_id, entry in state.entries_after(reported.facts, (Fact.WARNED, Fact.FOUND_LATE)):
         text = alarm_in(entry)
         if text:
             labels[take_id] = labels.get(take_id) or state.take(take_id).label
             found.append(f"{labels[take_id]}: {text}")
-    strays = [each for each in state.strays() if each.request_id not in told.strays]
+    strays = [each for each in state.strays() if each.request_id not in reported.strays]
     return list(dict.fromkeys([*found, *map(stray_text, strays)]))
 
 
@@ -92,11 +92,11 @@ def ended(state: StateFile, result: RunResult) -> RunResult:
     """
     if result.exit_code in _UNSEEN:
         return result
-    found = untold(state)
+    found = not_reported(state)
     new = _unsaid(found, result.messages)
-    told = Told(state.facts_recorded(), frozenset(each.request_id for each in state.strays()))
-    if told != Told.read(state.noted(NOTE)):
-        state.note(NOTE, told.text())
+    reported = AlarmsReported(state.facts_recorded(), frozenset(each.request_id for each in state.strays()))
+    if reported != AlarmsReported.read(state.noted(NOTE)):
+        state.note(NOTE, reported.text())
     if not found:
         return result
     code = most_urgent([result.exit_code, ExitCode.DECISION_NEEDED])

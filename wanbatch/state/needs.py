@@ -26,7 +26,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Told:
+class AttemptFindings:
     """What attempts say about takes, by take id: whose request itself was `refused`, and of which held ones a
     generation that this file did not record is `offered`.
     """
@@ -43,7 +43,7 @@ def problems_in(
     takes: Sequence[Take],
     strays: Sequence[Stray] = (),
     *,
-    told: Told = Told(),
+    findings: AttemptFindings = AttemptFindings(),
     folder: str,
     place_of: Callable[[str], str] = _nowhere,
 ) -> tuple[Problem, ...]:
@@ -54,13 +54,13 @@ def problems_in(
     """
     found = []
     for take in takes:
-        if take.superseded and take.take_id not in told.offered:
+        if take.superseded and take.take_id not in findings.offered:
             continue
         if take.state is State.FAILED:
             paid = take.credits_charged is not None
             todo = "It was charged although it failed: ask the provider's support"
             if not paid:
-                is_refused = take.take_id in told.refused
+                is_refused = take.take_id in findings.refused
                 needs_place = is_refused or is_refused_prompt(take.error)
                 place = place_of(take.shot_id) if needs_place else ""
                 todo = for_failed(take.error, place, is_refused=is_refused)

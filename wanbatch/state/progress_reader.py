@@ -20,7 +20,7 @@ from wanbatch.money.seen_prices import prices_now
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates
 from wanbatch.state.lock import holder_of
-from wanbatch.state.needs import Problem, Told, _nowhere, problems_in
+from wanbatch.state.needs import AttemptFindings, Problem, _nowhere, problems_in
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 
@@ -73,7 +73,8 @@ def read_overview(output: Path) -> BatchOverview:
         batch = reader.batch()
         unsettled, in_flight = reader.takes_in(_TROUBLED), reader.takes_in(IN_FLIGHT_STATES)
         mean_s = reader.mean_generation_s()
-        omitted, strays, told = reader.omitted(), reader.strays(), Told(reader.refused(), reader.offered())
+        omitted, strays = reader.omitted(), reader.strays()
+        findings = AttemptFindings(reader.refused(), reader.offered())
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
         inventory = reader.inventory()
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
@@ -90,7 +91,7 @@ def read_overview(output: Path) -> BatchOverview:
         progress=progress,
         estimate=last_run.estimate_credits if last_run is not None and not last_run.unpriced else None,
         cap=last_run.cap_credits if last_run is not None else None,
-        problems=problems_in(unsettled, strays, told=told, folder=str(output)),
+        problems=problems_in(unsettled, strays, findings=findings, folder=str(output)),
         holder=holder,
         speed=last_run.speed if last_run is not None else 1.0,
         last_run=last_run,
@@ -138,8 +139,8 @@ def problems_of(output: Path, limit: int, place_of: Callable[[str], str] = _nowh
     """Return lines on what needs the user, up to a limit, the last one saying how many more there are."""
     with StateReader.open(output) as reader:
         troubled, strays = reader.takes_in(_TROUBLED), reader.strays()
-        told = Told(reader.refused(), reader.offered())
-    problems = problems_in(troubled, strays, told=told, folder=str(output), place_of=place_of)
+        findings = AttemptFindings(reader.refused(), reader.offered())
+    problems = problems_in(troubled, strays, findings=findings, folder=str(output), place_of=place_of)
     lines = [str(problem) for problem in problems[:limit]]
     if len(problems) > limit:
         lines.append(f"... and {len(problems) - limit} more: {in_folder('`wanbatch status`', str(output))}")
