@@ -15,7 +15,7 @@ from wanbatch.batch.shots import Recipe
 from wanbatch.cli import call
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.manifest.cache import Shelf
+from wanbatch.manifest.cache import BatchCache
 from wanbatch.state.kept_models import learn_kept, notes_of
 
 LENS: dict[str, Any] = {
@@ -136,9 +136,9 @@ def test_what_a_manifest_said_last_of_a_model_stays() -> None:
 
 
 def test_a_manifest_is_read_again_after_a_model_beside_it_changed(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "cache", worth_bytes=1)
-    before = shelf.digest_of(put(tmp_path))
-    assert shelf.digest_of(put(tmp_path, _with(style={"type": "string"}))) != before
+    cache = BatchCache(tmp_path / "cache", worth_bytes=1)
+    before = cache.digest_of(put(tmp_path))
+    assert cache.digest_of(put(tmp_path, _with(style={"type": "string"}))) != before
 
 
 def test_a_column_with_a_dot_is_a_field_inside_a_field(tmp_path: Path) -> None:

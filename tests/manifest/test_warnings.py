@@ -11,7 +11,7 @@ import pytest
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
-from wanbatch.manifest.cache import SHELF_NAME, Manifest, Shelf
+from wanbatch.manifest.cache import CACHE_NAME, BatchCache, Manifest
 
 UNFILLED = "prompt holds what looks like a placeholder, {}: fill it in, or remove it; it would be sent unchanged"
 OTHER = (
@@ -182,19 +182,19 @@ def test_strict_makes_them_problems(tmp_path: Path) -> None:
     assert ([each.line for each in caught.value.problems], caught.value.warnings) == ([3], ())
 
 
-def test_the_shelf_keeps_warnings_and_reads_again_without_them(tmp_path: Path) -> None:
-    shelf = Shelf(tmp_path / "cache", worth_bytes=1)
+def test_the_cache_keeps_warnings_and_reads_again_without_them(tmp_path: Path) -> None:
+    cache = BatchCache(tmp_path / "cache", worth_bytes=1)
     rows = "".join(f"  - {{id: s{n}, prompt: '{{{{x}}}}'}}\n" for n in range(PROBLEMS_SHOWN + 5))
     path = tmp_path / "x.yaml"
     path.write_text(f"version: 1\nshots:\n{rows}")
-    first = Manifest(path, shelf=shelf).warnings()
-    kept = Manifest(path, shelf=replace(shelf, load=lambda _: pytest.fail("read again"))).warnings()
-    file = shelf.folder / SHELF_NAME
+    first = Manifest(path, cache=cache).warnings()
+    kept = Manifest(path, cache=replace(cache, load=lambda _: pytest.fail("read again"))).warnings()
+    file = cache.folder / CACHE_NAME
     older = {
         digest: {"name": row["name"], "limits": {}, "max_credits": None, "scene_caps": {}}
         for digest, row in json.loads(file.read_text()).items()
     }
     file.write_text(json.dumps(older))
-    again = Manifest(path, shelf=shelf)
+    again = Manifest(path, cache=cache)
     assert (again.head().name, again.warnings()) == ("x", first)
     assert (kept, len(first[0]), first[1]) == (first, PROBLEMS_SHOWN, PROBLEMS_SHOWN + 5)

@@ -75,7 +75,7 @@ def test_a_cap_holds_though_the_price_of_a_given_up_attempt_rose(cap: int, fit: 
 def test_a_scene_keeps_back_what_its_own_attempts_may_cost() -> None:
     budget = purse_at(4 * PRICE - 1, 2 * PRICE)
     budget.give_up(take(1, risk=PRICE), [attempt(1)])
-    allowance = budget.pocket_of(take(1))
+    allowance = budget.scene_allowance(take(1))
     assert allowance is not None
     assert allowance.reserve(budget._worst) == PRICE
 

@@ -269,13 +269,13 @@ def test_without_a_key_only_what_is_public_is_asked() -> None:
 def told_by(
     answer: Callable[[httpx.Request], httpx.Response],
     work: Callable[[AimlApi], Coroutine[Any, Any, Any]],
-    shelf: PriceCache | None = None,
+    price_cache: PriceCache | None = None,
 ) -> Any:
     async def ask() -> Any:
         clock = LoopClock(NOW, 10_000)
         endpoint, transport = Endpoint("http://127.0.0.1", is_loopback=True), httpx.MockTransport(answer)
         api = AimlApi(endpoint, Secret("made-up-key"), clock, Random(1), transport)
-        api.shelf = shelf
+        api.price_cache = price_cache
         try:
             return await work(api)
         finally:
@@ -302,7 +302,7 @@ def test_what_cannot_be_read_is_no_answer_and_no_error(status: int, body: object
 
 
 def test_the_list_of_endings_is_kept_and_confirmed_like_the_price_list(tmp_path: Path) -> None:
-    shelf = PriceCache("p", tmp_path / "prices.json")
+    price_cache = PriceCache("p", tmp_path / "prices.json")
     seen: list[tuple[str, str | None]] = []
     is_down = False
 
@@ -312,9 +312,9 @@ def test_the_list_of_endings_is_kept_and_confirmed_like_the_price_list(tmp_path:
             return sent(503, b"")
         return sent(304, b"") if seen[-1][1] else sent(200, {"object": "list", "data": [row()]}, etag='"e"')
 
-    told = [told_by(answer, AimlApi.endings, shelf) for _ in range(2)]
+    told = [told_by(answer, AimlApi.endings, price_cache) for _ in range(2)]
     is_down = True
-    told.append(told_by(answer, AimlApi.endings, shelf))
+    told.append(told_by(answer, AimlApi.endings, price_cache))
     assert told == [(ending(),)] * 3
     assert seen[:2] == [("/v1/models/deprecations", None), ("/v1/models/deprecations", '"e"')]
     assert isinstance(told_by(answer, AimlApi.endings, PriceCache("q", tmp_path / "prices.json")), NoAnswer)

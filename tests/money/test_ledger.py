@@ -13,7 +13,15 @@ from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
-from wanbatch.money.ledger import VERDICT_WORDS, Books, Stranger, Verdict, match_ledger, may_have_made, news
+from wanbatch.money.ledger import (
+    VERDICT_WORDS,
+    LedgerReading,
+    LoggedSubmit,
+    Verdict,
+    match_ledger,
+    may_have_made,
+    new_charges,
+)
 from wanbatch.reporting.cost_files import LEDGER_COLUMNS, write_ledger
 
 AT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
@@ -82,7 +90,7 @@ VERDICTS = [
 def test_a_verdict_says_what_the_books_showed(
     sent: Attempt, owner: Take, charges: list[Charge], refunds: list[Charge], verdict: Verdict
 ) -> None:
-    lines = match_ledger([sent], {1: owner}, Books(charges, refunds), [])
+    lines = match_ledger([sent], {1: owner}, LedgerReading(charges, refunds), [])
     assert [line.verdict for line in lines] == [verdict]
 
 
@@ -93,7 +101,7 @@ def test_every_verdict_has_its_words_and_its_case() -> None:
 
 def test_a_line_tells_held_charged_and_their_difference() -> None:
     (line,) = match_ledger(
-        [attempt(Outcome.COMPLETED)], {1: take(State.VERIFIED)}, Books([charge(), charge(credit_count=5)]), []
+        [attempt(Outcome.COMPLETED)], {1: take(State.VERIFIED)}, LedgerReading([charge(), charge(credit_count=5)]), []
     )
     told = (line.takes, line.request_ids, line.held, line.charged, line.charges, line.difference, line.at)
     assert told == (("a_t1",), ("r1.1",), PRICE, PRICE + 5, 2, 5, AT)
@@ -101,29 +109,31 @@ def test_a_line_tells_held_charged_and_their_difference() -> None:
 
 def test_a_generation_that_two_attempts_name_is_one_line() -> None:
     both = [attempt(Outcome.ABANDONED, number=1, credits_held=None), attempt(Outcome.COMPLETED, number=2)]
-    (line,) = match_ledger(both, {1: take(State.VERIFIED)}, Books([charge()]), [])
+    (line,) = match_ledger(both, {1: take(State.VERIFIED)}, LedgerReading([charge()]), [])
     assert (line.charged, line.request_ids, line.verdict) == (PRICE, ("r1.1", "r1.2"), Verdict.CONFIRMED)
 
 
 @pytest.mark.parametrize("outcome", [Outcome.NOT_SENT, Outcome.TURNED_AWAY, Outcome.REFUSED, Outcome.FAILED])
 def test_a_submit_that_made_nothing_has_no_line(outcome: Outcome) -> None:
     sent = attempt(outcome, generation_id=None)
-    assert match_ledger([sent], {1: take(State.FAILED, generation_id=None)}, Books([charge("theirs")]), []) == []
+    assert (
+        match_ledger([sent], {1: take(State.FAILED, generation_id=None)}, LedgerReading([charge("theirs")]), []) == []
+    )
     assert may_have_made(sent) is (outcome is Outcome.FAILED)  # the log may still name what failed
 
 
 def test_a_charge_of_strangers_is_not_ours_to_judge() -> None:
-    assert match_ledger([], {}, Books([charge("theirs")]), []) == []
+    assert match_ledger([], {}, LedgerReading([charge("theirs")]), []) == []
 
 
 def test_a_submit_of_ours_that_no_take_has_is_an_orphan_once_it_is_charged() -> None:
     strays = [
-        Stranger("r9.1", "g9", 5),
-        Stranger("r9.1", "g9", 5),
-        Stranger("r8.1", "g8", None),
-        Stranger("r7.1", None, None),
+        LoggedSubmit("r9.1", "g9", 5),
+        LoggedSubmit("r9.1", "g9", 5),
+        LoggedSubmit("r8.1", "g8", None),
+        LoggedSubmit("r7.1", None, None),
     ]
-    lines = match_ledger([], {}, Books([charge("g9")]), strays)
+    lines = match_ledger([], {}, LedgerReading([charge("g9")]), strays)
     told = [(line.verdict, line.request_ids, line.charged) for line in lines]
     assert told == [
         (Verdict.ORPHAN, ("r9.1",), PRICE),
@@ -135,21 +145,24 @@ def test_a_submit_of_ours_that_no_take_has_is_an_orphan_once_it_is_charged() -> 
 def test_what_the_log_names_for_a_lost_answer_takes_the_place_of_its_line() -> None:
     lost = attempt(Outcome.LOST, generation_id=None)
     owner = {1: take(State.HELD, generation_id=None)}
-    (line,) = match_ledger([lost], owner, Books([charge("g2")]), [Stranger("r1.1", "g2", 4)])
+    (line,) = match_ledger([lost], owner, LedgerReading([charge("g2")]), [LoggedSubmit("r1.1", "g2", 4)])
     assert (line.verdict, line.takes, line.generation_id, line.charged) == (Verdict.ORPHAN, ("a_t1",), "g2", PRICE)
-    (uncharged,) = match_ledger([lost], owner, Books([]), [Stranger("r1.1", None, None)])
+    (uncharged,) = match_ledger([lost], owner, LedgerReading([]), [LoggedSubmit("r1.1", None, None)])
     assert (uncharged.verdict, uncharged.generation_id) == (Verdict.UNKNOWN, None)
 
 
 def test_a_stray_that_was_taken_over_is_no_second_line() -> None:
     lines = match_ledger(
-        [attempt(Outcome.COMPLETED)], {1: take(State.VERIFIED)}, Books([charge()]), [Stranger("r9.1", "g", 5)]
+        [attempt(Outcome.COMPLETED)],
+        {1: take(State.VERIFIED)},
+        LedgerReading([charge()]),
+        [LoggedSubmit("r9.1", "g", 5)],
     )
     assert [line.verdict for line in lines] == [Verdict.CONFIRMED]
 
 
 def test_an_orphan_that_was_paid_back_is_refunded() -> None:
-    (line,) = match_ledger([], {}, Books([charge("g9")], [charge("g9")]), [Stranger("r9.1", "g9", 5)])
+    (line,) = match_ledger([], {}, LedgerReading([charge("g9")], [charge("g9")]), [LoggedSubmit("r9.1", "g9", 5)])
     assert (line.verdict, line.refunded) == (Verdict.REFUNDED, PRICE)
 
 
@@ -158,16 +171,16 @@ def test_an_orphan_that_was_paid_back_is_refunded() -> None:
 
 def test_a_charge_is_news_once_however_many_attempts_name_its_generation() -> None:
     both = [attempt(Outcome.ABANDONED, number=1), attempt(Outcome.COMPLETED, number=2)]
-    found = news(both, [charge()])
+    found = new_charges(both, [charge()])
     assert [(each.credits_charged, each.credits_more) for each in found] == [(PRICE, PRICE)]
     recorded = [attempt(Outcome.ABANDONED, number=1), attempt(Outcome.COMPLETED, number=2, credits_charged=PRICE)]
-    assert news(recorded, [charge()]) == []
-    assert news(recorded[::-1], [charge()]) == []
+    assert new_charges(recorded, [charge()]) == []
+    assert new_charges(recorded[::-1], [charge()]) == []
 
 
 def test_the_ledger_is_a_file(tmp_path: Path) -> None:
     sent = [attempt(Outcome.COMPLETED), attempt(Outcome.LOST, number=2, generation_id=None, credits_held=None)]
-    lines = match_ledger(sent, {1: take(State.VERIFIED)}, Books([charge()]), [])
+    lines = match_ledger(sent, {1: take(State.VERIFIED)}, LedgerReading([charge()]), [])
     rows = list(csv.DictReader(write_ledger(tmp_path, lines, AT).read_text(encoding="utf-8-sig").splitlines()))
     assert list(rows[0]) == list(LEDGER_COLUMNS)
     assert [(row["verdict"], row["take"], row["charged_credits"], row["charged_usd"]) for row in rows] == [
@@ -178,10 +191,10 @@ def test_the_ledger_is_a_file(tmp_path: Path) -> None:
 
 
 def test_a_second_charge_is_news_of_the_difference() -> None:
-    (found,) = news([attempt(Outcome.COMPLETED, credits_charged=PRICE)], [charge(), charge(credit_count=3)])
+    (found,) = new_charges([attempt(Outcome.COMPLETED, credits_charged=PRICE)], [charge(), charge(credit_count=3)])
     assert (found.credits_charged, found.credits_more) == (PRICE + 3, 3)
 
 
 def test_a_ledger_that_shows_less_than_before_is_no_news() -> None:
-    assert news([attempt(Outcome.COMPLETED, credits_charged=PRICE)], [charge(credit_count=3)]) == []
-    assert news([attempt(Outcome.LOST, generation_id=None)], [charge()]) == []
+    assert new_charges([attempt(Outcome.COMPLETED, credits_charged=PRICE)], [charge(credit_count=3)]) == []
+    assert new_charges([attempt(Outcome.LOST, generation_id=None)], [charge()]) == []

@@ -179,7 +179,7 @@ def test_what_a_take_costs_now_is_what_was_seen_else_the_newest_quote(tmp_path: 
     pen.state.close()
 
 
-# --- the shelf of price lists
+# --- the price_cache of price lists
 
 
 class Lister:
@@ -223,7 +223,7 @@ def ask(lister: Lister, tmp_path: Path) -> Callable[[], dict[PriceClass, Quote]]
                 Random(1),
                 httpx.MockTransport(lister),
             )
-            api.shelf = PriceCache("https://api.example.com", tmp_path / "cache" / "prices.json")
+            api.price_cache = PriceCache("https://api.example.com", tmp_path / "cache" / "prices.json")
             try:
                 return await api.quotes([CLASS])
             finally:
@@ -294,13 +294,13 @@ def test_where_nothing_answers_the_kept_list_stands_in_with_its_age(
      '{"https://api.example.com": {"alibaba/wan-2-6-t2v": {"pricing": {}, "etag": "", "at": "yesterday"}}}',
      '{"https://api.example.com": {"alibaba/wan-2-6-t2v": {"pricing": {}, "etag": "", "at": "2026-03-01T11:00:00"}}}'],
 )  # fmt: skip
-def test_a_shelf_that_cannot_be_read_is_empty_and_is_written_anew(tmp_path: Path, text: str) -> None:
+def test_a_price_cache_that_cannot_be_read_is_empty_and_is_written_anew(tmp_path: Path, text: str) -> None:
     path = tmp_path / "prices.json"
     path.write_text(text)
-    shelf = PriceCache("https://api.example.com", path)
-    assert shelf.get(CLASS.model, NOW) is None
-    shelf.keep(CLASS.model, Listed(LIST, '"e"', NOW))
-    assert shelf.get(CLASS.model, NOW) == Listed(LIST, '"e"', NOW)
+    price_cache = PriceCache("https://api.example.com", path)
+    assert price_cache.get(CLASS.model, NOW) is None
+    price_cache.keep(CLASS.model, Listed(LIST, '"e"', NOW))
+    assert price_cache.get(CLASS.model, NOW) == Listed(LIST, '"e"', NOW)
 
 
 def test_a_cache_that_cannot_be_written_stays_empty(tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from wanbatch.cli.money import figures_grid, ledger_grid, preview_json, print_ba
 from wanbatch.cli.screen import print_result
 from wanbatch.errors import ExitCode, ProviderUnreachable
 from wanbatch.money.costs import Figure, Figures
-from wanbatch.money.ledger import Books, Stranger, match_ledger
+from wanbatch.money.ledger import LedgerReading, LoggedSubmit, match_ledger
 from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, unknown_quote
 from wanbatch.provider.remarks import Remark, Weight
 from wanbatch.runner.settings import OnUnknown
@@ -156,7 +156,9 @@ def test_a_pilot_tells_what_it_measured() -> None:
 
 def test_the_ledger_and_the_figures_fit_80_columns() -> None:
     sent = [attempt(Outcome.COMPLETED), attempt(Outcome.COMPLETED, number=2, generation_id="h", credits_held=None)]
-    lines = match_ledger(sent, {1: take(State.VERIFIED)}, Books([charge(), charge("h")]), [Stranger("r", "s", None)])
+    lines = match_ledger(
+        sent, {1: take(State.VERIFIED)}, LedgerReading([charge(), charge("h")]), [LoggedSubmit("r", "s", None)]
+    )
     figures = Figures(Figure(2 * PRICE, 1), Figure(PRICE, 1), Figure(2 * PRICE, 3))
     stream = io.StringIO()
     console = Console(file=stream, width=80, no_color=True, highlight=False)

@@ -168,7 +168,7 @@ def test_what_the_log_calls_another_programs_is_named_beside_no_failure(tmp_path
 
 
 def test_only_failures_of_the_time_in_reach_are_looked_at(tmp_path: Path) -> None:
-    from wanbatch.runner.looks import failed_since
+    from wanbatch.runner.evidence import failed_since
 
     world = sent_again(tmp_path)
 

@@ -15,7 +15,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.batch.take import Entry, advance
 from wanbatch.money.budget import Budget, Fit
 from wanbatch.money.charge import Charge
-from wanbatch.money.ledger import Books, news
+from wanbatch.money.ledger import LedgerReading, new_charges
 from wanbatch.provider.answers import read_charges
 from wanbatch.runner.proofs import Absent, Failed, find
 
@@ -52,12 +52,12 @@ def test_no_absence_is_proven_beside_a_charge_that_cannot_be_read(name: str) -> 
 def test_a_charge_that_cannot_be_read_has_no_part_in_any_sum(name: str) -> None:
     charges = charges_in(**UNREAD[name])
     made = replace(LOST, generation_id="orphan")
-    assert (news([made], charges), Books(charges).charges_of("orphan")) == ([], [])
+    assert (new_charges([made], charges), LedgerReading(charges).charges_of("orphan")) == ([], [])
 
 
 def test_a_charge_that_can_be_read_is_counted() -> None:
     made = replace(LOST, generation_id="orphan")
-    assert [each.credits_charged for each in news([made], charges_in())] == [2_000_000]
+    assert [each.credits_charged for each in new_charges([made], charges_in())] == [2_000_000]
 
 
 def test_a_failure_that_was_seen_of_an_earlier_attempt_proves_nothing_about_one_that_is_found() -> None:

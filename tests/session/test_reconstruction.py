@@ -16,7 +16,7 @@ from tests.worlds import EPOCH, batch_of, jump, with_prompt
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.log import LOG_NAME
-from wanbatch.session.reconstruction import Evidence, nonce_in, salvage
+from wanbatch.session.reconstruction import Evidence, nonce_in, reconstruct
 from wanbatch.session.traces import read_event, read_sidecar
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -61,7 +61,7 @@ def test_every_submit_that_the_provider_knows_has_a_take_or_is_a_stray(left: Fou
     sidecars = [found for text in texts if (found := read_sidecar(text)) is not None]
     whole = [type(each)(each.shot_id, each.number, each.told, data.draw(st.booleans())) for each in sidecars]
     events = [found for line in lines if (found := read_event(line)) is not None]
-    takes, strays = salvage(Evidence(batch, left.nonce, "k", {}, events, whole, left.rows))
+    takes, strays = reconstruct(Evidence(batch, left.nonce, "k", {}, events, whole, left.rows))
     known = {str(entry.data.get("request_id")) for each in takes for entry in each.entries}
     assert {row.request_id for row in left.rows} <= known | {each.request_id for each in strays}
     assert len({each.take.take_id for each in takes}) == len({each.take.label for each in takes}) == len(takes)
@@ -76,7 +76,7 @@ def test_an_adoption_that_stands_before_its_submit_makes_no_take_without_a_submi
     adopted = next(line for line in left.lines if '"adopted"' in line and '"sh001_t1"' in line)
     sent = next(line for line in left.lines if '"submit_started"' in line and '"sh001_t1"' in line)
     events = [found for line in (adopted, sent) if (found := read_event(line)) is not None]
-    takes, _ = salvage(Evidence(BATCH, left.nonce, "k", {}, events, [], left.rows))
+    takes, _ = reconstruct(Evidence(BATCH, left.nonce, "k", {}, events, [], left.rows))
     facts = [entry.fact for each in takes if each.take.label == "sh001_t1" for entry in each.entries]
     assert facts[:3] == [Fact.PLANNED, Fact.SUBMIT_STARTED, Fact.ACCEPTED]
 
@@ -95,7 +95,7 @@ def test_a_sidecar_with_any_value_changed_is_read_whole_or_left_out(left: Found,
     if found is None:
         return
     whole = type(found)(found.shot_id, found.number, found.told, is_whole=True)
-    takes, _ = salvage(Evidence(BATCH, left.nonce, "k", {}, (), [whole], None))
+    takes, _ = reconstruct(Evidence(BATCH, left.nonce, "k", {}, (), [whole], None))
     assert [each.take.state for each in takes] == [State.VERIFIED]
 
 
@@ -112,7 +112,7 @@ def test_a_second_generation_of_one_submit_is_named_double_again(left: Found) ->
     clip = json.loads(left.sidecars[0])
     own = next(row for row in left.rows if row.generation_id == clip["generation_id"])
     second = replace(own, generation_id="second-one")
-    takes, _ = salvage(_only_clips(left, (*left.rows, second, second)))
+    takes, _ = reconstruct(_only_clips(left, (*left.rows, second, second)))
     doubles = [entry.data for each in takes for entry in each.entries if entry.fact is Fact.FOUND_DOUBLE]
     named = [each.take for each in takes if "DOUBLE" in each.take.warning]
     assert [(each["generation_id"], each["attempt"], each["credits_held"]) for each in doubles] == [

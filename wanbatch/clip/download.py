@@ -20,7 +20,7 @@ HASH_BLOCK_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Settled:
+class CheckedPart:
     """A whole clip on disk: its hash, its size in bytes and what a probe of it says."""
 
     sha256: str
@@ -68,7 +68,7 @@ class Part:
             view = view[os.write(self._descriptor, view) :]
 
 
-def settle(part: Path, inspection: Inspection) -> Settled:
+def check_part(part: Path, inspection: Inspection) -> CheckedPart:
     """Flush a part to the disk, hash it and check that it is a whole clip. Slow: run it off the event loop.
 
     Raises MediaInvalid if it is not a whole clip, OSError if the disk fails, else as `Inspection` does.
@@ -79,7 +79,7 @@ def settle(part: Path, inspection: Inspection) -> Settled:
     finally:
         os.close(descriptor)
     probe = inspection.check(part)
-    return Settled(sha256_of(part), part.stat().st_size, probe)
+    return CheckedPart(sha256_of(part), part.stat().st_size, probe)
 
 
 def sha256_of(path: Path) -> str:

@@ -29,13 +29,13 @@ from wanbatch.manifest.added import files_beside
 from wanbatch.manifest.tree import FILE_CAP_BYTES
 from wanbatch.version import __version__
 
-SHELF_NAME = "manifests.json"
+CACHE_NAME = "manifests.json"
 WORTH_BYTES = 256 * 1024  # a smaller one is read in a moment
 HEADS_KEPT = 50
 
 
 @dataclass(frozen=True)
-class Shelf:
+class BatchCache:
     """Where heads and warnings are kept: those of files of `worth_bytes` and more, the newest `heads_kept` of them."""
 
     folder: Path
@@ -58,7 +58,7 @@ class Shelf:
     def rows(self) -> dict[str, Any]:
         """Return what is kept, by digest; empty if it is lost or damaged."""
         try:
-            rows = json.loads((self.folder / SHELF_NAME).read_text(encoding="utf-8"))
+            rows = json.loads((self.folder / CACHE_NAME).read_text(encoding="utf-8"))
         except (OSError, ValueError, RecursionError):
             return {}
         return rows if isinstance(rows, dict) else {}
@@ -71,7 +71,7 @@ class Shelf:
         rows[digest] = {**asdict(batch.head), "warnings": warnings, "warning_count": len(batch.warnings)}
         newest = dict([*rows.items()][-self.heads_kept :])
         with suppress(OSError, ValueError):
-            replace_text(self.folder / SHELF_NAME, json.dumps(newest, ensure_ascii=False) + "\n")
+            replace_text(self.folder / CACHE_NAME, json.dumps(newest, ensure_ascii=False) + "\n")
 
 
 class Manifest:
@@ -81,14 +81,14 @@ class Manifest:
     `digest` is empty for a file that is too small to be kept.
     """
 
-    def __init__(self, path: Path, batch: Batch | None = None, shelf: Shelf | None = None) -> None:
-        """`batch` where it was read already, or made by a program; `shelf` where not the user's is to be used."""
+    def __init__(self, path: Path, batch: Batch | None = None, cache: BatchCache | None = None) -> None:
+        """`batch` where it was read already, or made by a program; `cache` where not the user's is to be used."""
         self._path = path
         self._batch = batch
-        self._shelf = shelf if shelf is not None else Shelf(user_cache_path("wanbatch"))
+        self._cache = cache if cache is not None else BatchCache(user_cache_path("wanbatch"))
         self._head = None if batch is None else batch.head
         self._warned: tuple[list[Problem], int] | None = None
-        self.digest = self._shelf.digest_of(path) if batch is None else ""
+        self.digest = self._cache.digest_of(path) if batch is None else ""
 
     @property
     def source(self) -> str:
@@ -111,7 +111,7 @@ class Manifest:
     def _take_up(self) -> None:
         """Read head and warnings from the cache, if they are there."""
         if self._head is None and self.digest:
-            kept = self._shelf.rows().get(self.digest)
+            kept = self._cache.rows().get(self.digest)
             self._head = _head_in(kept)
             self._warned = _warnings_in(kept, str(self._path))
             if self._warned is None:
@@ -120,12 +120,12 @@ class Manifest:
     def batch(self) -> Batch:
         """Return the whole manifest, read at the first call. Raises ManifestInvalid with every problem."""
         if self._batch is None:
-            self._batch = self._shelf.load(self._path)
+            self._batch = self._cache.load(self._path)
             self._head = self._batch.head
-            if self.digest and self.digest != self._shelf.digest_of(self._path):
+            if self.digest and self.digest != self._cache.digest_of(self._path):
                 self.digest = ""  # it changed while it was read
             if self.digest:
-                self._shelf.keep(self.digest, self._batch)
+                self._cache.keep(self.digest, self._batch)
         return self._batch
 
 

@@ -184,7 +184,7 @@ class Budget:
         """Return the name of a take's scene."""
         return self._scene_of.get(take.shot_id, "")
 
-    def pocket_of(self, take: Take) -> Allowance | None:
+    def scene_allowance(self, take: Take) -> Allowance | None:
         """Return the sums of a take's scene; None if that scene has no cap of its own."""
         return self._scenes.get(self.scene_of(take))
 
@@ -216,7 +216,7 @@ class Budget:
         """Replace a take's part in the sums."""
         for take, sign in ((before, -1), (after, 1)):
             self._all.add(take, sign)
-            scene = self.pocket_of(take)
+            scene = self.scene_allowance(take)
             if scene is not None:
                 scene.add(take, sign)
 
@@ -233,7 +233,7 @@ class Budget:
         )
         before = self._given_up.pop(take.take_id, Counter())
         self._given_up |= {take.take_id: parts} if parts else {}
-        scene = self.pocket_of(take)
+        scene = self.scene_allowance(take)
         for allowance in [self._all] if scene is None else [self._all, scene]:
             allowance.given_up.subtract(before)
             allowance.given_up.update(parts)
@@ -269,7 +269,7 @@ class Budget:
 
     def fit(self, take: Take) -> Fit:
         """Say whether this take may be sent: committed + actual + its price must stay within every cap on it."""
-        worst, scene = self.worst_of(take), self.pocket_of(take)
+        worst, scene = self.worst_of(take), self.scene_allowance(take)
         if not self._all.fits(worst, self.reserve):
             return Fit.NO
         if scene is not None and not scene.fits(worst, scene.reserve(self._worst)):
@@ -287,7 +287,7 @@ class Budget:
 
     def may_fit_later(self, take: Take) -> bool:
         """Say whether a take that does not fit now would fit if every take that is being made failed, for nothing."""
-        worst, scene = self.worst_of(take), self.pocket_of(take)
+        worst, scene = self.worst_of(take), self.scene_allowance(take)
         allowances = [self._all] if scene is None else [self._all, scene]
         return all(each.fits(worst, each.reserve(self._worst), each.releasable) for each in allowances)
 
@@ -309,7 +309,7 @@ class Budget:
 
     def may_learn(self, take: Take) -> bool:
         """Say whether an answer that is still out may show the cost that keeps this take from being sent."""
-        scene = self.pocket_of(take)
+        scene = self.scene_allowance(take)
         allowances = [self._all] if scene is None else [self._all, scene]
         return any(each.uncosted > 0 or each.reserve(self._worst) > 0 for each in allowances)
 

@@ -75,7 +75,7 @@ class LedgerLine:
 
 
 @dataclass(frozen=True)
-class Stranger:
+class LoggedSubmit:
     """What the provider's log or run.log names for a submit of ours: one that no take has, or whose answer was lost."""
 
     request_id: str
@@ -85,7 +85,7 @@ class Stranger:
 
 
 @dataclass(frozen=True)
-class Books:
+class LedgerReading:
     """What the ledger showed at one reading: charges and refunds, by the generation they name."""
 
     charges: Sequence[Charge]
@@ -131,29 +131,29 @@ def may_have_made(attempt: Attempt) -> bool:
 
 
 def match_ledger(
-    attempts: Sequence[Attempt], takes: Mapping[int, Take], books: Books, strangers: Iterable[Stranger]
+    attempts: Sequence[Attempt], takes: Mapping[int, Take], reading: LedgerReading, logged: Iterable[LoggedSubmit]
 ) -> list[LedgerLine]:
     """Match each generation of ours with the ledger; unknown charges are not judged.
 
-    `takes` by take id. Lines come in the order of the attempts, then those that only `strangers` name.
+    `takes` by take id. Lines come in the order of the attempts, then those that only `logged` name.
     """
     groups: dict[str, list[Attempt]] = {}
     for attempt in attempts:
         if attempt.generation_id is not None or may_have_made(attempt):
             groups.setdefault(attempt.generation_id or attempt.request_id, []).append(attempt)
     ours = {each.generation_id for each in attempts}
-    named: dict[str, list[Stranger]] = {}
-    for stranger in dict.fromkeys(
-        each for each in strangers if each.generation_id is None or each.generation_id not in ours
+    named: dict[str, list[LoggedSubmit]] = {}
+    for submit in dict.fromkeys(
+        each for each in logged if each.generation_id is None or each.generation_id not in ours
     ):
-        named.setdefault(stranger.request_id, []).append(stranger)
+        named.setdefault(submit.request_id, []).append(submit)
     lines = []
     for group in groups.values():
         found = [] if group[0].generation_id is not None else named.pop(group[0].request_id, [])
         label = takes[group[-1].take_id].label
-        reported = [_stranger(each, books, label) for each in found if each.generation_id is not None]
-        lines += reported or ([_line(group, takes, books)] if _is_reported(group) else [])
-    lines += [_stranger(each, books) for rest in named.values() for each in rest]
+        reported = [_logged_line(each, reading, label) for each in found if each.generation_id is not None]
+        lines += reported or ([_line(group, takes, reading)] if _is_reported(group) else [])
+    lines += [_logged_line(each, reading) for rest in named.values() for each in rest]
     return lines
 
 
@@ -162,14 +162,14 @@ def _is_reported(group: Sequence[Attempt]) -> bool:
     return group[0].generation_id is not None or group[0].outcome is not Outcome.FAILED
 
 
-def _line(group: Sequence[Attempt], takes: Mapping[int, Take], books: Books) -> LedgerLine:
+def _line(group: Sequence[Attempt], takes: Mapping[int, Take], reading: LedgerReading) -> LedgerLine:
     generation_id = group[0].generation_id
-    charges = books.charges_of(generation_id) if generation_id is not None else []
+    charges = reading.charges_of(generation_id) if generation_id is not None else []
     held = max((each.credits_held for each in group if each.credits_held is not None), default=None)
     charged = sum(charge.credits for charge in charges) if charges else None
-    refunded = books.refunded(generation_id) if generation_id is not None else None
+    refunded = reading.refunded(generation_id) if generation_id is not None else None
     return LedgerLine(
-        verdict=_by_books(generation_id, books) or _verdict(group, takes[group[-1].take_id], held, charged),
+        verdict=_by_reading(generation_id, reading) or _verdict(group, takes[group[-1].take_id], held, charged),
         generation_id=generation_id,
         takes=tuple(dict.fromkeys(takes[each.take_id].label for each in group)),
         request_ids=tuple(each.request_id for each in group),
@@ -181,11 +181,11 @@ def _line(group: Sequence[Attempt], takes: Mapping[int, Take], books: Books) -> 
     )
 
 
-def _by_books(generation_id: str | None, books: Books) -> Verdict | None:
+def _by_reading(generation_id: str | None, reading: LedgerReading) -> Verdict | None:
     """Return the verdict of what was paid back, whole or in part, or cannot be read; None if there is none of it."""
-    if books.is_unreadable(generation_id):
+    if reading.is_unreadable(generation_id):
         return Verdict.UNREADABLE
-    charges, refunded = books.charges_of(generation_id), books.refunded(generation_id)
+    charges, refunded = reading.charges_of(generation_id), reading.refunded(generation_id)
     if refunded is None:
         return None
     return Verdict.PARTLY_REFUNDED if charges and refunded < sum(each.credits for each in charges) else Verdict.REFUNDED
@@ -207,17 +207,17 @@ def _verdict(group: Sequence[Attempt], take: Take, held: int | None, charged: in
 _MADE = frozenset({State.COMPLETED, State.DOWNLOADED, State.VERIFIED})
 
 
-def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> LedgerLine:
-    charges = books.charges_of(stranger.generation_id) if stranger.generation_id is not None else []
-    refunded = books.refunded(stranger.generation_id) if stranger.generation_id is not None else None
-    uncharged = Verdict.RELEASED if stranger.is_failed else Verdict.UNKNOWN
+def _logged_line(submit: LoggedSubmit, reading: LedgerReading, label: str | None = None) -> LedgerLine:
+    charges = reading.charges_of(submit.generation_id) if submit.generation_id is not None else []
+    refunded = reading.refunded(submit.generation_id) if submit.generation_id is not None else None
+    uncharged = Verdict.RELEASED if submit.is_failed else Verdict.UNKNOWN
     charged = sum(charge.credits for charge in charges) if charges else None
     return LedgerLine(
-        verdict=_by_books(stranger.generation_id, books) or (Verdict.ORPHAN if charges else uncharged),
-        generation_id=stranger.generation_id,
+        verdict=_by_reading(submit.generation_id, reading) or (Verdict.ORPHAN if charges else uncharged),
+        generation_id=submit.generation_id,
         takes=() if label is None else (label,),
-        request_ids=(stranger.request_id,),
-        held=stranger.held,
+        request_ids=(submit.request_id,),
+        held=submit.held,
         charged=charged,
         charges=len(charges),
         refunded=refunded,
@@ -227,7 +227,7 @@ def _stranger(stranger: Stranger, books: Books, label: str | None = None) -> Led
 
 
 @dataclass(frozen=True)
-class News:
+class NewCharge:
     """A charge, or the rest of one, that the state file does not hold yet; `attempt` is the one to record it for.
 
     `charges` counts the ledger's entries for its generation: more than one is a double charge.
@@ -267,7 +267,7 @@ def _begin_of(page: Sequence[Charge], found: Sequence[Charge], places: Mapping[C
     return len(found)
 
 
-def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
+def new_charges(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[NewCharge]:
     """Return what the ledger shows beyond what is recorded: once for each generation, however many attempts name it."""
     entries = Counter[str]()
     sums = Counter[str]()
@@ -286,5 +286,5 @@ def news(attempts: Iterable[Attempt], charges: Iterable[Charge]) -> list[News]:
     for generation_id, attempt in makers.items():
         spent, recorded = sums.get(generation_id), attempt.credits_charged
         if spent is not None and (recorded is None or spent > recorded):
-            found.append(News(attempt, spent, spent - (recorded or 0), entries[generation_id]))
+            found.append(NewCharge(attempt, spent, spent - (recorded or 0), entries[generation_id]))
     return found

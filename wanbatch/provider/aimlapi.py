@@ -107,7 +107,7 @@ class AimlApi:
         bearer = {} if key is None else {"Authorization": f"Bearer {key.reveal()}"}
         self._is_ours: Callable[[str], bool] = (lambda _: False) if key is None else key.reveal().startswith
         self._redact = None if key is None else Redaction(key.reveal())
-        self.shelf: PriceCache | None = None  # keeps price lists; None if they are not worth keeping
+        self.price_cache: PriceCache | None = None  # keeps price lists; None if they are not worth keeping
         self._skew = Skew()
         self._exchange_errors = exchange_errors()
         self._log = RequestLog(self._read, self.ahead, clock)
@@ -274,7 +274,7 @@ class AimlApi:
         return await self._catalogue().published(model, name, self._endpoint.base_url)
 
     def _catalogue(self) -> Catalogue:
-        return Catalogue(self._get, self._retried, self.shelf)
+        return Catalogue(self._get, self._retried, self.price_cache)
 
     async def key_facts(self) -> KeyFacts | NoAnswer:
         """Read what the provider reports about the key that was used last: its limit, its scopes, whether it is

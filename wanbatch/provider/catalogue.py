@@ -53,12 +53,12 @@ class _Question:
 
 
 class Catalogue:
-    """The lists of one provider. `shelf` is None if they are not worth keeping."""
+    """The lists of one provider. `price_cache` is None if they are not worth keeping."""
 
-    def __init__(self, get: Get, retried: Retried, shelf: PriceCache | None) -> None:
+    def __init__(self, get: Get, retried: Retried, price_cache: PriceCache | None) -> None:
         self._get = get
         self._retried = retried
-        self._shelf = shelf
+        self._price_cache = price_cache
 
     async def quotes(self, classes: Sequence[PriceClass]) -> dict[PriceClass, Quote]:
         """Read the price of each class; if there is none, its quote is unknown and says why. One request a model."""
@@ -119,12 +119,12 @@ class Catalogue:
             return NoAnswer(Trouble.INVALID, f"its file cannot be taken in: {error}")
 
     def _kept(self, name: str) -> Listed | None:
-        return self._shelf.get(name, system_now()) if self._shelf is not None else None
+        return self._price_cache.get(name, system_now()) if self._price_cache is not None else None
 
     async def _ask(self, question: _Question, kept: Listed | None) -> Listed | NoAnswer:
         answer = await self._retried(self._ask_once, question, kept)
-        if isinstance(answer, Listed) and self._shelf is not None:
-            self._shelf.keep(question.name, answer)
+        if isinstance(answer, Listed) and self._price_cache is not None:
+            self._price_cache.keep(question.name, answer)
         return answer
 
     async def _ask_once(self, question: _Question, kept: Listed | None) -> Listed | NoAnswer:

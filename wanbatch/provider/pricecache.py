@@ -19,7 +19,7 @@ from platformdirs import user_cache_path
 
 from wanbatch.disk import replace_text
 
-SHELF_NAME = "prices.json"
+CACHE_NAME = "prices.json"
 KEPT_FOR = timedelta(days=30)  # an older list says nothing about today's price
 _ETAG = re.compile(r'(W/)?"[\x21\x23-\x7e]{0,200}"')
 _UNITS = ((86_400, "d"), (3_600, "h"), (60, "min"))
@@ -52,7 +52,7 @@ class PriceCache:
 
     def __init__(self, provider: str, path: Path | None = None) -> None:
         self._provider = provider
-        self._path = path if path is not None else user_cache_path("wanbatch") / SHELF_NAME
+        self._path = path if path is not None else user_cache_path("wanbatch") / CACHE_NAME
 
     def get(self, model: str, now: datetime) -> Listed | None:
         """Return the cached list for a model; None if there is none, or it is too old."""

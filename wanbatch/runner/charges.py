@@ -11,7 +11,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.money.credits import usd_text
-from wanbatch.money.ledger import News, news
+from wanbatch.money.ledger import NewCharge, new_charges
 from wanbatch.provider.protocol import NoAnswer
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.recipes import recipe_of_request
@@ -57,7 +57,7 @@ class ChargeRecorder:
             return None
         # Read now: another look may have recorded the same charges while this one waited.
         attempts = context.state.attempts_of_generations({each.generation_id for each in charges})
-        for each in news(attempts, charges):
+        for each in new_charges(attempts, charges):
             if since is None or each.attempt.started_at >= since:
                 self._charged(each)
         self._name_passed_cap()
@@ -73,7 +73,7 @@ class ChargeRecorder:
                 " ledger charges more than was held. Ask the provider's support",
             )
 
-    def _charged(self, found: News) -> None:
+    def _charged(self, found: NewCharge) -> None:
         context, attempt = self._context, found.attempt
         take_id = attempt.take_id
         data = {

@@ -32,7 +32,7 @@ class Doubles:
         for attempt in self._context.state.attempts_of_requests(scan.by_request):
             if attempt.generation_id is None:
                 continue
-            for row in self.strangers(attempt, scan):
+            for row in self.unrecorded_rows(attempt, scan):
                 self.note_beside(attempt, row, attempt.generation_id)
 
     def note_beside(self, attempt: Attempt, row: LogRow, first: str) -> None:
@@ -123,7 +123,7 @@ class Doubles:
                 self._context.record(take.take_id, Fact.WARNED, data)
                 self._tell(take, text)
 
-    def strangers(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
+    def unrecorded_rows(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
         """Good rows of an attempt's request id whose generation no take here has, one a generation, oldest first."""
         rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
         rows = [row for row in rows if row.generation_id != attempt.generation_id]

@@ -9,7 +9,7 @@ from pathlib import Path
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.clip.defects import shortfalls
-from wanbatch.clip.download import ForeignFile, Part, Settled, publish, settle
+from wanbatch.clip.download import CheckedPart, ForeignFile, Part, check_part, publish
 from wanbatch.clip.inspection import Inspection
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
@@ -57,21 +57,21 @@ class Downloads:
         try:
             with Part(part) as sink:
                 answer: FetchAnswer = await context.provider.fetch(link, sink.write)
-            settled = (
-                await asyncio.to_thread(settle, part, context.settings.inspection)
+            checked = (
+                await asyncio.to_thread(check_part, part, context.settings.inspection)
                 if isinstance(answer, Fetched)
                 else None
             )
         except MediaInvalid as error:
             part.replace(part.with_name(f"{part.name.removesuffix('.part')}.bad"))
-            answer, settled = LinkDead(f"the clip did not arrive complete: {error}"), None
+            answer, checked = LinkDead(f"the clip did not arrive complete: {error}"), None
         except ForeignFile as error:
             context.hold(take.take_id, str(error))
             return
         except OSError:
             part.unlink(missing_ok=True)  # a full disk needs the room; the take stays completed
             raise
-        if settled is None:
+        if checked is None:
             if isinstance(answer, LinkDead) and began - told_at > FRESH_LINK_S:
                 context.urgent.add(take.take_id)  # it aged in our own queue: that says nothing about the clip
                 context.schedule.add_poll(take.take_id, context.clock.monotonic())
@@ -83,16 +83,16 @@ class Downloads:
         part.with_name(f"{part.name.removesuffix('.part')}.bad").unlink(missing_ok=True)
         took_s = context.clock.monotonic() - began
         await keep_extras(context, take, more_links)  # before the first counts as here: after a crash both are fetched
-        await self._publish(self._downloaded(take, settled, took_s))
+        await self._publish(self._downloaded(take, checked, took_s))
 
-    def _downloaded(self, take: Take, settled: Settled, took_s: float) -> Take:
-        probe = settled.probe
+    def _downloaded(self, take: Take, checked: CheckedPart, took_s: float) -> Take:
+        probe = checked.probe
         return self._context.record(
             take.take_id,
             Fact.DOWNLOADED,
             {
-                "sha256": settled.sha256,
-                "size_bytes": settled.size_bytes,
+                "sha256": checked.sha256,
+                "size_bytes": checked.size_bytes,
                 "clip_duration_s": round(probe.duration_s, 3),
                 "width": probe.width,
                 "height": probe.height,

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from wanbatch.batch.take import Take
-from wanbatch.clip.download import ForeignFile, Part, publish, settle
+from wanbatch.clip.download import ForeignFile, Part, check_part, publish
 from wanbatch.errors import MediaInvalid
 from wanbatch.folders import CLIPS
 from wanbatch.pace.schedule import backoff_s
@@ -91,12 +91,12 @@ async def _keep(context: RunContext, take: Take, extras: list[Extra], at: int, l
             with Part(part) as sink:
                 answer = await context.provider.fetch(link, sink.write)
             if isinstance(answer, Fetched):
-                settled = await asyncio.to_thread(settle, part, context.settings.inspection)
+                checked = await asyncio.to_thread(check_part, part, context.settings.inspection)
                 if not final.exists():
-                    extras[at] = Extra(extra.file, settled.sha256)
+                    extras[at] = Extra(extra.file, checked.sha256)
                     _record(context, take, extras)
-                await asyncio.to_thread(publish, part, final, settled.sha256)
-                extras[at] = Extra(extra.file, settled.sha256)
+                await asyncio.to_thread(publish, part, final, checked.sha256)
+                extras[at] = Extra(extra.file, checked.sha256)
                 return
             why = answer.message
             if isinstance(answer, LinkDead):

@@ -14,7 +14,7 @@ from wanbatch.batch.shots import Fallback, Recipe
 from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.looks import Beside, is_legible_for, look_beside
+from wanbatch.runner.evidence import Beside, is_legible_for, look_beside
 from wanbatch.runner.proofs import take_and_attempt
 from wanbatch.state.reader import StateReader
 

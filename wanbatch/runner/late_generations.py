@@ -30,7 +30,7 @@ class LateGenerations:
         for attempt in self._context.state.attempts_of_requests(scan.by_request):
             if attempt.generation_id is not None:
                 continue
-            row = next(iter(self._doubles.strangers(attempt, scan)), None)
+            row = next(iter(self._doubles.unrecorded_rows(attempt, scan)), None)
             take = self._context.takes[attempt.take_id]
             is_awaited = attempt.number == take.attempt and take.can_be_searched
             if is_awaited or attempt.outcome is Outcome.OPEN:

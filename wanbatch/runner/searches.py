@@ -14,9 +14,9 @@ from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
+from wanbatch.runner.evidence import evidence_of, failed_since, is_waited_for, waited_for_since
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
-from wanbatch.runner.looks import evidence_of, failed_since, is_waited_for, waited_for_since
 from wanbatch.runner.other_keys import unseen_submits
 from wanbatch.runner.proofs import (
     PATIENCE,

@@ -168,7 +168,7 @@ class Submits:
         """Leave a take of a scene whose own cap is reached to a later run; the others go on."""
         context, allowance, scene = (
             self._context,
-            self._context.budget.pocket_of(take),
+            self._context.budget.scene_allowance(take),
             self._context.budget.scene_of(take),
         )
         assert allowance is not None

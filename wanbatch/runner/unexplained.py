@@ -19,7 +19,7 @@ from wanbatch.provider.clocks import earlier
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import ANSWERED_NOTE, answered_charges, named_charges, read_names
-from wanbatch.runner.looks import evidence_of, waited_for_since
+from wanbatch.runner.evidence import evidence_of, waited_for_since
 from wanbatch.runner.polls import LEDGER_MARGIN
 from wanbatch.runner.proofs import GENERATION_GRACE, Evidence, is_like, is_made
 from wanbatch.runner.recipes import models_of

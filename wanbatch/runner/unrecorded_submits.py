@@ -82,7 +82,7 @@ class UnrecordedSubmits:
     def offer(self, take: Take, attempt: Attempt, scan: LogScan) -> None:
         """Name what a submit made that came to light, once the log shows it and while its take waits for the user."""
         if take.state in (State.UNKNOWN, State.HELD):
-            self._note_more(attempt, self._doubles.strangers(attempt, scan))
+            self._note_more(attempt, self._doubles.unrecorded_rows(attempt, scan))
 
     def _note_more(self, attempt: Attempt, rows: Iterable[LogRow]) -> None:
         """Name what else the log shows of a submit that came to light.

@@ -77,11 +77,13 @@ class ClipHost:
     def link(self, generation_id: str, lifetime_s: float, nth: int = 1) -> str:
         """Sign a link to a generation's nth clip that expires after this many of the sandbox's seconds."""
         expires = int(self._sandbox_state.now + lifetime_s)
-        shelf = hashlib.sha256(generation_id.encode()).hexdigest()
+        digest = hashlib.sha256(generation_id.encode()).hexdigest()
         signature = self._signature(generation_id, expires, nth)
         query = {"Expires": str(expires), "OSSAccessKeyId": "LTAIsandbox", "Signature": signature, "id": generation_id}
         query |= {"nth": str(nth)} if nth > 1 else {}
-        return f"{self._base}/{shelf[:2]}/{shelf[2:4]}/{shelf[4:28]}.mp4?{urlencode(query, quote_via=quote, safe='')}"
+        return (
+            f"{self._base}/{digest[:2]}/{digest[2:4]}/{digest[4:28]}.mp4?{urlencode(query, quote_via=quote, safe='')}"
+        )
 
     def _signature(self, generation_id: str, expires: int, nth: int) -> str:
         text = f"{generation_id}\n{expires}\n{nth}".encode("utf-8", "replace")

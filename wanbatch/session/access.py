@@ -113,7 +113,7 @@ class Access:
             clock = LoopClock(start, self.speed, time.time)
             provider = AimlApi(endpoint, self.key() if self.has_key else None, clock, Random())  # noqa: S311  jitter
             if not self.is_local:  # a sandbox's list is as old as the sandbox
-                provider.shelf = PriceCache(endpoint.base_url)
+                provider.price_cache = PriceCache(endpoint.base_url)
             try:
                 yield provider, clock
             finally:

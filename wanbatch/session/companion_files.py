@@ -10,7 +10,7 @@ from wanbatch.session.posters import write_poster_of
 from wanbatch.state.reader import StateReader
 
 
-class Keepsakes:
+class CompanionFiles:
     """Makes what goes with a verified clip: its poster and its sidecar. Called in worker threads."""
 
     def __init__(self, output: Path, inspection: Inspection) -> None:

@@ -22,7 +22,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProviderUnreachable, UsageInvalid
 from wanbatch.money.charge import Charge
-from wanbatch.money.ledger import Books, LedgerLine, Stranger, Verdict, match_ledger, may_have_made
+from wanbatch.money.ledger import LedgerLine, LedgerReading, LoggedSubmit, Verdict, match_ledger, may_have_made
 from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.charges import ChargeRecorder
@@ -191,7 +191,7 @@ async def _matched(context: RunContext, charges: Sequence[Charge]) -> tuple[tupl
     attempts, noted = context.state.attempts(), context.state.strays()
     if not (attempts or noted):
         return (), True
-    strays = [Stranger(each.request_id, each.generation_id, each.credits_held) for each in noted]
+    strays = [LoggedSubmit(each.request_id, each.generation_id, each.credits_held) for each in noted]
     first = min([*(each.started_at for each in attempts), *(each.at for each in noted)])
     refunds = await context.provider.refunds(min(context.batch_clock.earliest(first), first - LEDGER_MARGIN))
     is_read = not isinstance(refunds, NoAnswer)
@@ -200,10 +200,10 @@ async def _matched(context: RunContext, charges: Sequence[Charge]) -> tuple[tupl
         refunds = ()
     strays += await _logged(context, [each for each in attempts if may_have_made(each)])
     takes = {take.take_id: take for take in context.state.takes()}
-    return tuple(match_ledger(attempts, takes, Books(charges, refunds), strays)), is_read
+    return tuple(match_ledger(attempts, takes, LedgerReading(charges, refunds), strays)), is_read
 
 
-async def _logged(context: RunContext, nameless: Sequence[Attempt]) -> list[Stranger]:
+async def _logged(context: RunContext, nameless: Sequence[Attempt]) -> list[LoggedSubmit]:
     """Ask the log which generations it names for submits that are not known to have one."""
     if not nameless:
         return []
@@ -215,7 +215,7 @@ async def _logged(context: RunContext, nameless: Sequence[Attempt]) -> list[Stra
         return []
     ids = {each.request_id for each in nameless}
     return [
-        Stranger(row.request_id, row.generation_id, row.credits or None, is_failed=not (row.is_good or row.word))
+        LoggedSubmit(row.request_id, row.generation_id, row.credits or None, is_failed=not (row.is_good or row.word))
         for row in scan.rows
         if row.request_id in ids
     ]

@@ -29,7 +29,7 @@ from wanbatch.runner.unexplained import share_account
 from wanbatch.session import alarms
 from wanbatch.session.access import start_of_time
 from wanbatch.session.admission import Admission, carry
-from wanbatch.session.companion_files import Keepsakes
+from wanbatch.session.companion_files import CompanionFiles
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
@@ -221,7 +221,7 @@ class Execution:
             free_bytes=lambda: room_bytes(state.output),
             before_submit=crew.assert_works,
             inspection=crew,
-            after_verified=Keepsakes(state.output, crew),
+            after_verified=CompanionFiles(state.output, crew),
         )
 
     def _times_before(self) -> dict[PriceClass, Seen]:

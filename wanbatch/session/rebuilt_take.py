@@ -17,7 +17,7 @@ from wanbatch.session.traces import UNREADABLE, Beside
 LOST = "the record of its answer was lost with the state file: the provider may have charged it"
 
 
-class Story:
+class RebuiltTake:
     """The facts of one take as they are put together."""
 
     def __init__(self, take_id: int, shot_id: str, entries: Sequence[Entry]) -> None:
@@ -32,7 +32,7 @@ class Story:
             self._note_made(each, sent)
 
     @classmethod
-    def begun(cls, take_id: int, label: tuple[str, int], recipe: Recipe, at: datetime, note: str | None) -> Story:
+    def begun(cls, take_id: int, label: tuple[str, int], recipe: Recipe, at: datetime, note: str | None) -> RebuiltTake:
         """Begin with a take of this recipe; a `note` makes it a retake."""
         data = {"number": label[1], "recipe_json": recipe.canonical, **({} if note is None else {"note": note})}
         planned = Entry(Fact.PLANNED, at, data)

@@ -18,7 +18,7 @@ from wanbatch.batch.take import Entry, Take
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.offered_generations import named_in
 from wanbatch.runner.proofs import recipe_in, take_and_attempt
-from wanbatch.session.rebuilt_take import LOST, Story
+from wanbatch.session.rebuilt_take import LOST, RebuiltTake
 from wanbatch.session.traces import Beside, Sidecar
 from wanbatch.state.tables import Stray
 
@@ -44,7 +44,7 @@ class Evidence:
 
 
 @dataclass(frozen=True)
-class Salvaged:
+class ReconstructedTake:
     """A take and its facts, the first of which is PLANNED."""
 
     take: Take
@@ -62,15 +62,15 @@ def nonce_in(evidence: Iterable[tuple[datetime, str]]) -> str | None:
     return max(ours)[1] if ours else None
 
 
-class Salvage:
+class Reconstruction:
     """Puts the takes together, source by source."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._told = evidence
-        self._stories: dict[str, Story] = {}
+        self._rebuilt: dict[str, RebuiltTake] = {}
         self._strays: dict[str, Stray] = {}
-        self._senders: dict[str, Story] = {}
-        self._by_id: dict[int, Story] = {}
+        self._senders: dict[str, RebuiltTake] = {}
+        self._by_id: dict[int, RebuiltTake] = {}
         self._owners: dict[str, str] = {}
         wanted = [(shot, recipe) for shot in evidence.batch.shots for recipe in shot.recipes]
         self._shots = {shot.id: shot for shot in evidence.batch.shots}
@@ -82,26 +82,26 @@ class Salvage:
         self._next_id = 1
         self._used_ids: set[int] = set()
 
-    def run(self) -> tuple[list[Salvaged], list[Stray]]:
+    def run(self) -> tuple[list[ReconstructedTake], list[Stray]]:
         """Return the takes by id, and the submits that belong to none of them."""
         self._keep()
         self._replay()
-        for story in self._stories.values():
-            if story.take.generation_id is not None:
-                self._owners.setdefault(story.take.generation_id, story.take.label)
+        for rebuilt in self._rebuilt.values():
+            if rebuilt.take.generation_id is not None:
+                self._owners.setdefault(rebuilt.take.generation_id, rebuilt.take.label)
         for each in self._told.sidecars:
             if each.is_whole:
                 self._take_in(each)
-        for story in self._stories.values():
-            self._senders |= dict.fromkeys(story.requests, story)
-            self._by_id[story.take.take_id] = story
+        for rebuilt in self._rebuilt.values():
+            self._senders |= dict.fromkeys(rebuilt.requests, rebuilt)
+            self._by_id[rebuilt.take.take_id] = rebuilt
         for row in sorted(self._told.rows or (), key=lambda row: row.at):
             self._note_row(row)
-        for story in self._stories.values():
-            if story.take.state is State.SUBMITTING:
-                story.add(Fact.ANSWER_LOST, story.entries[-1].at, {"error": LOST})
-        found = [Salvaged(story.take, tuple(story.entries)) for story in self._stories.values()]
-        known = {request_id for story in self._stories.values() for request_id in story.requests}
+        for rebuilt in self._rebuilt.values():
+            if rebuilt.take.state is State.SUBMITTING:
+                rebuilt.add(Fact.ANSWER_LOST, rebuilt.entries[-1].at, {"error": LOST})
+        found = [ReconstructedTake(rebuilt.take, tuple(rebuilt.entries)) for rebuilt in self._rebuilt.values()]
+        known = {request_id for rebuilt in self._rebuilt.values() for request_id in rebuilt.requests}
         strays = [each for each in self._strays.values() if each.request_id not in known]
         return sorted(found, key=lambda each: each.take.take_id), sorted(strays, key=lambda each: each.request_id)
 
@@ -109,10 +109,10 @@ class Salvage:
         ids = [each for each in map(self._id_in, self._request_ids()) if each is not None]
         self._next_id = max([*ids, *self._told.kept], default=0) + 1
         for take_id, (shot_id, entries) in self._told.kept.items():
-            story = Story(take_id, shot_id, entries)
-            self._stories[story.take.label] = story
+            rebuilt = RebuiltTake(take_id, shot_id, entries)
+            self._rebuilt[rebuilt.take.label] = rebuilt
             self._used_ids.add(take_id)
-            self._recipes[story.take.recipe.sha256] = story.take.recipe
+            self._recipes[rebuilt.take.recipe.sha256] = rebuilt.take.recipe
 
     def _request_ids(self) -> Iterable[str]:
         yield from (str(entry.data["request_id"]) for _, entry in self._told.events if "request_id" in entry.data)
@@ -131,11 +131,11 @@ class Salvage:
         self._next_id += 1
         return self._next_id - 1
 
-    def _begin(self, label: tuple[str, int], recipe: Recipe, at: datetime, request_ids: Iterable[str]) -> Story:
-        story = Story.begun(self._free_id(request_ids), label, recipe, at, self._note_of(label[0], recipe))
-        self._used_ids.add(story.take.take_id)
-        self._stories[story.take.label] = self._by_id[story.take.take_id] = story
-        return story
+    def _begin(self, label: tuple[str, int], recipe: Recipe, at: datetime, request_ids: Iterable[str]) -> RebuiltTake:
+        rebuilt = RebuiltTake.begun(self._free_id(request_ids), label, recipe, at, self._note_of(label[0], recipe))
+        self._used_ids.add(rebuilt.take.take_id)
+        self._rebuilt[rebuilt.take.label] = self._by_id[rebuilt.take.take_id] = rebuilt
+        return rebuilt
 
     def _note_of(self, shot_id: str, recipe: Recipe) -> str | None:
         """Return the note of a retake: a take of its shot's request, with a seed that no slot has; else None."""
@@ -152,14 +152,14 @@ class Salvage:
         for label, entry in self._told.events:
             of_label.setdefault(label, []).append(entry)
         for label, entries in of_label.items():
-            story = self._stories.get(label) or self._story_of(label, entries)
-            if story is None:
+            rebuilt = self._rebuilt.get(label) or self._rebuilt_from(label, entries)
+            if rebuilt is None:
                 self._name_strays(entries)
                 continue
             for entry in entries:
-                story.replay(entry, self._recipes.get(str(entry.data.get("body_sha256"))))
+                rebuilt.replay(entry, self._recipes.get(str(entry.data.get("body_sha256"))))
 
-    def _story_of(self, label: str, entries: Sequence[Entry]) -> Story | None:
+    def _rebuilt_from(self, label: str, entries: Sequence[Entry]) -> RebuiltTake | None:
         sent = [each for each in entries if each.fact is Fact.SUBMIT_STARTED and "request_id" in each.data]
         shot_id, _, number = label.rpartition("_t")
         recipe = self._recipes.get(str(sent[0].data.get("body_sha256"))) if sent else None
@@ -188,79 +188,79 @@ class Salvage:
         told, ids = sidecar.told, sidecar.request_ids
         if self._owners.setdefault(str(told["generation_id"]), sidecar.label) != sidecar.label:
             return  # a copy under another name
-        story = self._stories.get(sidecar.label)
-        if story is None:
+        rebuilt = self._rebuilt.get(sidecar.label)
+        if rebuilt is None:
             at = sidecar.at("submitted_at")
-            story = self._begin((sidecar.shot_id, sidecar.number), sidecar.recipe, at, ids)
-        if story.take.generation_id != told["generation_id"]:
-            self._send_all(story, sidecar)
-        if story.take.generation_id != told["generation_id"]:
+            rebuilt = self._begin((sidecar.shot_id, sidecar.number), sidecar.recipe, at, ids)
+        if rebuilt.take.generation_id != told["generation_id"]:
+            self._send_all(rebuilt, sidecar)
+        if rebuilt.take.generation_id != told["generation_id"]:
             return
         for each in sidecar.beside:
-            self._name_beside(story, each, sidecar.at("submitted_at"))
-        if story.take.state is not State.VERIFIED:
-            self._verify(story, sidecar)
+            self._name_beside(rebuilt, each, sidecar.at("submitted_at"))
+        if rebuilt.take.state is not State.VERIFIED:
+            self._verify(rebuilt, sidecar)
 
-    def _verify(self, story: Story, sidecar: Sidecar) -> None:
+    def _verify(self, rebuilt: RebuiltTake, sidecar: Sidecar) -> None:
         told = sidecar.told
         probe = told["probe"]
         clip = {"sha256": told["sha256"], "size_bytes": told["size_bytes"], "clip_duration_s": probe["duration_s"]}
         clip |= {name: probe[name] for name in ("width", "height", "has_audio")}
-        if story.take.state is State.HELD:
-            story.add(Fact.LOOKED_AGAIN, sidecar.at("completed_at"))
-        story.add(Fact.COMPLETED, sidecar.at("completed_at"), {"last_running_at": None})
-        story.add(Fact.DOWNLOADED, sidecar.at("downloaded_at"), clip)
-        if story.take.sha256 == told["sha256"]:
-            story.add(Fact.VERIFIED, sidecar.at("verified_at"), {"file": told["file"]})
+        if rebuilt.take.state is State.HELD:
+            rebuilt.add(Fact.LOOKED_AGAIN, sidecar.at("completed_at"))
+        rebuilt.add(Fact.COMPLETED, sidecar.at("completed_at"), {"last_running_at": None})
+        rebuilt.add(Fact.DOWNLOADED, sidecar.at("downloaded_at"), clip)
+        if rebuilt.take.sha256 == told["sha256"]:
+            rebuilt.add(Fact.VERIFIED, sidecar.at("verified_at"), {"file": told["file"]})
         for text in filter(None, told["warning"].split("; ")):
-            story.add(Fact.WARNED, sidecar.at("verified_at"), {"warning": text})
+            rebuilt.add(Fact.WARNED, sidecar.at("verified_at"), {"warning": text})
         if told.get("circled") is True:
-            story.add(Fact.CIRCLED, sidecar.at("verified_at"))
-        story.charge(str(told["generation_id"]), sidecar.credits_charged, sidecar.at("verified_at"))
+            rebuilt.add(Fact.CIRCLED, sidecar.at("verified_at"))
+        rebuilt.charge(str(told["generation_id"]), sidecar.credits_charged, sidecar.at("verified_at"))
 
-    def _name_beside(self, story: Story, beside: Beside, at: datetime) -> None:
+    def _name_beside(self, rebuilt: RebuiltTake, beside: Beside, at: datetime) -> None:
         """Append a generation beside that of a clip, which may be recorded only in its sidecar, and its charge."""
-        if self._owners.setdefault(beside.generation_id, story.take.label) != story.take.label:
+        if self._owners.setdefault(beside.generation_id, rebuilt.take.label) != rebuilt.take.label:
             return
-        risk = story.take.credits_at_risk
-        if beside.generation_id not in story.generations() and not beside.is_failed:
+        risk = rebuilt.take.credits_at_risk
+        if beside.generation_id not in rebuilt.generations() and not beside.is_failed:
             ids = take_and_attempt(beside.request_id or "")
-            if ids is not None and beside.request_id in story.requests and beside.request_id not in story.made:
-                story.name_late(ids[1], beside, at)
-                sent = story.take.credits_estimated  # what was put down for each submit: see `_send_all`
+            if ids is not None and beside.request_id in rebuilt.requests and beside.request_id not in rebuilt.made:
+                rebuilt.name_late(ids[1], beside, at)
+                sent = rebuilt.take.credits_estimated  # what was put down for each submit: see `_send_all`
                 risk = None if risk is None or sent is None else max(0, risk - sent)
             else:
-                request_id = (beside.request_id or str(story.take.request_id)).partition("#")[0]
+                request_id = (beside.request_id or str(rebuilt.take.request_id)).partition("#")[0]
                 row = LogRow(request_id, beside.generation_id, True, beside.held, at)
-                story.name_double(row, self._told.key_fingerprint)
-        story.charge(beside.generation_id, beside.charged, at, credits_at_risk=risk)
+                rebuilt.name_double(row, self._told.key_fingerprint)
+        rebuilt.charge(beside.generation_id, beside.charged, at, credits_at_risk=risk)
 
-    def _send_all(self, story: Story, sidecar: Sidecar) -> None:
+    def _send_all(self, rebuilt: RebuiltTake, sidecar: Sidecar) -> None:
         """Append the submits that a sidecar lists; the last one made its clip."""
         held, at = sidecar.told["credits"]["held"], sidecar.at("submitted_at")
         rows = {row.request_id: row for row in self._told.rows or ()}
-        new, late = [each for each in sidecar.request_ids if each not in story.requests], list[str]()
+        new, late = [each for each in sidecar.request_ids if each not in rebuilt.requests], list[str]()
         beside = {each.request_id: each for each in sidecar.beside}
         for request_id in new:
             key = self._told.key_fingerprint if request_id in rows else ""  # a sidecar does not tell the key
-            if not story.send(request_id, at, key, held):
+            if not rebuilt.send(request_id, at, key, held):
                 return
             if request_id == new[-1]:
-                story.accept(str(sidecar.told["generation_id"]), at, held)
+                rebuilt.accept(str(sidecar.told["generation_id"]), at, held)
             elif request_id in beside and beside[request_id].is_failed:
-                story.accept(beside[request_id].generation_id, at, beside[request_id].held)
-                story.add(Fact.GENERATION_FAILED, at, {"error": FAILED})
+                rebuilt.accept(beside[request_id].generation_id, at, beside[request_id].held)
+                rebuilt.add(Fact.GENERATION_FAILED, at, {"error": FAILED})
             elif request_id in rows and rows[request_id].generation_id and rows[request_id].is_good:
-                story.accept(str(rows[request_id].generation_id), at, rows[request_id].credits)
+                rebuilt.accept(str(rows[request_id].generation_id), at, rows[request_id].credits)
                 if request_id not in beside:  # no one knew when the clip was made
                     late.append(str(rows[request_id].generation_id))
             elif self._told.rows is not None and request_id not in rows and request_id not in beside:
-                story.add(Fact.TURNED_AWAY, at, {"error": FOLLOWED})
+                rebuilt.add(Fact.TURNED_AWAY, at, {"error": FOLLOWED})
             else:
-                story.add(Fact.ANSWER_LOST, at, {"error": LOST})
+                rebuilt.add(Fact.ANSWER_LOST, at, {"error": LOST})
         for made in late:
-            text = f"the provider made {made} beside {story.take.generation_id}, for an earlier submit"
-            story.warn_of_double(text, made, at)
+            text = f"the provider made {made} beside {rebuilt.take.generation_id}, for an earlier submit"
+            rebuilt.warn_of_double(text, made, at)
 
     # --- the provider's log
 
@@ -268,38 +268,40 @@ class Salvage:
         """Note what the provider's log shows: the generation of a submit, or a submit of which there is no other
         record.
         """
-        story = self._senders.get(row.request_id)
-        if story is None:
-            story = self._heir(row)
-            if story is None or not story.send(row.request_id, row.at, self._told.key_fingerprint, row.credits or None):
+        rebuilt = self._senders.get(row.request_id)
+        if rebuilt is None:
+            rebuilt = self._heir(row)
+            if rebuilt is None or not rebuilt.send(
+                row.request_id, row.at, self._told.key_fingerprint, row.credits or None
+            ):
                 stray = Stray(row.request_id, row.generation_id, row.credits or None, row.at, PROVIDER_LOG)
                 self._strays.setdefault(row.request_id, stray)
                 return
-            self._senders[row.request_id] = story
-        take = story.take
-        own = story.made.get(row.request_id)
-        if own is not None and row.is_good and row.generation_id not in (None, own, *story.generations()):
+            self._senders[row.request_id] = rebuilt
+        take = rebuilt.take
+        own = rebuilt.made.get(row.request_id)
+        if own is not None and row.is_good and row.generation_id not in (None, own, *rebuilt.generations()):
             if self._owners.setdefault(str(row.generation_id), take.label) == take.label:
-                story.name_double(row, self._told.key_fingerprint)
+                rebuilt.name_double(row, self._told.key_fingerprint)
             return
         if take.request_id != row.request_id or not row.is_good or row.generation_id is None:
             return
         if self._owners.setdefault(row.generation_id, take.label) != take.label:
             return
         if take.state is State.SUBMITTING:
-            story.accept(row.generation_id, row.at, row.credits or None)
+            rebuilt.accept(row.generation_id, row.at, row.credits or None)
         elif take.state is State.UNKNOWN:
             held = {"credits_held": row.credits} if row.credits else {}
-            story.add(Fact.ADOPTED, row.at, {"generation_id": row.generation_id, "by": "log", **held})
+            rebuilt.add(Fact.ADOPTED, row.at, {"generation_id": row.generation_id, "by": "log", **held})
 
-    def _heir(self, row: LogRow) -> Story | None:
+    def _heir(self, row: LogRow) -> RebuiltTake | None:
         """Find the take of a submit that only the log knows: the one with its id and recipe, else a free slot."""
         take_id, recipe = self._id_in(row.request_id), recipe_in(row.request_id)
-        story = self._by_id.get(take_id or 0)
-        if story is not None:
-            return story if self._is_of(story, recipe, row) else None
+        rebuilt = self._by_id.get(take_id or 0)
+        if rebuilt is not None:
+            return rebuilt if self._is_of(rebuilt, recipe, row) else None
         for shot in self._told.batch.shots:
-            taken = [each.take for each in self._stories.values() if each.take.shot_id == shot.id]
+            taken = [each.take for each in self._rebuilt.values() if each.take.shot_id == shot.id]
             used = {take.recipe.canonical for take in taken}
             for wanted in shot.recipes:
                 if wanted.short_hash == recipe and wanted.canonical not in used:
@@ -307,17 +309,17 @@ class Salvage:
                     return self._begin((shot.id, number), wanted, row.at, [row.request_id])
         return None
 
-    def _is_of(self, story: Story, recipe: str | None, row: LogRow) -> bool:
+    def _is_of(self, rebuilt: RebuiltTake, recipe: str | None, row: LogRow) -> bool:
         """Say whether a submit is of a take, also if its fallback was sent: then the take goes on with that."""
-        shot = self._shots.get(story.take.shot_id)
-        if story.take.recipe.short_hash == recipe or shot is None or shot.fallback is None:
-            return story.take.recipe.short_hash == recipe
-        next_one = shot.fallback.recipe_for(story.take.recipe)
-        if next_one.short_hash != recipe or not story.free(row.at):
+        shot = self._shots.get(rebuilt.take.shot_id)
+        if rebuilt.take.recipe.short_hash == recipe or shot is None or shot.fallback is None:
+            return rebuilt.take.recipe.short_hash == recipe
+        next_one = shot.fallback.recipe_for(rebuilt.take.recipe)
+        if next_one.short_hash != recipe or not rebuilt.free(row.at):
             return False
-        return story.add(Fact.MODEL_CHANGED, row.at, {"recipe_json": next_one.canonical})
+        return rebuilt.add(Fact.MODEL_CHANGED, row.at, {"recipe_json": next_one.canonical})
 
 
-def salvage(evidence: Evidence) -> tuple[list[Salvaged], list[Stray]]:
+def reconstruct(evidence: Evidence) -> tuple[list[ReconstructedTake], list[Stray]]:
     """Return what can be told again of a lost state file: takes with their facts, and strays."""
-    return Salvage(evidence).run()
+    return Reconstruction(evidence).run()

@@ -34,7 +34,7 @@ from wanbatch.session import alarms
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.session.exchange import exchange
-from wanbatch.session.reconstruction import Evidence, Salvaged, nonce_in, salvage
+from wanbatch.session.reconstruction import Evidence, ReconstructedTake, nonce_in, reconstruct
 from wanbatch.session.traces import Sidecar, is_line, read_event, read_sidecar
 from wanbatch.session.witness import doubt_of
 from wanbatch.state.connection import WAYS_BACK
@@ -98,7 +98,7 @@ class Draft:
 
     evidence: Evidence
     old: Old
-    takes: Sequence[Salvaged]
+    takes: Sequence[ReconstructedTake]
     strays: Sequence[Stray]
 
     @property
@@ -129,7 +129,7 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
         evidence = replace(evidence, key_fingerprint=fingerprint(access.key()))
         async with access.provider(output, max(system_now(), *_times(evidence))) as (provider, clock):
             rows, log_trouble = await _rows(provider, evidence)
-            takes, strays = salvage(replace(evidence, rows=rows))
+            takes, strays = reconstruct(replace(evidence, rows=rows))
             every = [*{each.request_id: each for each in (*strays, *old.strays)}.values()]
             draft = Draft(replace(evidence, rows=rows), old, takes, every)
             found = replace(_recovery_of(draft), output=output, log_trouble=log_trouble)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
-from wanbatch.clip.download import Part, publish, settle, sha256_of
+from wanbatch.clip.download import Part, check_part, publish, sha256_of
 from wanbatch.errors import MediaInvalid, StateInvalid
 from wanbatch.folders import CLIPS, is_in
 from wanbatch.provider.protocol import Fetched, Progress
@@ -74,10 +74,10 @@ async def refetch(context: RunContext, take: Take) -> str:
     if not isinstance(got, Fetched):
         return got.message
     try:
-        settled = await asyncio.to_thread(settle, part, context.settings.inspection)
+        checked = await asyncio.to_thread(check_part, part, context.settings.inspection)
     except MediaInvalid as error:
         return f"the clip did not arrive complete: {error}"
-    if settled.sha256 != take.sha256:
+    if checked.sha256 != take.sha256:
         part.unlink(missing_ok=True)
         return "the provider's file is no longer the verified one"
     if final.exists():

@@ -39,31 +39,31 @@ def the_hash_is_not_checked_before_the_rename() -> Patches:
 
 @mutant
 def the_clip_is_not_flushed() -> Patches:
-    real = download.settle
+    real = download.check_part
 
-    def settle(part: Any, inspection: Any) -> Any:
+    def check_part(part: Any, inspection: Any) -> Any:
         with mock.patch.object(os, "fsync"):
             return real(part, inspection)
 
-    yield fetching, "settle", settle
+    yield fetching, "check_part", check_part
 
 
 @mutant
 def the_media_check_is_skipped() -> Patches:
-    def settle(part: Any, _: Any) -> Any:
+    def check_part(part: Any, _: Any) -> Any:
         probe = download.Probe(5.0, 832, 480, 30.0, 150, has_audio=False)
-        return download.Settled(download.sha256_of(part), part.stat().st_size, probe)
+        return download.CheckedPart(download.sha256_of(part), part.stat().st_size, probe)
 
-    yield fetching, "settle", settle
+    yield fetching, "check_part", check_part
 
 
 @mutant
 def the_name_comes_before_the_record() -> Patches:
     real = Downloads._downloaded
 
-    def downloaded(self: Downloads, take: Take, settled: Any, took_s: float) -> Take:
-        publish(*self.paths_of(take), settled.sha256)
-        return real(self, take, settled, took_s)
+    def downloaded(self: Downloads, take: Take, checked: Any, took_s: float) -> Take:
+        publish(*self.paths_of(take), checked.sha256)
+        return real(self, take, checked, took_s)
 
     yield Downloads, "_downloaded", downloaded
 

@@ -136,8 +136,8 @@ unseen(
 
 # --- charges
 
-slip("a second charge is no news", ledger.news, "recorded is None or spent > recorded", "recorded is None")
-slip("a second charge counts the first again", ledger.news, "spent - (recorded or 0)", "spent")
+slip("a second charge is no news", ledger.new_charges, "recorded is None or spent > recorded", "recorded is None")
+slip("a second charge counts the first again", ledger.new_charges, "spent - (recorded or 0)", "spent")
 slip(
     "each generation is charged once",
     AimlApi._ledger,

@@ -8,7 +8,7 @@ from wanbatch.batch.take import Take
 from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
-from wanbatch.runner import late_generations, looks, proofs
+from wanbatch.runner import evidence, late_generations, proofs
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
@@ -81,8 +81,8 @@ slip(
     "    if unowned:\n        return Absent(is_proof=False, why=_of_no_take_text(unowned))\n",
     "",
 )
-slip("who never gave an id back gives them back", looks.evidence_of, "bool(echoes) and all(echoes)", "all(echoes)")
-slip("one id given back stands for all", looks.evidence_of, "bool(echoes) and all(echoes)", "any(echoes)")
+slip("who never gave an id back gives them back", evidence.evidence_of, "bool(echoes) and all(echoes)", "all(echoes)")
+slip("one id given back stands for all", evidence.evidence_of, "bool(echoes) and all(echoes)", "any(echoes)")
 unseen(
     "one of the submits before is enough",
     proofs.shows_all_before,

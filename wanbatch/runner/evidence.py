@@ -1,4 +1,4 @@
-"""Looks: what one reading of the log and the ledger brought, and what a charge without a take says about a submit.
+"""Evidence: what one reading of the log and the ledger brought, and what a charge without a take says about a submit.
 
 A submit that was refused, and a generation that failed, cost nothing, by the provider's word. A charge of a model like
 its own, at its time, that belongs to no take may be what it was charged as: then the take is not bought again before a

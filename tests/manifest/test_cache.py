@@ -23,7 +23,7 @@ from wanbatch.batch.shots import Batch, Head, Limits, Shot
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ManifestInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.manifest.cache import SHELF_NAME, Manifest, Shelf
+from wanbatch.manifest.cache import CACHE_NAME, BatchCache, Manifest
 from wanbatch.session.circles_and_retakes import plan_for_later
 from wanbatch.session.options import RunOptions, RunResult, Watch
 from wanbatch.session.preview import Preview
@@ -56,9 +56,9 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def shelf(tmp_path: Path) -> Shelf:
-    """A shelf that keeps the smallest manifest."""
-    return Shelf(tmp_path / "cache", worth_bytes=1)
+def cache(tmp_path: Path) -> BatchCache:
+    """A cache that keeps the smallest manifest."""
+    return BatchCache(tmp_path / "cache", worth_bytes=1)
 
 
 def read_again(_: Path) -> Batch:
@@ -66,20 +66,20 @@ def read_again(_: Path) -> Batch:
 
 
 @pytest.fixture
-def full(path: Path, shelf: Shelf) -> Shelf:
-    """A shelf that knows the manifest; reading it again raises."""
-    Manifest(path, shelf=shelf).batch()
-    return replace(shelf, load=read_again)
+def full(path: Path, cache: BatchCache) -> BatchCache:
+    """A cache that knows the manifest; reading it again raises."""
+    Manifest(path, cache=cache).batch()
+    return replace(cache, load=read_again)
 
 
-def test_the_head_is_known_without_reading(path: Path, full: Shelf) -> None:
-    head = Manifest(path, shelf=full).head()
+def test_the_head_is_known_without_reading(path: Path, full: BatchCache) -> None:
+    head = Manifest(path, cache=full).head()
     assert head == Head("night", Limits(submit_per_min=30, in_flight=7), 80_000_000, {"sc010": 24_000_000})
 
 
 @pytest.mark.parametrize("change", ["a byte", "the name", "the version", "lost", "damaged", "foreign", "small"])
-def test_it_is_read_where_anything_changed(path: Path, full: Shelf, change: str) -> None:
-    kept = full.folder / SHELF_NAME
+def test_it_is_read_where_anything_changed(path: Path, full: BatchCache, change: str) -> None:
+    kept = full.folder / CACHE_NAME
     match change:
         case "a byte":
             path.write_text(TEXT + "\n")
@@ -99,32 +99,32 @@ def test_it_is_read_where_anything_changed(path: Path, full: Shelf, change: str)
         case _:
             full = replace(full, worth_bytes=10_000)
     with pytest.raises(ReadAgainError):
-        Manifest(path, shelf=full).head()
+        Manifest(path, cache=full).head()
 
 
-def test_a_manifest_that_is_written_while_it_is_read_is_not_kept(path: Path, shelf: Shelf) -> None:
+def test_a_manifest_that_is_written_while_it_is_read_is_not_kept(path: Path, cache: BatchCache) -> None:
     def load(each: Path) -> Batch:
         batch = load_manifest(each)
         each.write_text(TEXT.replace("looks back", "flies on"))
         return batch
 
-    manifest = Manifest(path, shelf=replace(shelf, load=load))
+    manifest = Manifest(path, cache=replace(cache, load=load))
     assert manifest.batch().shots[1].prompt == "It looks back"
-    assert (manifest.digest, shelf.folder.exists()) == ("", False)
+    assert (manifest.digest, cache.folder.exists()) == ("", False)
 
 
-def test_a_manifest_with_problems_is_not_kept(path: Path, shelf: Shelf) -> None:
+def test_a_manifest_with_problems_is_not_kept(path: Path, cache: BatchCache) -> None:
     path.write_text("shots: 5")
     for _ in range(2):
         with pytest.raises(ManifestInvalid):
-            Manifest(path, shelf=shelf).head()
+            Manifest(path, cache=cache).head()
 
 
-def test_the_shelf_keeps_the_newest(path: Path, shelf: Shelf) -> None:
+def test_the_cache_keeps_the_newest(path: Path, cache: BatchCache) -> None:
     for number in range(3):
         path.write_text(TEXT.replace("night", f"night{number}"))
-        Manifest(path, shelf=replace(shelf, heads_kept=2)).batch()
-    rows = json.loads((shelf.folder / SHELF_NAME).read_text())
+        Manifest(path, cache=replace(cache, heads_kept=2)).batch()
+    rows = json.loads((cache.folder / CACHE_NAME).read_text())
     assert [row["name"] for row in rows.values()] == ["night1", "night2"]
 
 
@@ -141,12 +141,12 @@ def run(manifest: Manifest, options: RunOptions, confirm: Callable[[Preview], bo
     return asyncio.run(session_of(options, Watch(confirm=confirm)).run(manifest))
 
 
-def test_a_run_of_what_was_planned_before_reads_no_manifest(path: Path, shelf: Shelf) -> None:
+def test_a_run_of_what_was_planned_before_reads_no_manifest(path: Path, cache: BatchCache) -> None:
     options = RunOptions(output=path.parent / "out", sandbox=True, speed=600, makes_report=False)
-    first = run(Manifest(path, shelf=shelf), replace(options, limit=1), lambda _: True)
+    first = run(Manifest(path, cache=cache), replace(options, limit=1), lambda _: True)
     assert first.counts == {"verified": 1, "planned": 1}
     seen = []
-    known = Manifest(path, shelf=replace(shelf, load=read_again))
+    known = Manifest(path, cache=replace(cache, load=read_again))
     result = run(known, options, lambda preview: bool(seen.append(preview)) or True)
     assert (result.exit_code, result.counts) == (ExitCode.OK, {"verified": 2})
     (preview,) = seen
