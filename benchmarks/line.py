@@ -130,7 +130,7 @@ def skip_decoding() -> None:
 
     download.check_clip = lambda _: Probe(10.0, 1920, 1080, 30.0, 300, True)
     fetching.look_at = lambda _: Look(10.0)
-    companion_files.Keepsakes.__call__ = lambda _self, _take: None
+    companion_files.CompanionFiles.__call__ = lambda _self, _take: None
 
 
 async def with_wanbatch(takes: int, folder: Path, limits: dict[str, Any]) -> None:
