@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from wanbatch.cli.sandbox import options_of, sandbox_command
-from wanbatch.clip.crew import Crew
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.trial import Trial, assert_media_works
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.disk import own_folder, unshare
 from wanbatch.errors import LocalFault
 from wanbatch.sandbox import SandboxOptions, slate
@@ -36,9 +36,9 @@ def bring_near(patch: pytest.MonkeyPatch) -> None:
     """Let runs of this process start no others, draw one clip of each size and length, and open each once."""
     table = [
         (embedded, "embedded_sandbox", sandbox_beside),
-        (Crew, "begin", lambda _, clips: None),
-        (Crew, "assert_works", _tried),
-        *((Crew, name, _once(name)) for name in ("check", "look", "poster")),
+        (WorkerPool, "begin", lambda _, clips: None),
+        (WorkerPool, "assert_works", _tried),
+        *((WorkerPool, name, _once(name)) for name in ("check", "look", "poster")),
     ]
     for owner, name, instead in table:
         patch.setattr(owner, name, instead)
@@ -61,14 +61,14 @@ def draw_once(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(slate, "render", render)
 
 
-def _tried(_: Crew) -> Trial:
+def _tried(_: WorkerPool) -> Trial:
     return assert_media_works()
 
 
-def _once(name: str) -> Callable[[Crew, Path], Any]:
+def _once(name: str) -> Callable[[WorkerPool, Path], Any]:
     """Open a clip in this process, and not again if its copy was opened: the box at its end names the generation."""
 
-    def ask(_: Crew, clip: Path) -> Any:
+    def ask(_: WorkerPool, clip: Path) -> Any:
         content = (name, clip.read_bytes().rpartition(b"free")[0])
         if not content[1]:
             return getattr(Here(), name)(clip)

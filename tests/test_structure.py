@@ -17,9 +17,9 @@ import wanbatch
 ROOT = Path(wanbatch.__file__).parent
 CHECKOUT = ROOT.parent
 
-# From the top of the package to its ground. A room may import from the lines below its own, never from above it or
-# beside it. The last line is single files, which may import each other.
-LINES = (
+# From the top of the package to its base. A package may import from the layers below its own, never from above it or
+# beside it. The last layer is single files, which may import each other.
+LAYERS = (
     ("cli",),
     ("api",),
     ("session",),
@@ -131,7 +131,7 @@ OWNERS = {
         "cli.cut",
         "cli.streams",
     },
-    "av": {"clip.media", "clip.encoding", "clip.look", "cut.tags", "cut.source", "cut.join", "sandbox.slate"},
+    "av": {"clip.media", "clip.encoding", "clip.viewing", "cut.tags", "cut.source", "cut.join", "sandbox.slate"},
     "PIL": {"clip.media", "cut.slate", "clip.letters", "sandbox.slate"},
     "opentimelineio": {"cut.export"},
 }
@@ -183,7 +183,7 @@ def imports(path: Path) -> set[str]:
 
 def line_of(name: str) -> int:
     room = name.split(".", maxsplit=1)[0]
-    return next(number for number, line in enumerate(LINES) if room in line)
+    return next(number for number, line in enumerate(LAYERS) if room in line)
 
 
 @cache
@@ -238,7 +238,7 @@ def test_imports_point_downward(name: str) -> None:
     used = files_used(modules()[name])
     assert "the face" not in used
     above = {each for each in used if line_of(each) < line_of(name)}
-    is_file = line_of(name) == len(LINES) - 1
+    is_file = line_of(name) == len(LAYERS) - 1
     beside = {each for each in used if each.split(".")[0] != room and line_of(each) == line_of(name) and not is_file}
     assert (above, beside) == (set(), set())
 

@@ -14,11 +14,11 @@ from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.cli import call
 from wanbatch.clip import encoding, media, trial
-from wanbatch.clip.crew import Crew
 from wanbatch.clip.defects import Look
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.worker import Terms
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.errors import ExitCode, ProgramFault
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.polls import Polls
@@ -79,7 +79,7 @@ def test_a_run_buys_nothing_where_clips_cannot_be_read(
     (tmp_path / "reel.yaml").write_text(MANIFEST, encoding="utf-8")
     (tmp_path / "broken" / "av").mkdir(parents=True)
     (tmp_path / "broken" / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')", encoding="utf-8")
-    monkeypatch.setattr(execution, "Crew", lambda: Crew(Terms(path=[str(tmp_path / "broken")])))
+    monkeypatch.setattr(execution, "WorkerPool", lambda: WorkerPool(Terms(path=[str(tmp_path / "broken")])))
     asked: list[object] = []
     monkeypatch.setattr(Rounds, "run", lambda *_: asked.append(1))
     code = call(["run", "reel.yaml", "--sandbox", "--yes"])

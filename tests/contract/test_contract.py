@@ -33,7 +33,7 @@ from tests.contract.published import (
     problems,
     read_folder,
 )
-from tests.sandbox.desk import EPOCH, Desk, SetClock
+from tests.sandbox.local import EPOCH, LocalSandbox, SetClock
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Recipe
 from wanbatch.provider.aimlapi import AimlApi
@@ -78,7 +78,7 @@ class Recorder(httpx.AsyncBaseTransport):
         return httpx.Response(response.status_code, headers=response.headers, stream=httpx.ByteStream(body))
 
 
-async def _talk(context: Desk, clock: SetClock, recorder: Recorder) -> None:
+async def _talk(context: LocalSandbox, clock: SetClock, recorder: Recorder) -> None:
     """Make every call that the client makes, in each state that an answer may tell of."""
     key = Secret("made-up-key")
     api = AimlApi(Endpoint("http://127.0.0.1", is_loopback=True), key, clock, Random(1), recorder)
@@ -110,7 +110,7 @@ async def _talk(context: Desk, clock: SetClock, recorder: Recorder) -> None:
 
 
 @pytest.fixture
-def exchanges(desk_of: Callable[..., Desk]) -> list[Exchange]:
+def exchanges(desk_of: Callable[..., LocalSandbox]) -> list[Exchange]:
     clock = SetClock()
     options = SandboxOptions(key_scopes=("model:video",), key_limit_usd=None, auto_top_up=True)
     rules = (
@@ -161,7 +161,7 @@ def test_every_kind_of_call_and_answer_was_looked_at(exchanges: list[Exchange]) 
 
 @over_contracts
 def test_what_the_sandbox_tells_without_being_asked_fits(
-    contract: list[Operation], desk_of: Callable[..., Desk]
+    contract: list[Operation], desk_of: Callable[..., LocalSandbox]
 ) -> None:
     context = desk_of()
     context.made()

@@ -72,20 +72,20 @@ def test_the_files_that_a_page_names_exist(page: str) -> None:
     assert [name for name in named if not any((place / name).exists() for place in places)] == []
 
 
-def test_the_floors_on_the_page_are_those_of_the_structure() -> None:
-    from tests.test_structure import LINES
+def test_the_layers_on_the_page_are_those_of_the_structure() -> None:
+    from tests.test_structure import LAYERS
 
     table = re.findall(
         r"^\| \d \| (.*) \|$", (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert [sorted(re.findall(r"`(\w+)`", row)) for row in table] == [sorted(line) for line in LINES]
+    assert [sorted(re.findall(r"`(\w+)`", row)) for row in table] == [sorted(line) for line in LAYERS]
 
 
-def test_each_room_has_a_paragraph() -> None:
-    from tests.test_structure import LINES
+def test_each_package_has_a_paragraph() -> None:
+    from tests.test_structure import LAYERS
 
     page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-    assert [room for line in LINES[:-1] for room in line if f"\n**`{room}`** " not in page] == []
+    assert [room for line in LAYERS[:-1] for room in line if f"\n**`{room}`** " not in page] == []
 
 
 def test_every_page_is_in_the_navigation() -> None:

@@ -18,7 +18,7 @@ from wanbatch.batch.plan import Due
 from wanbatch.batch.spend import Kind
 from wanbatch.cli import call
 from wanbatch.clock import system_now
-from wanbatch.money.baseline import Line, Planned, Reason, baseline_of, lines_of, variance_text
+from wanbatch.money.baseline import BaselineLine, Planned, Reason, baseline_of, lines_of, variance_text
 from wanbatch.money.prices import Quote
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.record import read_record
@@ -168,12 +168,12 @@ def test_screen_and_table_find_the_same_reasons(tmp_path: Path) -> None:
 def test_a_line_of_a_shot_keeps_what_is_known_beside_the_takes_without_a_price() -> None:
     due = [Due(0, "a", 1, 0, "", CLASS), Due(0, "a", 2, 0, "", OTHER)]
     (line,) = lines_of(due, {CLASS: Quote(5, "list")})
-    assert (line, line.credits) == (Line("a", 2, 5, 1), None)
+    assert (line, line.credits) == (BaselineLine("a", 2, 5, 1), None)
 
 
 def test_a_line_of_a_shot_without_any_price_is_unknown() -> None:
     due = [Due(0, "a", 1, 0, "", CLASS), Due(0, "a", 2, 0, "", CLASS), Due(0, "b", 1, 1, "", OTHER)]
-    assert lines_of(due, {CLASS: Quote(5, "list")}) == [Line("a", 2, 10), Line("b", 1, 0, 1)]
+    assert lines_of(due, {CLASS: Quote(5, "list")}) == [BaselineLine("a", 2, 10), BaselineLine("b", 1, 0, 1)]
 
 
 def test_a_baseline_is_kept_once(said: Any) -> None:
@@ -181,7 +181,7 @@ def test_a_baseline_is_kept_once(said: Any) -> None:
     said(*RUN, "--no-report")
     with StateReader.open(Path("outputs/film")) as reader:
         kept_at, lines = reader.baseline_kept_at(), reader.baseline_lines()
-    assert (kept_at is not None, lines) == (True, [Line("s0", 1, PRICE)])
+    assert (kept_at is not None, lines) == (True, [BaselineLine("s0", 1, PRICE)])
     write(*SHOTS)
     said(*RUN, "--no-report")
     with StateReader.open(Path("outputs/film")) as reader:

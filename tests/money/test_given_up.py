@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import at_desk
+from tests.runner.shared import beside_runs
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
@@ -101,7 +101,7 @@ def test_a_price_that_only_a_given_up_submit_told_is_known_in_the_next_run(tmp_p
         context.load()
         told.append(context.budget.price_of(context.takes[1]))
 
-    at_desk(world, work)
+    beside_runs(world, work)
     assert told == [300]
 
 

@@ -18,7 +18,7 @@ from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.errors import StateInvalid
-from wanbatch.money.baseline import Line
+from wanbatch.money.baseline import BaselineLine
 from wanbatch.money.costs import attempts_by_take, figures_of
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.money.seen_prices import prices_now
@@ -232,11 +232,11 @@ def a_bit_of_everything(output: Path) -> None:
         error="a second generation",
     )  # fmt: skip
     lines = [
-        Line(row.shot_id, row.wanted, CREDITS * row.wanted)
+        BaselineLine(row.shot_id, row.wanted, CREDITS * row.wanted)
         if row.ordinal
-        else Line(row.shot_id, row.wanted, 0, row.wanted)
+        else BaselineLine(row.shot_id, row.wanted, 0, row.wanted)
         for row in pen.state.shots()
     ]
-    pen.state.keep_baseline([*lines[:16], Line("gone", 1, CREDITS)], BEGIN)
+    pen.state.keep_baseline([*lines[:16], BaselineLine("gone", 1, CREDITS)], BEGIN)
     place_clips(output, pen.state)
     pen.state.close()

@@ -155,8 +155,8 @@ def restore(world: World, copy: Path) -> None:
     world.elapsed_s += 48 * HOURS
 
 
-def at_desk(world: World, work: Callable[[RunContext], Coroutine[Any, Any, T]]) -> T:
-    """Work on a world's output folder beside its runs, as the commands that settle do."""
+def beside_runs(world: World, work: Callable[[RunContext], Coroutine[Any, Any, T]]) -> T:
+    """Work on a world's output folder beside its runs, as the commands that record decisions do."""
 
     async def main() -> T:
         loop = asyncio.get_running_loop()
@@ -180,18 +180,18 @@ def at_desk(world: World, work: Callable[[RunContext], Coroutine[Any, Any, T]]) 
     return jump(main)
 
 
-def settle(world: World, label: str, decision: Decision, generation_id: str | None = None) -> Take:
-    """Give the user's word on a take."""
+def decide(world: World, label: str, decision: Decision, generation_id: str | None = None) -> Take:
+    """Record the decision of the user on a take."""
 
     async def work(context: RunContext) -> Take:
         take_up(context)
         return await resolve(context, take_to_resolve(context, label, decision), decision, generation_id)
 
-    return at_desk(world, work)
+    return beside_runs(world, work)
 
 
 def told(world: World) -> Reconciled:
-    return at_desk(world, reconcile)
+    return beside_runs(world, reconcile)
 
 
 def generation(world: World, attempt: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, generation, lying, settle, told
+from tests.runner.shared import HOURS, decide, generation, lying, told
 from tests.runner.test_fallbacks import FIRST, ONE, ONE_TRY, PRICE, SECOND, models, with_fallback
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
@@ -50,7 +50,7 @@ def refused_but_made(tmp_path: Path) -> World:
 @pytest.mark.parametrize(("attempt", "model"), [("1.1", FIRST), ("1.2", SECOND)])
 def test_the_user_adopts_what_either_model_made(tmp_path: Path, attempt: str, model: str) -> None:
     world = refused_but_made(tmp_path)
-    settle(world, "sh000_t1", Decision.ADOPT, generation(world, attempt))
+    decide(world, "sh000_t1", Decision.ADOPT, generation(world, attempt))
     ends = [world.run(ONE).exit_code for _ in range(2)]
     (take,) = world.takes()
     assert (take.state, take.recipe.model, take.request_id) == (

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, settle, states
+from tests.runner.shared import HOURS, decide, states
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.runner.events import Event
@@ -37,6 +37,6 @@ def test_a_generation_that_does_not_end_is_held_with_the_other_one_and_its_word_
     take = world.takes()[0]
     assert "has not ended after" in take.error
     assert take.error.endswith("`wanbatch resolve sh000_t1 --adopt another`")
-    settle(world, "sh000_t1", Decision.ADOPT, "another")
+    decide(world, "sh000_t1", Decision.ADOPT, "another")
     world.run(batch_of(1))
     assert (states(world), world.takes()[0].generation_id) == (["verified"], "another")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, at_desk, states, told
+from tests.runner.shared import HOURS, beside_runs, states, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.errors import ExitCode
@@ -155,7 +155,9 @@ def test_a_later_run_names_it_once_the_log_had_its_time(tmp_path: Path) -> None:
 def test_the_look_of_a_finished_batch_names_it(tmp_path: Path) -> None:
     world = sent_again(tmp_path)
     world.elapsed_s += 30 * HOURS
-    assert {code for code, text in at_desk(world, look_up).troubles if "unowned" in text} == {ExitCode.DECISION_NEEDED}
+    assert {code for code, text in beside_runs(world, look_up).troubles if "unowned" in text} == {
+        ExitCode.DECISION_NEEDED
+    }
 
 
 def test_what_the_log_calls_another_programs_is_named_beside_no_failure(tmp_path: Path) -> None:
@@ -177,4 +179,4 @@ def test_only_failures_of_the_time_in_reach_are_looked_at(tmp_path: Path) -> Non
         later = replace(context.state.attempts_of(1)[0]).started_at.replace(year=2027)
         return [len(failed_since(context, at, 9)) for at in (EPOCH, later)]
 
-    assert at_desk(world, work) == [1, 0]
+    assert beside_runs(world, work) == [1, 0]

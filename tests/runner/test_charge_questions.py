@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import AT, CHARGE, ENDED, HOURS, PRICE, asked, at_desk, scan_of, told
+from tests.runner.shared import AT, CHARGE, ENDED, HOURS, PRICE, asked, beside_runs, scan_of, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.shots import DEFAULT_MODEL
@@ -146,7 +146,7 @@ def test_a_charge_of_no_take_that_stands_there_twice_is_told_with_its_sum(tmp_pa
         for charges in ([charge], [charge, charge], [charge, charge]):
             note_questions(context, [Question(each, attempt) for each in charges])
 
-    at_desk(world, work)
+    beside_runs(world, work)
     warning = world.takes()[0].warning
     assert [text in warning for text in ("0.25 USD for G9, which", "0.50 USD for G9 in 2 entries, which")] == [True] * 2
     assert warning.count("G9") == 2

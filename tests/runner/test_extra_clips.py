@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.desk import SetClock
+from tests.sandbox.local import SetClock
 from tests.worlds import Killed, World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.provider.answers import read_progress

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, LOST, RESUBMIT, at_desk, rows_of, scan
+from tests.runner.shared import HOURS, LOST, RESUBMIT, beside_runs, rows_of, scan
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
@@ -127,4 +127,4 @@ def test_the_window_of_a_thorough_look_reaches_back_to_the_first_attempt_without
         assert first is not None
         return look.is_wide, look.since() < first
 
-    assert at_desk(world, work) == (True, True)
+    assert beside_runs(world, work) == (True, True)

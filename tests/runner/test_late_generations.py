@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import at_desk
+from tests.runner.shared import beside_runs
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
@@ -121,5 +121,5 @@ def test_only_a_lost_generation_is_adopted(
         await asyncio.sleep(0)
         return context.takes[1].state, context.takes[1].generation_id, context.schedule.running
 
-    told = at_desk(world, work)
+    told = beside_runs(world, work)
     assert told == ((State.QUEUED, adopted, 1) if adopted else (State.PLANNED, None, 0))

@@ -17,7 +17,7 @@ from tests.runner.shared import (
     LOST,
     PRICE,
     RESUBMIT,
-    at_desk,
+    beside_runs,
     charged_twice,
     lying,
     outcomes,
@@ -125,7 +125,7 @@ def test_a_refused_submit_whose_row_says_succeeded_and_not_what_it_made_is_count
             LateGenerations(context).note_late(scan_of(EPOCH, LogRow(sent.request_id, None, True, PRICE, EPOCH)))
         return [(code, sent.request_id in message) for code, message in context.troubles]
 
-    assert at_desk(world, work) == [(ExitCode.DECISION_NEEDED, True)]
+    assert beside_runs(world, work) == [(ExitCode.DECISION_NEEDED, True)]
     take = world.takes()[1]
     assert f"succeeded under request id {sent.request_id} ({usd_text(PRICE)})" in take.warning
     assert take.credits_at_risk == PRICE

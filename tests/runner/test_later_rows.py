@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, at_desk, told
+from tests.runner.shared import HOURS, beside_runs, told
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
 from wanbatch.provider.requestlog import LOG_LIMIT
@@ -60,7 +60,7 @@ def test_reconcile_names_a_second_generation_whose_row_came_days_late(tmp_path: 
 
 def test_the_look_of_a_finished_batch_names_it_too(tmp_path: Path) -> None:
     world = looked_between(tmp_path)
-    assert [code for code, _ in at_desk(world, look_up).troubles] == [ExitCode.DECISION_NEEDED]
+    assert [code for code, _ in beside_runs(world, look_up).troubles] == [ExitCode.DECISION_NEEDED]
 
 
 def test_a_submit_of_another_copy_is_held_though_its_row_came_days_late(tmp_path: Path) -> None:
@@ -130,5 +130,5 @@ def test_reconcile_reads_the_log_once_more_only_for_what_has_no_generation(tmp_p
         context.provider.scan_log = scan_log  # type: ignore[method-assign]
         await reconcile(context)
 
-    at_desk(world, work)
+    beside_runs(world, work)
     assert len(begun) == 1

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, PRICE, at_desk, generation, outcomes, restore, saved, settle, states, told
+from tests.runner.shared import HOURS, PRICE, beside_runs, decide, generation, outcomes, restore, saved, states, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
@@ -88,7 +88,7 @@ def test_each_generation_that_is_offered_can_be_had(tmp_path: Path, choice: str,
     world = restored(tmp_path, "second", batch=batch)
     first = generation(world, "2.1")
     chosen = {"first": first, "second": "second"}[choice]
-    assert settle(world, world.takes()[1].label, Decision.ADOPT, chosen).state is State.QUEUED
+    assert decide(world, world.takes()[1].label, Decision.ADOPT, chosen).state is State.QUEUED
     world.run(batch)
     world.elapsed_s += HOURS
     assert world.run(batch).exit_code is ExitCode.OK  # each was named
@@ -104,7 +104,7 @@ def test_each_generation_that_is_offered_can_be_had(tmp_path: Path, choice: str,
 def test_what_is_left_stays_counted_and_is_named(tmp_path: Path) -> None:
     world = restored(tmp_path, "second")
     label = world.takes()[1].label
-    assert settle(world, label, Decision.ABANDON).state is State.FAILED
+    assert decide(world, label, Decision.ABANDON).state is State.FAILED
     world.run(batch_of(2))
     told(world)
     take = world.takes()[1]
@@ -148,7 +148,7 @@ def test_a_stray_with_two_generations_is_offered_whole_to_one_take(tmp_path: Pat
     world, prefix, recipes = planned(tmp_path)
     lost = f"{prefix}:{recipes[1].short_hash}:77.1"
     rows = [LogRow(lost, each, True, 7, EPOCH) for each in ("G2", "G3")]
-    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
+    beside_runs(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
     take = world.takes()[1]
     assert (take.state, take.credits_held, take.credits_at_risk) == (State.HELD, 7, 7)
     assert ("G2" in take.error, "G3" in take.error) == (True, True)
@@ -165,7 +165,7 @@ def test_both_generations_of_a_stray_that_was_kept_go_to_the_shot_that_is_put_ba
             context.state.note_stray(Stray(name, generation_id, 7, EPOCH, "the provider's log"))
         unrecorded.offer_strays()
 
-    at_desk(world, seen(work))
+    beside_runs(world, seen(work))
     take = world.takes()[1]
     assert (take.state, take.credits_at_risk, "G2" in take.error, "G3" in take.error) == (State.HELD, 7, True, True)
     with StateReader.open(world.output) as reader:
@@ -179,7 +179,7 @@ def test_a_submit_of_a_take_that_holds_another_ones_number_gets_the_next(tmp_pat
         LogRow(f"{prefix}:{recipe}:77.1", "G2", True, 7, EPOCH),
         LogRow(f"{prefix}:{recipe}:2.1", "G3", True, 7, EPOCH),
     ]
-    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
+    beside_runs(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
     take = world.takes()[1]
     assert (take.attempt, take.credits_held, take.credits_at_risk) == (2, 7, 7)
     assert ("G2" in take.error, "G3" in take.error) == (True, True)
@@ -199,7 +199,7 @@ def test_a_submit_that_run_log_names_is_offered_what_the_log_shows_of_it(tmp_pat
             take = context.takes[2]
             unrecorded.offer(take, context.state.attempts_of(2)[-1], scan_of(*rows))
 
-    at_desk(world, seen(work))
+    beside_runs(world, seen(work))
     take = world.takes()[1]
     assert (take.tries, take.credits_held, take.credits_at_risk) == (1, 7, 7)
     assert ("--adopt G2" in take.error, "G3 (" in take.error, take.warning.count("DOUBLE")) == (True, True, 1)
@@ -221,14 +221,14 @@ def test_a_generation_that_runs_is_offered_beside_the_one_that_came_to_light(tmp
     own, take = generation(world, "1.1"), world.takes()[0]
     other = str(take.request_id).replace(":1.1", ":1.2")
     rows = [LogRow(other, "G2", True, PRICE, EPOCH)]
-    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
+    beside_runs(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
     take = world.takes()[0]
     assert (own in take.error, "--adopt G2" in take.error) == (True, True)
     assert outcomes(world, 1) == {1: Outcome.ABANDONED, 2: Outcome.LOST}
     assert (
         read_overview(world.output).progress.credits_committed == 2 * PRICE
     )  # nobody said that the one which runs had failed
-    assert settle(world, take.label, Decision.ADOPT, own).generation_id == own
+    assert decide(world, take.label, Decision.ADOPT, own).generation_id == own
     world.run(batch_of(1))
     assert "failed" not in world.takes()[0].warning
 
@@ -246,8 +246,8 @@ def test_the_run_after_an_adoption_names_what_was_left_by_itself(tmp_path: Path)
         (other,),
     )
     rows = [LogRow(other, "G2", True, PRICE, EPOCH)]
-    at_desk(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
-    settle(world, world.takes()[0].label, Decision.ADOPT, "G2")
+    beside_runs(world, seen(lambda _, unrecorded: unrecorded.note_scan(scan_of(*rows))))
+    decide(world, world.takes()[0].label, Decision.ADOPT, "G2")
     end = world.run(batch_of(1))
     take = world.takes()[0]
     assert (end.exit_code, states(world), take.generation_id) == (ExitCode.DECISION_NEEDED, ["verified"], "G2")
@@ -271,7 +271,7 @@ def test_a_generation_that_an_older_version_called_failed_is_named_and_said_to_b
         Doubles(context).name_doubles()
         return context.takes[1].warning, [text for _, text in context.troubles]
 
-    warning, troubles = at_desk(world, work)
+    warning, troubles = beside_runs(world, work)
     assert ("DOUBLE" in warning, "G9" in warning, "failed" in warning, len(troubles)) == (True, True, False, 1)
 
 
@@ -285,9 +285,9 @@ def test_an_offer_of_the_version_before_is_joined_and_not_overwritten(tmp_path: 
         told |= {"at": EPOCH.isoformat(), "credits_held": 7, "credits_at_risk": 0, "error": text}
         context.record(2, Fact.FOUND_UNRECORDED, told)
 
-    at_desk(world, seen(older))
+    beside_runs(world, seen(older))
     rows = [LogRow(sent, each, True, 7, EPOCH) for each in ("G2", "G3")]
-    at_desk(
+    beside_runs(
         world,
         seen(
             lambda context, unrecorded: unrecorded.offer(

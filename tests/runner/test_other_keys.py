@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, at_desk, told
+from tests.runner.shared import HOURS, beside_runs, told
 from tests.runner.test_proofs import LOST, UNKNOWN, evidence, row
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
@@ -151,10 +151,10 @@ def test_reconcile_with_the_key_that_sent_them_settles_it(tmp_path: Path) -> Non
         context.settings = replace(context.settings, key_fingerprint="old")
         await reconcile(context)
 
-    at_desk(world, with_old_key)
+    beside_runs(world, with_old_key)
     assert told(world).unseen_submits == 2  # its log may still be late
     world.elapsed_s += 40 * HOURS
-    at_desk(world, with_old_key)
+    beside_runs(world, with_old_key)
     found = told(world)
     assert (found.unseen_submits, _exit_code(found)) == (0, ExitCode.OK)
 
@@ -181,7 +181,7 @@ def test_what_lies_further_back_than_the_log_reaches_is_not_asked_for(tmp_path: 
 
 
 def test_a_run_of_a_finished_batch_says_what_its_key_does_not_show(tmp_path: Path) -> None:
-    assert "1 submit was sent with another key" in at_desk(sent_before(tmp_path, 1), look_up).text
+    assert "1 submit was sent with another key" in beside_runs(sent_before(tmp_path, 1), look_up).text
 
 
 def test_a_submit_whose_key_is_not_known_is_seen_where_the_log_shows_it(tmp_path: Path) -> None:
@@ -195,7 +195,7 @@ def test_a_submit_whose_key_is_not_known_is_seen_where_the_log_shows_it(tmp_path
         scan = await context.provider.scan_log(EPOCH - timedelta(days=1))
         return [len(unseen_submits(context, EPOCH - timedelta(days=1), each)) for each in (None, scan)]
 
-    assert at_desk(world, work) == [2, 0]
+    assert beside_runs(world, work) == [2, 0]
 
 
 def test_a_submit_that_was_not_sent_is_in_no_log(tmp_path: Path) -> None:
@@ -205,11 +205,11 @@ def test_a_submit_that_was_not_sent_is_in_no_log(tmp_path: Path) -> None:
         context.load()
         return unseen_submits(context, EPOCH - timedelta(days=1))
 
-    (sent,) = at_desk(world, work)
+    (sent,) = beside_runs(world, work)
     assert sent.outcome is Outcome.COMPLETED
     with StateFile.create_or_open(world.output, FREE) as state:
         state._db.execute("UPDATE attempts SET outcome = 'not_sent'")
-    assert at_desk(world, work) == []
+    assert beside_runs(world, work) == []
 
 
 def test_the_words_count() -> None:

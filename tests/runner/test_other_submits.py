@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, PRICE, at_desk, restore, saving, scan_of
+from tests.runner.shared import HOURS, PRICE, beside_runs, restore, saving, scan_of
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
@@ -53,7 +53,7 @@ def seen_beside_a_clip(world: World, *generations: str | None) -> list[tuple[Exi
             LateGenerations(context).note_late(scan)
         return list(context.troubles)
 
-    return at_desk(world, work)
+    return beside_runs(world, work)
 
 
 def test_another_submit_of_a_finished_take_that_succeeded_without_an_id_is_counted_and_ends_with_3(

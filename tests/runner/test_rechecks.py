@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, at_desk, charged_twice, states
+from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, beside_runs, charged_twice, states
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.clock import LoopClock
@@ -242,7 +242,7 @@ def test_a_look_does_not_last_over_a_sleep_of_the_machine(tmp_path: Path) -> Non
         await looks.may_retry(1)
         return [looks.is_owed(1)]
 
-    assert at_desk(world, work) == [True]
+    assert beside_runs(world, work) == [True]
 
 
 def test_a_charge_that_may_be_for_a_submit_that_is_looked_for_keeps_a_failed_take_from_being_sent(
@@ -301,4 +301,4 @@ def test_two_looks_at_once_each_go_by_their_own_reading_of_the_ledger(tmp_path: 
         await asyncio.gather(looks.look(2), looks.look(3))
         return [context.takes[take_id].state for take_id in (2, 3)]
 
-    assert at_desk(world, work) == [State.FAILED, State.PLANNED]
+    assert beside_runs(world, work) == [State.FAILED, State.PLANNED]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, at_desk, states, told
+from tests.runner.shared import HOURS, beside_runs, states, told
 from tests.worlds import EPOCH, Killed, World, batch_of
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
@@ -43,7 +43,7 @@ def test_a_row_of_a_take_that_is_being_sent_is_looked_at_again_later(tmp_path: P
         UnrecordedSubmits(context).note_logged()
         return context.takes[1].state, context.schedule.next_step(context.clock.monotonic() + 3600) == Search()
 
-    assert at_desk(world, work) == (State.SUBMITTING, True)
+    assert beside_runs(world, work) == (State.SUBMITTING, True)
 
 
 @pytest.mark.parametrize("source", ["run.log", "the provider's log"])
@@ -64,7 +64,7 @@ def test_another_submit_of_a_take_that_is_done_is_a_double_with_its_cost(tmp_pat
                 unrecorded.note_scan(LogScan(EPOCH, EPOCH, EPOCH, rows, frozenset()))
         return {code for code, _ in context.troubles}, context.budget.committed - before
 
-    assert at_desk(world, work) == ({ExitCode.DECISION_NEEDED}, 14)
+    assert beside_runs(world, work) == ({ExitCode.DECISION_NEEDED}, 14)
     with StateReader.open(world.output) as reader:
         made = {each.generation_id: (each.outcome, each.credits_held) for each in reader.attempts() if each.number < 0}
     assert made == {"G2": (Outcome.DOUBLE, 7), "G3": (Outcome.DOUBLE, 7)}
@@ -82,7 +82,7 @@ def test_another_submit_of_which_only_the_name_is_known_is_told(tmp_path: Path) 
         UnrecordedSubmits(context).note_logged()
         return [each.number for each in context.state.attempts()]
 
-    assert at_desk(world, work) == [1]
+    assert beside_runs(world, work) == [1]
     assert f"another submit of it, {request_id}" in world.takes()[0].warning
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, PRICE, at_desk, states
+from tests.runner.shared import HOURS, PRICE, beside_runs, states
 from tests.runner.test_faults import answered
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
@@ -187,6 +187,6 @@ def test_what_failed_under_an_answer_to_another_request_is_not_bought_again(
     assert any("named by an answer to another request" in message for message in end.messages)
     assert "other-program-77" in world.takes()[1].warning
     world.elapsed_s += 24 * HOURS
-    at_desk(world, look_up)
+    beside_runs(world, look_up)
     world.run(batch_of(2))
     assert (states(world), len([row for row in world.ledger() if row["charged"]])) == (["verified"] * 2, 2)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, at_desk, told
+from tests.runner.shared import HOURS, beside_runs, told
 from tests.runner.test_unexplained import half_done
 from tests.runner.test_unowned import others_buy
 from tests.worlds import World, batch_of
@@ -37,7 +37,7 @@ def answered(world: World, **answers: object) -> ExitCode:
     async def note(context: RunContext) -> None:
         Answers(**answers).note(context.state)  # type: ignore[arg-type]
 
-    at_desk(world, note)
+    beside_runs(world, note)
     return _exit_code(told(world))
 
 
@@ -98,10 +98,10 @@ def test_a_run_that_has_nothing_to_send_names_them_until_they_are_answered_for(t
     (bought,) = others_buy(world, 1)
     world.elapsed_s += HOURS
     for _ in range(2):
-        found = at_desk(world, look_up)
+        found = beside_runs(world, look_up)
         assert [(code, bought in text) for code, text in found.troubles] == [(ExitCode.DECISION_NEEDED, True)]
     assert answered(world, not_mine=(bought,)) is ExitCode.OK
-    assert at_desk(world, look_up).troubles == ()
+    assert beside_runs(world, look_up).troubles == ()
 
 
 def test_a_generation_of_this_batch_cannot_be_disowned(tmp_path: Path) -> None:
@@ -119,7 +119,7 @@ def test_a_generation_that_the_ledger_does_not_charge_is_no_answer_and_is_named(
     async def asked(context: RunContext) -> Reconciled:
         return await reconcile(context, [bought, "a-slip-of-the-pen"])
 
-    found = at_desk(world, asked)
+    found = beside_runs(world, asked)
     assert found.not_charged == ("a-slip-of-the-pen",)
     assert any("no charge for a-slip-of-the-pen" in line for line in _lines(found))
 
@@ -139,7 +139,7 @@ def test_reconcile_ends_with_8_where_the_refunds_could_not_be_read(tmp_path: Pat
         object.__setattr__(context.provider, "refunds", refunds)
         return await reconcile(context)
 
-    assert (_exit_code(at_desk(world, asked)), len(read)) == (ExitCode.PROVIDER_UNREACHABLE, 1)
+    assert (_exit_code(beside_runs(world, asked)), len(read)) == (ExitCode.PROVIDER_UNREACHABLE, 1)
 
 
 def test_a_charge_whose_amount_cannot_be_read_is_named_and_not_called_missing(tmp_path: Path) -> None:
@@ -157,7 +157,7 @@ def test_a_charge_whose_amount_cannot_be_read_is_named_and_not_called_missing(tm
     world = World(tmp_path / "out", options=SandboxOptions(log_lag_s=HOURS))
     world.run(batch_of(1))
     world.elapsed_s += 2 * HOURS
-    found = at_desk(world, work)
+    found = beside_runs(world, work)
     assert (found.uncharged, found.unreadable) == ((), ("sh000_t1",))
     assert _exit_code(found) is ExitCode.DECISION_NEEDED
     assert any("1 charged an amount that cannot be read" in line for line in _lines(found))

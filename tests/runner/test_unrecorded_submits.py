@@ -13,14 +13,14 @@ import pytest
 from tests.runner.shared import (
     HOURS,
     PRICE,
-    at_desk,
+    beside_runs,
     charged_twice,
+    decide,
     generation,
     outcomes,
     restore,
     saved,
     saving,
-    settle,
     states,
     told,
     with_row,
@@ -103,7 +103,7 @@ def test_a_submit_of_a_take_whose_number_moved_is_offered_to_its_recipe(tmp_path
     assert (end.exit_code, states(world), world.submits) == (
         ExitCode.DECISION_NEEDED, ["verified", "planned", "held"], 2,
     )  # fmt: skip
-    take = settle(world, "sh002_t1", Decision.ADOPT, generation(world, "2.1"))
+    take = decide(world, "sh002_t1", Decision.ADOPT, generation(world, "2.1"))
     assert take.state is State.QUEUED
     assert (world.run(whole).exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
     assert len({row["body"] for row in world.ledger()}) == world.submits == 3
@@ -152,7 +152,7 @@ def test_each_generation_of_a_stray_is_kept_and_told(tmp_path: Path) -> None:
         kept = [(each.request_id, each.generation_id, each.credits_held) for each in context.state.strays()]
         return kept, context.budget.committed - before
 
-    kept, counted = at_desk(world, work)
+    kept, counted = beside_runs(world, work)
     assert kept == [(strange, "G2", 7), (f"{strange}#1", "G3", 7)]
     assert counted >= 14  # what had no name counted at the highest price known
 
@@ -174,7 +174,7 @@ def test_an_attempt_that_comes_to_light_counts_as_a_try(tmp_path: Path) -> None:
             tries.append(context.takes[2].tries)
         return tries
 
-    assert at_desk(world, work) == [1, 1]
+    assert beside_runs(world, work) == [1, 1]
 
 
 def test_status_counts_what_belongs_to_no_take(tmp_path: Path) -> None:
@@ -186,7 +186,7 @@ def test_status_counts_what_belongs_to_no_take(tmp_path: Path) -> None:
         context.state.note_stray(Stray("wb1:n:r:7.1", "G7", 7, EPOCH, "the provider's log"))
         context.state.note_stray(Stray("wb1:n:r:8.1", None, None, EPOCH, "run.log"))
 
-    at_desk(world, work)
+    beside_runs(world, work)
     after = read_overview(world.output).progress
     assert (after.credits_committed - before.credits_committed, after.uncosted - before.uncosted) == (7, 1)
 
@@ -201,7 +201,7 @@ def test_a_shot_that_is_put_back_is_offered_its_stray_and_not_bought_again(tmp_p
     async def work(context: RunContext) -> None:
         context.state.note_stray(Stray(lost, "G7", 7, EPOCH, "the provider's log"))
 
-    at_desk(world, work)
+    beside_runs(world, work)
     world.settings = RunSettings()
     world.run(batch_of(2))
     take = world.takes()[1]

@@ -149,7 +149,7 @@ def install_socks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "socksio", library)
 
 
-class Line(httpx.AsyncBaseTransport):
+class TracedTransport(httpx.AsyncBaseTransport):
     """A line that tells httpx's trace so far, and then breaks."""
 
     def __init__(self, events: list[tuple[str, bytes]], error: Exception) -> None:
@@ -193,7 +193,7 @@ def test_only_what_the_trace_shows_is_proof(
     install_socks(monkeypatch)
 
     async def once() -> SubmitAnswer:
-        return await submit(api_of(transport=Line(events, error)))
+        return await submit(api_of(transport=TracedTransport(events, error)))
 
     assert type(asyncio.run(once())) is kind
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, LOST, PRICE, generation, outcomes, settle, states, told, twice_lost
+from tests.runner.shared import HOURS, LOST, PRICE, decide, generation, outcomes, states, told, twice_lost
 from tests.worlds import Killed, World, batch_of
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("quick_clips")
 def test_a_generation_goes_to_the_attempt_that_made_it(tmp_path: Path) -> None:
     world = twice_lost(tmp_path)
     world.elapsed_s += 40 * HOURS
-    take = settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
+    take = decide(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
     assert (take.attempt, take.attempts, take.credits_at_risk) == (1, 2, PRICE)
     world.run(batch_of(3))
     assert told(world).doubles == ("sh001_t1",)
@@ -39,7 +39,7 @@ def test_a_generation_of_an_earlier_attempt_that_is_known_already_may_be_chosen(
     world.elapsed_s += 40 * HOURS
     told(world)
     assert "made after all" in world.takes()[1].warning
-    take = settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
+    take = decide(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
     assert (take.attempt, take.is_charge_seen, take.credits_charged) == (1, True, PRICE)
     assert world.run(batch_of(3)).exit_code is ExitCode.OK
 
@@ -51,16 +51,16 @@ def test_a_generation_of_another_takes_submit_is_refused(tmp_path: Path) -> None
     world.run(batch_of(2))
     world.elapsed_s += HOURS
     with pytest.raises(UsageInvalid, match="submit of sh000_t1"):
-        settle(world, "sh001_t1", Decision.ADOPT, generation(world, "1.1"))
+        decide(world, "sh001_t1", Decision.ADOPT, generation(world, "1.1"))
 
 
 def test_what_was_given_up_and_made_after_all_can_be_had(tmp_path: Path) -> None:
     hold = RunSettings(on_unknown=OnUnknown.HOLD)
     world = World(tmp_path / "out", rules=LOST, settings=hold)
     world.run(batch_of(2))
-    assert settle(world, "sh001_t1", Decision.ABANDON).state is State.FAILED
+    assert decide(world, "sh001_t1", Decision.ABANDON).state is State.FAILED
     world.elapsed_s += HOURS
-    take = settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
+    take = decide(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1"))
     assert (take.state, take.credits_at_risk) == (State.QUEUED, 0)
     assert (world.run(batch_of(2)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 2, 2)
 
@@ -69,9 +69,9 @@ def test_a_failed_take_that_made_nothing_adopts_nothing(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,), message="policy violation"),))
     world.run(batch_of(1))
     with pytest.raises(UsageInvalid, match="none of its submits made anything"):
-        settle(world, "sh000_t1", Decision.ADOPT, "some-id")
+        decide(world, "sh000_t1", Decision.ADOPT, "some-id")
     with pytest.raises(UsageInvalid, match="only held and unknown"):
-        settle(world, "sh000_t1", Decision.RESUBMIT)
+        decide(world, "sh000_t1", Decision.RESUBMIT)
 
 
 def test_another_generation_than_the_one_recorded_is_adopted_beside_it(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_another_generation_than_the_one_recorded_is_adopted_beside_it(tmp_path:
         f"INSERT INTO requests ({columns}, inference_id) SELECT at, key, 'a-stranger', fault, body, body_sha256,"
         " http_status, model, credits, starts_at, ends_at, 'twin' FROM requests WHERE seq = 2"
     )
-    take = settle(world, "sh000_t1", Decision.ADOPT, "twin")
+    take = decide(world, "sh000_t1", Decision.ADOPT, "twin")
     assert (take.attempt, take.generation_id) == (-1, "twin")
     world.run(batch_of(2))
     with StateReader.open(world.output) as reader:
@@ -103,7 +103,7 @@ def test_a_submit_that_a_crash_cut_off_is_looked_up_without_a_run(tmp_path: Path
     if work == "reconcile":
         assert told(world).open == (cut.label,)
     else:
-        assert settle(world, cut.label, Decision.ABANDON).state is State.FAILED
+        assert decide(world, cut.label, Decision.ABANDON).state is State.FAILED
 
 
 def test_the_users_word_needs_no_log(tmp_path: Path) -> None:
@@ -114,4 +114,4 @@ def test_the_users_word_needs_no_log(tmp_path: Path) -> None:
     assert world.sandbox is not None
     world.sandbox.faults = FaultPlan((Rule("logs", "status", code=403, message="no"),), 1)
     assert told(world).open == ("sh001_t1",)
-    assert settle(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1")).state is State.QUEUED
+    assert decide(world, "sh001_t1", Decision.ADOPT, generation(world, "2.1")).state is State.QUEUED

@@ -16,7 +16,7 @@ from random import Random
 import httpx
 import pytest
 
-from tests.runner.shared import HOURS, LOST, RESUBMIT, at_desk, charged_twice, saved, settle, states, told
+from tests.runner.shared import HOURS, LOST, RESUBMIT, beside_runs, charged_twice, decide, saved, states, told
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch.batch.lifecycle import State
 from wanbatch.clock import LoopClock
@@ -98,7 +98,7 @@ def test_every_take_that_an_old_copy_lacks_is_found_whatever_our_clock_says(
         assert f"--adopt {generation_of(world, take.request_id)}" in take.error
     for label in ("sh000_t1", "sh001_t1"):
         made = generation_of(world, next(each.request_id for each in world.takes() if each.label == label))
-        assert settle(world, label, Decision.ADOPT, made).state is State.QUEUED
+        assert decide(world, label, Decision.ADOPT, made).state is State.QUEUED
 
 
 def generation_of(world: World, request_id: str | None) -> str:
@@ -194,7 +194,7 @@ def test_a_window_that_holds_no_time_is_no_reading(tmp_path: Path) -> None:
     async def work(context: RunContext) -> LogScan | NoAnswer:
         return await context.provider.scan_log(context.clock.now() + H)
 
-    found = at_desk(world, work)
+    found = beside_runs(world, work)
     assert isinstance(found, NoAnswer)
     assert "leave no time to read" in found.message
 

@@ -7,15 +7,15 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.desk import Desk
+from tests.sandbox.local import LocalSandbox
 
 
 @pytest.fixture
-def desk_of() -> Iterator[Callable[..., Desk]]:
-    desks: list[Desk] = []
+def desk_of() -> Iterator[Callable[..., LocalSandbox]]:
+    desks: list[LocalSandbox] = []
 
-    def make(*arguments: Any, **more: Any) -> Desk:
-        desks.append(Desk(*arguments, **more))
+    def make(*arguments: Any, **more: Any) -> LocalSandbox:
+        desks.append(LocalSandbox(*arguments, **more))
         return desks[-1]
 
     yield make
@@ -24,5 +24,5 @@ def desk_of() -> Iterator[Callable[..., Desk]]:
 
 
 @pytest.fixture
-def context(desk_of: Callable[..., Desk]) -> Desk:
+def context(desk_of: Callable[..., LocalSandbox]) -> LocalSandbox:
     return desk_of()

@@ -12,13 +12,13 @@ from email.utils import parsedate_to_datetime
 import pytest
 
 from tests.sandbox import shapes
-from tests.sandbox.desk import BODY, EPOCH, GENERATIONS, LEGACY, SMALL, Desk
+from tests.sandbox.local import BODY, EPOCH, GENERATIONS, LEGACY, SMALL, LocalSandbox
 from wanbatch.sandbox import SandboxOptions
 
 AUTH = {"Authorization": "Bearer made-up"}
 
 
-def test_every_answer_has_the_published_shape(context: Desk) -> None:
+def test_every_answer_has_the_published_shape(context: LocalSandbox) -> None:
     submitted = context.submit(request_id="r-1")
     generation_id = submitted.json()["id"]
     queued = context.poll(generation_id)
@@ -45,7 +45,7 @@ def test_every_answer_has_the_published_shape(context: Desk) -> None:
     assert [shapes.problems(shape, answer.json()) for shape, answer in answers] == [[]] * len(answers)
 
 
-def test_a_submit_tells_its_id_and_its_hold(context: Desk) -> None:
+def test_a_submit_tells_its_id_and_its_hold(context: LocalSandbox) -> None:
     answer = context.submit({**BODY, "resolution": "1080p", "duration": 10}, request_id="r-1")
     shown = {
         name: answer.headers.get(name)
@@ -63,7 +63,7 @@ def test_a_submit_tells_its_id_and_its_hold(context: Desk) -> None:
     )
 
 
-def test_a_generation_is_queued_then_generating_then_completed_without_meta(context: Desk) -> None:
+def test_a_generation_is_queued_then_generating_then_completed_without_meta(context: LocalSandbox) -> None:
     generation_id = context.made()
     told = []
     for _ in range(400):
@@ -73,18 +73,18 @@ def test_a_generation_is_queued_then_generating_then_completed_without_meta(cont
     assert (statuses, sorted(told[-1])) == (["queued", "generating", "completed"], ["id", "status", "video"])
 
 
-def test_the_legacy_paths_serve_the_same_generations(context: Desk) -> None:
+def test_the_legacy_paths_serve_the_same_generations(context: LocalSandbox) -> None:
     generation_id = context.submit(url=LEGACY).json()["id"]
     assert context.get(LEGACY, generation_id=generation_id).json() == context.poll(generation_id).json()
 
 
-def test_answers_are_dated_by_the_sandboxs_clock(context: Desk) -> None:
+def test_answers_are_dated_by_the_sandboxs_clock(context: LocalSandbox) -> None:
     context.wait(3600)
     assert parsedate_to_datetime(context.get("/v2/billing").headers["date"]) == EPOCH + timedelta(hours=1)
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, "r\u00e9sum\u00e9", "a/b"])
-def test_a_request_id_outside_the_alphabet_is_dropped_silently(context: Desk, request_id: str) -> None:
+def test_a_request_id_outside_the_alphabet_is_dropped_silently(context: LocalSandbox, request_id: str) -> None:
     headers = {**AUTH, "X-Client-Request-Id": request_id.encode("latin-1")}
     answer = context.request("POST", GENERATIONS, json=BODY, headers=headers)  # type: ignore[dict-item]
     assert (answer.status_code, "x-client-request-id" in answer.headers) == (200, False)
@@ -95,17 +95,17 @@ def test_a_request_id_outside_the_alphabet_is_dropped_silently(context: Desk, re
     "path",
     [GENERATIONS, LEGACY, "/v2/logs", "/v2/billing", "/v2/billing/transactions", "/v2/billing/detail", "/v1/key"],
 )
-def test_without_a_key_there_is_nothing(context: Desk, path: str, headers: dict[str, str]) -> None:
+def test_without_a_key_there_is_nothing(context: LocalSandbox, path: str, headers: dict[str, str]) -> None:
     assert context.request("GET", path, headers=headers).status_code == 401
 
 
-def test_a_key_that_looks_real_is_refused(context: Desk) -> None:
+def test_a_key_that_looks_real_is_refused(context: LocalSandbox) -> None:
     context.key = "0123456789abcdef" * 2
     answer = context.submit()
     assert (answer.status_code, "made-up" in answer.json()["message"]) == (401, True)
 
 
-def test_another_keys_generation_is_not_found_and_no_key_is_stored(context: Desk) -> None:
+def test_another_keys_generation_is_not_found_and_no_key_is_stored(context: LocalSandbox) -> None:
     generation_id = context.made()
     context.key = "another"
     answer = context.poll(generation_id)
@@ -135,7 +135,7 @@ def test_another_keys_generation_is_not_found_and_no_key_is_stored(context: Desk
     ],
 )
 def test_refusals_come_in_the_providers_envelope(
-    context: Desk, method: str, path: str, content: bytes | None, kind: str | None, status: int
+    context: LocalSandbox, method: str, path: str, content: bytes | None, kind: str | None, status: int
 ) -> None:
     headers = {**AUTH, **({"Content-Type": kind} if kind is not None else {})}
     answer = context.request(method, path, content=content, headers=headers)
@@ -193,7 +193,7 @@ CASES = [
 
 @pytest.mark.parametrize(("model", "name", "value", "fits"), CASES)
 def test_a_body_is_held_to_the_models_published_parameters(
-    context: Desk, model: str, name: str, value: object, fits: int
+    context: LocalSandbox, model: str, name: str, value: object, fits: int
 ) -> None:
     content = json.dumps({"model": model, "prompt": "a lighthouse", name: value})
     answer = context.request("POST", GENERATIONS, content=content, headers={**AUTH, "Content-Type": "application/json"})
@@ -205,7 +205,7 @@ def test_a_body_is_held_to_the_models_published_parameters(
     )
 
 
-def test_a_prompt_is_required_and_all_problems_are_told(context: Desk) -> None:
+def test_a_prompt_is_required_and_all_problems_are_told(context: LocalSandbox) -> None:
     answer = context.submit({"model": "alibaba/wan-2-6-t2v", "duration": "5", "extra": 1})
     assert answer.json()["message"] == (
         "Body validation error: prompt: Required; duration: Expected integer, received string;"
@@ -213,7 +213,7 @@ def test_a_prompt_is_required_and_all_problems_are_told(context: Desk) -> None:
     )
 
 
-def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., Desk]) -> None:
+def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., LocalSandbox]) -> None:
     context = desk_of(SandboxOptions(rate_per_min=2))
     first = [context.submit().status_code for _ in range(3)]
     turned_away = context.submit()
@@ -226,14 +226,14 @@ def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., Desk]) -> 
     )
 
 
-def test_the_number_at_once_is_held(desk_of: Callable[..., Desk]) -> None:
+def test_the_number_at_once_is_held(desk_of: Callable[..., LocalSandbox]) -> None:
     context = desk_of(SandboxOptions(concurrency=2))
     before = [context.submit().status_code for _ in range(3)]
     context.wait(3600)
     assert (before, context.submit().status_code) == ([200, 200, 429], 200)
 
 
-def test_credits_run_out_at_the_submit_that_cannot_be_held(desk_of: Callable[..., Desk]) -> None:
+def test_credits_run_out_at_the_submit_that_cannot_be_held(desk_of: Callable[..., LocalSandbox]) -> None:
     context = desk_of(SandboxOptions(balance_usd=Decimal("1.05")))  # two clips of 1,050,000 credits
     answers = [context.submit() for _ in range(3)]
     said = answers[-1].json()["message"]
@@ -243,19 +243,19 @@ def test_credits_run_out_at_the_submit_that_cannot_be_held(desk_of: Callable[...
     )
 
 
-def times(context: Desk) -> list[tuple[str, float, float]]:
+def times(context: LocalSandbox) -> list[tuple[str, float, float]]:
     for prompt in ("one", "two", "one"):
         context.submit({**BODY, "prompt": prompt})
     rows = context.account._db.execute("SELECT inference_id, starts_at, ends_at FROM requests ORDER BY seq")
     return list(rows.fetchall())
 
 
-def test_the_same_seed_gives_the_same_ids_and_times(desk_of: Callable[..., Desk]) -> None:
+def test_the_same_seed_gives_the_same_ids_and_times(desk_of: Callable[..., LocalSandbox]) -> None:
     first, again, other = (times(desk_of(SandboxOptions(seed=seed))) for seed in (1, 1, 2))
     assert (first == again, first == other, len({row[0] for row in first + other})) == (True, False, 6)
 
 
-def test_ids_look_like_the_providers_odd_ones_too(context: Desk) -> None:
+def test_ids_look_like_the_providers_odd_ones_too(context: LocalSandbox) -> None:
     found = [
         context.account.accept(_arrival(), {**SMALL, "prompt": str(number)}).generation_id for number in range(300)
     ]
@@ -273,7 +273,7 @@ def _arrival() -> object:
     return Arrival(EPOCH.timestamp(), "k", None)
 
 
-def test_durations_scatter_around_the_mean_that_was_asked_for(context: Desk) -> None:
+def test_durations_scatter_around_the_mean_that_was_asked_for(context: LocalSandbox) -> None:
     body = {**BODY, "resolution": "1080p", "duration": 10}
     made = [context.account.accept(_arrival(), {**body, "prompt": str(number)}) for number in range(400)]
     lengths_s = [each.ends_at - each.starts_at for each in made]
@@ -281,7 +281,7 @@ def test_durations_scatter_around_the_mean_that_was_asked_for(context: Desk) -> 
     assert (195 < sum(lengths_s) / 400 < 215, min(lengths_s) > 60, max(queues_s) <= 8) == (True, True, True)
 
 
-def test_prices_are_listed_without_a_key_and_by_id_or_alias(context: Desk) -> None:
+def test_prices_are_listed_without_a_key_and_by_id_or_alias(context: LocalSandbox) -> None:
     listed = [
         context.request("GET", f"/v1/models?id={name}&include=pricing").json()["data"]
         for name in ("alibaba/wan-2-6-t2v", "wan-2-6-t2v")
@@ -294,14 +294,14 @@ def test_prices_are_listed_without_a_key_and_by_id_or_alias(context: Desk) -> No
     )
 
 
-def test_an_unchanged_model_list_is_not_sent_again(context: Desk) -> None:
+def test_an_unchanged_model_list_is_not_sent_again(context: LocalSandbox) -> None:
     etag = context.get("/v1/models").headers["etag"]
     again = context.request("GET", "/v1/models", headers={"If-None-Match": etag})
     other = context.request("GET", "/v1/models?include=pricing", headers={"If-None-Match": etag})
     assert (again.status_code, again.content, other.status_code) == (304, b"", 200)
 
 
-def test_models_that_end_are_listed_without_a_key_by_status_and_day(context: Desk) -> None:
+def test_models_that_end_are_listed_without_a_key_by_status_and_day(context: LocalSandbox) -> None:
     def listed(query: str) -> list[str]:
         rows = context.request("GET", f"/v1/models/deprecations{query}").json()["data"]
         return [f"{row['id']} {row['status']}" for row in rows]
@@ -317,7 +317,7 @@ def test_models_that_end_are_listed_without_a_key_by_status_and_day(context: Des
     ]  # fmt: skip
 
 
-def test_an_unchanged_list_of_endings_is_not_sent_again_although_time_passes(context: Desk) -> None:
+def test_an_unchanged_list_of_endings_is_not_sent_again_although_time_passes(context: LocalSandbox) -> None:
     first = context.get("/v1/models/deprecations")
     context.wait(3600)
     headers = {"If-None-Match": first.headers["etag"]}
@@ -325,7 +325,7 @@ def test_an_unchanged_list_of_endings_is_not_sent_again_although_time_passes(con
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(desk_of: Callable[..., Desk]) -> None:
+def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(desk_of: Callable[..., LocalSandbox]) -> None:
     options = SandboxOptions(key_scopes=("model:chat",), key_limit_usd=Decimal(25), key_disabled=True)
     context = desk_of(options)
     context.key = "made-up-key"
@@ -339,7 +339,7 @@ def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(desk_of: Calla
     assert shapes.problems(shapes.KEY, {"data": told}) == []
 
 
-def test_the_account_says_whether_it_is_topped_up_on_its_own(desk_of: Callable[..., Desk]) -> None:
+def test_the_account_says_whether_it_is_topped_up_on_its_own(desk_of: Callable[..., LocalSandbox]) -> None:
     told = [
         desk_of(SandboxOptions(auto_top_up=on)).get("/v2/billing/detail").json()["autotopup_settings"]["is_enabled"]
         for on in (True, False)
@@ -347,7 +347,7 @@ def test_the_account_says_whether_it_is_topped_up_on_its_own(desk_of: Callable[.
     assert told == [True, False]
 
 
-def test_metrics_tell_of_models_that_completed_just_now_only(context: Desk) -> None:
+def test_metrics_tell_of_models_that_completed_just_now_only(context: LocalSandbox) -> None:
     context.submit()
     before = context.get("/models/metrics").json()["models"]
     context.wait(300)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.sandbox import shapes
-from tests.sandbox.desk import BODY, EPOCH, SMALL, Desk
+from tests.sandbox.local import BODY, EPOCH, SMALL, LocalSandbox
 from wanbatch.sandbox import SandboxOptions
 from wanbatch.sandbox.faults import Rule
 
@@ -18,19 +18,19 @@ HOLD = 1_050_000  # of BODY: 720p, 5 s
 FAILS = (Rule("submit", "fail", nth=(1,), message="no"),)
 
 
-def balance(context: Desk) -> Decimal:
+def balance(context: LocalSandbox) -> Decimal:
     return Decimal(str(context.get("/v2/billing").json()["current_balance"]))
 
 
-def ledger(context: Desk, **params: Any) -> list[dict[str, Any]]:
+def ledger(context: LocalSandbox, **params: Any) -> list[dict[str, Any]]:
     return list(context.get("/v2/billing/transactions", **params).json()["data"])
 
 
-def log(context: Desk, **params: Any) -> list[dict[str, Any]]:
+def log(context: LocalSandbox, **params: Any) -> list[dict[str, Any]]:
     return list(context.get("/v2/logs", **{"period": "7d", **params}).json()["data"])
 
 
-def test_a_hold_becomes_a_charge_and_the_balance_stays(context: Desk) -> None:
+def test_a_hold_becomes_a_charge_and_the_balance_stays(context: LocalSandbox) -> None:
     before = balance(context)
     generation_id = context.made()
     held = balance(context)
@@ -46,7 +46,7 @@ def test_a_hold_becomes_a_charge_and_the_balance_stays(context: Desk) -> None:
     )
 
 
-def test_a_failed_generation_is_rolled_back_when_it_ends(desk_of: Callable[..., Desk]) -> None:
+def test_a_failed_generation_is_rolled_back_when_it_ends(desk_of: Callable[..., LocalSandbox]) -> None:
     context = desk_of(rules=FAILS)
     generation_id = context.made(request_id="r-1")
     held = balance(context)
@@ -70,7 +70,7 @@ def test_a_failed_generation_is_rolled_back_when_it_ends(desk_of: Callable[..., 
     )
 
 
-def test_log_and_ledger_come_the_lag_after_the_end_of_a_generation(desk_of: Callable[..., Desk]) -> None:
+def test_log_and_ledger_come_the_lag_after_the_end_of_a_generation(desk_of: Callable[..., LocalSandbox]) -> None:
     context = desk_of(SandboxOptions(log_lag_s=60))
     generation_id = context.made(request_id="r-1")
     ended = context.account.generation(generation_id, None).ends_at - EPOCH.timestamp()
@@ -83,7 +83,7 @@ def test_log_and_ledger_come_the_lag_after_the_end_of_a_generation(desk_of: Call
     assert seen == [("generating", 0, 0), ("completed", 0, 0), ("completed", 0, 0), ("completed", 1, 1)]
 
 
-def test_a_log_row_ties_request_and_generation(context: Desk) -> None:
+def test_a_log_row_ties_request_and_generation(context: LocalSandbox) -> None:
     answer = context.submit(request_id="wb.1:2_3-4")
     context.wait(1000)
     (row,) = log(context)
@@ -100,7 +100,7 @@ def test_a_log_row_ties_request_and_generation(context: Desk) -> None:
     }
 
 
-def filled(context: Desk, count: int) -> list[str]:
+def filled(context: LocalSandbox, count: int) -> list[str]:
     """Make so many generations a second apart, and let them all end; returns the ids, newest first."""
     made = []
     for number in range(count):
@@ -110,7 +110,7 @@ def filled(context: Desk, count: int) -> list[str]:
     return made[::-1]
 
 
-def test_the_log_is_paged_newest_first(context: Desk) -> None:
+def test_the_log_is_paged_newest_first(context: LocalSandbox) -> None:
     made = filled(context, 5)
     pages = [context.get("/v2/logs", period="1h", limit=2, offset=offset).json() for offset in (0, 2, 4, 6)]
     found = [[row["inference_id"] for row in page["data"]] for page in pages]
@@ -125,7 +125,7 @@ def test_the_log_is_paged_newest_first(context: Desk) -> None:
     )
 
 
-def test_the_log_is_filtered_and_belongs_to_a_key(desk_of: Callable[..., Desk]) -> None:
+def test_the_log_is_filtered_and_belongs_to_a_key(desk_of: Callable[..., LocalSandbox]) -> None:
     context = desk_of(rules=FAILS)
     context.submit(request_id="failed")
     context.submit(SMALL, request_id="small")
@@ -156,7 +156,7 @@ def test_the_log_is_filtered_and_belongs_to_a_key(desk_of: Callable[..., Desk]) 
     ]
 
 
-def test_the_logs_window_bounds_when_requests_were_made(context: Desk) -> None:
+def test_the_logs_window_bounds_when_requests_were_made(context: LocalSandbox) -> None:
     filled(context, 3)
 
     def ids(start: float, end: float) -> list[str]:
@@ -192,19 +192,21 @@ def test_the_logs_window_bounds_when_requests_were_made(context: Desk) -> None:
         ({"period": "24h", "key_prefix": "abcd1234"}, 403),
     ],
 )
-def test_the_logs_parameters_are_held_to_their_rules(context: Desk, params: dict[str, Any], status: int) -> None:
+def test_the_logs_parameters_are_held_to_their_rules(
+    context: LocalSandbox, params: dict[str, Any], status: int
+) -> None:
     answer = context.get("/v2/logs", **params)
     shape = shapes.LOGS if status == 200 else shapes.ENVELOPE
     assert (answer.status_code, shapes.problems(shape, answer.json())) == (status, [])
 
 
-def test_the_log_is_read_200_times_a_minute_and_no_more(context: Desk) -> None:
+def test_the_log_is_read_200_times_a_minute_and_no_more(context: LocalSandbox) -> None:
     statuses = [context.get("/v2/logs", period="1h").status_code for _ in range(201)]
     context.wait(61)
     assert (statuses, context.get("/v2/logs", period="1h").status_code) == ([200] * 200 + [429], 200)
 
 
-def test_the_ledger_is_paged_by_cursor_while_it_grows(context: Desk) -> None:
+def test_the_ledger_is_paged_by_cursor_while_it_grows(context: LocalSandbox) -> None:
     made = filled(context, 5)
     by_end = sorted(made, key=lambda each: context.account.generation(each, None).ends_at, reverse=True)
     first = context.get("/v2/billing/transactions", limit=2).json()
@@ -233,7 +235,7 @@ def test_the_ledger_is_paged_by_cursor_while_it_grows(context: Desk) -> None:
         ({"from": "2027-01-01T00:00:00Z"}, []),
     ],
 )
-def test_the_ledger_is_filtered(context: Desk, params: dict[str, Any], kinds: list[str]) -> None:
+def test_the_ledger_is_filtered(context: LocalSandbox, params: dict[str, Any], kinds: list[str]) -> None:
     context.made()
     context.wait(1000)
     assert [entry["type"] for entry in ledger(context, **params)] == kinds
@@ -256,12 +258,12 @@ def test_the_ledger_is_filtered(context: Desk, params: dict[str, Any], kinds: li
         {"cursor": "eyJ2IjoxLCJ0IjoxLjAsInMiOjF9="},
     ],
 )
-def test_the_ledgers_parameters_are_held_to_their_rules(context: Desk, params: dict[str, Any]) -> None:
+def test_the_ledgers_parameters_are_held_to_their_rules(context: LocalSandbox, params: dict[str, Any]) -> None:
     answer = context.get("/v2/billing/transactions", **params)
     assert (answer.status_code, shapes.problems(shapes.ENVELOPE, answer.json())) == (400, [])
 
 
-def test_the_truth_tells_every_submit_that_arrived(desk_of: Callable[..., Desk]) -> None:
+def test_the_truth_tells_every_submit_that_arrived(desk_of: Callable[..., LocalSandbox]) -> None:
     rules = (Rule("submit", "status", nth=(2,), code=502), Rule("submit", "drop_after", nth=(4,)))
     context = desk_of(rules=rules)
     context.submit(request_id="taken")
@@ -280,14 +282,16 @@ def test_the_truth_tells_every_submit_that_arrived(desk_of: Callable[..., Desk])
     ]
 
 
-def test_stats_count_requests_and_running_generations(context: Desk) -> None:
+def test_stats_count_requests_and_running_generations(context: LocalSandbox) -> None:
     context.submit()
     context.poll("nobody")
     told = context.request("GET", "/sandbox/stats").json()
     assert (told["counts"], told["running"]) == ({"submit": 1, "poll": 1, "errors": 1, "leaks": 0}, 1)
 
 
-def test_an_account_on_disk_goes_on_after_its_sandbox_is_gone(tmp_path: Any, desk_of: Callable[..., Desk]) -> None:
+def test_an_account_on_disk_goes_on_after_its_sandbox_is_gone(
+    tmp_path: Any, desk_of: Callable[..., LocalSandbox]
+) -> None:
     options = SandboxOptions(data=tmp_path / "account")
     first = desk_of(options)
     generation_id = first.made(request_id="r-1")

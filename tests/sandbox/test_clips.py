@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.sandbox.desk import BODY, EPOCH, SMALL, Desk
+from tests.sandbox.local import BODY, EPOCH, SMALL, LocalSandbox
 from wanbatch.clip.fonts import faces_here
 from wanbatch.clip.letters import _chosen, letter
 from wanbatch.clip.media import check_clip
@@ -30,21 +30,21 @@ def fixed(_: Generation) -> bytes:
 
 
 @pytest.fixture
-def context(desk_of: Callable[..., Desk]) -> Desk:
+def context(desk_of: Callable[..., LocalSandbox]) -> LocalSandbox:
     return desk_of(SandboxOptions(link_ttl_s=600), render=fixed)
 
 
-def completed(context: Desk, body: dict[str, object] | None = None) -> str:
+def completed(context: LocalSandbox, body: dict[str, object] | None = None) -> str:
     generation_id = context.made(body)
     context.wait(2000)
     return generation_id
 
 
-def fetch(context: Desk, url: str, **headers: str) -> httpx.Response:
+def fetch(context: LocalSandbox, url: str, **headers: str) -> httpx.Response:
     return context.request("GET", url, headers=headers)
 
 
-def test_a_link_is_signed_and_on_another_host(context: Desk) -> None:
+def test_a_link_is_signed_and_on_another_host(context: LocalSandbox) -> None:
     link = urlsplit(context.link(completed(context)))
     query = {name: values[0] for name, values in parse_qs(link.query).items()}
     kept_until = int(query["Expires"]) - EPOCH.timestamp() - context.clock.passed_s
@@ -56,7 +56,7 @@ def test_a_link_is_signed_and_on_another_host(context: Desk) -> None:
     )
 
 
-def test_a_clip_is_sent_whole_with_its_size_and_tag(context: Desk) -> None:
+def test_a_clip_is_sent_whole_with_its_size_and_tag(context: LocalSandbox) -> None:
     answer = fetch(context, context.link(completed(context)))
     names = ("content-type", "content-length", "accept-ranges")
     assert (answer.content, [answer.headers[name] for name in names], answer.headers["etag"].startswith('"')) == (
@@ -66,7 +66,7 @@ def test_a_clip_is_sent_whole_with_its_size_and_tag(context: Desk) -> None:
     )
 
 
-def test_a_head_has_no_body(context: Desk) -> None:
+def test_a_head_has_no_body(context: LocalSandbox) -> None:
     answer = context.request("HEAD", context.link(completed(context)))
     assert (answer.status_code, answer.headers["content-length"]) == (200, "1024")
 
@@ -87,7 +87,7 @@ def test_a_head_has_no_body(context: Desk) -> None:
         ("pages=1-2", 200, CONTENT, None),
     ],
 )
-def test_ranges(context: Desk, asked: str, status: int, part: bytes | None, told: str | None) -> None:
+def test_ranges(context: LocalSandbox, asked: str, status: int, part: bytes | None, told: str | None) -> None:
     answer = fetch(context, context.link(completed(context)), Range=asked)
     assert (answer.status_code, answer.headers.get("content-range"), part is None or answer.content == part) == (
         status,
@@ -96,14 +96,14 @@ def test_ranges(context: Desk, asked: str, status: int, part: bytes | None, told
     )
 
 
-def test_a_range_of_another_version_gets_the_whole(context: Desk) -> None:
+def test_a_range_of_another_version_gets_the_whole(context: LocalSandbox) -> None:
     link = context.link(completed(context))
     etag = fetch(context, link).headers["etag"]
     answers = [fetch(context, link, Range="bytes=0-9", **{"If-Range": tag}) for tag in (etag, '"other"')]
     assert [answer.status_code for answer in answers] == [206, 200]
 
 
-def test_a_link_expires_and_a_fresh_poll_gives_a_fresh_one(context: Desk) -> None:
+def test_a_link_expires_and_a_fresh_poll_gives_a_fresh_one(context: LocalSandbox) -> None:
     generation_id = completed(context)
     link = context.link(generation_id)
     context.wait(599)
@@ -134,30 +134,30 @@ def test_a_link_expires_and_a_fresh_poll_gives_a_fresh_one(context: Desk) -> Non
         ("Expires=", "Nothing=", "AccessDenied"),
     ],
 )
-def test_a_link_that_was_changed_is_refused(context: Desk, old: str, new: str, code: str) -> None:
+def test_a_link_that_was_changed_is_refused(context: LocalSandbox, old: str, new: str, code: str) -> None:
     link = urlsplit(context.link(completed(context)))
     answer = fetch(context, urlunsplit(link._replace(query=link.query.replace(old, new, 1))))
     assert (answer.status_code, f"<Code>{code}</Code>" in answer.text) == (403, True)
 
 
 @pytest.mark.parametrize("name", ["Authorization", "Cookie", "X-Client-Request-Id"])
-def test_what_belongs_to_the_api_is_refused_and_counted(context: Desk, name: str) -> None:
+def test_what_belongs_to_the_api_is_refused_and_counted(context: LocalSandbox, name: str) -> None:
     answer = fetch(context, context.link(completed(context)), **{name: "made-up"})
     leaks = context.request("GET", "/sandbox/stats").json()["counts"]["leaks"]
     assert (answer.status_code, leaks) == (400, 1)
 
 
-def test_the_api_is_not_on_the_clip_host(context: Desk) -> None:
+def test_the_api_is_not_on_the_clip_host(context: LocalSandbox) -> None:
     assert context.request("GET", "http://clips.sandbox.test/v2/billing").status_code == 403
 
 
-def test_odd_ids_have_links_too(context: Desk) -> None:
+def test_odd_ids_have_links_too(context: LocalSandbox) -> None:
     ids = [completed(context, {**SMALL, "prompt": str(number)}) for number in range(60)]
     odd = [each for each in ids if not each.replace("-", "").replace("_", "").isalnum() or each.startswith("-")]
     assert (len(odd) > 2, {fetch(context, context.link(each)).status_code for each in odd}) == (True, {200})
 
 
-def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(desk_of: Callable[..., Desk]) -> None:
+def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(desk_of: Callable[..., LocalSandbox]) -> None:
     rendered: list[str] = []
 
     def render(generation: Generation) -> bytes:
@@ -172,7 +172,7 @@ def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(desk_of: Callable[...,
     assert rendered == [one, two, three, one]
 
 
-def test_a_rendering_that_failed_is_tried_again(desk_of: Callable[..., Desk]) -> None:
+def test_a_rendering_that_failed_is_tried_again(desk_of: Callable[..., LocalSandbox]) -> None:
     attempts: list[str] = []
 
     def render(generation: Generation) -> bytes:
@@ -208,7 +208,7 @@ def test_a_rendering_that_failed_is_tried_again(desk_of: Callable[..., Desk]) ->
 )
 def test_a_clip_is_what_was_ordered(
     tmp_path: Path,
-    desk_of: Callable[..., Desk],
+    desk_of: Callable[..., LocalSandbox],
     body: dict[str, object],
     size: tuple[int, int],
     duration_s: int,

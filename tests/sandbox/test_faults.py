@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.desk import BODY, GENERATIONS, Desk
+from tests.sandbox.local import BODY, GENERATIONS, LocalSandbox
 from wanbatch.clip.defects import shortfalls
-from wanbatch.clip.look import look_at
 from wanbatch.clip.media import check_clip
+from wanbatch.clip.viewing import look_at
 from wanbatch.errors import UsageInvalid
 from wanbatch.sandbox import ConnectionDropped, SandboxOptions
 from wanbatch.sandbox.account import Generation
@@ -25,12 +25,12 @@ def fixed(_: Generation) -> bytes:
     return CLIP
 
 
-def one(desk_of: Callable[..., Desk], rule: Rule) -> Desk:
+def one(desk_of: Callable[..., LocalSandbox], rule: Rule) -> LocalSandbox:
     return desk_of(rules=(rule,), render=fixed)
 
 
 @pytest.mark.parametrize("do", ["drop_before", "drop_after"])
-def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable[..., Desk], do: str) -> None:
+def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable[..., LocalSandbox], do: str) -> None:
     context = one(desk_of, Rule("submit", do))
     with pytest.raises(ConnectionDropped):
         context.submit(request_id="r-1")
@@ -43,7 +43,7 @@ def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable
 @pytest.mark.parametrize(("do", "billed"), [("status", 0), ("status_after", 1)])
 @pytest.mark.parametrize("has_envelope", [True, False])
 def test_a_status_comes_before_or_after_the_work(
-    desk_of: Callable[..., Desk], do: str, billed: int, has_envelope: bool
+    desk_of: Callable[..., LocalSandbox], do: str, billed: int, has_envelope: bool
 ) -> None:
     context = one(desk_of, Rule("submit", do, code=502, has_envelope=has_envelope))
     answer = context.submit()
@@ -52,7 +52,7 @@ def test_a_status_comes_before_or_after_the_work(
     assert (answer.status_code, answer.text.startswith("{"), len(charges)) == (502, has_envelope, billed)
 
 
-def test_a_retry_after_is_sent_as_given(desk_of: Callable[..., Desk]) -> None:
+def test_a_retry_after_is_sent_as_given(desk_of: Callable[..., LocalSandbox]) -> None:
     context = one(desk_of, Rule("poll", "status", code=429, retry_after="7"))
     answer = context.poll("x")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
@@ -68,7 +68,9 @@ def test_a_retry_after_is_sent_as_given(desk_of: Callable[..., Desk]) -> None:
         ("delay", {"body_id": True, "header_id": True, "credits": True, "echo": True}),
     ],
 )
-def test_parts_of_a_submits_answer_go_missing(desk_of: Callable[..., Desk], do: str, expected: dict[str, bool]) -> None:
+def test_parts_of_a_submits_answer_go_missing(
+    desk_of: Callable[..., LocalSandbox], do: str, expected: dict[str, bool]
+) -> None:
     answer = one(desk_of, Rule("submit", do)).submit(request_id="r-1")
     told = {
         "body_id": "id" in answer.json(),
@@ -80,7 +82,7 @@ def test_parts_of_a_submits_answer_go_missing(desk_of: Callable[..., Desk], do: 
 
 
 @pytest.mark.parametrize("route", ["submit", "poll"])
-def test_a_wrong_id_is_told(desk_of: Callable[..., Desk], route: str) -> None:
+def test_a_wrong_id_is_told(desk_of: Callable[..., LocalSandbox], route: str) -> None:
     context = one(desk_of, Rule(route, "wrong_id"))
     answer = context.submit()
     if route == "poll":
@@ -88,20 +90,22 @@ def test_a_wrong_id_is_told(desk_of: Callable[..., Desk], route: str) -> None:
     assert answer.json()["id"] == answer.headers["x-inference-id"][::-1]
 
 
-def test_twice_the_price_is_told_and_the_price_is_held(desk_of: Callable[..., Desk]) -> None:
+def test_twice_the_price_is_told_and_the_price_is_held(desk_of: Callable[..., LocalSandbox]) -> None:
     context = one(desk_of, Rule("submit", "dearer"))
     told = context.submit().json()["meta"]["usage"]["credits_used"]
     assert (told, context.account.everything(0)[0]["credits"]) == (2_100_000, 1_050_000)
 
 
-def test_a_price_of_0_is_told_and_the_price_is_held(desk_of: Callable[..., Desk]) -> None:
+def test_a_price_of_0_is_told_and_the_price_is_held(desk_of: Callable[..., LocalSandbox]) -> None:
     context = one(desk_of, Rule("submit", "free"))
     told = context.submit().json()["meta"]["usage"]["credits_used"]
     assert (told, context.account.everything(0)[0]["credits"]) == (0, 1_050_000)
 
 
 @pytest.mark.parametrize(("do", "charged"), [("fail", 0), ("fail_charged", 1_050_000)])
-def test_a_failure_is_charged_only_where_the_plan_says_so(desk_of: Callable[..., Desk], do: str, charged: int) -> None:
+def test_a_failure_is_charged_only_where_the_plan_says_so(
+    desk_of: Callable[..., LocalSandbox], do: str, charged: int
+) -> None:
     context = one(desk_of, Rule("submit", do))
     generation_id = context.made()
     context.wait(1e5)
@@ -119,7 +123,7 @@ PATHS = {
 }
 
 
-def read(context: Desk, route: str) -> Any:
+def read(context: LocalSandbox, route: str) -> Any:
     path, params = PATHS[route]
     if route == "poll":
         params = {"generation_id": context.made()}
@@ -137,7 +141,7 @@ def read(context: Desk, route: str) -> Any:
     ],
 )
 def test_a_read_is_spoilt_with_status_200(
-    desk_of: Callable[..., Desk], route: str, do: str, is_spoilt: Callable[[Any], bool]
+    desk_of: Callable[..., LocalSandbox], route: str, do: str, is_spoilt: Callable[[Any], bool]
 ) -> None:
     answer = read(one(desk_of, Rule(route, do)), route)
     assert (answer.status_code, is_spoilt(answer)) == (200, True)
@@ -151,7 +155,7 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def test_a_generation_can_stall(desk_of: Callable[..., Desk]) -> None:
+def test_a_generation_can_stall(desk_of: Callable[..., LocalSandbox]) -> None:
     context = one(desk_of, Rule("submit", "stall"))
     generation_id = context.made()
     context.wait(1e7)
@@ -159,7 +163,7 @@ def test_a_generation_can_stall(desk_of: Callable[..., Desk]) -> None:
 
 
 @pytest.mark.parametrize(("do", "told"), [("no_link", None), ("dead_link", 403)])
-def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., Desk], do: str, told: int | None) -> None:
+def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., LocalSandbox], do: str, told: int | None) -> None:
     context = one(desk_of, Rule("poll", do))
     generation_id = context.made()
     context.wait(1000)
@@ -170,7 +174,7 @@ def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., Desk], do: 
 
 @pytest.mark.parametrize(("do", "count"), [("listed", 1), ("two_clips", 2)])
 def test_a_video_may_be_a_list_of_clips_each_with_a_link_of_its_own(
-    desk_of: Callable[..., Desk], do: str, count: int
+    desk_of: Callable[..., LocalSandbox], do: str, count: int
 ) -> None:
     context = one(desk_of, Rule("poll", do))
     generation_id = context.made()
@@ -182,7 +186,7 @@ def test_a_video_may_be_a_list_of_clips_each_with_a_link_of_its_own(
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/deprecations", "/v1/key", "/v2/billing/detail"])
-def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., Desk], path: str) -> None:
+def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., LocalSandbox], path: str) -> None:
     names = {"/v1/models": "models", "/v1/models/deprecations": "endings", "/v1/key": "key"}
     context = one(desk_of, Rule(names.get(path, "detail"), "status", nth=(1,), code=503))
     assert [context.get(path).status_code for _ in range(2)] == [503, 200]
@@ -201,7 +205,7 @@ def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., Desk], 
         ("status", 500, None),
     ],
 )
-def test_a_clip_is_spoilt(desk_of: Callable[..., Desk], do: str, status: int, content: bytes | None) -> None:
+def test_a_clip_is_spoilt(desk_of: Callable[..., LocalSandbox], do: str, status: int, content: bytes | None) -> None:
     context = one(desk_of, Rule("clip", do, delay_s=60))
     generation_id = context.made()
     context.wait(1000)
@@ -224,7 +228,7 @@ def test_a_clip_is_spoilt(desk_of: Callable[..., Desk], do: str, status: int, co
     ],
 )
 def test_a_whole_clip_is_not_what_anybody_orders(
-    tmp_path: Path, desk_of: Callable[..., Desk], do: str, told: str
+    tmp_path: Path, desk_of: Callable[..., LocalSandbox], do: str, told: str
 ) -> None:
     context = desk_of(rules=(Rule("clip", do, prompt_contains="dragon"),))
     path, warnings = tmp_path / "clip.mp4", []
@@ -262,7 +266,7 @@ def test_rules_fit_by_number_turn_prompt_and_chance() -> None:
     ) == (["", "html", "", "fail", "empty", "", "", "", "", "empty"], True, True)
 
 
-def test_a_new_sandbox_counts_submits_on_from_its_account(tmp_path: Path, desk_of: Callable[..., Desk]) -> None:
+def test_a_new_sandbox_counts_submits_on_from_its_account(tmp_path: Path, desk_of: Callable[..., LocalSandbox]) -> None:
     options = SandboxOptions(data=tmp_path, faults="lost-answers")
     first = desk_of(options)
     statuses = [first.submit().status_code for _ in range(2)]
@@ -285,7 +289,7 @@ def test_an_unknown_plan_lists_those_there_are() -> None:
         read_faults("flakey", 1)
 
 
-def test_a_plan_is_read_from_a_file(tmp_path: Path, desk_of: Callable[..., Desk]) -> None:
+def test_a_plan_is_read_from_a_file(tmp_path: Path, desk_of: Callable[..., LocalSandbox]) -> None:
     path = tmp_path / "plan.json"
     path.write_text(json.dumps([{"on": "submit", "do": "status", "nth": [2], "code": 503, "retry_after": "9"}]))
     context = desk_of(SandboxOptions(faults=str(path)))
@@ -321,7 +325,7 @@ def test_a_file_of_other_things_is_refused(tmp_path: Path, text: str) -> None:
         read_faults(str(tmp_path / "plan.json"), 1)
 
 
-def test_flaky_loses_no_money(desk_of: Callable[..., Desk]) -> None:
+def test_flaky_loses_no_money(desk_of: Callable[..., LocalSandbox]) -> None:
     context = desk_of(SandboxOptions(faults="flaky"))
     answers = [context.submit({**BODY, "prompt": str(number)}) for number in range(30)]
     taken = sum(answer.status_code == 200 and "id" in answer.json() for answer in answers)

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from tests.sandbox.desk import Desk
+from tests.sandbox.local import LocalSandbox
 from wanbatch.sandbox.models import Model
 from wanbatch.sandbox.prices import pricing_of
 
 NEEDED: dict[str, Any] = {"image_url": "https://example.com/a.png", "video_urls": ["https://example.com/a.mp4"]}
 
 
-def test_each_documented_kind_of_price_is_listed(context: Desk) -> None:
+def test_each_documented_kind_of_price_is_listed(context: LocalSandbox) -> None:
     pricing = {row["id"]: row["pricing"] for row in context.get("/v1/models", include="pricing").json()["data"]}
     kinds = {name.removeprefix("alibaba/"): each["kind"] for name, each in pricing.items()}
     fixed = {
@@ -31,7 +31,7 @@ def test_each_documented_kind_of_price_is_listed(context: Desk) -> None:
     )
 
 
-def test_listed_prices_are_the_prices_held(context: Desk) -> None:
+def test_listed_prices_are_the_prices_held(context: LocalSandbox) -> None:
     told, listed = {}, {}
     for model in context.get("/v1/models", include="pricing").json()["data"]:
         pricing = model["pricing"]

@@ -20,7 +20,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.sandbox.desk import GENERATIONS, SMALL
+from tests.sandbox.local import GENERATIONS, SMALL
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.errors import LocalFault, UsageInvalid
 from wanbatch.sandbox import SandboxOptions, create_app, serve

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import at_desk
+from tests.runner.shared import beside_runs
 from tests.runner.test_failures import first_of, says_failed
 from tests.worlds import World, batch_of
 from wanbatch.errors import ExitCode
@@ -37,7 +37,7 @@ def test_a_failure_that_completes_after_its_batch_is_finished_is_a_double_with_a
     assert (end.exit_code, world.takes()[0].shown_state, world.submits) == (ExitCode.OK, "verified", 2)
     is_over.append(True)
     world.elapsed_s += 12 * 3600
-    found = at_desk(world, look_up)
+    found = beside_runs(world, look_up)
     assert [code for code, _ in found.troubles] == [ExitCode.DECISION_NEEDED]
     assert f"DOUBLE: the provider said that {first_of(world)}" in world.takes()[0].warning
 
@@ -46,10 +46,10 @@ def test_a_look_up_that_could_not_read_the_ledger_says_so(tmp_path: Path) -> Non
     world = World(tmp_path / "out")
     world.run(batch_of(1))
     world.elapsed_s += 12 * 3600
-    assert "could not read the ledger" not in at_desk(world, look_up).text
+    assert "could not read the ledger" not in beside_runs(world, look_up).text
     assert world.sandbox is not None
     world.sandbox.faults = FaultPlan((Rule("ledger", "status", probability=1.0, code=403),), 0)
-    assert "wanbatch could not read the ledger, so charges may be missing" in at_desk(world, look_up).text
+    assert "wanbatch could not read the ledger, so charges may be missing" in beside_runs(world, look_up).text
 
 
 def test_a_look_up_whose_polls_take_too_long_has_read_the_ledger_and_says_what_it_lacks(tmp_path: Path) -> None:
@@ -61,6 +61,6 @@ def test_a_look_up_whose_polls_take_too_long_has_read_the_ledger_and_says_what_i
     assert world.account is not None
     world.account._db.execute("UPDATE requests SET fault = 'fail_charged' WHERE seq = 1")
     world.sandbox.faults = FaultPlan((Rule("poll", "delay", probability=1.0, delay_s=500.0),), 0)
-    found = at_desk(world, look_up)
+    found = beside_runs(world, look_up)
     assert any("failed" in text and "charged it" in text for _, text in found.troubles)
     assert "did not get to the end of its look" in found.text

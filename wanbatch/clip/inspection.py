@@ -30,7 +30,7 @@ class Inspection(Protocol):
 
 
 class Here:
-    """Opens clips in this process, limited only by their own bounds. For tests, and for the crew's children."""
+    """Opens clips in this process, limited only by their own bounds. For tests, and for the worker processes."""
 
     def check(self, clip: Path) -> Probe:
         """See `Inspection`."""
@@ -40,7 +40,7 @@ class Here:
 
     def look(self, clip: Path) -> Look:
         """See `Inspection`."""
-        from wanbatch.clip.look import look_at
+        from wanbatch.clip.viewing import look_at
 
         return look_at(clip)
 

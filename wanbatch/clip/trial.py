@@ -37,8 +37,7 @@ def assert_media_works() -> Trial:
     try:
         import numpy as np
 
-        from wanbatch.clip import encoding, media
-        from wanbatch.clip import look as viewing
+        from wanbatch.clip import encoding, media, viewing
 
         began, library = time.perf_counter(), media.library()
         spec = encoding.ClipSpec(width=64, height=48, fps=12, duration_s=1, has_audio=True)

@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 
 from wanbatch.clip.letters import Lettering, letter
 
-_GROUND, _PLATE, _INK, _DIM, _ALERT = (24, 25, 28), (36, 38, 43), (238, 238, 240), (150, 153, 160), (240, 180, 70)
+_BACK, _PLATE, _INK, _DIM, _ALERT = (24, 25, 28), (36, 38, 43), (238, 238, 240), (150, 153, 160), (240, 180, 70)
 _SMALLEST_PX = 9
 
 Picture = Image.Image
@@ -31,7 +31,7 @@ class Card:
 def draw_card(card: Card, width: int, height: int) -> Picture:
     """Draw a slate of this size. The same card gives the same picture on one machine."""
     unit = min(width, height) / 100
-    image = Image.new("RGB", (width, height), _GROUND)
+    image = Image.new("RGB", (width, height), _BACK)
     pen = ImageDraw.Draw(image)
     edge = round(6 * unit)
     pen.rectangle((edge, edge, width - edge, height - edge), fill=_PLATE)
@@ -69,9 +69,9 @@ def _draw_stripes(
     pen = ImageDraw.Draw(strip)
     step, tall = max(4, round(12 * unit)), bottom - top
     for begin in range(-tall, right - left, 2 * step):
-        pen.polygon(((begin, tall), (begin + tall, 0), (begin + tall + step, 0), (begin + step, tall)), fill=_GROUND)
+        pen.polygon(((begin, tall), (begin + tall, 0), (begin + tall + step, 0), (begin + step, tall)), fill=_BACK)
     image.paste(strip, (left, top))
-    ImageDraw.Draw(image).line((left, bottom, right, bottom), fill=_GROUND, width=max(1, round(unit)))
+    ImageDraw.Draw(image).line((left, bottom, right, bottom), fill=_BACK, width=max(1, round(unit)))
 
 
 def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, int], size_px: float) -> None:

@@ -14,7 +14,7 @@ from wanbatch.manifest.prompt_markers import BULLET, NUMBERED
 from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import field_told, folded, is_own, own_name
 
-Line = tuple[int, int, str]  # its number, the column where its text begins, the text without blanks at both ends
+NumberedLine = tuple[int, int, str]  # its number, the column of its text, the text without blanks at both ends
 
 _HEAD = r"(?:version|shots|defaults|limits|budget|name)"
 _SURE = r"(?:id|prompt|negative_prompt|duration|resolution|aspect_ratio|seed|takes|model|cost_code|shot_type)"
@@ -88,7 +88,7 @@ class Lookalike:
     lines: frozenset[int]
 
 
-def lookalikes(lines: Sequence[Line]) -> list[Lookalike]:
+def lookalikes(lines: Sequence[NumberedLine]) -> list[Lookalike]:
     """Find lines that are not prompts. What the whole file is (a table, JSON) is reported once; each macro is
     reported.
     """
@@ -177,7 +177,7 @@ _KINDS = (
 _AT_LEAST = {NUMBERED: 2, _DASHED: 2, _ONE_VALUE: 2}
 
 
-def doubtful_lines(lines: Sequence[Line]) -> list[Lookalike]:
+def doubtful_lines(lines: Sequence[NumberedLine]) -> list[Lookalike]:
     """Find what could be right in a single line but is probably a mistake in this file as a whole: warnings."""
     found = []
     parts = [each for each in lines if _PART.match(each[2])]
@@ -235,7 +235,7 @@ def is_column(cell: str) -> bool:
     return name in fields_of_shots() or is_own(name) or bool(field_told(cell))
 
 
-def _reported(alike: Sequence[Line], words: str) -> Lookalike:
+def _reported(alike: Sequence[NumberedLine], words: str) -> Lookalike:
     number, column, _ = alike[0]
     more = len(alike) - 1
     if more:

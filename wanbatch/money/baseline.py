@@ -32,7 +32,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True)
-class Line:
+class BaselineLine:
     """What the baseline holds for one shot: its takes, what is known of their credits, and how many have no price."""
 
     shot_id: str
@@ -121,13 +121,13 @@ def variance_text(baseline: Baseline) -> str:
     return ", ".join(f"{part.words} {cents_text(each)}{'+?' if part.unknown else ''}" for part, each in told)
 
 
-def lines_of(due: Iterable[Due], quotes: Mapping[PriceClass, Quote]) -> list[Line]:
+def lines_of(due: Iterable[Due], quotes: Mapping[PriceClass, Quote]) -> list[BaselineLine]:
     """Return the baseline of takes that are planned: one line a shot, at the prices that are expected."""
     prices: dict[str, list[int | None]] = {}
     for each in due:
         prices.setdefault(each.shot_id, []).append(quotes.get(each.price_class, UNKNOWN_QUOTE).credits)
     return [
-        Line(shot_id, len(mine), sum(price or 0 for price in mine), mine.count(None))
+        BaselineLine(shot_id, len(mine), sum(price or 0 for price in mine), mine.count(None))
         for shot_id, mine in prices.items()
     ]
 

@@ -15,8 +15,8 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from random import Random
 
-from wanbatch.clip.crew import Crew
 from wanbatch.clip.trial import assert_media_works
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.clock import LoopClock, system_now
 from wanbatch.disk import free_bytes
 from wanbatch.errors import LocalFault, UsageInvalid, WanbatchError
@@ -80,8 +80,8 @@ def _codecs() -> Finding:
     """Try what every bought clip goes through."""
     try:
         assert_media_works()
-        with closing(Crew()) as crew:
-            trial = crew.assert_works()
+        with closing(WorkerPool()) as workers:
+            trial = workers.assert_works()
     except LocalFault as error:
         return Finding("bad", str(error))
     return Finding("ok", f"{trial.library}: {trial.tried} in a process of its own ({trial.took_s * 1000:.0f} ms)")

@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Plan
 from wanbatch.batch.take import Take
-from wanbatch.clip.crew import Crew
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.clock import Clock, system_now
 from wanbatch.errors import ExitCode, UsageInvalid, most_urgent
 from wanbatch.folders import links_of, room_bytes
@@ -154,16 +154,16 @@ class Execution:
         for folder, place in links_of(state.output).items():
             invocation.watch.notice(f"the {folder} of this batch are in {place}")
         access = invocation.access
-        async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
+        async with access.provider(state.output, start_of_time(state)) as (provider, clock), WorkerPool() as workers:
             basis = self._basis(job, inventory)
             assert_not_behind(state, basis.to_send)
             if not is_at_home(invocation, state) or not is_key_agreed(invocation, state):
                 return result_of(invocation, state, NOT_SENT, None)
-            crew.begin(len(basis.to_send))  # it loads its libraries while the provider is asked
+            workers.begin(len(basis.to_send))  # it loads its libraries while the provider is asked
             tell_detours(invocation)
             preview = await preview_of(invocation, basis, provider)
             batch_clock = BatchClock(state, clock)
-            await try_out(invocation, preview, batch_clock, provider, crew)
+            await try_out(invocation, preview, batch_clock, provider, workers)
             if preview.refusal is not None:
                 if not inventory.open_takes:
                     raise refused(*preview.refusal)
@@ -176,7 +176,7 @@ class Execution:
             self._note_time()
             self._keep_baseline(preview, clock.now())
             note_missing_log(invocation, state, batch_clock.now())
-            settings = self._completed(preview, inventory, batch_clock.now(), crew)
+            settings = self._completed(preview, inventory, batch_clock.now(), workers)
             basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)
             self._note_time()
@@ -207,7 +207,7 @@ class Execution:
         """Remember that the batch is run now: a command that names no folder means the one that was run last."""
         self.state.note(RUN_AT_NOTE, system_now().isoformat(timespec="milliseconds"))
 
-    def _completed(self, preview: Preview, inventory: Inventory, now: datetime, crew: Crew) -> RunSettings:
+    def _completed(self, preview: Preview, inventory: Inventory, now: datetime, workers: WorkerPool) -> RunSettings:
         """Complete what the run is held to by what was found, and by what it works with."""
         invocation, state = self.invocation, self.state
         return replace(
@@ -219,9 +219,9 @@ class Execution:
             times_before=self._times_before(),
             refusal=preview.refusal or held_back(invocation, state, now),
             free_bytes=lambda: room_bytes(state.output),
-            before_submit=crew.assert_works,
-            inspection=crew,
-            after_verified=CompanionFiles(state.output, crew),
+            before_submit=workers.assert_works,
+            inspection=workers,
+            after_verified=CompanionFiles(state.output, workers),
         )
 
     def _times_before(self) -> dict[PriceClass, Seen]:

@@ -7,7 +7,7 @@ from contextlib import ExitStack, asynccontextmanager
 from pathlib import Path
 from random import Random
 
-from wanbatch.clip.crew import Crew
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.runner.context import RunContext
@@ -36,7 +36,7 @@ async def opened(invocation: Invocation, output: Path) -> AsyncIterator[RunConte
 async def context_of(invocation: Invocation, state: StateFile) -> AsyncIterator[RunContext]:
     """Make the context of work beside a run, with a state file that is open."""
     access, log_path, key = invocation.access, state.output / LOG_NAME, invocation.access.key()
-    async with access.provider(state.output, start_of_time(state)) as (provider, clock), Crew() as crew:
+    async with access.provider(state.output, start_of_time(state)) as (provider, clock), WorkerPool() as workers:
         asked = invocation.settings(None, ())
         settings = RunSettings(
             rates=Rates(max_attempts=0),  # nothing is planned to be sent without a run
@@ -44,7 +44,7 @@ async def context_of(invocation: Invocation, state: StateFile) -> AsyncIterator[
             unknown_grace=asked.unknown_grace,
             key_fingerprint=fingerprint(key),
             logged=requests_in(log_path, state.identity().nonce),
-            inspection=crew,
+            inspection=workers,
         )
         context = RunContext(state, provider, clock, settings, Random())  # noqa: S311  jitter, no secret
         with RunLog(log_path, key) as log:

@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 
 from wanbatch.batch.take import Take
-from wanbatch.clip.crew import Crew
 from wanbatch.clip.inspection import Inspection
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.disk import replacing
 from wanbatch.errors import MediaInvalid, WanbatchError
 from wanbatch.folders import CLIPS, POSTERS, only_in
@@ -43,14 +43,14 @@ def make_missing_posters(reader: StateReader) -> None:
     missing = missing_posters(reader)
     if not missing:
         return
-    crew = Crew()
+    workers = WorkerPool()
     try:
         for take in missing:
             try:
-                write_poster_of(reader.output, take, crew)
+                write_poster_of(reader.output, take, workers)
             except MediaInvalid:
                 continue  # of this clip alone
             except (OSError, WanbatchError):
                 return  # of this machine or program: the next one would meet it too
     finally:
-        crew.close()
+        workers.close()

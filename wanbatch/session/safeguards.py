@@ -8,7 +8,7 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
-from wanbatch.clip.crew import Crew
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.errors import AccountStopped, ExitCode, LocalFault, UsageInvalid, WanbatchError
 from wanbatch.folders import room_bytes
 from wanbatch.machine import read_machine, this_machine
@@ -93,11 +93,11 @@ def _known_keys(state: StateFile) -> set[str]:
 
 
 async def try_out(
-    invocation: Invocation, preview: Preview, batch_clock: BatchClock, provider: Provider, crew: Crew
+    invocation: Invocation, preview: Preview, batch_clock: BatchClock, provider: Provider, workers: WorkerPool
 ) -> None:
     """Try what a run needs before anything is sent: the media library, and the clocks. Raises LocalFault."""
     if preview.refusal is None and preview.to_submit:
-        await asyncio.to_thread(crew.assert_works)
+        await asyncio.to_thread(workers.assert_works)
     await compare_clocks(invocation, batch_clock, provider)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from wanbatch.batch.spend import Kind
-from wanbatch.money.baseline import Line, Planned, Reason
+from wanbatch.money.baseline import BaselineLine, Planned, Reason
 from wanbatch.state.connection import foreign_errors
 from wanbatch.state.facts import FactRecords
 from wanbatch.state.takes import TALLIED, class_in, class_sql, tallied
@@ -45,13 +45,13 @@ class BaselineRecords(FactRecords):
             " FROM baseline LEFT JOIN baseline_parts USING (shot_id)"
         )
 
-    def baseline_lines(self) -> list[Line]:
+    def baseline_lines(self) -> list[BaselineLine]:
         """Return the baseline, one line a shot."""
         if self.baseline_kept_at() is None:
             return []
         with foreign_errors(self.path):
             rows = self._db.execute(f"{self._baseline_sql()} ORDER BY baseline.rowid")
-            return [Line(str(shot_id), *map(int, numbers)) for shot_id, *numbers in rows]
+            return [BaselineLine(str(shot_id), *map(int, numbers)) for shot_id, *numbers in rows]
 
     def planned_by_reason(self) -> list[Planned]:
         """Return what the baseline holds, by what became of its shots."""

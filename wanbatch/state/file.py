@@ -25,7 +25,7 @@ from wanbatch.batch.take import Entry, Take, advance, planned_take
 from wanbatch.disk import fsync_directory, make_folder, network_kind, unshare
 from wanbatch.errors import LocalFault
 from wanbatch.folders import links_of
-from wanbatch.money.baseline import Line
+from wanbatch.money.baseline import BaselineLine
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.baseline import BASELINE_NOTE
 from wanbatch.state.checks import Checks
@@ -359,7 +359,7 @@ class StateFile(StateReader):
         with self._transaction():
             self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (name, value))
 
-    def keep_baseline(self, lines: Sequence[Line], at: datetime) -> None:
+    def keep_baseline(self, lines: Sequence[BaselineLine], at: datetime) -> None:
         """Keep what the first confirmed plan is to cost; one that is there stays as it is."""
         if self.baseline_kept_at() is not None:
             return

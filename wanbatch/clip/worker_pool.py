@@ -1,4 +1,4 @@
-"""The crew: the workers of a run, as many as the work needs; a worker that a clip has ended is replaced.
+"""The worker pool: as many worker processes as a run needs; a worker that a clip has ended is replaced.
 
 A clip can end only its own worker: the worker is replaced, and the clip is bad.
 """
@@ -26,7 +26,7 @@ MEMORY_PLENTY = 256 * 2**20  # bytes: 15 s of 4K need less
 _Done = TypeVar("_Done")
 
 
-class Crew:
+class WorkerPool:
     """An Inspection by child processes; from any thread. Starts none before there is work. Close it at the end."""
 
     def __init__(self, terms: Terms | None = None) -> None:

@@ -36,7 +36,7 @@ class SetClock:
         self.passed_s += delay_s
 
 
-class Desk:
+class LocalSandbox:
     """One sandbox and a key to it."""
 
     def __init__(

@@ -20,12 +20,12 @@ import pytest
 
 from wanbatch.clip import worker_protocol
 from wanbatch.clip.bounds import MEMORY_BYTES_MAX
-from wanbatch.clip.crew import Crew
 from wanbatch.clip.defects import Look, Stretch
 from wanbatch.clip.encoding import ClipSpec, encode_clip
 from wanbatch.clip.inspection import Here
 from wanbatch.clip.probe import Probe
 from wanbatch.clip.worker import Terms, Worker, WorkerDied, environment
+from wanbatch.clip.worker_pool import WorkerPool
 from wanbatch.clip.worker_protocol import (
     AnswerInvalid,
     Shortage,
@@ -57,8 +57,8 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def crew() -> Iterator[Crew]:
-    with closing(Crew()) as made:
+def workers() -> Iterator[WorkerPool]:
+    with closing(WorkerPool()) as made:
         yield made
 
 
@@ -94,43 +94,43 @@ def is_gone(pid: int) -> bool:
 class TestAChild:
     """The real process, end to end."""
 
-    def test_finds_what_this_process_would_find(self, crew: Crew, clip: Path) -> None:
+    def test_finds_what_this_process_would_find(self, workers: WorkerPool, clip: Path) -> None:
         here = Here()
-        assert (crew.check(clip), crew.look(clip), crew.poster(clip)) == (
+        assert (workers.check(clip), workers.look(clip), workers.poster(clip)) == (
             here.check(clip),
             here.look(clip),
             here.poster(clip),
         )
 
-    def test_is_one_process_however_many_clips_come_one_by_one(self, crew: Crew, clip: Path) -> None:
-        crew.check(clip)
-        before = crew.pids
+    def test_is_one_process_however_many_clips_come_one_by_one(self, workers: WorkerPool, clip: Path) -> None:
+        workers.check(clip)
+        before = workers.pids
         for _ in range(5):
-            crew.check(clip)
-        assert (crew.pids, len(before)) == (before, 1)
+            workers.check(clip)
+        assert (workers.pids, len(before)) == (before, 1)
 
-    def test_tells_why_a_clip_is_bad_and_goes_on(self, crew: Crew, clip: Path, tmp_path: Path) -> None:
+    def test_tells_why_a_clip_is_bad_and_goes_on(self, workers: WorkerPool, clip: Path, tmp_path: Path) -> None:
         bad = tmp_path / "bad\udcff.mp4"
         bad.write_bytes(clip.read_bytes()[:-50])
-        told = said(lambda: crew.check(bad))
-        assert (told[0], "cut short" in told[1], crew.check(clip).frames) == (MediaInvalid, True, 4)
+        told = said(lambda: workers.check(bad))
+        assert (told[0], "cut short" in told[1], workers.check(clip).frames) == (MediaInvalid, True, 4)
 
-    def test_tells_of_a_file_that_cannot_be_read_as_what_it_is(self, crew: Crew, tmp_path: Path) -> None:
+    def test_tells_of_a_file_that_cannot_be_read_as_what_it_is(self, workers: WorkerPool, tmp_path: Path) -> None:
         with pytest.raises(FileNotFoundError) as raised:
-            crew.check(tmp_path / "none.mp4")
+            workers.check(tmp_path / "none.mp4")
         assert raised.value.filename == str(tmp_path / "none.mp4")
 
-    def test_tries_the_media_path_once(self, crew: Crew) -> None:
-        assert crew.assert_works() is crew.assert_works()
+    def test_tries_the_media_path_once(self, workers: WorkerPool) -> None:
+        assert workers.assert_works() is workers.assert_works()
 
     @posix
     def test_that_was_killed_at_rest_is_replaced_unnoticed(self, clip: Path) -> None:
-        with closing(Crew()) as crew:
-            crew.begin(1)
-            crew.check(clip)
-            (first,) = crew.pids
+        with closing(WorkerPool()) as workers:
+            workers.begin(1)
+            workers.check(clip)
+            (first,) = workers.pids
             os.kill(first, signal.SIGKILL)
-            assert (crew.check(clip).frames, first in crew.pids) == (4, False)
+            assert (workers.check(clip).frames, first in workers.pids) == (4, False)
 
     @posix
     def test_that_died_with_a_request_unread_leaves_no_pipe_open(self) -> None:
@@ -147,37 +147,37 @@ class TestAChild:
 
     @posix
     def test_that_is_killed_at_work_makes_its_clip_bad_after_a_second_try(self, clip: Path, stuck: Path) -> None:
-        with closing(Crew()) as crew, ThreadPoolExecutor(1) as pool:
-            crew.check(clip)  # so the first to die is no fresh one
-            told = pool.submit(said, lambda: crew.check(stuck))
+        with closing(WorkerPool()) as workers, ThreadPoolExecutor(1) as pool:
+            workers.check(clip)  # so the first to die is no fresh one
+            told = pool.submit(said, lambda: workers.check(stuck))
             died = set[int]()
             while len(died) < 2:
-                assert waited(lambda: any(pid not in died for pid in crew.pids))
-                pid = next(pid for pid in crew.pids if pid not in died)
+                assert waited(lambda: any(pid not in died for pid in workers.pids))
+                pid = next(pid for pid in workers.pids if pid not in died)
                 assert waited(lambda pid=pid: is_opening(pid, stuck))
                 os.kill(pid, signal.SIGKILL)
                 died.add(pid)
             reason = "the process that checked it died: it was ended by signal 9"
-            assert (told.result(60), crew.check(clip).frames) == ((MediaInvalid, reason), 4)
+            assert (told.result(60), workers.check(clip).frames) == ((MediaInvalid, reason), 4)
 
     @posix
     def test_that_hangs_is_killed_and_no_other_clip_waits_for_it(self, clip: Path, stuck: Path) -> None:
-        with closing(Crew(Terms(time_s=4))) as crew, ThreadPoolExecutor(1) as pool:
-            crew.check(clip)
-            (first,) = crew.pids
-            told = pool.submit(said, lambda: crew.check(stuck))
+        with closing(WorkerPool(Terms(time_s=4))) as workers, ThreadPoolExecutor(1) as pool:
+            workers.check(clip)
+            (first,) = workers.pids
+            told = pool.submit(said, lambda: workers.check(stuck))
             assert waited(lambda: is_opening(first, stuck))
-            meanwhile = crew.check(clip).frames, told.done()
+            meanwhile = workers.check(clip).frames, told.done()
             reason = "checking it took more than 4 s"
-            assert (meanwhile, told.result(60), first in crew.pids) == ((4, False), (MediaInvalid, reason), False)
+            assert (meanwhile, told.result(60), first in workers.pids) == ((4, False), (MediaInvalid, reason), False)
 
     @pytest.mark.skipif(sys.platform != "linux", reason="no other system holds a process to its memory")
     def test_that_needs_too_much_memory_makes_its_clip_bad_and_no_other(self, clip: Path, tmp_path: Path) -> None:
         large = shoot(tmp_path / "large.mp4", 7680, 4320)
-        with closing(Crew(Terms(memory_bytes=380 * 2**20))) as crew:
-            crew.check(clip)
-            told = said(lambda: crew.check(large))
-            assert (told, crew.check(clip).frames) == (
+        with closing(WorkerPool(Terms(memory_bytes=380 * 2**20))) as workers:
+            workers.check(clip)
+            told = said(lambda: workers.check(large))
+            assert (told, workers.check(clip).frames) == (
                 (MediaInvalid, "checking it needed more than 380 MiB of memory"),
                 4,
             )
@@ -190,9 +190,9 @@ class TestAChild:
         kept = os.open(clip, os.O_RDONLY)
         os.set_inheritable(kept, True)
         try:
-            with closing(Crew()) as crew:
-                crew.check(clip)
-                folder = Path(f"/proc/{crew.pids[0]}")
+            with closing(WorkerPool()) as workers:
+                workers.check(clip)
+                folder = Path(f"/proc/{workers.pids[0]}")
                 seen = folder.joinpath("environ").read_text(encoding="utf-8")
                 files = {str(each.readlink()).split(":")[0] for each in folder.joinpath("fd").iterdir()}
                 limits = folder.joinpath("limits").read_text(encoding="ascii")
@@ -205,9 +205,9 @@ class TestAChild:
     @pytest.mark.parametrize("is_at_work", [True, False])
     def test_ends_when_its_parent_is_killed(self, clip: Path, stuck: Path, is_at_work: bool) -> None:
         code = (
-            "import sys, time, pathlib; from wanbatch.clip.crew import Crew; crew = Crew();"
-            "crew.check(pathlib.Path(sys.argv[1])); print(*crew.pids, flush=True);"
-            "crew.check(pathlib.Path(sys.argv[2])) if len(sys.argv) > 2 else time.sleep(100)"
+            "import sys, time, pathlib; from wanbatch.clip.worker_pool import WorkerPool; workers = WorkerPool();"
+            "workers.check(pathlib.Path(sys.argv[1])); print(*workers.pids, flush=True);"
+            "workers.check(pathlib.Path(sys.argv[2])) if len(sys.argv) > 2 else time.sleep(100)"
         )
         command = [sys.executable, "-c", code, str(clip), *([str(stuck)] if is_at_work else [])]
         with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
@@ -221,9 +221,9 @@ class TestAChild:
     def test_that_cannot_load_its_library_is_an_error_of_the_program(self, clip: Path, tmp_path: Path) -> None:
         (tmp_path / "av").mkdir()
         (tmp_path / "av" / "__init__.py").write_text("raise ImportError('no libavcodec')", encoding="utf-8")
-        with closing(Crew(Terms(path=[str(tmp_path)]))) as crew:
-            told = said(lambda: crew.check(clip))
-            tried = said(crew.assert_works)
+        with closing(WorkerPool(Terms(path=[str(tmp_path)]))) as workers:
+            told = said(lambda: workers.check(clip))
+            tried = said(workers.assert_works)
         assert told == (ProgramFault, "opening clips failed: ImportError: no libavcodec")
         assert (tried[0], tried[1].startswith("this machine cannot handle clips, so wanbatch sends nothing: ")) == (
             ProgramFault,
@@ -233,20 +233,20 @@ class TestAChild:
     def test_that_cannot_even_begin_is_an_error_of_the_program(self, clip: Path, tmp_path: Path) -> None:
         (tmp_path / "wanbatch").mkdir()
         (tmp_path / "wanbatch" / "__init__.py").write_text("", encoding="utf-8")
-        with closing(Crew(Terms(path=[str(tmp_path)]))) as crew:
-            told = said(lambda: crew.check(clip))
+        with closing(WorkerPool(Terms(path=[str(tmp_path)]))) as workers:
+            told = said(lambda: workers.check(clip))
         assert told == (ProgramFault, "the process that checks clips did not start: it ended with exit code 1")
 
     @posix
     def test_at_work_when_the_run_ends_makes_no_clip_bad(self, clip: Path, stuck: Path) -> None:
-        crew = Crew()
+        workers = WorkerPool()
         with ThreadPoolExecutor(2) as pool:
-            crew.check(clip)
-            (pid,) = crew.pids
-            told = pool.submit(said, lambda: crew.check(stuck))
+            workers.check(clip)
+            (pid,) = workers.pids
+            told = pool.submit(said, lambda: workers.check(stuck))
             assert waited(lambda: is_opening(pid, stuck))
-            crew.close()
-            after = said(lambda: crew.check(clip))
+            workers.close()
+            after = said(lambda: workers.check(clip))
             ending = (LocalFault, "a clip was not checked, because wanbatch is stopping")
             assert (told.result(60), after, is_gone(pid)) == (ending, ending, True)
 
