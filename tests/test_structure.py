@@ -60,6 +60,7 @@ OWNERS = {
     "yaml": {"manifest.yaml_file"},
     "jsonschema": {"manifest.findings"},
     "pandas": {
+        "reporting.attempt_orders",
         "reporting.book",
         "reporting.charts",
         "reporting.cost_files",

@@ -67,6 +67,7 @@ _ATTEMPTS = {
     "body_sha256": "the hash of the body that was sent",
     "key_fingerprint": "which key it was sent with; not the key",
     "error": "what the provider or this machine said",
+    "model": "the model that it was sent to: not the take's where a fallback or an edit came after it",
 }
 _TIMINGS = {
     "queued": "waiting at the provider",

@@ -28,7 +28,7 @@ TAKES_HEADER = (
 )
 ATTEMPTS_HEADER = (
     "shot_id,take,attempt,request_id,outcome,http_status,generation_id,usd_estimated,credits_estimated,usd_held,"
-    "credits_held,usd_charged,credits_charged,started_at,ended_at,body_sha256,key_fingerprint,error"
+    "credits_held,usd_charged,credits_charged,started_at,ended_at,body_sha256,key_fingerprint,error,model"
 )
 SUMMARY_HEADER = (
     "level,key,takes,verified,failed,held,superseded,omitted,clip_seconds,usd_held,credits_held,usd_charged,"
@@ -95,9 +95,9 @@ def test_an_attempt_is_a_row_with_its_outcome(tmp_path: Path) -> None:
     assert csv_text(tables_of(tmp_path).attempts).splitlines()[1:] == [
         (
             "s,1,1,wb1:nonce:1:1,failed,,gen-1,,,0.525,1050000,,,2026-03-01T20:00:01.000Z,2026-03-01T20:00:04.000Z,"
-            f"{'b' * 64},f00dfeed,case 4711: no"
+            f"{'b' * 64},f00dfeed,case 4711: no,alibaba/wan-2-6-t2v"
         ),
-        f"s,1,2,wb1:nonce:1:2,refused,400,,0.0000025,5,,,,,2026-03-01T20:00:06.000Z,2026-03-01T20:00:07.000Z,{'d' * 64},k,'=bad",
+        f"s,1,2,wb1:nonce:1:2,refused,400,,0.0000025,5,,,,,2026-03-01T20:00:06.000Z,2026-03-01T20:00:07.000Z,{'d' * 64},k,'=bad,alibaba/wan-2-6-t2v",
     ]
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 
 from wanbatch.batch.lifecycle import State
 from wanbatch.money.credits import CREDITS_PER_USD
+from wanbatch.reporting.attempt_orders import shifts_frame
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.groups import sums_by
 from wanbatch.reporting.prices import prices_frame
@@ -170,8 +171,9 @@ def _costs_frame(books: Sequence[Book], takes: pd.DataFrame) -> pd.DataFrame:
     by_batch = sums_by(takes["batch"], numbers)
     rows += [_group_row(("batch", name, name), by_batch.get(name, nothing), budget) for name, budget in budgets.items()]
     scene_caps = {book.batch: book.record.runs[-1].caps_by_scene if book.record.runs else {} for book in books}
+    moved = pd.concat([takes, *(shifts_frame(book, numbers.columns.tolist()) for book in books)], ignore_index=True)
     for level in LEVELS:
-        for batch, key, sums in _groups(takes, level):
+        for batch, key, sums in _groups(moved if level == "model" else takes, level):
             budget = scene_caps[batch].get(key) if level == "scene" else None
             rows.append(_group_row((level, batch, key), sums, budget))
     return typed_frame(rows, COST_COLUMNS)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from wanbatch.reporting.attempt_orders import attempt_orders
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.record import typed_frame, with_usd
 
@@ -38,10 +39,9 @@ def prices_frame(books: Sequence[Book]) -> pd.DataFrame:
 
 
 def _rows(book: Book) -> list[dict[str, Any]]:
+    attempts, classes = book.record.attempts, attempt_orders(book)["price_class"]
     sent = book.orders.loc[book.record.takes["submitted_at"].notna(), "price_class"].unique()
-    names = dict.fromkeys([*(each.price_class for each in book.record.quotes), *sent])
-    attempts = book.record.attempts
-    classes = book.orders["price_class"].take(book.rows_of_takes(attempts)).set_axis(attempts.index)
+    names = dict.fromkeys([*(each.price_class for each in book.record.quotes), *sent, *classes.unique()])
     charged = attempts["credits_charged"].mask(attempts["credits_charged"] == 0)  # no generation is free
     held, charges = _seen(attempts["credits_held"], classes), _seen(charged, classes)
     return [_row(book, name, held.get(name, {}), charges.get(name, {})) for name in names]

@@ -49,8 +49,9 @@ class Record:
 
     `takes` are in the order they were planned, `attempts` by take and number, `shots` in story order: one also for
     each take whose own is missing. `charges` has one row a charge, in the order the ledger showed them, by
-    CHARGE_COLUMNS. `own` are the cells of the user's own columns, one row a shot. `told` is what
-    is known of takes in trouble beside their rows. `baseline` is the first confirmed plan, None if it was not kept, and
+    CHARGE_COLUMNS. `earlier_recipes` are those that takes had before another, by short hash. `own` are the cells of the
+    user's own columns, one row a shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
+    first confirmed plan, None if it was not kept, and
     `baseline_lines` its rows by shot.
     """
 
@@ -62,6 +63,7 @@ class Record:
     shots: pd.DataFrame
     own: pd.DataFrame
     charges: pd.DataFrame
+    earlier_recipes: Mapping[str, str]
     runs: Sequence[Run]
     quotes: Sequence[QuotedPrice]
     strays: Sequence[Stray]
@@ -88,6 +90,7 @@ def read_record(reader: StateReader) -> Record:
             shots=shots,
             own=_own_columns(reader, shots),
             charges=_charges(reader),
+            earlier_recipes=reader.earlier_recipes(),
             runs=reader.runs(),
             quotes=reader.quotes(),
             strays=reader.strays(),

@@ -9,11 +9,14 @@ from datetime import datetime
 from wanbatch.batch.changes import Past, Rename
 from wanbatch.batch.fallbacks import recipes_of
 from wanbatch.batch.lifecycle import Fact
+from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry, Take, fold
 from wanbatch.errors import StateInvalid
 from wanbatch.state.connection import WAYS_BACK, foreign_errors
 from wanbatch.state.tables import row_crc, to_sql
 from wanbatch.state.takes import TakeRecords
+
+_RECIPE_FACTS = (Fact.PLANNED, Fact.REPLANNED, Fact.MODEL_CHANGED)
 
 
 class FactRecords(TakeRecords):
@@ -60,6 +63,19 @@ class FactRecords(TakeRecords):
             changed = sorted({take_id for take_id, _ in self._entries("WHERE fact = 'model_changed'")})
             first = {take_id: next(iter(recipes_of(self.facts_of(take_id)).values())) for take_id in changed}
             return Past(renames, first)
+
+    def earlier_recipes(self) -> dict[str, str]:
+        """Return the recipes that takes had before they followed an edit or went on with a fallback: by short hash."""
+        with foreign_errors(self.path):
+            changes = self._entries("WHERE fact IN ('replanned', 'model_changed')")
+            changed = sorted({take_id for take_id, _ in changes})
+            told = [
+                str(each.data["recipe_json"])
+                for take_id in changed
+                for each in self.facts_of(take_id)
+                if each.fact in _RECIPE_FACTS
+            ]
+            return {Recipe(canonical).short_hash: canonical for canonical in told}
 
     def facts_recorded(self) -> int:
         """How many facts were recorded."""

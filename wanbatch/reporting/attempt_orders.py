@@ -1,0 +1,74 @@
+"""What each attempt ordered: the recipe that it was sent with, which its take may have left for another one since.
+
+A take goes on with its fallback, or follows an edit; what was held, expected or charged before belongs to the model of
+before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from wanbatch.batch.attempts import MAY_BE_CHARGED, NO_POST, Outcome
+from wanbatch.reporting.book import Book
+from wanbatch.reporting.recipe_columns import orders_frame
+
+_HASH = r"^wb1:[^:]*:([0-9a-f]+):"  # of the recipe, in a request id of ours
+_NO_GENERATION = [each.value for each in (*NO_POST, Outcome.FAILED)]
+_MAY_BE_CHARGED = [each.value for each in MAY_BE_CHARGED]
+
+
+def attempt_orders(book: Book) -> pd.DataFrame:
+    """One row an attempt, as the record has them: the model and the price class that it was sent for.
+
+    An attempt of which no recipe is known counts as one of its take's own.
+    """
+    attempts, earlier = book.record.attempts, book.record.earlier_recipes
+    rows = book.rows_of_takes(attempts)
+    orders = book.orders[["model", "price_class"]].take(rows).set_axis(attempts.index)
+    if not earlier:
+        return orders
+    before = orders_frame(earlier.values()).set_index(pd.Index(list(earlier)))
+    hashes = attempts["request_id"].str.extract(_HASH, expand=False)
+    own = book.orders["recipe_sha256"].take(rows).str[:20].set_axis(attempts.index)
+    moved = attempts.index[hashes.isin(list(earlier)) & (hashes != own)]
+    orders.loc[moved] = before.loc[hashes[moved].tolist(), ["model", "price_class"]].to_numpy()
+    return orders
+
+
+def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
+    """Return what moves between models: rows by `columns` that add to the sums of a model what its attempts cost.
+
+    Each amount stands twice: added to the model of its attempt, taken from that of its take. So no total changes.
+    """
+    attempts = book.record.attempts
+    owners = book.rows_of_takes(attempts)
+    model, own = attempt_orders(book)["model"], book.orders["model"].take(owners).set_axis(attempts.index)
+    is_moved = (model != own).fillna(value=False)
+    mine = attempts[is_moved]
+    takes = book.record.takes.take(owners[is_moved.to_numpy(dtype=bool)]).set_axis(mine.index)
+    sent = attempts[attempts["number"] > 0]
+    is_first = mine["number"] == sent.groupby("take_id")["number"].min().reindex(mine["take_id"]).to_numpy()
+    is_made = ~mine["outcome"].isin(_NO_GENERATION)
+    has_failed = (mine["outcome"] == Outcome.FAILED.value) & (mine["error"] != "")
+    charged = (
+        mine["credits_charged"].fillna(0).mask((mine["generation_id"] == takes["generation_id"]).fillna(value=False), 0)
+    )
+    held = mine["credits_held"].where(is_made, 0)
+    is_at_risk = mine["outcome"].isin(_MAY_BE_CHARGED) & mine["credits_charged"].isna()
+    risk = mine[["credits_held", "credits_estimated"]].max(axis=1).where(is_at_risk, 0)
+    cells = {
+        "estimated": mine["credits_estimated"].where(is_first, 0).fillna(0),
+        "estimated_unknown": is_first & mine["credits_estimated"].isna(),
+        "held": held.fillna(0),
+        "held_unknown": held.isna(),
+        "at_risk": risk.fillna(0),
+        "at_risk_unknown": risk.isna(),
+        "charged": charged,
+        "failed": charged.where(has_failed, 0),
+        "extra": charged.mask(has_failed, 0),
+    }
+    amounts = pd.DataFrame({name: cells.get(name, 0) for name in columns}, index=mine.index).astype("int64")
+    added = amounts.assign(batch=book.batch, model=model[is_moved].fillna("").array)
+    return pd.concat([added, (-amounts).assign(batch=book.batch, model=own[is_moved].fillna("").array)])
