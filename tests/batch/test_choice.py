@@ -11,8 +11,8 @@ from wanbatch.batch.changes import Create, Reinstate, Replan, Supersede
 from wanbatch.batch.choice import Choice, Pick, choices, circle, uncircle
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.plan import Plan, ShotRow, make_plan
-from wanbatch.batch.retakes import Retake, plan_retakes, retake_seed
-from wanbatch.batch.shots import Batch, Recipe, Shot, derived_seed
+from wanbatch.batch.retakes import Retake, plan_retakes
+from wanbatch.batch.shots import Batch, Recipe, Shot, derived_seed, retake_seed
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
 

@@ -11,16 +11,17 @@ from collections.abc import Iterable, Sequence
 from wanbatch.batch.advice import is_refused_prompt
 from wanbatch.batch.attempts import NO_POST, Attempt, Outcome
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.shots import FAILED, REFUSED, Fallback, Recipe
+from wanbatch.batch.shots import FAILED, REFUSED, Fallback, Recipe, derived_seed, retake_seed
 from wanbatch.batch.take import Entry, Take
 
 
 def next_recipe(
-    take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry], fallback: Fallback | None
+    take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry], fallback: Fallback | None, seed: int | None = None
 ) -> Recipe | None:
     """Return what its fallback would be sent for a take; None if the fallback may not be taken.
 
-    `attempts` and `facts` are all of the take. What the ledger and the log show by now is for the caller to look at.
+    `attempts` and `facts` are all of the take; `seed`, as `seed_of` gives it, is for one whose own model takes none.
+    What the ledger and the log show by now is for the caller to look at.
     """
     if fallback is None or take.superseded or take.state is not State.FAILED:
         return None
@@ -31,7 +32,15 @@ def next_recipe(
     is_taken = take.recipe.model == fallback.model or len(recipes_of(facts)) > 1
     if cause not in fallback.on or is_taken or not is_free(take, attempts):
         return None
-    return fallback.recipe_for(take.recipe)
+    return fallback.recipe_for(take.recipe, seed)
+
+
+def seed_of(take: Take, slot: int) -> int:
+    """Return the seed that a take has with a model that takes one, as if that model alone made its shot.
+
+    Its own model takes none, so the manifest cannot give one. `slot` is its place among the takes of its recipe.
+    """
+    return retake_seed(take.shot_id, take.number) if take.is_retake else derived_seed(take.shot_id, slot)
 
 
 def is_free(take: Take, attempts: Sequence[Attempt]) -> bool:

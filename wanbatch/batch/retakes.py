@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -11,7 +10,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import twin_key
 from wanbatch.batch.plan import Plan, ShotRow
 from wanbatch.batch.shot_plan import Wanted
-from wanbatch.batch.shots import SEED_MAX, Recipe, Shot
+from wanbatch.batch.shots import SEED_MAX, Recipe, Shot, retake_seed
 from wanbatch.batch.take import Take
 from wanbatch.errors import UsageInvalid
 
@@ -84,12 +83,6 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
             raise UsageInvalid(f"{used[recipe.canonical].label} was made with seed {seed}: choose another --seed")
         created.append(Create(shot_id, number, recipe, asked.note))
     return created
-
-
-def retake_seed(shot_id: str, number: int) -> int:
-    """Return the seed of a retake: fixed by shot id and number, and none that a take of the manifest derives."""
-    digest = hashlib.sha256(f"{shot_id}\nretake\n{number}".encode()).digest()
-    return int.from_bytes(digest[:4]) & SEED_MAX
 
 
 def _shot_of(row: ShotRow, recipe: Recipe) -> Shot:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from wanbatch.batch.changes import Change, Create, Reinstate, Replan, Supersede
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.names import composed
-from wanbatch.batch.shots import Recipe, Shot, likeness
+from wanbatch.batch.shots import Fallback, Recipe, Shot, likeness
 from wanbatch.batch.take import Take
 
 _PREFERENCE = (
@@ -180,7 +180,7 @@ def _on_fallback(
     """
 
     def answers(take: Take, recipe: Recipe) -> bool:
-        if shot.fallback is not None and _is_asked(take, shot.fallback.recipe_for(recipe)):
+        if shot.fallback is not None and _is_next_one(take, shot.fallback, recipe):
             return True
         was = first.get(take.take_id)
         is_lost = take.state in (State.PLANNED, State.FAILED)
@@ -193,6 +193,18 @@ def _on_fallback(
             found[slot] = same
             left.remove(same)
     return found
+
+
+def _is_next_one(take: Take, fallback: Fallback, recipe: Recipe) -> bool:
+    """Say whether a take is what its fallback is sent in place of a recipe.
+
+    A recipe without a seed is that of every slot, and each of its takes has a seed of its own with the fallback.
+    """
+    sent = fallback.recipe_for(recipe)
+    if _is_asked(take, sent):
+        return True
+    is_slot = "seed" not in recipe.body and fallback.version.has_seed and not take.is_retake
+    return is_slot and likeness(take.recipe_json)[0] == likeness(sent.canonical)[0]
 
 
 def _by_number(slots: Sequence[int], takes: Sequence[Take]) -> dict[int, Take]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -88,6 +88,12 @@ def derived_seed(shot_id: str, slot: int) -> int:
     return int.from_bytes(digest[:4]) & SEED_MAX
 
 
+def retake_seed(shot_id: str, number: int) -> int:
+    """Return the seed of a retake: fixed by shot id and number, and none that a take of the manifest derives."""
+    digest = hashlib.sha256(f"{shot_id}\nretake\n{number}".encode()).digest()
+    return int.from_bytes(digest[:4]) & SEED_MAX
+
+
 @dataclass(frozen=True)
 class Version:
     """A shot as one model makes it: the request body without `seed`, and whether that model takes a seed."""
@@ -120,10 +126,17 @@ class Fallback:
         """The provider's name of the model."""
         return self.version.model
 
-    def recipe_for(self, recipe: Recipe) -> Recipe:
-        """Return what is sent in place of a recipe of the shot: with its seed, if both models take one."""
-        seeded = {name: value for name, value in recipe.body.items() if name == "seed" and self.version.has_seed}
-        return Recipe.of({**self.version.request, **seeded})
+    def recipe_for(self, recipe: Recipe, seed: int | None = None) -> Recipe:
+        """Return what is sent in place of a recipe of the shot: with its seed, if this model takes one.
+
+        `seed` is that of a take whose own model takes none.
+        """
+        own = recipe.body.get("seed", seed) if self.version.has_seed else None
+        return Recipe.of({**self.version.request, **({} if own is None else {"seed": own})})
+
+    def recipes_for(self, recipe: Recipe, seeds: Iterable[int]) -> tuple[Recipe, ...]:
+        """Return all that may have been sent in place of a recipe: with any of these seeds, or without one."""
+        return tuple(dict.fromkeys(self.recipe_for(recipe, seed) for seed in (*seeds, None)))
 
 
 @dataclass(frozen=True)

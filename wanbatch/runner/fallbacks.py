@@ -16,6 +16,7 @@ from wanbatch.money.charge import Charge
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.evidence import Beside, is_legible_for, look_beside
 from wanbatch.runner.proofs import take_and_attempt
+from wanbatch.runner.recipes import own_seed
 from wanbatch.state.reader import StateReader
 
 
@@ -72,7 +73,8 @@ async def take_up(context: RunContext, take_ids: Iterable[int], charges: Sequenc
 def _next_recipe(state: StateReader, take: Take, fallback: Fallback) -> Recipe | None:
     if not state.is_asked_for(take) or _has_stray(state, take):
         return None
-    recipe = next_recipe(take, state.attempts_of(take.take_id), state.facts_of(take.take_id), fallback)
+    seed = None if "seed" in take.recipe.body else own_seed(state, take)
+    recipe = next_recipe(take, state.attempts_of(take.take_id), state.facts_of(take.take_id), fallback, seed)
     return None if recipe is None or _is_ordered(state, take, recipe) else recipe
 
 

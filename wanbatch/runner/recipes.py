@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 from wanbatch.batch.attempts import Attempt
-from wanbatch.batch.fallbacks import recipes_of
+from wanbatch.batch.fallbacks import recipes_of, seed_of
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.proofs import recipe_in
+from wanbatch.state.reader import StateReader
 
 
 def recipe_of_request(context: RunContext, take: Take, request_id: str) -> Recipe | None:
@@ -19,10 +20,15 @@ def recipe_of_request(context: RunContext, take: Take, request_id: str) -> Recip
     known = recipes_of(context.state.facts_of(take.take_id))
     known.setdefault(take.recipe.short_hash, take.recipe_json)
     if fallback is not None:
-        next_one = fallback.recipe_for(take.recipe)
-        known.setdefault(next_one.short_hash, next_one.canonical)
+        for next_one in fallback.recipes_for(take.recipe, [own_seed(context.state, take)]):
+            known.setdefault(next_one.short_hash, next_one.canonical)
     canonical = known.get(recipe_in(request_id) or "")
     return None if canonical is None else Recipe(canonical)
+
+
+def own_seed(state: StateReader, take: Take) -> int:
+    """Return the seed of a take with a model that takes one, where its own takes none."""
+    return seed_of(take, 1 if take.is_retake else state.slot_of(take))
 
 
 def recipe_made(context: RunContext, take: Take, maker: Attempt) -> dict[str, Any]:

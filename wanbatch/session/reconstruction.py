@@ -12,8 +12,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from wanbatch.batch.fallbacks import seed_of
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.shots import Batch, Recipe
+from wanbatch.batch.shots import Batch, Recipe, derived_seed
 from wanbatch.batch.take import Entry, Take
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.offered_generations import named_in
@@ -76,7 +77,10 @@ class Reconstruction:
         self._shots = {shot.id: shot for shot in evidence.batch.shots}
         self._recipes = {recipe.sha256: recipe for _, recipe in wanted}
         self._recipes |= {
-            each.sha256: each for shot, recipe in wanted if shot.fallback for each in [shot.fallback.recipe_for(recipe)]
+            each.sha256: each
+            for shot, recipe in wanted
+            if shot.fallback is not None
+            for each in shot.fallback.recipes_for(recipe, (derived_seed(shot.id, n + 1) for n in range(shot.takes)))
         }
         self._recipes |= {each.recipe.sha256: each.recipe for each in evidence.sidecars}
         self._next_id = 1
@@ -314,8 +318,11 @@ class Reconstruction:
         shot = self._shots.get(rebuilt.take.shot_id)
         if rebuilt.take.recipe.short_hash == recipe or shot is None or shot.fallback is None:
             return rebuilt.take.recipe.short_hash == recipe
-        next_one = shot.fallback.recipe_for(rebuilt.take.recipe)
-        if next_one.short_hash != recipe or not rebuilt.free(row.at):
+        take = rebuilt.take
+        seeds = [seed_of(take, slot) for slot in range(1, max(shot.takes, take.number) + 1)]
+        sendable = shot.fallback.recipes_for(take.recipe, seeds)
+        next_one = next((each for each in sendable if each.short_hash == recipe), None)
+        if next_one is None or not rebuilt.free(row.at):
             return False
         return rebuilt.add(Fact.MODEL_CHANGED, row.at, {"recipe_json": next_one.canonical})
 

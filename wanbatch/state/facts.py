@@ -61,8 +61,22 @@ class FactRecords(TakeRecords):
         with foreign_errors(self.path):
             renames = tuple(_rename_of(each, entry) for each, entry in self._entries("WHERE fact = 'renamed'"))
             changed = sorted({take_id for take_id, _ in self._entries("WHERE fact = 'model_changed'")})
-            first = {take_id: next(iter(recipes_of(self.facts_of(take_id)).values())) for take_id in changed}
+            first = {take_id: self._first_recipe(take_id) for take_id in changed}
             return Past(renames, first)
+
+    def slot_of(self, take: Take) -> int:
+        """Return the place of a take, from 1, among those of its shot that were planned with the same recipe.
+
+        Retakes have no slot, and do not count.
+        """
+        planned = self._first_recipe(take.take_id)
+        sql = "SELECT take_id FROM takes WHERE shot_id = ? AND number < ? AND NOT is_retake"
+        with foreign_errors(self.path):
+            before = [take_id for (take_id,) in self._db.execute(sql, (take.shot_id, take.number))]
+        return 1 + sum(self._first_recipe(take_id) == planned for take_id in before)
+
+    def _first_recipe(self, take_id: int) -> str:
+        return next(iter(recipes_of(self.facts_of(take_id)).values()))
 
     def earlier_recipes(self) -> dict[str, str]:
         """Return the recipes that takes had before they followed an edit or went on with a fallback: by short hash."""
