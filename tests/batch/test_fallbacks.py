@@ -8,10 +8,12 @@ from datetime import UTC, datetime
 import pytest
 
 from wanbatch.batch.attempts import Attempt, Outcome
+from wanbatch.batch.fallback_words import changed_text
 from wanbatch.batch.fallbacks import is_free, next_recipe, recipes_of
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import FAILED, REFUSED, Fallback, Recipe, Shot, Version
 from wanbatch.batch.take import Entry, Take, fold
+from wanbatch.state.needs import problems_in
 
 AT = datetime(2026, 3, 1, 20, 0, tzinfo=UTC)
 FIRST = Recipe.of({"model": "alibaba/wan-2-6-t2v", "prompt": "p", "seed": 7})
@@ -129,3 +131,68 @@ def test_what_the_first_model_held_is_no_price_of_the_second() -> None:
 def test_the_recipes_of_a_shot_are_the_same_with_a_fallback() -> None:
     shot = Shot("a", 0, {"model": "alibaba/wan-2-6-t2v", "prompt": "p"})
     assert replace(shot, fallback=FALLBACK).recipes == shot.recipes
+
+
+FIRST_NAME, SECOND_NAME = "alibaba/wan-2-6-t2v", "alibaba/wan-3-0-video"
+TAIL = "which made nothing and charged nothing"
+
+
+@pytest.mark.parametrize(
+    ("facts", "told"),
+    [
+        ((), f"goes on with {SECOND_NAME} in place of {FIRST_NAME}, {TAIL} (it broke)"),
+        ((Fact.SUBMIT_STARTED,), f"sent to {SECOND_NAME} in place of {FIRST_NAME}, {TAIL} (it broke)"),
+        ((Fact.SUBMIT_STARTED, Fact.ACCEPTED), f"sent to {SECOND_NAME} in place of {FIRST_NAME}, {TAIL} (it broke)"),
+        ((Fact.SUBMIT_STARTED, Fact.REFUSED), f"failed with {SECOND_NAME}, too, after {FIRST_NAME}, {TAIL} (it broke)"),
+        (
+            (Fact.SUBMIT_STARTED, Fact.REFUSED, Fact.RETRY_PLANNED, Fact.SUBMIT_STARTED),
+            f"sent to {SECOND_NAME} in place of {FIRST_NAME}, {TAIL} (it broke)",
+        ),
+        (
+            (Fact.SUBMIT_STARTED, Fact.ACCEPTED, Fact.COMPLETED),
+            f"made by {SECOND_NAME} in place of {FIRST_NAME}, {TAIL} (it broke)",
+        ),
+        ((Fact.REPLANNED,), f"sent to {SECOND_NAME}, too, after {FIRST_NAME}, {TAIL} as far as was known then (it broke)"),
+    ],
+    ids=["planned", "sent", "accepted", "refused", "sent again", "made", "not its model now"],
+)  # fmt: skip
+def test_what_is_told_of_a_fallback_is_true_at_each_step(facts: tuple[Fact, ...], told: str) -> None:
+    text = changed_text(FIRST_NAME, SECOND_NAME, "it broke")
+    story = [
+        PLANNED,
+        sent(1),
+        Entry(Fact.REFUSED, AT, {"error": "it broke"}),
+        CHANGED,
+        Entry(Fact.WARNED, AT, {"warning": text}),
+    ]
+    data = {
+        Fact.REPLANNED: {"recipe_json": FIRST.canonical},
+        Fact.ACCEPTED: {"generation_id": "g"},
+        Fact.RETRY_PLANNED: {"by": "user"},
+    }
+    for number, fact in enumerate(facts, start=2):
+        story.append(sent(number) if fact is Fact.SUBMIT_STARTED else Entry(fact, AT, data.get(fact, {})))
+    assert fold(1, "a", story).warning == told
+
+
+def sent(number: int) -> Entry:
+    data = {"attempt": number, "request_id": f"r{number}", "body_sha256": "b", "key_fingerprint": "k"}
+    return Entry(Fact.SUBMIT_STARTED, AT, data)
+
+
+def test_status_says_that_both_models_failed() -> None:
+    text = f"failed with {SECOND_NAME}, too, after {FIRST_NAME}, {TAIL} (it broke)"
+    (problem,) = problems_in([take("no luck", warning=f"silent; {text}")], folder="out")
+    assert str(problem) == f"a_t1 failed: no luck ({text}). `wanbatch retry out` tries again"
+
+
+def test_what_an_earlier_version_told_stays_as_it_is() -> None:
+    text = f"made by {SECOND_NAME} in place of {FIRST_NAME}, its fallback, as {FIRST_NAME} made nothing and charged nothing (it broke)"
+    story = [
+        PLANNED,
+        sent(1),
+        Entry(Fact.REFUSED, AT, {"error": "it broke"}),
+        CHANGED,
+        Entry(Fact.WARNED, AT, {"warning": text}),
+    ]
+    assert fold(1, "a", story).warning == text  # a state file is held against its facts

@@ -60,7 +60,7 @@ def test_a_run_goes_on_with_the_fallback_and_every_report_says_so(
     run = ["-q", "run", "shots.yaml", "--sandbox", "--speed", "300", "-o", "out", "--yes", "--max-attempts", "1"]
     code = call([*run, "--faults", "faults.json"])
     status = asked(capsys, "status", "out")
-    text = f"made by {SECOND} in place of {FIRST}, its fallback"
+    text = f"made by {SECOND} in place of {FIRST}, which made nothing"
     reports = [folder / "out" / name for name in ("reports/takes.csv", "storyboard.html")]
     assert (code, status["counts"]) == (0, {"verified": 2})
     assert [text in path.read_text(encoding="utf-8") for path in reports] == [True, True]

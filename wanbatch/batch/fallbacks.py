@@ -76,8 +76,3 @@ def recipes_of(facts: Iterable[Entry]) -> dict[str, str]:
             canonical = str(each.data["recipe_json"])
             found[Recipe(canonical).short_hash] = canonical
     return found
-
-
-def changed_text(first: str, second: str, error: str) -> str:
-    """Say that a take is made by another model than its shot asks for, and why."""
-    return f"made by {second} in place of {first}, its fallback, as {first} made nothing and charged nothing ({error})"

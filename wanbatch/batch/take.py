@@ -8,6 +8,7 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
+from wanbatch.batch.fallback_words import MARK, retold
 from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 from wanbatch.batch.models import Order, PriceClass, order_of
 from wanbatch.batch.shots import Recipe
@@ -347,7 +348,8 @@ def advance(take: Take, entry: Entry) -> Take:
     if entry.fact is Fact.NAMED_AGAIN and take.sha256 is None:
         raise TransitionForbidden(f"{take.label} has no checked clip on disk to name")
     moved = _FOLD[entry.fact](take, entry)
-    return moved if moved.state is state else _with(moved, state=state)
+    moved = moved if moved.state is state else _with(moved, state=state)
+    return _with(moved, warning=retold(moved.warning, state, moved.recipe.model)) if MARK in moved.warning else moved
 
 
 def charged_by(charge: Entry) -> int:

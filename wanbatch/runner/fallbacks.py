@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 
-from wanbatch.batch.fallbacks import changed_text, next_recipe
+from wanbatch.batch.fallback_words import changed_text
+from wanbatch.batch.fallbacks import next_recipe
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Fallback, Recipe
 from wanbatch.batch.take import Take

@@ -6,6 +6,7 @@ from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass, replace
 
 from wanbatch.batch.advice import for_failed, in_folder, is_refused_prompt
+from wanbatch.batch.fallback_words import told_of_fallback
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import usd_text
@@ -64,7 +65,8 @@ def problems_in(
                 needs_place = is_refused or is_refused_prompt(take.error)
                 place = place_of(take.shot_id) if needs_place else ""
                 todo = for_failed(take.error, place, is_refused=is_refused)
-            found.append(Problem(take.label, "failed", take.error, todo))
+            where = told_of_fallback(take.warning)
+            found.append(Problem(take.label, "failed", f"{take.error} ({where})" if where else take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN
             todo = "The next run looks it up in the provider's log" if is_searched else _held_todo(take)
