@@ -81,6 +81,21 @@ def test_a_plan_counts_what_is_left_to_a_fallback_that_the_manifest_names_since(
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("command", ["plan", "run", "retry"])
+def test_help_and_plan_say_that_each_model_has_its_own_tries(
+    folder: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    call([command, "--help"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "At most this many paid tries of each take with each model: its own, and its fallback" in shown
+    call(["plan", "shots.yaml", "--sandbox"])
+    shown = " ".join(capsys.readouterr().out.split())
+    assert (
+        "worst: each take is paid 2 times at the highest known price (--max-attempts), and 2 times more with its"
+        in shown
+    )
+
+
 def test_the_question_before_paying_names_the_worst_case_with_its_fallbacks(
     folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -253,7 +253,10 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if not estimate.takes:
         return ["nothing to send", *lines]
     if preview.tries > 1:
-        lines.append(f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts)")
+        more = f", and {preview.tries} times more with its fallback" if preview.fallbacks else ""
+        lines.append(
+            f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts){more}"
+        )
     if preview.before:
         lines.append(f"committed so far: {money_text(preview.before)}")
     elif preview.before is None:

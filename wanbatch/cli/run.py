@@ -19,7 +19,16 @@ from wanbatch.cli.outcome import tell
 from wanbatch.cli.parameters import CURRENCY, EXCEPT, ONLY, USD
 from wanbatch.cli.payment import converted_estimate
 from wanbatch.cli.problems import warnings_json
-from wanbatch.cli.run_flags import AT_LEAST_ONE, MANIFEST, OUTPUT, SANDBOX, identity_flags, options_of, run_flags
+from wanbatch.cli.run_flags import (
+    AT_LEAST_ONE,
+    ATTEMPTS_HELP,
+    MANIFEST,
+    OUTPUT,
+    SANDBOX,
+    identity_flags,
+    options_of,
+    run_flags,
+)
 from wanbatch.cli.screen import Follower, console_of, print_json
 from wanbatch.cli.shots import takes_json
 from wanbatch.errors import ExitCode, UsageInvalid
@@ -42,7 +51,7 @@ from wanbatch.session.session import session_of
 @click.option(
     "--max-attempts",
     type=AT_LEAST_ONE,
-    help="At most this many paid tries for each take, for the worst case.  [default: 2]",
+    help=f"{ATTEMPTS_HELP}; for the worst case.  [default: 2]",
 )
 @click.option("--max-credits", type=click.IntRange(min=0), help="Plan with this cap.")
 @click.option("--max-usd", type=USD, help="The same cap in USD; give one of the two.")

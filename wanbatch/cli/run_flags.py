@@ -20,6 +20,7 @@ from wanbatch.session.options import RunOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 AT_LEAST_ONE = click.IntRange(min=1)
+ATTEMPTS_HELP = "At most this many paid tries of each take with each model: its own, and its fallback"
 
 _RUN_OPTIONS = (
     click.option(
@@ -61,7 +62,7 @@ _RUN_OPTIONS = (
         "--poll-rate", "poll_per_min", type=RATE, help="Poll at most this often, such as 600/min.  [default: 600/min]"
     ),
     click.option("--downloads", type=AT_LEAST_ONE, help="At most this many downloads at a time.  [default: 4]"),
-    click.option("--max-attempts", type=AT_LEAST_ONE, help="At most this many paid tries for each take.  [default: 2]"),
+    click.option("--max-attempts", type=AT_LEAST_ONE, help=f"{ATTEMPTS_HELP}.  [default: 2]"),
     click.option(
         "--on-unknown",
         type=click.Choice([each.value for each in OnUnknown]),
