@@ -195,3 +195,37 @@ def test_the_schema_for_editors_knows_the_models_of_a_project(
     call(["schema", "--folder", str(tmp_path)])
     shot = json.loads(capsys.readouterr().out)["$defs"]["shot"]["properties"]
     assert ("somebody/lens-1" in shot["model"]["enum"], "camera" in shot) == (True, True)
+
+
+ADDRESS = {"type": "string", "format": "uri"}
+WANTED = "expected an https:// or a data: address without spaces"
+
+
+@pytest.mark.parametrize(
+    ("shape", "value", "said"),
+    [
+        (ADDRESS, "maybe", f"still is 'maybe'; {WANTED}"),
+        (
+            ADDRESS,
+            "http://a.example/b.png",
+            f"still is 'http://a.example/b.png'; {WANTED}; write https:// in place of http://, if that opens it, too",
+        ),
+        (ADDRESS, '"https://a.example/b c.png"', f"still is 'https://a.example/b c.png'; {WANTED}"),
+        ({"anyOf": [ADDRESS, {"type": "array", "items": ADDRESS}]}, "maybe", f"still is 'maybe'; {WANTED}"),
+        ({"type": "array", "items": ADDRESS}, "[maybe]", f"still is 'maybe'; {WANTED}"),
+        ({"anyOf": [ADDRESS, {"type": "array", "items": ADDRESS}]}, "[maybe]", f"still is 'maybe'; {WANTED}"),
+        (ADDRESS, "https://a.example/b.png", ""),
+        (ADDRESS, '"data:image/png;base64,AAAA"', ""),
+    ],
+)
+def test_what_a_schema_calls_an_address_is_one(shape: object, value: str, said: str, tmp_path: Path) -> None:
+    schema = {**LENS, "properties": {**LENS["properties"], "still": shape}}
+    shots = f"version: 1\nshots:\n  - id: a\n    model: somebody/lens-1\n    prompt: p\n    still: {value}\n"
+    path = put(tmp_path, schema, shots)
+    if not said:
+        assert "still" in load_manifest(path).shots[0].request
+        return
+    with pytest.raises(ManifestInvalid) as raised:
+        load_manifest(path)
+    column = 13 if value.startswith("[") else 12
+    assert [str(each) for each in raised.value.problems] == [f"{path}:6:{column} {said}"]

@@ -59,9 +59,9 @@ def test_a_column_names_a_fallback(tmp_path: Path) -> None:
         ({"fallback": "alibaba/wan-9"}, "model is 'alibaba/wan-9', which is not known"),
         ({"fallback": 7}, "model is '7', which is not known"),
         ({"fallback": [SECOND]}, WORDS),
-        ({"fallback": {"on": ["failed"]}}, WORDS),
-        ({"fallback": {"model": SECOND, "on": []}}, WORDS),
-        ({"fallback": {"model": SECOND, "on": ["maybe"]}}, WORDS),
+        ({"fallback": {"on": ["failed"]}}, "fallback lacks model"),
+        ({"fallback": {"model": SECOND, "on": []}}, "fallback.on"),
+        ({"fallback": {"model": SECOND, "on": ["maybe"]}}, "fallback.on is 'maybe'; expected refused or failed"),
         (
             {"fallback": SECOND, "negative_prompt": "blur"},
             "negative_prompt is not a parameter of alibaba/wan-3-0-video",

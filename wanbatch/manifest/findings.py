@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from jsonschema import Draft202012Validator
+from jsonschema import Draft202012Validator, FormatChecker
 from jsonschema.exceptions import ValidationError
 
 from wanbatch.batch.registry import Model
+from wanbatch.batch.request_schemas import HTTPS_OR_DATA_PATTERN
 from wanbatch.manifest.names import close_name
 from wanbatch.manifest.shapes import amount_wanted, shape_wanted
 from wanbatch.manifest.tree import Place, Problems, Scalar, Table, follow
@@ -17,6 +19,13 @@ from wanbatch.manifest.words import fault_words, shown, spelling_hint
 
 Finding = ValidationError
 Validator = Draft202012Validator
+_FORMATS = FormatChecker(formats=())
+
+
+@_FORMATS.checks("uri")
+def _is_address(value: object) -> bool:
+    """Say whether a value may stand where a schema wants an address: one on the web, or the data itself."""
+    return not isinstance(value, str) or re.match(HTTPS_OR_DATA_PATTERN, value) is not None
 
 
 def validator_for(schema: Mapping[str, Any]) -> Validator:
@@ -27,14 +36,36 @@ def validator_for(schema: Mapping[str, Any]) -> Validator:
 @lru_cache(maxsize=256)
 def validator_of(model: Model) -> Validator:
     """Return the validator of a model's request, built once."""
-    return Validator(model.schema)
+    return Validator(model.schema, format_checker=_FORMATS)
 
 
 def errors_of(validator: Validator, value: Any) -> list[Finding]:
-    """Return what is wrong, without errors that follow from a wrong type at the same place."""
-    errors = list(validator.iter_errors(value))
-    mistyped = {tuple(error.absolute_path) for error in errors if error.validator == "type"}
-    return [error for error in errors if error.validator == "type" or tuple(error.absolute_path) not in mistyped]
+    """Return what is wrong, without errors that follow from a wrong type or pattern at the same place."""
+    errors = [each for error in validator.iter_errors(value) for each in _within(error)]
+    wrong = {name: {tuple(each.absolute_path) for each in errors if each.validator == name} for name in _CAUSES}
+    return [each for each in errors if not _follows(each, wrong)]
+
+
+_CAUSES = ("type", "pattern")
+
+
+def _follows(error: Finding, wrong: Mapping[str, set[tuple[str | int, ...]]]) -> bool:
+    at = tuple(error.absolute_path)
+    is_mistyped = at in wrong["type"] and error.validator != "type"
+    return is_mistyped or (at in wrong["pattern"] and error.validator == "format")
+
+
+def _within(error: Finding) -> list[Finding]:
+    """Return what is wrong with a value by the one of several shapes that is of its type; else the error itself."""
+    by_shape: dict[Any, list[Finding]] = {}
+    for each in error.context or () if error.validator in ("anyOf", "oneOf") else ():
+        by_shape.setdefault(each.schema_path[0], []).append(each)
+    fitting = [mine for mine in by_shape.values() if not any(_is_mistyped(each) for each in mine)]
+    return fitting[0] if len(fitting) == 1 else [error]
+
+
+def _is_mistyped(error: Finding) -> bool:
+    return error.validator == "type" and not error.relative_path
 
 
 class Teller:

@@ -79,7 +79,7 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     `limit` is the schema's value for the keyword; `taker` names the model that sets it, or is empty.
     """
     who = f"; {taker} accepts " if taker else "; expected "
-    is_address = keyword == "pattern" and "https://" in str(limit)
+    is_address = keyword == "format" or (keyword == "pattern" and "https://" in str(limit))
     if keyword == "type":
         return f"{name} is {shown(value)}{who}{_kinds_text(limit)}"
     if keyword in ("anyOf", "oneOf") and taker:
@@ -95,10 +95,16 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     if keyword == "minLength":
         return f"{name} is empty; write something, or leave {name} out"
     if is_address:
-        return f"{name} is {shown(value)}; expected an https:// address without spaces"
+        what = "or a data: address" if keyword == "format" or "data:" in str(limit) else "address"
+        return f"{name} is {shown(value)}; expected an https:// {what} without spaces{_secure(value)}"
     if name == "fallback":
         return f"{name} is {shown(value)}; expected a model, or a table with model and on (failed, refused)"
     return f"{name} is {shown(value)}; expected a rate such as 60/min or 10/s"
+
+
+def _secure(value: object) -> str:
+    is_open = isinstance(value, str) and re.fullmatch(r"(?i)http://\S+", value) is not None
+    return "; write https:// in place of http://, if that opens it, too" if is_open else ""
 
 
 def _kinds_text(limit: Any) -> str:

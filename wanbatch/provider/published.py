@@ -86,8 +86,8 @@ class _Reader:
         made = self._limited(told, depth)
         if isinstance(told.get("properties"), Mapping):
             made |= self._fields(told, depth)
-        if made.get("type") == "string" and told.get("format") == "uri" and "enum" not in made:
-            made |= {"format": "uri", "pattern": HTTPS_OR_DATA_PATTERN}
+        if told.get("format") == "uri" and made.get("type", "string") == "string" and "enum" not in made:
+            made |= {"type": "string", "format": "uri", "pattern": HTTPS_OR_DATA_PATTERN}
         return _with_default(made, told)
 
     def _limited(self, told: Mapping[str, Any], depth: int) -> dict[str, Any]:
