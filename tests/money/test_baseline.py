@@ -6,6 +6,7 @@ import csv
 import json
 import re
 import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,16 @@ from wanbatch.batch.plan import Due
 from wanbatch.batch.spend import Kind
 from wanbatch.cli import call
 from wanbatch.clock import system_now
-from wanbatch.money.baseline import BaselineLine, Planned, Reason, baseline_of, lines_of, variance_text
+from wanbatch.money.baseline import (
+    BaselineLine,
+    Planned,
+    Reason,
+    baseline_of,
+    lines_of,
+    recipe_key,
+    renamed_shots,
+    variance_text,
+)
 from wanbatch.money.prices import Quote
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.record import read_record
@@ -111,7 +121,67 @@ def test_a_shot_that_is_left_out_before_it_was_bought_is_saved(said: Any) -> Non
     said(*RUN, "--limit", "1", "--only", "s0", "--no-report")
     write(SHOTS[0], SHOTS[1], SHOTS[2].replace("{id", "{omit: true, id"))
     said(*RUN)
-    assert "baseline 2.10 USD, final cost 1.05 USD: 2 shots left out -1.05" in said("status")
+    assert "baseline 2.10 USD, final cost 1.05 USD: 2 takes of shots left out -1.05" in said("status")
+
+
+def test_a_renamed_shot_that_asks_for_the_same_is_one_line_that_adds_nothing(said: Any) -> None:
+    write(*SHOTS[:3])
+    said(*RUN, "--only", "s0", "--no-report")
+    named = [SHOTS[0].replace("s0", "opening"), SHOTS[1].replace("s1", "bridge"), SHOTS[2]]  # one is bought, one is not
+    write(*named)
+    said(*RUN, "--rename", "s0=opening")
+    assert "baseline 1.58 USD, final cost 1.58 USD: 2 takes of renamed shots 0.00" in said("status")
+    with Path("outputs/film/reports/variance.csv").open(encoding="utf-8-sig", newline="") as stream:
+        told = [
+            (row["shot_id"], row["reason"], row["earlier_shot_id"], row["takes"], row["credits"])
+            for row in csv.DictReader(stream)
+        ]
+    assert told == [
+        *((shot, "baseline", "", "1", str(PRICE)) for shot in ("opening", "bridge", "s2")),
+        ("opening", "renamed", "s0", "1", "0"),
+        ("bridge", "renamed", "s1", "1", "0"),
+    ]
+    page = Path("outputs/film/reports/report.html").read_text()
+    assert ("2 takes of renamed shots" in page, "new shots" in page) == (True, False)
+
+
+def test_a_renamed_shot_that_asks_for_something_else_is_an_edit(said: Any) -> None:
+    write(*SHOTS[:2])
+    said(*RUN, "--no-report")
+    write(SHOTS[0].replace("s0", "opening").replace("Shot", "A better shot"), SHOTS[1])
+    said(*RUN, "--rename", "s0=opening")
+    told = said("status")
+    assert "final cost 1.58 USD: 1 edit 0.53, 1 take of renamed shots 0.00" in told
+
+
+@pytest.mark.parametrize(
+    ("gone", "new", "adopted", "pairs"),
+    [
+        ({"a": "k"}, {"x": "k"}, {}, {"a": "x"}),
+        ({"a": "k"}, {"x": "l"}, {}, {}),
+        ({"a": "k"}, {"x": "l"}, {"a": "x"}, {"a": "x"}),  # as the user decided
+        ({"a": ""}, {"x": ""}, {}, {}),  # a file that an older version began keeps no recipes
+        ({"a": "k", "b": "k"}, {"x": "k"}, {}, {"a": "x"}),
+        ({"a": "k", "b": "k"}, {"x": "k", "y": "k"}, {"b": "x"}, {"b": "x", "a": "y"}),
+        ({"a": "k", "b": "l"}, {"x": "k"}, {"a": "x", "b": "x"}, {"a": "x"}),
+        ({"a": "k"}, {"x": "k"}, {"a": "elsewhere", "c": "x"}, {"a": "x"}),
+    ],
+)
+def test_shots_that_are_gone_are_paired_with_those_they_became(
+    gone: dict[str, str], new: dict[str, str], adopted: dict[str, str], pairs: dict[str, str]
+) -> None:
+    assert renamed_shots(gone, new, adopted) == pairs
+
+
+def test_a_file_that_an_older_version_began_keeps_its_baseline(said: Any) -> None:
+    write(*SHOTS[:2])
+    said(*RUN, "--no-report")
+    with closing(sqlite3.connect("outputs/film/state.sqlite")) as connection, connection:
+        connection.execute("DROP TABLE baseline_recipes")
+    assert "baseline 1.05 USD, final cost 1.05 USD: as in the baseline" in said("status")
+    write(SHOTS[0].replace("s0", "opening"), SHOTS[1])
+    said(*RUN, "--rename", "s0=opening", "--no-report")
+    assert "1 take of renamed shots 0.00" in said("status")  # the takes tell where they went
 
 
 def test_a_folder_without_a_baseline_says_nothing_of_one(said: Any, tmp_path: Path) -> None:
@@ -143,13 +213,15 @@ def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
     assert [(part.words, part.credits, part.unknown) for part in made.parts] == [
         ("2 retakes", 2 * PRICE + 100, 0),
         ("1 edit", 2 * PRICE, 0),
-        ("1 new shot", 0, 1),
-        ("1 shot left out", -PRICE, 0),
+        ("1 take of new shots", 0, 1),
+        ("1 take of shots left out", -PRICE, 0),
         ("1 unpriced take", PRICE, 0),
         ("2 submits of no take", 7, 1),
     ]
     assert (made.credits, made.takes, made.unpriced, made.unknown) == (4 * PRICE, 5, 1, 2)
-    assert variance_text(made).startswith("2 retakes 1.05, 1 edit 1.05, 1 new shot 0.00+?, 1 shot left out -0.5")
+    assert variance_text(made).startswith(
+        "2 retakes 1.05, 1 edit 1.05, 1 take of new shots 0.00+?, 1 take of shots left out -0.5"
+    )
 
 
 def test_screen_and_table_find_the_same_reasons(tmp_path: Path) -> None:
@@ -181,7 +253,8 @@ def test_a_baseline_is_kept_once(said: Any) -> None:
     said(*RUN, "--no-report")
     with StateReader.open(Path("outputs/film")) as reader:
         kept_at, lines = reader.baseline_kept_at(), reader.baseline_lines()
-    assert (kept_at is not None, lines) == (True, [BaselineLine("s0", 1, PRICE)])
+        (recipe,) = [take.recipe_json for take in reader.takes()]
+    assert (kept_at is not None, lines) == (True, [BaselineLine("s0", 1, PRICE, recipe=recipe_key([recipe]))])
     write(*SHOTS)
     said(*RUN, "--no-report")
     with StateReader.open(Path("outputs/film")) as reader:

@@ -54,6 +54,7 @@ LAYOUT = {
     "own_cells": "shot_id TEXT PRIMARY KEY, cells TEXT NOT NULL",
     "baseline": "shot_id TEXT PRIMARY KEY, takes INTEGER NOT NULL, credits INTEGER",
     "baseline_parts": "shot_id TEXT PRIMARY KEY, known INTEGER NOT NULL, unpriced INTEGER NOT NULL",
+    "baseline_recipes": "shot_id TEXT PRIMARY KEY, recipe TEXT NOT NULL",
     "fallbacks": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
     "facts": (
         "seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT "

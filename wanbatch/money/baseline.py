@@ -5,6 +5,7 @@ The baseline has one line a shot, and no later plan changes it. Whatever differs
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,6 +14,7 @@ from enum import StrEnum
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
+from wanbatch.batch.shots import likeness
 from wanbatch.batch.spend import Kind
 from wanbatch.money.credits import cents_text, partly_known, shared_cents
 from wanbatch.money.prices import UNKNOWN_QUOTE, Quote
@@ -26,6 +28,7 @@ class Reason(StrEnum):
     EDIT = "edit"  # a clip that a newer recipe replaced, and what its successor costs more or less
     NEW_SHOT = "new shot"  # a shot that the first plan did not have
     LEFT_OUT = "shot left out"  # a shot that the manifest no longer asks for
+    RENAMED = "renamed"  # a shot that has another id and asks for the same: its line of the baseline is that of before
     UNPRICED = "unpriced take"  # a take whose price was unknown when the baseline was kept
     NO_TAKE = "submit of no take"
     OTHER = "other prices, failures and doubles"
@@ -33,12 +36,16 @@ class Reason(StrEnum):
 
 @dataclass(frozen=True)
 class BaselineLine:
-    """What the baseline holds for one shot: its takes, what is known of their credits, and how many have no price."""
+    """What the baseline holds for one shot: its takes, what is known of their credits, and how many have no price.
+
+    `recipe` is its `recipe_key`, by which it is known under another id; empty in a file that an older version began.
+    """
 
     shot_id: str
     takes: int
     known: int
     unpriced: int = 0
+    recipe: str = ""
 
     @property
     def credits(self) -> int | None:
@@ -48,7 +55,10 @@ class BaselineLine:
 
 @dataclass(frozen=True)
 class Planned:
-    """What the baseline holds for shots of which the same became: the known credits, and takes without a price."""
+    """What the baseline holds for shots of which the same became: the known credits, and takes without a price.
+
+    Those with the reason RENAMED are in the lines of another reason, too: they count takes, and no credits.
+    """
 
     reason: Reason
     takes: int
@@ -71,9 +81,14 @@ class Part:
         match self.reason:
             case Reason.OTHER:
                 return self.reason.value
-            case Reason.LEFT_OUT | Reason.NO_TAKE:
-                noun, _, rest = self.reason.value.partition(" ")
-                return f"{count_text(self.count, noun)} {rest}"
+            case Reason.NEW_SHOT:
+                return f"{count_text(self.count, 'take')} of new shots"
+            case Reason.LEFT_OUT:
+                return f"{count_text(self.count, 'take')} of shots left out"
+            case Reason.RENAMED:
+                return f"{count_text(self.count, 'take')} of renamed shots"
+            case Reason.NO_TAKE:
+                return f"{count_text(self.count, 'submit')} of no take"
         return count_text(self.count, self.reason.value)
 
 
@@ -121,6 +136,32 @@ def variance_text(baseline: Baseline) -> str:
     return ", ".join(f"{part.words} {cents_text(each)}{'+?' if part.unknown else ''}" for part, each in told)
 
 
+def recipe_key(recipes: Iterable[str]) -> str:
+    """Return what the canonical recipes of one shot ask for, whatever their seeds and how many they are, as a hash."""
+    texts = sorted({likeness(each)[0] for each in recipes})
+    return hashlib.sha256("\n".join(texts).encode()).hexdigest()
+
+
+def renamed_shots(gone: Mapping[str, str], new: Mapping[str, str], adopted: Mapping[str, str]) -> dict[str, str]:
+    """Pair shots of the baseline that are gone with the new ones that they became: later id by earlier id.
+
+    Both are `recipe_key` by shot id, in story order; an empty one is like no other. `adopted` says to which shot the
+    takes of a shot went, as the user decided; it goes before equal recipes. Each shot is in one pair at most.
+    """
+    pairs, left = dict[str, str](), dict(new)
+    for was, now in adopted.items():
+        if was in gone and now in left:
+            pairs[was] = now
+            del left[now]
+    alike: dict[str, list[str]] = {}
+    for now, key in left.items():
+        alike.setdefault(key, []).append(now)
+    for was, key in gone.items():
+        if key and was not in pairs and alike.get(key):
+            pairs[was] = alike[key].pop(0)
+    return pairs
+
+
 def lines_of(due: Iterable[Due], quotes: Mapping[PriceClass, Quote]) -> list[BaselineLine]:
     """Return the baseline of takes that are planned: one line a shot, at the prices that are expected."""
     prices: dict[str, list[int | None]] = {}
@@ -154,17 +195,22 @@ def baseline_of(
         added = count * (kind.credits_committed_known + (price or 0))
         sums[reason] = _plus(sums[reason], count * is_counted, added, unknown)
     for line in lines:
-        count = {Reason.LEFT_OUT: line.takes, Reason.UNPRICED: line.unpriced}.get(line.reason, 0)
-        sums[line.reason] = _plus(sums[line.reason], count, -line.credits)
+        whole = {Reason.LEFT_OUT: line.takes, Reason.RENAMED: line.takes, Reason.UNPRICED: line.unpriced}
+        sums[line.reason] = _plus(sums[line.reason], whole.get(line.reason, 0), -line.credits)
     for held in strays:
         sums[Reason.NO_TAKE] = _plus(sums[Reason.NO_TAKE], 1, held or 0, int(held is None))
     return Baseline(
         at=at,
-        takes=sum(line.takes for line in lines),
+        takes=sum(line.takes for line in lines if line.reason is not Reason.RENAMED),
         credits=sum(line.credits for line in lines),
         unpriced=sum(line.unpriced for line in lines),
-        parts=tuple(part for part in sums.values() if part.credits or part.unknown),
+        parts=tuple(part for part in sums.values() if part.credits or part.unknown or _is_worth_a_line(part)),
     )
+
+
+def _is_worth_a_line(part: Part) -> bool:
+    """Say whether a reason has a line although it adds nothing."""
+    return part.reason is Reason.RENAMED and part.count > 0
 
 
 def _plus(part: Part, count: int, credit_count: int, unknown: int = 0) -> Part:

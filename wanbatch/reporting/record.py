@@ -52,7 +52,7 @@ class Record:
     CHARGE_COLUMNS. `earlier_recipes` are those that takes had before another, by short hash. `own` are the cells of the
     user's own columns, one row a shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
     first confirmed plan, None if it was not kept, and
-    `baseline_lines` its rows by shot.
+    `baseline_lines` its rows by shot: `earlier_shot_id` is the id of then where it was another.
     """
 
     output: Path
@@ -211,10 +211,13 @@ def _own_columns(reader: StateReader, shots: pd.DataFrame) -> pd.DataFrame:
 
 
 def _baseline_lines(reader: StateReader) -> pd.DataFrame:
-    """One row a shot of the first confirmed plan."""
-    lines = reader.baseline_lines()
+    """One row a shot of the first confirmed plan, under the id that it has now."""
+    lines, renamed = reader.baseline_lines(), reader.renamed_since_baseline()
     kinds = {"shot_id": "string", "takes": "Int64", "known": "Int64", "unpriced": "Int64"}
-    return pd.DataFrame({name: series([getattr(each, name) for each in lines], kind) for name, kind in kinds.items()})
+    told = pd.DataFrame({name: series([getattr(each, name) for each in lines], kind) for name, kind in kinds.items()})
+    told["earlier_shot_id"] = told["shot_id"].where(told["shot_id"].isin(list(renamed)))
+    told["shot_id"] = told["shot_id"].replace(renamed)
+    return told
 
 
 def _charges(reader: StateReader) -> pd.DataFrame:

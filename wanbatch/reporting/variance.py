@@ -23,6 +23,7 @@ VARIANCE_COLUMNS: dict[str, str] = {
     "scene": "string",
     "shot_id": "string",
     "reason": "string",
+    "earlier_shot_id": "string",
     "takes": "Int64",
     "usd": "Float64",
     "credits": "Int64",
@@ -49,7 +50,10 @@ def _parts(book: Book) -> list[pd.DataFrame]:
     planned_credits = lines["known"].mask((lines["unpriced"] == lines["takes"]) & (lines["unpriced"] > 0))
     planned = lines.assign(reason=BASELINE, credits=planned_credits, takes_of_unknown_cost=lines["unpriced"])
     added = _added(book, lines)
-    tables = [planned, added]
+    moved = lines[lines["earlier_shot_id"].notna()]
+    moved = moved.assign(reason=Reason.RENAMED.value, credits=0, takes_of_unknown_cost=0)
+    planned["earlier_shot_id"] = pd.NA
+    tables = [planned, added, moved]
     holds = [each.credits_held for each in book.record.strays]
     if holds:
         known, unknown = sum(each or 0 for each in holds), holds.count(None)
@@ -61,6 +65,8 @@ def _parts(book: Book) -> list[pd.DataFrame]:
 def _added(book: Book, lines: pd.DataFrame) -> pd.DataFrame:
     """Sum by shot and reason what its takes cost, less what the baseline holds for it."""
     takes, money = book.record.takes, book.money
+    moved = lines[lines["earlier_shot_id"].notna()]
+    takes = takes.assign(shot_id=takes["shot_id"].replace(moved.set_index("earlier_shot_id")["shot_id"].to_dict()))
     gone, edited = _shots_gone(book), _shots_edited(takes)
     to_come, old = takes["state"] == State.PLANNED.value, takes["superseded"]
     reason = _reasons(takes["shot_id"], lines, gone, edited)

@@ -201,7 +201,9 @@ class Execution:
     def _keep_baseline(self, preview: Preview, at: datetime) -> None:
         """Keep what the first plan that goes out is to cost: later ones are compared with it."""
         if preview.refusal is None and not self.state.inventory().was_sent:
-            self.state.keep_baseline(lines_of(self.state.inventory().due, preview.every_quote), at)
+            recipes = self.state.recipe_keys()
+            lines = lines_of(self.state.inventory().due, preview.every_quote)
+            self.state.keep_baseline([replace(each, recipe=recipes[each.shot_id]) for each in lines], at)
 
     def _note_time(self) -> None:
         """Remember that the batch is run now: a command that names no folder means the one that was run last."""

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
+from itertools import groupby
 
 from wanbatch.batch.spend import Kind
-from wanbatch.money.baseline import BaselineLine, Planned, Reason
+from wanbatch.money.baseline import BaselineLine, Planned, Reason, recipe_key, renamed_shots
 from wanbatch.state.connection import foreign_errors
 from wanbatch.state.facts import FactRecords
 from wanbatch.state.takes import TALLIED, class_in, class_sql, tallied
 
 BASELINE_NOTE = "baseline kept at"
-# A shot of which a clip was replaced by that of a newer recipe.
-_EDITED = "(SELECT shot_id FROM takes WHERE superseded AND NOT is_retake AND state NOT IN ('planned', 'failed'))"
-_PLACES = "LEFT JOIN shots AS s ON s.shot_id = {0}.shot_id LEFT JOIN baseline AS b ON b.shot_id = {0}.shot_id"
+# A shot of which a clip was replaced by that of a newer recipe, under the id that it has now.
+_EDITED = (
+    "(SELECT coalesce(now, shot_id) FROM takes LEFT JOIN renamed ON was = shot_id"
+    " WHERE superseded AND NOT is_retake AND state NOT IN ('planned', 'failed'))"
+)
 _OF_SHOT = (
     "WHEN s.shot_id IS NULL OR s.omit OR s.removed THEN 'shot left out'"
-    " WHEN {0}.shot_id IN " + _EDITED + " THEN 'edit' WHEN b.credits IS NULL THEN 'unpriced take'"
+    " WHEN {0} IN " + _EDITED + " THEN 'edit' WHEN b.credits IS NULL THEN 'unpriced take'"
     f" ELSE '{Reason.OTHER}' END"
 )
 _OF_TAKE = "CASE WHEN is_retake THEN 'retake' WHEN b.shot_id IS NULL THEN 'new shot' "
@@ -27,16 +33,17 @@ class BaselineRecords(FactRecords):
 
     def baseline_kept_at(self) -> datetime | None:
         """Return when the baseline was kept; None if there is none."""
+        if not self._has_table("baseline"):
+            return None
         with foreign_errors(self.path):
-            if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'baseline'").fetchone() is None:
-                return None
             row = self._db.execute("SELECT value FROM notes WHERE name = ?", (BASELINE_NOTE,)).fetchone()
             return None if row is None else datetime.fromisoformat(str(row[0]))
 
     def _baseline_sql(self) -> str:
         """Return the baseline as a query: shot, takes, known credits and takes without a price."""
-        is_split = self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'baseline_parts'").fetchone() is not None
-        if not is_split:  # a file of an older version: nothing is known of a shot with one unknown price
+        if not self._has_table(
+            "baseline_parts"
+        ):  # a file of an older version: nothing is known of a shot with one unknown price
             unpriced = "CASE WHEN credits IS NULL THEN takes ELSE 0 END"
             return f"SELECT shot_id, takes, coalesce(credits, 0) AS known, {unpriced} AS unpriced FROM baseline"  # noqa: S608
         return (
@@ -46,33 +53,110 @@ class BaselineRecords(FactRecords):
         )
 
     def baseline_lines(self) -> list[BaselineLine]:
-        """Return the baseline, one line a shot."""
+        """Return the baseline, one line a shot, under the ids that the shots had then."""
         if self.baseline_kept_at() is None:
             return []
         with foreign_errors(self.path):
-            rows = self._db.execute(f"{self._baseline_sql()} ORDER BY baseline.rowid")
-            return [BaselineLine(str(shot_id), *map(int, numbers)) for shot_id, *numbers in rows]
+            rows = self._db.execute(f"{self._baseline_sql()} ORDER BY baseline.rowid").fetchall()
+            recipes = self._baseline_recipes()
+        return [
+            BaselineLine(str(each), int(takes), int(known), int(unpriced), recipes.get(each, ""))
+            for each, takes, known, unpriced in rows
+        ]
 
-    def planned_by_reason(self) -> list[Planned]:
-        """Return what the baseline holds, by what became of its shots."""
+    def recipe_keys(self, only: Collection[str] | None = None) -> dict[str, str]:
+        """Return what shots ask for, by `recipe_key`: of these shots, or of all that have takes for the manifest."""
         sql = (
-            f"SELECT CASE {_OF_SHOT.format('b')} AS reason, sum(b.takes), sum(p.known), sum(p.unpriced)"  # noqa: S608
-            f" FROM baseline AS b JOIN ({self._baseline_sql()}) AS p ON p.shot_id = b.shot_id"
-            " LEFT JOIN shots AS s ON s.shot_id = b.shot_id GROUP BY reason"
+            "SELECT shot_id, recipe_json FROM takes WHERE NOT superseded AND NOT is_retake"
+            " AND (?1 IS NULL OR shot_id IN (SELECT value FROM json_each(?1))) ORDER BY shot_id"
         )
+        told = None if only is None else json.dumps(list(only))
         with foreign_errors(self.path):
-            return [Planned(Reason(reason), *map(int, sums)) for reason, *sums in self._db.execute(sql)]
+            rows = self._db.execute(sql, (told,))
+            return {
+                str(shot_id): recipe_key(recipe for _, recipe in mine)
+                for shot_id, mine in groupby(rows, key=lambda row: row[0])
+            }
 
-    def spent_by_reason(self) -> list[tuple[Reason, Kind, int]]:
-        """Count the takes that are alike in state, money and price class, by why they are not the baseline."""
-        names = ", ".join(f"takes.{name}" for name in TALLIED)
+    def renamed_since_baseline(self) -> dict[str, str]:
+        """Return the shots of the baseline that have another id now: that id, by the id of then."""
+        if self.baseline_kept_at() is None:
+            return {}
+        with foreign_errors(self.path):
+            gone = self._db.execute(
+                "SELECT b.shot_id FROM baseline AS b LEFT JOIN shots AS s ON s.shot_id = b.shot_id"
+                " WHERE s.shot_id IS NULL OR s.removed ORDER BY b.rowid"
+            ).fetchall()
+            new = self._db.execute(
+                "SELECT shot_id FROM shots WHERE NOT removed AND NOT omit"
+                " AND shot_id NOT IN (SELECT shot_id FROM baseline) ORDER BY ordinal"
+            ).fetchall()
+            if not gone or not new:
+                return {}
+            kept, now = self._baseline_recipes(), self.recipe_keys([shot_id for (shot_id,) in new])
+        return renamed_shots(
+            {each: kept.get(each, "") for (each,) in gone},
+            {each: now.get(each, "") for (each,) in new},
+            self._adopted(),
+        )
+
+    def planned_by_reason(self, renamed: Mapping[str, str]) -> list[Planned]:
+        """Return what the baseline holds, by what became of its shots; `renamed` are `renamed_since_baseline`."""
         sql = (
-            f"SELECT {_OF_TAKE}{_OF_SHOT.format('takes')} AS reason, {names}, min(attempts, 2) AS sent,"  # noqa: S608
-            f" {class_sql()} AS class, count(*) FROM takes {_PLACES.format('takes')}"
+            f"SELECT CASE {_OF_SHOT.format('coalesce(r.now, b.shot_id)')} AS reason, sum(b.takes),"  # noqa: S608
+            " sum(p.known), sum(p.unpriced), sum(CASE WHEN r.now IS NULL THEN 0 ELSE b.takes END)"
+            f" FROM baseline AS b JOIN ({self._baseline_sql()}) AS p ON p.shot_id = b.shot_id"
+            " LEFT JOIN renamed AS r ON r.was = b.shot_id"
+            " LEFT JOIN shots AS s ON s.shot_id = coalesce(r.now, b.shot_id) GROUP BY reason"
+        )
+        with foreign_errors(self.path), self._with_ids(renamed):
+            rows = self._db.execute(sql).fetchall()
+        moved = sum(int(row[-1]) for row in rows)
+        planned = [Planned(Reason(reason), *map(int, sums)) for reason, *sums, _ in rows]
+        return planned + ([Planned(Reason.RENAMED, moved, 0, 0)] if moved else [])
+
+    def spent_by_reason(self, renamed: Mapping[str, str]) -> list[tuple[Reason, Kind, int]]:
+        """Count the takes that are alike in state, money and price class, by why they are not the baseline."""
+        names = ", ".join(f"t.{name}" for name in TALLIED)
+        sql = (
+            f"SELECT {_OF_TAKE}{_OF_SHOT.format('coalesce(r.now, t.shot_id)')} AS reason, {names},"  # noqa: S608
+            f" min(t.attempts, 2) AS sent, {class_sql()} AS class, count(*) FROM takes AS t"
+            " LEFT JOIN renamed AS r ON r.was = t.shot_id LEFT JOIN renamed AS n ON n.now = t.shot_id"
+            " LEFT JOIN shots AS s ON s.shot_id = coalesce(r.now, t.shot_id)"
+            " LEFT JOIN baseline AS b ON b.shot_id = coalesce(n.was, t.shot_id)"
             f" GROUP BY reason, {names}, sent, class"
         )
-        with foreign_errors(self.path):
+        with foreign_errors(self.path), self._with_ids(renamed):
             return [
                 (Reason(reason), Kind(**tallied(row), attempts=sent, price_class=class_in(told)), count)
                 for reason, *row, sent, told, count in self._db.execute(sql)
             ]
+
+    @contextmanager
+    def _with_ids(self, renamed: Mapping[str, str]) -> Iterator[None]:
+        """Let SQL join the ids that shots of the baseline have now, in a table of this connection's own."""
+        self._db.execute("CREATE TEMP TABLE renamed (was TEXT PRIMARY KEY, now TEXT UNIQUE) STRICT")
+        try:
+            self._db.executemany("INSERT INTO renamed VALUES (?, ?)", renamed.items())
+            yield
+        finally:
+            self._db.execute("DROP TABLE renamed")
+
+    def _has_table(self, name: str) -> bool:
+        with foreign_errors(self.path):
+            return self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = ?", (name,)).fetchone() is not None
+
+    def _baseline_recipes(self) -> dict[str, str]:
+        if not self._has_table("baseline_recipes"):
+            return {}
+        return {str(each): str(key) for each, key in self._db.execute("SELECT shot_id, recipe FROM baseline_recipes")}
+
+    def _adopted(self) -> dict[str, str]:
+        """Return to which shot the takes of a shot went, for each of which all went to one."""
+        sql = "SELECT take_id, shot_id FROM takes WHERE take_id IN (SELECT take_id FROM facts WHERE fact = 'renamed')"
+        with foreign_errors(self.path):
+            now = {int(take_id): str(shot_id) for take_id, shot_id in self._db.execute(sql)}
+        went: dict[str, set[str]] = {}
+        for each in self.past().renames:
+            went.setdefault(each.was[0], set()).add(now[each.take_id])
+        return {was: shots.pop() for was, shots in went.items() if len(shots) == 1}

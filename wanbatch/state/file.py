@@ -38,6 +38,7 @@ from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
     BASELINE_DDL,
     BASELINE_PARTS_DDL,
+    BASELINE_RECIPES_DDL,
     DDL,
     FALLBACKS_DDL,
     INDEXES,
@@ -51,6 +52,8 @@ from wanbatch.state.tables import (
     to_sql,
 )
 
+_OF_BASELINE = (BASELINE_DDL, BASELINE_PARTS_DDL, BASELINE_RECIPES_DDL)
+_LATER_TABLES = (NOTES_DDL, OWN_CELLS_DDL, *_OF_BASELINE, FALLBACKS_DDL, *INDEXES)
 _AFTER_A_FAILED_WRITE = (
     "What was recorded before is kept. Free some space on the disk, or find out why it cannot be written, then run the"
     " same command again: it continues from the last record"
@@ -132,7 +135,7 @@ class StateFile(StateReader):
     def _complete(self) -> None:
         """Make what a file lacks that an older version began."""
         with foreign_errors(self.path):
-            for statement in (NOTES_DDL, OWN_CELLS_DDL, BASELINE_DDL, BASELINE_PARTS_DDL, FALLBACKS_DDL, *INDEXES):
+            for statement in _LATER_TABLES:
                 self._db.execute(statement)
         learn_kept(self.notes())
 
@@ -368,10 +371,14 @@ class StateFile(StateReader):
                 "INSERT INTO baseline VALUES (?, ?, ?)", [(each.shot_id, each.takes, each.credits) for each in lines]
             )
             self._db.executemany(
-                "INSERT INTO baseline_parts VALUES (?, ?, ?)",
+                "INSERT OR REPLACE INTO baseline_parts VALUES (?, ?, ?)",
                 [(each.shot_id, each.known, each.unpriced) for each in lines if each.unpriced],
             )
-            self._db.execute("INSERT INTO notes VALUES (?, ?)", (BASELINE_NOTE, to_sql(at)))
+            self._db.executemany(
+                "INSERT OR REPLACE INTO baseline_recipes VALUES (?, ?)",
+                [(each.shot_id, each.recipe) for each in lines if each.recipe],
+            )
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (BASELINE_NOTE, to_sql(at)))
 
     def store_run(self, run: Run, quotes: Sequence[QuotedPrice] = ()) -> None:
         """Insert or update the row of a run, with the prices that it goes by."""

@@ -63,7 +63,8 @@ def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | N
         return None
     prices = prices_now([kind for kind, _ in kinds], reader.quotes())
     strays = [each.credits_held for each in reader.strays()]
-    return baseline_of(kept_at, reader.planned_by_reason(), reader.spent_by_reason(), prices, strays)
+    renamed = reader.renamed_since_baseline()
+    return baseline_of(kept_at, reader.planned_by_reason(renamed), reader.spent_by_reason(renamed), prices, strays)
 
 
 def read_overview(output: Path) -> BatchOverview:

@@ -128,6 +128,10 @@ BASELINE_PARTS_DDL = (
     "CREATE TABLE IF NOT EXISTS baseline_parts (shot_id TEXT PRIMARY KEY, known INTEGER NOT NULL,"
     " unpriced INTEGER NOT NULL) STRICT"
 )
+# What each shot of the baseline asked for, as a hash: by it a shot is known that has another id since.
+BASELINE_RECIPES_DDL = (
+    "CREATE TABLE IF NOT EXISTS baseline_recipes (shot_id TEXT PRIMARY KEY, recipe TEXT NOT NULL) STRICT"
+)
 # The fallback of each shot that has one: model, request, and after what it may be taken, as a JSON object.
 FALLBACKS_DDL = "CREATE TABLE IF NOT EXISTS fallbacks (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
 # Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
@@ -145,6 +149,7 @@ DDL = (
     OWN_CELLS_DDL,
     BASELINE_DDL,
     BASELINE_PARTS_DDL,
+    BASELINE_RECIPES_DDL,
     FALLBACKS_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
