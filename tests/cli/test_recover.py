@@ -21,6 +21,8 @@ def test_the_command_asks_writes_and_the_next_run_has_nothing_to_do(capsys: pyte
     )
     run = ["-q", "run", "shots.yaml", "--sandbox", "--speed", "600", "--yes", "-o", "out"]
     assert call(run) == ExitCode.OK
+    capsys.readouterr()
+    before = [call(["status", "out"]), _baseline_in(capsys)]
     for path in Path("out").glob("state.sqlite*"):
         path.unlink()
     told = [call(run), call(["recover", "shots.yaml", "-o", "out"])]
@@ -31,3 +33,10 @@ def test_the_command_asks_writes_and_the_next_run_has_nothing_to_do(capsys: pyte
     assert (found["verified"], found["to_send"], found["is_witnessed"], found["strays"]) == (["a_t1"], 0, True, [])
     assert [call(["recover", "shots.yaml", "-o", "out"]), call(run)] == [ExitCode.OK, ExitCode.OK]
     assert "nothing was changed" in capsys.readouterr().out
+    assert [call(["status", "out"]), _baseline_in(capsys)] == before
+    assert found["baseline"] == "from the reports"
+
+
+def _baseline_in(capsys: pytest.CaptureFixture[str]) -> str:
+    (line,) = [line.strip() for line in capsys.readouterr().out.splitlines() if "baseline" in line]
+    return line

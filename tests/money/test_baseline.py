@@ -28,6 +28,7 @@ from wanbatch.money.baseline import (
     recipe_key,
     renamed_shots,
     variance_text,
+    why_none,
 )
 from wanbatch.money.prices import Quote
 from wanbatch.reporting.book import book_of
@@ -184,14 +185,27 @@ def test_a_file_that_an_older_version_began_keeps_its_baseline(said: Any) -> Non
     assert "1 take of renamed shots 0.00" in said("status")  # the takes tell where they went
 
 
-def test_a_folder_without_a_baseline_says_nothing_of_one(said: Any, tmp_path: Path) -> None:
+def test_a_folder_without_a_baseline_says_why_and_when_the_next_is_kept(said: Any, tmp_path: Path) -> None:
     from tests.reporting.states import every_state
 
     every_state(tmp_path / "old")
-    assert "baseline" not in said("status", "old")
-    assert json.loads(said("--json", "status", "old"))["baseline"] is None
+    why = why_none(was_sent=True, was_lost=False)
+    told = json.loads(said("--json", "status", "old"))
+    assert f"no baseline: {why}" in " ".join(said("status", "old").split())
+    assert (told["baseline"], told["no_baseline"]) == (None, why)
     said("report", "old")
+    assert why in Path("old/reports/report.html").read_text()
     assert Path("old/reports/variance.csv").read_text(encoding="utf-8-sig").count("\n") == 1
+
+
+def test_why_there_is_no_baseline_depends_on_what_became_of_it() -> None:
+    told = [why_none(was_sent=sent, was_lost=lost) for sent, lost in ((False, False), (True, True), (True, False))]
+    assert [text.split(":")[0].split(",")[0] for text in told] == [
+        "there is none yet",
+        "it was lost with the state file that `wanbatch recover` replaced",
+        "an earlier version of wanbatch sent the first takes",
+    ]
+    assert ["a new output folder" in text for text in told] == [False, True, True]
 
 
 def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:

@@ -104,6 +104,7 @@ def _lines(found: Recovery) -> list[str]:
         )
     if len(found.strays) > _SHOWN:
         lines.append(f"  ... and {len(found.strays) - _SHOWN} more strays; `wanbatch status` lists them all")
+    lines.append(f"  the baseline, which is what the first confirmed plan was to cost: {found.baseline}")
     lines.append(f"  still to be sent by the next run: {found.to_send}; nothing is sent now")
     if not found.is_witnessed:
         lines.append(

@@ -48,6 +48,7 @@ def _overview_json(found: BatchOverview) -> dict[str, Any]:
         "last_run": None if found.last_run is None else _last_run_json(found.last_run),
         "next": next_of(found),
         "problems": [vars(problem) for problem in found.problems],
+        "no_baseline": found.no_baseline or None,
         "baseline": None if found.baseline is None else baseline_json(found.batch, found.baseline),
     }
 
@@ -62,7 +63,8 @@ def _elapsed(found: BatchOverview) -> str:
 def _more_lines(found: BatchOverview, currency: Currency | None) -> list[str]:
     """Return what more is said of the money: in another currency, and against the baseline."""
     converted = [] if currency is None else [converted_line(currency, found)]
-    return converted + ([] if found.baseline is None else [baseline_line(found.baseline)])
+    budget = f"no baseline: {found.no_baseline}" if found.baseline is None else baseline_line(found.baseline)
+    return [*converted, budget]
 
 
 def converted_line(currency: Currency, found: BatchOverview) -> str:

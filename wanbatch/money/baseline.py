@@ -129,6 +129,18 @@ class Baseline:
         return partly_known(self.final, self.unknown - submits, submits)
 
 
+_NEXT = "The next baseline is that of a new output folder: the first plan that you confirm there"
+
+
+def why_none(*, was_sent: bool, was_lost: bool) -> str:
+    """Say why a batch has no baseline, and when one is kept."""
+    if not was_sent:
+        return "there is none yet: the first plan that you confirm is kept as the baseline"
+    if was_lost:
+        return f"it was lost with the state file that `wanbatch recover` replaced, and no report here holds it. {_NEXT}"
+    return f"an earlier version of wanbatch sent the first takes, and kept none. {_NEXT}"
+
+
 def variance_text(baseline: Baseline) -> str:
     """Say what was added and why, `2 retakes 1.05, 1 edit 0.53`: cents that add up; empty if nothing was."""
     cents = shared_cents([baseline.credits, *(part.credits for part in baseline.parts)])[1:]

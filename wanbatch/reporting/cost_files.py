@@ -62,6 +62,9 @@ def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None =
         "prices": _records(tables.prices),
         "converted": None if currency is None else _converted(tables.costs, currency),
         "baselines": [baseline_json(book.batch, book.record.baseline) for book in books if book.record.baseline],
+        "without_baseline": [
+            {"batch": book.batch, "why": book.record.no_baseline} for book in books if book.record.baseline is None
+        ],
     }
 
 

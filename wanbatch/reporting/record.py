@@ -26,7 +26,7 @@ from wanbatch.money.baseline import Baseline
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
 from wanbatch.state.needs import AttemptFindings
-from wanbatch.state.progress_reader import read_baseline
+from wanbatch.state.progress_reader import read_baseline, read_why_no_baseline
 from wanbatch.state.reader import StateReader
 from wanbatch.state.shown import homes_of, shown_beside, shown_folder
 from wanbatch.state.tables import Identity, Run, Stray, columns_of
@@ -51,8 +51,8 @@ class Record:
     each take whose own is missing. `charges` has one row a charge, in the order the ledger showed them, by
     CHARGE_COLUMNS. `earlier_recipes` are those that takes had before another, by short hash. `own` are the cells of the
     user's own columns, one row a shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
-    first confirmed plan, None if it was not kept, and
-    `baseline_lines` its rows by shot: `earlier_shot_id` is the id of then where it was another.
+    first confirmed plan, None if it was not kept, for the reason `no_baseline`; `baseline_lines` are its rows by shot:
+    `earlier_shot_id` is the id of then where it was another.
     """
 
     output: Path
@@ -69,6 +69,7 @@ class Record:
     strays: Sequence[Stray]
     findings: AttemptFindings
     baseline: Baseline | None
+    no_baseline: str
     baseline_lines: pd.DataFrame
 
 
@@ -96,6 +97,7 @@ def read_record(reader: StateReader) -> Record:
             strays=reader.strays(),
             findings=AttemptFindings(reader.refused(), reader.offered()),
             baseline=read_baseline(reader, reader.kinds()),
+            no_baseline=read_why_no_baseline(reader, reader.kinds()),
             baseline_lines=_baseline_lines(reader),
         )
     known = set(takes["take_id"].tolist())

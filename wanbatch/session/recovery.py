@@ -34,9 +34,11 @@ from wanbatch.session import alarms
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER
 from wanbatch.session.exchange import exchange
+from wanbatch.session.lost_baseline import Kept, known_baseline, restore_baseline
 from wanbatch.session.reconstruction import Evidence, ReconstructedTake, nonce_in, reconstruct
 from wanbatch.session.traces import Sidecar, is_line, read_event, read_sidecar
 from wanbatch.session.witness import doubt_of
+from wanbatch.state.baseline import BASELINE_NOTE
 from wanbatch.state.connection import WAYS_BACK
 from wanbatch.state.file import StateFile
 from wanbatch.state.lock import OutputLock
@@ -60,6 +62,7 @@ class Old:
     shots: Sequence[ShotRow] = ()
     runs: Sequence[Run] = ()
     notes: Mapping[str, str] = field(default_factory=dict)
+    baseline: Kept | None = None
     trouble: str = ""
 
 
@@ -89,6 +92,7 @@ class Recovery:
     is_witnessed: bool
     is_needed: bool
     doubt: str = ""
+    baseline: str = ""
     kept_as: str = ""
 
 
@@ -131,8 +135,9 @@ async def recover(access: Access, batch: Batch, output: Path, confirm: Callable[
             rows, log_trouble = await _rows(provider, evidence)
             takes, strays = reconstruct(replace(evidence, rows=rows))
             every = [*{each.request_id: each for each in (*strays, *old.strays)}.values()]
-            draft = Draft(replace(evidence, rows=rows), old, takes, every)
-            found = replace(_recovery_of(draft), output=output, log_trouble=log_trouble)
+            baseline, whence = known_baseline(old.baseline, output, evidence.nonce)
+            draft = Draft(replace(evidence, rows=rows), replace(old, baseline=baseline), takes, every)
+            found = replace(_recovery_of(draft), output=output, log_trouble=log_trouble, baseline=whence)
             if not found.is_needed:
                 return found
             if not confirm(found):
@@ -217,6 +222,8 @@ def _read_old(output: Path) -> Old:
     try:
         with StateReader.open(output) as reader:
             old = replace(old, identity=reader.identity())
+            kept_at, lines = reader.baseline_kept_at(), reader.baseline_lines()
+            old = replace(old, baseline=None if kept_at is None else (kept_at, lines))
             old = replace(old, strays=reader.strays(), shots=reader.shots(), runs=reader.runs(), notes=reader.notes())
             shot_of = {take.take_id: take.shot_id for take in reader.takes()}
             for take_id, entry in reader.entries():
@@ -376,9 +383,9 @@ def _write(
             for run in draft.old.runs:
                 state.store_run(run)
             for name, text in draft.old.notes.items():
-                if name == alarms.NOTE:  # of facts by number: those of the new file have other numbers
-                    continue
-                state.note(name, text)
+                if name not in (alarms.NOTE, BASELINE_NOTE):  # of facts by number, which change; kept with its lines
+                    state.note(name, text)
+            restore_baseline(state, draft.old.baseline, at)
             state.adopt(make_plan(draft.evidence.batch, state.takes(), _shots(draft.evidence, draft.old)), at)
             if draft.doubt:
                 batch_clock = BatchClock(state, clock)

@@ -15,6 +15,7 @@ from wanbatch.state.facts import FactRecords
 from wanbatch.state.takes import TALLIED, class_in, class_sql, tallied
 
 BASELINE_NOTE = "baseline kept at"
+BASELINE_LOST_NOTE = "baseline lost at"  # a recovery did not find it
 # A shot of which a clip was replaced by that of a newer recipe, under the id that it has now.
 _EDITED = (
     "(SELECT coalesce(now, shot_id) FROM takes LEFT JOIN renamed ON was = shot_id"

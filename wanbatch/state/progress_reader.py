@@ -14,11 +14,12 @@ from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.spend import Tally
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
-from wanbatch.money.baseline import Baseline, baseline_of
+from wanbatch.money.baseline import Baseline, baseline_of, why_none
 from wanbatch.money.costs import Figures, figures_of
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates
+from wanbatch.state.baseline import BASELINE_LOST_NOTE
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import AttemptFindings, Problem, _nowhere, problems_in
 from wanbatch.state.reader import StateReader
@@ -36,7 +37,8 @@ class BatchOverview:
     `estimate` is None if a price was unknown; `holder` names a run that is going on, `speed` is that of its clock.
     `last_run` is None before the first, and has no end where it was cut off; `command` is the command line that goes on
     with the manifest, empty if that is not known; `is_finished` where no take is left that it would send or fetch.
-    `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept.
+    `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept, for the
+    reason `no_baseline`.
     `elapsed_s` is how long a run goes on, by its own clock; None if none does.
     """
 
@@ -53,6 +55,7 @@ class BatchOverview:
     command: str = ""
     is_finished: bool = False
     baseline: Baseline | None = None
+    no_baseline: str = ""
     elapsed_s: float | None = None
 
 
@@ -67,6 +70,14 @@ def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | N
     return baseline_of(kept_at, reader.planned_by_reason(renamed), reader.spent_by_reason(renamed), prices, strays)
 
 
+def read_why_no_baseline(reader: StateReader, kinds: Iterable[Counted]) -> str:
+    """Say why there is no baseline; empty if there is one. `kinds` are of all takes."""
+    if reader.baseline_kept_at() is not None:
+        return ""
+    was_sent = any(kind.attempts for kind, _ in kinds)
+    return why_none(was_sent=was_sent, was_lost=reader.noted(BASELINE_LOST_NOTE) is not None)
+
+
 def read_overview(output: Path) -> BatchOverview:
     """Read how the batch of an output folder stands; works while a run goes on."""
     with StateReader.open(output) as reader, reader.snapshot():
@@ -78,6 +89,7 @@ def read_overview(output: Path) -> BatchOverview:
         findings = AttemptFindings(reader.refused(), reader.offered())
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
         inventory = reader.inventory()
+        no_baseline = read_why_no_baseline(reader, inventory.kinds)
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
     progress = BatchProgress.of(tallies, [stray.credits_held for stray in strays])
@@ -99,6 +111,7 @@ def read_overview(output: Path) -> BatchOverview:
         command=command,
         is_finished=is_finished,
         baseline=baseline,
+        no_baseline=no_baseline,
         elapsed_s=_elapsed_s(last_run, _now(last_run, last_at)) if holder else None,
     )
 
