@@ -1,4 +1,4 @@
-"""All figures of one run agree: status, tiles, tables, CSV and JSON, by the words of the glossary."""
+"""All figures of one run agree: status, tiles, tables, CSV, JSON and workbook, by the words of the glossary."""
 
 from __future__ import annotations
 
@@ -7,15 +7,19 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import pandas as pd
 import pytest
 
 from tests.money.test_costs import story
 from tests.money.test_strays import strayed
 from tests.reporting.states import CREDITS, MADE_AT, every_state
+from tests.reporting.test_book import a_bit_of_everything
+from tests.reporting.test_workbook import IS_THERE, sheets
 from wanbatch.cli import call
 from wanbatch.reporting.data_frames import frames
-from wanbatch.reporting.files import write_reports
+from wanbatch.reporting.files import ReportFiles, write_reports
 from wanbatch.state.reader import StateReader
 
 Told = Mapping[str, int | None]
@@ -30,10 +34,15 @@ def with_strays(folder: Path) -> Path:
     return strayed(folder, CREDITS, None)
 
 
+def everything(folder: Path) -> Path:
+    a_bit_of_everything(folder)
+    return folder
+
+
 def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[str, Told]]:
     """Yield what each place says of a batch: known credits by the words of the glossary."""
     with StateReader.open(folder) as reader:
-        files, tables = write_reports(reader, made_at=MADE_AT), frames(reader)
+        files, tables = write_reports(reader, made_at=MADE_AT, has_workbook=IS_THERE), frames(reader)
     capsys.readouterr()
     assert call(["--json", "status", str(folder)]) == 0
     status = json.loads(capsys.readouterr().out)
@@ -103,17 +112,106 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
         )
         whole = tables.summary.iloc[0]
         yield "summary.csv", {"charged": int(whole["credits_charged"]), "held": int(whole["credits_held"])}
-    page = re.sub(r"<[^>]+>|\s+", " ", files.report.read_text())
-    yield (
-        "the page",
-        {
-            name: int(found[1].replace(",", ""))
-            for name in ("charged", "committed")
-            if (found := re.search(rf"{name}\s+[\d,.]+ USD\s+([\d,]+) credits", page))
-        },
-    )
+    yield from pages(files)
+    yield from baseline(files.costs.parent, status, costs)
+    yield from counts(files, status, tables.takes)
+    yield from single_rows(files.costs.parent)
+    if IS_THERE:
+        yield from workbook(files.costs.parent / "costs.xlsx")
 
 
+def pages(files: ReportFiles) -> Iterator[tuple[str, Told]]:
+    """Yield what the tiles of the report and the head of the storyboard say."""
+    page = " ".join(re.sub(r"<[^>]+>", " ", files.report.read_text()).split())
+    tiles = {name: re.search(rf" {name} [^.]*?[\d,.]+ USD[^.]*? ([\d,]+) credits", page) for name in _TILES}
+    yield "the tiles", {name: int(found[1].replace(",", "")) for name, found in tiles.items() if found}
+    sheet = " ".join(re.sub(r"<[^>]+>", " ", files.storyboard.read_text()).split())
+    for where, text in (("the tiles", page), ("storyboard.html", sheet)):
+        yield (
+            where,
+            {f"{word} takes": int(found[1]) for word in _STATES if (found := re.search(rf"(\d+) {word}", text))},
+        )
+
+
+def baseline(reports: Path, status: Mapping[str, Any], costs: Mapping[str, Any]) -> Iterator[tuple[str, Told]]:
+    """Yield what each place says of the first confirmed plan."""
+    with (reports / "variance.csv").open(encoding="utf-8-sig", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    if status["baseline"] is None:
+        yield "variance.csv", {"rows of a baseline": len(rows)}
+        yield "costs.json: baselines", {"rows of a baseline": len(costs["baselines"])}
+        return
+    for where, told in (
+        ("status --json: baseline", status["baseline"]),
+        ("costs.json: baselines", *costs["baselines"]),
+    ):
+        yield (
+            where,
+            {
+                "final": told["final_known_credits"],
+                "baseline": told["known_credits"],
+                **{f"added by {part['reason']}": part["credits"] for part in told["variance"]},
+            },
+        )
+    of_reason = {row["reason"]: 0 for row in rows}
+    for row in rows:
+        of_reason[row["reason"]] += int(row["credits"] or 0)
+    added = {f"added by {reason}": amount for reason, amount in of_reason.items() if reason != "baseline"}
+    whole = {"final": sum(of_reason.values()), "baseline": of_reason["baseline"]}
+    yield "variance.csv", whole | {name: amount for name, amount in added.items() if amount}
+
+
+def counts(files: ReportFiles, status: Mapping[str, Any], takes: pd.DataFrame) -> Iterator[tuple[str, Told]]:
+    """Yield how many takes are in each state."""
+    facts = json.loads(files.summary_json.read_text())
+    for where, told in (("status --json", status["counts"]), ("summary.json", facts["counts"])):
+        yield where, {f"{word} takes": number for word, number in told.items() if word in _STATES}
+    states = takes["state"].value_counts()
+    yield "takes.csv", {f"{word} takes": int(states[word]) for word in _STATES if word in states}
+    whole = facts["summary"][0]
+    yield "summary.csv", {f"{word} takes": whole[word] for word in ("verified", "failed") if whole[word]}
+    with files.costs.open(encoding="utf-8-sig", newline="") as stream:
+        row = next(row for row in csv.DictReader(stream) if row["level"] == "batch")
+    yield "costs.csv", {f"{word} takes": int(row[word]) for word in ("verified", "failed") if row[word] != "0"}
+
+
+def single_rows(reports: Path) -> Iterator[tuple[str, Told]]:
+    """Yield the sums of the tables that have a row for a shot, or for a submit or charge."""
+    for name in ("shots.csv", "spend.csv"):
+        with (reports / name).open(encoding="utf-8-sig", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        yield name, {"charged": sum(int(row["charged_credits"] or 0) for row in rows)}
+
+
+def workbook(path: Path) -> Iterator[tuple[str, Told]]:
+    """Yield what each sheet of the workbook adds up to, in credits and in USD."""
+    for sheet, (cells, _) in sheets(path).items():
+        heads = {text: re.sub(r"\d", "", at) for at, (_, _, text) in cells.items() if re.fullmatch("[A-Z]+1", at)}
+        total = next((re.sub(r"\D", "", at) for at, (_, _, text) in cells.items() if text == "total"), None)
+        if total is None or sheet not in _ADDED_UP:
+            continue
+        for unit, scale in (("credits", 1), ("usd", 2_000_000)):
+            yield (
+                f"costs.xlsx: {sheet} in {unit}",
+                {
+                    word: round(float(cells[f"{heads[column]}{total}"][2] or "nan") * scale)
+                    for word, column in _ADDED_UP[sheet](unit)
+                    if column in heads
+                },
+            )
+
+
+def _known_columns(unit: str) -> list[tuple[str, str]]:
+    names = [(part.replace("_", " "), f"{part}_known_{unit}") for part in _KNOWN]
+    return [("charged", f"charged_{unit}"), *names]
+
+
+_ADDED_UP = {
+    **dict.fromkeys(("batch", "sequence", "scene", "model", "cost_code"), _known_columns),
+    "shots": lambda unit: [("charged", f"charged_{unit}")],
+}
+_TILES = ("charged", "committed", "estimated")
+_STATES = ("verified", "failed", "held", "unknown", "planned", "superseded")
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 
 
@@ -123,7 +221,7 @@ def _before(word: str, text: str) -> int:
     return int(found[1].replace(",", ""))
 
 
-@pytest.mark.parametrize("make", [story, every_kind, with_strays])
+@pytest.mark.parametrize("make", [story, every_kind, with_strays, everything])
 def test_all_figures_of_one_run_agree(make, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:  # type: ignore[no-untyped-def]
     folder = make(tmp_path)
     places: dict[str, dict[int | None, list[str]]] = {}
