@@ -44,11 +44,11 @@ LAYERS = (
     ),
 )
 PURE = {
-    "addresses", "batch.advice", "batch.attempts", "batch.changes", "batch.choice", "batch.fallback_words", "batch.inventory",
-    "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
+    "addresses", "batch.advice", "batch.attempts", "batch.changes", "batch.choice", "batch.fallback_words", "batch.forecast",
+    "batch.inventory", "batch.lifecycle", "batch.models", "batch.names", "batch.origin", "batch.plan", "batch.retakes", "batch.shot_plan",
     "batch.selection", "batch.shots", "batch.spend", "batch.progress", "batch.take", "batch.takeover", "batch.unwritten", "clip.blame", "clip.bounds", "clip.defects",
     "clip.index", "clip.probe", "clip.black_and_frozen", "cut.avc", "cut.timeline", "errors", "money.baseline", "money.budget", "money.charge", "money.costs",
-    "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.eta", "pace.hazard", "pace.limits",
+    "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.eta", "pace.hazard", "pace.limits", "pace.measured",
     "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings",
     "provider.links", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
     "reporting.own_words", "runner.offered_generations", "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.reconstruction",

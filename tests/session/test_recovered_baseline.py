@@ -47,7 +47,7 @@ def opened(world: World) -> closing[StateFile]:
     return closing(StateFile.create_or_open(world.output, identity))
 
 
-def kept(output: Path) -> tuple[datetime | None, list[Line], bool]:
+def kept(output: Path) -> tuple[datetime | None, list[BaselineLine], bool]:
     with StateReader.open(output) as reader:
         return reader.baseline_kept_at(), reader.baseline_lines(), reader.noted(BASELINE_LOST_NOTE) is not None
 

@@ -31,6 +31,7 @@ class ModelDefaults:
     has_audio: bool | None
 
 
+USUAL_LINES, USUAL_S = 1080, 5
 NO_DEFAULTS = ModelDefaults(None, None, None, None)
 
 
@@ -156,6 +157,12 @@ class PriceClass:
             for name, value in self.settings
         ]
         return ", ".join([" ".join(part for part in parts if part), *named])
+
+    @property
+    def size(self) -> float:
+        """How much a clip of the class holds, in squares of lines times seconds; usual ones where it does not say."""
+        lines = (self.resolution or "").lower().removesuffix("p")
+        return float(lines if lines.isdecimal() else USUAL_LINES) ** 2 * (self.duration_s or USUAL_S)
 
     @property
     def asked(self) -> Mapping[str, Any]:

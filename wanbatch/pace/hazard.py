@@ -67,6 +67,12 @@ class Seen:
     ends: tuple[float, ...]
     watched_s: tuple[float, ...]
 
+    @property
+    def mean_s(self) -> float:
+        """The mean age of those that ended, in seconds."""
+        ages = zip(self.ends, pairwise(_EDGES), strict=True)
+        return sum(each * (begin + end) / 2 for each, (begin, end) in ages) / sum(self.ends)
+
 
 def lognormal(mean_s: float, cv: float) -> Seen:
     """Return what one take of a lognormal class would show on average."""
@@ -223,9 +229,3 @@ class Hazards:
         if found is None:
             found = self._learnt[kind] = Hazard(self._before.get(kind), self._polls_per_take)
         return found
-
-    def mean_s(self) -> float | None:
-        """Return the mean time of those that ended in this run, by their classes; None before the first."""
-        ended = [each for each in self._learnt.values() if each.ended]
-        count = sum(each.ended for each in ended)
-        return sum(each.curve().mean_s * each.ended for each in ended) / count if count else None

@@ -8,6 +8,7 @@ from random import Random
 from typing import Any
 
 from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.forecast import Forecast
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
@@ -51,6 +52,7 @@ class RunContext:
         self.rng = rng
         self.schedule = Schedule(settings.rates)
         self.hazards = Hazards(settings.times_before, settings.rates.polls_per_take)
+        self.forecast = Forecast(clock.now(), settings.times_before)
         scenes = state.scene_by_shot() if settings.scene_caps else {}
         self.budget = Budget(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
         self.breaker = Breaker()
@@ -76,6 +78,7 @@ class RunContext:
         """Take up where the state file stands; returns the inventory of its takes."""
         inventory = self.state.inventory()
         self.takes.take_up(inventory)
+        self.forecast.take_up(inventory.due)
         self.budget.begin(inventory.kinds)
         if self.budget.has_scene_caps:
             for scene, take, count in self.state.tallies_by_scene():
@@ -117,6 +120,7 @@ class RunContext:
             self.budget.give_up(take, self.state.attempts_of(take_id))
         self.takes.follow(before, take)
         for each in entries:
+            self.forecast.follow(before, take, each.fact)
             told = {name: value for name, value in (data or {}).items() if name != "recipe_json"}  # no prompt in a log
             self._tell(Event(now, each.fact.value, take.label, str(told.get("error", "")), told))
         return take

@@ -42,11 +42,14 @@ class Downloads:
 
     async def fetch(self, take_id: int) -> None:
         """Take one download as far as it goes."""
-        take = self._context.takes[take_id]
+        context = self._context
+        take = context.takes[take_id]
+        context.forecast.fetch_began(take_id, context.clock.now())
         if take.state is State.DOWNLOADED:
             await self._publish(take)
         else:
             await self._download(take)
+        context.forecast.fetch_ended(context.takes[take_id], context.clock.now())
 
     async def _download(self, take: Take) -> None:
         context, handed = self._context, self._take_links(take.take_id)

@@ -8,12 +8,12 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from wanbatch.batch.forecast import Sending
 from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, Fact, State
 from wanbatch.batch.plan import submit_order
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode, ProgramFault, WanbatchError, most_urgent
-from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Done, Download, Poll, Search, Step, Submit, Wait
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
@@ -293,20 +293,16 @@ class Runner:
 
     def progress(self) -> BatchProgress:
         """Count the takes and the money, and say when it should be over."""
-        context = self._context
-        now = context.clock.now()
-        ages_s = [
-            (now - take.submitted_at).total_seconds()
-            for take in context.takes
-            if take.state in IN_FLIGHT_STATES and take.submitted_at is not None
-        ]
-        planned = len(context.schedule.planned) if context.schedule.is_submitting else 0
+        context, schedule = self._context, self._context.schedule
+        at_once, per_min = schedule.pace
+        planned = schedule.planned if schedule.is_submitting else ()
+        sending = Sending(planned, per_min, schedule.rates.downloads, at_once)
         return BatchProgress(
             counts={state: count for state, count in context.takes.counts.items() if count},
             credits_committed=context.budget.committed,
             credits_charged=context.budget.charged,
             uncosted=context.budget.uncosted,
-            eta_s=eta_s(planned, ages_s, context.schedule.pace, context.hazards.mean_s()),
+            eta_s=context.forecast.eta_s(context.takes, context.clock.now(), sending),
         )
 
     def _end(self) -> RunEnd:

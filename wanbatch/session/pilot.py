@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from wanbatch.batch.forecast import START_OF_TIME, Forecast, Sending
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.take import Take
-from wanbatch.pace.eta import eta_s
+from wanbatch.pace.schedule import Rates
 
 
 def pilot_of(planned: Sequence[Due], count: int) -> list[Due]:
@@ -70,18 +71,29 @@ class Findings:
     rest_s: float | None
 
 
-def findings_of(sent: Iterable[Take], rest: int, pace: tuple[int, float]) -> Findings:
-    """Measure takes that were sent. `rest` counts those to come; `pace`: takes at once, and submits a minute."""
+def findings_of(sent: Iterable[Take], rest: Sequence[Due], rates: Rates) -> Findings:
+    """Measure takes that were sent. `rest` are those to come, in order, and `rates` the limits for them."""
     takes = [take for take in sent if take.submitted_at is not None]
     by_class: dict[PriceClass, list[Take]] = {}
     for take in takes:
         by_class.setdefault(take.order.price_class, []).append(take)
-    mean_s = _mean_s(takes)
     return Findings(
         classes=tuple(_measure(each, by_class[each]) for each in sorted(by_class, key=str)),
         charges_not_seen=sum(take.state is State.VERIFIED and not take.is_charge_seen for take in takes),
-        rest_s=None if mean_s is None else eta_s(rest, [], pace, mean_s),
+        rest_s=_rest_s(takes, rest, rates),
     )
+
+
+def _rest_s(takes: Sequence[Take], rest: Sequence[Due], rates: Rates) -> float | None:
+    """Return how long the rest may take by what was measured; None if nothing ended."""
+    made = [take for take in takes if take.completed_at is not None]
+    if not made:
+        return None
+    forecast = Forecast(START_OF_TIME, {})
+    forecast.take_up(rest)
+    forecast.learn(made, rates.downloads)
+    sending = Sending([due.take_id for due in rest], rates.submit_per_min, rates.downloads, rates.in_flight)
+    return forecast.eta_s((), START_OF_TIME, sending)
 
 
 def _measure(price_class: PriceClass, takes: Sequence[Take]) -> Measured:

@@ -63,8 +63,7 @@ class Progress:
 
     def findings(self, basis: Basis) -> Findings:
         """Measure what was sent, for the question whether to send the rest."""
-        rates = basis.settings.rates
-        return findings_of(self.sent(), len(basis.to_send), (rates.in_flight, rates.submit_per_min))
+        return findings_of(self.sent(), basis.to_send, basis.settings.rates)
 
 
 def choose_pilot(state: StateReader, count: int | None, settings: RunSettings) -> frozenset[int] | None:

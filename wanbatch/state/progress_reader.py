@@ -8,18 +8,18 @@ from datetime import datetime
 from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
-from wanbatch.batch.inventory import Counted
-from wanbatch.batch.lifecycle import IN_FLIGHT_STATES, State
+from wanbatch.batch.forecast import START_OF_TIME, Forecast, Sending
+from wanbatch.batch.inventory import Counted, Inventory
+from wanbatch.batch.lifecycle import State
 from wanbatch.batch.progress import BatchProgress
-from wanbatch.batch.spend import Tally
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of, why_none
 from wanbatch.money.costs import Figures, figures_of
 from wanbatch.money.seen_prices import prices_now
-from wanbatch.pace.eta import eta_s
 from wanbatch.pace.schedule import Rates
 from wanbatch.state.baseline import BASELINE_LOST_NOTE
+from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import AttemptFindings, Problem, _nowhere, problems_in
 from wanbatch.state.reader import StateReader
@@ -83,8 +83,8 @@ def read_overview(output: Path) -> BatchOverview:
     with StateReader.open(output) as reader, reader.snapshot():
         identity, tallies, runs = reader.identity(), reader.tallies(), reader.runs()
         batch = reader.batch()
-        unsettled, in_flight = reader.takes_in(_TROUBLED), reader.takes_in(IN_FLIGHT_STATES)
-        mean_s = reader.mean_generation_s()
+        unsettled = reader.takes_in(_TROUBLED)
+        made = reader.newest_completed(TAKES_TIMED)
         omitted, strays = reader.omitted(), reader.strays()
         findings = AttemptFindings(reader.refused(), reader.offered())
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
@@ -96,7 +96,7 @@ def read_overview(output: Path) -> BatchOverview:
     if omitted:
         progress = replace(progress, counts={**progress.counts, "omitted": omitted})
     if holder:
-        progress = replace(progress, eta_s=_eta_s(tallies, in_flight, mean_s, _now(last_run, last_at)))
+        progress = replace(progress, eta_s=_eta_s(inventory, made, _now(last_run, last_at)))
     return BatchOverview(
         batch=batch,
         output=output,
@@ -140,13 +140,14 @@ def _now(run: Run | None, last_at: datetime | None) -> datetime:
     return last_at if is_sped_up and last_at is not None else system_now()
 
 
-def _eta_s(
-    tallies: Sequence[tuple[Tally, int]], in_flight: Sequence[Take], mean_s: float | None, now: datetime
-) -> float | None:
+def _eta_s(inventory: Inventory, made: Sequence[Take], now: datetime) -> float | None:
     """Estimate from outside the run: as many at once as are running now."""
-    ages_s = [(now - take.submitted_at).total_seconds() for take in in_flight if take.submitted_at is not None]
-    planned = sum(count for take, count in tallies if take.state is State.PLANNED and not take.superseded)
-    return eta_s(planned, ages_s, (max(1, len(ages_s)), Rates().submit_per_min), mean_s)
+    rates = Rates()
+    forecast = Forecast(START_OF_TIME, {})
+    forecast.take_up(inventory.due)
+    forecast.learn(made, rates.downloads)
+    planned = [due.take_id for due in inventory.due]
+    return forecast.eta_s(inventory.open_takes, now, Sending(planned, rates.submit_per_min, rates.downloads))
 
 
 def problems_of(output: Path, limit: int, place_of: Callable[[str], str] = _nowhere) -> list[str]:

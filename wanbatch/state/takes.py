@@ -205,13 +205,6 @@ class TakeRecords(Records):
         with foreign_errors(self.path):
             return self._db.execute(sql, (limit,)).fetchall()
 
-    def mean_generation_s(self) -> float | None:
-        """The mean time from submit to the poll that saw the end, in seconds; None before the first."""
-        with foreign_errors(self.path):
-            sql = "SELECT avg(julianday(completed_at) - julianday(submitted_at)) * 86400 FROM takes"
-            mean: float | None = self._db.execute(sql).fetchone()[0]
-            return mean
-
     def takes_sent_since(self, mark: int) -> list[Take]:
         """The takes that were sent since `sends` gave this mark, in the order they were planned."""
         clause = "WHERE take_id IN (SELECT take_id FROM attempts WHERE rowid > ? AND number > 0) ORDER BY take_id"
