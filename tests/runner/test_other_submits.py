@@ -17,6 +17,7 @@ from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.sandbox.options import SandboxOptions
+from wanbatch.state.progress_reader import read_overview
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
@@ -78,3 +79,11 @@ def test_what_another_submit_of_a_finished_take_made_is_named_once_the_log_tells
     assert ["made-elsewhere" in message for _, message in troubles] == [False, True]
     take = world.takes()[0]
     assert ("DOUBLE" in take.warning, take.credits_at_risk) == (True, PRICE)
+
+
+def test_status_names_what_may_cost_money_beside_a_finished_take(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(1))
+    seen_beside_a_clip(world, "made-elsewhere")
+    ((alarm,), problems) = (read_overview(world.output).alarms, read_overview(world.output).problems)
+    assert (alarm.startswith("sh000_t1: DOUBLE"), "made-elsewhere" in alarm, problems) == (True, True, ())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import click
+from rich.console import Console
 from rich.markup import escape
 
 from wanbatch.cli import Global
@@ -27,6 +29,7 @@ from wanbatch.state.progress_reader import BatchOverview, read_overview
 from wanbatch.state.tables import Run
 from wanbatch.units import count_text, duration_text, local_text
 
+_SHOWN = 20  # of what needs the user
 _WATCH_EVERY_S = 2.0
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 _RUNS = click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
@@ -48,6 +51,7 @@ def _overview_json(found: BatchOverview) -> dict[str, Any]:
         "last_run": None if found.last_run is None else _last_run_json(found.last_run),
         "next": next_of(found),
         "problems": [vars(problem) for problem in found.problems],
+        "alarms": list(found.alarms),
         "no_baseline": found.no_baseline or None,
         "baseline": None if found.baseline is None else baseline_json(found.batch, found.baseline),
     }
@@ -162,13 +166,17 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
         say(console, escape(f"  running{found.holder}{_elapsed(found)}{left}"))
     elif found.last_run is not None:
         say(console, escape(f"  {_end_text(found.last_run)}"))
-    for problem in found.problems[:20]:
-        console.print(f"  {problem}", style="yellow", markup=False)
-    if len(found.problems) > 20:
-        console.print(
-            f"  ... and {len(found.problems) - 20} more: see {found.output / 'reports' / 'takes.csv'}",
-            markup=False,
-        )
+    page = found.output / "reports" / "takes.csv"
+    for lines in (list(map(str, found.problems)), list(found.alarms)):
+        _print_first(console, lines, page)
     command = next_of(found)
     if command is not None:
         say(console, escape(f"  to go on: {command}"))
+
+
+def _print_first(console: Console, lines: Sequence[str], page: Path) -> None:
+    """Print the first lines of what needs the user, and where the others are."""
+    for line in lines[:_SHOWN]:
+        console.print(f"  {line}", style="yellow", markup=False)
+    if len(lines) > _SHOWN:
+        console.print(f"  ... and {len(lines) - _SHOWN} more: see {page}", markup=False)

@@ -20,13 +20,13 @@ from wanbatch.money.charge import sum_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.proofs import Evidence, Question, charges_of_no_take, rows_of
+from wanbatch.state.notes import read_names
 from wanbatch.state.reader import StateReader
 
 _TIMES = re.compile(r" in \d+ entries$")
 NOTE = "doubted submits"  # the note that lists their request ids
 NAMED_AT_MOST = 5  # charges without a take beside one take: where there are more, somebody else uses the account
 UNOWNED = "unowned charges"  # the note that lists the generations of charges that were named as questions
-ANSWERED_NOTE = "charges of others"  # the note that lists the generations that the user said were not this batch's
 
 
 def is_doubtful(attempt: Attempt, rows: Sequence[LogRow], key_fingerprint: str, earliest: datetime) -> bool:
@@ -132,11 +132,6 @@ def named_charges(state: StateReader) -> set[str]:
     return named
 
 
-def answered_charges(state: StateReader) -> set[str]:
-    """Return the generations of charges that are not of this batch, as the user said."""
-    return set(read_names(state.noted(ANSWERED_NOTE)))
-
-
 def _unowned_in(facts: Iterable[Entry], found: Iterable[str]) -> set[str]:
     """Return which of these charges without a take a take's warnings name; one of an older version has its text
     alone.
@@ -145,12 +140,3 @@ def _unowned_in(facts: Iterable[Entry], found: Iterable[str]) -> set[str]:
     texts = [each["warning"] for each in warnings if "unowned" not in each]
     listed = {made for each in warnings for made in each.get("unowned", ())}
     return {made for made in found if made in listed or any(made in text for text in texts)}
-
-
-def read_names(text: str | None) -> list[str]:
-    """Read the names that a note lists; none if it cannot be read."""
-    try:
-        told = json.loads(text or "[]")
-    except (ValueError, RecursionError):
-        return []
-    return [each for each in told if isinstance(each, str)] if isinstance(told, list) else []

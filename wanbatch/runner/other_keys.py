@@ -10,8 +10,8 @@ from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.errors import UsageInvalid
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import read_names
 from wanbatch.state.file import StateFile
+from wanbatch.state.notes import read_names
 from wanbatch.state.reader import StateReader
 
 GIVEN_UP_NOTE = "keys given up"  # the note that lists the keys, by fingerprint, that the user no longer has

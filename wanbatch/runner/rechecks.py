@@ -17,13 +17,13 @@ from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import answered_charges
 from wanbatch.runner.evidence import Beside, evidence_of, is_legible_for, look_beside
 from wanbatch.runner.fallbacks import first_sent_at, left_to_fall_back, take_up
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.proofs import SEARCH_GAP, Evidence, charges_of_no_take, rows_of
 from wanbatch.runner.recipes import as_made
 from wanbatch.runner.revival import AT_ONCE, look_again
+from wanbatch.state.notes import answered_charges
 
 LOOK_LASTS_S = 30.0  # a retry may wait its turn for hours, and its failure be charged meanwhile
 _REFUSED = (Outcome.TURNED_AWAY, Outcome.REFUSED)

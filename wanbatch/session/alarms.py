@@ -10,8 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from wanbatch.batch.lifecycle import Fact
-from wanbatch.batch.take import Entry
+from wanbatch.batch.alarms import ALARM_FACTS, alarm_in
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.money.credits import usd_text
 from wanbatch.session.options import RunResult
@@ -20,7 +19,6 @@ from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, Stray
 
 NOTE = "alarms told"
-_LISTS = ("doubles", "unowned", "nameless", "breaches")  # what a warning about money holds beside its text
 _UNSEEN = frozenset({ExitCode.INTERRUPTED, ExitCode.TERMINATED, ExitCode.LOCAL_FAULT})
 
 
@@ -43,12 +41,6 @@ class AlarmsReported:
     def text(self) -> str:
         """Write it as the text of a note."""
         return json.dumps({"facts": self.facts, "strays": sorted(self.strays)})
-
-
-def alarm_in(entry: Entry) -> str:
-    """Return what a fact says about money that somebody has to see; empty for all others."""
-    is_alarm = entry.fact is Fact.FOUND_LATE or (entry.fact is Fact.WARNED and any(map(entry.data.get, _LISTS)))
-    return str(entry.data.get("warning", "")) if is_alarm else ""
 
 
 def stray_text(stray: Stray) -> str:
@@ -76,7 +68,7 @@ def not_reported(state: StateReader) -> list[str]:
     reported = AlarmsReported.read(state.noted(NOTE)) or AlarmsReported()
     labels: dict[int, str] = {}
     found = []
-    for take_id, entry in state.entries_after(reported.facts, (Fact.WARNED, Fact.FOUND_LATE)):
+    for take_id, entry in state.entries_after(reported.facts, ALARM_FACTS):
         text = alarm_in(entry)
         if text:
             labels[take_id] = labels.get(take_id) or state.take(take_id).label

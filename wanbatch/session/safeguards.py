@@ -16,7 +16,6 @@ from wanbatch.provider.clocks import REFUSED
 from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
-from wanbatch.runner.doubts import read_names
 from wanbatch.runner.log import LOG_NAME
 from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
 from wanbatch.runner.submits import ROOM_BYTES
@@ -24,6 +23,7 @@ from wanbatch.session.invocation import Invocation
 from wanbatch.session.preview import Preview
 from wanbatch.session.recovery import LOG_NOTE, log_awaited_until
 from wanbatch.state.file import StateFile
+from wanbatch.state.notes import read_names
 from wanbatch.units import count_text, duration_text, size_text
 
 MACHINE_NOTE = "machine"  # the name under which the state file keeps where it was last run

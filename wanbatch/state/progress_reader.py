@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
+from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
 from wanbatch.batch.forecast import START_OF_TIME, Forecast, Sending
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
@@ -22,6 +23,7 @@ from wanbatch.state.baseline import BASELINE_LOST_NOTE
 from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import AttemptFindings, Problem, _nowhere, problems_in
+from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run
 
@@ -38,7 +40,7 @@ class BatchOverview:
     `last_run` is None before the first, and has no end where it was cut off; `command` is the command line that goes on
     with the manifest, empty if that is not known; `is_finished` where no take is left that it would send or fetch.
     `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept, for the
-    reason `no_baseline`.
+    reason `no_baseline`. `alarms` are what was named about the money of takes that are in no other trouble.
     `elapsed_s` is how long a run goes on, by its own clock; None if none does.
     """
 
@@ -57,6 +59,7 @@ class BatchOverview:
     baseline: Baseline | None = None
     no_baseline: str = ""
     elapsed_s: float | None = None
+    alarms: tuple[str, ...] = ()
 
 
 def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | None:
@@ -88,7 +91,7 @@ def read_overview(output: Path) -> BatchOverview:
         omitted, strays = reader.omitted(), reader.strays()
         findings = AttemptFindings(reader.refused(), reader.offered())
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
-        inventory = reader.inventory()
+        inventory, alarms = reader.inventory(), _alarms(reader)
         no_baseline = read_why_no_baseline(reader, inventory.kinds)
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
@@ -113,7 +116,15 @@ def read_overview(output: Path) -> BatchOverview:
         baseline=baseline,
         no_baseline=no_baseline,
         elapsed_s=_elapsed_s(last_run, _now(last_run, last_at)) if holder else None,
+        alarms=alarms,
     )
+
+
+def _alarms(reader: StateReader) -> tuple[str, ...]:
+    """Return what was named about money beside takes that are in no trouble, with their names, oldest first."""
+    found = standing_alarms(reader.entries_after(0, ALARM_FACTS), answered_charges(reader))
+    takes = {take_id: reader.take(take_id) for take_id, _ in found}
+    return tuple(f"{takes[each].label}: {text}" for each, text in found if takes[each].state not in _TROUBLED)
 
 
 def is_play_money(output: Path) -> bool:
