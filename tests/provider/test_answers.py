@@ -255,7 +255,10 @@ def test_a_ledger_page_is_read_entry_by_entry() -> None:
         ({"type": "ADJUSTMENT"}, CHARGES, True),  # a second charge, or a refund that is taken back
         ({"type": "ADJUSTMENT", "reference_id": None}, CHARGES, False),  # of the account
         ({"type": "CREDITS_EXPIRED", "reference_id": None}, CHARGES, False),
-        ({"type": ["MODEL_USAGE"]}, CHARGES, False),
+        ({"type": "model_usage", "direction": "charge"}, CHARGES, True),
+        ({"type": "VIDEO_USAGE"}, CHARGES, True),  # a word that is not documented
+        ({"type": ["MODEL_USAGE"]}, CHARGES, True),
+        ({"type": "INIT"}, CHARGES, False),
         ({"direction": "TOPUP", "type": "REFUND"}, REFUNDS, True),
         ({"direction": "TOPUP", "type": "ADJUSTMENT"}, REFUNDS, True),
         ({"direction": "TOPUP", "type": "BONUS"}, REFUNDS, False),
@@ -289,6 +292,13 @@ def test_no_credits_beside_a_sum_in_usd_are_an_unknown_amount(amount: dict[str, 
     row = {"created_at": "2026-11-01T00:00:00Z", "direction": "CHARGE", "type": "MODEL_USAGE", "amount": amount}
     (charge,), _ = read_charges({"data": [{**row, "reference_id": "g"}], "pagination": {}})
     assert (charge.credits if charge.is_amount_known else None) == spent
+
+
+def test_a_poll_that_says_error_and_gives_a_link_has_made_its_clip() -> None:
+    body = {"id": "g", "status": "error", "error": {"message": "slow"}, "video": {"url": "https://clips.example/g"}}
+    answer = read_progress(json.dumps(body).encode())
+    assert isinstance(answer, Progress)
+    assert (answer.status, answer.error, answer.remark) == (Status.COMPLETED, None, "slow")
 
 
 def test_objects_are_strict() -> None:

@@ -244,14 +244,15 @@ def entries_in(pages: Iterable[Sequence[Charge]]) -> tuple[Counter[Charge], bool
 
     New entries move the pages on: a page may then begin with what was read before. It is laid over it as far as it
     can be, so that no entry that was read twice counts twice; equal entries elsewhere are as many charges. Where pages
-    overlap, equal entries may have been at the seam: such a reading has to be repeated with other seams.
+    overlap, equal entries may have been at the seam, and where a page ends within entries of one time, more of them may
+    have been left out behind it: such a reading has to be repeated with other seams.
     """
     found: list[Charge] = []
     places: dict[Charge, list[int]] = {}
     has_seam = False
     for page in pages:
         begin = _begin_of(page, found, places)
-        has_seam = has_seam or begin < len(found)
+        has_seam = has_seam or begin < len(found) or (len(found) > 1 and found[-1].at == found[-2].at)
         for entry in page[len(found) - begin :]:
             places.setdefault(entry, []).append(len(found))
             found.append(entry)

@@ -115,7 +115,7 @@ class AimlApi:
         self._submits = make_client(bearer, context, keepalive=0, route=route, transport=transport)
         self._submits.timeout = httpx.Timeout(endpoint.patience.post_s, connect=10.0, pool=None)
         self._reads = make_client(bearer, context, keepalive=READS_KEPT, route=route, transport=transport)
-        self._read_headers = dict(self._reads.headers)
+        self._read_headers = {**self._reads.headers, "cache-control": "no-cache"}  # two equal answers have to be two
         self._read_extensions = {"timeout": self._reads.timeout.as_dict()}
         self._fetches = make_client({}, context, route=route, transport=transport)
         lookup = resolve if transport is None else None  # a transport that is passed in knows no addresses

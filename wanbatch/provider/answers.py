@@ -236,6 +236,9 @@ def read_progress(body: bytes) -> PollAnswer:
     word = _word(fields["status"])
     status = _STATUSES.get(word)
     links = _links(fields.get("video"))
+    remark = None
+    if status is Status.FAILED and links:  # what can be fetched was made, and may be charged
+        status, remark = Status.COMPLETED, _error_text(fields)
     return Progress(
         generation_id=generation_id,
         status=status or Status.GENERATING,
@@ -243,6 +246,7 @@ def read_progress(body: bytes) -> PollAnswer:
         error=_ending_text(fields, status),
         unknown_word=None if status else shown(fields["status"]),
         more_links=links[1:],
+        remark=remark,
     )
 
 
@@ -280,16 +284,16 @@ def read_balance(body: bytes) -> Decimal | NoAnswer:
 
 @dataclass(frozen=True)
 class LedgerKind:
-    """Which entries of the ledger are meant: their direction, and their types. An adjustment counts if it names what
-    it is for.
+    """Which entries of the ledger are meant: those of a direction, but for some types. A type that is not documented
+    counts, so that no charge is missed for a word; an adjustment counts if it names what it is for.
     """
 
     direction: str
-    types: frozenset[str]
+    others: frozenset[str]
 
 
-CHARGES = LedgerKind("CHARGE", frozenset({"MODEL_USAGE", "ADJUSTMENT"}))
-REFUNDS = LedgerKind("TOPUP", frozenset({"REFUND", "ADJUSTMENT"}))
+CHARGES = LedgerKind("CHARGE", frozenset({"CREDITS_EXPIRED", "PAYMENT", "BONUS", "INIT", "REFUND"}))
+REFUNDS = LedgerKind("TOPUP", frozenset({"PAYMENT", "BONUS", "INIT", "MODEL_USAGE", "CREDITS_EXPIRED"}))
 
 
 def read_charges(fields: Mapping[str, Any], kind: LedgerKind = CHARGES) -> tuple[list[Charge], str | None]:
@@ -367,11 +371,12 @@ def _spent(amount: Mapping[str, Any]) -> int | None:
 
 
 def _charge(row: object, kind: LedgerKind) -> Charge | None:
-    if not isinstance(row, Mapping) or row.get("direction") != kind.direction or str(row.get("type")) not in kind.types:
+    if not isinstance(row, Mapping) or _word(row.get("direction", kind.direction)) != _word(kind.direction):
         return None
     amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
-    if row["type"] == "ADJUSTMENT" and reference is None:
-        return None  # of the account, and of no generation: the provider documents that it names none
+    type_ = str(row.get("type")).strip().upper()
+    if type_ in kind.others or (reference is None and type_ == "ADJUSTMENT"):
+        return None  # of the account, and of no generation
     spent = _spent(amount) if isinstance(amount, Mapping) else None
     is_legible = reference is not None and spent is not None
     try:

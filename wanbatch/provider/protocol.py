@@ -133,7 +133,8 @@ class Progress:
     """One poll answer. Links are bearer secrets, never stored. `unknown_word` holds a status that wanbatch does not
     know.
 
-    `more_links` lead to further clips of the same generation, which are paid for, too.
+    `more_links` lead to further clips of the same generation, which are paid for, too. `remark` is the error of an
+    answer that says that the generation failed and has a link to its clip: that counts as completed.
     """
 
     generation_id: str
@@ -142,6 +143,7 @@ class Progress:
     error: str | None
     unknown_word: str | None = None
     more_links: tuple[Secret, ...] = ()
+    remark: str | None = None
 
 
 TOO_MANY_REQUESTS = 429

@@ -76,6 +76,12 @@ def is_misnamed(state: StateReader, attempt: Attempt) -> bool:
     return any(each.data.get("misnamed") == attempt.request_id for each in state.facts_of(attempt.take_id))
 
 
+def was_logged_as_made(state: StateReader, attempt: Attempt) -> bool:
+    """Say whether the provider's log once said that a submit succeeded: its take was given its generation for that."""
+    adopted = [each.data for each in state.facts_of(attempt.take_id) if each.fact is Fact.ADOPTED]
+    return any(each.get("by") == "log" and each.get("attempt") == attempt.number for each in adopted)
+
+
 def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
     """Name charges without a take beside attempts that may have made them: each once, and again where it grows.
 

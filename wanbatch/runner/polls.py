@@ -139,6 +139,9 @@ class Polls:
             take_id, Fact.COMPLETED, {"last_running_at": last.isoformat(timespec="milliseconds") if last else None}
         )
         context.schedule.generation_ended()
+        if answer.remark is not None:
+            text = f"the provider said that the generation failed ({answer.remark}), and gave a link to its clip"
+            context.record(take_id, Fact.WARNED, {"warning": text})
         self._linked(taken, answer)
 
     def _linked(self, take: Take, answer: Progress) -> None:
