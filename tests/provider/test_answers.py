@@ -9,11 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from wanbatch.provider.answers import (
-    CHARGES,
-    REFUNDS,
     Head,
-    LedgerKind,
-    read_charges,
     read_generation_id,
     read_progress,
     read_retry_after,
@@ -21,6 +17,7 @@ from wanbatch.provider.answers import (
     read_trouble,
 )
 from wanbatch.provider.bodies import read_object
+from wanbatch.provider.ledger_page import CHARGES, REFUNDS, LedgerKind, read_charges
 from wanbatch.provider.protocol import (
     Accepted,
     NoAnswer,
@@ -83,6 +80,11 @@ def test_a_refusal_that_names_another_request_proves_nothing(status: int) -> Non
     assert isinstance(answer, Unknown)
     assert "names another request (other-program-77)" in answer.message
     assert not isinstance(submit(status, ENVELOPE, x_client_request_id=ID), Unknown)
+
+
+def test_an_acceptance_of_another_submit_of_ours_is_unknown() -> None:
+    answer = submit(200, {"id": "g", "status": "queued"}, x_client_request_id="wb1:nonce:recipe:2.1")
+    assert isinstance(answer, Unknown)
 
 
 @pytest.mark.parametrize(("echo", "other"), [(ID, None), ("", None), ("other-program-77", "other-program-77")])

@@ -13,6 +13,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
@@ -87,3 +88,19 @@ def test_status_names_what_may_cost_money_beside_a_finished_take(tmp_path: Path)
     seen_beside_a_clip(world, "made-elsewhere")
     ((alarm,), problems) = (read_overview(world.output).alarms, read_overview(world.output).problems)
     assert (alarm.startswith("sh000_t1: DOUBLE"), "made-elsewhere" in alarm, problems) == (True, True, ())
+
+
+def test_a_submit_whose_row_has_the_clip_of_another_take_is_named_once(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(2))
+    first, second = world.takes()
+
+    async def work(context: RunContext) -> list[tuple[ExitCode, str]]:
+        for _ in range(2):
+            row = LogRow(str(first.request_id), second.generation_id, True, PRICE, EPOCH)
+            Doubles(context).note_doubles(scan_of(EPOCH, row))
+        return list(context.troubles)
+
+    ((code, message),) = beside_runs(world, work)
+    assert (code, "their clips may be each other's" in message) == (ExitCode.DECISION_NEEDED, True)
+    assert read_overview(world.output).alarms[0].startswith("sh000_t1: ")

@@ -11,6 +11,8 @@ from tests.runner.test_faults import answered
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
+from wanbatch.pace.schedule import Rates
+from wanbatch.provider.answers import Head, read_submit
 from wanbatch.provider.protocol import Accepted, SubmitAnswer
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
@@ -190,3 +192,29 @@ def test_what_failed_under_an_answer_to_another_request_is_not_bought_again(
     beside_runs(world, look_up)
     world.run(batch_of(2))
     assert (states(world), len([row for row in world.ledger() if row["charged"]])) == (["verified"] * 2, 2)
+
+
+def test_two_answers_that_a_proxy_swaps_are_looked_up_and_each_take_gets_its_own_clip(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = World(tmp_path / "out", settings=RunSettings(rates=Rates(in_flight=4)))
+    sent: list[str] = []
+
+    def note(_: Runner, event: Event) -> None:
+        sent.extend([str(event.data["request_id"])] if event.kind == "submit_started" else [])
+
+    def swapped(number: int) -> SubmitAnswer | None:
+        assert world.account is not None
+        if number not in (2, 3):
+            return None
+        at, body = EPOCH.timestamp() + world.elapsed_s, batch_of(3).shots[number - 1].request
+        world.account.accept(Arrival(at, key_name("made-up"), sent[number - 1]), body)
+        head = Head(200, {"x-client-request-id": sent[0], "x-inference-id": "another"})
+        return read_submit(head, b"{}", sent[number - 1])
+
+    answered(monkeypatch, swapped)
+    world.observe = note
+    assert world.run(batch_of(3)).exit_code is ExitCode.OK
+    made = {row["client_request_id"]: row["inference_id"] for row in world.ledger()}
+    assert [take.generation_id for take in world.takes()] == [made[each] for each in sent]
+    assert (states(world), len(made)) == (["verified"] * 3, 3)

@@ -16,7 +16,7 @@ from wanbatch.batch.take import Entry, advance
 from wanbatch.money.budget import Budget, Fit
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import LedgerReading, new_charges
-from wanbatch.provider.answers import read_charges
+from wanbatch.provider.ledger_page import read_charges
 from wanbatch.runner.proofs import Absent, Failed, find
 
 ENTRY: dict[str, Any] = {
@@ -84,3 +84,10 @@ def test_a_submit_of_no_take_without_a_price_leaves_no_room_under_a_cap() -> Non
     budget = Budget(10, {})
     budget.add_stray(None)
     assert (budget.uncosted, budget.committed, budget.fit(UNKNOWN)) == (1, 0, Fit.NO)
+
+
+def test_a_charge_whose_time_cannot_be_read_may_be_of_any_submit() -> None:
+    (charge,) = charges_in(created_at="yesterday")
+    found = evidence(*SEEN)
+    assert found.fits(LOST, charge, DEFAULT_MODEL)
+    assert not found.fits(LOST, replace(charge, at=NOW + timedelta(days=400)), DEFAULT_MODEL)

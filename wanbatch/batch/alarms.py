@@ -8,7 +8,7 @@ from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.take import Entry
 
 ALARM_FACTS = (Fact.WARNED, Fact.FOUND_LATE)
-_LISTS = ("doubles", "unowned", "nameless", "breaches")  # what a warning about money holds beside its text
+_LISTS = ("doubles", "unowned", "nameless", "breaches", "mixed_up")  # what a warning about money holds beside its text
 
 
 def alarm_in(entry: Entry) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import MAXYEAR, datetime
 
 from wanbatch.money.credits import usd_text
 
@@ -27,6 +27,11 @@ class Charge:
     def name(self) -> str:
         """What a person calls it by: its generation, or its time where it names none."""
         return self.generation_id or f"an entry of {self.at:%Y-%m-%d %H:%M:%S} UTC without a reference"
+
+    @property
+    def has_time(self) -> bool:
+        """Say whether its time could be read."""
+        return self.at.year < MAXYEAR
 
     @property
     def is_amount_known(self) -> bool:

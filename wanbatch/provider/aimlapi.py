@@ -29,13 +29,9 @@ from wanbatch.money.prices import Quote
 from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.account import KeyFacts, TopUp, read_key, read_top_up
 from wanbatch.provider.answers import (
-    CHARGES,
-    REFUNDS,
     REQUEST_ID,
     Head,
-    LedgerKind,
     read_balance,
-    read_charges,
     read_progress,
     read_submit,
     read_trouble,
@@ -46,6 +42,7 @@ from wanbatch.provider.cliphost import ClipHost, resolve
 from wanbatch.provider.clocks import ENOUGH, Skew, span_text
 from wanbatch.provider.endings import Ending
 from wanbatch.provider.endpoint import Endpoint
+from wanbatch.provider.ledger_page import CHARGES, REFUNDS, LedgerKind, read_charges
 from wanbatch.provider.listed import ListedModel, PublishedSchema
 from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import (
@@ -149,7 +146,8 @@ class AimlApi:
                 response = await self._submits.send(request, stream=True)
                 head = head_of(response)
                 try:
-                    if head.is_success and head.generation_id is not None:
+                    is_ours = head.is_success and not head.is_of_another_submit(request_id)
+                    if is_ours and head.generation_id is not None:
                         on_accepted(head.generation_id)
                     body = await capped(response, BODY_CAP_BYTES)
                 finally:

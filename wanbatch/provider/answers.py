@@ -15,7 +15,6 @@ from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
-from wanbatch.money.charge import Charge
 from wanbatch.money.credits import read_credits
 from wanbatch.provider.bodies import AnswerInvalid, read_object
 from wanbatch.provider.protocol import (
@@ -109,6 +108,10 @@ class Head:
         echoed = self.headers.get(_ECHO, "").strip()
         return shown(echoed) if echoed not in ("", request_id) else None
 
+    def is_of_another_submit(self, request_id: str) -> bool:
+        """Say whether it answers another submit of wanbatch: two answers were mixed up on the way."""
+        return (self.other_request(request_id) or "").startswith(OURS)
+
 
 def read_generation_id(value: object) -> str | None:
     """Return an opaque id of 1 to 512 printable characters, else None."""
@@ -166,6 +169,10 @@ def read_submit(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer
 
 
 def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer:
+    if head.is_of_another_submit(request_id):
+        return Unknown(
+            f"HTTP {head.status} that answers another submit ({head.other_request(request_id)})", head.status
+        )
     try:
         fields = read_object(body or b"")
     except AnswerInvalid as error:
@@ -180,7 +187,7 @@ def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAns
     note = None
     if said_body is not None and said_header is not None and said_body != said_header:
         note = f"the answer's body holds {said_body} credits, its header {said_header}"
-    failed = _STATUSES.get(_word(fields.get("status"))) is Status.FAILED
+    failed = _STATUSES.get(word_of(fields.get("status"))) is Status.FAILED
     return Accepted(
         generation_id=generation_id,
         credits_held=max((each for each in (said_body, said_header) if each is not None), default=None),
@@ -204,7 +211,8 @@ def _header_credits(head: Head) -> int | None:
     return (read_credits(int(raw)) or None) if re.fullmatch(r"[0-9]{1,18}", raw) else None
 
 
-def _word(value: object) -> str:
+def word_of(value: object) -> str:
+    """Return a word of the provider's in one spelling, whatever its case and its separators."""
     return str(value).strip().casefold().replace(" ", "_").replace("-", "_")
 
 
@@ -233,7 +241,7 @@ def read_progress(body: bytes) -> PollAnswer:
     generation_id = read_generation_id(fields.get("id"))
     if generation_id is None or not isinstance(fields.get("status"), str):
         return NoAnswer(Trouble.TRANSIENT, "an answer without id or status")
-    word = _word(fields["status"])
+    word = word_of(fields["status"])
     status = _STATUSES.get(word)
     links = _links(fields.get("video"))
     remark = None
@@ -283,39 +291,6 @@ def read_balance(body: bytes) -> Decimal | NoAnswer:
 
 
 @dataclass(frozen=True)
-class LedgerKind:
-    """Which entries of the ledger are meant: those of a direction, but for some types. A type that is not documented
-    counts, so that no charge is missed for a word; an adjustment counts if it names what it is for.
-    """
-
-    direction: str
-    others: frozenset[str]
-
-
-CHARGES = LedgerKind("CHARGE", frozenset({"CREDITS_EXPIRED", "PAYMENT", "BONUS", "INIT", "REFUND"}))
-REFUNDS = LedgerKind("TOPUP", frozenset({"PAYMENT", "BONUS", "INIT", "MODEL_USAGE", "CREDITS_EXPIRED"}))
-
-
-def read_charges(fields: Mapping[str, Any], kind: LedgerKind = CHARGES) -> tuple[list[Charge], str | None]:
-    """Read one page of the ledger: its entries of one kind, and the cursor of the next page.
-
-    One that cannot be read in full is marked as not legible. A cursor counts even where the page says that no more
-    follows: an empty page ends it. Raises AnswerInvalid for anything but a page.
-    """
-    rows, pages = fields.get("data"), fields.get("pagination")
-    if not isinstance(rows, list) or not isinstance(pages, Mapping):
-        raise AnswerInvalid("a ledger page without data or pagination")
-    charges = [charge for row in rows if (charge := _charge(row, kind)) is not None]
-    cursor = pages.get("next_cursor")
-    is_cursor = isinstance(cursor, str) and cursor != ""
-    if pages.get("has_more") is not True:
-        return charges, cursor if is_cursor and rows else None
-    if not is_cursor:
-        raise AnswerInvalid("a ledger page that says more follows, but not where")
-    return charges, cursor
-
-
-@dataclass(frozen=True)
 class LogPage:
     """One page of the request log: its rows as they came, how many there are on all pages, and whether it says that
     more follow.
@@ -360,34 +335,4 @@ def read_log_row(row: Mapping[str, Any]) -> LogRow | str:
         credits=read_credits(cost.get("credits")) if isinstance(cost, Mapping) else None,
         at=at if at.tzinfo else at.replace(tzinfo=UTC),
         word="" if status in ("succeeded", "failed") else shown(status) or "nothing",
-    )
-
-
-def _spent(amount: Mapping[str, Any]) -> int | None:
-    """Return the credits of an amount; None if it names none, or zero beside another sum in USD: that is unknown."""
-    spent, usd = read_credits(amount.get("credits")), amount.get("usd")
-    is_sum = isinstance(usd, int | float) and not isinstance(usd, bool) and usd != 0
-    return None if spent == 0 and is_sum else spent
-
-
-def _charge(row: object, kind: LedgerKind) -> Charge | None:
-    if not isinstance(row, Mapping) or _word(row.get("direction", kind.direction)) != _word(kind.direction):
-        return None
-    amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
-    type_ = str(row.get("type")).strip().upper()
-    if type_ in kind.others or (reference is None and type_ == "ADJUSTMENT"):
-        return None  # of the account, and of no generation
-    spent = _spent(amount) if isinstance(amount, Mapping) else None
-    is_legible = reference is not None and spent is not None
-    try:
-        at = datetime.fromisoformat(str(row.get("created_at")))
-    except ValueError:
-        at, is_legible = datetime.max.replace(tzinfo=UTC), False
-    model = row.get("model")
-    return Charge(
-        reference or "",
-        spent or 0,
-        at if at.tzinfo else at.replace(tzinfo=UTC),
-        model if isinstance(model, str) else "",
-        is_legible=is_legible,
     )

@@ -17,7 +17,7 @@ from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.offered_generations import double_text, left_in, named_in, offers_of
-from wanbatch.runner.proofs import rows_of
+from wanbatch.runner.proofs import LOG, rows_of
 from wanbatch.runner.recipes import as_made
 
 
@@ -34,6 +34,21 @@ class Doubles:
                 continue
             for row in self.unrecorded_rows(attempt, scan):
                 self.note_beside(attempt, row, attempt.generation_id)
+            self._note_mixed_up(attempt, scan)
+
+    def _note_mixed_up(self, attempt: Attempt, scan: LogScan) -> None:
+        """Name a submit whose row has the generation of another take, and not the one that its answer named."""
+        context, take = self._context, self._context.takes[attempt.take_id]
+        made = [row.generation_id for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
+        owners = {each: context.owner_of(each) for each in made if each != attempt.generation_id}
+        others = [each for each, owner in owners.items() if owner not in (None, take.take_id)]
+        if attempt.generation_id in made or not others:
+            return
+        label = context.takes[int(owners[others[0]] or 0)].label
+        text = f"{LOG} says that its submit made {others[0]}, which {label} has: their clips may be each other's"
+        if text not in take.warning:
+            context.record(take.take_id, Fact.WARNED, {"warning": text, "mixed_up": [others[0]]})
+            context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; look at both")
 
     def note_beside(self, attempt: Attempt, row: LogRow, first: str) -> None:
         """Name a generation that the log shows beside the first one that an attempt is known to have made."""

@@ -124,8 +124,11 @@ class Evidence:
             return datetime.max.replace(tzinfo=UTC)
 
     def fits(self, attempt: Attempt, charge: Charge, model: str) -> bool:
-        """Say whether an attempt that ordered a model may have made what was charged: by its time, and its model."""
-        return self.earliest(attempt) <= charge.at <= self.latest(attempt) and is_like(charge.model, model)
+        """Say whether an attempt that ordered a model may have made what was charged: by its time, if that can be read,
+        and its model.
+        """
+        is_then = self.earliest(attempt) <= charge.at <= self.latest(attempt) or not charge.has_time
+        return is_then and is_like(charge.model, model)
 
     @property
     def orphans(self) -> list[Charge]:

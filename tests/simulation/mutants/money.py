@@ -12,7 +12,7 @@ from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.spend import Spend
 from wanbatch.batch.take import Take
 from wanbatch.money.budget import Budget, Fit
-from wanbatch.provider import answers
+from wanbatch.provider import ledger_page
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.polls import Polls
@@ -63,13 +63,13 @@ def an_unknown_price_is_free() -> Patches:
 
 @mutant
 def a_charge_is_recorded_as_nothing() -> Patches:
-    real = answers._charge
+    real = ledger_page._charge
 
     def charge(row: object, kind: Any) -> Any:
         made = real(row, kind)
         return None if made is None else replace(made, credits=0)
 
-    yield answers, "_charge", charge
+    yield ledger_page, "_charge", charge
 
 
 @mutant
