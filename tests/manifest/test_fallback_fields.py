@@ -12,8 +12,8 @@ from wanbatch.batch.shots import Fallback, Shot, Version
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import load_manifest
 
-WORDS = "expected a model, or a table with model and on (failed, refused)"
-FIRST, SECOND = "alibaba/wan2.1-t2v-turbo", "alibaba/wan-3-0-video"
+FIRST, SECOND, FRAMED = "alibaba/wan2.1-t2v-turbo", "alibaba/wan-3-0-video", "alibaba/wan-2-7-i2v"
+NAME_ONE = f"write the name of a model, such as {SECOND}, or a table: {{model: {SECOND}, on: [failed]}}"
 
 
 def shot_of(tmp_path: Path, shot: dict[str, Any], defaults: dict[str, Any] | None = None) -> Shot:
@@ -52,23 +52,61 @@ def test_a_column_names_a_fallback(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("shot", "said"),
+    ("value", "said"),
     [
-        ({"fallback": FIRST}, "fallback is 'alibaba/wan2.1-t2v-turbo', which makes the shot already; name another"),
-        ({"model": None, "models": [FIRST, SECOND], "fallback": SECOND}, "which makes the shot already; name another"),
-        ({"fallback": "alibaba/wan-9"}, "model is 'alibaba/wan-9', which is not known"),
-        ({"fallback": 7}, "model is '7', which is not known"),
-        ({"fallback": [SECOND]}, WORDS),
-        ({"fallback": {"on": ["failed"]}}, "fallback lacks model"),
-        ({"fallback": {"model": SECOND, "on": []}}, "fallback.on"),
-        ({"fallback": {"model": SECOND, "on": ["maybe"]}}, "fallback.on is 'maybe'; expected refused or failed"),
+        (FIRST, f"15 fallback is '{FIRST}', which makes the shot already; name another"),
+        ("alibaba/wan-9", "15 fallback is 'alibaba/wan-9', a model that is not known; did you mean alibaba/wan-"),
+        ("sora", "15 fallback is 'sora', a model that is not known; use alibaba/wan-2-7-t2v, alibaba/wan-2-7-r2v, alibaba/wan-2-7-i2v or one of 12 more"),
+        ("7", f"15 fallback is 7; {NAME_ONE}"),
+        ("true", f"15 fallback is true; {NAME_ONE}"),
+        ('""', f"15 fallback is empty; {NAME_ONE}"),
+        (f"[{SECOND}]", f"15 fallback is a list; {NAME_ONE}"),
+        ("{on: [failed]}", "15 fallback names no model; write model: alibaba/wan-3-0-video in it"),
+        (f"{{mdel: {SECOND}}}", "16 'mdel' is not a field of a fallback; did you mean model?"),
+        (f"{{model: {SECOND}, when: now}}", "46 'when' is not a field of a fallback; it has model and on"),
+        ("{model: 7}", "23 model of the fallback is 7; write a name, such as alibaba/wan-3-0-video"),
+        (f"{{model: {SECOND}, on: refused}}", "50 on of the fallback is 'refused'; write a list: on: [refused]"),
+        (f"{{model: {SECOND}, on: 3}}", "50 on of the fallback is 3; write a list: on: [failed, refused]"),
+        (f"{{model: {SECOND}, on: []}}", "50 on of the fallback is empty; name failed, refused (the prompt) or both, or leave"),
+        (f"{{model: {SECOND}, on: [refuse]}}", "51 on of the fallback has 'refuse'; did you mean refused?"),
+        (f"{{model: {SECOND}, on: [never]}}", "51 on of the fallback has 'never'; it takes failed and refused (the prompt)"),
+        (f"{{model: {SECOND}, on: [failed, failed]}}", "59 on of the fallback names failed twice; name it once"),
+    ],
+)  # fmt: skip
+def test_each_mistake_in_a_fallback_has_its_own_sentence_with_its_place(value: str, said: str, tmp_path: Path) -> None:
+    assert told(tmp_path, f"model: {FIRST}\n    fallback: {value}").startswith(f"6:{said}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
         (
-            {"fallback": SECOND, "negative_prompt": "blur"},
-            "negative_prompt is not a parameter of alibaba/wan-3-0-video",
+            f"model: {FRAMED}\n    first_frame: https://a.example/b.png\n    fallback: {FIRST}",
+            f"7:15 the fallback does not suit this shot: {FIRST} does not take first_frame, an image to begin from; models",
+        ),
+        (
+            f"model: {FIRST}\n    fallback: {FRAMED}",
+            f"6:15 the fallback does not suit this shot: first_frame (image_url) is missing; {FRAMED} needs it",
+        ),
+        (
+            f"model: {FIRST}\n    negative_prompt: blur\n    fallback: {SECOND}",
+            f"7:15 the fallback does not suit this shot: negative_prompt is not a parameter of {SECOND}",
+        ),
+        (
+            f"models: [{FIRST}, {SECOND}]\n    fallback: {SECOND}",
+            f"6:15 fallback is '{SECOND}', which makes the shot already; name another",
         ),
     ],
 )
-def test_a_fallback_that_cannot_be_used_says_why(shot: dict[str, Any], said: str, tmp_path: Path) -> None:
+def test_a_fallback_that_does_not_suit_its_shot_is_told_at_its_place(fields: str, said: str, tmp_path: Path) -> None:
+    assert told(tmp_path, fields).startswith(said)
+
+
+def told(tmp_path: Path, fields: str) -> str:
+    """The only problem of a shot with these fields, which begin in line 5."""
+    path = tmp_path / "shots.yaml"
+    path.write_text(f"version: 1\nshots:\n  - id: a\n    prompt: p\n    {fields}\n")
     with pytest.raises(ManifestInvalid) as caught:
-        shot_of(tmp_path, shot)
-    assert said in str(caught.value)
+        load_manifest(path)
+    (problem,) = caught.value.problems
+    return str(problem).removeprefix(f"{path}:")

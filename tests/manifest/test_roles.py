@@ -106,7 +106,7 @@ def test_roles_are_columns_of_a_table(cells: dict[str, str], sent: dict[str, Any
         (
             "alibaba/wan-2-6-t2v",
             {"last_frame": A},
-            "alibaba/wan-2-6-t2v does not take an image to end with; models that do: alibaba/wan-3-0-video",
+            "alibaba/wan-2-6-t2v does not take last_frame, an image to end with; models that do: alibaba/wan-3-0-video",
         ),
         ("alibaba/wan-2-6-i2v", {"first_frame": A, "image_url": B}, "first_frame and image_url say the same; keep one"),
         (
@@ -125,7 +125,11 @@ def test_roles_are_columns_of_a_table(cells: dict[str, str], sent: dict[str, Any
             {"aspect_ratio": "adaptive"},
             "accepts 16:9, 9:16, 1:1, 4:3 or 3:4; models that do: alibaba/wan-3-0-video or alibaba/wan3.0-video",
         ),
-        ("alibaba/wan-3-0-video", {"first_frame": A, "references": [B]}, "reference_image_urls stand in one shot"),
+        (
+            "alibaba/wan-3-0-video",
+            {"first_frame": A, "references": [B]},
+            "first_frame and references stand in one shot",
+        ),
     ],
 )
 def test_a_role_that_a_model_lacks_is_a_problem(model: str, fields: dict[str, Any], said: str, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ def test_a_column_of_a_table_holds_several_models(tmp_path: Path) -> None:
         ({"models": [FIRST, "alibaba/wan-3-0-vide"]}, {}, "model is 'alibaba/wan-3-0-vide', which is not known"),
         ({"models": [FIRST, 3]}, {}, "model is '3', which is not known"),
         ({"models": [FIRST, SECOND], "shot_type": "multi"}, {}, "shot_type is not a parameter of alibaba/wan-3-0-video"),
-        ({"models": [FIRST, SECOND], "last_frame": "https://example.com/a.png"}, {}, "alibaba/wan-2-6-t2v does not take an image to end with"),
+        ({"models": [FIRST, SECOND], "last_frame": "https://example.com/a.png"}, {}, "alibaba/wan-2-6-t2v does not take last_frame, an image to end with"),
         ({"models": [f"somebody/lens-{number}" for number in range(21)]}, {}, "models names 21 models; 20 is the most for one shot"),
     ],
 )  # fmt: skip

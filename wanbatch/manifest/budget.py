@@ -8,7 +8,7 @@ from typing import Any
 
 from wanbatch.batch.shots import Limits
 from wanbatch.manifest.tree import Node, Problems, Scalar, Table, follow
-from wanbatch.manifest.words import fault_words, meant, shown
+from wanbatch.manifest.words import fault_words, meant, shown, some_of
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.units import parse_rate_per_min
 
@@ -38,9 +38,7 @@ def check_scenes(root: Table, scenes: set[str], problems: Problems) -> None:
     known = sorted(scenes - {""})
     for name, at in names.items():
         if name not in known:
-            hint = meant(name, known) or (
-                f"; use one of: {', '.join(known)}" if known else "; the shots name no scenes"
-            )
+            hint = meant(name, known) or (f"; use {some_of(name, known)}" if known else "; the shots name no scenes")
             problems.add(at, f"budget.scenes names {shown(name)}, but no shot has this scene{hint}")
 
 

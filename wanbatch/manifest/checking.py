@@ -12,18 +12,17 @@ from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Fallback, Shot, Version
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
+from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
-from wanbatch.manifest.requests import RequestChecker
+from wanbatch.manifest.requests import RequestChecker, unknown_model
 from wanbatch.manifest.roles import in_own_names
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 from wanbatch.manifest.several_models import (
     LISTED,
     as_of,
     check_defaults,
-    fallback_in,
-    model_node,
     models_of,
     with_model,
 )
@@ -219,7 +218,7 @@ class Checker:
                 planning, first = given, nodes
                 self._requests.check_planning(given, nodes)
             versions.append(self._version(as_of(table, model), nodes, given))
-        fallback = self._fallback(table, merged, planning, [version.model for version in versions])
+        fallback = self._fallback(table, merged, [version.model for version in versions])
         self._check_words(planning, first)
         if len(self._problems.found) > before or planning.get("id") is None:
             return None
@@ -261,19 +260,26 @@ class Checker:
             self._requests.tell_lacking(role, words, table, nodes)
         return Version(told.request, self._requests.check_request(told.request, told.table, told.nodes))
 
-    def _fallback(
-        self, table: Table, nodes: Mapping[str, Node], given: Mapping[str, Any], models: Sequence[str]
-    ) -> Fallback | None:
-        """Return the fallback of a shot, with its request held against that model; None without one."""
-        told = fallback_in(given.get("fallback"))
+    def _fallback(self, table: Table, nodes: Mapping[str, Node], models: Sequence[str]) -> Fallback | None:
+        """Return the fallback of a shot, with its request held against that model; None without one.
+
+        What that model does not take of the shot is a problem of the fallback, at its place: the shot suits its own.
+        """
+        node = nodes.get("fallback")
+        told = None if node is None or is_null(node) else fallback_in(node, self._problems)
         if told is None:
             return None
-        node = model_node(nodes["fallback"])
-        if told.model in models:
-            self._problems.add(node.at, f"fallback is {shown(told.model)}, which makes the shot already; name another")
+        name, at = told.model, told.node.at
+        if registry().get(name) is None:
+            self._problems.add(at, f"fallback is {shown(name)}, a model that is not known{unknown_model(name)}")
             return None
-        named = {**nodes, "model": node}
-        return Fallback(self._version(with_model(table, node), named, self._given(named)), told.on)
+        if name in models:
+            self._problems.add(at, f"fallback is {shown(name)}, which makes the shot already; name another")
+            return None
+        named, before = {**nodes, "model": told.node}, len(self._problems.found)
+        version = self._version(with_model(table, told.node), named, self._given(named))
+        self._problems.retell(before, at, "the fallback does not suit this shot: ")
+        return Fallback(version, told.on)
 
     def _check_words(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
         """Check what stands in the texts of a shot."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -66,6 +67,17 @@ def _within(error: Finding) -> list[Finding]:
 
 def _is_mistyped(error: Finding) -> bool:
     return error.validator == "type" and not error.relative_path
+
+
+def renamed(error: Finding, name: str) -> Finding:
+    """Return a finding about a field under the name that the manifest has for it."""
+    path = list(error.absolute_path)
+    if path[:1] == [name]:
+        return error
+    made = Finding.create_from(error)
+    made.parent = None
+    made.path = made.relative_path = deque([name, *path[1:]])
+    return made
 
 
 class Teller:

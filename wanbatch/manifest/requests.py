@@ -8,16 +8,23 @@ from typing import Any
 from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.request_schemas import is_model_name
 from wanbatch.manifest.fields import FREE_TEXT_FIELDS, PLANNING_FIELDS
-from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, validator_for, validator_of
+from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, renamed, validator_for, validator_of
 from wanbatch.manifest.names import foreign_parameter
-from wanbatch.manifest.roles import takers_text
+from wanbatch.manifest.roles import role_of, takers_text, written_name
 from wanbatch.manifest.schemas import MANIFEST, schema
 from wanbatch.manifest.tree import Node, Place, Problems, Table
 from wanbatch.manifest.values import is_null
-from wanbatch.manifest.words import meant, one_of, shown
+from wanbatch.manifest.words import meant, shown, some_of
 
 SHORT_PROMPT = 500  # few models have a lower cap
 _BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
+
+
+def unknown_model(name: object) -> str:
+    """Say what to do about a name that is not a model's, as the end of a sentence: names near it, and the cure."""
+    hint = meant(str(name), registry().names) or f"; use {some_of(str(name), registry().names)}"
+    is_addable = is_model_name(name) and "/" in str(name)
+    return hint + (f"; if the provider serves it, `wanbatch models add {name}` adds it" if is_addable else "")
 
 
 class RequestChecker:
@@ -31,7 +38,7 @@ class RequestChecker:
 
     def check_planning(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
         """Check what is not sent: scene, takes, seed and the like."""
-        planning = {name: value for name, value in given.items() if name in PLANNING_FIELDS}
+        planning = {name: value for name, value in given.items() if name in PLANNING_FIELDS and name != "fallback"}
         for error in self._once("planning", planning, self._planning, SHORT_PROMPT):
             self._teller.tell(error, Table(Place(1, 1), dict(nodes)), "")
 
@@ -43,10 +50,7 @@ class RequestChecker:
         name = request["model"]
         model = registry().get(name) if isinstance(name, str) else None
         if model is None:
-            hint = meant(str(name), registry().names) or f"; use {one_of(registry().names)}"
-            if is_model_name(name) and "/" in str(name):
-                hint += f"; if the provider serves it, `wanbatch models add {name}` adds it"
-            self._problems.add(nodes["model"].at, f"model is {shown(name)}, which is not known{hint}")
+            self._problems.add(nodes["model"].at, f"model is {shown(name)}, which is not known{unknown_model(name)}")
             return True
         short = min(SHORT_PROMPT, model.parameters.get("prompt", {}).get("maxLength", SHORT_PROMPT))
         for error in self._once(model.name, request, validator_of(model), short):
@@ -68,12 +72,13 @@ class RequestChecker:
             blamed, hint = _blamed(str(error.absolute_path[0]), table)
             if error.validator == "enum" and len(error.absolute_path) == 1:
                 hint = takers_text(model, str(error.absolute_path[0]), error.instance) + hint
+            error = renamed(error, written_name(str(error.absolute_path[0]), nodes))
             self._teller.tell(error, Table(table.at, dict(nodes)), model.name, blamed, hint)
         elif error.validator == "additionalProperties":
             for name in (name for name in request if name not in model.parameters):
                 self._tell_foreign(name, model, table, nodes)
         else:
-            for name, words in _of_the_whole(error, request, model.name):
+            for name, words in _of_the_whole(error, request, model, nodes):
                 self._problems.add(nodes[name].at if name in nodes else table.at, words)
 
     def _tell_foreign(self, name: str, model: Model, table: Table, nodes: Mapping[str, Node]) -> None:
@@ -103,25 +108,31 @@ class RequestChecker:
         return errors
 
 
-def _of_the_whole(error: Finding, request: Mapping[str, Any], model: str) -> Iterator[tuple[str, str]]:
+def _of_the_whole(
+    error: Finding, request: Mapping[str, Any], model: Model, nodes: Mapping[str, Node]
+) -> Iterator[tuple[str, str]]:
     """Yield what is wrong with a request as a whole: the field to blame, empty for none, and the words."""
     told: Any = error.validator_value
     match error.validator:
         case "required":
             for name in told:
                 if name not in request and name != "model":
-                    what = "say what the clip shows" if name == "prompt" else f"{model} needs it"
-                    yield "", f"{name} is missing; {what}"
+                    what = "say what the clip shows" if name == "prompt" else f"{model.name} needs it"
+                    role = role_of(model, name)
+                    yield "", f"{name if role is None else f'{role} ({name})'} is missing; {what}"
         case "dependentRequired":
             for name in told:
                 for needed in told[name]:
                     if name in request and needed not in request:
-                        yield name, f"{name} stands alone; {model} needs {needed} beside it"
+                        own = written_name(name, nodes)
+                        other = needed if own == name else role_of(model, needed) or needed
+                        yield name, f"{own} stands alone; {model.name} needs {other} beside it"
         case "not" if isinstance(told, Mapping) and "required" in told:
             both = list(told["required"])
-            yield both[-1], f"{' and '.join(both)} stand in one shot; {model} takes only one of them"
+            named = " and ".join(written_name(name, nodes) for name in both)
+            yield both[-1], f"{named} stand in one shot; {model.name} takes only one of them"
         case _:
-            yield "", f"{model} does not take these fields together"
+            yield "", f"{model.name} does not take these fields together"
 
 
 def _blamed(name: str, table: Table) -> tuple[Place | None, str]:

@@ -34,9 +34,9 @@ _FIELDS: Mapping[str, tuple[tuple[str, str], ...]] = {
 }
 NAMES = ("first_frame", "last_frame", "references", "audio", "aspect_ratio", "resolution")
 _WORDS = {
-    "first_frame": "an image to begin from",
-    "last_frame": "an image to end with",
-    "references": "images to refer to",
+    "first_frame": "first_frame, an image to begin from",
+    "last_frame": "last_frame, an image to end with",
+    "references": "references, images to refer to",
     "sound": "a choice of sound (audio: true or false)",
     "soundtrack": "a sound of yours (audio: an address)",
     "aspect_ratio": "a choice of aspect ratio",
@@ -97,6 +97,19 @@ def field_of(model: Model, part: str) -> str | None:
         if field in model.parameters and kind in kinds_in(model.parameters[field]):
             return None if field == "image_url" and not _begins_from_images(model) else field
     return None
+
+
+def role_of(model: Model, field: str) -> str | None:
+    """Return the role that a field of a model plays; None for one that a manifest calls by its own name alone."""
+    parts = [part for part in _FIELDS if field_of(model, part) == field]
+    roles = ["audio" if part in ("sound", "soundtrack") else part for part in parts]
+    return next((role for role in roles if role not in model.parameters), None)
+
+
+def written_name(field: str, nodes: Mapping[str, Node]) -> str:
+    """Return the name under which a manifest gives a field: the role that it was written as, or its own."""
+    node = nodes.get(field)
+    return next((role for role in NAMES if node is not None and nodes.get(role) is node), field)
 
 
 def _begins_from_images(model: Model) -> bool:

@@ -1,10 +1,9 @@
-"""The models of a shot where a manifest names more than one: those that make it side by side, and its fallback."""
+"""The models of a shot where a manifest names more than one: those that make it side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
-from wanbatch.batch.shots import FAILED
 from wanbatch.manifest.tree import Listing, Node, Problems, Scalar, Table
 from wanbatch.manifest.values import head_value, is_null
 from wanbatch.manifest.words import shown
@@ -48,30 +47,6 @@ def check_defaults(defaults: Table, problems: Problems) -> None:
     several = _given(defaults, LISTED)
     if several is not None and _given(defaults, "model") is not None:
         problems.add(several.at, "model and models stand in defaults; keep one of them")
-
-
-@dataclass(frozen=True)
-class WrittenFallback:
-    """What a manifest says of a fallback: the model's name, and after what it may be taken."""
-
-    model: str
-    on: tuple[str, ...] = (FAILED,)
-
-
-def fallback_in(value: object) -> WrittenFallback | None:
-    """Read a fallback; None if there is none, or one that the check of the fields has named as a problem."""
-    if isinstance(value, str):
-        return WrittenFallback(value)
-    if not isinstance(value, dict) or not isinstance(value.get("model"), str):
-        return None
-    on = value.get("on", [FAILED])
-    is_sound = isinstance(on, list) and all(isinstance(each, str) for each in on)
-    return WrittenFallback(value["model"], tuple(sorted(on))) if is_sound else None
-
-
-def model_node(fallback: Node) -> Node:
-    """Return the node that names the model of a fallback."""
-    return fallback.items["model"] if isinstance(fallback, Table) else fallback
 
 
 def _given(table: Table, name: str) -> Node | None:

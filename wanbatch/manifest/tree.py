@@ -100,6 +100,12 @@ class Problems:
             self._seen.add(problem)
             noted.append(problem)
 
+    def retell(self, since: int, at: Place, what: str) -> None:
+        """Tell the problems that were noted since then at another place, after these words."""
+        told, self.found[since:] = self.found[since:], []
+        for each in told:
+            self.add(at, f"{what}{each.message}")
+
     def stop(self, at: Place, message: str) -> ReadingStopped:
         """Note the problem that ends the reading; the caller raises what this returns."""
         self.add(at, message)

@@ -17,6 +17,8 @@ _KINDS = {
     "object": "a table of names and values",
 }
 SHOWN_CAP = 40
+SOME = 3
+CHOICES_CAP = 12
 _SWITCHES = {
     **dict.fromkeys(
         ("yes", "on", "true", "y", "x", "ja", "oui", "si", "sí", "wahr", "vrai", "verdadero", "vero"), "true"
@@ -61,6 +63,14 @@ def one_of(values: Sequence[Any]) -> str:
     return texts[0] if len(texts) == 1 else f"{', '.join(texts[:-1])} or {texts[-1]}"
 
 
+def some_of(name: str, known: Sequence[str]) -> str:
+    """Return the few of many names that are nearest to one: `a, b, c or one of 30 more`."""
+    if len(known) <= SOME + 1:
+        return one_of(known)
+    near = get_close_matches(name.casefold(), known, n=SOME, cutoff=0.0)
+    return f"{', '.join(near)} or one of {len(known) - len(near)} more"
+
+
 def meant(name: str, known: Iterable[str]) -> str:
     """Return ` (did you mean X?)`, or nothing."""
     return _meant(name[:SHOWN_CAP], frozenset(known))
@@ -86,7 +96,8 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
         return f"{name} is {shown(value)}{who}{_kinds_text([each.get('type') for each in limit])}"
     if keyword == "enum":
         hint = _choice_meant(name, value, [str(each) for each in limit]) if isinstance(value, str) else ""
-        return f"{name} is {shown(value)}{who}{one_of(limit)}{hint}"
+        choices = one_of(limit) if len(limit) <= CHOICES_CAP else some_of(str(value), [str(each) for each in limit])
+        return f"{name} is {shown(value)}{who}{choices}{hint}"
     if keyword in _BOUNDS:
         return f"{name} is {shown(value)}{who}{_BOUNDS[keyword].format(limit)}"
     if keyword in _SIZES:
@@ -97,8 +108,6 @@ def fault_words(name: str, value: Any, keyword: str, limit: Any, taker: str) -> 
     if is_address:
         what = "or a data: address" if keyword == "format" or "data:" in str(limit) else "address"
         return f"{name} is {shown(value)}; expected an https:// {what} without spaces{_secure(value)}"
-    if name == "fallback":
-        return f"{name} is {shown(value)}; expected a model, or a table with model and on (failed, refused)"
     return f"{name} is {shown(value)}; expected a rate such as 60/min or 10/s"
 
 
