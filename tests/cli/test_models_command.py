@@ -87,6 +87,16 @@ def test_a_model_that_is_not_served_is_named_with_those_like_it(capsys: pytest.C
     assert (code, said in capsys.readouterr().err) == (2, True)
 
 
+@pytest.mark.parametrize("words", [(), ("add", "pixverse/v5.5/text-to-video")])
+def test_without_a_network_the_cure_is_named(
+    words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
+    code = call(["models", *words])
+    told = capsys.readouterr().err
+    assert (code, told.count("wanbatch doctor"), "can be copied beside this manifest" in told) == (8, 1, True)
+
+
 def test_an_update_says_what_changed(provided: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked(capsys, "models", "add", "minimax/h3", "--sandbox")
     path = tmp_path / "models" / "minimax__h3.schema.json"

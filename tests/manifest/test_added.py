@@ -82,25 +82,67 @@ def _with(**changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("schema", "fault"),
     [
-        ("{", "is not JSON (Expecting property name enclosed in double quotes: line 1 column 2 (char 1))"),
-        ("[]", "is not a schema that wanbatch can read"),
-        ({"type": "object"}, "does not describe a request with a model in it"),
-        (_with(model={"type": "string"}), "does not name one model (properties.model.const)"),
-        (_with(model={"const": "../up"}), "does not name one model (properties.model.const)"),
-        (_with(style={"$ref": "https://example.com/x"}), "uses '$ref', which wanbatch does not follow"),
-        (_with(style={"type": "string", "pattern": "(a+)+b"}), "has a value of pattern that cannot be read"),
-        (_with(style={"type": "word"}), "has a value of type that cannot be read"),
-        (_with(**{"a b": {}}), "has a field whose name a manifest cannot hold: 'a b'"),
+        ("{", "1:1 this is not valid JSON: the file ends after this, but a bracket is not closed"),
+        (
+            '{\n "type": "object",\n}',
+            "2:18 this is not valid JSON: a comma with nothing after it; remove it before the",
+        ),
+        ("[]", "1:1 this file is not a schema that wanbatch can read"),
+        ({"type": "object"}, "1:1 this file does not describe a request with a model in it"),
+        (_with(model={"type": "string"}), "9:5 this file does not name one model (properties.model.const)"),
+        (_with(model={"const": "../up"}), "9:5 this file does not name one model (properties.model.const)"),
+        (
+            _with(model={"const": "somebody/lens-2"}),
+            "10:7 this file is named for somebody/lens-1, but it names the model somebody/lens-2: give both one name",
+        ),
+        (
+            _with(model={"type": "integer", "const": "somebody/lens-1"}),
+            "11:7 this file has a const that is not of its type (integer) (at properties/model/const)",
+        ),
+        (
+            _with(model={"enum": ["somebody/lens-2"], "const": "somebody/lens-1"}),
+            "13:7 this file has a const that is none of its choices (enum) (at properties/model/const)",
+        ),
+        (
+            _with(style={"type": "string", "const": 5}),
+            "44:7 this file has a const that is not of its type (string) (at properties/style/const)",
+        ),
+        (
+            _with(style={"type": "integer", "default": "5"}),
+            "44:7 this file has a default that is not of its type (integer) (at properties/style/default)",
+        ),
+        (
+            _with(style={"$ref": "https://example.com/x"}),
+            "43:7 this file uses '$ref', which wanbatch does not follow (at properties/style/$ref)",
+        ),
+        (
+            _with(style={"anyOf": [{"type": "string"}, {"type": "string", "pattern": "(a+)+b"}]}),
+            "49:11 this file has a value of pattern that cannot be read (at properties/style/anyOf/1/pattern)",
+        ),
+        (_with(style={"type": "word"}), "43:7 this file has a value of type that cannot be read"),
+        (_with(**{"a b": {}}), "42:5 this file has a field whose name a manifest cannot hold: 'a b'"),
     ],
 )
-def test_a_schema_that_cannot_be_used_is_a_problem_with_its_file(schema: object, fault: str, tmp_path: Path) -> None:
+def test_a_schema_that_cannot_be_used_is_a_problem_with_its_file_place_and_cure(
+    schema: object, fault: str, tmp_path: Path
+) -> None:
+    text = schema if isinstance(schema, str) else json.dumps(schema, indent=2)
     with pytest.raises(ManifestInvalid) as raised:
-        load_manifest(put(tmp_path, schema))
+        load_manifest(put(tmp_path, text))
     first = raised.value.problems[0]
-    assert (Path(first.file).name, first.message.split(" (at ")[0].split(";")[0]) == (
+    assert (Path(first.file).name, f"{first.line}:{first.column} {first.message}"[: len(fault)]) == (
         "somebody__lens-1.schema.json",
-        f"this file {fault}",
+        fault,
     )
+    assert first.message.endswith(
+        "; repair it, or remove it and add the model again: `wanbatch models add somebody/lens-1`"
+    )
+
+
+@pytest.mark.parametrize("words", [{"example": 5}, {"nullable": True}, {"deprecated": False}, {"readOnly": False}])
+def test_words_of_openapi_that_limit_nothing_are_taken(words: dict[str, Any], tmp_path: Path) -> None:
+    schema = _with(style={"type": "string", **words})
+    assert load_manifest(put(tmp_path, schema)).shots[0].model == "somebody/lens-1"
 
 
 def test_a_deep_schema_is_refused() -> None:

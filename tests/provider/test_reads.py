@@ -17,6 +17,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.clock import LoopClock
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.endpoint import Endpoint, Patience
+from wanbatch.provider.listed import ListedModel
 from wanbatch.provider.protocol import (
     NoAnswer,
     Secret,
@@ -139,3 +140,23 @@ def test_a_ledger_without_end_is_read_to_a_bound() -> None:
 
     found = asyncio.run(read())
     assert (found, len(asked)) == (NoAnswer(Trouble.TRANSIENT, "the ledger has more than 3 pages"), 3)
+
+
+def document(size_bytes: int) -> bytes:
+    """An OpenAPI file of exactly this size that describes the requests of one model."""
+    request = {"type": "object", "properties": {"model": {"enum": ["a/one"]}, "prompt": {"type": "string"}}}
+    body = {"requestBody": {"content": {"application/json": {"schema": request}}}}
+    bare = json.dumps({"paths": {"/v2/video/generations": {"post": body}}, "info": ""})
+    return bare.replace('"info": ""', f'"info": "{"x" * (size_bytes - len(bare))}"').encode()
+
+
+@pytest.mark.parametrize(("more", "is_read"), [(0, True), (1, False)])
+def test_the_file_of_a_model_is_read_up_to_2_mib(more: int, is_read: bool) -> None:
+    model = ListedModel("a/one", (), "http://127.0.0.1/docs-json?model=a%2Fone", None)
+    body = document(2 * 1024 * 1024 + more)
+    answer = told("/docs-json", body, lambda api: api.published_schema(model, "a/one"))
+    if is_read:
+        assert list(answer.schema["properties"]) == ["model", "prompt"]
+    else:
+        words = "its file is encoded, or larger than 2,097,152 bytes, the most that wanbatch reads of one"
+        assert answer == NoAnswer(Trouble.INVALID, words)

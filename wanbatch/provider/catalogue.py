@@ -111,6 +111,9 @@ class Catalogue:
         if isinstance(answer, NoAnswer):
             return answer
         head, body = answer
+        if head.is_success and body is None:
+            words = f"its file is encoded, or larger than {FILE_CAP_BYTES:,} bytes, the most that wanbatch reads of one"
+            return NoAnswer(Trouble.INVALID, words)
         if not head.is_success or body is None:
             return read_trouble(head, body)
         try:

@@ -16,13 +16,18 @@ from wanbatch.batch.registry import Model
 from wanbatch.clock import system_now
 from wanbatch.disk import replace_text
 from wanbatch.errors import LocalFault, ProviderUnreachable, UsageInvalid, fault_text
-from wanbatch.manifest.added import MODELS_FOLDER, files_beside, models_beside
+from wanbatch.manifest.added import MODELS_FOLDER, files_beside, models_beside, name_of_file
 from wanbatch.manifest.roles import field_of
 from wanbatch.manifest.words import one_of
 from wanbatch.provider.listed import ListedModel, PublishedSchema, price_text
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.resources import MODEL_ENDING
 from wanbatch.session.access import Access
+
+_WITHOUT_NETWORK = (
+    "`wanbatch doctor` says what this machine reaches. A schema that another project has in its folder `models` can be"
+    " copied beside this manifest: that needs no network"
+)
 
 
 @dataclass(frozen=True)
@@ -100,20 +105,20 @@ async def add_models(access: Access, folder: Path, names: Sequence[str]) -> list
     read: list[PublishedSchema] = []
     for name, each in zip(names, published, strict=True):
         if isinstance(each, NoAnswer):
-            raise ProviderUnreachable(f"the schema of {name} was not added: {each.message}")
+            raise ProviderUnreachable(f"the schema of {name} was not added: {each.message}. {_WITHOUT_NETWORK}")
         read.append(each)
     return [_write(folder, name, each, system_now()) for name, each in zip(names, read, strict=True)]
 
 
 def added_names(folder: Path) -> list[str]:
     """Return the models that a project added."""
-    return [path.name.removesuffix(MODEL_ENDING).replace("__", "/") for path in files_beside(folder)]
+    return [name_of_file(path) for path in files_beside(folder)]
 
 
 async def _listed(provider: Provider) -> Sequence[ListedModel]:
     listed = await provider.listed_models()
     if isinstance(listed, NoAnswer):
-        raise ProviderUnreachable(f"cannot read the provider's list of models: {listed.message}")
+        raise ProviderUnreachable(f"cannot read the provider's list of models: {listed.message}. {_WITHOUT_NETWORK}")
     return listed
 
 
@@ -147,8 +152,7 @@ def _write(folder: Path, name: str, published: PublishedSchema, now: datetime) -
 
 def _kept(path: Path) -> Mapping[str, Any] | None:
     models, _ = models_beside(path.parent.parent)
-    name = path.name.removesuffix(MODEL_ENDING).replace("__", "/")
-    model = models.get(name) if path.is_file() else None
+    model = models.get(name_of_file(path)) if path.is_file() else None
     return None if model is None else model.schema
 
 
