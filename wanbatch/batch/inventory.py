@@ -15,6 +15,7 @@ from wanbatch.batch.plan import Due, ShotRow, cause_of, group_of, in_table_order
 from wanbatch.batch.spend import Kind
 from wanbatch.batch.take import Take
 from wanbatch.batch.unwritten import unwritten_in
+from wanbatch.units import count_text
 
 Counted = tuple[Take | Kind, int]
 """Takes that are alike in state, money and price class, or a single one, and how many they are."""
@@ -106,6 +107,23 @@ class Inventory:
         if any(map(is_selected, self.due)) or any(map(_is_unsettled, self.open_takes)):
             return False
         return not any(take.awaits_charge for take, _ in self.kinds)
+
+
+def finish_text(inventory: Inventory) -> str:
+    """Say what stands in a batch of which nothing is to be sent."""
+    counts = inventory.counts
+    done, failed, held = (counts.get(name, 0) for name in ("done", "failed", "held"))
+    if not (failed or held or counts.get("new")):
+        return "nothing to do: every take is done"
+    parts = [f"{count_text(done, 'take')} {'is' if done == 1 else 'are'} done"]
+    parts += [f"{failed} failed (`wanbatch status` says what to do, such as `wanbatch retry`)"] if failed else []
+    parts += [f"{held} {'is' if held == 1 else 'are'} held (`wanbatch status` says what you can do)"] if held else []
+    parts += (
+        [f"{counts['new']} not sent, as this command leaves {'it' if counts['new'] == 1 else 'them'} out"]
+        if counts.get("new")
+        else []
+    )
+    return f"nothing to send: {', '.join(parts)}"
 
 
 def is_open(take: Take) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from wanbatch.batch.inventory import Inventory
+from wanbatch.batch.inventory import Inventory, finish_text
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Plan
@@ -121,7 +121,7 @@ class Execution:
         codes, texts = [code for code, _ in found.troubles], tuple(text for _, text in found.troubles)
         inventory = state.inventory()
         if inventory.is_finished(self.settings.is_selected):
-            invocation.watch.notice(f"nothing to do: every take is done{found.text}")
+            invocation.watch.notice(f"{finish_text(inventory)}{found.text}")
             end = RunEnd(most_urgent([*codes, settled_code(state, self.settings)]), texts)
             return result_of(invocation, state, end, None)
         # A clip that was thought lost came to light: it is fetched.
