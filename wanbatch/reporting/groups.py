@@ -60,6 +60,8 @@ def summary_frame(story: pd.DataFrame, batch: str) -> pd.DataFrame:
     for level in LEVELS:
         name = "duration_ordered_s" if level == "duration" else level
         keys = story[name].astype("string").fillna("")
+        if level == "resolution":  # in one spelling, whatever models have: 1080P is 1080p
+            keys = keys.mask(keys.str.fullmatch(r"[0-9]+[PK]").astype(bool), keys.str.lower())
         if (keys != "").any():
             rows += _rows(level, keys, parts, times)
     return typed_frame(rows, SUMMARY_COLUMNS)

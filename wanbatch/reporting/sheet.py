@@ -58,6 +58,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
     shown = takes[is_shown & takes["shot_id"].isin(listed["shot_id"])].sort_values("number", kind="stable")
     for take in values_of(Take, shown):
         by_shot.setdefault(take.shot_id, []).append(take)
+    is_compared = len({take.recipe.model for mine in by_shot.values() for take in mine}) > 1
     in_cut = frozenset(takes.loc[book.is_chosen & is_shown, "take_id"].tolist())
     scenes: list[dict[str, Any]] = []
     for order, shot in enumerate(values_of(ShotRow, listed)):
@@ -65,7 +66,8 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         if not scenes or scenes[-1]["name"] != name:
             scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0})
         mine = by_shot.get(shot.shot_id, [])
-        scenes[-1]["cards"].append(_card_of(shot, mine, order, output, in_cut))
+        frames = {take.take_id: _frame_of(take, output, in_cut, mine, is_compared=is_compared) for take in mine}
+        scenes[-1]["cards"].append({"order": order, **_card_of(shot, mine, frames)})
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
     cards = [card for scene in scenes for card in scene["cards"]]
     for card, words in zip(cards, own_words([card["prompt"] for card in cards]), strict=True):
@@ -87,19 +89,14 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
     )
 
 
-def _card_of(shot: ShotRow, shown: Sequence[Take], order: int, output: Path, in_cut: Container[int]) -> dict[str, Any]:
+def _card_of(shot: ShotRow, shown: Sequence[Take], frames: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
     current = [take for take in shown if not take.superseded]
     times_s = [seconds for take in shown if (seconds := _took_s(take)) is not None]
     newest = (current or shown)[-1] if shown else None
     body = newest.recipe.body if newest is not None else {}
-    has_rivals = sum(take.file is not None for take in shown) > 1
-    is_compared = len({take.recipe.model for take in shown}) > 1
-    frames = {
-        take.take_id: _frame_of(take, output, in_cut, has_rivals=has_rivals, is_compared=is_compared) for take in shown
-    }
+    by_model = {take.recipe.model: take.recipe.body for take in current or shown}
     return {
         "shot": shot,
-        "order": order,
         "current": [frames[take.take_id] for take in current],
         "old": [frames[take.take_id] for take in shown if take.superseded],
         "width": min(max(1, len(current)), TAKES_ABREAST),
@@ -109,14 +106,21 @@ def _card_of(shot: ShotRow, shown: Sequence[Take], order: int, output: Path, in_
         "is_trouble": any(take.state in _TROUBLE for take in current),
         "is_warned": any(take.warning for take in current),
         "prompt": str(body.get("prompt", shot.prompt)),
-        "parameters": [(name, str(value)) for name, value in body.items() if name not in ("prompt", "seed")],
+        "parameters": [_parameters(model, each) for model, each in by_model.items()],
         "can_be_retaken": bool(current) and not shot.omit and not shot.removed,
     }
 
 
+def _parameters(model: str, body: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return what the newest take of a shot by one model asks for beside prompt and seed, its model first."""
+    told = {"model": model, **body}
+    return [(name, str(value)) for name, value in told.items() if name not in ("prompt", "seed")]
+
+
 def _frame_of(
-    take: Take, output: Path, in_cut: Container[int], *, has_rivals: bool, is_compared: bool
+    take: Take, output: Path, in_cut: Container[int], beside: Sequence[Take], *, is_compared: bool
 ) -> dict[str, Any]:
+    """Return what is shown of a take; `beside` are all of its shot, itself among them."""
     poster = f"{POSTERS}/{take.stem}.jpg"
     has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
@@ -128,7 +132,7 @@ def _frame_of(
         "height": height,
         "shape": "tall" if height > width else "",
         "is_in_cut": take.take_id in in_cut,
-        "has_rivals": has_rivals,
+        "has_rivals": sum(each.file is not None for each in beside) > 1,
         "slate": _slate(take, is_compared=is_compared),
         "facts": [part for part in (_cost(take), _time(take)) if part],
         "commands": _commands(take),
