@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import wanbatch
-from wanbatch.units import count_text, size_text
+from wanbatch.units import agreeing, count_text, size_text
 
 PACKAGE = Path(wanbatch.__file__).parent
 
@@ -43,3 +43,8 @@ def test_no_other_code_writes_a_unit_behind_a_figure_it_divided() -> None:
 @pytest.mark.parametrize(("count", "text"), [(0, "0 takes"), (1, "1 take"), (2, "2 takes"), (1200, "1,200 takes")])
 def test_a_count_agrees_with_its_noun(count: int, text: str) -> None:
     assert count_text(count, "take") == text
+
+
+@pytest.mark.parametrize(("count", "said"), [(1, "waits for it"), (2, "wait for them"), (0, "wait for them")])
+def test_words_agree_with_how_many_they_are_about(count: int, said: str) -> None:
+    assert agreeing(count, "wait|waits for them|it") == said

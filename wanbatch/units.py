@@ -58,6 +58,11 @@ def count_text(count: int, noun: str) -> str:
     return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
+def agreeing(count: int, words: str) -> str:
+    """Return words as they are said of so many things; `wait|waits for them|it` has both forms of each."""
+    return re.sub(r"(\w+)\|(\w+)", lambda found: found[2] if count == 1 else found[1], words)
+
+
 def size_text(size_bytes: float) -> str:
     """Return `512 bytes`, `300 KiB`, `1.5 MiB`, `32 MiB` or `6.3 GiB`: the unit in which there is something to read."""
     whole = round(size_bytes)

@@ -13,7 +13,9 @@ import pytest
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.cli import call
 from wanbatch.errors import ExitCode
+from wanbatch.pace.schedule import Rates
 from wanbatch.runner.settings import RunSettings
+from wanbatch.sandbox.faults import Rule
 from wanbatch.session.admission import command_of
 from wanbatch.session.options import RunOptions
 from wanbatch.state.file import StateFile
@@ -106,3 +108,40 @@ def test_several_folders_are_shown_one_after_the_other(tmp_path: Path, capsys: p
 )
 def test_a_command_is_kept_without_what_was_said_once(source: str, options: RunOptions, command: str) -> None:
     assert command_of(source, options) == command
+
+
+MODERATED = Rule("submit", "fail", nth=(1,), message="Content policy violation")
+BROKEN = Rule("submit", "fail", nth=(2, 3))
+
+
+@pytest.mark.parametrize(
+    ("rules", "said", "command"),
+    [
+        (
+            (MODERATED,),
+            f"to go on: change what the provider refused (1 take) in the manifest, then {COMMAND}",
+            COMMAND,
+        ),
+        (
+            (MODERATED, BROKEN),
+            (
+                "to go on: wanbatch retry OUT change what the provider refused (1 take) in the manifest and run it;"
+                " a retry would be refused again"
+            ),
+            "wanbatch retry OUT",
+        ),
+        ((BROKEN,), "to go on: wanbatch retry OUT", "wanbatch retry OUT"),
+    ],
+    ids=["refused", "both", "failed"],
+)
+def test_a_refused_prompt_is_to_be_changed_and_not_tried_again(
+    rules: tuple[Rule, ...], said: str, command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    world = World(tmp_path / "out", rules=rules, settings=RunSettings(rates=Rates(max_attempts=1)))
+    world.run(batch_of(3))
+    with StateFile.create_or_open(world.output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
+        state.note(COMMAND_NOTE, COMMAND)
+        state.store_run(replace(RUN, ended_at=EPOCH, exit_code=int(ExitCode.TAKES_FAILED)))
+    text, found = told(capsys, world.output)
+    shown, expected = text.replace(str(world.output), "OUT"), found["next"].replace(str(world.output), "OUT")
+    assert (shown.endswith(said), expected) == (True, command)

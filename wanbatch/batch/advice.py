@@ -13,6 +13,7 @@ OF_A_FOLDER = (
     "status", "stop", "retry", "retake", "circle", "reconcile", "resolve", "verify", "report", "open", "cut", "export",
 )  # fmt: skip
 _COMMAND = re.compile(rf"`wanbatch ({'|'.join(OF_A_FOLDER)})(?=[ `])")
+_SAME_AGAIN = "The provider would refuse the same"
 _MODERATION = re.compile(r"moderat|inappropriate|sensitive|policy|violat|nsfw|safety|prohibited", re.IGNORECASE)
 
 
@@ -37,6 +38,13 @@ def is_refused_prompt(error: str) -> bool:
     return _MODERATION.search(error) is not None
 
 
+def is_same_again(advice: str) -> bool | None:
+    """Say of what `for_failed` advises whether the provider would refuse the take again as it is; None for neither."""
+    if advice.startswith(_SAME_AGAIN):
+        return True
+    return False if "`wanbatch retry" in advice else None
+
+
 def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:
     """Say what to do about a failed take. `place` is the place of its shot in the manifest: `shots.yaml line 7`.
 
@@ -45,9 +53,9 @@ def for_failed(error: str, place: str = "", *, is_refused: bool = False) -> str:
     if is_refused and not is_refused_prompt(error):
         at = f" ({place})" if place else ""
         way = f"change this shot{at} as the provider says, and run the manifest"
-        return f"The provider would refuse the same request again: {way}"
+        return f"{_SAME_AGAIN} request again: {way}"
     if not is_refused_prompt(error):
         return "`wanbatch retry` tries again"
     at = place or "its line in the manifest"
     way = f"change it ({at}) and run the manifest, or leave the shot out with `omit`"
-    return f"The provider would refuse the same prompt again: {way}"
+    return f"{_SAME_AGAIN} prompt again: {way}"

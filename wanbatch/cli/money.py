@@ -351,12 +351,12 @@ def figures_grid(figures: Figures) -> Grid:
     """Lay out estimated, held and charged credits below each other, and how many takes are missing from each."""
     grid = Grid(("", "USD", "credits", ""), left=(0, 3))
     for name, figure, unknown in (
-        ("estimated", figures.estimated, "takes without a price"),
-        ("held", figures.held, "takes or submits with an unknown hold"),
-        ("charged", figures.charged, "charges not seen yet"),
+        ("estimated", figures.estimated, ("take", "without a price")),
+        ("held", figures.held, ("unknown hold", "of takes or submits")),
+        ("charged", figures.charged, ("charge", "not seen yet")),
     ):
         more = "+?" if figure.unknown else ""
-        remark = f"+? {figure.unknown} {unknown}" if figure.unknown else ""
+        remark = f"+? {count_text(figure.unknown, unknown[0])} {unknown[1]}" if figure.unknown else ""
         grid.add(name, f"{_usd(figure.known)}{more}", f"{figure.known:,}{more}", remark)
     return grid
 

@@ -33,6 +33,7 @@ from wanbatch.session.session import Session, session_of
 from wanbatch.session.which_run import newest_output
 from wanbatch.state.progress_reader import is_play_money, read_figures
 from wanbatch.state.reader import StateReader
+from wanbatch.units import agreeing
 
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 
@@ -139,10 +140,10 @@ def _watch(options: Global, output: Path | None) -> Watch:
 def _lines(found: Reconciled) -> list[str]:
     lines = []
     for labels, reported in (
-        (found.adopted, "found again; run the manifest again to fetch them"),
+        (found.adopted, "found again; run the manifest again to fetch them|it"),
         (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
-        (found.planned, "left no trace; run the manifest again to send them"),
-        (found.open, "wait for your decision or for the provider's log; `wanbatch status` says why"),
+        (found.planned, "left no trace; run the manifest again to send them|it"),
+        (found.open, "wait|waits for your decision or for the provider's log; `wanbatch status` says why"),
         (found.doubles, "DOUBLE: the provider made more than one generation; ask its support"),
         (found.twice, "the provider charged one generation more than once; ask its support"),
         (found.breaches, "the provider charged a failed generation; ask its support"),
@@ -154,11 +155,11 @@ def _lines(found: Reconciled) -> list[str]:
             found.unreadable,
             "charged an amount that cannot be read in the ledger, and so unknown; ask the provider's support",
         ),
-        (found.uncharged, "verified, but their charge is not in the ledger yet"),
+        (found.uncharged, "verified, but their|its charge is not in the ledger yet"),
     ):
         if labels:
             names = ", ".join(labels[:8]) + (f" and {len(labels) - 8} more" if len(labels) > 8 else "")
-            lines.append(f"{len(labels)} {reported}: {names}")
+            lines.append(f"{len(labels)} {agreeing(len(labels), reported)}: {names}")
     if found.unexplained:
         lines.append(unexplained_text(found.unexplained))
     lines += [

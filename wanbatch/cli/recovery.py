@@ -17,6 +17,7 @@ from wanbatch.money.credits import usd_text
 from wanbatch.session.options import RunOptions, Watch
 from wanbatch.session.recovery import Recovery
 from wanbatch.session.session import session_of
+from wanbatch.units import agreeing
 
 _SHOWN = 8
 
@@ -87,15 +88,18 @@ def _lines(found: Recovery) -> list[str]:
     named = [f"{label} ({generation_id})" for label, generation_id in found.fetched]
     doubles = [f"{label} ({generation_ids})" for label, generation_ids in found.doubles]
     for labels, words in (
-        (found.verified, "verified: the clip is there, with its recorded bytes"),
-        (found.missing, "verified before, but the clip is missing now; `wanbatch verify --fetch` fetches it again"),
-        (named, "paid or running: the next run fetches them"),
-        (found.sought, "without a known answer: the next run looks them up before it sends anything"),
+        (found.verified, "verified: the clips|clip are|is there, with the recorded bytes"),
+        (
+            found.missing,
+            "verified before, but the clips|clip are|is missing now; `wanbatch verify --fetch` fetches them|it again",
+        ),
+        (named, "paid or running: the next run fetches them|it"),
+        (found.sought, "without a known answer: the next run looks them|it up before it sends anything"),
         (found.failed, "failed"),
         (doubles, "DOUBLE: more than one generation was made; ask the provider's support about the others"),
     ):
         if labels:
-            lines.append(f"  {len(labels)} {words}: {_few(labels)}")
+            lines.append(f"  {len(labels)} {agreeing(len(labels), words)}: {_few(labels)}")
     for stray in found.strays[:_SHOWN]:
         made = stray.generation_id or "unknown"
         cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
+from wanbatch.batch.advice import is_same_again
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.parameters import CURRENCY
@@ -96,12 +97,35 @@ def _times_of(run: Run) -> tuple[tuple[str, datetime | None], ...]:
 
 
 def next_of(found: BatchOverview) -> str | None:
-    """Return the command that goes on with a batch; None while it runs, where it is finished, or if it is not known."""
+    """Return the command that goes on with a batch; None while it runs, where it is finished, or if it is not known.
+
+    A retry sends what failed as it is: what the provider would refuse again has to be changed before the next run.
+    """
     if found.holder or found.last_run is None:
         return None
     if found.last_run.exit_code == ExitCode.TAKES_FAILED and found.is_finished:
-        return words("wanbatch", "retry", str(found.output))
+        retry = words("wanbatch", "retry", str(found.output))
+        is_refused = _failed(found, is_refused=True) and not _failed(found, is_refused=False)
+        return found.command or None if is_refused else retry
     return None if found.is_finished else found.command or None
+
+
+def _failed(found: BatchOverview, *, is_refused: bool) -> int:
+    """Count the failed takes that a retry may make, or those that the provider would refuse again as they are."""
+    failed = [each for each in found.problems if each.state == "failed"]
+    return sum(is_same_again(each.todo) is is_refused for each in failed if is_same_again(each.todo) is not None)
+
+
+def _next_lines(found: BatchOverview) -> list[str]:
+    """Say how to go on with a batch; a refused prompt or request has to be changed first."""
+    command, refused = next_of(found), _failed(found, is_refused=True)
+    if not refused or found.holder:
+        return [] if command is None else [f"to go on: {command}"]
+    changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
+    if command is not None and not _failed(found, is_refused=False):
+        return [f"to go on: {changed}, then {command}"]
+    retried = [] if command is None else [f"to go on: {command}"]
+    return [*retried, f"{changed} and run it; a retry would be refused again"]
 
 
 def _end_text(run: Run) -> str:
@@ -169,9 +193,8 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     page = found.output / "reports" / "takes.csv"
     for lines in (list(map(str, found.problems)), list(found.alarms)):
         _print_first(console, lines, page)
-    command = next_of(found)
-    if command is not None:
-        say(console, escape(f"  to go on: {command}"))
+    for line in _next_lines(found):
+        say(console, escape(f"  {line}"))
 
 
 def _print_first(console: Console, lines: Sequence[str], page: Path) -> None:

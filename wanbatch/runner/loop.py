@@ -186,7 +186,8 @@ class Runner:
         lost = self._searches.waited_for()
         until = self._searches.until()
         context.note(
-            f"{len(lost)} lost answers are looked up until {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here,"
+            f"{count_text(len(lost), 'lost answer')} {'is' if len(lost) == 1 else 'are'} looked up until"
+            f" {until:%Y-%m-%d %H:%M} UTC at the latest; you may stop here,"
             " and run the same command later"
         )
 

@@ -28,6 +28,7 @@ from wanbatch.session.quotation import preview_of
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Run, quoted
+from wanbatch.units import count_text
 from wanbatch.version import __version__
 
 T = TypeVar("T")
@@ -126,8 +127,10 @@ class Rounds:
             if preview.refusal is not None:
                 return RunEnd(preview.refusal[0], (preview.refusal[1],))
             if not self.invocation.watch.confirm(preview):
+                left = preview.estimate.takes
+                were, them = ("was", "it") if left == 1 else ("were", "them")
                 rest = (
-                    f"the pilot is done; {preview.estimate.takes} more takes were not sent: the same command sends them"
+                    f"the pilot is done; {count_text(left, 'more take')} {were} not sent: the same command sends {them}"
                 )
                 return end if end.has_new_price else RunEnd(ExitCode.INTERRUPTED, (rest,))
             again = replace(basis.settings, quotes=preview.quotes, logged=(), is_begun_anew=False)
