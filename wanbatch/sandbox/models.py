@@ -148,13 +148,18 @@ def _size_of(frame_size: Any, lines: int, ratio: str) -> tuple[int, int]:
     """Return width and height in pixels: as ordered outright, as published, else with the short side as ordered."""
     exact = re.fullmatch(r"([0-9]{3,4})[:x*]([0-9]{3,4})", str(frame_size or ""))
     if exact is not None:
-        return int(exact[1]), int(exact[2])
+        return _even(int(exact[1])), _even(int(exact[2]))
     if ratio in _SIZES.get(lines, {}):
         return _SIZES[lines][ratio]
     told = re.fullmatch(r"([0-9]{1,2}):([0-9]{1,2})", ratio)
     across, down = (int(told[1]), int(told[2])) if told is not None else (16, 9)
-    long_side = round(lines * max(across, down) / min(across, down) / 2) * 2
-    return (long_side, lines) if across >= down else (lines, long_side)
+    long_side, short_side = round(lines * max(across, down) / min(across, down) / 2) * 2, _even(lines)
+    return (long_side, short_side) if across >= down else (short_side, long_side)
+
+
+def _even(pixels: int) -> int:
+    """Return a side as the clip has it: its colours are kept for two pixels by two, so one of an odd length is cut."""
+    return pixels // 2 * 2
 
 
 def models_in(*folders: Path) -> Mapping[str, Model]:
