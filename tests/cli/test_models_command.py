@@ -83,8 +83,29 @@ def test_the_list_says_what_each_model_needs_and_costs(capsys: pytest.CaptureFix
 
 def test_a_model_that_is_not_served_is_named_with_those_like_it(capsys: pytest.CaptureFixture[str]) -> None:
     code = call(["models", "add", "alibaba/wan-3-video", "--sandbox"])
-    said = "the provider does not serve 'alibaba/wan-3-video' as a video model; did you mean alibaba/wan-3-0-video"
+    said = (
+        "the embedded sandbox does not serve 'alibaba/wan-3-video' as a video model; did you mean alibaba/wan-3-0-video"
+    )
     assert (code, said in capsys.readouterr().err) == (2, True)
+
+
+def test_the_sandbox_names_the_way_to_a_model_that_only_the_provider_serves(capsys: pytest.CaptureFixture[str]) -> None:
+    code = call(["models", "add", "zyx/qqq", "--sandbox"])
+    told = capsys.readouterr().err
+    assert (code, "does not serve 'zyx/qqq' as a video model; without --sandbox the provider is asked" in told) == (
+        2,
+        True,
+    )
+
+
+def test_the_list_of_the_sandbox_has_the_models_that_a_project_added(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "models").mkdir()
+    schema = schema_of(SAMPLES["luma/ray-2"], COMPONENTS, "luma/ray-2")
+    (tmp_path / "models" / "luma__ray-2.schema.json").write_text(json.dumps(schema))
+    (row,) = asked(capsys, "models", "list", "luma/ray-2", "--sandbox", "--folder", str(tmp_path))
+    assert (row["name"], row["has_schema"]) == ("luma/ray-2", True)
 
 
 @pytest.mark.parametrize("words", [(), ("add", "pixverse/v5.5/text-to-video")])

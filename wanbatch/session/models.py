@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from wanbatch.batch.registry import Model
+from wanbatch.batch.registry import Model, learn
 from wanbatch.clock import system_now
 from wanbatch.disk import replace_text
 from wanbatch.errors import LocalFault, ProviderUnreachable, UsageInvalid, fault_text
@@ -75,6 +75,8 @@ async def _line(access: Access) -> AsyncIterator[Provider]:
 async def served_models(access: Access, folder: Path) -> list[ServedModel]:
     """Ask which video models are served now; `folder` is that of a project. Raises ProviderUnreachable."""
     models, _ = models_beside(folder)
+    if access.is_embedded:
+        learn(models)  # the sandbox of a run serves them, too
     async with _line(access) as provider:
         listed = await _listed(provider)
         endings = await provider.endings()
@@ -100,7 +102,7 @@ async def add_models(access: Access, folder: Path, names: Sequence[str]) -> list
     """
     async with _line(access) as provider:
         listed = await _listed(provider)
-        found = [_named(name, listed) for name in names]
+        found = [_named(name, listed, is_sandbox=access.is_embedded) for name in names]
         published = [await provider.published_schema(each, name) for each, name in zip(found, names, strict=True)]
     read: list[PublishedSchema] = []
     for name, each in zip(names, published, strict=True):
@@ -122,14 +124,16 @@ async def _listed(provider: Provider) -> Sequence[ListedModel]:
     return listed
 
 
-def _named(name: str, listed: Sequence[ListedModel]) -> ListedModel:
+def _named(name: str, listed: Sequence[ListedModel], *, is_sandbox: bool) -> ListedModel:
     exact = [each for each in listed if each.name == name] or [each for each in listed if each.is_named(name)]
     if exact:
         return exact[0]
     known = [told for each in listed for told in (each.name, *each.aliases)]
     close = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"; did you mean {one_of(close)}?" if close else "; `wanbatch models` lists what it serves"
-    raise UsageInvalid(f"the provider does not serve {name!r} as a video model{hint}")
+    cure = "; without --sandbox the provider is asked" if is_sandbox else "; `wanbatch models` lists what it serves"
+    hint = f"; did you mean {one_of(close)}?" if close else cure
+    who = "the embedded sandbox" if is_sandbox else "the provider"
+    raise UsageInvalid(f"{who} does not serve {name!r} as a video model{hint}")
 
 
 def _write(folder: Path, name: str, published: PublishedSchema, now: datetime) -> AddedModel:
