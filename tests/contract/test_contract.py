@@ -154,7 +154,7 @@ def test_every_kind_of_call_and_answer_was_looked_at(exchanges: list[Exchange]) 
         ("error", "NoneType"),
     }
     asked = {name for each in exchanges for name, _ in each.query}
-    assert {"cursor", "offset", "start", "end", "from", "direction", "type", "include", "id"} <= asked
+    assert {"cursor", "offset", "start", "end", "from", "direction", "include", "id"} <= asked
     kinds = {row["pricing"]["kind"] for each in exchanges if each.path == "/v1/models" for row in each.answer["data"]}
     assert kinds == {"fixed", "variants", "variable"}
 
