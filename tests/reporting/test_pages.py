@@ -35,7 +35,7 @@ SCRIPTS: dict[str, list[dict[str, str | None]]] = {
     "storyboard.html": [{}],
     "report.html": [{"id": "figures", "type": "application/json"}, {"src": "plotly.min.js"}, {}],
 }
-VOID = {"meta", "img", "br", "input"}
+VOID = {"meta", "img", "br", "input", "wbr"}
 
 
 class Reader(HTMLParser):
@@ -47,8 +47,12 @@ class Reader(HTMLParser):
         self.open: list[str] = []
         self.text = ""
         self.words = ""
+        self.gap = " "
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.gap = "" if tag == "wbr" else " "  # a place where a word may break is no end of it
+        if tag == "wbr":
+            return
         self.tags.append((tag, dict(attrs)))
         if tag not in VOID:
             self.open.append(tag)
@@ -60,7 +64,8 @@ class Reader(HTMLParser):
         if self.open and self.open[-1] in ("script", "style"):
             return
         self.text += data
-        self.words = " ".join(f"{self.words} {data}".split())
+        self.words = " ".join(f"{self.words}{self.gap}{data}".split())
+        self.gap = " "
 
 
 def read(path: Path) -> Reader:

@@ -71,10 +71,42 @@ def test_the_table_of_takes_sorts_by_each_column(page: Page) -> None:
     assert page.locator("th[aria-sort=ascending]").inner_text().strip().startswith("charged USD")
 
 
-@pytest.mark.parametrize("width", [400, 1280, 2560])
-def test_nothing_sticks_out_at_any_width(page: Page, width: int) -> None:
+BOXES = """() => [...document.querySelectorAll("body *")].filter((each) => {
+  const { overflowX, overflowY } = getComputedStyle(each);
+  const [wide, high] = [each.scrollWidth > each.clientWidth + 1, each.scrollHeight > each.clientHeight + 1];
+  return (/auto|scroll/.test(overflowX) && wide) || (/auto|scroll/.test(overflowY) && high);
+}).map((each) => each.className)"""
+
+
+@pytest.mark.parametrize("width", [400, 700, 900, 1000, 1160, 1280, 2560])
+def test_nothing_sticks_out_or_scrolls_in_a_box_at_any_width(page: Page, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 900})
+    page.wait_for_timeout(50)
     assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0
+    assert page.evaluate(BOXES) == []
+    assert page.evaluate(CUT) == []
+
+
+# What is wider than its panel: a caption or a cell of a table.
+CUT = """() => [...document.querySelectorAll(".panel")].flatMap((panel) => {
+  const right = panel.getBoundingClientRect().right + 1;
+  return [...panel.querySelectorAll("caption, th, td")].filter((each) => each.getBoundingClientRect().right > right);
+}).map((each) => each.textContent)"""
+
+
+@pytest.mark.parametrize(("width", "abreast"), [(400, 1), (800, 2), (1280, 4), (2560, 4)])
+def test_no_tile_is_alone_in_its_row_beside_others(page: Page, width: int, abreast: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    tops = page.evaluate("[...document.querySelectorAll('.tile')].map((each) => each.getBoundingClientRect().top)")
+    assert {tops.count(each) for each in tops} == {abreast}
+
+
+def test_an_id_breaks_where_its_parts_end(page: Page) -> None:
+    page.set_viewport_size({"width": 400, "height": 900})
+    cells = page.locator("table.takes .who")
+    found = cells.evaluate_all("cells => cells.map((cell) => [cell.querySelectorAll('wbr').length, cell.textContent])")
+    assert found
+    assert [breaks for breaks, _ in found] == [label.count("_") for _, label in found]
 
 
 @pytest.mark.parametrize("width", [400, 1280])

@@ -22,7 +22,7 @@ from wanbatch.reporting.book import Book, milliseconds, seconds
 from wanbatch.reporting.record import plain_values, series, values_of
 from wanbatch.units import count_text, duration_text, zone_text
 
-BARS_SHOWN = 200
+BARS_SHOWN = 120  # the chart grows with them: more would be no picture to look at
 POINTS_SHOWN = 2_000
 CAUSES_SHOWN = 12
 CAUSE_CHARACTERS = 46

@@ -59,6 +59,11 @@ def _coded(text: str) -> Markup:
     return Markup(re.sub(r"`([^`]*)`|(?<!\S)(--[a-z]+)", r"<code>\1\2</code>", escaped))  # noqa: S704  escaped
 
 
+def _named(text: str) -> Markup:
+    """Escape an id and let it break where its parts end, and nowhere else while there is room for a part."""
+    return Markup(re.sub(r"([_/-]+)(?=.)", r"\1<wbr>", str(escape(visible(text)))))  # noqa: S704  escaped
+
+
 def _minute(at: str) -> str:
     """Write `2026-03-02T07:30:00.000Z` by this machine's clock, such as `2026-03-02 08:30 CET`."""
     return local_text(datetime.fromisoformat(at))
@@ -92,6 +97,7 @@ def _environment() -> Environment:
     )
     environment.filters |= {
         "visible": visible,
+        "named": _named,
         "credits": _credits,
         "state_words": state_words,
         "usd": _usd,

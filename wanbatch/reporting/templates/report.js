@@ -13,6 +13,17 @@
   };
   const small = () => innerWidth < 700;
 
+  // A long name leaves no room for its bar on a small page: its beginning and its take stay.
+  const labelsOf = (names) => (small() ? { tickmode: "array", tickvals: names, ticktext: names.map(shortened) } : {});
+  const shortened = (name) => {
+    if (name.length <= 16) return name;
+    const parts = name.split("_");
+    const take = parts.pop();
+    let text = "";
+    while (parts.length && text.length + parts[0].length + take.length < 16) text += `${parts.shift()}_`;
+    return `${text || name.slice(0, 12)}…${take}`;
+  };
+
   const traceOf = (trace, colour) => {
     const own = colour(`c-${trace.role}`) || colour("accent");
     const { role, shape, text, ...plain } = trace;
@@ -47,13 +58,14 @@
       if (figure.id === "gantt") layout.barmode = "overlay";
       layout.bargap = 0.25;
       layout.yaxis = { ...axis, automargin: true, gridcolor: "transparent" };
-      if (figure.order) Object.assign(layout.yaxis, { type: "category", categoryorder: "array", categoryarray: [...figure.order].reverse(), tickfont: { size: small() ? 9 : 11 }, dtick: 1 });
+      if (figure.order) Object.assign(layout.yaxis, { type: "category", categoryorder: "array", categoryarray: [...figure.order].reverse(), tickfont: { size: small() ? 10 : 11 }, dtick: 1, ...labelsOf(figure.order) });
     }
     if (figure.id === "durations") { layout.xaxis.title = { text: "seconds", font: { size: 11, color: colour("dim") } }; layout.xaxis.rangemode = "tozero"; }
     if (figure.id === "failures") { layout.xaxis.dtick = Math.max(1, Math.ceil(Math.max(...figure.traces.flatMap((trace) => trace.x)) / 8)); layout.xaxis.tickformat = "d"; layout.xaxis.rangemode = "tozero"; }
     if (figure.id === "gantt") {
       layout.xaxis.side = "top";
       layout.xaxis.title = undefined;
+      Object.assign(layout.xaxis, small() ? { nticks: 4, tickangle: 0 } : {});
       layout.legend = { orientation: "h", yref: "container", y: 1, yanchor: "top", x: 0 }; // above the labels of the axis
     }
     if (figure.limit) {
