@@ -125,6 +125,10 @@ def pages(files: ReportFiles) -> Iterator[tuple[str, Told]]:
     page = " ".join(re.sub(r"<[^>]+>", " ", files.report.read_text()).split())
     tiles = {name: re.search(rf" {name} [^.]*?[\d,.]+ USD[^.]*? ([\d,]+) credits", page) for name in _TILES}
     yield "the tiles", {name: int(found[1].replace(",", "")) for name, found in tiles.items() if found}
+    if "(no take)" not in page:
+        rows = re.findall(r'data-name="(held|charged)" data-sort="(\d*)"', files.report.read_text())
+        told = {name: sum(int(cell or 0) for word, cell in rows if word == name) for name in ("held", "charged")}
+        yield "the table of takes", told
     sheet = " ".join(re.sub(r"<[^>]+>", " ", files.storyboard.read_text()).split())
     for where, text in (("the tiles", page), ("storyboard.html", sheet)):
         yield (

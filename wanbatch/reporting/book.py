@@ -72,6 +72,11 @@ class Book:
         return _places(self.record.takes["take_id"], table["take_id"])
 
     @property
+    def held_by_take(self) -> pd.Series[Any]:
+        """What the answers to the submits of each take hold, without what was released; missing for one never sent."""
+        return self.money["held"].mask(self.record.takes["attempts"] == 0)
+
+    @property
     def figures(self) -> Figures:
         """Estimated, held and charged."""
         money = self.money

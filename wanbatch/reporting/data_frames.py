@@ -161,7 +161,7 @@ def story_frame(book: Book) -> pd.DataFrame:
 def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
     takes = book.record.takes
     told = {name: _told(takes[name]) for name in ("warning", "error")}
-    held = book.money["held"].mask(takes["attempts"] == 0)
+    held = book.held_by_take
     return {
         "take": takes["number"],
         "state": book.money["shown_state"],

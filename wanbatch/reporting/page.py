@@ -169,7 +169,7 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         groups=[
             (level, [row for row in rows if row["level"] == level]) for level in dict.fromkeys(r["level"] for r in rows)
         ],
-        takes=values_of(Take, takes.head(ROWS_SHOWN)),
+        takes=values_of(Take, takes.assign(credits_held=book.held_by_take).head(ROWS_SHOWN)),
         hidden=max(0, len(takes) - ROWS_SHOWN),
         speeds=speeds_of(facts),
         figures=figures,
