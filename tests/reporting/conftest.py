@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.reporting.storyboard import Looked, make_film
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
@@ -39,3 +41,25 @@ def browser() -> Iterator[Browser]:
         started = playwright.chromium.launch(executable_path=path, args=flags)
         yield started
         started.close()
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One storyboard for a module."""
+    output = tmp_path_factory.mktemp("my films") / "outputs" / "dragon's pass"
+    make_film(output)
+    return output
+
+
+@pytest.fixture
+def looked(browser: Browser, film: Path) -> Iterator[Looked]:
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    found = Looked(context.new_page(), film)
+    found.page.on("console", lambda message: found.complaints.append(message.text))
+    found.page.on("pageerror", lambda error: found.complaints.append(str(error)))
+    found.page.on("requestfailed", lambda request: found.complaints.append(f"{request.url}: {request.failure}"))
+    found.page.goto((film / "storyboard.html").as_uri())
+    yield found
+    complaints = [each for each in found.complaints if "ERR_ABORTED" not in each]  # a clip that was left again
+    context.close()
+    assert complaints == []

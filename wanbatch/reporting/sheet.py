@@ -35,6 +35,8 @@ KEYS = (
     ("\u2190 \u2192 \u2191 \u2193", "the next take in that direction"),
     ("j  k", "the next shot, the previous one"),
     ("space", "play, stop"),
+    ("enter, o", "show this take large; the arrows lead to the next, esc closes"),
+    ("p", "play through: the take of each shot that the cut uses, in the order of the page"),
     ("m", "sound"),
     ("c, 1\u20269", "circle this take, or the take with that number"),
     ("r", "order a new take of this shot"),

@@ -18,7 +18,7 @@
     const [name, ...words] = code.dataset.command.split(" ");
     code.textContent = ["wanbatch", name, run, ...words.map(quoted)].join(" ");
   }
-  for (const hidden of all(".bar, .tools, .circle, .retake")) hidden.hidden = false;
+  for (const hidden of all(".bar, .tools, .circle, .retake, .open")) hidden.hidden = false;
 
   // --- what was chosen: circles by shot (0: the circle is removed), and shots to retake
 
@@ -348,7 +348,9 @@
     j: () => stepShot(1),
     k: () => stepShot(-1),
     " ": () => current && (playing?.take === current ? stop() : play(current)),
-    Enter: () => keys[" "](),
+    Enter: () => current && open(current),
+    o: () => current && open(current),
+    p: () => open(film()[0], true),
     c: () => current && circle(current),
     r: () => current && retake(shotOf(current)),
     m: sound,
@@ -358,7 +360,7 @@
     Escape: stop,
   };
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || one("#help").open) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || one("#help").open || viewer.open) return;
     const target = event.target;
     if (target.closest("input, select, textarea")) {
       if (event.key === "Escape" && target === text) { text.value = ""; apply(); text.blur(); focusOn(current); }
@@ -381,6 +383,8 @@
     const isDark = root.dataset.theme ? root.dataset.theme === "dark" : !matchMedia("(prefers-color-scheme: light)").matches;
     root.dataset.theme = isDark ? "light" : "dark";
   });
+
+{% include "viewer.js" %}
 
   cards.forEach(show);
   rove(one(".take"));
