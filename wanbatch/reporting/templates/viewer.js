@@ -46,9 +46,8 @@
     }
     const facts = document.createElement("div");
     facts.append(...all(".slate, .why, .warning, .remark", take).map((each) => each.cloneNode(true)));
-    const prompt = document.createElement("p");
-    prompt.className = "prompt";
-    prompt.textContent = [one(".prompt", card)?.textContent, one(".shared p", card)?.textContent].filter(Boolean).join(" ");
+    const prompt = document.createElement("div");
+    prompt.append(...all(".prompt, .shared p", card).map((each) => each.cloneNode(true)));
     const parameters = one("dl", card)?.cloneNode(true);
     one(".data", viewer).replaceChildren(facts, prompt, ...(parameters ? [parameters] : []));
     one("h2", viewer).textContent = `${card.dataset.shot} take ${take.dataset.take}`;
