@@ -195,7 +195,7 @@ _VARIANCE = {
     "shot_id": "the shot; `(no take)` for submits that no take has",
     "reason": "`baseline` for the first confirmed plan, else why the final cost differs: `retake`, `edit`, `new shot`, "
     "`shot left out`, `renamed` (the same under another id: adds nothing), `unpriced take`, `submit of no take`, "
-    "or `other prices, failures and doubles`",
+    "or `failures, extra clips and other prices`",
     "earlier_shot_id": "the id in the first plan of a shot that was renamed, in its row `renamed`",
     "takes": "how many takes it is about",
     "credits": "the credits of the baseline, or what was added; below 0 what was saved. All rows are the final cost",

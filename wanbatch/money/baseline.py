@@ -31,7 +31,7 @@ class Reason(StrEnum):
     RENAMED = "renamed"  # a shot that has another id and asks for the same: its line of the baseline is that of before
     UNPRICED = "unpriced take"  # a take whose price was unknown when the baseline was kept
     NO_TAKE = "submit of no take"
-    OTHER = "other prices, failures and doubles"
+    OTHER = "failures, extra clips and other prices"
 
 
 @dataclass(frozen=True)

@@ -230,7 +230,7 @@ def concurrency(attempts: pd.DataFrame) -> Figure | None:
     refused = attempts["ended_at"].fillna(attempts["started_at"])[is_refused.fillna(False)].sort_values()
     levels = _levels(made["started_at"], made["ended_at"].dropna())
     words = f"at most {levels['total'].max()} at once; "
-    words += f"{count_text(len(refused), 'submit')} refused with 429" if len(refused) else "no 429"
+    words += f"the provider refused {count_text(len(refused), 'request') if len(refused) else 'none'} as too many"
     kept = _thinned_rows(levels)
     traces: list[Figure] = [
         {

@@ -23,6 +23,7 @@ from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, 
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
 from wanbatch.reporting.costs import BESIDE_CUT
+from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text, local_text
@@ -176,13 +177,15 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         headlines=headlines(takes, book.record.attempts),
         timings=("queued", "generating", "download", "total"),
         asked=int(is_asked.sum()),
+        left=int((is_asked & (takes["state"] == State.PLANNED.value)).sum()),
+        meanings=meanings(facts["counts"]),
         done=int((is_asked & (takes["state"] == State.VERIFIED.value)).sum()),
     )
 
 
 def render_combined(costs: Mapping[str, Any]) -> str:
     """Render the cost report of several batches."""
-    return page("combined.html.j2", costs=costs, levels=levels_of(costs["levels"]))
+    return page("combined.html.j2", costs=costs, levels=levels_of(costs["levels"]), meanings=meanings(()))
 
 
 def speeds_of(facts: Mapping[str, Any]) -> str:

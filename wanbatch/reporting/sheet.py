@@ -14,6 +14,7 @@ from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
 from wanbatch.money.credits import usd_text
 from wanbatch.reporting.book import Book
+from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.own_words import own_words
 from wanbatch.reporting.page import page, speeds_of
 from wanbatch.reporting.record import values_of
@@ -79,6 +80,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         sheet="sheet.css.j2",
         script="sheet.js",
         facts=facts,
+        meanings=meanings(facts["counts"], has_money=False),
         speeds=speeds_of(facts),
         scenes=scenes,
         run=shown_folder(output),

@@ -1,0 +1,43 @@
+"""Every word of money and every state that a page shows has its meaning on that page."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tests.reporting.states import every_state
+from tests.reporting.test_pages import read, reported
+from wanbatch.batch.lifecycle import State
+from wanbatch.reporting.meanings import MONEY, STATES, meanings
+
+
+def test_every_state_has_a_meaning() -> None:
+    assert set(STATES) == {*(state.value for state in State), "superseded", "omitted"}
+
+
+def test_a_page_explains_the_states_of_its_own_takes_alone() -> None:
+    assert list(meanings(["verified", "held"], has_money=False)) == ["verified", "held"]
+    assert list(meanings(["verified", "held"])) == ["verified", "held take", *MONEY]
+
+
+def test_the_columns_of_the_money_are_explained_on_the_report(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    files = reported(tmp_path)
+    page = files.report.read_text(encoding="utf-8")
+    heads = set(
+        re.findall(
+            r'<th scope="col" class="n">([^<]+)</th>',
+            page.partition('id="costs"')[2].partition("The price of a second")[0],
+        )
+    )
+    explained = set(re.findall(r"<dt>([^<]+)</dt>", page))
+    compared = {"budget less final", "estimate less final", "USD", "superseded", "failed"}
+    assert heads - explained - compared == set()
+    assert "Still to be sent. Nothing was paid for it." in read(files.storyboard).words
+
+
+def test_the_report_says_what_is_left_and_what_it_will_cost(tmp_path: Path) -> None:
+    every_state(tmp_path)
+    assert re.search(
+        r"still to be sent 1 take 0.53 USD; the final cost is then [\d.]+ USD", read(reported(tmp_path).report).words
+    )
