@@ -5,10 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.reporting.states import every_state
+from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, shot, write_run
 from tests.reporting.test_pages import read, reported
 from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
+from wanbatch.reporting.cost_files import write_combined
 from wanbatch.reporting.meanings import MONEY, STATES, meanings
+from wanbatch.reporting.progress import _GROUPS
 
 
 def test_every_state_has_a_meaning() -> None:
@@ -41,3 +44,19 @@ def test_the_report_says_what_is_left_and_what_it_will_cost(tmp_path: Path) -> N
     assert re.search(
         r"still to be sent 1 take 0.53 USD; the final cost is then [\d.]+ USD", read(reported(tmp_path).report).words
     )
+
+
+def test_the_page_of_several_batches_says_what_is_left_of_each_and_why_its_run_ended(tmp_path: Path) -> None:
+    pen = begin(tmp_path / "one", Batch("one", (shot("a", 0), shot("b", 1))), base_url="sandbox", sandbox=True)
+    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1")
+    write_run(pen, message="the budget of 0.60 USD is reached")
+    pen.state.close()
+    every_state(tmp_path / "two", base_url="sandbox", sandbox=True)
+    page, facts = write_combined([tmp_path / "one", tmp_path / "two"], tmp_path / "all", MADE_AT)
+    words = read(page).words
+    assert "one 2 1 1 0 0 0 ended 2026-03-01 20:00 UTC: the budget of 0.60 USD is reached" in words
+    assert "ended 2026-03-01 20:00 UTC: it did all that it was asked to do" in words
+    assert ["play money: nothing was charged" in words, "What the words mean" in words] == [True, True]
+    assert [sum(row[name] for name in _GROUPS) for row in facts["progress"]] == [
+        row["takes"] for row in facts["progress"]
+    ]

@@ -49,11 +49,13 @@ class CostFiles:
 
 def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None = None) -> dict[str, Any]:
     """Return the cost report as JSON values: credits are whole, USD exact, null where unknown."""
+    from wanbatch.reporting.progress import progress_json
     from wanbatch.reporting.spend import spend_by_time
 
     return {
         "batches": [book.batch for book in books],
         "sandbox": any(book.record.identity.sandbox for book in books),
+        "progress": [progress_json(book) for book in books],
         "figures": [{"batch": book.batch, **figures_json(book.figures)} for book in books],
         "submits_of_no_take": sum(len(book.record.strays) for book in books),
         "levels": _records(tables.costs),
