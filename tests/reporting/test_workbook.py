@@ -12,12 +12,14 @@ from xml.etree import ElementTree
 import pytest
 
 from tests.money.test_costs import story
-from tests.reporting.states import CREDITS, MADE_AT
+from tests.reporting.states import CREDITS, MADE_AT, every_state
+from tests.reporting.test_book import a_bit_of_everything
 from wanbatch.cli import call
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.currency import read_currency
 from wanbatch.reporting.cost_files import write_combined
 from wanbatch.reporting.files import write_reports
+from wanbatch.reporting.meanings import MONEY
 from wanbatch.state.reader import StateReader
 
 IS_THERE = find_spec("xlsxwriter") is not None
@@ -118,6 +120,35 @@ def test_no_text_of_a_manifest_becomes_a_formula(tmp_path: Path) -> None:
     page, _ = write_combined([story(tmp_path / "film", "=1+1")], tmp_path / "all", MADE_AT, has_workbook=True)
     cells, _ = sheets(page.parent / "costs.xlsx")["batch"]
     assert cells["A2"] == ("s", None, "=1+1")
+
+
+@needs_writer
+def test_play_money_is_marked_on_each_sheet(tmp_path: Path) -> None:
+    every_state(tmp_path, base_url="sandbox", sandbox=True)
+    with StateReader.open(tmp_path) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    book = sheets(files.costs.parent / "costs.xlsx")
+    assert [name for name in book if not name.endswith(" (play money)")] == ["about"]
+    assert all("play money" in "".join(sheet.itertext()) for name, (_, sheet) in book.items() if name != "about")
+    assert book["about"][0]["B1"][2] == "SANDBOX: play money. Costs of every-state"
+
+
+@needs_writer
+def test_the_first_sheet_says_what_the_words_mean(folder: Path) -> None:
+    with StateReader.open(folder) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    cells = {text for _, _, text in sheets(files.costs.parent / "costs.xlsx")["about"][0].values()}
+    assert {*MONEY, *MONEY.values()} <= cells
+
+
+@needs_writer
+def test_the_takes_of_a_baseline_are_not_added_to_those_that_came_later(tmp_path: Path) -> None:
+    a_bit_of_everything(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    cells, _ = sheets(files.costs.parent / "costs.xlsx")["variance"]
+    total = next(re.sub(r"\D", "", at) for at, (_, _, text) in cells.items() if text == "total")
+    assert [f"{column(cells, name)}{total}" in cells for name in ("takes", "usd")] == [False, True]
 
 
 @needs_writer

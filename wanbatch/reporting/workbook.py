@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from wanbatch.disk import replacing
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.currency import Currency
+from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.record import plain_values
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 WORKBOOK_NAME = "costs.xlsx"
 LEVEL_SHEETS = ("all", "batch", "sequence", "scene", "model", "tag", "cost_code")
+PLAY = " (play money)"  # in the name of each sheet of a sandbox: it is in sight wherever one scrolls
 CONVERTED = ("charged", "committed", "final")  # shown in another currency, too
 _NOT_ADDED = (
     "budget",
@@ -46,11 +48,12 @@ _RATE_CELL = "about!$B$5"
 
 @dataclass(frozen=True)
 class Table:
-    """One sheet: its name, its rows, and whether they add up to something."""
+    """One sheet: its name, its rows, whether they add up to something, and the columns that do not."""
 
     name: str
     frame: pd.DataFrame
     is_added_up: bool = True
+    alone: tuple[str, ...] = ()
 
 
 def tables_of(costs: Costs) -> list[Table]:
@@ -62,7 +65,7 @@ def tables_of(costs: Costs) -> list[Table]:
     ]
     more = [
         Table("shots", _usd_first(costs.shots)),
-        Table("variance", costs.variance),
+        Table("variance", costs.variance, alone=("takes",)),  # those of the baseline are in other rows, too
         Table("prices", _usd_first(costs.prices), is_added_up=False),
         Table("spend", _usd_first(costs.spend)),
     ]
@@ -101,7 +104,10 @@ def write_workbook(path: Path, costs: Costs, facts: Mapping[str, Any], currency:
     formats = _Formats.of(book)
     _write_about(book.add_worksheet("about"), facts, formats, currency)
     for table in tables_of(costs):
-        _Sheet(book.add_worksheet(table.name), table, formats, currency).write()
+        sheet = book.add_worksheet(table.name + (PLAY if facts["sandbox"] else ""))
+        if facts["sandbox"]:
+            sheet.set_header(f"&C{_title(facts)}")
+        _Sheet(sheet, table, formats, currency).write()
     book.close()
     with replacing(path) as part:
         part.write_bytes(made.getvalue())
@@ -123,6 +129,7 @@ def _write_about(sheet: Any, facts: Mapping[str, Any], formats: _Formats, curren
     if currency is not None:
         rows.append((f"1 USD in {currency.code}", float(currency.rate)))
         rows.append(("note", f"columns in {currency.code} are {currency.note}; change the rate above to convert again"))
+    rows += list(meanings(()).items())
     for number, (name, value) in enumerate(rows):
         sheet.write_string(number, 0, name, formats.head)
         (sheet.write_number if isinstance(value, float) else sheet.write_string)(number, 1, value)
@@ -177,7 +184,7 @@ class _Sheet:
         for row, value in enumerate(values, start=1):
             self._write_cell(row, at, value, self._formats.cells[kind])
         is_number = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
-        if is_number and self._table.is_added_up and not _is_alone(name):
+        if is_number and self._table.is_added_up and not _is_alone(name) and name not in self._table.alone:
             self._write_total(at, kind, values)
 
     def _write_cell(self, row: int, at: int, value: Any, cell: Any) -> None:
