@@ -107,7 +107,9 @@ def _lines(found: Recovery) -> list[str]:
             f"  stray: {stray.request_id} in {stray.source} belongs to no take; generation: {made}; cost: {cost}"
         )
     if len(found.strays) > _SHOWN:
-        lines.append(f"  ... and {len(found.strays) - _SHOWN} more strays; `wanbatch status` lists them all")
+        lines.append(
+            f"  ... and {len(found.strays) - _SHOWN} more that belong to no take; `wanbatch status` lists them all"
+        )
     lines.append(f"  the baseline, which is what the first confirmed plan was to cost: {found.baseline}")
     lines.append(f"  still to be sent by the next run: {found.to_send}; nothing is sent now")
     if not found.is_witnessed:
