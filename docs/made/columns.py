@@ -28,7 +28,7 @@ _TAKES = {
     "queued_s": "from `submitted_at` to `started_at`",
     "generating_s": "from `started_at` to `completed_at`",
     "detect_lag_s": "from the last poll that saw it run to `completed_at`: at most so late was its end seen",
-    "download_s": "how long the download took",
+    "download_s": "how long the download took, without its check, and on a sandbox without the drawing of the clip",
     "file": "the clip, relative to the output folder",
     "sha256": "its hash",
     "size_bytes": "its size",
@@ -44,7 +44,7 @@ _TAKES = {
     "notes": "as in the manifest",
     "recipe_sha256": "the hash of the request: the same for the same prompt, parameters and seed",
     "credits_estimated": "what the newest attempt was expected to cost",
-    "total_s": "from `submitted_at` to `verified_at`",
+    "total_s": "from `submitted_at` to `verified_at`, the waits, checks and drawing of this machine included",
     "circled": "whether you chose the take",
     "take_note": "the note that you gave with `retake --note`",
     "provider": "who was to make the clip, of models with that choice: a name, or `auto`; then the provider may fall"

@@ -69,6 +69,15 @@ def test_a_whole_clip_is_counted() -> None:
     assert fetch(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc") == Fetched(3)
 
 
+def test_the_time_that_a_sandbox_drew_a_clip_is_kept_apart() -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\nServer-Timing: %s\r\n\r\nabc"
+    assert [fetch(head % said) for said in (b"cache;dur=2, draw;dur=1500", b"draw;dur=soon", b"draw")] == [
+        Fetched(3, drawn_s=1.5),
+        Fetched(3),
+        Fetched(3),
+    ]
+
+
 @pytest.mark.parametrize(
     "raw",
     [

@@ -190,9 +190,13 @@ PollAnswer = Progress | NoAnswer
 
 @dataclass(frozen=True)
 class Fetched:
-    """All bytes that the host announced are in the file."""
+    """All bytes that the host announced are in the file.
+
+    `drawn_s` is how long a sandbox drew the clip meanwhile, by its own clock: the machine's time, not the transfer's.
+    """
 
     size_bytes: int
+    drawn_s: float = 0.0
 
 
 @dataclass(frozen=True)

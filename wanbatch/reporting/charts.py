@@ -114,7 +114,7 @@ def _spans(take: Take, attempt_ended_at: datetime | None) -> Iterable[tuple[str,
         # No poll saw the end of the queue: the bar may include a wait.
         yield role, begin, ended, _told(take, f"{role}, including a wait", begin, ended)
     if take.verified_at is not None and take.verified_at > ended:
-        yield "download", ended, take.verified_at, _told(take, "download", ended, take.verified_at)
+        yield "download", ended, take.verified_at, _told(take, "download and check", ended, take.verified_at)
 
 
 def _told(take: Take, what: str, begin: datetime, end: datetime) -> str:

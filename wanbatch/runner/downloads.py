@@ -60,6 +60,7 @@ class Downloads:
         try:
             with Part(part) as sink:
                 answer: FetchAnswer = await context.provider.fetch(link, sink.write)
+            took_s = context.clock.monotonic() - began
             checked = (
                 await asyncio.to_thread(check_part, part, context.settings.inspection)
                 if isinstance(answer, Fetched)
@@ -84,7 +85,8 @@ class Downloads:
         context.reached()
         self._failures.pop(take.take_id, None)
         part.with_name(f"{part.name.removesuffix('.part')}.bad").unlink(missing_ok=True)
-        took_s = context.clock.monotonic() - began
+        if isinstance(answer, Fetched):
+            took_s = max(0.0, took_s - answer.drawn_s)
         await keep_extras(context, take, more_links)  # before the first counts as here: after a crash both are fetched
         await self._publish(self._downloaded(take, checked, took_s))
 

@@ -132,12 +132,16 @@ class ClipHost:
             return Response(b"", media_type=_MP4)
         if do == "expired":
             return _reported(403, "AccessDenied", "Request has expired.")
+        clock = self._sandbox_state.clock
+        begun = clock.monotonic()
         data = await self._rendered(generation, do if do in SPOILT else "")
+        drawn_ms = round(1000 * (clock.monotonic() - begun))
         if _nth_in(request) > 1:
             data += EMPTY_BOX  # the same picture, but another clip
         if do == "short":
             return Response(data[: len(data) // 2], media_type=_MP4)
         answer = _ranged(request, data)
+        answer.headers["server-timing"] = f"draw;dur={drawn_ms}"  # else it would count as the transfer
         if do == "slow" and fault is not None:
             return Dripped(answer, self._sandbox_state.clock, fault.rule.delay_s)
         return answer
