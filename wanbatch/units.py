@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import datetime, timedelta
 
 CREDITS_MAX = 10**15  # half a billion USD: a larger figure is a misread field or a damaged file
 _SIZE_UNITS = ("KiB", "MiB", "GiB", "TiB")
@@ -41,6 +41,18 @@ def duration_text(seconds: float | None) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60:02d} s"
     return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def left_text(left_s: float, now: datetime) -> str:
+    """Return `about 3 min 25 s left, until about 14:35` by this machine's clock; another day is named.
+
+    Of what ends within a minute the clock says nothing more.
+    """
+    left = f"about {duration_text(left_s)} left"
+    begin, end = now.astimezone(), (now + timedelta(seconds=left_s)).astimezone()
+    if left_s < 60:
+        return left
+    return f"{left}, until about {end:%H:%M}" if begin.date() == end.date() else f"{left}, until about {end:%a %H:%M}"
 
 
 def local_text(at: datetime) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -25,6 +26,7 @@ from wanbatch.cut.export import EditFormat, export
 from wanbatch.errors import ExitCode
 from wanbatch.session.options import RunResult
 
+NOW = datetime(2026, 3, 1, 20, tzinfo=UTC)
 MARK = "SANDBOX: play money"
 CSV = "id,prompt,model,resolution\na,one,alibaba/wan2.1-t2v-turbo,480P\n"
 
@@ -60,7 +62,7 @@ def test_real_money_is_not_marked() -> None:
     print_preview(console, preview())
     print_result(console, RunResult(ExitCode.OK, (), Path("o"), BatchProgress.of([]), None), [])
     print_balance(console, Decimal(3), "there")
-    told = (stream.getvalue(), question_text(forty_four()), progress_text(BatchProgress.of([])))
+    told = (stream.getvalue(), question_text(forty_four()), progress_text(BatchProgress.of([]), NOW))
     assert ["SANDBOX" in text or "play" in text for text in told] == [False] * 3
     assert preview_json(preview())["sandbox"] is False
 
@@ -68,7 +70,7 @@ def test_real_money_is_not_marked() -> None:
 def test_a_question_and_a_running_sandbox_of_one_s_own_speak_of_play_money() -> None:
     asked = question_text(forty_four(is_play_money=True))
     assert asked.startswith("Send 44 takes for about 44.00 USD of play money, at worst 88.00 USD (")
-    assert progress_text(BatchProgress.of([]), is_play=True) == "; 0.00 USD play money committed"
+    assert progress_text(BatchProgress.of([]), NOW, is_play=True) == "; 0.00 USD play money committed"
 
 
 def test_a_cut_and_its_exports_say_sandbox(tmp_path: Path) -> None:

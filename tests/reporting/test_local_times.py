@@ -16,7 +16,7 @@ from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli.screen import progress_text
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.reader import StateReader
-from wanbatch.units import local_text, zone_text
+from wanbatch.units import left_text, local_text, zone_text
 
 
 @pytest.fixture
@@ -49,8 +49,18 @@ def test_pages_are_in_local_time_and_files_in_utc(in_berlin: None, tmp_path: Pat
     assert "2026-03-01T20:" in files.takes.read_text(encoding="utf-8-sig")
 
 
-def test_what_is_elapsed_stands_beside_what_is_left() -> None:
+def test_what_is_elapsed_stands_beside_what_is_left_and_the_end_by_the_clock(in_berlin: None) -> None:
     progress = BatchProgress({"verified": 1}, 0, 0, 0, eta_s=65)
-    assert progress_text(progress, elapsed_s=205) == (
-        "1 verified; 0.00 USD committed, 3 min 25 s elapsed, about 1 min 05 s left"
+    now = datetime(2026, 3, 1, 20, 10, tzinfo=UTC)
+    assert progress_text(progress, now, elapsed_s=205) == (
+        "1 verified; 0.00 USD committed, 3 min 25 s elapsed, about 1 min 05 s left, until about 21:11"
     )
+
+
+def test_the_end_names_its_day_if_it_is_another(in_berlin: None) -> None:
+    now = datetime(2026, 3, 1, 20, 10, tzinfo=UTC)
+    assert [left_text(left_s, now) for left_s in (5, 3600, 11_000)] == [
+        "about 5.0 s left",
+        "about 1 h 00 min left, until about 22:10",
+        "about 3 h 03 min left, until about Mon 00:13",
+    ]

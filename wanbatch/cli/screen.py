@@ -6,15 +6,18 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
+from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 import click
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.markup import escape
-from rich.progress import BarColumn, Progress, ProgressColumn, TextColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task
 from rich.segment import Segment
 from rich.table import Column
+from rich.text import Text
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import state_words
@@ -22,11 +25,12 @@ from wanbatch.batch.progress import BatchProgress
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.streams import json_text
+from wanbatch.clock import system_now
 from wanbatch.money.credits import money_text, usd_text
 from wanbatch.runner.events import Event
 from wanbatch.session.question import Answer, Question
 from wanbatch.text import visible
-from wanbatch.units import duration_text
+from wanbatch.units import duration_text, left_text
 
 if TYPE_CHECKING:  # half of the program, which most commands need not load
     from wanbatch.session.options import RunResult, Watch
@@ -68,6 +72,7 @@ _WORDS = {
 _SAID_IN_FULL = {"answer_lost", "adopted", "found_failed", "presumed_absent"}
 _REFRESH_HZ = 4
 _BAR_WIDTH = 24
+MOMENT_S = 1.0  # what is left at least, while something is
 _BAR_FROM = 80  # on a narrower screen the text needs all the room
 FILE_WIDTH = 120  # if there is no terminal with a width of its own
 
@@ -110,15 +115,35 @@ def counts_text(counts: Mapping[str, int]) -> str:
     return ", ".join(f"{number} {state_words(name)}" for name, number in counts.items())
 
 
-def progress_text(progress: BatchProgress, *, elapsed_s: float | None = None, is_play: bool = False) -> str:
+def progress_text(
+    progress: BatchProgress, now: datetime, *, elapsed_s: float | None = None, is_play: bool = False
+) -> str:
     """Return one line on the progress of a run; `elapsed_s` is how long it goes on."""
     order = ("verified", "downloaded", "completed", "generating", "queued", "planned", "failed", "held", "superseded")
     counts = counts_text({name: progress.counts[name] for name in order if progress.counts.get(name)})
     money = f"{usd_text(progress.credits_committed)}{' play money' if is_play else ''} committed"
     unknown = f" + {progress.uncosted} with an unknown cost" if progress.uncosted else ""
     elapsed = f", {duration_text(elapsed_s)} elapsed" if elapsed_s is not None else ""
-    eta = f", about {duration_text(progress.eta_s)} left" if progress.eta_s is not None else ""
+    eta = f", {left_text(progress.eta_s, now)}" if progress.eta_s is not None else ""
     return f"{counts}; {money}{unknown}{elapsed}{eta}"
+
+
+class LiveWords(ProgressColumn):
+    """The words of the live line, asked for again with each drawing: time passes between two events, too."""
+
+    def __init__(self, words: Callable[[], str]) -> None:
+        self._words = words
+        super().__init__(table_column=Column(no_wrap=False, overflow="fold"))
+
+    def render(self, _: Task) -> Text:
+        """Return them as they are now."""
+        return Text(self._words())
+
+
+def live_columns(width: int, words: Callable[[], str]) -> list[ProgressColumn]:
+    """Return what the live line consists of on a terminal of this width."""
+    column = LiveWords(words)
+    return [BarColumn(bar_width=_BAR_WIDTH), column] if width >= _BAR_FROM else [column]
 
 
 class Follower:
@@ -131,6 +156,7 @@ class Follower:
         self._read_progress: Callable[[], BatchProgress] | None = None
         self._folder, self._is_play = "", False
         self._began_s: float | None = None
+        self._newest: tuple[BatchProgress, float] | None = None  # and when it was read, monotonic seconds
         self._is_live = can_redraw(self._console) and not options.is_json and options.verbosity >= 0
 
     def __enter__(self) -> Self:
@@ -181,19 +207,28 @@ class Follower:
                 f"  {in_folder(text, self._folder) if self._folder else text}", markup=False, style="dim"
             )
 
-    def _line_of(self, progress: BatchProgress) -> str:
-        elapsed_s = None if self._began_s is None else time.monotonic() - self._began_s
-        return progress_text(progress, elapsed_s=elapsed_s, is_play=self._is_play)
+    def _line_now(self) -> str:
+        """Say how the run stands by what was read last: in its own thread, the live line must not read."""
+        if self._newest is None:
+            return ""
+        now_s, (progress, read_s) = time.monotonic(), self._newest
+        elapsed_s = None if self._began_s is None else now_s - self._began_s
+        if progress.eta_s is not None:
+            progress = replace(progress, eta_s=max(MOMENT_S, progress.eta_s - (now_s - read_s)))
+        return progress_text(progress, system_now(), elapsed_s=elapsed_s, is_play=self._is_play)
+
+    def _read(self) -> BatchProgress:
+        assert self._read_progress is not None
+        progress = self._read_progress()
+        self._newest = progress, time.monotonic()
+        return progress
 
     def _start(self, read_progress: Callable[[], BatchProgress]) -> None:
         self._read_progress = read_progress
         self._began_s = time.monotonic() if self._began_s is None else self._began_s  # of the first round
         if self._is_live:
-            words = TextColumn("{task.description}", table_column=Column(no_wrap=False, overflow="fold"))
-            has_room = self._console.width >= _BAR_FROM
-            columns: list[ProgressColumn] = [BarColumn(bar_width=_BAR_WIDTH), words] if has_room else [words]
             self._progress = Progress(
-                *columns,
+                *live_columns(self._console.width, self._line_now),
                 console=self._console,
                 auto_refresh=True,
                 refresh_per_second=_REFRESH_HZ,
@@ -206,11 +241,10 @@ class Follower:
     def _update(self) -> None:
         if self._progress is None or self._read_progress is None:
             return
-        progress = self._read_progress()
+        progress = self._read()
         total = sum(number for name, number in progress.counts.items() if name != "superseded")
         self._progress.update(
             self._task,
-            description=escape(self._line_of(progress)),
             total=total,
             completed=progress.counts.get("verified", 0) + progress.counts.get("failed", 0),
         )
@@ -234,7 +268,8 @@ class Follower:
         text = "" if event.kind in _SAID_IN_FULL else event.text or str(event.data.get("warning", ""))
         parts = [part for part in (event.take, what) if part]
         if event.kind == "verified" and self._read_progress is not None:
-            text = self._line_of(self._read_progress())
+            self._read()
+            text = self._line_now()
         return "  " + ": ".join([" ".join(parts), text] if parts and text else [" ".join(parts) or text])
 
 

@@ -20,6 +20,7 @@ from wanbatch.cli.parameters import CURRENCY
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
+from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode
 from wanbatch.money.baseline import Baseline, variance_text
 from wanbatch.money.credits import money_text
@@ -28,7 +29,7 @@ from wanbatch.reporting.cost_files import baseline_json
 from wanbatch.session.question import words
 from wanbatch.state.progress_reader import BatchOverview, read_overview
 from wanbatch.state.tables import Run
-from wanbatch.units import count_text, duration_text, local_text
+from wanbatch.units import count_text, duration_text, left_text, local_text
 
 _SHOWN = 20  # of what needs the user
 _WATCH_EVERY_S = 2.0
@@ -186,7 +187,7 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     for line in _more_lines(found, currency):
         say(console, escape(f"  {line}"))
     if found.holder:
-        left = "" if progress.eta_s is None else f"; about {duration_text(progress.eta_s / found.speed)} left"
+        left = "" if progress.eta_s is None else f"; {left_text(progress.eta_s / found.speed, system_now())}"
         say(console, escape(f"  running{found.holder}{_elapsed(found)}{left}"))
     elif found.last_run is not None:
         say(console, escape(f"  {_end_text(found.last_run)}"))
