@@ -49,7 +49,7 @@ def draw_once(patch: pytest.MonkeyPatch) -> None:
     """Draw one real clip of each size and length, and hand out copies that differ in a box at their end."""
     real = slate.render
 
-    def render(generation_id: str, body: Any, made: Any, target: Path) -> None:
+    def render(generation_id: str, body: Any, made: Any, target: Path, _: Any = None) -> None:
         key = (made.width, made.height, made.duration_s, made.has_audio, made.resolution, made.aspect_ratio)
         with _DRAWING:
             if key not in _MADE:  # each process draws the same, whatever it is asked for first

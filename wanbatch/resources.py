@@ -8,6 +8,7 @@ from pathlib import Path
 from wanbatch.errors import LocalFault
 
 MODEL_ENDING = ".schema.json"
+SHOTS_NAME = "shots.json"  # in the folder of an embedded sandbox: what its takes are called
 
 
 @cache

@@ -114,7 +114,7 @@ def test_a_clip_that_is_not_as_ordered_is_kept_with_a_warning(
 ) -> None:
     render, model = slate.render, f"alibaba/{'wan-3-0-video' if 'lines' in warning else 'wan-2-6-t2v'}"
 
-    def other(generation_id: str, body: Any, made: Any, target: Path) -> None:
+    def other(generation_id: str, body: Any, made: Any, target: Path, _: Any) -> None:
         render(generation_id, body, replace(made, **change), target)
 
     monkeypatch.setattr(slate, "render", other)
@@ -140,7 +140,7 @@ def test_a_1080p_order_that_comes_at_1072_lines_is_one_warning(
 ) -> None:
     render = slate.render
 
-    def other(generation_id: str, body: Any, made: Any, target: Path) -> None:
+    def other(generation_id: str, body: Any, made: Any, target: Path, _: Any) -> None:
         render(generation_id, body, replace(made, width=made.width // 8 * 8, height=1072), target)
 
     monkeypatch.setattr(slate, "render", other)
@@ -196,7 +196,7 @@ def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path
 
 def test_the_same_bytes_for_two_takes_are_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     render = slate.render
-    monkeypatch.setattr(slate, "render", lambda _, body, made, target: render("one", body, made, target))
+    monkeypatch.setattr(slate, "render", lambda _, body, made, target, __: render("one", body, made, target))
     world = World(tmp_path / "out")
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
     first, second = sorted(world.takes(), key=lambda take: take.warning)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import colorsys
-import hashlib
 from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from wanbatch.clip.letters import Lettering, letter
+from wanbatch.clip.cards import SMALLEST_PX, clipped, colour_of, draw_stripes, fitted
+from wanbatch.clip.letters import letter
 
 _BACK, _PLATE, _INK, _DIM, _ALERT = (24, 25, 28), (36, 38, 43), (238, 238, 240), (150, 153, 160), (240, 180, 70)
-_SMALLEST_PX = 9
 
 Picture = Image.Image
 
@@ -35,7 +33,7 @@ def draw_card(card: Card, width: int, height: int) -> Picture:
     pen = ImageDraw.Draw(image)
     edge = round(6 * unit)
     pen.rectangle((edge, edge, width - edge, height - edge), fill=_PLATE)
-    _draw_stripes(image, (edge, edge, width - edge, round(14 * unit)), unit, colour_of(card.scene))
+    draw_stripes(image, (edge, edge, width - edge, round(14 * unit)), unit, (colour_of(card.scene), _BACK))
     left, room = round(12 * unit), width - round(24 * unit)
     rows = (
         (20, 5.0, _DIM, card.project),
@@ -45,39 +43,16 @@ def draw_card(card: Card, width: int, height: int) -> Picture:
         (71, 5.0, _INK, card.length),
     )
     for top, size, colour, text in rows:
-        shown, font = _fitting(text, size * unit, room)
+        shown, font = fitted(text, size * unit, room)
         font.draw(pen, (left, round(top * height / 100)), shown, colour)
     _draw_reason(pen, card.why, (left, round(80 * height / 100), room, 2), 3.6 * unit)
     return image
 
 
-def colour_of(scene: str) -> tuple[int, int, int]:
-    """Return the colour of a scene, the same on every slate of it; white for shots without a scene."""
-    if not scene:
-        return _INK
-    hue = hashlib.sha256(scene.encode()).digest()[0] / 256
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.45, 0.95)
-    return round(red * 255), round(green * 255), round(blue * 255)
-
-
-def _draw_stripes(
-    image: Image.Image, box: tuple[int, int, int, int], unit: float, colour: tuple[int, int, int]
-) -> None:
-    """Draw the clapper's stripes across the top of the plate, in the colour of the scene."""
-    left, top, right, bottom = box
-    strip = Image.new("RGB", (right - left, bottom - top), colour)
-    pen = ImageDraw.Draw(strip)
-    step, tall = max(4, round(12 * unit)), bottom - top
-    for begin in range(-tall, right - left, 2 * step):
-        pen.polygon(((begin, tall), (begin + tall, 0), (begin + tall + step, 0), (begin + step, tall)), fill=_BACK)
-    image.paste(strip, (left, top))
-    ImageDraw.Draw(image).line((left, bottom, right, bottom), fill=_BACK, width=max(1, round(unit)))
-
-
 def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, int], size_px: float) -> None:
     """Draw a text in lines: left, top, width in pixels, and the largest number of lines."""
     left, top, room, most = box
-    shown, font = letter(text, max(_SMALLEST_PX, round(size_px)))
+    shown, font = letter(text, max(SMALLEST_PX, round(size_px)))
     lines: list[str] = []
     for word in shown.split():
         longer = f"{lines[-1]} {word}" if lines else word
@@ -88,17 +63,4 @@ def _draw_reason(pen: ImageDraw.ImageDraw, text: str, box: tuple[int, int, int, 
     if len(lines) > most:
         lines = [*lines[: most - 1], f"{lines[most - 1]} …"]
     for number, line in enumerate(lines):
-        clipped = line
-        while len(clipped) > 1 and font.getlength(clipped) > room:
-            clipped = clipped[:-2].rstrip() + "…"
-        font.draw(pen, (left, top + number * round(size_px * 1.35)), clipped, _DIM)
-
-
-def _fitting(text: str, size_px: float, room_px: int) -> tuple[str, Lettering]:
-    """Choose a size in which a text fits on one line; returns the text as it can be drawn."""
-    text = " ".join(text.split())
-    while True:
-        shown, font = letter(text, max(_SMALLEST_PX, round(size_px)))
-        if size_px <= _SMALLEST_PX or font.getlength(shown) <= room_px:
-            return shown, font
-        size_px = max(_SMALLEST_PX, size_px * 0.9)
+        font.draw(pen, (left, top + number * round(size_px * 1.35)), clipped(line, font, room), _DIM)

@@ -24,6 +24,7 @@ from starlette.types import Receive, Scope, Send
 from wanbatch.clock import Clock
 from wanbatch.sandbox.account import Generation
 from wanbatch.sandbox.faults import Fault
+from wanbatch.sandbox.labels import Label, Labels
 from wanbatch.sandbox.state import SandboxState
 
 Render = Callable[[Generation], bytes]
@@ -36,23 +37,24 @@ EMPTY_BOX = b"\x00\x00\x00\x08free"
 _MP4 = "video/mp4"
 
 
-def draw(generation: Generation) -> bytes:
-    """Render a generation's slate. Slow; the same generation gives the same bytes."""
+def draw(generation: Generation, label: Label | None = None) -> bytes:
+    """Render a generation's slate. Slow; the same generation and label give the same bytes."""
     from wanbatch.sandbox.slate import render
 
     with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
         path = Path(folder) / "clip.mp4"
-        render(generation.generation_id, generation.body, generation.made, path)
+        render(generation.generation_id, generation.body, generation.made, path, label)
         return path.read_bytes()
 
 
-def draw_spoilt(generation: Generation, do: str) -> bytes:
+def draw_spoilt(generation: Generation, do: str, label: Label | None = None) -> bytes:
     """Render a generation's clip with one of the `SPOILT` faults. Slow; the same arguments give the same bytes."""
-    from wanbatch.sandbox.slate import render_spoilt
+    from wanbatch.sandbox.slate import draw_slate, render_spoilt
 
     with tempfile.TemporaryDirectory(prefix="wanbatch-sandbox-") as folder:
         path = Path(folder) / "clip.mp4"
-        render_spoilt(do, generation.generation_id, generation.body, generation.made, path)
+        picture = draw_slate(generation.generation_id, generation.body, generation.made, label)
+        render_spoilt(do, picture, generation.made, path)
         return path.read_bytes()
 
 
@@ -69,7 +71,8 @@ class ClipHost:
     def __init__(self, sandbox_state: SandboxState, base: str, render: Render | None = None) -> None:
         self._sandbox_state = sandbox_state
         self._base = base
-        self._render = render if render is not None else draw
+        self._labels = Labels(sandbox_state.options.data)
+        self._render = render
         self._kept: OrderedDict[str, bytes] = OrderedDict()
         self._pending: dict[str, asyncio.Future[bytes]] = {}
         self.app = Starlette(routes=[Route("/{name:path}", self._clip, methods=["GET", "HEAD"])])
@@ -151,11 +154,16 @@ class ClipHost:
         name = f"{generation.generation_id} {spoilt}"
         if name not in self._kept:
             if name not in self._pending:
-                made = self._render if not spoilt else partial(draw_spoilt, do=spoilt)
-                self._pending[name] = asyncio.ensure_future(self._make(name, partial(made, generation)))
+                self._pending[name] = asyncio.ensure_future(self._make(name, self._drawing(generation, spoilt)))
             await asyncio.shield(self._pending[name])
         self._kept.move_to_end(name)
         return self._kept[name]
+
+    def _drawing(self, generation: Generation, spoilt: str) -> Callable[[], bytes]:
+        label = self._labels.of(generation.client_request_id)
+        if spoilt:
+            return partial(draw_spoilt, generation, spoilt, label)
+        return partial(draw, generation, label) if self._render is None else partial(self._render, generation)
 
     async def _make(self, name: str, render: Callable[[], bytes]) -> bytes:
         try:

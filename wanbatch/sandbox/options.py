@@ -22,8 +22,8 @@ class SandboxOptions:
     `rate_per_min` and `concurrency` are None if the sandbox sets no limit; `faults` is a plan's name or file;
     `auto_top_up` and the `key_` options are what is reported about the account and any key, and change nothing else:
     no scopes means that a key may call everything, and its limit is per month.
-    `data` is a folder that keeps the account over restarts, `models` one of schemas to serve beside those that come
-    with wanbatch. `mean_s` is the mean of the default model's 10 s at 1080p.
+    `data` is a folder that keeps the account over restarts, and may name takes for their slates; `models` is one of
+    schemas to serve beside those that come with wanbatch. `mean_s` is the mean of the default model's 10 s at 1080p.
     """
 
     port: int = 0

@@ -15,29 +15,33 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
+from wanbatch.clip.cards import Box, colour_of, draw_stripes, fitted, hue_of
 from wanbatch.clip.encoding import ClipSpec, encode_clip
 from wanbatch.clip.letters import Lettering, letter
+from wanbatch.sandbox.labels import Label
 from wanbatch.sandbox.models import FPS, Made
 
 _INK, _DIM = (236, 236, 240), (150, 152, 160)
 _PANEL = (18, 18, 18)  # neutral, so that digits on it change brightness only
 _DIGITS = "0123456789:"
+LABEL_HEIGHT = 150  # at 720 lines
+TAKE_SHARE = 0.18  # of the width
 _SHOWN_APART = ("model", "prompt", "resolution", "aspect_ratio", "duration", "seed")
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 
-def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path) -> None:
+def render(generation_id: str, body: Mapping[str, Any], made: Made, target: Path, label: Label | None = None) -> None:
     """Write the clip of a generation: the size, length, frame rate and sound ordered. Slow; deterministic."""
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
     tone_hz = 220 * 2 ** (int(hashlib.sha256(generation_id.encode()).hexdigest(), 16) % 12 / 12)
-    encode_clip(spec, _frames(spec, _yuv(draw_slate(generation_id, body, made)).copy()), tone_hz, target)
+    encode_clip(spec, _frames(spec, _yuv(draw_slate(generation_id, body, made, label)).copy()), tone_hz, target)
 
 
-def render_spoilt(do: str, generation_id: str, body: Mapping[str, Any], made: Made, target: Path) -> None:
+def render_spoilt(do: str, picture: Image.Image, made: Made, target: Path) -> None:
     """Write a whole clip with a defect: `black`, `frozen`, or `silent` with a track that holds no sound."""
     spec = ClipSpec(made.width, made.height, FPS, made.duration_s, made.has_audio)
-    slate = _yuv(draw_slate(generation_id, body, made)).copy()
+    slate = _yuv(picture).copy()
     if do == "silent":
         encode_clip(spec, _frames(spec, slate), 0.0, target)
         return
@@ -46,11 +50,15 @@ def render_spoilt(do: str, generation_id: str, body: Mapping[str, Any], made: Ma
     encode_clip(spec, repeat(slate, spec.frames), 220.0, target)
 
 
-def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image.Image:
-    """Draw the part of a slate that does not move."""
+def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made, label: Label | None = None) -> Image.Image:
+    """Draw the part of a slate that does not move.
+
+    With a label it shows scene, shot and take, in the colour of the scene: grey without one.
+    """
     width, height = made.width, made.height
     unit = min(width, height) / 720
-    tint = _tint(generation_id)
+    named = generation_id if label is None else label.scene
+    tint = colorsys.hls_to_rgb(hue_of(named), 0.17, 0.45 if named else 0.0)
     image = _background(width, height, tint)
     pen = ImageDraw.Draw(image)
     edge = round(44 * unit)
@@ -59,10 +67,12 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     _draw_mark(pen, (edge, round(30 * unit)), tiny, _bright(tint))
     model = str(body["model"]).split("/")[-1]
     pen.text((width - edge, round(43 * unit)), model, font=small, fill=_DIM, anchor="rm")
+    top = round(92 * unit)
+    if label is not None:
+        _draw_label(image, label, (edge, top, width - edge, top + round(LABEL_HEIGHT * unit)), unit)
+        top += round((LABEL_HEIGHT + 16) * unit)
     panel_top = height - round(196 * unit)
-    _draw_prompt(
-        pen, str(body.get("prompt", "")), (edge, round(92 * unit), width - edge, panel_top - round(20 * unit)), unit
-    )
+    _draw_prompt(pen, str(body.get("prompt", "")), (edge, top, width - edge, panel_top - round(20 * unit)), unit)
     pen.rectangle((round(10 * unit), panel_top, width, height), fill=_PANEL)
     facts = f"{made.resolution}   {made.aspect_ratio}   {made.duration_s} s   {made.width}x{made.height}"
     pen.text((edge, panel_top + round(18 * unit)), facts, font=small, fill=_INK)
@@ -73,6 +83,23 @@ def draw_slate(generation_id: str, body: Mapping[str, Any], made: Made) -> Image
     lettering.draw(pen, (edge, panel_top + round(84 * unit)), _clipped(others, lettering, width - 2 * edge), _DIM)
     pen.text((edge, panel_top + round(114 * unit)), generation_id, font=tiny, fill=_DIM)
     return image
+
+
+def _draw_label(image: Image.Image, label: Label, box: Box, unit: float) -> None:
+    """Draw a clapper's stripes, and under them the scene over the shot at the left, the take at the right."""
+    left, top, right, _ = box
+    colour = colour_of(label.scene)
+    draw_stripes(image, (left, top, right, top + round(22 * unit)), 2 * unit, (colour, _PANEL))
+    pen, split = ImageDraw.Draw(image), right - round((right - left) * TAKE_SHARE)
+    cells = (
+        (left, split - round(16 * unit) - left, f"SCENE {label.scene}" if label.scene else "SHOT", label.shot),
+        (split, right - split, "TAKE", f"{label.take}"),
+    )
+    for begin, room, caption, value in cells:
+        for size, at, text, ink in ((26, 34, caption, colour), (68, 68, value, _INK)):
+            shown, font = fitted(text, size * unit, room)
+            # Smaller letters stand on the same line as large ones.
+            font.draw(pen, (begin, top + round(at * unit) + round(size * unit) - font.size_px), shown, ink)
 
 
 def _draw_mark(pen: ImageDraw.ImageDraw, at: tuple[int, int], font: Font, colour: tuple[int, int, int]) -> None:
@@ -124,11 +151,6 @@ def _atlas(size_px: int) -> dict[str, NDArray[np.uint8]]:
     return atlas
 
 
-def _tint(generation_id: str) -> tuple[float, float, float]:
-    hue = hashlib.sha256(generation_id.encode()).digest()[0] / 255
-    return colorsys.hls_to_rgb(hue, 0.17, 0.45)
-
-
 def _bright(tint: tuple[float, float, float]) -> tuple[int, int, int]:
     hue, _, saturation = colorsys.rgb_to_hls(*tint)
     red, green, blue = colorsys.hls_to_rgb(hue, 0.68, saturation)
@@ -136,7 +158,7 @@ def _bright(tint: tuple[float, float, float]) -> tuple[int, int, int]:
 
 
 def _background(width: int, height: int, tint: tuple[float, float, float]) -> Image.Image:
-    """A background in the generation's own colour, darker towards the bottom."""
+    """A background in the colour of the scene or the generation, darker towards the bottom."""
     shade = np.linspace(1.0, 0.45, height)[:, None, None]
     colour = np.array(tint)[None, None, :] * 255
     return Image.fromarray(np.broadcast_to(shade * colour, (height, width, 3)).astype(np.uint8))

@@ -9,15 +9,16 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Timer
 
+from wanbatch.batch.plan import Due
 from wanbatch.batch.registry import added_models
 from wanbatch.disk import own_folder, replace_text, unshare
 from wanbatch.errors import LocalFault
-from wanbatch.resources import MODEL_ENDING
+from wanbatch.resources import MODEL_ENDING, SHOTS_NAME
 from wanbatch.state.lock import holder_of
 
 START_LIMIT_S = 60.0
@@ -71,6 +72,21 @@ def embedded_sandbox(output: Path, speed: float, extra: tuple[str, ...] = ()) ->
             child.kill()
             child.wait()
         child.stdout.close()
+
+
+def name_takes(output: Path, takes: Iterable[Due]) -> None:
+    """Tell the sandbox of an output folder the scene, shot and number of takes that will be sent, for their slates.
+
+    Those named before stay: their clips may still be fetched.
+    """
+    path = own_folder(output, FOLDER) / SHOTS_NAME
+    try:
+        before = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        before = None
+    named = before if isinstance(before, dict) else {}
+    named |= {str(each.take_id): [each.scene, each.shot_id, each.number] for each in takes}
+    replace_text(path, json.dumps(named, ensure_ascii=False))
 
 
 def served_models(output: Path) -> list[str]:

@@ -30,6 +30,7 @@ from wanbatch.session import alarms
 from wanbatch.session.access import start_of_time
 from wanbatch.session.admission import Admission, carry
 from wanbatch.session.companion_files import CompanionFiles
+from wanbatch.session.embedded import name_takes
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.lookup import LookUp, look_up
 from wanbatch.session.open_folder import context_of
@@ -173,6 +174,8 @@ class Execution:
             assert_room(state.output, preview)
             note_key(invocation, state)
             job.write(state, clock.now())
+            if invocation.access.is_embedded:
+                name_takes(state.output, state.inventory().due)
             self._note_time()
             self._keep_baseline(preview, clock.now())
             note_missing_log(invocation, state, batch_clock.now())
