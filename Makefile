@@ -8,10 +8,11 @@ demo: .venv/.ready
 	$(BIN)/wanbatch demo
 
 # Many tests wait for a process or a clock: two workers a core. Each compiles all tests where no bytecode is kept,
-# as in some containers: that is three seconds a worker.
+# as in some containers: that is three seconds a worker. CASES=all plays every case of the tests that have many alike.
 WORKERS ?= $(shell echo $$((2 * $$(getconf _NPROCESSORS_ONLN))))
 test: .venv/.ready-dev
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -q \
+		$(if $(filter all,$(CASES)),--all-cases)
 
 # The wheel in fresh environments: every supported Python of this machine, with the newest and the lowest packages;
 # CASES=short for fewer.
@@ -35,7 +36,7 @@ simulate: .venv/.ready-dev
 # The properties of the suite with examples that were never tried: the seed is random and shown; SEED=N names one.
 SEED ?= $(shell od -An -N4 -tu4 /dev/urandom | tr -d ' ')
 fuzz: .venv/.ready-dev
-	$(BIN)/python -m pytest -n $(WORKERS) -q -m hypothesis --hypothesis-profile fuzz --hypothesis-seed $(SEED)
+	$(BIN)/python -m pytest -n $(WORKERS) -q -m hypothesis --all-cases --hypothesis-profile fuzz --hypothesis-seed $(SEED)
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff format --check .

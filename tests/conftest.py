@@ -15,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.near import bring_near, draw_once
+from tests.sampling import left_out
 
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 2 * 2**30
@@ -63,6 +64,20 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> object:
             return worker_unit(nodeid)
 
     return Units(config, log)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the option of `.ci/run`."""
+    parser.addoption("--all-cases", action="store_true", help="play all cases of tests marked `sampled`")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Play a sample of what has many cases alike, unless all of them are asked for."""
+    left = [] if config.getoption("--all-cases") else left_out(items)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        gone = set(left)
+        items[:] = [item for item in items if item not in gone]
 
 
 def pytest_collection_finish() -> None:

@@ -135,6 +135,7 @@ TEXTS = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("name", "command"),
     [
@@ -181,6 +182,7 @@ BROKEN = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize(
     ("name", "command"),
     [
@@ -203,6 +205,7 @@ FACTS: dict[str, Callable[[str], str]] = {
 }
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("command", [*COMMANDS, *ASKING[:3]], ids=" ".join)
 @pytest.mark.parametrize("name", FACTS)
 def test_no_fact_of_a_state_file_ends_a_command_in_a_traceback(name: str, command: list[str], folder: Path) -> None:

@@ -1,10 +1,11 @@
-"""How the tests are shared out: what is made once for a file is made on one worker."""
+"""How the tests are shared out: what is made once for a file is made on one worker; of many cases a sample is played."""
 
 from __future__ import annotations
 
 import pytest
 
 from tests.conftest import worker_unit
+from tests.sampling import left_out
 
 BROWSER = "_browser.py"
 
@@ -24,3 +25,19 @@ BROWSER = "_browser.py"
 )
 def test_a_file_is_a_unit_but_browsers_share_one_and_slow_tests_go_one_by_one(nodeid: str, unit: str) -> None:
     assert worker_unit(nodeid) == unit
+
+
+class Case:
+    """A collected test with a mark, as far as a sample asks for it."""
+
+    def __init__(self, nodeid: str, each: int | None) -> None:
+        self.nodeid = nodeid
+        self._mark = None if each is None else pytest.mark.sampled(each).mark
+
+    def get_closest_marker(self, name: str) -> pytest.Mark | None:
+        return self._mark if name == "sampled" else None
+
+
+def test_one_in_so_many_of_a_marked_test_is_played_and_every_other_test() -> None:
+    cases = [*(Case(f"t.py::a[{number}]", 3) for number in range(5)), Case("t.py::b", None), Case("t.py::c[x]", 3)]
+    assert [each.nodeid for each in left_out(cases)] == ["t.py::a[1]", "t.py::a[2]", "t.py::a[4]"]  # type: ignore[arg-type]

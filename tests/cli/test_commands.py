@@ -268,6 +268,7 @@ def test_a_second_run_is_told_who_holds_the_folder(inside: Inside) -> None:
     assert (second.returncode, f"process {first.pid}" in second.stderr) == (6, True)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130), (signal.SIGKILL, -9)])
 def test_a_stopped_run_is_resumed_by_the_same_command(inside: Inside, number: int, code: int) -> None:
     with started("run", "small.yaml", "--sandbox", "--speed", "20", "--submit-rate", "6/min") as first:

@@ -135,6 +135,7 @@ FULL = fault_text(OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
 PLAY = "run quick.csv --sandbox --speed 600 --yes -o o"
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("closed", ["<&- >&- 2>&-", "| true; exit ${PIPESTATUS[0]}", ">/dev/full"])
 def test_a_run_goes_on_to_its_end_and_exit_code_whoever_listens(closed: str) -> None:
     done = run(f"wanbatch -v {PLAY} {closed}")
@@ -145,6 +146,7 @@ def test_a_run_goes_on_to_its_end_and_exit_code_whoever_listens(closed: str) -> 
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize("json", ["", "--json"])
 def test_a_reader_that_leaves_early_does_not_change_the_exit_code_of_a_run(json: str) -> None:
     Path("faults.json").write_text('[{"on": "submit", "do": "fail", "prompt_contains": "second"}]')
@@ -166,6 +168,7 @@ def test_a_short_command_ends_in_order_too(command: str, code: int, told: str) -
     assert (done.returncode, done.stderr) == (code, told)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("encoding", ["latin-1", "ascii", "cp1252"])
 def test_a_plan_is_told_in_the_encoding_of_the_terminal(encoding: str) -> None:
     done = run("wanbatch plan small.csv --sandbox --offline; wanbatch --json plan small.csv --sandbox --offline", PYTHONIOENCODING=encoding)  # fmt: skip
@@ -186,6 +189,7 @@ def test_a_working_folder_whose_name_is_not_utf_8_works_wholly() -> None:
 # --- signals
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("ignored", "sent", "code", "verified"),
     [("HUP", signal.SIGHUP, 0, 2), ("INT", signal.SIGINT, 0, 2), ("", signal.SIGHUP, 130, 1)],

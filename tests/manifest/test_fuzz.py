@@ -101,6 +101,7 @@ def is_ordered_or_told(path: Path, data: bytes) -> bool:
     )
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("field", FIELDS)
 def test_each_odd_value_alone_in_a_shot(tmp_path: Path, field: str) -> None:
     failed = []

@@ -89,6 +89,7 @@ def test_a_link_that_has_the_name_of_a_temporary_file_is_named(
     assert (code, told.count("\n"), "out/reports/.summary.json.part is a link" in told) == (7, 1, True)
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
 @pytest.mark.parametrize("name", ["reports", "edit", "edit/tagged", ".sandbox"])
 def test_no_command_writes_into_a_linked_folder(name: str, command: list[str], folder: Path, tmp_path: Path) -> None:

@@ -41,6 +41,7 @@ def _is_verified(takes: object, generation_id: str) -> bool:
     return any(take.generation_id == generation_id and take.credits_charged is not None for take in takes)
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kill_at", range(1, 33))
 def test_a_kill_at_any_transition_is_resumed_without_a_second_charge(tmp_path: Path, kill_at: int) -> None:
     world = World(tmp_path / "out", seed=kill_at)
@@ -51,6 +52,7 @@ def test_a_kill_at_any_transition_is_resumed_without_a_second_charge(tmp_path: P
     assert all(take.state in (State.VERIFIED, State.HELD) for take in world.takes()), end
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("seed", range(12))
 def test_kills_upon_kills_and_a_hostile_provider_settle(tmp_path: Path, seed: int) -> None:
     plan = ("hostile", "lost-answers", "flaky", "failures")[seed % 4]

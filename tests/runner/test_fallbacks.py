@@ -150,6 +150,7 @@ def test_a_fallback_stays_under_the_cap(tmp_path: Path, cap: int, sent: list[str
     assert models(world) == sent
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kill_at", range(1, 16))
 def test_a_kill_at_any_step_buys_one_clip(tmp_path: Path, kill_at: int) -> None:
     world = World(

@@ -76,6 +76,7 @@ def at_request(jumps: Callable[[int], timedelta]) -> Callable[[datetime], dateti
 # --- an old copy of the folder
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize(("later_h", "is_old_version"), [(0.2, False), (0.2, True), (30, False)])
 @pytest.mark.parametrize("then", [5 * H, -5 * H, 26 * H], ids=str)
 @pytest.mark.parametrize("now", [5 * H, -26 * H, timedelta(0)], ids=str)
@@ -105,6 +106,7 @@ def generation_of(world: World, request_id: str | None) -> str:
     return next(str(row["inference_id"]) for row in world.ledger() if row["client_request_id"] == request_id)
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("jump", [10 * 365 * 24 * H, -10 * 365 * 24 * H, 30 * H], ids=str)
 @pytest.mark.parametrize("place", range(1, 7))
 def test_one_date_that_jumps_hides_nothing_from_a_resume(tmp_path: Path, jump: timedelta, place: int) -> None:

@@ -219,6 +219,7 @@ RULES = (
 )
 
 
+@pytest.mark.sampled(4)
 @pytest.mark.parametrize("kill_at", range(2, 40, 3))
 @pytest.mark.parametrize("lost", [("state.sqlite*",), ("state.sqlite*", "clips/*.json")], ids=["state", "and sidecars"])
 def test_a_killed_run_whose_state_is_lost_buys_nothing_twice(

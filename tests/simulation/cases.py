@@ -1,4 +1,4 @@
-"""Scenarios that broke a rule once: each is played each time.
+"""Scenarios that broke a rule once: `.ci/run` plays each, `make test` one in five.
 
 `python -m tests.simulation --freeze SEED` writes one. They are frozen, so that they outlive the generator that drew them.
 """

@@ -39,7 +39,7 @@ def test_no_seed_breaks_a_rule(part: int) -> None:
     """The first part is of seeds that were never run: others each time, so that it may fail where it passed before.
 
     What it names fails again: `python -m tests.simulation --seed N`, or `FIRST=N` for this test, which then has all its
-    parts there. A seed that failed is kept in `cases.py` once it is mended, where it is played each time.
+    parts there. A seed that failed is kept in `cases.py` once it is mended: `.ci/run` plays all of them.
     """
     named = os.environ.get(FIRST)
     first = part * CHUNK if named is None else int(named) + part * CHUNK
@@ -49,6 +49,7 @@ def test_no_seed_breaks_a_rule(part: int) -> None:
     assert not found.broken, f"seeds {first} to {first + CHUNK - 1}, generator {VERSION}\n{told(found)}"
 
 
+@pytest.mark.sampled(5)
 @pytest.mark.parametrize("name", FAILED_ONCE)
 def test_what_failed_once_fails_no_more(name: str) -> None:
     _, wrong = sweep.live(FAILED_ONCE[name])
@@ -118,6 +119,7 @@ def test_the_oracle_sees_a_doctored_ledger(doctored: str) -> None:
         assert problems(world, books) != []
 
 
+@pytest.mark.sampled(2)
 @pytest.mark.parametrize(
     ("name", "seed"),
     [

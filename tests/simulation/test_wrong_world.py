@@ -154,6 +154,7 @@ def test_every_allowance_gives_its_reason() -> None:
     assert [name for name, each in ALLOWANCES.items() if len(each.why) < 20 or len(each.allows) < 20] == []
 
 
+@pytest.mark.sampled(3)
 @pytest.mark.parametrize(
     ("name", "seed"),
     [
