@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from wanbatch.money.credits import CREDITS_PER_USD
@@ -46,6 +48,8 @@ _STATES = ("verified", "failed", "held", "superseded")
 _CREDITS = ("credits_held", "credits_charged", "credits_not_used")
 _UNSEEN = ("is_hold_unseen", "is_charge_unseen", "is_uncosted")
 
+Floats = npt.NDArray[np.floating[Any]]
+
 
 def summary_frame(story: pd.DataFrame, batch: str) -> pd.DataFrame:
     """One row per group on each level: the columns of SUMMARY_COLUMNS. The batch has its row also without takes.
@@ -75,10 +79,17 @@ def sums_by(keys: pd.Series[Any], parts: pd.DataFrame) -> dict[str, dict[str, An
 
 
 def _rows(level: str, keys: pd.Series[Any], parts: pd.DataFrame, times: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    groups = {name: dict(iter(times[name].dropna().groupby(keys, sort=False))) for name in TIMINGS}
+    groups = {name: _values_by(keys, times[name]) for name in TIMINGS}
     for key, sums in sums_by(keys, parts).items():
         known = {name: groups[name][key] for name in TIMINGS if key in groups[name]}
         yield {"level": level, "key": key, **_row(sums, known)}
+
+
+def _values_by(keys: pd.Series[Any], values: pd.Series[float]) -> dict[str, Floats]:
+    """Return the known values of the rows with each key."""
+    known = values.dropna()
+    numbers = known.to_numpy(np.float64)
+    return {str(key): numbers[at] for key, at in known.groupby(keys, sort=False).indices.items()}
 
 
 def _parts(story: pd.DataFrame) -> pd.DataFrame:
@@ -104,7 +115,7 @@ def _parts(story: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def _row(sums: Mapping[str, Any], times: Mapping[str, pd.Series[float]]) -> dict[str, Any]:
+def _row(sums: Mapping[str, Any], times: Mapping[str, Floats]) -> dict[str, Any]:
     charged = _sum_known(sums, "credits_charged", "is_charge_unseen")
     is_unmeasured = bool(sums["unmeasured"]) and sums["unmeasured"] == sums["clips"]
     finished_s = None if is_unmeasured else round(float(sums["clip_s"]), 3)
@@ -134,8 +145,8 @@ def _sum_known(sums: Mapping[str, Any], name: str, unseen: str) -> int | None:
     return int(sums[name]) if sums[f"{name}_known"] or not sums[unseen] else None
 
 
-def _shares(values: pd.Series[float], timing: str) -> dict[str, float]:
+def _shares(values: Floats, timing: str) -> dict[str, float]:
     """Return the median and the 95th percentile of a timing, by column name."""
-    found = values.quantile([0.5, 0.95]).round(3)
+    half, most = np.quantile(values, (0.5, 0.95)).round(3).tolist()
     name = timing.removesuffix("_s")
-    return {f"{name}_p50_s": float(found.iloc[0]), f"{name}_p95_s": float(found.iloc[1])}
+    return {f"{name}_p50_s": half, f"{name}_p95_s": most}
