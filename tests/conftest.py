@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, settings
 
-from tests.near import bring_near, draw_once
+from tests.near import bring_near, draw_once, keep_clips_in
 from tests.sampling import left_out
 
 _MEMORY = Path("/dev/shm")
@@ -85,6 +85,14 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 20, 50)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_clips(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Draw a clip of each size and length once, however many workers there are."""
+    is_alone = "PYTEST_XDIST_WORKER" not in os.environ
+    base = tmp_path_factory.getbasetemp()
+    keep_clips_in((base if is_alone else base.parent) / "drawn-clips")
 
 
 @pytest.fixture(autouse=True)

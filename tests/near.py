@@ -7,6 +7,7 @@ the same; tests of what a command prints and leaves behind use the fixture `near
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -27,7 +28,9 @@ from wanbatch.sandbox.server import serving
 from wanbatch.session import embedded
 
 START_LIMIT_S = 60.0
+SAME = ("a-generation", {"model": "a-model", "prompt": "a prompt"})  # what every drawn clip shows
 _MADE: dict[tuple[Any, ...], bytes] = {}
+_KEPT: list[Path] = []  # the folder of drawn clips that the workers of a test run share; empty outside of one
 _DRAWING = RLock()  # a test may lay one such render over another
 _SEEN: dict[tuple[str, bytes], Any] = {}
 
@@ -45,6 +48,12 @@ def bring_near(patch: pytest.MonkeyPatch) -> None:
     draw_once(patch)
 
 
+def keep_clips_in(folder: Path) -> None:
+    """Share the drawn clips with the other workers: encoding one costs more than all its copies."""
+    folder.mkdir(exist_ok=True)
+    _KEPT[:] = [folder]
+
+
 def draw_once(patch: pytest.MonkeyPatch) -> None:
     """Draw one real clip of each size and length, and hand out copies that differ in a box at their end."""
     real = slate.render
@@ -53,12 +62,25 @@ def draw_once(patch: pytest.MonkeyPatch) -> None:
         key = (made.width, made.height, made.duration_s, made.has_audio, made.resolution, made.aspect_ratio)
         with _DRAWING:
             if key not in _MADE:  # each process draws the same, whatever it is asked for first
-                real("a-generation", {"model": "a-model", "prompt": "a prompt"}, made, target)
-                _MADE[key] = target.read_bytes()
+                _MADE[key] = _drawn(lambda: real(*SAME, made, target), target, "_".join(map(str, key)))
         mark = generation_id.encode()
         target.write_bytes(_MADE[key] + (8 + len(mark)).to_bytes(4) + b"free" + mark)
 
     patch.setattr(slate, "render", render)
+
+
+def _drawn(draw: Callable[[], None], target: Path, name: str) -> bytes:
+    """Return a clip that one of the workers drew, or draw it to `target` and keep it for the others."""
+    kept = _KEPT[0] / f"{name.replace(':', '-')}.mp4" if _KEPT else None
+    if kept is not None and kept.exists():
+        return kept.read_bytes()
+    draw()
+    clip = target.read_bytes()
+    if kept is not None:
+        part = kept.with_suffix(f".{os.getpid()}")
+        part.write_bytes(clip)
+        part.replace(kept)
+    return clip
 
 
 def _tried(_: WorkerPool) -> Trial:
