@@ -154,23 +154,15 @@ def begin_attempt(take_id: int, entry: Entry) -> Attempt:
 
 def unrecorded_attempt(take_id: int, entry: Entry) -> Attempt:
     """Make the attempt that a FOUND_UNRECORDED fact reveals: only the log's data are known."""
-    data = entry.data
-    return Attempt(
-        take_id=take_id,
-        number=data["attempt"],
-        request_id=data["request_id"],
-        body_sha256="",
-        key_fingerprint=data["key_fingerprint"],
-        started_at=datetime.fromisoformat(data["at"]),
-        outcome=Outcome.LOST,
-        ended_at=entry.at,
-        credits_held=data.get("credits_held"),
-        error=data["error"],
-    )
+    return _revealed_attempt(take_id, entry, Outcome.LOST)
 
 
 def double_attempt(take_id: int, entry: Entry) -> Attempt:
     """Make the attempt that a FOUND_DOUBLE fact reveals: a generation that was not ordered."""
+    return replace(_revealed_attempt(take_id, entry, Outcome.DOUBLE), generation_id=entry.data["generation_id"])
+
+
+def _revealed_attempt(take_id: int, entry: Entry, outcome: Outcome) -> Attempt:
     data = entry.data
     return Attempt(
         take_id=take_id,
@@ -179,9 +171,8 @@ def double_attempt(take_id: int, entry: Entry) -> Attempt:
         body_sha256="",
         key_fingerprint=data["key_fingerprint"],
         started_at=datetime.fromisoformat(data["at"]),
-        outcome=Outcome.DOUBLE,
+        outcome=outcome,
         ended_at=entry.at,
-        generation_id=data["generation_id"],
         credits_held=data.get("credits_held"),
         error=data["error"],
     )

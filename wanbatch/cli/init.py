@@ -13,6 +13,7 @@ from wanbatch.batch.names import composed
 from wanbatch.batch.registry import reading
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT
+from wanbatch.cli.parameters import manifest_folder
 from wanbatch.cli.problems import invalid_json, warning_text, warnings_json
 from wanbatch.cli.streams import ascii_json, echo, json_text
 from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_text
@@ -81,13 +82,7 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
 @click.command("schema", epilog="\b\nExamples:\n  wanbatch schema > manifest.schema.json\n  wanbatch schema --list")
 @click.argument("name", required=False, default="manifest")
 @click.option("--list", "is_listing", is_flag=True, help="List the names.")
-@click.option(
-    "--folder",
-    default=".",
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The folder of the manifest: the models that were added there count, too.",
-)
+@manifest_folder("The folder of the manifest: the models that were added there count, too.")
 @click.pass_obj
 def schema_command(options: Global, /, name: str, is_listing: bool, folder: Path) -> int:  # noqa: FBT001
     """Print the JSON Schema of the manifest, or of the requests for a model such as alibaba/wan-2-6-t2v."""

@@ -11,6 +11,7 @@ import click
 
 from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid
+from wanbatch.cli.parameters import manifest_folder
 from wanbatch.cli.screen import console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.errors import UsageInvalid
@@ -26,13 +27,7 @@ from wanbatch.session.models import AddedModel, add_models, added_names, served_
 )
 @click.argument("action", required=False, default="list", type=click.Choice(["list", "add", "update"]))
 @click.argument("names", nargs=-1, metavar="[MODEL]...")
-@click.option(
-    "--folder",
-    default=".",
-    show_default=True,
-    type=click.Path(path_type=Path, file_okay=False, exists=True),
-    help="The folder of the manifest.",
-)
+@manifest_folder("The folder of the manifest.")
 @click.option("--sandbox", is_flag=True, help="Ask the embedded sandbox.")
 @click.pass_obj
 def models_command(options: Global, /, action: str, names: tuple[str, ...], folder: Path, sandbox: bool) -> int:  # noqa: FBT001

@@ -93,6 +93,12 @@ def split_run(names: tuple[str, ...]) -> tuple[Path | None, tuple[str, ...]]:
     return None, names
 
 
+def manifest_folder(help_text: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Make the option that names the folder of a manifest, where models may have been added; this folder by default."""
+    folder = click.Path(path_type=Path, file_okay=False, exists=True)
+    return click.option("--folder", default=".", show_default=True, type=folder, help=help_text)
+
+
 ONLY = click.option(
     "--only",
     multiple=True,
