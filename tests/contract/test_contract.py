@@ -110,7 +110,7 @@ async def _talk(context: LocalSandbox, clock: SetClock, recorder: Recorder) -> N
 
 
 @pytest.fixture
-def exchanges(desk_of: Callable[..., LocalSandbox]) -> list[Exchange]:
+def exchanges(sandbox_of: Callable[..., LocalSandbox]) -> list[Exchange]:
     clock = SetClock()
     options = SandboxOptions(key_scopes=("model:video",), key_limit_usd=None, auto_top_up=True)
     rules = (
@@ -118,7 +118,7 @@ def exchanges(desk_of: Callable[..., LocalSandbox]) -> list[Exchange]:
         Rule("poll", "listed", nth=(55,)),
         Rule("poll", "two_clips", nth=(56,)),
     )
-    context = desk_of(options, rules, clock=clock)
+    context = sandbox_of(options, rules, clock=clock)
     recorder = Recorder(context.app)
     asyncio.run(_talk(context, clock, recorder))
     return recorder.exchanges
@@ -161,9 +161,9 @@ def test_every_kind_of_call_and_answer_was_looked_at(exchanges: list[Exchange]) 
 
 @over_contracts
 def test_what_the_sandbox_tells_without_being_asked_fits(
-    contract: list[Operation], desk_of: Callable[..., LocalSandbox]
+    contract: list[Operation], sandbox_of: Callable[..., LocalSandbox]
 ) -> None:
-    context = desk_of()
+    context = sandbox_of()
     context.made()
     context.wait(300)
     known = {each.path for each in contract}

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from wanbatch.errors import ManifestInvalid
+from tests.manifest.findings import findings_in
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.characters import misread
 from wanbatch.manifest.prompt_markers import marks
@@ -19,18 +19,6 @@ FIELD = "it would be sent; remove it; the length of a clip is its duration (a fi
 SIZE = "it would be sent; remove it; its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
 HEAD = "prompt holds the heading of a shot at its beginning, {}: it would be sent; remove it (several shots of one clip belong in one prompt)"
 OTHER = "what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
-
-
-def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
-    """Return the problems and the warnings of a text file."""
-    (folder / "prompts.txt").write_text(text, encoding="utf-8")
-    try:
-        warnings = load_manifest(folder / "prompts.txt").warnings
-        problems: tuple[object, ...] = ()
-    except ManifestInvalid as error:
-        problems, warnings = error.problems, error.warnings
-    of = [[f"{each.line}:{each.column} {each.message}" for each in some] for some in (problems, warnings)]
-    return of[0], of[1]
 
 
 @pytest.mark.parametrize(
@@ -86,7 +74,7 @@ def told(folder: Path, text: str) -> tuple[list[str], list[str]]:
     ],
 )  # fmt: skip
 def test_a_mark_that_would_be_sent_is_warned_of_at_its_place(tmp_path: Path, line: str, message: str | None) -> None:
-    assert told(tmp_path, f"{FIRST}{line}\n") == ([], [] if message is None else [message])
+    assert findings_in(tmp_path, f"{FIRST}{line}\n", "prompts.txt") == ([], [] if message is None else [message])
 
 
 @pytest.mark.parametrize(
@@ -118,7 +106,7 @@ def test_a_mark_that_would_be_sent_is_warned_of_at_its_place(tmp_path: Path, lin
     ],
 )  # fmt: skip
 def test_a_line_that_was_certainly_not_meant_so_is_refused(tmp_path: Path, line: str, message: str) -> None:
-    assert told(tmp_path, f"{FIRST}{line}\n") == ([message], [])
+    assert findings_in(tmp_path, f"{FIRST}{line}\n", "prompts.txt") == ([message], [])
 
 
 @pytest.mark.parametrize(
@@ -149,7 +137,7 @@ def test_a_line_that_was_certainly_not_meant_so_is_refused(tmp_path: Path, line:
     ],
 )  # fmt: skip
 def test_what_a_whole_file_is_is_told_once(tmp_path: Path, text: str, problems: list[str], warnings: list[str]) -> None:
-    assert told(tmp_path, text) == (problems, warnings)
+    assert findings_in(tmp_path, text, "prompts.txt") == (problems, warnings)
 
 
 def test_the_numbers_of_a_list_are_warned_of_in_every_format(tmp_path: Path) -> None:

@@ -7,24 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from wanbatch.errors import ManifestInvalid
-from wanbatch.manifest import load_manifest
+from tests.manifest.findings import findings_in
 
 NOTHING = "which people and programs write when there is no text"
 CURE = "format the column as text there, write it again, and save the table"
 DATE = f"looks like a date: a spreadsheet may have changed it; {CURE}"
-
-
-def told(folder: Path, text: str, name: str = "shots.csv") -> tuple[list[str], list[str]]:
-    """Return the problems and the warnings of a table."""
-    (folder / name).write_text(text, encoding="utf-8")
-    try:
-        warnings = load_manifest(folder / name).warnings
-        problems: tuple[object, ...] = ()
-    except ManifestInvalid as error:
-        problems, warnings = error.problems, error.warnings
-    of = [[f"{each.line}:{each.column} {each.message}" for each in some] for some in (problems, warnings)]
-    return of[0], of[1]
 
 
 @pytest.mark.parametrize(
@@ -32,22 +19,22 @@ def told(folder: Path, text: str, name: str = "shots.csv") -> tuple[list[str], l
 )  # fmt: skip
 def test_a_prompt_that_says_there_is_none_is_refused(tmp_path: Path, cell: str) -> None:
     words = f"prompt is '{cell}', {NOTHING}; write the prompt, or remove the shot"
-    in_table = told(tmp_path, f"id,prompt\na,Snow\nb,{cell}\n")
-    in_json = told(tmp_path, json.dumps({"version": 1, "shots": [{"id": "b", "prompt": cell}]}), "x.json")
+    in_table = findings_in(tmp_path, f"id,prompt\na,Snow\nb,{cell}\n", "shots.csv")
+    in_json = findings_in(tmp_path, json.dumps({"version": 1, "shots": [{"id": "b", "prompt": cell}]}), "x.json")
     assert (in_table, in_json[0]) == (([f"3:3 {words}"], []), [f"1:48 {words}"])
 
 
 def test_a_prompt_that_says_nothing_may_stay_in_a_shot_that_is_left_out(tmp_path: Path) -> None:
-    assert told(tmp_path, "id,prompt,omit\na,Snow,\nb,nan,yes\n") == ([], [])
+    assert findings_in(tmp_path, "id,prompt,omit\na,Snow,\nb,nan,yes\n", "shots.csv") == ([], [])
 
 
 @pytest.mark.parametrize("prompt", ["None of the birds fly", "Null island and a buoy", "A-", "Nan bakes bread", "x"])
 def test_a_prompt_that_only_begins_so_is_read(tmp_path: Path, prompt: str) -> None:
-    assert told(tmp_path, f"id,prompt\na,{prompt}\n") == ([], [])
+    assert findings_in(tmp_path, f"id,prompt\na,{prompt}\n", "shots.csv") == ([], [])
 
 
 def test_other_texts_that_say_nothing_are_told_by_what_they_cost(tmp_path: Path) -> None:
-    assert told(tmp_path, "id,prompt,negative_prompt,scene\na,Snow,nan,null\n") == (
+    assert findings_in(tmp_path, "id,prompt,negative_prompt,scene\na,Snow,nan,null\n", "shots.csv") == (
         [f"2:8 negative_prompt is 'nan', {NOTHING}, and it would be sent; leave it empty"],
         [f"2:12 scene is 'null', {NOTHING}; leave it empty"],
     )
@@ -57,7 +44,7 @@ def test_other_texts_that_say_nothing_are_told_by_what_they_cost(tmp_path: Path)
 @pytest.mark.parametrize("field", ["id", "prompt", "duration", "scene"])
 def test_an_error_of_a_spreadsheet_is_one_problem(tmp_path: Path, sign: str, field: str) -> None:
     cells = {"id": "a", "prompt": "Snow", "duration": "5", "scene": "sc1"} | {field: sign}
-    problems, warnings = told(tmp_path, f"{','.join(cells)}\n{','.join(cells.values())}\n")
+    problems, warnings = findings_in(tmp_path, f"{','.join(cells)}\n{','.join(cells.values())}\n", "shots.csv")
     message = f"{field} is {sign}, a spreadsheet error: fix the formula and save again"
     assert ([each.split(" ", 1)[1] for each in problems], warnings) == ([message], [])
 
@@ -82,17 +69,20 @@ def test_an_error_of_a_spreadsheet_is_one_problem(tmp_path: Path, sign: str, fie
 def test_an_id_that_a_spreadsheet_changed_is_told_with_the_cause(
     tmp_path: Path, shot_id: str, problems: list[str], warnings: list[str]
 ) -> None:
-    assert told(tmp_path, f"id,prompt\n{shot_id},Snow\n") == (problems, warnings)
+    assert findings_in(tmp_path, f"id,prompt\n{shot_id},Snow\n", "shots.csv") == (problems, warnings)
 
 
 @pytest.mark.parametrize("field", ["scene", "sequence", "cost_code"])
 def test_another_name_that_a_spreadsheet_changed_is_warned_of(tmp_path: Path, field: str) -> None:
-    assert told(tmp_path, f"id,prompt,{field}\na,Snow,01-Jan\n") == ([], [f"2:8 {field} '01-Jan' {DATE}"])
+    assert findings_in(tmp_path, f"id,prompt,{field}\na,Snow,01-Jan\n", "shots.csv") == (
+        [],
+        [f"2:8 {field} '01-Jan' {DATE}"],
+    )
 
 
 def test_ids_that_are_one_number_are_warned_of(tmp_path: Path) -> None:
     words = "did a spreadsheet change one of them? They are different shots, and each would be bought"
-    assert told(tmp_path, "id,prompt\n001,Snow\n1,Ice\n2,Fog\n1.0,Rain\nsc1,Hail\n") == (
+    assert findings_in(tmp_path, "id,prompt\n001,Snow\n1,Ice\n2,Fog\n1.0,Rain\nsc1,Hail\n", "shots.csv") == (
         [],
         [f"2:1 id '001' is the same number as '1' on line 3 and '1.0' on line 5: {words}"],
     )
@@ -108,23 +98,26 @@ def test_ids_that_are_one_number_are_warned_of(tmp_path: Path) -> None:
     ],
 )  # fmt: skip
 def test_a_separator_line_that_the_header_contradicts_is_refused(tmp_path: Path, text: str, message: str) -> None:
-    assert told(tmp_path, text) == ([f"1:1 this line says that {message}"], [])
+    assert findings_in(tmp_path, text, "shots.csv") == ([f"1:1 this line says that {message}"], [])
 
 
 @pytest.mark.parametrize(
     "text", ["sep=;\nid;prompt\na;Snow, ice\n", "sep=,\nprompt\nSnow; ice\n", "sep=;\nx;y\nid;prompt\na;Snow\n"]
 )
 def test_a_separator_line_that_agrees_is_obeyed(tmp_path: Path, text: str) -> None:
-    assert told(tmp_path, text) == ([], [])
+    assert findings_in(tmp_path, text, "shots.csv") == ([], [])
 
 
 def test_the_index_of_pandas_is_named(tmp_path: Path) -> None:
     words = "text in a column without a name (also in 1 more rows); name the column in line 1, or remove the text"
-    assert told(tmp_path, ",id,prompt\n0,a,Snow\n1,b,Ice\n")[0] == [
+    assert findings_in(tmp_path, ",id,prompt\n0,a,Snow\n1,b,Ice\n", "shots.csv")[0] == [
         f"2:1 {words}; pandas writes its index like this: save the table with index=False"
     ]
 
 
 def test_an_id_in_quotation_marks_is_warned_of(tmp_path: Path) -> None:
     words = "has quotation marks, which would be in the names of its files; remove them"
-    assert told(tmp_path, "id,prompt\n“a”,Snow\n🐈,Ice\nb’s,Fog\n") == ([], [f"2:1 id '“a”' {words}"])
+    assert findings_in(tmp_path, "id,prompt\n“a”,Snow\n🐈,Ice\nb’s,Fog\n", "shots.csv") == (
+        [],
+        [f"2:1 id '“a”' {words}"],
+    )

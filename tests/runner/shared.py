@@ -132,26 +132,32 @@ def saved(world: World) -> Path:
     return copy
 
 
-def saving(world: World, kind: str, take: str) -> Path:
-    """Copy the state file at the first event of a kind about a take; returns where the copy will be."""
+def saving(world: World, kind: str, take: str | None = None) -> Path:
+    """Copy the state file at the first event of a kind, about a take or any; returns where the copy will be."""
     copy = world.output.with_name("backup.sqlite")
 
     def save(_: Runner, event: Event) -> None:
-        if (event.kind, event.take) == (kind, take) and not copy.exists():
+        if event.kind == kind and take in (None, event.take) and not copy.exists():
             saved(world)
 
     world.observe = save
     return copy
 
 
-def restore(world: World, copy: Path) -> None:
-    """Put an old copy in the place of the state file, two days later, without the clips made since."""
+def put_back(world: World, copy: Path, *, keeps_clips: bool = True) -> None:
+    """Put an old copy in the place of the state file; without the clips if they are of the same old age."""
     for path in world.output.glob("state.sqlite*"):
         path.unlink()
     shutil.copy(copy, world.output / "state.sqlite")
     (world.output / "state.sqlite").chmod(0o600)
-    shutil.rmtree(world.output / "clips", ignore_errors=True)
+    if not keeps_clips:
+        shutil.rmtree(world.output / "clips", ignore_errors=True)
     world.observe = None
+
+
+def restore(world: World, copy: Path) -> None:
+    """Put an old copy in the place of the state file, two days later, without the clips made since."""
+    put_back(world, copy, keeps_clips=False)
     world.elapsed_s += 48 * HOURS
 
 

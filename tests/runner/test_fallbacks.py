@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.runner.shared import put_back, saving
 from tests.runner.test_failures import first_of, says_failed
 from tests.runner.test_lost_and_charged import LOST, after_loss
-from tests.runner.test_restored_copies import backing_up, restore
 from tests.worlds import Killed, World, batch_of
 from wanbatch.batch.fallback_words import MARK, told_of_fallback
 from wanbatch.batch.lifecycle import State
@@ -168,9 +168,9 @@ def test_a_kill_at_any_step_buys_one_clip(tmp_path: Path, kill_at: int) -> None:
 @pytest.mark.parametrize("after", ["submit_started", "accepted", "generation_failed", "model_changed"])
 def test_a_copy_from_before_the_fallback_buys_nothing_twice(tmp_path: Path, after: str) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(1,)),), settings=ONE_TRY)
-    copy = backing_up(world, after)
+    copy = saving(world, after)
     assert world.run(ONE).exit_code is ExitCode.OK
-    restore(world, copy)
+    put_back(world, copy)
     ends = [world.run(ONE).exit_code for _ in range(3)]
     (take,) = world.takes()
     made = next(row for row in world.ledger() if row["charged"])

@@ -8,8 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, PRICE, lying, saved, states, told
-from tests.runner.test_wrong_clocks import put_back
+from tests.runner.shared import HOURS, PRICE, lying, put_back, saved, states, told
 from tests.worlds import EPOCH, Killed, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
@@ -37,7 +36,7 @@ def test_a_copy_from_before_the_first_submit_finds_them_whatever_our_clock_said_
     copy = saved(world)
     world.settings, world.our_clock_ahead = RunSettings(), timedelta(0)
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
-    put_back(world, copy)
+    put_back(world, copy, keeps_clips=False)
     world.elapsed_s += 12 * 24 * HOURS  # by then the file's own times lie in the past
     assert (world.run(batch_of(2)).exit_code, world.submits, states(world)) == (
         ExitCode.DECISION_NEEDED,
@@ -160,7 +159,7 @@ def test_the_id_of_a_submit_that_run_log_told_of_is_offered_once_the_log_shows_i
     world.settings = RunSettings()
     world.run(batch_of(1))
     (row,) = world.ledger()
-    put_back(world, copy)
+    put_back(world, copy, keeps_clips=False)
     with StateReader.open(world.output) as reader:
         assert reader.attempts() == []
     logged = LogRow(row["client_request_id"], None, False, None, EPOCH)

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import shutil
-import sqlite3
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.runner.shared import HOURS, charged_twice, states
+from tests.runner.shared import HOURS, charged_twice, put_back, saving, states
 from tests.worlds import World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
@@ -26,38 +24,13 @@ from wanbatch.state.reader import StateReader
 pytestmark = pytest.mark.usefixtures("quick_clips")
 
 
-def backing_up(world: World, kind: str) -> Path:
-    """Copy the state file at the first event of a kind; returns where the copy will be."""
-    copy = world.output.with_name("backup.sqlite")
-
-    def back_up(_: Runner, event: Event) -> None:
-        if event.kind == kind and not copy.exists():
-            with (
-                closing(sqlite3.connect(copy)) as target,
-                closing(sqlite3.connect(world.output / "state.sqlite")) as source,
-            ):
-                source.backup(target)
-
-    world.observe = back_up
-    return copy
-
-
-def restore(world: World, copy: Path) -> None:
-    """Put an old copy in the place of the state file."""
-    for path in world.output.glob("state.sqlite*"):
-        path.unlink()
-    shutil.copy(copy, world.output / "state.sqlite")
-    (world.output / "state.sqlite").chmod(0o600)
-    world.observe = None
-
-
 @pytest.mark.parametrize("after", ["submit_started", "accepted"])
 def test_a_state_file_older_than_the_truth_buys_nothing_twice(tmp_path: Path, after: str) -> None:
     world = World(tmp_path / "out")
-    copy = backing_up(world, after)
+    copy = saving(world, after)
     assert world.run(batch_of(4)).exit_code is ExitCode.OK
     bought = world.submits
-    restore(world, copy)
+    put_back(world, copy)
     end = world.run(batch_of(4))
     held = [take for take in world.takes() if take.state is State.HELD]
     assert (end.exit_code, world.submits, len(held)) == (ExitCode.DECISION_NEEDED, bought, 3)
@@ -137,19 +110,19 @@ def test_a_state_file_restored_from_before_a_line_came_back_buys_nothing_twice(
 
     monkeypatch.setattr(AimlApi, "_submit", submit)
     world = World(tmp_path / "out")
-    copy = backing_up(world, "not_sent")
+    copy = saving(world, "not_sent")
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    restore(world, copy)
+    put_back(world, copy)
     end = world.run(batch_of(1))
     assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["held"], 1)
 
 
 def test_a_restored_state_file_whose_take_runs_sends_nothing_before_the_log_was_read(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(2,), message="Internal"),))
-    copy = backing_up(world, "generation_failed")
+    copy = saving(world, "generation_failed")
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
     bought = world.submits
     world.elapsed_s += 48 * HOURS
-    restore(world, copy)
+    put_back(world, copy)
     world.run(batch_of(2))
     assert (world.submits, charged_twice(world)) == (bought, [])

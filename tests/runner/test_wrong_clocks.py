@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -16,7 +15,7 @@ from random import Random
 import httpx
 import pytest
 
-from tests.runner.shared import HOURS, LOST, RESUBMIT, beside_runs, charged_twice, decide, saved, states, told
+from tests.runner.shared import HOURS, LOST, RESUBMIT, beside_runs, charged_twice, decide, put_back, saved, states, told
 from tests.worlds import API, EPOCH, World, batch_of, jump
 from wanbatch.batch.lifecycle import State
 from wanbatch.clock import LoopClock
@@ -43,16 +42,6 @@ from wanbatch.state.tables import new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
 H = timedelta(hours=1)
-
-
-def put_back(world: World, copy: Path) -> None:
-    """Put a copy of the state file in its place; what was made since is gone, run.log too."""
-    for path in world.output.glob("state.sqlite*"):
-        path.unlink()
-    shutil.copy(copy, world.output / "state.sqlite")
-    (world.output / "state.sqlite").chmod(0o600)
-    shutil.rmtree(world.output / "clips", ignore_errors=True)
-    world.observe = None
 
 
 def without_notes(copy: Path) -> None:
@@ -90,7 +79,7 @@ def test_every_take_that_an_old_copy_lacks_is_found_whatever_our_clock_says(
         without_notes(copy)
     world.settings = RunSettings()
     assert world.run(batch_of(2)).exit_code is ExitCode.OK
-    put_back(world, copy)
+    put_back(world, copy, keeps_clips=False)
     world.elapsed_s += later_h * HOURS
     world.our_clock_ahead = now
     end = world.run(batch_of(2))
@@ -116,7 +105,7 @@ def test_one_date_that_jumps_hides_nothing_from_a_resume(tmp_path: Path, jump: t
     world.settings = RunSettings()
     world.date_of = at_request(lambda number: jump if number == place else timedelta(0))
     world.run(batch_of(3))
-    put_back(world, copy)
+    put_back(world, copy, keeps_clips=False)
     world.elapsed_s += HOURS
     world.date_of = at_request(lambda number: jump if number == place else timedelta(0))
     assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
@@ -183,7 +172,7 @@ def test_a_mark_that_lies_in_the_future_is_not_believed(tmp_path: Path, wrong: t
     world.run(batch_of(3))
     right = EPOCH + timedelta(seconds=world.elapsed_s)
     assert mark_of(world) < right  # it is put right
-    put_back(world, copy)
+    put_back(world, copy, keeps_clips=False)
     world.elapsed_s += 31 * HOURS if wrong == 30 * H else HOURS  # by then it may lie in the past
     assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
     assert (world.submits, states(world)) == (3, ["verified", "held", "held"])
@@ -280,7 +269,7 @@ def test_dates_that_are_all_wrong_hide_no_row_from_a_resume(tmp_path: Path, wron
     copy = saved(world)
     world.settings = RunSettings()
     world.run(batch_of(3))
-    put_back(world, copy)
+    put_back(world, copy, keeps_clips=False)
     world.elapsed_s += HOURS
     assert world.run(batch_of(3)).exit_code is ExitCode.DECISION_NEEDED
     assert (world.submits, states(world)) == (3, ["verified", "held", "held"])

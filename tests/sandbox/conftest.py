@@ -11,18 +11,18 @@ from tests.sandbox.local import LocalSandbox
 
 
 @pytest.fixture
-def desk_of() -> Iterator[Callable[..., LocalSandbox]]:
-    desks: list[LocalSandbox] = []
+def sandbox_of() -> Iterator[Callable[..., LocalSandbox]]:
+    sandboxes: list[LocalSandbox] = []
 
     def make(*arguments: Any, **more: Any) -> LocalSandbox:
-        desks.append(LocalSandbox(*arguments, **more))
-        return desks[-1]
+        sandboxes.append(LocalSandbox(*arguments, **more))
+        return sandboxes[-1]
 
     yield make
-    for context in desks:
+    for context in sandboxes:
         context.close()
 
 
 @pytest.fixture
-def context(desk_of: Callable[..., LocalSandbox]) -> LocalSandbox:
-    return desk_of()
+def context(sandbox_of: Callable[..., LocalSandbox]) -> LocalSandbox:
+    return sandbox_of()

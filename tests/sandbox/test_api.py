@@ -213,8 +213,8 @@ def test_a_prompt_is_required_and_all_problems_are_told(context: LocalSandbox) -
     )
 
 
-def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = desk_of(SandboxOptions(rate_per_min=2))
+def test_the_submit_rate_is_held_over_a_minute(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = sandbox_of(SandboxOptions(rate_per_min=2))
     first = [context.submit().status_code for _ in range(3)]
     turned_away = context.submit()
     context.wait(61)
@@ -226,15 +226,15 @@ def test_the_submit_rate_is_held_over_a_minute(desk_of: Callable[..., LocalSandb
     )
 
 
-def test_the_number_at_once_is_held(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = desk_of(SandboxOptions(concurrency=2))
+def test_the_number_at_once_is_held(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = sandbox_of(SandboxOptions(concurrency=2))
     before = [context.submit().status_code for _ in range(3)]
     context.wait(3600)
     assert (before, context.submit().status_code) == ([200, 200, 429], 200)
 
 
-def test_credits_run_out_at_the_submit_that_cannot_be_held(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = desk_of(SandboxOptions(balance_usd=Decimal("1.05")))  # two clips of 1,050,000 credits
+def test_credits_run_out_at_the_submit_that_cannot_be_held(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = sandbox_of(SandboxOptions(balance_usd=Decimal("1.05")))  # two clips of 1,050,000 credits
     answers = [context.submit() for _ in range(3)]
     said = answers[-1].json()["message"]
     assert ([answer.status_code for answer in answers], said.startswith("You've run out of credits.")) == (
@@ -250,8 +250,8 @@ def times(context: LocalSandbox) -> list[tuple[str, float, float]]:
     return list(rows.fetchall())
 
 
-def test_the_same_seed_gives_the_same_ids_and_times(desk_of: Callable[..., LocalSandbox]) -> None:
-    first, again, other = (times(desk_of(SandboxOptions(seed=seed))) for seed in (1, 1, 2))
+def test_the_same_seed_gives_the_same_ids_and_times(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    first, again, other = (times(sandbox_of(SandboxOptions(seed=seed))) for seed in (1, 1, 2))
     assert (first == again, first == other, len({row[0] for row in first + other})) == (True, False, 6)
 
 
@@ -325,9 +325,9 @@ def test_an_unchanged_list_of_endings_is_not_sent_again_although_time_passes(con
     assert (again.status_code, again.content) == (304, b"")
 
 
-def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(desk_of: Callable[..., LocalSandbox]) -> None:
+def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(sandbox_of: Callable[..., LocalSandbox]) -> None:
     options = SandboxOptions(key_scopes=("model:chat",), key_limit_usd=Decimal(25), key_disabled=True)
-    context = desk_of(options)
+    context = sandbox_of(options)
     context.key = "made-up-key"
     before = context.get("/v1/key").json()["data"]
     context.made()
@@ -339,9 +339,9 @@ def test_a_key_is_told_of_by_its_first_letters_with_what_it_spent(desk_of: Calla
     assert shapes.problems(shapes.KEY, {"data": told}) == []
 
 
-def test_the_account_says_whether_it_is_topped_up_on_its_own(desk_of: Callable[..., LocalSandbox]) -> None:
+def test_the_account_says_whether_it_is_topped_up_on_its_own(sandbox_of: Callable[..., LocalSandbox]) -> None:
     told = [
-        desk_of(SandboxOptions(auto_top_up=on)).get("/v2/billing/detail").json()["autotopup_settings"]["is_enabled"]
+        sandbox_of(SandboxOptions(auto_top_up=on)).get("/v2/billing/detail").json()["autotopup_settings"]["is_enabled"]
         for on in (True, False)
     ]
     assert told == [True, False]

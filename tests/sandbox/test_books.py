@@ -46,8 +46,8 @@ def test_a_hold_becomes_a_charge_and_the_balance_stays(context: LocalSandbox) ->
     )
 
 
-def test_a_failed_generation_is_rolled_back_when_it_ends(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = desk_of(rules=FAILS)
+def test_a_failed_generation_is_rolled_back_when_it_ends(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = sandbox_of(rules=FAILS)
     generation_id = context.made(request_id="r-1")
     held = balance(context)
     context.wait(1000)
@@ -70,8 +70,8 @@ def test_a_failed_generation_is_rolled_back_when_it_ends(desk_of: Callable[..., 
     )
 
 
-def test_log_and_ledger_come_the_lag_after_the_end_of_a_generation(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = desk_of(SandboxOptions(log_lag_s=60))
+def test_log_and_ledger_come_the_lag_after_the_end_of_a_generation(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = sandbox_of(SandboxOptions(log_lag_s=60))
     generation_id = context.made(request_id="r-1")
     ended = context.account.generation(generation_id, None).ends_at - EPOCH.timestamp()
     seen = []
@@ -125,8 +125,8 @@ def test_the_log_is_paged_newest_first(context: LocalSandbox) -> None:
     )
 
 
-def test_the_log_is_filtered_and_belongs_to_a_key(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = desk_of(rules=FAILS)
+def test_the_log_is_filtered_and_belongs_to_a_key(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = sandbox_of(rules=FAILS)
     context.submit(request_id="failed")
     context.submit(SMALL, request_id="small")
     context.key = "another"
@@ -263,9 +263,9 @@ def test_the_ledgers_parameters_are_held_to_their_rules(context: LocalSandbox, p
     assert (answer.status_code, shapes.problems(shapes.ENVELOPE, answer.json())) == (400, [])
 
 
-def test_the_truth_tells_every_submit_that_arrived(desk_of: Callable[..., LocalSandbox]) -> None:
+def test_the_truth_tells_every_submit_that_arrived(sandbox_of: Callable[..., LocalSandbox]) -> None:
     rules = (Rule("submit", "status", nth=(2,), code=502), Rule("submit", "drop_after", nth=(4,)))
-    context = desk_of(rules=rules)
+    context = sandbox_of(rules=rules)
     context.submit(request_id="taken")
     context.submit(request_id="intercepted")
     context.submit({**BODY, "duration": 7}, request_id="refused")
@@ -290,14 +290,14 @@ def test_stats_count_requests_and_running_generations(context: LocalSandbox) -> 
 
 
 def test_an_account_on_disk_goes_on_after_its_sandbox_is_gone(
-    tmp_path: Any, desk_of: Callable[..., LocalSandbox]
+    tmp_path: Any, sandbox_of: Callable[..., LocalSandbox]
 ) -> None:
     options = SandboxOptions(data=tmp_path / "account")
-    first = desk_of(options)
+    first = sandbox_of(options)
     generation_id = first.made(request_id="r-1")
     link_key = first.account.signing_key
     first.account.close()
-    second = desk_of(SandboxOptions(data=tmp_path / "account", seed=9, balance_usd=Decimal(5)), clock=first.clock)
+    second = sandbox_of(SandboxOptions(data=tmp_path / "account", seed=9, balance_usd=Decimal(5)), clock=first.clock)
     second.wait(1000)
     told = second.poll(generation_id).json()["status"], balance(second), len(ledger(second)), len(log(second))
     assert (told, second.account.signing_key == link_key) == (("completed", Decimal("999.475"), 2, 1), True)

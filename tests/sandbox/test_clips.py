@@ -30,8 +30,8 @@ def fixed(_: Generation) -> bytes:
 
 
 @pytest.fixture
-def context(desk_of: Callable[..., LocalSandbox]) -> LocalSandbox:
-    return desk_of(SandboxOptions(link_ttl_s=600), render=fixed)
+def context(sandbox_of: Callable[..., LocalSandbox]) -> LocalSandbox:
+    return sandbox_of(SandboxOptions(link_ttl_s=600), render=fixed)
 
 
 def completed(context: LocalSandbox, body: dict[str, object] | None = None) -> str:
@@ -157,14 +157,14 @@ def test_odd_ids_have_links_too(context: LocalSandbox) -> None:
     assert (len(odd) > 2, {fetch(context, context.link(each)).status_code for each in odd}) == (True, {200})
 
 
-def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(desk_of: Callable[..., LocalSandbox]) -> None:
+def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(sandbox_of: Callable[..., LocalSandbox]) -> None:
     rendered: list[str] = []
 
     def render(generation: Generation) -> bytes:
         rendered.append(generation.generation_id)
         return CONTENT
 
-    context = desk_of(render=render)
+    context = sandbox_of(render=render)
     context.app.state.sandbox.clip_host.cache_bytes = 2 * len(CONTENT)
     one, two, three = (completed(context, {**SMALL, "prompt": str(number)}) for number in range(3))
     for each in (one, one, two, three, two, one):
@@ -172,7 +172,7 @@ def test_a_clip_is_rendered_once_and_the_oldest_is_let_go(desk_of: Callable[...,
     assert rendered == [one, two, three, one]
 
 
-def test_a_rendering_that_failed_is_tried_again(desk_of: Callable[..., LocalSandbox]) -> None:
+def test_a_rendering_that_failed_is_tried_again(sandbox_of: Callable[..., LocalSandbox]) -> None:
     attempts: list[str] = []
 
     def render(generation: Generation) -> bytes:
@@ -181,7 +181,7 @@ def test_a_rendering_that_failed_is_tried_again(desk_of: Callable[..., LocalSand
             raise RuntimeError("no room")
         return CONTENT
 
-    context = desk_of(render=render)
+    context = sandbox_of(render=render)
     link = context.link(completed(context))
     with pytest.raises(RuntimeError):
         fetch(context, link)
@@ -221,13 +221,13 @@ def test_a_clip_says_how_long_it_was_drawn(desk_of: Callable[..., LocalSandbox])
 )
 def test_a_clip_is_what_was_ordered(
     tmp_path: Path,
-    desk_of: Callable[..., LocalSandbox],
+    sandbox_of: Callable[..., LocalSandbox],
     body: dict[str, object],
     size: tuple[int, int],
     duration_s: int,
     has_audio: bool,
 ) -> None:
-    context = desk_of()
+    context = sandbox_of()
     path = tmp_path / "clip.mp4"
     path.write_bytes(fetch(context, context.link(completed(context, body))).content)
     assert check_clip(path) == Probe(float(duration_s), *size, 30.0, 30 * duration_s, has_audio)

@@ -25,13 +25,15 @@ def fixed(_: Generation) -> bytes:
     return CLIP
 
 
-def one(desk_of: Callable[..., LocalSandbox], rule: Rule) -> LocalSandbox:
-    return desk_of(rules=(rule,), render=fixed)
+def one(sandbox_of: Callable[..., LocalSandbox], rule: Rule) -> LocalSandbox:
+    return sandbox_of(rules=(rule,), render=fixed)
 
 
 @pytest.mark.parametrize("do", ["drop_before", "drop_after"])
-def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable[..., LocalSandbox], do: str) -> None:
-    context = one(desk_of, Rule("submit", do))
+def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(
+    sandbox_of: Callable[..., LocalSandbox], do: str
+) -> None:
+    context = one(sandbox_of, Rule("submit", do))
     with pytest.raises(ConnectionDropped):
         context.submit(request_id="r-1")
     context.wait(1000)
@@ -43,17 +45,17 @@ def test_a_dropped_submit_is_billed_only_when_it_was_worked_on(desk_of: Callable
 @pytest.mark.parametrize(("do", "billed"), [("status", 0), ("status_after", 1)])
 @pytest.mark.parametrize("has_envelope", [True, False])
 def test_a_status_comes_before_or_after_the_work(
-    desk_of: Callable[..., LocalSandbox], do: str, billed: int, has_envelope: bool
+    sandbox_of: Callable[..., LocalSandbox], do: str, billed: int, has_envelope: bool
 ) -> None:
-    context = one(desk_of, Rule("submit", do, code=502, has_envelope=has_envelope))
+    context = one(sandbox_of, Rule("submit", do, code=502, has_envelope=has_envelope))
     answer = context.submit()
     context.wait(1000)
     charges = context.get("/v2/billing/transactions", direction="CHARGE").json()["data"]
     assert (answer.status_code, answer.text.startswith("{"), len(charges)) == (502, has_envelope, billed)
 
 
-def test_a_retry_after_is_sent_as_given(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = one(desk_of, Rule("poll", "status", code=429, retry_after="7"))
+def test_a_retry_after_is_sent_as_given(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = one(sandbox_of, Rule("poll", "status", code=429, retry_after="7"))
     answer = context.poll("x")
     assert (answer.status_code, answer.headers["retry-after"]) == (429, "7")
 
@@ -69,9 +71,9 @@ def test_a_retry_after_is_sent_as_given(desk_of: Callable[..., LocalSandbox]) ->
     ],
 )
 def test_parts_of_a_submits_answer_go_missing(
-    desk_of: Callable[..., LocalSandbox], do: str, expected: dict[str, bool]
+    sandbox_of: Callable[..., LocalSandbox], do: str, expected: dict[str, bool]
 ) -> None:
-    answer = one(desk_of, Rule("submit", do)).submit(request_id="r-1")
+    answer = one(sandbox_of, Rule("submit", do)).submit(request_id="r-1")
     told = {
         "body_id": "id" in answer.json(),
         "header_id": "x-inference-id" in answer.headers,
@@ -82,31 +84,31 @@ def test_parts_of_a_submits_answer_go_missing(
 
 
 @pytest.mark.parametrize("route", ["submit", "poll"])
-def test_a_wrong_id_is_told(desk_of: Callable[..., LocalSandbox], route: str) -> None:
-    context = one(desk_of, Rule(route, "wrong_id"))
+def test_a_wrong_id_is_told(sandbox_of: Callable[..., LocalSandbox], route: str) -> None:
+    context = one(sandbox_of, Rule(route, "wrong_id"))
     answer = context.submit()
     if route == "poll":
         answer = context.poll(answer.json()["id"])
     assert answer.json()["id"] == answer.headers["x-inference-id"][::-1]
 
 
-def test_twice_the_price_is_told_and_the_price_is_held(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = one(desk_of, Rule("submit", "dearer"))
+def test_twice_the_price_is_told_and_the_price_is_held(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = one(sandbox_of, Rule("submit", "dearer"))
     told = context.submit().json()["meta"]["usage"]["credits_used"]
     assert (told, context.account.everything(0)[0]["credits"]) == (2_100_000, 1_050_000)
 
 
-def test_a_price_of_0_is_told_and_the_price_is_held(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = one(desk_of, Rule("submit", "free"))
+def test_a_price_of_0_is_told_and_the_price_is_held(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = one(sandbox_of, Rule("submit", "free"))
     told = context.submit().json()["meta"]["usage"]["credits_used"]
     assert (told, context.account.everything(0)[0]["credits"]) == (0, 1_050_000)
 
 
 @pytest.mark.parametrize(("do", "charged"), [("fail", 0), ("fail_charged", 1_050_000)])
 def test_a_failure_is_charged_only_where_the_plan_says_so(
-    desk_of: Callable[..., LocalSandbox], do: str, charged: int
+    sandbox_of: Callable[..., LocalSandbox], do: str, charged: int
 ) -> None:
-    context = one(desk_of, Rule("submit", do))
+    context = one(sandbox_of, Rule("submit", do))
     generation_id = context.made()
     context.wait(1e5)
     rows = context.get("/v2/billing/transactions", type="MODEL_USAGE").json()["data"]
@@ -141,9 +143,9 @@ def read(context: LocalSandbox, route: str) -> Any:
     ],
 )
 def test_a_read_is_spoilt_with_status_200(
-    desk_of: Callable[..., LocalSandbox], route: str, do: str, is_spoilt: Callable[[Any], bool]
+    sandbox_of: Callable[..., LocalSandbox], route: str, do: str, is_spoilt: Callable[[Any], bool]
 ) -> None:
-    answer = read(one(desk_of, Rule(route, do)), route)
+    answer = read(one(sandbox_of, Rule(route, do)), route)
     assert (answer.status_code, is_spoilt(answer)) == (200, True)
 
 
@@ -155,16 +157,18 @@ def _is_json(text: str) -> bool:
     return True
 
 
-def test_a_generation_can_stall(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = one(desk_of, Rule("submit", "stall"))
+def test_a_generation_can_stall(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = one(sandbox_of, Rule("submit", "stall"))
     generation_id = context.made()
     context.wait(1e7)
     assert context.poll(generation_id).json()["status"] == "generating"
 
 
 @pytest.mark.parametrize(("do", "told"), [("no_link", None), ("dead_link", 403)])
-def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., LocalSandbox], do: str, told: int | None) -> None:
-    context = one(desk_of, Rule("poll", do))
+def test_a_completed_poll_lies_about_the_link(
+    sandbox_of: Callable[..., LocalSandbox], do: str, told: int | None
+) -> None:
+    context = one(sandbox_of, Rule("poll", do))
     generation_id = context.made()
     context.wait(1000)
     answer = context.poll(generation_id).json()
@@ -174,9 +178,9 @@ def test_a_completed_poll_lies_about_the_link(desk_of: Callable[..., LocalSandbo
 
 @pytest.mark.parametrize(("do", "count"), [("listed", 1), ("two_clips", 2)])
 def test_a_video_may_be_a_list_of_clips_each_with_a_link_of_its_own(
-    desk_of: Callable[..., LocalSandbox], do: str, count: int
+    sandbox_of: Callable[..., LocalSandbox], do: str, count: int
 ) -> None:
-    context = one(desk_of, Rule("poll", do))
+    context = one(sandbox_of, Rule("poll", do))
     generation_id = context.made()
     context.wait(1000)
     links = [each["url"] for each in context.poll(generation_id).json()["video"]]
@@ -186,9 +190,9 @@ def test_a_video_may_be_a_list_of_clips_each_with_a_link_of_its_own(
 
 
 @pytest.mark.parametrize("path", ["/v1/models", "/v1/models/deprecations", "/v1/key", "/v2/billing/detail"])
-def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., LocalSandbox], path: str) -> None:
+def test_faults_befall_what_is_asked_before_a_run(sandbox_of: Callable[..., LocalSandbox], path: str) -> None:
     names = {"/v1/models": "models", "/v1/models/deprecations": "endings", "/v1/key": "key"}
-    context = one(desk_of, Rule(names.get(path, "detail"), "status", nth=(1,), code=503))
+    context = one(sandbox_of, Rule(names.get(path, "detail"), "status", nth=(1,), code=503))
     assert [context.get(path).status_code for _ in range(2)] == [503, 200]
 
 
@@ -205,8 +209,8 @@ def test_faults_befall_what_is_asked_before_a_run(desk_of: Callable[..., LocalSa
         ("status", 500, None),
     ],
 )
-def test_a_clip_is_spoilt(desk_of: Callable[..., LocalSandbox], do: str, status: int, content: bytes | None) -> None:
-    context = one(desk_of, Rule("clip", do, delay_s=60))
+def test_a_clip_is_spoilt(sandbox_of: Callable[..., LocalSandbox], do: str, status: int, content: bytes | None) -> None:
+    context = one(sandbox_of, Rule("clip", do, delay_s=60))
     generation_id = context.made()
     context.wait(1000)
     link, began_s = context.link(generation_id), context.clock.passed_s
@@ -228,9 +232,9 @@ def test_a_clip_is_spoilt(desk_of: Callable[..., LocalSandbox], do: str, status:
     ],
 )
 def test_a_whole_clip_is_not_what_anybody_orders(
-    tmp_path: Path, desk_of: Callable[..., LocalSandbox], do: str, told: str
+    tmp_path: Path, sandbox_of: Callable[..., LocalSandbox], do: str, told: str
 ) -> None:
-    context = desk_of(rules=(Rule("clip", do, prompt_contains="dragon"),))
+    context = sandbox_of(rules=(Rule("clip", do, prompt_contains="dragon"),))
     path, warnings = tmp_path / "clip.mp4", []
     for prompt in ("a dragon", "a valley"):
         generation_id = context.made({**BODY, "prompt": prompt})
@@ -266,13 +270,15 @@ def test_rules_fit_by_number_turn_prompt_and_chance() -> None:
     ) == (["", "html", "", "fail", "empty", "", "", "", "", "empty"], True, True)
 
 
-def test_a_new_sandbox_counts_submits_on_from_its_account(tmp_path: Path, desk_of: Callable[..., LocalSandbox]) -> None:
+def test_a_new_sandbox_counts_submits_on_from_its_account(
+    tmp_path: Path, sandbox_of: Callable[..., LocalSandbox]
+) -> None:
     options = SandboxOptions(data=tmp_path, faults="lost-answers")
-    first = desk_of(options)
+    first = sandbox_of(options)
     statuses = [first.submit().status_code for _ in range(2)]
     first.account.close()
     with pytest.raises(ConnectionDropped):
-        desk_of(options).submit()
+        sandbox_of(options).submit()
     assert statuses == [200, 200]
 
 
@@ -289,10 +295,10 @@ def test_an_unknown_plan_lists_those_there_are() -> None:
         read_faults("flakey", 1)
 
 
-def test_a_plan_is_read_from_a_file(tmp_path: Path, desk_of: Callable[..., LocalSandbox]) -> None:
+def test_a_plan_is_read_from_a_file(tmp_path: Path, sandbox_of: Callable[..., LocalSandbox]) -> None:
     path = tmp_path / "plan.json"
     path.write_text(json.dumps([{"on": "submit", "do": "status", "nth": [2], "code": 503, "retry_after": "9"}]))
-    context = desk_of(SandboxOptions(faults=str(path)))
+    context = sandbox_of(SandboxOptions(faults=str(path)))
     assert [context.submit().status_code for _ in range(3)] == [200, 503, 200]
 
 
@@ -325,8 +331,8 @@ def test_a_file_of_other_things_is_refused(tmp_path: Path, text: str) -> None:
         read_faults(str(tmp_path / "plan.json"), 1)
 
 
-def test_flaky_loses_no_money(desk_of: Callable[..., LocalSandbox]) -> None:
-    context = desk_of(SandboxOptions(faults="flaky"))
+def test_flaky_loses_no_money(sandbox_of: Callable[..., LocalSandbox]) -> None:
+    context = sandbox_of(SandboxOptions(faults="flaky"))
     answers = [context.submit({**BODY, "prompt": str(number)}) for number in range(30)]
     taken = sum(answer.status_code == 200 and "id" in answer.json() for answer in answers)
     assert taken == len(context.account.everything(0))

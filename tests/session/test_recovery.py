@@ -108,6 +108,24 @@ def lose(output: Path, *names: str) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
+def recovered_from(world: World, batch: Batch, old: Path, copy: Callable[[Runner, Event], None]) -> None:
+    """Run a batch while `copy` looks on, put the old copy in the place of the state file, and recover."""
+    log = world.observe
+    assert log is not None
+
+    def both(runner: Runner, event: Event) -> None:
+        log(runner, event)
+        if not old.exists():
+            copy(runner, event)
+
+    world.observe = both
+    world.run(batch)
+    lose(world.output, "state.sqlite*")
+    shutil.copy(old, world.output / STATE_NAME)
+    world.observe = log
+    assert recovered(world, batch) is not None
+
+
 # --- a finished batch
 
 
@@ -242,20 +260,13 @@ def test_a_killed_run_whose_state_is_lost_buys_nothing_twice(
 @pytest.mark.parametrize("event", ["submit_started", "accepted", "failure_seen", "completed", "downloaded", "verified"])
 def test_a_run_whose_write_ahead_log_was_deleted_is_brought_up_to_date(tmp_path: Path, event: str) -> None:
     world = world_in(tmp_path / "out", (Rule("submit", "fail", nth=(1,)),))
-    log, old = world.observe, tmp_path / "old.sqlite"
-    assert log is not None
+    old = tmp_path / "old.sqlite"
 
-    def copy(runner: Runner, told: Event) -> None:
-        log(runner, told)
-        if told.kind == event and not old.exists():
-            shutil.copy(tmp_path / "out" / STATE_NAME, old)  # without the log beside it, which holds the newest part
+    def copy(_: Runner, told: Event) -> None:
+        if told.kind == event:
+            shutil.copy(world.output / STATE_NAME, old)  # without the log beside it, which holds the newest part
 
-    world.observe = copy
-    world.run(batch_of(3))
-    lose(tmp_path / "out", "state.sqlite*")
-    shutil.copy(old, tmp_path / "out" / STATE_NAME)
-    world.observe = log
-    assert recovered(world, batch_of(3)) is not None
+    recovered_from(world, batch_of(3), old, copy)
     end = world.run(batch_of(3))
     assert (charged_twice(world), states(world), end.exit_code) == ([], ["verified"] * 3, ExitCode.OK)
     assert world.submits == 4
