@@ -19,6 +19,8 @@ from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.reader import StateReader
 
+pytestmark = pytest.mark.usefixtures("quick_clips")
+
 
 @dataclass
 class Clocked:
