@@ -188,14 +188,14 @@ def test_a_rendering_that_failed_is_tried_again(sandbox_of: Callable[..., LocalS
     assert fetch(context, link).status_code == 200
 
 
-def test_a_clip_says_how_long_it_was_drawn(desk_of: Callable[..., LocalSandbox]) -> None:
+def test_a_clip_says_how_long_it_was_drawn(sandbox_of: Callable[..., LocalSandbox]) -> None:
     desks: list[LocalSandbox] = []
 
     def slowly(_: Generation) -> bytes:
         desks[0].wait(90)
         return CONTENT
 
-    desks.append(desk_of(SandboxOptions(), render=slowly))
+    desks.append(sandbox_of(SandboxOptions(), render=slowly))
     link = desks[0].link(completed(desks[0]))
     reported = [fetch(desks[0], link).headers["server-timing"] for _ in range(2)]
     assert reported == ["draw;dur=90000", "draw;dur=0"]

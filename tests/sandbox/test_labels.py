@@ -101,9 +101,9 @@ def test_a_text_too_long_for_the_smallest_size_loses_its_end() -> None:
     assert (font.size_px, shown.endswith("…"), font.getlength(shown) <= 200) == (SMALLEST_PX, True, True)
 
 
-def test_a_clip_carries_the_label_of_its_take(tmp_path: Path, desk_of: Callable[..., LocalSandbox]) -> None:
+def test_a_clip_carries_the_label_of_its_take(tmp_path: Path, sandbox_of: Callable[..., LocalSandbox]) -> None:
     def clip(folder: Path) -> bytes:
-        desk = desk_of(SandboxOptions(data=folder))
+        desk = sandbox_of(SandboxOptions(data=folder))
         generation_id = desk.made(SMALL, REQUEST)
         desk.wait(2000)
         return desk.request("GET", desk.link(generation_id)).content
