@@ -20,7 +20,7 @@ def near(seconds: float | None, wanted: float) -> bool:
 @pytest.mark.parametrize(
     ("rest", "wanted"),
     [
-        pytest.param(Rest(running=[(Course(SURE, 5), 100)]), 105, id="one runs"),
+        pytest.param(Rest(running=[(Course(SURE, 5), 100, 100)]), 105, id="one runs"),
         pytest.param(Rest(to_send=[Course(SURE, 0)] * 30, at_once=10, per_min=6000), 600, id="three rounds"),
         pytest.param(Rest(to_send=[Course(SURE, 0)] * 100, at_once=100, per_min=60), 299, id="the submit rate"),
         pytest.param(Rest(to_fetch=[30.0] * 10, downloads=4), 90, id="clips are made and wait for a download"),
@@ -38,8 +38,9 @@ def near(seconds: float | None, wanted: float) -> bool:
             400,
             id="each model by its own time",
         ),
-        pytest.param(Rest(running=[(Course(Life(), 0), 10_000)]), 2590, id="one that lasts beyond all measure"),
-        pytest.param(Rest(running=[(Course(SURE, 0), 199.9)]), SOON_S, id="the next answer may be the last"),
+        pytest.param(Rest(running=[(Course(Life(), 0), 10_000, 10_000)]), 2590, id="one that lasts beyond all measure"),
+        pytest.param(Rest(running=[(Course(SURE, 5), 230, 150)]), 5, id="one ended since it was seen to run"),
+        pytest.param(Rest(running=[(Course(SURE, 0), 199.9, 199.9)]), SOON_S, id="the next answer may be the last"),
     ],
 )
 def test_the_time_left_follows_from_what_is_known(rest: Rest, wanted: float) -> None:
@@ -101,23 +102,35 @@ def test_generations_that_still_run_count_as_longer_than_their_ages() -> None:
 
 def test_a_class_that_never_ended_is_told_by_those_that_did() -> None:
     pace = measured({"large": 4.0, "small": 1.0})
-    for _ in range(20):
+    for number in range(20):
         pace.generation_ended("large", 200)
-        pace.fetched("large", 8, is_verified=True)
+        pace.fetched("large", 8, 8.0 * number, is_verified=True)
     assert 95 < pace.life("small").mean_s < 110
-    assert pace.fetch_s("small") == 2
+    assert pace.fetch_s("small") == pytest.approx(8 / 4**0.75)
 
 
 def test_the_newest_downloads_tell_how_long_one_takes_and_failed_ones_count() -> None:
-    pace = measured()
+    pace, now = measured(), 0.0
     before = pace.fetch_s("a"), pace.has_fetched
-    for took_s in (500, 500, *[20] * 9):
-        pace.fetched("a", took_s, is_verified=True)
+    for took_s in (500, 500, *[20] * 10):
+        now += took_s
+        pace.fetched("a", took_s, now, is_verified=True)
     steady = pace.fetch_s("a")
     for _ in range(9):
-        pace.fetched("a", 10, is_verified=False)
-        pace.fetched("a", 20, is_verified=True)
+        now += 30
+        pace.fetched("a", 10, now - 20, is_verified=False)
+        pace.fetched("a", 20, now, is_verified=True)
     assert (before, steady, pace.fetch_s("a"), pace.has_fetched) == ((5.0, False), 20, 30, True)
+
+
+def test_downloads_that_waited_for_something_to_start_do_not_stand_for_the_rest() -> None:
+    pace = measured()
+    for number in range(5):  # four at a time: each of the first four waited 40 s for a process
+        pace.fetched("a", 50 if number < 4 else 10, 50 + 2 * number, is_verified=True)
+    assert pace.fetch_s("a", 4) == pytest.approx(50 * 4 * 8 / (3 * 50 + 10))
+    for number in range(5, 30):
+        pace.fetched("a", 10, 50 + 2.5 * number, is_verified=True)
+    assert pace.fetch_s("a", 4) == 10
 
 
 def test_the_share_that_is_made_again_is_the_one_seen() -> None:

@@ -84,7 +84,7 @@ def test_another_terminal_tells_the_time_left_by_what_is_recorded(tmp_path: Path
                 inventory, made = reader.inventory(), reader.newest_completed(200)
             forecast = Forecast(START_OF_TIME, {})
             forecast.take_up(inventory.due)
-            forecast.learn(made, rates.downloads)
+            forecast.learn(made)
             sending = Sending([due.take_id for due in inventory.due], 60.0, rates.downloads)
             at_quarter.append((event.at.timestamp(), forecast.eta_s(inventory.open_takes, event.at, sending)))
 

@@ -13,7 +13,7 @@ from wanbatch.batch.plan import Due
 from wanbatch.batch.take import Take
 from wanbatch.pace.eta import PLAYED_AT_MOST, Course, Rest, eta_s
 from wanbatch.pace.hazard import Seen
-from wanbatch.pace.measured import FETCHES_KEPT, Measured
+from wanbatch.pace.measured import Measured
 
 SEEN_LATE_S = 6.0  # where polls know when to ask
 LOOKED_UP_S = 60.0  # so much later than others a generation is seen to end whose submit had no answer
@@ -40,6 +40,7 @@ class Forecast:
         self._measured = Measured(lambda kind: kind.size, {kind: seen.mean_s for kind, seen in before.items()})
         self._kinds: dict[int, PriceClass] = {}
         self._fetching: dict[int, datetime] = {}
+        self._seen_at: dict[int, datetime] = {}
 
     def take_up(self, due: Iterable[Due]) -> None:
         """Learn of which classes the takes are that may be sent."""
@@ -49,6 +50,8 @@ class Forecast:
         """Learn from what was just recorded. Only what this run sent, and saw to its end, tells how long it lasts."""
         if after.state is State.PLANNED:
             self._kinds[after.take_id] = after.price_class
+        if after.state not in IN_FLIGHT_STATES:
+            self._seen_at.pop(after.take_id, None)
         if fact is Fact.COMPLETED and before.completed_at is None:
             self._learn_life(after)
         is_end = fact is Fact.GENERATION_FAILED or (fact is Fact.COMPLETED and before.completed_at is None)
@@ -63,6 +66,10 @@ class Forecast:
         late_s = max(0.0, gap_s / 2 - SEEN_LATE_S)
         self._measured.generation_ended(take.price_class, (ended - begun).total_seconds() - late_s)
 
+    def seen_running(self, take_id: int, at: datetime) -> None:
+        """An answer said that a take runs yet: it may have ended since."""
+        self._seen_at[take_id] = at
+
     def fetch_began(self, take_id: int, at: datetime) -> None:
         """A download begins with a take's clip."""
         self._fetching[take_id] = at
@@ -70,24 +77,18 @@ class Forecast:
     def fetch_ended(self, take: Take, at: datetime) -> None:
         """Learn how long a clip kept a download busy, its check included."""
         took_s = (at - self._fetching.pop(take.take_id)).total_seconds()
-        self._measured.fetched(take.price_class, took_s, is_verified=take.state is State.VERIFIED)
+        self._measured.fetched(take.price_class, took_s, at.timestamp(), is_verified=take.state is State.VERIFIED)
 
-    def learn(self, takes: Sequence[Take], downloads: int) -> None:
-        """Learn from takes that were made before, as far as they were recorded; so many clips came at a time."""
+    def learn(self, takes: Sequence[Take]) -> None:
+        """Learn from takes that were made before, as far as they were recorded."""
         tries = sum(take.tries for take in takes)
         self._measured.generations_ended(tries, tries - len(takes))
         for take in takes:
             self._learn_life(take)
-        verified = sorted((take for take in takes if take.verified_at is not None), key=_verified_at)[-FETCHES_KEPT:]
-        if len(verified) < 2:
-            return
-        each_s = (
-            downloads * (_verified_at(verified[-1]) - _verified_at(verified[0])).total_seconds() / len(verified[1:])
-        )
-        for take in verified:
-            begun = take.completed_at or _verified_at(take)
-            took_s = min(each_s, (_verified_at(take) - begun).total_seconds())  # some of that time it waited
-            self._measured.fetched(take.price_class, took_s, is_verified=True)
+        verified = sorted((take for take in takes if take.verified_at is not None), key=_verified_at)
+        for take in verified:  # some of that time it waited for a download, which shows in how they follow each other
+            begun, end = take.completed_at or _verified_at(take), _verified_at(take)
+            self._measured.fetched(take.price_class, (end - begun).total_seconds(), end.timestamp(), is_verified=True)
 
     def eta_s(self, takes: Iterable[Take], now: datetime, sending: Sending) -> float | None:
         """Return the seconds until the last clip is verified; None if nothing is left, or it is unknown.
@@ -95,30 +96,34 @@ class Forecast:
         `takes` are those that something is open about.
         """
         made: list[Take] = []
-        running: list[tuple[PriceClass, float]] = []
+        running: list[tuple[PriceClass, float, float]] = []
         ages_s: dict[PriceClass, list[float]] = {}
         for take in takes:
             if take.state in TO_FETCH:
                 made.append(take)
             elif take.submitted_at is not None and take.state in (*IN_FLIGHT_STATES, State.UNKNOWN):
                 age_s = max(0.0, (now - take.submitted_at).total_seconds())
+                seen_s = max(0.0, (self._seen_at.get(take.take_id, now) - take.submitted_at).total_seconds())
                 if take.accepted_at is not None and take.submitted_at >= self._began_at:
-                    ages_s.setdefault(take.price_class, []).append(age_s)
+                    ages_s.setdefault(take.price_class, []).append(seen_s)
                 if take.state is not State.UNKNOWN:
-                    running.append((take.price_class, age_s))
+                    running.append((take.price_class, age_s, seen_s))
                 elif age_s < LOST_FOR_GOOD_S:
-                    running.append((take.price_class, max(0.0, age_s - LOOKED_UP_S)))
+                    looked_up_s = max(0.0, age_s - LOOKED_UP_S)
+                    running.append((take.price_class, looked_up_s, looked_up_s))
         to_send = [self._kinds[take_id] for take_id in sending.planned[-PLAYED_AT_MOST:] if take_id in self._kinds]
 
         @cache
         def course(kind: PriceClass) -> Course:
-            return Course(self._measured.life(kind, ages_s.get(kind, ())), self._measured.fetch_s(kind))
+            return Course(
+                self._measured.life(kind, ages_s.get(kind, ())), self._measured.fetch_s(kind, sending.downloads)
+            )
 
         return eta_s(
             Rest(
                 to_send=[course(kind) for kind in to_send],
-                running=[(course(kind), age_s) for kind, age_s in running],
-                to_fetch=self._to_fetch(made, now),
+                running=[(course(kind), age_s, seen_s) for kind, age_s, seen_s in running],
+                to_fetch=self._to_fetch(made, now, sending.downloads),
                 at_once=sending.at_once or max(1, len(running)),
                 per_min=sending.per_min,
                 downloads=sending.downloads,
@@ -127,14 +132,14 @@ class Forecast:
             )
         )
 
-    def _to_fetch(self, made: Iterable[Take], now: datetime) -> list[float]:
+    def _to_fetch(self, made: Iterable[Take], now: datetime, downloads: int) -> list[float]:
         """Return how long each of these clips keeps a download busy from now on, those under way first."""
         under_way, waiting = [], []
         ages_s = {take_id: (now - begun).total_seconds() for take_id, begun in self._fetching.items()}
         # Before the first clip is there, those under way show that it takes longer than they took so far.
         least_s = 0.0 if self._measured.has_fetched else max(ages_s.values(), default=0.0)
         for take in made:
-            each_s = max(least_s, self._measured.fetch_s(take.price_class))
+            each_s = max(least_s, self._measured.fetch_s(take.price_class, downloads))
             if take.take_id in ages_s:
                 under_way.append(max(each_s / 4, each_s - ages_s[take.take_id]))
             else:

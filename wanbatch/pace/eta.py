@@ -72,13 +72,14 @@ class Rest:
     """What is left of a batch. Times are in seconds, `per_min` is the submits a minute there may be.
 
     `to_send` are the takes not sent yet, in order, of which only the last may be given: `more_to_send` counts those
-    before. `running` are takes and their ages. `to_fetch` is how long each clip that is made and not verified yet keeps
-    a download busy from now on, those that are under way first. `at_once` takes may run, and `downloads` clips may be
-    fetched at a time. `again` is the share of generations that are made again.
+    before. `running` are takes, their ages, and their ages when they were last seen to run. `to_fetch` is how long each
+    clip that is made and not verified yet keeps a download busy from now on, those that are under way first. `at_once`
+    takes may run, and `downloads` clips may be fetched at a time. `again` is the share of generations that are made
+    again.
     """
 
     to_send: Sequence[Course] = ()
-    running: Sequence[tuple[Course, float]] = ()
+    running: Sequence[tuple[Course, float, float]] = ()
     to_fetch: Sequence[float] = ()
     at_once: int = 1
     per_min: float = 60.0
@@ -126,8 +127,8 @@ class _Play:
         rest = self._rest
         for fetch_s in rest.to_fetch:
             self._fetch(0.0, fetch_s)
-        for course, age_s in rest.running:
-            self._push(course, course.life.left_s(age_s, self._share()))
+        for course, age_s, seen_s in rest.running:
+            self._push(course, max(0.0, course.life.left_s(seen_s, self._share()) - (age_s - seen_s)))
         for _ in range(rest.at_once - len(rest.running)):
             self._send(0.0)
         while self._ends:

@@ -21,6 +21,9 @@ MU_WEIGHT = 0.25  # takes: the first that ends says nearly all
 SIGMA_WEIGHT = 6.0  # takes: how much they differ only many can tell
 ROUNDS = 8
 AGES_AT_MOST = 64
+FETCH_POWER = 0.75  # of a clip's size: connections, processes and headers cost the same for each
+LIFE_POWER = 0.5  # what makes less ends sooner, but not in proportion
+PACE_KEPT = 65
 FETCHES_KEPT = 9  # what else the machine does changes, and the first ones wait for processes to start
 _NORMAL = NormalDist()
 
@@ -64,6 +67,7 @@ class Measured:
         self._ended: dict[Hashable, _Logs] = {}
         self._fetched: dict[Hashable, _Fetches] = {}
         self._ends = self._again = 0
+        self._verified: deque[tuple[float, float]] = deque(maxlen=PACE_KEPT)
 
     def generation_ended(self, kind: Hashable, lasted_s: float) -> None:
         """One was made, so long after its submit."""
@@ -74,9 +78,12 @@ class Measured:
         self._ends += count
         self._again += again
 
-    def fetched(self, kind: Hashable, took_s: float, *, is_verified: bool) -> None:
-        """A clip kept a download busy for so long; it is verified, or has to be fetched again."""
-        self._fetched.setdefault(kind, _Fetches()).add(took_s, is_verified=is_verified)
+    def fetched(self, kind: Hashable, took_s: float, at_s: float, *, is_verified: bool) -> None:
+        """A clip kept a download busy for so long, until this time; it is verified, or has to be fetched again."""
+        fetches = self._fetched.setdefault(kind, _Fetches())
+        fetches.add(took_s, is_verified=is_verified)
+        if is_verified:
+            self._verified.append((at_s, fetches.took_s[-1]))
 
     @property
     def has_fetched(self) -> bool:
@@ -88,24 +95,41 @@ class Measured:
         """The share of the generations that ended which are made again."""
         return min(0.9, self._again / self._ends) if self._ends else 0.0
 
-    def fetch_s(self, kind: Hashable) -> float:
-        """Return how long a clip of a class keeps a download busy; of one that never came, by the size of its clip."""
+    def fetch_s(self, kind: Hashable, downloads: int = 1) -> float:
+        """Return how long a clip of a class keeps one of so many downloads busy, as far as another has to wait for it.
+
+        Of a class that never came the size of its clip tells.
+        """
+        return self._each_s(kind) * self._waited_share(downloads)
+
+    def _waited_share(self, downloads: int) -> float:
+        """Return the share of their time in which the newest downloads kept others waiting: 1 but for what the first
+        ones waited for themselves, such as a process that starts. It shows in how fast clips follow each other.
+        """
+        newest = list(self._verified)[-max(FETCHES_KEPT, 2 * downloads + 1) :]
+        busy_s = sum(took_s for _, took_s in newest[1:])
+        if len(newest) <= downloads or busy_s <= 0:
+            return 1.0
+        return min(1.0, downloads * (newest[-1][0] - newest[0][0]) / busy_s)
+
+    def _each_s(self, kind: Hashable) -> float:
         known = {each: median(found.took_s) for each, found in self._fetched.items() if found.took_s}
         if kind in known:
             return known[kind]
-        rates = [seconds / self._size_of(each) for each, seconds in known.items()]
-        return self._size_of(kind) * sum(rates) / len(rates) if rates else FETCH_EXPECTED_S
+        scaled = [
+            seconds * (self._size_of(kind) / self._size_of(each)) ** FETCH_POWER for each, seconds in known.items()
+        ]
+        return sum(scaled) / len(scaled) if scaled else FETCH_EXPECTED_S
 
     def _first_s(self, kind: Hashable) -> float:
         """Return how long a generation lasts by what is known of others, until one of its class has ended.
 
-        One that makes less ends sooner, but not in proportion: the root of the sizes lies between that and no
-        difference at all.
+        The power of the sizes lies between proportion and no difference at all.
         """
         if kind in self._expected_s or not self._ended:
             return self._expected_s.get(kind, EXPECTED_S)
         scaled = [
-            each.total / each.count + math.log(self._size_of(kind) / self._size_of(other)) / 2
+            each.total / each.count + LIFE_POWER * math.log(self._size_of(kind) / self._size_of(other))
             for other, each in self._ended.items()
         ]
         return math.exp(sum(scaled) / len(scaled) + EXPECTED_SIGMA**2 / 2)

@@ -86,6 +86,7 @@ class Polls:
         now = context.clock.monotonic()
         asked_age_s = self._asked_age_s(take)
         self._asked_at[take_id] = context.clock.now()
+        context.forecast.seen_running(take_id, self._asked_at[take_id])
         if answer.unknown_word is not None:
             text = f"the provider returned the unknown status '{answer.unknown_word}', which wanbatch treats as running"
             context.record(take_id, Fact.WARNED, {"warning": text})

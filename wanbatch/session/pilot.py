@@ -91,7 +91,7 @@ def _rest_s(takes: Sequence[Take], rest: Sequence[Due], rates: Rates) -> float |
         return None
     forecast = Forecast(START_OF_TIME, {})
     forecast.take_up(rest)
-    forecast.learn(made, rates.downloads)
+    forecast.learn(made)
     sending = Sending([due.take_id for due in rest], rates.submit_per_min, rates.downloads, rates.in_flight)
     return forecast.eta_s((), START_OF_TIME, sending)
 

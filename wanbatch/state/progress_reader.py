@@ -156,7 +156,7 @@ def _eta_s(inventory: Inventory, made: Sequence[Take], now: datetime) -> float |
     rates = Rates()
     forecast = Forecast(START_OF_TIME, {})
     forecast.take_up(inventory.due)
-    forecast.learn(made, rates.downloads)
+    forecast.learn(made)
     planned = [due.take_id for due in inventory.due]
     return forecast.eta_s(inventory.open_takes, now, Sending(planned, rates.submit_per_min, rates.downloads))
 
