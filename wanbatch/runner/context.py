@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from random import Random
 from typing import Any
 
 from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.fallbacks import recipes_of
 from wanbatch.batch.forecast import Forecast
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
@@ -89,11 +91,20 @@ class RunContext:
         for take_id, attempts in at_risk.items():
             self.budget.give_up(self.takes[take_id], attempts)
         for attempt in self.state.priced_before():
-            if recipe_in(attempt.request_id) == self.takes[attempt.take_id].recipe.short_hash:  # else of another class
-                self.budget.see_price(self.takes[attempt.take_id], attempt.credits_held or attempt.credits_charged)
+            sent = self._as_sent(attempt)
+            if sent is not None:
+                self.budget.see_price(sent, attempt.credits_held or attempt.credits_charged)
         for stray in self.state.strays():
             self.budget.add_stray(stray.credits_held)
         return inventory
+
+    def _as_sent(self, attempt: Attempt) -> Take | None:
+        """Return the take of an attempt with the recipe that this was sent with; None if that is not known."""
+        take, recipe = self.takes[attempt.take_id], recipe_in(attempt.request_id)
+        if recipe == take.recipe.short_hash:
+            return take
+        canonical = recipes_of(self.state.facts_of(take.take_id)).get(recipe or "")
+        return None if canonical is None else replace(take, recipe_json=canonical)
 
     def owner_of(self, generation_id: str) -> int | None:
         """Return the id of the take that a generation belongs to; None if no take here has it."""
