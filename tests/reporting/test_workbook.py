@@ -106,6 +106,21 @@ def test_amounts_are_numbers_and_totals_are_formulas_that_know_what_is_unknown(f
 
 
 @needs_writer
+def test_the_totals_of_the_spend_count_submits_and_charges_each_in_rows_of_their_own(folder: Path) -> None:
+    with StateReader.open(folder) as reader:
+        files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    cells, _ = sheets(files.costs.parent / "costs.xlsx")["spend"]
+    rows = max(int(name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")) for name in cells)
+    event, charged = column(cells, "event"), column(cells, "charged_usd")
+    of_charges = [row for row in range(2, rows) if cells[f"{event}{row}"][2] == "charged"]
+    total = cells[f"{charged}{rows}"]
+    sums = sum(float(cells[f"{charged}{row}"][2] or "nan") for row in of_charges)
+    assert (float(total[2] or "nan"), 0 < len(of_charges) < rows - 2) == (pytest.approx(sums), True)
+    blanks = f'SUMPRODUCT(({event}2:{event}{rows - 1}="charged")*({charged}2:{charged}{rows - 1}=""))'
+    assert total[1] == f'IF({blanks}>0,"unknown",SUM({charged}2:{charged}{rows - 1}))'
+
+
+@needs_writer
 def test_another_currency_is_a_formula_of_the_rate(folder: Path, tmp_path: Path) -> None:
     page, _ = write_combined([folder], tmp_path / "all", MADE_AT, read_currency("EUR=0.5"), has_workbook=True)
     book = sheets(page.parent / "costs.xlsx")

@@ -34,7 +34,7 @@ def states(world: World) -> dict[str, int]:
 
 
 def notes(world: World) -> list[str]:
-    return [event.text for event in world.events if "fails, since a failed clip costs nothing" in event.text]
+    return [event.text for event in world.events if "that is being made fails and is not charged" in event.text]
 
 
 def test_a_clip_that_fails_gives_its_place_under_the_cap_to_the_next(tmp_path: Path) -> None:

@@ -121,12 +121,19 @@ def _next_lines(found: BatchOverview) -> list[str]:
     """Say how to go on with a batch; a refused prompt or request has to be changed first."""
     command, refused = next_of(found), _failed(found, is_refused=True)
     if not refused or found.holder:
-        return [] if command is None else [f"to go on: {command}"]
+        how = "to go on, with a higher --max-usd" if _is_capped(found) else "to go on"
+        return [] if command is None else [f"{how}: {command}"]
     changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
     if command is not None and not _failed(found, is_refused=False):
         return [f"to go on: {changed}, then {command}"]
     retried = [] if command is None else [f"to go on: {command}"]
     return [*retried, f"{changed} and run it; a retry would be refused again"]
+
+
+def _is_capped(found: BatchOverview) -> bool:
+    """Say whether its own cap stopped the last run: the same command would stop there again."""
+    ended = found.last_run is not None and found.last_run.exit_code == ExitCode.BUDGET_REACHED
+    return ended and "--max-usd" in found.command
 
 
 def _end_text(run: Run) -> str:

@@ -143,7 +143,14 @@ def takers_text(model: Model, field: str, value: Any) -> str:
 
 
 def _owners_text(model: Model, owners: list[str]) -> str:
-    owners.sort(key=lambda owner: owner.split("/")[0] != model.name.split("/")[0])
+    def distance(name: str) -> tuple[bool, bool]:
+        """Models of the same vendor come first, and of these those that need nothing more than this one does."""
+        owner = registry().get(name)
+        needs = set() if owner is None else set(owner.schema.get("required", ()))
+        is_of_another = name.split("/", maxsplit=1)[0] != model.name.split("/")[0]
+        return is_of_another, not needs <= set(model.schema.get("required", ()))
+
+    owners.sort(key=distance)
     return f"; models that do: {one_of(owners[:OWNERS_SHOWN])}" if owners else ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 
 STATES: Mapping[str, str] = {
     "verified": "The clip is here: whole, checked to its last picture, and under its final name.",
-    "planned": "Still to be sent. Nothing was paid for it.",
+    "planned": "Still to be sent, or to be sent again. It costs nothing, unless an earlier try was charged.",
     "submitting": "On its way to the provider.",
     "queued": "Accepted by the provider, and waiting there.",
     "generating": "Being made by the provider.",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
@@ -40,6 +40,7 @@ _NOT_ADDED = (
     "first_quoted",
     "last_quoted",
 )
+_EVENTS = {f"{event}_{unit}": event for event in ("submitted", "charged") for unit in ("usd", "credits")}
 _LIMITS = ("_low_", "_high_")
 _FORMATS = {"usd": "#,##0.00", "credits": "#,##0", "count": "#,##0", "other": "#,##0.00##"}
 _WIDEST = 40
@@ -48,12 +49,16 @@ _RATE_CELL = "about!$B$5"
 
 @dataclass(frozen=True)
 class Table:
-    """One sheet: its name, its rows, whether they add up to something, and the columns that do not."""
+    """One sheet: its name, its rows, whether they add up to something, and the columns that do not.
+
+    `rows_of` says in which rows a column has a value, by the name of their event: a blank elsewhere is none.
+    """
 
     name: str
     frame: pd.DataFrame
     is_added_up: bool = True
     alone: tuple[str, ...] = ()
+    rows_of: Mapping[str, str] = field(default_factory=dict)
 
 
 def tables_of(costs: Costs) -> list[Table]:
@@ -67,7 +72,7 @@ def tables_of(costs: Costs) -> list[Table]:
         Table("shots", _usd_first(costs.shots)),
         Table("variance", costs.variance, alone=("takes",)),  # those of the baseline are in other rows, too
         Table("prices", _usd_first(costs.prices), is_added_up=False),
-        Table("spend", _usd_first(costs.spend)),
+        Table("spend", _usd_first(costs.spend), rows_of=_EVENTS),
     ]
     return [*by_level, *(table for table in more if len(table.frame))]
 
@@ -185,7 +190,7 @@ class _Sheet:
             self._write_cell(row, at, value, self._formats.cells[kind])
         is_number = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
         if is_number and self._table.is_added_up and not _is_alone(name) and name not in self._table.alone:
-            self._write_total(at, kind, values)
+            self._write_total(at, kind, values, self._table.rows_of.get(name))
 
     def _write_cell(self, row: int, at: int, value: Any, cell: Any) -> None:
         match value:
@@ -200,11 +205,19 @@ class _Sheet:
             case _:
                 self._sheet.write_string(row, at, str(value))
 
-    def _write_total(self, at: int, kind: str, values: Sequence[Any]) -> None:
-        cells = f"{_letters(at)}2:{_letters(at)}{self._rows + 1}"
-        is_whole = None not in values
-        value = sum(each for each in values if each is not None) if is_whole else "unknown"
-        formula = f'=IF(COUNTBLANK({cells})>0,"unknown",SUM({cells}))'
+    def _write_total(self, at: int, kind: str, values: Sequence[Any], event: str | None) -> None:
+        """Write the sum of a column, or "unknown" where a value is missing; `event` names the rows that have one."""
+        last = self._rows + 1
+        cells, counted = f"{_letters(at)}2:{_letters(at)}{last}", list(values)
+        blanks = f"COUNTBLANK({cells})"
+        if event is not None:
+            place = self._names.index("event")
+            events = f"{_letters(place)}2:{_letters(place)}{last}"
+            blanks = f'SUMPRODUCT(({events}="{event}")*({cells}=""))'
+            told = self._table.frame["event"]
+            counted = [value for value, each in zip(values, told, strict=True) if each == event]
+        value = "unknown" if None in counted else sum(counted)
+        formula = f'=IF({blanks}>0,"unknown",SUM({cells}))'
         self._sheet.write_formula(self._rows + 1, at, formula, self._formats.totals[kind], value)
 
     def _converted(self) -> Iterator[tuple[str, int]]:

@@ -105,8 +105,8 @@ class Submits:
             self._waiting.add(name)
             which = "the budget" if fit is Fit.NO else f"the budget of scene {name}"
             context.note(
-                f"{which} is committed: {take.label} and what follows are sent only if a clip that is being made fails,"
-                " since a failed clip costs nothing"
+                f"{which} is committed: {take.label} and what follows are sent only if a clip that is being made fails"
+                " and is not charged"
             )
 
     def _wait_for_price(self, take: Take) -> None:

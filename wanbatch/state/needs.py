@@ -59,7 +59,9 @@ def problems_in(
             continue
         if take.state is State.FAILED:
             paid = take.credits_charged is not None
-            todo = "It was charged although it failed: ask the provider's support"
+            todo = (
+                "It was charged although it failed: ask the provider's support. `wanbatch retry` pays for another try"
+            )
             if not paid:
                 is_refused = take.take_id in findings.refused
                 needs_place = is_refused or is_refused_prompt(take.error)
