@@ -240,7 +240,7 @@ def test_a_ledger_page_is_read_entry_by_entry() -> None:
         "amount": {"usd": 1.5, "credits": 3000000}, "model": "m", "reference_id": "g",
     }  # fmt: skip
     odd = [{**good, "amount": {"credits": "3"}}, {**good, "reference_id": None}, {**good, "direction": "TOPUP"}, 7,
-           {**good, "created_at": "yesterday"}, {**good, "type": "REFUND"}]  # fmt: skip
+           {**good, "created_at": "yesterday"}, {**good, "type": "INIT", "reference_id": None}]  # fmt: skip
     charges, cursor = read_charges({"data": [good, *odd], "pagination": {"next_cursor": "c", "has_more": True}})
     legible = [(each.generation_id, each.credits) for each in charges if each.is_legible]
     assert (legible, len(charges), cursor) == ([("g", 3000000)], 4, "c")
@@ -260,10 +260,14 @@ def test_a_ledger_page_is_read_entry_by_entry() -> None:
         ({"type": "model_usage", "direction": "charge"}, CHARGES, True),
         ({"type": "VIDEO_USAGE"}, CHARGES, True),  # a word that is not documented
         ({"type": ["MODEL_USAGE"]}, CHARGES, True),
-        ({"type": "INIT"}, CHARGES, False),
+        ({"type": "INIT", "reference_id": None}, CHARGES, False),
+        ({"type": "REFUND"}, CHARGES, True),  # a refund that is taken back
+        ({"direction": "DEBIT"}, CHARGES, True),
+        ({"direction": None}, CHARGES, True),
         ({"direction": "TOPUP", "type": "REFUND"}, REFUNDS, True),
         ({"direction": "TOPUP", "type": "ADJUSTMENT"}, REFUNDS, True),
-        ({"direction": "TOPUP", "type": "BONUS"}, REFUNDS, False),
+        ({"direction": "TOPUP", "type": "BONUS"}, REFUNDS, True),  # for a generation
+        ({"direction": "TOPUP", "type": "BONUS", "reference_id": None}, REFUNDS, False),
         ({"type": "ADJUSTMENT"}, REFUNDS, False),
     ],
 )

@@ -18,6 +18,7 @@ from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
+from wanbatch.sandbox.account import key_name
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session.decisions import Answers, Reconciled, reconcile
 from wanbatch.session.lookup import look_up
@@ -161,3 +162,16 @@ def test_a_charge_whose_amount_cannot_be_read_is_named_and_not_called_missing(tm
     assert (found.uncharged, found.unreadable) == ((), ("sh000_t1",))
     assert _exit_code(found) is ExitCode.DECISION_NEEDED
     assert any("1 charged an amount that cannot be read" in line for line in _lines(found))
+
+
+def test_a_charge_of_a_failed_row_under_our_own_request_id_is_named(tmp_path: Path) -> None:
+    """The provider's first try inside failed and was charged; the log shows that one alone."""
+    world = finished(tmp_path)
+    assert world.account is not None
+    request_id = world.ledger()[0]["client_request_id"]
+    (made,) = others_buy(world, 1)
+    world.account._db.execute("UPDATE requests SET client_request_id = NULL WHERE seq = 1")
+    shown = "UPDATE requests SET client_request_id = ?, key = ?, failure = 'crashed', fault = 'fail_charged'"
+    world.account._db.execute(f"{shown} WHERE inference_id = ?", (request_id, key_name("made-up"), made))
+    world.elapsed_s += HOURS
+    assert [each.generation_id for each in told(world).unexplained] == [made]

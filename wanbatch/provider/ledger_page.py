@@ -18,16 +18,19 @@ from wanbatch.provider.bodies import AnswerInvalid
 
 @dataclass(frozen=True)
 class LedgerKind:
-    """Which entries of the ledger are meant: those of a direction, but for some types. A type that is not documented
-    counts, so that no charge is missed for a word; an adjustment counts if it names what it is for.
+    """Which entries of the ledger are meant: all that bring money in, or all that do not.
+
+    Whatever their type is called, they count if they say what they are for, so that no charge is missed for a word;
+    those that are known to be of the account (`of_the_account`) do not if they name nothing.
     """
 
     direction: str
-    others: frozenset[str]
+    of_the_account: frozenset[str]
 
 
-CHARGES = LedgerKind("CHARGE", frozenset({"CREDITS_EXPIRED", "PAYMENT", "BONUS", "INIT", "REFUND"}))
-REFUNDS = LedgerKind("TOPUP", frozenset({"PAYMENT", "BONUS", "INIT", "MODEL_USAGE", "CREDITS_EXPIRED"}))
+_OF_THE_ACCOUNT = frozenset({"ADJUSTMENT", "CREDITS_EXPIRED", "PAYMENT", "BONUS", "INIT", "REFUND"})
+CHARGES = LedgerKind("CHARGE", _OF_THE_ACCOUNT)
+REFUNDS = LedgerKind("TOPUP", _OF_THE_ACCOUNT | {"MODEL_USAGE"})
 
 
 def read_charges(fields: Mapping[str, Any], kind: LedgerKind = CHARGES) -> tuple[list[Charge], str | None]:
@@ -57,19 +60,19 @@ def _spent(amount: Mapping[str, Any]) -> int | None:
 
 
 def _charge(row: object, kind: LedgerKind) -> Charge | None:
-    if not isinstance(row, Mapping) or word_of(row.get("direction", kind.direction)) != word_of(kind.direction):
+    if not isinstance(row, Mapping) or (word_of(row.get("direction")) == "topup") != (kind is REFUNDS):
         return None
     amount, reference = row.get("amount"), read_generation_id(row.get("reference_id"))
     type_ = str(row.get("type")).strip().upper()
-    if type_ in kind.others or (reference is None and type_ == "ADJUSTMENT"):
-        return None  # of the account, and of no generation
+    if reference is None and type_ in kind.of_the_account:
+        return None
     spent = _spent(amount) if isinstance(amount, Mapping) else None
     is_legible = reference is not None and spent is not None
     try:
         at = datetime.fromisoformat(str(row.get("created_at")))
     except ValueError:
         at, is_legible = datetime.max.replace(tzinfo=UTC), False
-    model = row.get("model")
+    model = row.get("model") or ("" if type_ not in kind.of_the_account else type_)  # a top-up's is of no model
     return Charge(
         reference or "",
         spent or 0,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from wanbatch.errors import ExitCode
@@ -175,7 +175,10 @@ class Unexplained:
         known = {str(each.generation_id) for each in owners}
         known |= {str(each.generation_id) for each in context.state.strays()}
         known |= answered_charges(context.state)
-        evidence = evidence_of(context, scan, like, waiting)
+        sent = {each.request_id for each in context.state.attempts_of_requests(scan.by_request)}
+        # What a row of ours made that does not say succeeded is not explained by that row.
+        telling = tuple(row for row in scan.rows if row.is_good or row.request_id not in sent)
+        evidence = evidence_of(context, replace(scan, rows=telling), like, waiting)
         return unexplained(evidence, known, ordered, since, named_charges(context.state))
 
 
