@@ -121,6 +121,13 @@ def test_an_awkward_id_is_taken_as_it_is(value: str) -> None:
     assert read_generation_id(value) == value
 
 
+def test_an_acceptance_that_says_error_and_gives_a_link_has_not_failed() -> None:
+    body = {"id": "g", "status": "error", "error": {"message": "m"}, "video": {"url": "https://clips.example/g"}}
+    answer = submit(200, body)
+    assert isinstance(answer, Accepted)
+    assert answer.failed_message is None
+
+
 def test_two_ids_and_two_prices_are_both_told() -> None:
     body = {"id": "other", "status": "queued", "meta": {"usage": {"credits_used": 5}}}
     answer = submit(200, body, x_inference_id="g", x_aimlapi_credits_used="6")

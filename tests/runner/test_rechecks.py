@@ -7,13 +7,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from tests.runner.shared import HOURS, LOST, PRICE, RESUBMIT, beside_runs, charged_twice, states
+from tests.runner.shared import ENDED, HOURS, LOST, PRICE, RESUBMIT, beside_runs, charged_twice, states
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.take import Entry
 from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
@@ -21,6 +22,7 @@ from wanbatch.pace.schedule import Rates
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubts import was_called_made
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.rechecks import Rechecks
@@ -28,7 +30,7 @@ from wanbatch.runner.unexplained import answer_for
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.decisions import take_up as desk_take_up
 from wanbatch.state.file import StateFile
-from wanbatch.state.reader import entry
+from wanbatch.state.reader import StateReader, entry
 from wanbatch.state.tables import new_identity
 
 pytestmark = pytest.mark.usefixtures("quick_clips")
@@ -302,3 +304,37 @@ def test_two_looks_at_once_each_go_by_their_own_reading_of_the_ledger(tmp_path: 
         return [context.takes[take_id].state for take_id in (2, 3)]
 
     assert beside_runs(world, work) == [State.FAILED, State.PLANNED]
+
+
+def test_a_take_whose_generation_was_called_made_is_not_bought_again_when_polls_say_that_it_failed(
+    tmp_path: Path,
+) -> None:
+    """Its clip cannot be fetched, the take is held as paid, and the next run is told that it failed."""
+    world = World(tmp_path / "out", rules=(Rule("clip", "status", code=404, probability=1.0),))
+    world.run(batch_of(1))
+    assert states(world) == ["held"]
+    execute(world, "UPDATE requests SET failure = 'crashed' WHERE seq = 1")
+    world.rules, world.elapsed_s = (), world.elapsed_s + HOURS
+    end = world.run(batch_of(1))
+    assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["failed"], 1)
+    assert any("had said before that it succeeded" in message for message in end.messages)
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_made"),
+    [
+        ([(Fact.SUBMIT_STARTED, {"attempt": 1}), (Fact.COMPLETED, {})], True),
+        ([(Fact.SUBMIT_STARTED, {"attempt": 1}), (Fact.ADOPTED, {"attempt": 1, "by": "log"})], True),
+        ([(Fact.SUBMIT_STARTED, {"attempt": 1}), (Fact.ADOPTED, {"attempt": 1, "by": "user"})], False),
+        ([(Fact.SUBMIT_STARTED, {"attempt": 1}), (Fact.SUBMIT_STARTED, {"attempt": 2}), (Fact.COMPLETED, {})], False),
+    ],
+    ids=["by a poll", "by the log", "by the user", "another attempt"],
+)
+def test_a_generation_was_called_made_by_the_log_or_by_a_poll(
+    facts: list[tuple[Fact, dict[str, Any]]], *, is_made: bool
+) -> None:
+    class Reader:
+        def facts_of(self, _: int) -> list[Entry]:
+            return [entry(fact, EPOCH, data) for fact, data in facts]
+
+    assert was_called_made(cast(StateReader, Reader()), ENDED) is is_made

@@ -187,7 +187,7 @@ def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAns
     note = None
     if said_body is not None and said_header is not None and said_body != said_header:
         note = f"the answer's body holds {said_body} credits, its header {said_header}"
-    failed = _STATUSES.get(word_of(fields.get("status"))) is Status.FAILED
+    failed = _STATUSES.get(word_of(fields.get("status"))) is Status.FAILED and not _links(fields.get("video"))
     return Accepted(
         generation_id=generation_id,
         credits_held=max((each for each in (said_body, said_header) if each is not None), default=None),

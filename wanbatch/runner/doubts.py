@@ -76,10 +76,18 @@ def is_misnamed(state: StateReader, attempt: Attempt) -> bool:
     return any(each.data.get("misnamed") == attempt.request_id for each in state.facts_of(attempt.take_id))
 
 
-def was_logged_as_made(state: StateReader, attempt: Attempt) -> bool:
-    """Say whether the provider's log once said that a submit succeeded: its take was given its generation for that."""
-    adopted = [each.data for each in state.facts_of(attempt.take_id) if each.fact is Fact.ADOPTED]
-    return any(each.get("by") == "log" and each.get("attempt") == attempt.number for each in adopted)
+def was_called_made(state: StateReader, attempt: Attempt) -> bool:
+    """Say whether the provider once said that a submit's generation succeeded: by its log, for which its take was given
+    it, or by a poll.
+    """
+    followed: int | None = None  # the attempt that the facts are about
+    for each in state.facts_of(attempt.take_id):
+        if each.fact in (Fact.SUBMIT_STARTED, Fact.ADOPTED, Fact.FOUND_UNRECORDED):
+            followed = each.data.get("attempt")
+        is_logged = each.fact is Fact.ADOPTED and each.data.get("by") == "log"
+        if followed == attempt.number and (is_logged or each.fact is Fact.COMPLETED):
+            return True
+    return False
 
 
 def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:

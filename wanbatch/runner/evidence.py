@@ -17,7 +17,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import is_misnamed, note_questions, was_logged_as_made
+from wanbatch.runner.doubts import is_misnamed, note_questions, was_called_made
 from wanbatch.runner.proofs import Evidence, is_like, questions
 from wanbatch.runner.recipes import models_of
 from wanbatch.state.notes import answered_charges
@@ -29,7 +29,7 @@ class Beside(Enum):
     NOTHING = auto()
     UNREAD = auto()  # charges that may be of it, and the log does not tell whose they are
     MISNAMED = auto()  # whatever stands there: the answer that named what failed named another request
-    LOGGED = auto()  # whatever stands there: the log said before that what failed had succeeded
+    CONTRADICTED = auto()  # whatever stands there: the provider said before that what failed had succeeded
     SHARED = auto()  # charges that may be of it, or of a submit whose answer is looked for
     NAMED_NOW = auto()  # charges without a take that were not named before
     NAMED_BEFORE = auto()
@@ -97,8 +97,8 @@ async def look_beside(context: RunContext, take_id: int, charges: Sequence[Charg
     failed = [each for each in free if each.has_failed]
     if any(is_misnamed(context.state, each) for each in failed):
         return Beside.MISNAMED
-    if any(was_logged_as_made(context.state, each) for each in failed):
-        return Beside.LOGGED
+    if any(was_called_made(context.state, each) for each in failed):
+        return Beside.CONTRADICTED
     since = min(each.started_at for each in free)
     if not _without_a_take(context, take_id, charges):
         return Beside.NOTHING

@@ -39,25 +39,25 @@ class Block(Enum):
     CHARGED_BESIDE = auto()  # a charge without a take may be for it
     NAMED_NOW = auto()  # the same, named just now, though the user asked for the take
     MISNAMED = auto()  # the answer that named what failed named another request
-    LOGGED = auto()  # the log said before that what failed had succeeded
+    CONTRADICTED = auto()  # the provider said before that what failed had succeeded
     MADE = auto()  # the log says by now that a submit of it succeeded
 
 
-_CONTRADICTED = {Beside.MISNAMED: Block.MISNAMED, Beside.LOGGED: Block.LOGGED}
+_DISPUTED = {Beside.MISNAMED: Block.MISNAMED, Beside.CONTRADICTED: Block.CONTRADICTED}
 _UNREAD = "wanbatch could not read in the provider's ledger and request log whether an earlier submit of it was charged"
 _CHARGED = "a charge that belongs to no take may be for an earlier submit of it"
 _MADE = "the provider's request log shows by now that an earlier submit of it succeeded or was charged"
 _MISNAMED = (
     "the generation that failed was named by an answer to another request, so that what its own submit made is unknown"
 )
-_LOGGED = "the provider's request log had said that the generation succeeded which the provider now says failed"
+_CONTRADICTED = "the provider, which says that the generation failed, had said before that it succeeded"
 _ADVICE = "`wanbatch reconcile` tells more; if it made no clip, `wanbatch retry` sends the take again"
 _REPORTS = {
     Block.UNREAD: (ExitCode.PROVIDER_UNREACHABLE, f"{_UNREAD}. Run the same command again later"),
     Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. {_ADVICE}"),
     Block.NAMED_NOW: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. The same command sends it again"),
     Block.MISNAMED: (ExitCode.DECISION_NEEDED, f"{_MISNAMED}. {_ADVICE}"),
-    Block.LOGGED: (ExitCode.DECISION_NEEDED, f"{_LOGGED}. {_ADVICE}"),
+    Block.CONTRADICTED: (ExitCode.DECISION_NEEDED, f"{_CONTRADICTED}. {_ADVICE}"),
     Block.MADE: (ExitCode.DECISION_NEEDED, f"{_MADE}. {_ADVICE}"),
 }
 
@@ -77,8 +77,8 @@ class Rechecks:
         if charges is None:
             return False  # nothing proves that it cost nothing
         beside = await look_beside(context, take_id, charges)
-        if beside in _CONTRADICTED:
-            self._trouble(take_id, _CONTRADICTED[beside])
+        if beside in _DISPUTED:
+            self._trouble(take_id, _DISPUTED[beside])
         if beside is not Beside.NOTHING:
             return False  # a charge without a take may be of it: a person looks first, and `retry` sends it
         if context.takes[take_id].credits_charged is not None:
@@ -147,8 +147,8 @@ class Rechecks:
             return None if is_asked else Block.UNREAD
         if beside is Beside.NOTHING or (is_asked and beside is not Beside.NAMED_NOW):
             return None
-        if beside in _CONTRADICTED:
-            return _CONTRADICTED[beside]
+        if beside in _DISPUTED:
+            return _DISPUTED[beside]
         return Block.NAMED_NOW if is_asked else Block.CHARGED_BESIDE
 
     def _proven(self, take_id: int) -> list[Attempt]:
@@ -205,7 +205,7 @@ class Rechecks:
 
     def _report(self, take_id: int, block: Block) -> None:
         why = self._trouble(take_id, block)
-        if block in (Block.CHARGED_BESIDE, Block.MADE, *_CONTRADICTED.values()):  # no run sends it on its own
+        if block in (Block.CHARGED_BESIDE, Block.MADE, *_DISPUTED.values()):  # no run sends it on its own
             self._context.record(take_id, Fact.RETRY_WITHDRAWN, {"error": f"not sent again: {why}"})
 
     def _trouble(self, take_id: int, block: Block) -> str:
