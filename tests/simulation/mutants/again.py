@@ -72,12 +72,13 @@ def a_poll_404_is_bought_again() -> Patches:
 def our_own_time_limit_buys_again() -> Patches:
     yield polling, "queued_poll_s", lambda _: 10.0
     yield Curve, "next_poll_s", lambda *_: 10.0
-    yield from _resubmit_when_held("has not ended after")
+    why = "has not ended after"  # as the hold says that `_resubmit_when_held` waits for
+    yield from _resubmit_when_held(why)
     real = Polls._running
 
     def running(self: Polls, take: Take, answer: Any) -> None:
         if self._age_s(take) > 30:
-            self._context.hold(take.take_id, "not finished after 30 s")
+            self._context.hold(take.take_id, f"the generation {why} 30 s")
         else:
             real(self, take, answer)
 
