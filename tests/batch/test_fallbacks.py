@@ -158,13 +158,7 @@ TAIL = "which made nothing and charged nothing"
 )  # fmt: skip
 def test_what_is_told_of_a_fallback_is_true_at_each_step(facts: tuple[Fact, ...], told: str) -> None:
     text = changed_text(FIRST_NAME, SECOND_NAME, "it broke")
-    story = [
-        PLANNED,
-        sent(1),
-        Entry(Fact.REFUSED, AT, {"error": "it broke"}),
-        CHANGED,
-        Entry(Fact.WARNED, AT, {"warning": text}),
-    ]
+    story = fallen_back(text)
     data = {
         Fact.REPLANNED: {"recipe_json": FIRST.canonical},
         Fact.ACCEPTED: {"generation_id": "g"},
@@ -173,6 +167,12 @@ def test_what_is_told_of_a_fallback_is_true_at_each_step(facts: tuple[Fact, ...]
     for number, fact in enumerate(facts, start=2):
         story.append(sent(number) if fact is Fact.SUBMIT_STARTED else Entry(fact, AT, data.get(fact, {})))
     assert fold(1, "a", story).warning == told
+
+
+def fallen_back(text: str) -> list[Entry]:
+    """The facts of a take whose first submit was refused, up to the warning that it goes on with its fallback."""
+    refused = Entry(Fact.REFUSED, AT, {"error": "it broke"})
+    return [PLANNED, sent(1), refused, CHANGED, Entry(Fact.WARNED, AT, {"warning": text})]
 
 
 def sent(number: int) -> Entry:
@@ -188,11 +188,5 @@ def test_status_says_that_both_models_failed() -> None:
 
 def test_what_an_earlier_version_told_stays_as_it_is() -> None:
     text = f"made by {SECOND_NAME} in place of {FIRST_NAME}, its fallback, as {FIRST_NAME} made nothing and charged nothing (it broke)"
-    story = [
-        PLANNED,
-        sent(1),
-        Entry(Fact.REFUSED, AT, {"error": "it broke"}),
-        CHANGED,
-        Entry(Fact.WARNED, AT, {"warning": text}),
-    ]
+    story = fallen_back(text)
     assert fold(1, "a", story).warning == text  # a state file is held against its facts

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.reporting.states import begin, shot
+from tests.two_models import FIRST, OTHER_PRICE, PRICE, SECOND, SHOTS
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import Batch, Recipe
 from wanbatch.cli import call
@@ -20,14 +21,6 @@ from wanbatch.reporting.record import read_record
 from wanbatch.state.reader import StateReader
 
 pytestmark = pytest.mark.usefixtures("near")
-FIRST, SECOND = "alibaba/wan2.1-t2v-turbo", "alibaba/wan2.2-t2v-plus"
-PRICE, OTHER_PRICE = 378_000, 210_000
-SHOTS = f"""version: 1
-defaults: {{model: {FIRST}, resolution: 480p}}
-shots:
-  - {{id: gull, prompt: A gull lands., fallback: {SECOND}}}
-  - {{id: crane, prompt: A crane lands.}}
-"""
 RUN = ("-q", "run", "shots.yaml", "--sandbox", "--speed", "300", "-o", "out", "--yes", "--max-attempts", "1")
 
 

@@ -14,9 +14,9 @@ from tests.runner.test_fallbacks import FIRST, ONE, ONE_TRY, SECOND, models
 from tests.session.test_recovery import lose, recovered, world_in
 from tests.worlds import World
 from wanbatch.batch.lifecycle import Fact, State
-from wanbatch.batch.plan import make_plan
+from wanbatch.batch.plan import Plan, make_plan
 from wanbatch.batch.retakes import Retake, plan_retakes
-from wanbatch.batch.shots import Batch, Fallback, Recipe, Shot, Version, derived_seed, retake_seed
+from wanbatch.batch.shots import Batch, Fallback, Recipe, Version, derived_seed, retake_seed
 from wanbatch.sandbox.faults import Rule
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader
@@ -93,8 +93,8 @@ def test_what_a_fallback_made_is_told_again_with_its_seeds(tmp_path: Path, lost:
     )
 
 
-def on_fallback(output: Path, seed: int | None, state: State) -> tuple[Shot, Batch]:
-    """A folder whose only take, of a model without seeds, went on with the fallback with this seed."""
+def planned_on_fallback(output: Path, seed: int | None, state: State) -> Plan:
+    """Plan a folder again whose only take, of a model without seeds, went on with the fallback with this seed."""
     version = Version({"model": SECOND, "prompt": "A dragon lands."})
     one = replace(shot("a", 0), has_seed=False, seed=None, fallback=Fallback(version))
     batch = Batch("b", (one,))
@@ -111,8 +111,7 @@ def on_fallback(output: Path, seed: int | None, state: State) -> tuple[Shot, Bat
     plan = make_plan(batch, pen.state.takes(), pen.state.shots(), pen.state.past())
     pen.state.adopt(plan, BEGIN)
     pen.state.close()
-    assert (plan.changes, len(plan.wanted)) == ((), 1)
-    return one, batch
+    return plan
 
 
 @pytest.mark.parametrize("seed", [None, derived_seed("a", 1), derived_seed("a", 7)], ids=["none", "own", "another"])
@@ -120,4 +119,5 @@ def on_fallback(output: Path, seed: int | None, state: State) -> tuple[Shot, Bat
 def test_a_take_on_its_fallback_answers_its_slot_whatever_seed_it_was_sent_with(
     tmp_path: Path, seed: int | None, state: State
 ) -> None:
-    on_fallback(tmp_path, seed, state)  # an earlier version sent none
+    plan = planned_on_fallback(tmp_path, seed, state)  # an earlier version sent none
+    assert (plan.changes, len(plan.wanted)) == ((), 1)

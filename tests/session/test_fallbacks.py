@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.two_models import FIRST, OTHER_PRICE, PRICE, SECOND, SHOTS
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.models import class_of
 from wanbatch.batch.plan import Due
@@ -18,14 +19,6 @@ from wanbatch.runner.settings import RunSettings
 from wanbatch.session.preview import Basis, NextOnes
 
 pytestmark = pytest.mark.usefixtures("near")
-FIRST, SECOND = "alibaba/wan2.1-t2v-turbo", "alibaba/wan2.2-t2v-plus"
-PRICE, OTHER_PRICE = 378_000, 210_000
-SHOTS = f"""version: 1
-defaults: {{model: {FIRST}, resolution: 480p}}
-shots:
-  - {{id: gull, prompt: A gull lands., fallback: {SECOND}}}
-  - {{id: crane, prompt: A crane lands.}}
-"""
 
 
 @pytest.fixture

@@ -162,7 +162,7 @@ class PriceClass:
     def size(self) -> float:
         """How much a clip of the class holds, in squares of lines times seconds; usual ones where it does not say."""
         lines = (self.resolution or "").lower().removesuffix("p")
-        return float(lines if lines.isdecimal() else USUAL_LINES) ** 2 * (self.duration_s or USUAL_S)
+        return float(lines if lines.isdecimal() and int(lines) else USUAL_LINES) ** 2 * (self.duration_s or USUAL_S)
 
     @property
     def asked(self) -> Mapping[str, Any]:

@@ -37,6 +37,7 @@ class _Logs:
     squares: float = 0.0
 
     def add(self, seconds: float) -> None:
+        """Count one more time; what is shorter than a tenth of a second counts as that."""
         value = math.log(max(seconds, 0.1))
         self.count, self.total, self.squares = self.count + 1, self.total + value, self.squares + value * value
 
@@ -49,6 +50,7 @@ class _Fetches:
     lost_s: float = 0.0
 
     def add(self, took_s: float, *, is_verified: bool) -> None:
+        """Count the time of one more download."""
         if is_verified:
             self.took_s.append(self.lost_s + took_s)
         self.lost_s = 0.0 if is_verified else self.lost_s + took_s

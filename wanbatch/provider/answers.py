@@ -40,9 +40,8 @@ REQUEST_ID = re.compile(r"[A-Za-z0-9._:-]{1,128}")  # use fullmatch: the provide
 
 _ECHO = "x-client-request-id"
 OURS = "wb1:"  # begins every request id of any batch of ours
-_OURS = re.compile(
-    r"wb1:[^:]+:[^:]+:\d+\.\d+"
-)  # use fullmatch: one that was cut on the way is of no batch that is known
+# Use fullmatch: a request id of ours that was cut on the way is of no batch that is known.
+_OURS = re.compile(r"wb1:[^:]+:[^:]+:\d+\.\d+")
 
 _STATUSES = {
     "queued": Status.QUEUED,
@@ -169,10 +168,9 @@ def read_submit(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer
 
 
 def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAnswer:
+    other = head.other_request(request_id)
     if head.is_of_another_submit(request_id):
-        return Unknown(
-            f"HTTP {head.status} that answers another submit ({head.other_request(request_id)})", head.status
-        )
+        return Unknown(f"HTTP {head.status} that answers another submit ({other})", head.status)
     try:
         fields = read_object(body or b"")
     except AnswerInvalid as error:
@@ -192,7 +190,7 @@ def _read_accepted(head: Head, body: bytes | None, request_id: str) -> SubmitAns
         generation_id=generation_id,
         credits_held=max((each for each in (said_body, said_header) if each is not None), default=None),
         is_echoed=head.headers.get(_ECHO) == request_id,
-        other_request=head.other_request(request_id),
+        other_request=other,
         failed_message=_error_text(fields) if failed else None,
         conflict=in_body if in_header and in_body and in_header != in_body else None,
         credits_note=note,

@@ -40,14 +40,15 @@ class Doubles:
         """Name a submit whose row has the generation of another take, and not the one that its answer named."""
         context, take = self._context, self._context.takes[attempt.take_id]
         made = [row.generation_id for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
-        owners = {each: context.owner_of(each) for each in made if each != attempt.generation_id}
-        others = [each for each, owner in owners.items() if owner not in (None, take.take_id)]
+        owners = {each: context.owner_of(each) for each in made}
+        others = [(each, owner) for each, owner in owners.items() if owner is not None and owner != take.take_id]
         if attempt.generation_id in made or not others:
             return
-        label = context.takes[int(owners[others[0]] or 0)].label
-        text = f"{LOG} says that its submit made {others[0]}, which {label} has: their clips may be each other's"
+        generation_id, owner = others[0]
+        label = context.takes[owner].label
+        text = f"{LOG} says that its submit made {generation_id}, which {label} has: their clips may be each other's"
         if text not in take.warning:
-            context.record(take.take_id, Fact.WARNED, {"warning": text, "mixed_up": [others[0]]})
+            context.record(take.take_id, Fact.WARNED, {"warning": text, "mixed_up": [generation_id]})
             context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; look at both")
 
     def note_beside(self, attempt: Attempt, row: LogRow, first: str) -> None:
