@@ -55,7 +55,7 @@ slip(
     "risk_left(attempts, attempt)",
     "0",
 )
-slip(
+unseen(
     "a double is free",
     Doubles.note_beside,
     "self.priced(take, made, [*attempts, made])",

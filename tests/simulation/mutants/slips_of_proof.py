@@ -34,7 +34,7 @@ slip(
     "is_proof=is_old",
 )
 slip("a row without a cost cost nothing", proofs._failed, "row.credits != 0", "row.credits")
-slip(
+unseen(
     "only the newest row of a request counts",
     proofs.find,
     "rows = rows_of(evidence.scan, attempt.request_id)",
