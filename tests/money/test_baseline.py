@@ -312,6 +312,6 @@ def test_plan_question_baseline_and_pages_say_a_partly_known_sum_in_one_way(said
 def test_a_baseline_of_an_older_file_stays_unknown_shot_by_shot(said: Any) -> None:
     Path("film.yaml").write_text(TWO_MODELS)
     said(*RUN, "--no-report")
-    with sqlite3.connect("outputs/film/state.sqlite") as db:
+    with closing(sqlite3.connect("outputs/film/state.sqlite", isolation_level=None)) as db:
         db.execute("DROP TABLE baseline_parts")
     assert "baseline unknown (4 takes), final cost 4.20 USD: 4 unpriced takes 4.20" in said("status")
