@@ -13,6 +13,7 @@ from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
 from wanbatch.machine import Machine, read_machine, this_machine
 from wanbatch.provider.endpoint import load_settings
+from wanbatch.provider.sandbox_sign import Sign
 from wanbatch.runner.log import LOG_NAME
 from wanbatch.session import safeguards
 from wanbatch.session.access import Access
@@ -141,6 +142,7 @@ def test_a_person_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word
 
 
 def test_the_sandbox_is_told_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("wanbatch.session.access.sign_at", lambda _: Sign.SANDBOX)
     found, told = at_home(tmp_path, [ONE, TWO], monkeypatch, address="http://127.0.0.1:9")
     assert (found, len(told)) == ([True, True], 1)
 

@@ -55,7 +55,7 @@ PURE = {
     "session.rebuilt_take", "session.traces", "state.needs", "text", "units",
 }  # fmt: skip
 OWNERS = {
-    "httpx": {"provider.aimlapi", "provider.cliphost", "provider.wire"},
+    "httpx": {"provider.aimlapi", "provider.cliphost", "provider.sandbox_sign", "provider.wire"},
     "tenacity": {"provider.aimlapi"},
     "yaml": {"manifest.yaml_file"},
     "jsonschema": {"manifest.findings"},

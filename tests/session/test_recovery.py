@@ -47,7 +47,7 @@ class Line:
     """Access to a world's provider, as a session has it."""
 
     address = "sandbox"
-    is_local = is_embedded = True
+    is_sandbox = is_embedded = True
 
     def __init__(self, world: World) -> None:
         self._world = world

@@ -148,9 +148,14 @@ class Api:
             Route("/v2/billing/detail", self._read("detail", self._detail), methods=["GET"]),
             Route("/v1/key", self._read("key", self._key), methods=["GET"]),
             *Catalogue(self._sandbox_state).routes(),
+            Route("/sandbox", self._sign, methods=["GET"]),
             Route("/sandbox/ledger", self._truth, methods=["GET"]),
             Route("/sandbox/stats", self._stats, methods=["GET"]),
         ]
+
+    async def _sign(self, _: Request) -> Response:
+        """Say that this is a sandbox: what does not say so counts as a paid provider."""
+        return self._sandbox_state.json({"service": "wanbatch sandbox"})
 
     async def http_error(self, request: Request, error: Exception) -> Response:
         """Answer in the provider's words if the router refuses a request."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import ExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from random import Random
 
@@ -15,6 +16,7 @@ from wanbatch.errors import UsageInvalid
 from wanbatch.provider.endpoint import SANDBOX_KEY, Endpoint, Settings, read_endpoint
 from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import Provider, Secret
+from wanbatch.provider.sandbox_sign import Sign, sign_at
 from wanbatch.state.reader import StateReader
 from wanbatch.state.tables import Identity
 
@@ -25,8 +27,8 @@ SANDBOX_SPEED = 60.0  # a clip in 3.5 s
 class Access:
     """The provider that the settings and the flags of one invocation lead to.
 
-    It `is_embedded` where the sandbox is asked for, whatever the settings say: an address on this machine may lead to a
-    paid provider. `asked_speed` is how many times faster than real time its clock is to run, None for the default.
+    It `is_embedded` where the sandbox is asked for, whatever the settings say. `asked_speed` is how many times faster
+    than real time its clock is to run, None for the default.
     """
 
     settings: Settings
@@ -35,9 +37,17 @@ class Access:
     sandbox_flags: tuple[str, ...] = ()
 
     @property
-    def is_local(self) -> bool:
-        """Whether the provider is on this machine."""
-        return self.is_embedded or self.settings.endpoint.is_loopback
+    def is_sandbox(self) -> bool:
+        """Whether the provider is a sandbox, so that its money is play money.
+
+        An address on this machine may lead to a paid provider: what listens there has to say itself that it is one.
+        """
+        return self.is_embedded or self._sign is Sign.SANDBOX
+
+    @cached_property
+    def _sign(self) -> Sign:
+        """What the address of this machine says of itself: asked once, and not before it matters."""
+        return sign_at(self.settings.endpoint)
 
     @property
     def speed(self) -> float:
@@ -48,8 +58,14 @@ class Access:
 
     def assert_speed(self) -> None:
         """Raise UsageInvalid for a speed that the provider would not know of."""
-        if self.asked_speed is not None and not self.is_local:
-            raise UsageInvalid("--speed is only for a provider on this machine: add --sandbox")
+        if self.asked_speed is None or self.may_be_sandbox:
+            return
+        if self.settings.endpoint.is_loopback:
+            raise UsageInvalid(
+                f"--speed is only for a sandbox, and what answers at {self.host} does not say that it is one: leave"
+                " --speed out"
+            )
+        raise UsageInvalid("--speed is only for a sandbox: add --sandbox")
 
     def at(self, identity: Identity) -> Access:
         """Return the access to the provider on which a folder was begun.
@@ -63,6 +79,12 @@ class Access:
         elif identity.base_url != self.settings.endpoint.name:
             raise UsageInvalid(
                 f"this folder was begun on {identity.base_url}, but the settings now say {self.settings.endpoint.name}:"
+                " change AIMLAPI_BASE_URL, or name another folder"
+            )
+        elif self._sign is not Sign.NONE and identity.sandbox != self.is_sandbox:
+            begun, answers = ("a sandbox", "is not one") if identity.sandbox else ("a paid provider", "is a sandbox")
+            raise UsageInvalid(
+                f"this folder was begun on {begun}, but what answers at {self.settings.endpoint.base_url} {answers}:"
                 " change AIMLAPI_BASE_URL, or name another folder"
             )
         access.assert_speed()
@@ -82,22 +104,34 @@ class Access:
         """Return the key to use. Raises UsageInvalid if there is none, or a proxy that cannot be used is set."""
         if self.is_embedded:
             return Secret(SANDBOX_KEY)  # the real key has no business there
-        if not self.is_local:
+        if not self.settings.endpoint.is_loopback:
             from wanbatch.provider.wire import route_here
 
             route_here()  # before a folder is made or anything is planned
         if self.settings.key is not None:
             return self.settings.key
-        if self.settings.endpoint.is_loopback:
+        if self.may_be_sandbox:
             return Secret(SANDBOX_KEY)
         raise UsageInvalid(
             "no key: set AIMLAPI_API_KEY in the environment or in .env, or add --sandbox to try it without one"
         )
 
     @property
+    def is_unanswered(self) -> bool:
+        """Whether nothing answers at the address on this machine, so that nobody can say yet what it leads to."""
+        return not self.is_embedded and self.settings.endpoint.is_loopback and self._sign is Sign.NONE
+
+    @property
+    def may_be_sandbox(self) -> bool:
+        """Whether the provider is a sandbox, or an address on this machine where nothing answers now: there a made-up
+        key will do.
+        """
+        return self.is_sandbox or self.is_unanswered
+
+    @property
     def has_key(self) -> bool:
         """Whether the provider can be asked for what only a key may know."""
-        return self.is_local or self.settings.key is not None
+        return self.may_be_sandbox or self.settings.key is not None
 
     @asynccontextmanager
     async def provider(self, folder: Path, start: datetime) -> AsyncIterator[tuple[Provider, Clock]]:
@@ -112,7 +146,7 @@ class Access:
                 endpoint = read_endpoint(url)
             clock = LoopClock(start, self.speed, time.time)
             provider = AimlApi(endpoint, self.key() if self.has_key else None, clock, Random())  # noqa: S311  jitter
-            if not self.is_local:  # a sandbox's list is as old as the sandbox
+            if not self.is_sandbox:  # a sandbox's list is as old as the sandbox
                 provider.price_cache = PriceCache(endpoint.base_url)
             try:
                 yield provider, clock

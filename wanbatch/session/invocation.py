@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from pathlib import Path
 from types import MappingProxyType
 
 from wanbatch.batch.selection import Place
 from wanbatch.batch.shots import Head
 from wanbatch.clock import system_now
+from wanbatch.errors import ProviderUnreachable
 from wanbatch.money.credits import usd_text
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import RunLog
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.access import Access
 from wanbatch.session.options import RunOptions, Watch, is_cap_kept, settings_of
+from wanbatch.state.reader import STATE_NAME, StateReader
 from wanbatch.state.tables import Identity, Run, new_identity
 
 SANDBOX_GRACE = timedelta(hours=2)  # its log is late by minutes at most
@@ -33,10 +36,23 @@ class Invocation:
         """Return the invocation with access to the provider on which a folder was begun. Raises UsageInvalid."""
         return replace(self, access=self.access.at(identity))
 
-    def identity(self, name: str, key_fingerprint: str = "") -> Identity:
-        """Return the identity that a state file begun by this invocation gets."""
+    def identity(self, name: str, output: Path, key_fingerprint: str = "") -> Identity:
+        """Return the identity that a state file gets which this invocation begins in `output`.
+
+        Where nothing answers on this machine, a folder that exists is what it was begun as. Raises ProviderUnreachable
+        for a new one: whether its money is play money is recorded once, and nobody says it yet.
+        """
         access = self.access
-        return new_identity(name, access.address, key_fingerprint, system_now(), sandbox=access.is_local)
+        is_sandbox = access.is_sandbox
+        if access.is_unanswered:
+            if not (output / STATE_NAME).is_file():
+                raise ProviderUnreachable(
+                    f"nothing answers at {access.host}: start what serves there, then run the same command again."
+                    " Nothing was sent"
+                )
+            with StateReader.open(output) as reader:
+                is_sandbox = reader.identity().sandbox
+        return new_identity(name, access.address, key_fingerprint, system_now(), sandbox=is_sandbox)
 
     def settings(
         self, head: Head | None, runs: Sequence[Run], places: Mapping[str, Place] = MappingProxyType({})

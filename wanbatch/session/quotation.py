@@ -51,7 +51,7 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
         takes=tuple(basis.to_send),
         defaulted=basis.defaulted(listed, earlier, quotes),
         committed_by_scene=basis.committed_by_scene,
-        is_play_money=access.is_local,
+        is_play_money=access.is_sandbox,
         every_quote=basis.every_quote(listed, earlier),
         fallbacks=basis.fallback_costs(quotes),
     )
@@ -59,6 +59,6 @@ async def preview_of(invocation: Invocation, basis: Basis, provider: Provider | 
 
 def tell_detours(invocation: Invocation) -> None:
     """Tell which proxies lead to a provider that is not on this machine."""
-    if not invocation.access.is_local:
+    if not invocation.access.is_sandbox:
         for text in invocation.access.settings.detours:
             invocation.watch.notice(text)

@@ -115,7 +115,9 @@ class Draft:
         evidence = self.evidence
         if self.old.identity is not None:
             return self.old.identity
-        made = new_identity(evidence.batch.name, access.address, evidence.key_fingerprint, now, sandbox=access.is_local)
+        made = new_identity(
+            evidence.batch.name, access.address, evidence.key_fingerprint, now, sandbox=access.is_sandbox
+        )
         first = min(_times(evidence)) - CLOCK_MARGIN
         return replace(made, nonce=evidence.nonce, created_at=first.isoformat(timespec="seconds"))
 

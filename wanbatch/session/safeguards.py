@@ -46,7 +46,7 @@ def is_at_home(invocation: Invocation, state: StateFile) -> bool:
             " copies of one folder, each may buy clips that the other has bought, and the provider's log shows that too"
             " late."
         )
-        if invocation.access.is_local:
+        if invocation.access.is_sandbox:
             invocation.watch.notice(text)
         elif not invocation.options.is_moved:
             if invocation.watch.confirm_move is None:
@@ -113,7 +113,7 @@ async def compare_clocks(invocation: Invocation, batch_clock: BatchClock, provid
     # The embedded sandbox has our clock; where it ran faster before, its time is ahead, and no clock is wrong.
     is_ours = access.is_embedded or access.speed != 1
     text = None if is_ours else batch_clock.wrong_text(ahead)
-    if text is not None and ahead is not None and abs(ahead) > REFUSED and not access.is_local:
+    if text is not None and ahead is not None and abs(ahead) > REFUSED and not access.is_sandbox:
         raise LocalFault(
             f"{text}. Nothing was sent, because wanbatch would later search the provider's log at wrong dates. Set the"
             " clock (`wanbatch doctor` checks it), then run the same command again"

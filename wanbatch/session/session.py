@@ -70,7 +70,7 @@ class Session:
         output = output_of(head, options)
         is_there = (output / STATE_NAME).is_file()
         may_ask = access.has_key and not options.offline
-        identity = invocation.identity(head.name, fingerprint(access.key()) if may_ask or not is_there else "")
+        identity = invocation.identity(head.name, output, fingerprint(access.key()) if may_ask or not is_there else "")
         first = None if is_there else self._admit(manifest, output, None)  # before a folder is made
         with ExitStack() as stack:
             state = StateFile.create_or_open(output, identity, fresh=options.fresh)
@@ -118,7 +118,7 @@ class Session:
         left, places = dict[int, Recipe](), places_of(batch.shots)
         if (output / STATE_NAME).is_file():
             with StateReader.open(output) as reader, reader.snapshot():
-                reader.assert_same(invocation.identity(batch.name))  # the run would not go on there either
+                reader.assert_same(invocation.identity(batch.name, output))  # the run would not go on there either
                 runs, inventory, start = reader.runs(), reader.inventory(), start_of_time(reader)
                 spent = reader.committed_by_scene()
                 admission = admit(batch, output, reader, options, access)
@@ -221,7 +221,7 @@ class Session:
         if isinstance(told, NoAnswer):
             is_refused = told.trouble is Trouble.KEY
             raise (AccountStopped if is_refused else ProviderUnreachable)(f"cannot read the balance: {told.message}")
-        return told, access.host, access.is_local
+        return told, access.host, access.is_sandbox
 
     async def reconcile(self, output: Path, answers: Answers = NO_ANSWERS) -> Reconciled:
         """Look up lost answers once and compare with the ledger; sends nothing paid. Raises UsageInvalid for answers
