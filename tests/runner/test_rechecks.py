@@ -69,10 +69,10 @@ def lost(tmp_path: Path, proof: str, then: Callable[[World], None]) -> World:
     return world
 
 
-def send_again(world: World, take_id: int) -> None:
-    """Plan a failed take again, as `wanbatch retry` does."""
+def send_again(world: World, take_id: int, by: str = "user") -> None:
+    """Plan a failed take again, as `wanbatch retry` does, or a run by its policy."""
     with StateFile.create_or_open(world.output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
-        state.record(take_id, entry(Fact.RETRY_PLANNED, EPOCH, {"by": "user"}))
+        state.record(take_id, entry(Fact.RETRY_PLANNED, EPOCH, {"by": by}))
 
 
 @pytest.mark.parametrize("proof", ["P2", "P4"])
@@ -338,3 +338,61 @@ def test_a_generation_was_called_made_by_the_log_or_by_a_poll(
             return [entry(fact, EPOCH, data) for fact, data in facts]
 
     assert was_called_made(cast(StateReader, Reader()), ENDED) is is_made
+
+
+@pytest.fixture
+def is_shown(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Return a list; while something is in it, the log says of the first submit of the second take that it succeeded."""
+    is_shown: list[bool] = []
+    real = AimlApi.scan_log
+
+    async def scan_log(self: AimlApi, begin: datetime) -> Any:
+        scan = await real(self, begin)
+        assert not isinstance(scan, NoAnswer)
+        rows = (
+            replace(row, is_good=True) if is_shown and row.request_id.endswith(":2.1") else row for row in scan.rows
+        )
+        return replace(scan, rows=tuple(rows))
+
+    monkeypatch.setattr(AimlApi, "scan_log", scan_log)
+    return is_shown
+
+
+def failing(tmp_path: Path, attempts: int = 3) -> World:
+    """A batch whose second generation fails."""
+    world = World(tmp_path / "out", rules=(Rule("submit", "fail", nth=(2,)),))
+    world.settings = replace(world.settings, rates=Rates(max_attempts=attempts))
+    return world
+
+
+def test_what_polls_call_failed_and_the_log_calls_made_is_not_bought_again(
+    tmp_path: Path, is_shown: list[bool]
+) -> None:
+    world = failing(tmp_path)
+    is_shown.append(True)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits) == (
+        ExitCode.DECISION_NEEDED, ["verified", "failed", "verified"], 3,
+    )  # fmt: skip
+    assert any("sh001_t1 is not sent again in this run: the provider's request log" in text for text in end.messages)
+    send_again(world, 2)
+    assert (world.run(batch_of(3)).exit_code, states(world)) == (ExitCode.OK, ["verified"] * 3)
+
+
+def test_what_the_log_calls_made_while_a_retry_waits_is_not_bought_again(tmp_path: Path, is_shown: list[bool]) -> None:
+    world = failing(tmp_path, attempts=1)
+    world.run(batch_of(3))
+    send_again(world, 2, by="policy")
+    is_shown.append(True)
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world), world.submits) == (
+        ExitCode.DECISION_NEEDED, ["verified", "failed", "verified"], 3,
+    )  # fmt: skip
+
+
+def test_a_log_that_cannot_be_read_keeps_no_failed_take_from_being_sent(tmp_path: Path) -> None:
+    world = World(
+        tmp_path / "out",
+        rules=(Rule("submit", "fail", nth=(2,)), Rule("logs", "status", probability=1.0, code=403)),
+    )
+    assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)

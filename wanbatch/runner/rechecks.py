@@ -81,6 +81,9 @@ class Rechecks:
             self._trouble(take_id, _DISPUTED[beside])
         if beside is not Beside.NOTHING:
             return False  # a charge without a take may be of it: a person looks first, and `retry` sends it
+        if await self._is_logged_as_made(self._failed(take_id)):
+            self._trouble(take_id, Block.MADE)
+            return False
         if context.takes[take_id].credits_charged is not None:
             return False  # what was charged for nothing, now or before, is not followed by more money on its own
         return context.takes[take_id].state is State.FAILED  # the log may have shown another submit of it meanwhile
@@ -142,6 +145,8 @@ class Rechecks:
             evidence = evidence_of(context, scan, charges, context.state.attempts_as_sent())
             if not is_asked and self._is_unclear(take_id, by_log, evidence):
                 return Block.CHARGED_BESIDE
+        if not is_asked and await self._is_logged_as_made(self._failed(take_id)):
+            return Block.MADE
         beside = await look_beside(context, take_id, charges)
         if beside is Beside.UNREAD:
             return None if is_asked else Block.UNREAD
@@ -161,6 +166,24 @@ class Rechecks:
             for each in state.attempts_of(take_id)
             if each.is_called_free or (is_presumed and each.outcome is Outcome.LOST and each.generation_id is None)
         ]
+
+    def _failed(self, take_id: int) -> list[Attempt]:
+        """Return the submits that made what the provider says failed."""
+        return [each for each in self._proven(take_id) if each.generation_id is not None]
+
+    async def _is_logged_as_made(self, failed: Sequence[Attempt]) -> bool:
+        """Say whether the log says of one of these that it succeeded, against the polls; a log that cannot be read says
+        nothing.
+        """
+        if not failed:
+            return False
+        context = self._context
+        scan = await context.provider.scan_log(context.batch_clock.earliest(min(each.started_at for each in failed)))
+        if isinstance(scan, NoAnswer):
+            return False
+        made = {(each.request_id, each.generation_id) for each in failed}
+        rows = [row for each in failed for row in rows_of(scan, each.request_id)]
+        return any(row.is_good and (row.request_id, row.generation_id) in made for row in rows)
 
     def _is_old(self, refused: Attempt) -> bool:
         """Say whether a refusal is old; a charge without a take says nothing if others use the account."""

@@ -62,7 +62,7 @@ slip(
 
 # --- P4: no trace of it
 
-slip("an earlier submit is a witness", proofs.has_witness, "each.started_at > attempt.started_at", "each != attempt")
+unseen("an earlier submit is a witness", proofs.has_witness, "each.started_at > attempt.started_at", "each != attempt")
 slip(
     "the age of a lost answer is the longer of two",
     proofs._absent,
@@ -81,7 +81,7 @@ slip(
     "    if unowned:\n        return Absent(is_proof=False, why=_of_no_take_text(unowned))\n",
     "",
 )
-slip("who never gave an id back gives them back", evidence.evidence_of, "bool(echoes) and all(echoes)", "all(echoes)")
+unseen("who never gave an id back gives them back", evidence.evidence_of, "bool(echoes) and all(echoes)", "all(echoes)")
 slip("one id given back stands for all", evidence.evidence_of, "bool(echoes) and all(echoes)", "any(echoes)")
 unseen(
     "one of the submits before is enough",
@@ -223,6 +223,13 @@ slip(
 )
 
 # --- before a take is sent again
+
+unseen(
+    "what polls call failed is not looked for in the log",
+    Rechecks._is_logged_as_made,
+    "if not failed:",
+    "if not failed or failed:",
+)
 
 slip("a proof lasts for as long as its take waits", Rechecks.is_owed, "any(each", "False and any(each")
 slip(
