@@ -50,7 +50,7 @@ PURE = {
     "clip.index", "clip.probe", "clip.black_and_frozen", "cut.avc", "cut.timeline", "errors", "money.baseline", "money.budget", "money.charge", "money.costs",
     "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.eta", "pace.hazard", "pace.limits", "pace.measured",
     "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings", "provider.ledger_page",
-    "provider.links", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
+    "provider.link_expiry", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
     "reporting.own_words", "runner.offered_generations", "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.reconstruction",
     "session.rebuilt_take", "session.traces", "state.needs", "text", "units",
 }  # fmt: skip

@@ -15,7 +15,6 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
 from wanbatch.pace.limits import Breaker, InFlight, LearntRate
 from wanbatch.pace.schedule import Download, Rates, Schedule, Submit, Wait
-from wanbatch.provider.links import expires_at
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 
@@ -199,32 +198,6 @@ def test_retry_after_is_obeyed() -> None:
     assert step.until is not None
     assert step.until >= 10 + 120
     assert waited >= 120
-
-
-SIGNED = "https://cdn.example.com/a.mp4?"
-
-
-@pytest.mark.parametrize(
-    ("query", "at"),
-    [
-        ("Expires=1767808493&OSSAccessKeyId=x&Signature=y", 1767808493),
-        ("X-Amz-Date=20260107T120000Z&X-Amz-Expires=3600", 1767790800),
-        ("X-Goog-Date=20260107T120000Z&X-Goog-Expires=600", 1767787800),
-        ("se=2026-01-07T12%3A00%3A00Z&sig=x", 1767787200),
-        ("se=2026-01-07T12%3A00%3A00", 1767787200),
-        ("", None),
-        ("Expires=soon", None),
-        ("Expires=-5", None),
-        ("Expires=99999999999999999999", None),
-        ("X-Amz-Date=yesterday&X-Amz-Expires=3600", None),
-        ("X-Amz-Date=20260107T120000Z&X-Amz-Expires=1e99", None),
-        ("X-Amz-Date=20260107T120000Z&X-Amz-Expires=99999999999999", None),
-    ],
-)
-def test_a_signed_link_says_when_it_dies(query: str, at: int | None) -> None:
-    found = expires_at(SIGNED + query)
-    assert (None if found is None else int(found.timestamp())) == at
-    assert expires_at("https://[broken/") is None
 
 
 def test_the_link_that_dies_first_is_fetched_first() -> None:
