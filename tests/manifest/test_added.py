@@ -93,7 +93,7 @@ def _with(**changes: Any) -> dict[str, Any]:
         (_with(model={"const": "../up"}), "9:5 this file does not name one model (properties.model.const)"),
         (
             _with(model={"const": "somebody/lens-2"}),
-            "10:7 this file is named for somebody/lens-1, but it names the model somebody/lens-2: give both one name",
+            "10:7 this file is named for somebody/lens-1, but it names the model somebody/lens-2: use one name in both",
         ),
         (
             _with(model={"type": "integer", "const": "somebody/lens-1"}),

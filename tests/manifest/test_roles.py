@@ -128,7 +128,7 @@ def test_roles_are_columns_of_a_table(cells: dict[str, str], sent: dict[str, Any
         (
             "alibaba/wan-3-0-video",
             {"first_frame": A, "references": [B]},
-            "first_frame and references stand in one shot",
+            "this shot has both first_frame and references",
         ),
     ],
 )

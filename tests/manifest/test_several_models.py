@@ -62,8 +62,8 @@ def test_a_column_of_a_table_holds_several_models(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shot", "defaults", "said"),
     [
-        ({"model": FIRST, "models": [SECOND]}, {}, "model and models stand in one shot; keep one of them"),
-        ({}, {"model": FIRST, "models": [SECOND]}, "model and models stand in defaults; keep one of them"),
+        ({"model": FIRST, "models": [SECOND]}, {}, "this shot has both model and models; keep one of them"),
+        ({}, {"model": FIRST, "models": [SECOND]}, "defaults has both model and models; keep one of them"),
         ({"models": []}, {}, "models is an empty list; expected a list of names"),
         ({"models": FIRST}, {}, "expected a list of names, such as [alibaba/wan-2-6-t2v"),
         ({"models": [FIRST, FIRST]}, {}, "models names 'alibaba/wan-2-6-t2v' twice"),
@@ -71,7 +71,7 @@ def test_a_column_of_a_table_holds_several_models(tmp_path: Path) -> None:
         ({"models": [FIRST, 3]}, {}, "model is '3', which is not known"),
         ({"models": [FIRST, SECOND], "shot_type": "multi"}, {}, "shot_type is not a parameter of alibaba/wan-3-0-video"),
         ({"models": [FIRST, SECOND], "last_frame": "https://example.com/a.png"}, {}, "alibaba/wan-2-6-t2v does not take last_frame, an image to end with"),
-        ({"models": [f"somebody/lens-{number}" for number in range(21)]}, {}, "models names 21 models; 20 is the most for one shot"),
+        ({"models": [f"somebody/lens-{number}" for number in range(21)]}, {}, "models names 21 models; a shot can have at most 20"),
     ],
 )  # fmt: skip
 def test_a_list_of_models_that_cannot_be_used_says_why(

@@ -153,7 +153,7 @@ def test_a_cell_that_is_wrong_says_what_to_write(tmp_path: Path, field: str, cel
     assert told(tmp_path, f"id,prompt,{field}\na,Snow,{cell}\n") == [f"2:8 {problem}"]
 
 
-_HEADING = "is it a heading? Then remove it; name the scene in a scene column, in the row of each shot"
+_HEADING = "if it is a heading, remove it; name the scene in a scene column, in the row of each shot"
 _NO_HEADER = "no header row: add a first row with the names of the columns, such as id,prompt,duration"
 _NOT_BETWEEN = "this line names columns, but no commas, semicolons or tabs separate them; save the table as CSV again"
 _PIPES = "the texts of this table are separated by | signs; write commas instead, remove any line of dashes, and put texts with"
@@ -169,7 +169,7 @@ _PIPES = "the texts of this table are separated by | signs; write commas instead
         ("prompt,takes\nSnow,1\nTotal,1\n", ["3:1 this row looks like a sum, not a shot; remove it"]),
         (
             "id,prompt,takes\na,Snow,1\n,,1\n",
-            ["3:3 a row with neither id nor prompt: is it a sum or a remark? Then remove it"],
+            ["3:3 a row with neither id nor prompt: if it is a sum or a remark, remove it"],
         ),
         ("id,prompt,takes\na,,\n", ["2:1 prompt is missing; say what the clip shows"]),
         ("prompt,takes\n,2\n", ["2:1 prompt is missing; say what the clip shows, or remove the row"]),
@@ -218,7 +218,7 @@ _PIPES = "the texts of this table are separated by | signs; write commas instead
             'id;prompt\na;"Snow" falls\n',
             [
                 (
-                    '2:3 text after a closing quote; a quote inside a quoted cell is written twice (""); the cells are separated'
+                    '2:3 text after a closing quote; write a quote inside a quoted cell twice (""); the cells are separated'
                     " by semicolons"
                 )
             ],
@@ -266,7 +266,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         "1:11 'style' is not a column of a manifest",
         "1:17 'rating' is not a column of a manifest",
         "2:11 duration is 7",
-        "3:1 this row holds nothing but 'Scene 2': is it a heading? Then remove it",
+        "3:1 this row holds nothing but 'Scene 2': if it is a heading, remove it",
         "4:1 prompt is missing",
         "4:7 duration is '5.5'",
     ]

@@ -62,7 +62,7 @@ def _read_model(path: Path) -> Model:
         raise _Unread(f"this file {fault}", fault.path)
     name, named = name_in(schema), name_of_file(path)
     if name != named:
-        words = f"this file is named for {named}, but it names the model {name}: give both one name"
+        words = f"this file is named for {named}, but it names the model {name}: use one name in both"
         raise _Unread(words, ("properties", "model", "const" if "const" in schema["properties"]["model"] else "enum"))
     return model_from(schema)
 

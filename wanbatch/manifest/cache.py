@@ -36,7 +36,7 @@ HEADS_KEPT = 50
 
 @dataclass(frozen=True)
 class BatchCache:
-    """Where heads and warnings are kept: those of files of `worth_bytes` and more, the newest `heads_kept` of them."""
+    """The place of heads and warnings: those of files of `worth_bytes` and more, the newest `heads_kept` of them."""
 
     folder: Path
     worth_bytes: int = WORTH_BYTES
@@ -64,7 +64,7 @@ class BatchCache:
         return rows if isinstance(rows, dict) else {}
 
     def keep(self, digest: str, batch: Batch) -> None:
-        """Keep a batch's head and first warnings; where that fails, the file is read again."""
+        """Keep a batch's head and first warnings; if that fails, the file is read again."""
         rows = self.rows()
         rows.pop(digest, None)
         warnings = [(each.line, each.column, each.message) for each in batch.warnings[:PROBLEMS_SHOWN]]
@@ -82,7 +82,7 @@ class Manifest:
     """
 
     def __init__(self, path: Path, batch: Batch | None = None, cache: BatchCache | None = None) -> None:
-        """`batch` where it was read already, or made by a program; `cache` where not the user's is to be used."""
+        """`batch` if it was read already, or made by a program; `cache` if not the user's own is to be used."""
         self._path = path
         self._batch = batch
         self._cache = cache if cache is not None else BatchCache(user_cache_path("wanbatch"))

@@ -131,7 +131,7 @@ def _fault(text: str, at: int, place: Place, delimiter: str) -> tuple[Place, str
         return place, "a carriage return in a cell; put the cell in quotes"
     if re.compile(r'"[^"]*(?:""[^"]*)*').match(text, at).end() == len(text):  # type: ignore[union-attr]
         return place, "a quote that begins here is never closed"
-    after = '; a quote inside a quoted cell is written twice ("")'
+    after = '; write a quote inside a quoted cell twice ("")'
     if delimiter != ",":
         after += f"; the cells are separated by {DELIMITERS[delimiter]}"
     return place, f"text after a closing quote{after}"

@@ -263,7 +263,7 @@ class Checker:
     def _fallback(self, table: Table, nodes: Mapping[str, Node], models: Sequence[str]) -> Fallback | None:
         """Return the fallback of a shot, with its request held against that model; None without one.
 
-        What that model does not take of the shot is a problem of the fallback, at its place: the shot suits its own.
+        What that model does not take is a problem of the fallback, at its place: the shot suits its own model.
         """
         node = nodes.get("fallback")
         told = None if node is None or is_null(node) else fallback_in(node, self._problems)
@@ -282,7 +282,7 @@ class Checker:
         return Fallback(version, told.on)
 
     def _check_words(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
-        """Check what stands in the texts of a shot."""
+        """Check the texts of a shot."""
         plain = {name: value for name, value in given.items() if name != "id"}
         for name, value in plain.items():
             self._check_text(name, value, nodes[name])

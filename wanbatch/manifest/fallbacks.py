@@ -16,7 +16,7 @@ _CAUSES = (FAILED, REFUSED)
 
 @dataclass(frozen=True)
 class WrittenFallback:
-    """What a manifest says of a fallback: the model's name, after what it may be taken, and the node of the name."""
+    """What a manifest says of a fallback: the model's name, the causes that it is for, and the node of the name."""
 
     model: str
     on: tuple[str, ...]
@@ -39,39 +39,39 @@ def _in_table(table: Table, problems: Problems) -> WrittenFallback | None:
     before = len(problems.found)
     for key, at in table.keys.items():
         if key not in _FIELDS:
-            hint = meant(key, _FIELDS) or "; it has model and on"
+            hint = meant(key, _FIELDS) or "; its fields are model and on"
             problems.add(at, f"{shown(key)} is not a field of a fallback{hint}")
     model = table.items.get("model")
     if model is None and len(problems.found) > before:
         return None
     if model is None:
-        problems.add(table.at, f"fallback names no model; write model: {_EXAMPLE} in it")
+        problems.add(table.at, f"fallback has no model; add model: {_EXAMPLE}")
         return None
     name, on = _name_in(model), _causes_in(table.items.get("on"), problems)
     if name is None:
-        problems.add(model.at, f"model of the fallback is {_found(model)}; write a name, such as {_EXAMPLE}")
+        problems.add(model.at, f"fallback.model is {_found(model)}; write a name, such as {_EXAMPLE}")
     return None if name is None or len(problems.found) > before else WrittenFallback(name.text, on, name)
 
 
 def _causes_in(node: Node | None, problems: Problems) -> tuple[str, ...]:
-    """Return after what a fallback may be taken."""
+    """Return the causes that a fallback is for."""
     if node is None:
         return (FAILED,)
     if not isinstance(node, Listing):
         named = node.text if isinstance(node, Scalar) and node.text in _CAUSES else f"{FAILED}, {REFUSED}"
-        problems.add(node.at, f"on of the fallback is {_found(node)}; write a list: on: [{named}]")
+        problems.add(node.at, f"fallback.on is {_found(node)}; write a list: on: [{named}]")
         return ()
     if not node.items:
-        cure = "name failed, refused (the prompt) or both, or leave on out"
-        problems.add(node.at, f"on of the fallback is empty; {cure}")
+        cure = "write failed, refused (the prompt) or both, or remove on"
+        problems.add(node.at, f"fallback.on is empty; {cure}")
     told: list[str] = []
     for each in node.items:
         text = each.text if isinstance(each, Scalar) else ""
         if text not in _CAUSES:
-            hint = meant(text, _CAUSES) or "; it takes failed and refused (the prompt)"
-            problems.add(each.at, f"on of the fallback has {_found(each)}{hint}")
+            hint = meant(text, _CAUSES) or "; expected failed or refused (the prompt)"
+            problems.add(each.at, f"fallback.on has {_found(each)}{hint}")
         elif text in told:
-            problems.add(each.at, f"on of the fallback names {text} twice; name it once")
+            problems.add(each.at, f"fallback.on has {text} twice; keep one of them")
         told.append(text)
     return tuple(sorted(told))
 

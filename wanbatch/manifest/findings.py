@@ -25,7 +25,7 @@ _FORMATS = FormatChecker(formats=())
 
 @_FORMATS.checks("uri")
 def _is_address(value: object) -> bool:
-    """Say whether a value may stand where a schema wants an address: one on the web, or the data itself."""
+    """Say whether a value can be an address as a schema wants it: one on the web, or the data itself."""
     return not isinstance(value, str) or re.match(HTTPS_OR_DATA_PATTERN, value) is not None
 
 

@@ -32,8 +32,8 @@ _PLAIN_WORDS = (
     ("Expecting ','", "expected a comma or a closing bracket"),
     ("Extra data", "more text after the end of the manifest"),
     ("Unterminated string", "a quote that begins here is never closed"),
-    ("Invalid control character", "a line break or control character inside a text; a line break is written \\n"),
-    ("Invalid", "a backslash that escapes nothing; a backslash is written twice"),
+    ("Invalid control character", "a line break or control character inside a text; write a line break as \\n"),
+    ("Invalid", "a backslash that escapes nothing; write a backslash twice"),
 )
 _LANDMARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{\]}]|NaN|-?Infinity', re.DOTALL)
 _ATOM = re.compile(r"[^\s,\]}]+")

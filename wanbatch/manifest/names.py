@@ -16,7 +16,7 @@ def unknown_name(name: str, table: Table) -> str:
         return f"{unknown_field(name, shown(name), known)} (inside {{ }}, put a text with a comma in quotes)"
     if name.count(" ") > 1 and not field_told(name):
         return (
-            f"{shown(name)} is not a field of a shot; is it part of a text with ': '? Then put the whole text in quotes"
+            f"{shown(name)} is not a field of a shot; if it is part of a text with ': ', put the whole text in quotes"
         )
     return unknown_field(name, shown(name), fields_of_shots() - set(table.keys))
 

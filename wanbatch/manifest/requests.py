@@ -126,11 +126,11 @@ def _of_the_whole(
                     if name in request and needed not in request:
                         own = written_name(name, nodes)
                         other = needed if own == name else role_of(model, needed) or needed
-                        yield name, f"{own} stands alone; {model.name} needs {other} beside it"
+                        yield name, f"{own} is given without {other}; {model.name} needs both"
         case "not" if isinstance(told, Mapping) and "required" in told:
             both = list(told["required"])
             named = " and ".join(written_name(name, nodes) for name in both)
-            yield both[-1], f"{named} stand in one shot; {model.name} takes only one of them"
+            yield both[-1], f"this shot has both {named}; {model.name} takes only one of them"
         case _:
             yield "", f"{model.name} does not take these fields together"
 

@@ -38,7 +38,7 @@ _WORDS = {
     "last_frame": "last_frame, an image to end with",
     "references": "references, images to refer to",
     "sound": "a choice of sound (audio: true or false)",
-    "soundtrack": "a sound of yours (audio: an address)",
+    "soundtrack": "a sound file of yours (audio: an address)",
     "aspect_ratio": "a choice of aspect ratio",
     "resolution": "a choice of resolution",
 }

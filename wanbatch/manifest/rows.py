@@ -131,10 +131,10 @@ class RowReader:
         filled = [cell for cell in row.cells if cell]
         is_text = any(char.isalpha() for char in filled[0])
         if len(filled) == 1 and is_text and (not shot_id or re.search(r"\s|:$", shot_id)):
-            words = f"this row holds nothing but {shown(filled[0])}: is it a heading? Then remove it"
+            words = f"this row holds nothing but {shown(filled[0])}: if it is a heading, remove it"
             return words + "; name the scene in a scene column, in the row of each shot"
         if not shot_id and not self._makes_ids:
-            return "a row with neither id nor prompt: is it a sum or a remark? Then remove it"
+            return "a row with neither id nor prompt: if it is a sum or a remark, remove it"
         return ""
 
     def _ragged(self, row: Row) -> str:

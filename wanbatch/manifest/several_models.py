@@ -22,7 +22,7 @@ def models_of(shot: Table, defaults: Table | None, problems: Problems) -> tuple[
             continue
         one, several = (_given(table, name) for name in ("model", LISTED))
         if one is not None and several is not None and table is shot:
-            problems.add(several.at, "model and models stand in one shot; keep one of them")
+            problems.add(several.at, "this shot has both model and models; keep one of them")
         if several is not None:
             return _named(several, problems)
         if one is not None:
@@ -46,7 +46,7 @@ def check_defaults(defaults: Table, problems: Problems) -> None:
     """Refuse defaults that name one model and a list of models."""
     several = _given(defaults, LISTED)
     if several is not None and _given(defaults, "model") is not None:
-        problems.add(several.at, "model and models stand in defaults; keep one of them")
+        problems.add(several.at, "defaults has both model and models; keep one of them")
 
 
 def _given(table: Table, name: str) -> Node | None:
@@ -60,7 +60,7 @@ def _named(several: Node, problems: Problems) -> tuple[Node | None, ...]:
         problems.add(several.at, f"models is {found}; expected a list of names, such as [{_EXAMPLE}]")
         return (None,)
     if len(several.items) > MODELS_CAP:
-        problems.add(several.at, f"models names {len(several.items)} models; {MODELS_CAP} is the most for one shot")
+        problems.add(several.at, f"models names {len(several.items)} models; a shot can have at most {MODELS_CAP}")
     taken: set[str] = set()
     for node in several.items:
         name = node.text if isinstance(node, Scalar) else ""

@@ -101,7 +101,7 @@ class Problems:
             noted.append(problem)
 
     def retell(self, since: int, at: Place, what: str) -> None:
-        """Tell the problems that were noted since then at another place, after these words."""
+        """Move the problems noted since then to another place, and put these words before each."""
         told, self.found[since:] = self.found[since:], []
         for each in told:
             self.add(at, f"{what}{each.message}")
