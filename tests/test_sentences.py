@@ -129,6 +129,7 @@ ODD = (
     (r"\bthe very same\b", "the same"),
     (r"\bgive the same command\b", "run the same command"),
     (r"\byour word\b", "your decision"),
+    (r"\bone (?:row|line|object|prompt|value|shot) an? \w+\b|\bone an? (?:line|row|take|shot|generation)\b", "one per"),
 )
 
 

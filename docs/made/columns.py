@@ -217,18 +217,18 @@ _LEDGER = {
     "read_at": "when the ledger was read",
 }
 FILES = {
-    "takes.csv": ("One row a take, and one for each omitted shot.", _TAKES),
-    "attempts.csv": ("One row a paid submit.", _ATTEMPTS),
-    "summary.csv": ("One row a group of takes, level by level.", _SUMMARY),
-    "costs.csv": ("The cost report: one row a group of takes, level by level.", _COSTS),
-    "shots.csv": ("What the takes of each shot cost, and what for: one row a shot.", _SHOTS),
-    "spend.csv": ("The spend over time: one row a submit or a charge.", _SPEND),
-    "prices.csv": ("One row a price class: what was quoted, held and charged.", _PRICES),
+    "takes.csv": ("One row per take, and one for each omitted shot.", _TAKES),
+    "attempts.csv": ("One row per paid submit.", _ATTEMPTS),
+    "summary.csv": ("One row per group of takes, level by level.", _SUMMARY),
+    "costs.csv": ("The cost report: one row per group of takes, level by level.", _COSTS),
+    "shots.csv": ("What the takes of each shot cost, and what for: one row per shot.", _SHOTS),
+    "spend.csv": ("The spend over time: one row per submit and one per charge.", _SPEND),
+    "prices.csv": ("One row per price class: what was quoted, held and charged.", _PRICES),
     "variance.csv": (
-        "The first confirmed plan and what was added to it: one row a shot and reason.",
+        "The first confirmed plan and what was added to it: one row per shot and reason.",
         _VARIANCE,
     ),
-    "ledger.csv": ("The provider's ledger, matched by `reconcile`: one row a generation.", _LEDGER),
+    "ledger.csv": ("The provider's ledger, matched by `reconcile`: one row per generation.", _LEDGER),
 }
 
 

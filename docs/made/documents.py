@@ -17,7 +17,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
     "init": (("my-film",), "The folder and the files that were written."),
     "validate": (
         ("shots.yaml",),
-        "A list with one object a manifest; `problems` and `warnings` have file, line, column and message.",
+        "A list with one object per manifest; `problems` and `warnings` have file, line, column and message.",
     ),
     "plan": (
         ("shots.yaml", "--sandbox"),
@@ -26,7 +26,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
     "status": ((), "`problems` lists what needs you, with the command that fixes it."),
     "report": ((), "Where the pages are. Several RUNs give a list."),
     "open": (("--report",), "The page that was opened."),
-    "verify": ((), "One object a clip; `verdict` is `ok`, or says what is wrong."),
+    "verify": ((), "One object per clip; `verdict` is `ok`, or says what is wrong."),
     "reconcile": ((), "What the log and the ledger showed; `ledger` has the columns of `ledger.csv`."),
     "balance": (("outputs/dragon-pass",), "What the account holds."),
     "circle": (("sc010_sh010", "1"), "The takes whose circle changed."),
@@ -36,8 +36,8 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
         ("sc010_sh020", "--later"),
         "With `--later`, the takes that were planned; without it, the lines of a run.",
     ),
-    "doctor": (("--offline",), "A list with one object a finding; `verdict` is `ok`, `note` or `bad`."),
-    "models": (("--sandbox",), "A list with one object a model; `kinds` is empty if no schema of it is at hand."),
+    "doctor": (("--offline",), "A list with one object per finding; `verdict` is `ok`, `note` or `bad`."),
+    "models": (("--sandbox",), "A list with one object per model; `kinds` is empty if no schema of it is at hand."),
     "schema": (("--list",), "With `--list` the names; without it, the schema itself."),
 }
 # Those that print the lines of a run, that serve, or that need a held take or a lost file first.
@@ -57,7 +57,7 @@ def documents(sample: Sample) -> str:
         raise PartIncomplete(f"--json: no words for {sorted(missing)}")
     parts = [
         "## run, demo, retry",
-        "One JSON object a line: the plan, each fact as it happens, the end.",
+        "One JSON object per line: the plan, each fact as it happens, the end.",
         _lines(sample),
     ]
     for name, (words, meaning) in ASKED.items():

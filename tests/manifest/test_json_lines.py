@@ -1,4 +1,4 @@
-"""JSON Lines: one prompt or shot a line, read; a line that cannot be read is a problem of that line alone."""
+"""JSON Lines: one prompt or shot per line, read; a line that cannot be read is a problem of that line alone."""
 
 from __future__ import annotations
 

@@ -56,13 +56,13 @@ def told(folder: Path, text: str) -> list[str]:
         ('{"prompt": "Snow"}', [f"1:1 this is one shot, not a manifest; put it in a list: [{{...}}], or {WANTED}"]),
         (
             '{"prompt": "Snow"}\n{"prompt": "Ice"}\n',
-            ["2:1 this is not valid JSON: this has one value a line, as in JSON Lines: rename the file to .jsonl"],
+            ["2:1 this is not valid JSON: this has one value per line, as in JSON Lines: rename the file to .jsonl"],
         ),
-        ('"Snow"', ["1:1 this file is not a manifest; a manifest begins with version: 1 and has shots: (for only prompts, one a line, use a .txt file)"]),
+        ('"Snow"', ["1:1 this file is not a manifest; a manifest begins with version: 1 and has shots: (for only prompts, one per line, use a .txt file)"]),
         ('{"shots": [{"id": "a", "prompt": "Snow"}]}', ['1:1 version is missing; write "version": 1, before "shots"']),
         (
             '{"version": 1, "shots": ["Snow"]}',
-            ["1:26 a shot is 'Snow'; expected a table with id and prompt; for only prompts, one a line, use a .txt file"],
+            ["1:26 a shot is 'Snow'; expected a table with id and prompt; for only prompts, one per line, use a .txt file"],
         ),
         (
             '{"3": {"class_type": "Sampler", "inputs": {}}}',

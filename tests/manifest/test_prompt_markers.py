@@ -99,8 +99,8 @@ def test_a_mark_that_would_be_sent_is_warned_of_at_its_place(tmp_path: Path, lin
         ("THE END", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
         ("Page 3", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
         ("Total: 30s", "2:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it"),
-        ("**Prompt:** An owl", "2:1 this looks like a heading or label in Markdown; write only the prompts, one a line"),
-        ("FCM: NON-DROP FRAME", "2:1 this looks like a line of an edit decision list; describe each shot in words, one a line"),
+        ("**Prompt:** An owl", "2:1 this looks like a heading or label in Markdown; write only the prompts, one per line"),
+        ("FCM: NON-DROP FRAME", "2:1 this looks like a line of an edit decision list; describe each shot in words, one per line"),
         ("negative: fog", "2:1 this looks like the settings of another tool; a negative_prompt needs a .csv, .json or .yaml file"),
         ("---", "2:1 there are no words in this line, and it would be bought as a prompt; remove it"),
     ],
@@ -131,9 +131,9 @@ def test_a_line_that_was_certainly_not_meant_so_is_refused(tmp_path: Path, line:
             "1:1 this looks like a heading, and would be bought as a prompt; begin it with # to skip it",
             "2:1 this looks like a line of a screenplay; describe each shot in one line, without names and directions (line 3 too)",
         ], []),
-        ("1\n00:00:01,000 --> 00:00:03,000\nSnow\n", ["2:1 this looks like a subtitle time line; write one prompt a line and nothing else"], []),
+        ("1\n00:00:01,000 --> 00:00:03,000\nSnow\n", ["2:1 this looks like a subtitle time line; write one prompt per line and nothing else"], []),
         ("| Shot | Text | Lens |\n|--|--|--|\n", ["1:1 this line is the header of a table (Shot, Text, Lens): save the file as .csv with commas instead of the | signs and without a line of dashes, and call its columns id, prompt, x_lens"], []),
-        ('{"id": "a", "prompt": "Snow"}\n{"id": "b", "prompt": "Ice"}\n', ["1:1 this looks like JSON, not a prompt; one value a line is JSON Lines: save the file as .jsonl (line 2 too)"], []),
+        ('{"id": "a", "prompt": "Snow"}\n{"id": "b", "prompt": "Ice"}\n', ["1:1 this looks like JSON, not a prompt; one value per line is JSON Lines: save the file as .jsonl (line 2 too)"], []),
     ],
 )  # fmt: skip
 def test_what_a_whole_file_is_is_told_once(tmp_path: Path, text: str, problems: list[str], warnings: list[str]) -> None:

@@ -192,7 +192,7 @@ _PIPES = "the texts of this table are separated by | signs; write commas instead
         ),
         ("sh1,Snow,5\nsh2,Ice,5\n", [f"1:1 {_NO_HEADER}"]),
         ("sh1;Snow;5\nsh2;Ice;5\n", [f"1:1 {_NO_HEADER} (the cells are separated by semicolons here)"]),
-        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; for only prompts, one a line, use a .txt file"]),
+        ("Snow\nIce\n", [f"1:1 {_NO_HEADER}; for only prompts, one per line, use a .txt file"]),
         ("id|prompt\na|Snow\n", [f"1:1 {_PIPES} a comma in double quotes"]),
         ("| id | prompt |\n|---|---|\n| a | Snow |\n", [f"1:1 {_PIPES} a comma in double quotes"]),
         ("id:prompt:takes\na:Snow:1\n", [f"1:1 {_NOT_BETWEEN}"]),

@@ -1,4 +1,4 @@
-"""Text files: one prompt a line; what is not a prompt is refused with its line and never bought."""
+"""Text files: one prompt per line; what is not a prompt is refused with its line and never bought."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def told(folder: Path, text: str) -> list[str]:
         ),
         (
             '{"prompt": "Snow"}\n',
-            ["1:1 this looks like JSON, not a prompt; one value a line is JSON Lines: save the file as .jsonl"],
+            ["1:1 this looks like JSON, not a prompt; one value per line is JSON Lines: save the file as .jsonl"],
         ),
         (
             "version: 1\nshots:\n  - id: a\n    prompt: Snow\n",
@@ -85,7 +85,7 @@ def told(folder: Path, text: str) -> list[str]:
         ("prompt = Snow\n", ["1:1 this looks like code or markup, not a prompt; remove it"]),
         (
             "00:00:01,000 --> 00:00:03,000\nSnow\n",
-            ["1:1 this looks like a subtitle time line; write one prompt a line and nothing else"],
+            ["1:1 this looks like a subtitle time line; write one prompt per line and nothing else"],
         ),
         (
             "Snow\nNegative prompt: fog\n",
@@ -131,7 +131,7 @@ def told(folder: Path, text: str) -> list[str]:
             ],
         ),
         ("((snow)) falls\n", [f"1:1 {OTHER.format('((snow))')}"]),
-        ("# only\n", ["1:1 this file has no prompt: write one a line"]),
+        ("# only\n", ["1:1 this file has no prompt: write one per line"]),
     ],
 )
 def test_what_is_no_prompt_is_refused_with_its_line(tmp_path: Path, text: str, problems: list[str]) -> None:

@@ -74,7 +74,7 @@ FLOW = "a ': ' inside an unquoted text, or no comma before a name: put the text 
         ("- id: a\n\tprompt: x", "4:1 a tab, but YAML allows only spaces here: indent with spaces"),
         ('- id: a\n  prompt: "C:\\dir"', "4:14 a backslash in double quotes that escapes nothing: use single quotes"),
         # texts for shots
-        ("- A fox looks up", "3:3 a shot is 'A fox looks up'; expected a table with id and prompt; for only prompts, one a line, use a .txt file"),
+        ("- A fox looks up", "3:3 a shot is 'A fox looks up'; expected a table with id and prompt; for only prompts, one per line, use a .txt file"),
         ("- Wide: a fox", "3:3 a shot has only 'Wide', which is not a field; put a text with ': ' in quotes, and give the shot an id and a prompt"),
         ("- id: a\n  prompt: A fox\n  on the rail: slowly", "5:3 'on the rail' is not a field of a shot; if it is part of a text with ': ', put the whole text in quotes"),
     ],

@@ -1,4 +1,4 @@
-"""The workbook: a sheet a grouping, numbers as numbers, a frozen header, and totals that never count unknown as 0."""
+"""The workbook: a sheet per grouping, numbers as numbers, a frozen header, and totals that never count unknown as 0."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ def read_manifest(options: Global, path: Path, *, strict: bool) -> Manifest:
 
 
 def warning_lines(warnings: Sequence[Problem], count: int, path: Path) -> list[str]:
-    """Return the first warnings, one a line, and how many more there are."""
+    """Return the first warnings, one per line, and how many more there are."""
     lines = [warning_text(each) for each in warnings[:WARNINGS_SHOWN]]
     if count > WARNINGS_SHOWN:
         lines.append(f"... and {count - WARNINGS_SHOWN:,} more warnings; list them with: wanbatch validate {path}")

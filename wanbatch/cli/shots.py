@@ -39,7 +39,7 @@ def takes_json(preview: Preview) -> list[dict[str, Any]]:
 
 
 def print_takes(console: Console, preview: Preview, *, is_each: bool) -> None:
-    """Print the takes that would be sent, in story order: by scene and price, or one a line."""
+    """Print the takes that would be sent, in story order: by scene and price, or one per line."""
     story = sorted(preview.takes, key=lambda each: (each.ordinal, each.number))
     lines = [_line(preview, each) for each in story] if is_each else _groups(story)
     for line in lines:

@@ -40,7 +40,7 @@ _WIDE = (
 
 
 def load_manifest(path: Path | str, *, strict: bool = False) -> Batch:
-    """Read a manifest: .yaml, .yml, .json, .jsonl, .csv, .tsv, or .txt with one prompt a line.
+    """Read a manifest: .yaml, .yml, .json, .jsonl, .csv, .tsv, or .txt with one prompt per line.
 
     What was probably a mistake is in the batch's `warnings`; with `strict`, each is a problem. Raises ManifestInvalid
     with every problem found, each with file, line and column.
@@ -125,7 +125,7 @@ def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node
     known = one_of([".yaml", ".yml", ".json", ".jsonl", *_TABLES, ".txt"])
     found = f"ends in {ending}" if ending else "has no ending"
     cure = "; save the sheet as CSV" if ending in _WORKBOOKS else ""
-    cure = "; save only the prompts as plain text (.txt), one a line" if ending in _DOCUMENTS else cure
+    cure = "; save only the prompts as plain text (.txt), one per line" if ending in _DOCUMENTS else cure
     raise problems.stop(_NOWHERE, f"this file {found}; a manifest ends in {known}{cure}")
 
 

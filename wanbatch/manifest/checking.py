@@ -60,7 +60,7 @@ class Checker:
             words = f"this file {what}; a manifest begins with version: 1 and has shots:"
             is_of_texts = isinstance(root, Listing) and any(isinstance(each, Scalar) for each in root.items)
             if is_of_texts or (isinstance(root, Scalar) and not is_null(root)):
-                words += " (for only prompts, one a line, use a .txt file)"
+                words += " (for only prompts, one per line, use a .txt file)"
             self._problems.add(at, words)
             return None
         known = set(schema(MANIFEST)["properties"])
@@ -138,7 +138,7 @@ class Checker:
         for ordinal, node in enumerate(listing.items):
             if not isinstance(node, Table):
                 words = f"a shot is {shown(head_value(node, ''))}; expected a table with id and prompt"
-                self._problems.add(node.at, f"{words}; for only prompts, one a line, use a .txt file")
+                self._problems.add(node.at, f"{words}; for only prompts, one per line, use a .txt file")
                 continue
             if len(node.keys) == 1 and is_sentence(node):
                 words = f"a shot has only {shown(next(iter(node.keys)))}, which is not a field"

@@ -72,7 +72,7 @@ def _no_header(row: Row | None, delimiter: str) -> str:
     if sum(map(is_column, re.split(r"[^\w-]+", first))) > 1 and not first.endswith(":"):
         return "this line names columns, but no commas, semicolons or tabs separate them; save the table as CSV again"
     if row is not None and _filled(row) == 1:
-        return f"{words}; for only prompts, one a line, use a .txt file"
+        return f"{words}; for only prompts, one per line, use a .txt file"
     return words
 
 

@@ -55,7 +55,7 @@ def _reported(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
     """Say in plain words what `json` found and at which position; the same for every version of Python."""
     is_next_line = text[: error.pos].rstrip(" \t").endswith("\n")
     if error.msg.startswith("Extra data") and is_next_line and text[error.pos] in '{["':
-        return error.pos, "this has one value a line, as in JSON Lines: rename the file to .jsonl"
+        return error.pos, "this has one value per line, as in JSON Lines: rename the file to .jsonl"
     is_in_text = error.msg.startswith(("Unterminated", "Invalid"))
     match = _SPACE.match(text, error.pos)
     position = error.pos if match is None or is_in_text else match.end()
@@ -75,7 +75,7 @@ def _reported(error: json.JSONDecodeError, text: str) -> tuple[int, str]:
 
 
 def read_jsonl(text: str, problems: Problems) -> Node:
-    """Read JSON Lines: one value a line, a prompt or a shot; blank lines are skipped.
+    """Read JSON Lines: one value per line, a prompt or a shot; blank lines are skipped.
 
     A fault of a line's syntax is a problem of that line alone. Raises ReadingStopped if no line can be read.
     """

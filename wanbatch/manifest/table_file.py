@@ -14,7 +14,7 @@ _PIPES = "write commas instead, remove any line of dashes, and put texts with a 
 
 
 def read_csv(text: str, problems: Problems) -> Node:
-    """Read a table: a row with the names of the columns, as in a manifest, then one shot a row.
+    """Read a table: a row with the names of the columns, as in a manifest, then one shot per row.
 
     An empty cell counts as missing; blanks around cells are removed. Commas, semicolons or tabs separate the cells:
     the one that the header uses, or that a line `sep=;` above it declares. A title above the header is skipped.

@@ -1,4 +1,4 @@
-"""Plain text manifests, one prompt a line, read into the same nodes as YAML."""
+"""Plain text manifests, one prompt per line, read into the same nodes as YAML."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
 
 
 def read_txt(text: str, problems: Problems) -> Node:
-    """Read one prompt a line; blank lines and lines that begin with # are skipped.
+    """Read one prompt per line; blank lines and lines that begin with # are skipped.
 
     A line that is a row of a table, JSON, YAML or a macro of another tool is a problem: it would be
     bought. Raises ReadingStopped if there is no prompt at all.
@@ -19,7 +19,7 @@ def read_txt(text: str, problems: Problems) -> Node:
         if prompt and not prompt.startswith("#"):
             lines.append((number, len(line) - len(line.lstrip()) + 1, prompt))
     if not lines:
-        raise problems.stop(start_of_file(), "this file has no prompt: write one a line")
+        raise problems.stop(start_of_file(), "this file has no prompt: write one per line")
     refused: set[int] = set()
     for each in lookalikes(lines):
         problems.add(Place(each.line, each.column), each.words)

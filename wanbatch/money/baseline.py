@@ -1,6 +1,6 @@
 """The baseline: what the first confirmed plan was to cost, and why the final cost is another. Pure.
 
-The baseline has one line a shot, and no later plan changes it. Whatever differs from it has a reason.
+The baseline has one line per shot, and no later plan changes it. Whatever differs from it has a reason.
 """
 
 from __future__ import annotations
@@ -175,7 +175,7 @@ def renamed_shots(gone: Mapping[str, str], new: Mapping[str, str], adopted: Mapp
 
 
 def lines_of(due: Iterable[Due], quotes: Mapping[PriceClass, Quote]) -> list[BaselineLine]:
-    """Return the baseline of takes that are planned: one line a shot, at the prices that are expected."""
+    """Return the baseline of takes that are planned: one line per shot, at the prices that are expected."""
     prices: dict[str, list[int | None]] = {}
     for each in due:
         prices.setdefault(each.shot_id, []).append(quotes.get(each.price_class, UNKNOWN_QUOTE).credits)

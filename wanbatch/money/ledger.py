@@ -1,4 +1,4 @@
-"""The match of submits with the provider's ledger: one line a generation, each with what was observed. Pure.
+"""The match of submits with the provider's ledger: one line per generation, each with what was observed. Pure.
 
 By distinct generation id over all attempts: a generation that two attempts name is counted once. A verdict says what
 the ledger showed when it was read, never more: a charge that is not there yet is missing, not waived, and a hold is

@@ -20,7 +20,7 @@ _MAY_BE_CHARGED = [each.value for each in MAY_BE_CHARGED]
 
 
 def attempt_orders(book: Book) -> pd.DataFrame:
-    """One row an attempt, as the record has them: the model and the price class that it was sent for.
+    """One row per attempt, as the record has them: the model and the price class that it was sent for.
 
     An attempt of which no recipe is known counts as one of its take's own.
     """

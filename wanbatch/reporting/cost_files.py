@@ -199,7 +199,7 @@ def write_combined(
 
 
 def ledger_rows(lines: Sequence[LedgerLine], read_at: datetime) -> list[dict[str, Any]]:
-    """Return the rows of `ledger.csv`: one a generation, by the columns of LEDGER_COLUMNS, as the ledger was read."""
+    """Return the rows of `ledger.csv`: one per generation, by the columns of LEDGER_COLUMNS, as the ledger was read."""
     return [
         {
             "verdict": line.verdict.value,

@@ -1,6 +1,6 @@
 """The cost report, made with pandas from the state file only: what a batch was to cost, costs, and will have cost.
 
-One row a group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, USD beside them exact to the
+One row per group on each level: the columns of COST_COLUMNS. Credits are Int64 and whole, USD beside them exact to the
 credit. A sum that has an unknown part is missing, its known part is beside it; the counts say how many takes are not in
 it. Charged amounts sum to the ledger's charges to the credit, on every level except tags, where a take with two tags is
 in both.
@@ -104,7 +104,7 @@ def make_costs(books: Sequence[Book]) -> Costs:
 
 
 def takes_frame(book: Book) -> pd.DataFrame:
-    """One row a take: where it belongs, and what it adds to the sums of its group, 0 if that is unknown."""
+    """One row per take: where it belongs, and what it adds to the sums of its group, 0 if that is unknown."""
     takes, money, shots = book.record.takes, book.money, book.record.shots
     is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
     is_first = (takes["number"] == 1) & (is_verified | is_failed)
@@ -136,7 +136,7 @@ def takes_frame(book: Book) -> pd.DataFrame:
 
 
 def _strays_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
-    """One row a submit of no take: what it may be charged, which belongs to no group but its batch."""
+    """One row per submit of no take: what it may be charged, which belongs to no group but its batch."""
     held = [each.credits_held for each in book.record.strays]
     known, unknown = [each or 0 for each in held], [each is None for each in held]
     sums = {"is_stray": 1, "held": known, "held_unknown": unknown, "at_risk": known, "at_risk_unknown": unknown}
@@ -151,7 +151,7 @@ def _strays_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
 
 
 def takes_and_strays(books: Sequence[Book]) -> pd.DataFrame:
-    """One row a take, and one a submit of no take, of all these batches."""
+    """One row per take, and one per submit of no take, of all these batches."""
     frames = [takes_frame(book) for book in books]
     strays = [_strays_frame(book, frames[0].columns.tolist()) for book in books if book.record.strays]
     return pd.concat([*frames, *strays], ignore_index=True)
@@ -207,7 +207,7 @@ def _groups(takes: pd.DataFrame, level: str) -> list[tuple[str, str, dict[str, i
 
 
 def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
-    """One row a shot: what its takes were charged, and what that went into."""
+    """One row per shot: what its takes were charged, and what that went into."""
     told = ["takes", "charged", *WENT_INTO, "usable_ms", "in_cut_ms", "is_unseen", "is_stray"]
     places = ["batch", "sequence", "scene", "shot_id"]
     sums = takes.groupby(places, sort=False)[told].sum().reset_index()

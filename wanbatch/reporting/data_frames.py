@@ -1,8 +1,8 @@
 """The tables of the reports, made with pandas from the state file alone.
 
-takes: one row a take, and one for an omitted shot without takes. attempts: one row a paid submit. summary: one row a
-group of takes on each level. Unknown values are missing, never 0; credits are Int64; times are UTC. A sum is that of
-its known parts, missing where none is known, and a count beside it says how many are not.
+takes: one row per take, and one for an omitted shot without takes. attempts: one row per paid submit. summary: one row
+per group of takes on each level. Unknown values are missing, never 0; credits are Int64; times are UTC. A sum is that
+of its known parts, missing if none is known, and a count beside it says how many are not.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The summary: one row a group of takes on each level, the whole batch first."""
+"""The summary: one row per group of takes on each level, the whole batch first."""
 
 from __future__ import annotations
 

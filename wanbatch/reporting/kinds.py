@@ -92,7 +92,7 @@ def prices_of(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> dict[PriceClass, i
 
 
 def money_frame(kinds: Kinds, quotes: Sequence[QuotedPrice]) -> pd.DataFrame:
-    """One row a take: its state for tables, and its money by MONEY_COLUMNS, missing where unknown.
+    """One row per take: its state for tables, and its money by MONEY_COLUMNS, missing where unknown.
 
     `credits_committed` is all that counts as spent: `charged` and `at_risk`; the rest are the parts of its cost.
     """

@@ -34,7 +34,7 @@ PRICE_COLUMNS: dict[str, str] = {
 
 
 def prices_frame(books: Sequence[Book]) -> pd.DataFrame:
-    """One row a price class: what it was quoted at first and last, what answers held and the ledger charged."""
+    """One row per price class: what it was quoted at first and last, what answers held and the ledger charged."""
     return typed_frame([row for book in books for row in _rows(book)], PRICE_COLUMNS)
 
 

@@ -25,7 +25,7 @@ ORDER_COLUMNS: dict[str, str] = {
 
 
 def orders_frame(recipes: Iterable[str]) -> pd.DataFrame:
-    """One row a recipe, which is canonical JSON: the columns of ORDER_COLUMNS. Raises StateInvalid."""
+    """One row per recipe, which is canonical JSON: the columns of ORDER_COLUMNS. Raises StateInvalid."""
     known: dict[Any, tuple[Any, ...]] = {}
     columns: list[list[Any]] = [[] for _ in ORDER_COLUMNS]
     names = (*priced_names(), "aspect_ratio", "ratio")  # all that an order's columns are made of

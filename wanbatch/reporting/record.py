@@ -48,9 +48,9 @@ class Record:
     """What a state file says of a batch, as reports may show it: no secret, no path of this machine.
 
     `takes` are in the order they were planned, `attempts` by take and number, `shots` in story order: one also for
-    each take whose own is missing. `charges` has one row a charge, in the order the ledger showed them, by
+    each take whose own is missing. `charges` has one row per charge, in the order the ledger showed them, by
     CHARGE_COLUMNS. `earlier_recipes` are those that takes had before another, by short hash. `own` are the cells of the
-    user's own columns, one row a shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
+    user's own columns, a row per shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
     first confirmed plan, None if it was not kept, for the reason `no_baseline`; `baseline_lines` are its rows by shot:
     `earlier_shot_id` is the id of then where it was another.
     """
@@ -204,7 +204,7 @@ def _with_missing(shots: pd.DataFrame, takes: pd.DataFrame) -> pd.DataFrame:
 
 
 def _own_columns(reader: StateReader, shots: pd.DataFrame) -> pd.DataFrame:
-    """One row a shot: the user's own columns as the manifest orders them; an empty cell is missing."""
+    """One row per shot: the user's own columns as the manifest orders them; an empty cell is missing."""
     cells = reader.own_cells()
     mine = [cells.get(shot_id, {}) for shot_id in shots["shot_id"]] if cells else []
     names = dict.fromkeys(name for each in mine for name in each if name.startswith(OWN))
@@ -213,7 +213,7 @@ def _own_columns(reader: StateReader, shots: pd.DataFrame) -> pd.DataFrame:
 
 
 def _baseline_lines(reader: StateReader) -> pd.DataFrame:
-    """One row a shot of the first confirmed plan, under the id that it has now."""
+    """One row per shot of the first confirmed plan, under the id that it has now."""
     lines, renamed = reader.baseline_lines(), reader.renamed_since_baseline()
     kinds = {"shot_id": "string", "takes": "Int64", "known": "Int64", "unpriced": "Int64"}
     told = pd.DataFrame({name: series([getattr(each, name) for each in lines], kind) for name, kind in kinds.items()})

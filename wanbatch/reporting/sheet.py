@@ -49,7 +49,7 @@ _TROUBLE = frozenset({State.HELD, State.UNKNOWN, State.FAILED})
 
 
 def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
-    """Render `storyboard.html`: a card a shot, its takes side by side, old ones folded away.
+    """Render `storyboard.html`: a card per shot, its takes side by side, old ones folded away.
 
     The page needs nothing but the files beside it, and shows all of them without its script, too.
     """

@@ -24,7 +24,7 @@ SPEND_COLUMNS: dict[str, str] = {
 
 
 def spend_frame(books: Sequence[Book]) -> pd.DataFrame:
-    """One row an event: a submit with what it held or was expected to, a charge when the ledger showed it."""
+    """One row per event: a submit with what it held or was expected to, a charge when the ledger showed it."""
     events = pd.concat([each for book in books for each in (_submits(book), _charges(book))], ignore_index=True)
     events = events.sort_values(["at", "take", "event"], kind="stable", ignore_index=True)
     for event in ("submitted", "charged"):

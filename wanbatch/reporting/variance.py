@@ -1,7 +1,7 @@
 """The variance: what each shot was to cost in the first confirmed plan, and what was added to it, with the reason.
 
-One row a shot and reason, after a row `baseline` for each shot of that plan. All rows together are the final cost. The
-reasons are those that `status` tells, which are found in the state file by `state/baseline.py`.
+One row per shot and reason, after a row `baseline` for each shot of that plan. All rows together are the final cost.
+The reasons are those that `status` shows, which `state/baseline.py` finds in the state file.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _NO_CLIP = (State.PLANNED.value, State.FAILED.value)
 
 
 def variance_frame(books: Sequence[Book]) -> pd.DataFrame:
-    """One row a shot and reason of each batch that has a baseline, by VARIANCE_COLUMNS."""
+    """One row per shot and reason of each batch that has a baseline, by VARIANCE_COLUMNS."""
     parts = [part for book in books if book.record.baseline is not None for part in _parts(book)]
     if not parts:
         return pd.DataFrame({name: series([], kind) for name, kind in VARIANCE_COLUMNS.items()})

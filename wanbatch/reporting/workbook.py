@@ -1,4 +1,4 @@
-"""The workbook: the cost report as one XLSX file, a sheet a grouping, with numbers as numbers and formulas for totals.
+"""The workbook: the cost report as one XLSX file, a sheet per grouping, numbers as numbers and formulas for totals.
 
 XlsxWriter writes it and is not part of the installation: `pip install 'wanbatch[xlsx]'`. An amount that is unknown is
 an empty cell, and the total of a column with such a cell is the word "unknown" in place of a number.
@@ -62,7 +62,7 @@ class Table:
 
 
 def tables_of(costs: Costs) -> list[Table]:
-    """Return the sheets of a cost report: one a grouping, then shots, variance, prices and spend."""
+    """Return the sheets of a cost report: one per grouping, then shots, variance, prices and spend."""
     by_level = [
         Table(level, _usd_first(rows.drop(columns="level").rename(columns={"key": _name_of(level)})), level != "tag")
         for level in LEVEL_SHEETS

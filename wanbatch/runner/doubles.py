@@ -140,7 +140,7 @@ class Doubles:
                 self._tell(take, text)
 
     def unrecorded_rows(self, attempt: Attempt, scan: LogScan) -> list[LogRow]:
-        """Good rows of an attempt's request id whose generation no take here has, one a generation, oldest first."""
+        """Good rows of an attempt's request id whose generation no take here has, one per generation, oldest first."""
         rows = [row for row in rows_of(scan, attempt.request_id) if row.is_good and row.generation_id]
         rows = [row for row in rows if row.generation_id != attempt.generation_id]
         rows = [row for row in rows if row.generation_id and self._context.owner_of(row.generation_id) is None]

@@ -1,4 +1,4 @@
-"""`run.log`: what happened in every run of an output folder, one JSON object a line."""
+"""`run.log`: what happened in every run of an output folder, one JSON object per line."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ def _kept(path: Path) -> Mapping[str, Any] | None:
 
 
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> tuple[str, ...]:
-    """Say how the requests of a model changed, one line a field."""
+    """Say how the requests of a model changed, one line per field."""
     old, new = before["properties"], after["properties"]
     lines = [f"{name} is new" for name in new if name not in old]
     lines += [f"{name} is gone" for name in old if name not in new]

@@ -1,4 +1,4 @@
-"""The baseline in a state file: one line a shot, kept at the first confirmed plan, and what became of each."""
+"""The baseline in a state file: one line per shot, kept at the first confirmed plan, and what became of each."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class BaselineRecords(FactRecords):
         )
 
     def baseline_lines(self) -> list[BaselineLine]:
-        """Return the baseline, one line a shot, under the ids that the shots had then."""
+        """Return the baseline, one line per shot, under the ids that the shots had then."""
         if self.baseline_kept_at() is None:
             return []
         with foreign_errors(self.path):
