@@ -55,8 +55,8 @@ def test_the_page_of_several_batches_says_what_is_left_of_each_and_why_its_run_e
     page, facts = write_combined([tmp_path / "one", tmp_path / "two"], tmp_path / "all", MADE_AT)
     words = read(page).words
     assert "one 2 1 1 0 0 0 ended 2026-03-01 20:00 UTC: the budget of 0.60 USD is reached" in words
-    assert "ended 2026-03-01 20:00 UTC: it did all that it was asked to do" in words
-    assert ["play money: nothing was charged" in words, "What the words mean" in words] == [True, True]
+    assert "ended 2026-03-01 20:00 UTC: nothing is left to do" in words
+    assert ["play money. No account was charged" in words, "What the words mean" in words] == [True, True]
     assert [sum(row[name] for name in _GROUPS) for row in facts["progress"]] == [
         row["takes"] for row in facts["progress"]
     ]

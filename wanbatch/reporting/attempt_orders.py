@@ -40,7 +40,7 @@ def attempt_orders(book: Book) -> pd.DataFrame:
 def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
     """Return what moves between models: rows by `columns` that add to the sums of a model what its attempts cost.
 
-    Each amount stands twice: added to the model of its attempt, taken from that of its take. So no total changes.
+    Each amount occurs twice: added to the model of its attempt, subtracted from that of its take. So no total changes.
     """
     attempts = book.record.attempts
     owners = book.rows_of_takes(attempts)

@@ -1,4 +1,4 @@
-"""The book of a batch: its record, and what follows of it for each take. Every table and page is made from it."""
+"""The book of a batch: its record, and what follows from it for each take. Every table and page is made from it."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Book:
-    """A record and what follows of it.
+    """A record and what follows from it.
 
     `orders` and `money` have a row for each take of the record, by ORDER_COLUMNS and MONEY_COLUMNS. `batch` is what the
     batch is called in a report, beside others of its name.
@@ -129,11 +129,11 @@ def _figure(values: pd.Series[Any]) -> Figure:
 
 
 def milliseconds(begin: pd.Series[Any], end: pd.Series[Any]) -> pd.Series[Any]:
-    """Return how long it took from one time to the other: whole milliseconds, missing where one of both is."""
+    """Return how long it took from one time to the other: whole milliseconds, missing if either is."""
     took = end - begin
     return pd.Series(took.astype("int64"), dtype="Int64").mask(took.isna())
 
 
 def seconds(begin: pd.Series[Any], end: pd.Series[Any]) -> pd.Series[Any]:
-    """Return how long it took from one time to the other: seconds, missing where one of both is."""
+    """Return how long it took from one time to the other: seconds, missing if either is."""
     return milliseconds(begin, end) / 1000

@@ -230,7 +230,7 @@ def concurrency(attempts: pd.DataFrame) -> Figure | None:
     refused = attempts["ended_at"].fillna(attempts["started_at"])[is_refused.fillna(False)].sort_values()
     levels = _levels(made["started_at"], made["ended_at"].dropna())
     words = f"at most {levels['total'].max()} at once; "
-    words += f"the provider refused {count_text(len(refused), 'request') if len(refused) else 'none'} as too many"
+    words += f"the provider refused {count_text(len(refused), 'request') if len(refused) else 'no request'} as too many"
     kept = _thinned_rows(levels)
     traces: list[Figure] = [
         {
@@ -261,7 +261,7 @@ def concurrency(attempts: pd.DataFrame) -> Figure | None:
 
 
 def _levels(begins: pd.Series[Any], ends: pd.Series[Any]) -> pd.DataFrame:
-    """Return how many were at the provider from each time on."""
+    """Return how many takes were at the provider from each time on."""
     at = pd.concat([begins, ends], ignore_index=True)
     return _running(pd.DataFrame({"at": at, "more": [1] * len(begins) + [-1] * len(ends)}))
 
@@ -270,7 +270,7 @@ def _levels(begins: pd.Series[Any], ends: pd.Series[Any]) -> pd.DataFrame:
 
 
 def failures(needs: Sequence[Mapping[str, Any]]) -> Figure | None:
-    """Show how often each cause kept a take from its clip; None if none did."""
+    """Show how often each cause kept a take from its clip; None if there was no cause."""
     rows = sorted(needs, key=lambda need: -need["count"])[:CAUSES_SHOWN]
     if not rows:
         return None

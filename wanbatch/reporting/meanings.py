@@ -13,27 +13,27 @@ STATES: Mapping[str, str] = {
     "completed": "Made, but not fetched yet.",
     "downloaded": "Fetched, but not checked yet.",
     "failed": "The provider made no clip. It costs nothing, unless a charge is shown for it.",
-    "held": "It may have been charged, and waits for your decision: nothing is sent again before.",
+    "held": "It may have been charged, and waits for your decision. wanbatch does not send it again until you decide.",
     "unknown": "It may have been sent, but the answer was lost: the next run looks it up.",
     "superseded": "Replaced by a newer version of its shot, or by a retake. The clip is kept, and its cost counts.",
     "omitted": "Shots that the manifest leaves out.",
 }
 MONEY: Mapping[str, str] = {
     "estimated": "What the takes were expected to cost when they were sent, or cost today if they were not.",
-    "held": "What the provider set aside when it accepted a take. A charge takes its place.",
+    "held": "What the provider set aside when it accepted a take. The charge replaces it.",
     "charged": "What the provider's ledger, its list of charges, shows. Only this was paid.",
     "at risk": "What was sent and may still be charged.",
     "committed": "Charged and at risk together. This counts against the budget.",
     "to complete": "What the takes cost that are still to be sent.",
     "final cost": "Committed and to complete together.",
     "budget": "The cap: no run commits more than this.",
-    "baseline": "What the first plan that you confirmed was to cost. No later plan changes it.",
+    "baseline": "What the first plan that you confirmed was expected to cost. No later plan changes it.",
     "in the cut": "Of each shot, the take that you circled, else the newest good one.",
     "good, not chosen": "Good clips that the cut does not use.",
     "no clip yet": "Takes that were charged and wait for you, or are on their way.",
     "extra": "Clips that the provider made beside the one that was asked for.",
-    "(no take)": "Requests that the provider knows and that belong to no take here.",
-    "+?": "A part of this sum is unknown, and is not in it. Unknown is never 0.",
+    "(no take)": "Requests that the provider has on record and that belong to no take here.",
+    "+?": "A part of this sum is unknown, and the sum leaves it out. Unknown is never 0.",
 }
 
 

@@ -189,5 +189,5 @@ def render_combined(costs: Mapping[str, Any]) -> str:
 
 
 def speeds_of(facts: Mapping[str, Any]) -> str:
-    """Say how many times faster than real time these runs were; empty if they were not."""
+    """Say how many times faster than real time these runs were; empty for real time."""
     return " and ".join(f"{speed:g}" for speed in sorted({run["speed"] for run in facts["runs"]} - {1}))

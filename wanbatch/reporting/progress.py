@@ -1,4 +1,4 @@
-"""How far each batch of a cost report is: what is done, what is left, and how its last run ended."""
+"""The progress of each batch of a cost report: what is done, what is left, and how its last run ended."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wanbatch.state.shown import shown_folder, shown_text
 
 
 def progress_json(book: Book) -> dict[str, Any]:
-    """Return how far a batch is: takes that are asked for, by what became of them, and the end of its last run."""
+    """Return the progress of a batch: its takes by what became of them, and the end of its last run."""
     record = book.record
     states = record.takes.loc[~record.takes["superseded"], "state"]
     counts = {name: int(states.isin(each).sum()) for name, each in _GROUPS.items()}

@@ -16,7 +16,7 @@ from wanbatch.state.shown import shown_take
 
 
 def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[Attempt]) -> None:
-    """Write the sidecar of a verified take beside its clip; untouched where nothing changed."""
+    """Write the sidecar of a verified take beside its clip; leave it untouched if nothing changed."""
     take = shown_take(take, output)
     if take.file is None:
         return
@@ -24,7 +24,7 @@ def write_sidecar(output: Path, take: Take, shot: ShotRow, attempts: Sequence[At
 
 
 def sidecar_path(file: str) -> str:
-    """Return where the sidecar of a clip lies, inside the output folder as its file does."""
+    """Return the path of a clip's sidecar, relative to the output folder as the clip's is."""
     return str(PurePosixPath(file).with_suffix(".json"))
 
 

@@ -129,7 +129,7 @@ def _write_about(sheet: Any, facts: Mapping[str, Any], formats: _Formats, curren
         ("title", _title(facts)),
         ("made at (UTC)", str(facts["made_at"])),
         ("unit", "USD; 2,000,000 credits are 1 USD"),
-        ("unknown", "an empty cell is an unknown amount, which is in no sum"),
+        ("unknown", "an empty cell is an unknown amount, which no sum includes"),
     ]
     if currency is not None:
         rows.append((f"1 USD in {currency.code}", float(currency.rate)))

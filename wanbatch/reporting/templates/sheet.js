@@ -97,7 +97,7 @@
     const lines = [];
     const plural = (list, noun) => `${list.length} ${noun}${list.length === 1 ? "" : "s"}`;
     if (circles.length) lines.push([`${plural(circles, "take")} to circle`, ["wanbatch circle", run, ...circles.map((shot) => quoted(`${shot}:${picks.get(shot)}`))]]);
-    if (cleared.length) lines.push([`${plural(cleared, "circle")} to take away`, ["wanbatch circle --clear", run, ...cleared.map(quoted)]]);
+    if (cleared.length) lines.push([`${plural(cleared, "circle")} to clear`, ["wanbatch circle --clear", run, ...cleared.map(quoted)]]);
     if (again.length) lines.push([`${plural(again, "shot")} to retake: this asks before it pays`, ["wanbatch retake", run, ...again.map(quoted)]]);
     return lines.map(([word, parts]) => [word, parts.join(" ")]);
   };
