@@ -133,12 +133,12 @@ OWNERS = {
         "cli.streams",
     },
     "av": {"clip.media", "clip.encoding", "clip.viewing", "cut.tags", "cut.source", "cut.join", "sandbox.slate"},
-    "PIL": {"clip.cards", "clip.media", "cut.slate", "clip.letters", "sandbox.slate"},
+    "PIL": {"clip.slate_design", "clip.media", "cut.slate", "clip.letters", "sandbox.slate"},
     "opentimelineio": {"cut.export"},
 }
 SANDBOX_MAY_USE = {
     "wanbatch.clock",
-    "wanbatch.clip.cards",
+    "wanbatch.clip.slate_design",
     "wanbatch.clip.media",
     "wanbatch.clip.encoding",
     "wanbatch.clip.letters",

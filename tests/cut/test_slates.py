@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.cut.test_film import ABC, cut, room, whole
 from tests.films import Reel, read_frames
-from wanbatch.clip.cards import colour_of
+from wanbatch.clip.slate_design import colour_of
 from wanbatch.cut.avc import AvcRecord
 from wanbatch.cut.join import slate_misfit
 from wanbatch.cut.slate import Card, draw_card

@@ -15,7 +15,7 @@ from tests.sandbox.local import SMALL, LocalSandbox
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.cli import call
-from wanbatch.clip.cards import SMALLEST_PX, fitted, hue_of
+from wanbatch.clip.slate_design import SMALLEST_PX, fitted, hue_of
 from wanbatch.sandbox import SandboxOptions, slate
 from wanbatch.sandbox.labels import Label, Labels
 from wanbatch.sandbox.models import models_served

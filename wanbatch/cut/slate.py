@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageDraw
 
-from wanbatch.clip.cards import SMALLEST_PX, clipped, colour_of, draw_stripes, fitted
 from wanbatch.clip.letters import letter
+from wanbatch.clip.slate_design import SMALLEST_PX, clipped, colour_of, draw_stripes, fitted
 
 _BACK, _PLATE, _INK, _DIM, _ALERT = (24, 25, 28), (36, 38, 43), (238, 238, 240), (150, 153, 160), (240, 180, 70)
 

@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from wanbatch.clip.cards import Box, colour_of, draw_stripes, fitted, hue_of
 from wanbatch.clip.encoding import ClipSpec, encode_clip
 from wanbatch.clip.letters import Lettering, letter
+from wanbatch.clip.slate_design import Box, colour_of, draw_stripes, fitted, hue_of
 from wanbatch.sandbox.labels import Label
 from wanbatch.sandbox.models import FPS, Made
 

@@ -1,4 +1,4 @@
-"""What the slates of a cut and those of a sandbox share: a colour for each scene, stripes in it, and lines that fit."""
+"""The design of slates, those of a cut and of the sandbox: a colour for each scene, stripes in it, lines that fit."""
 
 from __future__ import annotations
 
