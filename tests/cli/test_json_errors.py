@@ -72,4 +72,4 @@ def test_a_bug_in_wanbatch_is_no_failure_of_a_command() -> None:
 def test_json_after_the_command_says_where_it_stands(capsys: pytest.CaptureFixture[str]) -> None:
     code = call(["status", "--json"])
     document = json.loads(capsys.readouterr().out)
-    assert (code, document["message"]) == (2, "--json stands before the command: wanbatch --json status")
+    assert (code, document["message"]) == (2, "write --json before the command: wanbatch --json status")

@@ -53,7 +53,7 @@ def test_status_says_why_the_last_run_ended_with_which_code_and_how_to_go_on(
     ended = replace(RUN, ended_at=EPOCH + timedelta(hours=3), exit_code=5, message="the budget is reached")
     text, found = told(capsys, folder(tmp_path, ended))
     assert "the last run ended at 2026-11-01 23:00 UTC with exit code 5: the budget is reached" in text
-    assert f"to go on, with a higher --max-usd: {COMMAND}" in text  # as it is, it would stop there again
+    assert f"to continue, with a higher --max-usd: {COMMAND}" in text  # as it is, it would stop there again
     assert (found["last_run"]["exit_code"], found["last_run"]["message"]) == (5, "the budget is reached")
     assert (found["last_run"]["ended_at"], found["next"]) == ("2026-11-01T23:00:00+00:00", COMMAND)
 
@@ -119,18 +119,18 @@ BROKEN = Rule("submit", "fail", nth=(2, 3))
     [
         (
             (MODERATED,),
-            f"to go on: change what the provider refused (1 take) in the manifest, then {COMMAND}",
+            f"to continue: change what the provider refused (1 take) in the manifest, then {COMMAND}",
             COMMAND,
         ),
         (
             (MODERATED, BROKEN),
             (
-                "to go on: wanbatch retry OUT change what the provider refused (1 take) in the manifest and run it;"
+                "to continue: wanbatch retry OUT change what the provider refused (1 take) in the manifest and run it;"
                 " a retry would be refused again"
             ),
             "wanbatch retry OUT",
         ),
-        ((BROKEN,), "to go on: wanbatch retry OUT", "wanbatch retry OUT"),
+        ((BROKEN,), "to continue: wanbatch retry OUT", "wanbatch retry OUT"),
     ],
     ids=["refused", "both", "failed"],
 )

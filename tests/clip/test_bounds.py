@@ -44,7 +44,7 @@ WITHIN = box(b"url ", number(1))
 OUTSIDE = box(b"url ", number(0), b"file:///etc/passwd\0")
 ALIAS = box(b"alis", number(0), bytes(200))
 ELSEWHERE = "the clip refers to pictures or sound in another file"
-BROKEN = "the clip's list of the files with its pictures is broken off"
+BROKEN = "the clip's list of the files with its pictures is cut short"
 MANY = f"the clip declares more than {SAMPLES_MAX} samples of pictures and sound"
 LARGE = "the clip's picture is 16000x16000; at most 36 million pixels (8K) can be decoded"
 

@@ -100,7 +100,7 @@ def test_circles_are_written_in_every_way_that_pages_and_people_write_them(
     out = str(folder(tmp_path))
     assert said(capsys, "circle", out, "a", "1")[:2] == (0, "a_t1 is circled\n")
     assert said(capsys, "circle", out, "a:1", "c:t1")[:2] == (0, "c_t1 is circled\n")
-    assert said(capsys, "circle", out, "a:1")[:2] == (0, "nothing changed: it was already so\n")
+    assert said(capsys, "circle", out, "a:1")[:2] == (0, "nothing to change: the circles are like that already\n")
     assert told(capsys, "circle", "--clear", out, "a") == {
         "output": out,
         "changed": [{"shot": "a", "take": 1, "circled": False}],

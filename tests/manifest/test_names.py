@@ -13,7 +13,9 @@ from wanbatch.batch.names import composed, fault_of_name, name_of_stem, twin_key
 from wanbatch.manifest import load_manifest
 from wanbatch.manifest.schemas import MANIFEST, schema
 
-UNFIT_SUFFIX = "it may have letters, digits and signs of any script, emoji too; of ASCII only letters, digits, dot, dash and underscore"
+UNFIT_SUFFIX = (
+    "use letters, digits and signs of any script, or emoji; of ASCII only letters, digits, dot, dash and underscore"
+)
 
 
 @pytest.mark.parametrize(

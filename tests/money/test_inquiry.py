@@ -61,9 +61,9 @@ def ending(**facts: Any) -> Ending:
     [
         ({}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
         ({"shutdown_at": "2026-10-01T08:00:00.000Z"}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
-        ({"shutdown_at": None, "replaced_by": None}, Stage.ANNOUNCED, "m will end, but the provider has not named the day"),
+        ({"shutdown_at": None, "replaced_by": None}, Stage.ANNOUNCED, "m will end, but the provider has not named the date"),
         ({"shutdown_at": "soon", "replaced_by": None}, Stage.ANNOUNCED, "m will end on soon"),
-        ({"shutdown_at": 1790000000, "replaced_by": ["x"]}, Stage.ANNOUNCED, "m will end, but the provider has not named the day"),
+        ({"shutdown_at": 1790000000, "replaced_by": ["x"]}, Stage.ANNOUNCED, "m will end, but the provider has not named the date"),
         ({"shutdown_at": "2026-09-15"}, Stage.ANNOUNCED, "m will end on 2026-09-15; the provider names alibaba/wan-new as its replacement"),
         ({"shutdown_at": "2026-09-14"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-14; the provider names alibaba/wan-new as its replacement"),
         ({"shutdown_at": "2026-09-15T14:00:00+02:00"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-15; the provider names alibaba/wan-new as its replacement"),

@@ -95,8 +95,8 @@ def live(credit_count: int | None) -> Quote:
     [
         ({CLASS: 7}, live(5), {CLASS: 6}, (7, "this batch", 5, 7)),
         ({}, live(5), {CLASS: 6}, (5, "price list", 5, 6)),
-        ({}, Quote(5, "list of 3 h ago"), {CLASS: 6}, (6, "earlier batches", 5, 6)),
-        ({}, Quote(5, "list of 3 h ago"), {}, (5, "list of 3 h ago", 5, 5)),
+        ({}, Quote(5, "list from 3 h ago"), {CLASS: 6}, (6, "earlier batches", 5, 6)),
+        ({}, Quote(5, "list from 3 h ago"), {}, (5, "list from 3 h ago", 5, 5)),
         ({}, live(None), {}, (3_150_000, "documentation", 3_150_000, 3_150_000)),
         ({}, None, {}, (3_150_000, "documentation", 3_150_000, 3_150_000)),
     ],
@@ -252,13 +252,13 @@ def test_a_live_list_wins_over_the_kept_one_also_without_a_price(
     why = "the provider sets the price of this model only after the request (its list says 'variable')"
     assert (dearer[CLASS].credits, ask()) == (4_000_000, {CLASS: unknown_quote(why)})
     lister.down = True
-    assert ask() == {CLASS: unknown_quote(f"{why} (list of just now)")}  # the newest that was heard had no price
+    assert ask() == {CLASS: unknown_quote(f"{why} (list from just now)")}  # the newest that was heard had no price
 
 
 def test_what_is_no_list_replaces_none(lister: Lister, ask: Callable[[], dict[PriceClass, Quote]]) -> None:
     ask()
     lister.body, lister.etag = b"<html>Sign in to the network</html>", None
-    assert ask() == {CLASS: Quote(3_150_000, "list of just now")}
+    assert ask() == {CLASS: Quote(3_150_000, "list from just now")}
 
 
 def test_a_model_is_found_by_its_id_first_and_by_any_of_its_names() -> None:
@@ -280,7 +280,7 @@ def test_where_nothing_answers_the_kept_list_stands_in_with_its_age(
     row["at"] = (datetime.fromisoformat(row["at"]) - timedelta(hours=3, minutes=5)).isoformat()
     path.write_text(json.dumps(kept))
     lister.down = True
-    assert ask() == {CLASS: Quote(3_150_000, "list of 3 h ago")}
+    assert ask() == {CLASS: Quote(3_150_000, "list from 3 h ago")}
     row["at"] = (datetime.fromisoformat(row["at"]) - KEPT_FOR).isoformat()
     path.write_text(json.dumps(kept))
     why = "wanbatch could not ask the provider: HTTP 503, server said: no readable reason"
@@ -332,4 +332,4 @@ def test_only_an_etag_is_sent_back(text: str | None, etag: str) -> None:
 )
 def test_the_age_of_a_list_is_told(seconds: int, text: str) -> None:
     listed = Listed(None, "", NOW - timedelta(seconds=seconds))
-    assert listed.age_text(NOW) == f"list of {text}"
+    assert listed.age_text(NOW) == f"list from {text}"

@@ -57,7 +57,7 @@ def preview(**facts: Any) -> Preview:
         "plan": None,
         "counts": {"new": 200},
         "to_submit": {LARGE: 180, OTHER: 20},
-        "quotes": {LARGE: Quote(3_150_000, "price list"), OTHER: Quote(12_345_678, "list of 30 d ago", (9_999_999,))},
+        "quotes": {LARGE: Quote(3_150_000, "price list"), OTHER: Quote(12_345_678, "list from 30 d ago", (9_999_999,))},
         "estimate": Estimate(NIGHT, 200, 0, NIGHT - 9, 2 * NIGHT),
         "cap_credits": 10**9,
         "balance_usd": Decimal(900),
@@ -106,7 +106,7 @@ def test_a_plan_gives_a_range_by_scene_and_in_all() -> None:
     text = "\n".join(" ".join(line.split()) for line in screen(preview()))
     assert "sc001 20 26.25 31.50 63.00 63,000,000" in text
     assert "total 200 315.00 315.00 630.00 630,000,000" in text
-    assert "list of 30 d" in text
+    assert "list from 30 d" in text
     assert "worst: each take is paid 2 times" in text
 
 
@@ -116,7 +116,7 @@ def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
     assert "total 200 315.00+? 315.00+? 630.00+? 630,000,000+?" in text
     assert "unknown unknown" not in text
     assert "with a cap (--max-usd) wanbatch sends the first take alone and learns" in text
-    assert "+? an unknown price is in no sum; expected: 315.00 USD + unknown (20 takes)" in text
+    assert "+? leaves out an unknown price; expected: 315.00 USD + unknown (20 takes)" in text
     told = preview_json(unpriced())["estimate"]
     assert (told["credits"], told["usd"]["worst"], told["known"]["credits"], told["unpriced_takes"]) == (
         None,
@@ -263,7 +263,7 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
         ("ok", "the key may make videos and has no limit of its own"),
         ("ok", "the account is not topped up automatically: a run stops when its credits are spent"),
         *(("note", text) for text in ENDINGS),
-        ("note", "how many submits a minute and at once are allowed is published nowhere: a run learns it from the 429s it gets"),
+        ("note", "the provider does not publish how many submits it allows a minute and at once: a run learns it from the HTTP 429 answers that it gets"),
     ]  # fmt: skip
 
 

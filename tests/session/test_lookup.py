@@ -63,4 +63,4 @@ def test_a_look_up_whose_polls_take_too_long_has_read_the_ledger_and_says_what_i
     world.sandbox.faults = FaultPlan((Rule("poll", "delay", probability=1.0, delay_s=500.0),), 0)
     found = beside_runs(world, look_up)
     assert any("failed" in text and "charged it" in text for _, text in found.troubles)
-    assert "did not get to the end of its look" in found.text
+    assert "did not finish looking" in found.text

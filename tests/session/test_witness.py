@@ -68,9 +68,9 @@ def test_run_log_is_believed_only_where_it_names_every_submit(
 @pytest.mark.parametrize(
     ("lost", "doubt"),
     [
-        (("submit_started", 1), "has later submits, and none of take number 1"),
+        (("submit_started", 1), "has later submits, but none of take number 1"),
         (("submit_started", 2), "lacks submit 1 of take number 2"),
-        (("submit_started", 3), "tells what became of sh000_t1"),
+        (("submit_started", 3), "says what became of sh000_t1"),
     ],
 )
 def test_a_gap_in_run_log_is_seen_without_any_other_record(tmp_path: Path, lost: tuple[str, int], doubt: str) -> None:

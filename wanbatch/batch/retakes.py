@@ -69,7 +69,7 @@ def _retakes_of(shot: ShotRow, mine: Sequence[Take], asked: Retake, highest: int
     current = [take for take in mine if not take.superseded]
     model = next((take for take in current if take.circled), (current or mine)[-1])
     if asked.seed is not None and "seed" not in model.recipe.body:
-        raise UsageInvalid(f"{model.recipe.model} takes no seed, and {shot_id} is of that model: leave out --seed")
+        raise UsageInvalid(f"{model.recipe.model}, which makes {shot_id}, takes no seed: leave out --seed")
     used = {take.recipe_json: take for take in mine}
     created: list[Create] = []
     for extra in range(asked.takes):

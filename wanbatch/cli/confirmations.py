@@ -28,7 +28,7 @@ def ask(options: Global, question: Question) -> Answer:
         return Answer.TAKE_OVER
     if click.confirm(visible(question.asked), default=False, err=True):
         return Answer.GO_ON
-    raise UsageInvalid("wanbatch stopped before it wrote or sent anything; the commands above say how to go on")
+    raise UsageInvalid("wanbatch stopped before it wrote or sent anything; the commands above say how to continue")
 
 
 def confirm(
@@ -62,7 +62,7 @@ def confirm_key(text: str) -> bool:
     """Ask whether a folder is run with another key from now on."""
     if not is_interactive():
         raise UsageInvalid(f"{text}. {NEW_KEY}. Nothing was sent")
-    return click.confirm(visible(f"{text}. Go on with this key?"), default=False, err=True)
+    return click.confirm(visible(f"{text}. Continue with this key?"), default=False, err=True)
 
 
 def confirm_move(text: str) -> bool:

@@ -70,11 +70,11 @@ def failure_of(error: BaseException, words: list[str]) -> Failure | None:
 
 
 def _with_hint(error: click.ClickException, words: list[str]) -> click.ClickException:
-    """Say where --json stands, if a command was given it."""
+    """Say where to write --json, if it was given after the command."""
     if not isinstance(error, click.NoSuchOption) or error.option_name != JSON_FLAG:
         return error
     command = next((word for word in words if not word.startswith("-")), "COMMAND")
-    return click.UsageError(f"{JSON_FLAG} stands before the command: wanbatch {JSON_FLAG} {command}", error.ctx)
+    return click.UsageError(f"write {JSON_FLAG} before the command: wanbatch {JSON_FLAG} {command}", error.ctx)
 
 
 def _refusal_of(error: BaseException) -> tuple[str, ExitCode] | None:

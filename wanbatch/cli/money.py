@@ -142,7 +142,7 @@ def _unmet(preview: Preview) -> str:
     models = len({each.model for each in preview.to_submit})
     if preview.pilot is None or preview.pilot >= models:
         return ""
-    return f", too few for {models} models: --pilot {models} has a take of each"
+    return f", too few for {models} models: --pilot {models} sends a take of each"
 
 
 def _findings_json(findings: Findings) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         _scenes_grid(preview).show(console)
         if preview.estimate.unpriced:
             expected = partly_known(preview.estimate.credits, preview.estimate.unpriced)
-            say(console, f"  [yellow]+? an unknown price is in no sum; expected: {expected}[/]")
+            say(console, f"  [yellow]+? leaves out an unknown price; expected: {expected}[/]")
     for line in _estimate_lines(preview):
         say(console, f"  {line}")
     for remark in preview.remarks:

@@ -92,7 +92,7 @@ _RUN_OPTIONS = (
         "--new-key",
         "is_new_key",
         is_flag=True,
-        help="The folder was run with another key so far, and no older copy of it was put back; go on with this key.",
+        help="The folder was run with another key so far, and no older copy was put back; continue with this key.",
     ),
     click.option(
         "--shared-account",

@@ -118,15 +118,15 @@ def _failed(found: BatchOverview, *, is_refused: bool) -> int:
 
 
 def _next_lines(found: BatchOverview) -> list[str]:
-    """Say how to go on with a batch; a refused prompt or request has to be changed first."""
+    """Say how to continue a batch; a refused prompt or request has to be changed first."""
     command, refused = next_of(found), _failed(found, is_refused=True)
     if not refused or found.holder:
-        how = "to go on, with a higher --max-usd" if _is_capped(found) else "to go on"
+        how = "to continue, with a higher --max-usd" if _is_capped(found) else "to continue"
         return [] if command is None else [f"{how}: {command}"]
     changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
     if command is not None and not _failed(found, is_refused=False):
-        return [f"to go on: {changed}, then {command}"]
-    retried = [] if command is None else [f"to go on: {command}"]
+        return [f"to continue: {changed}, then {command}"]
+    retried = [] if command is None else [f"to continue: {command}"]
     return [*retried, f"{changed} and run it; a retry would be refused again"]
 
 

@@ -60,7 +60,7 @@ def _references(body: memoryview) -> int:
         size_bytes = _number(body, at)
         entry = bytes(body[at : at + 12])
         if size_bytes < 12 or at + size_bytes > len(body):
-            raise MediaInvalid("the clip's list of the files with its pictures is broken off")
+            raise MediaInvalid("the clip's list of the files with its pictures is cut short")
         if entry[4:8] not in (b"url ", b"urn ") or not entry[11] & _WITHIN:
             raise MediaInvalid("the clip refers to pictures or sound in another file")
         at += size_bytes

@@ -119,7 +119,7 @@ class Catalogue:
         try:
             return PublishedSchema(schema_in(read_object(body), name), model.docs, hashlib.sha256(body).hexdigest())
         except AnswerInvalid as error:
-            return NoAnswer(Trouble.INVALID, f"its file cannot be taken in: {error}")
+            return NoAnswer(Trouble.INVALID, f"its file cannot be used: {error}")
 
     def _kept(self, name: str) -> Listed | None:
         return self._price_cache.get(name, system_now()) if self._price_cache is not None else None

@@ -56,7 +56,7 @@ class Ending:
         when = "" if not self.shutdown_text else f" on {self.shutdown_text}"
         said = {
             Stage.GONE: f"{name} is gone: the provider withdrew it{when}",
-            Stage.ANNOUNCED: f"{name} will end{when}" + ("" if when else ", but the provider has not named the day"),
+            Stage.ANNOUNCED: f"{name} will end{when}" + ("" if when else ", but the provider has not named the date"),
             Stage.FOLDED: f"the provider now serves another model under the name {name}",
             Stage.UNCLEAR: f"the provider lists {name} among the models that end, with the status '{self.status}'",
         }[stage]

@@ -34,12 +34,12 @@ class Listed:
     at: datetime
 
     def age_text(self, now: datetime) -> str:
-        """Return `list of 3 h ago`."""
+        """Return `list from 3 h ago`."""
         seconds = max(0, int((now - self.at).total_seconds()))
         for unit_s, name in _UNITS:
             if seconds >= unit_s:
-                return f"list of {seconds // unit_s} {name} ago"
-        return "list of just now"
+                return f"list from {seconds // unit_s} {name} ago"
+        return "list from just now"
 
 
 def read_etag(text: str | None) -> str:

@@ -127,5 +127,7 @@ class ChargeRecorder:
                 text = f"{label}: the ledger charges {attempt.generation_id} more than once: ask the provider's support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)
             if attempt.generation_id in self.failed_and_charged and attempt.has_failed:
-                text = f"{label}: the provider failed {attempt.generation_id} and charged it: ask its support"
+                text = (
+                    f"{label}: the provider says that {attempt.generation_id} failed, and charged it: ask its support"
+                )
                 context.trouble(ExitCode.DECISION_NEEDED, text)

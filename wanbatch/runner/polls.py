@@ -217,11 +217,11 @@ class Polls:
             case Trouble.KEY:
                 context.halt(
                     ExitCode.ACCOUNT_STOPPED,
-                    f"the provider refused the key when wanbatch asked how takes stand ({answer.message})."
+                    f"the provider refused the key when wanbatch asked about the takes ({answer.message})."
                     " Nothing is lost: check the key, then run the same command again",
                 )
             case Trouble.INVALID:
-                context.hold(take_id, f"the provider refuses to say how this generation stands ({answer.message})")
+                context.hold(take_id, f"the provider refuses to say what became of this generation ({answer.message})")
             case Trouble.NOT_FOUND:
                 since = self._missing_since.setdefault(take_id, now)
                 if now - since > MISSING_LIMIT_S:

@@ -51,7 +51,7 @@ _MISNAMED = (
     "the generation that failed was named by an answer to another request, so that what its own submit made is unknown"
 )
 _CONTRADICTED = "the provider, which says that the generation failed, had said before that it succeeded"
-_ADVICE = "`wanbatch reconcile` tells more; if it made no clip, `wanbatch retry` sends the take again"
+_ADVICE = "`wanbatch reconcile` shows more; if it made no clip, `wanbatch retry` sends the take again"
 _REPORTS = {
     Block.UNREAD: (ExitCode.PROVIDER_UNREACHABLE, f"{_UNREAD}. Run the same command again later"),
     Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. {_ADVICE}"),

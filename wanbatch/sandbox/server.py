@@ -132,7 +132,7 @@ class OwnHost:
         if len(named) == 1 and is_loopback(_without_port(named[0])):
             await self._app(scope, receive, send)
         else:
-            refusal = PlainTextResponse("The sandbox answers to the names of this machine only.\n", 421)
+            refusal = PlainTextResponse("The sandbox answers only to the names of this machine.\n", 421)
             await refusal(scope, receive, send)
 
 

@@ -121,7 +121,8 @@ def _key(settings: Settings) -> Finding:
 
 
 RATES_UNKNOWN = (
-    "how many submits a minute and at once are allowed is published nowhere: a run learns it from the 429s it gets"
+    "the provider does not publish how many submits it allows a minute and at once:"
+    " a run learns it from the HTTP 429 answers that it gets"
 )
 KEY_UNKNOWN = (
     "a key may have a spending limit of its own and be limited to certain calls; the Keys page of your"
@@ -187,7 +188,7 @@ def _on_endings(endings: Sequence[Ending] | NoAnswer | None, now: datetime) -> l
         return [Finding("note", f"the provider does not report which models end{why}")]
     known = [(name, ending_of(endings, name, now)) for name in model_names()]
     found = [Finding("note", each.text(name, now)) for name, each in known if each is not None]
-    return found or [Finding("ok", "the provider has announced no end of a model that wanbatch knows")]
+    return found or [Finding("ok", "the provider has not announced the end of any model that wanbatch knows")]
 
 
 def _clock(ahead: timedelta | NoAnswer | None) -> Finding:

@@ -48,7 +48,7 @@ async def look_up(context: RunContext) -> LookUp:
         text += "; wanbatch could not read the ledger, so charges may be missing: `wanbatch reconcile` looks again"
     if unread is None and is_ledger_read and not is_whole:
         text += (
-            f"; wanbatch did not get to the end of its look within {LIMIT_S:g} s, so a failed generation that went on"
+            f"; wanbatch did not finish looking within {LIMIT_S:g} s, so a failed generation that went on"
             " may be missing: `wanbatch reconcile` looks again"
         )
     text += f"; {unseen_text(len(searches.unseen), keys_of(searches.unseen))}" if searches.unseen else ""

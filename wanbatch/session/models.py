@@ -25,8 +25,8 @@ from wanbatch.resources import MODEL_ENDING
 from wanbatch.session.access import Access
 
 _WITHOUT_NETWORK = (
-    "`wanbatch doctor` says what this machine reaches. A schema that another project has in its folder `models` can be"
-    " copied beside this manifest: that needs no network"
+    "`wanbatch doctor` shows what this machine can reach. You can also copy a schema from the folder `models` of"
+    " another project into the one beside this manifest: that needs no network"
 )
 
 

@@ -54,7 +54,7 @@ SIDECAR_CAP_BYTES = 1024 * 1024
 
 @dataclass(frozen=True)
 class Old:
-    """What can still be read of the state file that is there; `trouble` says why not all, empty if all can."""
+    """What can still be read of the existing state file; `trouble` says why not all of it, empty if all."""
 
     identity: Identity | None = None
     kept: dict[int, tuple[str, list[Entry]]] = field(default_factory=dict)
@@ -259,7 +259,7 @@ def _gather(output: Path, batch: Batch, old: Old) -> Evidence:
     if nonce is None:
         raise UsageInvalid(
             f"{output} holds no trace of an earlier run: no {STATE_NAME} that can be read, no submit in {LOG_NAME},"
-            " no clip with its sidecar. Start a batch that never sent anything again with `wanbatch run --fresh`"
+            " no clip with its sidecar. If the batch never sent anything, start over with `wanbatch run --fresh`"
         )
     whole = [_looked_at(clips, each) for each in sidecars]
     return Evidence(batch, nonce, "", old.kept, events, whole, is_torn=is_torn)

@@ -64,7 +64,7 @@ async def refetch(context: RunContext, take: Take) -> str:
     assert take.sha256 is not None
     answer = await context.provider.poll(take.generation_id)
     if not isinstance(answer, Progress) or answer.generation_id != take.generation_id:
-        return "the provider does not say where it is"
+        return "the provider does not say where the clip is"
     if answer.link is None:
         return "the provider no longer gives a link to it"
     final = context.state.output / take.file

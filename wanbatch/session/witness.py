@@ -58,10 +58,10 @@ def _gap_in(sent: Iterable[str]) -> str:
         last[take_id] = max(attempt, last.get(take_id, 0))
     for take_id in range(1, max(last, default=0) + 1):
         if take_id not in last:
-            return f"{RUN_LOG} has later submits, and none of take number {take_id}"
+            return f"{RUN_LOG} has later submits, but none of take number {take_id}"
         for attempt in range(1, last[take_id]):
             if (take_id, attempt) not in ids:
-                return f"{RUN_LOG} lacks submit {attempt} of take number {take_id}, and has a later one"
+                return f"{RUN_LOG} lacks submit {attempt} of take number {take_id}, but has a later one"
     return ""
 
 
@@ -75,7 +75,7 @@ def _orphan_in(evidence: Evidence, sent: Iterable[str]) -> str:
             continue
         is_missing = label not in is_open and label not in known and entry.fact not in _WITHOUT_SUBMIT
         if is_missing or (entry.fact in _ANSWERS and not is_open.get(label, False)):
-            return f"{RUN_LOG} tells what became of {label}, and lacks its submit"
+            return f"{RUN_LOG} says what became of {label}, but lacks its submit"
         if entry.fact in _ANSWERS:
             is_open[label] = False
     return ""
