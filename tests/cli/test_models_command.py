@@ -115,7 +115,7 @@ def test_without_a_network_the_cure_is_named(
     monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
     code = call(["models", *words])
     told = capsys.readouterr().err
-    assert (code, told.count("wanbatch doctor"), "can be copied beside this manifest" in told) == (8, 1, True)
+    assert (code, told.count("wanbatch doctor"), "copy a schema from the folder `models`" in told) == (8, 1, True)
 
 
 def test_an_update_says_what_changed(provided: None, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
