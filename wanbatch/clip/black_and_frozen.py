@@ -79,6 +79,7 @@ class _Stretches:
         self._begin_s: float | None = None
 
     def follow(self, at_s: float, *, holds: bool) -> None:
+        """Note that it holds, or no longer does, from this time on."""
         if holds and self._begin_s is None:
             self._begin_s = at_s
         elif not holds and self._begin_s is not None:
@@ -86,6 +87,7 @@ class _Stretches:
             self._begin_s = None
 
     def lasting(self, end_s: float, least_s: float) -> tuple[Stretch, ...]:
+        """End at `end_s`; return the stretches of at least `least_s`."""
         self.follow(end_s, holds=False)
         return tuple(each for each in self._done if each.length_s >= least_s)
 
@@ -99,12 +101,14 @@ class _Picture:
 
     @classmethod
     def of(cls, luma: Luma) -> _Picture:
+        """Sample a picture by its brightness."""
         rows, columns = (min(GRID, side) for side in luma.shape)
         tall, wide = luma.shape[0] // rows, luma.shape[1] // columns
         blocks = luma[: rows * tall, : columns * wide].reshape(rows, tall, columns, wide)
         return cls(luma.astype(np.int16), blocks.mean(axis=(1, 3), dtype=np.float32))
 
     def differs(self, other: _Picture, noise: Noise) -> bool:
+        """Say whether it differs from another picture by more than noise, in a sample or in the mean of a block."""
         if self.samples.shape != other.samples.shape:
             return True
         if bool(np.abs(self.blocks - other.blocks).max() > noise.block):

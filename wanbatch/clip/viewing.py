@@ -83,6 +83,7 @@ class _Viewing:
         self._damaged_s: float | None = None
 
     def look(self) -> Look:
+        """Decode the clip as far as it is looked at, and say what was seen and heard. Raises what decoding does."""
         for frame in self._frames():
             if isinstance(frame, AudioFrame):
                 self._hear(frame)

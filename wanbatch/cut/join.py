@@ -221,6 +221,7 @@ class _Colour:
 
     @classmethod
     def of(cls, video: VideoStream) -> _Colour:
+        """Read what a track declares."""
         context = video.codec_context
         return cls(context.colorspace, context.color_primaries, context.color_trc, context.color_range)
 

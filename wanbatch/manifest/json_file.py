@@ -118,6 +118,7 @@ class _Reader:
         self._lines = [0, *(match.end() for match in re.finditer("\n", text))]
 
     def read(self) -> Node:
+        """Return the value as nodes; the text was surveyed before."""
         return self._value(self._skip(0))[0]
 
     def survey(self) -> None:

@@ -56,6 +56,7 @@ class _Reader:
         self.quote: Place | None = None  # where the last quoted text began
 
     def document(self, events: Iterator[Any]) -> Node | None:
+        """Return the nodes of the only document; None if there is none. Raises ReadingStopped for a second one."""
         root: Node | None = None
         documents = 0
         stack: list[Listing | Table] = []

@@ -104,13 +104,16 @@ class _Room:
         self._taken, self._needed, self._is_full = 0, 0, False
 
     def want(self, price: int) -> None:
+        """Count a take that is to be sent, whether it fits or not."""
         self.of, self._needed = self.of + 1, self._needed + price
 
     def take(self, price: int) -> bool:
+        """Reserve the price of a take; False if it does not fit, and then nothing later does."""
         self._is_full = self._is_full or not _fits(price, self._left)
         if not self._is_full:
             self._left, self._taken = self._left - price, self._taken + 1
         return not self._is_full
 
     def reach(self, scene: str) -> SceneReach:
+        """Say how far the cap reaches."""
         return SceneReach(scene, self.cap, self._taken, self.of, self._committed + self._needed)
