@@ -118,7 +118,7 @@ class Access:
 
     @property
     def is_unanswered(self) -> bool:
-        """Whether nothing answers at the address on this machine, so that nobody can say yet what it leads to."""
+        """Whether nothing answers at the address on this machine, so that what it leads to is unknown."""
         return not self.is_embedded and self.settings.endpoint.is_loopback and self._sign is Sign.NONE
 
     @property

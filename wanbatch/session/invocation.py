@@ -40,7 +40,7 @@ class Invocation:
         """Return the identity that a state file gets which this invocation begins in `output`.
 
         Where nothing answers on this machine, a folder that exists is what it was begun as. Raises ProviderUnreachable
-        for a new one: whether its money is play money is recorded once, and nobody says it yet.
+        for a new one: whether its money is play money is recorded once, and is still unknown.
         """
         access = self.access
         is_sandbox = access.is_sandbox
