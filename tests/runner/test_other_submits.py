@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, PRICE, beside_runs, restore, saving, scan_of
+from tests.runner.shared import HOURS, PRICE, beside_runs, restore, saving, scan_of, told
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import State
 from wanbatch.errors import ExitCode
@@ -104,3 +104,5 @@ def test_a_submit_whose_row_has_the_clip_of_another_take_is_named_once(tmp_path:
     ((code, message),) = beside_runs(world, work)
     assert (code, "their clips may be each other's" in message) == (ExitCode.DECISION_NEEDED, True)
     assert read_overview(world.output).alarms[0].startswith("sh000_t1: ")
+    for _ in range(2):  # the log has forgotten by now
+        assert (told(world).needs_you, told(world).open) == ((message,), ())

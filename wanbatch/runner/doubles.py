@@ -21,6 +21,11 @@ from wanbatch.runner.proofs import LOG, rows_of
 from wanbatch.runner.recipes import as_made
 
 
+def mixed_up_text(label: str, text: str) -> str:
+    """Return what to do about a take whose clip may be another's, for what was said of it."""
+    return f"{label}: {text}; look at both"
+
+
 class Doubles:
     """Names what was made beside the clip of a take."""
 
@@ -49,7 +54,7 @@ class Doubles:
         text = f"{LOG} says that its submit made {generation_id}, which {label} has: their clips may be each other's"
         if text not in take.warning:
             context.record(take.take_id, Fact.WARNED, {"warning": text, "mixed_up": [generation_id]})
-            context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; look at both")
+            context.trouble(ExitCode.DECISION_NEEDED, mixed_up_text(take.label, text))
 
     def note_beside(self, attempt: Attempt, row: LogRow, first: str) -> None:
         """Name a generation that the log shows beside the first one that an attempt is known to have made."""

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from wanbatch.batch.advice import in_folder
+from wanbatch.batch.alarms import ALARM_FACTS
 from wanbatch.batch.attempts import (
     MAY_BE_CHARGED,
     Attempt,
@@ -27,6 +28,7 @@ from wanbatch.provider.answers import read_generation_id
 from wanbatch.provider.protocol import NoAnswer, Trouble
 from wanbatch.runner.charges import ChargeRecorder
 from wanbatch.runner.context import RunContext
+from wanbatch.runner.doubles import mixed_up_text
 from wanbatch.runner.other_keys import give_up_keys, keys_given_up, keys_of
 from wanbatch.runner.polls import LEDGER_MARGIN
 from wanbatch.runner.recipes import recipe_made
@@ -175,7 +177,17 @@ def _not_charged(names: Iterable[str], charges: Sequence[Charge] | None) -> tupl
 
 def _needs_you(context: RunContext) -> tuple[str, ...]:
     found = [text for code, text in context.troubles if code is ExitCode.DECISION_NEEDED]
-    return tuple(dict.fromkeys([*found, *map(stray_text, context.state.strays())]))
+    return tuple(dict.fromkeys([*found, *_mixed_up(context), *map(stray_text, context.state.strays())]))
+
+
+def _mixed_up(context: RunContext) -> list[str]:
+    """Return what is said, now and before, of takes whose clips may be each other's."""
+    said = context.state.entries_after(0, ALARM_FACTS)
+    return [
+        mixed_up_text(context.takes[take_id].label, str(each.data.get("warning", "")))
+        for take_id, each in said
+        if each.data.get("mixed_up")
+    ]
 
 
 def _charged_twice(context: RunContext, charges: Sequence[Charge]) -> tuple[str, ...]:
