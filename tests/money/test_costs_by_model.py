@@ -93,3 +93,28 @@ def test_what_a_take_was_to_cost_before_an_edit_stays_with_its_model_then(tmp_pa
         [FIRST, SECOND],
         {FIRST: [PRICE, 0, 0], SECOND: [0, OTHER_PRICE, OTHER_PRICE]},
     )
+
+
+def first_takes() -> dict[str, tuple[str, ...]]:
+    told = rows("costs.csv", "level", "key", "first_takes", "first_takes_good")
+    return {row[1]: row[2:] for row in told if row[0] in ("batch", "model")}
+
+
+def test_models_that_make_the_same_shots_have_first_takes_each() -> None:
+    text = f"version: 1\ndefaults: {{models: [{FIRST}, {SECOND}], resolution: 480p}}\nshots:\n  - {{id: gull, prompt: A gull.}}\n"
+    Path("shots.yaml").write_text(text)
+    assert call([*RUN]) == 0
+    assert first_takes() == {"shots": ("2", "2"), FIRST: ("1", "1"), SECOND: ("1", "1")}
+
+
+def test_a_take_that_its_fallback_made_was_not_made_at_the_first_try() -> None:
+    assert call([*RUN, "--faults", fault(do="fail")]) == 0
+    assert first_takes() == {"shots": ("2", "1"), FIRST: ("2", "1"), SECOND: ("0", "0")}
+
+
+def test_what_was_charged_is_in_the_cut_or_outside_it() -> None:
+    Path("shots.yaml").write_text(SHOTS.replace("A crane lands.}", "A crane lands., takes: 2}"))
+    assert call([*RUN]) == 0
+    names = ("charged_credits", "in_cut_credits", "outside_cut_credits", "unchosen_credits")
+    told = rows("costs.csv", "level", *names)
+    assert [row[1:] for row in told if row[0] == "batch"] == [(str(3 * PRICE), str(2 * PRICE), str(PRICE), str(PRICE))]

@@ -106,7 +106,7 @@ def test_the_command_compares_writes_a_table_and_ends_with_3_if_something_is_lef
     invoice.write_text("\ufeffgeneration_id;usd\ngen-1;0.525\ngen-3;0.53\n", encoding="utf-8")
     assert call(["reconcile", str(folder), "--against", "invoice.csv"]) == 3
     told = " ".join(capsys.readouterr().out.split())
-    assert "not on the invoice 1 0.00 0.52" in told or "not on the invoice 1 0.00 0.53" in told
+    assert "not on the invoice 1 0.00 0.525" in told
     assert "not on the invoice: s5_t1" in told
     with (folder / "reports" / "against.csv").open(encoding="utf-8-sig", newline="") as stream:
         rows = [(row["match"], row["line"], row["charged_credits"]) for row in csv.DictReader(stream)]

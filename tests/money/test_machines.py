@@ -23,7 +23,7 @@ MACHINE_NOTE = (
     ("others", "provider", "notes"),
     [
         ((), "auto", [("note", MACHINE_NOTE.format(""))]),
-        ((3_150_000,), "auto", [("note", MACHINE_NOTE.format(", up to 1.58 USD a clip"))]),
+        ((3_150_000,), "auto", [("note", MACHINE_NOTE.format(", up to 1.575 USD a clip"))]),
         ((), "fal", []),
     ],
 )

@@ -104,7 +104,7 @@ def test_the_cap_of_a_scene_that_cannot_hold_is_announced() -> None:
     made = forty_four(scene_caps={"sc010": 20_000_000, "sc020": 1}, committed_by_scene={"sc010": 10_000_000})
     assert lines_with(made, "cap of") == [
         "cap of scene sc010: 10.00 USD; it holds 5 of 44 takes (all need 49.00): the rest of the scene will wait",
-        "cap of scene sc020: 0.00 USD",
+        "cap of scene sc020: 0.0000005 USD",
     ]
     scenes = preview_json(made)["within_caps"]["scenes"]
     assert scenes == [{"scene": "sc010", "cap": 20_000_000, "takes": 5, "of": 44, "needed": 98_000_000}]

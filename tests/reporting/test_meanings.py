@@ -42,7 +42,7 @@ def test_the_columns_of_the_money_are_explained_on_the_report(tmp_path: Path) ->
 def test_the_report_says_what_is_left_and_what_it_will_cost(tmp_path: Path) -> None:
     every_state(tmp_path)
     assert re.search(
-        r"still to be sent 1 take 0.53 USD; the final cost is then [\d.]+ USD", read(reported(tmp_path).report).words
+        r"still to be sent 1 take 0.525 USD; the final cost is then [\d.]+ USD", read(reported(tmp_path).report).words
     )
 
 

@@ -70,7 +70,7 @@ def test_an_older_copy_that_is_run_with_its_old_key_asks_about_what_the_new_key_
     end = world.run(batch_of(4))
     assert (end.exit_code, counts(world)) == (ExitCode.DECISION_NEEDED, {"planned": 3, "verified": 1})
     text = question(end)
-    needed = ("2 charges of models like yours", "0.38 USD in all", "--trust-state", "older copy", *bought)
+    needed = ("2 charges of models like yours", "0.378 USD in all", "--trust-state", "older copy", *bought)
     assert [each for each in needed if each not in text] == []
     assert ended(world) == (ExitCode.DECISION_NEEDED, 1)  # it asks until it is answered
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -10,8 +11,8 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import Grid, say
 from wanbatch.cli.screen import console_of, print_json
 from wanbatch.errors import ExitCode
-from wanbatch.money.credits import cents_text, shared_cents, usd_text
-from wanbatch.money.invoice import MATCH_WORDS, Match
+from wanbatch.money.credits import amount_text, usd
+from wanbatch.money.invoice import MATCH_WORDS, Match, Matched
 from wanbatch.session.against import Against, against_json, hold_against
 
 NAMED = 8
@@ -35,15 +36,19 @@ def _grid(found: Against) -> Grid:
     """Lay out the lines by what they are: how many, what was billed and what was charged."""
     grid = Grid(("against the invoice", "lines", "USD\nbilled", "USD\ncharged", ""), left=(0, 4))
     groups = [(match, found.of(match)) for match in Match if found.of(match)]
-    columns = [[sum(getattr(line, name) or 0 for line in mine) for _, mine in groups] for name in ("billed", "charged")]
     more = "+?" if found.of(Match.UNREADABLE) else ""
-    rows = zip(groups, *map(shared_cents, columns), strict=True)
-    for (match, mine), billed, charged in rows:
+    for match, mine in groups:
         mark = more if match is Match.UNREADABLE else ""
-        grid.add(match.value, str(len(mine)), f"{cents_text(billed)}{mark}", cents_text(charged), MATCH_WORDS[match])
-    billed, charged = (usd_text(sum(column)).removesuffix(" USD") for column in columns)
-    grid.add("total", str(len(found.lines)), f"{billed}{more}", charged, "", style="bold")
+        grid.add(
+            match.value, str(len(mine)), f"{_sum(mine, 'billed')}{mark}", _sum(mine, "charged"), MATCH_WORDS[match]
+        )
+    total = (f"{_sum(found.lines, 'billed')}{more}", _sum(found.lines, "charged"))
+    grid.add("total", str(len(found.lines)), *total, "", style="bold")
     return grid
+
+
+def _sum(lines: Sequence[Matched], name: str) -> str:
+    return amount_text(usd(sum(getattr(line, name) or 0 for line in lines)))
 
 
 def _lines(found: Against) -> list[str]:

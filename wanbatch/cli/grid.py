@@ -15,6 +15,7 @@ from rich.text import Text
 
 INDENT = 2
 PLAY_MARK = "   SANDBOX: play money"
+_AMOUNT = re.compile(r"-?[\d,]+\.(\d{2,}(?:\+\?)?)")
 _TABLES_MAX = 3  # one below the other; on a screen that needs more, one figure a line is easier to read
 
 
@@ -38,8 +39,19 @@ class Grid:
         for table in tables:
             console.print(Padding(table, (0, 0, 0, INDENT), expand=False))
 
+    def _with_points_aligned(self) -> Grid:
+        """Return the grid with blanks behind short amounts: in a column, the points are below each other."""
+        columns = [[row[number] for row, _ in self.rows] for number in range(len(self.columns))]
+        shown = [cells if number in self.left else _aligned(cells) for number, cells in enumerate(columns)]
+        rows: list[tuple[Sequence[str], str | None]] = [
+            ([cells[place] for cells in shown], style) for place, (_, style) in enumerate(self.rows)
+        ]
+        return Grid(self.columns, self.left, rows)
+
     def _tables(self, room: int) -> list[Table]:
         """Lay the columns out in one table, or in a few below each other; empty if none fits."""
+        if (aligned := self._with_points_aligned()) != self:
+            return aligned._tables(room)  # noqa: SLF001  another of this class
         if self._spread(range(len(self.columns)), room) is not None:
             groups = [list(range(len(self.columns)))]
         else:
@@ -76,11 +88,16 @@ class Grid:
         names = [self.columns[number] for number in group]
         table = Table(*names, box=None, padding=(0, 1, 0, 0), show_header=any(names), pad_edge=False)
         for column, number, width in zip(table.columns, group, widths, strict=True):
-            column.justify = "left" if number in self.left else "right"
             column.no_wrap = number not in self.left
             column.width = width
+            if number not in self.left:
+                column.header = "\n".join(_right(line, width) for line in self.columns[number].split("\n"))
         for cells, style in self.rows:
-            table.add_row(*(cells[number] for number in group), style=style)
+            shown = (
+                cells[number] if number in self.left else _right(cells[number], width)
+                for number, width in zip(group, widths, strict=True)
+            )
+            table.add_row(*shown, style=style)
         return table
 
     def _stack(self, console: Console) -> None:
@@ -91,6 +108,18 @@ class Grid:
                 if cell:
                     words = [name.replace("\n", " "), cell] if name else [cell]
                     say(console, f"{' ' * 2 * INDENT}{' '.join(words)}", style=style)
+
+
+def _aligned(cells: Sequence[str]) -> list[str]:
+    """Put blanks behind amounts of USD, as many as others have decimals more; other cells stay as they are."""
+    behind = [len(found[1]) if (found := _AMOUNT.fullmatch(cell)) else None for cell in cells]
+    most = max((count for count in behind if count is not None), default=0)
+    return [cell + " " * (0 if count is None else most - count) for cell, count in zip(cells, behind, strict=True)]
+
+
+def _right(markup: str, width: int) -> str:
+    """Put a figure to the right of its column; rich itself would cut off the blanks behind it."""
+    return " " * (width - _width(markup)) + markup
 
 
 def _width(markup: str) -> int:

@@ -15,12 +15,9 @@ from wanbatch.cli.shots import print_takes
 from wanbatch.money.costs import Figures
 from wanbatch.money.credits import (
     amount_text,
-    cents_text,
     credits_of_usd,
-    exact_usd,
     money_text,
     partly_known,
-    shared_cents,
     usd,
     usd_text,
 )
@@ -185,14 +182,12 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
 
 
 def _classes_grid(preview: Preview) -> Grid:
-    """Lay out what is to be sent by what its price depends on; the cents add up to the total."""
+    """Lay out what is to be sent by what its price depends on."""
     grid = Grid(("to send", "takes", "USD each", "USD", "credits", "price from"), left=(0, 5))
-    totals = [(preview.quotes[each].credits or 0) * takes for each, takes in preview.to_submit.items()]
-    for (each, takes), total, cents in zip(preview.to_submit.items(), totals, shared_cents(totals), strict=True):
-        quote = preview.quotes[each]
-        price = "unknown" if quote.credits is None else exact_usd(quote.credits)
-        money = ("-", "-") if quote.credits is None else (cents_text(cents), f"{total:,}")
-        grid.add(escape(str(each)), str(takes), price, *money, escape(quote.source))
+    for each, takes in preview.to_submit.items():
+        price = preview.quotes[each].credits
+        money = ("-", "-") if price is None else (_usd(price * takes), f"{price * takes:,}")
+        grid.add(escape(str(each)), str(takes), _usd(price), *money, escape(preview.quotes[each].source))
     return grid
 
 
@@ -225,24 +220,18 @@ def _scenes_grid(preview: Preview) -> Grid:
         rest = sum((each for _, each in shown[SCENES_SHOWN:]), Estimate(0, 0, 0))
         rows.append((f"{len(shown) - SCENES_SHOWN} more", rest))
     grid = Grid(("scene" if shown else "", "takes", *_FIGURES))
-    for (name, each), cents in zip(rows, _cents([each for _, each in rows]), strict=True):
-        grid.add(name, *_figures(each, cents))
-    grid.add("total", *_figures(preview.estimate, *_cents([preview.estimate])), style="bold" if shown else None)
+    for name, each in rows:
+        grid.add(name, *_figures(each))
+    grid.add("total", *_figures(preview.estimate), style="bold" if shown else None)
     return grid
 
 
-def _cents(estimates: Sequence[Estimate]) -> list[tuple[int, ...]]:
-    """Return low, expected and worst of each in cents; those of each column add up."""
-    columns = [[getattr(each, name) for each in estimates] for name in ("low", "credits", "worst")]
-    return list(zip(*map(shared_cents, columns), strict=True))
-
-
-def _figures(each: Estimate, cents: Sequence[int]) -> list[str]:
+def _figures(each: Estimate) -> list[str]:
     """Write the takes and each of the figures."""
     if each.unpriced == each.takes and each.takes:
         return [str(each.takes), "unknown", *("-" for _ in _FIGURES[1:])]
     more = "+?" if each.unpriced else ""
-    low, expected, worst = (f"{cents_text(amount)}{more}" for amount in cents)
+    low, expected, worst = (f"{_usd(amount)}{more}" for amount in (each.low, each.credits, each.worst))
     worst += "" if each.is_worst_known or more else "+?"
     return [str(each.takes), low, expected, worst, f"{each.credits:,}{more}"]
 
@@ -338,12 +327,11 @@ def ledger_grid(lines: Sequence[LedgerLine]) -> Grid:
 
 def _sums(groups: Sequence[Sequence[int | None]]) -> list[tuple[str, str]]:
     """Return the sum of each group in USD and in credits, marked where a part is unknown; empty if all is."""
-    known = [[value for value in group if value is not None] for group in groups]
-    sums = [sum(each) for each in known]
     found = []
-    for group, seen, total, cents in zip(groups, known, sums, shared_cents(sums), strict=True):
+    for group in groups:
+        seen = [value for value in group if value is not None]
         more = "+?" if len(seen) < len(group) else ""
-        found.append((f"{cents_text(cents)}{more}", f"{total:,}{more}") if seen else ("", ""))
+        found.append((f"{_usd(sum(seen))}{more}", f"{sum(seen):,}{more}") if seen else ("", ""))
     return found
 
 

@@ -16,7 +16,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.spend import Kind
-from wanbatch.money.credits import cents_text, partly_known, shared_cents
+from wanbatch.money.credits import amount_text, partly_known, usd
 from wanbatch.money.prices import UNKNOWN_QUOTE, Quote
 from wanbatch.units import count_text
 
@@ -104,7 +104,7 @@ class Baseline:
 
     @property
     def variance(self) -> int:
-        """What was added, less what was saved."""
+        """The final cost less the baseline: above 0 it costs more, below 0 less."""
         return sum(part.credits for part in self.parts)
 
     @property
@@ -142,10 +142,10 @@ def why_none(*, was_sent: bool, was_lost: bool) -> str:
 
 
 def variance_text(baseline: Baseline) -> str:
-    """Say what was added and why, `2 retakes 1.05, 1 edit 0.53`: cents that add up; empty if nothing was."""
-    cents = shared_cents([baseline.credits, *(part.credits for part in baseline.parts)])[1:]
-    told = zip(baseline.parts, cents, strict=True)
-    return ", ".join(f"{part.words} {cents_text(each)}{'+?' if part.unknown else ''}" for part, each in told)
+    """Say what was added and why, `2 retakes 1.05, 1 edit 0.525`; empty if nothing was."""
+    return ", ".join(
+        f"{part.words} {amount_text(usd(part.credits))}{'+?' if part.unknown else ''}" for part in baseline.parts
+    )
 
 
 def recipe_key(recipes: Iterable[str]) -> str:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from decimal import ROUND_FLOOR, ROUND_HALF_UP, Decimal, localcontext
-from fractions import Fraction
-from math import floor
 
 from wanbatch.units import CREDITS_MAX, count_text
 
@@ -18,7 +15,7 @@ def usd(credit_count: int) -> Decimal:
 
 
 def usd_text(credit_count: int | None) -> str:
-    """Return `1.58 USD`, or `unknown`."""
+    """Return `1.575 USD`, or `unknown`."""
     return "unknown" if credit_count is None else f"{amount_text(usd(credit_count))} USD"
 
 
@@ -36,45 +33,25 @@ def partly_known(known: int, takes: int, submits: int = 0) -> str:
 
 
 def amount_text(amount: Decimal) -> str:
-    """Return an amount of USD as people read it, `1,001.58`: in whole cents, half a cent away from 0."""
-    with localcontext(rounding=ROUND_HALF_UP):  # formatting alone would round half to even: 0.125 to 0.12
-        return f"{amount:z,.2f}"
+    """Return an amount of USD as people read it, `1,001.575`: to the credit, with two decimals at least.
 
-
-def exact_usd(credit_count: int) -> str:
-    """Write credits as USD, exact, with two decimals at least: 3150000 is 1.575."""
-    text = f"{usd(credit_count):.7f}".rstrip("0")
+    Nothing is rounded: the same credits are the same text wherever they stand, and parts add up to their sum. Only what
+    is finer than a credit, as a balance may be, is rounded to seven decimals, half away from 0.
+    """
+    with localcontext(rounding=ROUND_HALF_UP):  # formatting alone would round half to even
+        text = f"{amount:z,.7f}".rstrip("0")
     whole, _, fraction = text.partition(".")
     return f"{whole}.{fraction.ljust(2, '0')}"
 
 
+def exact_usd(credit_count: int) -> str:
+    """Write credits as USD for a file, as `amount_text` does, without commas: 3150000 is 1.575."""
+    return amount_text(usd(credit_count)).replace(",", "")
+
+
 def money_text(credit_count: int) -> str:
-    """Return `1.58 USD (3,150,000 credits)`."""
+    """Return `1.575 USD (3,150,000 credits)`."""
     return f"{usd_text(credit_count)} ({credit_count:,} credits)"
-
-
-def cents_text(cents: int) -> str:
-    """Return whole cents as an amount of USD, `1,001.58`."""
-    return amount_text(Decimal(cents) / 100)
-
-
-def shared_cents(parts: Sequence[int]) -> list[int]:
-    """Return amounts in credits as whole cents that add up to the cents of their sum, by the largest remainder.
-
-    No part is off by a whole cent, and one of whole cents stays what it is.
-    """
-    exact = [Fraction(part * 100, CREDITS_PER_USD) for part in parts]
-    cents = [floor(each) for each in exact]
-    left = _half_up(sum(exact, Fraction(0))) - sum(cents)
-    by_remainder = sorted(range(len(parts)), key=lambda place: (cents[place] - exact[place], place))
-    for place in by_remainder[:left]:
-        cents[place] += 1
-    return cents
-
-
-def _half_up(cents: Fraction) -> int:
-    """Round half a cent away from 0, as `amount_text` does."""
-    return floor(cents + Fraction(1, 2)) if cents >= 0 else -floor(-cents + Fraction(1, 2))
 
 
 def credits_of_usd(amount: Decimal) -> int:

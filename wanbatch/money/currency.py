@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation, localcontext
 
-from wanbatch.money.credits import amount_text, usd
+from wanbatch.money.credits import usd
 
 _CODE = re.compile(r"[A-Z]{3}")
 RATE_MAX = Decimal(10) ** 6
@@ -25,8 +25,13 @@ class Currency:
         return f"converted at 1 USD = {self.rate:f} {self.code}"
 
     def amount(self, credit_count: int | None) -> str:
-        """Return credits in this currency, `1.45`; a dash if there are none."""
-        return "\u2013" if credit_count is None else amount_text(usd(credit_count) * self.rate)
+        """Return credits in this currency, `1.45`: each rounded to cents on its own, half a cent away from 0; a dash if
+        there are none.
+        """
+        if credit_count is None:
+            return "\u2013"
+        with localcontext(rounding=ROUND_HALF_UP):  # formatting alone would round half to even: 0.125 to 0.12
+            return f"{usd(credit_count) * self.rate:z,.2f}"
 
     def text(self, credit_count: int) -> str:
         """Return credits as `1.45 EUR`."""

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from wanbatch.batch.attempts import MAY_BE_CHARGED, NO_POST, Outcome
+from wanbatch.batch.lifecycle import State
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.recipe_columns import orders_frame
 
@@ -37,6 +38,27 @@ def attempt_orders(book: Book) -> pd.DataFrame:
     return orders
 
 
+def first_takes(book: Book) -> pd.DataFrame:
+    """One row a take: whether it `is_first` of its shot with its model and came to an end, and `is_good` at once.
+
+    Models that make the same shots side by side have a first take each. One that its fallback made is a first take of
+    the model that failed.
+    """
+    takes, attempts = book.record.takes, book.record.attempts
+    sent = attempts["number"] > 0
+    tries = pd.DataFrame({"take_id": attempts["take_id"], "model": attempt_orders(book)["model"]})[sent]
+    first = tries.drop_duplicates("take_id").set_index("take_id")["model"]
+    model = first.reindex(takes["take_id"]).set_axis(takes.index).fillna(book.orders["model"])
+    is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
+    order = pd.DataFrame({"shot_id": takes["shot_id"], "model": model, "number": takes["number"]})
+    is_lowest = order["number"] == order.groupby(["shot_id", "model"], dropna=False)["number"].transform("min")
+    is_first = is_lowest & (is_verified | is_failed)
+    is_own = (model == book.orders["model"]).fillna(value=False)
+    return pd.DataFrame(
+        {"is_first": is_first, "is_good": is_first & is_verified & is_own & (takes["tries"] <= 1)}
+    ).astype("boolean")
+
+
 def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
     """Return what moves between models: rows by `columns` that add to the sums of a model what its attempts cost.
 
@@ -50,6 +72,7 @@ def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
     takes = book.record.takes.take(owners[is_moved.to_numpy(dtype=bool)]).set_axis(mine.index)
     sent = attempts[attempts["number"] > 0]
     is_first = mine["number"] == sent.groupby("take_id")["number"].min().reindex(mine["take_id"]).to_numpy()
+    is_first_take = first_takes(book)["is_first"].take(owners).set_axis(attempts.index)[is_moved]
     is_made = ~mine["outcome"].isin(_NO_GENERATION)
     has_failed = (mine["outcome"] == Outcome.FAILED.value) & (mine["error"] != "")
     charged = (
@@ -68,6 +91,8 @@ def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
         "charged": charged,
         "failed": charged.where(has_failed, 0),
         "extra": charged.mask(has_failed, 0),
+        "outside_cut": charged,
+        "is_first": is_first & is_first_take,
     }
     amounts = pd.DataFrame({name: cells.get(name, 0) for name in columns}, index=mine.index).astype("int64")
     added = amounts.assign(batch=book.batch, model=model[is_moved].fillna("").array)

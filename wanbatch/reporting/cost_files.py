@@ -72,9 +72,7 @@ def cost_facts(books: Sequence[Book], tables: Costs, currency: Currency | None =
 
 def most_unchosen(shots: pd.DataFrame) -> pd.DataFrame:
     """Return the shots whose takes outside of the cut cost most, at most SHOTS_SHOWN."""
-    from wanbatch.reporting.costs import BESIDE_CUT
-
-    beside = shots[[f"{name}_credits" for name in BESIDE_CUT]].sum(axis=1)
+    beside = shots["outside_cut_credits"]
     order = beside[beside > 0].sort_values(ascending=False, kind="stable").index[:SHOTS_SHOWN]
     return shots.loc[order]
 

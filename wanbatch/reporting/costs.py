@@ -18,7 +18,7 @@ import pandas as pd
 
 from wanbatch.batch.lifecycle import State
 from wanbatch.money.credits import CREDITS_PER_USD
-from wanbatch.reporting.attempt_orders import shifts_frame
+from wanbatch.reporting.attempt_orders import first_takes, shifts_frame
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.groups import sums_by
 from wanbatch.reporting.prices import prices_frame
@@ -29,7 +29,7 @@ from wanbatch.reporting.variance import variance_frame
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")  # with a known part beside the sum
 _SUMS = (
     "budget", "estimated", "held", "charged", "at_risk", "committed", "to_complete", "final",
-    "variance_to_budget", "variance_to_estimate",
+    "budget_left", "over_estimate",
 )  # fmt: skip
 
 
@@ -38,8 +38,9 @@ def _in_both(names: Iterable[str]) -> dict[str, str]:
     return {f"{name}_{unit}": kind for name in names for unit, kind in (("usd", "Float64"), ("credits", "Int64"))}
 
 
-WENT_INTO = ("in_cut", "unchosen", "superseded", "failed", "waiting", "extra")
-BESIDE_CUT = ("unchosen", "superseded", "failed", "extra")  # good or not, what was charged for it is in no cut
+OUTSIDE_CUT = ("unchosen", "superseded", "failed", "waiting", "extra")  # good or not, it is in no cut
+WENT_INTO = ("in_cut", *OUTSIDE_CUT)  # together they are what was charged
+_CUT = ("in_cut", "outside_cut", *OUTSIDE_CUT)
 COST_COLUMNS: dict[str, str] = {
     "level": "string",
     "batch": "string",
@@ -53,7 +54,7 @@ COST_COLUMNS: dict[str, str] = {
     "takes_of_unknown_price": "Int64",
     "holds_not_seen": "Int64",
     "charges_not_seen": "Int64",
-    **_in_both(WENT_INTO),
+    **_in_both(_CUT),
     "usable_s": "Float64",
     "in_cut_s": "Float64",
     "usd_per_usable_second": "Float64",
@@ -72,7 +73,7 @@ SHOT_COLUMNS: dict[str, str] = {
     "scene": "string",
     "shot_id": "string",
     "takes": "Int64",
-    **_in_both(["charged", *WENT_INTO]),
+    **_in_both(["charged", *_CUT]),
     "usable_s": "Float64",
     "in_cut_s": "Float64",
     "charges_not_seen": "Int64",
@@ -107,7 +108,7 @@ def takes_frame(book: Book) -> pd.DataFrame:
     """One row per take: where it belongs, and what it adds to the sums of its group, 0 if that is unknown."""
     takes, money, shots = book.record.takes, book.money, book.record.shots
     is_verified, is_failed = (takes["state"] == each.value for each in (State.VERIFIED, State.FAILED))
-    is_first = (takes["number"] == 1) & (is_verified | is_failed)
+    first = first_takes(book)
     is_usable = is_verified & (book.is_chosen | ~takes["superseded"])  # a circled take may be of an older recipe
     usable_ms = (takes["clip_duration_s"].where(is_usable).fillna(0) * 1000).round()
     sums = {
@@ -116,6 +117,7 @@ def takes_frame(book: Book) -> pd.DataFrame:
         "in_cut": (money["in_use"] + money["superseded"]).where(book.is_chosen, 0),
         "unchosen": money["in_use"].mask(book.is_chosen, 0),
         "superseded": money["superseded"].mask(book.is_chosen, 0),
+        "outside_cut": money["charged"] - (money["in_use"] + money["superseded"]).where(book.is_chosen, 0),
         "charged": money["charged"],
         **{f"{name}_unknown": money[name].isna() for name in _PARTS},
         "usable_ms": usable_ms,
@@ -123,8 +125,8 @@ def takes_frame(book: Book) -> pd.DataFrame:
         "is_verified": is_verified & ~takes["superseded"],
         "is_failed": is_failed & ~takes["superseded"],
         "is_unseen": money["is_charge_unseen"],
-        "is_first": is_first,
-        "is_first_good": is_first & is_verified & (takes["tries"] <= 1),
+        "is_first": first["is_first"],
+        "is_first_good": first["is_good"],
     }
     names = ("shot_id", "sequence", "scene", "tags", "cost_code")
     places = {name: shots[name].take(book.shot_rows).array for name in names}
@@ -208,12 +210,12 @@ def _groups(takes: pd.DataFrame, level: str) -> list[tuple[str, str, dict[str, i
 
 def _shots_frame(takes: pd.DataFrame) -> pd.DataFrame:
     """One row per shot: what its takes were charged, and what that went into."""
-    told = ["takes", "charged", *WENT_INTO, "usable_ms", "in_cut_ms", "is_unseen", "is_stray"]
+    told = ["takes", "charged", *_CUT, "usable_ms", "in_cut_ms", "is_unseen", "is_stray"]
     places = ["batch", "sequence", "scene", "shot_id"]
     sums = takes.groupby(places, sort=False)[told].sum().reset_index()
     cells: dict[str, Any] = {name: sums[name].mask(sums[name] == "").array for name in places}
     cells |= {"takes": sums["takes"], "charges_not_seen": sums["is_unseen"] + sums["is_stray"]}
-    for name in ("charged", *WENT_INTO):
+    for name in ("charged", *_CUT):
         cells |= {f"{name}_usd": usd_of(sums[name]), f"{name}_credits": sums[name]}
     cells |= {f"{name}_s": sums[f"{name}_ms"] / 1000 for name in ("usable", "in_cut")}
     return pd.DataFrame({name: pd.array(cells[name], dtype=kind) for name, kind in SHOT_COLUMNS.items()})
@@ -233,13 +235,13 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
         "charged": sums["charged"],
         "committed": committed,
         "final": final,
-        "variance_to_budget": _less(budget, final),
-        "variance_to_estimate": _less(whole["estimated"], final),
+        "budget_left": _less(budget, final),
+        "over_estimate": _less(final, whole["estimated"]),
     }
     money = {
         **{f"{name}_credits": value for name, value in told.items()},
         **{f"{name}_known_credits": value for name, value in known.items()},
-        **{f"{name}_credits": sums[name] for name in WENT_INTO},
+        **{f"{name}_credits": sums[name] for name in _CUT},
     }
     return {
         **dict(zip(("level", "batch", "key"), place, strict=True)),

@@ -40,7 +40,7 @@ FREE_TEXT = frozenset(
 )
 
 
-_USD = re.compile(r"^usd_(?!per_)|_usd$")  # sums in USD; what a second costs is none
+_USD = re.compile(r"^usd$|^usd_(?!per_)|_usd$")  # sums in USD; what a second costs is none
 BYTE_ORDER_MARK = "\ufeff"
 
 

@@ -18,6 +18,13 @@ STATES: Mapping[str, str] = {
     "superseded": "Replaced by a newer version of its shot, or by a retake. The clip is kept, and its cost counts.",
     "omitted": "Shots that the manifest leaves out.",
 }
+OUTSIDE_WORDS: Mapping[str, str] = {
+    "unchosen": "good, not chosen",
+    "superseded": "superseded",
+    "failed": "failed",
+    "waiting": "no clip yet",
+    "extra": "extra",
+}
 MONEY: Mapping[str, str] = {
     "estimated": "What the takes were expected to cost when they were sent, or cost today if they were not.",
     "held": "What the provider set aside when it accepted a take. The charge replaces it.",
@@ -28,7 +35,12 @@ MONEY: Mapping[str, str] = {
     "final cost": "Committed and to complete together.",
     "budget": "The cap: no run commits more than this.",
     "baseline": "What the first plan that you confirmed was expected to cost. No later plan changes it.",
+    "variance": "Final cost less baseline, by reason. Above 0 it costs more than the baseline, below 0 less.",
+    "left of the budget": "Budget less final cost. Below 0 the final cost is over the budget.",
+    "over the estimate": "Final cost less estimated. Above 0 it costs more than was expected, below 0 less.",
+    "made at the first try": "The first take of a shot was verified without a second try.",
     "in the cut": "Of each shot, the take that you circled, else the newest good one.",
+    "outside the cut": "All else that was charged: what was in the cut and outside it is together what was charged.",
     "good, not chosen": "Good clips that the cut does not use.",
     "no clip yet": "Takes that were charged and wait for you, or are on their way.",
     "extra": "Clips that the provider made beside the one that was asked for.",

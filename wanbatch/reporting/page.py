@@ -18,17 +18,17 @@ from markupsafe import Markup, escape
 
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
-from wanbatch.money.credits import CREDITS_PER_USD, partly_known, usd_text
+from wanbatch.money.credits import partly_known, usd_text
 from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of, variance_amounts
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
-from wanbatch.reporting.costs import BESIDE_CUT
-from wanbatch.reporting.meanings import meanings
+from wanbatch.reporting.meanings import OUTSIDE_WORDS, meanings
 from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text, local_text
 
 ROWS_SHOWN = 500
+ALIGNED = 4  # decimals: a price of a clip has no more as a rule
 PLOT_SOURCES = "'self' file:"  # `file:` is a page opened by double click, 'self' one that is served
 
 
@@ -37,8 +37,6 @@ def _credits(value: float | None) -> str:
 
 
 def _usd(value: float | None) -> str:
-    if value is not None and 0 < value < CREDITS_PER_USD / 200:
-        return "< 0.01 USD"
     return "unknown" if value is None else usd_text(int(value))
 
 
@@ -63,6 +61,13 @@ def _coded(text: str) -> Markup:
 def _named(text: str) -> Markup:
     """Escape an id and let it break where its parts end, and nowhere else while there is room for a part."""
     return Markup(re.sub(r"([_/-]+)(?=.)", r"\1<wbr>", str(escape(visible(text)))))  # noqa: S704  escaped
+
+
+def _aligned(amount: str) -> Markup:
+    """Give an amount of few decimals the width of the others: in a column, the points are below each other."""
+    found = re.match(r"-?[\d,]+\.(\d+)$", amount)
+    text = escape(amount)
+    return Markup(f'<span class="d{len(found[1])}">{text}</span>') if found and len(found[1]) < ALIGNED else text  # noqa: S704
 
 
 def _minute(at: str) -> str:
@@ -105,6 +110,7 @@ def _environment() -> Environment:
         "partly_known": partly_known,
         "number": _number,
         "amount": amount_of,
+        "aligned": _aligned,
         "price": price_of,
         "in_order": _in_order,
         "variance_amounts": variance_amounts,
@@ -161,7 +167,7 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         levels=levels_of(costs["levels"]),
         batch=summary[0],
         whole=costs["levels"][0],
-        beside=sum(costs["levels"][0][f"{name}_credits"] for name in BESIDE_CUT),
+        outside=OUTSIDE_WORDS,
         trouble=facts["runs"][-1]["message"].removesuffix(".") if facts["runs"] else "",
         needs=[
             (state, todo, list(causes))

@@ -32,7 +32,7 @@ PLAY = " (play money)"  # in the name of each sheet of a sandbox: it is in sight
 CONVERTED = ("charged", "committed", "final")  # shown in another currency, too
 _NOT_ADDED = (
     "budget",
-    "variance",
+    "over_estimate",
     "first_take_yield",
     "usd_per",
     "credits_per",
@@ -42,7 +42,13 @@ _NOT_ADDED = (
 )
 _EVENTS = {f"{event}_{unit}": event for event in ("submitted", "charged") for unit in ("usd", "credits")}
 _LIMITS = ("_low_", "_high_")
-_FORMATS = {"usd": "#,##0.00", "credits": "#,##0", "count": "#,##0", "other": "#,##0.00##"}
+_FORMATS = {
+    "usd": "#,##0.00#####",
+    "credits": "#,##0",
+    "count": "#,##0",
+    "other": "#,##0.00##",
+    "converted": "#,##0.00",
+}
 _WIDEST = 40
 _RATE_CELL = "about!$B$5"
 
@@ -236,7 +242,7 @@ class _Sheet:
             if value is None:
                 continue
             formula, told = f"={_letters(source)}{row + 1}*{_RATE_CELL}", float(value) * float(self._currency.rate)
-            self._sheet.write_formula(row, at, formula, self._formats.cells["usd"], told)
+            self._sheet.write_formula(row, at, formula, self._formats.cells["converted"], told)
 
 
 def _is_alone(name: str) -> bool:
