@@ -196,7 +196,8 @@ _VARIANCE = {
     "shot_id": "the shot; `(no take)` for submits that no take has",
     "reason": "`baseline` for the first confirmed plan, else why the final cost differs: `retake`, `edit`, `new shot`, "
     "`shot left out`, `renamed` (the same under another id: adds nothing), `unpriced take`, `submit of no take`, "
-    "or `failures, extra clips and other prices`",
+    "`failed take` (it made no clip), `failed try` (charged, or may be, beside the clip of its take), `extra clip`, "
+    "`fallback` (another model at another price), `take added`, `take dropped`, or `other price`",
     "earlier_shot_id": "the id in the first plan of a shot that was renamed, in its row `renamed`",
     "takes": "how many takes it is about",
     "credits": "of the baseline; else the variance: above 0 what was added, below 0 what was saved. "

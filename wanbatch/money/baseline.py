@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -31,7 +31,28 @@ class Reason(StrEnum):
     RENAMED = "renamed"  # a shot that has another id and asks for the same: its line of the baseline is that of before
     UNPRICED = "unpriced take"  # a take whose price was unknown when the baseline was kept
     NO_TAKE = "submit of no take"
-    OTHER = "failures, extra clips and other prices"
+    FAILED = "failed take"  # it made no clip, so that its price was saved
+    TRY = "failed try"  # what was charged, or may be, for tries that made no clip of their take
+    EXTRA = "extra clip"  # generations beside a take's own
+    FALLBACK = "fallback"  # a take that goes on with another model, at another price
+    MORE = "take added"  # a shot that has more takes than the first plan gave it
+    FEWER = "take dropped"  # a shot that has fewer
+    OTHER = "other price"
+
+
+# What is counted, and the words around it; of the others, what their reason says.
+_WORDS: Mapping[Reason, tuple[str, str]] = {
+    Reason.NEW_SHOT: ("take", "{} of new shots"),
+    Reason.LEFT_OUT: ("take", "{} of shots left out"),
+    Reason.RENAMED: ("take", "{} of renamed shots"),
+    Reason.NO_TAKE: ("submit", "{} of no take"),
+    Reason.TRY: ("take", "failed tries of {}"),
+    Reason.EXTRA: ("take", "extra clips of {}"),
+    Reason.FALLBACK: ("take", "{} on a fallback"),
+    Reason.MORE: ("take", "{} added to shots"),
+    Reason.FEWER: ("take", "{} dropped from shots"),
+    Reason.OTHER: ("", "other prices"),
+}
 
 
 @dataclass(frozen=True)
@@ -67,6 +88,16 @@ class Planned:
 
 
 @dataclass(frozen=True)
+class Cause:
+    """One reason why takes of a shot cost another sum than was planned: how many, and what they add in credits."""
+
+    shot_id: str
+    reason: Reason
+    takes: int
+    credits: int
+
+
+@dataclass(frozen=True)
 class Part:
     """One reason: how many takes it is about, and what they add to the baseline, as far as it is known."""
 
@@ -78,29 +109,23 @@ class Part:
     @property
     def words(self) -> str:
         """`2 retakes`, or the reason alone where no takes are counted."""
-        match self.reason:
-            case Reason.OTHER:
-                return self.reason.value
-            case Reason.NEW_SHOT:
-                return f"{count_text(self.count, 'take')} of new shots"
-            case Reason.LEFT_OUT:
-                return f"{count_text(self.count, 'take')} of shots left out"
-            case Reason.RENAMED:
-                return f"{count_text(self.count, 'take')} of renamed shots"
-            case Reason.NO_TAKE:
-                return f"{count_text(self.count, 'submit')} of no take"
-        return count_text(self.count, self.reason.value)
+        noun, text = _WORDS.get(self.reason, (self.reason.value, "{}"))
+        return text.format(count_text(self.count, noun))
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """The first confirmed plan in credits, known parts, and what was added to it since."""
+    """The first confirmed plan in credits, known parts, and what was added to it since.
+
+    `causes` are by shot what the parts sum up for the reasons from FAILED to FEWER.
+    """
 
     at: datetime
     takes: int
     credits: int
     unpriced: int
     parts: tuple[Part, ...]
+    causes: tuple[Cause, ...] = ()
 
     @property
     def variance(self) -> int:
@@ -216,13 +241,25 @@ def baseline_of(
         takes=sum(line.takes for line in lines if line.reason is not Reason.RENAMED),
         credits=sum(line.credits for line in lines),
         unpriced=sum(line.unpriced for line in lines),
-        parts=tuple(part for part in sums.values() if part.credits or part.unknown or _is_worth_a_line(part)),
+        parts=_worth_a_line(sums),
     )
 
 
-def _is_worth_a_line(part: Part) -> bool:
-    """Say whether a reason has a line although it adds nothing."""
-    return part.reason is Reason.RENAMED and part.count > 0
+def with_causes(baseline: Baseline, causes: Iterable[Cause]) -> Baseline:
+    """Return a baseline with a part for each of these reasons, taken from the other prices that they are among."""
+    known = tuple(causes)
+    sums = {reason: Part(reason, 0, 0) for reason in Reason} | {part.reason: part for part in baseline.parts}
+    for each in known:
+        sums[each.reason] = _plus(sums[each.reason], each.takes, each.credits)
+        sums[Reason.OTHER] = _plus(sums[Reason.OTHER], 0, -each.credits)
+    return replace(baseline, parts=_worth_a_line(sums), causes=known)
+
+
+def _worth_a_line(sums: Mapping[Reason, Part]) -> tuple[Part, ...]:
+    """Return the reasons that add something; a renamed shot has a line although it adds nothing."""
+    is_renamed = (part.reason is Reason.RENAMED and part.count > 0 for part in sums.values())
+    pairs = zip(sums.values(), is_renamed, strict=True)
+    return tuple(part for part, is_named in pairs if part.credits or part.unknown or is_named)
 
 
 def _plus(part: Part, count: int, credit_count: int, unknown: int = 0) -> Part:

@@ -100,11 +100,21 @@ def _added(book: Book, lines: pd.DataFrame) -> pd.DataFrame:
             "takes_of_unknown_cost": 0,
         }
     )
-    sums = pd.concat([spent, saved]).groupby(["shot_id", "reason"], sort=False).sum().reset_index()
+    sums = pd.concat([spent, saved, *_causes(book)]).groupby(["shot_id", "reason"], sort=False).sum().reset_index()
     is_named = sums["reason"].isin([Reason.RETAKE.value, Reason.EDIT.value, Reason.NEW_SHOT.value]) & (
         sums["takes"] != 0
     )
     return sums[is_named | (sums["credits"] != 0) | (sums["takes_of_unknown_cost"] != 0)]
+
+
+def _causes(book: Book) -> list[pd.DataFrame]:
+    """Return what the causes of other prices add, and the same taken from the other prices that they are among."""
+    causes = () if book.record.baseline is None else book.record.baseline.causes
+    if not causes:
+        return []
+    rows = [(each.shot_id, each.reason.value, each.takes, each.credits, 0) for each in causes]
+    rows += [(each.shot_id, Reason.OTHER.value, 0, -each.credits, 0) for each in causes]
+    return [pd.DataFrame(rows, columns=["shot_id", "reason", "takes", "credits", "takes_of_unknown_cost"])]
 
 
 def _reasons(shot_ids: pd.Series[Any], lines: pd.DataFrame, gone: set[str], edited: set[str]) -> Any:

@@ -26,6 +26,11 @@ _OF_SHOT = (
     " WHEN {0} IN " + _EDITED + " THEN 'edit' WHEN b.credits IS NULL THEN 'unpriced take'"
     f" ELSE '{Reason.OTHER}' END"
 )
+_TAKES_OF_BASELINE = (
+    " FROM takes AS t LEFT JOIN renamed AS r ON r.was = t.shot_id LEFT JOIN renamed AS n ON n.now = t.shot_id"
+    " LEFT JOIN shots AS s ON s.shot_id = coalesce(r.now, t.shot_id)"
+    " LEFT JOIN baseline AS b ON b.shot_id = coalesce(n.was, t.shot_id)"
+)
 _OF_TAKE = "CASE WHEN is_retake THEN 'retake' WHEN b.shot_id IS NULL THEN 'new shot' "
 
 
@@ -120,11 +125,8 @@ class BaselineRecords(FactRecords):
         """Count the takes that are alike in state, money and price class, by why they are not the baseline."""
         names = ", ".join(f"t.{name}" for name in TALLIED)
         sql = (
-            f"SELECT {_OF_TAKE}{_OF_SHOT.format('coalesce(r.now, t.shot_id)')} AS reason, {names},"  # noqa: S608
-            f" min(t.attempts, 2) AS sent, {class_sql()} AS class, count(*) FROM takes AS t"
-            " LEFT JOIN renamed AS r ON r.was = t.shot_id LEFT JOIN renamed AS n ON n.now = t.shot_id"
-            " LEFT JOIN shots AS s ON s.shot_id = coalesce(r.now, t.shot_id)"
-            " LEFT JOIN baseline AS b ON b.shot_id = coalesce(n.was, t.shot_id)"
+            f"SELECT {_OF_TAKE}{_OF_SHOT.format('coalesce(r.now, t.shot_id)')} AS reason, {names},"
+            f" min(t.attempts, 2) AS sent, {class_sql()} AS class, count(*){_TAKES_OF_BASELINE}"
             f" GROUP BY reason, {names}, sent, class"
         )
         with foreign_errors(self.path), self._with_ids(renamed):
@@ -132,6 +134,41 @@ class BaselineRecords(FactRecords):
                 (Reason(reason), Kind(**tallied(row), attempts=sent, price_class=class_in(told)), count)
                 for reason, *row, sent, told, count in self._db.execute(sql)
             ]
+
+    def of_other_cost(self, renamed: Mapping[str, str]) -> list[tuple[int, str, int, bool]]:
+        """Return the takes of the baseline that may cost another sum for a cause of their own, in the order planned.
+
+        They failed, were sent more than once, or are more than the baseline has of their shot. With the id of each:
+        what its shot is called now, what the baseline holds for each take of that, and whether it is one more.
+        """
+        sql = (
+            "WITH every AS (SELECT t.take_id, coalesce(r.now, t.shot_id) AS shot, b.takes AS planned,"  # noqa: S608
+            " b.credits / b.takes AS each, t.state, t.attempts, NOT t.superseded AND row_number() OVER"
+            " (PARTITION BY coalesce(r.now, t.shot_id), t.superseded ORDER BY t.number) > b.takes AS is_more"
+            f"{_TAKES_OF_BASELINE} WHERE {_OF_TAKE}{_OF_SHOT.format('coalesce(r.now, t.shot_id)')} = '{Reason.OTHER}')"
+            " SELECT take_id, shot, each, is_more FROM every WHERE is_more OR state = 'failed'"
+            " OR (state = 'planned' AND attempts > 0)"
+            " OR take_id IN (SELECT take_id FROM attempts GROUP BY take_id HAVING count(*) > 1) ORDER BY take_id"
+        )
+        with foreign_errors(self.path), self._with_ids(renamed):
+            rows = self._db.execute(sql).fetchall()
+            return [(int(take_id), str(shot), int(each), bool(more)) for take_id, shot, each, more in rows]
+
+    def fewer_than_baseline(self, renamed: Mapping[str, str]) -> list[tuple[str, int, int]]:
+        """Return the shots that ask for fewer takes than the baseline has: id, how many, their credits."""
+        sql = (
+            "WITH asked AS (SELECT coalesce(r.now, t.shot_id) AS shot, count(*) AS takes FROM takes AS t"  # noqa: S608
+            " LEFT JOIN renamed AS r ON r.was = t.shot_id WHERE NOT t.superseded AND NOT t.is_retake GROUP BY shot)"
+            " SELECT coalesce(r.now, b.shot_id), b.takes - coalesce(a.takes, 0) AS fewer, b.credits, b.takes"
+            " FROM baseline AS b LEFT JOIN renamed AS r ON r.was = b.shot_id"
+            " LEFT JOIN shots AS s ON s.shot_id = coalesce(r.now, b.shot_id)"
+            " LEFT JOIN asked AS a ON a.shot = coalesce(r.now, b.shot_id)"
+            f" WHERE CASE {_OF_SHOT.format('coalesce(r.now, b.shot_id)')} = '{Reason.OTHER}' AND fewer > 0"
+            " ORDER BY b.rowid"
+        )
+        with foreign_errors(self.path), self._with_ids(renamed):
+            rows = self._db.execute(sql).fetchall()
+            return [(str(shot), int(fewer), int(known) * int(fewer) // int(of)) for shot, fewer, known, of in rows]
 
     @contextmanager
     def _with_ids(self, renamed: Mapping[str, str]) -> Iterator[None]:

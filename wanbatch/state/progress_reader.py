@@ -15,11 +15,12 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
-from wanbatch.money.baseline import Baseline, baseline_of, why_none
+from wanbatch.money.baseline import Baseline, baseline_of, why_none, with_causes
 from wanbatch.money.costs import Figures, figures_of
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.pace.schedule import Rates
 from wanbatch.state.baseline import BASELINE_LOST_NOTE
+from wanbatch.state.causes import read_causes
 from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import AttemptFindings, Problem, _nowhere, problems_in
@@ -70,7 +71,9 @@ def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | N
     prices = prices_now([kind for kind, _ in kinds], reader.quotes())
     strays = [each.credits_held for each in reader.strays()]
     renamed = reader.renamed_since_baseline()
-    return baseline_of(kept_at, reader.planned_by_reason(renamed), reader.spent_by_reason(renamed), prices, strays)
+    causes = read_causes(reader, renamed, prices)
+    planned, spent = reader.planned_by_reason(renamed), reader.spent_by_reason(renamed)
+    return with_causes(baseline_of(kept_at, planned, spent, prices, strays), causes)
 
 
 def read_why_no_baseline(reader: StateReader, kinds: Iterable[Counted]) -> str:

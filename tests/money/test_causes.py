@@ -1,0 +1,117 @@
+"""Each reason why the final cost is another has a line of its own: failures, extra clips, fallbacks, more or fewer takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from tests.money.test_ledger import PRICE, attempt, take
+from tests.reporting.states import BEGIN, CREDITS, Pen, begin, shot
+from wanbatch.batch.attempts import Outcome
+from wanbatch.batch.lifecycle import Fact, State
+from wanbatch.batch.shots import Batch, Recipe
+from wanbatch.money.baseline import Baseline, BaselineLine, Cause, Reason, variance_text
+from wanbatch.money.causes import Ordered, causes_of
+from wanbatch.reporting.book import book_of
+from wanbatch.reporting.record import read_record
+from wanbatch.reporting.variance import variance_frame
+from wanbatch.state.progress_reader import read_baseline
+from wanbatch.state.reader import StateReader
+
+SHOTS = ("fine", "broken", "again", "moved", "dearer", "more", "fewer")
+
+
+def send_again(pen: Pen, take_id: int, price: int) -> None:
+    """Send a take a second time, to a verified clip that is charged."""
+    take = pen.state.take(take_id)
+    pen.tell(
+        take_id,
+        Fact.SUBMIT_STARTED,
+        attempt=2,
+        request_id=f"wb1:nonce:{take.recipe.short_hash}:{take_id}.2",
+        body_sha256="b" * 64,
+        key_fingerprint="k",
+        credits_estimated=price,
+    )
+    pen.tell(take_id, Fact.ACCEPTED, generation_id=f"gen-{take_id}-2", credits_held=price)
+    pen.tell(take_id, Fact.COMPLETED)
+    pen.tell(take_id, Fact.DOWNLOADED, sha256="c" * 64, size_bytes=9, download_s=1.0, clip_duration_s=5.0)
+    pen.tell(take_id, Fact.VERIFIED, file=f"clips/{take.label}.mp4")
+    pen.tell(take_id, Fact.CHARGED, credits_charged=price, generation_id=f"gen-{take_id}-2")
+
+
+def one_of_each(folder: Path) -> None:
+    """A take for each cause, and one for none."""
+    shots = tuple(shot(name, n, takes=2 if name == "more" else 1) for n, name in enumerate(SHOTS))
+    pen = begin(folder, Batch("film", shots))
+    pen.state.keep_baseline(
+        [BaselineLine(name, 1 + (name == "fewer"), CREDITS * (1 + (name == "fewer"))) for name in SHOTS], BEGIN
+    )
+    ids: dict[str, list[Any]] = {}
+    for each in pen.state.takes():
+        ids.setdefault(each.shot_id, []).append(each)
+    words = {"estimated": CREDITS}
+    for name in ("fine", "more", "fewer"):
+        for each in ids[name]:
+            pen.lead(each.take_id, State.VERIFIED, charged=CREDITS, label=each.label, **words)
+    (dearer,), (broken,), (again,), (moved,) = (ids[name] for name in ("dearer", "broken", "again", "moved"))
+    pen.lead(dearer.take_id, State.VERIFIED, charged=CREDITS + 7, label=dearer.label, **words)
+    pen.lead(broken.take_id, State.FAILED, **words)
+    pen.lead(again.take_id, State.FAILED, charged=CREDITS, **words)
+    pen.tell(again.take_id, Fact.RETRY_PLANNED, by="user")
+    send_again(pen, again.take_id, CREDITS)
+    pen.lead(moved.take_id, State.FAILED, **words)
+    other = Recipe.of({**moved.recipe.body, "model": "alibaba/wan2.2-t2v-plus"})
+    pen.tell(moved.take_id, Fact.MODEL_CHANGED, recipe_json=other.canonical, model="alibaba/wan2.2-t2v-plus")
+    send_again(pen, moved.take_id, 3 * CREDITS)
+    pen.state.close()
+
+
+def baseline_in(folder: Path) -> Baseline:
+    with StateReader.open(folder) as reader:
+        found = read_baseline(reader, reader.kinds())
+    assert found is not None
+    return found
+
+
+def test_each_cause_has_a_line_of_its_own_and_all_add_up(tmp_path: Path) -> None:
+    one_of_each(tmp_path)
+    found = baseline_in(tmp_path)
+    assert {part.words: part.credits for part in found.parts} == {
+        "1 failed take": -CREDITS,
+        "failed tries of 1 take": CREDITS,
+        "1 take on a fallback": 2 * CREDITS,
+        "1 take added to shots": CREDITS,
+        "1 take dropped from shots": -CREDITS,
+        "other prices": 7,
+    }
+    assert (found.credits, found.final) == (8 * CREDITS, 10 * CREDITS + 7)
+    assert "other prices 0.0000035" in variance_text(found)
+
+
+def test_the_table_by_shot_has_the_same_causes(tmp_path: Path) -> None:
+    one_of_each(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        table = variance_frame([book_of(read_record(reader))])
+    added = table[table["reason"] != "baseline"]
+    rows = zip(added["shot_id"], added["reason"], added["credits"], strict=True)
+    assert sorted(rows) == [
+        ("again", "failed try", CREDITS),
+        ("broken", "failed take", -CREDITS),
+        ("dearer", "other price", 7),
+        ("fewer", "take dropped", -CREDITS),
+        ("more", "take added", CREDITS),
+        ("moved", "fallback", 2 * CREDITS),
+    ]
+    assert table["credits"].sum() == baseline_in(tmp_path).final
+
+
+def test_an_extra_clip_is_no_failed_try() -> None:
+    own = attempt(Outcome.COMPLETED, credits_charged=PRICE, credits_estimated=PRICE)
+    extra = attempt(Outcome.COMPLETED, number=-1, request_id="x", generation_id="g2", credits_charged=PRICE)
+    failed = attempt(Outcome.FAILED, number=2, generation_id="g3", credits_charged=5, error="Internal")
+    made = take(State.VERIFIED, attempts=1, credits_charged=2 * PRICE + 5, is_charge_seen=True, credits_estimated=PRICE)
+    assert causes_of(made, [own, extra, failed], Ordered("a", PRICE), {}) == [
+        Cause("a", Reason.EXTRA, 1, PRICE),
+        Cause("a", Reason.TRY, 1, 5),
+    ]

@@ -1,0 +1,53 @@
+"""The causes of other prices: what failures, extra clips, fallbacks and more takes of a shot add, take by take. Pure.
+
+They are parts of the variance: see `money/baseline.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from wanbatch.batch.attempts import Attempt
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.models import PriceClass
+from wanbatch.batch.take import Take
+from wanbatch.money.baseline import Cause, Reason
+from wanbatch.money.costs import cost_of
+
+
+@dataclass(frozen=True)
+class Ordered:
+    """What the baseline says of a take: its shot, as it is called now, and what each take of that was to cost.
+
+    `is_more` where the shot has more takes now than it had then; `on_fallback` where it goes on with its fallback.
+    """
+
+    shot_id: str
+    credits_each: int
+    is_more: bool = False
+    on_fallback: bool = False
+
+
+def causes_of(
+    take: Take, attempts: Sequence[Attempt], ordered: Ordered, prices: Mapping[PriceClass, int]
+) -> list[Cause]:
+    """Say why the known cost of one take of the baseline is another; what has no cause here is another price.
+
+    `attempts` are its own; `prices` what a take of each class costs now, if known.
+    """
+    cost = cost_of(take, attempts, prices)
+    total = take.credits_committed_known + (cost.to_complete or 0)
+    if ordered.is_more:
+        return [Cause(ordered.shot_id, Reason.MORE, 1, total)]
+    expected = cost.estimated if take.attempts and cost.estimated is not None else ordered.credits_each
+    found = {Reason.EXTRA: cost.extra}
+    if take.state is State.FAILED and take.superseded:
+        found[Reason.TRY] = total - cost.extra
+    elif take.state is State.FAILED:
+        found[Reason.FAILED] = total - cost.extra - expected
+    else:
+        found[Reason.TRY] = cost.failed + (take.credits_at_risk or 0)
+        if ordered.on_fallback:
+            found[Reason.FALLBACK] = total - expected - sum(found.values())
+    return [Cause(ordered.shot_id, reason, 1, amount) for reason, amount in found.items() if amount]
