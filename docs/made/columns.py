@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from docs.made.sample import Sample
 from docs.made.table import code, described, table
+from wanbatch.reporting.cost_columns import COSTS, PRICES, SHOTS, SPEND, VARIANCE
 
 _TAKES = {
     "shot_id": "the shot",
@@ -11,7 +12,7 @@ _TAKES = {
     "scene": "as in the manifest",
     "state": "where the take stands: see the lifecycle; `superseded` and `omitted` besides",
     "model": "the provider's name of the model",
-    "resolution": "as ordered, the model's default filled in",
+    "resolution": "as ordered, the model's default filled in, in one spelling: `1080P` is 1080p",
     "aspect_ratio": "as ordered, the model's default filled in",
     "duration_ordered_s": "the length that was ordered",
     "seed": "the seed that was sent",
@@ -100,111 +101,6 @@ _SUMMARY = {
         for share in (50, 95)
     },
 }
-_COST_PARTS = {
-    "budget": "the cap of the batch or the scene",
-    "estimated": "what it was expected to cost when it was first sent, or costs now where nothing was sent",
-    "held": "what the provider's answers set aside for generations that did not fail",
-    "charged": "what the ledger charged",
-    "at_risk": "what may still be charged for what was sent",
-    "committed": "charged and at risk together: what counts under the cap",
-    "to_complete": "what the takes that are still to be sent will cost",
-    "final": "committed and to_complete together",
-    "budget_left": "budget less final: what is left of it, below 0 what is over it",
-    "over_estimate": "final less estimated: above 0 it costs more than was expected, below 0 less",
-}
-_WENT_INTO = {
-    "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest good one",
-    "outside_cut": "charged for all else: with `in_cut` it is `charged`, and the next five are its parts",
-    "unchosen": "charged for good clips beside them",
-    "superseded": "charged for clips that newer recipes replaced",
-    "failed": "charged for what failed",
-    "waiting": "charged for takes that have no clip yet: held, unknown or on their way",
-    "extra": "charged for generations beside the take's own",
-}
-_SECONDS = {"usable_s": "the length of the good clips", "in_cut_s": "the length of those in the cut"}
-_SHOTS = {
-    "batch": "the batch",
-    "sequence": "as in the manifest",
-    "scene": "as in the manifest",
-    "shot_id": "the shot; `(no take)` for submits that no take has",
-    "takes": "how many takes",
-    "charged_credits": "what the ledger charged for all its takes",
-    **{f"{name}_credits": words for name, words in _WENT_INTO.items()},
-    **{f"{name}_usd": f"`{name}_credits` in USD" for name in ("charged", *_WENT_INTO)},
-    **_SECONDS,
-    "charges_not_seen": "takes, and submits of no take, whose charge the ledger may still show",
-}
-_KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
-_COSTS = {
-    "level": "`batch`, `sequence`, `scene`, `model`, `tag` or `cost_code`; `all` first in a combined report",
-    "batch": "the batch that the group belongs to: the same name in another batch is another group; empty for `all`",
-    "key": "the name of the group; a take with two tags is in both",
-    "takes": "how many takes",
-    "verified": "of these verified and in use",
-    "failed": "of these failed",
-    **{f"{name}_credits": words for name, words in _COST_PARTS.items()},
-    **{f"{name}_usd": f"the same in USD: {name}" for name in _COST_PARTS},
-    **{f"{name}_known_credits": f"the known part of {name}, where a part of it is unknown" for name in _KNOWN},
-    **{f"{name}_known_usd": f"the same in USD: the known part of {name}" for name in _KNOWN},
-    **{f"{name}_usd": f"`{name}_credits` in USD" for name in _WENT_INTO},
-    "takes_of_unknown_cost": "takes, and submits of no take, that are not in `committed`: what they cost is not known",
-    "takes_of_unknown_price": "takes that are not in `to_complete`: their price is unknown",
-    "holds_not_seen": "takes, and submits of no take, that are not in `held`: no answer named what it holds",
-    "charges_not_seen": "takes, and submits of no take, whose charge the ledger may still show",
-    **{f"{name}_credits": words for name, words in _WENT_INTO.items()},
-    **_SECONDS,
-    "credits_per_usable_second": "`charged` by usable second; empty while a charge is not seen",
-    "usd_per_usable_second": "the same in USD",
-    "credits_per_second_in_cut": "`charged` by second in the cut; empty while a charge is not seen",
-    "usd_per_second_in_cut": "the same in USD",
-    "first_takes": "first takes of shots that have ended; of a model, those that were sent to it first",
-    "first_takes_good": "of these verified without a second try",
-    "first_take_yield": "the share of these, from 0 to 1",
-    "submits_of_no_take": "submits of the batch that no take has; `(no take)` where the group is none of theirs",
-}
-_SPEND = {
-    "at": "when it happened",
-    "batch": "the batch",
-    "take": "the take",
-    "generation_id": "the provider's id",
-    "event": "`submitted` or `charged`",
-    "submitted_credits": "of a submit: what it held, or was expected to cost",
-    "submitted_usd": "the same in USD",
-    "charged_credits": "of a charge: what the ledger showed",
-    "charged_usd": "the same in USD",
-}
-_PRICES = {
-    **{
-        f"{name}_usd": "the same in USD"
-        for name in ("first_quoted", "last_quoted", "held_low", "held_high", "charged_low", "charged_high")
-    },
-    "batch": "the batch",
-    "price_class": "what the price depends on: model, resolution, length, and settings that differ from the defaults",
-    "first_quoted_credits": "the first price that was quoted",
-    "first_source": "where that was from",
-    "last_quoted_credits": "the newest one",
-    "last_source": "where that was from",
-    "held_low_credits": "the lowest hold seen",
-    "held_high_credits": "the highest hold seen",
-    "charged_low_credits": "the lowest charge seen",
-    "charged_high_credits": "the highest charge seen",
-    "drift_percent": "the newest charge (or hold) against the first quote",
-}
-_VARIANCE = {
-    "batch": "the batch",
-    "scene": "as in the manifest",
-    "shot_id": "the shot; `(no take)` for submits that no take has",
-    "reason": "`baseline` for the first confirmed plan, else why the final cost differs: `retake`, `edit`, `new shot`, "
-    "`shot left out`, `renamed` (the same under another id: adds nothing), `unpriced take`, `submit of no take`, "
-    "`failed take` (it made no clip), `failed try` (charged, or may be, beside the clip of its take), `extra clip`, "
-    "`fallback` (another model at another price), `take added`, `take dropped`, or `other price`",
-    "earlier_shot_id": "the id in the first plan of a shot that was renamed, in its row `renamed`",
-    "takes": "how many takes it is about",
-    "credits": "of the baseline; else the variance: above 0 what was added, below 0 what was saved. "
-    "All rows are the final cost",
-    "usd": "the same in USD",
-    "takes_of_unknown_cost": "takes, and submits of no take, that are not in `credits`",
-}
 _LEDGER = {
     "verdict": "one of nine words: see Money",
     "take": "the takes that name this generation, separated by `;`",
@@ -223,13 +119,13 @@ FILES = {
     "takes.csv": ("One row per take, and one for each omitted shot.", _TAKES),
     "attempts.csv": ("One row per paid submit.", _ATTEMPTS),
     "summary.csv": ("One row per group of takes, level by level.", _SUMMARY),
-    "costs.csv": ("The cost report: one row per group of takes, level by level.", _COSTS),
-    "shots.csv": ("What the takes of each shot cost, and what for: one row per shot.", _SHOTS),
-    "spend.csv": ("The spend over time: one row per submit and one per charge.", _SPEND),
-    "prices.csv": ("One row per price class: what was quoted, held and charged.", _PRICES),
+    "costs.csv": ("The cost report: one row per group of takes, level by level.", COSTS),
+    "shots.csv": ("What the takes of each shot cost, and what for: one row per shot.", SHOTS),
+    "spend.csv": ("The spend over time: one row per submit and one per charge.", SPEND),
+    "prices.csv": ("One row per price class: what was quoted, held and charged.", PRICES),
     "variance.csv": (
         "The first confirmed plan and what was added to it: one row per shot and reason.",
-        _VARIANCE,
+        VARIANCE,
     ),
     "ledger.csv": ("The provider's ledger, matched by `reconcile`: one row per generation.", _LEDGER),
 }

@@ -179,3 +179,28 @@ def test_the_command_names_the_workbook(folder: Path, capsys: pytest.CaptureFixt
 def test_without_its_library_the_error_says_how_to_install_it(folder: Path) -> None:
     with StateReader.open(folder) as reader, pytest.raises(UsageInvalid, match=r"pip install 'wanbatch\[xlsx\]'"):
         write_reports(reader, made_at=MADE_AT, has_workbook=True)
+
+
+@needs_writer
+def test_what_a_row_is_stays_in_sight_and_every_column_is_explained(tmp_path: Path) -> None:
+    a_bit_of_everything(tmp_path)
+    with StateReader.open(tmp_path) as reader:
+        write_reports(reader, made_at=MADE_AT, has_workbook=True)
+    found = sheets(tmp_path / "reports" / "costs.xlsx")
+    panes = {name: sheet.find(".//m:pane", SPACE) for name, (_, sheet) in found.items() if name != "about"}
+    frozen = {name: (pane.get("ySplit"), pane.get("topLeftCell")) for name, pane in panes.items() if pane is not None}
+    assert frozen == {
+        "batch": ("1", "C2"), "sequence": ("1", "C2"), "scene": ("1", "C2"), "model": ("1", "C2"), "tag": ("1", "C2"),
+        "cost_code": ("1", "C2"), "shots": ("1", "E2"), "variance": ("1", "D2"), "prices": ("1", "C2"),
+        "spend": ("1", "D2"),
+    }  # fmt: skip
+    words = {text for at, (_, _, text) in found["about"][0].items() if at.startswith("A") and text}
+    explained = {each.partition(": ")[2] for each in words}
+    heads = {
+        text
+        for name, (cells, _) in found.items()
+        if name != "about"
+        for at, (_, _, text) in cells.items()
+        if re.fullmatch("[A-Z]+1", at)
+    }
+    assert heads - explained == set()

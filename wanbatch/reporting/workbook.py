@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from wanbatch.disk import replacing
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.currency import Currency
+from wanbatch.reporting.cost_columns import COSTS, PRICES, SHOTS, SPEND, VARIANCE
 from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.record import plain_values
 
@@ -57,11 +58,14 @@ _RATE_CELL = "about!$B$5"
 class Table:
     """One sheet: its name, its rows, whether they add up to something, and the columns that do not.
 
-    `rows_of` says in which rows a column has a value, by the name of their event: a blank elsewhere is none.
+    `rows_of` says in which rows a column has a value, by the name of their event: a blank elsewhere is none. `ids` is
+    the last of the columns that say what a row is: it and those before it stay in sight. `words` say what columns mean.
     """
 
     name: str
     frame: pd.DataFrame
+    ids: str
+    words: Mapping[str, str]
     is_added_up: bool = True
     alone: tuple[str, ...] = ()
     rows_of: Mapping[str, str] = field(default_factory=dict)
@@ -70,15 +74,21 @@ class Table:
 def tables_of(costs: Costs) -> list[Table]:
     """Return the sheets of a cost report: one per grouping, then shots, variance, prices and spend."""
     by_level = [
-        Table(level, _usd_first(rows.drop(columns="level").rename(columns={"key": _name_of(level)})), level != "tag")
+        Table(
+            level,
+            _usd_first(rows.drop(columns="level").rename(columns={"key": _name_of(level)})),
+            _name_of(level),
+            {**COSTS, _name_of(level): COSTS["key"]},
+            level != "tag",
+        )
         for level in LEVEL_SHEETS
         if len(rows := costs.costs[costs.costs["level"] == level])
     ]
     more = [
-        Table("shots", _usd_first(costs.shots)),
-        Table("variance", costs.variance, alone=("takes",)),  # those of the baseline are in other rows, too
-        Table("prices", _usd_first(costs.prices), is_added_up=False),
-        Table("spend", _usd_first(costs.spend), rows_of=_EVENTS),
+        Table("shots", _usd_first(costs.shots), "shot_id", SHOTS),
+        Table("variance", costs.variance, "shot_id", VARIANCE, alone=("takes",)),  # of the baseline, in other rows, too
+        Table("prices", _usd_first(costs.prices), "price_class", PRICES, is_added_up=False),
+        Table("spend", _usd_first(costs.spend), "take", SPEND, rows_of=_EVENTS),
     ]
     return [*by_level, *(table for table in more if len(table.frame))]
 
@@ -113,8 +123,9 @@ def write_workbook(path: Path, costs: Costs, facts: Mapping[str, Any], currency:
     book = xlsxwriter.Workbook(made, {"in_memory": True})
     book.set_properties({"title": _title(facts), "created": made_at})
     formats = _Formats.of(book)
-    _write_about(book.add_worksheet("about"), facts, formats, currency)
-    for table in tables_of(costs):
+    tables = tables_of(costs)
+    _write_about(book.add_worksheet("about"), facts, formats, (tables, currency))
+    for table in tables:
         sheet = book.add_worksheet(table.name + (PLAY if facts["sandbox"] else ""))
         if facts["sandbox"]:
             sheet.set_header(f"&C{_title(facts)}")
@@ -129,8 +140,11 @@ def _title(facts: Mapping[str, Any]) -> str:
     return f"SANDBOX: play money. Costs of {names}" if facts["sandbox"] else f"Costs of {names}"
 
 
-def _write_about(sheet: Any, facts: Mapping[str, Any], formats: _Formats, currency: Currency | None) -> None:
-    """Say what the workbook is: of which batches, when it was made, and what its figures mean."""
+def _write_about(
+    sheet: Any, facts: Mapping[str, Any], formats: _Formats, told: tuple[Sequence[Table], Currency | None]
+) -> None:
+    """Say what the workbook is: of which batches, when it was made, and what its words and its columns mean."""
+    tables, currency = told
     rows: list[tuple[str, str | float]] = [
         ("title", _title(facts)),
         ("made at (UTC)", str(facts["made_at"])),
@@ -140,12 +154,30 @@ def _write_about(sheet: Any, facts: Mapping[str, Any], formats: _Formats, curren
     if currency is not None:
         rows.append((f"1 USD in {currency.code}", float(currency.rate)))
         rows.append(("note", f"columns in {currency.code} are {currency.note}; change the rate above to convert again"))
-    rows += list(meanings(()).items())
+    rows += [*clocks_of(facts), *meanings(()).items(), ("sheet: column", "what it means")]
+    rows += [(f"{table.name}: {name}", table.words[name]) for table in tables for name in _explained(table, tables)]
     for number, (name, value) in enumerate(rows):
         sheet.write_string(number, 0, name, formats.head)
         (sheet.write_number if isinstance(value, float) else sheet.write_string)(number, 1, value)
-    sheet.set_column(0, 0, 16)
+    sheet.set_column(0, 0, 32)
     sheet.set_column(1, 1, 90)
+
+
+def _explained(table: Table, tables: Sequence[Table]) -> list[str]:
+    """Return the columns that are explained for a sheet: those that no sheet before it has with the same meaning."""
+    before = tables[: [each.name for each in tables].index(table.name)]
+    return [
+        name
+        for name in table.frame.columns
+        if not any(name in each.frame.columns and each.words[name] == table.words[name] for each in before)
+    ]
+
+
+def clocks_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Say whose clock the times of a sandbox are by; nothing for real money."""
+    if not facts["sandbox"]:
+        return []
+    return [("times", "by the sandbox's clock, which may run ahead of yours; only `made at` is by yours")]
 
 
 @dataclass(frozen=True)
@@ -184,7 +216,7 @@ class _Sheet:
             at = more
         if self._table.is_added_up and self._rows:
             self._sheet.write_string(self._rows + 1, 0, "total", self._formats.head)
-        self._sheet.freeze_panes(1, 1)
+        self._sheet.freeze_panes(1, self._names.index(self._table.ids) + 1)
         self._sheet.autofilter(0, 0, self._rows, at)
 
     def _write_column(self, at: int, name: str, values: Sequence[Any]) -> None:
