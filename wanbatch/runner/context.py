@@ -10,7 +10,7 @@ from typing import Any
 
 from wanbatch.batch.attempts import Attempt
 from wanbatch.batch.fallbacks import recipes_of
-from wanbatch.batch.forecast import Forecast
+from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.take import Take
@@ -54,7 +54,7 @@ class RunContext:
         self.rng = rng
         self.schedule = Schedule(settings.rates)
         self.hazards = Hazards(settings.times_before, settings.rates.polls_per_take)
-        self.forecast = Forecast(clock.now(), settings.times_before)
+        self.forecast = GuardedForecast(clock.now(), settings.times_before)
         scenes = state.scene_by_shot() if settings.scene_caps else {}
         self.budget = Budget(settings.cap_credits, settings.quotes, settings.scene_caps, scenes)
         self.breaker = Breaker()

@@ -6,7 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from wanbatch.batch.forecast import START_OF_TIME, Forecast, Sending
+from wanbatch.batch.forecast import START_OF_TIME, Sending
+from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
@@ -89,7 +90,7 @@ def _rest_s(takes: Sequence[Take], rest: Sequence[Due], rates: Rates) -> float |
     made = [take for take in takes if take.completed_at is not None]
     if not made:
         return None
-    forecast = Forecast(START_OF_TIME, {})
+    forecast = GuardedForecast(START_OF_TIME, {})
     forecast.take_up(rest)
     forecast.learn(made)
     sending = Sending([due.take_id for due in rest], rates.submit_per_min, rates.downloads, rates.in_flight)
