@@ -17,6 +17,7 @@ from wanbatch.cli import call
 from wanbatch.reporting.attempt_orders import attempt_orders
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.costs import make_costs
+from wanbatch.reporting.data_frames import frames
 from wanbatch.reporting.record import read_record
 from wanbatch.state.reader import StateReader
 
@@ -118,3 +119,35 @@ def test_what_was_charged_is_in_the_cut_or_outside_it() -> None:
     names = ("charged_credits", "in_cut_credits", "outside_cut_credits", "unchosen_credits")
     told = rows("costs.csv", "level", *names)
     assert [row[1:] for row in told if row[0] == "batch"] == [(str(3 * PRICE), str(2 * PRICE), str(PRICE), str(PRICE))]
+
+
+def test_a_charged_failure_before_an_edit_is_under_the_model_that_charged_it(tmp_path: Path) -> None:
+    pen = begin(tmp_path / "edited", Batch("b", (shot("s", 0, request={"model": FIRST}),)))
+    first = pen.state.take(1).recipe
+    second = Recipe.of({**first.body, "model": SECOND})
+    words = {"body_sha256": "d" * 64, "key_fingerprint": "k"}
+    for number, recipe, price in ((1, first, PRICE), (2, second, OTHER_PRICE)):
+        request_id = f"wb1:nonce:{recipe.short_hash}:1.{number}"
+        pen.tell(1, Fact.SUBMIT_STARTED, attempt=number, request_id=request_id, credits_estimated=price, **words)
+        pen.tell(1, Fact.ACCEPTED, generation_id=f"g{number}", credits_held=price)
+        if number == 1:
+            pen.tell(1, Fact.GENERATION_FAILED, error="Internal")
+            pen.tell(1, Fact.CHARGED, credits_charged=price, generation_id="g1")
+            pen.tell(1, Fact.RETRY_PLANNED, by="user")
+            pen.tell(1, Fact.REPLANNED, recipe_json=second.canonical)
+    pen.state.close()
+    with StateReader.open(tmp_path / "edited") as reader:
+        summary = frames(reader).summary
+    names = ["takes", "credits_held", "credits_charged", "credits_charged_not_used"]
+    told = summary[summary["level"] == "model"].set_index("key")[names]
+    assert told.T.to_dict("list") == {SECOND: [1, OTHER_PRICE, 0, 0], FIRST: [0, 0, PRICE, PRICE]}
+
+
+def test_the_column_of_resolutions_has_one_spelling(tmp_path: Path) -> None:
+    requests = ({"model": FIRST, "resolution": "480P"}, {"resolution": "1080p"})
+    pen = begin(tmp_path / "two", Batch("b", tuple(shot(f"s{n}", n, request=each) for n, each in enumerate(requests))))
+    pen.state.close()
+    with StateReader.open(tmp_path / "two") as reader:
+        tables = frames(reader)
+    spelled = [row["key"] for row in tables.summary.to_dict("records") if row["level"] == "resolution"]
+    assert list(tables.takes["resolution"]) == spelled == ["480p", "1080p"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from wanbatch.reporting.attempt_orders import attempt_orders
+from wanbatch.reporting.attempt_orders import attempt_orders, shifts_frame
 from wanbatch.reporting.book import Book, book_of, seconds
 from wanbatch.reporting.groups import summary_frame
 from wanbatch.reporting.record import read_record, series, usd_of
@@ -135,7 +135,8 @@ def make_frames(book: Book) -> Frames:
     """Make the tables of a book."""
     story = story_frame(book)
     takes = story[[*TAKE_COLUMNS, *book.record.own]]
-    return Frames(takes, attempts_frame(book), summary_frame(story, book.batch))
+    shifts = shifts_frame(book, ("held", "charged"))
+    return Frames(takes, attempts_frame(book), summary_frame(story, book.batch, shifts))
 
 
 def story_frame(book: Book) -> pd.DataFrame:

@@ -51,10 +51,11 @@ _UNSEEN = ("is_hold_unseen", "is_charge_unseen", "is_uncosted")
 Floats = npt.NDArray[np.floating[Any]]
 
 
-def summary_frame(story: pd.DataFrame, batch: str) -> pd.DataFrame:
+def summary_frame(story: pd.DataFrame, batch: str, shifts: pd.DataFrame | None = None) -> pd.DataFrame:
     """One row per group on each level: the columns of SUMMARY_COLUMNS. The batch has its row also without takes.
 
-    `story` is that of `frames.story_frame`.
+    `story` is that of `frames.story_frame`; `shifts` what was held and charged for attempts with another model than
+    their take's, as `attempt_orders.shifts_frame` has it.
     """
     parts = _parts(story)
     times = story[list(TIMINGS)].astype("float64")
@@ -64,10 +65,9 @@ def summary_frame(story: pd.DataFrame, batch: str) -> pd.DataFrame:
     for level in LEVELS:
         name = "duration_ordered_s" if level == "duration" else level
         keys = story[name].astype("string").fillna("")
-        if level == "resolution":  # in one spelling, whatever models have: 1080P is 1080p
-            keys = keys.mask(keys.str.fullmatch(r"[0-9]+[PK]").astype(bool), keys.str.lower())
         if (keys != "").any():
-            rows += _rows(level, keys, parts, times)
+            mine, of = (keys, parts) if level != "model" or shifts is None else _shifted(keys, parts, shifts)
+            rows += _rows(level, mine, of, times, keys)
     return typed_frame(rows, SUMMARY_COLUMNS)
 
 
@@ -78,8 +78,24 @@ def sums_by(keys: pd.Series[Any], parts: pd.DataFrame) -> dict[str, dict[str, An
     return {str(key): dict(zip(sums.columns, row, strict=True)) for key, *row in zip(sums.index, *columns, strict=True)}
 
 
-def _rows(level: str, keys: pd.Series[Any], parts: pd.DataFrame, times: pd.DataFrame) -> Iterator[dict[str, Any]]:
-    groups = {name: _values_by(keys, times[name]) for name in TIMINGS}
+def _shifted(keys: pd.Series[Any], parts: pd.DataFrame, shifts: pd.DataFrame) -> tuple[pd.Series[Any], pd.DataFrame]:
+    """Add what attempts cost under the model that they were sent to, and take it from that of their takes."""
+    moved = shifts[(shifts[["held", "charged"]] != 0).any(axis=1)]
+    amounts = {"credits_held": moved["held"], "credits_charged": moved["charged"], "credits_not_used": moved["charged"]}
+    known = {f"{name}_known": (amount > 0).astype("int64") for name, amount in amounts.items()}
+    more = pd.DataFrame({**amounts, **known}).reindex(columns=parts.columns, fill_value=0)
+    return (
+        pd.concat([keys, moved["model"].astype("string")], ignore_index=True),
+        pd.concat([parts, more], ignore_index=True),
+    )
+
+
+def _rows(
+    level: str, keys: pd.Series[Any], parts: pd.DataFrame, times: pd.DataFrame, of_times: pd.Series[Any] | None = None
+) -> Iterator[dict[str, Any]]:
+    """Yield the row of each group; `of_times` are the keys of the times where those are not all of the parts'."""
+    timed = keys if of_times is None else of_times
+    groups = {name: _values_by(timed, times[name]) for name in TIMINGS}
     for key, sums in sums_by(keys, parts).items():
         known = {name: groups[name][key] for name in TIMINGS if key in groups[name]}
         yield {"level": level, "key": key, **_row(sums, known)}

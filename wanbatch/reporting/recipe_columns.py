@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from wanbatch.batch.models import Order, order_of, priced_names
 from wanbatch.batch.shots import Recipe
 from wanbatch.reporting.record import series
 
+_LINES = re.compile(r"[0-9]+[PpKk]")
 ORDER_COLUMNS: dict[str, str] = {
     "model": "string",
     "resolution": "string",
@@ -43,5 +45,17 @@ def orders_frame(recipes: Iterable[str]) -> pd.DataFrame:
     return pd.DataFrame({name: series(values, kind) for (name, kind), values in named}, copy=False)
 
 
+def plain_resolution(resolution: str | None) -> str | None:
+    """Return a resolution in one spelling, whatever models have: 1080P is 1080p; `fhd` stays what it is."""
+    return resolution.lower() if resolution is not None and _LINES.fullmatch(resolution) else resolution
+
+
 def _ordered(order: Order) -> tuple[Any, ...]:
-    return order.model, order.resolution, order.aspect_ratio, order.duration_s, order.machine, str(order.price_class)
+    return (
+        order.model,
+        plain_resolution(order.resolution),
+        order.aspect_ratio,
+        order.duration_s,
+        order.machine,
+        str(order.price_class),
+    )
