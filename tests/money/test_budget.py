@@ -16,6 +16,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.shots import Batch
 from wanbatch.batch.take import Take
 from wanbatch.cli.confirmations import confirm
+from wanbatch.cli.payment import question_text
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.money.budget import Budget, Fit, Surprise
 from wanbatch.money.prices import Estimate, Quote
@@ -218,6 +219,29 @@ def test_without_yes_and_without_anybody_nothing_new_is_agreed_to(monkeypatch: p
     assert confirm(quiet, preview(why=Why.PILOT), is_agreed=False) is False
     with pytest.raises(UsageInvalid):
         confirm(quiet, preview(), is_agreed=False)
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_question_can_be_rehearsed_on_the_sandbox(monkeypatch: pytest.MonkeyPatch, *, answer: bool) -> None:
+    from wanbatch.cli import Global
+    from wanbatch.cli import confirmations as running
+
+    asked: list[str] = []
+    monkeypatch.setattr(running, "is_interactive", lambda: True)
+    monkeypatch.setattr(running.click, "confirm", lambda text, **_: asked.append(text) or answer)
+    quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
+    made = preview(is_sandbox=True, is_play_money=True)
+    assert confirm(quiet, made, is_agreed=False, is_asking=True) is answer
+    assert asked == [question_text(made)]
+    assert confirm(quiet, made, is_agreed=False) is True
+
+
+def test_a_rehearsed_question_needs_a_terminal_too() -> None:
+    from wanbatch.cli import Global
+
+    quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
+    with pytest.raises(UsageInvalid, match="there is no terminal to ask on: leave out --ask"):
+        confirm(quiet, preview(is_sandbox=True), is_agreed=False, is_asking=True)
 
 
 # --- whose cap holds

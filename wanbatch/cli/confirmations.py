@@ -32,26 +32,34 @@ def ask(options: Global, question: Question) -> Answer:
 
 
 def confirm(
-    options: Global, preview: Preview, *, is_agreed: bool, more: Mapping[str, Any] = MappingProxyType({})
+    options: Global,
+    preview: Preview,
+    *,
+    is_agreed: bool,
+    is_asking: bool = False,
+    more: Mapping[str, Any] = MappingProxyType({}),
 ) -> bool:
     """Show the plan; ask before money is spent, unless told not to.
 
     `more` goes into the JSON of the plan. `--yes` agrees to what was planned and to what follows a pilot. It does not
     agree to a price that turned out to be another: the rest then goes out only if it is known to stay within a cap.
+    `is_asking` asks on the sandbox, too.
     """
     console = console_of(options, stderr=True)
     if options.is_json:
         print_json({"event": "plan", **preview_json(preview), **more})
     elif options.verbosity >= 0:
         print_preview(console, preview, is_each_shown=options.verbosity > 0)
-    if preview.is_sandbox or not preview.estimate.takes:
+    if not preview.estimate.takes or (preview.is_sandbox and not is_asking):
         return True
     if is_agreed:
         return preview.why is not Why.PRICE or preview.is_known_within_cap
     if not is_interactive():
         if preview.why is not Why.START:
             return False
-        raise UsageInvalid("this run costs money, and there is no terminal to ask on: add --yes")
+        way = "leave out --ask" if preview.is_sandbox else "add --yes"
+        cost = "--ask rehearses the question" if preview.is_sandbox else "this run costs money"
+        raise UsageInvalid(f"{cost}, and there is no terminal to ask on: {way}")
     balance = preview.balance_credits
     if balance is not None and balance < preview.estimate.credits:
         console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")

@@ -99,6 +99,12 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     is_flag=True,
     help="Start over if the state file of an earlier run is lost; what it bought is bought again.",
 )
+@click.option(
+    "--ask",
+    "is_asking",
+    is_flag=True,
+    help="Ask before sending on the sandbox, too, as a run asks that costs money: to rehearse the question.",
+)
 @click.option("--offline", is_flag=True, help="Ask the provider nothing, which is possible for a finished batch only.")
 @click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
 @STRICT
@@ -108,7 +114,10 @@ def run_command(options: Global, /, manifest: Path, strict: bool, **flags: Any) 
 
     If the batch is finished, nothing is sent; the provider's log is read once, and a clip that was made twice is named.
     """
-    return _run(options, read_manifest(options, manifest, strict=strict), options_of(flags))
+    asked, is_asking = options_of(flags), flags["is_asking"]
+    if is_asking and asked.is_agreed:
+        raise UsageInvalid("--ask asks before sending, and --yes answers in advance: give one of the two")
+    return _run(options, read_manifest(options, manifest, strict=strict), asked, is_asking=is_asking)
 
 
 @click.command("demo", epilog="\b\nExample:\n  wanbatch demo")
@@ -125,7 +134,7 @@ def demo_command(options: Global, /, output: Path | None, speed: float | None) -
     return _run(options, source, RunOptions(sandbox=True, is_agreed=True, output=output, speed=speed))
 
 
-def _run(options: Global, source: Manifest, asked: RunOptions) -> int:
+def _run(options: Global, source: Manifest, asked: RunOptions, *, is_asking: bool = False) -> int:
     warnings = warnings_json(*source.warnings())
     if asked.only or asked.excepted:
         wanted = asked.selection(places_of(source.batch().shots))
@@ -133,7 +142,7 @@ def _run(options: Global, source: Manifest, asked: RunOptions) -> int:
             raise UsageInvalid(f"no shot of the manifest matches {wanted.words}. Nothing was sent")
     with Follower(options) as follower:
         watch = follower.watch(
-            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed, more=warnings),
+            lambda preview: confirm(options, preview, is_agreed=asked.is_agreed, is_asking=is_asking, more=warnings),
             confirm_move,
             lambda question: ask(options, question),
             confirm_key,
