@@ -103,6 +103,16 @@ def test_a_bar_for_each_part_of_a_take() -> None:
     ("values", "ended_s", "found"),
     [
         ({"started_at": None}, None, [("download", 100, 10), ("generating", 0, 100)]),
+        (
+            {"downloaded_at": at(106), "download_s": 2.0},  # it waited until a download was free
+            None,
+            [("download", 104, 6), ("generating", 8, 92), ("queued", 0, 8), ("waiting", 100, 4)],
+        ),
+        (
+            {"downloaded_at": at(106), "download_s": 9.0},
+            None,
+            [("download", 100, 10), ("generating", 8, 92), ("queued", 0, 8)],
+        ),
         ({"state": State.FAILED, "completed_at": None, "verified_at": None}, 60, [("failed", 8, 52), ("queued", 0, 8)]),
         ({"state": State.HELD, "completed_at": None, "verified_at": None}, 60, [("held", 8, 52), ("queued", 0, 8)]),
         ({"state": State.GENERATING, "completed_at": None, "last_running_at": at(70)}, None, [("generating", 0, 70)]),

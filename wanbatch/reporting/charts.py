@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from statistics import median
 from typing import Any, TypeVar
 
@@ -56,6 +56,8 @@ def _wall(at: datetime) -> str:
 
 # --- the run, take by take
 
+_PARTS = ("queued", "generating", "waiting", "download", "failed", "held")
+
 
 def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
     """Show when each take waited, was generated and was fetched; None before the first submit."""
@@ -82,9 +84,11 @@ def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
         }
         for role, rows in bars.items()
     ]
+    traces.sort(key=lambda trace: _PARTS.index(str(trace["role"])))  # the legend follows a take's way
     more = len(sent) - len(shown)
     words = f"{count_text(len(shown), 'take')} in the order in which they were sent"
     words += f"; {more} later ones are in takes.csv" if more else ""
+    words += "; waiting is for a download: the clip is made" if "waiting" in bars else ""
     return {
         "id": "gantt",
         "title": "The run, take by take",
@@ -114,7 +118,17 @@ def _spans(take: Take, attempt_ended_at: datetime | None) -> Iterable[tuple[str,
         # No poll saw the end of the queue: the bar may include a wait.
         yield role, begin, ended, _told(take, f"{role}, including a wait", begin, ended)
     if take.verified_at is not None and take.verified_at > ended:
-        yield "download", ended, take.verified_at, _told(take, "download and check", ended, take.verified_at)
+        fetched = _fetch_began(take, ended)
+        if fetched > ended:
+            yield "waiting", ended, fetched, _told(take, "made, and waiting to be fetched", ended, fetched)
+        yield "download", fetched, take.verified_at, _told(take, "download and check", fetched, take.verified_at)
+
+
+def _fetch_began(take: Take, ended: datetime) -> datetime:
+    """Return when the download of a clip began; where that is not known, when the clip was made."""
+    if take.downloaded_at is None or take.download_s is None:
+        return ended
+    return max(ended, take.downloaded_at - timedelta(seconds=take.download_s))
 
 
 def _told(take: Take, what: str, begin: datetime, end: datetime) -> str:

@@ -11,6 +11,7 @@ from wanbatch.batch.choice import Pick, circle, uncircle
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.take import Take
+from wanbatch.clock import system_now
 from wanbatch.session.access import start_of_time
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader, entry
@@ -50,4 +51,4 @@ def _open(output: Path) -> StateFile:
 def _report(state: StateFile) -> None:
     from wanbatch.reporting.files import write_reports
 
-    write_reports(state, made_at=start_of_time(state))
+    write_reports(state, made_at=system_now())
