@@ -58,6 +58,30 @@ def test_status_says_why_the_last_run_ended_with_which_code_and_how_to_go_on(
     assert (found["last_run"]["ended_at"], found["next"]) == ("2026-11-01T23:00:00+00:00", COMMAND)
 
 
+@pytest.mark.parametrize(
+    ("code", "message", "is_told"),
+    [
+        (3, "sh1_t1 is held; the budget of 1.00 USD is reached: 0.95 USD is committed", True),
+        (3, "the cap of 0.378 USD is passed: 0.756 USD is committed", True),
+        (3, "sh1_t1 is held", False),
+        (5, "the budget of 1.00 USD is reached", False),
+    ],
+)
+def test_status_says_where_a_decision_hides_that_a_cap_is_reached(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], code: int, message: str, *, is_told: bool
+) -> None:
+    text, _ = told(capsys, folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=code, message=message)))
+    assert ("(decide about what waits for you first; a cap that is reached would give 5)" in text) is is_told
+
+
+def test_status_says_that_a_time_is_by_the_clock_of_a_sandbox(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    text, _ = told(capsys, folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=0, speed=60.0)))
+    assert "at 2026-11-01 20:00 UTC by the sandbox's clock, which is ahead of yours, with exit code 0" in text
+
+
 def test_status_says_that_the_last_run_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     text, found = told(capsys, folder(tmp_path, RUN))
     assert "was cut off: it was killed, or this machine stopped" in text

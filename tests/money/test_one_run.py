@@ -58,6 +58,9 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
     assert call(["status", str(folder)]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     yield "status", {name: _before(name, shown) for name in ("charged", "committed")}
+    spent = status["spending"]
+    told = {"in the cut": spent["charged_in_cut"], "outside the cut": spent["charged_outside_cut"]}
+    yield "status --json: spending", told
     summary = json.loads(files.summary_json.read_text())["credits"]
     yield (
         "summary.json",
@@ -91,6 +94,8 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
                         name: sum(int(row[f"{column}_credits"]) for row in levels if row["level"] == level)
                         for name, column in (
                             ("charged", "charged"),
+                            ("in the cut", "in_cut"),
+                            ("outside the cut", "outside_cut"),
                             *((part.replace("_", " "), f"{part}_known") for part in _KNOWN),
                         )
                     },
@@ -103,6 +108,8 @@ def told_by(folder: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[tuple[
             )
     strays = int(costs["submits_of_no_take"])
     if not strays:
+        scenes = sum(each["committed_known"] for each in spent["scenes"])
+        yield "status --json: scenes", {"committed": scenes}
         yield (
             "takes.csv",
             {

@@ -40,6 +40,9 @@ def forty_four(scene: str = "sc010", names: tuple[str, ...] = (), **facts: Any) 
     return preview(**{**told, **facts})
 
 
+UNDER = "under the caps (cap 0.0000005; all 44 need 44.00; balance 900.00). Go on, and only fetch what is under way at"
+
+
 @pytest.mark.parametrize(
     ("facts", "text"),
     [
@@ -61,6 +64,10 @@ def forty_four(scene: str = "sc010", names: tuple[str, ...] = (), **facts: Any) 
             "Send 40 of the other 44 takes for about 40.00 USD (cap 40.00; all 44 need 44.00; balance 900.00)",
         ),
         (
+            {"cap_credits": 1},
+            f"No take fits {UNDER}",
+        ),
+        (
             {"pilot": 5},
             "Send a pilot of 5 takes, then ask about the rest (no cap; all 44 need 44.00; balance 900.00)",
         ),
@@ -72,7 +79,8 @@ def forty_four(scene: str = "sc010", names: tuple[str, ...] = (), **facts: Any) 
     ids=lambda value: None if isinstance(value, str) else "-".join(value) or "plain",
 )  # fmt: skip
 def test_the_question_names_takes_cost_cap_and_balance(facts: dict[str, Any], text: str) -> None:
-    assert question_text(forty_four(**facts)) == f"{text} to https://api.aimlapi.com?"
+    place = text if text.endswith(" at") else f"{text} to"
+    assert question_text(forty_four(**facts)) == f"{place} https://api.aimlapi.com?"
 
 
 def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:
@@ -84,6 +92,9 @@ def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:
     )
 
 
+TOO_LOW = "too low for any of 44 takes, so nothing will be sent under it; 44.00 USD would hold all"
+
+
 def lines_with(made: Preview, word: str) -> list[str]:
     stream = io.StringIO()
     print_preview(Console(file=stream, width=300, no_color=True, highlight=False, soft_wrap=True), made)
@@ -92,8 +103,9 @@ def lines_with(made: Preview, word: str) -> list[str]:
 
 def test_the_plan_says_how_far_the_cap_reaches() -> None:
     assert lines_with(forty_four(cap_credits=80_000_000), "cap ") == [
-        "cap 40.00 USD for the whole batch; 40 of 44 takes will be sent (all need 44.00), and the rest will wait"
+        "cap 40.00 USD for the whole batch; it holds 40 of 44 takes, and the rest will wait; 44.00 USD would hold all"
     ]
+    assert lines_with(forty_four(cap_credits=1), "cap ") == [f"cap 0.0000005 USD for the whole batch; {TOO_LOW}"]
     assert lines_with(forty_four(cap_credits=88_000_000), "cap ") == ["cap 44.00 USD for the whole batch"]
     assert lines_with(forty_four(cap_credits=88_000_000, before=None), "cap ") == [
         "cap 44.00 USD for the whole batch; an unknown part of it is committed"
@@ -103,7 +115,7 @@ def test_the_plan_says_how_far_the_cap_reaches() -> None:
 def test_the_cap_of_a_scene_that_cannot_hold_is_announced() -> None:
     made = forty_four(scene_caps={"sc010": 20_000_000, "sc020": 1}, committed_by_scene={"sc010": 10_000_000})
     assert lines_with(made, "cap of") == [
-        "cap of scene sc010: 10.00 USD; it holds 5 of 44 takes (all need 49.00): the rest of the scene will wait",
+        "cap of scene sc010: 10.00 USD; it holds 5 of 44 takes, and the rest will wait; 49.00 USD would hold all",
         "cap of scene sc020: 0.0000005 USD",
     ]
     scenes = preview_json(made)["within_caps"]["scenes"]

@@ -41,7 +41,7 @@ def test_a_plan_names_the_fallback_with_its_worst_case(folder: Path, capsys: pyt
     call(["plan", "shots.yaml", "--sandbox", "--max-attempts", "1"])
     shown = " ".join(capsys.readouterr().out.split())
     assert told["fallbacks"] == [
-        {"model": SECOND, "takes": 1, "takes_at_once": 0, "credits_worst": OTHER_PRICE}
+        {"model": SECOND, "takes": 1, "takes_at_once": 0, "credits_worst": OTHER_PRICE, "defaults": None}
     ]  # fmt: skip
     assert (told["estimate"]["credits"], told["estimate"]["worst"]) == (2 * PRICE, 2 * PRICE + OTHER_PRICE)
     assert f"fallback: 1 take may go on with {SECOND}, up to" in shown
@@ -70,7 +70,7 @@ def test_a_plan_counts_what_is_left_to_a_fallback_that_the_manifest_names_since(
     (folder / "shots.yaml").write_text(SHOTS)
     told = asked(capsys, "plan", "shots.yaml", "--sandbox", "-o", "out", "--max-attempts", "1")
     assert told["fallbacks"] == [
-        {"model": SECOND, "takes": 1, "takes_at_once": 1, "credits_worst": OTHER_PRICE}
+        {"model": SECOND, "takes": 1, "takes_at_once": 1, "credits_worst": OTHER_PRICE, "defaults": None}
     ]  # fmt: skip
 
 

@@ -35,6 +35,29 @@ def next_recipe(
     return fallback.recipe_for(take.recipe, seed)
 
 
+def why_not_taken(take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry], fallback: Fallback) -> str:
+    """Say why a failed take did not go on with its fallback, by what is recorded; empty if it did.
+
+    `attempts` and `facts` are all of the take.
+    """
+    facts = list(facts)
+    if take.state is not State.FAILED or take.recipe.model == fallback.model or len(recipes_of(facts)) > 1:
+        return ""
+    if REFUSED not in fallback.on and is_refused_prompt(take.error):
+        why = "as the provider refused the prompt: change it, or write `on: [refused, failed]` into the fallback"
+    elif FAILED not in fallback.on and not is_refused_prompt(take.error):
+        why = "as it is for a refused prompt alone: `on: [refused, failed]` in it takes it here, too"
+    elif take.credits_charged is not None:
+        why = "as the first model charged for its failure"
+    elif _is_in_doubt(facts) or take.credits_at_risk != 0:
+        why = "as an earlier try of it may have been charged"
+    elif not is_free(take, attempts):
+        why = "as it is not proven that the first model made nothing"
+    else:
+        return f"its fallback {fallback.model} is next: the same command goes on with it"
+    return f"its fallback {fallback.model} was not taken, {why}"
+
+
 def seed_of(take: Take, slot: int) -> int:
     """Return the seed that a take has with a model that takes one, as if that model alone made its shot.
 

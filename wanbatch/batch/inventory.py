@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from wanbatch.batch.lifecycle import State
-from wanbatch.batch.plan import Due, ShotRow, cause_of, group_of, in_table_order
+from wanbatch.batch.plan import Due, ShotRow, cause_of, due_group, group_of, in_table_order
 from wanbatch.batch.spend import Kind
 from wanbatch.batch.take import Take
 from wanbatch.batch.unwritten import unwritten_in
@@ -57,6 +57,7 @@ class Inventory:
                 take.order.price_class,
                 cause,
                 unwritten_in(take.recipe),
+                take.tries,
             )
 
         return cls(
@@ -69,7 +70,7 @@ class Inventory:
 
     def planned_again(self, failed: Sequence[Take], shots: Sequence[ShotRow]) -> Inventory:
         """Return the inventory as it is once these failed takes are planned again."""
-        again = Inventory.of([replace(take, state=State.PLANNED) for take in failed], shots)
+        again = Inventory.of([replace(take, state=State.PLANNED, tries=0) for take in failed], shots)
         return replace(self, due=[*self.due, *again.due])
 
     @property
@@ -81,10 +82,13 @@ class Inventory:
     def counts(self) -> dict[str, int]:
         """Takes by what a run of the unchanged manifest would do with them, for a plan's table."""
         groups = Counter({"omitted": self.omitted})
+        groups.update(due_group(each.cause) for each in self.due)
         for take, count in self.kinds:
+            if take.state is State.PLANNED:
+                continue
             if not take.superseded:
                 groups[group_of(take)] += count
-            elif take.state is not State.PLANNED:
+            else:
                 groups["stale"] += count
         return in_table_order(groups)
 
@@ -113,16 +117,13 @@ def finish_text(inventory: Inventory) -> str:
     """Say what stands in a batch of which nothing is to be sent."""
     counts = inventory.counts
     done, failed, held = (counts.get(name, 0) for name in ("done", "failed", "held"))
-    if not (failed or held or counts.get("new")):
+    left = sum(counts.get(name, 0) for name in ("new", "retake", "again"))
+    if not (failed or held or left):
         return "nothing to do: every take is done"
     parts = [f"{count_text(done, 'take')} {'is' if done == 1 else 'are'} done"]
     parts += [f"{failed} failed (`wanbatch status` says what to do, such as `wanbatch retry`)"] if failed else []
     parts += [f"{held} {'is' if held == 1 else 'are'} held (`wanbatch status` says what you can do)"] if held else []
-    parts += (
-        [f"{counts['new']} not sent, as this command leaves {'it' if counts['new'] == 1 else 'them'} out"]
-        if counts.get("new")
-        else []
-    )
+    parts += [f"{left} not sent, as this command leaves {'it' if left == 1 else 'them'} out"] if left else []
     return f"nothing to send: {', '.join(parts)}"
 
 

@@ -72,7 +72,8 @@ def cause_of(is_retake: bool, was_sent: bool, is_edited: bool) -> Cause:  # noqa
 class Due(NamedTuple):
     """A take that a run would send. `take_id` is 0 for one that is not written yet; `ordinal` is its shot's place.
 
-    `unwritten` names what its price depends on and its request leaves to the default of the model.
+    `unwritten` names what its price depends on and its request leaves to the default of the model; `tries` counts those
+    of `--max-attempts` that it used before.
     """
 
     take_id: int
@@ -83,6 +84,11 @@ class Due(NamedTuple):
     price_class: PriceClass
     cause: Cause = Cause.NEW
     unwritten: tuple[str, ...] = ()
+    tries: int = 0
+
+    def tries_left(self, max_attempts: int) -> int:
+        """Return how often a run may buy it yet: once at least, as it is sent."""
+        return max(1, max_attempts - self.tries)
 
 
 @dataclass(frozen=True)
@@ -137,7 +143,9 @@ class Plan:
     @property
     def counts(self) -> dict[str, int]:
         """Takes by what a run would do with them, for the plan's table; only groups that occur."""
-        groups = Counter("new" if each.take is None else group_of(each.take) for each in self.wanted)
+        groups = Counter(due_group(each.cause) for each in self.due)
+        settled = (each.take for each in self.wanted if each.take is not None)
+        groups.update(group_of(take) for take in settled if take.state is not State.PLANNED)
         groups.update("stale" for take in self.kept if take.state is not State.PLANNED)
         groups["omitted"] = self.omitted
         return in_table_order(groups)
@@ -145,6 +153,7 @@ class Plan:
 
 def _due(wanted: Wanted, created: Create | None, edited: set[str]) -> Due:
     take, shot, recipe = wanted.take, wanted.shot, wanted.recipe
+    is_edited = take is not None and take.recipe_json != recipe.canonical
     is_retake = created.note is not None if created is not None else take is not None and take.is_retake
     return Due(
         take_id=take.take_id if take is not None else 0,
@@ -155,20 +164,24 @@ def _due(wanted: Wanted, created: Create | None, edited: set[str]) -> Due:
         price_class=order_of(recipe).price_class,
         cause=cause_of(is_retake, take is not None and take.attempts > 0, shot.id in edited),
         unwritten=unwritten_in(recipe),
+        tries=0 if take is None or is_edited else take.tries,
     )
 
 
 def in_table_order(groups: Mapping[str, int]) -> dict[str, int]:
     """Return the groups of a plan's table that occur, in its order."""
-    order = ("new", "in progress", "done", "failed", "held", "stale", "omitted")
+    order = ("new", "retake", "again", "in progress", "done", "failed", "held", "stale", "omitted")
     return {name: groups[name] for name in order if groups.get(name)}
 
 
+def due_group(cause: Cause) -> str:
+    """Return how a plan's table counts a take that is to be sent: an edited shot's is new."""
+    return Cause.NEW.value if cause is Cause.EDITED else cause.value
+
+
 def group_of(take: Spend) -> str:
-    """Return what a run would do with a take that is asked for, in the words of a plan's table."""
+    """Return what a run would do with a take that is asked for and not to be sent, in the words of a plan's table."""
     match take.state:
-        case State.PLANNED:
-            return "new"
         case State.VERIFIED:
             return "done"
         case State.FAILED:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from wanbatch.batch.plan import Cause
 from wanbatch.cli.grid import PLAY_MARK, Grid, say
 from wanbatch.cli.payment import cap_lines, default_lines
 from wanbatch.cli.shots import print_takes
@@ -33,7 +34,7 @@ from wanbatch.units import count_text, duration_text
 
 SCENES_SHOWN = 30
 _REMARK_STYLES = {Weight.REFUSAL: "red", Weight.WARNING: "yellow", Weight.NOTE: "dim"}
-_GROUP_WORDS = {"stale": "superseded"}  # the name in JSON is older than the word
+_GROUP_WORDS = {"stale": "superseded", "again": "to be sent again"}  # the name in JSON is older than the word
 _FIGURES = ("USD\nlow", "USD\nexpected", "USD\nworst", "credits\nexpected")
 
 
@@ -75,6 +76,7 @@ def preview_json(preview: Preview) -> dict[str, Any]:
                 "takes": each.takes,
                 "takes_at_once": each.left,
                 "credits_worst": each.worst,
+                "defaults": each.defaults or None,
             }
             for each in preview.fallbacks
         ],
@@ -163,7 +165,7 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         print_question(console, question)
         if question.is_blocking:
             say(console, "  The run will ask this first; without a terminal it stops with exit code 2.", style="yellow")
-    counts = ", ".join(f"{number} {_GROUP_WORDS.get(name, name)}" for name, number in preview.counts.items())
+    counts = ", ".join(_count_text(name, number) for name, number in preview.counts.items())
     say(console, f"  {counts or 'no takes'}")
     print_takes(console, preview, is_each=is_each_shown)
     if preview.to_submit:
@@ -179,6 +181,11 @@ def print_preview(console: Console, preview: Preview, *, is_each_shown: bool = F
         say(console, f"  {escape(remark.text)}", style=_REMARK_STYLES[remark.weight])
     if preview.speed != 1 and preview.to_submit:
         say(console, f"  the sandbox runs {preview.speed:g} times faster than real time", style="dim")
+
+
+def _count_text(group: str, number: int) -> str:
+    """Say how many takes of a group there are: `2 new`, `1 retake`, `3 superseded`."""
+    return count_text(number, group) if group == Cause.RETAKE.value else f"{number} {_GROUP_WORDS.get(group, group)}"
 
 
 def _classes_grid(preview: Preview) -> Grid:
@@ -243,6 +250,8 @@ def _estimate_lines(preview: Preview) -> list[str]:
         return ["nothing to send", *lines]
     if preview.tries > 1:
         more = f", and {preview.tries} times more with its fallback" if preview.fallbacks else ""
+        used = sum(each.tries > 0 for each in preview.takes)
+        more += f"; less the tries that {count_text(used, 'take')} used before" if used else ""
         lines.append(
             f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts){more}"
         )
@@ -268,6 +277,9 @@ def _fallback_lines(preview: Preview) -> list[str]:
         left = f", {each.left} of them at once" if each.left else ""
         takes = f"{count_text(each.takes, 'take')} may go on with {each.price_class.model}{left}"
         lines.append(escape(f"fallback: {takes}, {worst}, if the first model makes nothing and charges nothing"))
+        if each.defaults:
+            verb = "is the default" if len(each.unwritten) == 1 else "are defaults"
+            lines.append(escape(f"{each.defaults} {verb} of {each.price_class.model}: the fallback does not say"))
     return lines
 
 

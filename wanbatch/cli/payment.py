@@ -18,6 +18,9 @@ def question_text(preview: Preview) -> str:
     reach, of = preview.reach, preview.reach.of
     is_cut = reach.takes < of and reach.is_known
     takes = f"{reach.takes} of {count_text(of, 'take')}" if is_cut else count_text(of, "take")
+    if of and not reach.takes and reach.is_known:
+        bounds = "; ".join(_bounds(preview, is_all_named=True))
+        return f"No take fits under the caps ({bounds}). Go on, and only fetch what is under way at {preview.host}?"
     if preview.why is not Why.START:
         takes = f"{reach.takes} of the other {of} takes" if is_cut else f"the other {count_text(of, 'take')}"
     if preview.pilot is not None and preview.why is Why.START:
@@ -83,8 +86,7 @@ def cap_lines(preview: Preview) -> list[str]:
         line, each = f"cap of scene {escape(scene)}: {usd_text(cap)}", by_scene.get(scene)
         if each is not None and each.is_short:
             need = amount_text(usd(each.needed))
-            line += f"; [yellow]it holds {each.takes} of {count_text(each.of, 'take')} (all need {need}):"
-            line += " the rest of the scene will wait[/yellow]"
+            line += f"; [yellow]{_holds(each.takes, each.of, need)}[/yellow]"
         lines.append(line)
     return lines
 
@@ -96,8 +98,15 @@ def _shortfall(preview: Preview) -> str:
     if reach.takes == reach.of:
         return ""
     need = amount_text(usd(preview.estimate.credits + (preview.before or 0)))
-    sent = f"{reach.takes} of {count_text(reach.of, 'take')} will be sent"
-    return f"; [yellow]{sent} (all need {need}), and the rest will wait[/yellow]"
+    return f"; [yellow]{_holds(reach.takes, reach.of, need)}[/yellow]"
+
+
+def _holds(takes: int, of: int, need: str) -> str:
+    """Say how many takes a cap holds, and how high it has to be for all of them."""
+    if takes:
+        return f"it holds {takes} of {count_text(of, 'take')}, and the rest will wait; {need} USD would hold all"
+    one, every = ("the only take", "it") if of == 1 else (f"any of {count_text(of, 'take')}", "all")
+    return f"too low for {one}, so nothing will be sent under it; {need} USD would hold {every}"
 
 
 def default_lines(preview: Preview) -> list[str]:

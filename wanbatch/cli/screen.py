@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from types import TracebackType
@@ -297,8 +297,10 @@ def result_json(result: RunResult) -> dict[str, Any]:
     }
 
 
-def print_result(console: Console, result: RunResult, problems: list[str], *, is_play: bool = False) -> None:
-    """Print how a run ended, what it cost and where things are."""
+def print_result(
+    console: Console, result: RunResult, problems: Sequence[str], where: Sequence[str] = (), *, is_play: bool = False
+) -> None:
+    """Print how a run ended, what it cost and `where` the money went, and where things are."""
     say(console, counts_text(dict(sorted(result.counts.items()))) or "no takes", style="bold")
     parts = [f"charged {money_text(result.credits_charged)}"]
     pending = result.credits_committed - result.credits_charged
@@ -307,6 +309,8 @@ def print_result(console: Console, result: RunResult, problems: list[str], *, is
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
     say(console, f"  {'; '.join(parts)}{PLAY_MARK if is_play else ''}")
+    for line in where:
+        say(console, escape(f"  {line}"))
     for problem in problems:
         console.print(f"  {problem}", style="yellow", markup=False)
     for message in result.messages:

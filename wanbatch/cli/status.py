@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Sequence
@@ -18,6 +19,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.parameters import CURRENCY
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
+from wanbatch.cli.spending import spending_json, spending_lines
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
 from wanbatch.clock import system_now
@@ -33,6 +35,7 @@ from wanbatch.units import count_text, duration_text, left_text, local_text
 
 _SHOWN = 20  # of what needs the user
 _WATCH_EVERY_S = 2.0
+_CAP_REACHED = re.compile(r"\bthe (budget|cap) of [^:;]* is (reached|passed)")  # what a run says that a cap stopped
 _RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
 _RUNS = click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
 
@@ -48,6 +51,7 @@ def _overview_json(found: BatchOverview) -> dict[str, Any]:
         "uncosted_takes": progress.uncosted,
         "charges_not_seen": progress.charges_not_seen,
         "eta_s": progress.eta_s,
+        "spending": spending_json(found.spending),
         "elapsed_s": found.elapsed_s,
         "running": bool(found.holder),
         "last_run": None if found.last_run is None else _last_run_json(found.last_run),
@@ -121,7 +125,7 @@ def _next_lines(found: BatchOverview) -> list[str]:
     """Say how to continue a batch; a refused prompt or request has to be changed first."""
     command, refused = next_of(found), _failed(found, is_refused=True)
     if not refused or found.holder:
-        how = "to continue, with a higher --max-usd" if _is_capped(found) else "to continue"
+        how = f"to continue{_raised(found)}"
         return [] if command is None else [f"{how}: {command}"]
     changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
     if command is not None and not _failed(found, is_refused=False):
@@ -130,10 +134,12 @@ def _next_lines(found: BatchOverview) -> list[str]:
     return [*retried, f"{changed} and run it; a retry would be refused again"]
 
 
-def _is_capped(found: BatchOverview) -> bool:
-    """Say whether its own cap stopped the last run: the same command would stop there again."""
-    ended = found.last_run is not None and found.last_run.exit_code == ExitCode.BUDGET_REACHED
-    return ended and "--max-usd" in found.command
+def _raised(found: BatchOverview) -> str:
+    """Say what to raise where a cap stopped the last run: the same command would stop there again."""
+    if found.last_run is None or found.last_run.exit_code != ExitCode.BUDGET_REACHED:
+        return ""
+    flag = next((each for each in ("--max-usd", "--max-credits") if each in found.command), "")
+    return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
 
 
 def _end_text(run: Run) -> str:
@@ -141,7 +147,19 @@ def _end_text(run: Run) -> str:
     if run.ended_at is None or run.exit_code is None:
         return f"the last run, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
-    return f"the last run ended at {local_text(run.ended_at)} with exit code {run.exit_code}{why}"
+    ended = f"the last run ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}"
+    both = " (decide about what waits for you first; a cap that is reached would give 5)" if _is_both(run) else ""
+    return f"{ended}{both}{why}"
+
+
+def _clock_text(run: Run) -> str:
+    """Say whose clock a time of a run is by, where that is ahead of the clock on the wall."""
+    return "" if run.speed == 1 else " by the sandbox's clock, which is ahead of yours,"
+
+
+def _is_both(run: Run) -> bool:
+    """Say whether a take that waits for a decision hides that a cap is reached, too."""
+    return run.exit_code == ExitCode.DECISION_NEEDED and _CAP_REACHED.search(run.message) is not None
 
 
 @click.command(
@@ -191,7 +209,7 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
-    for line in _more_lines(found, currency):
+    for line in (*spending_lines(found.spending), *_more_lines(found, currency)):
         say(console, escape(f"  {line}"))
     if found.holder:
         left = "" if progress.eta_s is None else f"; {left_text(progress.eta_s / found.speed, system_now())}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
-from wanbatch.batch.unwritten import DURATION, smaller
+from wanbatch.batch.unwritten import DURATION, RESOLUTION, smaller
 from wanbatch.money.prices import UNKNOWN_QUOTE, Quote
 
 
@@ -29,16 +29,18 @@ class Defaulted:
     @property
     def values(self) -> str:
         """The defaults that are used, such as `1080p, 10 s`."""
-        return ", ".join(_value(self.price_class, name) for name in self.names)
+        return default_values(self.price_class, self.names)
 
     @property
     def smaller_values(self) -> str:
         """What could be written instead; empty if nothing is smaller."""
-        return "" if self.smaller is None else ", ".join(_value(self.smaller, name) for name in self.names)
+        return "" if self.smaller is None else default_values(self.smaller, self.names)
 
 
-def _value(price_class: PriceClass, name: str) -> str:
-    return f"{price_class.duration_s} s" if name == DURATION else str(price_class.resolution)
+def default_values(price_class: PriceClass, names: Iterable[str]) -> str:
+    """Return what a class has for these names, such as `1080p, 10 s`."""
+    values = {DURATION: f"{price_class.duration_s} s", RESOLUTION: str(price_class.resolution)}
+    return ", ".join(values[name] for name in names)
 
 
 def smaller_classes(due: Iterable[Due]) -> set[PriceClass]:

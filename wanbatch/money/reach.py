@@ -78,7 +78,7 @@ def reach_of(
             continue
         left = None if left is None else left - price
         sent, expected = sent + 1, expected + price
-        worst += (quote.high or 0) * tries
+        worst += (quote.high or 0) * each.tries_left(tries)
     bound = None if caps.credits is None or caps.committed is None else max(0, caps.credits - caps.committed)
     return Reach(
         takes=sent,

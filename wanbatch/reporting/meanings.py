@@ -18,13 +18,6 @@ STATES: Mapping[str, str] = {
     "superseded": "Replaced by a newer version of its shot, or by a retake. The clip is kept, and its cost counts.",
     "omitted": "Shots that the manifest leaves out.",
 }
-OUTSIDE_WORDS: Mapping[str, str] = {
-    "unchosen": "good, not chosen",
-    "superseded": "superseded",
-    "failed": "failed",
-    "waiting": "no clip yet",
-    "extra": "extra",
-}
 MONEY: Mapping[str, str] = {
     "estimated": "What the takes were expected to cost when they were sent, or cost today if they were not.",
     "held": "What the provider set aside when it accepted a take. The charge replaces it.",

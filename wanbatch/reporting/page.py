@@ -19,10 +19,11 @@ from markupsafe import Markup, escape
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import partly_known, usd_text
+from wanbatch.money.spending import OUTSIDE_WORDS
 from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of, variance_amounts
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
-from wanbatch.reporting.meanings import OUTSIDE_WORDS, meanings
+from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text, local_text

@@ -25,6 +25,7 @@ from wanbatch.folders import CLIPS, only_in
 from wanbatch.money.baseline import Baseline
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
+from wanbatch.state.findings import read_findings
 from wanbatch.state.needs import AttemptFindings
 from wanbatch.state.progress_reader import read_baseline, read_why_no_baseline
 from wanbatch.state.reader import StateReader
@@ -95,7 +96,7 @@ def read_record(reader: StateReader) -> Record:
             runs=reader.runs(),
             quotes=reader.quotes(),
             strays=reader.strays(),
-            findings=AttemptFindings(reader.refused(), reader.offered()),
+            findings=read_findings(reader),
             baseline=read_baseline(reader, reader.kinds()),
             no_baseline=read_why_no_baseline(reader, reader.kinds()),
             baseline_lines=_baseline_lines(reader),

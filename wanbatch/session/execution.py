@@ -180,7 +180,7 @@ class Execution:
             self._keep_baseline(preview, clock.now())
             note_missing_log(invocation, state, batch_clock.now())
             settings = self._completed(preview, inventory, batch_clock.now(), workers)
-            basis = replace(basis, plan=None, settings=settings, retried=0, is_as_planned=False)
+            basis = replace(basis, plan=None, settings=settings, is_as_planned=False)
             end = await self._rounds(provider, clock).run(basis, preview)
             self._note_time()
             return result_of(invocation, state, end, clock)
@@ -195,7 +195,6 @@ class Execution:
             inventory=inventory,
             plan=job.plan,
             settings=self.settings,
-            retried=len(job.again),
             is_as_planned=job.is_as_planned,
             committed_by_scene=committed_by_scene(state, self.settings),
             next_ones=next_ones_of(state.fallbacks() if planned is None else planned, left.values()),

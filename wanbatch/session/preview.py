@@ -13,12 +13,13 @@ from pathlib import Path
 from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.lifecycle import SETTLED_STATES, State
 from wanbatch.batch.models import PriceClass, class_of, order_of
-from wanbatch.batch.plan import Due, Plan, submit_order
+from wanbatch.batch.plan import Due, Plan, due_group, in_table_order, submit_order
 from wanbatch.batch.shots import Fallback, Recipe
+from wanbatch.batch.unwritten import unwritten_in
 from wanbatch.errors import ExitCode, most_urgent
 from wanbatch.money.credits import credits_of_usd
-from wanbatch.money.defaulted import Defaulted, defaulted, smaller_classes
-from wanbatch.money.prices import UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate
+from wanbatch.money.defaulted import Defaulted, default_values, defaulted, smaller_classes
+from wanbatch.money.prices import NOTHING, UNKNOWN_QUOTE, Estimate, Quote, best_quote, estimate
 from wanbatch.money.reach import Caps, Reach, reach_of
 from wanbatch.money.seen_prices import held_prices, seen_prices
 from wanbatch.provider.remarks import Remark, Weight
@@ -118,21 +119,32 @@ def committed_by_scene(state: StateReader, settings: RunSettings) -> Mapping[str
 class FallbackCost:
     """What takes may cost that go on with their fallback, at the highest price, as often as each may be tried.
 
-    `takes` may do so; `left` of them failed before, and do so now. `worst` is None if no price is known.
+    `takes` may do so; `left` of them failed before, and do so now. `worst` is None if no price is known. `unwritten`
+    names what its price depends on and neither the fallback nor its shot says: the defaults of that model.
     """
 
     price_class: PriceClass
     takes: int
     left: int
     worst: int | None
+    unwritten: tuple[str, ...] = ()
+
+    @property
+    def defaults(self) -> str:
+        """The defaults of the fallback's model that are used, such as `1080p, 10 s`; empty if there are none."""
+        return default_values(self.price_class, self.unwritten)
 
 
 @dataclass(frozen=True)
 class NextOnes:
-    """What fallbacks would order: by shot, and for each failed take whose fallback was not taken yet."""
+    """What fallbacks would order: by shot, and for each failed take whose fallback was not taken yet.
+
+    `unwritten` names by class what a fallback leaves to the defaults of its model.
+    """
 
     by_shot: Mapping[str, PriceClass] = field(default_factory=dict)
     left: tuple[PriceClass, ...] = ()
+    unwritten: Mapping[PriceClass, tuple[str, ...]] = field(default_factory=dict)
 
     def after(self, shot_id: str, now: PriceClass) -> PriceClass | None:
         """Return what a take of a shot would go on with; None without a fallback, and for a take that is of it."""
@@ -146,16 +158,17 @@ NO_NEXT_ONES = NextOnes()
 def next_ones_of(fallbacks: Mapping[str, Fallback], left: Iterable[Recipe] = ()) -> NextOnes:
     """Return what these fallbacks would order."""
     classes = {shot_id: class_of(each.version.request) for shot_id, each in fallbacks.items()}
-    return NextOnes(classes, tuple(order_of(each).price_class for each in left))
+    requests = [each.version.request for each in fallbacks.values()]
+    names = {class_of(each): unwritten_in(Recipe.of(each)) for each in requests}
+    return NextOnes(classes, tuple(order_of(each).price_class for each in left), names)
 
 
 @dataclass(frozen=True)
 class Basis:
     """What a preview is made from: the inventory of the state file, and the plan where a manifest brings news.
 
-    `retried` counts failed takes that the inventory lists as planned again; `is_as_planned` where the manifest is the
-    one planned before. `committed_by_scene` is needed for scenes that have caps of their own; `next_ones` is what
-    fallbacks would order.
+    `is_as_planned` where the manifest is the one planned before. `committed_by_scene` is needed for scenes that have
+    caps of their own; `next_ones` is what fallbacks would order.
     """
 
     batch: str
@@ -163,7 +176,6 @@ class Basis:
     inventory: Inventory
     plan: Plan | None
     settings: RunSettings
-    retried: int = 0
     is_as_planned: bool = False
     committed_by_scene: Mapping[str, int | None] = field(default_factory=dict)
     next_ones: NextOnes = NO_NEXT_ONES
@@ -175,7 +187,7 @@ class Basis:
             return self.plan.counts
         if self.is_as_planned:
             return self.inventory.counts
-        return {"retried": self.retried} if self.retried else {"new": len(self.to_send)}
+        return in_table_order(Counter(due_group(each.cause) for each in self.to_send))
 
     @property
     def lost(self) -> int:
@@ -206,7 +218,8 @@ class Basis:
     def estimate_of(self, takes: Sequence[Due], quotes: Mapping[PriceClass, Quote]) -> Estimate:
         """Estimate what takes will cost; at worst each is paid by its model and by its fallback, as far as priced."""
         tries = self.settings.rates.max_attempts
-        total = estimate([each.price_class for each in takes], quotes, tries)
+        each_of_them = (estimate([each.price_class], quotes, each.tries_left(tries)) for each in takes)
+        total = sum(each_of_them, NOTHING)
         asked = [self.next_ones.after(each.shot_id, each.price_class) for each in takes]
         more = [quotes.get(each, UNKNOWN_QUOTE).high for each in asked if each is not None]
         return replace(
@@ -288,8 +301,9 @@ class Basis:
     def fallback_costs(self, quotes: Mapping[PriceClass, Quote]) -> tuple[FallbackCost, ...]:
         """Return what the takes that may go on with a fallback may cost then, class by class."""
         left, tries = Counter(self.next_ones.left), self.settings.rates.max_attempts
+        names = self.next_ones.unwritten
         return tuple(
-            FallbackCost(each, takes, left[each], None if high is None else high * takes * tries)
+            FallbackCost(each, takes, left[each], None if high is None else high * takes * tries, names.get(each, ()))
             for each, takes in sorted(self.may_fall_back.items(), key=lambda item: str(item[0]))
             for high in [quotes.get(each, UNKNOWN_QUOTE).high]
         )

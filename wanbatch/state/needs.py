@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from wanbatch.batch.advice import for_failed, in_folder, is_refused_prompt
 from wanbatch.batch.fallback_words import told_of_fallback
@@ -28,12 +28,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class AttemptFindings:
-    """What attempts say about takes, by take id: whose request itself was `refused`, and of which held ones a
-    generation that this file did not record is `offered`.
+    """What attempts say about takes, by take id: whose request itself was `refused`, of which held ones a generation
+    that this file did not record is `offered`, and what is said of `fallbacks` that were not taken.
     """
 
     refused: Container[int] = frozenset()
     offered: Container[int] = frozenset()
+    fallbacks: Mapping[int, str] = field(default_factory=dict)
 
 
 def _nowhere(_: str) -> str:
@@ -67,7 +68,7 @@ def problems_in(
                 needs_place = is_refused or is_refused_prompt(take.error)
                 place = place_of(take.shot_id) if needs_place else ""
                 todo = for_failed(take.error, place, is_refused=is_refused)
-            where = told_of_fallback(take.warning)
+            where = told_of_fallback(take.warning) or findings.fallbacks.get(take.take_id, "")
             found.append(Problem(take.label, "failed", f"{take.error} ({where})" if where else take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN

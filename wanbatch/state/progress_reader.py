@@ -9,7 +9,8 @@ from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.alarms import ALARM_FACTS, standing_alarms
-from wanbatch.batch.forecast import START_OF_TIME, Forecast, Sending
+from wanbatch.batch.forecast import START_OF_TIME, Sending
+from wanbatch.batch.guarded_forecast import GuardedForecast
 from wanbatch.batch.inventory import Counted, Inventory
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.progress import BatchProgress
@@ -18,14 +19,17 @@ from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of, why_none, with_causes
 from wanbatch.money.costs import Figures, figures_of
 from wanbatch.money.seen_prices import prices_now
+from wanbatch.money.spending import NOTHING_SPENT, Spending
 from wanbatch.pace.schedule import Rates
 from wanbatch.state.baseline import BASELINE_LOST_NOTE
 from wanbatch.state.causes import read_causes
+from wanbatch.state.findings import read_findings
 from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.lock import holder_of
-from wanbatch.state.needs import AttemptFindings, Problem, _nowhere, problems_in
+from wanbatch.state.needs import Problem, _nowhere, problems_in
 from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
+from wanbatch.state.spending import read_spending
 from wanbatch.state.tables import Run
 
 _TROUBLED = frozenset({State.FAILED, State.HELD, State.UNKNOWN})
@@ -42,7 +46,7 @@ class BatchOverview:
     with the manifest, empty if that is not known; `is_finished` where no take is left that it would send or fetch.
     `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept, for the
     reason `no_baseline`. `alarms` are what was named about the money of takes that are in no other trouble.
-    `elapsed_s` is how long a run goes on, by its own clock; None if none does.
+    `elapsed_s` is how long a run goes on, by its own clock; None if none does. `spending` is where the money went.
     """
 
     batch: str
@@ -61,6 +65,7 @@ class BatchOverview:
     no_baseline: str = ""
     elapsed_s: float | None = None
     alarms: tuple[str, ...] = ()
+    spending: Spending = NOTHING_SPENT
 
 
 def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | None:
@@ -92,9 +97,10 @@ def read_overview(output: Path) -> BatchOverview:
         unsettled = reader.takes_in(_TROUBLED)
         made = reader.newest_completed(TAKES_TIMED)
         omitted, strays = reader.omitted(), reader.strays()
-        findings = AttemptFindings(reader.refused(), reader.offered())
+        findings = read_findings(reader)
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
         inventory, alarms = reader.inventory(), _alarms(reader)
+        spending = read_spending(reader)
         no_baseline = read_why_no_baseline(reader, inventory.kinds)
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
@@ -120,6 +126,7 @@ def read_overview(output: Path) -> BatchOverview:
         no_baseline=no_baseline,
         elapsed_s=_elapsed_s(last_run, _now(last_run, last_at)) if holder else None,
         alarms=alarms,
+        spending=spending,
     )
 
 
@@ -157,7 +164,7 @@ def _now(run: Run | None, last_at: datetime | None) -> datetime:
 def _eta_s(inventory: Inventory, made: Sequence[Take], now: datetime) -> float | None:
     """Estimate from outside the run: as many at once as are running now."""
     rates = Rates()
-    forecast = Forecast(START_OF_TIME, {})
+    forecast = GuardedForecast(START_OF_TIME, {})
     forecast.take_up(inventory.due)
     forecast.learn(made)
     planned = [due.take_id for due in inventory.due]
@@ -168,7 +175,7 @@ def problems_of(output: Path, limit: int, place_of: Callable[[str], str] = _nowh
     """Return lines on what needs the user, up to a limit, the last one saying how many more there are."""
     with StateReader.open(output) as reader:
         troubled, strays = reader.takes_in(_TROUBLED), reader.strays()
-        findings = AttemptFindings(reader.refused(), reader.offered())
+        findings = read_findings(reader)
     problems = problems_in(troubled, strays, findings=findings, folder=str(output), place_of=place_of)
     lines = [str(problem) for problem in problems[:limit]]
     if len(problems) > limit:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from itertools import product
@@ -92,7 +93,7 @@ class TakeRecords(Records):
             kinds=self.kinds(),
             due=self._due(),
             open_takes=self.open_takes(),
-            scenes=self._scenes(),
+            scenes=self.scenes(),
             omitted=self.omitted(),
             strays=self._stray_credits(),
         )
@@ -126,21 +127,23 @@ class TakeRecords(Records):
     def _due(self) -> list[Due]:
         sql = (
             f"SELECT take_id, takes.shot_id, number, coalesce(ordinal, 0), coalesce(scene, ''), {class_sql()},"  # noqa: S608
-            " is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
+            " tries, is_retake, attempts > 0, takes.shot_id IN (SELECT shot_id FROM takes WHERE superseded)"
             " FROM takes LEFT JOIN shots ON shots.shot_id = takes.shot_id"
             " WHERE state = 'planned' AND NOT superseded ORDER BY take_id"
         )
         classes: dict[str, tuple[PriceClass, tuple[str, ...]]] = {}
         with foreign_errors(self.path):
             due = []
-            for take_id, shot_id, number, ordinal, scene, told, *marks in self._db.execute(sql):
+            for take_id, shot_id, number, ordinal, scene, told, tries, *marks in self._db.execute(sql):
                 if told not in classes:
                     classes[told] = class_in(told), _unwritten_in(told)
                 price_class, left_out = classes[told]
-                due.append(Due(take_id, shot_id, number, ordinal, scene, price_class, _CAUSES[*marks], left_out))
+                cause = _CAUSES[*marks]
+                due.append(Due(take_id, shot_id, number, ordinal, scene, price_class, cause, left_out, tries))
             return due
 
-    def _scenes(self) -> tuple[str, ...]:
+    def scenes(self) -> tuple[str, ...]:
+        """The scenes, in story order."""
         with foreign_errors(self.path):
             sql = "SELECT scene FROM shots GROUP BY scene ORDER BY min(removed * 1000000000 + ordinal)"
             return tuple(scene for (scene,) in self._db.execute(sql))
@@ -190,6 +193,34 @@ class TakeRecords(Records):
             before, each = found.get(scene, 0), kind.credits_committed
             found[scene] = None if before is None or each is None else before + each * count
         return found
+
+    def charged_for(self) -> dict[str, int]:
+        """What was charged, by what it went into: `in_cut`, or by the names of `OUTSIDE_WORDS`.
+
+        In the cut is, of each shot, the circled take, else the newest good one: as `chosen` in `batch/choice.py`.
+        """
+        sql = (
+            "WITH cut AS (SELECT take_id, row_number() OVER (PARTITION BY takes.shot_id ORDER BY circled DESC,"
+            " number DESC) AS place FROM takes JOIN shots ON shots.shot_id = takes.shot_id WHERE NOT omit"
+            " AND NOT removed AND (circled OR (state = 'verified' AND NOT superseded))),"
+            " seen AS (SELECT take_id, generation_id, outcome = 'failed' AND error != '' AS has_failed,"
+            " credits_charged, max(number) FROM attempts WHERE credits_charged IS NOT NULL"
+            " GROUP BY take_id, generation_id),"
+            " other AS (SELECT seen.take_id, sum(iif(has_failed, seen.credits_charged, 0)) AS failed,"
+            " sum(iif(has_failed, 0, seen.credits_charged)) AS extra FROM seen JOIN takes USING (take_id)"
+            " WHERE seen.generation_id IS NOT takes.generation_id GROUP BY seen.take_id)"
+            " SELECT CASE WHEN cut.take_id IS NOT NULL THEN 'in_cut' WHEN superseded THEN 'superseded'"
+            " WHEN state = 'failed' THEN 'failed' WHEN state = 'verified' THEN 'unchosen' ELSE 'waiting' END AS part,"
+            " sum(coalesce(credits_charged, 0)), sum(coalesce(failed, 0)), sum(coalesce(extra, 0)) FROM takes"
+            " LEFT JOIN cut ON cut.take_id = takes.take_id AND cut.place = 1"
+            " LEFT JOIN other ON other.take_id = takes.take_id GROUP BY part"
+        )
+        found = Counter[str]()
+        with foreign_errors(self.path):
+            for part, charged, failed, extra in self._db.execute(sql):
+                found.update({part: charged - failed - extra})
+                found.update({"failed": failed, "extra": extra})
+        return dict(found)
 
     def takes_in(self, states: Iterable[State]) -> list[Take]:
         """The takes in these states, in the order they were planned."""

@@ -1,0 +1,50 @@
+"""Where the money went, in two lines: what is in the cut and outside it, and what each scene cost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from wanbatch.money.credits import amount_text, usd, usd_text
+from wanbatch.money.spending import Spending
+
+SCENES_SHOWN = 6
+
+
+def spending_lines(spending: Spending) -> list[str]:
+    """Say what was charged for the cut and outside it, and what is committed by scene, if there are several."""
+    lines = []
+    if spending.outside_cut:
+        inside, outside = usd_text(spending.in_cut), usd_text(spending.outside_cut)
+        parts = ", ".join(f"{words} {_amount(sum_)}" for words, sum_ in spending.parts_outside if sum_)
+        lines.append(f"charged for the cut {inside}, outside it {outside}{f' ({parts})' if parts else ''}")
+    scenes = list(spending.scenes)
+    if len(scenes) > 1:
+        told = [f"{each.name or '(none)'} {_amount(each.known)}{'+?' if each.unknown else ''}" for each in scenes]
+        more = scenes[SCENES_SHOWN:]
+        if more:
+            rest = sum(each.known for each in more)
+            mark = "+?" if any(each.unknown for each in more) else ""
+            told = [*told[:SCENES_SHOWN], f"{len(more)} more {_amount(rest)}{mark}"]
+        lines.append(f"committed by scene, in USD: {', '.join(told)}")
+    return lines
+
+
+def spending_json(spending: Spending) -> dict[str, Any]:
+    """Return the same as JSON values: whole credits, null where a part is unknown, its known part beside it."""
+    return {
+        "charged_in_cut": spending.in_cut,
+        "charged_outside_cut": spending.outside_cut,
+        "scenes": [
+            {
+                "scene": each.name,
+                "committed": None if each.unknown else each.known,
+                "committed_known": each.known,
+                "unknown_takes": each.unknown,
+            }
+            for each in spending.scenes
+        ],
+    }
+
+
+def _amount(credit_count: int) -> str:
+    return amount_text(usd(credit_count))

@@ -1,0 +1,67 @@
+"""Where the money of a batch went: into the cut and outside it, and by scene. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from wanbatch.batch.spend import Kind
+
+OUTSIDE_WORDS: Mapping[str, str] = {
+    "unchosen": "good, not chosen",
+    "superseded": "superseded",
+    "failed": "failed",
+    "waiting": "no clip yet",
+    "extra": "extra",
+}
+
+
+@dataclass(frozen=True)
+class SceneSpend:
+    """What is committed for the takes of a scene: known credits, and how many takes are not in it."""
+
+    name: str
+    known: int
+    unknown: int
+
+
+@dataclass(frozen=True)
+class Spending:
+    """What was charged for the cut and outside it, in credits, and what each scene cost, in story order.
+
+    `outside` is by the names of OUTSIDE_WORDS. A scene counts if anything of it was sent.
+    """
+
+    in_cut: int
+    outside: Mapping[str, int]
+    scenes: tuple[SceneSpend, ...]
+
+    @property
+    def outside_cut(self) -> int:
+        """What was charged for anything that is not in the cut."""
+        return sum(self.outside.values())
+
+    @property
+    def charged(self) -> int:
+        """All that was charged for takes."""
+        return self.in_cut + self.outside_cut
+
+    @property
+    def parts_outside(self) -> list[tuple[str, int]]:
+        """What it was charged for, in the words of the pages."""
+        return [(words, self.outside.get(name, 0)) for name, words in OUTSIDE_WORDS.items()]
+
+
+NOTHING_SPENT = Spending(0, MappingProxyType({}), ())
+
+
+def scenes_of(tallies: Iterable[tuple[str, Kind, int]], order: Iterable[str]) -> tuple[SceneSpend, ...]:
+    """Sum what is committed by scene; `order` has the scenes in story order, takes without one under an empty name."""
+    known: dict[str, list[int]] = {name: [0, 0, 0] for name in order}
+    for name, kind, count in tallies:
+        sums = known.setdefault(name, [0, 0, 0])
+        sums[0] += kind.credits_committed_known * count
+        sums[1] += count * (kind.credits_committed is None)
+        sums[2] += count * bool(kind.attempts)
+    return tuple(SceneSpend(name, money, unknown) for name, (money, unknown, sent) in known.items() if sent)
