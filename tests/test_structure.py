@@ -100,6 +100,7 @@ OWNERS = {
     "uvicorn": {"sandbox.server"},
     "rich": {
         "cli.screen",
+        "cli.explanation",
         "cli.money",
         "cli.grid",
         "cli.status",

@@ -16,8 +16,7 @@ def top_fields() -> str:
     top = schema("manifest")
     rows = []
     for name, spec in top["properties"].items():
-        own = top["$defs"]["defaults"] if name == "defaults" else spec
-        rows.append(_field(name, own, needed=name in top["required"]))
+        rows.append(_field(name, _named(spec), needed=name in top["required"]))
         if name in ("limits", "budget"):
             rows += [_field(f"{name}: {inner}", each) for inner, each in spec["properties"].items()]
     return table(("field", "values", "meaning"), rows)
@@ -29,6 +28,22 @@ def shot_fields() -> str:
     rows = [_field(name, spec, needed=name in shot["required"]) for name, spec in shot["properties"].items()]
     rows += [(code("x_..."), "any value", spec["description"]) for spec in shot["patternProperties"].values()]
     return table(("field", "values", "meaning"), rows)
+
+
+def group_fields() -> str:
+    """Return the fields of sequences and scenes."""
+    rows = []
+    for kind in ("sequence", "scene"):
+        group = schema("manifest")["$defs"][kind]
+        for name, spec in group["properties"].items():
+            rows.append((kind, *_field(name, _named(spec), needed=name in group["required"])))
+    return table(("of a", "field", "values", "meaning"), rows)
+
+
+def _named(spec: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return what a schema refers to, if it does."""
+    name = str(spec.get("$ref", "")).rpartition("/")[2]
+    return schema("manifest")["$defs"][name] if name else spec  # type: ignore[no-any-return]
 
 
 def _field(name: str, spec: Mapping[str, Any], *, needed: bool = False) -> tuple[str, str, str]:
@@ -65,6 +80,10 @@ _KINDS = {
 def _kind(spec: Mapping[str, Any]) -> str:
     if "type" not in spec and "anyOf" not in spec:
         return "as its [model](models.md) says"
+    if any("$ref" in each for each in spec.get("anyOf", ())):
+        return "text, or a group of fields"
+    if any(each.get("type") == "array" for each in spec.get("anyOf", ())):
+        return "text, or a list of texts"
     if "anyOf" in spec:
         return ", ".join(map(code, spec["examples"]))
     if spec["type"] == "array":

@@ -17,6 +17,7 @@ PARTS: dict[str, Callable[[], str]] = {
     "run options": settings.run_options,
     "top fields": manifest.top_fields,
     "shot fields": manifest.shot_fields,
+    "group fields": manifest.group_fields,
     "models": manifest.models,
     "frame sizes": manifest.frame_sizes,
     "documented prices": manifest.prices,

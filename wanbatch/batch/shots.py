@@ -150,6 +150,8 @@ class Shot:
     `beside` is the same shot as further models make it, in the order of the manifest: each makes `takes` of it, too.
     `fallback` is the model that makes a take of it where the take's own made nothing.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
+    `origins` says of each field where in the manifest it comes from, in words: of a prompt, each of its parts. It is
+    empty for a manifest whose shots say all themselves.
     """
 
     id: str
@@ -168,6 +170,7 @@ class Shot:
     beside: tuple[Version, ...] = ()
     fallback: Fallback | None = None
     line: int = field(default=0, compare=False)
+    origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
     @property
     def prompt(self) -> str:
@@ -232,7 +235,8 @@ class Head:
 class Batch:
     """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name).
 
-    `warnings` lists probable mistakes in the manifest, each with its place; the batch can still be run.
+    `warnings` lists probable mistakes in the manifest, each with its place; the batch can still be run. `parts` are the
+    further files that the manifest took in.
     """
 
     name: str
@@ -242,6 +246,7 @@ class Batch:
     scene_caps: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
+    parts: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def head(self) -> Head:

@@ -11,6 +11,7 @@ import click
 from wanbatch.batch.selection import places_of
 from wanbatch.cli import Global
 from wanbatch.cli.confirmations import ask, confirm, confirm_key, confirm_move
+from wanbatch.cli.explanation import explanation_json, print_explanation
 from wanbatch.cli.flags import FlaggedCommand
 from wanbatch.cli.grid import say
 from wanbatch.cli.manifest import STRICT, read_manifest
@@ -33,6 +34,7 @@ from wanbatch.cli.screen import Follower, console_of, print_json
 from wanbatch.cli.shots import takes_json
 from wanbatch.errors import ExitCode, UsageInvalid
 from wanbatch.manifest.cache import Manifest
+from wanbatch.manifest.explanation import explained
 from wanbatch.session.options import RunOptions
 from wanbatch.session.session import session_of
 
@@ -40,7 +42,8 @@ from wanbatch.session.session import session_of
 @click.command(
     "plan",
     cls=FlaggedCommand,
-    epilog="\b\nExamples:\n  wanbatch plan shots.yaml\n  wanbatch plan shots.yaml --sandbox --only 'sc010_*'",
+    epilog="\b\nExamples:\n  wanbatch plan shots.yaml\n  wanbatch plan shots.yaml --sandbox --only 'sc010_*'"
+    "\n  wanbatch plan film.yaml --explain sc010_sh020",
 )
 @MANIFEST
 @OUTPUT
@@ -57,6 +60,11 @@ from wanbatch.session.session import session_of
 @click.option("--max-usd", type=USD, help="The same cap in USD; give one of the two.")
 @identity_flags
 @click.option("--offline", is_flag=True, help="Ask the provider nothing, not even for prices.")
+@click.option(
+    "--explain",
+    metavar="SHOT",
+    help="Show what is sent for this shot, and where in the manifest each value comes from; nothing else.",
+)
 @CURRENCY
 @STRICT
 @click.pass_obj
@@ -68,6 +76,8 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     """
     asked, currency = options_of(flags), flags["currency"]
     source = read_manifest(options, manifest, strict=strict)
+    if flags["explain"] is not None:
+        return _explain(options, manifest, flags["explain"])
     with Follower(options) as follower:
         session = session_of(asked, follower.watch(lambda _: False), options.env_file)
         preview = asyncio.run(session.preview(source.batch(), offline=offline))
@@ -80,6 +90,15 @@ def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool
     if preview.refusal is not None:
         return int(preview.refusal[0])
     return int(ExitCode.USAGE if any(each.is_blocking for each in preview.questions) else ExitCode.OK)
+
+
+def _explain(options: Global, manifest: Path, shot_id: str) -> int:
+    told = explained(manifest, shot_id)
+    if options.is_json:
+        print_json(explanation_json(told))
+    else:
+        print_explanation(console_of(options), told)
+    return int(ExitCode.OK)
 
 
 @click.command(

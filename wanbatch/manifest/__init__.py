@@ -39,16 +39,17 @@ _WIDE = (
 )
 
 
-def load_manifest(path: Path | str, *, strict: bool = False) -> Batch:
+def load_manifest(path: Path | str, *, strict: bool = False, keeps_origins: bool = False) -> Batch:
     """Read a manifest: .yaml, .yml, .json, .jsonl, .csv, .tsv, or .txt with one prompt per line.
 
-    What was probably a mistake is in the batch's `warnings`; with `strict`, each is a problem. Raises ManifestInvalid
-    with every problem found, each with file, line and column.
+    What was probably a mistake is in the batch's `warnings`; with `strict`, each is a problem. With `keeps_origins`,
+    each shot says where its values come from. Raises ManifestInvalid with every problem found, each with file, line and
+    column.
     """
     problems = Problems(str(path))
     batch = None
     try:
-        batch = _read(Path(path), problems)
+        batch = _read(Path(path), problems, keeps_origins=keeps_origins)
     except ReadingStopped:
         pass
     except (RecursionError, MemoryError) as error:  # pragma: no cover - the readers bound depth and size
@@ -71,7 +72,7 @@ def first_ones(found: Sequence[Problem], noun: str) -> list[Problem]:
     return [*found[:PROBLEMS_SHOWN], more]
 
 
-def _read(path: Path, problems: Problems) -> Batch | None:
+def _read(path: Path, problems: Problems, *, keeps_origins: bool) -> Batch | None:
     from wanbatch.manifest.added import models_beside
 
     size_bytes = _size_of(path, problems)
@@ -81,23 +82,42 @@ def _read(path: Path, problems: Problems) -> Batch | None:
     models, wrong = models_beside(path.parent)
     problems.found += wrong
     with reading(models):
-        batch = _checked(path, reader, problems)
+        batch = _checked(path, reader, problems, keeps_origins=keeps_origins)
     learn(models)
     return batch
 
 
-def _checked(path: Path, reader: Callable[[str, Problems], Node | None], problems: Problems) -> Batch | None:
+def _checked(
+    path: Path, reader: Callable[[str, Problems], Node | None], problems: Problems, *, keeps_origins: bool
+) -> Batch | None:
     from wanbatch.manifest.checking import Checker
+    from wanbatch.manifest.expansion import expanded
 
-    root = reader(_text_of(path, problems), problems)
+    text, root = _root_of(path, reader, problems)
+    has_head = isinstance(root, Table) and not root.is_made
+    root, parts = expanded(root, path, text, _read_part, problems)
+    batch = Checker(problems, problems.file, has_head=has_head, keeps_origins=keeps_origins).batch(root)
+    return batch if batch is None or not parts else replace(batch, parts=parts)
+
+
+def _read_part(path: Path, problems: Problems) -> tuple[str, Node | None]:
+    """Read another file of a manifest. Raises ReadingStopped."""
+    size_bytes = _size_of(path, problems)
+    reader = _reader_of(path, problems)
+    if size_bytes > FILE_CAP_BYTES:
+        raise problems.stop(_NOWHERE, f"this file is larger than {size_text(FILE_CAP_BYTES)}")
+    return _root_of(path, reader, problems)
+
+
+def _root_of(path: Path, reader: Callable[[str, Problems], Node | None], problems: Problems) -> tuple[str, Node | None]:
+    """Return the text of a file, and what it holds."""
+    text = _text_of(path, problems)
+    root = reader(text, problems)
     if path.suffix.lower() in (".json", *_JSON_LINES):
         from wanbatch.manifest.bare_list import manifest_in
 
         root = manifest_in(root, problems)
-    if root is not None:
-        root = in_one_form(root, problems)
-    has_head = isinstance(root, Table) and not root.is_made
-    return Checker(problems, problems.file, has_head=has_head).batch(root)
+    return text, None if root is None else in_one_form(root, problems)
 
 
 def _reader_of(path: Path, problems: Problems) -> Callable[[str, Problems], Node | None]:

@@ -122,8 +122,8 @@ class Manifest:
         if self._batch is None:
             self._batch = self._cache.load(self._path)
             self._head = self._batch.head
-            if self.digest and self.digest != self._cache.digest_of(self._path):
-                self.digest = ""  # it changed while it was read
+            if self._batch.parts or (self.digest and self.digest != self._cache.digest_of(self._path)):
+                self.digest = ""  # other files belong to it, or it changed while it was read
             if self.digest:
                 self._cache.keep(self.digest, self._batch)
         return self._batch

@@ -16,6 +16,7 @@ from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
+from wanbatch.manifest.origins import origins_of
 from wanbatch.manifest.requests import RequestChecker, unknown_model
 from wanbatch.manifest.roles import in_own_names
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
@@ -29,7 +30,7 @@ from wanbatch.manifest.several_models import (
 from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
-from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.tree import Filled, Listing, Node, Place, Problems, Scalar, Table
 from wanbatch.manifest.values import head_value, is_null, value_of
 from wanbatch.manifest.words import meant, shown
 
@@ -39,12 +40,15 @@ _HEAD = ("version", "name", "limits", "budget")
 
 
 class Checker:
-    """Checks one manifest. `has_head` says whether the format can hold version, name, limits and budget."""
+    """Checks one manifest. `has_head` says whether the format can hold version, name, limits and budget;
+    `keeps_origins`, whether each shot is to say where its values come from.
+    """
 
-    def __init__(self, problems: Problems, source: str, *, has_head: bool) -> None:
+    def __init__(self, problems: Problems, source: str, *, has_head: bool, keeps_origins: bool = False) -> None:
         self._problems = problems
         self._source = source
         self._has_head = has_head
+        self._keeps_origins = keeps_origins
         self._is_text = source.lower().endswith(".txt")  # where every character of a prompt has its own column
         self._teller = Teller(problems, source)
         self._requests = RequestChecker(problems, self._teller)
@@ -240,6 +244,7 @@ class Checker:
             beside=tuple(versions[1:]),
             fallback=fallback,
             line=table.at.line,
+            origins=origins_of(table, merged, self._source) if table.owners is not None or self._keeps_origins else {},
         )
 
     def _given(self, nodes: Mapping[str, Node]) -> dict[str, Any]:
@@ -288,7 +293,8 @@ class Checker:
             self._check_text(name, value, nodes[name])
         tell_nothing(plain, {name: node.at for name, node in nodes.items()}, self._problems)
         for doubt in doubts_of(plain):
-            at = nodes[doubt.field].at
+            node = nodes[doubt.field]
+            at = node.place_of(doubt.at) if isinstance(node, Filled) else node.at
             self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
 
     def _check_text(self, name: str, value: Any, node: Node) -> None:

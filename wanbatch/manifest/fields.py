@@ -9,7 +9,9 @@ from typing import Any
 from wanbatch.batch.registry import Registry, registry
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 
-PLANNING_FIELDS = frozenset(
+OF_TEXTS = frozenset({"cast", "location", "template"})
+OF_VARIANTS = frozenset({"matrix", "zip", "prompts_from"})
+PLANNING_FIELDS = (OF_TEXTS | OF_VARIANTS) | frozenset(  # used up before the check
     {"id", "sequence", "scene", "takes", "seed", "tags", "cost_code", "notes", "omit", "models", "fallback"}
 )
 FREE_TEXT_FIELDS = frozenset({"id", "prompt", "notes"})
@@ -45,9 +47,17 @@ def _kinds_by_name(models: Registry) -> Mapping[str, frozenset[str]]:
     return found
 
 
-def columns_of_shots() -> frozenset[str]:
-    """Return every name that a column of a table may have: the fields of shots, and `field.inner` for those inside."""
-    return fields_of_shots() | _kinds_by_name(registry()).keys()
+def columns_of_shots(*, is_part: bool) -> frozenset[str]:
+    """Return every name that a column of a table may have: the fields of shots, and `field.inner` for those inside.
+
+    A table that is part of a manifest may name the texts that are defined there; one that stands alone has none.
+    """
+    return _columns_of_shots(registry(), is_part)
+
+
+@lru_cache(maxsize=16)
+def _columns_of_shots(models: Registry, is_part: bool) -> frozenset[str]:  # noqa: FBT001
+    return (fields_of_shots() | _kinds_by_name(models).keys()) - OF_VARIANTS - (frozenset() if is_part else OF_TEXTS)
 
 
 def _inside(name: str, shape: Mapping[str, Any], depth: int = 0) -> Iterator[tuple[str, Mapping[str, Any]]]:

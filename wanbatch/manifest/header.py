@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from wanbatch.batch.shots import OWN
@@ -42,7 +42,7 @@ def header_of(rows: Sequence[Row], delimiter: str, problems: Problems) -> Header
     if at is None or row is None or not any(is_column(cell) for cell in row.cells):
         problems.add(row.at if row is not None else start_of_file(), _no_header(row, delimiter))
         return None
-    names = [_column_name(cell) for cell in row.cells]
+    names = [_column_name(cell, columns_of_shots(is_part=problems.is_part)) for cell in row.cells]
     _tell_names(names, row, delimiter, problems)
     if "prompt" not in names:
         if not any(field_meant(name, {"prompt"}) for name in names):
@@ -80,17 +80,18 @@ def _filled(row: Row) -> int:
     return sum(bool(cell) for cell in row.cells)
 
 
-def _column_name(cell: str) -> str:
+def _column_name(cell: str, known: Collection[str]) -> str:
     """Return a column's name as a manifest spells it; a column of the user's own keeps its letters."""
     name = folded(cell)
     if is_own(name):
         return OWN + " ".join(cell.replace("\ufeff", "").split())[len(OWN) :]
-    return name if name in columns_of_shots() else cell
+    return name if name in known else cell
 
 
 def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) -> None:
     columns: dict[str, Place] = {}
-    free = fields_of_shots() - set(names)
+    known = columns_of_shots(is_part=problems.is_part)
+    free = (fields_of_shots() & known) - set(names)
     by_sign = "" if delimiter == "," else f" (the columns are separated by {DELIMITERS[delimiter]} here)"
     bare = [name.casefold() if is_own(name) else name for name in names]
     for name, at in zip(bare, row.places, strict=True):
@@ -100,6 +101,6 @@ def _tell_names(names: list[str], row: Row, delimiter: str, problems: Problems) 
             problems.add(
                 at, f"{shown(name)[1:-1]} names a second column; the first begins at column {columns[name].column}"
             )
-        elif not is_own(name) and name not in columns_of_shots():
+        elif not is_own(name) and name not in known:
             problems.add(at, unknown_field(name, shown(name), free, what="not a column of a manifest") + by_sign)
         columns.setdefault(name, at)

@@ -17,7 +17,7 @@ from wanbatch.manifest.values import is_null
 from wanbatch.manifest.words import meant, shown, some_of
 
 SHORT_PROMPT = 500  # few models have a lower cap
-_BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True}
+_BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True, "anyOf": [{}]}
 
 
 def unknown_model(name: object) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from wanbatch.batch.names import fault_of_name
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
@@ -29,11 +29,11 @@ _SUM_CAP = 20  # letters: no word for a sum is longer
 _SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
 
 
-def _kept(header: Header) -> list[tuple[int, str]]:
+def _kept(header: Header, known: Collection[str]) -> list[tuple[int, str]]:
     """Return number and name of each column to read, the first of each name."""
     first: dict[str, int] = {}
     for number, name in enumerate(header.names):
-        if name in columns_of_shots() or is_own(name):
+        if name in known or is_own(name):
             first.setdefault(name, number)
     return [(number, name) for name, number in first.items()]
 
@@ -46,7 +46,7 @@ class RowReader:
         self._delimiter = delimiter
         self._problems = problems
         self._ids = MadeIds()
-        self._kept = _kept(header)
+        self._kept = _kept(header, columns_of_shots(is_part=problems.is_part))
         self._nameless = [number for number, name in enumerate(header.names) if not name]
         self._id_at = [number for number, name in self._kept if name == "id"]
         self._makes_ids = not self._id_at
@@ -149,7 +149,7 @@ class RowReader:
 
     def _node(self, name: str, text: str, at: Place) -> Node:
         kinds = kinds_of(name)
-        if "array" in kinds:
+        if "array" in kinds and name != "template":  # one text
             parts = [part.strip() for part in re.split(r"[;,]" if name == "tags" else r"[;\s]", text)]
             return Listing(at, [Scalar(part, part, at, is_quoted=True) for part in parts if part])
         if kinds & NUMERIC:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,10 +19,11 @@ _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None,
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of something; line and column count from 1."""
+    """The place of something; line and column count from 1. `file` is empty for the manifest itself."""
 
     line: int
     column: int
+    file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +34,26 @@ class Scalar:
     value: Any
     at: Place
     is_quoted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A part of a text that was put together: where it begins in it, where it stands in the files, and whose it is."""
+
+    offset: int
+    at: Place
+    owner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Filled(Scalar):
+    """A text that was put together of others."""
+
+    parts: tuple[Part, ...] = ()
+
+    def place_of(self, offset: int) -> Place:
+        """Return the place of what stands at an offset: where it is the user's to change."""
+        return next((part.at for part in reversed(self.parts) if part.offset <= offset), self.at)
 
 
 @dataclass(slots=True)
@@ -45,13 +67,14 @@ class Listing:
 @dataclass(slots=True)
 class Table:
     """Named nodes, and the place of each name. `is_made` if it is not in the file: a manifest around a table's
-    shots.
+    shots. `owners` says, of a shot that was put together, whose each value is.
     """
 
     at: Place
     items: dict[str, Node] = field(default_factory=dict)
     keys: dict[str, Place] = field(default_factory=dict)
     is_made: bool = False
+    owners: Mapping[str, str] | None = None
 
 
 Node = Scalar | Listing | Table
@@ -72,10 +95,11 @@ class ReadingStopped(Exception):
 
 
 class Problems:
-    """The problems and warnings of one file."""
+    """The problems and warnings of one file. `is_part` if another manifest takes it in, and defines texts for it."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, *, is_part: bool = False) -> None:
         self.file = file
+        self.is_part = is_part
         self.found: list[Problem] = []
         self.warnings: list[Problem] = []
         self._seen: set[Problem] = set()
@@ -95,7 +119,7 @@ class Problems:
         self._note(self.warnings, at, message)
 
     def _note(self, noted: list[Problem], at: Place, message: str) -> None:
-        problem = Problem(self.file, at.line, at.column, message)
+        problem = Problem(at.file or self.file, at.line, at.column, message)
         if problem not in self._seen and at not in self._settled:
             self._seen.add(problem)
             noted.append(problem)

@@ -1,0 +1,236 @@
+"""The texts that a manifest says once: its style, its cast and its locations, each with a look and what it is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+
+from wanbatch.manifest.expansion.sources import Sources
+from wanbatch.manifest.expansion.templates import Fault, Literal, Reference, pieces_of, written
+from wanbatch.manifest.names import close_name
+from wanbatch.manifest.tree import Node, Part, Place, Problems, Scalar, Table
+from wanbatch.manifest.values import head_value, is_null
+from wanbatch.manifest.words import meant, shown
+
+STYLE, CAST, LOCATIONS = "style", "cast", "locations"
+GROUPS = (STYLE, CAST, LOCATIONS)
+LOOK, NEGATIVE = "look", "negative"
+DEPTH_CAP = 8
+LENGTH_CAP = 20_000  # characters; every model takes far less
+OF_SHOTS = ("prompt", "location")  # names that differ from shot to shot
+_ID = re.compile(r"[^\W\d][\w-]{0,63}")
+
+Key = tuple[str, ...]
+Parts = tuple[tuple[str, Place, str], ...]  # texts in order, where each stands and whose it is
+
+
+@dataclass(frozen=True, slots=True)
+class NamedText:
+    """A text under a name: what is seen of it, and what must not be seen with it."""
+
+    key: Key
+    at: Place
+    look: Scalar
+    negative: Scalar | None = None
+
+
+class TooLong(Exception):
+    """A text that grows beyond every limit."""
+
+
+@dataclass
+class NamedTexts:
+    """The named texts of one manifest; `used` are those that any shot uses."""
+
+    problems: Problems
+    sources: Sources
+    found: dict[Key, NamedText] = field(default_factory=dict)
+    used: set[Key] = field(default_factory=set)
+    _broken: set[Key] = field(default_factory=set)
+    _filled: dict[tuple[Key, str], Parts] = field(default_factory=dict)
+
+    def read(self, root: Table) -> None:
+        """Read style, cast and locations of a manifest; what cannot be read is a problem."""
+        for group in GROUPS:
+            node = root.items.get(group)
+            if node is None or is_null(node):
+                continue
+            if group == STYLE:
+                self._keep((STYLE,), node, root.keys.get(STYLE, node.at))
+            elif isinstance(node, Table):
+                for name, each in node.items.items():
+                    self._read_one(group, name, each, node.keys[name])
+            else:
+                found = shown(head_value(node, group))
+                self.problems.add(node.at, f"{group} is {found}; expected a table: a name and a text in each line")
+
+    def names(self, group: str) -> list[str]:
+        """Return the names of a group, in the order of the manifest."""
+        return [key[1] for key in self.found if key[0] == group and len(key) > 1]
+
+    def _read_one(self, group: str, name: str, node: Node, at: Place) -> None:
+        if not _ID.fullmatch(name):
+            rule = "begin with a letter, then letters, digits, dashes and underscores, 64 at most"
+            self.problems.add(at, f"{shown(name)} cannot name a text of {group}: {rule}")
+        elif name in (LOOK, NEGATIVE):
+            self.problems.add(at, f"{shown(name)} cannot name a text of {group}; write it below a name of your own")
+        else:
+            self._keep((group, name), node, at)
+
+    def _keep(self, key: Key, node: Node, at: Place) -> None:
+        name = ".".join(key)
+        self._broken.add(key)
+        other = self.found.get(key)
+        if other is not None:
+            where = f"{other.at.file or self.problems.file}, line {other.at.line}"
+            self.problems.add(at, f"{name} is defined already in {where}; keep one of them")
+            return
+        look, negative = node, None
+        if isinstance(node, Table):
+            for inner, place in node.keys.items():
+                if inner not in (LOOK, NEGATIVE):
+                    hint = close_name(inner, [LOOK, NEGATIVE]) or meant(inner, [LOOK, NEGATIVE])
+                    self.problems.add(
+                        place, f"{shown(inner)} is not a field of {name}{hint or '; expected look, negative'}"
+                    )
+            if LOOK not in node.items or is_null(node.items[LOOK]):
+                self.problems.add(at, f"{name} lacks look; write what is seen of it")
+                return
+            look, negative = node.items[LOOK], node.items.get(NEGATIVE)
+        texts = [self._text(look, name), self._text(negative, f"{name}.{NEGATIVE}")]
+        if texts[0] is not None:
+            self.found[key] = NamedText(key, at, texts[0], texts[1])
+
+    def _text(self, node: Node | None, name: str) -> Scalar | None:
+        if node is None or (is_null(node) and name.endswith(NEGATIVE)):
+            return None
+        if isinstance(node, Scalar) and node.value is not None and node.text.strip():
+            return node
+        self.problems.add(node.at, f"{name} is {shown(head_value(node, name))}; expected text")
+        return None
+
+    # --- their use
+
+    def look_of(self, key: Key) -> Parts:
+        """Return a text with the texts that it names filled in; empty if that is a problem."""
+        self.used.add(key)
+        return self._filled_text(key, LOOK, ())
+
+    def negative_of(self, key: Key) -> Parts:
+        """Return what must not be seen with a text; empty if it says nothing of that."""
+        return () if self.found[key].negative is None else self._filled_text(key, NEGATIVE, ())
+
+    def key_of(self, path: tuple[str, ...]) -> tuple[Key, str] | None:
+        """Return the text that a name in braces means, and which side of it; None for no text of this manifest."""
+        side = LOOK
+        if path[-1] in (LOOK, NEGATIVE) and len(path) > 1:
+            path, side = path[:-1], path[-1]
+        known = self.found.get(path)
+        if known is None or (side == NEGATIVE and known.negative is None):
+            return None
+        return path, side
+
+    def is_broken(self, path: tuple[str, ...]) -> bool:
+        """Say whether a name means a text that is defined, but could not be read: that is reported already."""
+        return path[:2] in self._broken and path[:2] not in self.found
+
+    def side_of(self, key: Key, side: str) -> Parts:
+        """Return one side of a text, filled in, and note that it is used."""
+        return self.look_of(key) if side == LOOK else self.negative_of(key)
+
+    def _filled_text(self, key: Key, side: str, within: tuple[Key, ...]) -> Parts:
+        if (key, side) not in self._filled:
+            text = self.found[key]
+            node = text.look if side == LOOK else text.negative
+            assert node is not None
+            owner = ".".join(key if side == LOOK else (*key, side))
+            self._filled[key, side] = self._fill(node, owner, (*within, key))
+        return self._filled[key, side]
+
+    def _fill(self, node: Scalar, owner: str, within: tuple[Key, ...]) -> Parts:
+        parts: list[tuple[str, Place, str]] = []
+        for piece in pieces_of(node.text):
+            if isinstance(piece, Literal):
+                parts.append((piece.text, node.at, owner))
+                continue
+            at = self.place(node, piece)
+            count = len(parts)
+            found = None if isinstance(piece, Fault) else self.key_of(piece.path)
+            if isinstance(piece, Fault):
+                self.problems.add(at, piece.words)
+            elif found is None:
+                if not self.is_broken(piece.path):
+                    self.problems.add(at, self.undefined(piece.path, is_of_shot=False))
+            elif found[0] in within:
+                self.problems.add(at, f"{piece.text} stands in a text that it names itself; write its words out")
+            elif len(within) >= DEPTH_CAP:
+                self.problems.add(at, f"{piece.text}: texts that name texts more than {DEPTH_CAP} deep; write it out")
+            else:
+                self.used.add(found[0])
+                parts += self._filled_text(*found, within)
+            if len(parts) == count:  # a problem: what stands there, so that the text is not reported empty as well
+                parts.append((piece.text, node.at, owner))
+        return bounded(tuple(parts), node.at, self.problems)
+
+    def place(self, node: Scalar, piece: Reference | Fault) -> Place:
+        """Return where a piece of a text stands."""
+        return self.sources.place_in(node, piece.offset, piece.text)
+
+    def undefined(self, path: tuple[str, ...], *, is_of_shot: bool, more: Mapping[str, object] | None = None) -> str:
+        """Say that a name in braces means nothing, and which was probably meant."""
+        text = written(path)
+        if not is_of_shot and len(path) == 1 and (path[0] in (*OF_SHOTS, CAST) or path[0].startswith("x_")):
+            return f"{text} differs from shot to shot; it can stand in a prompt or a template only"
+        if len(path) > 1 and (*path[:-1],) in self.found and path[-1] == NEGATIVE:
+            return f"{text} is not defined: {'.'.join(path[:-1])} has no negative"
+        hint = self._meant(path, more or {})
+        if hint:
+            return f"{text} is not defined; did you mean {hint}?"
+        if path[0].startswith("x_"):
+            return f"{text} is not defined: the shot has no column {path[0]}"
+        if path[0] in GROUPS:
+            return f"{text} is not defined; define it under {path[0]}:"
+        return f"{text} is not defined; define it under cast, locations or style, or write {{{{ and }}}} for braces"
+
+    def _meant(self, path: tuple[str, ...], more: Mapping[str, object]) -> str:
+        """Return the name that was probably meant, in braces; or nothing."""
+        names = {".".join(key) for key in self.found} | {*more}
+        if path[0].startswith("x_"):
+            names = {name for name in names if name.startswith("x_")}
+        by_last: dict[str, str] = {}
+        for name in sorted(names, key=lambda name: (name.split(".")[0] != path[0], name)):
+            by_last.setdefault(name.split(".")[-1], name)
+        last = path[1] if len(path) == 3 else path[-1]
+        close = last if last in by_last else next(iter(get_close_matches(last, by_last, n=1, cutoff=0.6)), "")
+        return f"{{{by_last[close]}}}" if close else ""
+
+    def tell_unused(self) -> None:
+        """Warn of texts that no shot uses."""
+        for key, text in self.found.items():
+            if key not in self.used:
+                self.problems.warn(text.at, f"{'.'.join(key)} is defined, but no shot uses it")
+
+
+def bounded(parts: Parts, at: Place, problems: Problems) -> Parts:
+    """Return the parts of a text; of a text that grew beyond every limit, which is a problem, only the beginning."""
+    length = sum(len(text) for text, _, _ in parts)
+    if length > LENGTH_CAP:
+        words = f"this text has {length:,} characters with the texts that it names; {LENGTH_CAP:,} at most"
+        problems.add(at, words)
+        return parts[:1]
+    return parts
+
+
+def joined(parts: Parts) -> tuple[str, tuple[Part, ...]]:
+    """Return a text, and its parts with the place of each."""
+    return "".join(text for text, _, _ in parts), tuple(_placed(parts))
+
+
+def _placed(parts: Parts) -> Iterator[Part]:
+    offset = 0
+    for text, at, owner in parts:
+        if text:
+            yield Part(offset, at, owner)
+        offset += len(text)
