@@ -113,6 +113,7 @@ OWNERS = {
     "click": {
         "cli",
         "cli.init",
+        "cli.new_film",
         "cli.models",
         "cli.manifest",
         "cli.confirmations",

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
+import tempfile
 from pathlib import Path
 
 import click
 
-from wanbatch.batch.names import composed
+from wanbatch.batch.names import composed, name_of_stem
 from wanbatch.batch.registry import reading
 from wanbatch.cli import Global
 from wanbatch.cli.manifest import STRICT
+from wanbatch.cli.new_film import Answers, asked_answers, film_text
 from wanbatch.cli.parameters import manifest_folder
 from wanbatch.cli.problems import invalid_json, warning_text, warnings_json
+from wanbatch.cli.screen import is_interactive
 from wanbatch.cli.streams import ascii_json, echo, json_text
 from wanbatch.errors import LocalFault, ManifestInvalid, UsageInvalid, fault_text
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.added import models_beside
-from wanbatch.manifest.schemas import example_path, schema_names, schema_text
+from wanbatch.manifest.schemas import schema_names, schema_text
 from wanbatch.session.question import words
 
 _ENV_EXAMPLE = """# Copy to .env and put your key here. Never commit .env.
@@ -27,7 +29,6 @@ AIMLAPI_API_KEY=
 # Only for a proxy or a sandbox of your own:
 # AIMLAPI_BASE_URL=http://127.0.0.1:8765
 """
-_EXAMPLE = "quickstart.yaml"
 _GITIGNORE = ".env\noutputs/\n"
 
 
@@ -105,19 +106,24 @@ def _schema(options: Global, name: str, *, is_listing: bool) -> int:
 
 
 @click.command(
-    "init", epilog="\b\nExamples:\n  wanbatch init my-film\n  cd my-film && wanbatch run my-film.yaml --sandbox"
+    "init", epilog="\b\nExamples:\n  wanbatch init my-film --yes\n  cd my-film && wanbatch run my-film.yaml --sandbox"
 )
 @click.argument("folder", required=False, default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.option("--yes", "is_agreed", is_flag=True, help="Ask nothing.")
 @click.pass_obj
-def init_command(options: Global, /, folder: Path) -> int:
-    """Write an example into FOLDER, named for it: a manifest, its schema, the same shots as CSV, .env.example,
-    .gitignore.
+def init_command(options: Global, /, folder: Path, is_agreed: bool) -> int:  # noqa: FBT001
+    """Write a film into FOLDER, named for it, to be edited: a manifest of two scenes with a cast and a style, its
+    schema, the same shots as CSV, .env.example, .gitignore.
+
+    On a terminal it asks for the shape of the picture and the look of the film; Enter takes what is proposed.
     """
     name = _project_name(folder)
     manifest = f"{name}.yaml"
+    is_asked = is_interactive() and not is_agreed and not options.is_json
+    film = film_text(name, asked_answers() if is_asked else Answers())
     files = {
-        manifest: _story(name),
-        f"{name}-shots.csv": _csv_of(load_manifest(example_path(_EXAMPLE)).shots),
+        manifest: film,
+        f"{name}-shots.csv": _csv_of(_shots_in(film)),
         "manifest.schema.json": schema_text("manifest"),
         ".env.example": _ENV_EXAMPLE,
         ".gitignore": _GITIGNORE,
@@ -146,20 +152,15 @@ def init_command(options: Global, /, folder: Path) -> int:
 def _project_name(folder: Path) -> str:
     """Return the name of a project in a folder: letters, digits, points and dashes of the folder's own name."""
     plain = re.sub(r"[^\w.-]+", "-", composed(folder.resolve().name)).strip("-.")
-    return plain or "film"
+    return name_of_stem(plain) if plain else "film"
 
 
-def _story(name: str) -> str:
-    """Return the example as the manifest of a project of this name."""
-    lines = example_path(_EXAMPLE).read_text(encoding="utf-8").splitlines()
-    first_try = f"wanbatch run {name}.yaml --sandbox"
-    own = {
-        "# yaml-language-server": "# yaml-language-server: $schema=./manifest.schema.json",
-        "# Six shots": f"# Six shots, one of every aspect ratio. Try it for nothing:  {first_try}",
-        "name:": f"name: {json.dumps(name, ensure_ascii=False)}",
-    }
-    made = [next((text for begin, text in own.items() if line.startswith(begin)), line) for line in lines]
-    return "\n".join(made) + "\n"
+def _shots_in(film: str) -> object:
+    """Return the shots of a manifest that is not written yet."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "film.yaml"
+        path.write_text(film, encoding="utf-8")
+        return load_manifest(path).shots
 
 
 def _csv_of(shots: object) -> str:
