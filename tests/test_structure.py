@@ -82,6 +82,7 @@ OWNERS = {
     "sqlite3": {
         "state.connection",
         "state.fallbacks",
+        "state.origins",
         "state.file",
         "state.records",
         "session.doctor",

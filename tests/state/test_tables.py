@@ -56,6 +56,7 @@ LAYOUT = {
     "baseline_parts": "shot_id TEXT PRIMARY KEY, known INTEGER NOT NULL, unpriced INTEGER NOT NULL",
     "baseline_recipes": "shot_id TEXT PRIMARY KEY, recipe TEXT NOT NULL",
     "fallbacks": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
+    "origins": "shot_id TEXT PRIMARY KEY, told TEXT NOT NULL",
     "facts": (
         "seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL, data TEXT NOT "
         "NULL, crc INTEGER NOT NULL"

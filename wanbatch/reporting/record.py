@@ -53,7 +53,8 @@ class Record:
     CHARGE_COLUMNS. `earlier_recipes` are those that takes had before another, by short hash. `own` are the cells of the
     user's own columns, a row per shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
     first confirmed plan, None if it was not kept, for the reason `no_baseline`; `baseline_lines` are its rows by shot:
-    `earlier_shot_id` is the id of then where it was another.
+    `earlier_shot_id` is the id of then where it was another. `origins` says, of shots that a manifest put together,
+    where their values come from: texts by field.
     """
 
     output: Path
@@ -72,6 +73,7 @@ class Record:
     baseline: Baseline | None
     no_baseline: str
     baseline_lines: pd.DataFrame
+    origins: Mapping[str, Mapping[str, Sequence[str]]]
 
 
 def read_record(reader: StateReader) -> Record:
@@ -100,6 +102,7 @@ def read_record(reader: StateReader) -> Record:
             baseline=read_baseline(reader, reader.kinds()),
             no_baseline=read_why_no_baseline(reader, reader.kinds()),
             baseline_lines=_baseline_lines(reader),
+            origins=reader.origins(),
         )
     known = set(takes["take_id"].tolist())
     for name, table in (("an attempt", record.attempts), ("a charge", record.charges)):

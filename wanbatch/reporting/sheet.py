@@ -10,6 +10,7 @@ from typing import Any
 from wanbatch.batch.advice import for_failed, is_refused_prompt
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
+from wanbatch.batch.registry import registry
 from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
 from wanbatch.money.credits import usd_text
@@ -74,7 +75,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
     cards = [card for scene in scenes for card in scene["cards"]]
     for card, words in zip(cards, own_words([card["prompt"] for card in cards]), strict=True):
-        card.update(prompt=words.own, shared=words.shared)
+        card.update(prompt=words.own, shared=words.shared, origins=_origins(card, book.record.origins))
     return page(
         "sheet.html.j2",
         sheet="sheet.css.j2",
@@ -110,9 +111,25 @@ def _card_of(shot: ShotRow, shown: Sequence[Take], frames: Mapping[int, Mapping[
         "is_trouble": any(take.state in _TROUBLE for take in current),
         "is_warned": any(take.warning for take in current),
         "prompt": str(body.get("prompt", shot.prompt)),
+        "length": _length_of(body),
         "parameters": [_parameters(model, each) for model, each in by_model.items()],
         "can_be_retaken": bool(current) and not shot.omit and not shot.removed,
     }
+
+
+def _origins(card: Mapping[str, Any], known: Mapping[str, Mapping[str, Sequence[str]]]) -> list[tuple[str, str]]:
+    """Return where each value of a shot comes from, and how long its prompt is; nothing for a plain manifest."""
+    told = known.get(card["shot"].shot_id, {})
+    return [
+        (name, "; ".join([*([card["length"]] if name == "prompt" else []), *texts])) for name, texts in told.items()
+    ]
+
+
+def _length_of(body: Mapping[str, Any]) -> str:
+    """Say how long a prompt is, and what its model takes."""
+    model, length = registry().get(str(body.get("model", ""))), len(str(body.get("prompt", "")))
+    limit = None if model is None else model.parameters.get("prompt", {}).get("maxLength")
+    return f"{length:,} characters" if limit is None else f"{length:,} of {limit:,} characters"
 
 
 def _parameters(model: str, body: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -34,6 +34,7 @@ from wanbatch.state.fallbacks import store_fallbacks
 from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
+from wanbatch.state.origins import store_origins
 from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
     BASELINE_DDL,
@@ -43,6 +44,7 @@ from wanbatch.state.tables import (
     FALLBACKS_DDL,
     INDEXES,
     NOTES_DDL,
+    ORIGINS_DDL,
     OWN_CELLS_DDL,
     Identity,
     Run,
@@ -53,7 +55,7 @@ from wanbatch.state.tables import (
 )
 
 _OF_BASELINE = (BASELINE_DDL, BASELINE_PARTS_DDL, BASELINE_RECIPES_DDL)
-_LATER_TABLES = (NOTES_DDL, OWN_CELLS_DDL, *_OF_BASELINE, FALLBACKS_DDL, *INDEXES)
+_LATER_TABLES = (NOTES_DDL, OWN_CELLS_DDL, *_OF_BASELINE, FALLBACKS_DDL, ORIGINS_DDL, *INDEXES)
 _AFTER_A_FAILED_WRITE = (
     "What was recorded before is kept. Free some space on the disk, or find out why it cannot be written, then run the"
     " same command again: it continues from the last record"
@@ -260,6 +262,7 @@ class StateFile(StateReader):
                     self._store("shots", shot)
             self._store_own_cells(plan)
             self._store_fallbacks(plan)
+            self._store_origins(plan)
             self._store_models(plan)
             for change in plan.changes:
                 match change:
@@ -286,6 +289,10 @@ class StateFile(StateReader):
     def _store_fallbacks(self, plan: Plan) -> None:
         if plan.fallbacks is not None:
             store_fallbacks(self._db, plan.fallbacks, {row.shot_id for row in plan.shots if not row.removed})
+
+    def _store_origins(self, plan: Plan) -> None:
+        if plan.origins is not None:
+            store_origins(self._db, plan.origins, {row.shot_id for row in plan.shots if not row.removed})
 
     def _store_models(self, plan: Plan) -> None:
         """Keep the models that a project added: without their defaults its recipes could not be read."""

@@ -21,6 +21,7 @@ from wanbatch.state.columns import ColumnRecords
 from wanbatch.state.connection import connect, foreign_errors, is_empty
 from wanbatch.state.fallbacks import fallbacks_in
 from wanbatch.state.kept_models import learn_kept
+from wanbatch.state.origins import Origins, origins_in
 from wanbatch.state.tables import SCHEMA_VERSION, Identity, Run, Stray, foreign_objects, to_sql
 from wanbatch.state.takes import OF_NO_TAKE
 from wanbatch.text import shown
@@ -118,6 +119,11 @@ class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
         if not all(isinstance(cells, dict) for cells in found.values()):
             raise StateInvalid(f"{self.path}: a row of own_cells is not a table of names; the file is damaged")
         return {shot_id: {str(name): str(cell) for name, cell in cells.items()} for shot_id, cells in found.items()}
+
+    def origins(self) -> dict[str, Origins]:
+        """Where the values of shots come from, of those that a manifest put together: texts by field."""
+        with foreign_errors(self.path):
+            return origins_in(self._db)
 
     def fallbacks(self) -> dict[str, Fallback]:
         """The fallback of each shot that has one."""

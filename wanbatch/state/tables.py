@@ -134,6 +134,8 @@ BASELINE_RECIPES_DDL = (
 )
 # The fallback of each shot that has one: model, request, and after what it may be taken, as a JSON object.
 FALLBACKS_DDL = "CREATE TABLE IF NOT EXISTS fallbacks (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
+# Where the values of each shot come from that its manifest put together: a JSON object of lists of texts, by field.
+ORIGINS_DDL = "CREATE TABLE IF NOT EXISTS origins (shot_id TEXT PRIMARY KEY, told TEXT NOT NULL) STRICT"
 # Columns that nothing reads or writes: tables stay as earlier versions began them, or their files would be refused.
 _WITHOUT_USE = ("estimate_low INTEGER", "estimate_worst INTEGER")
 DDL = (
@@ -151,6 +153,7 @@ DDL = (
     BASELINE_PARTS_DDL,
     BASELINE_RECIPES_DDL,
     FALLBACKS_DDL,
+    ORIGINS_DDL,
     """CREATE TABLE facts (seq INTEGER PRIMARY KEY, take_id INTEGER NOT NULL, fact TEXT NOT NULL, at TEXT NOT NULL,
     data TEXT NOT NULL, crc INTEGER NOT NULL) STRICT""",
 )
