@@ -78,6 +78,19 @@ def test_flags_that_contradict_each_other_are_refused(words: str) -> None:
 @pytest.mark.parametrize("command", [run_command, plan_command, retry_command, retake_command])
 def test_every_flag_is_declared_under_the_name_of_its_option(command: click.Command) -> None:
     known = {each.name for kind in (RunOptions, Limits) for each in fields(kind)}
-    own = {"max_usd", "faults", "strict", "reason", "takes", "seed", "note", "later", "offline", "currency"}
+    own = {
+        "max_usd",
+        "faults",
+        "strict",
+        "reason",
+        "takes",
+        "seed",
+        "note",
+        "later",
+        "offline",
+        "currency",
+        "explain",
+        "is_asking",
+    }
     named = {each.name for each in command.params if isinstance(each, click.Option)}
     assert named - known - own == set()

@@ -86,7 +86,7 @@ def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said
         ("1 edit", PRICE),
     ]
     page = Path("outputs/film/reports/report.html").read_text()
-    assert [text in page for text in ("Baseline and what was added", "2 retakes", "1 edit")] == [True] * 3
+    assert [text in page for text in ("Baseline, variance and final cost", "2 retakes", "1 edit")] == [True] * 3
 
 
 def rows() -> list[tuple[str, str, str, str, str]]:

@@ -106,7 +106,7 @@ def test_a_plan_gives_a_range_by_scene_and_in_all() -> None:
     text = "\n".join(" ".join(line.split()) for line in screen(preview()))
     assert "sc001 20 26.25 31.50 63.00 63,000,000" in text
     assert "total 200 314.9999955 315.00 630.00 630,000,000" in text
-    assert "list from 30 d" in text
+    assert "list from 30" in text
     assert "worst: each take is paid 2 times" in text
 
 

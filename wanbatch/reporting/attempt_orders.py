@@ -39,7 +39,7 @@ def attempt_orders(book: Book) -> pd.DataFrame:
 
 
 def first_takes(book: Book) -> pd.DataFrame:
-    """One row a take: whether it `is_first` of its shot with its model and came to an end, and `is_good` at once.
+    """One row per take: whether it `is_first` of its shot with its model and came to an end, and `is_good` at once.
 
     Models that make the same shots side by side have a first take each. One that its fallback made is a first take of
     the model that failed.

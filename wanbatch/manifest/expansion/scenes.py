@@ -159,7 +159,7 @@ class Walk:
                 self._name_draft(draft, above)
             else:
                 words = f"a shot is {shown(head_value(each, ''))}; expected a table with id and prompt"
-                self.problems.add(each.at, f"{words}; for only prompts, one a line, use a .txt file")
+                self.problems.add(each.at, f"{words}; for only prompts, one per line, use a .txt file")
                 continue
             yield draft
 
