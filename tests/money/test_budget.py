@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 
 from tests.worlds import World, batch_of, shots
 from wanbatch.batch.lifecycle import State
@@ -226,13 +227,12 @@ def test_the_question_can_be_rehearsed_on_the_sandbox(monkeypatch: pytest.Monkey
     from wanbatch.cli import Global
     from wanbatch.cli import confirmations as running
 
-    asked: list[str] = []
     monkeypatch.setattr(running, "is_interactive", lambda: True)
-    monkeypatch.setattr(running.click, "confirm", lambda text, **_: asked.append(text) or answer)
     quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
     made = preview(is_sandbox=True, is_play_money=True)
-    assert confirm(quiet, made, is_agreed=False, is_asking=True) is answer
-    assert asked == [question_text(made)]
+    with CliRunner().isolation(input="y\n" if answer else "n\n") as streams:
+        assert confirm(quiet, made, is_agreed=False, is_asking=True) is answer
+        assert question_text(made) in streams[1].getvalue().decode()
     assert confirm(quiet, made, is_agreed=False) is True
 
 
