@@ -244,3 +244,8 @@ def test_the_progress_is_that_of_every_single_take(tmp_path: Path) -> None:
     assert progress.credits_charged == sum(take.credits_charged or 0 for take in takes)
     assert progress.charges_not_seen == sum(take.may_be_charged_more for take in takes)
     assert found.problems == problems_in(takes, strays, folder=str(found.output))
+
+
+def test_a_cause_keeps_the_numbers_in_the_name_of_a_model() -> None:
+    (need,) = needs_of([Problem("s_t1", "failed", "no clip by alibaba/wan2.1-t2v-turbo after 17.5 s", "ask")])
+    assert need["cause"] == "no clip by alibaba/wan2.1-t2v-turbo after # s"

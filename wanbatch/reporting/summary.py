@@ -105,4 +105,4 @@ def needs_of(problems: Iterable[Problem]) -> list[dict[str, Any]]:
 def _cause(error: str) -> str:
     cause = re.sub(r"wb1:[A-Za-z0-9:.]+", "…", error)
     cause = re.sub(r"(?<![\w-])(?=[A-Za-z_-]*\d)[A-Za-z0-9_-]{16,}(?![\w-])", "…", cause)  # an id: long, with a digit
-    return re.sub(r"(?<!HTTP )\b\d+(\.\d+)?\b", "#", cause)
+    return re.sub(r"(?<!HTTP )(?<![\w.])\d+(\.\d+)?(?![\w-])", "#", cause)  # not those of a name: wan2.1-t2v
