@@ -129,6 +129,11 @@ ODD = (
     (r"\bthe very same\b", "the same"),
     (r"\bgive the same command\b", "run the same command"),
     (r"\byour word\b", "your decision"),
+    (r"[.:;] (?-i:Where) [^.:;]{5,90}?, ", "If, for a condition"),
+    (r"\bstands? (?:alone|in one|in defaults)\b", "this shot has both, is given without"),
+    (r"\bworks? as it stands\b|\bwas already so\b", "works as it is, nothing to change"),
+    (r"\bto anybody\b|\bpublished nowhere\b|\bis headed as\b", "no account was charged, not published"),
+    (r"\blist of just now\b|\btells the price\b|\bhow takes stand\b", "list from just now, shows the price"),
     (r"\bone (?:row|line|object|prompt|value|shot) an? \w+\b|\bone an? (?:line|row|take|shot|generation)\b", "one per"),
 )
 

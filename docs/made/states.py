@@ -107,6 +107,6 @@ def usual_way() -> str:
             )
     height = 58 * len(way)
     return (
-        f'<svg class="lifecycle" viewBox="0 0 360 {height}" role="img" aria-label="The usual way of a take: '
+        f'<svg class="lifecycle" viewBox="0 0 360 {height}" role="img" aria-label="The usual path of a take: '
         f'{", ".join(way)}">{"".join(boxes)}</svg>'
     )

@@ -1,4 +1,4 @@
-"""Alarms: what facts say about money that somebody has to see, whatever became of their takes. Pure."""
+"""Alarms: what facts say about money that the user has to see, whatever became of their takes. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _LISTS = ("doubles", "unowned", "nameless", "breaches", "mixed_up")  # what a wa
 
 
 def alarm_in(entry: Entry) -> str:
-    """Return what a fact says about money that somebody has to see; empty for all others."""
+    """Return what a fact says about money that the user has to see; empty for all others."""
     is_alarm = entry.fact is Fact.FOUND_LATE or (entry.fact is Fact.WARNED and any(map(entry.data.get, _LISTS)))
     return str(entry.data.get("warning", "")) if is_alarm else ""
 

@@ -117,7 +117,7 @@ class Order:
         """How many pixels the short side has, where the order fixes that and no more.
 
         A resolution such as 1080p is the short side where that is documented, and of 16:9 and 9:16, which the clip
-        of an image or a video need not have. Where the frame size is documented, that is what counts.
+        of an image or a video need not have. If the frame size is documented, that is what counts.
         """
         model, found = registry().get(self.model), _LINES.fullmatch(str(self.resolution or ""))
         if model is None or found is None or self.frame_size is not None:

@@ -52,7 +52,7 @@ def _sum(lines: Sequence[Matched], name: str) -> str:
 
 
 def _lines(found: Against) -> list[str]:
-    """Name the first lines that need somebody, by kind."""
+    """Name the first lines that a person has to look at, by kind."""
     lines = []
     for match in Match:
         mine = found.of(match)

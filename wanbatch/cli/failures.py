@@ -1,4 +1,4 @@
-"""An error as a command tells it: lines on the screen, or with `--json` one document, and the exit code."""
+"""An error as a command reports it: lines on the screen, or with `--json` one document, and the exit code."""
 
 from __future__ import annotations
 

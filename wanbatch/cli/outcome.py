@@ -1,4 +1,4 @@
-"""The outcome of a run as a command tells it: what needs the user, and the clips that somebody should look at."""
+"""The outcome of a run as a command reports it: what needs the user, and the clips that a person should look at."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -
 
 
 def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
-    """Return a function that tells where a manifest names a shot; it reads the manifest when it is first asked."""
+    """Return a function that says where a manifest names a shot; it reads the manifest when it is first asked."""
     lines: dict[str, str] = {}
 
     def place_of(shot_id: str) -> str:
@@ -49,7 +49,7 @@ def _places_in(manifest: Manifest | None) -> Callable[[str], str]:
 
 
 def _warnings_of(output: Path) -> list[str]:
-    """Return lines on the clips that somebody should look at, up to a limit."""
+    """Return lines on the clips that a person should look at, up to a limit."""
     with StateReader.open(output) as reader:
         warned = reader.warned()
     lines = [f"look at {label}: {in_folder(warning, str(output))}" for label, warning in warned[:WARNINGS_TOLD]]

@@ -29,7 +29,7 @@ from wanbatch.money.prices import Quote
 SURPRISE_PERCENT = 10  # a first hold further than this from the quote stops new submits until somebody checks it
 RISE_BORNE = 10  # a list that was out of date by a factor of ten has been seen; a larger factor is a misprint
 
-LOST_BORNE = 1  # the next answer tells the price most of the time: a single lost one holds up nothing
+LOST_BORNE = 1  # the next answer shows the price most of the time: a single lost one holds up nothing
 
 Worst = Callable[[PriceClass], int | None]
 

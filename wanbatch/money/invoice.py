@@ -1,7 +1,7 @@
 """An invoice, or the provider's own export, held line by line against the charges that a batch recorded. Pure.
 
 No format is documented, so columns are found by what is in them: the one with generations of the batch, and
-the one that is headed as an amount of credits or USD.
+the one that has the header of an amount of credits or USD.
 """
 
 from __future__ import annotations
@@ -120,7 +120,7 @@ def read_invoice(rows: Sequence[Sequence[str]], known: Iterable[str]) -> list[Bi
         )
     amount_at, is_credits = _amount_column(heads)
     if amount_at is None:
-        raise ValueError("no column is headed as an amount: name one usd or credits")
+        raise ValueError("no column has the header of an amount: name one usd or credits")
     lines = []
     for number, row in enumerate(body, start=2):
         cells = [cell.strip() for cell in row]

@@ -243,7 +243,7 @@ def entries_in(pages: Iterable[Sequence[Charge]]) -> tuple[Counter[Charge], bool
     """Count the entries of one reading of the ledger, page by page, and say whether the count may be wrong.
 
     New entries move the pages on: a page may then begin with what was read before. It is laid over it as far as it
-    can be, so that no entry that was read twice counts twice; equal entries elsewhere are as many charges. Where pages
+    can be, so that no entry that was read twice counts twice; equal entries elsewhere are as many charges. If pages
     overlap, equal entries may have been at the seam, and where a page ends within entries of one time, more of them may
     have been left out behind it: such a reading has to be repeated with other seams.
     """

@@ -1,7 +1,7 @@
 """The provider's limits as a run learns them: how many takes at once, and how many submits a minute.
 
 A 429 does not say which limit it means. So it is tried: the number in flight is held where it was, and after a while
-some more are sent. Where they are accepted, the places were not the limit, and the rate was too high; where that is
+some more are sent. If they are accepted, the places were not the limit, and the rate was too high; where that is
 refused twice, the second time after a minute, they are. Afterwards one more place, or a tenth more of the rate, is
 tried so seldom that at most one submit in a hundred is refused. Pure: the time comes in as an argument, seconds of a
 monotonic clock.

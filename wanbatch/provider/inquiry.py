@@ -17,7 +17,7 @@ from wanbatch.provider.account import KeyFacts, TopUp
 from wanbatch.provider.endings import Ending
 from wanbatch.provider.protocol import NoAnswer, Provider, Trouble
 
-PART_LIMIT_S = 10.0  # somebody is waiting for the plan
+PART_LIMIT_S = 10.0  # the user waits for the plan
 
 T = TypeVar("T")
 

@@ -115,7 +115,7 @@ class Rechecks:
     async def look(self, take_id: int) -> None:
         """Look at log and ledger once more, and queue a take where nothing keeps it from being sent again.
 
-        Where a charge or a row shows what was made, the take follows that.
+        If a charge or a row shows what was made, the take follows that.
         """
         context = self._context
         block = await self._block(take_id)

@@ -54,7 +54,7 @@ def unexplained(
     """Return the charges since a time that nothing explains.
 
     `known` are the generations of this folder, `evidence.attempts` the submits that are still waited for, and `waiting`
-    what those ordered, by take id: each may have made one charge, unless the log tells what it made. Where there are no
+    what those ordered, by take id: each may have made one charge, unless the log tells what it made. If there are no
     more charges than of these, they explain them; where there are, those alone that were `named` beside one. A name is
     a question, not an answer: whatever else was named stays unexplained.
     """

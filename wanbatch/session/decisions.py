@@ -121,7 +121,7 @@ class Reconciled:
 
 
 async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reconciled:
-    """Read log and ledger once, record what they prove, and tell it. Sends nothing paid.
+    """Read log and ledger once, record what they prove, and report it. Sends nothing paid.
 
     `not_mine` are generations whose charges the user says are not of this batch.
     """

@@ -38,7 +38,7 @@ class Answer(StrEnum):
 class Question:
     """What is found, in lines; how to go on, in lines; and what is asked of a person.
 
-    `pairs` are the labels of takes to be bought, each with that of the take there is. Where it `is_blocking`, nothing
+    `pairs` are the labels of takes to be bought, each with that of the take there is. If it `is_blocking`, nothing
     is written or bought before it is answered, by a person or by the flag named; else it is only told. `take_over` is
     asked first where the takes there can be used.
     """

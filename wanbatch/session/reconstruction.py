@@ -3,7 +3,7 @@
 Four things do, and the more exact one goes first: what can still be read of the old file, run.log (a line for each
 fact of a take), the sidecars of clips that are on disk with their recorded bytes, and the provider's log. Nothing is
 guessed: a submit is known by its exact request id, a recipe by its hash, and what belongs to no take is a stray, by
-name. Where it is not known what became of a submit, the take says so, and the next run looks it up. Pure.
+name. If it is not known what became of a submit, the take says so, and the next run looks it up. Pure.
 """
 
 from __future__ import annotations

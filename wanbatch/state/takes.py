@@ -262,7 +262,7 @@ class TakeRecords(Records):
             return [lag_s for (lag_s,) in self._db.execute(sql)]
 
     def warned(self) -> list[tuple[str, str]]:
-        """Label and warning of each verified take of today's recipes that somebody should look at."""
+        """Label and warning of each verified take of today's recipes that a person should look at."""
         sql = (
             "SELECT shot_id || '_t' || number, warning FROM takes"
             " WHERE state = 'verified' AND warning != '' AND NOT superseded ORDER BY take_id"
