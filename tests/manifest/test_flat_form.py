@@ -44,7 +44,7 @@ def test_a_flat_manifest_is_not_touched(name: str) -> None:
 
     text, problems = (FLAT / name).read_text(encoding="utf-8"), Problems(name)
     root = read_yaml(text, problems)
-    assert expanded(root, FLAT / name, text, read, problems)[0] is root
+    assert expanded(root, FLAT / name, text, read, problems).root is root
 
 
 def test_every_flat_manifest_of_the_corpus_is_listed() -> None:
@@ -155,6 +155,6 @@ def test_a_structured_manifest_is_its_flat_equivalent(
 def test_the_flat_form_is_a_table_of_shots_alone(tmp_path: Path) -> None:
     text = "version: 1\nstyle: Ink\nscenes:\n  - id: s\n    shots: [{id: a, prompt: 'x {style}'}]\n"
     problems = Problems("x.yaml")
-    root, parts = expanded(read_yaml(text, problems), tmp_path / "x.yaml", text, lambda *_: ("", None), problems)
-    assert isinstance(root, Table)
-    assert (list(root.items), parts, problems.found) == (["version", "shots"], (), [])
+    made = expanded(read_yaml(text, problems), tmp_path / "x.yaml", text, lambda *_: ("", None), problems)
+    assert isinstance(made.root, Table)
+    assert (list(made.root.items), made.parts, problems.found) == (["version", "shots"], (), [])

@@ -149,6 +149,7 @@ class Shot:
     manifest names it.
     `beside` is the same shot as further models make it, in the order of the manifest: each makes `takes` of it, too.
     `fallback` is the model that makes a take of it where the take's own made nothing.
+    `seeds` has the seed of each take where the manifest gives one to each; then `seed` is the first of them.
     `own` are the cells of the user's own columns, by name, in the order of the manifest: never sent, only reported.
     `origins` says of each field where in the manifest it comes from, in words: of a prompt, each of its parts. It is
     empty for a manifest whose shots say all themselves.
@@ -169,6 +170,7 @@ class Shot:
     has_seed: bool = True
     beside: tuple[Version, ...] = ()
     fallback: Fallback | None = None
+    seeds: tuple[int, ...] = ()
     line: int = field(default=0, compare=False)
     origins: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
 
@@ -195,7 +197,8 @@ class Shot:
     def recipes(self) -> tuple[Recipe, ...]:
         """One recipe for each wanted take, slot 1 first, and those of each further model after them.
 
-        A given seed is that of slot 1; each further slot adds 1. Slots of all models have the same seeds.
+        `seeds` are those of the slots; without them a given seed is that of slot 1, and each further slot adds 1. Slots
+        of all models have the same seeds.
         """
         return tuple(recipe for version in self.versions for recipe in self._recipes_of(version))
 
@@ -205,6 +208,8 @@ class Shot:
         return tuple(Recipe.of({**version.request, "seed": self._seed_of(slot)}) for slot in range(1, self.takes + 1))
 
     def _seed_of(self, slot: int) -> int:
+        if self.seeds:
+            return self.seeds[slot - 1]
         if self.seed is None:
             return derived_seed(self.id, slot)
         return (self.seed + slot - 1) & SEED_MAX

@@ -95,9 +95,11 @@ def _checked(
 
     text, root = _root_of(path, reader, problems)
     has_head = isinstance(root, Table) and not root.is_made
-    root, parts = expanded(root, path, text, _read_part, problems)
-    batch = Checker(problems, problems.file, has_head=has_head, keeps_origins=keeps_origins).batch(root)
-    return batch if batch is None or not parts else replace(batch, parts=parts)
+    made = expanded(root, path, text, _read_part, problems)
+    batch = Checker(problems, problems.file, has_head=has_head, keeps_origins=keeps_origins).batch(
+        made.root, made.groups
+    )
+    return batch if batch is None or not made.parts else replace(batch, parts=made.parts)
 
 
 def _read_part(path: Path, problems: Problems) -> tuple[str, Node | None]:

@@ -15,11 +15,13 @@ from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell
 from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
+from wanbatch.manifest.lint import Group, Listed, lint
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.origins import origins_of
 from wanbatch.manifest.requests import RequestChecker, unknown_model
 from wanbatch.manifest.roles import in_own_names
 from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
+from wanbatch.manifest.seeds import seeds_of
 from wanbatch.manifest.several_models import (
     LISTED,
     as_of,
@@ -54,9 +56,12 @@ class Checker:
         self._requests = RequestChecker(problems, self._teller)
         self._shapes: Mapping[str, Any] = schema(MANIFEST)["$defs"]["shot"]["properties"]
         self._places: dict[str, Place] = {}
+        self._allowed: dict[str, frozenset[str]] = {}
+        self._groups: Sequence[Group] = ()
 
-    def batch(self, root: Node | None) -> Batch | None:
-        """Return the batch, or None if there was any problem."""
+    def batch(self, root: Node | None, groups: Sequence[Group] = ()) -> Batch | None:
+        """Return the batch, or None if there was any problem. `groups` are the sequences and scenes of its manifest."""
+        self._groups = groups
         if not isinstance(root, Table):
             at = root.at if root is not None else Place(1, 1)
             what = "is empty" if root is None or is_null(root) else "is not a manifest"
@@ -80,7 +85,9 @@ class Checker:
             check_defaults(defaults, self._problems)
         shots = self._all_shots(root, defaults)
         if not self._problems.found:
-            tell_twins(shots, self._places, self._problems)
+            listed = [Listed(shot, self._places[shot.id], self._allowed.get(shot.id, frozenset())) for shot in shots]
+            tell_twins(listed, self._problems)
+            lint(listed, self._groups, self._problems)
             tell_numbers(shots, self._places, self._problems)
             tell_equal_numbers((shot.id for shot in shots), self._places, self._problems)
         if scene_caps(root.items.get("budget")):
@@ -223,18 +230,23 @@ class Checker:
                 self._requests.check_planning(given, nodes)
             versions.append(self._version(as_of(table, model), nodes, given))
         fallback = self._fallback(table, merged, [version.model for version in versions])
-        self._check_words(planning, first)
+        allowed = frozenset(map(str, planning.get("allow", ())))
+        self._check_words(planning, first, allowed)
+        seeds = seeds_of(table, planning, self._problems)
         if len(self._problems.found) > before or planning.get("id") is None:
             return None
         self._places[str(planning["id"])] = table.at
+        if allowed:
+            self._allowed[str(planning["id"])] = allowed
         return Shot(
             id=str(planning["id"]),
             ordinal=ordinal,
             request=versions[0].request,
             sequence=planning.get("sequence", ""),
             scene=planning.get("scene", ""),
-            takes=planning.get("takes", 1),
-            seed=planning.get("seed"),
+            takes=len(seeds) or planning.get("takes", 1),
+            seed=seeds[0] if seeds else planning.get("seed"),
+            seeds=seeds,
             tags=tuple(planning.get("tags", ())),
             cost_code=planning.get("cost_code", ""),
             notes=planning.get("notes", ""),
@@ -286,13 +298,15 @@ class Checker:
         self._problems.retell(before, at, "the fallback does not suit this shot: ")
         return Fallback(version, told.on)
 
-    def _check_words(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
+    def _check_words(self, given: Mapping[str, Any], nodes: Mapping[str, Node], allowed: frozenset[str]) -> None:
         """Check the texts of a shot."""
         plain = {name: value for name, value in given.items() if name != "id"}
         for name, value in plain.items():
             self._check_text(name, value, nodes[name])
         tell_nothing(plain, {name: node.at for name, node in nodes.items()}, self._problems)
         for doubt in doubts_of(plain):
+            if doubt.rule in allowed:
+                continue
             node = nodes[doubt.field]
             at = node.place_of(doubt.at) if isinstance(node, Filled) else node.at
             self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from wanbatch.batch.shots import Shot
 from wanbatch.manifest.characters import character_name, misread, unseen
 from wanbatch.manifest.leftovers import leftovers, says_nothing
+from wanbatch.manifest.lint import DUPLICATE, Listed
 from wanbatch.manifest.prompt_markers import NUMBERED, counted_up, marks
 from wanbatch.manifest.tree import Place, Problems
 from wanbatch.manifest.words import shown
@@ -19,11 +20,12 @@ _ROUND = 12  # characters shown before an invisible one
 
 
 class Doubt(NamedTuple):
-    """One doubt about a field of a shot; `at` is its position in the text."""
+    """One doubt about a field of a shot; `at` is its position in the text, `rule` what allows it, if anything does."""
 
     field: str
     words: str
     at: int
+    rule: str = ""
 
 
 def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
@@ -32,7 +34,7 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
         text = given.get(field)
         if isinstance(text, str):
             for each in leftovers(text):
-                yield Doubt(field, f"{field} holds {each.words}", each.at)
+                yield Doubt(field, f"{field} holds {each.words}", each.at, each.rule)
     prompt = given.get("prompt")
     if isinstance(prompt, str):
         for mark in marks(prompt):
@@ -104,22 +106,20 @@ def tell_numbers(shots: Sequence[Shot], places: Mapping[str, Place], problems: P
         problems.warn(places[first.id], words)
 
 
-def tell_twins(shots: Iterable[Shot], places: Mapping[str, Place], problems: Problems) -> None:
-    """Warn of two shots with the same recipe and seed: the same clip would be bought twice.
-
-    `places` holds the place of each shot, by its id.
-    """
+def tell_twins(listed: Iterable[Listed], problems: Problems) -> None:
+    """Warn of two shots with the same recipe and seed: the same clip would be bought twice."""
     by_take: dict[tuple[str, int], list[Shot]] = {}
-    for shot in shots:
+    for each in listed:
+        shot = each.shot
         if shot.seed is None or shot.omit:
             continue
-        seeds = range(shot.seed, shot.seed + shot.takes)
+        seeds = shot.seeds or range(shot.seed, shot.seed + shot.takes)
         twins = ((other, seed) for seed in seeds for other in by_take.get((shot.prompt, seed), ()))
         same = next(((other, seed) for other, seed in twins if _have_one_request(other, shot)), None)
-        if same is not None:
+        if same is not None and DUPLICATE not in each.allowed:
             other, seed = same
             words = f"shots {shown(shot.id)} and {shown(other.id)} (line {other.line}) have the same recipe"
-            problems.warn(places[shot.id], f"{words} and the same seed, {seed}: the same clip would be bought twice")
+            problems.warn(each.at, f"{words} and the same seed, {seed}: the same clip would be bought twice")
         for seed in seeds:
             by_take.setdefault((shot.prompt, seed), []).append(shot)
 

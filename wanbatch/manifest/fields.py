@@ -12,7 +12,21 @@ from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema
 OF_TEXTS = frozenset({"cast", "location", "template"})
 OF_VARIANTS = frozenset({"matrix", "zip", "prompts_from"})
 PLANNING_FIELDS = (OF_TEXTS | OF_VARIANTS) | frozenset(  # used up before the check
-    {"id", "sequence", "scene", "takes", "seed", "tags", "cost_code", "notes", "omit", "models", "fallback"}
+    {
+        "id",
+        "sequence",
+        "scene",
+        "takes",
+        "seed",
+        "tags",
+        "cost_code",
+        "notes",
+        "omit",
+        "models",
+        "fallback",
+        "seeds",
+        "allow",
+    }
 )
 FREE_TEXT_FIELDS = frozenset({"id", "prompt", "notes"})
 NUMERIC = frozenset({"integer", "number"})

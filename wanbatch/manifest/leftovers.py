@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+PLACEHOLDER, SYNTAX, MARKUP = "placeholder", "syntax", "markup"  # the rules that allow each
 _SHOWN = 3
 _SHOWN_CAP = 40
 # None of the below can match without one of these: of a hundred thousand prompts nearly all are done here.
@@ -84,6 +85,7 @@ class Leftover:
 
     at: int
     words: str
+    rule: str = ""
     is_of_another_tool: bool = False
 
 
@@ -101,14 +103,21 @@ def leftovers(text: str) -> list[Leftover]:
     ]
     if unfilled:
         words = f"{_named(unfilled)}: fill it in, or remove it; it would be sent unchanged"
-        found.append(Leftover(unfilled[0].start(), f"what looks like a placeholder, {words}"))
+        found.append(Leftover(unfilled[0].start(), f"what looks like a placeholder, {words}", PLACEHOLDER))
     if of_others:
         words = f"{_named(of_others)}: the model reads plain text, so write it out or remove it"
-        found.append(Leftover(of_others[0].start(), f"what looks like syntax of another tool, {words}", True))
+        found.append(
+            Leftover(
+                of_others[0].start(),
+                f"what looks like syntax of another tool, {words}",
+                SYNTAX,
+                is_of_another_tool=True,
+            )
+        )
     markup = list(_MARKUP.finditer(text))
     if markup:
         words = f"{_named(markup)}: it would be sent unchanged; write plain text"
-        found.append(Leftover(markup[0].start(), f"what looks like markup, {words}"))
+        found.append(Leftover(markup[0].start(), f"what looks like markup, {words}", MARKUP))
     if _FORMULA.match(text):
         found.append(Leftover(0, "what looks like a spreadsheet formula: save the table with its values"))
     if _QUOTED.fullmatch(text):

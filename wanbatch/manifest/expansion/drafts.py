@@ -8,8 +8,14 @@ from dataclasses import dataclass, field
 from wanbatch.manifest.tree import Node, Place, Table
 from wanbatch.manifest.values import is_null
 
-# What a nearer level says under one of two names takes the other away, which a level above it may have said.
-_RIVALS = {"model": "models", "models": "model", "seed": "seeds", "seeds": "seed"}
+# What a nearer level says under one of these names takes the others away, which a level above it may have said.
+_RIVALS = {
+    "model": ("models",),
+    "models": ("model",),
+    "seed": ("seeds",),
+    "takes": ("seeds",),
+    "seeds": ("seed", "takes"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,9 +42,9 @@ class Draft:
         for name, node in level.values.items.items():
             if name in without:
                 continue
-            rival = _RIVALS.get(name)
-            if rival is not None and rival not in level.values.items and not is_null(node):
-                self.drop(rival)
+            for rival in () if is_null(node) else _RIVALS.get(name, ()):
+                if rival not in level.values.items:
+                    self.drop(rival)
             self.put(name, node, level.values.keys.get(name, node.at), level.owner)
 
     def put(self, name: str, node: Node, at: Place, owner: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from wanbatch.manifest.expansion.drafts import Draft
@@ -12,6 +13,7 @@ from wanbatch.manifest.expansion.prompts import TEXT_FIELDS, Prompts
 from wanbatch.manifest.expansion.scenes import OF_ONE_SHOT, SCENES, SEQUENCES, SHOTS, Walk, refuse_of_one_shot
 from wanbatch.manifest.expansion.sources import Sources
 from wanbatch.manifest.expansion.variants import MATRIX, ZIP, variants_of
+from wanbatch.manifest.lint import Group
 from wanbatch.manifest.made_id import SCENE_SLUG, SLUG_CAP, MadeIds
 from wanbatch.manifest.tree import Listing, Node, Problems, Scalar, Table
 from wanbatch.manifest.values import is_null
@@ -22,16 +24,23 @@ _SHOT_WORDS = frozenset({*TEXT_FIELDS, *OF_ONE_SHOT})
 _TEXT_WORDS = frozenset({*TEXT_FIELDS, MATRIX, ZIP})
 
 
-def expanded(
-    root: Node | None, path: Path, text: str, read: Reader, problems: Problems
-) -> tuple[Node | None, tuple[str, ...]]:
-    """Return the flat form of a manifest, and the further files that it consists of.
+@dataclass(frozen=True)
+class Expanded:
+    """The flat form of a manifest, the further files that it consists of, and its sequences and scenes."""
+
+    root: Node | None
+    parts: tuple[str, ...] = ()
+    groups: tuple[Group, ...] = ()
+
+
+def expanded(root: Node | None, path: Path, text: str, read: Reader, problems: Problems) -> Expanded:
+    """Return the flat form of a manifest.
 
     A manifest that is flat already comes back as it is: none of its prompts is a template. `text` is that of its file,
     `read` reads another one.
     """
     if not isinstance(root, Table) or not _is_structured(root):
-        return root, ()
+        return Expanded(root)
     return _Expansion(root, path, text, read, problems).flat()
 
 
@@ -53,8 +62,8 @@ class _Expansion:
         self._included = Included(path, read, problems, sources, self._texts.read)
         self._ids: dict[str, MadeIds] = {}
 
-    def flat(self) -> tuple[Table, tuple[str, ...]]:
-        """Return the flat form, and the further files."""
+    def flat(self) -> Expanded:
+        """Return the flat form."""
         root, problems = self._root, self._problems
         self._texts.read(root)
         walk = Walk(problems, self._included.manifests)
@@ -72,7 +81,8 @@ class _Expansion:
         at = next((root.items[name].at for name in (SHOTS, SCENES, SEQUENCES, INCLUDE) if name in root.items), None)
         if at is not None and not (isinstance(root.items.get(SHOTS), Scalar) and not drafts):
             items[SHOTS] = Listing(at, [draft.table() for draft in drafts])
-        return Table(root.at, items, root.keys, root.is_made), tuple(self._included.found.values())
+        flat = Table(root.at, items, root.keys, root.is_made)
+        return Expanded(flat, tuple(self._included.found.values()), tuple(walk.groups))
 
     def _defaults(self) -> Table:
         """Return the defaults of the whole; what only a shot may say is refused there."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 
 from wanbatch.batch.names import fault_of_name, twin_key
 from wanbatch.manifest.expansion.drafts import Draft, Level
+from wanbatch.manifest.lint import Group
 from wanbatch.manifest.made_id import SCENE_SLUG, MadeIds
 from wanbatch.manifest.names import close_name
 from wanbatch.manifest.schemas import fields_of_shots
@@ -18,20 +19,11 @@ from wanbatch.manifest.words import meant, shown
 SEQUENCES, SCENES, SHOTS = "sequences", "scenes", "shots"
 STRUCTURE = (SEQUENCES, SCENES, SHOTS)
 OF_ONE_SHOT = ("matrix", "zip", "prompts_from")
-_OF_LEVEL = ("cast", "location")  # values that a scene may have without defaults
+_OF_LEVEL = ("cast", "location", "allow")  # values that a scene may have without defaults
 _FIELDS = {
-    "sequence": ("id", *_OF_LEVEL, "notes", "target", "allow", "defaults", SCENES, "include"),
-    "scene": ("id", *_OF_LEVEL, "notes", "target", "allow", "defaults", SHOTS, "include"),
+    "sequence": ("id", *_OF_LEVEL, "notes", "target", "defaults", SCENES, "include"),
+    "scene": ("id", *_OF_LEVEL, "notes", "target", "defaults", SHOTS, "include"),
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Group:
-    """A sequence or a scene as the manifest has it, for what is checked of it as a whole."""
-
-    kind: str
-    name: str
-    table: Table
 
 
 @dataclass

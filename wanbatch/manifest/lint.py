@@ -1,0 +1,160 @@
+"""Lint: what a batch that can be run probably does not mean, shot by shot, scene by scene and as a whole. Pure.
+
+Each rule has a name. A shot, a scene or `defaults` that lists it under `allow` means it so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from wanbatch.batch.models import order_of
+from wanbatch.batch.names import twin_key
+from wanbatch.batch.registry import registry
+from wanbatch.batch.shots import Shot, Version
+from wanbatch.manifest.leftovers import MARKUP, PLACEHOLDER, SYNTAX
+from wanbatch.manifest.tree import Listing, Node, Place, Problems, Scalar, Table
+from wanbatch.manifest.values import head_value, is_null
+from wanbatch.manifest.words import meant, one_of, shown
+from wanbatch.units import duration_text, parse_duration_s
+
+DUPLICATE = "duplicate"
+CASE, ORDER, EMPTY_SCENE, TARGET = "case", "order", "empty_scene", "target"
+SHOT_TYPE, AUDIO = "shot_type", "audio"
+RULES = (DUPLICATE, PLACEHOLDER, SYNTAX, MARKUP, CASE, ORDER, EMPTY_SCENE, TARGET, SHOT_TYPE, AUDIO)
+OFF_TARGET = 0.1  # a share: a film is cut to length in the edit
+_NUMBERED = re.compile(r"(.*?)(\d{1,9})")
+_GROUPING = ("sequence", "scene", "cost_code")
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A sequence or a scene as the manifest has it: its name, its table, and where its shots begin."""
+
+    kind: str
+    name: str
+    table: Table
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A shot, where it stands, and the rules that it means to break."""
+
+    shot: Shot
+    at: Place
+    allowed: frozenset[str] = frozenset()
+
+
+def meant_so(rule: str) -> str:
+    """Say how to keep a warning away, as the end of a sentence."""
+    return f"; if you mean it, write allow: [{rule}]"
+
+
+def _rules_in(node: Node | None, problems: Problems) -> frozenset[str]:
+    """Return the rules that a list names; a name of none is a problem."""
+    if node is None or is_null(node):
+        return frozenset()
+    found = set()
+    for each in node.items if isinstance(node, Listing) else [node]:
+        name = each.text.strip() if isinstance(each, Scalar) else ""
+        if name in RULES:
+            found.add(name)
+            continue
+        told = shown(head_value(each, "allow"))
+        problems.add(each.at, f"allow names {told}; expected {one_of(RULES)}{meant(name, RULES)}")
+    return frozenset(found)
+
+
+def lint(listed: Sequence[Listed], groups: Sequence[Group], problems: Problems) -> None:
+    """Warn of what the shots and scenes of a batch probably do not mean."""
+    for each in listed:
+        for rule, words in _of_requests(each.shot):
+            if rule not in each.allowed:
+                problems.warn(each.at, words + meant_so(rule))
+    _tell_case(listed, problems)
+    _tell_order(listed, problems)
+    by_group: dict[tuple[str, str], list[Shot]] = {}
+    for each in listed if groups else ():
+        for kind in ("sequence", "scene"):
+            by_group.setdefault((kind, getattr(each.shot, kind)), []).append(each.shot)
+    for group in groups:
+        _tell_group(group, by_group.get((group.kind, group.name), []), problems)
+
+
+def _of_requests(shot: Shot) -> Iterator[tuple[str, str]]:
+    """Yield what the parameters of a shot say against each other, with the rule."""
+    for version in shot.versions:
+        request = version.request
+        if request.get("shot_type") == "multi" and not _is_enhanced(version):
+            yield SHOT_TYPE, f"shot_type multi has no effect: {version.model} cuts only with enhance_prompt on"
+        if request.get("audio_url") is not None and request.get("generate_audio") is not None:
+            yield AUDIO, "audio_url and generate_audio stand in one shot; the sound of audio_url is taken"
+
+
+def _is_enhanced(version: Version) -> bool:
+    model = registry().get(version.model)
+    default = None if model is None else model.default_of("enhance_prompt")
+    return version.request.get("enhance_prompt", default) is not False
+
+
+def _tell_case(listed: Iterable[Listed], problems: Problems) -> None:
+    """Warn of scenes, sequences and cost codes that differ in upper and lower case alone."""
+    spelt: dict[tuple[str, str], str] = {}
+    for each in listed:
+        for field in _GROUPING:
+            name = str(getattr(each.shot, field))
+            first = spelt.setdefault((field, twin_key(name)), name)
+            if name and name != first and CASE not in each.allowed:
+                words = f"{field} {shown(name)} and {shown(first)} differ in case alone, and are two in every report"
+                problems.warn(each.at, words + meant_so(CASE))
+
+
+def _tell_order(listed: Iterable[Listed], problems: Problems) -> None:
+    """Warn of a scene whose ids count up and then down again: the first such shot, and how many more."""
+    last: dict[tuple[str, str, str], tuple[int, str]] = {}
+    found: dict[tuple[str, str], list[tuple[Listed, str]]] = {}
+    for each in listed:
+        match = _NUMBERED.fullmatch(each.shot.id)
+        if match is None or ORDER in each.allowed:
+            continue
+        key = (each.shot.sequence, each.shot.scene, match[1])
+        number, before = last.get(key, (-1, ""))
+        if int(match[2]) < number:
+            found.setdefault(key[:2], []).append((each, before))
+        last[key] = max((number, before), (int(match[2]), each.shot.id))
+    for shots in found.values():
+        first, before = shots[0]
+        more = f" and {len(shots) - 1} more of its scene" if len(shots) > 1 else ""
+        words = f"shot {shown(first.shot.id)}{more} stands behind {shown(before)}: story order is the order of the file"
+        problems.warn(first.at, words + meant_so(ORDER))
+
+
+def _tell_group(group: Group, mine: Sequence[Shot], problems: Problems) -> None:
+    allowed = _rules_in(group.table.items.get("allow"), problems)
+    if not mine and EMPTY_SCENE not in allowed:
+        words = f"{group.kind} {shown(group.name)} has no shots"
+        problems.warn(group.table.at, words + meant_so(EMPTY_SCENE))
+    target_s = _target_s(group, problems)
+    if target_s is None or TARGET in allowed or not mine:
+        return
+    lengths = [order_of(shot.recipes[0]).duration_s for shot in mine if not shot.omit]
+    known_s = sum(length for length in lengths if length is not None)
+    if None not in lengths and abs(known_s - target_s) > OFF_TARGET * target_s:
+        words = f"the shots of {group.kind} {group.name} last {duration_text(known_s)} in all, and its target is"
+        at = group.table.items["target"].at
+        problems.warn(at, f"{words} {duration_text(target_s)}{meant_so(TARGET)}")
+
+
+def _target_s(group: Group, problems: Problems) -> float | None:
+    node = group.table.items.get("target")
+    if node is None or is_null(node):
+        return None
+    try:
+        if isinstance(node, Scalar):
+            return parse_duration_s(node.text)
+    except ValueError:
+        pass
+    found = shown(head_value(node, "target"))
+    problems.add(node.at, f"target of a {group.kind} is {found}; expected a length such as 90s or 2min")
+    return None
