@@ -20,6 +20,11 @@ shots:
 PLAIN = "version: 1\nshots:\n  - {id: a, prompt: A gull lands., duration: 5}\n"
 
 
+@pytest.fixture(autouse=True)
+def in_a_folder_of_its_own(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
 def run(text: str) -> Path:
     Path("film.yaml").write_text(text, encoding="utf-8")
     assert call(["-q", "run", "film.yaml", "--sandbox", "--speed", "600", "--yes", "-o", "o"]) == 0
@@ -31,7 +36,6 @@ def origins(output: Path) -> dict[str, object]:
         return dict(reader.origins())
 
 
-@pytest.mark.usefixtures("near")
 def test_a_card_says_where_its_values_come_from() -> None:
     output = run(FILM)
     page = (output / "storyboard.html").read_text(encoding="utf-8")
@@ -42,13 +46,11 @@ def test_a_card_says_where_its_values_come_from() -> None:
     )
 
 
-@pytest.mark.usefixtures("near")
 def test_the_card_of_a_plain_manifest_has_no_such_list() -> None:
     output = run(PLAIN)
     assert ("where it comes from" in (output / "storyboard.html").read_text(), origins(output)) == (False, {})
 
 
-@pytest.mark.usefixtures("near")
 def test_origins_follow_the_manifest_and_an_older_file_has_none() -> None:
     output = run(FILM)
     before = origins(output)
