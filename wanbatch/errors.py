@@ -71,20 +71,41 @@ class UsageInvalid(WanbatchError):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in a manifest, or a warning. `line` and `column` count from 1; 0 for the whole file."""
+    """One thing wrong in a manifest, or a warning. `line` and `column` count from 1; 0 for the whole file.
+
+    In a workbook they are the row and the column of a cell, and `sheet` is the name of its sheet; else that is empty.
+    """
 
     file: str
     line: int
     column: int
     message: str
+    sheet: str = ""
 
     @property
     def place(self) -> str:
-        """`FILE:LINE:COLUMN`, or the file alone where the problem is of no line."""
-        return f"{self.file}:{self.line}:{self.column}" if self.line else self.file
+        """`FILE:LINE:COLUMN`, in a workbook `FILE#SHEET:CELL`, or the file alone where the problem is of no line."""
+        file = f"{self.file}#{self.sheet}" if self.sheet else self.file
+        if not self.line:
+            return file
+        return f"{file}:{cell_text(self.line, self.column)}" if self.sheet else f"{file}:{self.line}:{self.column}"
 
     def __str__(self) -> str:
         return f"{self.place}{'' if self.line else ':'} {self.message}"
+
+
+def cell_text(row: int, column: int) -> str:
+    """Return the name of a cell of a workbook: row 7 and column 2 are B7."""
+    return f"{column_text(column)}{row}"
+
+
+def column_text(column: int) -> str:
+    """Return the letters of a column of a workbook: A for 1, AA for 27."""
+    letters = ""
+    while column:
+        column, last = divmod(column - 1, 26)
+        letters = chr(ord("A") + last) + letters
+    return letters
 
 
 class ManifestInvalid(WanbatchError):

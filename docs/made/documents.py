@@ -15,9 +15,15 @@ from wanbatch.cli import cli
 # Commands, in the order of the page: what is asked of the sample, and what to know of the answer.
 ASKED: dict[str, tuple[tuple[str, ...], str]] = {
     "init": (("my-film",), "The folder and the files that were written."),
+    "convert": (("shots.yaml", "shots.csv"), "The files that were written, and whether comments were kept."),
     "validate": (
         ("shots.yaml",),
-        "A list with one object per manifest; `problems` and `warnings` have file, line, column and message.",
+        "A list with one object per manifest; `problems` and `warnings` have file, line, column, message, sheet.",
+    ),
+    "preview": (("shots.yaml", "-o", "preview.html"), "The page; `shots` is null if the manifest has problems."),
+    "diff": (
+        ("shots.yaml", "shots.yaml"),
+        "`shots` lists those that differ, each with its `fields` and its new takes; `credits` is null without a price.",
     ),
     "plan": (
         ("shots.yaml", "--sandbox"),
@@ -36,6 +42,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
         ("sc010_sh020", "--later"),
         "With `--later`, the takes that were planned; without it, the lines of a run.",
     ),
+    "completion": (("bash",), "The script, and the shell that it is for."),
     "doctor": (("--offline",), "A list with one object per finding; `verdict` is `ok`, `note` or `bad`."),
     "models": (("--sandbox",), "A list with one object per model; `kinds` is empty if no schema of it is at hand."),
     "schema": (("--list",), "With `--list` the names; without it, the schema itself."),

@@ -52,7 +52,13 @@ def test_an_error_is_one_document_of_one_shape(
 
 def test_problems_of_a_manifest_stand_in_the_document(capsys: pytest.CaptureFixture[str]) -> None:
     _, document, _ = told_by(["run", "missing.yaml"], capsys)
-    problem = {"file": "missing.yaml", "line": 0, "column": 0, "message": "there is no such file: check the name"}
+    problem = {
+        "file": "missing.yaml",
+        "line": 0,
+        "column": 0,
+        "message": "there is no such file: check the name",
+        "sheet": "",
+    }
     assert (document["message"], document["problems"]) == ("1 problem; nothing was sent", [problem])
 
 

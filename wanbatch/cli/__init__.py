@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from dataclasses import dataclass
 from importlib import import_module
@@ -18,7 +19,10 @@ from wanbatch.version import __version__
 # Commands are imported when they run: --help and validate stay quick.
 _COMMANDS = {
     "init": ("init", "Write an example project into a folder."),
+    "convert": ("tables", "Write a manifest in another format; its recipes stay."),
     "validate": ("init", "Check manifests: every problem with its line."),
+    "preview": ("preview", "Show a manifest as a page of slates while you edit it."),
+    "diff": ("diff", "Show what an edit of a manifest changes, and its cost."),
     "plan": ("run", "Show what a run would do and cost."),
     "run": ("run", "Turn a manifest into verified clips; the same command resumes."),
     "demo": ("run", "Make the quick-start clips on the sandbox, without a key."),
@@ -38,8 +42,10 @@ _COMMANDS = {
     "sandbox": ("sandbox", "Serve a stand-in for the provider on this machine."),
     "models": ("models", "List the provider's video models; add one to a project."),
     "schema": ("init", "Print a JSON Schema of the manifest or a model."),
+    "completion": ("completion", "Print the script that lets a shell complete names."),
     "doctor": ("machine", "Check this machine and the settings."),
 }
+COMPLETION = "_WANBATCH_COMPLETE"  # a shell that asks what it may complete sets it
 # Their exit code says what happened to the money, so a fault of the screen must not change it.
 _PAYING = frozenset({"run", "demo", "retry", "retake"})
 # What ends a command in words; anything else is a bug in wanbatch and ends in a traceback.
@@ -117,6 +123,8 @@ def cli(ctx: click.Context, /, **options: Any) -> None:
 
 def main(arguments: list[str] | None = None) -> None:
     """Run the program and exit with its code."""
+    if COMPLETION in os.environ:
+        cli.main(prog_name="wanbatch")  # writes what a shell asks for, in bytes, and exits
     out, _ = open_streams()
     hang_up_like_ctrl_c()
     code = call(arguments)

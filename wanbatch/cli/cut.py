@@ -13,7 +13,7 @@ from wanbatch.batch.choice import Pick
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.cli import Global
 from wanbatch.cli.grid import say
-from wanbatch.cli.parameters import EXCEPT, ONLY, split_run, wanted_by
+from wanbatch.cli.parameters import EXCEPT, ONLY, completed_runs, completed_shots, split_run, wanted_by
 from wanbatch.cli.screen import can_redraw, console_of, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant
@@ -35,7 +35,9 @@ _NUMBER = re.compile(r"t?[1-9][0-9]*")
     epilog="\b\nExamples:\n  wanbatch circle sc010_sh020 2\n  wanbatch circle outputs/dragon-pass sc010_sh010:1"
     " sc010_sh020:2\n  wanbatch circle --clear sc010_sh020",
 )
-@click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT TAKE | SHOT:TAKE...")
+@click.argument(
+    "names", nargs=-1, required=True, metavar="[RUN] SHOT TAKE | SHOT:TAKE...", shell_complete=completed_shots
+)
 @click.option("--clear", is_flag=True, help="Remove the circles of these SHOTs.")
 @click.pass_obj
 def circle_command(options: Global, /, names: tuple[str, ...], clear: bool) -> int:  # noqa: FBT001
@@ -70,7 +72,9 @@ def _asked(names: tuple[str, ...], *, is_clearing: bool) -> tuple[Path | None, l
     raise UsageInvalid("write SHOT TAKE, or one or more SHOT:TAKE, such as sc010_sh020:2")
 
 
-_RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+_RUN = click.argument(
+    "run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs
+)
 
 
 @click.command(

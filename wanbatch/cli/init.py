@@ -80,21 +80,42 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
     return code
 
 
-@click.command("schema", epilog="\b\nExamples:\n  wanbatch schema > manifest.schema.json\n  wanbatch schema --list")
+@click.command(
+    "schema",
+    epilog="\b\nExamples:\n  wanbatch schema > manifest.schema.json\n  wanbatch schema --list"
+    "\n  wanbatch schema --install",
+)
 @click.argument("name", required=False, default="manifest")
 @click.option("--list", "is_listing", is_flag=True, help="List the names.")
+@click.option(
+    "--install",
+    "is_installing",
+    is_flag=True,
+    help="Write the manifest's schema into the folder, and name it in the settings of VS Code there.",
+)
 @manifest_folder("The folder of the manifest: the models that were added there count, too.")
 @click.pass_obj
-def schema_command(options: Global, /, name: str, is_listing: bool, folder: Path) -> int:  # noqa: FBT001
+def schema_command(options: Global, /, name: str, folder: Path, **flags: bool) -> int:
     """Print the JSON Schema of the manifest, or of the requests for a model such as alibaba/wan-2-6-t2v."""
     models, problems = models_beside(folder)
     if problems:
         raise ManifestInvalid(problems)
     with reading(models):
-        return _schema(options, name, is_listing=is_listing)
+        return _install(options, folder) if flags["is_installing"] else _schema(options, name, flags["is_listing"])
 
 
-def _schema(options: Global, name: str, *, is_listing: bool) -> int:
+def _install(options: Global, folder: Path) -> int:
+    from wanbatch.session.editor import install_schema
+
+    files = install_schema(folder)
+    if options.is_json:
+        click.echo(json_text({"files": [str(each) for each in files]}))
+    elif options.verbosity >= 0:
+        echo(f"wrote {' and '.join(map(str, files))}: VS Code's YAML extension completes and checks manifests here")
+    return 0
+
+
+def _schema(options: Global, name: str, is_listing: bool) -> int:  # noqa: FBT001
     names = schema_names()
     if is_listing:
         click.echo(json_text(names) if options.is_json else "\n".join(names))
@@ -106,17 +127,33 @@ def _schema(options: Global, name: str, *, is_listing: bool) -> int:
 
 
 @click.command(
-    "init", epilog="\b\nExamples:\n  wanbatch init my-film --yes\n  cd my-film && wanbatch run my-film.yaml --sandbox"
+    "init",
+    epilog="\b\nExamples:\n  wanbatch init my-film --yes\n  cd my-film && wanbatch run my-film.yaml --sandbox"
+    "\n  wanbatch init --from shots.xlsx\n  wanbatch init --from film.fountain",
 )
-@click.argument("folder", required=False, default=".", type=click.Path(path_type=Path, file_okay=False))
+@click.argument("folder", required=False, default=None, type=click.Path(path_type=Path, file_okay=False))
+@click.option(
+    "--from",
+    "source",
+    type=click.Path(path_type=Path),
+    help="Propose a column map for this table, beside it, and show three rows as they would be read; or write the"
+    " manifest of a Fountain screenplay.",
+)
 @click.option("--yes", "is_agreed", is_flag=True, help="Ask nothing.")
 @click.pass_obj
-def init_command(options: Global, /, folder: Path, is_agreed: bool) -> int:  # noqa: FBT001
+def init_command(options: Global, /, folder: Path | None, source: Path | None, is_agreed: bool) -> int:  # noqa: FBT001
     """Write a film into FOLDER, named for it, to be edited: a manifest of two scenes with a cast and a style, its
     schema, the same shots as CSV, .env.example, .gitignore.
 
     On a terminal it asks for the shape of the picture and the look of the film; Enter takes what is proposed.
     """
+    if source is not None:
+        if folder is not None:
+            raise UsageInvalid("with --from the file is written beside the source: name no folder. Nothing was written")
+        from wanbatch.cli.tables import tell_source
+
+        return tell_source(options, source)
+    folder = Path() if folder is None else folder
     name = _project_name(folder)
     manifest = f"{name}.yaml"
     is_asked = is_interactive() and not is_agreed and not options.is_json

@@ -99,14 +99,44 @@ def manifest_folder(help_text: str) -> Callable[[Callable[..., Any]], Callable[.
     return click.option("--folder", default=".", show_default=True, type=folder, help=help_text)
 
 
+def completed_runs(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return the output folders that a shell may complete."""
+    from wanbatch.session.completion import runs
+
+    return runs(incomplete)
+
+
+def completed_shots(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:
+    """Return what a shell may complete after `[RUN] SHOT...`: a folder first, then shots and their takes."""
+    from wanbatch.session.completion import run_in, runs, shots
+
+    names = tuple(map(str, ctx.params.get(param.name or "") or ()))
+    found = shots(incomplete, run_in(names), with_takes=ctx.info_name == "circle")
+    return found if names else [*found, *runs(incomplete)]
+
+
+def completed_choices(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[str]:  # noqa: ARG001
+    """Return what a shell may complete after --only and --except."""
+    from wanbatch.session.completion import choices
+
+    named = ctx.params.get("manifest") or next(iter(ctx.args), None)  # an option without its value ends the reading
+    return choices(incomplete, None if named is None else Path(named))
+
+
 ONLY = click.option(
     "--only",
     multiple=True,
     metavar="GLOB",
+    shell_complete=completed_choices,
     help="Only shots whose id matches, or with tag:hero or scene:sc010 those of a tag or scene; repeatable.",
 )
 EXCEPT = click.option(
-    "--except", "excepted", multiple=True, metavar="GLOB", help="Without shots that match, written as for --only."
+    "--except",
+    "excepted",
+    multiple=True,
+    metavar="GLOB",
+    shell_complete=completed_choices,
+    help="Without shots that match, written as for --only.",
 )
 CURRENCY = click.option(
     "--currency",

@@ -17,6 +17,7 @@ from wanbatch.cli import Global
 from wanbatch.cli.against import reconcile_against
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.money import figures_grid, ledger_grid, print_balance
+from wanbatch.cli.parameters import completed_runs, completed_shots
 from wanbatch.cli.screen import console_of, is_interactive, print_json
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_meant, output_seen
@@ -35,7 +36,9 @@ from wanbatch.state.progress_reader import is_play_money, read_figures
 from wanbatch.state.reader import StateReader
 from wanbatch.units import agreeing
 
-_RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+_RUN = click.argument(
+    "run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs
+)
 
 
 @click.command(
@@ -233,7 +236,7 @@ def _newest_account(session: Session) -> str:
     epilog="\b\nExamples:\n  wanbatch resolve sc010_sh020_t1 --adopt 08zqLA021WrqNkIw2wc3P"
     "\n  wanbatch resolve outputs/dragon-pass sc010_sh020_t1 --resubmit",
 )
-@click.argument("names", nargs=-1, required=True, metavar="[RUN] TAKE")
+@click.argument("names", nargs=-1, required=True, metavar="[RUN] TAKE", shell_complete=completed_shots)
 @click.option("--adopt", metavar="ID", help="The generation with this ID is its clip.")
 @click.option("--resubmit", is_flag=True, help="Send it again: it may be charged a second time.")
 @click.option("--abandon", is_flag=True, help="Give it up; its possible cost still counts toward the cap.")

@@ -10,7 +10,7 @@ import click
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
-from wanbatch.cli.parameters import CURRENCY
+from wanbatch.cli.parameters import CURRENCY, completed_runs
 from wanbatch.cli.screen import print_json
 from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
@@ -24,7 +24,13 @@ from wanbatch.session.which_run import OUTPUTS
     epilog="\b\nExamples:\n  wanbatch report outputs/dragon-pass"
     "\n  wanbatch report outputs/ep1 outputs/ep2 --combined -o outputs/costs",
 )
-@click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
+@click.argument(
+    "runs",
+    nargs=-1,
+    metavar="[RUN]...",
+    type=click.Path(path_type=Path, file_okay=False),
+    shell_complete=completed_runs,
+)
 @click.option("--combined", is_flag=True, help="Write one cost report of all RUNs together.")
 @click.option(
     "-o",

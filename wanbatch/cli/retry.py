@@ -13,7 +13,7 @@ from wanbatch.batch.shots import SEED_MAX
 from wanbatch.cli import Global
 from wanbatch.cli.confirmations import confirm, confirm_key, confirm_move
 from wanbatch.cli.outcome import tell
-from wanbatch.cli.parameters import split_run
+from wanbatch.cli.parameters import completed_runs, completed_shots, split_run
 from wanbatch.cli.run_flags import AT_LEAST_ONE, options_of, run_flags
 from wanbatch.cli.screen import Follower, print_json
 from wanbatch.cli.streams import echo
@@ -26,7 +26,7 @@ from wanbatch.session.session import session_of
 @click.command(
     "retry", epilog="\b\nExamples:\n  wanbatch retry\n  wanbatch retry outputs/dragon-pass --reason moderation --yes"
 )
-@click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs)
 @click.option("--reason", metavar="TEXT", help="Only takes whose error contains this text.")
 @run_flags
 @click.pass_obj
@@ -47,7 +47,7 @@ def retry_command(options: Global, /, run: Path | None, reason: str | None, **fl
     epilog="\b\nExamples:\n  wanbatch retake sc010_sh020\n  wanbatch retake outputs/dragon-pass sc010_sh020 sc020_sh010"
     " --takes 2 --note 'slower camera'\n  wanbatch retake sc010_sh020 --seed 4711 --later",
 )
-@click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT...")
+@click.argument("names", nargs=-1, required=True, metavar="[RUN] SHOT...", shell_complete=completed_shots)
 @click.option("--takes", type=AT_LEAST_ONE, default=1, show_default=True, help="New takes of each shot.")
 @click.option("--seed", type=click.IntRange(0, SEED_MAX), help="Seed of the first new take; each further take adds 1.")
 @click.option("--note", metavar="TEXT", default="", help="Why you want it; reports and exports show it.")

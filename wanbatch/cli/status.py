@@ -17,7 +17,7 @@ from rich.markup import escape
 from wanbatch.batch.advice import is_same_again
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, say
-from wanbatch.cli.parameters import CURRENCY
+from wanbatch.cli.parameters import CURRENCY, completed_runs
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
 from wanbatch.cli.spending import spending_json, spending_lines
 from wanbatch.cli.streams import is_abandoned
@@ -36,8 +36,16 @@ from wanbatch.units import count_text, duration_text, left_text, local_text
 _SHOWN = 20  # of what needs the user
 _WATCH_EVERY_S = 2.0
 _CAP_REACHED = re.compile(r"\bthe (budget|cap) of [^:;]* is (reached|passed)")  # what a run says that a cap stopped
-_RUN = click.argument("run", required=False, type=click.Path(path_type=Path, file_okay=False))
-_RUNS = click.argument("runs", nargs=-1, metavar="[RUN]...", type=click.Path(path_type=Path, file_okay=False))
+_RUN = click.argument(
+    "run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs
+)
+_RUNS = click.argument(
+    "runs",
+    nargs=-1,
+    metavar="[RUN]...",
+    type=click.Path(path_type=Path, file_okay=False),
+    shell_complete=completed_runs,
+)
 
 
 def _overview_json(found: BatchOverview) -> dict[str, Any]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import PurePath
 from typing import Any
 
 from wanbatch.batch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
@@ -15,6 +14,7 @@ from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell
 from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
 from wanbatch.manifest.findings import Teller, errors_of, validator_for
+from wanbatch.manifest.formats import stem_of
 from wanbatch.manifest.lint import Group, Listed, lint
 from wanbatch.manifest.names import is_sentence, meant_shots, unknown_name
 from wanbatch.manifest.origins import origins_of
@@ -33,28 +33,35 @@ from wanbatch.manifest.shapes import place_of, version_to_write
 from wanbatch.manifest.spreadsheet_ids import tell_equal_numbers
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Filled, Listing, Node, Place, Problems, Scalar, Table
-from wanbatch.manifest.values import head_value, is_null, value_of
+from wanbatch.manifest.values import Shape, head_value, is_null
 from wanbatch.manifest.words import meant, shown
 
 OWN_NAME = re.compile(r"x_.{1,62}")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _HEAD = ("version", "name", "limits", "budget")
+_USED = Scalar("", None, Place(0, 0))  # in place of the nodes of a shot that is made
 
 
 class Checker:
     """Checks one manifest. `has_head` says whether the format can hold version, name, limits and budget;
     `keeps_origins`, whether each shot is to say where its values come from.
+
+    `is_frugal` gives up the nodes of each shot once it is made: of a large table, both would fill the memory.
     """
 
-    def __init__(self, problems: Problems, source: str, *, has_head: bool, keeps_origins: bool = False) -> None:
+    def __init__(
+        self, problems: Problems, source: str, *, has_head: bool, keeps_origins: bool = False, is_frugal: bool = False
+    ) -> None:
         self._problems = problems
         self._source = source
         self._has_head = has_head
         self._keeps_origins = keeps_origins
+        self._is_frugal = is_frugal
         self._is_text = source.lower().endswith(".txt")  # where every character of a prompt has its own column
         self._teller = Teller(problems, source)
         self._requests = RequestChecker(problems, self._teller)
         self._shapes: Mapping[str, Any] = schema(MANIFEST)["$defs"]["shot"]["properties"]
+        self._shapes_of: dict[str | None, Mapping[str, Shape]] = {}
         self._places: dict[str, Place] = {}
         self._allowed: dict[str, frozenset[str]] = {}
         self._groups: Sequence[Group] = ()
@@ -99,7 +106,7 @@ class Checker:
     # --- head
 
     def _head(self, root: Table) -> dict[str, Any]:
-        head: dict[str, Any] = {"name": name_of_stem(PurePath(self._source).stem)}
+        head: dict[str, Any] = {"name": name_of_stem(stem_of(self._source))}
         name = root.items.get("name")
         if name is not None and not is_null(name):
             if isinstance(name, Scalar):
@@ -161,6 +168,8 @@ class Checker:
             shot = self._shot(node, defaults, ordinal)
             if shot is not None:
                 made.append(shot)
+            if self._is_frugal:
+                listing.items[ordinal] = _USED
         return tuple(made)
 
     def _id(self, shot: Table, taken: dict[str, tuple[str, Place]]) -> None:
@@ -180,9 +189,11 @@ class Checker:
         if key in taken:
             other, at = taken[key]
             if other == text:
-                self._problems.add(node.at, f"id {shown(text)} is already used on line {at.line}; choose another")
+                self._problems.add(
+                    node.at, f"id {shown(text)} is already used {self._problems.where(at)}; choose another"
+                )
             else:
-                both = f"id {shown(text)} and {shown(other)} on line {at.line}"
+                both = f"id {shown(text)} and {shown(other)} {self._problems.where(at)}"
                 self._problems.add(node.at, f"{both} would be one file on a disk that ignores case; choose another")
         else:
             taken[key] = (text, node.at)
@@ -261,13 +272,22 @@ class Checker:
 
     def _given(self, nodes: Mapping[str, Node]) -> dict[str, Any]:
         """Return the values of a shot's fields, as its model takes them; none of fields that say nothing."""
-        shapes = {**self._shapes, **_parameters_of(nodes.get("model"))}
-        plain = {name: value_of(node, shapes[name]) for name, node in nodes.items() if name in self._shapes}
+        shapes = self._shapes_for(nodes.get("model"))
+        plain = {name: shapes[name].value(node) for name, node in nodes.items() if name in self._shapes}
         given = {name: value for name, value in plain.items() if value is not None}
         if isinstance(given.get("prompt"), str):
             given["prompt"] = given["prompt"].strip()
         _trim(given)
         return given
+
+    def _shapes_for(self, model: Node | None) -> Mapping[str, Shape]:
+        """Return what a shot's fields may hold, of this model; made once for each model that is named."""
+        name = model.text if isinstance(model, Scalar) else None
+        if name not in self._shapes_of:
+            self._shapes_of[name] = {
+                name: Shape(shape) for name, shape in {**self._shapes, **_parameters_of(model)}.items()
+            }
+        return self._shapes_of[name]
 
     def _version(self, table: Table, nodes: dict[str, Node], given: Mapping[str, Any]) -> Version:
         """Return a shot as one model makes it, with its request held against that model."""

@@ -29,6 +29,8 @@ PLANNING_FIELDS = (OF_TEXTS | OF_VARIANTS) | frozenset(  # used up before the ch
     }
 )
 FREE_TEXT_FIELDS = frozenset({"id", "prompt", "notes"})
+# Planning checks nothing of these but that they are texts.
+NAMING_FIELDS = frozenset({"scene", "sequence", "cost_code"})
 NUMERIC = frozenset({"integer", "number"})
 _DEPTH_CAP = 4
 BARE = NUMERIC | {"boolean"}  # what is read without quotes

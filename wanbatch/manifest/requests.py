@@ -7,7 +7,7 @@ from typing import Any
 
 from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.request_schemas import is_model_name
-from wanbatch.manifest.fields import FREE_TEXT_FIELDS, PLANNING_FIELDS
+from wanbatch.manifest.fields import FREE_TEXT_FIELDS, NAMING_FIELDS, PLANNING_FIELDS
 from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, renamed, validator_for, validator_of
 from wanbatch.manifest.names import foreign_parameter
 from wanbatch.manifest.roles import role_of, takers_text, written_name
@@ -16,6 +16,8 @@ from wanbatch.manifest.tree import Node, Place, Problems, Table
 from wanbatch.manifest.values import is_null
 from wanbatch.manifest.words import meant, shown, some_of
 
+PLANNING = "planning"
+_PLANNED = PLANNING_FIELDS - {"fallback", "id"}  # which are checked for themselves
 SHORT_PROMPT = 500  # few models have a lower cap
 _BODYLESS = {"type": "object", "required": [], "properties": {}, "additionalProperties": True, "anyOf": [{}]}
 
@@ -38,8 +40,8 @@ class RequestChecker:
 
     def check_planning(self, given: Mapping[str, Any], nodes: Mapping[str, Node]) -> None:
         """Check what is not sent: scene, takes, seed and the like."""
-        planning = {name: value for name, value in given.items() if name in PLANNING_FIELDS and name != "fallback"}
-        for error in self._once("planning", planning, self._planning, SHORT_PROMPT):
+        planning = {name: value for name, value in given.items() if name in _PLANNED}
+        for error in self._once(PLANNING, planning, self._planning, SHORT_PROMPT):
             self._teller.tell(error, Table(Place(1, 1), dict(nodes)), "")
 
     def check_request(self, request: Mapping[str, Any], table: Table, nodes: Mapping[str, Node]) -> bool:
@@ -96,10 +98,11 @@ class RequestChecker:
 
         `short` is a length of prompts that nothing forbids.
         """
-        rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in FREE_TEXT_FIELDS)
+        free = FREE_TEXT_FIELDS | NAMING_FIELDS if kind == PLANNING else FREE_TEXT_FIELDS
+        rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in free)
         prompt = values.get("prompt")
         is_plain = prompt is None or (isinstance(prompt, str) and 0 < len(prompt) <= short)
-        key = (kind, rest, tuple(type(values.get(name)) for name in FREE_TEXT_FIELDS))
+        key = (kind, rest, tuple(type(values.get(name)) for name in free))
         if is_plain and self._passed.get(key):
             return []
         errors = errors_of(validator, dict(values))

@@ -44,6 +44,7 @@ _WORDS = {
 }
 _SPELT = ("resolution", "max_resolution")
 _CHOSEN = ("aspect_ratio", "resolution")  # roles whose values a model lists
+_TRANSLATED = frozenset((*NAMES, *_SPELT, *(field for field, _ in _FIELDS["references"])))
 _LINES = re.compile(r"([0-9]{3,4})p?")
 _NAMED_LINES = {"sd": 480, "hd": 720, "fhd": 1080, "full hd": 1080, "2k": 1440, "4k": 2160}
 
@@ -62,7 +63,7 @@ def in_own_names(request: Mapping[str, Any], nodes: Mapping[str, Node], table: T
     """Say a request in the names and spellings of its model; a model that is not known is left as it is."""
     name = request.get("model", DEFAULT_MODEL)
     model = registry().get(name) if isinstance(name, str) else None
-    if model is None:
+    if model is None or request.keys().isdisjoint(_TRANSLATED):
         return TranslatedShot(dict(request), dict(nodes), table, {})
     made, own_nodes, lacking = dict(request), dict(nodes), {}
     items, keys = dict(table.items), dict(table.keys)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass
 
 from wanbatch.batch.names import fault_of_name
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
+from wanbatch.manifest.column_map import append, home_of, put_scene_before_id
 from wanbatch.manifest.fields import NUMERIC, columns_of_shots, kinds_of
-from wanbatch.manifest.header import Header
+from wanbatch.manifest.header import Header, TableShape
 from wanbatch.manifest.leftovers import cell_error, says_nothing
 from wanbatch.manifest.made_id import MadeIds
 from wanbatch.manifest.spreadsheet_ids import change_of
@@ -38,40 +40,68 @@ def _kept(header: Header, known: Collection[str]) -> list[tuple[int, str]]:
     return [(number, name) for name, number in first.items()]
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column that is read: its number and field, the place of its name, and what its cells may be."""
+
+    number: int
+    name: str
+    at: Place
+    kinds: frozenset[str]
+    is_own: bool
+    is_inner: bool
+
+
+def _column_of(number: int, name: str, at: Place) -> _Column:
+    return _Column(number, name, at, kinds_of(name), is_own(name), "." in name and not is_own(name))
+
+
 class RowReader:
     """Reads the rows below a header as shots."""
 
-    def __init__(self, header: Header, delimiter: str, problems: Problems) -> None:
+    def __init__(self, header: Header, shape: TableShape, problems: Problems) -> None:
         self._header = header
-        self._delimiter = delimiter
+        self._delimiter = shape.delimiter
         self._problems = problems
         self._ids = MadeIds()
         self._kept = _kept(header, columns_of_shots(is_part=problems.is_part))
+        self._numbers = {name: number for number, name in self._kept}
+        self._columns = [_column_of(number, name, header.places[number]) for number, name in self._kept]
+        self._has_inner = any(column.is_inner for column in self._columns)
+        self._shared: dict[tuple[str, ...], dict[str, Place]] = {}
         self._nameless = [number for number, name in enumerate(header.names) if not name]
         self._id_at = [number for number, name in self._kept if name == "id"]
         self._makes_ids = not self._id_at
         self._unnamed: dict[int, list[Place]] = {}
 
-    def read(self, rows: Sequence[Row]) -> Listing:
-        """Return the shots. Empty rows and repeated headers are skipped; all other rows are shots or problems."""
+    def read(self, rows: list[Row]) -> Listing:
+        """Return the shots, and empty the list of rows: of a large table, both together would fill the memory.
+
+        Empty rows and repeated headers are skipped; all other rows are shots or problems.
+        """
         shots = Listing(self._header.places[0])
         self._makes_ids = not any(any(row.cells[at : at + 1]) for row in rows for at in self._id_at)
-        for row in rows:
+        first = {row.cells[0] for row in rows if row.cells[0] and not self._header.is_repeated(row)}
+        rows.reverse()
+        while rows:
+            row = rows.pop()
             if row.is_empty or self._header.is_repeated(row):
                 continue
             shot = self._shot(row)
             if shot is not None:
                 shots.items.append(shot)
+        self._tell_unnamed(is_index=all(cell.isdigit() for cell in first))
+        return shots
+
+    def _tell_unnamed(self, *, is_index: bool) -> None:
+        """Report texts in columns without a name. `is_index`: the first column holds nothing but numbers."""
+        where = self._problems.where(self._header.places[0]).replace("on", "in", 1)
         for number, places in self._unnamed.items():
             more = f" (also in {len(places) - 1} more rows)" if len(places) > 1 else ""
-            line = self._header.places[0].line
-            is_index = number == 0 and all(
-                row.cells[0].isdigit() for row in rows if row.cells[0] and not self._header.is_repeated(row)
-            )
-            cause = "; pandas writes its index like this: save the table with index=False" if is_index else ""
-            words = f"text in a column without a name{more}; name the column in line {line}, or remove the text{cause}"
+            cause = "; pandas writes its index like this: save the table with index=False"
+            cause = cause if is_index and number == 0 else ""
+            words = f"text in a column without a name{more}; name the column {where}, or remove the text{cause}"
             self._problems.add(places[0], words)
-        return shots
 
     def _shot(self, row: Row) -> Table | None:
         names, cells = self._header.names, row.cells
@@ -86,23 +116,36 @@ class RowReader:
         for number in self._nameless:
             if number < len(cells) and cells[number]:
                 self._unnamed.setdefault(number, []).append(row.places[number])
-        for number, name in self._kept:
-            text, at = cells[number], row.places[number]
-            if not text and not is_own(name):
+        for column in self._columns:
+            text, at = cells[column.number], row.places[column.number]
+            if not text and not column.is_own:
                 continue
-            self._tell_spreadsheet(name, text, at)
-            table, field = _home_of(shot, name, at) if not is_own(name) else (shot, name)
-            table.items[field] = self._node(name, text, at)
-            table.keys[field] = self._header.places[number]  # a wrong column is one problem, not one for every row
-        if self._makes_ids:
-            prompt = shot.items.get("prompt")
-            made = self._ids.next_of(prompt.text) if isinstance(prompt, Scalar) else ""
-            if made:
-                shot.items["id"], shot.keys["id"] = Scalar(made, made, row.at), row.at
-            else:
-                self._problems.add(row.at, "prompt is missing; say what the clip shows, or remove the row")
-                return None
-        return shot
+            self._tell_spreadsheet(column.name, text, at)
+            table, field = home_of(shot, column.name, at) if column.is_inner else (shot, column.name)
+            table.items[field] = self._node(column, text, at)
+            table.keys[field] = column.at  # a wrong column is one problem, not one for every row
+        if not (self._has_inner or self._makes_ids):
+            # One for all rows that fill the same cells: a hundred thousand tables of places are 36 MB.
+            shot.keys = self._shared.setdefault(tuple(shot.keys), shot.keys)
+        self._put_together(shot, cells)
+        return shot if not self._makes_ids or self._with_id(shot, row) else None
+
+    def _put_together(self, shot: Table, cells: Sequence[str]) -> None:
+        """Make of a row's columns what its map says: texts that are appended, an id that counts within its scene."""
+        for number, field in self._header.appended:
+            append(shot, field, cells[number] if number < len(cells) else "")
+        if self._header.is_within_scene:
+            put_scene_before_id(shot)
+
+    def _with_id(self, shot: Table, row: Row) -> bool:
+        """Give a shot an id that is made from its prompt; False, after a problem, if it has none."""
+        prompt = shot.items.get("prompt")
+        made = self._ids.next_of(prompt.text) if isinstance(prompt, Scalar) else ""
+        if not made:
+            self._problems.add(row.at, "prompt is missing; say what the clip shows, or remove the row")
+            return False
+        shot.items["id"], shot.keys["id"] = Scalar(made, made, row.at), row.at
+        return True
 
     def _tell_spreadsheet(self, name: str, text: str, at: Place) -> None:
         """Report what a spreadsheet left in a cell: the sign of an error, a date that was an id."""
@@ -116,13 +159,18 @@ class RowReader:
             words = "is what programs write into an empty cell; give the shot an id, or remove the row"
             self._problems.warn(at, f"id {shown(text)} {words}")
 
+    def _cell(self, cells: Sequence[str], name: str) -> str:
+        """Return the cell of a column; empty without one."""
+        number = self._numbers.get(name)
+        return cells[number] if number is not None and number < len(cells) else ""
+
     def _no_shot(self, row: Row) -> str:
         """Say why a row is not a shot but a heading, a sum or a remark; empty if it is a shot."""
-        names = self._header.names
-        given = {name: cell for name, cell in zip(names, row.cells, strict=False) if name and cell}
-        prompt, shot_id = given.get("prompt", ""), given.get("id", "")
+        names, cells = self._header.names, row.cells
+        prompt, shot_id = self._cell(cells, "prompt"), self._cell(cells, "id")
         if shot_id and len(prompt) > _SUM_CAP:
             return ""
+        given = {name: cell for name, cell in zip(names, cells, strict=False) if name and cell}
         may_be_sum = not prompt or (not self._makes_ids and not shot_id) or _SUMS.fullmatch(prompt) is not None
         if may_be_sum and any(_SUMS.fullmatch(cell) for cell in (row.cells[0], *given.values())):
             return "this row looks like a sum, not a shot; remove it"
@@ -147,10 +195,10 @@ class RowReader:
             return f'{words}; only straight double quotes (") keep a text with {sign} together'
         return f"{words}; put a text that holds {sign} in double quotes"
 
-    def _node(self, name: str, text: str, at: Place) -> Node:
-        kinds = kinds_of(name)
-        if "array" in kinds and name != "template":  # one text
-            parts = [part.strip() for part in re.split(r"[;,]" if name == "tags" else r"[;\s]", text)]
+    def _node(self, column: _Column, text: str, at: Place) -> Node:
+        kinds = column.kinds
+        if "array" in kinds and column.name != "template":  # one text
+            parts = [part.strip() for part in re.split(r"[;,]" if column.name == "tags" else r"[;\s]", text)]
             return Listing(at, [Scalar(part, part, at, is_quoted=True) for part in parts if part])
         if kinds & NUMERIC:
             fraction = _FRACTION[self._delimiter != ","].fullmatch(text)
@@ -162,16 +210,3 @@ class RowReader:
         if "boolean" in kinds and text.casefold() in _TRUE | _FALSE:
             return Scalar(text, text.casefold() in _TRUE, at)
         return Scalar(text, text, at)
-
-
-def _home_of(shot: Table, name: str, at: Place) -> tuple[Table, str]:
-    """Return the table that a column belongs to, and its name there: `camera.pan` is pan in the table camera."""
-    *outer, field = name.split(".")
-    table = shot
-    for part in outer:
-        inner = table.items.get(part)
-        if not isinstance(inner, Table):
-            inner = Table(at)
-            table.items[part], table.keys[part] = inner, at
-        table = inner
-    return table, field

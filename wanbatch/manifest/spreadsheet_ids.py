@@ -43,6 +43,8 @@ def tell_equal_numbers(ids: Iterable[str], places: Mapping[str, Place], problems
     for same in by_number.values():
         if len(same) > 1:
             first, others = same[0], same[1:]
-            lines = one_of([f"{shown(each)} on line {places[each].line}" for each in others]).replace(" or ", " and ")
+            lines = one_of([f"{shown(each)} {problems.where(places[each])}" for each in others]).replace(
+                " or ", " and "
+            )
             words = f"id {shown(first)} is the same number as {lines}: did a spreadsheet change one of them?"
             problems.warn(places[first], f"{words} They are different shots, and each would be bought")

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-from wanbatch.manifest.cells import delimiter_of, read_rows, separator_fault
-from wanbatch.manifest.header import header_of
+from wanbatch.manifest.cells import Row, delimiter_of, read_rows, separator_fault
+from wanbatch.manifest.column_map import NO_MAP, ColumnMap
+from wanbatch.manifest.header import TableShape, header_of
 from wanbatch.manifest.rows import RowReader
 from wanbatch.manifest.text_file import manifest_of
 from wanbatch.manifest.tree import Node, Place, Problems, ReadingStopped, start_of_file
@@ -13,11 +14,12 @@ from wanbatch.manifest.tree import Node, Place, Problems, ReadingStopped, start_
 _PIPES = "write commas instead, remove any line of dashes, and put texts with a comma in double quotes"
 
 
-def read_csv(text: str, problems: Problems) -> Node:
+def read_csv(text: str, problems: Problems, columns: ColumnMap = NO_MAP) -> Node:
     """Read a table: a row with the names of the columns, as in a manifest, then one shot per row.
 
     An empty cell counts as missing; blanks around cells are removed. Commas, semicolons or tabs separate the cells:
     the one that the header uses, or that a line `sep=;` above it declares. A title above the header is skipped.
+    `columns` says what each column is read as; the others have the names of fields.
     Without a column of ids they are made from the prompts. Raises ReadingStopped.
     """
     delimiter, reported = delimiter_of(text)
@@ -31,10 +33,16 @@ def read_csv(text: str, problems: Problems) -> Node:
     if fault:
         raise problems.stop(start_of_file(), fault)
     rows = read_rows(text, delimiter, problems)[reported:]
-    header = header_of(rows, delimiter, problems)
+    return read_table(rows, TableShape(delimiter, columns), problems)
+
+
+def read_table(rows: list[Row], shape: TableShape, problems: Problems) -> Node:
+    """Read rows, the header among them, as shots, and empty the list. Raises ReadingStopped if no row is a header."""
+    header = header_of(rows, shape, problems)
     if header is None:
         raise ReadingStopped
-    return manifest_of(RowReader(header, delimiter, problems).read(rows[header.row + 1 :]))
+    del rows[: header.row + 1]
+    return manifest_of(RowReader(header, shape, problems).read(rows))
 
 
 def _first_place(text: str) -> Place:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from wanbatch.batch.names import composed
-from wanbatch.errors import Problem
+from wanbatch.errors import Problem, column_text
 
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024
@@ -19,11 +19,16 @@ _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None,
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """The place of something; line and column count from 1. `file` is empty for the manifest itself."""
+    """The place of something; line and column count from 1.
+
+    `file` is empty for the manifest itself, else the other file that it is in: its column map, the table that it names.
+    `sheet` is the sheet of another workbook, where it is a cell.
+    """
 
     line: int
     column: int
     file: str = ""
+    sheet: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,10 +100,14 @@ class ReadingStopped(Exception):
 
 
 class Problems:
-    """The problems and warnings of one file. `is_part` if another manifest takes it in, and defines texts for it."""
+    """The problems and warnings of one file. `is_part` if another manifest takes it in, and defines texts for it.
 
-    def __init__(self, file: str, *, is_part: bool = False) -> None:
+    `sheet` is the sheet of a workbook; then places are cells.
+    """
+
+    def __init__(self, file: str, sheet: str = "", *, is_part: bool = False) -> None:
         self.file = file
+        self.sheet = sheet
         self.is_part = is_part
         self.found: list[Problem] = []
         self.warnings: list[Problem] = []
@@ -119,10 +128,27 @@ class Problems:
         self._note(self.warnings, at, message)
 
     def _note(self, noted: list[Problem], at: Place, message: str) -> None:
-        problem = Problem(at.file or self.file, at.line, at.column, message)
+        file, sheet = self._source(at)
+        problem = Problem(file, at.line, at.column, message, sheet)
         if problem not in self._seen and at not in self._settled:
             self._seen.add(problem)
             noted.append(problem)
+
+    def _source(self, at: Place) -> tuple[str, str]:
+        return (at.file, at.sheet) if at.file else (self.file, self.sheet)
+
+    def where(self, at: Place) -> str:
+        """Return where a place is, for a sentence about another one: `on line 3`, in a workbook `in row 3`."""
+        return f"{'in row' if self._source(at)[1] else 'on line'} {at.line}"
+
+    def column_of(self, at: Place) -> str:
+        """Return which column a place is in: its number, in a workbook its letters."""
+        return column_text(at.column) if self._source(at)[1] else str(at.column)
+
+    def adopt(self, other: Problems) -> None:
+        """Take up the problems and warnings of another file."""
+        self.found += other.found
+        self.warnings += other.warnings
 
     def retell(self, since: int, at: Place, what: str) -> None:
         """Move the problems noted since then to another place, and put these words before each."""
@@ -134,6 +160,20 @@ class Problems:
         """Note the problem that ends the reading; the caller raises what this returns."""
         self.add(at, message)
         return ReadingStopped(message)
+
+
+def moved(node: Node, file: str, sheet: str = "") -> Node:
+    """Return a node of another file with places that name that file."""
+
+    def there(at: Place) -> Place:
+        return at if at.file else Place(at.line, at.column, file, sheet)
+
+    if isinstance(node, Scalar):
+        return Scalar(node.text, node.value, there(node.at), node.is_quoted)
+    if isinstance(node, Listing):
+        return Listing(there(node.at), [moved(item, file, sheet) for item in node.items])
+    items = {name: moved(item, file, sheet) for name, item in node.items.items()}
+    return Table(there(node.at), items, {name: there(at) for name, at in node.keys.items()}, node.is_made)
 
 
 def in_one_form(node: Node, problems: Problems) -> Node:

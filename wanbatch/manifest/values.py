@@ -13,6 +13,27 @@ _NUMERIC_HEAD = frozenset(
 )
 
 
+class Shape:
+    """The shape that a schema gives a field: the values of single nodes are read by it without looking at it again."""
+
+    __slots__ = ("_is_bare", "_items", "_shape")
+
+    def __init__(self, shape: Mapping[str, Any]) -> None:
+        self._shape = shape
+        self._is_bare = bool(kinds_in(shape) & BARE)
+        self._items: Shape | None = None
+
+    def value(self, node: Node) -> Any:
+        """Return a node's value for this shape."""
+        if isinstance(node, Scalar):
+            return _scalar(node, is_bare=self._is_bare)
+        if isinstance(node, Listing):
+            if self._items is None:
+                self._items = Shape(_branch(self._shape, "array").get("items", {}))
+            return [self._items.value(item) for item in node.items]
+        return value_of(node, self._shape)
+
+
 def value_of(node: Node, shape: Mapping[str, Any]) -> Any:
     """Return a node's value for a schema: text as it is written, so that `scene: 007` stays 007, where text is
     wanted.

@@ -38,6 +38,13 @@ def read_yaml(text: str, problems: Problems, loader: Any = LOADER) -> Node | Non
         raise problems.stop(start_of_file(), "this is not valid YAML") from error
 
 
+def yaml_text(value: Any) -> str:
+    """Return a value as YAML: names in their order, texts of any script as they are."""
+    dumper = getattr(yaml, "CSafeDumper", yaml.SafeDumper)
+    text: str = yaml.dump(value, Dumper=dumper, sort_keys=False, allow_unicode=True, width=110)
+    return text
+
+
 def _reported(error: yaml.MarkedYAMLError, text: str, quote: Place | None) -> tuple[Place, str]:
     said = str(error.problem or error.context or "this is not valid YAML")
     mark, opened = error.problem_mark or error.context_mark, error.context_mark

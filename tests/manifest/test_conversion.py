@@ -1,0 +1,172 @@
+"""Conversion: whatever two formats, a batch keeps its ids, recipes and columns; what a format cannot hold is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from tests.manifest.books import openpyxl
+from wanbatch.batch.shots import Batch
+from wanbatch.cli import call
+from wanbatch.errors import ManifestInvalid, UsageInvalid
+from wanbatch.manifest import load_manifest
+from wanbatch.session.conversion import convert
+
+FORMATS = (".yaml", ".json", ".jsonl", ".csv", ".tsv", ".xlsx")
+SHOTS = [
+    {"id": "007", "scene": "1.0", "prompt": '=A "fox", asleep; now', "takes": 2, "seed": 5, "tags": ["a", "b"]},
+    {"id": "b", "prompt": "Snow falls.\nIt is _x000D_ yes", "duration": 10, "omit": True, "generate_audio": False, "x_by": "0012"},
+    {"id": "c", "prompt": "null", "models": ["alibaba/wan-2-6-t2v", "alibaba/wan-3-0-video"], "fallback": "klingai/v3-standard-text-to-video"},
+]  # fmt: skip
+WHOLE = {
+    "version": 1,
+    "name": "winter",
+    "defaults": {"resolution": "720p", "x_of": "all"},
+    "budget": {"max_usd": 12.5, "scenes": {"1.0": {"max_credits": 7}}},
+    "limits": {"submit_rate": "60/min", "in_flight": 3},
+}
+
+
+def said(batch: Batch) -> list[Any]:
+    """Return all that a run depends on, and what comes back in the reports."""
+    shots = [
+        (
+            s.id,
+            s.scene,
+            s.sequence,
+            s.recipes,
+            s.tags,
+            s.omit,
+            s.notes,
+            {name: cell for name, cell in s.own.items() if cell},
+            s.fallback,
+        )
+        for s in batch.shots
+    ]
+    return [shots, batch.limits, batch.max_credits, dict(batch.scene_caps)]
+
+
+def manifest(folder: Path, shots: list[dict[str, Any]], **head: Any) -> Path:
+    path = folder / "source.json"
+    path.write_text(json.dumps({"version": 1, **head, "shots": shots}), encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("second", FORMATS)
+@pytest.mark.parametrize("first", FORMATS)
+def test_any_two_formats_say_the_same(tmp_path: Path, first: str, second: str) -> None:
+    usable = [shot for shot in SHOTS if "fallback" not in shot]
+    path = manifest(tmp_path, usable, **WHOLE)
+    one = convert(path, tmp_path / f"one{first}").path
+    two = convert(one, tmp_path / f"two{second}").path
+    assert (said(load_manifest(one)), said(load_manifest(two)), load_manifest(two).name) == (
+        said(load_manifest(path)), said(load_manifest(path)), "winter",
+    )  # fmt: skip
+
+
+WORDS = st.text(st.characters(codec="utf-8", exclude_categories=("Cc", "Cs", "Co", "Cn")), min_size=1, max_size=60)
+TEXTS = st.one_of(WORDS, st.sampled_from(["yes", "1.0", "007", "-", "12:30", "1e5", "=A1", '"x', "'x", "a;b,c\td", "#x", "a: b", "TRUE"]))  # fmt: skip
+OPTIONAL = {
+    "scene": TEXTS,
+    "sequence": TEXTS,
+    "notes": TEXTS,
+    "cost_code": TEXTS,
+    "takes": st.integers(1, 5),
+    "seed": st.integers(0, 2**31 - 1),
+    "tags": st.lists(st.text("abcä-", min_size=1), max_size=3),
+    "omit": st.booleans(),
+    "duration": st.sampled_from([5, 10, 15]),
+    "resolution": st.sampled_from(["720p", "1080p"]),
+    "aspect_ratio": st.sampled_from(["16:9", "1:1"]),
+    "generate_audio": st.booleans(),
+    "negative_prompt": TEXTS,
+    "x_mine": TEXTS,
+    "models": st.just(["alibaba/wan-2-6-t2v", "alibaba/wan-3-0-video"]),
+}
+SHOT = st.fixed_dictionaries({"id": st.text("ab01-_", min_size=1, max_size=8), "prompt": TEXTS}, optional=OPTIONAL)
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    shots=st.lists(SHOT, min_size=1, max_size=4),
+    defaults=st.fixed_dictionaries({}, optional=OPTIONAL),
+    first=st.sampled_from(FORMATS),
+    second=st.sampled_from(FORMATS),
+)
+def test_any_batch_is_the_same_in_any_two_formats_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, shots: list[Any], defaults: dict[str, Any], first: str, second: str
+) -> None:
+    folder = tmp_path_factory.mktemp("x")
+    path = manifest(folder, shots, defaults=defaults)
+    try:
+        batch = load_manifest(path)
+    except ManifestInvalid:
+        assume(False)
+    try:
+        one = convert(path, folder / f"one{first}").path
+        two = convert(one, folder / f"two{second}").path
+    except UsageInvalid as refusal:
+        told = str(refusal)
+    else:
+        told = ""
+        assert [said(load_manifest(each)) for each in (one, two)] == [said(batch)] * 2
+    assert not told or ("Nothing was written" in told and bool({first, second} - {".yaml", ".json"})), told
+
+
+def test_yaml_to_yaml_keeps_comments(tmp_path: Path) -> None:
+    text = "version: 1\n# why\nshots:\n  - {id: a, prompt: Snow} # here\n"
+    (tmp_path / "a.yaml").write_text(text)
+    assert convert(tmp_path / "a.yaml", tmp_path / "b.yml").path.read_text() == text
+
+
+def test_a_text_file_is_written_of_prompts_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("A fox\n\nSnow\n")
+    done = convert(tmp_path / "a.txt", tmp_path / "b.csv")
+    again = convert(done.path, tmp_path / "c.txt").path
+    assert again.read_text() == "A fox\nSnow\n"
+    path = manifest(tmp_path, [{"id": "a", "prompt": "Snow", "duration": 5}])
+    with pytest.raises(UsageInvalid, match=r"d.txt would not say the same .* a text file holds nothing but prompts"):
+        convert(path, tmp_path / "d.txt")
+    assert not (tmp_path / "d.txt").exists()
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    path = manifest(tmp_path, SHOTS[:1])
+    (tmp_path / "b.map.yaml").write_text("columns: {}\n")
+    with pytest.raises(UsageInvalid, match=r"b.map.yaml is there already"):
+        convert(path, tmp_path / "b.csv")
+    with pytest.raises(UsageInvalid, match=r"b.pdf does not end in"):
+        convert(path, tmp_path / "b.pdf")
+
+
+def test_a_list_that_no_cell_holds_is_refused(tmp_path: Path) -> None:
+    path = manifest(tmp_path, [{**SHOTS[0], "tags": ["a;b"]}])
+    with pytest.raises(UsageInvalid, match="shot 007 has a list of tags that a cell of a table cannot hold"):
+        convert(path, tmp_path / "b.csv")
+
+
+def test_texts_stay_texts_in_a_workbook(tmp_path: Path) -> None:
+    path = convert(manifest(tmp_path, SHOTS[:2]), tmp_path / "b.xlsx").path
+    sheet = openpyxl.load_workbook(path).active
+    assert [(cell.value, cell.data_type) for cell in sheet[2]][:2] == [("007", "s"), ("1.0", "s")]
+    assert {cell.data_type for row in sheet.iter_rows() for cell in row} == {"s", "n"}
+
+
+def test_convert_tells_what_it_wrote(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.yaml").write_text("version: 1\nname: w\nshots:\n  - {id: a, prompt: Snow}\n")
+    assert call(["convert", "a.yaml", "b.csv"]) == 0
+    assert capsys.readouterr().out.splitlines() == [
+        "wrote b.csv: 1 shot with the recipes of a.yaml",
+        "wrote b.map.yaml, which says what a table cannot: keep it beside b.csv",
+        "comments of a.yaml are not in it",
+    ]
+    assert call(["--json", "convert", "b.csv", "c.json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"files": ["c.json"], "shots": 1, "comments_kept": False}

@@ -1,0 +1,115 @@
+"""The command diff: what an edit changes, shot by shot."""
+
+from __future__ import annotations
+
+from difflib import SequenceMatcher
+from pathlib import Path
+from typing import Any
+
+import click
+
+from wanbatch.batch.differences import Kind, ShotDifference
+from wanbatch.cli import Global
+from wanbatch.cli.run_flags import OUTPUT
+from wanbatch.cli.streams import echo, json_text
+from wanbatch.manifest import load_manifest
+from wanbatch.money.credits import partly_known, usd_text
+from wanbatch.session.comparison import Comparison, compare
+from wanbatch.session.kept_prices import SOURCE, Cost, PriceOf, cost_of, kept_prices
+from wanbatch.session.options import RunOptions, output_of
+from wanbatch.units import count_text
+
+_AROUND = 3  # words before and after a change of a text
+_SHOWN_CAP = 160
+
+
+@click.command(
+    "diff",
+    epilog="\b\nExamples:\n  wanbatch diff shots-monday.yaml shots.yaml\n  wanbatch diff shots.yaml",
+)
+@click.argument("before", metavar="[BEFORE]", type=click.Path(path_type=Path))
+@click.argument("after", metavar="MANIFEST", required=False, type=click.Path(path_type=Path))
+@OUTPUT
+@click.pass_obj
+def diff_command(options: Global, /, before: Path, after: Path | None, output: Path | None) -> int:
+    """Show what MANIFEST asks for that BEFORE does not, shot by shot, with the cost of the new takes.
+
+    Without BEFORE, it is compared with the takes in its output folder. The costs are those of the provider's
+    last list or its documentation; `plan` asks for those of now.
+    """
+    new = load_manifest(before if after is None else after)
+    old = load_manifest(before) if after is not None else output_of(new.head, RunOptions(output=output))
+    found, price_of = compare(old, new), kept_prices(options.env_file)
+    if options.is_json:
+        click.echo(
+            json_text(
+                {
+                    "shots": [_json(each, price_of) for each in found.shots],
+                    "same": found.same,
+                    **_cost_json(cost_of(found.recipes, price_of)),
+                }
+            )
+        )
+        return 0
+    for each in found.shots:
+        echo(_line(each, price_of))
+        for name, one, two in each.fields:
+            echo(f"    {name}: {_change(one, two)}")
+    if options.verbosity >= 0:
+        echo(_sum(found, cost_of(found.recipes, price_of)))
+    return 0
+
+
+def _json(each: ShotDifference, price_of: PriceOf) -> dict[str, Any]:
+    fields = [{"field": name, "before": one, "after": two} for name, one, two in each.fields]
+    was = {"was": each.was} if each.was else {}
+    return {
+        "shot": each.shot_id,
+        "change": each.kind.value,
+        **was,
+        "fields": fields,
+        **_cost_json(cost_of(each.recipes, price_of)),
+    }
+
+
+def _cost_json(cost: Cost) -> dict[str, Any]:
+    """Return a cost as JSON values: `credits` is null if the price of a take is not known."""
+    return {"takes": cost.takes, "credits": None if cost.unpriced else cost.credits}
+
+
+def _line(each: ShotDifference, price_of: PriceOf) -> str:
+    what = f"renamed from {each.was}" if each.kind is Kind.RENAMED else each.kind.value
+    return f"  {each.shot_id}  {what}{_cost_text(cost_of(each.recipes, price_of), '  ')}"
+
+
+def _cost_text(cost: Cost, before: str) -> str:
+    if not cost.takes:
+        return ""
+    text = partly_known(cost.credits, cost.unpriced) if cost.unpriced else usd_text(cost.credits)
+    return f"{before}{count_text(cost.takes, 'take')} to make, {text}"
+
+
+def _sum(found: Comparison, cost: Cost) -> str:
+    if not found.shots:
+        return f"nothing differs: {count_text(found.same, 'shot')}"
+    differ = f"{count_text(len(found.shots), 'shot')} differ{'s' * (len(found.shots) == 1)}, {found.same} the same"
+    return f"{differ}{_cost_text(cost, '; ') or '; no take to make'} (by {SOURCE})"
+
+
+def _change(one: Any, two: Any) -> str:
+    if not (isinstance(one, str) and isinstance(two, str)):
+        return f"{_shown(one)} -> {_shown(two)}"
+    old, new = one.split(), two.split()
+    parts = []
+    for tag, a, b, c, d in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            kept = old[a:b]
+            parts += kept if len(kept) <= 2 * _AROUND else [*kept[:_AROUND], "...", *kept[-_AROUND:]]
+        else:
+            parts += [f"[-{' '.join(old[a:b])}-]"] * (b > a) + [f"[+{' '.join(new[c:d])}+]"] * (d > c)
+    text = " ".join(parts)
+    return text if len(text) <= _SHOWN_CAP else text[: _SHOWN_CAP - 1] + "…"
+
+
+def _shown(value: Any) -> str:
+    return "none" if value is None else str(value)

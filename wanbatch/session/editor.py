@@ -1,0 +1,47 @@
+"""The setting of an editor: VS Code checks and completes the manifests of a folder by the schema beside them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from wanbatch.disk import make_folder, replace_text
+from wanbatch.errors import UsageInvalid
+from wanbatch.manifest.map_file import MAP_ENDING
+from wanbatch.manifest.schemas import MANIFEST, schema_text
+
+SCHEMA_NAME = "manifest.schema.json"
+SETTINGS = Path(".vscode/settings.json")
+_FILES = ["/*.yaml", "/*.yml", f"!*{MAP_ENDING}"]
+
+
+def install_schema(folder: Path) -> list[Path]:
+    """Write the schema into a folder and name it in the settings of VS Code there; return the files, written or not.
+
+    Other settings stay. Raises UsageInvalid for settings that are not plain JSON.
+    """
+    settings = folder / SETTINGS
+    held = _held(settings)
+    schemas: Any = held.setdefault("yaml.schemas", {})
+    if not isinstance(schemas, dict):
+        raise UsageInvalid(f"{settings}: yaml.schemas is not a table, so nothing was added to it. Nothing was written")
+    schemas[f"./{SCHEMA_NAME}"] = _FILES
+    make_folder(settings.parent)
+    replace_text(folder / SCHEMA_NAME, schema_text(MANIFEST))
+    replace_text(settings, json.dumps(held, ensure_ascii=False, indent=2) + "\n")
+    return [folder / SCHEMA_NAME, settings]
+
+
+def _held(settings: Path) -> dict[str, Any]:
+    """Return the settings that are there already; empty without any."""
+    if not settings.is_file():
+        return {}
+    try:
+        held = json.loads(settings.read_text(encoding="utf-8") or "{}")
+    except ValueError as error:
+        held = error
+    if not isinstance(held, dict):
+        words = f'add this to it yourself: "yaml.schemas": {{"./{SCHEMA_NAME}": {json.dumps(_FILES)}}}'
+        raise UsageInvalid(f"{settings} is not plain JSON (it may have comments), so it was left as it is; {words}")
+    return held
