@@ -16,7 +16,8 @@ from wanbatch.errors import LocalFault, UsageInvalid
 CLIPS = "clips"
 POSTERS = "posters"
 LINKABLE = (CLIPS, POSTERS)
-FIXED = ("reports", "edit", ".sandbox")
+NAMED = "named"
+FIXED = ("reports", "edit", NAMED, ".sandbox")
 
 
 def home_of(output: Path, folder: str) -> Path | None:

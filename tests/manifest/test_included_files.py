@@ -125,8 +125,10 @@ def test_each_line_of_a_file_of_prompts_is_a_shot(tmp_path: Path) -> None:
     (tmp_path / "plain.txt").write_text(lines)
     plain, mine = load_manifest(tmp_path / "plain.txt").shots, load_manifest(path).shots
     assert [(shot.id, shot.prompt, shot.takes) for shot in mine] == [
-        (shot.id, f"{shot.prompt}. Ink.", 2) for shot in plain
+        (shot.id, f"{shot.prompt}. Ink.", 2) for shot in plain[:2]
     ]
+    told = [str(each).rpartition("/")[2] for each in load_manifest(path).warnings]
+    assert told == ["p.txt:4:1 this line is the same as line 2; both are one shot"]
 
 
 def test_ids_of_lines_begin_with_the_id_of_their_shot(tmp_path: Path) -> None:

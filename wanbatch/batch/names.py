@@ -54,7 +54,7 @@ def fault_of_name(name: str) -> str | None:
         return f"cannot be a file name: too long; {NAME_CHARACTERS} characters and {NAME_BYTES} bytes of UTF-8 at most"
     if name.endswith("."):
         return "ends in a dot, which some disks drop; choose another"
-    if _is_reserved(name):
+    if is_reserved(name):
         return "is a name that Windows reserves; choose another"
     return None
 
@@ -110,5 +110,6 @@ def _unseen(char: str) -> str:
     return "a space" if char == " " else f"the character U+{ord(char):04X}"
 
 
-def _is_reserved(name: str) -> bool:
+def is_reserved(name: str) -> bool:
+    """Say whether Windows keeps a name for itself, with any ending."""
     return unicodedata.normalize("NFKC", name).split(".", maxsplit=1)[0].casefold() in _RESERVED

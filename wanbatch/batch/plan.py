@@ -98,8 +98,8 @@ class Plan:
     `wanted` lists every take asked for, in story order; `changes` is what to write before the run; `kept` are takes
     that the manifest no longer asks for (stale or removed) and that are never bought again but still fetched; `moved`
     are takes that were adopted from other shots, by id. `own` are the cells of the user's own columns by shot, of
-    those that have some, `fallbacks` their fallbacks, and `origins` where their values come from; None if no manifest
-    was read.
+    those that have some, `fallbacks` their fallbacks, `origins` where their values come from, and `clip_names` the
+    pattern of the clips' further names; None if no manifest was read.
     """
 
     shots: tuple[ShotRow, ...]
@@ -112,6 +112,7 @@ class Plan:
     own: Mapping[str, Mapping[str, str]] | None = None
     fallbacks: Mapping[str, Fallback] | None = None
     origins: Mapping[str, Mapping[str, tuple[str, ...]]] | None = None
+    clip_names: str | None = None
 
     @property
     def to_submit(self) -> tuple[Wanted, ...]:
@@ -229,6 +230,7 @@ def make_plan(batch: Batch, takes: Sequence[Take], known: Sequence[ShotRow] = ()
         moved=past.moved,
         own={shot.id: shot.own for shot in batch.shots if shot.own},
         fallbacks={shot.id: shot.fallback for shot in batch.shots if shot.fallback is not None},
+        clip_names=batch.names,
         origins={shot.id: shot.origins for shot in batch.shots if shot.origins},
     )
 

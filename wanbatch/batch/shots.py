@@ -241,7 +241,7 @@ class Batch:
     """One manifest: a name, shots in story order, and what it asks of limits and budget (credits, scenes by name).
 
     `warnings` lists probable mistakes in the manifest, each with its place; the batch can still be run. `parts` are the
-    further files that the manifest took in.
+    further files that the manifest took in. `names` is the pattern of the names that clips get beside their own.
     """
 
     name: str
@@ -250,6 +250,7 @@ class Batch:
     max_credits: int | None = None
     scene_caps: Mapping[str, int] = field(default_factory=dict)
     source: str = ""
+    names: str = ""
     warnings: tuple[Problem, ...] = field(default=(), compare=False)
     parts: tuple[str, ...] = field(default=(), compare=False)
 

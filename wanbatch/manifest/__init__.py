@@ -106,7 +106,9 @@ def _read(path: Path, folder: Path, problems: Problems, keeps: Keeps) -> tuple[B
 
 def _checked(path: Path, problems: Problems, keeps: Keeps) -> tuple[Batch, Table, bool] | None:
     from wanbatch.manifest.checking import Checker
+    from wanbatch.manifest.clip_names import pattern_in
     from wanbatch.manifest.expansion import expanded
+    from wanbatch.manifest.expansion.sources import Sources
     from wanbatch.manifest.file_text import text_of
     from wanbatch.manifest.formats import located, read_root
     from wanbatch.manifest.named_table import with_table
@@ -117,9 +119,10 @@ def _checked(path: Path, problems: Problems, keeps: Keeps) -> tuple[Batch, Table
     has_head = isinstance(named, Table) and not named.is_made
     text = text_of(found.file, problems) if has_head else ""  # of tables nothing is looked up in it
     made = expanded(named, found.file, text, _read_part, problems)
+    names = pattern_in(named.items.get("names"), Sources({"": text}), problems) if isinstance(named, Table) else ""
     is_frugal = not keeps.nodes and not has_head
     checker = Checker(problems, str(path), has_head=has_head, keeps_origins=keeps.origins, is_frugal=is_frugal)
-    batch = checker.batch(made.root, made.groups)
+    batch = checker.batch(made.root, made.groups, names)
     if batch is None or not isinstance(made.root, Table):
         return None
     return (replace(batch, parts=made.parts) if made.parts else batch), made.root, named is own and not made.parts

@@ -10,6 +10,7 @@ from wanbatch.batch.names import fault_of_name, is_in_quotation_marks, name_of_s
 from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Fallback, Shot, Version
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
+from wanbatch.manifest.clip_names import check_names
 from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
 from wanbatch.manifest.fallbacks import fallback_in
 from wanbatch.manifest.fields import PLANNING_FIELDS
@@ -66,8 +67,10 @@ class Checker:
         self._allowed: dict[str, frozenset[str]] = {}
         self._groups: Sequence[Group] = ()
 
-    def batch(self, root: Node | None, groups: Sequence[Group] = ()) -> Batch | None:
-        """Return the batch, or None if there was any problem. `groups` are the sequences and scenes of its manifest."""
+    def batch(self, root: Node | None, groups: Sequence[Group] = (), names: str = "") -> Batch | None:
+        """Return the batch, or None if there was any problem. `groups` are the sequences and scenes of its manifest,
+        `names` is the pattern of the names of its clips.
+        """
         self._groups = groups
         if not isinstance(root, Table):
             at = root.at if root is not None else Place(1, 1)
@@ -95,13 +98,15 @@ class Checker:
             listed = [Listed(shot, self._places[shot.id], self._allowed.get(shot.id, frozenset())) for shot in shots]
             tell_twins(listed, self._problems)
             lint(listed, self._groups, self._problems)
+            if names:
+                check_names(names, root.items["names"], listed, self._problems)
             tell_numbers(shots, self._places, self._problems)
             tell_equal_numbers((shot.id for shot in shots), self._places, self._problems)
         if scene_caps(root.items.get("budget")):
             check_scenes(root, {shot.scene for shot in shots}, self._problems)
         if self._problems.found:
             return None
-        return Batch(shots=shots, source=self._source, **head)
+        return Batch(shots=shots, source=self._source, names=names, **head)
 
     # --- head
 

@@ -60,6 +60,7 @@ def write_reports(
     The state file is read once; then all is made; then all is written.
     """
     from wanbatch.reporting.book import book_of
+    from wanbatch.reporting.named_clips import place_named_clips
     from wanbatch.reporting.record import read_record
     from wanbatch.reporting.workbook import WORKBOOK_NAME, write_workbook
 
@@ -70,6 +71,7 @@ def write_reports(
     if has_workbook:
         write_workbook(files.costs.parent / WORKBOOK_NAME, made.costs, made.cost_facts, currency)
     _write_sidecars(book)
+    place_named_clips(book.record)
     return files
 
 

@@ -54,7 +54,7 @@ class Record:
     user's own columns, a row per shot. `told` is what is known of takes in trouble beside their rows. `baseline` is the
     first confirmed plan, None if it was not kept, for the reason `no_baseline`; `baseline_lines` are its rows by shot:
     `earlier_shot_id` is the id of then where it was another. `origins` says, of shots that a manifest put together,
-    where their values come from: texts by field.
+    where their values come from: texts by field. `clip_names` is the pattern of the clips' further names, or empty.
     """
 
     output: Path
@@ -74,6 +74,7 @@ class Record:
     no_baseline: str
     baseline_lines: pd.DataFrame
     origins: Mapping[str, Mapping[str, Sequence[str]]]
+    clip_names: str
 
 
 def read_record(reader: StateReader) -> Record:
@@ -103,6 +104,7 @@ def read_record(reader: StateReader) -> Record:
             no_baseline=read_why_no_baseline(reader, reader.kinds()),
             baseline_lines=_baseline_lines(reader),
             origins=reader.origins(),
+            clip_names=reader.clip_names(),
         )
     known = set(takes["take_id"].tolist())
     for name, table in (("an attempt", record.attempts), ("a charge", record.charges)):

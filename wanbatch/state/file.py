@@ -35,7 +35,7 @@ from wanbatch.state.kept_models import learn_kept, notes_of
 from wanbatch.state.lock import OutputLock
 from wanbatch.state.opening import TRACES, refuse_foreign, refuse_lost_state
 from wanbatch.state.origins import store_origins
-from wanbatch.state.reader import PLANNED_FROM, STATE_NAME, StateReader
+from wanbatch.state.reader import CLIP_NAMES_NOTE, PLANNED_FROM, STATE_NAME, StateReader
 from wanbatch.state.tables import (
     BASELINE_DDL,
     BASELINE_PARTS_DDL,
@@ -293,6 +293,8 @@ class StateFile(StateReader):
     def _store_origins(self, plan: Plan) -> None:
         if plan.origins is not None:
             store_origins(self._db, plan.origins, {row.shot_id for row in plan.shots if not row.removed})
+        if plan.clip_names is not None and plan.clip_names != self.clip_names():
+            self._db.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (CLIP_NAMES_NOTE, plan.clip_names))
 
     def _store_models(self, plan: Plan) -> None:
         """Keep the models that a project added: without their defaults its recipes could not be read."""

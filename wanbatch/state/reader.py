@@ -28,6 +28,7 @@ from wanbatch.text import shown
 
 STATE_NAME = "state.sqlite"
 NAME_NOTE = "batch"
+CLIP_NAMES_NOTE = "clip names"  # the pattern of the names that clips get beside their own
 PLANNED_FROM = "planned from "
 
 
@@ -192,6 +193,10 @@ class StateReader(BaselineRecords, AttemptRecords, ColumnRecords):
             if self._db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'notes'").fetchone() is None:
                 return {}
             return {str(name): str(value) for name, value in self._db.execute("SELECT name, value FROM notes")}
+
+    def clip_names(self) -> str:
+        """Return the pattern of the names that clips get beside their own; empty if the manifest has none."""
+        return self.noted(CLIP_NAMES_NOTE) or ""
 
     def batch(self) -> str:
         """Return the name of the batch: that of the manifest which last went on with it."""

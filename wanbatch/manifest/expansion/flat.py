@@ -124,10 +124,15 @@ class _Expansion:
         )
         prefix = f"{begin.text}_" if isinstance(begin, Scalar) else ""
         ids = self._ids.setdefault(prefix, MadeIds(SCENE_SLUG if prefix else SLUG_CAP))
+        seen: dict[str, int] = {}
         for line in self._included.prompts(node):
             made, prompt = draft.copy(), line.items["prompt"]
             made.at = line.at
             assert isinstance(prompt, Scalar)
+            first = seen.setdefault(prompt.text, line.at.line)
+            if first != line.at.line:
+                self._problems.warn(line.at, f"this line is the same as line {first}; both are one shot")
+                continue
             name = prefix + ids.next_of(prompt.text)
             made.put("prompt", prompt, prompt.at, "line")
             made.put("id", Scalar(name, name, line.at, is_quoted=True), at, "made of the prompt")
