@@ -10,9 +10,9 @@ _TAKES = {
     "shot_id": "the shot",
     "take": "the number of the take",
     "scene": "as in the manifest",
-    "state": "where the take stands: see the lifecycle; `superseded` and `omitted` besides",
+    "state": "the state of the take: see the lifecycle; also `superseded` and `omitted`",
     "model": "the provider's name of the model",
-    "resolution": "as ordered, the model's default filled in, in one spelling: `1080P` is 1080p",
+    "resolution": "as ordered, or the model's default, in one spelling: `1080P` is 1080p",
     "aspect_ratio": "as ordered, the model's default filled in",
     "duration_ordered_s": "the length that was ordered",
     "seed": "the seed that was sent",
@@ -23,12 +23,12 @@ _TAKES = {
     "credits_charged": "what the ledger showed; empty until it did",
     **{f"usd_{name}": f"`credits_{name}` in USD, exact" for name in ("held", "charged", "estimated")},
     "submitted_at": "when the newest attempt was sent",
-    "started_at": "when a poll first saw it being generated; empty if no poll happened to",
+    "started_at": "when a poll first saw it being generated; empty if no poll saw that",
     "completed_at": "when a poll saw it completed",
     "verified_at": "when the clip got its name",
     "queued_s": "from `submitted_at` to `started_at`",
     "generating_s": "from `started_at` to `completed_at`",
-    "detect_lag_s": "from the last poll that saw it run to `completed_at`: at most so late was its end seen",
+    "detect_lag_s": "from the last poll that saw it run to `completed_at`: its end was seen at most this much too late",
     "download_s": "how long the download took, without its check, and on a sandbox without the drawing of the clip",
     "file": "the clip, relative to the output folder",
     "sha256": "its hash",
@@ -48,17 +48,17 @@ _TAKES = {
     "total_s": "from `submitted_at` to `verified_at`, the waits, checks and drawing of this machine included",
     "circled": "whether you chose the take",
     "take_note": "the note that you gave with `retake --note`",
-    "provider": "who was to make the clip, of models with that choice: a name, or `auto`; then the provider may fall"
-    " back to another machine",
+    "provider": "who was to make the clip, for models with that choice: a name, or `auto`; with `auto` the provider may"
+    " fall back to another machine",
 }
 _ATTEMPTS = {
     "shot_id": "the shot",
     "take": "the number of the take",
     "attempt": "the number of the attempt; below 0 for a second generation of a submit that had one (DOUBLE)",
-    "request_id": "the id that this submit carried, and no other",
+    "request_id": "the id that this submit alone carried",
     "outcome": "`open`, `not_sent`, `turned_away`, `refused`, `lost`, `abandoned`, `failed`, `completed` or `double`",
     "http_status": "the status of the answer",
-    "generation_id": "the provider's id, where one is known",
+    "generation_id": "the provider's id, if it is known",
     "credits_estimated": "what it was expected to cost",
     "credits_held": "what the answer said is held",
     "credits_charged": "what the ledger showed for it",
@@ -66,9 +66,9 @@ _ATTEMPTS = {
     "started_at": "when it was sent",
     "ended_at": "when its outcome was known",
     "body_sha256": "the hash of the body that was sent",
-    "key_fingerprint": "which key it was sent with; not the key",
+    "key_fingerprint": "the fingerprint of the key that it was sent with; not the key itself",
     "error": "what the provider or this machine said",
-    "model": "the model that it was sent to: not the take's where a fallback or an edit came after it",
+    "model": "the model that it was sent to: not the take's if a fallback or an edit came after it",
 }
 _TIMINGS = {
     "queued": "waiting at the provider",
@@ -92,7 +92,7 @@ _SUMMARY = {
     "credits_charged_not_used": "charged for what is not in use: failed, superseded, earlier attempts",
     "holds_not_seen": "takes with a hold that no answer named",
     "charges_not_seen": "takes whose charge the ledger may still show",
-    "takes_of_unknown_cost": "takes that may have cost something, and how much is not known",
+    "takes_of_unknown_cost": "takes that may have cost something, but it is not known how much",
     "credits_per_finished_second": "charged credits by second of verified clip",
     "usd_per_finished_second": "the same in USD",
     **{
@@ -102,7 +102,7 @@ _SUMMARY = {
     },
 }
 _LEDGER = {
-    "verdict": "one of nine words: see Money",
+    "verdict": "the verdict, in one word: see Money",
     "take": "the takes that name this generation, separated by `;`",
     "generation_id": "the provider's id",
     "request_id": "the submits that name it",

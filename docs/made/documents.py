@@ -44,7 +44,7 @@ ASKED: dict[str, tuple[tuple[str, ...], str]] = {
     ),
     "completion": (("bash",), "The script, and the shell that it is for."),
     "doctor": (("--offline",), "A list with one object per finding; `verdict` is `ok`, `note` or `bad`."),
-    "models": (("--sandbox",), "A list with one object per model; `kinds` is empty if no schema of it is at hand."),
+    "models": (("--sandbox",), "A list with one object per model; `kinds` is empty if wanbatch has no schema of it."),
     "schema": (("--list",), "With `--list` the names; without it, the schema itself."),
 }
 # Those that print the lines of a run, that serve, or that need a held take or a lost file first.

@@ -9,11 +9,11 @@ from wanbatch.sandbox.faults import DEEDS, PLANS, Rule
 
 PLAN_WORDS = {
     "none": "Nothing goes wrong.",
-    "flaky": "A bad night on the line: refusals for rate, 502s, broken connections, dead links, half clips.",
+    "flaky": "A bad night: submits refused for their rate, 502s, broken connections, dead links, half clips.",
     "lost-answers": "Submits are accepted and charged, and their answers are lost.",
     "failures": "Generations fail, one is refused by content moderation, one submit is refused.",
     "hostile": "Lost answers, web pages, wrong ids, missing prices and broken clips at once.",
-    "bad-media": "Whole clips that are not as ordered: a black one, one that stands still, a silent one.",
+    "bad-media": "Whole clips that are not as ordered: a black one, one that does not move, a silent one.",
 }
 DEED_WORDS = {
     "status": "answer with `code` before anything is done",
@@ -42,18 +42,18 @@ DEED_WORDS = {
     "garbage": "send bytes that are not a clip",
     "zero": "send an empty file",
     "short": "send half a clip, announced as whole",
-    "slow": "send the whole clip drop by drop over `delay_s`",
+    "slow": "send the whole clip slowly, over `delay_s`",
     "expired": "answer as for an expired link",
     "black": "send a whole clip with a black picture",
-    "frozen": "send a whole clip whose picture stands still",
+    "frozen": "send a whole clip whose picture does not move",
     "silent": "send a whole clip whose sound track is silent",
 }
 FIELD_WORDS = {
     "on": "the route, as in the table above",
     "do": "what is done",
     "nth": "a list of numbers: the first request of the route is 1",
-    "every": "every so many requests",
-    "prompt_contains": "only submits whose prompt holds this text",
+    "every": "every Nth request of the route, for a number N",
+    "prompt_contains": "only submits whose prompt contains this text",
     "probability": "from 0 to 1; the same seed gives the same choice",
     "code": "the HTTP status",
     "has_envelope": "whether an error comes in the provider's JSON, or as a web page",

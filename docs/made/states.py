@@ -7,14 +7,14 @@ from wanbatch.batch.lifecycle import TRANSITIONS, Fact, State
 
 STATE_WORDS = {
     "planned": "To be sent. Nothing is spent.",
-    "submitting": "The intent is on disk; the answer is not.",
+    "submitting": "wanbatch recorded that it is about to send it; the answer is not recorded yet.",
     "unknown": "It may have been sent, and the answer was lost. wanbatch looks it up in the provider's log.",
     "held": "It may have been charged, and it waits for your decision or for the next look.",
     "queued": "The provider named a generation and has not begun it.",
     "generating": "A poll saw the provider work on it.",
     "completed": "The provider has made the clip; wanbatch has not fetched it yet.",
     "downloaded": "The clip is on disk, whole and hashed, and does not have its name yet.",
-    "verified": "The clip is checked and stands under its final name.",
+    "verified": "The clip is checked and has its final name.",
     "failed": "Proven to have made nothing, or given up by you.",
 }
 FACT_WORDS = {
@@ -22,8 +22,8 @@ FACT_WORDS = {
     "replanned": "the manifest was edited before anything was sent",
     "superseded": "the manifest asks for another recipe, or a retake replaces a failed take",
     "reinstated": "the manifest asks for this recipe again",
-    "renamed": "another shot took the take over",
-    "submit_started": "the intent to send it is written down",
+    "renamed": "another shot uses the take now",
+    "submit_started": "wanbatch recorded that it is about to send it",
     "not_sent": "proof that no byte left this machine",
     "turned_away": "the provider refused it for now (401, 403, 425, 429)",
     "refused": "the provider refused it for good",
@@ -38,8 +38,8 @@ FACT_WORDS = {
     "abandoned": "you gave it up with `resolve --abandon`",
     "found_unrecorded": "the provider knows a submit that the state file does not",
     "found_late": "an earlier attempt turned out to have made a clip",
-    "found_double": "a second generation of one submit came to light",
-    "logged": "the log showed it, so late after the submit",
+    "found_double": "a second generation of one submit was found",
+    "logged": "how late after the submit the log showed it",
     "held": "your decision is needed",
     "looked_again": "a held generation is polled again",
     "named_again": "a held clip that is whole on disk gets its name",
