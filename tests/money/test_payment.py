@@ -92,7 +92,7 @@ def test_an_unknown_price_is_no_part_of_the_sum_and_is_named() -> None:
     )
 
 
-TOO_LOW = "too low for any of 44 takes, so nothing will be sent under it; 44.00 USD would hold all"
+TOO_LOW = "too low for any of 44 takes, so nothing will be sent under it; 44.00 USD would cover all"
 
 
 def lines_with(made: Preview, word: str) -> list[str]:
@@ -103,7 +103,7 @@ def lines_with(made: Preview, word: str) -> list[str]:
 
 def test_the_plan_says_how_far_the_cap_reaches() -> None:
     assert lines_with(forty_four(cap_credits=80_000_000), "cap ") == [
-        "cap 40.00 USD for the whole batch; it holds 40 of 44 takes, and the rest will wait; 44.00 USD would hold all"
+        "cap 40.00 USD for the whole batch; it covers 40 of 44 takes, and the rest will wait; 44.00 USD would cover all"
     ]
     assert lines_with(forty_four(cap_credits=1), "cap ") == [f"cap 0.0000005 USD for the whole batch; {TOO_LOW}"]
     assert lines_with(forty_four(cap_credits=88_000_000), "cap ") == ["cap 44.00 USD for the whole batch"]
@@ -115,7 +115,7 @@ def test_the_plan_says_how_far_the_cap_reaches() -> None:
 def test_the_cap_of_a_scene_that_cannot_hold_is_announced() -> None:
     made = forty_four(scene_caps={"sc010": 20_000_000, "sc020": 1}, committed_by_scene={"sc010": 10_000_000})
     assert lines_with(made, "cap of") == [
-        "cap of scene sc010: 10.00 USD; it holds 5 of 44 takes, and the rest will wait; 49.00 USD would hold all",
+        "cap of scene sc010: 10.00 USD; it covers 5 of 44 takes, and the rest will wait; 49.00 USD would cover all",
         "cap of scene sc020: 0.0000005 USD",
     ]
     scenes = preview_json(made)["within_caps"]["scenes"]

@@ -142,10 +142,10 @@ def _schema(options: Global, name: str, is_listing: bool) -> int:  # noqa: FBT00
 @click.option("--yes", "is_agreed", is_flag=True, help="Ask nothing.")
 @click.pass_obj
 def init_command(options: Global, /, folder: Path | None, source: Path | None, is_agreed: bool) -> int:  # noqa: FBT001
-    """Write a film into FOLDER, named for it, to be edited: a manifest of two scenes with a cast and a style, its
-    schema, the same shots as CSV, .env.example, .gitignore.
+    """Write an example film into FOLDER for you to edit, with the name of the folder: a manifest of two scenes with a
+    cast and a style, its schema, the same shots as CSV, .env.example, .gitignore.
 
-    On a terminal it asks for the shape of the picture and the look of the film; Enter takes what is proposed.
+    On a terminal it asks for the shape of the picture and the look of the film; press Enter to accept the proposal.
     """
     if source is not None:
         if folder is not None:

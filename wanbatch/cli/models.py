@@ -31,7 +31,7 @@ from wanbatch.session.models import AddedModel, add_models, added_names, served_
 @click.option("--sandbox", is_flag=True, help="Ask the embedded sandbox.")
 @click.pass_obj
 def models_command(options: Global, /, action: str, names: tuple[str, ...], folder: Path, sandbox: bool) -> int:  # noqa: FBT001
-    """List the video models that the provider serves now; add MODELs to a project; or update those that it added.
+    """List the video models that the provider serves now; add MODELs to a project; or update those in it.
 
     `add` writes the provider's own schema of each MODEL into the folder `models` beside the manifest, where a manifest
     finds it. `update` does so again and shows what changed. Never pays, and needs no key.

@@ -251,7 +251,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
     if preview.tries > 1:
         more = f", and {preview.tries} times more with its fallback" if preview.fallbacks else ""
         used = sum(each.tries > 0 for each in preview.takes)
-        more += f"; less the tries that {count_text(used, 'take')} used before" if used else ""
+        more += f"; minus the tries that {count_text(used, 'take')} used before" if used else ""
         lines.append(
             f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts){more}"
         )

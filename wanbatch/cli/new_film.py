@@ -38,8 +38,7 @@ def film_text(name: str, answers: Answers) -> str:
     style = answers.style.replace("{", "{{").replace("}", "}}")
     own = {
         "# yaml-language-server": "# yaml-language-server: $schema=./manifest.schema.json",
-        "# A film of two scenes": "# A film of two scenes, to be edited rather than written. Try it for nothing:"
-        f"  {first_try}",
+        "# A film of two scenes": f"# A film of two scenes for you to edit. Try it for nothing:  {first_try}",
         "# What is sent": f"# What is sent for a shot:  wanbatch plan {name}.yaml --explain sc010_sh010",
         "name:": f"name: {json.dumps(name, ensure_ascii=False)}",
     }

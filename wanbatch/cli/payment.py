@@ -104,9 +104,9 @@ def _shortfall(preview: Preview) -> str:
 def _holds(takes: int, of: int, need: str) -> str:
     """Say how many takes a cap holds, and how high it has to be for all of them."""
     if takes:
-        return f"it holds {takes} of {count_text(of, 'take')}, and the rest will wait; {need} USD would hold all"
+        return f"it covers {takes} of {count_text(of, 'take')}, and the rest will wait; {need} USD would cover all"
     one, every = ("the only take", "it") if of == 1 else (f"any of {count_text(of, 'take')}", "all")
-    return f"too low for {one}, so nothing will be sent under it; {need} USD would hold {every}"
+    return f"too low for {one}, so nothing will be sent under it; {need} USD would cover {every}"
 
 
 def default_lines(preview: Preview) -> list[str]:

@@ -71,8 +71,8 @@ from wanbatch.session.session import session_of
 def plan_command(options: Global, /, manifest: Path, offline: bool, strict: bool, **flags: Any) -> int:  # noqa: FBT001
     """Show what a run of MANIFEST would do and cost. Sends nothing and writes nothing.
 
-    If the run would ask a question first (which batch this is, or what becomes of takes that the folder has under other
-    ids), the plan shows the question and ends with 2, as a run does without a terminal.
+    A run may have to ask a question first: which batch this is, or what to do with takes that the folder has under
+    other ids. Then the plan shows the question and ends with 2, as a run does without a terminal.
     """
     asked, currency = options_of(flags), flags["currency"]
     source = read_manifest(options, manifest, strict=strict)
@@ -116,15 +116,15 @@ def _explain(options: Global, manifest: Path, shot_id: str) -> int:
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Start over if the state file of an earlier run is lost; what it bought is bought again.",
+    help="Start over if the state file of an earlier run is lost: buys again what that run bought.",
 )
 @click.option(
     "--ask",
     "is_asking",
     is_flag=True,
-    help="Ask before sending on the sandbox, too, as a run asks that costs money: to rehearse the question.",
+    help="Ask before sending on the sandbox, too, as a paid run does: this rehearses the question.",
 )
-@click.option("--offline", is_flag=True, help="Ask the provider nothing, which is possible for a finished batch only.")
+@click.option("--offline", is_flag=True, help="Ask the provider nothing; only for a finished batch.")
 @click.option("--faults", metavar="NAME|FILE", help="A fault plan for the embedded sandbox.")
 @STRICT
 @click.pass_obj

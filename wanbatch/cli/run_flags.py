@@ -20,7 +20,7 @@ from wanbatch.session.options import RunOptions
 F = TypeVar("F", bound=Callable[..., Any])
 
 AT_LEAST_ONE = click.IntRange(min=1)
-ATTEMPTS_HELP = "At most this many paid tries of each take with each model: its own, and its fallback"
+ATTEMPTS_HELP = "At most this many paid tries of each take with its own model, and as many with its fallback"
 
 _RUN_OPTIONS = (
     click.option(
@@ -102,7 +102,7 @@ _RUN_OPTIONS = (
         " show are theirs. The folder remembers it.",
     ),
     click.option(
-        "--deadline", "deadline_s", type=DURATION, help="Stop sending after this long; what is running is finished."
+        "--deadline", "deadline_s", type=DURATION, help="Stop sending after this long, and finish what is running."
     ),
     click.option(
         "--speed",

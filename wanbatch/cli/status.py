@@ -156,7 +156,7 @@ def _end_text(run: Run) -> str:
         return f"the last run, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
     ended = f"the last run ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}"
-    both = " (decide about what waits for you first; a cap that is reached would give 5)" if _is_both(run) else ""
+    both = " (the cap is reached, too: first decide about what waits for you)" if _is_both(run) else ""
     return f"{ended}{both}{why}"
 
 
