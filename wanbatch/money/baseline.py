@@ -163,7 +163,7 @@ def why_none(*, was_sent: bool, was_lost: bool) -> str:
         return "there is none yet: the first plan that you confirm is kept as the baseline"
     if was_lost:
         return f"it was lost with the state file that `wanbatch recover` replaced, and no report here holds it. {_NEXT}"
-    return f"an earlier version of wanbatch sent the first takes, and kept none. {_NEXT}"
+    return f"an earlier version of wanbatch sent the first takes, and kept no baseline. {_NEXT}"
 
 
 def variance_text(baseline: Baseline) -> str:

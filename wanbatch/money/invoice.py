@@ -38,7 +38,7 @@ MATCH_WORDS: Mapping[Match, str] = {
     Match.TWICE: "a further line for a generation that was charged once",
     Match.NOT_OURS: "a generation that this batch does not know",
     Match.NOT_CHARGED: "a generation of this batch whose charge is not in the ledger as read so far",
-    Match.NOT_ON_INVOICE: "charged in the ledger, and no line has it",
+    Match.NOT_ON_INVOICE: "charged in the ledger, but on no line",
     Match.UNREADABLE: "an amount that cannot be read",
 }
 

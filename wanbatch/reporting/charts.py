@@ -88,7 +88,7 @@ def gantt(takes: pd.DataFrame, attempts: pd.DataFrame) -> Figure | None:
     more = len(sent) - len(shown)
     words = f"{count_text(len(shown), 'take')} in the order in which they were sent"
     words += f"; {more} later ones are in takes.csv" if more else ""
-    words += "; waiting is for a download: the clip is made" if "waiting" in bars else ""
+    words += "; waiting means that the clip is made, and waits for a download" if "waiting" in bars else ""
     return {
         "id": "gantt",
         "title": "The run, take by take",

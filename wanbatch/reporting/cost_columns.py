@@ -6,15 +6,15 @@ from collections.abc import Mapping
 
 _COST_PARTS = {
     "budget": "the cap of the batch or the scene",
-    "estimated": "what it was expected to cost when it was first sent, or costs now where nothing was sent",
+    "estimated": "what it was expected to cost when it was first sent, or what it costs now if nothing was sent",
     "held": "what the provider's answers set aside for generations that did not fail",
     "charged": "what the ledger charged",
     "at_risk": "what may still be charged for what was sent",
     "committed": "charged and at risk together: what counts under the cap",
     "to_complete": "what the takes that are still to be sent will cost",
     "final": "committed and to_complete together",
-    "budget_left": "budget less final: what is left of it, below 0 what is over it",
-    "over_estimate": "final less estimated: above 0 it costs more than was expected, below 0 less",
+    "budget_left": "budget minus final: what is left; below 0, how much is over the budget",
+    "over_estimate": "final minus estimated: above 0 it costs more than was expected, below 0 less",
 }
 _WENT_INTO = {
     "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest good one",
@@ -48,7 +48,7 @@ COSTS: Mapping[str, str] = {
     "failed": "of these failed",
     **{f"{name}_credits": words for name, words in _COST_PARTS.items()},
     **{f"{name}_usd": f"the same in USD: {name}" for name in _COST_PARTS},
-    **{f"{name}_known_credits": f"the known part of {name}, where a part of it is unknown" for name in _KNOWN},
+    **{f"{name}_known_credits": f"the known part of {name}, if a part of it is unknown" for name in _KNOWN},
     **{f"{name}_known_usd": f"the same in USD: the known part of {name}" for name in _KNOWN},
     **{f"{name}_usd": f"`{name}_credits` in USD" for name in _WENT_INTO},
     "takes_of_unknown_cost": "takes, and submits of no take, that are not in `committed`: what they cost is not known",
@@ -64,7 +64,7 @@ COSTS: Mapping[str, str] = {
     "first_takes": "first takes of shots that have ended; of a model, those that were sent to it first",
     "first_takes_good": "of these verified without a second try",
     "first_take_yield": "the share of these, from 0 to 1",
-    "submits_of_no_take": "submits of the batch that no take has; `(no take)` where the group is none of theirs",
+    "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
 }
 SPEND: Mapping[str, str] = {
     "at": "when it happened",

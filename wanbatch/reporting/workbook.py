@@ -177,7 +177,7 @@ def clocks_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say whose clock the times of a sandbox are by; nothing for real money."""
     if not facts["sandbox"]:
         return []
-    return [("times", "by the sandbox's clock, which may run ahead of yours; only `made at` is by yours")]
+    return [("times", "by the sandbox's clock, which may be ahead of yours; only `made at` is by your clock")]
 
 
 @dataclass(frozen=True)
