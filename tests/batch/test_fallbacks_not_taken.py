@@ -33,9 +33,13 @@ def failed(folder: Path, only: Fallback, **words: Any) -> Path:
 @pytest.mark.parametrize(
     ("on", "words", "told"),
     [
-        ((FAILED,), {"error": MODERATED}, "was not taken, as the provider refused the prompt: change it, or write"),
-        ((REFUSED,), {}, "was not taken, as it is for a refused prompt alone"),
-        ((FAILED,), {"charged": CREDITS}, "was not taken, as the first model charged for its failure"),
+        (
+            (FAILED,),
+            {"error": MODERATED},
+            "was not taken, because the provider refused the prompt: change it, or write",
+        ),
+        ((REFUSED,), {}, "was not taken, because it is only for refused prompts"),
+        ((FAILED,), {"charged": CREDITS}, "was not taken, because the first model charged for its failure"),
         ((FAILED,), {}, "is next: the same command goes on with it"),
         ((REFUSED, FAILED), {"error": MODERATED}, "is next: the same command goes on with it"),
     ],

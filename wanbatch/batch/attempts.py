@@ -234,7 +234,7 @@ def end_text(attempt: Attempt) -> str:
     if attempt.generation_id is not None and attempt.has_failed:
         return f"whose {attempt.generation_id} the provider had called failed"
     if attempt.generation_id is not None:
-        return f"which the log gives {attempt.generation_id} alone"
+        return f"for which the log shows only {attempt.generation_id}"
     return _END_TEXTS.get(attempt.outcome, "which was given up")
 
 

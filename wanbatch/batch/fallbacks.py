@@ -44,15 +44,15 @@ def why_not_taken(take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry
     if take.state is not State.FAILED or take.recipe.model == fallback.model or len(recipes_of(facts)) > 1:
         return ""
     if REFUSED not in fallback.on and is_refused_prompt(take.error):
-        why = "as the provider refused the prompt: change it, or write `on: [refused, failed]` into the fallback"
+        why = "because the provider refused the prompt: change it, or write `on: [refused, failed]` into the fallback"
     elif FAILED not in fallback.on and not is_refused_prompt(take.error):
-        why = "as it is for a refused prompt alone: `on: [refused, failed]` in it takes it here, too"
+        why = "because it is only for refused prompts: write `on: [refused, failed]` into it to use it here, too"
     elif take.credits_charged is not None:
-        why = "as the first model charged for its failure"
+        why = "because the first model charged for its failure"
     elif _is_in_doubt(facts) or take.credits_at_risk != 0:
-        why = "as an earlier try of it may have been charged"
+        why = "because an earlier try may have been charged"
     elif not is_free(take, attempts):
-        why = "as it is not proven that the first model made nothing"
+        why = "because it is not proven that the first model made nothing"
     else:
         return f"its fallback {fallback.model} is next: the same command goes on with it"
     return f"its fallback {fallback.model} was not taken, {why}"

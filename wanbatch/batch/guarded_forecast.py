@@ -35,7 +35,9 @@ class GuardedForecast:
             return work()
         except Exception:  # noqa: BLE001  whatever it is, what is paid for goes on
             self._forecast = None
-            _log.exception("wanbatch could not work out how long the batch takes yet; it goes on without saying it")
+            _log.exception(
+                "wanbatch could not work out how long the batch will still take; the run goes on without this"
+            )
             return None
 
     def take_up(self, due: Iterable[Due]) -> None:
