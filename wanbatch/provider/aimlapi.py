@@ -243,8 +243,8 @@ class AimlApi:
             return self._skew.ahead
         return NoAnswer(
             Trouble.CLOCKS,
-            f"HTTP dates of the provider's answers contradict each other by {span_text(self._skew.spread)}, so that"
-            " its time is unknown",
+            f"HTTP dates of the provider's answers contradict each other by {span_text(self._skew.spread)}, so the"
+            " provider's time is unknown",
         )
 
     def _note_date(self, head: Head, sent: datetime) -> None:

@@ -145,8 +145,8 @@ def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[
         return None
     return ExitCode.DECISION_NEEDED, (
         f"{LOG_NAME} was missing or not whole, so this state file may lack submits, and the provider's log may not show"
-        f" the last day's yet: nothing is sent for another {duration_text((until - now).total_seconds())}. If you are"
-        " sure that nothing else was sent, with this key or another, add --trust-state"
+        f" the last day's yet: wanbatch sends nothing for another {duration_text((until - now).total_seconds())}."
+        " If you are sure that nothing else was sent, with this key or another, add --trust-state"
     )
 
 
