@@ -96,7 +96,7 @@ def test_scenes_and_texts_come_from_other_files(tmp_path: Path) -> None:
         ),
         (
             {"film.yaml": "shots:\n  - {prompt: x, prompts_from: p.txt}\n", "p.txt": "A gull\n"},
-            ["film.yaml:3:6 prompt and prompts_from stand in one shot; keep one of them"],
+            ["film.yaml:3:6 this shot has both prompt and prompts_from; keep one of them"],
         ),
     ],
 )  # fmt: skip

@@ -31,7 +31,7 @@ CASES = [
     ("case", flat("id: a, prompt: x, scene: sc010", "id: b, prompt: x, scene: SC010ALLOW"), "4:5 scene 'SC010' and 'sc010' differ in case alone, and are two in every report; if you mean it, write allow: [case]"),
     ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' stands behind 's20': story order is the order of the file; if you mean it, write allow: [order]"),
     ("shot_type", flat("id: a, prompt: x, shot_type: multi, enhance_prompt: falseALLOW"), "3:5 shot_type multi has no effect: alibaba/wan-2-6-t2v cuts only with enhance_prompt on; if you mean it, write allow: [shot_type]"),
-    ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 audio_url and generate_audio stand in one shot; the sound of audio_url is taken; if you mean it, write allow: [audio]"),
+    ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 this shot has both audio_url and generate_audio; the sound of audio_url is taken; if you mean it, write allow: [audio]"),
     ("empty_scene", scene("SCENE"), "3:5 scene 'sc010' has no shots; if you mean it, write allow: [empty_scene]"),
     ("target", scene("    target: 60s\nSCENE", "id: a, prompt: x, duration: 5", "id: b, prompt: y, duration: 10"), "4:13 the shots of scene sc010 last 15 s in all, and its target is 1 min 00 s; if you mean it, write allow: [target]"),
 ]  # fmt: skip
@@ -70,8 +70,8 @@ def test_strict_makes_a_problem_of_what_is_not_allowed(tmp_path: Path) -> None:
         (flat("id: a, prompt: x, allow: order"), "3:31 allow is 'order'; expected a list"),
         (scene("    target: long\n", "id: a, prompt: x"), "4:13 target of a scene is 'long'; expected a length such as 90s or 2min"),
         (scene("    target: [60s]\n", "id: a, prompt: x"), "4:13 target of a scene is a list; expected a length such as 90s or 2min"),
-        (flat("id: a, prompt: x, seed: 1, seeds: [2, 3]"), "3:24 seed and seeds stand in one shot, and seeds names each take; keep one of them"),
-        (flat("id: a, prompt: x, takes: 3, seeds: [2, 3]"), "3:24 takes and seeds stand in one shot, and seeds names each take; keep one of them"),
+        (flat("id: a, prompt: x, seed: 1, seeds: [2, 3]"), "3:24 this shot has both seed and seeds, and seeds names each take; keep one of them"),
+        (flat("id: a, prompt: x, takes: 3, seeds: [2, 3]"), "3:24 this shot has both takes and seeds, and seeds names each take; keep one of them"),
         (flat("id: a, prompt: x, seeds: [2, x]"), "3:35 seeds is 'x'; expected a whole number"),
     ],
 )  # fmt: skip

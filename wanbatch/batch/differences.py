@@ -1,4 +1,4 @@
-"""Differences: what an edit of a manifest changes, shot by shot, and which takes it asks for anew."""
+"""Differences: what an edit of a manifest changes, shot by shot, and which takes it asks for again."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Known:
 class ShotDifference:
     """What differs of a shot: each field with its value before and after, None if it had none.
 
-    `was` is its earlier id, if it was renamed. `recipes` are those of the takes that it asks for anew.
+    `was` is its earlier id, if it was renamed. `recipes` are those of the takes that it asks for again.
     """
 
     shot_id: str

@@ -66,7 +66,7 @@ def _kinds_by_name(models: Registry) -> Mapping[str, frozenset[str]]:
 def columns_of_shots(*, is_part: bool) -> frozenset[str]:
     """Return every name that a column of a table may have: the fields of shots, and `field.inner` for those inside.
 
-    A table that is part of a manifest may name the texts that are defined there; one that stands alone has none.
+    A table that is part of a manifest may name the texts that are defined there; a table of its own has none.
     """
     return _columns_of_shots(registry(), is_part)
 

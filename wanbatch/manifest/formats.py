@@ -49,8 +49,8 @@ def read_root(path: Path, problems: Problems) -> Node | None:
     """Read a manifest's file into its nodes, around a bare list a manifest. Raises ReadingStopped."""
     found = located(path)
     ending = found.file.suffix.lower()
-    _check_ending(ending, found.file.name, problems)
     check_file(found.file, problems)
+    _check_ending(ending, found.file.name, problems)
     told = map_beside(found.file, problems) if ending in MAPPED else TableMap()
     sheet = found.sheet or told.sheet
     root = read_shots(Located(found.file, sheet), told.columns, problems)
@@ -116,5 +116,5 @@ def _check_ending(ending: str, name: str, problems: Problems) -> None:
     elif ending == ".fountain":
         cure = f"; for a manifest with its scenes: wanbatch init --from {name}"
     elif ending in _DOCUMENTS:
-        cure = "; save only the prompts as plain text (.txt), one a line"
+        cure = "; save only the prompts as plain text (.txt), one per line"
     raise problems.stop(NOWHERE, f"this file {found}; a manifest ends in {one_of(known)}{cure}")

@@ -89,7 +89,7 @@ def _of_requests(shot: Shot) -> Iterator[tuple[str, str]]:
         if request.get("shot_type") == "multi" and not _is_enhanced(version):
             yield SHOT_TYPE, f"shot_type multi has no effect: {version.model} cuts only with enhance_prompt on"
         if request.get("audio_url") is not None and request.get("generate_audio") is not None:
-            yield AUDIO, "audio_url and generate_audio stand in one shot; the sound of audio_url is taken"
+            yield AUDIO, "this shot has both audio_url and generate_audio; the sound of audio_url is taken"
 
 
 def _is_enhanced(version: Version) -> bool:

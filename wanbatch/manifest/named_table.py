@@ -25,7 +25,7 @@ def with_table(root: Node | None, manifest: Path, problems: Problems) -> Node | 
         return root
     node, at = root.items[TABLE], root.keys[TABLE]
     if "shots" in root.keys:
-        raise problems.stop(at, "table and shots stand in one manifest; keep one of them")
+        raise problems.stop(at, "this manifest has both table and shots; keep one of them")
     found, columns = _named(node, manifest, problems)
     told = Problems(str(found.file), found.sheet, is_part=True)
     try:

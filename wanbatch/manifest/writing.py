@@ -41,7 +41,7 @@ WRITTEN = (*YAML, ".json", *JSON_LINES, ".csv", ".tsv", WORKBOOK, ".txt")
 class Content:
     """What a manifest says: its head, its defaults, and each shot with the values of its own or with all of them.
 
-    `is_whole` says that all of it stands in one file.
+    `is_whole` says that all of it is in one file.
     """
 
     head: Mapping[str, Any]

@@ -39,7 +39,7 @@ class Invocation:
     def identity(self, name: str, output: Path, key_fingerprint: str = "") -> Identity:
         """Return the identity that a state file gets which this invocation begins in `output`.
 
-        Where nothing answers on this machine, a folder that exists is what it was begun as. Raises ProviderUnreachable
+        If nothing answers on this machine, a folder that exists is what it was begun as. Raises ProviderUnreachable
         for a new one: whether its money is play money is recorded once, and is still unknown.
         """
         access = self.access

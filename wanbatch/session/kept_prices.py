@@ -30,7 +30,7 @@ class Cost:
 
 
 def kept_prices(env_file: Path | None = None) -> PriceOf:
-    """Return what tells the price of a take in credits; None if it is not known here. Asks no provider."""
+    """Return what says the price of a take, in credits; None if it is not known here. Asks no provider."""
     now, lists = system_now(), PriceCache(load_settings(os.environ, env_file, Path.cwd()).endpoint.base_url)
 
     @cache

@@ -112,7 +112,7 @@ class _Expansion:
         at = draft.keys[PROMPTS_FROM]
         draft.drop(PROMPTS_FROM)
         if "prompt" in draft.items and draft.owners["prompt"] == "shot":
-            self._problems.add(draft.keys["prompt"], "prompt and prompts_from stand in one shot; keep one of them")
+            self._problems.add(draft.keys["prompt"], "this shot has both prompt and prompts_from; keep one of them")
             return
         given = draft.items.get("id")
         begin = (
