@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.runner.shared import HOURS, beside_runs, told
+from tests.runner.shared import HOURS, PRICE, beside_runs, told
 from tests.runner.test_unexplained import half_done
 from tests.runner.test_unowned import others_buy
 from tests.worlds import World, batch_of
@@ -175,3 +175,14 @@ def test_a_charge_of_a_failed_row_under_our_own_request_id_is_named(tmp_path: Pa
     world.account._db.execute(f"{shown} WHERE inference_id = ?", (request_id, key_name("made-up"), made))
     world.elapsed_s += HOURS
     assert [each.generation_id for each in told(world).unexplained] == [made]
+
+
+def test_a_charge_that_the_ledger_lowers_is_named_and_the_sum_is_the_ledgers(tmp_path: Path) -> None:
+    world = World(tmp_path / "out")
+    world.run(batch_of(2))
+    assert world.account is not None
+    world.account._db.execute("UPDATE requests SET credits = 300000 WHERE seq = 2")
+    world.elapsed_s += 48 * HOURS
+    found = told(world)
+    assert (found.credits_charged, found.lowered) == (PRICE + 300_000, ("sh001_t1",))
+    assert any("charged less in the ledger by now than wanbatch recorded" in line for line in _lines(found))

@@ -37,15 +37,19 @@ def access_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
 
 
 @pytest.mark.parametrize(
-    ("sign", "is_sandbox", "has_key"),
-    [(Sign.SANDBOX, True, True), (Sign.PROVIDER, False, False), (Sign.NONE, False, True)],
+    ("sign", "is_sandbox", "has_key", "address"),
+    [
+        (Sign.SANDBOX, True, True, "this machine"),
+        (Sign.PROVIDER, False, False, "http://127.0.0.1:8000"),
+        (Sign.NONE, False, True, "this machine"),
+    ],
 )
 def test_an_address_on_this_machine_is_what_it_says_that_it_is(
-    sign: Sign, is_sandbox: bool, has_key: bool, access_with: Callable[..., Access]
+    sign: Sign, is_sandbox: bool, has_key: bool, address: str, access_with: Callable[..., Access]
 ) -> None:
     access = access_with(sign)
     assert (access.is_embedded, access.is_sandbox, access.has_key) == (False, is_sandbox, has_key)
-    assert access.address == "this machine"
+    assert access.address == address
 
 
 def test_a_gateway_on_this_machine_gets_the_users_key_or_none(access_with: Callable[..., Access]) -> None:
@@ -61,8 +65,10 @@ def test_time_runs_faster_on_a_sandbox_only(access_with: Callable[..., Access]) 
 
 
 @pytest.mark.parametrize(
-    ("was_sandbox", "sign", "words"),
+    ("begun_at", "sign", "words"),
     [
+        ("http://127.0.0.1:7000", Sign.PROVIDER, "was begun on http://127.0.0.1:7000, but the settings now say"),
+        ("http://127.0.0.1:7000", Sign.NONE, "was begun on http://127.0.0.1:7000, but the settings now say"),
         (True, Sign.PROVIDER, "was begun on a sandbox, but what answers at http://127.0.0.1:8000 is not one"),
         (False, Sign.SANDBOX, "was begun on a paid provider, but what answers at http://127.0.0.1:8000 is a sandbox"),
         (True, Sign.SANDBOX, ""),
@@ -72,9 +78,10 @@ def test_time_runs_faster_on_a_sandbox_only(access_with: Callable[..., Access]) 
     ],
 )
 def test_a_folder_goes_on_with_what_it_was_begun_on(
-    was_sandbox: bool, sign: Sign, words: str, access_with: Callable[..., Access]
+    begun_at: str | bool, sign: Sign, words: str, access_with: Callable[..., Access]
 ) -> None:
-    begun = new_identity("film", "this machine", "", system_now(), sandbox=was_sandbox)
+    address = begun_at if isinstance(begun_at, str) else "this machine" if begun_at else "http://127.0.0.1:8000"
+    begun = new_identity("film", address, "", system_now(), sandbox=begun_at is True)
     with pytest.raises(UsageInvalid, match=words) if words else nullcontext():
         access_with(sign).at(begun)
 

@@ -158,6 +158,10 @@ def _lines(found: Reconciled) -> list[str]:
             found.unreadable,
             "charged an amount that cannot be read in the ledger, and so unknown; ask the provider's support",
         ),
+        (
+            found.lowered,
+            "charged less in the ledger by now than wanbatch recorded and the reports show; the invoice decides",
+        ),
         (found.uncharged, "verified, but their|its charge is not in the ledger yet"),
     ):
         if labels:

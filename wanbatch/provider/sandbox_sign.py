@@ -9,7 +9,7 @@ from wanbatch.provider.endpoint import Endpoint
 
 PATH = "/sandbox"
 SERVICE = "wanbatch sandbox"
-LIMIT_S = 3.0
+LIMIT_S = 10.0  # a busy sandbox may take long, and one that says nothing counts as a paid provider
 LIMIT_BYTES = 4_096
 
 
@@ -18,7 +18,7 @@ class Sign(StrEnum):
 
     SANDBOX = "sandbox"
     PROVIDER = "provider"  # something answers, and does not say that it is a sandbox
-    NONE = "none"  # nothing answers, or the address is on another machine
+    NONE = "none"  # nothing listens there, or the address is on another machine
 
 
 def sign_at(endpoint: Endpoint) -> Sign:
@@ -33,9 +33,9 @@ def sign_at(endpoint: Endpoint) -> Sign:
             if answer.status_code != httpx.codes.OK or int(answer.headers.get("content-length", "-1")) > LIMIT_BYTES:
                 return Sign.PROVIDER
             told = next(answer.iter_bytes(LIMIT_BYTES), b"")
-    except (httpx.TransportError, httpx.InvalidURL):
+    except httpx.ConnectError:
         return Sign.NONE
-    except ValueError:  # a length that is not a number
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError):  # late, cut off, or with a length that is not a number
         return Sign.PROVIDER
     try:
         service = read_object(told).get("service")

@@ -33,7 +33,7 @@ class Downloads:
         self._context = context
         self._take_links = take_links
         self._failures: dict[int, int] = {}
-        self._owner_of_hash: dict[str, str] = {}
+        self._owner_of_hash: dict[str, str] | None = None
 
     def paths_of(self, take: Take) -> tuple[Path, Path]:
         """Return the part and the final path of a take's clip."""
@@ -164,11 +164,18 @@ class Downloads:
             found.append(f"not as ordered: {length_s} s instead of {wanted_s} s")
         if order.has_audio is True and take.has_audio is False:
             found.append("not as ordered: no sound")
-        twin = self._owner_of_hash.setdefault(take.sha256 or "", take.label)
+        twin = self._owners().setdefault(take.sha256 or "", take.label)
         if twin != take.label:
             found.append(f"the same bytes as {twin}")
         more = extras_text(extras_of(self._context.state, take))
         return found if more is None else [*found, more]
+
+    def _owners(self) -> dict[str, str]:
+        """The takes of verified clips by the hashes of these, those of earlier runs, too."""
+        if self._owner_of_hash is None:
+            known = self._context.state.takes_in([State.VERIFIED])
+            self._owner_of_hash = {each.sha256: each.label for each in known if each.sha256}
+        return self._owner_of_hash
 
 
 def _shortfalls(take: Take, clip: Path, inspection: Inspection) -> list[str]:

@@ -7,6 +7,7 @@ the log shows by then counts, though the proof was good when it was taken.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from enum import Enum, auto
 
 from wanbatch.batch.attempts import Attempt, Outcome
@@ -81,8 +82,9 @@ class Rechecks:
             self._trouble(take_id, _DISPUTED[beside])
         if beside is not Beside.NOTHING:
             return False  # a charge without a take may be of it: a person looks first, and `retry` sends it
-        if await self._is_logged_as_made(self._failed(take_id)):
-            self._trouble(take_id, Block.MADE)
+        if await self._is_logged_as_made(take_id):
+            if context.takes[take_id].state is State.FAILED:
+                self._trouble(take_id, Block.MADE)
             return False
         if context.takes[take_id].credits_charged is not None:
             return False  # what was charged for nothing, now or before, is not followed by more money on its own
@@ -145,7 +147,7 @@ class Rechecks:
             evidence = evidence_of(context, scan, charges, context.state.attempts_as_sent())
             if not is_asked and self._is_unclear(take_id, by_log, evidence):
                 return Block.CHARGED_BESIDE
-        if not is_asked and await self._is_logged_as_made(self._failed(take_id)):
+        if not is_asked and await self._is_logged_as_made(take_id):
             return Block.MADE
         beside = await look_beside(context, take_id, charges)
         if beside is Beside.UNREAD:
@@ -167,29 +169,25 @@ class Rechecks:
             if each.is_called_free or (is_presumed and each.outcome is Outcome.LOST and each.generation_id is None)
         ]
 
-    def _failed(self, take_id: int) -> list[Attempt]:
-        """Return the submits that made what the provider says failed."""
-        return [each for each in self._proven(take_id) if each.generation_id is not None]
+    async def _is_logged_as_made(self, take_id: int) -> bool:
+        """Say whether the log says of a submit of a take whose generation failed that it was made, or has a cost.
 
-    async def _is_logged_as_made(self, failed: Sequence[Attempt]) -> bool:
-        """Say whether the log says of one of these that it succeeded, against the polls; a log that cannot be read says
-        nothing.
+        Any row under a request id of its submits counts, whatever the generation is called. What another of its submits
+        made is adopted. A log that cannot be read says nothing.
         """
-        if not failed:
-            return False
         context = self._context
-        scan = await context.provider.scan_log(context.batch_clock.earliest(min(each.started_at for each in failed)))
-        if isinstance(scan, NoAnswer):
+        if all(each.generation_id is None for each in self._proven(take_id)):
             return False
-        made = {(each.request_id, each.generation_id) for each in failed}
-        rows = [row for each in failed for row in rows_of(scan, each.request_id)]
-        return any(row.is_good and (row.request_id, row.generation_id) in made for row in rows)
+        attempts = context.state.attempts_of(take_id)
+        scan = await context.provider.scan_log(context.batch_clock.earliest(min(each.started_at for each in attempts)))
+        return not isinstance(scan, NoAnswer) and self._was_made(attempts, scan)
 
     def _is_old(self, refused: Attempt) -> bool:
         """Say whether a refusal is old; a charge without a take says nothing if others use the account."""
         if self._context.settings.is_account_shared or refused.ended_at is None:
             return False
-        return abs(self._context.clock.now() - refused.ended_at) >= SEARCH_GAP
+        clock = self._context.clock
+        return abs(clock.now() - refused.ended_at) + timedelta(seconds=abs(clock.asleep_s())) >= SEARCH_GAP
 
     def _note_look(self, take_id: int) -> None:
         self._looked_at[take_id] = self._context.clock.monotonic(), self._context.clock.asleep_s()

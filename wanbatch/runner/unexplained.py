@@ -101,6 +101,7 @@ class Unexplained:
             context.stop_submitting(ExitCode.DECISION_NEEDED, _text(found.unexplained))
             return None
         if found.unexplained:
+            context.note(f"{_named(found.unexplained)}: taken as not of this batch, as you added --trust-state")
             answer_for(context.state, [each.name for each in found.unexplained])
         until = [earlier(scan.known_until, ROW_GRACE), *(each.at for each in found.explained_so_far)]
         mark = context.batch_clock.recorded_since(min(until))

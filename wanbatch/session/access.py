@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 from wanbatch.clock import Clock, LoopClock, system_now
-from wanbatch.errors import UsageInvalid
+from wanbatch.errors import ProviderUnreachable, UsageInvalid
 from wanbatch.provider.endpoint import SANDBOX_KEY, Endpoint, Settings, read_endpoint
 from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.protocol import Provider, Secret
@@ -76,15 +76,15 @@ class Access:
         access = self
         if identity.sandbox and identity.base_url == "sandbox":
             access = replace(self, is_embedded=True)
-        elif identity.base_url != self.settings.endpoint.name:
-            raise UsageInvalid(
-                f"this folder was begun on {identity.base_url}, but the settings now say {self.settings.endpoint.name}:"
-                " change AIMLAPI_BASE_URL, or name another folder"
-            )
-        elif self._sign is not Sign.NONE and identity.sandbox != self.is_sandbox:
+        elif self._is_of_another_kind(identity):
             begun, answers = ("a sandbox", "is not one") if identity.sandbox else ("a paid provider", "is a sandbox")
             raise UsageInvalid(
                 f"this folder was begun on {begun}, but what answers at {self.settings.endpoint.base_url} {answers}:"
+                " change AIMLAPI_BASE_URL, or name another folder"
+            )
+        elif not self.leads_to(identity.base_url):
+            raise UsageInvalid(
+                f"this folder was begun on {identity.base_url}, but the settings now say {self.address}:"
                 " change AIMLAPI_BASE_URL, or name another folder"
             )
         access.assert_speed()
@@ -92,8 +92,25 @@ class Access:
 
     @property
     def address(self) -> str:
-        """The name of the provider as the state file keeps it."""
-        return "sandbox" if self.is_embedded else self.settings.endpoint.name
+        """The name of the provider as the state file keeps it.
+
+        A sandbox on this machine may come back on another port; at another port of a gateway may be another account.
+        """
+        if self.is_embedded:
+            return "sandbox"
+        endpoint = self.settings.endpoint
+        return endpoint.name if self.may_be_sandbox or not endpoint.is_loopback else endpoint.base_url
+
+    def _is_of_another_kind(self, identity: Identity) -> bool:
+        """Say whether what answers on this machine is a sandbox, and was none when the folder was begun, or was one."""
+        endpoint = self.settings.endpoint
+        if self.is_embedded or self.is_unanswered or not endpoint.is_loopback:
+            return False
+        return identity.base_url in (endpoint.name, endpoint.base_url) and identity.sandbox != self.is_sandbox
+
+    def leads_to(self, name: str) -> bool:
+        """Say whether a provider that a state file names is the one at this address, as far as can be known now."""
+        return name == self.address or (self.is_unanswered and name == self.settings.endpoint.base_url)
 
     @property
     def host(self) -> str:
@@ -140,6 +157,8 @@ class Access:
         from wanbatch.session.embedded import embedded_sandbox
 
         endpoint: Endpoint = self.settings.endpoint
+        if self.is_unanswered and sign_at(endpoint) is not Sign.NONE:
+            raise ProviderUnreachable(f"{self.host} began to answer just now: run the same command again")
         with ExitStack() as stack:
             if self.is_embedded:
                 url = stack.enter_context(embedded_sandbox(folder, self.speed, self.sandbox_flags))

@@ -87,10 +87,10 @@ class Reconciled:
     to no take, `unseen` those with submits that this key's log does not show, as they were sent with another;
     `unseen_submits` counts these, without those of `keys_given_up`, and `unseen_keys` are their keys; `uncharged` are
     verified takes whose charge it does not show yet, `unreadable` those of which it shows an entry whose amount cannot
-    be read. `unexplained` are charges of models like this batch's that neither this folder nor this key's log accounts
-    for; `needs_you` says what else this look found that needs the user, and
-    which submits belong to no take; `not_charged` are generations that the user named as others', and that the ledger
-    charges nothing for. `ledger` has a line
+    be read; `lowered` are takes that it charges less for by now than was recorded. `unexplained` are charges of models
+    like this batch's that neither this folder nor this key's log accounts for; `needs_you` says what else this look
+    found that needs the user, and which submits belong to no take; `not_charged` are generations that the user named as
+    others', and that the ledger charges nothing for. `ledger` has a line
     for each generation, as the provider's books stood at `read_at`. `is_log_refused` where the provider refuses its log
     to this key.
     """
@@ -116,6 +116,7 @@ class Reconciled:
     needs_you: tuple[str, ...] = ()
     not_charged: tuple[str, ...] = ()
     unreadable: tuple[str, ...] = ()
+    lowered: tuple[str, ...] = ()
     ledger: tuple[LedgerLine, ...] = ()
     read_at: datetime | None = None
 
@@ -136,6 +137,7 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
     takes, attempts = context.state.takes(), context.state.attempts()
     ledger, is_all_read = ((), False) if charges is None else await _matched(context, charges)
     beside = sum(each.charged or 0 for each in ledger if not each.is_recorded)
+    lower = _charged_less(attempts, ledger)
     unread = [label for each in ledger if each.verdict is Verdict.UNREADABLE for label in each.takes]
     unseen = [take.label for take in takes if take.state is State.VERIFIED and not take.is_charge_seen]
 
@@ -153,7 +155,8 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
         unreadable=tuple(dict.fromkeys(unread)),
         breaches=tuple(context.takes[take_id].label for take_id in sorted(charged_for_nothing(attempts))),
         questions=tuple(dict.fromkeys(context.takes[each.attempt.take_id].label for each in searches.questions)),
-        credits_charged=context.budget.charged + beside,
+        credits_charged=context.budget.charged + beside - sum(lower.values()),
+        lowered=tuple(lower),
         is_ledger_read=is_all_read and not searches.is_ledger_unread,
         is_log_read=searches.unread is None,
         is_log_refused=searches.unread is not None and searches.unread.trouble in LASTING,
@@ -167,6 +170,17 @@ async def reconcile(context: RunContext, not_mine: Collection[str] = ()) -> Reco
         ledger=ledger,
         read_at=context.clock.now(),
     )
+
+
+def _charged_less(attempts: Iterable[Attempt], ledger: Iterable[LedgerLine]) -> dict[str, int]:
+    """Return by how many credits less than recorded the ledger charges by now, by the first take of a generation."""
+    recorded = {each.generation_id: each.credits_charged for each in attempts if each.credits_charged is not None}
+    found: dict[str, int] = {}
+    for line in ledger:
+        less = recorded.get(line.generation_id, 0) - line.charged if line.charged is not None else 0
+        if less > 0 and line.is_recorded:
+            found[line.takes[0]] = found.get(line.takes[0], 0) + less
+    return found
 
 
 def _not_charged(names: Iterable[str], charges: Sequence[Charge] | None) -> tuple[str, ...]:

@@ -43,7 +43,7 @@ class Invocation:
         for a new one: whether its money is play money is recorded once, and is still unknown.
         """
         access = self.access
-        is_sandbox = access.is_sandbox
+        address, is_sandbox = access.address, access.is_sandbox
         if access.is_unanswered:
             if not (output / STATE_NAME).is_file():
                 raise ProviderUnreachable(
@@ -51,8 +51,9 @@ class Invocation:
                     " Nothing was sent"
                 )
             with StateReader.open(output) as reader:
-                is_sandbox = reader.identity().sandbox
-        return new_identity(name, access.address, key_fingerprint, system_now(), sandbox=is_sandbox)
+                known = reader.identity()
+            address, is_sandbox = known.base_url if access.leads_to(known.base_url) else address, known.sandbox
+        return new_identity(name, address, key_fingerprint, system_now(), sandbox=is_sandbox)
 
     def settings(
         self, head: Head | None, runs: Sequence[Run], places: Mapping[str, Place] = MappingProxyType({})

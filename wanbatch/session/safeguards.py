@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 
 from wanbatch.clip.worker_pool import WorkerPool
-from wanbatch.errors import AccountStopped, ExitCode, LocalFault, UsageInvalid, WanbatchError
+from wanbatch.errors import AccountStopped, ExitCode, LocalFault, ProviderUnreachable, UsageInvalid, WanbatchError
 from wanbatch.folders import room_bytes
 from wanbatch.machine import read_machine, this_machine
 from wanbatch.provider.clocks import REFUSED
@@ -95,7 +95,15 @@ def _known_keys(state: StateFile) -> set[str]:
 async def try_out(
     invocation: Invocation, preview: Preview, batch_clock: BatchClock, provider: Provider, workers: WorkerPool
 ) -> None:
-    """Try what a run needs before anything is sent: the media library, and the clocks. Raises LocalFault."""
+    """Try what a run needs before anything is sent: a provider, the media library, and the clocks.
+
+    Raises LocalFault, and ProviderUnreachable if something is to be sent to an address of this machine at which nothing
+    answers: what begins to answer there later may be a paid provider, or another account.
+    """
+    if preview.to_submit and invocation.access.is_unanswered:
+        raise ProviderUnreachable(
+            f"nothing answers at {invocation.access.host}. Nothing was sent: start what serves there"
+        )
     if preview.refusal is None and preview.to_submit:
         await asyncio.to_thread(workers.assert_works)
     await compare_clocks(invocation, batch_clock, provider)
