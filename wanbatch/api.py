@@ -37,8 +37,8 @@ _log = logging.getLogger("wanbatch")
 def plan(manifest: Batch | Path | str, options: RunOptions | None = None, *, offline: bool = False) -> Preview:
     """Say what a run of a manifest would do and cost. Sends nothing paid and writes nothing.
 
-    Asks the provider for prices, and for the balance where a key is set, unless `offline`. A price that is unknown is
-    in no sum: `preview.estimate.usd` is None then. Raises ManifestInvalid for a manifest with problems, and other
+    Asks the provider for prices, and for the balance if a key is set, unless `offline`. No sum has an unknown price
+    in it: `preview.estimate.usd` is None then. Raises ManifestInvalid for a manifest with problems, and other
     WanbatchErrors.
     """
     session = session_of(options or RunOptions(), Watch())
@@ -52,13 +52,13 @@ def run(
     confirm: Callable[[Preview], bool],
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> RunResult:
-    """Plan, confirm, run and report a manifest. The same call resumes; of a finished batch only the log is read.
+    """Plan, confirm, run and report a manifest. The same call resumes; for a finished batch it only reads the log.
 
     `confirm` sees the plan before anything is paid and says whether to go on: `lambda preview: True` agrees in
     advance. `on_event` is called in the loop's thread for each fact; an error in it is logged at once, does not end
     the run, and is raised at its end. How the batch ended is in the result's `exit_code`, as for the command; any other
-    exception means that nothing could be run. Ctrl-C drains, as for the command. In a notebook, where a loop runs
-    already, it works in a thread of its own.
+    exception means that wanbatch could not run. After Ctrl-C it sends nothing more and finishes what runs, as the
+    command does. In a notebook, where a loop runs already, it works in a thread of its own.
     """
     followed = _Followed(on_event)
     session = session_of(options or RunOptions(), Watch(confirm=confirm, on_event=followed))
@@ -72,8 +72,8 @@ async def run_async(
     confirm: Callable[[Preview], bool],
     on_event: Callable[[Event], None] = lambda _: None,
 ) -> RunResult:
-    """Do what `run` does, in the loop that runs. Cancelling the task drains, as Ctrl-C does: nothing more is sent, what
-    is paid for is fetched and reported, then the task ends as cancelled. A second cancel stops at once.
+    """Do what `run` does, in the loop that runs. If you cancel the task, wanbatch sends nothing more, fetches and
+    reports what is paid for, and then the task ends as cancelled. A second cancel stops at once.
     """
     followed = _Followed(on_event)
     session = session_of(options or RunOptions(), Watch(confirm=confirm, on_event=followed))

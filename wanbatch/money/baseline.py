@@ -129,7 +129,7 @@ class Baseline:
 
     @property
     def variance(self) -> int:
-        """The final cost less the baseline: above 0 it costs more, below 0 less."""
+        """The final cost minus the baseline: above 0 it costs more, below 0 less."""
         return sum(part.credits for part in self.parts)
 
     @property

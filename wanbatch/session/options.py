@@ -29,19 +29,20 @@ if TYPE_CHECKING:  # half of the program, which most commands need not load
 
 @dataclass(frozen=True)
 class RunOptions:
-    """How to run. None means: what the manifest says, else the default.
+    """How to run. None means: what the manifest says, or else the default.
 
-    `speed` and `sandbox_flags` are for a provider on this machine. `only` are patterns of the shots that
-    are meant, globs of their ids or `scene:` or `tag:` and a glob, `excepted` of those that are not.
-    `pilot` sends this number of representative takes first and asks before the rest; `is_agreed` is a decision set in
+    `speed` and `sandbox_flags` are for a provider on this machine. `only` are patterns of shots to include: globs of
+    their ids, or `scene:` or `tag:` and a glob. `excepted` are patterns of shots to leave out.
+    `pilot` sends this number of representative takes first and asks before the rest. `is_agreed` is a decision set in
     advance (`--yes`): wanbatch asks nothing during a run. `trust_state` sends even if the provider's log cannot
-    confirm that this state file is up to date; `is_moved` says that from now on only this machine runs a folder that
-    was last run on another; `is_new_key` that the folder is run with a key that it was never run with;
-    `is_account_shared` that other people or programs use the account.
-    `same_batch` says that the manifest continues the batch of a folder that another made; `renames` are old and new ids
-    of shots whose takes go with them; `take_over` uses what is there under other ids where there is no doubt, and
-    `buy_again` buys it again. `offline` asks the provider nothing, which is enough for a finished batch alone. `flags`
-    are the other flags of a command line, as they were written: advice repeats them. `max_usd` is `max_credits` in USD.
+    confirm that this state file is up to date. `is_moved` says that from now on only this machine runs a folder that
+    was last run on another. `is_new_key` says that the folder is run with a key that it was never run with.
+    `is_account_shared` says that other people or programs use the account.
+    `same_batch` says that the manifest continues the batch of a folder that another manifest made. `renames` are old
+    and new ids of shots whose takes go with them. `take_over` uses takes that the folder has under other ids, if there
+    is no doubt; `buy_again` buys them again. `offline` asks the provider nothing; only a finished batch can be run so.
+    `flags` are the other flags of a command line, as they were written: advice repeats them. `max_usd` is
+    `max_credits` in USD.
     """
 
     output: Path | None = None

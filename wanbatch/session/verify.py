@@ -1,4 +1,4 @@
-"""Verifying: the clips on disk held against the hashes in the state file."""
+"""Verifying: the clips on disk compared with the hashes in the state file."""
 
 from __future__ import annotations
 

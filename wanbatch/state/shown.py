@@ -1,6 +1,6 @@
 """What a report may show of a state file: no secret, no path of this machine, no file outside the output folder.
 
-The state file may be damaged, old or a stranger's, so each text and each path of it is judged again here.
+The state file may be damaged, old or from someone else, so each text and each path of it is judged again here.
 """
 
 from __future__ import annotations
