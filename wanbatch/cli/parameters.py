@@ -136,7 +136,7 @@ EXCEPT = click.option(
     multiple=True,
     metavar="GLOB",
     shell_complete=completed_choices,
-    help="Without shots that match, written as for --only.",
+    help="Leave out shots that match; written as for --only.",
 )
 CURRENCY = click.option(
     "--currency",

@@ -86,13 +86,13 @@ _RUN_OPTIONS = (
         "--moved",
         "is_moved",
         is_flag=True,
-        help="The folder was last run on another machine; from now on only this one runs it.",
+        help="The folder was last run on another machine; from now on only this machine runs it.",
     ),
     click.option(
         "--new-key",
         "is_new_key",
         is_flag=True,
-        help="The folder was run with another key so far, and no older copy was put back; continue with this key.",
+        help="Until now the folder was run with another key, and no older copy was put back; continue with this key.",
     ),
     click.option(
         "--shared-account",
