@@ -28,7 +28,7 @@ VARIABLES = {
 }
 SCREEN = {
     "NO_COLOR": "No colour.",
-    "FORCE_COLOR": "Colour also where the output is not a terminal.",
+    "FORCE_COLOR": "Colour even if the output is not a terminal.",
     "TERM": "With `dumb`, no colour and no line that redraws itself.",
     "XDG_CACHE_HOME": "Where the cache is on Linux: price lists with their age, and the heads of large manifests.",
 }

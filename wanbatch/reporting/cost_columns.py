@@ -61,7 +61,7 @@ COSTS: Mapping[str, str] = {
     "usd_per_usable_second": "the same in USD",
     "credits_per_second_in_cut": "`charged` by second in the cut; empty while a charge is not seen",
     "usd_per_second_in_cut": "the same in USD",
-    "first_takes": "first takes of shots that have ended; of a model, those that were sent to it first",
+    "first_takes": "first takes of shots that have ended; for a model, those that were sent to it first",
     "first_takes_good": "of these verified without a second try",
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
