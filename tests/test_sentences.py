@@ -135,6 +135,28 @@ ODD = (
     (r"\bto anybody\b|\bpublished nowhere\b|\bis headed as\b", "no account was charged, not published"),
     (r"\blist of just now\b|\btells the price\b|\bhow takes stand\b", "list from just now, shows the price"),
     (r"\bone (?:row|line|object|prompt|value|shot) an? \w+\b|\bone an? (?:line|row|take|shot|generation)\b", "one per"),
+    (r"\b(?:budget|cost|estimate|final|charged) less (?:the )?(?:baseline|estimated?|final)\b", "minus"),
+    (r"\bstranger's\b", "untrusted, from someone else"),
+    (r"\basks? for its (?:words|meaning)\b", "describe it in FILE: a test asks for that"),
+    (r"\bonly when (?:the page|it) was made is\b", "only the time when the page was made"),
+)
+# The same for the pages and templates alone.
+ODD_ON_PAGES = (
+    (r"\b(?:held|holds? (?:\w+ ){1,5}) ?against\b", "compared with"),
+    (r"(?:[,;]|\balso|\bor|\bbut) where (?!it is documented|each value comes from|it happens|prices come from)", "if"),
+    (r"\b(?:takes?|took|taken) (?:a (?:default|value)|the effect of \w+ \w+) away\b", "removes, makes useless"),
+)
+# A text with each of the newest kinds, as it was written once.
+CASES = (
+    "The reports are held against the books.",
+    "It holds client and sandbox against the files.",
+    "The budget less the final cost: below 0 it is over.",
+    "A download is a stranger's file.",
+    "The page of columns asks for its meaning.",
+    "Only when the page was made is by your clock.",
+    "The state file is read again, where the log is refused.",
+    "It counts also where the manifest changed.",
+    "A shot's own value wins, and `null` takes a default away.",
 )
 
 
@@ -169,6 +191,17 @@ def odd_phrases(path: Path, pattern: str) -> list[str]:
 def test_no_text_of_the_package_or_its_pages_holds_an_odd_phrase(pattern: str, instead: str) -> None:
     paths = [*sorted(PACKAGE.rglob("*.py")), *TEMPLATES, *PAGES]
     assert [place for path in paths for place in odd_phrases(path, pattern)] == [], f"write instead: {instead}"
+
+
+@pytest.mark.parametrize(("pattern", "instead"), ODD_ON_PAGES)
+def test_no_page_or_template_holds_an_odd_phrase(pattern: str, instead: str) -> None:
+    paths = [*TEMPLATES, *PAGES]
+    assert [place for path in paths for place in odd_phrases(path, pattern)] == [], f"write instead: {instead}"
+
+
+@pytest.mark.parametrize("text", CASES)
+def test_each_newer_kind_of_odd_phrase_is_found(text: str) -> None:
+    assert [pattern for pattern, _ in (*ODD, *ODD_ON_PAGES) if re.search(pattern, text, re.IGNORECASE)] != []
 
 
 def test_an_odd_phrase_is_found_in_texts_comments_and_templates(tmp_path: Path) -> None:
