@@ -34,8 +34,8 @@ _SHOWN_CAP = 160
 def diff_command(options: Global, /, before: Path, after: Path | None, output: Path | None) -> int:
     """Show what MANIFEST asks for that BEFORE does not, shot by shot, with the cost of the new takes.
 
-    Without BEFORE, it is compared with the takes in its output folder. The costs are those of the provider's
-    last list or its documentation; `plan` asks for those of now.
+    Without BEFORE, it compares MANIFEST with the takes in its output folder. The costs are those of the provider's
+    last list or its documentation; `plan` asks the provider for today's.
     """
     new = load_manifest(before if after is None else after)
     old = load_manifest(before) if after is not None else output_of(new.head, RunOptions(output=output))

@@ -149,7 +149,7 @@ def init_command(options: Global, /, folder: Path | None, source: Path | None, i
     """
     if source is not None:
         if folder is not None:
-            raise UsageInvalid("with --from the file is written beside the source: name no folder. Nothing was written")
+            raise UsageInvalid("--from writes the file beside the source: leave out the folder. Nothing was written")
         from wanbatch.cli.tables import tell_source
 
         return tell_source(options, source)

@@ -37,7 +37,8 @@ def preview_command(options: Global, /, manifest: Path, page: Path | None, is_on
     """Show MANIFEST as a page of slates, without making a clip: what each shot says, its length, where it begins, and
     its cost by the provider's last list or its documentation.
 
-    The page is written again each time the manifest, its table or its map is saved, and loads itself; Ctrl-C ends it.
+    Each time you save the manifest, its table or its map, wanbatch writes the page again, and the browser reloads it;
+    Ctrl-C ends this.
     """
     page = page if page is not None else Path(OUTPUTS) / f"{stem_of(str(manifest))}.preview.html"
     if is_once or options.is_json:

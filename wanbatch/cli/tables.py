@@ -30,8 +30,9 @@ PROMPT_SHOWN = 100
 def convert_command(options: Global, /, source: Path, target: Path) -> int:
     """Write the manifest SOURCE as TARGET, in the format of its ending: .yaml, .json, .jsonl, .csv, .tsv, .xlsx, .txt.
 
-    What is written is read again first: each shot keeps its id, recipes, scene and own columns, or nothing is written.
-    A table has the defaults in each row, and a map beside it for name, limits and budget. YAML to YAML keeps comments.
+    wanbatch reads the result before it saves it. If a shot would not keep its id, recipes, scene and own columns, it
+    writes nothing. A table has the defaults in each row, and a map beside it for name, limits and budget. YAML to YAML
+    keeps comments.
     """
     done = convert(source, target)
     files = [done.path, *([done.map_path] if done.map_path is not None else [])]

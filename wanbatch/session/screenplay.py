@@ -46,7 +46,7 @@ def write_manifest_of(source: Path) -> ScreenplayManifest:
     path = source.with_suffix(".yaml")
     if path.exists():
         raise UsageInvalid(
-            f"{path} is there already: name the screenplay otherwise, or move it away. Nothing was written"
+            f"{path} is there already: rename the screenplay, or move that file away. Nothing was written"
         )
     shots = [shot for number, scene in enumerate(play.scenes, 1) for shot in _shots(number, scene)]
     cast = tuple(dict.fromkeys(name for scene in play.scenes for name in scene.cast))
