@@ -143,7 +143,10 @@ ODD = (
 # The same for the pages and templates alone.
 ODD_ON_PAGES = (
     (r"\b(?:held|holds? (?:\w+ ){1,5}) ?against\b", "compared with"),
-    (r"(?:[,;]|\balso|\bor|\bbut) where (?!it (?:is documented|happens|begins)\b|each value comes from|prices come from)", "if"),
+    (
+        r"(?:[,;]|\balso|\bor|\bbut) where (?!it (?:is documented|happens|begins)\b|each value comes from|prices come from)",
+        "if",
+    ),
     (r"\b(?:takes?|took|taken) (?:a (?:default|value)|the effect of \w+ \w+) away\b", "removes, makes useless"),
 )
 # A text with each of the newest kinds, as it was written once.

@@ -102,7 +102,7 @@ def test_a_submit_whose_row_has_the_clip_of_another_take_is_named_once(tmp_path:
         return list(context.troubles)
 
     ((code, message),) = beside_runs(world, work)
-    assert (code, "their clips may be each other's" in message) == (ExitCode.DECISION_NEEDED, True)
+    assert (code, "the two clips may be swapped" in message) == (ExitCode.DECISION_NEEDED, True)
     assert read_overview(world.output).alarms[0].startswith("sh000_t1: ")
     for _ in range(2):  # the log has forgotten by now
         assert (told(world).needs_you, told(world).open) == ((message,), ())

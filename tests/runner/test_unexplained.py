@@ -205,7 +205,7 @@ def test_where_the_file_is_out_of_date_nothing_is_sent_before_the_ledger_is_read
         ExitCode.DECISION_NEEDED,
         {"held": 1, "planned": 2, "verified": 1},
     )
-    assert "to tell what else was bought: nothing is sent" in " ".join(end.messages)
+    assert "to tell what else was bought: wanbatch sends nothing" in " ".join(end.messages)
     world.settings = replace(world.settings, trust_state=True)
     world.run(batch_of(4))
     assert counts(world) == {"held": 1, "verified": 3}

@@ -51,7 +51,7 @@ class Doubles:
             return
         generation_id, owner = others[0]
         label = context.takes[owner].label
-        text = f"{LOG} says that its submit made {generation_id}, which {label} has: their clips may be each other's"
+        text = f"{LOG} says that its submit made {generation_id}, which {label} has: the two clips may be swapped"
         if text not in take.warning:
             context.record(take.take_id, Fact.WARNED, {"warning": text, "mixed_up": [generation_id]})
             context.trouble(ExitCode.DECISION_NEEDED, mixed_up_text(take.label, text))

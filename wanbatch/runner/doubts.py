@@ -65,8 +65,8 @@ def doubted(state: StateReader) -> list[Attempt]:
 
 
 def note_misnamed(context: RunContext, take_id: int, other_request: str) -> None:
-    """Remember that the answer to a take's submit named another request: what it said may be of that one."""
-    text = f"the provider's answer to its submit named another request ({other_request}), and may be of that one"
+    """Remember that the answer to a take's submit named another request: what it said may belong to that one."""
+    text = f"the provider's answer to its submit named another request ({other_request}), and may belong to that one"
     data = {"warning": text, "misnamed": context.takes[take_id].request_id}
     context.record(take_id, Fact.WARNED, data)
 

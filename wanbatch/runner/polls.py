@@ -208,7 +208,7 @@ class Polls:
         take = self._context.takes[take_id]
         made = live(self._context.state.attempts_of(take_id)) - {take.generation_id}
         offers = [f"`wanbatch resolve {take.label} --adopt {each}`" for each in sorted(made)]
-        offer = f". Another generation was made for it, which you can have: {' or '.join(offers)}" if offers else ""
+        offer = f". Another generation was made for it; to use that one: {' or '.join(offers)}" if offers else ""
         self._context.hold(take_id, f"{why}. The next run asks again{offer}")
 
     def _no_answer(self, take: Take, answer: NoAnswer) -> None:

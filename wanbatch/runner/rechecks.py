@@ -49,7 +49,7 @@ _UNREAD = "wanbatch could not read in the provider's ledger and request log whet
 _CHARGED = "a charge that belongs to no take may be for an earlier submit of it"
 _MADE = "the provider's request log shows by now that an earlier submit of it succeeded or was charged"
 _MISNAMED = (
-    "the generation that failed was named by an answer to another request, so that what its own submit made is unknown"
+    "the generation that failed was named by an answer to another request, so what its own submit made is unknown"
 )
 _CONTRADICTED = "the provider, which says that the generation failed, had said before that it succeeded"
 _ADVICE = "`wanbatch reconcile` shows more; if it made no clip, `wanbatch retry` sends the take again"

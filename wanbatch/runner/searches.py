@@ -246,8 +246,8 @@ class Searches:
             context.stop_submitting(
                 ExitCode.DECISION_NEEDED,
                 f"this state file is out of date, and wanbatch could not read the provider's ledger ({answer.message})"
-                " to tell what else was bought: nothing is sent. Run the same command again later; if you know that"
-                " nothing else was bought, add --trust-state",
+                " to tell what else was bought: wanbatch sends nothing. Run the same command again later; if you know"
+                " that nothing else was bought, add --trust-state",
             )
         return False
 
@@ -255,7 +255,7 @@ class Searches:
         self._context.stop_submitting(
             code,
             "wanbatch could not read the provider's request log, so it cannot tell whether this state file is up to"
-            f" date: nothing is sent. {advice}",
+            f" date: wanbatch sends nothing. {advice}",
         )
 
     def _give_up_waiting(self, why: str) -> None:

@@ -200,7 +200,7 @@ def unexplained_text(charges: Sequence[Charge]) -> str:
     which = "this charge is" if len(charges) == 1 else "some are"
     return (
         f"{_named(charges)}. If an older copy of this folder was used, run `wanbatch reconcile` in the newest copy, or"
-        f" with the other key, where one was used. If other people or programs use this account, add --shared-account,"
+        f" with the other key if one was used. If other people or programs use this account, add --shared-account,"
         f" once; if {which} not of this batch, add --not-mine GENERATION, once for each"
     )
 
@@ -208,7 +208,7 @@ def unexplained_text(charges: Sequence[Charge]) -> str:
 def _text(charges: Sequence[Charge]) -> str:
     return (
         f"{_named(charges)}. If this folder is an older copy, a newer one may have made them: wanbatch sends nothing."
-        " Run the newest copy, or run `wanbatch reconcile` with the other key, where one was used. If other people or"
+        " Run the newest copy, or run `wanbatch reconcile` with the other key if one was used. If other people or"
         " programs use this account, add --shared-account, once; if you know that none of these charges is of this"
         " batch, add --trust-state"
     )
