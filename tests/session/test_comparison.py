@@ -46,11 +46,11 @@ def test_the_lines_show_what_changed_in_a_text(capsys: pytest.CaptureFixture[str
     assert call(["diff", "x.csv", "y.csv"]) == 0
     out = capsys.readouterr().out.splitlines()
     assert out[:3] == [
-        "  a  changed  1 take to make, 1.58 USD",
+        "  a  changed  1 take to make, 1.575 USD",
         "    prompt: A [+red+] fox",
         "    resolution: none -> 1080p",
     ]
-    assert out[3].startswith("1 shot differs, 0 the same; 1 take to make, 1.58 USD (by the provider's last list")
+    assert out[3].startswith("1 shot differs, 0 the same; 1 take to make, 1.575 USD (by the provider's last list")
 
 
 def test_an_unknown_price_is_not_zero(capsys: pytest.CaptureFixture[str]) -> None:
@@ -86,7 +86,7 @@ def test_the_page_has_a_slate_a_shot_with_running_time_and_cost(capsys: pytest.C
     wanted = (
         "&lt;b&gt;A &amp; B&lt;/b&gt;",
         "running time 0:15",
-        "1.58 USD + unknown (1 take)",
+        "1.575 USD + unknown (1 take)",
         "cam: dolly",
         "<span>0:10</span>",
     )

@@ -80,7 +80,7 @@ def test_help_and_plan_say_that_each_model_has_its_own_tries(
 ) -> None:
     call([command, "--help"])
     shown = " ".join(capsys.readouterr().out.split())
-    assert "At most this many paid tries of each take with each model: its own, and its fallback" in shown
+    assert "At most this many paid tries of each take with its own model, and as many with its fallback" in shown
     call(["plan", "shots.yaml", "--sandbox"])
     shown = " ".join(capsys.readouterr().out.split())
     assert (
