@@ -36,10 +36,6 @@ class NamedText:
     negative: Scalar | None = None
 
 
-class TooLong(Exception):
-    """A text that grows beyond every limit."""
-
-
 @dataclass
 class NamedTexts:
     """The named texts of one manifest; `used` are those that any shot uses."""
