@@ -90,15 +90,17 @@ def at_home(
     machines: list[Machine | None],
     monkeypatch: pytest.MonkeyPatch,
     *,
-    address: str = "https://api.provider.test",
+    sign: Sign = Sign.NONE,
     is_moved: bool = False,
     ask: Callable[[str], bool] | None = None,
 ) -> tuple[list[bool], list[str]]:
-    """Begin a run on each machine in turn; returns whether it might, and the notices."""
+    """Begin a run on each machine in turn, at an address with this sign; returns whether it might, and the notices."""
     told: list[str] = []
-    settings = load_settings({"AIMLAPI_API_KEY": "k", "AIMLAPI_BASE_URL": address}, None, folder)
+    address = "https://api.provider.test"
+    access = Access(load_settings({"AIMLAPI_API_KEY": "k", "AIMLAPI_BASE_URL": address}, None, folder))
+    access.__dict__["_sign"] = sign  # as if it had been asked
     watch = Watch(notice=told.append, confirm_move=ask)
-    invocation = Invocation(RunOptions(is_moved=is_moved), Access(settings), watch)
+    invocation = Invocation(RunOptions(is_moved=is_moved), access, watch)
     identity = new_identity("film", address, "", system_now(), sandbox=False)
     found = []
     with StateFile.create_or_open(folder / "out", identity) as state:
@@ -142,8 +144,7 @@ def test_a_person_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word
 
 
 def test_the_sandbox_is_told_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("wanbatch.session.access.sign_at", lambda _: Sign.SANDBOX)
-    found, told = at_home(tmp_path, [ONE, TWO], monkeypatch, address="http://127.0.0.1:9")
+    found, told = at_home(tmp_path, [ONE, TWO], monkeypatch, sign=Sign.SANDBOX)
     assert (found, len(told)) == ([True, True], 1)
 
 

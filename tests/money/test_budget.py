@@ -211,15 +211,14 @@ def test_yes_is_no_word_for_a_price_that_turned_out_to_be_another(facts: dict[st
     assert confirm(quiet, preview(**facts), is_agreed=True) is answer
 
 
-def test_without_yes_and_without_anybody_nothing_new_is_agreed_to(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_yes_and_without_anybody_nothing_new_is_agreed_to() -> None:
     from wanbatch.cli import Global
-    from wanbatch.cli import confirmations as running
 
-    monkeypatch.setattr(running, "is_interactive", lambda: False)
     quiet = Global(is_json=False, verbosity=-1, color="never", env_file=None)
-    assert confirm(quiet, preview(why=Why.PILOT), is_agreed=False) is False
-    with pytest.raises(UsageInvalid):
-        confirm(quiet, preview(), is_agreed=False)
+    with CliRunner().isolation():  # its input is not a terminal
+        assert confirm(quiet, preview(why=Why.PILOT), is_agreed=False) is False
+        with pytest.raises(UsageInvalid):
+            confirm(quiet, preview(), is_agreed=False)
 
 
 @pytest.mark.parametrize("answer", [True, False])

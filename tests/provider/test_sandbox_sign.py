@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.server
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,5 +73,5 @@ def test_where_nothing_answers_nothing_is_said() -> None:
 
 
 def test_an_address_elsewhere_is_never_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("httpx.Client", None)
+    monkeypatch.setitem(sys.modules, "httpx", None)  # there is nothing to ask with
     assert sign_at(read_endpoint("https://api.provider.test")) is Sign.NONE

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.provider.test_sandbox_sign import serving
 from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.errors import UsageInvalid
@@ -25,13 +26,14 @@ def test_the_flag_for_the_sandbox_wins_over_any_address(address: str, tmp_path: 
 
 
 @pytest.fixture
-def access_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Access]:
+def access_with(tmp_path: Path) -> Callable[..., Access]:
     """Return what makes an access to an address of this machine that gives the sign, with or without a key."""
 
     def make(sign: Sign, *, key: str = "", speed: float | None = None) -> Access:
-        monkeypatch.setattr("wanbatch.session.access.sign_at", lambda _: sign)
         environment = {"AIMLAPI_BASE_URL": "http://127.0.0.1:8000", "AIMLAPI_API_KEY": key}
-        return Access(load_settings(environment, None, tmp_path), asked_speed=speed)
+        access = Access(load_settings(environment, None, tmp_path), asked_speed=speed)
+        access.__dict__["_sign"] = sign  # as if it had been asked
+        return access
 
     return make
 
@@ -90,11 +92,11 @@ def test_a_gateway_on_this_machine_is_asked_about_like_any_provider(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("wanbatch.session.access.sign_at", lambda _: Sign.PROVIDER)
-    monkeypatch.setenv("AIMLAPI_BASE_URL", "http://127.0.0.1:9")
     monkeypatch.setenv("AIMLAPI_API_KEY", "k")
     Path("shots.csv").write_text("id,prompt\na,Waves climb the steps\n")
-    assert call(["run", "shots.csv"]) == 2
+    with serving(404, b"") as (address, _):
+        monkeypatch.setenv("AIMLAPI_BASE_URL", address)
+        assert call(["run", "shots.csv"]) == 2
     assert "no terminal to ask on" in capsys.readouterr().err
 
 
