@@ -173,7 +173,7 @@ def test_merged_cells_are_named_from_the_header_on(tmp_path: Path) -> None:
 def test_a_heading_across_a_row_is_told_as_a_heading(tmp_path: Path) -> None:
     rows: Rows = [HEAD, ["Scene one"], ["a", "Snow", 5]]
     [problem] = told(write_book(tmp_path / "x.xlsx", merging("A2:C2"), S=rows))
-    assert problem.startswith("x.xlsx#S:A2 this row holds nothing but 'Scene one': is it a heading?")
+    assert problem.startswith("x.xlsx#S:A2 this row holds nothing but 'Scene one': if it is a heading, remove it")
 
 
 # --- sheets
