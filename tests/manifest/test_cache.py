@@ -113,6 +113,31 @@ def test_a_manifest_that_is_written_while_it_is_read_is_not_kept(path: Path, cac
     assert (manifest.digest, cache.folder.exists()) == ("", False)
 
 
+@pytest.mark.parametrize("change", ["an edit", "a new map", "no map"])
+def test_a_table_is_read_again_with_another_map(tmp_path: Path, cache: BatchCache, change: str) -> None:
+    table, column_map = tmp_path / "shots.csv", tmp_path / "shots.map.yaml"
+    table.write_text("id,prompt\na,Snow falls\n")
+    text = "name: snow\n"
+    if change != "a new map":
+        column_map.write_text(text)
+    Manifest(table, cache=cache).batch()
+    assert Manifest(table, cache=replace(cache, load=read_again)).head()  # kept: nothing changed
+    if change == "no map":
+        column_map.unlink()
+    else:
+        column_map.write_text(text.replace("snow", "ice"))
+    with pytest.raises(ReadAgainError):
+        Manifest(table, cache=replace(cache, load=read_again)).head()
+
+
+def test_a_manifest_that_names_a_table_is_not_kept(path: Path, cache: BatchCache) -> None:
+    path.write_text("version: 1\nname: night\ntable: shots.csv\n")
+    (path.parent / "shots.csv").write_text("id,prompt\na,Snow falls\n")
+    manifest = Manifest(path, cache=cache)
+    assert [shot.prompt for shot in manifest.batch().shots] == ["Snow falls"]
+    assert (manifest.digest, cache.folder.exists()) == ("", False)
+
+
 def test_a_manifest_with_problems_is_not_kept(path: Path, cache: BatchCache) -> None:
     path.write_text("shots: 5")
     for _ in range(2):

@@ -115,7 +115,7 @@ def _checked(path: Path, problems: Problems, keeps: Keeps) -> tuple[Batch, Table
 
     found = located(path)
     own = read_root(path, problems)
-    named = with_table(own, path, problems)
+    named, table = with_table(own, path, problems)
     has_head = isinstance(named, Table) and not named.is_made
     text = text_of(found.file, problems) if has_head else ""  # of tables nothing is looked up in it
     made = expanded(named, found.file, text, _read_part, problems)
@@ -125,7 +125,8 @@ def _checked(path: Path, problems: Problems, keeps: Keeps) -> tuple[Batch, Table
     batch = checker.batch(made.root, made.groups, names)
     if batch is None or not isinstance(made.root, Table):
         return None
-    return (replace(batch, parts=made.parts) if made.parts else batch), made.root, named is own and not made.parts
+    parts = (*table, *made.parts)
+    return (replace(batch, parts=parts) if parts else batch), made.root, not parts
 
 
 def _read_part(path: Path, problems: Problems) -> tuple[str, Node | None]:

@@ -26,6 +26,7 @@ from wanbatch.disk import replace_text
 from wanbatch.errors import Problem
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.added import files_beside
+from wanbatch.manifest.file_text import map_path
 from wanbatch.manifest.tree import FILE_CAP_BYTES
 from wanbatch.version import __version__
 
@@ -50,7 +51,8 @@ class BatchCache:
             if path.is_file() and self.worth_bytes <= path.stat().st_size <= FILE_CAP_BYTES:
                 known = hashlib.sha256(f"{self.version}\n{path.name}\n".encode())
                 known.update(path.read_bytes())
-                for each in files_beside(path.parent):
+                column_map = map_path(path)
+                for each in (*([column_map] if column_map.is_file() else []), *files_beside(path.parent)):
                     known.update(f"\n{each.name}\n".encode() + each.read_bytes())
                 return known.hexdigest()
         return ""

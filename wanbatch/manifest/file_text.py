@@ -13,12 +13,18 @@ from wanbatch.units import size_text
 
 NOWHERE = Place(0, 0)
 TABLES = (".csv", ".tsv")
+MAP_ENDING = ".map.yaml"
 _WIDE = (
     (codecs.BOM_UTF32_LE, "UTF-32"),
     (codecs.BOM_UTF32_BE, "UTF-32"),
     (codecs.BOM_UTF16_LE, "UTF-16"),
     (codecs.BOM_UTF16_BE, "UTF-16"),
 )
+
+
+def map_path(table: Path) -> Path:
+    """Return where the map of a table is: `shots.map.yaml` beside `shots.xlsx`."""
+    return table.with_name(table.stem + MAP_ENDING)
 
 
 def check_file(path: Path, problems: Problems) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from wanbatch.batch.names import composed
 from wanbatch.manifest.column_map import ColumnMap, with_map
-from wanbatch.manifest.file_text import NOWHERE, TABLES, check_file, text_of
-from wanbatch.manifest.map_file import MAP_ENDING, TableMap, map_beside
+from wanbatch.manifest.file_text import MAP_ENDING, NOWHERE, TABLES, check_file, text_of
+from wanbatch.manifest.map_file import TableMap, map_beside
 from wanbatch.manifest.tree import Listing, Node, Problems, Table, in_one_form
 from wanbatch.manifest.words import one_of
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wanbatch.manifest.column_map import NO_MAP, ColumnMap, column_map_of
-from wanbatch.manifest.file_text import check_file, text_of
+from wanbatch.manifest.file_text import check_file, map_path, text_of
 from wanbatch.manifest.tree import Node, Problems, ReadingStopped, Scalar, Table, moved, start_of_file
 from wanbatch.manifest.words import meant, one_of, shown
 from wanbatch.manifest.yaml_file import read_yaml
 
-MAP_ENDING = ".map.yaml"
 _HEAD = ("name", "defaults", "limits", "budget")
 _FIELDS = ("version", "sheet", "columns", *_HEAD)
 
@@ -26,11 +25,6 @@ class TableMap:
     columns: ColumnMap = NO_MAP
     sheet: str = ""
     head: Table = field(default_factory=lambda: Table(start_of_file()))
-
-
-def map_path(table: Path) -> Path:
-    """Return where the map of a table is: `shots.map.yaml` beside `shots.xlsx`."""
-    return table.with_name(table.stem + MAP_ENDING)
 
 
 def map_beside(table: Path, problems: Problems) -> TableMap:

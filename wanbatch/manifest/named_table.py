@@ -16,13 +16,13 @@ TABLE = "table"
 _FIELDS = ("file", "sheet", "columns")
 
 
-def with_table(root: Node | None, manifest: Path, problems: Problems) -> Node | None:
-    """Return a manifest with the rows of the table that it names as its shots; any other node unchanged.
+def with_table(root: Node | None, manifest: Path, problems: Problems) -> tuple[Node | None, tuple[str, ...]]:
+    """Return a manifest with the rows of the table that it names as its shots, and the table's file.
 
-    Raises ReadingStopped if the table cannot be read.
+    Any other node comes back as it is, without a file. Raises ReadingStopped if the table cannot be read.
     """
     if not isinstance(root, Table) or TABLE not in root.items:
-        return root
+        return root, ()
     node, at = root.items[TABLE], root.keys[TABLE]
     if "shots" in root.keys:
         raise problems.stop(at, "this manifest has both table and shots; keep one of them")
@@ -41,7 +41,7 @@ def with_table(root: Node | None, manifest: Path, problems: Problems) -> Node | 
     shots = moved(read.items["shots"], str(found.file), told.sheet)
     items = {name: item for name, item in root.items.items() if name != TABLE}
     keys = {name: place for name, place in root.keys.items() if name != TABLE}
-    return Table(root.at, {**items, "shots": shots}, {**keys, "shots": at})
+    return Table(root.at, {**items, "shots": shots}, {**keys, "shots": at}), (str(found.file),)
 
 
 def _named(node: Node, manifest: Path, problems: Problems) -> tuple[Located, ColumnMap]:

@@ -11,8 +11,8 @@ from wanbatch.clock import system_now
 from wanbatch.disk import make_folder, replace_text
 from wanbatch.errors import ManifestInvalid, Problem
 from wanbatch.manifest import load_manifest
+from wanbatch.manifest.file_text import map_path
 from wanbatch.manifest.formats import located
-from wanbatch.manifest.map_file import map_path
 from wanbatch.reporting.animatic import render_animatic
 from wanbatch.session.kept_prices import PriceOf
 

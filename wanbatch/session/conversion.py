@@ -10,9 +10,8 @@ from wanbatch.batch.shots import Batch, Shot
 from wanbatch.disk import replacing
 from wanbatch.errors import ManifestInvalid, UsageInvalid
 from wanbatch.manifest import load_content, load_manifest
-from wanbatch.manifest.file_text import TABLES
+from wanbatch.manifest.file_text import MAP_ENDING, TABLES, map_path
 from wanbatch.manifest.formats import JSON_LINES, WORKBOOK, YAML, located
-from wanbatch.manifest.map_file import MAP_ENDING, map_path
 from wanbatch.manifest.words import one_of
 from wanbatch.manifest.writing import WRITTEN, written
 

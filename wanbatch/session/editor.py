@@ -8,7 +8,7 @@ from typing import Any
 
 from wanbatch.disk import make_folder, replace_text
 from wanbatch.errors import UsageInvalid
-from wanbatch.manifest.map_file import MAP_ENDING
+from wanbatch.manifest.file_text import MAP_ENDING
 from wanbatch.manifest.schemas import MANIFEST, schema_text
 
 SCHEMA_NAME = "manifest.schema.json"
