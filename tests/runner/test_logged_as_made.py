@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from tests.runner.shared import PRICE, states
+from tests.runner.test_rechecks import lost
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.clock import LoopClock
@@ -157,3 +158,12 @@ def test_what_was_refused_before_the_machine_slept_is_looked_at_before_it_is_sen
     world.observe = sleep
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 3)
+
+
+def test_a_success_without_an_id_that_the_log_shows_after_the_proof_keeps_the_take_from_being_sent(
+    tmp_path: Path, shown: list[Callable[[LogRow], LogRow]]
+) -> None:
+    world = lost(tmp_path, "P2", lambda _: shown.append(AS_MADE["succeeded without an id"]))
+    end = world.run(batch_of(3))
+    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.DECISION_NEEDED, "failed", 3)
+    assert any("shows by now that an earlier submit of it succeeded" in message for message in end.messages)

@@ -19,7 +19,6 @@ from wanbatch.clock import LoopClock
 from wanbatch.errors import ExitCode
 from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
-from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubts import was_called_made
@@ -145,26 +144,6 @@ def test_what_nothing_speaks_against_is_sent_again(tmp_path: Path, proof: str) -
     world = lost(tmp_path, proof, lambda _: None)
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
-
-
-def test_a_success_without_an_id_that_the_log_shows_after_the_proof_keeps_the_take_from_being_sent(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    is_over: list[bool] = []
-    world, real = lost(tmp_path, "P2", lambda _: is_over.append(True)), AimlApi.scan_log
-
-    async def scan_log(self: AimlApi, begin: datetime) -> Any:
-        scan = await real(self, begin)
-        assert not isinstance(scan, NoAnswer)
-        row = next((row for row in scan.rows if row.request_id.endswith(":2.1")), None)
-        if not is_over or row is None:
-            return scan
-        return replace(scan, rows=(*scan.rows, replace(row, is_good=True, generation_id=None, credits=PRICE)))
-
-    monkeypatch.setattr(AimlApi, "scan_log", scan_log)
-    end = world.run(batch_of(3))
-    assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.DECISION_NEEDED, "failed", 3)
-    assert any("shows by now that an earlier submit of it succeeded" in message for message in end.messages)
 
 
 # --- refusals
