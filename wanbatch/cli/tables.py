@@ -64,10 +64,9 @@ def tell_source(options: Global, source: Path) -> int:
         click.echo(json_text(names))
     elif options.verbosity >= 0:
         what = f"{count_text(done.scenes, 'scene')}, {count_text(done.shots, 'shot')}"
+        what = f"{what}, {count_text(len(done.cast), 'speaking character')}"
         command = words("wanbatch", "preview", str(done.path))
-        echo(
-            f"wrote {done.path}: {what}, {count_text(len(done.cast), 'speaking character')}. Edit it, and look: {command}"
-        )
+        echo(f"wrote {done.path}: {what}. Edit it, and look: {command}")
     return 0
 
 
