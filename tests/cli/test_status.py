@@ -59,6 +59,30 @@ def test_status_says_why_the_last_run_ended_with_which_code_and_how_to_go_on(
 
 
 @pytest.mark.parametrize(
+    ("cap", "is_told"),
+    [
+        ("--max-usd 0.1", True),
+        ("--max-usd=0.1", True),
+        ("--max-credits 378000", True),  # of one clip, which was made
+        ("--max-usd 40", False),
+        ("--max-usd x", False),
+        ("--max-usd NaN", False),
+        ("--max-credits Infinity", False),
+        ("--max-usd 'x", False),
+        ("", False),
+    ],
+)
+def test_status_says_that_the_cap_of_the_command_is_spent_though_another_run_came_after(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], cap: str, *, is_told: bool
+) -> None:
+    output = folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=0))
+    with StateFile.create_or_open(output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
+        state.note(COMMAND_NOTE, f"wanbatch run film.yaml {cap}".strip())
+    text, _ = told(capsys, output)
+    assert ("to continue, with a higher --max-" in text, "to continue" in text) == (is_told, True)
+
+
+@pytest.mark.parametrize(
     ("code", "message", "is_told"),
     [
         (3, "sh1_t1 is held; the budget of 1.00 USD is reached: 0.95 USD is committed", True),

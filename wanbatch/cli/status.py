@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +28,7 @@ from wanbatch.cli.which import output_seen
 from wanbatch.clock import system_now
 from wanbatch.errors import ExitCode
 from wanbatch.money.baseline import Baseline, variance_text
-from wanbatch.money.credits import money_text
+from wanbatch.money.credits import credits_of_usd, money_text
 from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_files import baseline_json
 from wanbatch.session.question import words
@@ -35,6 +38,7 @@ from wanbatch.units import count_text, duration_text, left_text, local_text
 
 _SHOWN = 20  # of what needs the user
 _WATCH_EVERY_S = 2.0
+_CAPS = ("--max-usd", "--max-credits")
 _CAP_REACHED = re.compile(r"\bthe (budget|cap) of [^:;]* is (reached|passed)")  # what a run says that a cap stopped
 _RUN = click.argument(
     "run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs
@@ -143,11 +147,28 @@ def _next_lines(found: BatchOverview) -> list[str]:
 
 
 def _raised(found: BatchOverview) -> str:
-    """Say what to raise where a cap stopped the last run: the same command would stop there again."""
-    if found.last_run is None or found.last_run.exit_code != ExitCode.BUDGET_REACHED:
+    """Say what to raise if a cap stopped the last run, or the command's own is spent: it would stop there again."""
+    flag, cap = _cap_in(found.command)
+    is_stopped = found.last_run is not None and found.last_run.exit_code == ExitCode.BUDGET_REACHED
+    if not is_stopped and (cap is None or cap > found.progress.credits_committed):
         return ""
-    flag = next((each for each in ("--max-usd", "--max-credits") if each in found.command), "")
     return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
+
+
+def _cap_in(command: str) -> tuple[str, int | None]:
+    """Return the flag of a cap in a command line, empty without one, and its credits; None if it cannot be read."""
+    try:
+        given = shlex.split(command)
+    except ValueError:  # the state file may come from anywhere
+        given = []
+    for flag, word in zip(given, [*given[1:], ""], strict=True):
+        name, _, value = flag.partition("=")
+        if name in _CAPS:
+            with suppress(InvalidOperation, ValueError, OverflowError):
+                amount = Decimal(value or word)
+                return name, credits_of_usd(amount) if name == "--max-usd" else int(amount)
+            return name, None
+    return "", None
 
 
 def _end_text(run: Run) -> str:
