@@ -193,3 +193,10 @@ def test_a_refused_prompt_is_to_be_changed_and_not_tried_again(
     text, found = told(capsys, world.output)
     shown, expected = text.replace(str(world.output), "OUT"), found["next"].replace(str(world.output), "OUT")
     assert (shown.endswith(said), expected) == (True, command)
+
+
+def test_status_of_a_folder_without_a_command_names_no_cap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    output = folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=0))
+    with StateFile.create_or_open(output, new_identity("world", "sandbox", "", EPOCH, sandbox=True)) as state:
+        state.note(COMMAND_NOTE, "")
+    assert "to continue" not in told(capsys, output)[0]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -161,7 +162,7 @@ def _cap_in(command: str) -> tuple[str, int | None]:
         given = shlex.split(command)
     except ValueError:  # the state file may come from anywhere
         given = []
-    for flag, word in zip(given, [*given[1:], ""], strict=True):
+    for flag, word in pairwise([*given, ""]):
         name, _, value = flag.partition("=")
         if name in _CAPS:
             with suppress(InvalidOperation, ValueError, OverflowError):
