@@ -41,7 +41,7 @@ def test_a_command_names_its_folder_once_and_quoted(text: str, folder: str, want
 
 
 def test_every_command_that_messages_name_is_known_to_take_a_folder_or_not() -> None:
-    without = {"run", "plan", "doctor", "recover", "sandbox", "models", "storyboard"}
+    without = {"run", "plan", "doctor", "recover", "sandbox", "models", "storyboard", "init"}
     named = set()
     for path in Path(__import__("wanbatch").__file__).parent.rglob("*.py"):
         named |= set(re.findall(r"`wanbatch ([a-z]+)[ `]", path.read_text(encoding="utf-8")))
