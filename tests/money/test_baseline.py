@@ -17,7 +17,6 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.spend import Kind
-from wanbatch.cli import call
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import (
     BaselineLine,
@@ -46,20 +45,6 @@ SHOTS = [f"  - {{id: s{n}, scene: sc{n % 2}, prompt: Shot number {n}.}}\n" for n
 def kind(state: State = State.VERIFIED, charged: int | None = PRICE, *, is_old: bool = False) -> Kind:
     seen = charged is not None
     return Kind(state, is_old, PRICE, PRICE, charged, seen, 0, attempts=1, price_class=CLASS)
-
-
-@pytest.fixture
-def said(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Any:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def say(*words: str) -> str:
-        capsys.readouterr()
-        call(list(words))
-        told = capsys.readouterr()
-        return told.out + told.err
-
-    return say
 
 
 def write(*shots: str) -> None:

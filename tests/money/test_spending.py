@@ -10,7 +10,6 @@ import pytest
 from tests.money.test_causes import one_of_each
 from tests.money.test_costs import story
 from tests.reporting.test_book import a_bit_of_everything
-from wanbatch.cli import call
 from wanbatch.cli.spending import spending_lines
 from wanbatch.money.spending import OUTSIDE_WORDS, SceneSpend, Spending
 from wanbatch.reporting.book import book_of
@@ -21,22 +20,6 @@ from wanbatch.state.spending import read_spending
 
 HEAD = "version: 1\nname: film\ndefaults: {resolution: 720p, duration: 5}\nshots:\n"
 RUN = ("run", "film.yaml", "--sandbox", "--speed", "900", "--no-report")
-
-
-@pytest.fixture
-def said(
-    near: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., str]:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "200")
-
-    def say(*words: str) -> str:
-        capsys.readouterr()
-        call(list(words))
-        told = capsys.readouterr()
-        return told.out + told.err
-
-    return say
 
 
 def test_the_end_of_a_run_and_status_say_what_each_scene_cost(said: Callable[..., str]) -> None:

@@ -12,6 +12,7 @@ from tests.films import Reel, shoot
 from tests.reporting.states import MADE_AT, begin, shot, write_run
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch
+from wanbatch.cli import call
 from wanbatch.clip.media import write_poster
 from wanbatch.reporting.files import write_reports
 
@@ -83,3 +84,10 @@ def make_film(output: Path) -> None:
     write_run(pen)
     write_reports(pen.state, made_at=MADE_AT)
     pen.state.close()
+
+
+def run_film(text: str) -> Path:
+    """Run a manifest's text on the sandbox, in the working folder; returns the output folder."""
+    Path("film.yaml").write_text(text, encoding="utf-8")
+    assert call(["-q", "run", "film.yaml", "--sandbox", "--speed", "600", "--yes", "-o", "o"]) == 0
+    return Path("o")

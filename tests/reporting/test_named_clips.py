@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.reporting.storyboard import run_film
 from wanbatch.cli import call
 
 FILM = """\
@@ -22,18 +23,12 @@ def in_a_folder_of_its_own(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
 
 
-def run(text: str) -> Path:
-    Path("film.yaml").write_text(text, encoding="utf-8")
-    assert call(["-q", "run", "film.yaml", "--sandbox", "--speed", "600", "--yes", "-o", "o"]) == 0
-    return Path("o")
-
-
 def named(output: Path) -> list[str]:
     return sorted(path.name for path in (output / "named").iterdir())
 
 
 def test_clips_have_the_names_of_the_manifest_beside_their_own() -> None:
-    output = run(FILM)
+    output = run_film(FILM)
     assert named(output) == ["A gull lands-0.mp4", "A gull lands-1.mp4", "names.json"]
     pairs = [("A gull lands-0.mp4", "a_t1.mp4"), ("A gull lands-1.mp4", "a_t2.mp4")]
     assert all((output / "named" / name).samefile(output / "clips" / clip) for name, clip in pairs)
@@ -42,23 +37,23 @@ def test_clips_have_the_names_of_the_manifest_beside_their_own() -> None:
 
 
 def test_other_names_rename_nothing_that_was_made_and_buy_nothing() -> None:
-    output = run(FILM)
+    output = run_film(FILM)
     (output / "named" / "mine.mp4").write_text("a file of the user's own")
     (output / "named" / "a 2.mp4").write_text("in the way")
     before = sorted((path.name, path.stat().st_mtime_ns) for path in (output / "clips").glob("*.mp4"))
-    run(FILM.replace("{prompt}-{take0}", "{id} {take}"))
+    run_film(FILM.replace("{prompt}-{take0}", "{id} {take}"))
     assert named(output) == ["a 1.mp4", "a 2.mp4", "mine.mp4", "names.json"]
     assert (output / "named" / "a 2.mp4").read_text() == "in the way"
     assert sorted((path.name, path.stat().st_mtime_ns) for path in (output / "clips").glob("*.mp4")) == before
-    run(FILM.replace('names: "{prompt}-{take0}"\n', ""))
+    run_film(FILM.replace('names: "{prompt}-{take0}"\n', ""))
     assert named(output) == ["a 2.mp4", "mine.mp4"]
 
 
 def test_a_name_that_several_takes_have_goes_to_the_one_that_was_circled() -> None:
     film = FILM.replace("{prompt}-{take0}", "{id}").replace("takes: 2", "takes: 1")
-    output = run(film)
+    output = run_film(film)
     assert call(["-q", "retake", "o", "a", "--later"]) == 0
-    run(film)
+    run_film(film)
     name = output / "named" / "a.mp4"
     newest = name.samefile(output / "clips" / "a_t2.mp4")
     assert call(["-q", "circle", "o", "a", "1"]) == 0
@@ -67,7 +62,7 @@ def test_a_name_that_several_takes_have_goes_to_the_one_that_was_circled() -> No
 
 
 def test_names_of_a_stranger_reach_nothing_outside_of_their_folder() -> None:
-    output = run(FILM)
+    output = run_film(FILM)
     Path("victim.mp4").write_text("keep me")
     told = {"../../victim.mp4": {}, "..": {}, "x.txt": {}}
     (output / "named" / "names.json").write_text(json.dumps(told))
@@ -76,4 +71,4 @@ def test_names_of_a_stranger_reach_nothing_outside_of_their_folder() -> None:
 
 
 def test_a_plain_manifest_has_no_such_folder() -> None:
-    assert not (run(FILM.replace('names: "{prompt}-{take0}"\n', "")) / "named").exists()
+    assert not (run_film(FILM.replace('names: "{prompt}-{take0}"\n', "")) / "named").exists()

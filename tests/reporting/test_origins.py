@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from wanbatch.cli import call
+from tests.reporting.storyboard import run_film
 from wanbatch.state.reader import StateReader
 
 FILM = """\
@@ -25,19 +25,13 @@ def in_a_folder_of_its_own(near: None, monkeypatch: pytest.MonkeyPatch, tmp_path
     monkeypatch.chdir(tmp_path)
 
 
-def run(text: str) -> Path:
-    Path("film.yaml").write_text(text, encoding="utf-8")
-    assert call(["-q", "run", "film.yaml", "--sandbox", "--speed", "600", "--yes", "-o", "o"]) == 0
-    return Path("o")
-
-
 def origins(output: Path) -> dict[str, object]:
     with StateReader.open(output) as reader:
         return dict(reader.origins())
 
 
 def test_a_card_says_where_its_values_come_from() -> None:
-    output = run(FILM)
+    output = run_film(FILM)
     page = (output / "storyboard.html").read_text(encoding="utf-8")
     told = "27 of 1,500 characters; shot, film.yaml:5; template, film.yaml:3; style, film.yaml:2"
     assert (f"<dt>prompt</dt><dd>{told}</dd>" in page, "<dt>duration</dt><dd>defaults, film.yaml:3</dd>" in page) == (
@@ -47,16 +41,16 @@ def test_a_card_says_where_its_values_come_from() -> None:
 
 
 def test_the_card_of_a_plain_manifest_has_no_such_list() -> None:
-    output = run(PLAIN)
+    output = run_film(PLAIN)
     assert ("where it comes from" in (output / "storyboard.html").read_text(), origins(output)) == (False, {})
 
 
 def test_origins_follow_the_manifest_and_an_older_file_has_none() -> None:
-    output = run(FILM)
+    output = run_film(FILM)
     before = origins(output)
-    run(FILM.replace("version: 1\n", "# a comment\nversion: 1\n"))
+    run_film(FILM.replace("version: 1\n", "# a comment\nversion: 1\n"))
     after = origins(output)
     with sqlite3.connect(output / "state.sqlite") as db:
         db.execute("DROP TABLE origins")
     db.close()
-    assert (before != after, origins(output), run(FILM) and origins(output)) == (True, {}, before)
+    assert (before != after, origins(output), run_film(FILM) and origins(output)) == (True, {}, before)

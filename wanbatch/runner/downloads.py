@@ -164,18 +164,13 @@ class Downloads:
             found.append(f"not as ordered: {length_s} s instead of {wanted_s} s")
         if order.has_audio is True and take.has_audio is False:
             found.append("not as ordered: no sound")
-        twin = self._owners().setdefault(take.sha256 or "", take.label)
+        if self._owner_of_hash is None:
+            self._owner_of_hash = self._context.state.labels_by_hash()
+        twin = self._owner_of_hash.setdefault(take.sha256 or "", take.label)
         if twin != take.label:
             found.append(f"the same bytes as {twin}")
         more = extras_text(extras_of(self._context.state, take))
         return found if more is None else [*found, more]
-
-    def _owners(self) -> dict[str, str]:
-        """The takes of verified clips by the hashes of these, those of earlier runs, too."""
-        if self._owner_of_hash is None:
-            known = self._context.state.takes_in([State.VERIFIED])
-            self._owner_of_hash = {each.sha256: each.label for each in known if each.sha256}
-        return self._owner_of_hash
 
 
 def _shortfalls(take: Take, clip: Path, inspection: Inspection) -> list[str]:

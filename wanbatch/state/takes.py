@@ -227,6 +227,15 @@ class TakeRecords(Records):
         wanted = sorted(state.value for state in states)
         return self._all(Take, f"WHERE state IN ({', '.join('?' * len(wanted))}) ORDER BY take_id", *wanted)
 
+    def labels_by_hash(self) -> dict[str, str]:
+        """Labels of the takes with a verified clip, by the SHA-256 of the clip; of equal clips that planned first."""
+        sql = (
+            "SELECT sha256, shot_id || '_t' || number FROM takes WHERE state = 'verified' AND sha256 <> ''"
+            " ORDER BY take_id DESC"
+        )
+        with foreign_errors(self.path):
+            return dict(self._db.execute(sql).fetchall())
+
     def recipes_there(self, limit: int) -> list[tuple[str, str]]:
         """Label and recipe of the takes planned last, up to a limit, that are bought, or may be, and did not fail."""
         sql = (
