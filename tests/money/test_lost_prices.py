@@ -62,7 +62,7 @@ def test_without_a_search_to_come_the_run_stops_and_says_what_to_do(tmp_path: Pa
     world = World(tmp_path / "out", rules=LOST_FIRST, settings=settings)
     end = world.run(batch_of(3))
     told = (
-        "the answers to 2 submits were lost before any answer showed the price, and the budget of 0.567 USD does not cover ten times"
+        "the answers to 2 submits were lost before any answer showed the price, and the cap of 0.567 USD does not cover ten times"
         " the expected price: wanbatch sends nothing more. Resolve the held takes (`wanbatch status` lists them) or raise the cap,"
         " then run the same command"
     )

@@ -16,7 +16,7 @@ from tests.money.test_costs import story
 from tests.money.test_strays import strayed
 from tests.reporting.states import CREDITS, MADE_AT, every_state
 from tests.reporting.test_book import a_bit_of_everything
-from tests.reporting.test_workbook import IS_THERE, sheets
+from tests.reporting.test_workbook import IS_THERE, Cells, sheets
 from wanbatch.cli import call
 from wanbatch.reporting.data_frames import frames
 from wanbatch.reporting.files import ReportFiles, write_reports
@@ -131,7 +131,8 @@ def pages(files: ReportFiles) -> Iterator[tuple[str, Told]]:
     """Yield what the tiles of the report and the head of the storyboard say."""
     page = " ".join(re.sub(r"<[^>]+>", " ", files.report.read_text()).split())
     tiles = {name: re.search(rf" {name} [^.]*?[\d,.]+ USD[^.]*? ([\d,]+) credits", page) for name in _TILES}
-    yield "the tiles", {name: int(found[1].replace(",", "")) for name, found in tiles.items() if found}
+    words = {"final cost": "final"}
+    yield "the tiles", {words.get(name, name): int(found[1].replace(",", "")) for name, found in tiles.items() if found}
     if "(no take)" not in page:
         rows = re.findall(r'data-name="(held|charged)" data-sort="(\d*)"', files.report.read_text())
         told = {name: sum(int(cell or 0) for word, cell in rows if word == name) for name in ("held", "charged")}
@@ -199,29 +200,48 @@ def workbook(path: Path) -> Iterator[tuple[str, Told]]:
     for sheet, (cells, _) in sheets(path).items():
         heads = {text: re.sub(r"\d", "", at) for at, (_, _, text) in cells.items() if re.fullmatch("[A-Z]+1", at)}
         total = next((re.sub(r"\D", "", at) for at, (_, _, text) in cells.items() if text == "total"), None)
+        if sheet == "summary":
+            yield from summary_sheet(cells)
         if total is None or sheet not in _ADDED_UP:
             continue
-        for unit, scale in (("credits", 1), ("usd", 2_000_000)):
+        for unit, scale in (("credits", 1), ("USD", 2_000_000)):
             yield (
                 f"costs.xlsx: {sheet} in {unit}",
                 {
                     word: round(float(cells[f"{heads[column]}{total}"][2] or "nan") * scale)
                     for word, column in _ADDED_UP[sheet](unit)
-                    if column in heads
+                    if column in heads and cells.get(f"{heads[column]}{total}", ("", None, "unknown"))[2] != "unknown"
                 },
             )
 
 
+def summary_sheet(cells: Cells) -> Iterator[tuple[str, Told]]:
+    """Yield the sums of the first sheet: each line by its label, in both units."""
+    lines = {text: at[1:] for at, (_, _, text) in cells.items() if at.startswith("A") and text is not None}
+    for column, scale in (("B", 2_000_000), ("C", 1)):
+        told = {}
+        for word in ("charged", "committed", "at risk", "final", "in the cut", "baseline"):
+            label = {"at risk": "at risk: it may still be charged", "final": "final cost"}.get(word, word)
+            row = next((at for text, at in lines.items() if text == label or text.startswith(f"{label}: the f")), None)
+            value = None if row is None else cells.get(f"{column}{row}")
+            if value is not None and value[0] == "n":
+                told[word] = round(float(value[2] or "nan") * scale)
+        yield f"costs.xlsx: summary, column {column}", told
+
+
 def _known_columns(unit: str) -> list[tuple[str, str]]:
-    names = [(part.replace("_", " "), f"{part}_known_{unit}") for part in _KNOWN]
-    return [("charged", f"charged_{unit}"), *names]
+    """The heading of each sum; one of which a part is unknown has a column of its known part, whose total it is."""
+    words = {"final": "final cost"}
+    parts = [(name, words.get(name, name)) for name in (part.replace("_", " ") for part in _KNOWN)]
+    both = [(name, f"{head}{known} {unit}") for name, head in parts for known in ("", ", known part")]
+    return [("charged", f"charged {unit}"), ("in the cut", f"in the cut {unit}"), *both]
 
 
 _ADDED_UP = {
     **dict.fromkeys(("batch", "sequence", "scene", "model", "cost_code"), _known_columns),
-    "shots": lambda unit: [("charged", f"charged_{unit}")],
+    "shots": lambda unit: [("charged", f"charged {unit}")],
 }
-_TILES = ("charged", "committed", "estimated")
+_TILES = ("charged", "committed", "baseline", "final cost")
 _STATES = ("verified", "failed", "held", "unknown", "planned", "superseded")
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 

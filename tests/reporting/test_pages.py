@@ -252,7 +252,7 @@ def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:
     text = read(one_take(tmp_path, State.UNKNOWN).report).words
     assert "charged unknown unknown credits, seen in the ledger; what 1 more take may cost is not in it" in text
     assert "committed unknown (1 take) unknown credits, and 1 take with an unknown cost" in text
-    assert "a second in the cut – 0 s in the cut, 0 s of good clips" in text
+    assert "final cost unknown (1 take) unknown credits: what is committed, and what is still to be sent" in text
 
 
 def test_the_curve_of_the_money_counts_what_it_cannot_draw(tmp_path: Path) -> None:

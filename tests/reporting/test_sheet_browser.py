@@ -116,8 +116,8 @@ def test_what_can_be_done_about_trouble_is_told(looked: Looked) -> None:
     ("name", "found"),
     [
         ("Failed or held", ["sc0_sh2", "sc1_sh3"]),
-        ("Unchosen", [f"sc{n // 3}_sh{n}" for n in range(1, 7)]),
-        ("Chosen", ["sc0_sh0"]),
+        ("Nothing circled", [f"sc{n // 3}_sh{n}" for n in range(1, 7)]),
+        ("Circled", ["sc0_sh0"]),
         ("Warned", ["sc2_sh6"]),
     ],
 )
@@ -128,7 +128,7 @@ def test_filters_leave_what_they_say(looked: Looked, name: str, found: list[str]
     assert looked.page.get_by_role("button", pressed=True).first.inner_text().startswith(name)
 
 
-def test_chosen_counts_the_circled_takes_alone_and_says_what_it_means(looked: Looked) -> None:
+def test_circled_counts_the_circled_takes_alone_and_says_what_it_means(looked: Looked) -> None:
     page = looked.page
     page.locator("[data-shot=sc1_sh4] .retake").click()
     page.locator("[data-shot=sc0_sh1] [data-take='2'] .circle").click()
@@ -137,7 +137,7 @@ def test_chosen_counts_the_circled_takes_alone_and_says_what_it_means(looked: Lo
     chip.click()
     told = page.locator("#what").inner_text()
     page.locator("[data-filter=all]").click()
-    assert (counted, told) == ("2", "Chosen: shots of which you circled a take: the cut uses that one.")
+    assert (counted, told) == ("2", "Circled: shots of which you circled a take: the cut uses that one.")
     assert not page.locator("#what").is_visible()
 
 

@@ -25,6 +25,7 @@ from wanbatch.state.reader import StateReader
 IS_THERE = find_spec("xlsxwriter") is not None
 needs_writer = pytest.mark.skipif(not IS_THERE, reason="XlsxWriter is not installed")
 SPACE = {"m": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+PROSE = ("summary", "about")  # sheets that are no tables
 Cells = dict[str, tuple[str, str | None, str | None]]  # kind, formula and value of each cell, by its name
 
 
@@ -64,7 +65,7 @@ def test_each_grouping_has_a_sheet_with_a_frozen_header_and_a_filter(folder: Pat
         files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
     book = sheets(files.costs.parent / "costs.xlsx")
     assert list(book) == [
-        "about",
+        "summary",
         "batch",
         "sequence",
         "scene",
@@ -74,14 +75,15 @@ def test_each_grouping_has_a_sheet_with_a_frozen_header_and_a_filter(folder: Pat
         "shots",
         "prices",
         "spend",
+        "about",
     ]
     for name, (_, sheet) in book.items():
         pane = sheet.find("m:sheetViews/m:sheetView/m:pane", SPACE)
         is_frozen = pane is not None and (pane.get("state"), pane.get("ySplit")) == ("frozen", "1")
         assert (name, is_frozen, sheet.find("m:autoFilter", SPACE) is not None) == (
             name,
-            name != "about",
-            name != "about",
+            name not in PROSE,
+            name not in PROSE,
         )
 
 
@@ -91,7 +93,7 @@ def test_amounts_are_numbers_and_totals_are_formulas_that_know_what_is_unknown(f
         files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
     book = sheets(files.costs.parent / "costs.xlsx")
     cells, _ = book["scene"]
-    charged, final = column(cells, "charged_usd"), column(cells, "final_usd")
+    charged, final = column(cells, "charged USD"), column(cells, "final cost USD")
     assert [cells[f"{charged}{row}"] for row in (2, 3, 4)] == [
         ("n", None, "0.525"),
         ("n", None, "0.525"),
@@ -101,7 +103,7 @@ def test_amounts_are_numbers_and_totals_are_formulas_that_know_what_is_unknown(f
     assert total[1] == f'IF(COUNTBLANK({charged}2:{charged}4)>0,"unknown",SUM({charged}2:{charged}4))'
     assert (cells["A5"][2], float(total[2] or "nan")) == ("total", pytest.approx((3 * CREDITS + 5) / 2_000_000))
     assert cells[f"{final}5"][2] == "unknown"  # one take was sent at a price that nobody knows
-    budget, tags = column(cells, "budget_usd"), book["tag"][0]
+    budget, tags = column(cells, "cap USD"), book["tag"][0]
     assert (f"{budget}5" in cells, any(text == "total" for _, _, text in tags.values())) == (False, False)
 
 
@@ -111,7 +113,7 @@ def test_the_totals_of_the_spend_count_submits_and_charges_each_in_rows_of_their
         files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
     cells, _ = sheets(files.costs.parent / "costs.xlsx")["spend"]
     rows = max(int(name.lstrip("ABCDEFGHIJKLMNOPQRSTUVWXYZ")) for name in cells)
-    event, charged = column(cells, "event"), column(cells, "charged_usd")
+    event, charged = column(cells, "event"), column(cells, "charged USD")
     of_charges = [row for row in range(2, rows) if cells[f"{event}{row}"][2] == "charged"]
     total = cells[f"{charged}{rows}"]
     sums = sum(float(cells[f"{charged}{row}"][2] or "nan") for row in of_charges)
@@ -125,7 +127,7 @@ def test_another_currency_is_a_formula_of_the_rate(folder: Path, tmp_path: Path)
     page, _ = write_combined([folder], tmp_path / "all", MADE_AT, read_currency("EUR=0.5"), has_workbook=True)
     book = sheets(page.parent / "costs.xlsx")
     about, (cells, _) = book["about"][0], book["batch"]
-    usd, eur = column(cells, "charged_usd"), column(cells, "charged_eur")
+    usd, eur = column(cells, "charged USD"), column(cells, "charged EUR")
     assert (about["A5"][2], about["B5"][2]) == ("1 USD in EUR", "0.5")
     assert cells[f"{eur}2"][:2] == ("n", f"{usd}2*about!$B$5")
 
@@ -149,7 +151,7 @@ def test_play_money_is_marked_on_each_sheet(tmp_path: Path) -> None:
 
 
 @needs_writer
-def test_the_first_sheet_says_what_the_words_mean(folder: Path) -> None:
+def test_the_last_sheet_says_what_the_words_mean(folder: Path) -> None:
     with StateReader.open(folder) as reader:
         files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
     cells = {text for _, _, text in sheets(files.costs.parent / "costs.xlsx")["about"][0].values()}
@@ -162,8 +164,8 @@ def test_the_takes_of_a_baseline_are_not_added_to_those_that_came_later(tmp_path
     with StateReader.open(tmp_path) as reader:
         files = write_reports(reader, made_at=MADE_AT, has_workbook=True)
     cells, _ = sheets(files.costs.parent / "costs.xlsx")["variance"]
-    total = next(re.sub(r"\D", "", at) for at, (_, _, text) in cells.items() if text == "total")
-    assert [f"{column(cells, name)}{total}" in cells for name in ("takes", "usd")] == [False, True]
+    total = next(re.sub(r"\D", "", at) for at, (_, _, text) in cells.items() if text == "final cost")
+    assert [f"{column(cells, name)}{total}" in cells for name in ("takes", "USD")] == [False, True]
 
 
 @needs_writer
@@ -187,7 +189,7 @@ def test_what_a_row_is_stays_in_sight_and_every_column_is_explained(tmp_path: Pa
     with StateReader.open(tmp_path) as reader:
         write_reports(reader, made_at=MADE_AT, has_workbook=True)
     found = sheets(tmp_path / "reports" / "costs.xlsx")
-    panes = {name: sheet.find(".//m:pane", SPACE) for name, (_, sheet) in found.items() if name != "about"}
+    panes = {name: sheet.find(".//m:pane", SPACE) for name, (_, sheet) in found.items() if name not in PROSE}
     frozen = {name: (pane.get("ySplit"), pane.get("topLeftCell")) for name, pane in panes.items() if pane is not None}
     assert frozen == {
         "batch": ("1", "C2"), "sequence": ("1", "C2"), "scene": ("1", "C2"), "model": ("1", "C2"), "tag": ("1", "C2"),
@@ -199,7 +201,7 @@ def test_what_a_row_is_stays_in_sight_and_every_column_is_explained(tmp_path: Pa
     heads = {
         text
         for name, (cells, _) in found.items()
-        if name != "about"
+        if name not in PROSE
         for at, (_, _, text) in cells.items()
         if re.fullmatch("[A-Z]+1", at)
     }

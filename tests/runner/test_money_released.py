@@ -34,7 +34,7 @@ def states(world: World) -> dict[str, int]:
 
 
 def notes(world: World) -> list[str]:
-    return [event.text for event in world.events if "that is being made fails and is not charged" in event.text]
+    return [event.text for event in world.events if "that is being made fails and costs nothing" in event.text]
 
 
 def test_a_clip_that_fails_gives_its_place_under_the_cap_to_the_next(tmp_path: Path) -> None:
@@ -70,4 +70,4 @@ def test_a_scene_in_which_nothing_fails_is_paused_and_said(tmp_path: Path) -> No
     settings = RunSettings(scene_caps={"a": 2 * PRICE}, rates=ONCE)
     world, code = made(tmp_path, settings, batch=replace(batch, shots=shots))
     assert (states(world), code) == ({"verified": 3, "planned": 1}, ExitCode.BUDGET_REACHED)
-    assert any("the budget of scene a" in event.text and "is reached" in event.text for event in world.events)
+    assert any("the cap of scene a" in event.text and "is reached" in event.text for event in world.events)

@@ -12,8 +12,9 @@ from wanbatch.cli.screen import console_of, print_json, print_result, result_jso
 from wanbatch.cli.spending import spending_json, spending_lines
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest.cache import Manifest
+from wanbatch.money.remaining import remaining_json
 from wanbatch.session.options import RunResult
-from wanbatch.state.progress_reader import is_play_money, problems_of
+from wanbatch.state.progress_reader import is_play_money, problems_of, read_remaining
 from wanbatch.state.reader import StateReader
 from wanbatch.state.spending import read_spending
 
@@ -23,13 +24,16 @@ WARNINGS_TOLD = 5
 def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
     """Tell how a run ended; returns its exit code."""
     with StateReader.open(result.output) as reader:
-        spending = read_spending(reader)
+        spending, remaining = read_spending(reader), read_remaining(reader)
     if options.is_json:
-        more = {"spending": spending_json(spending), "sandbox": is_play_money(result.output)}
+        left = remaining_json(remaining)
+        more = {"spending": spending_json(spending), "remaining": left, "sandbox": is_play_money(result.output)}
         print_json({"event": "end", **result_json(result), **more})
     elif options.verbosity >= 0 or result.exit_code:
         reported = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
         where = spending_lines(spending)
+        if remaining.takes:
+            where.append(f"still to be sent: {remaining.words}")
         print_result(console_of(options), result, reported, where, is_play=is_play_money(result.output))
     return int(result.exit_code)
 

@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import re
-import shlex
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import suppress
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +13,6 @@ import click
 from rich.console import Console
 from rich.markup import escape
 
-from wanbatch.batch.advice import is_same_again
 from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.parameters import CURRENCY, completed_runs
@@ -27,20 +21,18 @@ from wanbatch.cli.spending import spending_json, spending_lines
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
 from wanbatch.clock import system_now
-from wanbatch.errors import ExitCode
 from wanbatch.money.baseline import Baseline, variance_text
-from wanbatch.money.credits import credits_of_usd, money_text
+from wanbatch.money.credits import money_text
 from wanbatch.money.currency import Currency
+from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.cost_files import baseline_json
-from wanbatch.session.question import words
+from wanbatch.state.next_step import end_text
 from wanbatch.state.progress_reader import BatchOverview, read_overview
 from wanbatch.state.tables import Run
-from wanbatch.units import count_text, duration_text, left_text, local_text
+from wanbatch.units import count_text, duration_text, left_text
 
 _SHOWN = 20  # of what needs the user
 _WATCH_EVERY_S = 2.0
-_CAPS = ("--max-usd", "--max-credits")
-_CAP_REACHED = re.compile(r"\bthe (budget|cap) of [^:;]* is (reached|passed)")  # what a run says that a cap stopped
 _RUN = click.argument(
     "run", required=False, type=click.Path(path_type=Path, file_okay=False), shell_complete=completed_runs
 )
@@ -68,7 +60,9 @@ def _overview_json(found: BatchOverview) -> dict[str, Any]:
         "elapsed_s": found.elapsed_s,
         "running": bool(found.holder),
         "last_run": None if found.last_run is None else _last_run_json(found.last_run),
-        "next": next_of(found),
+        "remaining": remaining_json(found.remaining),
+        "stopped_early": None if found.early_end is None else _last_run_json(found.early_end),
+        "next": found.next_step.next_command,
         "problems": [vars(problem) for problem in found.problems],
         "alarms": list(found.alarms),
         "no_baseline": found.no_baseline or None,
@@ -88,6 +82,17 @@ def _more_lines(found: BatchOverview, currency: Currency | None) -> list[str]:
     converted = [] if currency is None else [converted_line(currency, found)]
     budget = f"no baseline: {found.no_baseline}" if found.baseline is None else baseline_line(found.baseline)
     return [*converted, budget]
+
+
+def _remaining_lines(found: BatchOverview) -> list[str]:
+    """Say what is still to be sent and what it costs, and why it waits if the last run does not tell."""
+    if not found.remaining.takes:
+        return []
+    line = f"still to be sent: {found.remaining.words}"
+    early, last = found.early_end, found.last_run
+    if early is None or (last is not None and early.run_id == last.run_id):
+        return [line]
+    return [line, f"  not sent, as {end_text(early, 'an earlier run')}"]
 
 
 def converted_line(currency: Currency, found: BatchOverview) -> str:
@@ -112,84 +117,6 @@ def _last_run_json(run: Run) -> dict[str, Any]:
 
 def _times_of(run: Run) -> tuple[tuple[str, datetime | None], ...]:
     return ("started_at", run.started_at), ("ended_at", run.ended_at)
-
-
-def next_of(found: BatchOverview) -> str | None:
-    """Return the command that goes on with a batch; None while it runs, where it is finished, or if it is not known.
-
-    A retry sends what failed as it is: what the provider would refuse again has to be changed before the next run.
-    """
-    if found.holder or found.last_run is None:
-        return None
-    if found.last_run.exit_code == ExitCode.TAKES_FAILED and found.is_finished:
-        retry = words("wanbatch", "retry", str(found.output))
-        is_refused = _failed(found, is_refused=True) and not _failed(found, is_refused=False)
-        return found.command or None if is_refused else retry
-    return None if found.is_finished else found.command or None
-
-
-def _failed(found: BatchOverview, *, is_refused: bool) -> int:
-    """Count the failed takes that a retry may make, or those that the provider would refuse again as they are."""
-    failed = [each for each in found.problems if each.state == "failed"]
-    return sum(is_same_again(each.todo) is is_refused for each in failed if is_same_again(each.todo) is not None)
-
-
-def _next_lines(found: BatchOverview) -> list[str]:
-    """Say how to continue a batch; a refused prompt or request has to be changed first."""
-    command, refused = next_of(found), _failed(found, is_refused=True)
-    if not refused or found.holder:
-        how = f"to continue{_raised(found)}"
-        return [] if command is None else [f"{how}: {command}"]
-    changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
-    if command is not None and not _failed(found, is_refused=False):
-        return [f"to continue: {changed}, then {command}"]
-    retried = [] if command is None else [f"to continue: {command}"]
-    return [*retried, f"{changed} and run it; a retry would be refused again"]
-
-
-def _raised(found: BatchOverview) -> str:
-    """Say what to raise if a cap stopped the last run, or the command's own is spent: it would stop there again."""
-    flag, cap = _cap_in(found.command)
-    is_stopped = found.last_run is not None and found.last_run.exit_code == ExitCode.BUDGET_REACHED
-    if not is_stopped and (cap is None or cap > found.progress.credits_committed):
-        return ""
-    return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
-
-
-def _cap_in(command: str) -> tuple[str, int | None]:
-    """Return the flag of a cap in a command line, empty without one, and its credits; None if it cannot be read."""
-    try:
-        given = shlex.split(command)
-    except ValueError:  # the state file may come from anywhere
-        given = []
-    for flag, word in pairwise([*given, ""]):
-        name, _, value = flag.partition("=")
-        if name in _CAPS:
-            with suppress(InvalidOperation, ValueError, OverflowError):
-                amount = Decimal(value or word)
-                return name, credits_of_usd(amount) if name == "--max-usd" else int(amount)
-            return name, None
-    return "", None
-
-
-def _end_text(run: Run) -> str:
-    """Say when and how the last run ended, in local time."""
-    if run.ended_at is None or run.exit_code is None:
-        return f"the last run, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
-    why = f": {run.message}" if run.message else ""
-    ended = f"the last run ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}"
-    both = " (the cap is reached, too: first decide about what waits for you)" if _is_both(run) else ""
-    return f"{ended}{both}{why}"
-
-
-def _clock_text(run: Run) -> str:
-    """Say whose clock a time of a run is by, where that is ahead of the clock on the wall."""
-    return "" if run.speed == 1 else " by the sandbox's clock, which is ahead of yours,"
-
-
-def _is_both(run: Run) -> bool:
-    """Say whether a take that waits for a decision hides that a cap is reached, too."""
-    return run.exit_code == ExitCode.DECISION_NEEDED and _CAP_REACHED.search(run.message) is not None
 
 
 @click.command(
@@ -239,17 +166,17 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
-    for line in (*spending_lines(found.spending), *_more_lines(found, currency)):
+    for line in (*spending_lines(found.spending), *_more_lines(found, currency), *_remaining_lines(found)):
         say(console, escape(f"  {line}"))
     if found.holder:
         left = "" if progress.eta_s is None else f"; {left_text(progress.eta_s / found.speed, system_now())}"
         say(console, escape(f"  running{found.holder}{_elapsed(found)}{left}"))
     elif found.last_run is not None:
-        say(console, escape(f"  {_end_text(found.last_run)}"))
+        say(console, escape(f"  {end_text(found.last_run)}"))
     page = found.output / "reports" / "takes.csv"
     for lines in (list(map(str, found.problems)), list(found.alarms)):
         _print_first(console, lines, page)
-    for line in _next_lines(found):
+    for line in found.next_step.lines:
         say(console, escape(f"  {line}"))
 
 

@@ -57,6 +57,11 @@ def price_of(low: int | None, high: int | None = None) -> Amount:
     return Amount(f"{amount_text(usd(low))} to {amount_text(usd(high))}", f"{low:,} to {high:,}")
 
 
+def difference_of(credit_count: int) -> str:
+    """Return a difference with its sign, `+0.525`; 0.00 has none."""
+    return f"{'+' if credit_count > 0 else ''}{amount_text(usd(credit_count))}"
+
+
 def figure_of(figure: Mapping[str, Any]) -> Amount:
     """Return one of the three figures of a batch, as `costs.json` has it."""
     amount = amount_of(figure["known_credits"])

@@ -13,7 +13,7 @@ _COST_PARTS = {
     "committed": "charged and at risk together: what counts under the cap",
     "to_complete": "what the takes that are still to be sent will cost",
     "final": "committed and to_complete together",
-    "budget_left": "budget minus final: what is left; below 0, how much is over the budget",
+    "budget_left": "budget minus final: below 0, by how much the cap is too low for what is still to be sent",
     "over_estimate": "final minus estimated: above 0 it costs more than was expected, below 0 less",
 }
 _WENT_INTO = {

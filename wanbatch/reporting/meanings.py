@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
+from wanbatch.money.spending import OUTSIDE_WORDS
+
 STATES: Mapping[str, str] = {
     "verified": "The clip is here: whole, checked to its last picture, and under its final name.",
     "planned": "Still to be sent, or to be sent again. It costs nothing, unless an earlier try was charged.",
@@ -23,13 +25,13 @@ MONEY: Mapping[str, str] = {
     "held": "What the provider set aside when it accepted a take. The charge replaces it.",
     "charged": "What the provider's ledger, its list of charges, shows. Only this was paid.",
     "at risk": "What was sent and may still be charged.",
-    "committed": "Charged and at risk together. This counts against the budget.",
+    "committed": "Charged and at risk together. This counts against the cap.",
     "to complete": "What the takes cost that are still to be sent.",
     "final cost": "Committed and to complete together.",
-    "budget": "The cap: no run commits more than this.",
+    "cap": "The most that may be committed, set by --max-usd or by budget in the manifest.",
     "baseline": "What the first plan that you confirmed was expected to cost. No later plan changes it.",
     "variance": "Final cost minus baseline, by reason. Above 0 it costs more than the baseline, below 0 less.",
-    "left of the budget": "Budget minus final cost. Below 0, the final cost is over the budget.",
+    "cap less final cost": "Below 0, the takes still to be sent need a higher cap: the cap itself is not passed.",
     "over the estimate": "Final cost minus estimated. Above 0 it costs more than was expected, below 0 less.",
     "made at the first try": "The first take of a shot was verified without a second try.",
     "in the cut": "For each shot, the take that you circled, or else the newest good one.",
@@ -40,6 +42,32 @@ MONEY: Mapping[str, str] = {
     "(no take)": "Requests that the provider has on record and that belong to no take here.",
     "+?": "A part of this sum is unknown, and the sum leaves it out. Unknown is never 0.",
 }
+
+COST_WORDS: Mapping[str, str] = {  # the words for columns of the cost report
+    "budget": "cap",
+    "estimated": "estimated",
+    "charged": "charged",
+    "at_risk": "at risk",
+    "committed": "committed",
+    "to_complete": "to complete",
+    "final": "final cost",
+    "budget_left": "cap less final cost",
+    "over_estimate": "over the estimate",
+    "in_cut": "in the cut",
+    "outside_cut": "outside the cut",
+    **OUTSIDE_WORDS,
+}
+_UNITS = {"usd": "USD", "credits": "credits", "s": "s"}
+
+
+def heading_of(column: str) -> str:
+    """Return the heading of a column of a cost file for people: `outside_cut_usd` is `outside the cut USD`."""
+    name, _, unit = column.rpartition("_")
+    if unit not in _UNITS or not name:
+        return COST_WORDS.get(column, " ".join(_UNITS.get(word, word) for word in column.split("_")))
+    is_known = name.endswith("_known")
+    words = COST_WORDS.get(name.removesuffix("_known"), name.removesuffix("_known").replace("_", " "))
+    return f"{words}{', known part' if is_known else ''} {_UNITS[unit]}"
 
 
 def meanings(states: Iterable[str], *, has_money: bool = True) -> dict[str, str]:

@@ -20,10 +20,18 @@ from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import partly_known, usd_text
 from wanbatch.money.spending import OUTSIDE_WORDS
-from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of, variance_amounts
+from wanbatch.reporting.amounts import (
+    UNSEEN,
+    amount_of,
+    difference_of,
+    figure_of,
+    levels_of,
+    price_of,
+    variance_amounts,
+)
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.charts import figures_of, headlines
-from wanbatch.reporting.meanings import meanings
+from wanbatch.reporting.meanings import COST_WORDS, meanings
 from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text, local_text
@@ -56,7 +64,7 @@ def _number(value: float | None) -> str:
 def _coded(text: str) -> Markup:
     """Escape a text and set its options and what stands between backticks as code."""
     escaped = str(escape(visible(text)))
-    return Markup(re.sub(r"`([^`]*)`|(?<!\S)(--[a-z]+)", r"<code>\1\2</code>", escaped))  # noqa: S704  escaped
+    return Markup(re.sub(r"`([^`]*)`|(?<!\S)(--[a-z-]+)", r"<code>\1\2</code>", escaped))  # noqa: S704  escaped
 
 
 def _named(text: str) -> Markup:
@@ -102,6 +110,7 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["cost_words"] = COST_WORDS
     environment.filters |= {
         "visible": visible,
         "named": _named,
@@ -113,6 +122,7 @@ def _environment() -> Environment:
         "amount": amount_of,
         "aligned": _aligned,
         "price": price_of,
+        "difference": difference_of,
         "in_order": _in_order,
         "variance_amounts": variance_amounts,
         "figure_amount": figure_of,
@@ -170,6 +180,7 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         whole=costs["levels"][0],
         outside=OUTSIDE_WORDS,
         trouble=facts["runs"][-1]["message"].removesuffix(".") if facts["runs"] else "",
+        **{name: costs["progress"][0][name] for name in ("remaining", "stopped", "next")},
         needs=[
             (state, todo, list(causes))
             for (state, todo), causes in groupby(facts["needs"], lambda need: (need["state"], need["todo"]))
@@ -184,7 +195,6 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         headlines=headlines(takes, book.record.attempts),
         timings=("queued", "generating", "download", "total"),
         asked=int(is_asked.sum()),
-        left=int((is_asked & (takes["state"] == State.PLANNED.value)).sum()),
         meanings=meanings(facts["counts"]),
         done=int((is_asked & (takes["state"] == State.VERIFIED.value)).sum()),
     )

@@ -1,22 +1,39 @@
-"""The progress of each batch of a cost report: what is done, what is left, and how its last run ended."""
+"""The progress of each batch of a cost report: what is done, what is left, why it waits, and how to go on."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.batch.lifecycle import State
+from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.sidecar import iso
+from wanbatch.reporting.summary import problems_of
+from wanbatch.state.next_step import NextStep
 from wanbatch.state.shown import shown_folder, shown_text
+from wanbatch.state.tables import Run
 
 
 def progress_json(book: Book) -> dict[str, Any]:
-    """Return the progress of a batch: its takes by what became of them, and the end of its last run."""
+    """Return the progress of a batch: its takes by what became of them, the end of its last run, and how to go on.
+
+    `stopped` is how the run ended that tells why takes wait, null if none does; `last_run` is null before the first.
+    """
     record = book.record
     states = record.takes.loc[~record.takes["superseded"], "state"]
     counts = {name: int(states.isin(each).sum()) for name, each in _GROUPS.items()}
-    return {"batch": book.batch, "takes": len(states), **counts, "last_run": _last_run(book)}
+    last = record.runs[-1] if record.runs else None
+    return {
+        "batch": book.batch,
+        "takes": len(states),
+        **counts,
+        "remaining": remaining_json(record.remaining),
+        "last_run": None if last is None else _end_of(book, last),
+        "stopped": None if record.early_end is None else _end_of(book, record.early_end),
+        "next": _next_lines(book),
+    }
 
 
 _GROUPS = {
@@ -30,10 +47,33 @@ _GROUPS = {
 }
 
 
-def _last_run(book: Book) -> dict[str, Any] | None:
-    """Return when the last run ended and what it said; None before the first, without an end where it was cut off."""
-    if not book.record.runs:
-        return None
-    run, output = book.record.runs[-1], book.record.output
-    message = in_folder(shown_text(run.message, output), shown_folder(output))
-    return {"ended_at": iso(run.ended_at), "exit_code": run.exit_code, "message": message}
+def _end_of(book: Book, run: Run) -> dict[str, Any]:
+    """Return when a run ended and what it said; without an end where it was cut off."""
+    shown = _shown_run(book, run)
+    return {
+        "ended_at": iso(shown.ended_at),
+        "exit_code": shown.exit_code,
+        "message": shown.message,
+        "is_last": run is book.record.runs[-1],
+    }
+
+
+def _shown_run(book: Book, run: Run) -> Run:
+    output = book.record.output
+    return replace(run, message=in_folder(shown_text(run.message, output), shown_folder(output)))
+
+
+def _next_lines(book: Book) -> list[str]:
+    """Say how to go on, with the command between backticks."""
+    record = book.record
+    step = NextStep(
+        command=record.command,
+        folder=shown_folder(record.output),
+        last_run=record.runs[-1] if record.runs else None,
+        committed=book.committed.known,
+        problems=problems_of(record),
+        is_running=record.is_running,
+        is_finished=record.is_finished,
+    )
+    command = step.next_command
+    return [line if command is None else line.replace(command, f"`{command}`") for line in step.lines]

@@ -25,11 +25,14 @@ from wanbatch.folders import CLIPS, only_in
 from wanbatch.money.baseline import Baseline
 from wanbatch.money.credits import CREDITS_PER_USD, usd
 from wanbatch.money.prices import QuotedPrice
+from wanbatch.money.remaining import Remaining
 from wanbatch.state.findings import read_findings
+from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import AttemptFindings
-from wanbatch.state.progress_reader import read_baseline, read_why_no_baseline
+from wanbatch.state.next_step import early_end
+from wanbatch.state.progress_reader import COMMAND_NOTE, read_baseline, read_remaining, read_why_no_baseline
 from wanbatch.state.reader import StateReader
-from wanbatch.state.shown import homes_of, shown_beside, shown_folder
+from wanbatch.state.shown import homes_of, shown_beside, shown_folder, shown_text
 from wanbatch.state.tables import Identity, Run, Stray, columns_of
 
 T = TypeVar("T")
@@ -55,6 +58,8 @@ class Record:
     first confirmed plan, None if it was not kept, for the reason `no_baseline`; `baseline_lines` are its rows by shot:
     `earlier_shot_id` is the id of then where it was another. `origins` says, of shots that a manifest put together,
     where their values come from: texts by field. `clip_names` is the pattern of the clips' further names, or empty.
+    `remaining` is what is still to be sent, `early_end` the run that tells why it waits, `command` the command line
+    that goes on, empty if it is not known; `is_finished` if no take is left that it would send or fetch.
     """
 
     output: Path
@@ -75,12 +80,19 @@ class Record:
     baseline_lines: pd.DataFrame
     origins: Mapping[str, Mapping[str, Sequence[str]]]
     clip_names: str
+    remaining: Remaining
+    early_end: Run | None
+    command: str
+    is_running: bool
+    is_finished: bool
 
 
 def read_record(reader: StateReader) -> Record:
     """Read all that reports are made of. Raises StateInvalid for a damaged file."""
     output = reader.output
     with reader.snapshot():
+        runs, remaining = reader.runs(), read_remaining(reader)
+        is_running = bool(runs) and runs[-1].exit_code is None and bool(holder_of(output))
         takes = _shown_takes(frame_of(Take, reader.columns(Take, "ORDER BY take_id")), output)
         attempts = frame_of(Attempt, reader.columns(Attempt, "ORDER BY take_id, number"))
         attempts["error"] = _translated(attempts["error"], _shown_in(output))
@@ -96,7 +108,7 @@ def read_record(reader: StateReader) -> Record:
             own=_own_columns(reader, shots),
             charges=_charges(reader),
             earlier_recipes=reader.earlier_recipes(),
-            runs=reader.runs(),
+            runs=runs,
             quotes=reader.quotes(),
             strays=reader.strays(),
             findings=read_findings(reader),
@@ -105,6 +117,11 @@ def read_record(reader: StateReader) -> Record:
             baseline_lines=_baseline_lines(reader),
             origins=reader.origins(),
             clip_names=reader.clip_names(),
+            remaining=remaining,
+            early_end=early_end(runs[:-1] if is_running else runs, reader.waiting_since()),
+            command=shown_text(reader.noted(COMMAND_NOTE) or "", output),
+            is_running=is_running,
+            is_finished=not remaining.takes and reader.inventory().is_finished(lambda _: True),
         )
     known = set(takes["take_id"].tolist())
     for name, table in (("an attempt", record.attempts), ("a charge", record.charges)):

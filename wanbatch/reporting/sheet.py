@@ -13,7 +13,7 @@ from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.registry import registry
 from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
-from wanbatch.money.credits import usd_text
+from wanbatch.money.credits import partly_known, usd_text
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.meanings import meanings
 from wanbatch.reporting.own_words import own_words
@@ -29,8 +29,8 @@ FILM = "cut.mp4"
 CHIPS = (  # name, word, what it leaves on the page
     ("all", "All", ""),
     ("trouble", "Failed or held", "shots with a take that failed, or may have been charged and waits for you"),
-    ("unchosen", "Unchosen", "shots with a clip, of which you circled none: the cut uses the newest good take"),
-    ("chosen", "Chosen", "shots of which you circled a take: the cut uses that one"),
+    ("unchosen", "Nothing circled", "shots with a clip, of which you circled none: the cut uses the newest good take"),
+    ("chosen", "Circled", "shots of which you circled a take: the cut uses that one"),
     ("warned", "Warned", "shots with a take whose clip is not as ordered, or may have cost more than one"),
 )
 KEYS = (
@@ -68,11 +68,15 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
     for order, shot in enumerate(values_of(ShotRow, listed)):
         name = " / ".join(part for part in (shot.sequence, shot.scene) if part)
         if not scenes or scenes[-1]["name"] != name:
-            scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0})
+            scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0, "spent": []})
         mine = by_shot.get(shot.shot_id, [])
         frames = {take.take_id: _frame_of(take, output, in_cut, mine, is_compared=is_compared) for take in mine}
+        scenes[-1]["spent"] += [(take.credits_committed_known, take.credits_committed is None) for take in mine]
         scenes[-1]["cards"].append({"order": order, **_card_of(shot, mine, frames)})
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
+    for scene in scenes:
+        known, unknown = zip(*scene.pop("spent"), strict=True) if scene["spent"] else ((), ())
+        scene["cost"] = partly_known(sum(known), sum(unknown)) if any(known) or any(unknown) else ""
     cards = [card for scene in scenes for card in scene["cards"]]
     for card, words in zip(cards, own_words([card["prompt"] for card in cards]), strict=True):
         card.update(prompt=words.own, shared=words.shared, origins=_origins(card, book.record.origins))

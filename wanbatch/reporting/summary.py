@@ -30,7 +30,7 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
         counts["omitted"] = omitted
     groups: list[dict[str, Any]] = json.loads(summary.to_json(orient="records"))
     last = record.runs[-1] if record.runs else None
-    problems = _problems(record)
+    problems = problems_of(record)
     figures, committed = book.figures, book.committed
     return {
         "batch": book.batch,
@@ -69,7 +69,7 @@ def summary_facts(book: Book, summary: pd.DataFrame, made_at: datetime) -> dict[
     }
 
 
-def _problems(record: Record) -> tuple[Problem, ...]:
+def problems_of(record: Record) -> tuple[Problem, ...]:
     """List what needs the user. Only takes in one of these states can be among it."""
     takes = record.takes
     in_trouble = takes[takes["state"].isin(_URGENCY)]

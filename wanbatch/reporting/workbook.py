@@ -19,8 +19,9 @@ from wanbatch.disk import replacing
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_columns import COSTS, PRICES, SHOTS, SPEND, VARIANCE
-from wanbatch.reporting.meanings import meanings
+from wanbatch.reporting.meanings import COST_WORDS, heading_of, meanings
 from wanbatch.reporting.record import plain_values
+from wanbatch.reporting.workbook_summary import SUMMARY, write_summary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,6 +70,7 @@ class Table:
     is_added_up: bool = True
     alone: tuple[str, ...] = ()
     rows_of: Mapping[str, str] = field(default_factory=dict)
+    total: str = "total"
 
 
 def tables_of(costs: Costs) -> list[Table]:
@@ -86,7 +88,8 @@ def tables_of(costs: Costs) -> list[Table]:
     ]
     more = [
         Table("shots", _usd_first(costs.shots), "shot_id", SHOTS),
-        Table("variance", costs.variance, "shot_id", VARIANCE, alone=("takes",)),  # of the baseline, in other rows, too
+        # Takes of the baseline are in other rows, too.
+        Table("variance", costs.variance, "shot_id", VARIANCE, alone=("takes",), total="final cost"),
         Table("prices", _usd_first(costs.prices), "price_class", PRICES, is_added_up=False),
         Table("spend", _usd_first(costs.spend), "take", SPEND, rows_of=_EVENTS),
     ]
@@ -98,9 +101,15 @@ def _name_of(level: str) -> str:
 
 
 def _usd_first(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put the columns of credits behind all others."""
-    names = list(frame.columns)
+    """Put the columns of credits after all others, and leave out those that say nothing more than another does."""
+    names = [name for name in frame.columns if not _is_told_elsewhere(frame, name)]
     return frame[[*(name for name in names if not _is_credits(name)), *filter(_is_credits, names)]]
+
+
+def _is_told_elsewhere(frame: pd.DataFrame, name: str) -> bool:
+    """Say whether a column has the known parts of sums that are all known."""
+    whole = name.replace("_known_", "_")
+    return whole != name and whole in frame.columns and bool(frame[whole].notna().all())
 
 
 def _is_credits(name: str) -> bool:
@@ -124,12 +133,13 @@ def write_workbook(path: Path, costs: Costs, facts: Mapping[str, Any], currency:
     book.set_properties({"title": _title(facts), "created": made_at})
     formats = _Formats.of(book)
     tables = tables_of(costs)
-    _write_about(book.add_worksheet("about"), facts, formats, (tables, currency))
+    write_summary(book.add_worksheet(SUMMARY + (PLAY if facts["sandbox"] else "")), facts, formats)
     for table in tables:
         sheet = book.add_worksheet(table.name + (PLAY if facts["sandbox"] else ""))
         if facts["sandbox"]:
             sheet.set_header(f"&C{_title(facts)}")
         _Sheet(sheet, table, formats, currency).write()
+    _write_about(book.add_worksheet("about"), facts, formats, (tables, currency))
     book.close()
     with replacing(path) as part:
         part.write_bytes(made.getvalue())
@@ -155,7 +165,11 @@ def _write_about(
         rows.append((f"1 USD in {currency.code}", float(currency.rate)))
         rows.append(("note", f"columns in {currency.code} are {currency.note}; change the rate above to convert again"))
     rows += [*clocks_of(facts), *meanings(()).items(), ("sheet: column", "what it means")]
-    rows += [(f"{table.name}: {name}", table.words[name]) for table in tables for name in _explained(table, tables)]
+    rows += [
+        (f"{table.name}: {heading_of(name)}", table.words[name])
+        for table in tables
+        for name in _explained(table, tables)
+    ]
     for number, (name, value) in enumerate(rows):
         sheet.write_string(number, 0, name, formats.head)
         (sheet.write_number if isinstance(value, float) else sheet.write_string)(number, 1, value)
@@ -215,20 +229,25 @@ class _Sheet:
             self._write_converted(more, name, source)
             at = more
         if self._table.is_added_up and self._rows:
-            self._sheet.write_string(self._rows + 1, 0, "total", self._formats.head)
+            self._sheet.write_string(self._rows + 1, 0, self._table.total, self._formats.head)
         self._sheet.freeze_panes(1, self._names.index(self._table.ids) + 1)
         self._sheet.autofilter(0, 0, self._rows, at)
 
     def _write_column(self, at: int, name: str, values: Sequence[Any]) -> None:
         kind = _kind_of(name)
-        shown = [len(name), *(len(str(value)) for value in values[:200] if value is not None)]
-        self._sheet.set_column(at, at, min(_WIDEST, max(shown) + 2))
-        self._sheet.write_string(0, at, name, self._formats.head)
+        shown = [len(heading_of(name)), *(len(str(value)) for value in values[:200] if value is not None)]
+        self._sheet.set_column(at, at, min(_WIDEST, max(shown) + 2), None, self._folded(name))
+        self._sheet.write_string(0, at, heading_of(name), self._formats.head)
         for row, value in enumerate(values, start=1):
             self._write_cell(row, at, value, self._formats.cells[kind])
         is_number = any(isinstance(value, int | float) and not isinstance(value, bool) for value in values)
         if is_number and self._table.is_added_up and not _is_alone(name) and name not in self._table.alone:
             self._write_total(at, kind, values, self._table.rows_of.get(name))
+
+    def _folded(self, name: str) -> dict[str, Any]:
+        """Fold the columns of credits away where each has one in USD: a click on the + above them shows them."""
+        is_folded = _is_credits(name) and name.replace("credits", "usd") in self._names
+        return {"level": 1, "hidden": True} if is_folded else {}
 
     def _write_cell(self, row: int, at: int, value: Any, cell: Any) -> None:
         match value:
@@ -269,7 +288,8 @@ class _Sheet:
     def _write_converted(self, at: int, name: str, source: int) -> None:
         assert self._currency is not None
         self._sheet.set_column(at, at, len(name) + 2)
-        self._sheet.write_string(0, at, name, self._formats.head)
+        sum_, _, code = name.rpartition("_")
+        self._sheet.write_string(0, at, f"{COST_WORDS[sum_]} {code.upper()}", self._formats.head)
         for row, value in enumerate(plain_values(self._table.frame.iloc[:, source]), start=1):
             if value is None:
                 continue

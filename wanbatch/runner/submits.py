@@ -103,10 +103,10 @@ class Submits:
             context.schedule.park(take.take_id)
         if name not in self._waiting:
             self._waiting.add(name)
-            which = "the budget" if fit is Fit.NO else f"the budget of scene {name}"
+            which = "the cap" if fit is Fit.NO else f"the cap of scene {name}"
             context.note(
-                f"{which} is committed: {take.label} and what follows are sent only if a clip that is being made fails"
-                " and is not charged"
+                f"all that {which} allows is committed: wanbatch sends {take.label} and the takes after it only if one"
+                " that is being made fails and costs nothing"
             )
 
     def _wait_for_price(self, take: Take) -> None:
@@ -115,7 +115,7 @@ class Submits:
         context.schedule.add_planned(take.take_id, first=True)
         lost, cap = context.budget.lost, usd_text(context.budget.cap_credits)
         why = (
-            f"the answers to {count_text(lost, 'submit')} were lost before any answer showed the price, and the budget"
+            f"the answers to {count_text(lost, 'submit')} were lost before any answer showed the price, and the cap"
             f" of {cap} does not cover ten times the expected price"
         )
         if not context.schedule.hold_submits_for_search():
@@ -160,7 +160,7 @@ class Submits:
         is_dearer = budget.worst_of(take) != budget.price_of(take)
         worst = f", or {usd_text(budget.worst_of(take))} at the worst price seen" if is_dearer else ""
         return (
-            f"the budget of {usd_text(budget.cap_credits)} is reached: {left}{more}, the next take ({take.label}) costs"
+            f"the cap of {usd_text(budget.cap_credits)} is reached: {left}{more}, the next take ({take.label}) costs"
             f" {usd_text(budget.price_of(take))}{worst}. Raise the cap and run the same command again"
         )
 
@@ -181,7 +181,7 @@ class Submits:
         left = "some of its takes have an unknown cost" if allowance.uncosted else spent
         context.trouble(
             ExitCode.BUDGET_REACHED,
-            f"the budget of scene {scene}, {usd_text(allowance.cap_credits)}, is reached: {left}, the next take"
+            f"the cap of scene {scene}, {usd_text(allowance.cap_credits)}, is reached: {left}, the next take"
             f" ({take.label}) costs {usd_text(context.budget.price_of(take))}. The other scenes go on; raise this cap"
             " and run the same command again",
         )

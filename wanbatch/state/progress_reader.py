@@ -18,6 +18,7 @@ from wanbatch.batch.take import Take
 from wanbatch.clock import system_now
 from wanbatch.money.baseline import Baseline, baseline_of, why_none, with_causes
 from wanbatch.money.costs import Figures, figures_of
+from wanbatch.money.remaining import NOTHING_REMAINS, Remaining, remaining_of
 from wanbatch.money.seen_prices import prices_now
 from wanbatch.money.spending import NOTHING_SPENT, Spending
 from wanbatch.pace.schedule import Rates
@@ -27,6 +28,7 @@ from wanbatch.state.findings import read_findings
 from wanbatch.state.history import TAKES_TIMED
 from wanbatch.state.lock import holder_of
 from wanbatch.state.needs import Problem, _nowhere, problems_in
+from wanbatch.state.next_step import NextStep, early_end
 from wanbatch.state.notes import answered_charges
 from wanbatch.state.reader import StateReader
 from wanbatch.state.spending import read_spending
@@ -47,6 +49,7 @@ class BatchOverview:
     `baseline` is what the first confirmed plan was to cost, with what was added since; None if it was not kept, for the
     reason `no_baseline`. `alarms` are what was named about the money of takes that are in no other trouble.
     `elapsed_s` is how long a run goes on, by its own clock; None if none does. `spending` is where the money went.
+    `remaining` is what is still to be sent, and `early_end` the run that tells why it waits, None if none does.
     """
 
     batch: str
@@ -66,6 +69,21 @@ class BatchOverview:
     elapsed_s: float | None = None
     alarms: tuple[str, ...] = ()
     spending: Spending = NOTHING_SPENT
+    remaining: Remaining = NOTHING_REMAINS
+    early_end: Run | None = None
+
+    @property
+    def next_step(self) -> NextStep:
+        """How to go on."""
+        return NextStep(
+            command=self.command,
+            folder=str(self.output),
+            last_run=self.last_run,
+            committed=self.progress.credits_committed,
+            problems=self.problems,
+            is_running=bool(self.holder),
+            is_finished=self.is_finished,
+        )
 
 
 def read_baseline(reader: StateReader, kinds: Iterable[Counted]) -> Baseline | None:
@@ -89,6 +107,14 @@ def read_why_no_baseline(reader: StateReader, kinds: Iterable[Counted]) -> str:
     return why_none(was_sent=was_sent, was_lost=reader.noted(BASELINE_LOST_NOTE) is not None)
 
 
+def read_remaining(reader: StateReader) -> Remaining:
+    """Read what is still to be sent, at the prices of now and under the cap of the newest run."""
+    kinds, runs = reader.kinds(), reader.runs()
+    prices = prices_now([kind for kind, _ in kinds], reader.quotes())
+    strays = [each.credits_held for each in reader.strays()]
+    return remaining_of(kinds, prices, strays, runs[-1].cap_credits if runs else None)
+
+
 def read_overview(output: Path) -> BatchOverview:
     """Read how the batch of an output folder stands; works while a run goes on."""
     with StateReader.open(output) as reader, reader.snapshot():
@@ -100,7 +126,8 @@ def read_overview(output: Path) -> BatchOverview:
         findings = read_findings(reader)
         last_at, command = reader.last_fact_at(), reader.noted(COMMAND_NOTE) or ""
         inventory, alarms = reader.inventory(), _alarms(reader)
-        spending = read_spending(reader)
+        spending, remaining = read_spending(reader), read_remaining(reader)
+        waiting_since = reader.waiting_since()
         no_baseline = read_why_no_baseline(reader, inventory.kinds)
         is_finished, baseline = inventory.is_finished(lambda _: True), read_baseline(reader, inventory.kinds)
     holder, last_run = holder_of(output), runs[-1] if runs else None
@@ -127,6 +154,8 @@ def read_overview(output: Path) -> BatchOverview:
         elapsed_s=_elapsed_s(last_run, _now(last_run, last_at)) if holder else None,
         alarms=alarms,
         spending=spending,
+        remaining=remaining,
+        early_end=early_end(runs[:-1] if holder else runs, waiting_since),
     )
 
 

@@ -98,6 +98,12 @@ class TakeRecords(Records):
             strays=self._stray_credits(),
         )
 
+    def waiting_since(self) -> datetime | None:
+        """When the first of the takes that are still to be sent was planned; None if there is none."""
+        sql = "SELECT min(planned_at) FROM takes WHERE state = 'planned' AND NOT superseded"
+        with foreign_errors(self.path):
+            return _time(self._db.execute(sql).fetchone()[0])
+
     def _stray_credits(self) -> list[int | None]:
         with foreign_errors(self.path):
             return [held for (held,) in self._db.execute(f"SELECT credits_held FROM strays {OF_NO_TAKE}")]  # noqa: S608

@@ -1,0 +1,113 @@
+"""What is still to be sent: its cost, the room under the cap, and which run tells why it waits."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from tests.reporting.states import BEGIN, CREDITS, MADE_AT, begin, shot
+from tests.reporting.test_pages import read, reported
+from tests.worlds import EPOCH
+from wanbatch.batch.lifecycle import State
+from wanbatch.batch.shots import Batch
+from wanbatch.cli import call
+from wanbatch.money.remaining import Remaining
+from wanbatch.reporting.cost_files import write_combined
+from wanbatch.state.next_step import early_end
+from wanbatch.state.tables import Run
+
+USD = 2_000_000
+FOUR = Remaining(takes=4, known=2 * USD, unpriced=0, cap=None, committed=3 * USD)
+RUN = Run(1, EPOCH, EPOCH + timedelta(hours=1), 0, 1.0, "0.1.0", None, 0, None, "")
+
+
+@pytest.mark.parametrize(
+    ("remaining", "room", "needed", "words"),
+    [
+        (FOUR, None, None, "4 takes for 2.00 USD"),
+        (replace(FOUR, cap=9 * USD), 6 * USD, None, "4 takes for 2.00 USD; the cap of 9.00 USD has 6.00 USD left"),
+        (replace(FOUR, cap=5 * USD), 2 * USD, None, "4 takes for 2.00 USD; the cap of 5.00 USD has 2.00 USD left"),
+        (
+            replace(FOUR, cap=4 * USD),
+            USD,
+            5 * USD,
+            "4 takes for 2.00 USD; the cap of 4.00 USD has 1.00 USD left: all of them need one of at least 5.00 USD",
+        ),
+        (
+            replace(FOUR, takes=1, cap=2 * USD),  # passed by charges
+            0,
+            5 * USD,
+            "1 take for 2.00 USD; the cap of 2.00 USD has 0.00 USD left: it needs one of at least 5.00 USD",
+        ),
+        (
+            replace(FOUR, cap=4 * USD, committed=None),
+            None,
+            None,
+            "4 takes for 2.00 USD; the cap is 4.00 USD, and how much of it is left is unknown",
+        ),
+        (replace(FOUR, known=USD, unpriced=2), None, None, "4 takes for 1.00 USD + unknown (2 takes)"),
+        (replace(FOUR, takes=0, known=0, cap=4 * USD), USD, None, "no take"),
+    ],
+)
+def test_what_is_left_is_held_against_the_cap(
+    remaining: Remaining, room: int | None, needed: int | None, words: str
+) -> None:
+    assert (remaining.room, remaining.needed_cap, remaining.words) == (room, needed, words)
+
+
+CAPPED = replace(RUN, exit_code=5, message="the cap of 4.00 USD is reached")
+LATER = replace(RUN, run_id=2, ended_at=EPOCH + timedelta(hours=2))
+
+
+@pytest.mark.parametrize(
+    ("runs", "hour", "found"),
+    [
+        ([CAPPED], 0, CAPPED),
+        ([CAPPED, LATER], 0, CAPPED),  # a retake sent its own takes and ended well
+        ([CAPPED, LATER], 1.5, None),  # they were planned after the run that stopped
+        ([CAPPED, LATER], None, None),  # nothing is left
+        ([replace(CAPPED, exit_code=1)], 0, None),  # takes that failed stop no run
+        ([replace(CAPPED, exit_code=130)], 0, replace(CAPPED, exit_code=130)),
+        ([replace(CAPPED, exit_code=None, ended_at=None), LATER], 0, replace(CAPPED, exit_code=None, ended_at=None)),
+        ([LATER], 0, None),
+        ([], 0, None),
+    ],
+)
+def test_the_run_that_tells_why_takes_wait_is_the_newest_that_stopped_early(
+    runs: list[Run], hour: float | None, found: Run | None
+) -> None:
+    since = None if hour is None else EPOCH + timedelta(hours=hour)
+    assert early_end(runs, since) == found
+
+
+def stopped_and_then_retaken(folder: Path) -> Path:
+    """A batch of two shots: one made, one kept back by a cap; a later run ended well."""
+    pen = begin(folder, Batch("film", (shot("a", 0), shot("b", 1))), base_url="sandbox", sandbox=True)
+    pen.lead(1, State.VERIFIED, charged=CREDITS, label="a_t1")
+    capped = Run(1, BEGIN, pen.now, 5, 60.0, "0.1.0", None, 0, 1_200_000, "the cap of 0.60 USD is reached")
+    pen.state.store_run(capped)
+    pen.state.store_run(replace(capped, run_id=2, exit_code=0, message=""))
+    pen.state.close()
+    return folder
+
+
+def test_status_pages_and_workbook_say_why_takes_wait_after_a_later_run_ended_well(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = stopped_and_then_retaken(tmp_path / "one")
+    assert call(["status", str(folder)]) == 0
+    status = " ".join(capsys.readouterr().out.split())
+    assert "still to be sent: 1 take for 0.525 USD" in status
+    assert "not sent, as an earlier run ended at" in status
+    assert call(["--json", "status", str(folder)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    assert (told["remaining"]["takes"], told["stopped_early"]["exit_code"], told["last_run"]["exit_code"]) == (1, 5, 0)
+    report = read(reported(folder).report).words
+    assert "A run stopped early It ended" in report
+    assert "and left 1 take to be sent: the cap of 0.60 USD is reached. Still to be sent: 1 take for 0.525" in report
+    page, _ = write_combined([folder], tmp_path / "all", MADE_AT)
+    assert "an earlier run stopped early: the cap of 0.60 USD is reached; still to be sent: 1 take" in read(page).words

@@ -1,0 +1,185 @@
+"""The first sheet of the workbook: what a batch was to cost and will cost, by scene, and how to go on with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from wanbatch.money.credits import usd
+from wanbatch.money.spending import OUTSIDE_WORDS
+from wanbatch.reporting.meanings import COST_WORDS
+
+SUMMARY = "summary"
+_SCENE_SUMS = ("estimated", "charged", "at_risk", "to_complete", "final", "in_cut", "outside_cut")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the summary: a label and an amount in credits, or a text. `unknown` says what is not in the amount.
+
+    A `sum_of` rows above it is a total. A heading has neither amount nor text.
+    """
+
+    label: str
+    credits: int | None = None
+    unknown: str = ""
+    text: str = ""
+    sum_of: int = 0
+    is_heading: bool = False
+
+
+def summary_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
+    """Yield the lines of one batch; `facts` is what `costs.json` holds."""
+    whole = _level(facts, "batch", batch)[0]
+    progress = next(each for each in facts["progress"] if each["batch"] == batch)
+    yield Row(batch, is_heading=True)
+    yield from _baseline_rows(facts, batch)
+    yield from _committed_rows(whole, progress)
+    yield Row("What the charges paid for", is_heading=True)
+    outside = [(words, whole[f"{name}_credits"]) for name, words in OUTSIDE_WORDS.items() if whole[f"{name}_credits"]]
+    yield Row("in the cut", whole["in_cut_credits"])
+    for words, amount in outside:
+        yield Row(f"outside the cut: {words}", amount)
+    yield Row("charged", whole["charged_credits"], sum_of=1 + len(outside))
+    yield Row("Why takes wait, and how to go on", is_heading=True)
+    for text in _how_to_go_on(progress):
+        yield Row("", text=text)
+
+
+def _baseline_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
+    baseline = next((each for each in facts["baselines"] if each["batch"] == batch), None)
+    if baseline is None:
+        why = next(each["why"] for each in facts["without_baseline"] if each["batch"] == batch)
+        yield Row("baseline", text=f"none: {why}")
+        return
+    takes = baseline["takes"]
+    label = f"baseline: the first confirmed plan, {takes} take{'' if takes == 1 else 's'}"
+    yield Row(label, baseline["known_credits"], _takes(baseline["unpriced_takes"]))
+    for part in baseline["variance"]:
+        yield Row(part["words"], part["credits"], _takes(part["unknown_takes"]))
+    total = Row("final cost", baseline["final_known_credits"], _takes(baseline["unknown_takes"]))
+    yield Row(total.label, total.credits, total.unknown, sum_of=1 + len(baseline["variance"]))
+
+
+def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> Iterator[Row]:
+    remaining = progress["remaining"]
+    yield Row("Committed so far", is_heading=True)
+    yield Row("charged", whole["charged_credits"])
+    yield Row(
+        "at risk: it may still be charged", whole["at_risk_known_credits"], _takes(whole["takes_of_unknown_cost"])
+    )
+    yield Row("committed", whole["committed_known_credits"], _takes(whole["takes_of_unknown_cost"]), sum_of=2)
+    count = remaining["takes"]
+    label = f"still to be sent: {count} take{'' if count == 1 else 's'}"
+    yield Row(label, remaining["known_credits"], _takes(remaining["unpriced_takes"]))
+    if remaining["cap"] is not None:
+        yield Row("cap", remaining["cap"])
+        yield Row("left under the cap", remaining["cap_left"], "" if remaining["cap_left"] is not None else "unknown")
+
+
+def _how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
+    remaining, stopped, last = progress["remaining"], progress["stopped"], progress["last_run"]
+    texts = []
+    if remaining["takes"]:
+        texts.append(f"still to be sent: {remaining['words']}")
+    if stopped is not None:
+        which = "the last run" if stopped["is_last"] else "an earlier run"
+        why = f": {stopped['message']}" if stopped["message"] else ""
+        texts.append(f"{which} stopped early{why}" if stopped["ended_at"] else f"{which} was cut off{why}")
+    elif last is not None and last["message"]:
+        texts.append(f"the last run: {last['message']}")
+    return [*texts, *(line.replace("`", "") for line in progress["next"])] or ["nothing is left to do"]
+
+
+def scene_rows(facts: Mapping[str, Any], batch: str) -> list[tuple[str, list[int | None]]]:
+    """Return each scene of a batch with its amounts in credits, by SCENE_HEADINGS; none if it has no scenes."""
+    return [
+        (row["key"] or "(none)", [row[f"{name}_credits"] for name in _SCENE_SUMS])
+        for row in _level(facts, "scene", batch)
+    ]
+
+
+SCENE_HEADINGS = tuple(COST_WORDS[name] for name in _SCENE_SUMS)
+
+
+def _level(facts: Mapping[str, Any], level: str, batch: str) -> list[Mapping[str, Any]]:
+    return [row for row in facts["levels"] if row["level"] == level and row["batch"] == batch]
+
+
+def _takes(count: int) -> str:
+    return f"and {count} of unknown cost" if count else ""
+
+
+def write_summary(sheet: Any, facts: Mapping[str, Any], formats: Any) -> None:
+    """Write the sheet: the lines of each batch, then its scenes, in USD with credits beside."""
+    sheet.set_column(0, 0, 52)
+    sheet.set_column(1, 2 + len(SCENE_HEADINGS), 16)
+    at = 0
+    if facts["sandbox"]:
+        sheet.write_string(0, 0, "SANDBOX: play money", formats.head)
+        sheet.set_header("&CSANDBOX: play money")
+        at = 1
+    for batch in facts["batches"]:
+        at = _write_lines(sheet, at, list(summary_rows(facts, batch)), formats)
+        scenes = scene_rows(facts, batch)
+        if scenes:
+            at = _write_scenes(sheet, at, scenes, formats)
+        at += 1
+
+
+def _write_lines(sheet: Any, at: int, rows: Sequence[Row], formats: Any) -> int:
+    for row in rows:
+        if row.is_heading:
+            at += 1 if at else 0
+            for place, word in enumerate((row.label, "USD", "credits", "not in it")):
+                sheet.write_string(at, place, word, formats.head)
+        elif row.text:
+            sheet.write_string(at, 0, row.label or row.text)
+            if row.label:
+                sheet.write_string(at, 1, row.text)
+        else:
+            _write_amount(sheet, at, row, formats)
+        at += 1
+    return at
+
+
+def _write_amount(sheet: Any, at: int, row: Row, formats: Any) -> None:
+    """Write an amount in both units; a total by a formula over the lines above it."""
+    sheet.write_string(at, 0, row.label, formats.head if row.sum_of else None)
+    if row.credits is not None:
+        for place, kind, value in ((1, "usd", float(usd(row.credits))), (2, "credits", row.credits)):
+            if row.sum_of:
+                letter = "ABC"[place]
+                formula = f"=SUM({letter}{at - row.sum_of + 1}:{letter}{at})"
+                sheet.write_formula(at, place, formula, formats.totals[kind], value)
+            else:
+                sheet.write_number(at, place, value, formats.cells[kind])
+    if row.unknown:
+        sheet.write_string(at, 3, row.unknown)
+
+
+def _write_scenes(sheet: Any, at: int, scenes: Sequence[tuple[str, list[int | None]]], formats: Any) -> int:
+    """Write a table of the scenes in USD, with totals where all is known."""
+    at += 1
+    for place, word in enumerate(("scene", *(f"{word} USD" for word in SCENE_HEADINGS))):
+        sheet.write_string(at, place, word, formats.head)
+    first = at + 1
+    for name, amounts in scenes:
+        at += 1
+        sheet.write_string(at, 0, name)
+        for place, amount in enumerate(amounts, start=1):
+            if amount is None:
+                sheet.write_string(at, place, "unknown")
+            else:
+                sheet.write_number(at, place, float(usd(amount)), formats.cells["usd"])
+    at += 1
+    sheet.write_string(at, 0, "total", formats.head)
+    for place in range(1, 1 + len(SCENE_HEADINGS)):
+        known = [amounts[place - 1] for _, amounts in scenes]
+        letter = chr(ord("A") + place)
+        cells = f"{letter}{first + 1}:{letter}{at}"
+        value = "unknown" if None in known else float(usd(sum(each or 0 for each in known)))
+        formula = f'=IF(COUNT({cells})<ROWS({cells}),"unknown",SUM({cells}))'
+        sheet.write_formula(at, place, formula, formats.totals["usd"], value)
+    return at + 1

@@ -1,0 +1,128 @@
+"""Why takes wait, and which command goes on with a batch. Pure."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from itertools import pairwise
+
+from wanbatch.batch.advice import is_same_again
+from wanbatch.errors import ExitCode
+from wanbatch.money.credits import credits_of_usd
+from wanbatch.state.needs import Problem
+from wanbatch.state.tables import Run
+from wanbatch.units import count_text, local_text
+
+_CAPS = ("--max-usd", "--max-credits")
+_CAP_REACHED = re.compile(r"\bthe (budget|cap) of [^:;]* is (reached|passed)")  # what a run says that a cap stopped
+_STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """What is known of a batch that tells how to go on with it.
+
+    `command` is the command line of the newest run of its manifest, empty if it is not known; `folder` is its output
+    folder as commands name it. `committed` are credits. `is_finished` if no take is left that a run would send or
+    fetch. A retry sends what failed as it is: what the provider would refuse again has to be changed first.
+    """
+
+    command: str
+    folder: str
+    last_run: Run | None
+    committed: int
+    problems: Sequence[Problem]
+    is_running: bool
+    is_finished: bool
+
+    @property
+    def next_command(self) -> str | None:
+        """The command that goes on; None while a run goes on, if the batch is finished, or if it is not known."""
+        if self.is_running or self.last_run is None:
+            return None
+        if self.last_run.exit_code == ExitCode.TAKES_FAILED and self.is_finished:
+            retry = shlex.join(("wanbatch", "retry", self.folder))
+            is_refused = self._failed(is_refused=True) and not self._failed(is_refused=False)
+            return self.command or None if is_refused else retry
+        return None if self.is_finished else self.command or None
+
+    @property
+    def lines(self) -> list[str]:
+        """How to go on, in words; a refused prompt or request has to be changed first."""
+        command, refused = self.next_command, self._failed(is_refused=True)
+        if not refused or self.is_running:
+            how = f"to continue{self._raised()}"
+            return [] if command is None else [f"{how}: {command}"]
+        changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
+        if command is not None and not self._failed(is_refused=False):
+            return [f"to continue: {changed}, then {command}"]
+        retried = [] if command is None else [f"to continue: {command}"]
+        return [*retried, f"{changed} and run it; a retry would be refused again"]
+
+    def _failed(self, *, is_refused: bool) -> int:
+        """Count the failed takes that a retry may make, or those that the provider would refuse again as they are."""
+        failed = [each for each in self.problems if each.state == "failed"]
+        return sum(is_same_again(each.todo) is is_refused for each in failed if is_same_again(each.todo) is not None)
+
+    def _raised(self) -> str:
+        """Say what to raise if a cap stopped the last run, or the command's own is spent: it would stop there again."""
+        flag, cap = _cap_in(self.command)
+        is_stopped = self.last_run is not None and self.last_run.exit_code == ExitCode.BUDGET_REACHED
+        if not is_stopped and (cap is None or cap > self.committed):
+            return ""
+        return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
+
+
+def _cap_in(command: str) -> tuple[str, int | None]:
+    """Return the flag of a cap in a command line, empty without one, and its credits; None if it cannot be read."""
+    try:
+        given = shlex.split(command)
+    except ValueError:  # the state file may come from anywhere
+        given = []
+    for flag, word in pairwise([*given, ""]):
+        name, _, value = flag.partition("=")
+        if name in _CAPS:
+            with suppress(InvalidOperation, ValueError, OverflowError):
+                amount = Decimal(value or word)
+                return name, credits_of_usd(amount) if name == "--max-usd" else int(amount)
+            return name, None
+    return "", None
+
+
+def early_end(runs: Sequence[Run], waiting_since: datetime | None) -> Run | None:
+    """Return the run that tells why takes wait: the newest that stopped early with one of them planned.
+
+    `runs` have ended, oldest first. `waiting_since` is when the first of the takes that are still to be sent was
+    planned, None if there is none. A later run that ended well sent others, as a retake does.
+    """
+    for run in reversed(runs):
+        if waiting_since is None or (run.ended_at is not None and run.ended_at < waiting_since):
+            return None
+        if run.exit_code is None or run.exit_code in _STOPS_EARLY:
+            return run
+    return None
+
+
+def end_text(run: Run, name: str = "the last run") -> str:
+    """Say when and how a run ended, in local time."""
+    if run.ended_at is None or run.exit_code is None:
+        return f"{name}, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
+    why = f": {run.message}" if run.message else ""
+    ended = f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}"
+    both = " (the cap is reached, too: first decide about what waits for you)" if _is_both(run) else ""
+    return f"{ended}{both}{why}"
+
+
+def _clock_text(run: Run) -> str:
+    """Say whose clock a time of a run is by, where that is ahead of the clock on the wall."""
+    return "" if run.speed == 1 else " by the sandbox's clock, which is ahead of yours,"
+
+
+def _is_both(run: Run) -> bool:
+    """Say whether a take that waits for a decision hides that a cap is reached, too."""
+    return run.exit_code == ExitCode.DECISION_NEEDED and _CAP_REACHED.search(run.message) is not None
