@@ -15,8 +15,8 @@ from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import is_doubtful, note_questions
 from wanbatch.runner.proofs import Evidence, Question, questions
+from wanbatch.runner.uncertain_submits import is_doubtful, note_questions
 from wanbatch.session.decisions import take_up
 
 pytestmark = pytest.mark.usefixtures("quick_clips")

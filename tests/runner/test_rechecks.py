@@ -21,10 +21,10 @@ from wanbatch.money.charge import Charge
 from wanbatch.pace.schedule import Rates
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import was_called_made
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
 from wanbatch.runner.rechecks import Rechecks
+from wanbatch.runner.uncertain_submits import was_called_made
 from wanbatch.runner.unexplained import answer_for
 from wanbatch.sandbox.faults import FaultPlan, Rule
 from wanbatch.session.decisions import take_up as desk_take_up

@@ -13,9 +13,9 @@ from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.provider.protocol import LogRow
-from wanbatch.runner.doubts import NAMED_AT_MOST
 from wanbatch.runner.proofs import Question
 from wanbatch.runner.settings import RunSettings
+from wanbatch.runner.uncertain_submits import NAMED_AT_MOST
 from wanbatch.sandbox.account import Arrival, key_name
 from wanbatch.sandbox.faults import Rule
 

@@ -13,7 +13,6 @@ from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer, Trouble
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
-from wanbatch.runner.doubts import doubted, note_doubts, note_questions, note_unowned
 from wanbatch.runner.evidence import evidence_of, failed_since, is_waited_for, waited_for_since
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
@@ -31,6 +30,7 @@ from wanbatch.runner.proofs import (
 )
 from wanbatch.runner.recipes import models_of
 from wanbatch.runner.settings import OnUnknown
+from wanbatch.runner.uncertain_submits import doubted, note_doubts, note_questions, note_unowned
 from wanbatch.runner.unexplained import Unexplained
 from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.runner.verdicts import Verdicts

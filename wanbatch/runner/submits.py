@@ -18,8 +18,8 @@ from wanbatch.pace.schedule import backoff_s
 from wanbatch.provider.answers import REQUEST_ID
 from wanbatch.provider.protocol import Accepted, NotSent, RefusalKind, Refused, SubmitAnswer, TurnedAway, Unknown
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.doubts import note_misnamed
 from wanbatch.runner.fallbacks import fall_back
+from wanbatch.runner.uncertain_submits import note_misnamed
 from wanbatch.units import count_text, size_text
 
 ROOM_BYTES = 32 * 1024 * 1024  # a clip and what comes with it, generously

@@ -1,4 +1,4 @@
-"""Doubts: submits whose generation is known, and that may have made another one all the same.
+"""Uncertain submits: their generation is known, and they may have made another one all the same.
 
 An old copy of a folder sends the same request id again. The log then shows what the first of the two submits made;
 what the second made may show in the ledger alone, as a charge without a take: that is named beside the attempt that
