@@ -166,4 +166,4 @@ def test_a_success_without_an_id_that_the_log_shows_after_the_proof_keeps_the_ta
     world = lost(tmp_path, "P2", lambda _: shown.append(AS_MADE["succeeded without an id"]))
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.DECISION_NEEDED, "failed", 3)
-    assert any("shows by now that an earlier submit of it succeeded" in message for message in end.messages)
+    assert any("now shows that an earlier submit of this take succeeded" in message for message in end.messages)

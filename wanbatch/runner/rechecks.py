@@ -45,14 +45,16 @@ class Block(Enum):
 
 
 _DISPUTED = {Beside.MISNAMED: Block.MISNAMED, Beside.CONTRADICTED: Block.CONTRADICTED}
-_UNREAD = "wanbatch could not read in the provider's ledger and request log whether an earlier submit of it was charged"
-_CHARGED = "a charge that belongs to no take may be for an earlier submit of it"
-_MADE = "the provider's request log shows by now that an earlier submit of it succeeded or was charged"
-_MISNAMED = (
-    "the generation that failed was named by an answer to another request, so what its own submit made is unknown"
+_UNREAD = (
+    "wanbatch could not read the provider's ledger and request log, which tell whether an earlier submit was charged"
 )
-_CONTRADICTED = "the provider, which says that the generation failed, had said before that it succeeded"
-_ADVICE = "`wanbatch reconcile` shows more; if it made no clip, `wanbatch retry` sends the take again"
+_CHARGED = "a charge that belongs to no take may be for an earlier submit of this take"
+_MADE = "the provider's request log now shows that an earlier submit of this take succeeded or was charged"
+_MISNAMED = (
+    "an answer to another request named the generation that failed, so it is unknown what this take's own submit made"
+)
+_CONTRADICTED = "the provider says that the generation failed, but said earlier that it succeeded"
+_ADVICE = "`wanbatch reconcile` shows more; if there is no clip, `wanbatch retry` sends the take again"
 _REPORTS = {
     Block.UNREAD: (ExitCode.PROVIDER_UNREACHABLE, f"{_UNREAD}. Run the same command again later"),
     Block.CHARGED_BESIDE: (ExitCode.DECISION_NEEDED, f"{_CHARGED}. {_ADVICE}"),
