@@ -133,7 +133,7 @@ def test_nothing_is_sent_again_where_the_books_of_the_proof_cannot_be_read_any_m
     world = lost(tmp_path, proof, lambda world: close(world, reading))
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world)[1], world.submits) == (ExitCode.PROVIDER_UNREACHABLE, "planned", 3)
-    assert any("could not read in the provider's ledger and request log" in message for message in end.messages)
+    assert any("could not read the provider's ledger and request log" in message for message in end.messages)
     assert world.sandbox is not None
     world.observe, world.sandbox.faults, world.elapsed_s = None, FaultPlan((), 0), world.elapsed_s + HOURS
     assert (world.run(batch_of(3)).exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
@@ -296,7 +296,7 @@ def test_a_take_whose_generation_was_called_made_is_not_bought_again_when_polls_
     world.rules, world.elapsed_s = (), world.elapsed_s + HOURS
     end = world.run(batch_of(1))
     assert (end.exit_code, states(world), world.submits) == (ExitCode.DECISION_NEEDED, ["failed"], 1)
-    assert any("had said before that it succeeded" in message for message in end.messages)
+    assert any("but said earlier that it succeeded" in message for message in end.messages)
 
 
 @pytest.mark.parametrize(
