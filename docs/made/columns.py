@@ -50,6 +50,7 @@ _TAKES = {
     "take_note": "the note that you gave with `retake --note`",
     "provider": "who was to make the clip, for models with that choice: a name, or `auto`; with `auto` the provider may"
     " fall back to another machine",
+    "in_cut": "whether the cut uses it: the circled take of its shot, else the newest good one",
 }
 _ATTEMPTS = {
     "shot_id": "the shot",

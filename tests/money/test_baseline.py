@@ -63,7 +63,7 @@ def test_the_first_confirmed_plan_is_kept_whole_and_no_later_one_changes_it(said
     write(SHOTS[0], SHOTS[1].replace("Shot", "A better shot"), *SHOTS[2:])
     said(*RUN)
     line = next(line for line in said("status").splitlines() if "baseline" in line)
-    assert line.strip() == "baseline 2.10 USD, final cost 3.675 USD: 2 retakes 1.05, 1 edit 0.525"
+    assert line.strip() == "baseline 2.10 USD, final cost 3.675 USD: 2 retakes +1.05, 1 edit +0.525"
     (found,) = json.loads(Path("outputs/film/reports/costs.json").read_text())["baselines"]
     assert found == json.loads(said("--json", "status"))["baseline"]
     assert [(each["words"], each["credits"]) for each in found["variance"]] == [
@@ -137,7 +137,7 @@ def test_a_renamed_shot_that_asks_for_something_else_is_an_edit(said: Any) -> No
     write(SHOTS[0].replace("s0", "opening").replace("Shot", "A better shot"), SHOTS[1])
     said(*RUN, "--rename", "s0=opening")
     told = said("status")
-    assert "final cost 1.575 USD: 1 edit 0.525, 1 take of renamed shots 0.00" in told
+    assert "final cost 1.575 USD: 1 edit +0.525, 1 take of renamed shots 0.00" in told
 
 
 @pytest.mark.parametrize(
@@ -219,7 +219,7 @@ def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
     ]
     assert (made.credits, made.takes, made.unpriced, made.unknown) == (4 * PRICE, 5, 1, 2)
     assert variance_text(made).startswith(
-        "2 retakes 1.05005, 1 edit 1.05, 1 take of new shots 0.00+?, 1 take of shots left out -0.525"
+        "2 retakes +1.05005, 1 edit +1.05, 1 take of new shots 0.00+?, 1 take of shots left out -0.525"
     )
 
 
@@ -275,7 +275,7 @@ def test_plan_question_baseline_and_pages_say_a_partly_known_sum_in_one_way(said
     assert words in said("plan", "film.yaml", "--sandbox")
     said(*RUN)
     line = next(line for line in said("status").splitlines() if "baseline" in line)
-    assert line.strip() == f"baseline {words}, final cost 4.20 USD: 2 unpriced takes 1.05"
+    assert line.strip() == f"baseline {words}, final cost 4.20 USD: 2 unpriced takes +1.05"
     (found,) = json.loads(Path("outputs/film/reports/costs.json").read_text())["baselines"]
     assert (found["words"], found["credits"], found["known_credits"], found["unpriced_takes"]) == (
         words,
@@ -299,4 +299,4 @@ def test_a_baseline_of_an_older_file_stays_unknown_shot_by_shot(said: Any) -> No
     said(*RUN, "--no-report")
     with closing(sqlite3.connect("outputs/film/state.sqlite", isolation_level=None)) as db:
         db.execute("DROP TABLE baseline_parts")
-    assert "baseline unknown (4 takes), final cost 4.20 USD: 4 unpriced takes 4.20" in said("status")
+    assert "baseline unknown (4 takes), final cost 4.20 USD: 4 unpriced takes +4.20" in said("status")

@@ -86,7 +86,7 @@ def test_each_cause_has_a_line_of_its_own_and_all_add_up(tmp_path: Path) -> None
         "other prices": 7,
     }
     assert (found.credits, found.final) == (8 * CREDITS, 10 * CREDITS + 7)
-    assert "other prices 0.0000035" in variance_text(found)
+    assert "other prices +0.0000035" in variance_text(found)
 
 
 def test_the_table_by_shot_has_the_same_causes(tmp_path: Path) -> None:

@@ -60,7 +60,7 @@ def test_real_money_is_not_marked() -> None:
     stream = io.StringIO()
     console = Console(file=stream, width=200, no_color=True, soft_wrap=True)
     print_preview(console, preview())
-    print_result(console, RunResult(ExitCode.OK, (), Path("o"), BatchProgress.of([]), None), [])
+    print_result(console, RunResult(ExitCode.OK, (), Path("o"), BatchProgress.of([]), None))
     print_balance(console, Decimal(3), "there")
     told = (stream.getvalue(), question_text(forty_four()), progress_text(BatchProgress.of([]), NOW))
     assert ["SANDBOX" in text or "play" in text for text in told] == [False] * 3

@@ -35,13 +35,13 @@ RUN = Run(1, EPOCH, EPOCH + timedelta(hours=1), 0, 1.0, "0.1.0", None, 0, None, 
             replace(FOUR, cap=4 * USD),
             USD,
             5 * USD,
-            "4 takes for 2.00 USD; the cap of 4.00 USD has 1.00 USD left: all of them need one of at least 5.00 USD",
+            "4 takes for 2.00 USD; the cap of 4.00 USD has 1.00 USD left: sending them all needs a cap of 5.00 USD",
         ),
         (
             replace(FOUR, takes=1, cap=2 * USD),  # passed by charges
             0,
             5 * USD,
-            "1 take for 2.00 USD; the cap of 2.00 USD has 0.00 USD left: it needs one of at least 5.00 USD",
+            "1 take for 2.00 USD; the cap of 2.00 USD has 0.00 USD left: sending it needs a cap of 5.00 USD",
         ),
         (
             replace(FOUR, cap=4 * USD, committed=None),
@@ -102,7 +102,7 @@ def test_status_pages_and_workbook_say_why_takes_wait_after_a_later_run_ended_we
     assert call(["status", str(folder)]) == 0
     status = " ".join(capsys.readouterr().out.split())
     assert "still to be sent: 1 take for 0.525 USD" in status
-    assert "not sent, as an earlier run ended at" in status
+    assert "waiting since an earlier run ended at" in status
     assert call(["--json", "status", str(folder)]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["remaining"]["takes"], told["stopped_early"]["exit_code"], told["last_run"]["exit_code"]) == (1, 5, 0)
@@ -110,4 +110,4 @@ def test_status_pages_and_workbook_say_why_takes_wait_after_a_later_run_ended_we
     assert "A run stopped early It ended" in report
     assert "and left 1 take to be sent: the cap of 0.60 USD is reached. Still to be sent: 1 take for 0.525" in report
     page, _ = write_combined([folder], tmp_path / "all", MADE_AT)
-    assert "an earlier run stopped early: the cap of 0.60 USD is reached; still to be sent: 1 take" in read(page).words
+    assert "What needs your attention in film A run stopped early It ended" in read(page).words

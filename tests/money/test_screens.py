@@ -209,7 +209,7 @@ def test_the_end_of_a_run_expects_no_less_than_nothing(charged: int, held: int |
     progress = BatchProgress.of([(each, 1)])
     stream = io.StringIO()
     console = Console(file=stream, width=80, no_color=True, soft_wrap=True)
-    print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), progress, None), [])
+    print_result(console, RunResult(ExitCode.DECISION_NEEDED, (), Path("out"), progress, None))
     told = stream.getvalue().splitlines()[1]
     assert told == f"  charged 0.15 USD (300,000 credits){more}; and 1 with an unknown cost"
 

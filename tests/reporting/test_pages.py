@@ -209,7 +209,7 @@ def test_what_is_too_much_for_a_page_is_told_with_where_the_rest_is(tmp_path: Pa
     [
         (State.FAILED, {}, ["wanbatch retry outputs/b --only s"]),
         (State.FAILED, {"charged": 5}, []),
-        (State.UNKNOWN, {}, ["wanbatch reconcile outputs/b"]),
+        (State.UNKNOWN, {}, []),
         (
             State.HELD,
             {},
@@ -245,7 +245,7 @@ def test_the_report_says_what_needs_the_user(tmp_path: Path) -> None:
 
 def test_the_report_says_why_the_last_run_stopped(tmp_path: Path) -> None:
     found = read(one_take(tmp_path, State.VERIFIED, message="the budget is reached <b>").report)
-    assert "What needs your attention The last run stopped early The budget is reached <b>." in found.words
+    assert "What needs your attention How the last run ended The budget is reached <b>." in found.words
 
 
 def test_a_page_never_says_0_for_what_is_not_known(tmp_path: Path) -> None:

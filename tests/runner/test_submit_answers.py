@@ -186,7 +186,7 @@ def test_what_failed_under_an_answer_to_another_request_is_not_bought_again(
     end = world.run(batch_of(2))
     bought = [row for row in world.ledger() if row["charged"]]
     assert (end.exit_code, states(world), len(bought)) == (ExitCode.DECISION_NEEDED, ["verified", "failed"], 2)
-    assert any("named by an answer to another request" in message for message in end.messages)
+    assert any("an answer to another request named" in message for message in end.messages)
     assert "other-program-77" in world.takes()[1].warning
     world.elapsed_s += 24 * HOURS
     beside_runs(world, look_up)

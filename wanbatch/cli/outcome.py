@@ -8,33 +8,30 @@ from pathlib import Path
 
 from wanbatch.batch.advice import in_folder
 from wanbatch.cli import Global
-from wanbatch.cli.screen import console_of, print_json, print_result, result_json
-from wanbatch.cli.spending import spending_json, spending_lines
+from wanbatch.cli.screen import Ending, console_of, print_json, print_result, result_json
+from wanbatch.cli.spending import baseline_lines, remaining_lines, spending_json, spending_lines
 from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest.cache import Manifest
 from wanbatch.money.remaining import remaining_json
 from wanbatch.session.options import RunResult
-from wanbatch.state.progress_reader import is_play_money, problems_of, read_remaining
+from wanbatch.state.progress_reader import problems_of, read_overview
 from wanbatch.state.reader import StateReader
-from wanbatch.state.spending import read_spending
 
 WARNINGS_TOLD = 5
 
 
 def tell(options: Global, result: RunResult, manifest: Manifest | None = None) -> int:
     """Tell how a run ended; returns its exit code."""
-    with StateReader.open(result.output) as reader:
-        spending, remaining = read_spending(reader), read_remaining(reader)
+    found = read_overview(result.output)
     if options.is_json:
-        left = remaining_json(remaining)
-        more = {"spending": spending_json(spending), "remaining": left, "sandbox": is_play_money(result.output)}
-        print_json({"event": "end", **result_json(result), **more})
+        left = remaining_json(found.remaining)
+        more = {"spending": spending_json(found.spending), "remaining": left, "next": found.next_step.next_command}
+        print_json({"event": "end", **result_json(result), **more, "sandbox": found.is_sandbox})
     elif options.verbosity >= 0 or result.exit_code:
         reported = [*problems_of(result.output, limit=10, place_of=_places_in(manifest)), *_warnings_of(result.output)]
-        where = spending_lines(spending)
-        if remaining.takes:
-            where.append(f"still to be sent: {remaining.words}")
-        print_result(console_of(options), result, reported, where, is_play=is_play_money(result.output))
+        where = [*spending_lines(found.spending), *baseline_lines(found)]
+        what = Ending(where, reported, [*remaining_lines(found), *found.next_step.lines], is_play=found.is_sandbox)
+        print_result(console_of(options), result, what)
     return int(result.exit_code)
 
 

@@ -6,7 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -297,10 +297,18 @@ def result_json(result: RunResult) -> dict[str, Any]:
     }
 
 
-def print_result(
-    console: Console, result: RunResult, problems: Sequence[str], where: Sequence[str] = (), *, is_play: bool = False
-) -> None:
-    """Print how a run ended, what it cost and `where` the money went, and where things are."""
+@dataclass(frozen=True)
+class Ending:
+    """What is said at the end of a run: where the money went, what needs the user, and what is left to do."""
+
+    money: Sequence[str] = ()
+    problems: Sequence[str] = ()
+    left: Sequence[str] = ()
+    is_play: bool = False
+
+
+def print_result(console: Console, result: RunResult, ending: Ending = Ending()) -> None:
+    """Print how a run ended, what it cost, what is left to do, and where things are."""
     say(console, counts_text(dict(sorted(result.counts.items()))) or "no takes", style="bold")
     parts = [f"charged {money_text(result.credits_charged)}"]
     pending = result.credits_committed - result.credits_charged
@@ -308,13 +316,15 @@ def print_result(
         parts.append(f"{money_text(pending)} more at risk")
     if result.uncosted:
         parts.append(f"and {result.uncosted} with an unknown cost")
-    say(console, f"  {'; '.join(parts)}{PLAY_MARK if is_play else ''}")
-    for line in where:
+    say(console, f"  {'; '.join(parts)}{PLAY_MARK if ending.is_play else ''}")
+    for line in ending.money:
         say(console, escape(f"  {line}"))
-    for problem in problems:
+    for problem in ending.problems:
         console.print(f"  {problem}", style="yellow", markup=False)
     for message in result.messages:
         console.print(f"  {in_folder(message, str(result.output))}", style="yellow", markup=False)
+    for line in ending.left:
+        say(console, escape(f"  {line}"))
     if result.report is not None:
         console.print(f"  storyboard  {result.output / 'storyboard.html'}", markup=False)
         console.print(f"  report      {result.report}", markup=False)

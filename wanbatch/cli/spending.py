@@ -1,11 +1,14 @@
-"""Where the money went, in two lines: what is in the cut and outside it, and what each scene cost."""
+"""The money of a batch in lines: in the cut and outside it, by scene, against the baseline, and what is left."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from wanbatch.money.baseline import variance_text
 from wanbatch.money.credits import amount_text, usd, usd_text
 from wanbatch.money.spending import Spending
+from wanbatch.state.next_step import end_text
+from wanbatch.state.progress_reader import BatchOverview
 
 SCENES_SHOWN = 6
 
@@ -48,3 +51,24 @@ def spending_json(spending: Spending) -> dict[str, Any]:
 
 def _amount(credit_count: int) -> str:
     return amount_text(usd(credit_count))
+
+
+def baseline_lines(found: BatchOverview) -> list[str]:
+    """Say what the first confirmed plan was to cost, what the batch will have cost, and why that is another sum."""
+    baseline = found.baseline
+    if baseline is None:
+        return []
+    why = variance_text(baseline) or "as in the baseline"
+    return [f"baseline {baseline.words}, final cost {baseline.final_words}: {why}"]
+
+
+def remaining_lines(found: BatchOverview) -> list[str]:
+    """Say what is still to be sent and what it costs, why it waits if the last run does not tell, and what failed."""
+    remaining, early, last = found.remaining, found.early_end, found.last_run
+    lines = [remaining.failed_words] if remaining.failed_words else []
+    if not remaining.takes:
+        return lines
+    lines.append(f"still to be sent: {remaining.words}")
+    if early is not None and last is not None and early.run_id != last.run_id:
+        lines.append(f"  waiting since {end_text(early, 'an earlier run')}")
+    return lines

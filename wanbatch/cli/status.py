@@ -17,11 +17,10 @@ from wanbatch.cli import Global
 from wanbatch.cli.grid import PLAY_MARK, say
 from wanbatch.cli.parameters import CURRENCY, completed_runs
 from wanbatch.cli.screen import can_redraw, console_of, credits_json, print_counts, print_json
-from wanbatch.cli.spending import spending_json, spending_lines
+from wanbatch.cli.spending import baseline_lines, remaining_lines, spending_json, spending_lines
 from wanbatch.cli.streams import is_abandoned
 from wanbatch.cli.which import output_seen
 from wanbatch.clock import system_now
-from wanbatch.money.baseline import Baseline, variance_text
 from wanbatch.money.credits import money_text
 from wanbatch.money.currency import Currency
 from wanbatch.money.remaining import remaining_json
@@ -80,19 +79,7 @@ def _elapsed(found: BatchOverview) -> str:
 def _more_lines(found: BatchOverview, currency: Currency | None) -> list[str]:
     """Return what more is said of the money: in another currency, and against the baseline."""
     converted = [] if currency is None else [converted_line(currency, found)]
-    budget = f"no baseline: {found.no_baseline}" if found.baseline is None else baseline_line(found.baseline)
-    return [*converted, budget]
-
-
-def _remaining_lines(found: BatchOverview) -> list[str]:
-    """Say what is still to be sent and what it costs, and why it waits if the last run does not tell."""
-    if not found.remaining.takes:
-        return []
-    line = f"still to be sent: {found.remaining.words}"
-    early, last = found.early_end, found.last_run
-    if early is None or (last is not None and early.run_id == last.run_id):
-        return [line]
-    return [line, f"  not sent, as {end_text(early, 'an earlier run')}"]
+    return [*converted, *(baseline_lines(found) or [f"no baseline: {found.no_baseline}"])]
 
 
 def converted_line(currency: Currency, found: BatchOverview) -> str:
@@ -101,13 +88,6 @@ def converted_line(currency: Currency, found: BatchOverview) -> str:
     sums = {"committed": progress.credits_committed, "charged": progress.credits_charged, "cap": found.cap}
     told = [f"{name} {currency.text(value)}" for name, value in sums.items() if value is not None]
     return f"{currency.note}: {'; '.join(told)}"
-
-
-def baseline_line(baseline: Baseline) -> str:
-    """Say what the first confirmed plan was to cost, what the batch will have cost, and why that is another sum."""
-    line = f"baseline {baseline.words}, final cost {baseline.final_words}"
-    why = variance_text(baseline)
-    return f"{line}: {why}" if why else f"{line}: as in the baseline"
 
 
 def _last_run_json(run: Run) -> dict[str, Any]:
@@ -161,12 +141,15 @@ def _print_overview(options: Global, found: BatchOverview, currency: Currency | 
     money = [f"committed {money_text(progress.credits_committed)}", f"charged {money_text(progress.credits_charged)}"]
     if progress.uncosted:
         money.append(f"and {progress.uncosted} with an unknown cost")
+    at_risk = progress.credits_committed - progress.credits_charged
+    if at_risk:
+        money.append(f"at risk {money_text(at_risk)}")
     if progress.charges_not_seen:
         money.append(f"{count_text(progress.charges_not_seen, 'charge')} not seen yet")
     if found.cap is not None:
         money.append(f"cap {money_text(found.cap)}")
     say(console, f"  {'; '.join(money)}")
-    for line in (*spending_lines(found.spending), *_more_lines(found, currency), *_remaining_lines(found)):
+    for line in (*spending_lines(found.spending), *_more_lines(found, currency), *remaining_lines(found)):
         say(console, escape(f"  {line}"))
     if found.holder:
         left = "" if progress.eta_s is None else f"; {left_text(progress.eta_s / found.speed, system_now())}"

@@ -16,7 +16,7 @@ from wanbatch.batch.models import PriceClass
 from wanbatch.batch.plan import Due
 from wanbatch.batch.shots import likeness
 from wanbatch.batch.spend import Kind
-from wanbatch.money.credits import amount_text, partly_known, usd
+from wanbatch.money.credits import difference_text, partly_known
 from wanbatch.money.prices import UNKNOWN_QUOTE, Quote
 from wanbatch.units import count_text
 
@@ -167,9 +167,9 @@ def why_none(*, was_sent: bool, was_lost: bool) -> str:
 
 
 def variance_text(baseline: Baseline) -> str:
-    """Say what was added and why, `2 retakes 1.05, 1 edit 0.525`; empty if nothing was."""
+    """Say what was added and why, `2 retakes +1.05, 1 edit +0.525`; empty if nothing was."""
     return ", ".join(
-        f"{part.words} {amount_text(usd(part.credits))}{'+?' if part.unknown else ''}" for part in baseline.parts
+        f"{part.words} {difference_text(part.credits)}{'+?' if part.unknown else ''}" for part in baseline.parts
     )
 
 

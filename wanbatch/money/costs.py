@@ -83,8 +83,9 @@ def _went_into(take: Take, attempts: Iterable[Attempt], spent: int) -> dict[str,
     by_generation = {each.generation_id: each for each in attempts if each.credits_charged is not None}
     parts = dict.fromkeys(("in_use", "failed", "superseded", "waiting", "extra"), 0)
     left = spent
+    has_clip = take.generation_id is not None or take.state is not State.FAILED  # else nothing is beside its own
     for generation_id, each in by_generation.items():
-        if generation_id != take.generation_id and each.credits_charged is not None:
+        if generation_id != take.generation_id and each.credits_charged is not None and has_clip:
             parts["failed" if each.has_failed else "extra"] += each.credits_charged
             left -= each.credits_charged
     parts[own] += left

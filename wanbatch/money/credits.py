@@ -44,6 +44,11 @@ def amount_text(amount: Decimal) -> str:
     return f"{whole}.{fraction.ljust(2, '0')}"
 
 
+def difference_text(credit_count: int) -> str:
+    """Return a difference in USD with its sign, `+0.525`; 0.00 has none."""
+    return f"{'+' if credit_count > 0 else ''}{amount_text(usd(credit_count))}"
+
+
 def exact_usd(credit_count: int) -> str:
     """Write credits as USD for a file, as `amount_text` does, without commas: 3150000 is 1.575."""
     return amount_text(usd(credit_count)).replace(",", "")

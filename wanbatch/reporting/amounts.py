@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from wanbatch.money.credits import amount_text, usd
+from wanbatch.money.credits import amount_text, difference_text, usd
 from wanbatch.reporting.costs import WENT_INTO
 
 UNSEEN = "\u2013"  # a dash: there is nothing to show
@@ -43,7 +43,8 @@ def amount_of(credit_count: int | None) -> Amount:
 def variance_amounts(row: Mapping[str, Any]) -> list[Amount]:
     """Return the amounts of a baseline, of each part of its variance, and of the final cost: they add up."""
     parts = row["variance"]
-    amounts = [amount_of(each) for each in (row["known_credits"], *(part["credits"] for part in parts))]
+    added = [Amount(difference_text(part["credits"]), _credits(part["credits"])) for part in parts]
+    amounts = [amount_of(row["known_credits"]), *added]
     unknown = [row["unpriced_takes"], *(part["unknown_takes"] for part in parts)]
     shown = [_with_unknown(each) if mark else each for each, mark in zip(amounts, unknown, strict=True)]
     final = amount_of(row["final_known_credits"])
@@ -55,11 +56,6 @@ def price_of(low: int | None, high: int | None = None) -> Amount:
     if low is None or high is None or high == low:
         return amount_of(low)
     return Amount(f"{amount_text(usd(low))} to {amount_text(usd(high))}", f"{low:,} to {high:,}")
-
-
-def difference_of(credit_count: int) -> str:
-    """Return a difference with its sign, `+0.525`; 0.00 has none."""
-    return f"{'+' if credit_count > 0 else ''}{amount_text(usd(credit_count))}"
 
 
 def figure_of(figure: Mapping[str, Any]) -> Amount:

@@ -65,6 +65,7 @@ COSTS: Mapping[str, str] = {
     "first_takes_good": "of these verified without a second try",
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
+    "superseded_takes": "of `takes`, those that a newer recipe or a retake replaced",
 }
 SPEND: Mapping[str, str] = {
     "at": "when it happened",

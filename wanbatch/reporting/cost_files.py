@@ -192,7 +192,7 @@ def write_combined(
     if has_workbook:
         write_workbook(folder / WORKBOOK_NAME, tables, facts, currency)
     page = folder / "costs.html"
-    replace_text(page, render_combined(facts))
+    replace_text(page, render_combined(facts, WORKBOOK_NAME if has_workbook else ""))
     return page, facts
 
 

@@ -65,6 +65,7 @@ COST_COLUMNS: dict[str, str] = {
     "first_takes_good": "Int64",
     "first_take_yield": "Float64",
     "submits_of_no_take": "Int64",
+    "superseded_takes": "Int64",
 }
 NO_TAKE = "(no take)"
 SHOT_COLUMNS: dict[str, str] = {
@@ -124,6 +125,7 @@ def takes_frame(book: Book) -> pd.DataFrame:
         "in_cut_ms": usable_ms.where(book.is_chosen, 0),
         "is_verified": is_verified & ~takes["superseded"],
         "is_failed": is_failed & ~takes["superseded"],
+        "is_superseded": takes["superseded"],
         "is_unseen": money["is_charge_unseen"],
         "is_first": first["is_first"],
         "is_first_good": first["is_good"],
@@ -169,7 +171,7 @@ def _costs_frame(books: Sequence[Book], takes: pd.DataFrame) -> pd.DataFrame:
     rows = []
     if len(books) > 1:
         everything = sums_by(pd.Series("all", index=numbers.index), numbers)
-        rows.append(_group_row(("all", None, "all"), everything.get("all", nothing), _whole(list(budgets.values()))))
+        rows.append(_group_row(("all", None, "all"), everything.get("all", nothing), None))  # caps do not add up
     by_batch = sums_by(takes["batch"], numbers)
     rows += [_group_row(("batch", name, name), by_batch.get(name, nothing), budget) for name, budget in budgets.items()]
     scene_caps = {book.batch: book.record.runs[-1].caps_by_scene if book.record.runs else {} for book in books}
@@ -183,12 +185,6 @@ def _costs_frame(books: Sequence[Book], takes: pd.DataFrame) -> pd.DataFrame:
 
 def _budget(book: Book) -> int | None:
     return book.record.runs[-1].cap_credits if book.record.runs else None
-
-
-def _whole(parts: Sequence[int | None]) -> int | None:
-    """Add up budgets; None if one of them is not given."""
-    known = [part for part in parts if part is not None]
-    return sum(known) if known and len(known) == len(parts) else None
 
 
 def _groups(takes: pd.DataFrame, level: str) -> list[tuple[str, str, dict[str, int]]]:
@@ -255,6 +251,7 @@ def _group_row(place: tuple[str, str | None, str], sums: Mapping[str, int], budg
         "charges_not_seen": sums["is_unseen"] + sums["is_stray"],
         **_rates(sums),
         "submits_of_no_take": sums["is_stray"],
+        "superseded_takes": sums["is_superseded"],
     }
 
 

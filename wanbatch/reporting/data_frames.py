@@ -63,6 +63,7 @@ TAKE_COLUMNS: dict[str, str] = {
     "circled": "boolean",
     "take_note": "string",
     "provider": "string",
+    "in_cut": "boolean",
 }
 ATTEMPT_COLUMNS: dict[str, str] = {
     "shot_id": "string",
@@ -176,6 +177,7 @@ def _take_cells(book: Book) -> dict[str, pd.Series[Any]]:
         "total_s": seconds(takes["submitted_at"], takes["verified_at"]),
         **told,
         "take_note": _told(takes["note"]),
+        "in_cut": book.is_chosen.astype("boolean"),
         **{name: takes[name] for name in _AS_THEY_ARE},
         **{name: book.money[name] for name in _OF_MONEY},
     }

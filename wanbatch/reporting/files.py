@@ -7,6 +7,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,8 +66,9 @@ def write_reports(
     from wanbatch.reporting.workbook import WORKBOOK_NAME, write_workbook
 
     files = _places(reader.output)
+    has_workbook = has_workbook or _is_kept_up(files.costs.parent / WORKBOOK_NAME)
     book = book_of(read_record(reader))
-    made = _make(book, made_at, currency)
+    made = _make(book, made_at, currency, WORKBOOK_NAME if has_workbook else "")
     _write(made, files)
     if has_workbook:
         write_workbook(files.costs.parent / WORKBOOK_NAME, made.costs, made.cost_facts, currency)
@@ -90,7 +92,12 @@ def _places(output: Path) -> ReportFiles:
     )
 
 
-def _make(book: Book, made_at: datetime, currency: Currency | None) -> _Made:
+def _is_kept_up(workbook: Path) -> bool:
+    """Say whether a workbook was asked for before and can be made again: an old one beside new files would mislead."""
+    return workbook.is_file() and find_spec("xlsxwriter") is not None
+
+
+def _make(book: Book, made_at: datetime, currency: Currency | None, workbook: str) -> _Made:
     from wanbatch.reporting.costs import make_costs
     from wanbatch.reporting.data_frames import make_frames
     from wanbatch.reporting.page import render_report
@@ -104,7 +111,7 @@ def _make(book: Book, made_at: datetime, currency: Currency | None) -> _Made:
         costs=costs,
         facts=facts,
         cost_facts={"made_at": facts["made_at"], **costed},
-        report=render_report(book, facts, costed),
+        report=render_report(book, facts, costed, workbook),
         storyboard=render_sheet(book, facts),
     )
 

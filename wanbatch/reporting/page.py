@@ -18,12 +18,11 @@ from markupsafe import Markup, escape
 
 from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
-from wanbatch.money.credits import partly_known, usd_text
+from wanbatch.money.credits import difference_text, partly_known, usd_text
 from wanbatch.money.spending import OUTSIDE_WORDS
 from wanbatch.reporting.amounts import (
     UNSEEN,
     amount_of,
-    difference_of,
     figure_of,
     levels_of,
     price_of,
@@ -97,6 +96,16 @@ def _in_order(rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, list[Mapping
     return [(level, list(mine)) for level, mine in groupby(rows, lambda row: str(row["level"]))]
 
 
+def _by_need(needs: Sequence[Mapping[str, Any]]) -> list[tuple[str, str, list[Mapping[str, Any]]]]:
+    """Group what needs the user by state and cure, as it comes."""
+    return [(*key, list(mine)) for key, mine in groupby(needs, lambda each: (str(each["state"]), str(each["todo"])))]
+
+
+def _sentence(text: str) -> str:
+    """Begin with a capital letter, unless an id comes first."""
+    return text[:1].upper() + text[1:] if text.partition(" ")[0].isalpha() else text
+
+
 def _link(path: str) -> str:
     return quote(path)
 
@@ -122,7 +131,9 @@ def _environment() -> Environment:
         "amount": amount_of,
         "aligned": _aligned,
         "price": price_of,
-        "difference": difference_of,
+        "sentence": _sentence,
+        "by_need": _by_need,
+        "difference": difference_text,
         "in_order": _in_order,
         "variance_amounts": variance_amounts,
         "figure_amount": figure_of,
@@ -163,8 +174,11 @@ def _digest(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 
 
-def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]) -> str:
-    """Render `reports/report.html`; `facts` is what `summary.json` holds, `costs` what `costs.json` does."""
+def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any], workbook: str = "") -> str:
+    """Render `reports/report.html`; `facts` is what `summary.json` holds, `costs` what `costs.json` does.
+
+    `workbook` is the name of the file beside it, if there is one.
+    """
     summary, takes = list(facts["summary"]), book.record.takes
     is_asked = ~takes["superseded"]
     rows = summary[1:]
@@ -175,20 +189,17 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
         has_plots=bool(figures),
         facts=facts,
         costs=costs,
+        workbook=workbook,
         levels=levels_of(costs["levels"]),
         batch=summary[0],
         whole=costs["levels"][0],
         outside=OUTSIDE_WORDS,
-        trouble=facts["runs"][-1]["message"].removesuffix(".") if facts["runs"] else "",
-        **{name: costs["progress"][0][name] for name in ("remaining", "stopped", "next")},
-        needs=[
-            (state, todo, list(causes))
-            for (state, todo), causes in groupby(facts["needs"], lambda need: (need["state"], need["todo"]))
-        ],
+        remaining=costs["progress"][0]["remaining"],
         groups=[
             (level, [row for row in rows if row["level"] == level]) for level in dict.fromkeys(r["level"] for r in rows)
         ],
         takes=values_of(Take, takes.assign(credits_held=book.held_by_take).head(ROWS_SHOWN)),
+        in_cut=frozenset(takes.loc[book.is_chosen, "take_id"].tolist()),
         hidden=max(0, len(takes) - ROWS_SHOWN),
         speeds=speeds_of(facts),
         figures=figures,
@@ -200,9 +211,11 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
     )
 
 
-def render_combined(costs: Mapping[str, Any]) -> str:
-    """Render the cost report of several batches."""
-    return page("combined.html.j2", costs=costs, levels=levels_of(costs["levels"]), meanings=meanings(()))
+def render_combined(costs: Mapping[str, Any], workbook: str = "") -> str:
+    """Render the cost report of several batches; `workbook` is the name of the file beside it, if there is one."""
+    return page(
+        "combined.html.j2", costs=costs, workbook=workbook, levels=levels_of(costs["levels"]), meanings=meanings(())
+    )
 
 
 def speeds_of(facts: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.money.remaining import remaining_json
 from wanbatch.reporting.book import Book
 from wanbatch.reporting.sidecar import iso
-from wanbatch.reporting.summary import problems_of
+from wanbatch.reporting.summary import needs_of, problems_of
 from wanbatch.state.next_step import NextStep
 from wanbatch.state.shown import shown_folder, shown_text
 from wanbatch.state.tables import Run
@@ -32,6 +32,7 @@ def progress_json(book: Book) -> dict[str, Any]:
         "remaining": remaining_json(record.remaining),
         "last_run": None if last is None else _end_of(book, last),
         "stopped": None if record.early_end is None else _end_of(book, record.early_end),
+        "needs": needs_of(problems_of(record)),
         "next": _next_lines(book),
     }
 
@@ -70,7 +71,7 @@ def _next_lines(book: Book) -> list[str]:
         command=record.command,
         folder=shown_folder(record.output),
         last_run=record.runs[-1] if record.runs else None,
-        committed=book.committed.known,
+        remaining=record.remaining,
         problems=problems_of(record),
         is_running=record.is_running,
         is_finished=record.is_finished,

@@ -7,7 +7,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wanbatch.batch.advice import for_failed, is_refused_prompt
+from wanbatch.batch.advice import is_same_again
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.registry import registry
@@ -64,19 +64,22 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         by_shot.setdefault(take.shot_id, []).append(take)
     is_compared = len({take.recipe.model for mine in by_shot.values() for take in mine}) > 1
     in_cut = frozenset(takes.loc[book.is_chosen & is_shown, "take_id"].tolist())
+    todo = {each["take"]: each["todo"] for each in facts["problems"]}
     scenes: list[dict[str, Any]] = []
     for order, shot in enumerate(values_of(ShotRow, listed)):
         name = " / ".join(part for part in (shot.sequence, shot.scene) if part)
         if not scenes or scenes[-1]["name"] != name:
             scenes.append({"number": len(scenes), "name": name, "cards": [], "length_s": 0.0, "spent": []})
         mine = by_shot.get(shot.shot_id, [])
-        frames = {take.take_id: _frame_of(take, output, in_cut, mine, is_compared=is_compared) for take in mine}
+        frames = {
+            take.take_id: _frame_of(take, output, in_cut, todo.get(take.label, ""), is_compared=is_compared)
+            for take in mine
+        }
         scenes[-1]["spent"] += [(take.credits_committed_known, take.credits_committed is None) for take in mine]
         scenes[-1]["cards"].append({"order": order, **_card_of(shot, mine, frames)})
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
     for scene in scenes:
-        known, unknown = zip(*scene.pop("spent"), strict=True) if scene["spent"] else ((), ())
-        scene["cost"] = partly_known(sum(known), sum(unknown)) if any(known) or any(unknown) else ""
+        scene["cost"] = _cost_of_scene(scene.pop("spent"))
     cards = [card for scene in scenes for card in scene["cards"]]
     for card, words in zip(cards, own_words([card["prompt"] for card in cards]), strict=True):
         card.update(prompt=words.own, shared=words.shared, origins=_origins(card, book.record.origins))
@@ -96,6 +99,12 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         chips=CHIPS,
         keys=KEYS,
     )
+
+
+def _cost_of_scene(spent: Sequence[tuple[int, bool]]) -> str:
+    """Say what the takes of a scene have committed: of each the known credits, and whether a part is unknown."""
+    known, unknown = sum(known for known, _ in spent), sum(is_unknown for _, is_unknown in spent)
+    return partly_known(known, unknown) if known or unknown else ""
 
 
 def _card_of(shot: ShotRow, shown: Sequence[Take], frames: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:
@@ -142,10 +151,9 @@ def _parameters(model: str, body: Mapping[str, Any]) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in told.items() if name not in ("prompt", "seed")]
 
 
-def _frame_of(
-    take: Take, output: Path, in_cut: Container[int], beside: Sequence[Take], *, is_compared: bool
-) -> dict[str, Any]:
-    """Return what is shown of a take; `beside` are all of its shot, itself among them."""
+def _frame_of(take: Take, output: Path, in_cut: Container[int], advice: str, *, is_compared: bool) -> dict[str, Any]:
+    """Return what is shown of a take; `advice` is what the report says that can be done about it."""
+    commands = _commands(take, advice)
     poster = f"{POSTERS}/{take.stem}.jpg"
     has_poster = take.file is not None and is_in(output, POSTERS, poster) and (output / poster).is_file()
     width, height = (take.width, take.height) if take.width and take.height else FRAME
@@ -157,11 +165,10 @@ def _frame_of(
         "height": height,
         "shape": "tall" if height > width else "",
         "is_in_cut": take.take_id in in_cut,
-        "has_rivals": sum(each.file is not None for each in beside) > 1,
         "slate": _slate(take, is_compared=is_compared),
         "facts": [part for part in (_cost(take), _time(take)) if part],
-        "commands": _commands(take),
-        "advice": for_failed(take.error) if _is_refused(take) else "",
+        "commands": commands,
+        "advice": "" if commands else advice,
     }
 
 
@@ -198,21 +205,13 @@ def _time(take: Take) -> str:
     return "" if took_s is None else f"in {duration_text(took_s)}"
 
 
-def _is_refused(take: Take) -> bool:
-    return take.state is State.FAILED and not take.superseded and is_refused_prompt(take.error)
-
-
-def _commands(take: Take) -> list[tuple[str, ...]]:
+def _commands(take: Take, advice: str) -> list[tuple[str, ...]]:
     """Return what to do about a take without a clip: command and arguments, without the output folder."""
     if take.superseded:
         return []
-    if _is_refused(take):
-        return []
-    if take.state is State.FAILED and take.credits_charged is None:
+    if take.state is State.FAILED and is_same_again(advice) is False and take.credits_charged is None:
         return [("retry", "--only", take.shot_id)]
-    if take.state is State.UNKNOWN or (take.state is State.HELD and not take.needs_user):
-        return [("reconcile",)]
-    if take.state is State.HELD:
+    if take.state is State.HELD and take.needs_user:
         ways: list[tuple[str, ...]] = [("--adopt", "ID"), ("--resubmit",), ("--abandon",)]
         return [("resolve", take.label, *way) for way in ways]
     return []

@@ -101,8 +101,8 @@ def _name_of(level: str) -> str:
 
 
 def _usd_first(frame: pd.DataFrame) -> pd.DataFrame:
-    """Put the columns of credits after all others, and leave out those that say nothing more than another does."""
-    names = [name for name in frame.columns if not _is_told_elsewhere(frame, name)]
+    """Put the columns of credits after all others."""
+    names = list(frame.columns)
     return frame[[*(name for name in names if not _is_credits(name)), *filter(_is_credits, names)]]
 
 
@@ -245,8 +245,9 @@ class _Sheet:
             self._write_total(at, kind, values, self._table.rows_of.get(name))
 
     def _folded(self, name: str) -> dict[str, Any]:
-        """Fold the columns of credits away where each has one in USD: a click on the + above them shows them."""
+        """Fold away credits that have a column in USD, and known parts of sums that are all known: a + shows them."""
         is_folded = _is_credits(name) and name.replace("credits", "usd") in self._names
+        is_folded |= _is_told_elsewhere(self._table.frame, name)
         return {"level": 1, "hidden": True} if is_folded else {}
 
     def _write_cell(self, row: int, at: int, value: Any, cell: Any) -> None:
@@ -273,7 +274,7 @@ class _Sheet:
             blanks = f'SUMPRODUCT(({events}="{event}")*({cells}=""))'
             told = self._table.frame["event"]
             counted = [value for value, each in zip(values, told, strict=True) if each == event]
-        value = "unknown" if None in counted else sum(counted)
+        value = "unknown" if None in counted else round(sum(counted), 7)  # a credit is 0.0000005 USD
         formula = f'=IF({blanks}>0,"unknown",SUM({cells}))'
         self._sheet.write_formula(self._rows + 1, at, formula, self._formats.totals[kind], value)
 

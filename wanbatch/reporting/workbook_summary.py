@@ -11,6 +11,7 @@ from wanbatch.money.spending import OUTSIDE_WORDS
 from wanbatch.reporting.meanings import COST_WORDS
 
 SUMMARY = "summary"
+TAKES_NAMED = 10
 _SCENE_SUMS = ("estimated", "charged", "at_risk", "to_complete", "final", "in_cut", "outside_cut")
 
 
@@ -47,6 +48,26 @@ def summary_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
         yield Row("", text=text)
 
 
+def _rows_of_all(facts: Mapping[str, Any]) -> Iterator[Row]:
+    """Yield the lines of all batches together. Caps do not add up."""
+    whole = facts["levels"][0]
+    yield Row("all batches", is_heading=True)
+    if not facts["without_baseline"]:
+        unpriced = sum(each["unpriced_takes"] for each in facts["baselines"])
+        yield Row(
+            "baseline: all first confirmed plans",
+            sum(each["known_credits"] for each in facts["baselines"]),
+            _takes(unpriced),
+        )
+    unknown = whole["takes_of_unknown_cost"] + whole["takes_of_unknown_price"]
+    yield Row("final cost", whole["final_known_credits"], _takes(unknown))
+    yield Row("charged", whole["charged_credits"])
+    yield Row("committed", whole["committed_known_credits"], _takes(whole["takes_of_unknown_cost"]))
+    yield Row("to complete", whole["to_complete_known_credits"], _takes(whole["takes_of_unknown_price"]))
+    yield Row("in the cut", whole["in_cut_credits"])
+    yield Row("outside the cut", whole["outside_cut_credits"])
+
+
 def _baseline_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
     baseline = next((each for each in facts["baselines"] if each["batch"] == batch), None)
     if baseline is None:
@@ -73,6 +94,9 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
     count = remaining["takes"]
     label = f"still to be sent: {count} take{'' if count == 1 else 's'}"
     yield Row(label, remaining["known_credits"], _takes(remaining["unpriced_takes"]))
+    if remaining["failed_takes"]:
+        label = "not in the final cost: another try of what failed"
+        yield Row(label, remaining["failed_known_credits"], _takes(remaining["failed_unpriced_takes"]))
     if remaining["cap"] is not None:
         yield Row("cap", remaining["cap"])
         yield Row("left under the cap", remaining["cap_left"], "" if remaining["cap_left"] is not None else "unknown")
@@ -80,7 +104,7 @@ def _committed_rows(whole: Mapping[str, Any], progress: Mapping[str, Any]) -> It
 
 def _how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
     remaining, stopped, last = progress["remaining"], progress["stopped"], progress["last_run"]
-    texts = []
+    texts = [_need(each) for each in progress["needs"]]
     if remaining["takes"]:
         texts.append(f"still to be sent: {remaining['words']}")
     if stopped is not None:
@@ -89,7 +113,18 @@ def _how_to_go_on(progress: Mapping[str, Any]) -> list[str]:
         texts.append(f"{which} stopped early{why}" if stopped["ended_at"] else f"{which} was cut off{why}")
     elif last is not None and last["message"]:
         texts.append(f"the last run: {last['message']}")
+    if remaining["failed_words"]:
+        texts.append(remaining["failed_words"])
     return [*texts, *(line.replace("`", "") for line in progress["next"])] or ["nothing is left to do"]
+
+
+def _need(need: Mapping[str, Any]) -> str:
+    """Say what is wrong with some takes, and what can be done."""
+    takes, count = need["takes"], need["count"]
+    names = ", ".join(takes[:TAKES_NAMED]) + (f" and {count - TAKES_NAMED} more" if count > TAKES_NAMED else "")
+    cause = need["cause"].removesuffix(".")
+    todo = f". {need['todo']}" if need["todo"] else ""
+    return f"{count} {need['state']} ({names}): {cause}{todo}".replace("`", "")
 
 
 def scene_rows(facts: Mapping[str, Any], batch: str) -> list[tuple[str, list[int | None]]]:
@@ -120,6 +155,8 @@ def write_summary(sheet: Any, facts: Mapping[str, Any], formats: Any) -> None:
         sheet.write_string(0, 0, "SANDBOX: play money", formats.head)
         sheet.set_header("&CSANDBOX: play money")
         at = 1
+    if len(facts["batches"]) > 1:
+        at = _write_lines(sheet, at, list(_rows_of_all(facts)), formats) + 1
     for batch in facts["batches"]:
         at = _write_lines(sheet, at, list(summary_rows(facts, batch)), formats)
         scenes = scene_rows(facts, batch)

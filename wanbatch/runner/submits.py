@@ -160,8 +160,8 @@ class Submits:
         is_dearer = budget.worst_of(take) != budget.price_of(take)
         worst = f", or {usd_text(budget.worst_of(take))} at the worst price seen" if is_dearer else ""
         return (
-            f"the cap of {usd_text(budget.cap_credits)} is reached: {left}{more}, the next take ({take.label}) costs"
-            f" {usd_text(budget.price_of(take))}{worst}. Raise the cap and run the same command again"
+            f"the cap of {usd_text(budget.cap_credits)} stops the run: {left}{more}, and the next take ({take.label})"
+            f" costs {usd_text(budget.price_of(take))}{worst}. Raise the cap to send more"
         )
 
     def _pause_scene(self, take: Take) -> None:
@@ -181,7 +181,7 @@ class Submits:
         left = "some of its takes have an unknown cost" if allowance.uncosted else spent
         context.trouble(
             ExitCode.BUDGET_REACHED,
-            f"the cap of scene {scene}, {usd_text(allowance.cap_credits)}, is reached: {left}, the next take"
+            f"the cap of scene {scene}, {usd_text(allowance.cap_credits)}, stops it: {left}, and the next take"
             f" ({take.label}) costs {usd_text(context.budget.price_of(take))}. The other scenes go on; raise this cap"
             " and run the same command again",
         )

@@ -63,7 +63,11 @@ class Invocation:
         settings = settings_of(self.options, head, last, places)
         if is_cap_kept(self.options, last):
             cap = usd_text(settings.cap_credits)
-            self.watch.notice(f"the cap of an earlier run still holds, {cap}; --max-usd or --max-credits changes it")
+            own = None if head is None else head.max_credits
+            more = "" if own is None else f", in place of the manifest's budget of {usd_text(own)}"
+            self.watch.notice(
+                f"the cap of an earlier run still holds, {cap}{more}; --max-usd or --max-credits changes it"
+            )
         if settings.unknown_grace is None and self.access.is_embedded:
             settings = replace(settings, unknown_grace=SANDBOX_GRACE)
         return settings

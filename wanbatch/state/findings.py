@@ -19,4 +19,4 @@ def read_findings(reader: StateReader) -> AttemptFindings:
         for take in failed
         if not take.superseded
     }
-    return AttemptFindings(reader.refused(), reader.offered(), told)
+    return AttemptFindings(reader.refused(), reader.offered(), told, reader.made_for_failed())

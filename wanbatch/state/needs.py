@@ -15,12 +15,16 @@ from wanbatch.state.tables import Stray
 
 @dataclass(frozen=True)
 class Problem:
-    """A take, or a submit of no take, that needs the user: what is wrong, and what can be done."""
+    """A take, or a submit of no take, that needs the user: what is wrong, and what can be done.
+
+    `needs_user` if only the user can decide about it.
+    """
 
     take: str
     state: str
     error: str
     todo: str
+    needs_user: bool = False
 
     def __str__(self) -> str:
         return f"{self.take} {self.state}: {self.error}" + (f". {self.todo}" if self.todo else "")
@@ -29,12 +33,14 @@ class Problem:
 @dataclass(frozen=True)
 class AttemptFindings:
     """What attempts say about takes, by take id: whose request itself was `refused`, of which held ones a generation
-    that this file did not record is `offered`, and what is said of `fallbacks` that were not taken.
+    that this file did not record is `offered`, and what is said of `fallbacks` that were not taken. `made` is a
+    generation that a failed take can still have.
     """
 
     refused: Container[int] = frozenset()
     offered: Container[int] = frozenset()
     fallbacks: Mapping[int, str] = field(default_factory=dict)
+    made: Mapping[int, str] = field(default_factory=dict)
 
 
 def _nowhere(_: str) -> str:
@@ -59,21 +65,13 @@ def problems_in(
         if take.superseded and take.take_id not in findings.offered:
             continue
         if take.state is State.FAILED:
-            paid = take.credits_charged is not None
-            todo = (
-                "It was charged although it failed: ask the provider's support. `wanbatch retry` pays for another try"
-            )
-            if not paid:
-                is_refused = take.take_id in findings.refused
-                needs_place = is_refused or is_refused_prompt(take.error)
-                place = place_of(take.shot_id) if needs_place else ""
-                todo = for_failed(take.error, place, is_refused=is_refused)
+            todo = _failed_todo(take, findings, place_of)
             where = told_of_fallback(take.warning) or findings.fallbacks.get(take.take_id, "")
             found.append(Problem(take.label, "failed", f"{take.error} ({where})" if where else take.error, todo))
         elif take.state in (State.HELD, State.UNKNOWN):
             is_searched = take.state is State.UNKNOWN
             todo = "The next run looks it up in the provider's log" if is_searched else _held_todo(take)
-            found.append(Problem(take.label, take.state.value, take.error, todo))
+            found.append(Problem(take.label, take.state.value, take.error, todo, needs_user=take.needs_user))
     for stray in strays:
         cost = "unknown" if stray.credits_held is None else usd_text(stray.credits_held)
         made = stray.generation_id or "nothing known"
@@ -82,6 +80,18 @@ def problems_in(
     return tuple(
         replace(each, error=in_folder(each.error, folder), todo=in_folder(each.todo, folder)) for each in found
     )
+
+
+def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str], str]) -> str:
+    made = findings.made.get(take.take_id)
+    if made is not None:
+        fetch = f"`wanbatch resolve {take.label} --adopt {made}` fetches it"
+        return f"The provider made a clip for it: {fetch}. `wanbatch retry` pays for another one"
+    if take.credits_charged is not None:
+        return "It was charged although it failed: ask the provider's support. `wanbatch retry` pays for another try"
+    is_refused = take.take_id in findings.refused
+    needs_place = is_refused or is_refused_prompt(take.error)
+    return for_failed(take.error, place_of(take.shot_id) if needs_place else "", is_refused=is_refused)
 
 
 def _held_todo(take: Take) -> str:

@@ -13,13 +13,16 @@ from itertools import pairwise
 
 from wanbatch.batch.advice import is_same_again
 from wanbatch.errors import ExitCode
-from wanbatch.money.credits import credits_of_usd
+from wanbatch.money.credits import credits_of_usd, exact_usd, usd_text
+from wanbatch.money.remaining import Remaining
 from wanbatch.state.needs import Problem
 from wanbatch.state.tables import Run
 from wanbatch.units import count_text, local_text
 
 _CAPS = ("--max-usd", "--max-credits")
-_CAP_REACHED = re.compile(r"\bthe (budget|cap) of [^:;]* is (reached|passed)")  # what a run says that a cap stopped
+_CAP_REACHED = re.compile(
+    r"\bthe (budget|cap) of [^:;]* (is (reached|passed)|stops the run)"
+)  # what a run says that a cap stopped
 _STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
 
 
@@ -28,21 +31,27 @@ class NextStep:
     """What is known of a batch that tells how to go on with it.
 
     `command` is the command line of the newest run of its manifest, empty if it is not known; `folder` is its output
-    folder as commands name it. `committed` are credits. `is_finished` if no take is left that a run would send or
-    fetch. A retry sends what failed as it is: what the provider would refuse again has to be changed first.
+    folder as commands name it. `remaining` is what is still to be sent. `is_finished` if no take is left that a run
+    would send or fetch. A retry sends what failed as it is: what the provider would refuse again is changed first.
     """
 
     command: str
     folder: str
     last_run: Run | None
-    committed: int
+    remaining: Remaining
     problems: Sequence[Problem]
     is_running: bool
     is_finished: bool
 
     @property
     def next_command(self) -> str | None:
-        """The command that goes on; None while a run goes on, if the batch is finished, or if it is not known."""
+        """The command that goes on, with the cap that it needs; None while a run goes on, if the batch is finished, or
+        if it is not known.
+        """
+        command = self._plain_command()
+        return None if command is None else self._with_cap(command)[0]
+
+    def _plain_command(self) -> str | None:
         if self.is_running or self.last_run is None:
             return None
         if self.last_run.exit_code == ExitCode.TAKES_FAILED and self.is_finished:
@@ -54,31 +63,45 @@ class NextStep:
     @property
     def lines(self) -> list[str]:
         """How to go on, in words; a refused prompt or request has to be changed first."""
-        command, refused = self.next_command, self._failed(is_refused=True)
-        if not refused or self.is_running:
-            how = f"to continue{self._raised()}"
-            return [] if command is None else [f"{how}: {command}"]
+        if self.is_running:
+            return []
+        plain, refused = self._plain_command(), self._failed(is_refused=True)
+        command, cap = (None, "") if plain is None else self._with_cap(plain)
+        decisions = sum(each.needs_user for each in self.problems)
+        first = f"first decide about {count_text(decisions, 'take')} (see above), then " if decisions else ""
+        if not refused:
+            return [] if command is None else [f"to continue{cap}: {first}{command}"]
         changed = f"change what the provider refused ({count_text(refused, 'take')}) in the manifest"
         if command is not None and not self._failed(is_refused=False):
-            return [f"to continue: {changed}, then {command}"]
-        retried = [] if command is None else [f"to continue: {command}"]
+            return [f"to continue{cap}: {first}{changed}, then {command}"]
+        retried = [] if command is None else [f"to continue{cap}: {first}{command}"]
         return [*retried, f"{changed} and run it; a retry would be refused again"]
+
+    def _with_cap(self, command: str) -> tuple[str, str]:
+        """Return a command with the cap that what is left needs, and what is said of it.
+
+        As it is, the command would stop at once if its own cap is too low, or lower the cap of a later run.
+        """
+        left, (flag, own) = self.remaining, cap_in(command)
+        is_retry = not left.takes
+        needed = left.cap_for_failed if is_retry else left.needed_cap
+        if needed is not None:
+            return with_cap(command, needed), f", with the cap raised to {usd_text(needed)}"
+        if own is not None and left.cap is not None and own < left.cap:
+            return with_cap(command, left.cap), f", under the cap of the last run, {usd_text(left.cap)}"
+        is_stopped = self.last_run is not None and self.last_run.exit_code == ExitCode.BUDGET_REACHED
+        is_spent = own is not None and left.committed is not None and own <= left.committed and not is_retry
+        if not (is_stopped or is_spent):
+            return command, ""
+        return command, f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
 
     def _failed(self, *, is_refused: bool) -> int:
         """Count the failed takes that a retry may make, or those that the provider would refuse again as they are."""
         failed = [each for each in self.problems if each.state == "failed"]
         return sum(is_same_again(each.todo) is is_refused for each in failed if is_same_again(each.todo) is not None)
 
-    def _raised(self) -> str:
-        """Say what to raise if a cap stopped the last run, or the command's own is spent: it would stop there again."""
-        flag, cap = _cap_in(self.command)
-        is_stopped = self.last_run is not None and self.last_run.exit_code == ExitCode.BUDGET_REACHED
-        if not is_stopped and (cap is None or cap > self.committed):
-            return ""
-        return f", with a higher {flag}" if flag else ", with a higher `budget` in the manifest or --max-usd"
 
-
-def _cap_in(command: str) -> tuple[str, int | None]:
+def cap_in(command: str) -> tuple[str, int | None]:
     """Return the flag of a cap in a command line, empty without one, and its credits; None if it cannot be read."""
     try:
         given = shlex.split(command)
@@ -92,6 +115,21 @@ def _cap_in(command: str) -> tuple[str, int | None]:
                 return name, credits_of_usd(amount) if name == "--max-usd" else int(amount)
             return name, None
     return "", None
+
+
+def with_cap(command: str, cap: int) -> str:
+    """Return a command line with another cap, in credits; as it is if it cannot be read."""
+    try:
+        given = shlex.split(command)
+    except ValueError:
+        return command
+    kept, is_value = [], False
+    for word in given:
+        name, is_joined, _ = word.partition("=")
+        if not is_value and name not in _CAPS:
+            kept.append(word)
+        is_value = name in _CAPS and not is_joined and not is_value
+    return shlex.join([*kept, "--max-usd", exact_usd(cap)])
 
 
 def early_end(runs: Sequence[Run], waiting_since: datetime | None) -> Run | None:
@@ -114,7 +152,7 @@ def end_text(run: Run, name: str = "the last run") -> str:
         return f"{name}, of {local_text(run.started_at)}, was cut off: it was killed, or this machine stopped"
     why = f": {run.message}" if run.message else ""
     ended = f"{name} ended at {local_text(run.ended_at)}{_clock_text(run)} with exit code {run.exit_code}"
-    both = " (the cap is reached, too: first decide about what waits for you)" if _is_both(run) else ""
+    both = " (the cap is reached, too)" if _is_both(run) else ""
     return f"{ended}{both}{why}"
 
 

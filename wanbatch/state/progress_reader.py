@@ -79,7 +79,7 @@ class BatchOverview:
             command=self.command,
             folder=str(self.output),
             last_run=self.last_run,
-            committed=self.progress.credits_committed,
+            remaining=self.remaining,
             problems=self.problems,
             is_running=bool(self.holder),
             is_finished=self.is_finished,
@@ -163,7 +163,8 @@ def _alarms(reader: StateReader) -> tuple[str, ...]:
     """Return what was named about money beside takes that are in no trouble, with their names, oldest first."""
     found = standing_alarms(reader.entries_after(0, ALARM_FACTS), answered_charges(reader))
     takes = {take_id: reader.take(take_id) for take_id, _ in found}
-    return tuple(f"{takes[each].label}: {text}" for each, text in found if takes[each].state not in _TROUBLED)
+    lines = [f"{takes[each].label}: {text}" for each, text in found if takes[each].state not in _TROUBLED]
+    return tuple(in_folder(line, str(reader.output)) for line in lines)
 
 
 def is_play_money(output: Path) -> bool:

@@ -1,0 +1,76 @@
+"""The command that goes on: with the cap that it needs, and what comes before it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.worlds import EPOCH
+from wanbatch.money.remaining import Remaining
+from wanbatch.state.needs import Problem
+from wanbatch.state.next_step import NextStep, cap_in, with_cap
+from wanbatch.state.tables import Run
+
+USD = 2_000_000
+CAPPED = Run(1, EPOCH, EPOCH, 5, 1.0, "0.1.0", None, 0, 4 * USD, "the cap of 4.00 USD stops the run")
+LEFT = Remaining(takes=4, known=2 * USD, unpriced=0, cap=4 * USD, committed=3 * USD)
+STEP = NextStep("wanbatch run film.yaml --max-usd 4", "out", CAPPED, LEFT, (), is_running=False, is_finished=False)
+
+RAISED = "to continue, with the cap raised to 5.00 USD"
+
+
+@pytest.mark.parametrize(
+    ("command", "cap", "result"),
+    [
+        ("wanbatch run film.yaml", 5 * USD, "wanbatch run film.yaml --max-usd 5.00"),
+        ("wanbatch run film.yaml --max-usd 4 --yes", 5 * USD, "wanbatch run film.yaml --yes --max-usd 5.00"),
+        ("wanbatch run film.yaml --max-usd=4 --yes", 5 * USD, "wanbatch run film.yaml --yes --max-usd 5.00"),
+        ("wanbatch run 'my film.yaml' --max-credits 7", 1_050_001, "wanbatch run 'my film.yaml' --max-usd 0.5250005"),
+        ("wanbatch run 'film", USD, "wanbatch run 'film"),  # a state file may come from anywhere
+    ],
+)
+def test_a_command_gets_the_cap_that_is_needed(command: str, cap: int, result: str) -> None:
+    assert with_cap(command, cap) == result
+
+
+def test_the_command_that_is_written_is_read_with_the_same_cap() -> None:
+    assert cap_in(with_cap("wanbatch run film.yaml", 1_050_001)) == ("--max-usd", 1_050_001)
+
+
+@pytest.mark.parametrize(
+    ("step", "lines"),
+    [
+        (STEP, [f"{RAISED}: wanbatch run film.yaml --max-usd 5.00"]),
+        (  # a retake under a higher cap came later: its cap is not lowered again
+            replace(STEP, remaining=replace(LEFT, cap=9 * USD)),
+            ["to continue, under the cap of the last run, 9.00 USD: wanbatch run film.yaml --max-usd 9.00"],
+        ),
+        (
+            replace(STEP, remaining=replace(LEFT, committed=None)),
+            ["to continue, with a higher --max-usd: wanbatch run film.yaml --max-usd 4"],
+        ),
+        (  # the cap of a scene stopped it
+            replace(STEP, command="wanbatch run film.yaml", remaining=replace(LEFT, cap=None)),
+            ["to continue, with a higher `budget` in the manifest or --max-usd: wanbatch run film.yaml"],
+        ),
+        (
+            replace(STEP, problems=(Problem("a_t1", "held", "lost", "", needs_user=True),)),
+            [f"{RAISED}: first decide about 1 take (see above), then wanbatch run film.yaml --max-usd 5.00"],
+        ),
+        (  # what failed is tried again by another command, which needs a cap, too
+            replace(
+                STEP,
+                last_run=replace(CAPPED, exit_code=1, message=""),
+                remaining=Remaining(0, 0, 0, 4 * USD, 3 * USD, failed=2, failed_known=2 * USD),
+                problems=(Problem("a_t1", "failed", "no", "`wanbatch retry out` tries again"),),
+                is_finished=True,
+            ),
+            [f"{RAISED}: wanbatch retry out --max-usd 5.00"],
+        ),
+        (replace(STEP, is_running=True), []),
+        (replace(STEP, is_finished=True), []),
+    ],
+)
+def test_how_to_go_on_is_said_with_a_command_that_does_not_stop_at_once(step: NextStep, lines: list[str]) -> None:
+    assert step.lines == lines
