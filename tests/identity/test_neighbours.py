@@ -40,6 +40,15 @@ def test_one_take_beside_answers_one_order(tmp_path: Path) -> None:
     assert found.found == ((order("a"), "a_t1"),)  # its own id first
 
 
+def test_a_take_of_the_same_number_answers_before_a_retake_of_it(tmp_path: Path) -> None:
+    pen = begin(tmp_path / "one", Batch("one", (shot("a", 0, takes=2),)))
+    for take_id in (1, 2):
+        pen.lead(take_id, State.QUEUED)
+    pen.state.close()
+    (found,) = find_beside(tmp_path / "mine", ADDRESS, [order("a")])
+    assert found.found == ((order("a"), "a_t1"),)
+
+
 def test_folders_of_another_provider_and_one_s_own_tell_nothing(tmp_path: Path) -> None:
     beside(tmp_path, "mine")
     beside(tmp_path, "other", address="https://other.example.com")

@@ -253,7 +253,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
         used = sum(each.tries > 0 for each in preview.takes)
         more += f"; minus the tries that {count_text(used, 'take')} used before" if used else ""
         lines.append(
-            f"worst: each take is paid {preview.tries} times at the highest known price (--max-attempts){more}"
+            f"worst: each take is paid {preview.tries} times (--max-attempts), at the highest known price{more}"
         )
     if preview.before:
         lines.append(f"committed so far: {money_text(preview.before)}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 _COST_PARTS = {
-    "budget": "the cap of the batch or the scene",
+    "budget": "the cap of the batch or the scene; empty for all batches together",
     "estimated": "what it was expected to cost when it was first sent, or what it costs now if nothing was sent",
     "held": "what the provider's answers set aside for generations that did not fail",
     "charged": "what the ledger charged",
@@ -34,7 +34,8 @@ SHOTS: Mapping[str, str] = {
     "takes": "how many takes",
     "charged_credits": "what the ledger charged for all its takes",
     **{f"{name}_credits": words for name, words in _WENT_INTO.items()},
-    **{f"{name}_usd": f"`{name}_credits` in USD" for name in ("charged", *_WENT_INTO)},
+    "charged_usd": "what the ledger charged for all its takes, in USD",
+    **{f"{name}_usd": f"{words}, in USD" for name, words in _WENT_INTO.items()},
     **_SECONDS,
     "charges_not_seen": "takes, and submits of no take, whose charge the ledger may still show",
 }
@@ -47,10 +48,10 @@ COSTS: Mapping[str, str] = {
     "verified": "of these verified and in use",
     "failed": "of these failed",
     **{f"{name}_credits": words for name, words in _COST_PARTS.items()},
-    **{f"{name}_usd": f"the same in USD: {name}" for name in _COST_PARTS},
+    **{f"{name}_usd": f"{words}, in USD" for name, words in _COST_PARTS.items()},
     **{f"{name}_known_credits": f"the known part of {name}, if a part of it is unknown" for name in _KNOWN},
-    **{f"{name}_known_usd": f"the same in USD: the known part of {name}" for name in _KNOWN},
-    **{f"{name}_usd": f"`{name}_credits` in USD" for name in _WENT_INTO},
+    **{f"{name}_known_usd": f"the known part of {name} in USD, if a part of it is unknown" for name in _KNOWN},
+    **{f"{name}_usd": f"{words}, in USD" for name, words in _WENT_INTO.items()},
     "takes_of_unknown_cost": "takes, and submits of no take, that are not in `committed`: what they cost is not known",
     "takes_of_unknown_price": "takes that are not in `to_complete`: their price is unknown",
     "holds_not_seen": "takes, and submits of no take, that are not in `held`: no answer named what it holds",

@@ -19,7 +19,7 @@ _SCENE_SUMS = ("estimated", "charged", "at_risk", "to_complete", "final", "in_cu
 class Row:
     """One line of the summary: a label and an amount in credits, or a text. `unknown` says what is not in the amount.
 
-    A `sum_of` rows above it is a total. A heading has neither amount nor text.
+    A `sum_of` rows above it is a total. A heading has neither amount nor text; `has_amounts` if lines below it do.
     """
 
     label: str
@@ -28,6 +28,7 @@ class Row:
     text: str = ""
     sum_of: int = 0
     is_heading: bool = False
+    has_amounts: bool = True
 
 
 def summary_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
@@ -43,7 +44,7 @@ def summary_rows(facts: Mapping[str, Any], batch: str) -> Iterator[Row]:
     for words, amount in outside:
         yield Row(f"outside the cut: {words}", amount)
     yield Row("charged", whole["charged_credits"], sum_of=1 + len(outside))
-    yield Row("Why takes wait, and how to go on", is_heading=True)
+    yield Row("What needs you, why takes wait, and how to go on", is_heading=True, has_amounts=False)
     for text in _how_to_go_on(progress):
         yield Row("", text=text)
 
@@ -169,7 +170,8 @@ def _write_lines(sheet: Any, at: int, rows: Sequence[Row], formats: Any) -> int:
     for row in rows:
         if row.is_heading:
             at += 1 if at else 0
-            for place, word in enumerate((row.label, "USD", "credits", "not in it")):
+            heads = ("USD", "credits", "not in the sum" if any(each.unknown for each in rows) else "")
+            for place, word in enumerate((row.label, *(heads if row.has_amounts else ()))):
                 sheet.write_string(at, place, word, formats.head)
         elif row.text:
             sheet.write_string(at, 0, row.label or row.text)

@@ -83,26 +83,30 @@ class _Waiting:
             self._by_recipe.setdefault((order.text, order.seed), {}).setdefault(order.shot_id, []).append(order)
 
     def found_in(self, reader: StateReader) -> list[tuple[Order, str]]:
-        """Find orders in a folder, under their own ids first, then under any other; they wait no longer."""
+        """Find orders in a folder: under their own names, then their own ids, then any other; they wait no longer."""
         there = [(label, *likeness(recipe_json)) for label, recipe_json in reader.recipes_there(TAKES_READ)]
         found, used = [], set[str]()
-        for is_own in (True, False):
+        for is_own, is_same_number in ((True, True), (True, False), (False, False)):
             for label, text, seed in there:
                 own, _, number = label.rpartition("_t")
-                order = None if label in used else self._pop(text, seed, own if is_own else None, number)
+                place = own if is_own else None
+                order = None if label in used else self._pop(text, seed, place, number, must_match=is_same_number)
                 if order is not None:
                     used.add(label)
                     found.append((order, label))
         return found
 
-    def _pop(self, text: str, seed: int | None, shot_id: str | None, number: str) -> Order | None:
-        """Return an order that a take answers: of its number, if there is one such."""
+    def _pop(self, text: str, seed: int | None, shot_id: str | None, number: str, *, must_match: bool) -> Order | None:
+        """Return an order that a take answers: of its number, if there is one such; else any, unless it must match."""
         for key in ((text, seed), (text, None)):  # a derived seed depends on the id: any is as good
             by_shot = self._by_recipe.get(key)
             name = next(iter(by_shot), None) if by_shot and shot_id is None else shot_id
             if by_shot and name is not None and name in by_shot:
                 orders = by_shot[name]
-                order = next((each for each in orders if str(each.number) == number), orders[0])
+                order = next((each for each in orders if str(each.number) == number), None)
+                if order is None and must_match:
+                    continue
+                order = order or orders[0]
                 orders.remove(order)
                 if not by_shot[name]:
                     del by_shot[name]
