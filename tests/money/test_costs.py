@@ -314,14 +314,14 @@ def test_several_batches_are_added_up_to_the_credit(tmp_path: Path) -> None:
     told = [(row["level"], row["key"], row["charged_credits"], row["budget_credits"]) for row in rows[:4]]
     each = 3 * CREDITS + 5
     assert told == [
-        ("all", "all", 3 * each, None),  # one of them has no budget
-        ("batch", "film", each, 10 * CREDITS),
+        ("all", "all", 3 * each, None),  # caps do not add up
+        ("batch", "film (one)", each, 10 * CREDITS),
         ("batch", "other", each, None),
         ("batch", "film (three)", each, 10 * CREDITS),
     ]
     scenes = [row for row in rows if (row["level"], row["key"]) == ("scene", "sc1")]
     assert [(row["batch"], row["charged_credits"], row["budget_credits"]) for row in scenes] == [
-        (name, CREDITS, 2 * CREDITS) for name in ("film", "other", "film (three)")
+        (name, CREDITS, 2 * CREDITS) for name in ("film (one)", "other", "film (three)")
     ]
     for level in ("batch", "sequence", "scene", "cost_code"):  # a sum of a level is the whole, once
         assert sum(row["charged_credits"] for row in rows if row["level"] == level) == 3 * each

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -182,8 +183,8 @@ def write_combined(
         if nonce in homes:
             raise UsageInvalid(f"{output} is the same batch as {homes[nonce]}: its charges would be counted twice")
         homes[nonce] = output
-        taken = {each.batch for each in books}
-        books.append(replace(book, batch=f"{book.batch} ({output.resolve().name})") if book.batch in taken else book)
+        books.append(book)
+    books = _told_apart(books)
     if len({book.record.identity.sandbox for book in books}) > 1:
         raise UsageInvalid("some of these batches ran on a sandbox, others cost real money: report them separately")
     tables = make_costs(books)
@@ -194,6 +195,15 @@ def write_combined(
     page = folder / "costs.html"
     replace_text(page, render_combined(facts, WORKBOOK_NAME if has_workbook else ""))
     return page, facts
+
+
+def _told_apart(books: Sequence[Book]) -> list[Book]:
+    """Add to the names of batches that are called the same those of their folders."""
+    names = Counter(book.batch for book in books)
+    return [
+        replace(book, batch=f"{book.batch} ({book.record.output.resolve().name})") if names[book.batch] > 1 else book
+        for book in books
+    ]
 
 
 def ledger_rows(lines: Sequence[LedgerLine], read_at: datetime) -> list[dict[str, Any]]:

@@ -75,6 +75,8 @@ def _aligned(amount: str) -> Markup:
     """Give an amount of few decimals the width of the others: in a column, the points are below each other."""
     found = re.match(r"-?[\d,]+\.(\d+)$", amount)
     text = escape(amount)
+    if amount == UNSEEN:
+        return Markup(f'<span class="d2">{text}</span>')  # noqa: S704  escaped
     return Markup(f'<span class="d{len(found[1])}">{text}</span>') if found and len(found[1]) < ALIGNED else text  # noqa: S704
 
 
