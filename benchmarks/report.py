@@ -83,7 +83,7 @@ def parts(output: Path) -> None:
 
     from wanbatch.reporting import cost_files, costs, data_frames, page, sheet, summary
     from wanbatch.reporting.book import book_of
-    from wanbatch.reporting.csv_file import csv_parts
+    from wanbatch.reporting.csv_text import csv_parts
     from wanbatch.reporting.record import read_record
 
     lap("imports")

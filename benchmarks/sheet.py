@@ -22,7 +22,7 @@ from wanbatch.batch.lifecycle import State  # noqa: E402
 from wanbatch.batch.shots import Batch  # noqa: E402
 from wanbatch.clip.media import write_poster  # noqa: E402
 from wanbatch.reporting.book import book_of  # noqa: E402
-from wanbatch.reporting.data_frames import make_frames  # noqa: E402
+from wanbatch.reporting.csv_tables import make_frames  # noqa: E402
 from wanbatch.reporting.record import read_record  # noqa: E402
 from wanbatch.reporting.sheet import render_sheet  # noqa: E402
 from wanbatch.reporting.summary import summary_facts  # noqa: E402

@@ -51,7 +51,7 @@ PURE = {
     "money.credits", "money.currency", "money.defaulted", "money.invoice", "money.ledger", "money.prices", "money.reach", "money.seen_prices", "pace.eta", "pace.hazard", "pace.limits", "pace.measured",
     "pace.schedule", "provider.account", "provider.answers", "provider.bodies", "provider.clocks", "provider.endings", "provider.ledger_page",
     "provider.link_expiry", "provider.protocol", "provider.proxies", "provider.remarks", "provider.tariff", "redaction",
-    "reporting.own_words", "runner.offered_generations", "runner.proofs", "runner.settings", "session.pilot", "session.question", "session.reconstruction",
+    "reporting.own_words", "runner.offered_generations", "runner.resubmission", "runner.settings", "session.pilot", "session.question", "session.reconstruction",
     "session.rebuilt_take", "session.traces", "state.needs", "text", "units",
 }  # fmt: skip
 OWNERS = {
@@ -65,8 +65,8 @@ OWNERS = {
         "reporting.charts",
         "reporting.cost_files",
         "reporting.costs",
-        "reporting.csv_file",
-        "reporting.data_frames",
+        "reporting.csv_text",
+        "reporting.csv_tables",
         "reporting.groups",
         "reporting.kinds",
         "reporting.recipe_columns",

@@ -26,7 +26,7 @@ from wanbatch.session.session import session_of
 from wanbatch.state.reader import StateReader
 
 if TYPE_CHECKING:
-    from wanbatch.reporting.data_frames import Frames
+    from wanbatch.reporting.csv_tables import Frames
     from wanbatch.reporting.files import ReportFiles
 
 T = TypeVar("T")
@@ -154,7 +154,7 @@ def report(output: Path | str) -> ReportFiles:
 
 def frames(output: Path | str) -> Frames:
     """Return the takes, attempts and summary of an output folder as pandas tables with nullable types."""
-    from wanbatch.reporting.data_frames import frames as frames_of
+    from wanbatch.reporting.csv_tables import frames as frames_of
 
     with StateReader.open(Path(output)) as reader:
         return frames_of(reader)

@@ -16,7 +16,7 @@ from wanbatch.batch.retakes import Retake, plan_retakes
 from wanbatch.batch.shots import Batch
 from wanbatch.errors import ManifestInvalid, StateInvalid
 from wanbatch.manifest import load_manifest
-from wanbatch.reporting.data_frames import TAKE_COLUMNS
+from wanbatch.reporting.csv_tables import TAKE_COLUMNS
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import StateReader

@@ -17,7 +17,7 @@ from wanbatch.cli import call
 from wanbatch.reporting.attempt_orders import attempt_orders
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.costs import make_costs
-from wanbatch.reporting.data_frames import frames
+from wanbatch.reporting.csv_tables import frames
 from wanbatch.reporting.record import read_record
 from wanbatch.state.reader import StateReader
 

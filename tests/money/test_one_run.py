@@ -18,7 +18,7 @@ from tests.reporting.states import CREDITS, MADE_AT, every_state
 from tests.reporting.test_book import a_bit_of_everything
 from tests.reporting.test_workbook import IS_THERE, Cells, sheets
 from wanbatch.cli import call
-from wanbatch.reporting.data_frames import frames
+from wanbatch.reporting.csv_tables import frames
 from wanbatch.reporting.files import ReportFiles, write_reports
 from wanbatch.state.reader import StateReader
 

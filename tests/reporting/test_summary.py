@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from tests.reporting.states import CREDITS, MADE_AT, begin, every_state, place_clips, shot, write_run
 from wanbatch.batch.lifecycle import Fact, State
 from wanbatch.batch.shots import Batch
-from wanbatch.reporting.data_frames import frames
+from wanbatch.reporting.csv_tables import frames
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.summary import needs_of
 from wanbatch.state.needs import Problem, problems_in

@@ -15,8 +15,8 @@ from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch
 from wanbatch.money.credits import exact_usd
 from wanbatch.reporting.cost_files import write_ledger
-from wanbatch.reporting.csv_file import csv_parts
-from wanbatch.reporting.data_frames import Frames, frames
+from wanbatch.reporting.csv_tables import Frames, frames
+from wanbatch.reporting.csv_text import csv_parts
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.reader import StateReader
 

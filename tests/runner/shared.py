@@ -29,7 +29,7 @@ from wanbatch.provider.protocol import LogRow, LogScan, Secret
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
-from wanbatch.runner.proofs import Evidence, questions
+from wanbatch.runner.resubmission import Evidence, questions
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.app import Sandbox
 from wanbatch.sandbox.faults import Rule

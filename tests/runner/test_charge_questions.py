@@ -15,7 +15,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import Evidence, Question, questions
+from wanbatch.runner.resubmission import Evidence, Question, questions
 from wanbatch.runner.uncertain_submits import is_doubtful, note_questions
 from wanbatch.session.decisions import take_up
 

@@ -21,7 +21,7 @@ from wanbatch.provider.endpoint import Settings, fingerprint, load_settings
 from wanbatch.provider.protocol import Secret
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.other_keys import give_up_keys, unseen_submits, unseen_text
-from wanbatch.runner.proofs import Failed, find
+from wanbatch.runner.resubmission import Failed, find
 from wanbatch.runner.settings import RunSettings
 from wanbatch.session.access import Access
 from wanbatch.session.invocation import Invocation

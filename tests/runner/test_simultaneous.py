@@ -20,7 +20,7 @@ from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import LogRow, LogScan, NoAnswer
 from wanbatch.runner.charges import LEDGER_MARGIN, ChargeRecorder
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import CLOCK_MARGIN
+from wanbatch.runner.resubmission import CLOCK_MARGIN
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.runner.unrecorded_submits import UnrecordedSubmits
 from wanbatch.sandbox.faults import Rule

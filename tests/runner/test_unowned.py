@@ -13,7 +13,7 @@ from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.provider.protocol import LogRow
-from wanbatch.runner.proofs import Question
+from wanbatch.runner.resubmission import Question
 from wanbatch.runner.settings import RunSettings
 from wanbatch.runner.uncertain_submits import NAMED_AT_MOST
 from wanbatch.sandbox.account import Arrival, key_name

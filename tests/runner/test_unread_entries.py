@@ -17,7 +17,7 @@ from wanbatch.money.budget import Budget, Fit
 from wanbatch.money.charge import Charge
 from wanbatch.money.ledger import LedgerReading, new_charges
 from wanbatch.provider.ledger_page import read_charges
-from wanbatch.runner.proofs import Absent, Failed, find
+from wanbatch.runner.resubmission import Absent, Failed, find
 
 ENTRY: dict[str, Any] = {
     "direction": "CHARGE",

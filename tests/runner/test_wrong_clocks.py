@@ -27,7 +27,7 @@ from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.loop import Runner
-from wanbatch.runner.proofs import default_grace
+from wanbatch.runner.resubmission import default_grace
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.sandbox.options import SandboxOptions
 from wanbatch.session import doctor

@@ -35,7 +35,7 @@ from wanbatch.reporting.book import book_of
 from wanbatch.reporting.costs import LEVELS, WENT_INTO, make_costs
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.record import read_record
-from wanbatch.runner.proofs import take_and_attempt
+from wanbatch.runner.resubmission import take_and_attempt
 from wanbatch.runner.settings import RunSettings
 from wanbatch.sandbox.faults import Rule
 from wanbatch.sandbox.options import SandboxOptions

@@ -22,7 +22,7 @@ from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.take import Take
 from wanbatch.errors import ExitCode
-from wanbatch.runner.proofs import recipe_in, take_and_attempt
+from wanbatch.runner.resubmission import recipe_in, take_and_attempt
 from wanbatch.sandbox.account import key_name
 
 Row = dict[str, Any]

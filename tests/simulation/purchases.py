@@ -17,7 +17,7 @@ from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.shots import REFUSED
 from wanbatch.errors import ExitCode
-from wanbatch.runner.proofs import (
+from wanbatch.runner.resubmission import (
     GENERATION_GRACE,
     NETWORK_GRACE,
     SEARCH_GAP,

@@ -17,7 +17,7 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import RunLog
 from wanbatch.runner.loop import RunEnd, Runner
-from wanbatch.runner.proofs import recipe_in
+from wanbatch.runner.resubmission import recipe_in
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.state.file import StateFile
 

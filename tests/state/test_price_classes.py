@@ -10,7 +10,7 @@ from wanbatch.batch.inventory import Inventory
 from wanbatch.batch.registry import model_from, reading, shipped
 from wanbatch.batch.shots import Batch
 from wanbatch.reporting.book import book_of
-from wanbatch.reporting.data_frames import make_frames
+from wanbatch.reporting.csv_tables import make_frames
 from wanbatch.reporting.record import read_record
 
 LENS = model_from(

@@ -17,7 +17,7 @@ from wanbatch.money.costs import Figure, Figures
 from wanbatch.money.credits import exact_usd, usd
 from wanbatch.money.currency import Currency
 from wanbatch.money.ledger import LedgerLine
-from wanbatch.reporting.csv_file import csv_parts, csv_rows
+from wanbatch.reporting.csv_text import csv_parts, csv_rows
 from wanbatch.reporting.sidecar import iso
 from wanbatch.state.reader import StateReader
 from wanbatch.version import __version__

@@ -15,14 +15,14 @@ from wanbatch.disk import own_folder, replace_parts, replace_text, sweep_parts
 from wanbatch.folders import CLIPS
 from wanbatch.money.currency import Currency
 from wanbatch.reporting.cost_files import cost_facts, write_costs
-from wanbatch.reporting.csv_file import csv_parts
+from wanbatch.reporting.csv_text import csv_parts
 from wanbatch.reporting.summary import summary_facts
 from wanbatch.state.reader import StateReader
 
 if TYPE_CHECKING:
     from wanbatch.reporting.book import Book
     from wanbatch.reporting.costs import Costs
-    from wanbatch.reporting.data_frames import Frames
+    from wanbatch.reporting.csv_tables import Frames
 
 SIDECARS_AT_ONCE = 1_000
 
@@ -99,7 +99,7 @@ def _is_kept_up(workbook: Path) -> bool:
 
 def _make(book: Book, made_at: datetime, currency: Currency | None, workbook: str) -> _Made:
     from wanbatch.reporting.costs import make_costs
-    from wanbatch.reporting.data_frames import make_frames
+    from wanbatch.reporting.csv_tables import make_frames
     from wanbatch.reporting.page import render_report
     from wanbatch.reporting.sheet import render_sheet
 

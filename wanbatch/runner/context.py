@@ -24,7 +24,7 @@ from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.events import Event
 from wanbatch.runner.open_takes import OpenTakes
-from wanbatch.runner.proofs import recipe_in
+from wanbatch.runner.resubmission import recipe_in
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import entry

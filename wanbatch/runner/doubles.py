@@ -17,8 +17,8 @@ from wanbatch.money.credits import usd_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.offered_generations import double_text, left_in, named_in, offers_of
-from wanbatch.runner.proofs import LOG, rows_of
 from wanbatch.runner.recipes import as_made
+from wanbatch.runner.resubmission import LOG, rows_of
 
 
 def mixed_up_text(label: str, text: str) -> str:

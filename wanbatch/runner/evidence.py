@@ -17,8 +17,8 @@ from wanbatch.batch.lifecycle import State
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import Evidence, is_like, questions
 from wanbatch.runner.recipes import models_of
+from wanbatch.runner.resubmission import Evidence, is_like, questions
 from wanbatch.runner.uncertain_submits import is_misnamed, note_questions, was_called_made
 from wanbatch.state.notes import answered_charges
 

@@ -16,8 +16,8 @@ from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.evidence import Beside, is_legible_for, look_beside
-from wanbatch.runner.proofs import take_and_attempt
 from wanbatch.runner.recipes import own_seed
+from wanbatch.runner.resubmission import take_and_attempt
 from wanbatch.state.reader import StateReader
 
 

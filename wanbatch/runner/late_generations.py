@@ -14,8 +14,8 @@ from wanbatch.batch.take import Take
 from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles, cost_text
-from wanbatch.runner.proofs import LOG, recipe_in, rows_of
 from wanbatch.runner.recipes import as_made, recipe_made
+from wanbatch.runner.resubmission import LOG, recipe_in, rows_of
 
 
 class LateGenerations:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from wanbatch.batch.lifecycle import State
 from wanbatch.provider.clocks import earlier
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import GENERATION_GRACE
+from wanbatch.runner.resubmission import GENERATION_GRACE
 from wanbatch.runner.uncertain_submits import doubted
 
 LOG_REACH = timedelta(days=91)

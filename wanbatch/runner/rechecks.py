@@ -21,8 +21,8 @@ from wanbatch.runner.context import RunContext
 from wanbatch.runner.evidence import Beside, evidence_of, is_legible_for, look_beside
 from wanbatch.runner.fallbacks import first_sent_at, left_to_fall_back, take_up
 from wanbatch.runner.late_generations import LateGenerations
-from wanbatch.runner.proofs import SEARCH_GAP, Evidence, charges_of_no_take, rows_of
 from wanbatch.runner.recipes import as_made
+from wanbatch.runner.resubmission import SEARCH_GAP, Evidence, charges_of_no_take, rows_of
 from wanbatch.runner.revival import AT_ONCE, look_again
 from wanbatch.state.notes import answered_charges
 

@@ -10,7 +10,7 @@ from wanbatch.batch.fallbacks import recipes_of, seed_of
 from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Take
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import recipe_in
+from wanbatch.runner.resubmission import recipe_in
 from wanbatch.state.reader import StateReader
 
 

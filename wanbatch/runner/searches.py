@@ -17,7 +17,8 @@ from wanbatch.runner.evidence import evidence_of, failed_since, is_waited_for, w
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
 from wanbatch.runner.other_keys import unseen_submits
-from wanbatch.runner.proofs import (
+from wanbatch.runner.recipes import models_of
+from wanbatch.runner.resubmission import (
     PATIENCE,
     Adopt,
     Contradiction,
@@ -28,7 +29,6 @@ from wanbatch.runner.proofs import (
     lag_samples,
     questions,
 )
-from wanbatch.runner.recipes import models_of
 from wanbatch.runner.settings import OnUnknown
 from wanbatch.runner.uncertain_submits import doubted, note_doubts, note_questions, note_unowned
 from wanbatch.runner.unexplained import Unexplained

@@ -19,7 +19,7 @@ from wanbatch.errors import ExitCode
 from wanbatch.money.charge import sum_text
 from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
-from wanbatch.runner.proofs import Evidence, Question, charges_of_no_take, rows_of
+from wanbatch.runner.resubmission import Evidence, Question, charges_of_no_take, rows_of
 from wanbatch.state.notes import read_names
 from wanbatch.state.reader import StateReader
 

@@ -20,8 +20,8 @@ from wanbatch.provider.protocol import LogScan, NoAnswer
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.evidence import evidence_of, waited_for_since
 from wanbatch.runner.polls import LEDGER_MARGIN
-from wanbatch.runner.proofs import GENERATION_GRACE, Evidence, is_like, is_made
 from wanbatch.runner.recipes import models_of
+from wanbatch.runner.resubmission import GENERATION_GRACE, Evidence, is_like, is_made
 from wanbatch.runner.uncertain_submits import named_charges
 from wanbatch.state.file import StateFile
 from wanbatch.state.notes import ANSWERED_NOTE, answered_charges, read_names

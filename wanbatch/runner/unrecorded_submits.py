@@ -19,8 +19,8 @@ from wanbatch.provider.protocol import LogRow, LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles, cost_text
 from wanbatch.runner.offered_generations import OUT_OF_DATE, Offer, offer_of, offer_text, offers_of, told_in
-from wanbatch.runner.proofs import LOG, recipe_in, take_and_attempt, unrecorded
 from wanbatch.runner.recipes import recipe_of_request
+from wanbatch.runner.resubmission import LOG, recipe_in, take_and_attempt, unrecorded
 from wanbatch.state.tables import Stray
 
 LOOK_AGAIN_S = 60.0

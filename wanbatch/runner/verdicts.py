@@ -11,7 +11,7 @@ from wanbatch.provider.protocol import LogScan
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.fallbacks import fall_back
 from wanbatch.runner.late_generations import LateGenerations
-from wanbatch.runner.proofs import (
+from wanbatch.runner.resubmission import (
     SEARCH_GAP,
     Absent,
     Adopt,

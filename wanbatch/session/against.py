@@ -11,7 +11,7 @@ from wanbatch.disk import own_folder, replace_text
 from wanbatch.errors import LocalFault, UsageInvalid, fault_text
 from wanbatch.money.credits import exact_usd
 from wanbatch.money.invoice import Charged, Match, Matched, match_invoice, read_invoice
-from wanbatch.reporting.csv_file import csv_rows
+from wanbatch.reporting.csv_text import csv_rows
 from wanbatch.state.reader import StateReader
 
 SIZE_MAX_BYTES = 64 * 2**20

@@ -11,7 +11,7 @@ from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry, advance, fold, planned_take
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.offered_generations import double_text
-from wanbatch.runner.proofs import take_and_attempt
+from wanbatch.runner.resubmission import take_and_attempt
 from wanbatch.session.traces import UNREADABLE, Beside
 
 LOST = "the record of its answer was lost with the state file: the provider may have charged it"

@@ -18,7 +18,7 @@ from wanbatch.batch.shots import Batch, Recipe, derived_seed
 from wanbatch.batch.take import Entry, Take
 from wanbatch.provider.protocol import LogRow
 from wanbatch.runner.offered_generations import named_in
-from wanbatch.runner.proofs import recipe_in, take_and_attempt
+from wanbatch.runner.resubmission import recipe_in, take_and_attempt
 from wanbatch.session.rebuilt_take import LOST, RebuiltTake
 from wanbatch.session.traces import Beside, Sidecar
 from wanbatch.state.tables import Stray

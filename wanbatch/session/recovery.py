@@ -29,7 +29,7 @@ from wanbatch.provider.protocol import LogRow, NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.events import Event
 from wanbatch.runner.log import LOG_NAME, RunLog
-from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
+from wanbatch.runner.resubmission import LAG_UNTIL_KNOWN
 from wanbatch.session import alarms
 from wanbatch.session.access import Access
 from wanbatch.session.embedded import FOLDER as SANDBOX_FOLDER

@@ -17,7 +17,7 @@ from wanbatch.provider.endpoint import fingerprint
 from wanbatch.provider.protocol import NoAnswer, Provider
 from wanbatch.runner.batch_clock import BatchClock
 from wanbatch.runner.log import LOG_NAME
-from wanbatch.runner.proofs import LAG_UNTIL_KNOWN
+from wanbatch.runner.resubmission import LAG_UNTIL_KNOWN
 from wanbatch.runner.submits import ROOM_BYTES
 from wanbatch.session.invocation import Invocation
 from wanbatch.session.preview import Preview

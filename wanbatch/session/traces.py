@@ -14,7 +14,7 @@ from wanbatch.batch.shots import Recipe
 from wanbatch.batch.take import Entry
 from wanbatch.errors import StateInvalid
 from wanbatch.provider.answers import read_generation_id
-from wanbatch.runner.proofs import take_and_attempt
+from wanbatch.runner.resubmission import take_and_attempt
 
 UNREADABLE = (StateInvalid, KeyError, TypeError, ValueError, AttributeError)
 """What reading a trace may raise that was cut short, changed by hand or written by another program."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from datetime import timedelta
 
 from wanbatch.batch.lifecycle import Fact
-from wanbatch.runner.proofs import take_and_attempt
+from wanbatch.runner.resubmission import take_and_attempt
 from wanbatch.session.reconstruction import RUN_LOG, Evidence
 
 _ANSWERS = frozenset({Fact.ACCEPTED, Fact.NOT_SENT, Fact.TURNED_AWAY, Fact.REFUSED})

@@ -171,7 +171,7 @@ def a_failed_row_is_believed_though_it_was_charged() -> Patches:
 
 @mutant
 def another_keys_log_and_charges_of_no_take_do_not_matter() -> Patches:
-    real = proofs._absent
+    real = resubmission._absent
 
     def absent(take: Take, attempt: Any, evidence: Any) -> Any:
         seen = replace(attempt, key_fingerprint=evidence.key_fingerprint)

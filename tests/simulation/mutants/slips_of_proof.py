@@ -8,7 +8,7 @@ from wanbatch.batch.take import Take
 from wanbatch.provider import answers, clocks, requestlog
 from wanbatch.provider.protocol import LogScan
 from wanbatch.provider.requestlog import RequestLog
-from wanbatch.runner import evidence, late_generations, proofs
+from wanbatch.runner import evidence, late_generations, resubmission
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.late_generations import LateGenerations
 from wanbatch.runner.log_window import Window
@@ -23,61 +23,66 @@ from wanbatch.state.reader import StateReader
 
 slip(
     "a failed row is as old as its submit",
-    proofs._failed,
+    resubmission._failed,
     "evidence.now - seen >= evidence.lag",
     "evidence.now - attempt.started_at >= evidence.lag",
 )
 slip(
     "a failed row is proof beside a charge of no take",
-    proofs._failed,
+    resubmission._failed,
     "is_proof=is_old and not unowned",
     "is_proof=is_old",
 )
-slip("a row without a cost cost nothing", proofs._failed, "row.credits != 0", "row.credits")
+slip("a row without a cost cost nothing", resubmission._failed, "row.credits != 0", "row.credits")
 unseen(
     "only the newest row of a request counts",
-    proofs.find,
+    resubmission.find,
     "rows = rows_of(evidence.scan, attempt.request_id)",
     "rows = rows_of(evidence.scan, attempt.request_id)[-1:]",
 )
 slip(
     "only the oldest row of a request counts",
-    proofs.find,
+    resubmission.find,
     "rows = rows_of(evidence.scan, attempt.request_id)",
     "rows = rows_of(evidence.scan, attempt.request_id)[:1]",
 )
-slip("an odd status is a failure", proofs.find, "if row.word]", "if row.word and row.credits]")
+slip("an odd status is a failure", resubmission.find, "if row.word]", "if row.word and row.credits]")
 slip(
     "the rows of an earlier attempt are this one's",
-    proofs.rows_of,
+    resubmission.rows_of,
     "return scan.by_request.get(request_id, ())",
     'return [row for row in scan.rows[::-1] if row.request_id.rpartition(".")[0] == request_id.rpartition(".")[0]]',
 )
 slip(
     "charges count from the very second of the submit",
-    proofs.charges_of_no_take,
+    resubmission.charges_of_no_take,
     "since = evidence.earliest(attempt)",
     "since = attempt.started_at",
 )
 
 # --- P4: no trace of it
 
-unseen("an earlier submit is a witness", proofs.has_witness, "each.started_at > attempt.started_at", "each != attempt")
+unseen(
+    "an earlier submit is a witness",
+    resubmission.has_witness,
+    "each.started_at > attempt.started_at",
+    "each != attempt",
+)
 slip(
     "the age of a lost answer is the longer of two",
-    proofs._absent,
+    resubmission._absent,
     "age = min(ages)",
     "age = max(ages)",
 )
 slip(
     "the log of another key is believed",
-    proofs._absent,
+    resubmission._absent,
     "attempt.key_fingerprint != evidence.key_fingerprint",
     "not attempt.key_fingerprint",
 )
 slip(
     "a charge of no take is not ours either",
-    proofs._absent,
+    resubmission._absent,
     "    if unowned:\n        return Absent(is_proof=False, why=_of_no_take_text(unowned))\n",
     "",
 )
@@ -85,12 +90,12 @@ unseen("who never gave an id back gives them back", evidence.evidence_of, "bool(
 slip("one id given back stands for all", evidence.evidence_of, "bool(echoes) and all(echoes)", "any(echoes)")
 unseen(
     "one of the submits before is enough",
-    proofs.shows_all_before,
+    resubmission.shows_all_before,
     "bool(before) and all(each.request_id in shown for each in before)",
     "any(each.request_id in shown for each in before)",
 )
-slip("one grace is enough without a later submit", proofs._absent, "age >= 2 * grace", "age >= grace")
-slip("the first lag that is seen is the lag", proofs.default_grace, "len(lags_s) >= LAG_SAMPLES", "lags_s")
+slip("one grace is enough without a later submit", resubmission._absent, "age >= 2 * grace", "age >= grace")
+slip("the first lag that is seen is the lag", resubmission.default_grace, "len(lags_s) >= LAG_SAMPLES", "lags_s")
 slip(
     "the earlier clip is forgotten where the second is absent",
     Verdicts._absent,
@@ -255,7 +260,7 @@ unseen(
 
 # --- what the state file lacks
 
-slip("any batch is this one", proofs.unrecorded, '"wb1:{nonce}:"', '"wb1:"')
+slip("any batch is this one", resubmission.unrecorded, '"wb1:{nonce}:"', '"wb1:"')
 slip(
     "run.log is believed only where it names a generation",
     UnrecordedSubmits.note_logged,

@@ -14,7 +14,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Shot
 from wanbatch.batch.take import Take
 from wanbatch.money.charge import Charge
 from wanbatch.provider.protocol import LogRow, LogScan
-from wanbatch.runner.proofs import (
+from wanbatch.runner.resubmission import (
     Absent,
     Adopt,
     Contradiction,

@@ -1,4 +1,4 @@
-"""Proofs: what the provider's request log and ledger say about a submit whose answer was lost.
+"""Whether a take may be sent again: what the provider's request log and ledger say about a submit without an answer.
 
 A paid POST is sent again only on proof that the one before made nothing, or on the user's decision:
 
