@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from tests.runner.shared import HOURS, beside_runs, told
-from tests.runner.test_proofs import LOST, UNKNOWN, evidence, row
+from tests.runner.test_resubmission import LOST, UNKNOWN, evidence, row
 from tests.worlds import EPOCH, World, batch_of
 from wanbatch.batch.attempts import Attempt, Outcome
 from wanbatch.cli.reconcile import _exit_code, _lines

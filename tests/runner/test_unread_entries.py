@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.runner.test_proofs import AT, LOST, NOW, SEEN, UNKNOWN, attempt, evidence, row
+from tests.runner.test_resubmission import AT, LOST, NOW, SEEN, UNKNOWN, attempt, evidence, row
 from wanbatch.batch.attempts import Outcome
 from wanbatch.batch.lifecycle import Fact
 from wanbatch.batch.shots import DEFAULT_MODEL

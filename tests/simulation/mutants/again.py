@@ -20,7 +20,7 @@ from wanbatch.provider import answers
 from wanbatch.provider.aimlapi import AimlApi
 from wanbatch.provider.protocol import Progress
 from wanbatch.runner import polls as polling
-from wanbatch.runner import proofs, searches, unrecorded_submits, verdicts
+from wanbatch.runner import resubmission, searches, unrecorded_submits, verdicts
 from wanbatch.runner.context import RunContext
 from wanbatch.runner.doubles import Doubles
 from wanbatch.runner.late_generations import LateGenerations
