@@ -81,7 +81,7 @@ def parts(output: Path) -> None:
         print(f"  {what:46} {'':10} {now - last:8.2f} s of CPU {peak:8.0f} MB so far")
         last = now
 
-    from wanbatch.reporting import cost_files, costs, data_frames, page, sheet, summary
+    from wanbatch.reporting import cost_files, costs, csv_tables, page, sheet, summary
     from wanbatch.reporting.book import book_of
     from wanbatch.reporting.csv_text import csv_parts
     from wanbatch.reporting.record import read_record
@@ -92,7 +92,7 @@ def parts(output: Path) -> None:
     lap("reading the state file into a record")
     book = book_of(record)
     lap("orders and money of each take")
-    tables = data_frames.make_frames(book)
+    tables = csv_tables.make_frames(book)
     lap("takes, attempts, summary")
     costed = costs.make_costs([book])
     cost_facts = cost_files.cost_facts([book], costed)

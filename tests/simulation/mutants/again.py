@@ -147,12 +147,12 @@ def adopt_by_recipe() -> Patches:
         recipe = request_id.split(":")[2]
         return [row for row in scan.rows if f":{recipe}:" in row.request_id]
 
-    yield proofs, "rows_of", rows_of
+    yield resubmission, "rows_of", rows_of
 
 
 @mutant
 def resubmit_at_the_first_miss() -> Patches:
-    yield proofs, "_absent", lambda *_: proofs.Absent(is_proof=True)
+    yield resubmission, "_absent", lambda *_: resubmission.Absent(is_proof=True)
 
 
 @mutant
@@ -166,7 +166,7 @@ def resubmit_whatever_the_policy() -> Patches:
 
 @mutant
 def a_failed_row_is_believed_though_it_was_charged() -> Patches:
-    yield proofs, "_failed", lambda *_: proofs.Failed(None, is_proof=True)
+    yield resubmission, "_failed", lambda *_: resubmission.Failed(None, is_proof=True)
 
 
 @mutant
@@ -177,7 +177,7 @@ def another_keys_log_and_charges_of_no_take_do_not_matter() -> Patches:
         seen = replace(attempt, key_fingerprint=evidence.key_fingerprint)
         return real(take, seen, replace(evidence, charges=()))
 
-    yield proofs, "_absent", absent
+    yield resubmission, "_absent", absent
 
 
 @mutant
@@ -235,18 +235,18 @@ def an_old_state_file_is_believed() -> Patches:
 
 @mutant
 def two_looks_need_not_lie_apart() -> Patches:
-    yield proofs, "_is_next_look", lambda take, _: take.last_searched_at is not None
+    yield resubmission, "_is_next_look", lambda take, _: take.last_searched_at is not None
     yield verdicts, "SEARCH_GAP", timedelta(0)
 
 
 @mutant
 def a_failed_row_is_proof_at_the_second_look() -> Patches:
-    yield proofs.Evidence, "lag", property(lambda _: timedelta(0))
+    yield resubmission.Evidence, "lag", property(lambda _: timedelta(0))
 
 
 @mutant
 def a_charge_under_another_name_of_the_model_is_not_ours() -> Patches:
-    yield proofs, "is_like", lambda model, ours: model == ours
+    yield resubmission, "is_like", lambda model, ours: model == ours
 
 
 @mutant
