@@ -14,6 +14,7 @@ from wanbatch.units import size_text
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "| signs"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?[ \t]*;*,*(?:\n|$)', re.IGNORECASE)
 _CELL_CAP = 1024 * 1024
+_SHARED_CAP = 24
 _LOOKED_AT = 30  # lines in which a header is expected
 _BLANKS = "[ \u00a0\u2000-\u200a\u202f\u205f\u3000{tab}]*"
 
@@ -81,29 +82,31 @@ def read_rows(text: str, delimiter: str, problems: Problems) -> list[Row]:
     Raises ReadingStopped if a quote is not closed, or more text follows it.
     """
     rows: list[Row] = []
-    quoted, plain = _patterns(delimiter)
+    pattern = _pattern(delimiter)
     at, line, begin, end = 0, 1, 0, len(text)
     cells: list[str] = []
     places: list[Place] = []
+    known: dict[str, str] = {}
     while at < end or cells:
-        match = quoted.match(text, at)
-        is_quoted = match is not None
-        if match is None:
-            match = plain.match(text, at)
-            assert match is not None
-        cell = match[1]
-        place = Place(line, match.start(1) - is_quoted - begin + 1)
+        match = pattern.match(text, at)
+        assert match is not None
+        is_quoted = match.lastindex == 1
+        cell, start = match[match.lastindex or 2], match.start(match.lastindex or 2)
+        place = Place(line, start - is_quoted - begin + 1)
         if is_quoted:
             if "\n" in cell:
                 line += cell.count("\n")
-                begin = match.start(1) + cell.rfind("\n") + 1
-            cell = cell.replace('""', '"')
-        elif "\r" in cell or (cell.startswith('"') and _is_broken(cell, has_blank=match.start(1) > match.start())):
-            raise problems.stop(*_fault(text, match.start(1), place, delimiter))
+                begin = start + cell.rfind("\n") + 1
+            if '"' in cell:
+                cell = cell.replace('""', '"')
+        elif "\r" in cell or (cell.startswith('"') and _is_broken(cell, has_blank=start > match.start())):
+            raise problems.stop(*_fault(text, start, place, delimiter))
         if len(cell) > _CELL_CAP:
             words = f"a cell of more than {size_text(_CELL_CAP)}; is a quote in this row not closed?"
             raise problems.stop(place, words)
-        cells.append(cell.strip())
+        cell = cell.strip()
+        # Equal cells are one text: a column of durations or tags would be a hundred thousand of them.
+        cells.append(known.setdefault(cell, cell) if len(cell) < _SHARED_CAP else cell)
         places.append(place)
         at = match.end()
         if text[at : at + 1] == delimiter:
@@ -138,12 +141,12 @@ def _fault(text: str, at: int, place: Place, delimiter: str) -> tuple[Place, str
 
 
 @cache
-def _patterns(delimiter: str) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _pattern(delimiter: str) -> re.Pattern[str]:
+    """Return the pattern of a cell: its text in quotes, or without them."""
     blanks = _BLANKS.format(tab="" if delimiter == "\t" else "\t")
     sign = re.escape(delimiter)
-    quoted = rf'{blanks}"([^"]*(?:""[^"]*)*)"{blanks}(?={sign}|\n|\Z)'
-    plain = rf"{blanks}([^{sign}\n]*)"
-    return re.compile(quoted), re.compile(plain)
+    quoted = rf'"([^"]*(?:""[^"]*)*)"{blanks}(?={sign}|\n|\Z)'
+    return re.compile(rf"{blanks}(?:{quoted}|([^{sign}\n]*))")
 
 
 def counted(cells: Sequence[str]) -> int:

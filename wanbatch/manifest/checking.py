@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from wanbatch.batch.names import fault_of_name, is_in_quotation_marks, name_of_stem, twin_key
 from wanbatch.batch.registry import registry
 from wanbatch.batch.shots import DEFAULT_MODEL, Batch, Fallback, Shot, Version
+from wanbatch.manifest.alike import First, FirstRows, has_loose, texts_of
 from wanbatch.manifest.budget import cap_of, check_scenes, limits_of, scene_caps
 from wanbatch.manifest.clip_names import check_names
 from wanbatch.manifest.doubts import doubts_of, tell_nothing, tell_numbers, tell_twins
@@ -66,6 +67,7 @@ class Checker:
         self._places: dict[str, Place] = {}
         self._allowed: dict[str, frozenset[str]] = {}
         self._groups: Sequence[Group] = ()
+        self._firsts = FirstRows()
 
     def batch(self, root: Node | None, groups: Sequence[Group] = (), names: str = "") -> Batch | None:
         """Return the batch, or None if there was any problem. `groups` are the sequences and scenes of its manifest,
@@ -168,9 +170,11 @@ class Checker:
                 cure = "put a text with ': ' in quotes, and give the shot an id and a prompt"
                 self._problems.add(node.at, f"{words}; {cure}")
                 continue
-            self._names(node, is_shot=True)
+            first = self._firsts.of(node)
+            if first is None:
+                self._names(node, is_shot=True)
             self._id(node, taken)
-            shot = self._shot(node, defaults, ordinal)
+            shot = self._shot(node, defaults, ordinal) if first is None else self._like(first, node, ordinal)
             if shot is not None:
                 made.append(shot)
             if self._is_frugal:
@@ -236,7 +240,7 @@ class Checker:
     def _shot(self, table: Table, defaults: Table | None, ordinal: int) -> Shot | None:
         merged = {**(defaults.items if defaults is not None else {}), **table.items}
         merged.pop(LISTED, None)
-        before = len(self._problems.found)
+        before, warned = len(self._problems.found), len(self._problems.warnings)
         versions = []
         for number, model in enumerate(models_of(table, defaults, self._problems)):
             nodes = merged if model is None else {**merged, "model": model}
@@ -254,7 +258,7 @@ class Checker:
         self._places[str(planning["id"])] = table.at
         if allowed:
             self._allowed[str(planning["id"])] = allowed
-        return Shot(
+        shot = Shot(
             id=str(planning["id"]),
             ordinal=ordinal,
             request=versions[0].request,
@@ -274,6 +278,21 @@ class Checker:
             line=table.at.line,
             origins=origins_of(table, merged, self._source) if table.owners is not None or self._keeps_origins else {},
         )
+        if self._is_frugal and not self._keeps_origins and not allowed and not has_loose(defaults):
+            warnings = self._problems.warnings[warned:]
+            self._firsts.keep(table, shot, self._requests.short_for(shot.model), warnings)
+        return shot
+
+    def _like(self, first: First, table: Table, ordinal: int) -> Shot | None:
+        """Return the shot of a row that differs from the first of its kind only in texts, which are checked."""
+        before, texts, items = len(self._problems.found), texts_of(table), table.items
+        for name in first.shot.own:
+            self._own_cell(name, table.keys[name], items[name])
+        self._check_words(texts, items, frozenset())
+        if len(self._problems.found) > before or "id" not in texts:
+            return None
+        self._places[texts["id"]] = table.at
+        return first.shot_of(table, texts, _cells_of(first.shot.own, items), ordinal)
 
     def _given(self, nodes: Mapping[str, Node]) -> dict[str, Any]:
         """Return the values of a shot's fields, as its model takes them; none of fields that say nothing."""
@@ -328,7 +347,7 @@ class Checker:
         plain = {name: value for name, value in given.items() if name != "id"}
         for name, value in plain.items():
             self._check_text(name, value, nodes[name])
-        tell_nothing(plain, {name: node.at for name, node in nodes.items()}, self._problems)
+        tell_nothing(plain, nodes, self._problems)
         for doubt in doubts_of(plain):
             if doubt.rule in allowed:
                 continue
@@ -358,8 +377,12 @@ def _parameters_of(node: Node | None) -> Mapping[str, Any]:
 
 def _own_cells(nodes: Mapping[str, Node]) -> dict[str, str]:
     """Return the cells of the user's own columns as written, trimmed."""
-    own = [(name, node) for name, node in nodes.items() if name not in fields_of_shots() and is_own(name)]
-    return {name: node.text.strip() for name, node in own if isinstance(node, Scalar) and node.value is not None}
+    return _cells_of((name for name in nodes if is_own(name) and name not in fields_of_shots()), nodes)
+
+
+def _cells_of(names: Iterable[str], nodes: Mapping[str, Node]) -> dict[str, str]:
+    found = ((name, nodes[name]) for name in names)
+    return {name: node.text.strip() for name, node in found if isinstance(node, Scalar) and node.value is not None}
 
 
 def _trim(given: dict[str, Any]) -> None:

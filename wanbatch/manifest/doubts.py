@@ -10,7 +10,7 @@ from wanbatch.manifest.characters import character_name, misread, unseen
 from wanbatch.manifest.leftovers import leftovers, says_nothing
 from wanbatch.manifest.lint import DUPLICATE, Listed
 from wanbatch.manifest.prompt_markers import NUMBERED, counted_up, marks
-from wanbatch.manifest.tree import Place, Problems
+from wanbatch.manifest.tree import Node, Place, Problems
 from wanbatch.manifest.words import shown
 
 _SENT_TEXTS = ("prompt", "negative_prompt")
@@ -41,6 +41,8 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
             yield Doubt("prompt", f"prompt holds {mark.words}", mark.at)
     for field in _READ_TEXTS:
         value = given.get(field)
+        if value is None:
+            continue
         for text in value if isinstance(value, list) else [value]:
             if isinstance(text, str) and not text.isascii():
                 yield from _unseen(field, text)
@@ -77,10 +79,10 @@ def _name_or_sign(char: str) -> str:
     return shown(char) if char.isprintable() else character_name(char)
 
 
-def tell_nothing(given: Mapping[str, Any], places: Mapping[str, Place], problems: Problems) -> None:
+def tell_nothing(given: Mapping[str, Any], nodes: Mapping[str, Node], problems: Problems) -> None:
     """Report texts that people and programs write instead of an empty cell: a `nan` would be bought as a prompt.
 
-    `places` holds the place of each field of the shot.
+    `nodes` has the node of each field of the shot.
     """
     for name in () if given.get("omit") is True else _NAMED_TEXTS:
         text = given.get(name)
@@ -88,11 +90,11 @@ def tell_nothing(given: Mapping[str, Any], places: Mapping[str, Place], problems
             continue
         words = f"{name} is {shown(text)}, which people and programs write when there is no text"
         if name == "prompt":
-            problems.settle(places[name], f"{words}; write the prompt, or remove the shot")
+            problems.settle(nodes[name].at, f"{words}; write the prompt, or remove the shot")
         elif name == "negative_prompt":
-            problems.add(places[name], f"{words}, and it would be sent; leave it empty")
+            problems.add(nodes[name].at, f"{words}, and it would be sent; leave it empty")
         else:
-            problems.warn(places[name], f"{words}; leave it empty")
+            problems.warn(nodes[name].at, f"{words}; leave it empty")
 
 
 def tell_numbers(shots: Sequence[Shot], places: Mapping[str, Place], problems: Problems) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any
 
 from wanbatch.batch.registry import Registry, registry
@@ -31,6 +31,8 @@ PLANNING_FIELDS = (OF_TEXTS | OF_VARIANTS) | frozenset(  # used up before the ch
 FREE_TEXT_FIELDS = frozenset({"id", "prompt", "notes"})
 # Planning checks nothing of these but that they are texts.
 NAMING_FIELDS = frozenset({"scene", "sequence", "cost_code"})
+# What rows may differ in that are alike otherwise: the first is checked as a whole, of the others only these.
+LOOSE_FIELDS = FREE_TEXT_FIELDS | NAMING_FIELDS | {"seed"}
 NUMERIC = frozenset({"integer", "number"})
 _DEPTH_CAP = 4
 BARE = NUMERIC | {"boolean"}  # what is read without quotes
@@ -61,6 +63,18 @@ def _kinds_by_name(models: Registry) -> Mapping[str, frozenset[str]]:
             for column, inner in ((name, shape), *_inside(name, shape)):
                 found[column] = found.get(column, frozenset()) | kinds_in(inner)
     return found
+
+
+def is_seed(value: object) -> bool:
+    """Say whether a value is in the range that planning wants of a seed; it wants nothing else."""
+    least, most = _range_of_seeds()
+    return type(value) is int and least <= value <= most
+
+
+@cache
+def _range_of_seeds() -> tuple[int, int]:
+    shape = schema(MANIFEST)["$defs"]["shot"]["properties"]["seed"]
+    return shape["minimum"], shape["maximum"]
 
 
 def columns_of_shots(*, is_part: bool) -> frozenset[str]:

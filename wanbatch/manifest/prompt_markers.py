@@ -84,7 +84,8 @@ _SETTING = re.compile(
     r"|(?<!\w)neg(?:ative)?(?:[ _]prompt)?\s*[:=]\s*(?=\S)",
     re.IGNORECASE,
 )
-_MAY_SET = re.compile("[:=—\u2013]")
+_MAY_SET = re.compile("[:=—\u2013]\\s*(?:\\d|no\\s)")
+_DIGIT = re.compile("\\d")  # in each time and each size
 _ADDRESS = re.compile(r"https?://\S+\s+(?=\S)")
 _ROW_NUMBER = re.compile(r"(\d{1,4})(?![\w:.,])\s+\S|(\d{1,4})[,;]\s*\S")
 _FROM_ROWS = 3  # numbered lines in a row: two may be a coincidence
@@ -103,7 +104,7 @@ class Mark:
 def marks(text: str) -> list[Mark]:
     """Find marks at the beginning and end of a prompt, and settings inside it: at most one of each kind."""
     found = [mark for mark in (_at_beginning(text), _at_end(text)) if mark is not None]
-    setting = _SETTING.search(text) if _MAY_SET.search(text) else None
+    setting = _SETTING.search(text) if _MAY_SET.search(text) or "neg" in text.casefold() else None
     if setting is not None and 0 < setting.start() < min((mark.at for mark in found if mark.at), default=len(text)):
         words = (
             f"what looks like a setting, {_reported(setting[0])}: it would be sent as text; give it a field of its own"
@@ -139,6 +140,8 @@ def _at_beginning(text: str) -> Mark | None:
 
 def _at_end(text: str) -> Mark | None:
     begin = max(0, len(text) - _TAIL)
+    if _DIGIT.search(text, begin) is None:
+        return None
     for pattern, what, cure in (
         (_ENDS_IN_TIME, "a time", _LENGTH),
         (_ENDS_IN_SIZE, "the size of a picture", _PICTURE),

@@ -7,7 +7,7 @@ from typing import Any
 
 from wanbatch.batch.registry import Model, registry
 from wanbatch.batch.request_schemas import is_model_name
-from wanbatch.manifest.fields import FREE_TEXT_FIELDS, NAMING_FIELDS, PLANNING_FIELDS
+from wanbatch.manifest.fields import FREE_TEXT_FIELDS, NAMING_FIELDS, PLANNING_FIELDS, is_seed
 from wanbatch.manifest.findings import Finding, Teller, Validator, errors_of, renamed, validator_for, validator_of
 from wanbatch.manifest.names import foreign_parameter
 from wanbatch.manifest.roles import role_of, takers_text, written_name
@@ -54,13 +54,18 @@ class RequestChecker:
         if model is None:
             self._problems.add(nodes["model"].at, f"model is {shown(name)}, which is not known{unknown_model(name)}")
             return True
-        short = min(SHORT_PROMPT, model.parameters.get("prompt", {}).get("maxLength", SHORT_PROMPT))
-        for error in self._once(model.name, request, validator_of(model), short):
+        for error in self._once(model.name, request, validator_of(model), self.short_for(model.name)):
             self._tell(error, request, model, table, nodes)
         has_seed = "seed" in model.parameters
         if not has_seed and "seed" in nodes and not is_null(nodes["seed"]):
             self._tell_foreign("seed", model, table, nodes)
         return has_seed
+
+    def short_for(self, model: str) -> int:
+        """Return a length of prompts that nothing forbids."""
+        known = registry().get(model)
+        prompt = {} if known is None else known.parameters.get("prompt", {})
+        return int(min(SHORT_PROMPT, prompt.get("maxLength", SHORT_PROMPT)))
 
     def _tell(
         self,
@@ -99,7 +104,8 @@ class RequestChecker:
         `short` is a length of prompts that nothing forbids.
         """
         free = FREE_TEXT_FIELDS | NAMING_FIELDS if kind == PLANNING else FREE_TEXT_FIELDS
-        rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in free)
+        seeds = {"seed"} if kind == PLANNING and is_seed(values.get("seed")) else set()
+        rest = tuple((name, _frozen(value)) for name, value in values.items() if name not in free | seeds)
         prompt = values.get("prompt")
         is_plain = prompt is None or (isinstance(prompt, str) and 0 < len(prompt) <= short)
         key = (kind, rest, tuple(type(values.get(name)) for name in free))

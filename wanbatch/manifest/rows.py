@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field
+from operator import itemgetter
+from typing import Any
 
 from wanbatch.batch.names import fault_of_name
 from wanbatch.manifest.cells import DELIMITERS, Row, counted
 from wanbatch.manifest.column_map import append, home_of, put_scene_before_id
-from wanbatch.manifest.fields import NUMERIC, columns_of_shots, kinds_of
-from wanbatch.manifest.header import Header, TableShape
+from wanbatch.manifest.fields import BARE, LOOSE_FIELDS, NUMERIC, columns_of_shots, kinds_of
+from wanbatch.manifest.header import NOT_A_FIELD, Header, TableShape
 from wanbatch.manifest.leftovers import cell_error, says_nothing
 from wanbatch.manifest.made_id import MadeIds
 from wanbatch.manifest.spreadsheet_ids import change_of
@@ -27,6 +29,7 @@ _NUMBER = {  # 1,500 may be 1500: it is left as it is, and refused
 _FRACTION = {True: re.compile(r"(-?[0-9]{1,18})[.,]0+"), False: re.compile(r"(-?[0-9]{1,18})\.0+")}
 _NAMING = frozenset({"id", "scene", "sequence", "cost_code"})
 _OTHER_QUOTES = "“”„«»'\u2018\u2019"
+_VALUES_CAP = 10_000  # different cells of one column that are remembered
 _SUM_CAP = 20  # letters: no word for a sum is longer
 _SUMS = re.compile(r"(?:grand[ -]?|sub)?(?:totals?|sum|summe|gesamt|somme|suma|合计|合計)\s*:?", re.IGNORECASE)
 
@@ -42,7 +45,10 @@ def _kept(header: Header, known: Collection[str]) -> list[tuple[int, str]]:
 
 @dataclass(frozen=True, slots=True)
 class _Column:
-    """A column that is read: its number and field, the place of its name, and what its cells may be."""
+    """A column that is read: its number and field, the place of its name, and what its cells may be.
+
+    `is_text` says that each cell is one text; else `values` keeps what was read in the cells so far.
+    """
 
     number: int
     name: str
@@ -50,10 +56,21 @@ class _Column:
     kinds: frozenset[str]
     is_own: bool
     is_inner: bool
+    is_text: bool
+    values: dict[str, list[str] | tuple[str, Any]] = field(default_factory=dict, compare=False)
 
 
 def _column_of(number: int, name: str, at: Place) -> _Column:
-    return _Column(number, name, at, kinds_of(name), is_own(name), "." in name and not is_own(name))
+    kinds = kinds_of(name)
+    is_text = not kinds & (BARE | {"array"}) or (name == "template" and not kinds & BARE)
+    return _Column(number, name, at, kinds, is_own(name), "." in name and not is_own(name), is_text)
+
+
+def _loose(header: Header, kept: Sequence[tuple[int, str]]) -> set[int]:
+    """Return the columns in which rows may differ and be alike: texts that are not held against a model's choices."""
+    loose = {number for number, name in kept if name in LOOSE_FIELDS or is_own(name)}
+    loose |= {number for number, name in enumerate(header.names) if name == NOT_A_FIELD}
+    return loose - {number for number, name in header.appended if name not in LOOSE_FIELDS}
 
 
 class RowReader:
@@ -73,6 +90,10 @@ class RowReader:
         self._id_at = [number for number, name in self._kept if name == "id"]
         self._makes_ids = not self._id_at
         self._unnamed: dict[int, list[Place]] = {}
+        self._width = len(header.names)
+        loose = _loose(header, self._kept)
+        fixed = [number for number in range(self._width) if number not in loose]
+        self._fixed: Callable[[Sequence[str]], Hashable] = itemgetter(*fixed) if fixed else len
 
     def read(self, rows: list[Row]) -> Listing:
         """Return the shots, and empty the list of rows: of a large table, both together would fill the memory.
@@ -109,21 +130,29 @@ class RowReader:
         if what:
             self._problems.add(row.places[next(number for number, cell in enumerate(cells) if cell)], what)
             return None
-        if len(cells) < counted(names) or counted(cells) > len(names):
+        is_even = len(cells) == self._width
+        if not is_even and (len(cells) < counted(names) or counted(cells) > self._width):
             self._problems.add(row.at, self._ragged(row))
             return None
-        shot = Table(row.at)
+        shot = Table(row.at, alike=self._fixed(cells) if is_even else None)
         for number in self._nameless:
             if number < len(cells) and cells[number]:
                 self._unnamed.setdefault(number, []).append(row.places[number])
+        places, items = row.places, shot.items
         for column in self._columns:
-            text, at = cells[column.number], row.places[column.number]
+            text = cells[column.number]
             if not text and not column.is_own:
                 continue
-            self._tell_spreadsheet(column.name, text, at)
-            table, field = home_of(shot, column.name, at) if column.is_inner else (shot, column.name)
-            table.items[field] = self._node(column, text, at)
-            table.keys[field] = column.at  # a wrong column is one problem, not one for every row
+            at = places[column.number]
+            if column.name in _NAMING or text[:1] == "#":
+                self._tell_spreadsheet(column.name, text, at)
+            node: Node = Scalar(text, text, at) if column.is_text else self._node(column, text, at)
+            if column.is_inner:
+                table, inner = home_of(shot, column.name, at)
+                table.items[inner], table.keys[inner] = node, column.at
+            else:
+                items[column.name] = node
+                shot.keys[column.name] = column.at  # a wrong column is one problem, not one for every row
         if not (self._has_inner or self._makes_ids):
             # One for all rows that fill the same cells: a hundred thousand tables of places are 36 MB.
             shot.keys = self._shared.setdefault(tuple(shot.keys), shot.keys)
@@ -132,8 +161,8 @@ class RowReader:
 
     def _put_together(self, shot: Table, cells: Sequence[str]) -> None:
         """Make of a row's columns what its map says: texts that are appended, an id that counts within its scene."""
-        for number, field in self._header.appended:
-            append(shot, field, cells[number] if number < len(cells) else "")
+        for number, name in self._header.appended:
+            append(shot, name, cells[number] if number < len(cells) else "")
         if self._header.is_within_scene:
             put_scene_before_id(shot)
 
@@ -196,17 +225,28 @@ class RowReader:
         return f"{words}; put a text that holds {sign} in double quotes"
 
     def _node(self, column: _Column, text: str, at: Place) -> Node:
+        value = column.values.get(text)
+        if value is None:
+            if len(column.values) >= _VALUES_CAP:
+                column.values.clear()
+            value = column.values[text] = self._read(column, text)
+        if isinstance(value, list):
+            return Listing(at, [Scalar(part, part, at, is_quoted=True) for part in value])
+        return Scalar(*value, at)
+
+    def _read(self, column: _Column, text: str) -> list[str] | tuple[str, Any]:
+        """Return the parts of a cell that holds a list, else its text and its value."""
         kinds = column.kinds
         if "array" in kinds and column.name != "template":  # one text
             parts = [part.strip() for part in re.split(r"[;,]" if column.name == "tags" else r"[;\s]", text)]
-            return Listing(at, [Scalar(part, part, at, is_quoted=True) for part in parts if part])
+            return [part for part in parts if part]
         if kinds & NUMERIC:
             fraction = _FRACTION[self._delimiter != ","].fullmatch(text)
             whole = fraction[1] if fraction is not None else text
             if _WHOLE.fullmatch(whole):
-                return Scalar(whole, int(whole), at)
+                return whole, int(whole)
             if "number" in kinds and _NUMBER[self._delimiter != ","].fullmatch(text):
-                return Scalar(text, float(text.replace(",", ".")), at)
+                return text, float(text.replace(",", "."))
         if "boolean" in kinds and text.casefold() in _TRUE | _FALSE:
-            return Scalar(text, text.casefold() in _TRUE, at)
-        return Scalar(text, text, at)
+            return text, text.casefold() in _TRUE
+        return text, text

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from wanbatch.batch.names import composed
 from wanbatch.errors import Problem, column_text
@@ -17,8 +17,7 @@ _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,17}")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(NamedTuple):
     """The place of something; line and column count from 1.
 
     `file` is empty for the manifest itself, else the other file that it is in: its column map, the table that it names.
@@ -73,6 +72,9 @@ class Listing:
 class Table:
     """Named nodes, and the place of each name. `is_made` if it is not in the file: a manifest around a table's
     shots. `owners` says, of a shot that was put together, whose each value is.
+
+    `alike` is equal for rows of a table that differ only in `fields.LOOSE_FIELDS` and own columns; None if that is not
+    known.
     """
 
     at: Place
@@ -80,6 +82,7 @@ class Table:
     keys: dict[str, Place] = field(default_factory=dict)
     is_made: bool = False
     owners: Mapping[str, str] | None = None
+    alike: Hashable = None
 
 
 Node = Scalar | Listing | Table

@@ -128,10 +128,10 @@ def _in_file(node: Node, file: str) -> Table:
 
 
 def _placed(node: Node, file: str) -> Node:
-    at = replace(node.at, file=file)
+    at = node.at._replace(file=file)
     if isinstance(node, Scalar):
         return replace(node, at=at)
     if isinstance(node, Listing):
         return Listing(at, [_placed(each, file) for each in node.items])
-    keys = {name: replace(each, file=file) for name, each in node.keys.items()}
+    keys = {name: each._replace(file=file) for name, each in node.keys.items()}
     return Table(at, {name: _placed(each, file) for name, each in node.items.items()}, keys, node.is_made)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from wanbatch.manifest.tree import Place, Scalar
 
@@ -33,7 +33,7 @@ class Sources:
             if at < 0:
                 return node.at
         line = text.count("\n", begin, at) + node.at.line
-        return replace(node.at, line=line, column=at - text.rfind("\n", 0, at))
+        return node.at._replace(line=line, column=at - text.rfind("\n", 0, at))
 
     def _position(self, at: Place) -> int | None:
         if at.file not in self._begins:
