@@ -13,6 +13,7 @@ from pathlib import Path
 from wanbatch.disk import free_bytes
 from wanbatch.errors import LocalFault, UsageInvalid
 
+OUTPUTS = "outputs"  # the folder of all outputs, below the working folder
 CLIPS = "clips"
 POSTERS = "posters"
 LINKABLE = (CLIPS, POSTERS)

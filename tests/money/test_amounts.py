@@ -16,8 +16,7 @@ from tests.reporting.states import MADE_AT
 from tests.reporting.test_book import a_bit_of_everything
 from wanbatch.money.credits import CREDITS_PER_USD, amount_text, exact_usd, money_text, usd, usd_text
 from wanbatch.money.currency import read_currency
-from wanbatch.reporting.amounts import amount_of, levels_of, price_of
-from wanbatch.reporting.costs import WENT_INTO
+from wanbatch.reporting.amounts import WENT_INTO, amount_of, levels_of, price_of
 from wanbatch.reporting.files import write_reports
 from wanbatch.state.reader import StateReader
 

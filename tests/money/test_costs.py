@@ -22,9 +22,10 @@ from wanbatch.batch.shots import Batch
 from wanbatch.errors import UsageInvalid
 from wanbatch.money.costs import Figure, cost_of, figures_of
 from wanbatch.money.prices import Quote
+from wanbatch.reporting.amounts import WENT_INTO
 from wanbatch.reporting.book import book_of
 from wanbatch.reporting.cost_files import write_combined
-from wanbatch.reporting.costs import COST_COLUMNS, WENT_INTO, Costs, make_costs
+from wanbatch.reporting.costs import COST_COLUMNS, Costs, make_costs
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.record import read_record
 from wanbatch.reporting.spend import BUCKETS_SHOWN, spend_by_time

@@ -315,6 +315,13 @@ def test_the_browser_is_asked_for_nothing_from_outside(tmp_path: Path) -> None:
         assert not re.search(r"https?://|@import|url\(|<script src=\"(?!plotly.min.js)|<link", text)
 
 
-def test_reports_cost_no_pandas_until_they_are_written() -> None:
-    code = "import sys, wanbatch.reporting.sidecar; sys.exit('pandas' in sys.modules or 'jinja2' in sys.modules)"
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import sys, wanbatch.reporting.sidecar; sys.exit('pandas' in sys.modules or 'jinja2' in sys.modules)",
+        "import sys; from wanbatch.reporting.page import page; page('animatic.css.j2'); sys.exit('pandas' in sys.modules)",
+    ],
+    ids=["sidecars", "pages without a table"],
+)
+def test_what_is_written_while_somebody_waits_costs_no_pandas(code: str) -> None:
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

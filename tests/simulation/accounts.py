@@ -31,8 +31,9 @@ from wanbatch.batch.shots import Shot
 from wanbatch.errors import ExitCode
 from wanbatch.money.ledger import LedgerLine, Verdict
 from wanbatch.pace.schedule import Rates
+from wanbatch.reporting.amounts import WENT_INTO
 from wanbatch.reporting.book import book_of
-from wanbatch.reporting.costs import LEVELS, WENT_INTO, make_costs
+from wanbatch.reporting.costs import LEVELS, make_costs
 from wanbatch.reporting.files import write_reports
 from wanbatch.reporting.record import read_record
 from wanbatch.runner.resubmission import take_and_attempt

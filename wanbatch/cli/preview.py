@@ -11,10 +11,10 @@ from wanbatch.cli import Global
 from wanbatch.cli.problems import warning_text
 from wanbatch.cli.streams import echo, json_text
 from wanbatch.errors import ExitCode
+from wanbatch.folders import OUTPUTS
 from wanbatch.manifest.formats import stem_of
 from wanbatch.session.animatic import Written, follow, write_animatic
 from wanbatch.session.kept_prices import kept_prices
-from wanbatch.session.which_run import OUTPUTS
 from wanbatch.units import count_text
 
 LOOK_S = 0.3

@@ -16,7 +16,7 @@ from wanbatch.cli.status import _RUN
 from wanbatch.cli.streams import echo
 from wanbatch.cli.which import output_seen
 from wanbatch.errors import UsageInvalid
-from wanbatch.session.which_run import OUTPUTS
+from wanbatch.folders import OUTPUTS
 
 
 @click.command(

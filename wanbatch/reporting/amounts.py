@@ -9,9 +9,10 @@ from operator import itemgetter
 from typing import Any
 
 from wanbatch.money.credits import amount_text, difference_text, usd
-from wanbatch.reporting.costs import WENT_INTO
+from wanbatch.money.spending import OUTSIDE_WORDS
 
 UNSEEN = "\u2013"  # a dash: there is nothing to show
+WENT_INTO = ("in_cut", *OUTSIDE_WORDS)  # together they are what was charged
 ADDED_UP = ("estimated", "held", "charged", "at_risk", "committed", "to_complete", "final", "outside_cut", *WENT_INTO)
 COMPARED = ("budget", "budget_left", "over_estimate")  # they do not add up
 

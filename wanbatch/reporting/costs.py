@@ -39,7 +39,6 @@ def _in_both(names: Iterable[str]) -> dict[str, str]:
 
 
 OUTSIDE_CUT = ("unchosen", "superseded", "failed", "waiting", "extra")  # good or not, it is in no cut
-WENT_INTO = ("in_cut", *OUTSIDE_CUT)  # together they are what was charged
 _CUT = ("in_cut", "outside_cut", *OUTSIDE_CUT)
 COST_COLUMNS: dict[str, str] = {
     "level": "string",

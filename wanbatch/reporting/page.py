@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from functools import cache
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -20,20 +20,13 @@ from wanbatch.batch.lifecycle import State, state_words
 from wanbatch.batch.take import Take
 from wanbatch.money.credits import difference_text, partly_known, usd_text
 from wanbatch.money.spending import OUTSIDE_WORDS
-from wanbatch.reporting.amounts import (
-    UNSEEN,
-    amount_of,
-    figure_of,
-    levels_of,
-    price_of,
-    variance_amounts,
-)
-from wanbatch.reporting.book import Book
-from wanbatch.reporting.charts import figures_of, headlines
+from wanbatch.reporting.amounts import UNSEEN, amount_of, figure_of, levels_of, price_of, variance_amounts
 from wanbatch.reporting.meanings import COST_WORDS, meanings
-from wanbatch.reporting.record import values_of
 from wanbatch.text import visible
 from wanbatch.units import count_text, duration_text, local_text
+
+if TYPE_CHECKING:  # a preview has no book, and need not load pandas
+    from wanbatch.reporting.book import Book
 
 ROWS_SHOWN = 500
 ALIGNED = 4  # decimals: a price of a clip has no more as a rule
@@ -115,7 +108,7 @@ def _link(path: str) -> str:
 @cache
 def _environment() -> Environment:
     environment = Environment(
-        loader=PackageLoader("wanbatch.reporting.files"),
+        loader=PackageLoader("wanbatch.reporting"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -181,6 +174,9 @@ def render_report(book: Book, facts: Mapping[str, Any], costs: Mapping[str, Any]
 
     `workbook` is the name of the file beside it, if there is one.
     """
+    from wanbatch.reporting.charts import figures_of, headlines
+    from wanbatch.reporting.record import values_of
+
     summary, takes = list(facts["summary"]), book.record.takes
     is_asked = ~takes["superseded"]
     rows = summary[1:]

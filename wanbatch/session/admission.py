@@ -19,7 +19,7 @@ from wanbatch.batch.take import Take
 from wanbatch.batch.takeover import find_matches, is_there, new_orders, renamed, renames_asked, renames_of
 from wanbatch.disk import second_name
 from wanbatch.errors import UsageInvalid
-from wanbatch.folders import CLIPS
+from wanbatch.folders import CLIPS, OUTPUTS
 from wanbatch.session.access import Access
 from wanbatch.session.neighbours import find_beside
 from wanbatch.session.options import RunOptions, Watch
@@ -34,7 +34,6 @@ from wanbatch.session.question import (
     taken_over,
     words,
 )
-from wanbatch.session.which_run import OUTPUTS
 from wanbatch.state.file import StateFile
 from wanbatch.state.reader import NAME_NOTE, StateReader
 

@@ -15,12 +15,12 @@ from wanbatch.batch.progress import BatchProgress
 from wanbatch.batch.selection import Place, Selection
 from wanbatch.batch.shots import Head, Limits
 from wanbatch.errors import ExitCode, UsageInvalid
+from wanbatch.folders import OUTPUTS
 from wanbatch.money.credits import credits_of_usd
 from wanbatch.pace.schedule import Rates
 from wanbatch.runner.events import Event
 from wanbatch.runner.settings import OnUnknown, RunSettings
 from wanbatch.session.question import Answer, Question
-from wanbatch.session.which_run import OUTPUTS
 from wanbatch.state.tables import Run
 
 if TYPE_CHECKING:  # half of the program, which most commands need not load

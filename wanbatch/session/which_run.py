@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from wanbatch.errors import UsageInvalid, WanbatchError
+from wanbatch.folders import OUTPUTS
 from wanbatch.state.progress_reader import RUN_AT_NOTE
 from wanbatch.state.reader import STATE_NAME, StateReader
 
-OUTPUTS = "outputs"
 LAST_DAY = timedelta(days=1)
 
 
