@@ -81,6 +81,25 @@ def test_what_is_noted_and_warned_of_stands_as_markers(tmp_path: Path) -> None:
     assert [(mark.name, mark.marked_range.start_time.value) for mark in made.tracks.markers] == [("s1", 0), ("s2", 60)]
 
 
+def test_columns_of_ones_own_come_through(tmp_path: Path) -> None:
+    cells = {"x_camera": "dolly in, größer", "x_scene": "taken", "x_lens": ""}
+    output = room(tmp_path, replace(ABC, shots=tuple(replace(shot, own=cells) for shot in ABC.shots)), a=R)
+    _, made = written(output, "otio")
+    edl = written(output, "edl")[0].read_text(encoding="ascii")
+    told = [[mark.name for mark in each.markers][-1] for each in made.tracks[0]]
+    assert (
+        told,
+        dict(made.tracks[0][0].metadata["wanbatch"]["own"]),
+        edl.count("CAMERA: dolly in, gro?er\n"),
+        edl.count("taken"),
+    ) == (
+        ["camera: dolly in, größer; scene: taken"] * 3,
+        {"camera": "dolly in, größer", "scene": "taken"},
+        3,
+        0,
+    )
+
+
 @pytest.mark.parametrize("how", ["otio", "edl"])
 def test_clips_are_linked_from_the_file_so_that_a_moved_folder_links_again(tmp_path: Path, how: str) -> None:
     old, new = tmp_path / "old place", tmp_path / "new"

@@ -84,6 +84,14 @@ def test_they_stand_at_the_end_of_takes_csv_in_the_order_of_the_manifest(tmp_pat
     assert rows_of(tmp_path / "out") == (["x_camera", "x_Lens Size"], [["dolly", ""], ["", "'=1+2"]])
 
 
+def test_the_sheet_names_those_that_are_filled(tmp_path: Path) -> None:
+    planned(tmp_path / "out", load(tmp_path, "id,x_camera,prompt\na,dolly <in>,Snow\nb,,Ice\n"))
+    rows_of(tmp_path / "out")
+    cards = (tmp_path / "out" / "storyboard.html").read_text(encoding="utf-8").split("<article ")[1:]
+    assert ['<p class="slate own"><span>camera: dolly &lt;in&gt;</span></p>' in each for each in cards] == [True, False]
+    assert "slate own" not in cards[1]
+
+
 def test_an_edit_of_them_alone_is_kept_and_buys_nothing(tmp_path: Path) -> None:
     planned(tmp_path / "out", load(tmp_path, CSV))
     planned(tmp_path / "out", load(tmp_path, "id,prompt,x_crew,x_camera\na,Snow,two,crane\n"))

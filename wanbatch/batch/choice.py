@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Protocol, TypeVar
 
 from wanbatch.batch.lifecycle import Fact, State
@@ -26,13 +26,15 @@ class Pick:
 class Choice:
     """What a shot adds to the cut: a take with a clip, or a hole. `note` says why it is a hole, or what is unusual.
 
-    `ordered_s` is the ordered length of the shot; a hole has this length.
+    `ordered_s` is the ordered length of the shot; a hole has this length. `own` are the shot's cells in columns of the
+    user's own, by name.
     """
 
     shot: ShotRow
     take: Take | None
     ordered_s: int
     note: str = ""
+    own: Mapping[str, str] = field(default_factory=dict)
 
 
 def choices(shots: Iterable[ShotRow], takes: Iterable[Take]) -> tuple[Choice, ...]:

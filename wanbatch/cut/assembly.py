@@ -23,10 +23,11 @@ def assemble(output: Path, wanted: Selection = EVERY_SHOT, *, with_holes: bool =
     UsageInvalid if no shot is selected, or none has a clip.
     """
     with StateReader.open(output) as reader, reader.snapshot():
-        batch, shots, takes = reader.batch(), reader.shots(), reader.takes()
+        batch, shots, takes, own = reader.batch(), reader.shots(), reader.takes(), reader.own_cells()
         is_sandbox = reader.identity().sandbox
     wanted = replace(wanted, places=places_of(shots))
-    chosen = [choice for choice in choices(shots, takes) if wanted.has(choice.shot.shot_id)]
+    every = (replace(choice, own=own.get(choice.shot.shot_id, {})) for choice in choices(shots, takes))
+    chosen = [choice for choice in every if wanted.has(choice.shot.shot_id)]
     if not chosen:
         raise UsageInvalid(f"no shot of the story matches {wanted.words}" if wanted.words else "the story has no shots")
     clips: dict[int, Measured] = {}

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import quote, unquote
 
 from wanbatch.batch.selection import EVERY_SHOT, Selection
+from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take
 from wanbatch.cut.assembly import assemble
 from wanbatch.cut.timeline import Piece, Timeline, fps_text
@@ -137,7 +138,7 @@ def _clip(otio: ModuleType, piece: Piece, output: Path, folder: Path, *, has_mar
     clip = otio.schema.Clip(piece.label, media_reference=media, source_range=whole, metadata={"wanbatch": facts})
     if has_markers:
         first = _range(otio, 0, 1, piece.clip.format.fps)
-        clip.markers.extend(_marker(otio, first, kind, text) for kind, text in remarks(piece))
+        clip.markers.extend(_marker(otio, first, kind, text) for kind, text in (*remarks(piece), *_own_remark(piece)))
     return clip
 
 
@@ -145,7 +146,8 @@ def _gap(otio: ModuleType, piece: Piece, fps: Fraction, *, has_markers: bool) ->
     gap = otio.schema.Gap(source_range=_range(otio, 0, piece.frames, fps), metadata={"wanbatch": _shot_facts(piece)})
     gap.name = piece.label
     if has_markers:
-        gap.markers.extend(_marker(otio, _range(otio, 0, 1, fps), kind, text) for kind, text in remarks(piece))
+        told = (*remarks(piece), *_own_remark(piece))
+        gap.markers.extend(_marker(otio, _range(otio, 0, 1, fps), kind, text) for kind, text in told)
     return gap
 
 
@@ -169,6 +171,17 @@ def remarks(piece: Piece) -> list[tuple[str, str]]:
     return told
 
 
+def _own_cells(piece: Piece) -> dict[str, str]:
+    """Return the filled cells of a shot in the user's own columns, by the names without `x_`."""
+    return {name.removeprefix(OWN): cell for name, cell in piece.choice.own.items() if cell}
+
+
+def _own_remark(piece: Piece) -> list[tuple[str, str]]:
+    """Return these cells as one remark, if there are any: an EDL has a comment for each instead."""
+    cells = _own_cells(piece)
+    return [("note", "; ".join(f"{name}: {cell}" for name, cell in cells.items()))] if cells else []
+
+
 def _shot_facts(piece: Piece) -> dict[str, Any]:
     shot = piece.choice.shot
     return {
@@ -178,6 +191,7 @@ def _shot_facts(piece: Piece) -> dict[str, Any]:
         "tags": list(shot.tags),
         "cost_code": shot.cost_code,
         "notes": shot.notes,
+        "own": _own_cells(piece),
     }
 
 
@@ -350,7 +364,10 @@ def _comments(piece: Piece) -> list[str]:
             "CLIP SHA256": take.sha256 or "",
             "CREDITS CHARGED": "" if take.credits_charged is None else str(take.credits_charged),
         }
-    return [f"{name}: {_plain_word(text, name.lower())}" for name, text in told.items() if text]
+    own = {_plain(name).upper(): _plain(cell) for name, cell in _own_cells(piece).items()}
+    return [f"{name}: {_plain_word(text, name.lower())}" for name, text in told.items() if text] + [
+        f"{name}: {cell}" for name, cell in own.items() if name not in told
+    ]
 
 
 def _plain_word(text: str, instead: str) -> str:

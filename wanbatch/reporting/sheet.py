@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from wanbatch.batch.advice import is_same_again
 from wanbatch.batch.lifecycle import State
 from wanbatch.batch.plan import ShotRow
 from wanbatch.batch.registry import registry
+from wanbatch.batch.shots import OWN
 from wanbatch.batch.take import Take
 from wanbatch.folders import POSTERS, is_in
 from wanbatch.money.credits import partly_known, usd_text
@@ -80,9 +81,7 @@ def render_sheet(book: Book, facts: Mapping[str, Any]) -> str:
         scenes[-1]["length_s"] += sum(take.clip_duration_s or 0 for take in mine if take.take_id in in_cut)
     for scene in scenes:
         scene["cost"] = _cost_of_scene(scene.pop("spent"))
-    cards = [card for scene in scenes for card in scene["cards"]]
-    for card, words in zip(cards, own_words([card["prompt"] for card in cards]), strict=True):
-        card.update(prompt=words.own, shared=words.shared, origins=_origins(card, book.record.origins))
+    _add_texts([card for scene in scenes for card in scene["cards"]], book, listed.index)
     return page(
         "sheet.html.j2",
         sheet="sheet.css.j2",
@@ -105,6 +104,22 @@ def _cost_of_scene(spent: Sequence[tuple[int, bool]]) -> str:
     """Say what the takes of a scene have committed: of each the known credits, and whether a part is unknown."""
     known, unknown = sum(known for known, _ in spent), sum(is_unknown for _, is_unknown in spent)
     return partly_known(known, unknown) if known or unknown else ""
+
+
+def _add_texts(cards: Sequence[dict[str, Any]], book: Book, rows: Iterable[int]) -> None:
+    """Put onto each card what its prompt says and no other does, where its values come from, and its own columns."""
+    told = zip(own_words([card["prompt"] for card in cards]), _own_cells(book, rows), strict=True)
+    for card, (words, own) in zip(cards, told, strict=True):
+        origins = _origins(card, book.record.origins)
+        card.update(prompt=words.own, shared=words.shared, origins=origins, own=own)
+
+
+def _own_cells(book: Book, rows: Iterable[int]) -> list[list[tuple[str, str]]]:
+    """Return, for each of these shots, its filled cells in columns of the user's own, by the names without `x_`."""
+    columns = book.record.own.loc[list(rows)]
+    names = [str(name).removeprefix(OWN) for name in columns.columns]
+    of_shots = (zip(names, cells, strict=True) for cells in columns.to_numpy())
+    return [[(name, cell) for name, cell in mine if isinstance(cell, str)] for mine in of_shots]
 
 
 def _card_of(shot: ShotRow, shown: Sequence[Take], frames: Mapping[int, Mapping[str, Any]]) -> dict[str, Any]:

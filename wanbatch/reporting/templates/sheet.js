@@ -228,7 +228,7 @@
   const scene = one("#scene");
   const sort = one("#sort");
   const chips = all("[data-filter]");
-  const told = (card) => all("h3, .prompt, .shared p, .remark, .warning, .why", card).map((each) => each.textContent).join(" ");
+  const told = (card) => all("h3, .prompt, .shared p, .own, .remark, .warning, .why", card).map((each) => each.textContent).join(" ");
   const words = new Map(cards.map((card) => [card, told(card).toLowerCase()]));
   const clips = new Map(cards.map((card) => [card, all(".take[data-clip]", card).length]));
   const is = {
