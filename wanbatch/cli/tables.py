@@ -59,14 +59,20 @@ def tell_source(options: Global, source: Path) -> int:
     if source.suffix.lower() != ENDING:
         return tell_proposal(options, propose_map(source))
     done = write_manifest_of(source)
+    found = done.found
     if options.is_json:
-        names = {"manifest": str(done.path), "scenes": done.scenes, "shots": done.shots, "cast": list(done.cast)}
-        click.echo(json_text(names))
+        names = {
+            "scenes": len(found.scenes),
+            "shots": found.shots,
+            "cast": [*found.cast],
+            "locations": [*found.locations],
+        }
+        click.echo(json_text({"manifest": str(done.path), **names}))
     elif options.verbosity >= 0:
-        what = f"{count_text(done.scenes, 'scene')}, {count_text(done.shots, 'shot')}"
-        what = f"{what}, {count_text(len(done.cast), 'speaking character')}"
-        command = words("wanbatch", "preview", str(done.path))
-        echo(f"wrote {done.path}: {what}. Edit it, and look: {command}")
+        what = f"{count_text(len(found.scenes), 'scene')}, {count_text(found.shots, 'shot')}"
+        what += f", {count_text(len(found.locations), 'location')}, {count_text(len(found.cast), 'speaking character')}"
+        command = words("wanbatch", "validate", str(done.path))
+        echo(f"wrote {done.path}: {what}. Replace each TODO in it; {command} shows what is left")
     return 0
 
 
