@@ -62,7 +62,7 @@ rows = st.lists(
 def outcome(path: Path, keeps: Keeps) -> Any:
     """Return the shots and warnings of a manifest, or its problems."""
     try:
-        batch = _load(path, None, strict=False, keeps=keeps)[0]
+        batch = _load(path, None, strict=False, keeps=keeps).batch
     except ManifestInvalid as error:
         return error.problems, error.warnings
     return batch.shots, [shot.recipes for shot in batch.shots], [shot.line for shot in batch.shots], batch.warnings

@@ -29,6 +29,7 @@ WHOLE = {
     "defaults": {"resolution": "720p", "x_of": "all"},
     "budget": {"max_usd": 12.5, "scenes": {"1.0": {"max_credits": 7}}},
     "limits": {"submit_rate": "60/min", "in_flight": 3},
+    "names": "{id}_{x_of}_t{take}",
 }
 
 
@@ -48,7 +49,7 @@ def said(batch: Batch) -> list[Any]:
         )
         for s in batch.shots
     ]
-    return [shots, batch.limits, batch.max_credits, dict(batch.scene_caps)]
+    return [shots, batch.limits, batch.max_credits, dict(batch.scene_caps), batch.names]
 
 
 def manifest(folder: Path, shots: list[dict[str, Any]], **head: Any) -> Path:
@@ -88,6 +89,12 @@ OPTIONAL = {
     "x_mine": TEXTS,
     "models": st.just(["alibaba/wan-2-6-t2v", "alibaba/wan-3-0-video"]),
 }
+HEADS = {
+    "name": st.sampled_from(["winter", "007", "no", "1.0"]),
+    "names": st.sampled_from(["{id}", "{prompt}-{take0}", "a: b {{x}} {id}_t{take}", "007_{scene}_{id}"]),
+    "limits": st.just({"submit_rate": "10/min", "downloads": 2}),
+    "budget": st.sampled_from([{"max_usd": 0.5}, {"max_credits": 7}, {"max_usd": 1.0}]),
+}
 SHOT = st.fixed_dictionaries({"id": st.text("ab01-_", min_size=1, max_size=8), "prompt": TEXTS}, optional=OPTIONAL)
 
 
@@ -95,14 +102,20 @@ SHOT = st.fixed_dictionaries({"id": st.text("ab01-_", min_size=1, max_size=8), "
 @given(
     shots=st.lists(SHOT, min_size=1, max_size=4),
     defaults=st.fixed_dictionaries({}, optional=OPTIONAL),
+    head=st.fixed_dictionaries({}, optional=HEADS),
     first=st.sampled_from(FORMATS),
     second=st.sampled_from(FORMATS),
 )
 def test_any_batch_is_the_same_in_any_two_formats_or_is_refused(
-    tmp_path_factory: pytest.TempPathFactory, shots: list[Any], defaults: dict[str, Any], first: str, second: str
+    tmp_path_factory: pytest.TempPathFactory,
+    shots: list[Any],
+    defaults: dict[str, Any],
+    head: dict[str, Any],
+    first: str,
+    second: str,
 ) -> None:
     folder = tmp_path_factory.mktemp("x")
-    path = manifest(folder, shots, defaults=defaults)
+    path = manifest(folder, shots, defaults=defaults, **head)
     try:
         batch = load_manifest(path)
     except ManifestInvalid:
@@ -115,7 +128,42 @@ def test_any_batch_is_the_same_in_any_two_formats_or_is_refused(
     else:
         told = ""
         assert [said(load_manifest(each)) for each in (one, two)] == [said(batch)] * 2
+        assert "name" not in head or {load_manifest(each).name for each in (one, two)} == {batch.name}
     assert not told or ("Nothing was written" in told and bool({first, second} - {".yaml", ".json"})), told
+
+
+STRUCTURED = """\
+version: 1
+names: "{scene}_{id}_t{take}"
+style: soft ink # said once
+cast: {mara: "Mara, 40", orr: an agent}
+defaults: {template: ["{prompt}", "{style}"], aspect_ratio: 16:9}
+scenes:
+  - id: 010
+    target: 10s
+    shots:
+      - {id: a, prompt: "{cast.mara} waits, {light}", matrix: {light: [dawn, no]}, x_no: 1.50}
+      - {id: b, prompt: "{cast.orr} runs {{fast}}", takes: 2, allow: [target]}
+"""
+
+
+def test_scenes_cast_and_variants_stay_in_json_and_are_written_out_in_a_table(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("a.yaml").write_text(STRUCTURED)
+    made = {
+        name: call(["convert", source, name])
+        for source, name in (("a.yaml", "b.json"), ("b.json", "c.yaml"), ("b.json", "d.csv"))
+    }
+    out = capsys.readouterr().out.splitlines()
+    assert [line for line in out if "written out" in line] == [
+        "its scenes, cast and variants are written out: in d.csv each shot says all of its own"
+    ]
+    assert (made, {**json.loads(Path("b.json").read_text()), "version": 1}.keys()) == (
+        dict.fromkeys(made, 0), {"version", "names", "style", "cast", "defaults", "scenes"},
+    )  # fmt: skip
+    assert [said(load_manifest(Path(name))) for name in made] == [said(load_manifest(Path("a.yaml")))] * 3
 
 
 def test_yaml_to_yaml_keeps_comments(tmp_path: Path) -> None:

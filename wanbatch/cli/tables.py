@@ -31,8 +31,8 @@ def convert_command(options: Global, /, source: Path, target: Path) -> int:
     """Write the manifest SOURCE as TARGET, in the format of its ending: .yaml, .json, .jsonl, .csv, .tsv, .xlsx, .txt.
 
     wanbatch reads the result before it saves it. If a shot would not keep its id, recipes, scene and own columns, it
-    writes nothing. A table has the defaults in each row, and a map beside it for name, limits and budget. YAML to YAML
-    keeps comments.
+    writes nothing. A table has the defaults in each row, and a map beside it for name, names, limits and budget; of
+    scenes, cast and variants each row says what they come to. YAML to YAML keeps comments.
     """
     done = convert(source, target)
     files = [done.path, *([done.map_path] if done.map_path is not None else [])]
@@ -49,6 +49,10 @@ def _lines(source: Path, done: Conversion) -> list[str]:
     lines = [f"wrote {done.path}: {count_text(len(done.batch.shots), 'shot')} with the recipes of {source}"]
     if done.map_path is not None:
         lines.append(f"wrote {done.map_path}, which says what a table cannot: keep it beside {done.path.name}")
+    if done.is_flat:
+        lines.append(
+            f"its scenes, cast and variants are written out: in {done.path.name} each shot says all of its own"
+        )
     if source.suffix.lower() in YAML and not done.is_copy:
         lines.append(f"comments of {source} are not in it")
     return lines

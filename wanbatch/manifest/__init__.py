@@ -21,6 +21,19 @@ PROBLEMS_SHOWN = 200
 
 
 @dataclass(frozen=True)
+class Loaded:
+    """A manifest that was read: its batch, the nodes as they stand in its file, and those that the batch was made of.
+
+    `is_whole` says that all of it stands in that file.
+    """
+
+    batch: Batch
+    own: Table
+    flat: Table
+    is_whole: bool
+
+
+@dataclass(frozen=True)
 class Keeps:
     """What of a manifest is kept beside its batch: where each value comes from, and its nodes."""
 
@@ -38,19 +51,18 @@ def load_manifest(
     added are looked for in the manifest's folder, or in `models_in`. Raises ManifestInvalid with every problem found,
     each with file, line and column.
     """
-    return _load(Path(path), models_in, strict=strict, keeps=Keeps(origins=keeps_origins))[0]
+    return _load(Path(path), models_in, strict=strict, keeps=Keeps(origins=keeps_origins)).batch
 
 
 def load_content(path: Path) -> tuple[Batch, Content]:
     """Read a manifest, and return what it says in plain values, too. Raises ManifestInvalid."""
-    batch, root, is_whole = _load(path, None, strict=False, keeps=Keeps(nodes=True))
+    found = _load(path, None, strict=False, keeps=Keeps(nodes=True))
     from wanbatch.manifest.writing import content_of
 
-    return batch, replace(content_of(root), is_whole=is_whole)
+    return found.batch, content_of(found.own, found.flat, is_whole=found.is_whole)
 
 
-def _load(path: Path, models_in: Path | None, *, strict: bool, keeps: Keeps) -> tuple[Batch, Table, bool]:
-    """Return a batch, the nodes that it was made of, and whether all of them stand in its own file."""
+def _load(path: Path, models_in: Path | None, *, strict: bool, keeps: Keeps) -> Loaded:
     from wanbatch.manifest.formats import located
 
     problems = Problems(str(located(path).file))
@@ -68,8 +80,7 @@ def _load(path: Path, models_in: Path | None, *, strict: bool, keeps: Keeps) -> 
     warnings = tuple(sorted(problems.warnings))
     if problems.found or found is None:
         raise ManifestInvalid(first_ones(sorted(problems.found), "problems"), first_ones(warnings, "warnings"))
-    batch, root, is_whole = found
-    return replace(batch, warnings=warnings), root, is_whole
+    return replace(found, batch=replace(found.batch, warnings=warnings))
 
 
 @contextmanager
@@ -93,7 +104,7 @@ def first_ones(found: Sequence[Problem], noun: str) -> list[Problem]:
     return [*found[:PROBLEMS_SHOWN], more]
 
 
-def _read(path: Path, folder: Path, problems: Problems, keeps: Keeps) -> tuple[Batch, Table, bool] | None:
+def _read(path: Path, folder: Path, problems: Problems, keeps: Keeps) -> Loaded | None:
     from wanbatch.manifest.added import models_beside
 
     models, wrong = models_beside(folder)
@@ -104,7 +115,7 @@ def _read(path: Path, folder: Path, problems: Problems, keeps: Keeps) -> tuple[B
     return found
 
 
-def _checked(path: Path, problems: Problems, keeps: Keeps) -> tuple[Batch, Table, bool] | None:
+def _checked(path: Path, problems: Problems, keeps: Keeps) -> Loaded | None:
     from wanbatch.manifest.checking import Checker
     from wanbatch.manifest.clip_names import pattern_in
     from wanbatch.manifest.expansion import expanded
@@ -123,10 +134,10 @@ def _checked(path: Path, problems: Problems, keeps: Keeps) -> tuple[Batch, Table
     is_frugal = not keeps.nodes and not has_head
     checker = Checker(problems, str(path), has_head=has_head, keeps_origins=keeps.origins, is_frugal=is_frugal)
     batch = checker.batch(made.root, made.groups, names)
-    if batch is None or not isinstance(made.root, Table):
+    if batch is None or not isinstance(made.root, Table) or not isinstance(own, Table):
         return None
     parts = (*table, *made.parts)
-    return (replace(batch, parts=parts) if parts else batch), made.root, not parts
+    return Loaded(replace(batch, parts=parts) if parts else batch, own, made.root, is_whole=not parts)
 
 
 def _read_part(path: Path, problems: Problems) -> tuple[str, Node | None]:

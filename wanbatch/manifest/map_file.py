@@ -11,15 +11,15 @@ from wanbatch.manifest.tree import Node, Problems, ReadingStopped, Scalar, Table
 from wanbatch.manifest.words import meant, one_of, shown
 from wanbatch.manifest.yaml_file import read_yaml
 
-_HEAD = ("name", "defaults", "limits", "budget")
-_FIELDS = ("version", "sheet", "columns", *_HEAD)
+HEAD = ("name", "names", "limits", "budget")  # what a table cannot say of the whole, beside its defaults
+_FIELDS = ("version", "sheet", "columns", "defaults", *HEAD)
 
 
 @dataclass(frozen=True)
 class TableMap:
     """How a table is read: its columns, its sheet (empty if not said), and what is said of the whole batch.
 
-    `head` has the nodes of name, defaults, limits and budget, with places in the map's file.
+    `head` has the nodes of HEAD and of defaults, with places in the map's file.
     """
 
     columns: ColumnMap = NO_MAP
@@ -62,7 +62,7 @@ def table_map_of(node: Node, problems: Problems) -> TableMap:
     sheet = node.items.get("sheet")
     if sheet is not None and not isinstance(sheet, Scalar):
         problems.add(sheet.at, "sheet must be the name of a sheet")
-    said = [name for name in _HEAD if name in node.items]
+    said = [name for name in ("defaults", *HEAD) if name in node.items]
     head = Table(node.at, {name: node.items[name] for name in said}, {name: node.keys[name] for name in said})
     return TableMap(
         NO_MAP if columns is None else column_map_of(columns, problems),

@@ -6,7 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Batch
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest.fields import kinds_of
 from wanbatch.manifest.formats import JSON_LINES, WORKBOOK, YAML
+from wanbatch.manifest.map_file import HEAD
 from wanbatch.manifest.schemas import MANIFEST, schema
 from wanbatch.manifest.tree import Listing, Node, Scalar, Table
 from wanbatch.manifest.values import head_value, value_of
@@ -33,7 +34,6 @@ _FIRST = (
     "resolution",
     "aspect_ratio",
 )
-_HEAD = ("name", "limits", "budget")
 WRITTEN = (*YAML, ".json", *JSON_LINES, ".csv", ".tsv", WORKBOOK, ".txt")
 
 
@@ -41,7 +41,8 @@ WRITTEN = (*YAML, ".json", *JSON_LINES, ".csv", ".tsv", WORKBOOK, ".txt")
 class Content:
     """What a manifest says: its head, its defaults, and each shot with the values of its own or with all of them.
 
-    `is_whole` says that all of it is in one file.
+    `is_whole` says that all of it is in one file, `is_structured` that it says more than shots: scenes, cast, variants.
+    Then `document` has it as it is written, if it is whole; empty otherwise.
     """
 
     head: Mapping[str, Any]
@@ -49,10 +50,12 @@ class Content:
     shots: Sequence[Mapping[str, Any]]
     whole_shots: Sequence[Mapping[str, Any]]
     is_whole: bool = True
+    is_structured: bool = False
+    document: Mapping[str, Any] = field(default_factory=dict)
 
 
-def content_of(root: Table) -> Content:
-    """Return what the nodes of a manifest that was checked say, in plain values."""
+def content_of(own: Table, root: Table, *, is_whole: bool) -> Content:
+    """Return what a manifest that was checked says, in plain values: `own` are its nodes, `root` its flat form."""
     shapes = schema(MANIFEST)["$defs"]["shot"]["properties"]
     told = root.items.get("defaults")
     usual = told if isinstance(told, Table) else Table(root.at)
@@ -66,8 +69,27 @@ def content_of(root: Table) -> Content:
         named = {"model", "models"} & shot.keys()
         left = {name: value for name, value in defaults.items() if not (named and name in ("model", "models"))}
         whole.append({name: value for name, value in {**left, **shot}.items() if value is not None})
-    head = {name: head_value(root.items[name], name) for name in _HEAD if name in root.items}
-    return Content({name: value for name, value in head.items() if value is not None}, defaults, shots, whole)
+    head = {name: head_value(root.items[name], name) for name in HEAD if name in root.items}
+    is_structured = any(each.owners is not None for each in tables)
+    return Content(
+        {name: value for name, value in head.items() if value is not None},
+        defaults,
+        shots,
+        whole,
+        is_whole,
+        is_structured,
+        _plain(own) if is_structured and is_whole else {},
+    )
+
+
+def _plain(node: Node) -> Any:
+    """Return a node as JSON writes it: a number or a truth only where that gives the same text again."""
+    if isinstance(node, Table):
+        return {name: _plain(each) for name, each in node.items.items()}
+    if isinstance(node, Listing):
+        return [_plain(each) for each in node.items]
+    is_same = not node.is_quoted and (node.value is None or json.dumps(node.value) == node.text)
+    return node.value if is_same else node.text
 
 
 def _parameters_of(shot: Table, usual: Table) -> Mapping[str, Any]:
@@ -112,7 +134,14 @@ def written(content: Content, batch: Batch, path: Path) -> tuple[bytes, str]:
     return _csv(names, rows, "\t" if ending == ".tsv" else ","), head
 
 
+def keeps_structure(content: Content, path: Path) -> bool:
+    """Say whether a manifest keeps its scenes, cast and variants in the format that a path's ending names."""
+    return bool(content.document) and path.suffix.lower() in (*YAML, ".json")
+
+
 def _document(content: Content) -> dict[str, Any]:
+    if content.document:
+        return dict(content.document)
     defaults = {"defaults": dict(content.defaults)} if content.defaults else {}
     return {"version": 1, **content.head, **defaults, "shots": [dict(shot) for shot in content.shots]}
 

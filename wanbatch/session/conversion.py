@@ -13,19 +13,23 @@ from wanbatch.manifest import load_content, load_manifest
 from wanbatch.manifest.file_text import MAP_ENDING, TABLES, map_path
 from wanbatch.manifest.formats import JSON_LINES, WORKBOOK, YAML, located
 from wanbatch.manifest.words import one_of
-from wanbatch.manifest.writing import WRITTEN, written
+from wanbatch.manifest.writing import WRITTEN, keeps_structure, written
 
 _COMPARED = ("id", "scene", "sequence", "takes", "tags", "cost_code", "notes", "omit", "fallback")
 
 
 @dataclass(frozen=True)
 class Conversion:
-    """What was written: the manifest, the map beside it (None without one), the batch; whether comments were kept."""
+    """What was written: the manifest, the map beside it (None without one), the batch; whether comments were kept.
+
+    `is_flat` says that scenes, cast and variants became shots that each say all of it.
+    """
 
     path: Path
     map_path: Path | None
     batch: Batch
     is_copy: bool
+    is_flat: bool
 
 
 def convert(source: Path, target: Path) -> Conversion:
@@ -49,7 +53,8 @@ def convert(source: Path, target: Path) -> Conversion:
     if head:
         with replacing(map_path(target)) as part:
             part.write_text(head, encoding="utf-8")
-    return Conversion(target, map_path(target) if head else None, batch, is_copy)
+    is_flat = content.is_structured and not is_copy and not keeps_structure(content, target)
+    return Conversion(target, map_path(target) if head else None, batch, is_copy, is_flat)
 
 
 def _assert_same(batch: Batch, target: Path, data: bytes, head: str) -> None:
@@ -84,7 +89,7 @@ def _difference(batch: Batch, other: Batch) -> str:
             return f"shot {shot.id}: another {named or 'recipe'}"
         if _filled(shot) != _filled(its):
             return f"shot {shot.id}: other columns of your own"
-    for name in ("limits", "max_credits", "scene_caps"):
+    for name in ("limits", "max_credits", "scene_caps", "names"):
         if getattr(batch, name) != getattr(other, name):
             return f"another {name}"
     return ""
