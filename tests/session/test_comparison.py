@@ -8,11 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from tests.cut.test_film import film
+from tests.films import Reel
 from tests.manifest.test_own_columns import planned
+from tests.output_folders import make_room
 from wanbatch.batch.differences import Kind, differences, sides_of
 from wanbatch.cli import call
 from wanbatch.manifest import load_manifest
 from wanbatch.session.animatic import Written, follow, write_animatic
+from wanbatch.session.kept_prices import kept_prices
+from wanbatch.state.reader import StateReader
 
 HEAD = "id,scene,prompt,duration,takes\n"
 OLD = HEAD + "a,s1,A fox sleeps in the snow,5,1\nb,s1,Snow,5,1\nc,s2,Ice,5,2\nd,s2,Fog,5,1\n"
@@ -50,13 +55,24 @@ def test_the_lines_show_what_changed_in_a_text(capsys: pytest.CaptureFixture[str
         "    prompt: A [+red+] fox",
         "    resolution: none -> 1080p",
     ]
-    assert out[3].startswith("1 shot differs, 0 the same; 1 take to make, 1.575 USD (by the provider's last list")
+    source = "what was paid before, the provider's last list or its documentation"
+    assert out[3] == f"1 shot differs, 0 the same; 1 take to make, 1.575 USD, by {source}"
 
 
 def test_an_unknown_price_is_not_zero(capsys: pytest.CaptureFixture[str]) -> None:
     assert call(["--json", "diff", "old.csv", "new.csv"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert (told["takes"], told["credits"], told["same"], told["shots"][3]["was"]) == (4, None, 0, "d")
+
+
+def test_what_such_takes_cost_before_is_their_price(capsys: pytest.CaptureFixture[str]) -> None:
+    paid = film(("a", "s"))
+    make_room(Path("outputs/old"), paid, {"a_t1": Reel(1)}).state.close()
+    with StateReader.open(Path("outputs/old")) as reader:
+        (take,) = reader.takes()
+    price_of = kept_prices(None, Path("outputs/old"))
+    beside = kept_prices(None, Path("outputs/new"))
+    assert (price_of(take.recipe), beside(take.recipe)) == (take.credits_held, None)
 
 
 def test_a_manifest_is_compared_with_the_takes_of_its_output_folder(capsys: pytest.CaptureFixture[str]) -> None:

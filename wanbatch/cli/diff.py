@@ -34,12 +34,13 @@ _SHOWN_CAP = 160
 def diff_command(options: Global, /, before: Path, after: Path | None, output: Path | None) -> int:
     """Show what MANIFEST asks for that BEFORE does not, shot by shot, with the cost of the new takes.
 
-    Without BEFORE, it compares MANIFEST with the takes in its output folder. The costs are those of the provider's
-    last list or its documentation; `plan` asks the provider for today's.
+    Without BEFORE, it compares MANIFEST with the takes in its output folder. A take is expected to cost what such takes
+    cost before, else what the provider's last list or its documentation says; `plan` asks the provider for today's.
     """
     new = load_manifest(before if after is None else after)
-    old = load_manifest(before) if after is not None else output_of(new.head, RunOptions(output=output))
-    found, price_of = compare(old, new), kept_prices(options.env_file)
+    folder = output_of(new.head, RunOptions(output=output))
+    found = compare(load_manifest(before) if after is not None else folder, new)
+    price_of = kept_prices(options.env_file, folder)
     if options.is_json:
         click.echo(
             json_text(
@@ -93,7 +94,7 @@ def _sum(found: Comparison, cost: Cost) -> str:
     if not found.shots:
         return f"nothing differs: {count_text(found.same, 'shot')}"
     differ = f"{count_text(len(found.shots), 'shot')} differ{'s' * (len(found.shots) == 1)}, {found.same} the same"
-    return f"{differ}{_cost_text(cost, '; ') or '; no take to make'} (by {SOURCE})"
+    return f"{differ}{_cost_text(cost, '; ')}, by {SOURCE}" if cost.takes else f"{differ}; no take to make"
 
 
 def _change(one: Any, two: Any) -> str:

@@ -35,14 +35,16 @@ LOOK_S = 0.3
 @click.pass_obj
 def preview_command(options: Global, /, manifest: Path, page: Path | None, is_once: bool) -> int:  # noqa: FBT001
     """Show MANIFEST as a page of slates, without making a clip: what each shot says, its length, where it begins, and
-    its cost by the provider's last list or its documentation.
+    its cost by what was paid before, the provider's last list or its documentation.
 
     Each time you save the manifest, its table or its map, wanbatch writes the page again, and the browser reloads it;
     Ctrl-C ends this.
     """
-    page = page if page is not None else Path(OUTPUTS) / f"{stem_of(str(manifest))}.preview.html"
+    name = stem_of(str(manifest))
+    page = page if page is not None else Path(OUTPUTS) / f"{name}.preview.html"
+    price_of = kept_prices(options.env_file, Path(OUTPUTS) / name)
     if is_once or options.is_json:
-        done = write_animatic(manifest, page, kept_prices(options.env_file))
+        done = write_animatic(manifest, page, price_of)
         _tell(options, done)
         return int(ExitCode.OK if done.batch is not None else ExitCode.USAGE)
 
@@ -51,7 +53,7 @@ def preview_command(options: Global, /, manifest: Path, page: Path | None, is_on
         return True
 
     try:
-        follow((manifest, page), kept_prices(options.env_file), lambda done: _tell(options, done), wait)
+        follow((manifest, page), price_of, lambda done: _tell(options, done), wait)
     except KeyboardInterrupt:
         return int(ExitCode.OK)
     return int(ExitCode.OK)

@@ -1,23 +1,29 @@
-"""The prices that are known on this machine without asking: the provider's last list, else its documentation."""
+"""The prices that are known here without asking: what was paid, the provider's last list, its documentation."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 
 from wanbatch.batch.models import PriceClass, class_of
 from wanbatch.batch.shots import Recipe
 from wanbatch.clock import system_now
+from wanbatch.errors import WanbatchError
+from wanbatch.folders import OUTPUTS
 from wanbatch.money.prices import best_quote
+from wanbatch.money.seen_prices import prices_now, seen_prices
 from wanbatch.provider.endpoint import load_settings
 from wanbatch.provider.pricecache import PriceCache
 from wanbatch.provider.tariff import listed_quote
+from wanbatch.state.history import earlier_prices
+from wanbatch.state.reader import STATE_NAME, StateReader
 
 PriceOf = Callable[[Recipe], int | None]
-SOURCE = "the provider's last list or its documentation"
+SOURCE = "what was paid before, the provider's last list or its documentation"
 
 
 @dataclass(frozen=True)
@@ -29,17 +35,48 @@ class Cost:
     unpriced: int
 
 
-def kept_prices(env_file: Path | None = None) -> PriceOf:
-    """Return what says the price of a take, in credits; None if it is not known here. Asks no provider."""
-    now, lists = system_now(), PriceCache(load_settings(os.environ, env_file, Path.cwd()).endpoint.base_url)
+def kept_prices(env_file: Path | None = None, output: Path | None = None) -> PriceOf:
+    """Return what says the price of a take, in credits; None if it is not known here. Asks no provider.
+
+    `output` is the folder of the batch: what was paid there goes first, and tells which provider it is about.
+    """
+    paid = _paid_in(output)
+    base_url = paid.base_url or load_settings(os.environ, env_file, Path.cwd()).endpoint.base_url
+    now, lists = system_now(), PriceCache(base_url)
+    beside = output if output is not None else Path(OUTPUTS) / "-"
+
+    @cache
+    def earlier() -> Mapping[PriceClass, int]:
+        return earlier_prices(beside, base_url)
 
     @cache
     def of_class(price_class: PriceClass) -> int | None:
         kept = lists.get(price_class.model, now)
         listed = None if kept is None else listed_quote(kept.pricing, price_class)
-        return best_quote(price_class, {}, listed).credits
+        is_told = price_class in paid.seen or (listed is not None and listed.credits is not None)
+        found = best_quote(price_class, paid.seen, listed, {} if is_told else earlier()).credits
+        return found if found is not None else paid.quoted.get(price_class)
 
     return lambda recipe: of_class(class_of({**recipe.body, "model": recipe.model}))
+
+
+@dataclass(frozen=True)
+class _Paid:
+    """What a batch paid for takes of each class, and what was quoted to its newest run, at one provider."""
+
+    base_url: str = ""
+    seen: Mapping[PriceClass, int] = field(default_factory=dict)
+    quoted: Mapping[PriceClass, int] = field(default_factory=dict)
+
+
+def _paid_in(output: Path | None) -> _Paid:
+    """Return what is known of prices in an output folder; nothing if it has no state file that can be read."""
+    if output is None or not (output / STATE_NAME).is_file():
+        return _Paid()
+    with suppress(WanbatchError), StateReader.open(output) as reader:
+        kinds = [kind for kind, _ in reader.kinds()]
+        return _Paid(reader.identity().base_url, seen_prices(kinds), prices_now(kinds, reader.quotes()))
+    return _Paid()
 
 
 def cost_of(recipes: Iterable[Recipe], price_of: PriceOf) -> Cost:
