@@ -24,7 +24,7 @@ def _alone(near: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-WARNED = "x.yaml:3:22 warning: prompt holds what looks like a placeholder, {{bird}}: fill it in"
+WARNED = "x.yaml:3:22 warning: prompt contains what looks like a placeholder, {{bird}}: fill it in"
 
 
 def test_validate_prints_warnings_and_ends_well(capsys: pytest.CaptureFixture[str]) -> None:
@@ -49,7 +49,7 @@ def test_validate_prints_problems_and_warnings(capsys: pytest.CaptureFixture[str
 def test_strict_makes_warnings_problems(command: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     write(1)
     code = call([*command, "--strict", "x.yaml"])
-    assert (code, capsys.readouterr().out.startswith("x.yaml:3:22 prompt holds")) == (2, True)
+    assert (code, capsys.readouterr().out.startswith("x.yaml:3:22 prompt contains")) == (2, True)
 
 
 @pytest.mark.parametrize("command", [["plan", "--offline"], ["run", "--yes"]])

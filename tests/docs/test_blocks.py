@@ -110,7 +110,7 @@ def objection_to(call: list[str]) -> str | None:
 
 
 def _split(call: list[str]) -> tuple[list[str], str | None, list[str]]:
-    """Split a call into what stands before its command, the command and what stands behind it."""
+    """Split a call into what stands before its command, the command and what comes after it."""
     at = next((number for number, word in enumerate(call) if word in NAMES), None)
     return (call, None, []) if at is None else (call[:at], call[at], call[at + 1 :])
 

@@ -48,7 +48,7 @@ def test_a_long_name_is_cut_and_stays_apart_from_others() -> None:
         ("'{id}_{tkae}'", "", "2:14 {tkae} cannot name a clip; did you mean take?"),
         ("'{cast.mara}'", "", "2:9 {cast.mara} cannot name a clip; expected id, scene, sequence, take, take0, prompt, seed or model, or a column of your own such as x_camera"),
         ("'{id'", "", "2:9 a { without its }; for braces that are sent, write {{ and }}"),
-        ("'{scene}/{id}'", "", "2:8 names holds '/', which some systems do not allow in a file name"),
+        ("'{scene}/{id}'", "", "2:8 names contains '/', which some systems do not allow in a file name"),
         ("[a]", "", "2:8 names is a list; expected a text such as {scene}_{id}_t{take}, at most 200 characters"),
         ("'{x_lens}_{id}'", "", "2:8 names has {x_lens}, but no shot has this column"),
         ("'{id}'", ", takes: 2", "4:5 names gives a_t2 and a_t1 one name, 'a'; add {take}"),
@@ -63,7 +63,7 @@ def test_names_that_cannot_be_are_a_problem_of_the_plan(tmp_path: Path, names: s
 def test_names_that_differ_in_case_alone_are_a_warning(tmp_path: Path) -> None:
     text = "version: 1\nnames: '{prompt}'\nshots:\n  - {id: a, prompt: Snow}\n  - {id: b, prompt: snow}\n"
     words = (
-        "the clips of b_t1 and a_t1 have names that differ in case alone, 'snow': on some disks only one of them can be"
+        "the clips of b_t1 and a_t1 have names that differ only in case, 'snow': on some disks only one of them can be"
     )
     assert findings_in(tmp_path, text, "x.yaml") == ([], [f"5:5 {words} there; if you mean it, write allow: [case]"])
 

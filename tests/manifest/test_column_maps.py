@@ -174,15 +174,15 @@ def test_problems_of_a_named_table_are_told_in_its_own_file(tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("table: ../x.csv\n", "2:8 '../x.csv' is not below the folder of the manifest; put the table there and write its path from there, with /"),
-        ("table: /x.csv\n", "2:8 '/x.csv' is not below the folder of the manifest; put the table there and write its path from there, with /"),
+        ("table: ../x.csv\n", "2:8 '../x.csv' is not in the manifest's folder or below; put the table there, and write its path from that folder, with /"),
+        ("table: /x.csv\n", "2:8 '/x.csv' is not in the manifest's folder or below; put the table there, and write its path from that folder, with /"),
         ("table: no.csv\n", "2:8 there is no file 'no.csv' beside the manifest: check the name"),
         ("table: [a]\n", "2:8 table must name a file, such as table: shots.xlsx, or table: {file: shots.xlsx, columns: {...}}"),
         ("table: {file: shots.csv, column: {}}\n", "2:26 'column' is not a field of table; did you mean columns?"),
         ("table: shots.csv\nshots: []\n", "2:1 this manifest has both table and shots; keep one of them"),
         ("table: film.yaml\n", "2:8 'film.yaml' is not a table: it must end in .csv, .tsv, .xlsx, .json, .jsonl or .ndjson"),
         ("table: whole.json\n", "2:8 whole.json is a whole manifest, not a table: run it on its own"),
-        ("table: link.csv\n", "2:8 'link.csv' is a link out of the folder of the manifest; copy the file"),
+        ("table: link.csv\n", "2:8 'link.csv' is a link that leads out of the manifest's folder; copy the file"),
     ],
 )  # fmt: skip
 def test_a_table_that_cannot_be_taken_is_a_problem_of_the_manifest(tmp_path: Path, text: str, problem: str) -> None:

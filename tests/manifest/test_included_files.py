@@ -51,11 +51,11 @@ def test_scenes_and_texts_come_from_other_files(tmp_path: Path) -> None:
         ({"film.yaml": "include: gone.yaml\n"}, ["film.yaml:2:10 'gone.yaml': there is no such file: check the name"]),
         (
             {"film.yaml": "include: ../film.yaml\n"},
-            ["film.yaml:2:10 include names '../film.yaml', which is outside of the manifest's folder; move it there"],
+            ["film.yaml:2:10 include names '../film.yaml', which is outside the manifest's folder; move it there"],
         ),
         (
             {"film.yaml": "include: /etc/hosts\n"},
-            ["film.yaml:2:10 include names '/etc/hosts', which is outside of the manifest's folder; move it there"],
+            ["film.yaml:2:10 include names '/etc/hosts', which is outside the manifest's folder; move it there"],
         ),
         (
             {"film.yaml": "include: film.yaml\n"},
@@ -110,7 +110,7 @@ def test_a_file_that_cannot_be_taken_in_is_a_problem_with_its_place(
 def test_a_link_out_of_the_folder_is_refused(tmp_path: Path) -> None:
     write(tmp_path, {"cast.yaml": CAST, "film/film.yaml": "version: 1\ninclude: cast.yaml\n"})
     (tmp_path / "film" / "cast.yaml").symlink_to(tmp_path / "cast.yaml")
-    assert "outside of the manifest's folder" in problems(tmp_path / "film" / "film.yaml")[0]
+    assert "outside the manifest's folder" in problems(tmp_path / "film" / "film.yaml")[0]
 
 
 def test_each_line_of_a_file_of_prompts_is_a_shot(tmp_path: Path) -> None:

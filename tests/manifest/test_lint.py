@@ -24,12 +24,12 @@ def scene(fields: str, *shots: str) -> str:
 
 # rule, the manifest (with ALLOW where the rule may be allowed), and its warning
 CASES = [
-    ("duplicate", flat("id: a, prompt: x, seed: 1", "id: b, prompt: x, seed: 1ALLOW"), "4:5 shots 'b' and 'a' (line 3) have the same recipe and the same seed, 1: the same clip would be bought twice"),
-    ("placeholder", flat("id: a, prompt: 'A TODO'ALLOW"), "3:21 prompt holds what looks like a placeholder, TODO: fill it in, or remove it; it would be sent unchanged"),
-    ("syntax", flat("id: a, prompt: 'A {red|blue} coat'ALLOW"), "3:21 prompt holds what looks like syntax of another tool, {red|blue}: the model reads plain text, so write it out or remove it"),
-    ("markup", flat("id: a, prompt: 'A &amp; B'ALLOW"), "3:21 prompt holds what looks like markup, &amp;: it would be sent unchanged; write plain text"),
-    ("case", flat("id: a, prompt: x, scene: sc010", "id: b, prompt: x, scene: SC010ALLOW"), "4:5 scene 'SC010' and 'sc010' differ in case alone, and are two in every report; if you mean it, write allow: [case]"),
-    ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' stands behind 's20': story order is the order of the file; if you mean it, write allow: [order]"),
+    ("duplicate", flat("id: a, prompt: x, seed: 1", "id: b, prompt: x, seed: 1ALLOW"), "4:5 shots 'b' and 'a' (line 3) have the same recipe and the same seed, 1: the same clip would be bought twice; if you mean it, write allow: [duplicate]"),
+    ("placeholder", flat("id: a, prompt: 'A TODO'ALLOW"), "3:21 prompt contains what looks like a placeholder, TODO: fill it in, or remove it; it would be sent unchanged; if you mean it, write allow: [placeholder]"),
+    ("syntax", flat("id: a, prompt: 'A {red|blue} coat'ALLOW"), "3:21 prompt contains what looks like syntax of another tool, {red|blue}: the model reads plain text, so write it out or remove it; if you mean it, write allow: [syntax]"),
+    ("markup", flat("id: a, prompt: 'A &amp; B'ALLOW"), "3:21 prompt contains what looks like markup, &amp;: it would be sent unchanged; write plain text; if you mean it, write allow: [markup]"),
+    ("case", flat("id: a, prompt: x, scene: sc010", "id: b, prompt: x, scene: SC010ALLOW"), "4:5 scene 'SC010' and 'sc010' differ only in case, and count as two in every report; if you mean it, write allow: [case]"),
+    ("order", flat("id: s20, prompt: x", "id: s10, prompt: yALLOW"), "4:5 shot 's10' comes after 's20': story order is the order of the file; if you mean it, write allow: [order]"),
     ("shot_type", flat("id: a, prompt: x, shot_type: multi, enhance_prompt: falseALLOW"), "3:5 shot_type multi has no effect: alibaba/wan-2-6-t2v cuts only with enhance_prompt on; if you mean it, write allow: [shot_type]"),
     ("audio", flat("id: a, prompt: x, audio_url: 'https://x.org/a.mp3', generate_audio: trueALLOW"), "3:5 this shot has both audio_url and generate_audio; the sound of audio_url is taken; if you mean it, write allow: [audio]"),
     ("empty_scene", scene("SCENE"), "3:5 scene 'sc010' has no shots; if you mean it, write allow: [empty_scene]"),
@@ -59,7 +59,7 @@ def test_defaults_allow_for_all_shots(tmp_path: Path) -> None:
 
 def test_strict_makes_a_problem_of_what_is_not_allowed(tmp_path: Path) -> None:
     (tmp_path / "x.yaml").write_text(flat("id: s20, prompt: x", "id: s10, prompt: y"))
-    with pytest.raises(ManifestInvalid, match="stands behind 's20'"):
+    with pytest.raises(ManifestInvalid, match="comes after 's20'"):
         load_manifest(tmp_path / "x.yaml", strict=True)
 
 

@@ -14,7 +14,7 @@ from wanbatch.manifest import load_manifest
 from wanbatch.manifest.schemas import MANIFEST, schema
 
 UNFIT_SUFFIX = (
-    "use letters, digits and signs of any script, or emoji; of ASCII only letters, digits, dot, dash and underscore"
+    "use letters, digits and signs of any script, or emoji; from ASCII, only letters, digits, dot, dash and underscore"
 )
 
 
@@ -44,15 +44,15 @@ def test_a_name_in_any_script_is_fit(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "fault"),
     [
-        ("a/b", f"cannot be a file name: it holds '/'; {UNFIT_SUFFIX}"),
-        ("a\\b", f"cannot be a file name: it holds '\\'; {UNFIT_SUFFIX}"),
-        ("a／b", f"cannot be a file name: it holds '／'; {UNFIT_SUFFIX}"),
-        ("a b", f"cannot be a file name: it holds a space; {UNFIT_SUFFIX}"),
-        ("a\n", f"cannot be a file name: it holds the character U+000A; {UNFIT_SUFFIX}"),
-        ("字\u202e", f"cannot be a file name: it holds the character U+202E; {UNFIT_SUFFIX}"),
-        ("a\u200db", f"cannot be a file name: it holds the character U+200D; {UNFIT_SUFFIX}"),
-        ("字\u200d", f"cannot be a file name: it holds the character U+200D; {UNFIT_SUFFIX}"),
-        ("字\u3164", f"cannot be a file name: it holds 'ㅤ'; {UNFIT_SUFFIX}"),
+        ("a/b", f"cannot be a file name: it contains '/'; {UNFIT_SUFFIX}"),
+        ("a\\b", f"cannot be a file name: it contains '\\'; {UNFIT_SUFFIX}"),
+        ("a／b", f"cannot be a file name: it contains '／'; {UNFIT_SUFFIX}"),
+        ("a b", f"cannot be a file name: it contains a space; {UNFIT_SUFFIX}"),
+        ("a\n", f"cannot be a file name: it contains the character U+000A; {UNFIT_SUFFIX}"),
+        ("字\u202e", f"cannot be a file name: it contains the character U+202E; {UNFIT_SUFFIX}"),
+        ("a\u200db", f"cannot be a file name: it contains the character U+200D; {UNFIT_SUFFIX}"),
+        ("字\u200d", f"cannot be a file name: it contains the character U+200D; {UNFIT_SUFFIX}"),
+        ("字\u3164", f"cannot be a file name: it contains 'ㅤ'; {UNFIT_SUFFIX}"),
         ("-a", "cannot be a file name: it must begin with a letter, a digit or an underscore"),
         ("＝a", "cannot be a file name: it must begin with a letter, a digit or an underscore"),
         (".a", "cannot be a file name: it must begin with a letter, a digit or an underscore"),

@@ -14,42 +14,42 @@ from wanbatch.manifest.characters import misread
 from wanbatch.manifest.prompt_markers import marks
 
 FIRST = "Waves climb the steps\n"
-LIST = "prompt holds the mark or number of a list at its beginning, {}: it would be sent; remove it"
+LIST = "prompt contains the mark or number of a list at its beginning, {}: it would be sent; remove it"
 FIELD = "it would be sent; remove it; the length of a clip is its duration (a field in .csv, .json and .yaml files)"
 SIZE = "it would be sent; remove it; its size is its aspect_ratio or resolution (fields in .csv, .json and .yaml files)"
-HEAD = "prompt holds the heading of a shot at its beginning, {}: it would be sent; remove it (several shots of one clip belong in one prompt)"
+HEAD = "prompt contains the heading of a shot at its beginning, {}: it would be sent; remove it (several shots of one clip belong in one prompt)"
 OTHER = "what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
 
 
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("An owl [5s]", f"2:8 prompt holds a time at its end, '[5s]': {FIELD}"),
-        ("An owl (5 sec)", f"2:8 prompt holds a time at its end, '(5 sec)': {FIELD}"),
-        ("An owl, 5 seconds", f"2:9 prompt holds a time at its end, '5 seconds': {FIELD}"),
-        ("An owl - 10s", f"2:8 prompt holds a time at its end, '- 10s': {FIELD}"),
-        ("An owl, duration: 5s", f"2:9 prompt holds a time at its end, 'duration: 5s': {FIELD}"),
-        ("An owl 9:16", f"2:8 prompt holds the size of a picture at its end, '9:16': {SIZE}"),
-        ("An owl (16:9, 5s)", f"2:8 prompt holds the size of a picture at its end, '(16:9, 5s)': {SIZE}"),
-        ("An owl, 1080p, 24 fps", f"2:9 prompt holds the size of a picture at its end, '1080p, 24 fps': {SIZE}"),
-        ("An owl – 0:05", f"2:8 prompt holds a time at its end, '– 0:05': {FIELD}"),
+        ("An owl [5s]", f"2:8 prompt contains a time at its end, '[5s]': {FIELD}"),
+        ("An owl (5 sec)", f"2:8 prompt contains a time at its end, '(5 sec)': {FIELD}"),
+        ("An owl, 5 seconds", f"2:9 prompt contains a time at its end, '5 seconds': {FIELD}"),
+        ("An owl - 10s", f"2:8 prompt contains a time at its end, '- 10s': {FIELD}"),
+        ("An owl, duration: 5s", f"2:9 prompt contains a time at its end, 'duration: 5s': {FIELD}"),
+        ("An owl 9:16", f"2:8 prompt contains the size of a picture at its end, '9:16': {SIZE}"),
+        ("An owl (16:9, 5s)", f"2:8 prompt contains the size of a picture at its end, '(16:9, 5s)': {SIZE}"),
+        ("An owl, 1080p, 24 fps", f"2:9 prompt contains the size of a picture at its end, '1080p, 24 fps': {SIZE}"),
+        ("An owl – 0:05", f"2:8 prompt contains a time at its end, '– 0:05': {FIELD}"),
         ("Slide 3: An owl", "2:1 " + HEAD.format("'Slide 3'")),
-        ("An owl 5sec", f"2:8 prompt holds a time at its end, '5sec': {FIELD}"),
-        ("An owl [00:00-00:05]", f"2:8 prompt holds a time at its end, '[00:00-00:05]': {FIELD}"),
+        ("An owl 5sec", f"2:8 prompt contains a time at its end, '5sec': {FIELD}"),
+        ("An owl [00:00-00:05]", f"2:8 prompt contains a time at its end, '[00:00-00:05]': {FIELD}"),
         ("🎬 Scene 1: An owl", "2:1 " + HEAD.format("'Scene 1'")),
         ("[Scene 1] An owl", "2:1 " + HEAD.format("'[Scene 1]'")),
         ("【镜头1】一只猫头鹰", "2:1 " + HEAD.format("'【镜头1】'")),
         ("Scene two: An owl", "2:1 " + HEAD.format("'Scene two'")),
-        ("An owl —no people", "2:8 prompt holds what looks like a setting, '—no people': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
-        ("An owl, 1080p", f"2:9 prompt holds the size of a picture at its end, '1080p': {SIZE}"),
-        ("00:05 An owl", f"2:1 prompt holds a time at its beginning, '00:05': {FIELD}"),
-        ("00:05 - 00:10 An owl", f"2:1 prompt holds a time at its beginning, '00:05 - 00:10': {FIELD}"),
-        ("0:00–0:05: An owl", f"2:1 prompt holds a time at its beginning, '0:00–0:05': {FIELD}"),
-        ("[00:05] An owl", f"2:1 prompt holds a time at its beginning, '[00:05]': {FIELD}"),
-        ("(0-5s) An owl", f"2:1 prompt holds a time at its beginning, '(0-5s)': {FIELD}"),
-        ("00:00:05,000 An owl", f"2:1 prompt holds a time at its beginning, '00:00:05,000': {FIELD}"),
-        ("5s: An owl", f"2:1 prompt holds a time at its beginning, '5s': {FIELD}"),
-        ("[05/01/2026, 10:30] Mara: an owl", f"2:1 prompt holds a time at its beginning, '[05/01/2026, 10:30]': {FIELD}"),
+        ("An owl —no people", "2:8 prompt contains what looks like a setting, '—no people': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("An owl, 1080p", f"2:9 prompt contains the size of a picture at its end, '1080p': {SIZE}"),
+        ("00:05 An owl", f"2:1 prompt contains a time at its beginning, '00:05': {FIELD}"),
+        ("00:05 - 00:10 An owl", f"2:1 prompt contains a time at its beginning, '00:05 - 00:10': {FIELD}"),
+        ("0:00–0:05: An owl", f"2:1 prompt contains a time at its beginning, '0:00–0:05': {FIELD}"),
+        ("[00:05] An owl", f"2:1 prompt contains a time at its beginning, '[00:05]': {FIELD}"),
+        ("(0-5s) An owl", f"2:1 prompt contains a time at its beginning, '(0-5s)': {FIELD}"),
+        ("00:00:05,000 An owl", f"2:1 prompt contains a time at its beginning, '00:00:05,000': {FIELD}"),
+        ("5s: An owl", f"2:1 prompt contains a time at its beginning, '5s': {FIELD}"),
+        ("[05/01/2026, 10:30] Mara: an owl", f"2:1 prompt contains a time at its beginning, '[05/01/2026, 10:30]': {FIELD}"),
         ("(1) An owl", "2:1 " + LIST.format("'(1)'")),
         ("[2] An owl", "2:1 " + LIST.format("'[2]'")),
         ("a) An owl", "2:1 " + LIST.format("'a)'")),
@@ -64,13 +64,13 @@ OTHER = "what looks like syntax of another tool, {}: the model reads plain text,
         ("镜头1：一只猫头鹰", "2:1 " + HEAD.format("'镜头1'")),
         ("第二场：一只猫头鹰", "2:1 " + HEAD.format("'第二场'")),
         ("sc010_sh020 An owl", "2:1 " + HEAD.format("'sc010_sh020'")),
-        ("https://example.com/owl.png an owl", "2:1 prompt holds an address at its beginning: it would be sent as text; give a picture as image_url"),
-        ("An owl. Aspect ratio: 16:9. Rain", "2:9 prompt holds what looks like a setting, 'Aspect ratio: 16:9': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
-        ("An owl. Negative prompt: fog", "2:9 prompt holds what looks like a setting, 'Negative prompt': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("https://example.com/owl.png an owl", "2:1 prompt contains an address at its beginning: it would be sent as text; give a picture as image_url"),
+        ("An owl. Aspect ratio: 16:9. Rain", "2:9 prompt contains what looks like a setting, 'Aspect ratio: 16:9': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
+        ("An owl. Negative prompt: fog", "2:9 prompt contains what looks like a setting, 'Negative prompt': it would be sent as text; give it a field of its own (a .csv, .json or .yaml file has them)"),
         ("An owl # later", "2:8 # later would be sent with the text: wanbatch skips only lines that begin with #"),
         ("An owl // later", "2:8 // later would be sent with the text: wanbatch skips only lines that begin with #"),
-        ("Un cafÃ©", "2:7 prompt holds 'Ã©' where 'é' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
-        ("It isnâ€™t an owl", "2:7 prompt holds 'â€™' where '’' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
+        ("Un cafÃ©", "2:7 prompt contains 'Ã©' where 'é' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
+        ("It isnâ€™t an owl", "2:7 prompt contains 'â€™' where '’' was probably meant: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again"),
     ],
 )  # fmt: skip
 def test_a_mark_that_would_be_sent_is_warned_of_at_its_place(tmp_path: Path, line: str, message: str | None) -> None:

@@ -107,14 +107,14 @@ def test_a_listed_name_that_reaches_no_prompt_is_named(tmp_path: Path) -> None:
     listed = "cast lists 'ilo', but no text of the prompt comes from it"
     assert [each for each in warnings if "defined" not in each] == [
         f"8:57 {listed}; write {{cast.ilo}} in the prompt, or a template with {{cast}}",
-        "8:73 location is 'pass', but no prompt has a text of it; write {location} in the prompt or in a template",
+        "8:73 location is 'pass', but no text of the prompt comes from it; write {location} in the prompt or in a template",
     ]
 
 
 def test_a_doubt_about_a_text_is_told_once_and_where_it_is(tmp_path: Path) -> None:
     body = "style: Ink --ar 16:9\nshots:\n  - {id: a, prompt: 'x {style}'}\n  - {id: b, prompt: 'y {style}'}\n"
     warnings = findings_in(tmp_path, f"version: 1\n{body}", "x.yaml")[1]
-    assert [each.split(",")[0] for each in warnings] == ["2:8 prompt holds what looks like syntax of another tool"]
+    assert [each.split(",")[0] for each in warnings] == ["2:8 prompt contains what looks like syntax of another tool"]
 
 
 def test_texts_cannot_grow_beyond_every_limit(tmp_path: Path) -> None:

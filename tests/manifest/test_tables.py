@@ -162,9 +162,9 @@ _PIPES = "the texts of this table are separated by | signs; write commas instead
 @pytest.mark.parametrize(
     ("text", "problems"),
     [
-        ("id,prompt,takes\nScene 2,,\na,Snow,1\n", [f"2:1 this row holds nothing but 'Scene 2': {_HEADING}"]),
-        ("id,prompt,takes\nScene 2\na,Snow,1\n", [f"2:1 this row holds nothing but 'Scene 2': {_HEADING}"]),
-        ("scene,id,prompt\nStorm,,\n,a,Snow\n", [f"2:1 this row holds nothing but 'Storm': {_HEADING}"]),
+        ("id,prompt,takes\nScene 2,,\na,Snow,1\n", [f"2:1 this row contains only 'Scene 2': {_HEADING}"]),
+        ("id,prompt,takes\nScene 2\na,Snow,1\n", [f"2:1 this row contains only 'Scene 2': {_HEADING}"]),
+        ("scene,id,prompt\nStorm,,\n,a,Snow\n", [f"2:1 this row contains only 'Storm': {_HEADING}"]),
         ("id,prompt,takes\na,Snow,1\nTotal,,1\n", ["3:1 this row looks like a sum, not a shot; remove it"]),
         ("prompt,takes\nSnow,1\nTotal,1\n", ["3:1 this row looks like a sum, not a shot; remove it"]),
         (
@@ -182,13 +182,13 @@ _PIPES = "the texts of this table are separated by | signs; write commas instead
         (
             "id,prompt,takes\na,Snow, slowly,1\nb,Ice\n",
             [
-                "2:1 4 cells, but the header names 3 columns; put a text that holds commas in double quotes",
+                "2:1 4 cells, but the header names 3 columns; put a text that contains commas in double quotes",
                 "3:1 2 cells, but the header names 3 columns; write the missing commas, even for an empty cell",
             ],
         ),
         (
             "prompt\nSnow, slowly\n",
-            ["2:1 2 cells, but the header names 1 column; put a text that holds commas in double quotes"],
+            ["2:1 2 cells, but the header names 1 column; put a text that contains commas in double quotes"],
         ),
         ("sh1,Snow,5\nsh2,Ice,5\n", [f"1:1 {_NO_HEADER}"]),
         ("sh1;Snow;5\nsh2;Ice;5\n", [f"1:1 {_NO_HEADER} (the cells are separated by semicolons here)"]),
@@ -266,7 +266,7 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
         "1:11 'style' is not a column of a manifest",
         "1:17 'rating' is not a column of a manifest",
         "2:11 duration is 7",
-        "3:1 this row holds nothing but 'Scene 2': if it is a heading, remove it",
+        "3:1 this row contains only 'Scene 2': if it is a heading, remove it",
         "4:1 prompt is missing",
         "4:7 duration is '5.5'",
     ]

@@ -13,11 +13,15 @@ from wanbatch.errors import ManifestInvalid
 from wanbatch.manifest import PROBLEMS_SHOWN, load_manifest
 from wanbatch.manifest.cache import CACHE_NAME, BatchCache, Manifest
 
-UNFILLED = "prompt holds what looks like a placeholder, {}: fill it in, or remove it; it would be sent unchanged"
-OTHER = (
-    "prompt holds what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
+ALLOW = '; if you mean it, write "allow": ["{}"]'
+UNFILLED = "prompt contains what looks like a placeholder, {}: fill it in, or remove it; it would be sent unchanged" + (
+    ALLOW.format("placeholder")
 )
-QUOTED = "prompt holds quotation marks around the whole text: they would be sent; remove them"
+OTHER = (
+    "prompt contains what looks like syntax of another tool, {}: the model reads plain text, so write it out or remove it"
+    + ALLOW.format("syntax")
+)
+QUOTED = "prompt contains quotation marks around the whole text: they would be sent; remove them"
 
 
 def load(folder: Path, name: str, text: str) -> Batch:
@@ -57,31 +61,37 @@ def warned(folder: Path, prompt: str, **more: object) -> list[str]:
         ("A fox <lora:snow:0.8>", OTHER.format("<lora:snow:0.8>")),
         (
             "A fox &amp; an owl<br>",
-            "prompt holds what looks like markup, &amp; and <br>: it would be sent unchanged; write plain text",
+            "prompt contains what looks like markup, &amp; and <br>: it would be sent unchanged; write plain text"
+            + ALLOW.format("markup"),
         ),
         (
             "A **bold** fox",
-            "prompt holds what looks like markup, **bold**: it would be sent unchanged; write plain text",
+            "prompt contains what looks like markup, **bold**: it would be sent unchanged; write plain text"
+            + ALLOW.format("markup"),
         ),
-        ("A fox\\nlooks", "prompt holds what looks like markup, \\n: it would be sent unchanged; write plain text"),
+        (
+            "A fox\\nlooks",
+            "prompt contains what looks like markup, \\n: it would be sent unchanged; write plain text"
+            + ALLOW.format("markup"),
+        ),
         ("“A fox looks up”", QUOTED),
         ('"A fox looks up"', QUOTED),
-        ("=A2&B2", "prompt holds what looks like a spreadsheet formula: save the table with its values"),
-        ("A fo\u00adx", "prompt holds a soft hyphen (U+00AD) after 'A fo'; remove it"),
-        ("\ufeffA fox", "prompt holds a byte order mark (U+FEFF) at its beginning; remove it"),
+        ("=A2&B2", "prompt contains what looks like a spreadsheet formula: save the table with its values"),
+        ("A fo\u00adx", "prompt contains a soft hyphen (U+00AD) after 'A fo'; remove it"),
+        ("\ufeffA fox", "prompt contains a byte order mark (U+FEFF) at its beginning; remove it"),
         (
             "A\u200bfox\u200b",
-            "prompt holds the invisible character ZERO WIDTH SPACE (U+200B) after 'A' and in 1 more places; remove it",
+            "prompt contains the invisible character ZERO WIDTH SPACE (U+200B) after 'A' and in 1 more places; remove it",
         ),
-        ("A\u202efox", "prompt holds the invisible character RIGHT-TO-LEFT OVERRIDE (U+202E) after 'A'; remove it"),
-        ("A fox\u2060.", "prompt holds the invisible character WORD JOINER (U+2060) after 'A fox'; remove it"),
-        ("A f\u200dox", "prompt holds the invisible character ZERO WIDTH JOINER (U+200D) after 'A f'; remove it"),
-        ("A\u2028fox", "prompt holds a line separator (U+2028) after 'A'; remove it"),
-        ("caf\ufffd", "prompt holds the sign for a lost character (U+FFFD) after 'caf'; remove it"),
-        ("A \ue000 fox", "prompt holds a character that means nothing (U+E000) after 'A '; remove it"),
+        ("A\u202efox", "prompt contains the invisible character RIGHT-TO-LEFT OVERRIDE (U+202E) after 'A'; remove it"),
+        ("A fox\u2060.", "prompt contains the invisible character WORD JOINER (U+2060) after 'A fox'; remove it"),
+        ("A f\u200dox", "prompt contains the invisible character ZERO WIDTH JOINER (U+200D) after 'A f'; remove it"),
+        ("A\u2028fox", "prompt contains a line separator (U+2028) after 'A'; remove it"),
+        ("caf\ufffd", "prompt contains the sign for a lost character (U+FFFD) after 'caf'; remove it"),
+        ("A \ue000 fox", "prompt contains a character that means nothing (U+E000) after 'A '; remove it"),
         (
             "\u200eA fox",
-            "prompt holds the invisible character LEFT-TO-RIGHT MARK (U+200E) at its beginning; remove it",
+            "prompt contains the invisible character LEFT-TO-RIGHT MARK (U+200E) at its beginning; remove it",
         ),
     ],
 )
@@ -114,7 +124,7 @@ def test_other_texts_that_are_sent_or_grouped_by_are_looked_at(tmp_path: Path) -
     found = warned(
         tmp_path, "x", negative_prompt="{{fog}}", scene="sc1\u200b", tags=["ok", "a\u00adb"], notes="{{mine}}\u200b"
     )
-    assert [each.split(" holds ")[0] for each in found] == ["negative_prompt", "scene", "tags"]
+    assert [each.split(" contains ")[0] for each in found] == ["negative_prompt", "scene", "tags"]
 
 
 def test_a_default_is_warned_of_once(tmp_path: Path) -> None:
@@ -141,7 +151,7 @@ def test_a_prompt_that_a_comment_cuts_off_is_warned_of(tmp_path: Path) -> None:
 
 # --- the same take twice
 
-SAME = "have the same recipe and the same seed, {}: the same clip would be bought twice"
+SAME = "have the same recipe and the same seed, {}: the same clip would be bought twice; if you mean it, write allow: [duplicate]"
 
 
 @pytest.mark.parametrize(

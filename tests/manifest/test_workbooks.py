@@ -108,7 +108,7 @@ CASES: list[tuple[str, Rows, list[str]]] = [
     ),
     ("no prompts", [["id", "duration"], ["a", 5]], ["A1 no prompt column; every shot needs one"]),
     ("a sum", [HEAD, ["a", "Snow", 5], ["Total", None, 5]], ["A3 this row looks like a sum, not a shot; remove it"]),
-    ("a control character", [HEAD, ["a", "Sn_x0007_ow", 5]], ["B2 prompt holds the control character U+0007; write it as plain text"]),
+    ("a control character", [HEAD, ["a", "Sn_x0007_ow", 5]], ["B2 prompt contains the control character U+0007; write it as plain text"]),
     ("empty", [[]], ["this workbook is empty"]),
 ]  # fmt: skip
 
@@ -130,7 +130,7 @@ def test_cells_far_to_the_right_have_letters() -> None:
 def test_a_formula_counts_with_the_value_that_was_saved_and_one_without_is_named(tmp_path: Path) -> None:
     path = write_book(tmp_path / "x.xlsx", S=[HEAD, ["a", '="Snow"', "=2+3"]])
     assert told(path) == [
-        f"x.xlsx#S:{cell} a formula without a value: open the workbook in Excel, which reckons it, and save it there"
+        f"x.xlsx#S:{cell} a formula without a value: open the workbook in Excel, which calculates it, and save it there"
         for cell in ("B2", "C2")
     ]
     rewrite(
@@ -173,7 +173,7 @@ def test_merged_cells_are_named_from_the_header_on(tmp_path: Path) -> None:
 def test_a_heading_across_a_row_is_told_as_a_heading(tmp_path: Path) -> None:
     rows: Rows = [HEAD, ["Scene one"], ["a", "Snow", 5]]
     [problem] = told(write_book(tmp_path / "x.xlsx", merging("A2:C2"), S=rows))
-    assert problem.startswith("x.xlsx#S:A2 this row holds nothing but 'Scene one': if it is a heading, remove it")
+    assert problem.startswith("x.xlsx#S:A2 this row contains only 'Scene one': if it is a heading, remove it")
 
 
 # --- sheets
@@ -251,7 +251,7 @@ def broken_xml(path: Path) -> None:
 REFUSED = {
     bomb: "this workbook would unpack to 8 MiB, as a zip bomb does, so it was not opened",
     external_link: "this workbook takes values from other workbooks, which could be out of date",
-    macros: "this workbook holds macros, so it was not opened: save it as .xlsx, which holds none",
+    macros: "this workbook contains macros, so it was not opened: save it as .xlsx, which has none",
     entity: f"{SHEET} in this workbook declares a type of document, which Excel never writes",
     wide_entity: f"{SHEET} in this workbook declares a type of document, which Excel never writes",
     password: "this workbook has a password or is of an old Excel: save it as .xlsx without a password",

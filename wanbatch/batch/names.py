@@ -24,7 +24,9 @@ _NO_BEGINNING = ".-\uff0b\uff0d\uff1d\uff20"  # a flag, a hidden file, and what 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Zs", "Zl", "Zp"})  # control, bidi, half characters, private use, blanks
 _RESERVED = frozenset({"con", "prn", "aux", "nul", *(f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10))})
 _PLAIN = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")  # use fullmatch: `$` lets a line break through
-_RULE = "use letters, digits and signs of any script, or emoji; of ASCII only letters, digits, dot, dash and underscore"
+_RULE = (
+    "use letters, digits and signs of any script, or emoji; from ASCII, only letters, digits, dot, dash and underscore"
+)
 
 
 def composed(text: str) -> str:
@@ -47,7 +49,7 @@ def fault_of_name(name: str) -> str | None:
     if wrong is not None:
         char = name[wrong]
         what = f"'{char}'" if char.isprintable() and char != " " else _unseen(char)
-        return f"cannot be a file name: it holds {what}; {_RULE}"
+        return f"cannot be a file name: it contains {what}; {_RULE}"
     if not name or name[0] in _NO_BEGINNING or unicodedata.category(name[0]).startswith("M"):
         return "cannot be a file name: it must begin with a letter, a digit or an underscore"
     if len(name) > NAME_CHARACTERS or len(name.encode()) > NAME_BYTES:

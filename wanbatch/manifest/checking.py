@@ -353,7 +353,8 @@ class Checker:
                 continue
             node = nodes[doubt.field]
             at = node.place_of(doubt.at) if isinstance(node, Filled) else node.at
-            self._problems.warn(Place(at.line, at.column + doubt.at) if self._is_text else at, doubt.words)
+            at = Place(at.line, at.column + doubt.at) if self._is_text else at
+            self._problems.warn(at, doubt.words, doubt.rule)
 
     def _check_text(self, name: str, value: Any, node: Node) -> None:
         """Refuse text that cannot be sent, stored or shown unchanged."""
@@ -366,7 +367,7 @@ class Checker:
             what = f"the control character {code}; write it as plain text"
             if "\ud800" <= match[0] <= "\udfff":
                 what = f"half of a character ({code}); write the whole character"
-            self._problems.add(node.at, f"{name} holds {what}")
+            self._problems.add(node.at, f"{name} contains {what}")
 
 
 def _parameters_of(node: Node | None) -> Mapping[str, Any]:

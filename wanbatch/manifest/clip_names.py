@@ -14,7 +14,7 @@ from wanbatch.batch.names import composed, is_reserved, twin_key
 from wanbatch.batch.shots import Recipe, Shot
 from wanbatch.manifest.expansion.sources import Sources
 from wanbatch.manifest.expansion.templates import Fault, Literal, Reference, pieces_of
-from wanbatch.manifest.lint import CASE, Listed, meant_so
+from wanbatch.manifest.lint import CASE, Listed
 from wanbatch.manifest.synonyms import is_own
 from wanbatch.manifest.tree import Node, Problems, Scalar
 from wanbatch.manifest.values import head_value, is_null
@@ -57,7 +57,7 @@ def pattern_in(node: Node | None, sources: Sources, problems: Problems) -> str:
         elif isinstance(piece, Literal):
             odd = _FORBIDDEN.search(piece.text)
             if odd is not None:
-                problems.add(node.at, f"names holds {shown(odd[0])}, which some systems do not allow in a file name")
+                problems.add(node.at, f"names contains {shown(odd[0])}, which some systems do not allow in a file name")
         elif not (len(piece.path) == 1 and (piece.path[0] in FIELDS or is_own(piece.path[0]))):
             hint = (
                 meant(piece.path[-1], FIELDS)
@@ -116,8 +116,8 @@ def check_names(pattern: str, node: Node, listed: list[Listed], problems: Proble
                 problems.add(each.at, f"names gives {label} and {first} one name, {shown(stem)}; {cure}")
                 break
             if CASE not in each.allowed:
-                words = f"the clips of {label} and {first} have names that differ in case alone, {shown(stem)}"
-                problems.warn(each.at, f"{words}: on some disks only one of them can be there{meant_so(CASE)}")
+                words = f"the clips of {label} and {first} have names that differ only in case, {shown(stem)}"
+                problems.warn(each.at, f"{words}: on some disks only one of them can be there", CASE)
                 break
 
 

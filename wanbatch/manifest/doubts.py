@@ -34,11 +34,11 @@ def doubts_of(given: Mapping[str, Any]) -> Iterator[Doubt]:
         text = given.get(field)
         if isinstance(text, str):
             for each in leftovers(text):
-                yield Doubt(field, f"{field} holds {each.words}", each.at, each.rule)
+                yield Doubt(field, f"{field} contains {each.words}", each.at, each.rule)
     prompt = given.get("prompt")
     if isinstance(prompt, str):
         for mark in marks(prompt):
-            yield Doubt("prompt", f"prompt holds {mark.words}", mark.at)
+            yield Doubt("prompt", f"prompt contains {mark.words}", mark.at)
     for field in _READ_TEXTS:
         value = given.get(field)
         if value is None:
@@ -58,7 +58,7 @@ def _unseen(field: str, text: str) -> Iterator[Doubt]:
         at = places[0]
         where = f"after {shown(text[max(0, at - _ROUND) : at])}" if at else "at its beginning"
         more = f" and in {len(places) - 1} more places" if len(places) > 1 else ""
-        yield Doubt(field, f"{field} holds {character_name(char)} {where}{more}; remove it", at)
+        yield Doubt(field, f"{field} contains {character_name(char)} {where}{more}; remove it", at)
 
 
 def _misread(field: str, text: str) -> Iterator[Doubt]:
@@ -67,7 +67,7 @@ def _misread(field: str, text: str) -> Iterator[Doubt]:
     if wrong:
         at, (found, meant) = wrong[0].at, (wrong[0].found, wrong[0].meant)
         more = f" and {len(wrong) - 1} more" if len(wrong) > 1 else ""
-        words = f"{field} holds {shown(found)}{more} where {_name_or_sign(meant)} was probably meant"
+        words = f"{field} contains {shown(found)}{more} where {_name_or_sign(meant)} was probably meant"
         yield Doubt(
             field,
             f"{words}: a program read UTF-8 as another encoding; open the original as UTF-8 and save it again",
@@ -121,7 +121,8 @@ def tell_twins(listed: Iterable[Listed], problems: Problems) -> None:
         if same is not None and DUPLICATE not in each.allowed:
             other, seed = same
             words = f"shots {shown(shot.id)} and {shown(other.id)} (line {other.line}) have the same recipe"
-            problems.warn(each.at, f"{words} and the same seed, {seed}: the same clip would be bought twice")
+            words = f"{words} and the same seed, {seed}: the same clip would be bought twice"
+            problems.warn(each.at, words, DUPLICATE)
         for seed in seeds:
             by_take.setdefault((shot.prompt, seed), []).append(shot)
 

@@ -112,7 +112,7 @@ def _check_ending(ending: str, name: str, problems: Problems) -> None:
     cure = ""
     if ending in _OTHER_WORKBOOKS:
         cure = "; save the sheet as .xlsx or as CSV"
-        cure = "; it may run macros, so save it as .xlsx, which holds none" if ending == ".xlsm" else cure
+        cure = "; it may run macros, so save it as .xlsx, which has none" if ending == ".xlsm" else cure
     elif ending == ".fountain":
         cure = f"; for a manifest with its scenes: wanbatch init --from {name}"
     elif ending in _DOCUMENTS:

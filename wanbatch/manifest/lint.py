@@ -46,11 +46,6 @@ class Listed:
     allowed: frozenset[str] = frozenset()
 
 
-def meant_so(rule: str) -> str:
-    """Say how to keep a warning away, as the end of a sentence."""
-    return f"; if you mean it, write allow: [{rule}]"
-
-
 def _rules_in(node: Node | None, problems: Problems) -> frozenset[str]:
     """Return the rules that a list names; a name of none is a problem."""
     if node is None or is_null(node):
@@ -71,7 +66,7 @@ def lint(listed: Sequence[Listed], groups: Sequence[Group], problems: Problems) 
     for each in listed:
         for rule, words in _of_requests(each.shot):
             if rule not in each.allowed:
-                problems.warn(each.at, words + meant_so(rule))
+                problems.warn(each.at, words, rule)
     _tell_case(listed, problems)
     _tell_order(listed, problems)
     by_group: dict[tuple[str, str], list[Shot]] = {}
@@ -106,8 +101,10 @@ def _tell_case(listed: Iterable[Listed], problems: Problems) -> None:
             name = str(getattr(each.shot, field))
             first = spelt.setdefault((field, twin_key(name)), name)
             if name and name != first and CASE not in each.allowed:
-                words = f"{field} {shown(name)} and {shown(first)} differ in case alone, and are two in every report"
-                problems.warn(each.at, words + meant_so(CASE))
+                words = (
+                    f"{field} {shown(name)} and {shown(first)} differ only in case, and count as two in every report"
+                )
+                problems.warn(each.at, words, CASE)
 
 
 def _tell_order(listed: Iterable[Listed], problems: Problems) -> None:
@@ -126,15 +123,15 @@ def _tell_order(listed: Iterable[Listed], problems: Problems) -> None:
     for shots in found.values():
         first, before = shots[0]
         more = f" and {len(shots) - 1} more of its scene" if len(shots) > 1 else ""
-        words = f"shot {shown(first.shot.id)}{more} stands behind {shown(before)}: story order is the order of the file"
-        problems.warn(first.at, words + meant_so(ORDER))
+        words = f"shot {shown(first.shot.id)}{more} comes after {shown(before)}: story order is the order of the file"
+        problems.warn(first.at, words, ORDER)
 
 
 def _tell_group(group: Group, mine: Sequence[Shot], problems: Problems) -> None:
     allowed = _rules_in(group.table.items.get("allow"), problems)
     if not mine and EMPTY_SCENE not in allowed:
         words = f"{group.kind} {shown(group.name)} has no shots"
-        problems.warn(group.table.at, words + meant_so(EMPTY_SCENE))
+        problems.warn(group.table.at, words, EMPTY_SCENE)
     target_s = _target_s(group, problems)
     if target_s is None or TARGET in allowed or not mine:
         return
@@ -143,7 +140,7 @@ def _tell_group(group: Group, mine: Sequence[Shot], problems: Problems) -> None:
     if None not in lengths and abs(known_s - target_s) > OFF_TARGET * target_s:
         words = f"the shots of {group.kind} {group.name} last {duration_text(known_s)} in all, and its target is"
         at = group.table.items["target"].at
-        problems.warn(at, f"{words} {duration_text(target_s)}{meant_so(TARGET)}")
+        problems.warn(at, f"{words} {duration_text(target_s)}", TARGET)
 
 
 def _target_s(group: Group, problems: Problems) -> float | None:

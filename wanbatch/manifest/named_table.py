@@ -70,7 +70,9 @@ def _found(node: Node, file: Node, manifest: Path, problems: Problems) -> Locate
     found = located(manifest.parent / _below(file, problems))
     home = manifest.parent.resolve()
     if not found.file.resolve().is_relative_to(home):
-        raise problems.stop(file.at, f"{shown(file.text)} is a link out of the folder of the manifest; copy the file")
+        raise problems.stop(
+            file.at, f"{shown(file.text)} is a link that leads out of the manifest's folder; copy the file"
+        )
     if not found.file.is_file():
         raise problems.stop(file.at, f"there is no file {shown(file.text)} beside the manifest: check the name")
     ending = found.file.suffix.lower()
@@ -84,6 +86,8 @@ def _below(file: Scalar, problems: Problems) -> str:
     """Return a path that stays in the folder of the manifest. Raises ReadingStopped for any other."""
     path = PurePosixPath(file.text.strip())
     if path.is_absolute() or ".." in path.parts or "\\" in file.text or ":" in path.parts[0]:
-        words = "is not below the folder of the manifest; put the table there and write its path from there, with /"
+        words = (
+            "is not in the manifest's folder or below; put the table there, and write its path from that folder, with /"
+        )
         raise problems.stop(file.at, f"{shown(file.text)} {words}")
     return str(path)

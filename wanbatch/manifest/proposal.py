@@ -83,9 +83,9 @@ def propose(columns: Sequence[Column]) -> list[Proposed]:
 def _by_name(column: Column) -> Proposed:
     name = folded(column.name)
     if column.holds == "tables":
-        return Proposed(column.name, IGNORE, "it holds tables, which are not read")
+        return Proposed(column.name, IGNORE, "it contains tables, which are not read")
     if not column.filled:
-        return Proposed(column.name, IGNORE, "it has no cell")
+        return Proposed(column.name, IGNORE, "it has no cells")
     if is_own(name):
         return Proposed(column.name, KEEP)
     bare = re.sub(r"[\W_]+", "_", name).strip("_")
@@ -95,7 +95,7 @@ def _by_name(column: Column) -> Proposed:
         else field_told(column.name) or field_meant(column.name, fields_of_shots())
     )
     if column.holds == "lists" and "array" not in kinds_of(field):
-        return Proposed(column.name, "tags", "it holds lists")
+        return Proposed(column.name, "tags", "it contains lists")
     misfit = _misfit(field, column) if field and field not in ("prompt", "id") else ""
     if (not field or misfit) and (_SEEN.search(bare) or bare in _SHOT_SIZES) and column.letters >= _WORD_LETTERS:
         return Proposed(column.name, APPEND, "it says what is seen")

@@ -208,7 +208,7 @@ class RowReader:
         filled = [cell for cell in row.cells if cell]
         is_text = any(char.isalpha() for char in filled[0])
         if len(filled) == 1 and is_text and (not shot_id or re.search(r"\s|:$", shot_id)):
-            words = f"this row holds nothing but {shown(filled[0])}: if it is a heading, remove it"
+            words = f"this row contains only {shown(filled[0])}: if it is a heading, remove it"
             return words + "; name the scene in a scene column, in the row of each shot"
         if not shot_id and not self._makes_ids:
             return "a row with neither id nor prompt: if it is a sum or a remark, remove it"
@@ -222,7 +222,7 @@ class RowReader:
             return f"{words}; write the missing {sign}, even for an empty cell"
         if any(cell[:1] in _OTHER_QUOTES and cell for cell in row.cells):
             return f'{words}; only straight double quotes (") keep a text with {sign} together'
-        return f"{words}; put a text that holds {sign} in double quotes"
+        return f"{words}; put a text that contains {sign} in double quotes"
 
     def _node(self, column: _Column, text: str, at: Place) -> Node:
         value = column.values.get(text)

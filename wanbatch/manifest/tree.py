@@ -12,6 +12,7 @@ from wanbatch.errors import Problem, column_text
 
 DEPTH_CAP = 32
 FILE_CAP_BYTES = 256 * 1024 * 1024
+_TABLES, _JSON = (".csv", ".tsv", ".xlsx"), (".json", ".jsonl", ".ndjson")
 _INTEGER = re.compile(r"-?(?:0|[1-9][0-9]{0,3999})")  # Python reads no more than 4300 digits
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]{0,17})\.[0-9]{1,17}")
 _WORDS: dict[str, Any] = {"true": True, "false": False, "null": None, "~": None, "": None}
@@ -126,9 +127,22 @@ class Problems:
         self.add(at, message)
         self._settled.add(at)
 
-    def warn(self, at: Place, message: str) -> None:
-        """Note, once, something that is allowed but probably a mistake."""
-        self._note(self.warnings, at, message)
+    def warn(self, at: Place, message: str, rule: str = "") -> None:
+        """Note, once, something that is allowed but probably a mistake; `rule` is the word that allows it."""
+        self._note(self.warnings, at, message + self._allowed_by(rule, at))
+
+    def _allowed_by(self, rule: str, at: Place) -> str:
+        """Say how to allow what a rule warns of, as the end of a sentence; a text file cannot say so."""
+        file = self._source(at)[0].lower()
+        if not rule or file.endswith(".txt"):
+            return ""
+        if file.endswith(_TABLES):
+            return f"; if you mean it, put {rule} into a column allow"
+        return (
+            f'; if you mean it, write "allow": ["{rule}"]'
+            if file.endswith(_JSON)
+            else f"; if you mean it, write allow: [{rule}]"
+        )
 
     def _note(self, noted: list[Problem], at: Place, message: str) -> None:
         file, sheet = self._source(at)

@@ -189,7 +189,7 @@ def _tell_formulas(cells: Sequence[tuple[int, int]], rows: Sequence[Row], proble
     """Report each formula without a saved value: it would be read as an empty cell."""
     for row, column in cells:
         if row <= len(rows) and column <= len(rows[row - 1].cells):
-            words = "a formula without a value: open the workbook in Excel, which reckons it, and save it there"
+            words = "a formula without a value: open the workbook in Excel, which calculates it, and save it there"
             problems.add(Place(row, column), words)
 
 

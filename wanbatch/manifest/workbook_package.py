@@ -74,7 +74,7 @@ def _fault_of(archive: zipfile.ZipFile) -> str:
             " sheet with the shots as CSV"
         )
     if any(name.endswith("vbaproject.bin") or "/macrosheets/" in name for name in names):
-        return "this workbook holds macros, so it was not opened: save it as .xlsx, which holds none"
+        return "this workbook contains macros, so it was not opened: save it as .xlsx, which has none"
     if any("/externallinks/" in f"/{name}" for name in names):
         return (
             "this workbook takes values from other workbooks, which could be out of date: in Excel choose Data > Edit"

@@ -75,7 +75,7 @@ class Included:
             return None
         if not is_below or Path(name).is_absolute():
             self.problems.add(
-                node.at, f"{word} names {shown(name)}, which is outside of the manifest's folder; move it there"
+                node.at, f"{word} names {shown(name)}, which is outside the manifest's folder; move it there"
             )
             return None
         if path in (self.path.resolve(), *self._within):

@@ -160,7 +160,7 @@ class NamedTexts:
                 if not self.is_broken(piece.path):
                     self.problems.add(at, self.undefined(piece.path, is_of_shot=False))
             elif found[0] in within:
-                self.problems.add(at, f"{piece.text} stands in a text that it names itself; write its words out")
+                self.problems.add(at, f"{piece.text} leads back to itself; write its words out")
             elif len(within) >= DEPTH_CAP:
                 self.problems.add(at, f"{piece.text}: texts that name texts more than {DEPTH_CAP} deep; write it out")
             else:
@@ -178,7 +178,7 @@ class NamedTexts:
         """Say that a name in braces means nothing, and which was probably meant."""
         text = written(path)
         if not is_of_shot and len(path) == 1 and (path[0] in (*OF_SHOTS, CAST) or path[0].startswith("x_")):
-            return f"{text} differs from shot to shot; it can stand in a prompt or a template only"
+            return f"{text} differs from shot to shot; it can be used only in a prompt or a template"
         if len(path) > 1 and (*path[:-1],) in self.found and path[-1] == NEGATIVE:
             return f"{text} is not defined: {'.'.join(path[:-1])} has no negative"
         hint = self._meant(path, more or {})

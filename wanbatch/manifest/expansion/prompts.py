@@ -122,7 +122,7 @@ class Prompts:
         name = node.text.strip()
         if (LOCATIONS, name) in self.texts.found:
             shot.location = ((LOCATIONS, name), node.at)
-            words = f"location is {shown(name)}, but no prompt has a text of it"
+            words = f"location is {shown(name)}, but no text of the prompt comes from it"
             words += "; write {location} in the prompt or in a template"
             self._listed.setdefault(node.at, words)
             return
@@ -175,9 +175,9 @@ class Prompts:
         if path == (LOCATION,):
             return "{location} stands for the location of the shot, and this shot has none; give it a location"
         if path == (CAST,):
-            return "{cast} stands in a template only; in a prompt, name one such as {cast.mara}"
+            return "{cast} works only in a template; in a prompt, name a person, such as {cast.mara}"
         if path == (PROMPT,):
-            return "{prompt} stands in a template only"
+            return "{prompt} works only in a template"
         return self.texts.undefined(path, is_of_shot=True, more=dict.fromkeys([*shot.draft.variables, *self._columns]))
 
     def _use(self, shot: _Shot, key: Key, at: Place) -> Parts:

@@ -117,7 +117,7 @@ class Walk:
         outer = draft.items.get(kind)
         if isinstance(outer, Scalar) and outer.value is not None and outer.text != name:
             self.problems.add(
-                outer.at, f"{kind} is {shown(outer.text)} here, but the shots stand in {kind} {name}; remove it"
+                outer.at, f"{kind} is {shown(outer.text)} here, but the shots are in {kind} {name}; remove it"
             )
 
     def _take_defaults(self, table: Table, draft: Draft, owner: str) -> None:
@@ -133,7 +133,7 @@ class Walk:
         refuse_of_one_shot(node, self.problems)
         for name in _OF_LEVEL:
             if name in node.items and name in table.items:
-                words = f"{name} stands here and beside defaults; keep one of them"
+                words = f"{name} is given here and beside defaults; keep one of them"
                 self.problems.add(node.keys[name], words)
         draft.take(Level(node, owner), without=("id", *OF_ONE_SHOT))
 
@@ -161,7 +161,7 @@ class Walk:
             mine, outer = shot.items.get(kind), above.items.get(kind)
             is_given = isinstance(mine, Scalar) and isinstance(outer, Scalar) and above.owners[kind].startswith(kind)
             if is_given and mine.text.strip() != outer.text:  # type: ignore[union-attr]
-                words = f"{kind} is {shown(mine.text)}, but the shot stands in {kind} {outer.text}"  # type: ignore[union-attr]
+                words = f"{kind} is {shown(mine.text)}, but the shot is in {kind} {outer.text}"  # type: ignore[union-attr]
                 self.problems.add(mine.at, f"{words}; remove it, or move the shot")  # type: ignore[union-attr]
 
     def _name_draft(self, draft: Draft, above: Draft) -> None:

@@ -140,7 +140,7 @@ def _choices(axis: str, node: Node, problems: Problems) -> Iterator[Choice]:
     is_field = axis in fields_of_shots() or is_own(axis)
     for each in node.items:
         if not is_field and (not isinstance(each, Scalar) or each.value is None):
-            problems.add(each.at, f"{axis} holds {shown(head_value(each, axis))}; expected text")
+            problems.add(each.at, f"{axis} contains {shown(head_value(each, axis))}; expected text")
             continue
         label = _slug(each)
         seen[label] = seen.get(label, 0) + 1
@@ -159,7 +159,7 @@ def _zipped(at: Place, axes: Sequence[Sequence[Choice]], problems: Problems) -> 
     lengths = {axis[0].axis: len(axis) for axis in axes}
     if len(set(lengths.values())) > 1:
         told = ", ".join(f"{axis} has {count}" for axis, count in lengths.items())
-        problems.add(at, f"the lists of zip differ in length: {told}; give each row a value of each")
+        problems.add(at, f"the lists of zip differ in length: {told}; give all of them as many values")
         return []
     return [list(zip(*axes, strict=True))] if axes else []
 
@@ -185,7 +185,9 @@ def _excluded(
     by_axis = {axis[0].axis: {_key(each): each for each in axis} for axis in axes}
     for each in node.items if isinstance(node, Listing) else [node]:
         if not isinstance(each, Table) or not each.items:
-            words = f"{name}.exclude holds {shown(head_value(each, EXCLUDE))}; expected tables such as {{light: dawn}}"
+            words = (
+                f"{name}.exclude contains {shown(head_value(each, EXCLUDE))}; expected tables such as {{light: dawn}}"
+            )
             problems.add(each.at, words)
             continue
         found: dict[str, Choice] = {}
