@@ -104,7 +104,7 @@ def models() -> str:
     """Return a section for each model: its request parameters."""
     parts = []
     for name in schema_names():
-        if name == "manifest":
+        if name in ("manifest", "map"):
             continue
         spec = schema(name)
         required = [each for each in spec["required"] if each != "model"]

@@ -21,6 +21,18 @@ from wanbatch.cli import call
 SERVER = os.environ.get("WANBATCH_YAML_SERVER", "")
 LIMIT_S = 60.0
 TEXT = "# yaml-language-server: $schema=./manifest.schema.json\nversion: 1\nshots:\n  - id: a\n    prompt: Snow\n    takes: many\n    \n"
+SCENES = """\
+# yaml-language-server: $schema=./manifest.schema.json
+version: 1
+cast: {mara: a cartographer}
+defaults: {template: {a: b}}
+scenes:
+  - {id: sc1, loction: pass}
+  - id: sc2
+    shots:
+      - id: a
+        \n"""
+MAP = "# yaml-language-server: $schema=./map.schema.json\ncolums: {Shot: id}\nsheet: Act 1\n\n"
 needs_server = pytest.mark.skipif(not SERVER, reason="WANBATCH_YAML_SERVER names no yaml-language-server")
 
 
@@ -65,6 +77,14 @@ class Server:
                 self._send(json.dumps({"jsonrpc": "2.0", "id": message["id"], "result": result}).encode())
             yield message
 
+    def diagnostics(self, uri: str, text: str) -> list[tuple[int, str]]:
+        """Open a document, and return the line and the message of each finding, once there is any."""
+        document = {"uri": uri, "languageId": "yaml", "version": 1, "text": text}
+        self.tell("textDocument/didOpen", {"textDocument": document})
+        told = (each["params"] for each in self.messages() if each.get("method") == "textDocument/publishDiagnostics")
+        found = next(each["diagnostics"] for each in told if each["uri"] == uri and each["diagnostics"])
+        return [(each["range"]["start"]["line"], each["message"]) for each in found]
+
     def _send(self, body: bytes) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(b"Content-Length: %d\r\n\r\n" % len(body) + body)
@@ -88,22 +108,31 @@ def server(tmp_path: Path) -> Iterator[Server]:
 @needs_server
 def test_the_schema_comment_gives_diagnostics_completion_and_hover(server: Server, tmp_path: Path) -> None:
     uri = (tmp_path / "film.yaml").as_uri()
-    server.tell(
-        "textDocument/didOpen", {"textDocument": {"uri": uri, "languageId": "yaml", "version": 1, "text": TEXT}}
-    )
-    found = next(
-        each["params"]
-        for each in server.messages()
-        if each.get("method") == "textDocument/publishDiagnostics" and each["params"]["diagnostics"]
-    )
-    assert [(each["range"]["start"]["line"], each["message"]) for each in found["diagnostics"]] == [
-        (5, 'Incorrect type. Expected "integer".')
-    ]
+    found = server.diagnostics(uri, TEXT)
+    assert found == [(5, 'Incorrect type. Expected "integer".')]
     of = {"textDocument": {"uri": uri}}
     items = server.ask("textDocument/completion", {**of, "position": {"line": 6, "character": 4}})["items"]
     assert {"duration", "resolution", "seed", "notes"} <= {each["label"] for each in items}
     told = server.ask("textDocument/hover", {**of, "position": {"line": 5, "character": 6}})
     assert "How many tries at this shot" in json.dumps(told)
+
+
+@needs_server
+def test_scenes_templates_and_maps_are_checked_and_completed(server: Server, tmp_path: Path) -> None:
+    film, told = (tmp_path / "scenes.yaml").as_uri(), (tmp_path / "shots.map.yaml").as_uri()
+    assert server.diagnostics(film, SCENES) == [
+        (3, 'Incorrect type. Expected "string | array".'),
+        (5, "Property loction is not allowed."),
+    ]
+    items = server.ask(
+        "textDocument/completion", {"textDocument": {"uri": film}, "position": {"line": 9, "character": 8}}
+    )
+    assert {"prompt", "cast", "location", "matrix", "takes"} <= {each["label"] for each in items["items"]}
+    assert server.diagnostics(told, MAP) == [(1, "Property colums is not allowed.")]
+    items = server.ask(
+        "textDocument/completion", {"textDocument": {"uri": told}, "position": {"line": 3, "character": 0}}
+    )
+    assert {"columns", "defaults", "limits", "budget"} <= {each["label"] for each in items["items"]}
 
 
 def test_the_setting_of_vs_code_is_added_to_those_that_are_there(
@@ -116,9 +145,10 @@ def test_the_setting_of_vs_code_is_added_to_those_that_are_there(
     files = ["/*.yaml", "/*.yml", "!*.map.yaml"]
     assert json.loads(settings.read_text()) == {
         "editor.tabSize": 2,
-        "yaml.schemas": {"a.json": "*.yml", "./manifest.schema.json": files},
+        "yaml.schemas": {"a.json": "*.yml", "./manifest.schema.json": files, "./map.schema.json": ["*.map.yaml"]},
     }
-    assert json.loads((tmp_path / "manifest.schema.json").read_text())["title"] == "wanbatch manifest"
+    titles = [json.loads((tmp_path / f"{name}.schema.json").read_text())["title"] for name in ("manifest", "map")]
+    assert titles == ["wanbatch manifest", "wanbatch map"]
     settings.write_text("{ // mine\n}")
     assert call(["schema", "--install", "--folder", str(tmp_path)]) == 2
     assert "is not plain JSON (it may have comments), so it was left as it is" in capsys.readouterr().err

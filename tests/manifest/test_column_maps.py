@@ -114,7 +114,8 @@ CASES = [
     (MAP, "columns: {a: [}\n", ["shots.map.yaml:1:15 did not find expected node content"]),
     (MAP, "columns: {Description: prompt}\n\0", ["shots.map.yaml:2:1 a NUL character; this is not a text file"]),
     (MAP, "columns: {Shot: prompt, Film: scene}\n", ["shots.csv:1:12 'Description' is not a column of a manifest; to keep it as a column of your own, call it x_description", "shots.csv:1:24 'Duration (s)' is not a column of a manifest; did you mean duration?", "shots.csv:1:37 'Camera' is not a column of a manifest; to keep it as a column of your own, call it x_camera", "shots.csv:1:44 'Reviewer' is not a column of a manifest; to keep it as a column of your own, call it x_reviewer", "shots.csv:1:53 'Approved' is not a column of a manifest; to keep it as a column of your own, call it x_approved", "shots.map.yaml:1:25 shots.csv has no column 'Film'; it has 'Scene', 'Shot', 'Description', 'Duration (s)', 'Camera', 'Reviewer' and 'Approved'"]),
-    ("# how", "sheet: [a]\n# how", ["shots.map.yaml:1:8 sheet must be the name of a sheet"]),
+    ("# how", "sheet: [a]\n# how", ["shots.map.yaml:1:8 sheet is a list; expected text"]),
+    ("# how", "version: 2\n# how", ["shots.map.yaml:1:10 version is 2; expected 1"]),
 ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ from jsonschema import Draft202012Validator
 from wanbatch.batch.plan import make_plan
 from wanbatch.batch.shots import Batch, Limits
 from wanbatch.manifest import load_manifest
-from wanbatch.manifest.schemas import MANIFEST, example_path, schema, schema_names
+from wanbatch.manifest.schemas import MANIFEST, MAP, example_path, schema, schema_names
 from wanbatch.resources import folder_of
 
 EXAMPLES = sorted(folder_of("manifests").iterdir())
@@ -173,11 +173,19 @@ def test_the_storyboard_has_24_shots_in_three_scenes() -> None:
 @pytest.mark.parametrize("name", schema_names())
 def test_schemas_are_valid_and_told_to_editors(name: str) -> None:
     Draft202012Validator.check_schema(schema(name))
-    fields = schema(name)["properties"] if name != MANIFEST else schema(name)["$defs"]["shot"]["properties"]
+    told = schema(name)
+    fields = (
+        {
+            field: told["$defs"][each["$ref"].rpartition("/")[2]] if "$ref" in each else each
+            for field, each in told["properties"].items()
+        }
+        if name != MANIFEST
+        else schema(name)["$defs"]["shot"]["properties"]
+    )
     assert {field for field, each in fields.items() if not ("title" in each and "description" in each)} == set()
 
 
-@pytest.mark.parametrize("model", [name for name in schema_names() if name != MANIFEST])
+@pytest.mark.parametrize("model", [name for name in schema_names() if name not in (MANIFEST, MAP)])
 def test_a_model_takes_its_minimum_and_refuses_the_unknown(model: str) -> None:
     needs = {"image_url": "https://example.org/a.png", "video_urls": ["https://example.org/a.mp4"]}
     required = schema(model)["required"]
@@ -188,7 +196,9 @@ def test_a_model_takes_its_minimum_and_refuses_the_unknown(model: str) -> None:
 
 
 def test_a_schema_names_the_model_of_its_file() -> None:
-    named = {name: schema(name)["properties"]["model"]["const"] for name in schema_names() if name != MANIFEST}
+    named = {
+        name: schema(name)["properties"]["model"]["const"] for name in schema_names() if name not in (MANIFEST, MAP)
+    }
     assert named == {name: name for name in named}
 
 

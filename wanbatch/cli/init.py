@@ -91,12 +91,14 @@ def validate_command(options: Global, /, manifests: tuple[Path, ...], strict: bo
     "--install",
     "is_installing",
     is_flag=True,
-    help="Write the manifest's schema into the folder, and name it in the settings of VS Code there.",
+    help="Write the schemas of manifests and maps into the folder, and name them in the settings of VS Code there.",
 )
 @manifest_folder("The folder of the manifest: the models that were added there count, too.")
 @click.pass_obj
 def schema_command(options: Global, /, name: str, folder: Path, **flags: bool) -> int:
-    """Print the JSON Schema of the manifest, or of the requests for a model such as alibaba/wan-2-6-t2v."""
+    """Print the JSON Schema of the manifest, of the map beside a table (map), or of the requests for a model such as
+    alibaba/wan-2-6-t2v.
+    """
     models, problems = models_beside(folder)
     if problems:
         raise ManifestInvalid(problems)
@@ -111,7 +113,9 @@ def _install(options: Global, folder: Path) -> int:
     if options.is_json:
         click.echo(json_text({"files": [str(each) for each in files]}))
     elif options.verbosity >= 0:
-        echo(f"wrote {' and '.join(map(str, files))}: VS Code's YAML extension completes and checks manifests here")
+        echo(
+            f"wrote {', '.join(map(str, files))}: VS Code's YAML extension completes and checks manifests and maps here"
+        )
     return 0
 
 

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from wanbatch.manifest.column_map import NO_MAP, ColumnMap, column_map_of
 from wanbatch.manifest.file_text import check_file, map_path, text_of
+from wanbatch.manifest.findings import Teller, errors_of, validator_for
+from wanbatch.manifest.schemas import HEAD, MAP, schema
 from wanbatch.manifest.tree import Node, Problems, ReadingStopped, Scalar, Table, moved, start_of_file
+from wanbatch.manifest.values import head_value
 from wanbatch.manifest.words import meant, one_of, shown
 from wanbatch.manifest.yaml_file import read_yaml
 
-HEAD = ("name", "names", "limits", "budget")  # what a table cannot say of the whole, beside its defaults
-_FIELDS = ("version", "sheet", "columns", "defaults", *HEAD)
+_OWN = ("version", "sheet")  # which nothing else checks
 
 
 @dataclass(frozen=True)
@@ -53,15 +55,14 @@ def table_map_of(node: Node, problems: Problems) -> TableMap:
     if not isinstance(node, Table):
         problems.add(node.at, "a map is a table of names and values: begin it with columns:")
         return TableMap()
+    fields = [name for name in schema(MAP)["properties"] if name != "version"]
     for name, at in node.keys.items():
-        if name not in _FIELDS:
-            problems.add(
-                at, f"{shown(name)} is not a field of a map, which has {one_of(_FIELDS[1:])}{meant(name, _FIELDS)}"
-            )
-    columns = node.items.get("columns")
-    sheet = node.items.get("sheet")
-    if sheet is not None and not isinstance(sheet, Scalar):
-        problems.add(sheet.at, "sheet must be the name of a sheet")
+        if name not in (*fields, "version"):
+            problems.add(at, f"{shown(name)} is not a field of a map, which has {one_of(fields)}{meant(name, fields)}")
+    own = {name: head_value(node.items[name], name) for name in _OWN if name in node.items}
+    for error in errors_of(validator_for(schema(MAP)), own):
+        Teller(problems, node.at.file).tell(error, node, "")
+    columns, sheet = node.items.get("columns"), node.items.get("sheet")
     said = [name for name in ("defaults", *HEAD) if name in node.items]
     head = Table(node.at, {name: node.items[name] for name in said}, {name: node.keys[name] for name in said})
     return TableMap(

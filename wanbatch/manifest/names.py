@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from wanbatch.manifest.schemas import MANIFEST, fields_of_shots, schema, schema_names
+from wanbatch.batch.registry import registry
+from wanbatch.manifest.schemas import fields_of_shots
 from wanbatch.manifest.synonyms import field_meant, field_told, is_own, unknown_field
 from wanbatch.manifest.tree import Scalar, Table
 from wanbatch.manifest.words import shown
@@ -35,7 +36,7 @@ def is_sentence(shot: Table) -> bool:
 
 def foreign_parameter(name: str, model: str) -> str:
     """Say that a model does not have a parameter, and which model has it."""
-    owners = [each for each in schema_names() if each != MANIFEST and name in schema(each)["properties"]]
+    owners = [each.name for each in registry() if name in each.parameters]
     owners.sort(key=lambda owner: "t2v" not in owner)  # the more likely models first
     more = f"; {owners[0]} has it" if owners else ""
     return f"{name} is not a parameter of {model}{more}"

@@ -16,13 +16,14 @@ from wanbatch.batch.shots import DEFAULT_MODEL
 from wanbatch.manifest.unions import union_of
 from wanbatch.resources import folder_of
 
-MANIFEST = "manifest"
+MANIFEST, MAP = "manifest", "map"
+HEAD = ("name", "names", "limits", "budget")  # what is said of a batch as a whole, beside its defaults
 _GROUPS = ("defaults", "shot")
 
 
 def schema_names() -> tuple[str, ...]:
-    """Return `manifest` and the names of all models with a schema."""
-    return (MANIFEST, *registry().names)
+    """Return `manifest`, `map`, and the names of all models with a schema."""
+    return (MANIFEST, MAP, *registry().names)
 
 
 def schema_text(name: str) -> str:
@@ -34,6 +35,8 @@ def schema(name: str) -> Mapping[str, Any]:
     """Return a schema by its name. Treat it as read-only. Raises KeyError for a name that is not listed."""
     if name == MANIFEST:
         return _manifest_schema(registry())
+    if name == MAP:
+        return _map_schema(registry())
     model = registry().get(name)
     if model is None:
         raise KeyError(name)
@@ -43,8 +46,7 @@ def schema(name: str) -> Mapping[str, Any]:
 @lru_cache(maxsize=16)
 def _manifest_schema(models: Registry) -> Mapping[str, Any]:
     """Return the manifest's own schema with the parameters of these models in it."""
-    path = folder_of("schemas") / "manifest.schema.json"
-    whole: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    whole = _file(MANIFEST)
     shapes: dict[str, list[Mapping[str, Any]]] = {}
     for model in sorted(models, key=lambda model: (model.name != DEFAULT_MODEL, "t2v" not in model.name)):
         for name, shape in model.parameters.items():
@@ -56,6 +58,21 @@ def _manifest_schema(models: Registry) -> Mapping[str, Any]:
         told["properties"] |= {name: union_of(each) for name, each in shapes.items() if name not in told["properties"]}
         told["additionalProperties"] = False
     return whole
+
+
+@lru_cache(maxsize=16)
+def _map_schema(models: Registry) -> Mapping[str, Any]:
+    """Return the schema of a table's map, with what a manifest says of the whole in it."""
+    whole, manifest = _file(MAP), _manifest_schema(models)
+    whole["properties"] |= {name: manifest["properties"][name] for name in ("defaults", *HEAD)}
+    whole["$defs"] = {name: manifest["$defs"][name] for name in ("columns", "cap", "defaults")}
+    return whole
+
+
+def _file(name: str) -> dict[str, Any]:
+    path = folder_of("schemas") / f"{name}.schema.json"
+    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return found
 
 
 def fields_of_shots() -> frozenset[str]:

@@ -16,8 +16,7 @@ from wanbatch.batch.shots import DEFAULT_MODEL, Batch
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest.fields import kinds_of
 from wanbatch.manifest.formats import JSON_LINES, WORKBOOK, YAML
-from wanbatch.manifest.map_file import HEAD
-from wanbatch.manifest.schemas import MANIFEST, schema
+from wanbatch.manifest.schemas import HEAD, MANIFEST, schema
 from wanbatch.manifest.tree import Listing, Node, Scalar, Table
 from wanbatch.manifest.values import head_value, value_of
 from wanbatch.manifest.yaml_file import yaml_text

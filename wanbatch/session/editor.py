@@ -9,15 +9,16 @@ from typing import Any
 from wanbatch.disk import make_folder, replace_text
 from wanbatch.errors import UsageInvalid
 from wanbatch.manifest.file_text import MAP_ENDING
-from wanbatch.manifest.schemas import MANIFEST, schema_text
+from wanbatch.manifest.schemas import MANIFEST, MAP, schema_text
 
-SCHEMA_NAME = "manifest.schema.json"
+_NAME = "{}.schema.json"
 SETTINGS = Path(".vscode/settings.json")
-_FILES = ["/*.yaml", "/*.yml", f"!*{MAP_ENDING}"]
+_FILES = {MANIFEST: ["/*.yaml", "/*.yml", f"!*{MAP_ENDING}"], MAP: [f"*{MAP_ENDING}"]}
 
 
 def install_schema(folder: Path) -> list[Path]:
-    """Write the schema into a folder and name it in the settings of VS Code there; return the files, written or not.
+    """Write the schemas of manifests and maps into a folder, and name them in the settings of VS Code there; return the
+    files.
 
     Other settings stay. Raises UsageInvalid for settings that are not plain JSON.
     """
@@ -26,11 +27,16 @@ def install_schema(folder: Path) -> list[Path]:
     schemas: Any = held.setdefault("yaml.schemas", {})
     if not isinstance(schemas, dict):
         raise UsageInvalid(f"{settings}: yaml.schemas is not a table, so nothing was added to it. Nothing was written")
-    schemas[f"./{SCHEMA_NAME}"] = _FILES
+    schemas |= _wanted()
     make_folder(settings.parent)
-    replace_text(folder / SCHEMA_NAME, schema_text(MANIFEST))
+    for name in _FILES:
+        replace_text(folder / _NAME.format(name), schema_text(name))
     replace_text(settings, json.dumps(held, ensure_ascii=False, indent=2) + "\n")
-    return [folder / SCHEMA_NAME, settings]
+    return [*(folder / _NAME.format(name) for name in _FILES), settings]
+
+
+def _wanted() -> dict[str, list[str]]:
+    return {f"./{_NAME.format(name)}": files for name, files in _FILES.items()}
 
 
 def _held(settings: Path) -> dict[str, Any]:
@@ -42,6 +48,6 @@ def _held(settings: Path) -> dict[str, Any]:
     except ValueError as error:
         held = error
     if not isinstance(held, dict):
-        words = f'add this to it yourself: "yaml.schemas": {{"./{SCHEMA_NAME}": {json.dumps(_FILES)}}}'
+        words = f'add this to it yourself: "yaml.schemas": {json.dumps(_wanted())}'
         raise UsageInvalid(f"{settings} is not plain JSON (it may have comments), so it was left as it is; {words}")
     return held
