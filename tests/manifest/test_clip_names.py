@@ -37,9 +37,19 @@ def test_a_name_is_safe_on_every_system(pattern: str, prompt: str, stem: str) ->
     assert stem_of(pattern, take(prompt)) == stem
 
 
-def test_a_long_name_is_cut_and_stays_apart_from_others() -> None:
-    stems = {stem_of("{prompt}-{take0}", take("é" * 300, number)) for number in (1, 2, 3)}
-    assert ({len(stem.encode()) <= STEM_BYTES for stem in stems}, len(stems)) == ({True}, 3)
+@pytest.mark.parametrize(
+    "pattern", ["{prompt}-{take0}", "{prompt}{prompt}-{take0}", f"{'x' * 180}{{prompt}}-{{take0}}"]
+)
+def test_a_long_name_is_cut_and_stays_apart_from_others(pattern: str) -> None:
+    every = [take(f"{'é' * 300}{end}", number) for number in (1, 2, 11) for end in "ab"]
+    stems = [stem_of(pattern, each) for each in every]
+    assert ({len(stem.encode()) <= STEM_BYTES for stem in stems}, len(set(stems))) == ({True}, 6)
+
+
+def test_the_number_of_a_take_stays_behind_a_prompt_that_is_cut() -> None:
+    stems = [stem_of("{prompt}-{take0}", take("A long take of a harbour. " * 20, number)) for number in (1, 2)]
+    begin = {stem.rpartition("-")[0] for stem in stems}
+    assert ([stem.rpartition("-")[2] for stem in stems], len(begin)) == (["0", "1"], 1)
 
 
 @pytest.mark.parametrize(

@@ -35,6 +35,8 @@ LONG = ["A gull lands on the wall of the harbour", "Snow falls over the pass"]
         ({"Text": LONG, "Takes": ["two", "2x"]}, {"Text": "prompt", "Takes": "keep"}),
         ({"Text": LONG, "Skip": ["true", "no"]}, {"Text": "prompt", "Skip": "omit"}),
         ({"Text": LONG, "Approved": ["", ""]}, {"Text": "prompt", "Approved": "ignore"}),
+        ({"Text": LONG, "Cast": ["Mara", "Ilo"], "Location": ["pass", ""]}, {"Text": "prompt", "Cast": "keep", "Location": "keep"}),
+        ({"Text": LONG, "Motion level": ["high", "medium"]}, {"Text": "prompt", "Motion level": "keep"}),
         ({"Text": LONG, "x_cam": ["a", ""]}, {"Text": "prompt", "x_cam": "keep"}),
         ({"镜号": ["1", "2"], "提示词": LONG, "运镜": ["慢慢推进镜头", ""]}, {"镜号": "id", "提示词": "prompt", "运镜": "append to prompt"}),
         ({"Szene": ["1", "2"], "Scene": ["a", "b"], "Text": LONG}, {"Szene": "scene", "Scene": "keep", "Text": "prompt"}),

@@ -70,16 +70,32 @@ def pattern_in(node: Node | None, sources: Sources, problems: Problems) -> str:
 def stem_of(pattern: str, take: NamedTake) -> str:
     """Return the name of a clip without its ending: safe on every system, and short enough.
 
-    A name that is too long is cut, and ends in a hash of the whole, so that two that begin alike stay two.
+    Of a name that is too long the longest value is cut, and ends in a hash of the whole of it: two that begin alike
+    stay two, and what follows, such as the number of the take, is still there.
     """
-    text = "".join(piece.text if isinstance(piece, Literal) else _value(piece, take) for piece in pieces_of(pattern))
-    whole = _FORBIDDEN.sub("-", composed(" ".join(text.split())))
-    stem = whole.lstrip(". ").rstrip(". ") or "clip"
-    stem = f"_{stem}" if is_reserved(stem) else stem
+    parts = [piece.text if isinstance(piece, Literal) else _value(piece, take) for piece in pieces_of(pattern)]
+    stem = _safe("".join(parts))
     if len(stem.encode()) <= STEM_BYTES:
         return stem
-    digest = hashlib.sha256(whole.encode()).hexdigest()[:8]
-    return f"{stem.encode()[: STEM_BYTES - 9].decode('utf-8', 'ignore').rstrip('. ')}_{digest}"
+    longest = max(parts, key=lambda part: len(part.encode()))
+    at, rest = parts.index(longest), len("".join(parts).encode()) - len(longest.encode())
+    parts[at] = _cut(_safe(longest), STEM_BYTES - rest)
+    shorter = _safe("".join(parts))
+    return shorter if len(shorter.encode()) <= STEM_BYTES else _cut(stem, STEM_BYTES)
+
+
+def _safe(text: str) -> str:
+    """Return a text without what some system does not allow in a file name."""
+    whole = _FORBIDDEN.sub("-", composed(" ".join(text.split())))
+    stem = whole.lstrip(". ").rstrip(". ") or "clip"
+    return f"_{stem}" if is_reserved(stem) else stem
+
+
+def _cut(text: str, size_bytes: int) -> str:
+    """Return the beginning of a text and a hash of the whole, in this number of bytes, or only the hash."""
+    digest = hashlib.sha256(text.encode()).hexdigest()[:8]
+    kept = text.encode()[: max(0, size_bytes - 9)].decode("utf-8", "ignore").rstrip(". ")
+    return f"{kept}_{digest}" if kept else digest
 
 
 def _value(piece: Reference | Fault, take: NamedTake) -> str:

@@ -28,6 +28,7 @@ _SEEN = re.compile(
     r"(?:^|_)(?:camera|kamera|cámara|caméra|move|movement|motion|lens|angle|framing|lighting|light|mood|style|look|setting"
     r"|atmosphere|composition|colou?rs?|palette|action|运镜|镜头运动|景别|光线|风格)(?:_|$)"
 )
+_SORTS = re.compile(r"(?:^|_)(?:levels?|tags?|categor(?:y|ies)|class|score|rating|status|type_id|count)(?:_|$)")
 _SHOT_SIZES = ("shot_type", "shot_size", "framing")
 _PROSE_LETTERS = 15.0  # on average: shorter texts are names and notes
 _WORD_LETTERS = 4.0  # CU and WS are signs for people; a model reads words
@@ -89,15 +90,14 @@ def _by_name(column: Column) -> Proposed:
     if is_own(name):
         return Proposed(column.name, KEEP)
     bare = re.sub(r"[\W_]+", "_", name).strip("_")
-    field = (
-        name
-        if name in columns_of_shots(is_part=False)
-        else field_told(column.name) or field_meant(column.name, fields_of_shots())
-    )
+    fields = columns_of_shots(is_part=False)
+    field = name if name in fields else field_told(column.name) or field_meant(column.name, fields_of_shots())
+    field = field if field in fields else ""  # a table of its own has no cast to name
     if column.holds == "lists" and "array" not in kinds_of(field):
         return Proposed(column.name, "tags", "it contains lists")
     misfit = _misfit(field, column) if field and field not in ("prompt", "id") else ""
-    if (not field or misfit) and (_SEEN.search(bare) or bare in _SHOT_SIZES) and column.letters >= _WORD_LETTERS:
+    is_seen = (_SEEN.search(bare) is not None or bare in _SHOT_SIZES) and _SORTS.search(bare) is None
+    if (not field or misfit) and is_seen and column.letters >= _WORD_LETTERS:
         return Proposed(column.name, APPEND, "it says what is seen")
     if field and not misfit:
         return Proposed(column.name, field)
