@@ -166,6 +166,71 @@ def test_scenes_cast_and_variants_stay_in_json_and_are_written_out_in_a_table(
     assert [said(load_manifest(Path(name))) for name in made] == [said(load_manifest(Path("a.yaml")))] * 3
 
 
+LOOKS = st.one_of(WORDS, st.sampled_from(["no", "1.50", "007", "{{x}}", "a: b", "# c", "- d"])).map(
+    lambda text: text.replace("{", "{{").replace("}", "}}")
+)
+PROMPTS = st.sampled_from(["Snow", "{cast.mara} waits", "{style} in {light}", "Fog on {location}", "1.0"])
+PLAIN = {
+    "takes": st.integers(1, 3),
+    "seed": st.integers(0, 99),
+    "notes": LOOKS,
+    "x_mine": LOOKS,
+    "cast": st.just(["mara"]),
+}
+SCENE = st.fixed_dictionaries(
+    {"shots": st.lists(st.fixed_dictionaries({"prompt": PROMPTS}, optional=PLAIN), min_size=1, max_size=3)},
+    optional={
+        "location": st.just("pass"),
+        "notes": LOOKS,
+        "defaults": st.fixed_dictionaries(
+            {}, optional={"duration": st.sampled_from([5, 10]), "tags": st.just(["a", "b"])}
+        ),
+    },
+)
+
+
+@settings(max_examples=60, suppress_health_check=list(HealthCheck), deadline=None)
+@given(
+    scenes=st.lists(SCENE, min_size=1, max_size=3),
+    looks=st.tuples(LOOKS, LOOKS, LOOKS),
+    template=st.sampled_from([None, "{prompt}. {cast}. {style}", ["{prompt}", "At {location}.", "With {cast}."]]),
+    formats=st.tuples(st.sampled_from(FORMATS), st.sampled_from(FORMATS)),
+)
+def test_any_film_is_the_same_in_any_two_formats_or_is_refused(
+    tmp_path_factory: pytest.TempPathFactory, scenes: list[Any], looks: Any, template: Any, formats: tuple[str, str]
+) -> None:
+    folder = tmp_path_factory.mktemp("x")
+    for number, scene in enumerate(scenes):
+        scene["id"] = f"00{number}"
+        for count, shot in enumerate(scene["shots"]):
+            shot["id"] = f"{number}.{count}0"
+            if "{light}" in shot["prompt"]:
+                shot["matrix"] = {"light": ["no", "1.50", looks[0]]}
+    path = folder / "source.json"
+    style, mara, place = looks
+    head = {
+        "version": 1,
+        "style": style,
+        "cast": {"mara": mara},
+        "locations": {"pass": {"look": place, "negative": "no"}},
+    }
+    defaults = {} if template is None else {"defaults": {"template": template}}
+    path.write_text(json.dumps({**head, **defaults, "scenes": scenes}), encoding="utf-8")
+    try:
+        batch = load_manifest(path)
+    except ManifestInvalid:
+        assume(False)
+    try:
+        one = convert(path, folder / f"one{formats[0]}").path
+        two = convert(one, folder / f"two{formats[1]}").path
+    except UsageInvalid as refusal:
+        told = str(refusal)
+    else:
+        told = ""
+        assert [said(load_manifest(each)) for each in (one, two)] == [said(batch)] * 2
+    assert not told or ("Nothing was written" in told and not {*formats} <= {".yaml", ".json"}), told
+
+
 def test_yaml_to_yaml_keeps_comments(tmp_path: Path) -> None:
     text = "version: 1\n# why\nshots:\n  - {id: a, prompt: Snow} # here\n"
     (tmp_path / "a.yaml").write_text(text)

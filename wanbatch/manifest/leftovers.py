@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 PLACEHOLDER, SYNTAX, MARKUP = "placeholder", "syntax", "markup"  # the rules that allow each
 _SHOWN = 3
@@ -143,6 +144,7 @@ def _may_hold_any(text: str) -> bool:
     return text.lstrip()[:1] in _OPENING or any(word in folded for word in _SETTINGS)
 
 
+@lru_cache(maxsize=256)  # the scenes of a table come again and again
 def says_nothing(text: str) -> bool:
     """Say whether a text is what people and programs write for an empty value: `nan`, `NULL`, `N/A`, a dash."""
     if len(text) > _NOTHING_CAP or _UNFILLED.fullmatch(text.strip()) is not None:

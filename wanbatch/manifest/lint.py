@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from wanbatch.batch.models import order_of
 from wanbatch.batch.names import twin_key
@@ -37,8 +38,7 @@ class Group:
     table: Table
 
 
-@dataclass(frozen=True, slots=True)
-class Listed:
+class Listed(NamedTuple):
     """A shot, where it stands, and the rules that it means to break."""
 
     shot: Shot
@@ -96,11 +96,16 @@ def _is_enhanced(version: Version) -> bool:
 def _tell_case(listed: Iterable[Listed], problems: Problems) -> None:
     """Warn of scenes, sequences and cost codes that differ in upper and lower case alone."""
     spelt: dict[tuple[str, str], str] = {}
+    before: dict[str, str] = {}
     for each in listed:
         for field in _GROUPING:
             name = str(getattr(each.shot, field))
+            if not name or name == before.get(field):
+                continue
             first = spelt.setdefault((field, twin_key(name)), name)
-            if name and name != first and CASE not in each.allowed:
+            if name == first:
+                before[field] = name
+            elif CASE not in each.allowed:
                 words = (
                     f"{field} {shown(name)} and {shown(first)} differ only in case, and count as two in every report"
                 )
