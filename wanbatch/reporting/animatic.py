@@ -42,6 +42,7 @@ def render_animatic(
         takes=len(prices),
         running=_clock(clock_s),
         cost=_sum(prices),
+        is_priced=any(price is not None for price in prices),
         problems=[str(each) for each in problems[:_PROBLEMS_SHOWN]],
         warnings=[str(each) for each in (batch.warnings if batch is not None else ())[:_PROBLEMS_SHOWN]],
         made_at=local_text(made_at),
