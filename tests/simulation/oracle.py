@@ -181,8 +181,9 @@ class Oracle:
                 moves += [] if found_at is None else [(found_at, 1, row["credits"], row)]
             elif row["http_status"] == 200 and row["credits"]:
                 moves.append((self._counts_from(row), 1, row["credits"], row))
-                if row["failure"]:
-                    moves.append((row["ends_at"], 0, -row["credits"], row))
+                if row["failure"]:  # its hold ends when it does, for us when the provider calls it failed before
+                    ends_at = min(row["ends_at"], world.supplier.called_failed_at(row["inference_id"]))
+                    moves.append((ends_at, 0, -row["credits"], row))
                 seen_at = world.charges_seen.get(row["inference_id"])
                 if seen_at is not None:  # what was sent in that instant went before: the ledger is read at a run's end
                     seen_at += INSTANT_S

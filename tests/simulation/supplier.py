@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tests.simulation.books import Books
@@ -131,6 +132,11 @@ class Supplier:
                 self._broken[request_id] = "P3" if length_s else "P3 once"
                 return True
         return False
+
+    def called_failed_at(self, generation_id: str) -> float:
+        """When a poll first said of a generation that it failed before it had ended, in epoch seconds; inf for never."""
+        since = self._lies_since.get(generation_id)
+        return inf if since is None else self._world.epoch_s + since
 
     def _request_of(self, generation_id: str) -> str:
         sql = "SELECT client_request_id FROM requests WHERE inference_id = ? AND failure IS NULL"
