@@ -94,7 +94,7 @@ _SUMMARY = {
     "holds_not_seen": "takes with a hold that no answer named",
     "charges_not_seen": "takes whose charge the ledger may still show",
     "takes_of_unknown_cost": "takes that may have cost something, but it is not known how much",
-    "credits_per_finished_second": "charged credits by second of verified clip",
+    "credits_per_finished_second": "charged credits per second of verified clip",
     "usd_per_finished_second": "the same in USD",
     **{
         f"{name}_p{share}_s": f"{words}: {'the median' if share == 50 else 'the 95th percentile'}"
@@ -111,7 +111,7 @@ _LEDGER = {
     "charged_credits": "what the ledger charged",
     "difference_credits": "charged less held",
     "charges": "how many charges the ledger has for it",
-    "refunded_credits": "what the ledger paid back",
+    "refunded_credits": "what the ledger shows as refunded",
     **{f"{name}_usd": f"`{name}_credits` in USD" for name in ("held", "charged", "difference", "refunded")},
     "charged_at": "the newest charge",
     "read_at": "when the ledger was read",
