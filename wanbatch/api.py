@@ -57,8 +57,8 @@ def run(
     `confirm` sees the plan before anything is paid and says whether to go on: `lambda preview: True` agrees in
     advance. `on_event` is called in the loop's thread for each fact; an error in it is logged at once, does not end
     the run, and is raised at its end. How the batch ended is in the result's `exit_code`, as for the command; any other
-    exception means that wanbatch could not run. After Ctrl-C it sends nothing more and finishes what runs, as the
-    command does. In a notebook, where a loop runs already, it works in a thread of its own.
+    exception means that wanbatch could not run. After Ctrl-C it sends nothing more and finishes what is still running,
+    as the command does. In a notebook, where a loop runs already, it works in a thread of its own.
     """
     followed = _Followed(on_event)
     session = session_of(options or RunOptions(), Watch(confirm=confirm, on_event=followed))

@@ -126,7 +126,7 @@ class AccountStopped(WanbatchError):
 
 
 class BudgetReached(WanbatchError):
-    """The next submit could pass the cap."""
+    """The next submit could exceed the cap."""
 
     exit_code = ExitCode.BUDGET_REACHED
 
@@ -164,21 +164,21 @@ class MediaInvalid(WanbatchError):
 _MENDS = {
     errno.ENOSPC: "The disk is full: make room, then run the same command again",
     errno.EDQUOT: "Your quota is used up: make room, then run the same command again",
-    errno.EACCES: "Give yourself permission for it, or use another place",
-    errno.EPERM: "Give yourself permission for it, or use another place",
+    errno.EACCES: "Change its permissions so that you can read and write it, or use another place",
+    errno.EPERM: "Change its permissions so that you can read and write it, or use another place",
     errno.EROFS: "This disk is read-only: use another place",
     errno.EMFILE: "Too many files are open: raise the limit, such as with `ulimit -n 4096`",
     errno.ENFILE: "Too many files are open on this machine: close other programs",
-    errno.ENOTDIR: "A file is in the place of a folder: move it away, or use another place",
-    errno.EISDIR: "A folder is in the place of a file: move it away, or use another name",
+    errno.ENOTDIR: "There is a file where a folder should be: move it away, or use another place",
+    errno.EISDIR: "There is a folder where a file should be: move it away, or use another name",
     errno.EEXIST: "Something else has this name: move it away, or use another name",
     errno.ENAMETOOLONG: "Use a shorter name",
-    errno.ELOOP: "Links lead in a circle: remove them, or use another place",
+    errno.ELOOP: "Links form a loop: remove them, or use another place",
     errno.ENOENT: "It does not exist: check the name",
     errno.EIO: "The disk has a fault: check it before you continue",
     errno.EFBIG: "The file is too large for this disk",
-    errno.ENOMEM: "The memory is full: close other programs",
-    errno.EBUSY: "Another program uses it: close that, then run the same command again",
+    errno.ENOMEM: "Out of memory: close other programs",
+    errno.EBUSY: "Another program is using it: close that program, then run the same command again",
 }
 
 

@@ -134,7 +134,7 @@ def test_the_recipes_of_a_shot_are_the_same_with_a_fallback() -> None:
 
 
 FIRST_NAME, SECOND_NAME = "alibaba/wan-2-6-t2v", "alibaba/wan-3-0-video"
-TAIL = "which made nothing and charged nothing"
+TAIL = "which made nothing and cost nothing"
 
 
 @pytest.mark.parametrize(
@@ -186,7 +186,14 @@ def test_status_says_that_both_models_failed() -> None:
     assert str(problem) == f"a_t1 failed: no luck ({text}). `wanbatch retry out` tries again"
 
 
-def test_what_an_earlier_version_told_stays_as_it_is() -> None:
-    text = f"made by {SECOND_NAME} in place of {FIRST_NAME}, its fallback, as {FIRST_NAME} made nothing and charged nothing (it broke)"
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"made by {SECOND_NAME} in place of {FIRST_NAME}, its fallback, as {FIRST_NAME} made nothing and charged nothing (it broke)",
+        f"goes on with {SECOND_NAME} in place of {FIRST_NAME}, which made nothing and charged nothing (it broke)",
+    ],
+    ids=["with the fallback", "charged nothing"],
+)
+def test_what_an_earlier_version_told_stays_as_it_is(text: str) -> None:
     story = fallen_back(text)
     assert fold(1, "a", story).warning == text  # a state file is held against its facts

@@ -78,7 +78,7 @@ def test_the_list_says_what_each_model_needs_and_costs(capsys: pytest.CaptureFix
         (["text", "first frame", "last frame", "references", "video"], "0.072 to 0.243 USD a second", True),
         (["text"], "0.189 USD a video", True),
     ]
-    assert found[1]["end"].startswith("alibaba/wan2.1-t2v-turbo will end on ")
+    assert found[1]["end"].startswith("alibaba/wan2.1-t2v-turbo will be retired on ")
 
 
 def test_a_model_that_is_not_served_is_named_with_those_like_it(capsys: pytest.CaptureFixture[str]) -> None:

@@ -86,7 +86,8 @@ def test_status_says_that_the_cap_of_the_command_is_spent_though_another_run_cam
     ("code", "message", "is_told"),
     [
         (3, "sh1_t1 is held; the budget of 1.00 USD is reached: 0.95 USD is committed", True),
-        (3, "the cap of 0.378 USD is passed: 0.756 USD is committed", True),
+        (3, "the cap of 0.378 USD is exceeded: 0.756 USD is committed", True),
+        (3, "the cap of 0.378 USD is passed: 0.756 USD is committed", True),  # as earlier versions wrote
         (3, "sh1_t1 is held", False),
         (5, "the budget of 1.00 USD is reached", False),
     ],
@@ -103,7 +104,7 @@ def test_status_says_that_a_time_is_by_the_clock_of_a_sandbox(
 ) -> None:
     monkeypatch.setenv("TZ", "UTC")
     text, _ = told(capsys, folder(tmp_path, replace(RUN, ended_at=EPOCH, exit_code=0, speed=60.0)))
-    assert "at 2026-11-01 20:00 UTC by the sandbox's clock, which is ahead of yours, with exit code 0" in text
+    assert "at 2026-11-01 20:00 UTC on the sandbox's clock, which is ahead of yours, with exit code 0" in text
 
 
 def test_status_says_that_the_last_run_was_cut_off(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -112,7 +112,7 @@ def test_a_fault_names_the_library_and_what_went_wrong(monkeypatch: pytest.Monke
 
 
 def test_a_track_in_a_coding_that_does_not_exist_is_a_bad_clip() -> None:
-    with pytest.raises(MediaInvalid, match="unknown coding"):
+    with pytest.raises(MediaInvalid, match="unknown codec"):
         check_clip(io.BytesIO(clip().replace(b"avc1", b"zzzz")))
 
 

@@ -95,16 +95,16 @@ CASES = {
     "black at the end": (then((2, MOVING), (9, even(16))), ["black picture from 2.0 s to 5.0 s"]),
     "black, then still": (
         then((2.5, even(16)), (9, still)),
-        ["black picture from 0.0 s to 2.5 s", "the picture stands still from 2.5 s to 5.0 s"],
+        ["black picture from 0.0 s to 2.5 s", "the picture is frozen from 2.5 s to 5.0 s"],
     ),
-    "a still": (still, ["the picture stands still"]),
-    "a still with grain": (grain, ["the picture stands still"]),
-    "white": (even(235), ["the picture stands still"]),
-    "a still half": (then((3, still), (9, MOVING)), ["the picture stands still from 0.0 s to 3.0 s"]),
-    "two stills": (then((2.5, even(90)), (9, still)), ["the picture stands still"]),
+    "a still": (still, ["the picture is frozen"]),
+    "a still with grain": (grain, ["the picture is frozen"]),
+    "white": (even(235), ["the picture is frozen"]),
+    "a still half": (then((3, still), (9, MOVING)), ["the picture is frozen from 0.0 s to 3.0 s"]),
+    "two stills": (then((2.5, even(90)), (9, still)), ["the picture is frozen"]),
     "stills around": (
         then((2, still), (3, MOVING), (9, even(200))),
-        ["the picture stands still from 0.0 s to 2.0 s and from 3.0 s to 5.0 s"],
+        ["the picture is frozen from 0.0 s to 2.0 s and from 3.0 s to 5.0 s"],
     ),
 }
 

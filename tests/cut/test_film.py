@@ -171,7 +171,7 @@ def test_clips_that_differ_are_named_with_what_they_differ_in_and_nothing_is_wri
     assert [line.strip() for line in words.splitlines()[1:-1]] == [
         "c_t1: 96x128 instead of 128x96",
         "d_t1: 24 fps instead of 30 fps",
-        "e_t1: its encoder had other settings",
+        "e_t1: its encoder settings differ",
         "f_t1: mpeg4 instead of h264",
     ]
     advice = "add --reencode to fit them in, or choose the shots to keep with --only"
@@ -333,6 +333,6 @@ def test_ffprobe_agrees(tmp_path: Path, reencode: bool) -> None:
 def test_formats_that_cannot_be_joined_say_why() -> None:
     like = ClipFormat("h264", 64, 64, Fraction(30), "yuv420p", Fraction(1), b"a")
     assert like.differences(like) == ()
-    assert replace(like, is_even=False).differences(like) == ("its frames come unevenly",)
-    assert replace(like, headers=b"b").differences(like) == ("its encoder had other settings",)
+    assert replace(like, is_even=False).differences(like) == ("its frames are not evenly spaced",)
+    assert replace(like, headers=b"b").differences(like) == ("its encoder settings differ",)
     assert replace(like, width=32, codec="hevc").differences(like) == ("hevc instead of h264", "32x64 instead of 64x64")

@@ -52,7 +52,7 @@ def test_a_takeover_keeps_clips_sidecars_circles_and_buys_nothing(say: Tell) -> 
     call(["circle", str(output), "sh020:1"])
     path.write_text(RENUMBERED)
     code, told = say("run", "ridge.csv", *SANDBOX, "--take-over")
-    assert (code, "3 takes are reused under a new id: 10_t1 is what was sh010_t1" in told) == (0, True)
+    assert (code, "3 takes are reused under a new id: 10_t1 was sh010_t1 until now" in told) == (0, True)
     takes = takes_in(output)
     assert [(take.label, take.file, take.circled, take.superseded) for take in takes] == [
         ("10_t1", "clips/sh010_t1.mp4", False, False),

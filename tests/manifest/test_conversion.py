@@ -243,7 +243,9 @@ def test_a_text_file_is_written_of_prompts_alone(tmp_path: Path) -> None:
     again = convert(done.path, tmp_path / "c.txt").path
     assert again.read_text() == "A fox\nSnow\n"
     path = manifest(tmp_path, [{"id": "a", "prompt": "Snow", "duration": 5}])
-    with pytest.raises(UsageInvalid, match=r"d.txt would not say the same .* a text file holds nothing but prompts"):
+    with pytest.raises(
+        UsageInvalid, match=r"d.txt would not describe the same batch .* a text file holds nothing but prompts"
+    ):
         convert(path, tmp_path / "d.txt")
     assert not (tmp_path / "d.txt").exists()
 

@@ -215,7 +215,7 @@ def test_each_reason_has_its_sum_and_unknown_is_not_0() -> None:
         ("1 take of new shots", 0, 1),
         ("1 take of shots left out", -PRICE, 0),
         ("1 unpriced take", PRICE, 0),
-        ("2 submits of no take", 7, 1),
+        ("2 submits without a take", 7, 1),
     ]
     assert (made.credits, made.takes, made.unpriced, made.unknown) == (4 * PRICE, 5, 1, 2)
     assert variance_text(made).startswith(

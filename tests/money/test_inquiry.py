@@ -53,18 +53,18 @@ def ending(**facts: Any) -> Ending:
     return read_endings({"data": [row(**facts)]})[0]
 
 
-# --- models that end
+# --- models that are retired
 
 
 @pytest.mark.parametrize(
     ("facts", "stage", "text"),
     [
-        ({}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
-        ({"shutdown_at": "2026-10-01T08:00:00.000Z"}, Stage.ANNOUNCED, "m will end on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
-        ({"shutdown_at": None, "replaced_by": None}, Stage.ANNOUNCED, "m will end, but the provider has not named the date"),
-        ({"shutdown_at": "soon", "replaced_by": None}, Stage.ANNOUNCED, "m will end on soon"),
-        ({"shutdown_at": 1790000000, "replaced_by": ["x"]}, Stage.ANNOUNCED, "m will end, but the provider has not named the date"),
-        ({"shutdown_at": "2026-09-15"}, Stage.ANNOUNCED, "m will end on 2026-09-15; the provider names alibaba/wan-new as its replacement"),
+        ({}, Stage.ANNOUNCED, "m will be retired on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
+        ({"shutdown_at": "2026-10-01T08:00:00.000Z"}, Stage.ANNOUNCED, "m will be retired on 2026-10-01; the provider names alibaba/wan-new as its replacement"),
+        ({"shutdown_at": None, "replaced_by": None}, Stage.ANNOUNCED, "m will be retired, but the provider has not named the date"),
+        ({"shutdown_at": "soon", "replaced_by": None}, Stage.ANNOUNCED, "m will be retired on soon"),
+        ({"shutdown_at": 1790000000, "replaced_by": ["x"]}, Stage.ANNOUNCED, "m will be retired, but the provider has not named the date"),
+        ({"shutdown_at": "2026-09-15"}, Stage.ANNOUNCED, "m will be retired on 2026-09-15; the provider names alibaba/wan-new as its replacement"),
         ({"shutdown_at": "2026-09-14"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-14; the provider names alibaba/wan-new as its replacement"),
         ({"shutdown_at": "2026-09-15T14:00:00+02:00"}, Stage.GONE, "m is gone: the provider withdrew it on 2026-09-15; the provider names alibaba/wan-new as its replacement"),
         ({"status": "withdrawn", "shutdown_at": None, "replaced_by": None}, Stage.GONE, "m is gone: the provider withdrew it"),
@@ -72,8 +72,8 @@ def ending(**facts: Any) -> Ending:
         ({"status": "superseded", "shutdown_at": "2026-01-01", "replaced_by": None}, Stage.FOLDED, "the provider now serves another model under the name m"),
         ({"status": "paused", "shutdown_at": "2026-01-01", "replaced_by": None}, Stage.GONE, "m is gone: the provider withdrew it on 2026-01-01"),
         ({"status": "superseded", "shutdown_at": None}, Stage.FOLDED, "the provider now serves another model under the name m; the provider names alibaba/wan-new as its replacement"),
-        ({"status": "paused", "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among the models that end, with the status 'paused'"),
-        ({"status": None, "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among the models that end, with the status 'unknown'"),
+        ({"status": "paused", "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among the models that are retired, with the status 'paused'"),
+        ({"status": None, "replaced_by": None}, Stage.UNCLEAR, "the provider lists m among the models that are retired, with the status 'unknown'"),
     ],
     ids=repr,
 )  # fmt: skip
@@ -158,7 +158,7 @@ DOWN = NoAnswer(Trouble.TRANSIENT, "HTTP 503")
 ON = TopUp(True, Decimal(50), None)
 TOPPED_UP = (
     "the account is topped up automatically (by an unknown amount whenever the balance falls below 50.00 USD):"
-    " empty credits will not stop a run, and this run has no cap. Set one with --max-usd"
+    " running out of credits will not stop a run, and this run has no cap. Set one with --max-usd"
 )
 
 
@@ -167,7 +167,7 @@ TOPPED_UP = (
     [
         (Inquiry(key=OURS, top_up=TopUp(False, None, None), endings=()), INTENT, []),
         (Inquiry(), INTENT, []),
-        (Inquiry(endings=[ending()]), INTENT, [("warning", "alibaba/wan-old will end on 2026-10-01; the provider names alibaba/wan-new as its replacement")]),
+        (Inquiry(endings=[ending()]), INTENT, [("warning", "alibaba/wan-old will be retired on 2026-10-01; the provider names alibaba/wan-new as its replacement")]),
         (Inquiry(endings=[ending()]), replace(INTENT, models=MODELS[1:]), []),
         (Inquiry(endings=[ending(status="superseded", shutdown_at=None, replaced_by=None)]), INTENT, [("note", "the provider now serves another model under the name alibaba/wan-old")]),
         (Inquiry(endings=[ending(status="withdrawn", shutdown_at=None, replaced_by=None)]), INTENT, [("refusal", "alibaba/wan-old is gone: the provider withdrew it. Use another model in the manifest")]),
@@ -177,17 +177,17 @@ TOPPED_UP = (
         (Inquiry(key=replace(OURS, limit_usd=Decimal("3.15"), period="a month")), INTENT, []),
         (Inquiry(key=replace(OURS, scopes=("model:chat", "model:video"))), INTENT, []),
         (Inquiry(key=replace(OURS, scopes=())), INTENT, []),
-        (Inquiry(key=replace(OURS, scopes=("model:chat",))), INTENT, [("refusal", "this key may not make videos: its scopes are model:chat. Add model:video on the Keys page, or use another key")]),
+        (Inquiry(key=replace(OURS, scopes=("model:chat",))), INTENT, [("refusal", "this key is not allowed to make videos: its scopes are model:chat. Add model:video on the Keys page, or use another key")]),
         (Inquiry(key=replace(OURS, is_disabled=True)), INTENT, [("refusal", "the provider says that this key is disabled: enable it on the Keys page of your account, or use another")]),
         (Inquiry(key=KeyFacts(False, True, ("model:chat",), Decimal(0))), INTENT, []),
-        (Inquiry({}, DOWN, DOWN, DOWN, DOWN), INTENT, [("note", "the provider gave no answer about the balance, the key's limits, automatic top-ups and models that end: HTTP 503")]),
+        (Inquiry({}, DOWN, DOWN, DOWN, DOWN), INTENT, [("note", "the provider gave no answer about the balance, the key's limits, automatic top-ups and models that are retired: HTTP 503")]),
         (
             Inquiry(balance_usd=NoAnswer(Trouble.KEY, "HTTP 401"), top_up=ON, endings=DOWN),
             INTENT,
             [
                 ("warning", TOPPED_UP),
                 ("note", "the provider gave no answer about the balance: HTTP 401"),
-                ("note", "the provider gave no answer about models that end: HTTP 503"),
+                ("note", "the provider gave no answer about models that are retired: HTTP 503"),
             ],
         ),
     ],
@@ -381,7 +381,7 @@ def test_a_provider_out_of_reach_leaves_a_plan_with_its_reasons(monkeypatch: pyt
         "wanbatch could not ask the provider",
     )
     assert [remark["text"].split(":")[0] for remark in told["remarks"]] == [
-        "the provider gave no answer about the balance, the key's limits, automatic top-ups and models that end"
+        "the provider gave no answer about the balance, the key's limits, automatic top-ups and models that are retired"
     ]
     assert planned.refusal is None
     offline = wanbatch.plan(batch_of(1, model="alibaba/wan-2-6-t2v"), offline=True)

@@ -14,7 +14,7 @@ from wanbatch.provider.remarks import Intent, remarks_of
 
 NOW = datetime(2026, 9, 15, 12, 0, tzinfo=UTC)
 MACHINE_NOTE = (
-    "studio/lens-1 goes to any machine (provider: auto): the provider may fall back to another, at another price{}."
+    "studio/lens-1 lets the provider choose the machine (provider: auto): it may fall back to another, at another price{}."
     " Name one in the manifest to prevent that"
 )
 

@@ -107,7 +107,7 @@ def test_a_plan_gives_a_range_by_scene_and_in_all() -> None:
     assert "sc001 20 26.25 31.50 63.00 63,000,000" in text
     assert "total 200 314.9999955 315.00 630.00 630,000,000" in text
     assert "list from 30" in text
-    assert "worst: each take is paid 2 times" in text
+    assert "worst: each take bought 2 times" in text
 
 
 def test_what_has_no_price_is_unknown_once_and_its_sum_says_so() -> None:
@@ -260,7 +260,7 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
         ("ok", "this machine's clock agrees with the provider's"),
         ("ok", "the key may read the ledger"),
         ("ok", "the key may read the request log"),
-        ("ok", "the key may make videos and has no limit of its own"),
+        ("ok", "the key is allowed to make videos and has no limit of its own"),
         ("ok", "the account is not topped up automatically: a run stops when its credits are spent"),
         *(("note", text) for text in ENDINGS),
         ("note", "the provider does not publish how many submits it allows a minute and at once: a run learns it from the HTTP 429 answers that it gets"),
@@ -269,7 +269,7 @@ def test_doctor_reads_what_a_run_accounts_with_and_explains_limits(monkeypatch: 
 
 ENDINGS = (
     "the provider now serves another model under the name alibaba/wan2.1-t2v-plus",
-    f"alibaba/wan2.1-t2v-turbo will end on {datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}",
+    f"alibaba/wan2.1-t2v-turbo will be retired on {datetime.now(UTC) + timedelta(days=60):%Y-%m-%d}",
     f"alibaba/wan2.2-i2v-plus is gone: the provider withdrew it on {datetime.now(UTC) - timedelta(days=30):%Y-%m-%d}",
 )
 
@@ -302,12 +302,12 @@ def test_each_price_that_the_list_does_not_tell_has_its_reason_on_the_screen() -
         LARGE: replace(Quote(3_150_000, "documentation"), why="wanbatch could not ask the provider: HTTP 503"),
         OTHER: unknown_quote("wanbatch could not ask the provider: [red]HTTP 503[/red]"),
     }
-    remarks = (Remark(Weight.WARNING, "m will end on 2026-10-01"),)
+    remarks = (Remark(Weight.WARNING, "m will be retired on 2026-10-01"),)
     lines = [line.strip() for line in screen(preview(quotes=quotes, remarks=remarks))]
-    assert [line for line in lines if "could not ask" in line or "end on" in line] == [
+    assert [line for line in lines if "could not ask" in line or "retired on" in line] == [
         "wan-2-6-t2v 1080p 10 s: price from documentation; wanbatch could not ask the provider: HTTP 503",
         "wan-2-6-image-to-video-flash 1080p 15 s: price unknown; wanbatch could not ask the provider: [red]HTTP 503[/red]",
-        "m will end on 2026-10-01",
+        "m will be retired on 2026-10-01",
     ]
     told = preview_json(preview(quotes=quotes))["to_submit"]
     assert [each["price_not_listed_because"] for each in told] == [quotes[LARGE].why, quotes[OTHER].why]

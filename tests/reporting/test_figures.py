@@ -173,7 +173,7 @@ def test_places_are_counted_and_refusals_marked() -> None:
     assert figure is not None
     assert figure["traces"][0]["y"] == [1, 2, 1, 2, 1]
     assert figure["traces"][1]["y"] == [2]
-    assert figure["words"] == "at most 2 at once; the provider refused 1 request as too many"
+    assert figure["words"] == "at most 2 takes at once; the provider refused 1 request because of its limits"
     assert concurrency(attempts[2:3]) is None
 
 

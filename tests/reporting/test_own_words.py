@@ -110,5 +110,5 @@ def test_a_card_shows_its_own_words_and_folds_the_others(tmp_path: Path) -> None
     pen.state.close()
     text = page.read_text(encoding="utf-8")
     assert text.count('<p class="prompt">He waits ') == 3
-    assert text.count(f"<summary>words that other shots share</summary><p>{HERO}</p>") == 3
+    assert text.count(f"<summary>wording shared with other shots</summary><p>{HERO}</p>") == 3
     assert HERO in read(page).words

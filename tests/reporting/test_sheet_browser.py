@@ -78,7 +78,7 @@ def test_a_choice_gives_the_command_to_paste(looked: Looked) -> None:
     page.keyboard.press("r")
     page.locator("[data-shot=sc0_sh0] [data-take='1'] .circle").click()
     given = looked.lines()
-    page.locator("#tray button", has_text="Start over").click()
+    page.locator("#tray button", has_text="Clear choices").click()
     assert given == [
         f"wanbatch circle {run} sc0_sh1:2 sc1_sh4:2",
         f"wanbatch circle --clear {run} sc0_sh0",
@@ -137,7 +137,7 @@ def test_circled_counts_the_circled_takes_alone_and_says_what_it_means(looked: L
     chip.click()
     told = page.locator("#what").inner_text()
     page.locator("[data-filter=all]").click()
-    assert (counted, told) == ("2", "Circled: shots of which you circled a take: the cut uses that one.")
+    assert (counted, told) == ("2", "Circled: shots with a circled take: the cut uses that one.")
     assert not page.locator("#what").is_visible()
 
 

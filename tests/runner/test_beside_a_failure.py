@@ -66,7 +66,7 @@ def test_a_take_whose_generation_failed_is_not_sent_again_beside_a_charge_of_no_
     assert (end.exit_code, states(world), world.submits - 1) == (ExitCode.DECISION_NEEDED, ["failed"], 1)
     (message,) = [text for text in end.messages if "unowned" in text]
     assert "which belongs to no take" in message
-    assert "the provider had called failed, may have made it" in message
+    assert "the provider had reported as failed, may have made it" in message
 
 
 @pytest.mark.parametrize(

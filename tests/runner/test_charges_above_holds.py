@@ -44,14 +44,15 @@ def test_a_charge_above_its_hold_is_named_beside_its_take(tmp_path: Path, cap: i
     warnings = [take.warning for take in world.takes()]
     made = [take.generation_id for take in world.takes()]
     assert warnings == [
-        f"the ledger charges 0.378 USD for {each}, and 0.189 USD was held: ask the provider's support" for each in made
+        f"the ledger charges 0.378 USD for {each}, and 0.189 USD was held: contact the provider's support"
+        for each in made
     ]
 
 
 def test_a_cap_that_charges_above_their_holds_pass_is_named_and_the_run_ends_with_5(tmp_path: Path) -> None:
     _, code, messages = ended(tmp_path, 2 * PRICE, 2)
     assert code is ExitCode.BUDGET_REACHED
-    assert "the cap of 0.378 USD is passed: 0.756 USD is committed" in messages
+    assert "the cap of 0.378 USD is exceeded: 0.756 USD is committed" in messages
 
 
 @pytest.mark.parametrize("factor", [1, 0.5])
@@ -65,4 +66,4 @@ def test_a_cap_that_the_charge_of_a_failed_generation_passes_is_named(tmp_path: 
     settings = RunSettings(cap_credits=2 * PRICE, rates=Rates(max_attempts=1))
     world = World(tmp_path / "out", rules=rules, settings=settings)
     end = world.run(batch_of(3))
-    assert any("the cap of 0.378 USD is passed: 0.567 USD is committed" in message for message in end.messages)
+    assert any("the cap of 0.378 USD is exceeded: 0.567 USD is committed" in message for message in end.messages)

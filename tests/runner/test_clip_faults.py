@@ -153,7 +153,7 @@ def test_a_1080p_order_that_comes_at_1072_lines_is_one_warning(
     ("do", "more", "warning"),
     [
         ("black", {}, "not as ordered: black picture"),
-        ("frozen", {}, "not as ordered: the picture stands still"),
+        ("frozen", {}, "not as ordered: the picture is frozen"),
         ("silent", {}, "not as ordered: the sound is silent (peak -inf dBFS)"),
         ("silent", {"generate_audio": False}, ""),
         ("delay", {}, ""),
@@ -178,7 +178,7 @@ def test_a_clip_that_cannot_be_looked_at_is_kept_with_a_warning(tmp_path: Path) 
 
     world = World(tmp_path / "out", settings=RunSettings(inspection=Blind()), looks=True)
     assert world.run(batch_of(1)).exit_code is ExitCode.OK
-    assert world.takes()[0].warning == "wanbatch could not look at it: the clip cannot be decoded: no memory"
+    assert world.takes()[0].warning == "wanbatch could not check it for defects: the clip cannot be decoded: no memory"
 
 
 def test_a_crash_between_the_look_and_the_record_loses_no_warning(tmp_path: Path) -> None:
@@ -202,4 +202,4 @@ def test_the_same_bytes_for_two_takes_are_told(tmp_path: Path, monkeypatch: pyte
     for _ in range(runs):
         assert world.run(batch_of(2)).exit_code is ExitCode.OK
     first, second = sorted(world.takes(), key=lambda take: take.warning)
-    assert (first.warning, second.warning) == ("", f"the same bytes as {first.label}")
+    assert (first.warning, second.warning) == ("", f"this clip is identical to that of {first.label}")

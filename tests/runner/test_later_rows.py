@@ -55,7 +55,7 @@ def test_a_run_names_a_second_generation_whose_row_came_days_late(tmp_path: Path
 def test_reconcile_names_a_second_generation_whose_row_came_days_late(tmp_path: Path) -> None:
     world = looked_between(tmp_path)
     found = told(world)
-    assert (found.doubles, "beside" in world.takes()[0].warning) == (("sh000_t1",), True)
+    assert (found.doubles, "in addition to" in world.takes()[0].warning) == (("sh000_t1",), True)
 
 
 def test_the_look_of_a_finished_batch_names_it_too(tmp_path: Path) -> None:

@@ -130,7 +130,7 @@ def test_what_an_earlier_submit_made_is_fetched_when_a_later_one_failed(
     world.observe = fail
     end = world.run(batch_of(3))
     assert (end.exit_code, states(world), world.submits) == (ExitCode.OK, ["verified"] * 3, 4)
-    assert "which the provider had turned away, made its clip after all" in world.takes()[1].warning
+    assert "which the provider had refused for the moment, made its clip after all" in world.takes()[1].warning
 
 
 def test_what_was_refused_before_the_machine_slept_is_looked_at_before_it_is_sent(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def test_another_key_without_anybody_to_ask_is_refused_and_the_words_say_why_and
     with pytest.raises(UsageInvalid) as refusal:
         asked(tmp_path, "one", "two")
     text = str(refusal.value)
-    needed = (one, two, "older copy that was put back", "buy it again", "`wanbatch reconcile` with the other key first")
+    needed = (one, two, "older copy that was restored", "buy it again", "`wanbatch reconcile` with the other key first")
     assert [each for each in (*needed, "--new-key", "Nothing was sent") if each not in text] == []
     assert refusal.value.exit_code is ExitCode.USAGE
 

@@ -64,7 +64,10 @@ def test_another_submit_of_a_finished_take_that_succeeded_without_an_id_is_count
     world = World(tmp_path / "out")
     world.run(batch_of(1))
     ((code, message),) = seen_beside_a_clip(world, None, None)
-    assert (code, "not what it made: the provider may have charged it" in message) == (ExitCode.DECISION_NEEDED, True)
+    assert (code, "not what it made: the provider may have charged for it" in message) == (
+        ExitCode.DECISION_NEEDED,
+        True,
+    )
     take = world.takes()[0]
     assert (take.state, take.credits_at_risk, message.split(": ", 1)[1].split(";")[0] in take.warning) == (
         State.VERIFIED,

@@ -85,7 +85,7 @@ def test_a_take_that_failed_and_was_charged_needs_a_decision_every_time(tmp_path
     take = world.takes()[0]
     assert (take.state, take.warning) == (
         State.FAILED,
-        "the provider charged for this generation, which failed: ask the provider's support",
+        "the provider charged for this generation, which failed: contact the provider's support",
     )
     assert told(world).breaches == ("sh000_t1",)
 

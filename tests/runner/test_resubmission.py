@@ -154,7 +154,7 @@ def test_nothing_at_all_is_proof_when_every_condition_holds() -> None:
         (replace(UNKNOWN, first_searched_at=NOW - GRACE + timedelta(seconds=1)), LOST, {}, "may still appear"),
         (replace(UNKNOWN, first_searched_at=NOW - timedelta(hours=25)), LOST, {"grace": None}, "may still appear"),
         (UNKNOWN, LOST, {"key_fingerprint": "another"}, "another key"),
-        (UNKNOWN, LOST, {"is_echoed": False}, "return our request ids"),
+        (UNKNOWN, LOST, {"is_echoed": False}, "return wanbatch's request ids"),
         (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, DEFAULT_MODEL),)}, "orphan"),
         (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT),)}, "orphan"),
         (UNKNOWN, LOST, {"charges": (Charge("orphan", 5, AT, "wan/v2.2-t2v-plus"),)}, "orphan"),

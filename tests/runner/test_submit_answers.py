@@ -159,7 +159,7 @@ def test_without_an_echo_one_submit_goes_at_a_time(tmp_path: Path) -> None:
     world = World(tmp_path / "out", rules=(Rule("submit", "no_echo"),))
     end = world.run(batch_of(3))
     assert end.exit_code is ExitCode.OK
-    assert any("does not return our request ids" in event.text for event in world.events)
+    assert any("does not return wanbatch's request ids" in event.text for event in world.events)
 
 
 def test_what_failed_under_an_answer_to_another_request_is_not_bought_again(
@@ -186,7 +186,7 @@ def test_what_failed_under_an_answer_to_another_request_is_not_bought_again(
     end = world.run(batch_of(2))
     bought = [row for row in world.ledger() if row["charged"]]
     assert (end.exit_code, states(world), len(bought)) == (ExitCode.DECISION_NEEDED, ["verified", "failed"], 2)
-    assert any("an answer to another request named" in message for message in end.messages)
+    assert any("was named in the answer to a different request" in message for message in end.messages)
     assert "other-program-77" in world.takes()[1].warning
     world.elapsed_s += 24 * HOURS
     beside_runs(world, look_up)

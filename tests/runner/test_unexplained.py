@@ -81,7 +81,7 @@ def test_the_user_may_say_that_none_of_these_charges_is_of_this_batch(tmp_path: 
     world.elapsed_s += HOURS
     world.settings = RunSettings(trust_state=True, limit=1)
     assert ended(world) == (ExitCode.OK, 2)
-    (said,) = [each.text for each in world.events if "as you added --trust-state" in each.text]
+    (said,) = [each.text for each in world.events if "since you added --trust-state" in each.text]
     assert "the ledger shows 1 charge of models like yours" in said
     world.settings = RunSettings(limit=1)
     assert ended(world) == (ExitCode.OK, 3)  # those are answered for

@@ -185,4 +185,4 @@ def test_a_charge_that_the_ledger_lowers_is_named_and_the_sum_is_the_ledgers(tmp
     world.elapsed_s += 48 * HOURS
     found = told(world)
     assert (found.credits_charged, found.lowered) == (PRICE + 300_000, ("sh001_t1",))
-    assert any("charged less in the ledger by now than wanbatch recorded" in line for line in _lines(found))
+    assert any("has a smaller charge in the ledger than wanbatch recorded" in line for line in _lines(found))

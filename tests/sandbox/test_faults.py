@@ -227,7 +227,7 @@ def test_a_clip_is_spoilt(sandbox_of: Callable[..., LocalSandbox], do: str, stat
     ("do", "told"),
     [
         ("black", "black picture"),
-        ("frozen", "the picture stands still"),
+        ("frozen", "the picture is frozen"),
         ("silent", "the sound is silent (peak -inf dBFS)"),
     ],
 )

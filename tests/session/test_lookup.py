@@ -62,5 +62,5 @@ def test_a_look_up_whose_polls_take_too_long_has_read_the_ledger_and_says_what_i
     world.account._db.execute("UPDATE requests SET fault = 'fail_charged' WHERE seq = 1")
     world.sandbox.faults = FaultPlan((Rule("poll", "delay", probability=1.0, delay_s=500.0),), 0)
     found = beside_runs(world, look_up)
-    assert any("failed" in text and "charged it" in text for _, text in found.troubles)
-    assert "did not finish looking" in found.text
+    assert any("failed" in text and "charged for it" in text for _, text in found.troubles)
+    assert "did not finish its checks" in found.text

@@ -223,16 +223,16 @@ def advance_attempt(attempt: Attempt, entry: Entry) -> Attempt:
 
 _END_TEXTS = {
     Outcome.NOT_SENT: "which seemed not to have been sent",
-    Outcome.TURNED_AWAY: "which the provider had turned away",
+    Outcome.TURNED_AWAY: "which the provider had refused for the moment",
     Outcome.REFUSED: "which the provider had refused",
-    Outcome.FAILED: "which its log had called failed",
+    Outcome.FAILED: "which the provider's log had listed as failed",
 }
 
 
 def end_text(attempt: Attempt) -> str:
     """Say how an attempt ended that its take went on without: a clause for a message."""
     if attempt.generation_id is not None and attempt.has_failed:
-        return f"whose {attempt.generation_id} the provider had called failed"
+        return f"whose {attempt.generation_id} the provider had reported as failed"
     if attempt.generation_id is not None:
         return f"for which the log shows only {attempt.generation_id}"
     return _END_TEXTS.get(attempt.outcome, "which was given up")

@@ -48,7 +48,7 @@ def why_not_taken(take: Take, attempts: Sequence[Attempt], facts: Iterable[Entry
     elif FAILED not in fallback.on and not is_refused_prompt(take.error):
         why = "because it is only for refused prompts: write `on: [refused, failed]` into it to use it here, too"
     elif take.credits_charged is not None:
-        why = "because the first model charged for its failure"
+        why = "because the first model's failed try was charged"
     elif _is_in_doubt(facts) or take.credits_at_risk != 0:
         why = "because an earlier try may have been charged"
     elif not is_free(take, attempts):

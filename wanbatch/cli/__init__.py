@@ -19,14 +19,14 @@ from wanbatch.version import __version__
 # Commands are imported when they run: --help and validate stay quick.
 _COMMANDS = {
     "init": ("init", "Write an example project into a folder."),
-    "convert": ("tables", "Write a manifest in another format; its recipes stay."),
+    "convert": ("tables", "Write a manifest in another format; its recipes do not change."),
     "validate": ("init", "Check manifests: every problem with its line."),
     "preview": ("preview", "Show a manifest as a page of slates while you edit it."),
     "diff": ("diff", "Show what an edit of a manifest changes, and its cost."),
     "plan": ("run", "Show what a run would do and cost."),
     "run": ("run", "Turn a manifest into verified clips; the same command resumes."),
     "demo": ("run", "Make the quick-start clips on the sandbox, without a key."),
-    "status": ("status", "Show the state of a batch, also while it runs."),
+    "status": ("status", "Show the state of a batch, even while it is running."),
     "retry": ("retry", "Run failed takes again."),
     "retake": ("retry", "Make a new take of a shot and keep the ones it has."),
     "circle": ("cut", "Choose the take of a shot that goes into the cut."),
@@ -98,8 +98,9 @@ Examples:
   wanbatch status --watch                         from another terminal
 
 \b
-Exit codes: 0 all verified; 1 some failed; 2 usage or manifest; 3 your decision is needed; 4 account stopped;
-5 budget cap; 6 folder in use by another run; 7 fault on this machine; 8 provider out of reach; 130, 143 interrupted.
+Exit codes: 0 all verified; 1 some failed; 2 wrong command line or manifest; 3 your decision is needed;
+4 the provider refused the key, or credits ran out; 5 budget cap; 6 folder in use by another run;
+7 fault on this machine; 8 provider out of reach; 130, 143 interrupted.
 """
 
 

@@ -62,7 +62,9 @@ def confirm(
         raise UsageInvalid(f"{cost}, and there is no terminal to ask on: {way}")
     balance = preview.balance_credits
     if balance is not None and balance < preview.estimate.credits:
-        console.print("  The balance does not cover the estimate: the run will stop when it is spent.", style="yellow")
+        console.print(
+            "  The balance does not cover the estimate: the run will stop when the balance is used up.", style="yellow"
+        )
     return click.confirm(visible(question_text(preview)), default=False, err=True)
 
 

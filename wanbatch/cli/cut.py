@@ -84,7 +84,7 @@ _RUN = click.argument(
 )
 @_RUN
 @click.option("-o", "--output", "target", type=click.Path(path_type=Path), help="[default: cut.mp4 in RUN]")
-@click.option("--reencode", is_flag=True, help="Fit and encode all pictures again, in the format that most clips have.")
+@click.option("--reencode", is_flag=True, help="Fit and encode all frames again, in the format that most clips have.")
 @click.option(
     "--slates/--no-slates",
     default=True,
@@ -216,7 +216,7 @@ def _print_notes(options: Global, timeline: Timeline, output: Path) -> None:
 def export_command(options: Global, /, run: Path | None, how: str, **flags: Any) -> int:
     """Write the cut of RUN for an editing program: clips, how each was made, markers, and gaps for missing shots.
 
-    Links to clips are relative to the file: move the output folder as a whole. An EDL holds pictures only; gaps are
+    Links to clips are relative to the file: move the output folder as a whole. An EDL holds the picture only; gaps are
     black. mp4 copies the clips unchanged and adds title, prompt, model, seed and ids as metadata.
     Exit code 1 means that shots are missing from the cut.
     """

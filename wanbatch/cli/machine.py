@@ -52,7 +52,7 @@ def verify_command(options: Global, /, run: Path | None, fetch: bool) -> int:  #
 @click.option("--offline", is_flag=True, help="Do not ask the provider.")
 @click.pass_obj
 def doctor_command(options: Global, /, offline: bool) -> int:  # noqa: FBT001
-    """Check this machine and the settings: what runs need, and whether the key is accepted. Never pays."""
+    """Check whether this machine and its settings can do a run, and whether the key is accepted. Never pays."""
     from wanbatch.session.doctor import examine
 
     findings = asyncio.run(examine(options.env_file, is_offline=offline))

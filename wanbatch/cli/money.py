@@ -253,7 +253,7 @@ def _estimate_lines(preview: Preview) -> list[str]:
         used = sum(each.tries > 0 for each in preview.takes)
         more += f"; minus the tries that {count_text(used, 'take')} used before" if used else ""
         lines.append(
-            f"worst: each take is paid {preview.tries} times (--max-attempts), at the highest known price{more}"
+            f"worst: each take bought {preview.tries} times (--max-attempts), at the highest known price{more}"
         )
     if preview.before:
         lines.append(f"committed so far: {money_text(preview.before)}")
@@ -274,9 +274,9 @@ def _fallback_lines(preview: Preview) -> list[str]:
     lines = []
     for each in preview.fallbacks:
         worst = "at a price that is unknown" if each.worst is None else f"up to {money_text(each.worst)} more"
-        left = f", {each.left} of them at once" if each.left else ""
+        left = f", {each.left} of them immediately" if each.left else ""
         takes = f"{count_text(each.takes, 'take')} may go on with {each.price_class.model}{left}"
-        lines.append(escape(f"fallback: {takes}, {worst}, if the first model makes nothing and charges nothing"))
+        lines.append(escape(f"fallback: {takes}, {worst}, if the first model makes nothing and costs nothing"))
         if each.defaults:
             verb = "is the default" if len(each.unwritten) == 1 else "are defaults"
             lines.append(escape(f"{each.defaults} {verb} of {each.price_class.model}: the fallback does not say"))

@@ -128,7 +128,8 @@ ONLY = click.option(
     multiple=True,
     metavar="GLOB",
     shell_complete=completed_choices,
-    help="Only shots whose id matches, or with tag:hero or scene:sc010 those of a tag or scene; repeatable.",
+    help="Only shots whose id matches GLOB; tag:hero or scene:sc010 selects the shots with that tag or in that scene."
+    " Repeatable.",
 )
 EXCEPT = click.option(
     "--except",

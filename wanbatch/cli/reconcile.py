@@ -79,7 +79,7 @@ _RUN = click.argument(
 def reconcile_command(options: Global, /, run: Path | None, against: Path | None, **answers: Any) -> int:
     """Look up submits of RUN whose answers were lost, and compare RUN with the provider's ledger. Never pays.
 
-    With --against, compare what was recorded with an invoice instead.
+    With --against, check the recorded charges against an invoice instead.
     """
     output = output_seen(run)
     if against is not None:
@@ -147,20 +147,20 @@ def _lines(found: Reconciled) -> list[str]:
         (found.failed, "failed, and cost nothing; `wanbatch retry` tries again"),
         (found.planned, "left no trace; run the manifest again to send them|it"),
         (found.open, "wait|waits for your decision or for the provider's log; `wanbatch status` says why"),
-        (found.doubles, "DOUBLE: the provider made more than one generation; ask its support"),
-        (found.twice, "the provider charged one generation more than once; ask its support"),
-        (found.breaches, "the provider charged a failed generation; ask its support"),
+        (found.doubles, "DOUBLE: the provider made more than one generation; contact its support"),
+        (found.twice, "the provider charged one generation more than once; contact its support"),
+        (found.breaches, "the provider charged a failed generation; contact its support"),
         (
             found.questions,
-            "may explain a charge that belongs to no take; see the report, and ask the provider's support",
+            "may explain a charge that belongs to no take; see the report, and contact the provider's support",
         ),
         (
             found.unreadable,
-            "charged an amount that cannot be read in the ledger, and so unknown; ask the provider's support",
+            "charged an amount that cannot be read in the ledger, and so unknown; contact the provider's support",
         ),
         (
             found.lowered,
-            "charged less in the ledger by now than wanbatch recorded and the reports show; the invoice decides",
+            "have|has a smaller charge in the ledger than wanbatch recorded and the reports show; go by the invoice",
         ),
         (found.uncharged, "verified, but their|its charge is not in the ledger yet"),
     ):
@@ -265,10 +265,11 @@ def resolve_command(options: Global, /, names: tuple[str, ...], adopt: str | Non
         cost = usd_text(take.credits_open)
         if not is_interactive():
             raise UsageInvalid(
-                f"the provider may charge this a second time ({cost}), and there is no terminal to ask on: add --yes"
+                f"the provider may charge for this a second time ({cost}), and there is no terminal to ask on:"
+                " add --yes"
             )
         return click.confirm(
-            f"The provider may charge it a second time: {cost}. Send it again?", default=False, err=True
+            f"The provider may charge for it a second time: {cost}. Send it again?", default=False, err=True
         )
 
     session = session_of(RunOptions(makes_report=False), _watch(options, output), options.env_file)

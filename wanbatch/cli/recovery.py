@@ -96,7 +96,7 @@ def _lines(found: Recovery) -> list[str]:
         (named, "paid or running: the next run fetches them|it"),
         (found.sought, "without a known answer: the next run looks them|it up before it sends anything"),
         (found.failed, "failed"),
-        (doubles, "DOUBLE: more than one generation was made; ask the provider's support about the others"),
+        (doubles, "DOUBLE: more than one generation was made; contact the provider's support about the others"),
     ):
         if labels:
             lines.append(f"  {len(labels)} {agreeing(len(labels), words)}: {_few(labels)}")

@@ -116,7 +116,7 @@ def _explain(options: Global, manifest: Path, shot_id: str) -> int:
 @click.option(
     "--fresh",
     is_flag=True,
-    help="Start over if the state file of an earlier run is lost: buys again what that run bought.",
+    help="Start over if the state file of an earlier run is lost. This buys again everything that run bought.",
 )
 @click.option(
     "--ask",

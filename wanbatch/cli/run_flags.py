@@ -68,7 +68,7 @@ _RUN_OPTIONS = (
         type=click.Choice([each.value for each in OnUnknown]),
         default=OnUnknown.RECONCILE.value,
         help="When an answer is lost: reconcile looks it up; resubmit looks it up, and sends again what left no trace;"
-        " hold leaves it to you at once.  [default: reconcile]",
+        " hold leaves it to you immediately.  [default: reconcile]",
     ),
     click.option(
         "--unknown-grace",
@@ -92,7 +92,7 @@ _RUN_OPTIONS = (
         "--new-key",
         "is_new_key",
         is_flag=True,
-        help="Until now the folder was run with another key, and no older copy was put back; continue with this key.",
+        help="Until now the folder was run with another key, and no older copy was restored; continue with this key.",
     ),
     click.option(
         "--shared-account",
@@ -145,7 +145,8 @@ _IDENTITY = (
     click.option(
         "--take-over",
         is_flag=True,
-        help="For new shots, use the takes with the same recipe that the folder has under other ids; buy nothing.",
+        help="For new shots, use the takes with the same recipe that the folder has under other ids instead of buying"
+        " new ones.",
     ),
     click.option(
         "--rename",

@@ -53,7 +53,7 @@ def shortfalls(look: Look, *, sound: bool | None) -> list[str]:
     if look.black:
         found.append(f"not as ordered: black picture{_when(look.black, look.duration_s)}")
     if look.still:
-        found.append(f"not as ordered: the picture stands still{_when(look.still, look.duration_s)}")
+        found.append(f"not as ordered: the picture is frozen{_when(look.still, look.duration_s)}")
     if look.damaged_s is not None:
         found.append(f"not as ordered: the picture is damaged at {look.damaged_s:.1f} s")
     if sound is True and look.peak_dbfs is not None and look.peak_dbfs < SILENT_DBFS:

@@ -163,7 +163,7 @@ def _assert_decodable(container: InputContainer, codings: frozenset[bytes]) -> N
     for coding in sorted(codings & _DECODERS.keys()):
         if not _has_decoder(_DECODERS[coding]):
             raise ProgramFault(f"{library()} lacks the decoder {_DECODERS[coding]}: the clip may well be whole")
-    raise MediaInvalid("the clip cannot be decoded: one of its tracks has an unknown coding")
+    raise MediaInvalid("the clip cannot be decoded: one of its tracks has an unknown codec")
 
 
 def _has_decoder(name: str) -> bool:

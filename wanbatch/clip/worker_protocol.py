@@ -137,7 +137,7 @@ def probe_of(done: dict[str, Any]) -> Probe:
             has_audio=bool(done["has_audio"]),
         )
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something other than a probe") from error
+        raise AnswerInvalid("its answer is not a probe") from error
 
 
 def look_of(done: dict[str, Any]) -> Look:
@@ -150,7 +150,7 @@ def look_of(done: dict[str, Any]) -> Look:
         peak, damaged = (None if done[name] is None else float(done[name]) for name in ("peak_dbfs", "damaged_s"))
         return Look(float(done["duration_s"]), black, still, peak, damaged)
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something other than a look") from error
+        raise AnswerInvalid("its answer is not a list of defects") from error
 
 
 def poster_of(done: dict[str, Any]) -> bytes:
@@ -158,9 +158,9 @@ def poster_of(done: dict[str, Any]) -> bytes:
     try:
         jpeg = base64.b64decode(done["jpeg"], validate=True)
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something other than a picture") from error
+        raise AnswerInvalid("its answer is not a poster") from error
     if not jpeg.startswith(b"\xff\xd8"):
-        raise AnswerInvalid("it answered with something other than a JPEG")
+        raise AnswerInvalid("its answer is not a JPEG")
     return jpeg
 
 
@@ -169,4 +169,4 @@ def trial_of(done: dict[str, Any]) -> Trial:
     try:
         return Trial(str(done["library"]), str(done["tried"]), float(done["took_s"]))
     except (ValueError, TypeError, KeyError) as error:
-        raise AnswerInvalid("it answered with something other than a trial") from error
+        raise AnswerInvalid("its answer is not a trial") from error

@@ -105,7 +105,7 @@ _USUAL_RATES = tuple(Fraction(each) for each in (24, 25, 30, 48, 50, 60)) + tupl
 def _frame_numbers(packets: list[Packet[VideoStream]], fps: Fraction, video: VideoStream) -> list[int] | None:
     """Say which frame each packet is, counted from 0 as they are shown.
 
-    None if they come unevenly, or the first cannot be shown without one before it.
+    None if they are not evenly spaced, or the first cannot be shown without one before it.
     """
     time_base = video.time_base or Fraction(1, av.time_base)
     if not packets[0].is_keyframe or any(packet.is_discard for packet in packets):
@@ -124,7 +124,7 @@ def read_packets(clip: Path | BinaryIO, fps: Fraction) -> Iterator[tuple[int, Pa
         packets = _packets(container, video)
         numbers = _frame_numbers(packets, fps, video)
         if numbers is None:
-            raise MediaInvalid("its frames come unevenly")
+            raise MediaInvalid("its frames are not evenly spaced")
         yield from zip(numbers, packets, strict=True)
 
 

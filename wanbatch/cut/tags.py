@@ -103,7 +103,7 @@ def _tag(clip: Path, take: Take, tags: Mapping[str, str], copy: Path) -> None:
         except (av.error.FFmpegError, MediaInvalid) as error:
             raise LocalFault(f"{copy} was not written completely ({error})") from error
         if not is_same:
-            raise LocalFault(f"{copy} has other pictures or sound than {clip.name}: is the disk full?")
+            raise LocalFault(f"{copy} has a different picture or sound from {clip.name}: is the disk full?")
 
 
 def _copy(clip: Path, part: Path, tags: Mapping[str, str]) -> list[str]:

@@ -45,14 +45,14 @@ class ClipFormat:
                 (self.size, other.size),
                 (f"{fps_text(self.fps)} fps", f"{fps_text(other.fps)} fps"),
                 (self.pixel_format, other.pixel_format),
-                (f"pixels of {self.sample_aspect}", f"pixels of {other.sample_aspect}"),
+                (f"pixel aspect {self.sample_aspect}", f"pixel aspect {other.sample_aspect}"),
             )
             if mine != theirs
         ]
         if not self.is_even:
-            found.append("its frames come unevenly")
+            found.append("its frames are not evenly spaced")
         if not found and self.headers != other.headers:
-            found.append("its encoder had other settings")
+            found.append("its encoder settings differ")
         return tuple(found)
 
 

@@ -45,7 +45,7 @@ _WORDS: Mapping[Reason, tuple[str, str]] = {
     Reason.NEW_SHOT: ("take", "{} of new shots"),
     Reason.LEFT_OUT: ("take", "{} of shots left out"),
     Reason.RENAMED: ("take", "{} of renamed shots"),
-    Reason.NO_TAKE: ("submit", "{} of no take"),
+    Reason.NO_TAKE: ("submit", "{} without a take"),
     Reason.TRY: ("take", "failed tries of {}"),
     Reason.EXTRA: ("take", "extra clips of {}"),
     Reason.FALLBACK: ("take", "{} on a fallback"),

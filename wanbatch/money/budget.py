@@ -2,7 +2,7 @@
 
 A price is known once an answer has shown it, and may still rise with the next. So under a cap a take whose answer is
 out counts at the worst price seen: the highest of its class, or the first of its class times the largest rise of any.
-A cap is then never passed by prices that rise no further than one has risen before. A new rise can only pass it by
+A cap is then never exceeded by prices that rise no further than one has risen before. A new rise can only pass it by
 what is out, and more than one take is out only where the cap bears all of them at `RISE_BORNE` times their price: a
 rise up to that passes it by one take at most. Takes whose answers were lost before any answer told the price of their
 class are out, too, until something tells what they cost; beside one of them another may go out alone, to learn it.

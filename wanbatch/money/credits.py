@@ -25,7 +25,7 @@ def partly_known(known: int, takes: int, submits: int = 0) -> str:
     `takes` and `submits` of no take are those of which nothing is known.
     """
     counts = [count_text(takes, "take")] if takes else []
-    counts += [f"{count_text(submits, 'submit')} of no take"] if submits else []
+    counts += [f"{count_text(submits, 'submit')} without a take"] if submits else []
     if not counts:
         return usd_text(known)
     rest = f"unknown ({', '.join(counts)})"
@@ -60,7 +60,7 @@ def money_text(credit_count: int) -> str:
 
 
 def credits_of_usd(amount: Decimal) -> int:
-    """Return the whole credits in an amount of USD, rounded down: a cap must not be passed."""
+    """Return the whole credits in an amount of USD, rounded down: a cap must not be exceeded."""
     return int((amount * CREDITS_PER_USD).to_integral_value(rounding=ROUND_FLOOR))
 
 

@@ -34,7 +34,7 @@ class Match(StrEnum):
 
 MATCH_WORDS: Mapping[Match, str] = {
     Match.MATCHED: "the same amount as the ledger charged",
-    Match.DIFFERS: "another amount than the ledger charged",
+    Match.DIFFERS: "a different amount from what the ledger charged",
     Match.TWICE: "a further line for a generation that was charged once",
     Match.NOT_OURS: "a generation that this batch does not know",
     Match.NOT_CHARGED: "a generation of this batch whose charge is not in the ledger as read so far",

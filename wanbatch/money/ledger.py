@@ -37,7 +37,7 @@ class Verdict(StrEnum):
 
 VERDICT_WORDS: Mapping[Verdict, str] = {
     Verdict.CONFIRMED: "charged what was held",
-    Verdict.CHARGED: "charged another amount, or for no clip",
+    Verdict.CHARGED: "charged a different amount, or for no clip",
     Verdict.HELD: "still running, or waiting for your decision",
     Verdict.RELEASED: "failed; the ledger shows no charge",
     Verdict.REFUNDED: "charged, then refunded",

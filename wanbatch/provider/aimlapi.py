@@ -260,7 +260,7 @@ class AimlApi:
         return await self._catalogue().quotes(classes)
 
     async def endings(self) -> tuple[Ending, ...] | NoAnswer:
-        """Read which models the provider has withdrawn or will end."""
+        """Read which models the provider has retired or will retire."""
         return await self._catalogue().endings()
 
     async def listed_models(self) -> tuple[ListedModel, ...] | NoAnswer:

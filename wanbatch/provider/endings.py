@@ -1,4 +1,4 @@
-"""The endings of models: which ones the provider has withdrawn or will end. Pure.
+"""The endings of models: which ones the provider has retired or will retire. Pure.
 
 Source: the provider's OpenAPI `model-deprecations`, 2026-08-24: `GET /v1/models/deprecations`.
 """
@@ -56,9 +56,11 @@ class Ending:
         when = "" if not self.shutdown_text else f" on {self.shutdown_text}"
         said = {
             Stage.GONE: f"{name} is gone: the provider withdrew it{when}",
-            Stage.ANNOUNCED: f"{name} will end{when}" + ("" if when else ", but the provider has not named the date"),
+            Stage.ANNOUNCED: f"{name} will be retired{when}"
+            + ("" if when else ", but the provider has not named the date"),
             Stage.FOLDED: f"the provider now serves another model under the name {name}",
-            Stage.UNCLEAR: f"the provider lists {name} among the models that end, with the status '{self.status}'",
+            Stage.UNCLEAR: f"the provider lists {name} among the models that are retired, with the status"
+            f" '{self.status}'",
         }[stage]
         because = f" ({self.reason})" if self.reason else ""
         instead = f"; the provider names {self.replaced_by} as its replacement" if self.replaced_by else ""

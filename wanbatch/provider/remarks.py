@@ -89,10 +89,11 @@ DISABLED = "the provider says that this key is disabled: enable it on the Keys p
 
 
 def forbidden_text(key: KeyFacts) -> str:
-    """Say that a key may not make videos."""
+    """Say that a key is not allowed to make videos."""
     scopes = ", ".join(key.scopes or ())
     return (
-        f"this key may not make videos: its scopes are {scopes}. Add model:video on the Keys page, or use another key"
+        f"this key is not allowed to make videos: its scopes are {scopes}. Add model:video on the Keys page, or use"
+        " another key"
     )
 
 
@@ -106,7 +107,7 @@ def top_up_text(top_up: TopUp) -> str:
     """Say that the account is topped up automatically, and how."""
     threshold, amount = _usd_text(top_up.threshold_usd), _usd_text(top_up.amount_usd)
     how = f" (by {amount} whenever the balance falls below {threshold})"
-    return f"the account is topped up automatically{how}: empty credits will not stop a run"
+    return f"the account is topped up automatically{how}: running out of credits will not stop a run"
 
 
 def _usd_text(amount: Decimal | None) -> str:
@@ -124,7 +125,7 @@ def _on_silence(inquiry: Inquiry) -> Iterable[Remark]:
         "the balance": inquiry.balance_usd,
         "the key's limits": inquiry.key,
         "automatic top-ups": inquiry.top_up,
-        "models that end": inquiry.endings,
+        "models that are retired": inquiry.endings,
     }
     reasons: dict[str, list[str]] = {}
     for name, part in parts.items():
@@ -141,5 +142,6 @@ def _on_machines(quotes: Mapping[PriceClass, Quote]) -> Iterable[Remark]:
     for model in sorted({each.model for each in left_open}):
         others = [price for each in left_open if each.model == model for price in quotes[each].others]
         dearest = f", up to {usd_text(max(others))} a clip" if others else ""
-        text = f"{model} goes to any machine (provider: auto): the provider may fall back to another, at another price"
+        text = f"{model} lets the provider choose the machine (provider: auto): it may fall back to another, at another"
+        text = f"{text} price"
         yield Remark(Weight.NOTE, f"{text}{dearest}. Name one in the manifest to prevent that")

@@ -88,7 +88,7 @@ class RequestLog:
         new rows move its pages (the rows collected are not as many as the log says there are), it is read again to the
         past of the provider's own clock. An empty window is not a reading: one of the clocks is wrong.
         """
-        why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps moving")
+        why: NoAnswer = NoAnswer(Trouble.TRANSIENT, "the request log keeps changing while it is read")
         before: list[_Reading] = []
         for tried in range(SCAN_TRIES):
             ahead = await self._ahead()
@@ -101,7 +101,7 @@ class RequestLog:
             if not spans:
                 span = f"from {since:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC"
                 return NoAnswer(
-                    Trouble.CLOCKS, f"the provider's HTTP dates and our clock leave no time to read: {span}"
+                    Trouble.CLOCKS, f"the provider's HTTP dates and this machine's clock leave no time to read: {span}"
                 )
             found = await self._readings(spans, max(1, LOG_LIMIT - PAGES_MOVE * tried))
             if isinstance(found, NoAnswer):

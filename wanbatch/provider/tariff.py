@@ -36,7 +36,7 @@ class _Unpriced(Exception):
 def listed_quote(pricing: object, price_class: PriceClass) -> Quote:
     """Read the `pricing` object of one model for one class; if it gives no certain price, `why` gives the reason.
 
-    A fraction of a credit is rounded up, so that a cap is never passed by rounding. `others` are the prices of the
+    A fraction of a credit is rounded up, so that a cap is never exceeded by rounding. `others` are the prices of the
     machines that the provider may fall back to.
     """
     try:

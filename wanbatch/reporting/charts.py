@@ -107,7 +107,7 @@ def _spans(take: Take, attempt_ended_at: datetime | None) -> Iterable[tuple[str,
     if ended is None:
         last = take.last_running_at or take.started_at or begin
         if last > begin:
-            yield "generating", begin, last, f"{take.label}: no end seen yet"
+            yield "generating", begin, last, f"{take.label}: not finished when last seen"
         return
     role = {State.FAILED: "failed", State.HELD: "held"}.get(take.state, "generating")
     started = take.started_at
@@ -243,8 +243,9 @@ def concurrency(attempts: pd.DataFrame) -> Figure | None:
     is_refused = attempts["http_status"] == HTTP_TOO_MANY
     refused = attempts["ended_at"].fillna(attempts["started_at"])[is_refused.fillna(False)].sort_values()
     levels = _levels(made["started_at"], made["ended_at"].dropna())
-    words = f"at most {levels['total'].max()} at once; "
-    words += f"the provider refused {count_text(len(refused), 'request') if len(refused) else 'no request'} as too many"
+    words = f"at most {count_text(levels['total'].max(), 'take')} at once; "
+    count = count_text(len(refused), "request") if len(refused) else "no request"
+    words += f"the provider refused {count} because of its limits"
     kept = _thinned_rows(levels)
     traces: list[Figure] = [
         {
@@ -291,7 +292,7 @@ def failures(needs: Sequence[Mapping[str, Any]]) -> Figure | None:
     total = sum(need["count"] for need in needs)
     return {
         "id": "failures",
-        "title": "What kept takes from their clips",
+        "title": "Why takes have no clip",
         "words": f"{total} in all, by cause; see above for what to do about each",
         "rows": len(rows),
         "order": [_short(need) for need in rows],

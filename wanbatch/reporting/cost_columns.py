@@ -19,25 +19,25 @@ _COST_PARTS = {
 _WENT_INTO = {
     "in_cut": "charged for the clips in the cut: for each shot the circled take, else the newest good one",
     "outside_cut": "charged for all else: with `in_cut` it is `charged`, and the next five are its parts",
-    "unchosen": "charged for good clips beside them",
+    "unchosen": "charged for other good clips",
     "superseded": "charged for clips that newer recipes replaced",
     "failed": "charged for what failed",
     "waiting": "charged for takes that have no clip yet: held, unknown or on their way",
-    "extra": "charged for generations beside the take's own",
+    "extra": "charged for generations other than the take's own",
 }
 _SECONDS = {"usable_s": "the length of the good clips", "in_cut_s": "the length of those in the cut"}
 SHOTS: Mapping[str, str] = {
     "batch": "the batch",
     "sequence": "as in the manifest",
     "scene": "as in the manifest",
-    "shot_id": "the shot; `(no take)` for submits that no take has",
+    "shot_id": "the shot; `(no take)` for submits that belong to no take",
     "takes": "how many takes",
     "charged_credits": "what the ledger charged for all its takes",
     **{f"{name}_credits": words for name, words in _WENT_INTO.items()},
     "charged_usd": "what the ledger charged for all its takes, in USD",
     **{f"{name}_usd": f"{words}, in USD" for name, words in _WENT_INTO.items()},
     **_SECONDS,
-    "charges_not_seen": "takes, and submits of no take, whose charge the ledger may still show",
+    "charges_not_seen": "takes, and submits that belong to no take, whose charge the ledger may still show",
 }
 _KNOWN = ("estimated", "held", "at_risk", "committed", "to_complete", "final")
 COSTS: Mapping[str, str] = {
@@ -52,17 +52,17 @@ COSTS: Mapping[str, str] = {
     **{f"{name}_known_credits": f"the known part of {name}, if a part of it is unknown" for name in _KNOWN},
     **{f"{name}_known_usd": f"the known part of {name} in USD, if a part of it is unknown" for name in _KNOWN},
     **{f"{name}_usd": f"{words}, in USD" for name, words in _WENT_INTO.items()},
-    "takes_of_unknown_cost": "takes, and submits of no take, that are not in `committed`: what they cost is not known",
+    "takes_of_unknown_cost": "takes, and submits that belong to no take, not in `committed`: their cost is unknown",
     "takes_of_unknown_price": "takes that are not in `to_complete`: their price is unknown",
-    "holds_not_seen": "takes, and submits of no take, that are not in `held`: no answer named what it holds",
-    "charges_not_seen": "takes, and submits of no take, whose charge the ledger may still show",
+    "holds_not_seen": "takes, and submits that belong to no take, not in `held`: no answer named a hold",
+    "charges_not_seen": "takes, and submits that belong to no take, whose charge the ledger may still show",
     **{f"{name}_credits": words for name, words in _WENT_INTO.items()},
     **_SECONDS,
-    "credits_per_usable_second": "`charged` by usable second; empty while a charge is not seen",
+    "credits_per_usable_second": "`charged` per usable second; empty while a charge is not seen",
     "usd_per_usable_second": "the same in USD",
-    "credits_per_second_in_cut": "`charged` by second in the cut; empty while a charge is not seen",
+    "credits_per_second_in_cut": "`charged` per second in the cut; empty while a charge is not seen",
     "usd_per_second_in_cut": "the same in USD",
-    "first_takes": "first takes of shots that have ended; for a model, those that were sent to it first",
+    "first_takes": "first takes that have ended; for a model, those that were sent to it first",
     "first_takes_good": "of these verified without a second try",
     "first_take_yield": "the share of these, from 0 to 1",
     "submits_of_no_take": "submits of the batch that belong to no take; if no group fits them, they are in `(no take)`",
@@ -99,15 +99,16 @@ PRICES: Mapping[str, str] = {
 VARIANCE: Mapping[str, str] = {
     "batch": "the batch",
     "scene": "as in the manifest",
-    "shot_id": "the shot; `(no take)` for submits that no take has",
+    "shot_id": "the shot; `(no take)` for submits that belong to no take",
     "reason": "`baseline` for the first confirmed plan, else why the final cost differs: `retake`, `edit`, `new shot`, "
     "`shot left out`, `renamed` (the same under another id: adds nothing), `unpriced take`, `submit of no take`, "
-    "`failed take` (it made no clip), `failed try` (charged, or may be, beside the clip of its take), `extra clip`, "
+    "`failed take` (it made no clip), `failed try` (charged, or may be, in addition to the clip of its take), "
+    "`extra clip`, "
     "`fallback` (another model at another price), `take added`, `take dropped`, or `other price`",
     "earlier_shot_id": "the id in the first plan of a shot that was renamed, in its row `renamed`",
     "takes": "how many takes it is about",
     "credits": "of the baseline; else the variance: above 0 what was added, below 0 what was saved. "
-    "All rows are the final cost",
+    "All rows together add up to the final cost",
     "usd": "the same in USD",
-    "takes_of_unknown_cost": "takes, and submits of no take, that are not in `credits`",
+    "takes_of_unknown_cost": "takes, and submits that belong to no take, that are not in `credits`",
 }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from wanbatch.money.spending import OUTSIDE_WORDS
 
 STATES: Mapping[str, str] = {
-    "verified": "The clip is here: whole, checked to its last picture, and under its final name.",
+    "verified": "The clip is here: whole, checked to its last frame, and under its final name.",
     "planned": "Still to be sent, or to be sent again. It costs nothing, unless an earlier try was charged.",
     "submitting": "On its way to the provider.",
     "queued": "Accepted by the provider, and waiting there.",
@@ -26,19 +26,19 @@ MONEY: Mapping[str, str] = {
     "charged": "What the provider's ledger, its list of charges, shows. Only this was paid.",
     "at risk": "What was sent and may still be charged.",
     "committed": "Charged and at risk together. This counts against the cap.",
-    "to complete": "What the takes cost that are still to be sent.",
+    "to complete": "What the takes still to be sent will cost.",
     "final cost": "Committed and to complete together.",
     "cap": "The most that may be committed, set by --max-usd or by budget in the manifest.",
     "baseline": "What the first plan that you confirmed was expected to cost. No later plan changes it.",
     "variance": "Final cost minus baseline, by reason. Above 0 it costs more than the baseline, below 0 less.",
-    "cap less final cost": "Below 0, the takes still to be sent need a higher cap: the cap itself is not passed.",
+    "cap less final cost": "If this is below 0, the takes still to be sent need a higher cap. The cap itself is kept.",
     "over the estimate": "Final cost minus estimated. Above 0 it costs more than was expected, below 0 less.",
     "made at the first try": "The first take of a shot was verified without a second try.",
     "in the cut": "For each shot, the take that you circled, or else the newest good one.",
     "outside the cut": "All else that was charged. In the cut and outside the cut add up to what was charged.",
     "good, not chosen": "Good clips that the cut does not use.",
     "no clip yet": "Takes that were charged and wait for you, or are on their way.",
-    "extra": "Clips that the provider made beside the one that was asked for.",
+    "extra": "Clips that the provider made in addition to the one that was asked for.",
     "(no take)": "Requests that the provider has on record and that belong to no take here.",
     "+?": "A part of this sum is unknown, and the sum leaves it out. Unknown is never 0.",
 }

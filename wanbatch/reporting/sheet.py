@@ -30,21 +30,25 @@ FILM = "cut.mp4"
 CHIPS = (  # name, word, what it leaves on the page
     ("all", "All", ""),
     ("trouble", "Failed or held", "shots with a take that failed, or may have been charged and waits for you"),
-    ("unchosen", "Nothing circled", "shots with a clip, of which you circled none: the cut uses the newest good take"),
-    ("chosen", "Circled", "shots of which you circled a take: the cut uses that one"),
-    ("warned", "Warned", "shots with a take whose clip is not as ordered, or may have cost more than one"),
+    ("unchosen", "Nothing circled", "shots with clips but no circled take: the cut uses the newest good take"),
+    ("chosen", "Circled", "shots with a circled take: the cut uses that one"),
+    (
+        "warned",
+        "Warned",
+        "shots with a take whose clip is not as ordered, or that may have been paid for more than once",
+    ),
 )
 KEYS = (
     ("\u2190 \u2192 \u2191 \u2193", "the next take in that direction"),
     ("j  k", "the next shot, the previous one"),
     ("space", "play, stop"),
-    ("enter, o", "show this take large; the arrows lead to the next, esc closes"),
+    ("enter, o", "enlarge this take; the arrow keys move to the next, esc closes"),
     ("p", "play through: the take of each shot that the cut uses, in the order of the page"),
     ("m", "sound"),
     ("c, 1\u20269", "circle this take, or the take with that number"),
     ("r", "order a new take of this shot"),
     ("f", "find"),
-    ("esc", "stop; leave the search"),
+    ("esc", "stop; clear the search"),
 )
 _RANKS = {State.HELD: 0, State.UNKNOWN: 1, State.FAILED: 2, State.VERIFIED: 9}
 _TROUBLE = frozenset({State.HELD, State.UNKNOWN, State.FAILED})

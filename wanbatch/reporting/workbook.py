@@ -191,7 +191,7 @@ def clocks_of(facts: Mapping[str, Any]) -> list[tuple[str, str]]:
     """Say whose clock the times of a sandbox are by; nothing for real money."""
     if not facts["sandbox"]:
         return []
-    return [("times", "by the sandbox's clock, which may be ahead of yours; only `made at` is by your clock")]
+    return [("times", "on the sandbox's clock, which may be ahead of yours; only `made at` is on your clock")]
 
 
 @dataclass(frozen=True)

@@ -64,13 +64,13 @@ class ChargeRecorder:
         return charges
 
     def _name_passed_cap(self) -> None:
-        """Say where charges that are higher than their holds passed the cap: no submit could see that coming."""
+        """Say where charges that are higher than their holds exceeded the cap: no submit could see that coming."""
         context, cap = self._context, self._context.budget.cap_credits
         if self._is_more and cap is not None and context.budget.committed > cap:
             context.trouble(
                 ExitCode.BUDGET_REACHED,
-                f"the cap of {usd_text(cap)} is passed: {usd_text(context.budget.committed)} is committed, as the"
-                " ledger charges more than was held. Ask the provider's support",
+                f"the cap of {usd_text(cap)} is exceeded: {usd_text(context.budget.committed)} is committed, as the"
+                " ledger charges more than was held. Contact the provider's support",
             )
 
     def _charged(self, found: NewCharge) -> None:
@@ -93,18 +93,18 @@ class ChargeRecorder:
             self._is_more = True
             self.charged_twice.add(attempt.generation_id)
             text = f"charged {found.charges} times: the ledger shows a second charge for {attempt.generation_id}"
-            self._warn(take_id, f"{text}, so ask the provider's support", attempt.generation_id)
+            self._warn(take_id, f"{text}, so contact the provider's support", attempt.generation_id)
         elif attempt.credits_held is not None and found.credits_charged > attempt.credits_held:
             self._is_more = True
             held = usd_text(attempt.credits_held)
             text = (
                 f"the ledger charges {usd_text(found.credits_charged)} for {attempt.generation_id}, and {held} was held"
             )
-            self._warn(take_id, f"{text}: ask the provider's support")
+            self._warn(take_id, f"{text}: contact the provider's support")
         if attempt.has_failed:
             self._is_more = True
             self.failed_and_charged.add(attempt.generation_id)
-            text = "the provider charged for this generation, which failed: ask the provider's support"
+            text = "the provider charged for this generation, which failed: contact the provider's support"
             self._warn(take_id, text, attempt.generation_id)
             if context.takes[take_id].state is State.PLANNED:  # nothing is bought after a failure that was charged
                 text = f"{attempt.generation_id} was charged before the take was sent again"
@@ -124,10 +124,10 @@ class ChargeRecorder:
         for attempt in context.state.attempts_of_generations(self.failed_and_charged | self.charged_twice):
             label = context.takes[attempt.take_id].label
             if attempt.generation_id in self.charged_twice:
-                text = f"{label}: the ledger charges {attempt.generation_id} more than once: ask the provider's support"
+                text = f"{label}: the ledger charges {attempt.generation_id} more than once"
+                text = f"{text}: contact the provider's support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)
             if attempt.generation_id in self.failed_and_charged and attempt.has_failed:
-                text = (
-                    f"{label}: the provider says that {attempt.generation_id} failed, and charged it: ask its support"
-                )
+                text = f"{label}: the provider says that {attempt.generation_id} failed, and charged for it"
+                text = f"{text}: contact the provider's support"
                 context.trouble(ExitCode.DECISION_NEEDED, text)

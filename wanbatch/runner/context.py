@@ -225,9 +225,9 @@ class RunContext:
         if self.schedule.is_submitting and self.breaker.failed(cause):
             self.stop_submitting(
                 ExitCode.TAKES_FAILED,
-                f"{ALIKE_LIMIT} tries in a row failed in the same way, the last was {self.takes[take_id].label}"
-                f" ({cause}): wanbatch sends nothing more and finishes what runs. The same command continues with the"
-                " others, `wanbatch retry` with these",
+                f"{ALIKE_LIMIT} tries in a row failed in the same way, most recently {self.takes[take_id].label}"
+                f" ({cause}): wanbatch sends nothing more and finishes what is still running. The same command"
+                " continues with the others, `wanbatch retry` with these",
             )
 
     def trouble(self, code: ExitCode, message: str) -> None:

@@ -69,7 +69,7 @@ class Doubles:
             credits_held=row.credits,
             credits_charged=None,
         )
-        text = f"the provider made {row.generation_id}{cost_text(row)} beside {first} for one submit"
+        text = f"the provider made {row.generation_id}{cost_text(row)} in addition to {first} for one submit"
         data = {
             "request_id": f"{attempt.request_id}#{-number}",
             "generation_id": row.generation_id,
@@ -83,7 +83,7 @@ class Doubles:
     def note_another(self, take: Take, row: LogRow, source: str) -> None:
         """Name another submit of a take whose clip is there; what it made is recorded, and counts under the caps.
 
-        A row that says that it succeeded, and not what it made, is counted all the same: the provider may charge it.
+        A row that says that it succeeded, and not what it made, counts all the same: the provider may charge for it.
         """
         context, made = self._context, row.generation_id
         if not row.is_good:
@@ -109,7 +109,7 @@ class Doubles:
         if made is not None:
             text += f"which made {made}{cost_text(row)}"
         else:
-            text += f"as succeeded{cost_text(row)}, but not what it made: the provider may have charged it"
+            text += f"which succeeded{cost_text(row)}, but not what it made: the provider may have charged for it"
         data = {
             "request_id": another.request_id,
             "generation_id": made,
@@ -126,7 +126,7 @@ class Doubles:
     def found_nameless(self, take: Take, fact: Fact, data: dict[str, Any], request_id: str, text: str) -> None:
         """Record a submit that succeeded, and of which the log does not say what it made; its request id names it."""
         self._context.record(take.take_id, fact, data | {"warning": text, "nameless": request_id}, Fact.WARNED)
-        self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
+        self._context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; contact the provider's support")
 
     def name_doubles(self) -> None:
         """Name the takes that more than one generation is known of by now, if the user has not seen it yet.
@@ -176,7 +176,7 @@ class Doubles:
 
     def _tell(self, take: Take, text: str) -> None:
         self._context.trouble(
-            ExitCode.DECISION_NEEDED, f"{take.label}: {double_text(text)}; ask the provider's support"
+            ExitCode.DECISION_NEEDED, f"{take.label}: {double_text(text)}; contact the provider's support"
         )
 
 

@@ -114,17 +114,17 @@ class Downloads:
             if take.dead_links >= DEAD_LINK_LIMIT:
                 context.hold(
                     take_id,
-                    f"paid, but the provider does not deliver its clip ({answer.message}). The next run"
+                    f"paid for, but the provider does not deliver its clip ({answer.message}). The next run"
                     " checks it again",
                 )
                 return
         else:
             assert isinstance(answer, NoAnswer)
-            context.note(f"the download broke off: {answer.message}", take.label)
+            context.note(f"the download was interrupted: {answer.message}", take.label)
             if failures >= TRANSIENT_LIMIT:
                 context.hold(
                     take_id,
-                    f"paid, but its clip host does not deliver ({answer.message}). The next run checks it again",
+                    f"paid for, but its clip host does not deliver ({answer.message}). The next run checks it again",
                 )
                 return
         context.schedule.add_poll(take_id, now + backoff_s(failures, context.rng))
@@ -168,7 +168,7 @@ class Downloads:
             self._owner_of_hash = self._context.state.labels_by_hash()
         twin = self._owner_of_hash.setdefault(take.sha256 or "", take.label)
         if twin != take.label:
-            found.append(f"the same bytes as {twin}")
+            found.append(f"this clip is identical to that of {twin}")
         more = extras_text(extras_of(self._context.state, take))
         return found if more is None else [*found, more]
 
@@ -178,5 +178,5 @@ def _shortfalls(take: Take, clip: Path, inspection: Inspection) -> list[str]:
     try:
         look = inspection.look(clip)
     except (OSError, MediaInvalid) as error:
-        return [f"wanbatch could not look at it: {error}"]
+        return [f"wanbatch could not check it for defects: {error}"]
     return shortfalls(look, sound=take.order.has_audio)

@@ -62,7 +62,7 @@ class LateGenerations:
         context = self._context
         text = (
             f"{LOG} says that attempt {attempt.number} of it, {end_text(attempt)}, succeeded under request id"
-            f" {attempt.request_id}{cost_text(row)}, but not what it made: the provider may have charged it"
+            f" {attempt.request_id}{cost_text(row)}, but not what it made: the provider may have charged for it"
         )
         warnings = [each.data for each in context.state.facts_of(take.take_id) if each.fact is Fact.WARNED]
         if any(each.get("nameless") == attempt.request_id or each["warning"] == text for each in warnings):

@@ -51,7 +51,8 @@ _UNREAD = (
 _CHARGED = "a charge that belongs to no take may be for an earlier submit of this take"
 _MADE = "the provider's request log now shows that an earlier submit of this take succeeded or was charged"
 _MISNAMED = (
-    "an answer to another request named the generation that failed, so it is unknown what this take's own submit made"
+    "the failed generation was named in the answer to a different request, so wanbatch cannot tell what this take's own"
+    " request made"
 )
 _CONTRADICTED = "the provider says that the generation failed, but said earlier that it succeeded"
 _ADVICE = "`wanbatch reconcile` shows more; if there is no clip, `wanbatch retry` sends the take again"

@@ -249,7 +249,7 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
     if attempt.key_fingerprint != evidence.key_fingerprint:
         return Absent(is_proof=False, why=OTHER_KEY)
     if not evidence.is_echoed:
-        return Absent(is_proof=False, why="the provider did not return our request ids")
+        return Absent(is_proof=False, why="the provider did not return wanbatch's request ids")
     unowned = charges_of_no_take(take, attempt, evidence)
     if unowned:
         return Absent(is_proof=False, why=_of_no_take_text(unowned))
@@ -257,7 +257,7 @@ def _absent(take: Take, attempt: Attempt, evidence: Evidence) -> Absent:
         return Absent(is_proof=True)
     if shows_all_before(attempt, evidence) and age >= 2 * grace and take.searches >= 1:
         return Absent(is_proof=True)
-    return Absent(is_proof=False, why="the provider's log shows no later submit of ours either")
+    return Absent(is_proof=False, why="the provider's log shows no later submit of this batch either")
 
 
 @dataclass(frozen=True)

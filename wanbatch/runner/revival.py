@@ -76,15 +76,19 @@ def _name_double(context: RunContext, take: Take, attempt: Attempt, word: str) -
     """Name a generation whose take has another one by now, and count what it may cost."""
     made = replace(attempt, outcome=Outcome.DOUBLE)
     others = [each for each in context.state.attempts_of(take.take_id) if each.number != attempt.number]
-    text = double_text(f"{_failure_text(attempt)}, and it {word} after all, when attempt {take.attempt} had been made")
+    text = double_text(
+        f"{_failure_text(attempt)}, and it {word} after all, after attempt {take.attempt} had already been sent"
+    )
     risk = risk_of(take, [*others, made])
     data = {"attempt": attempt.number, "credits_at_risk": risk, "warning": text, "doubles": [attempt.generation_id]}
     context.record(take.take_id, Fact.FAILURE_WITHDRAWN, data, Fact.WARNED)
-    context.trouble(
-        ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support to pay one of them back"
-    )
+    context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider to refund one of them")
 
 
 def _failure_text(attempt: Attempt) -> str:
     made = f"{attempt.generation_id} (attempt {attempt.number})"
-    return f"the provider said that {made} had failed" if attempt.has_failed else f"{made} was left for another submit"
+    return (
+        f"the provider said that {made} had failed"
+        if attempt.has_failed
+        else f"wanbatch had given up {made} for another submit"
+    )

@@ -313,7 +313,7 @@ class Searches:
             return
         charges = await context.provider.charges(context.batch_clock.earliest(min(begun)))
         if isinstance(charges, NoAnswer):
-            self._ledger_unread(charges, "lost answers stay open")
+            self._ledger_unread(charges, "lost answers remain unresolved")
             self._give_up_waiting(f"wanbatch could not read the provider's ledger ({charges.message})")
             return
         if ended:

@@ -138,9 +138,8 @@ class Submits:
             context.stop_submitting(
                 ExitCode.LOCAL_FAULT,
                 f"{context.state.output} has {size_text(free)} free, and the clips under way may need"
-                f" {size_text(needed)}: wanbatch sends nothing more, and finishes and fetches what runs. Free"
-                " some space and"
-                " run the same command again",
+                f" {size_text(needed)}: wanbatch sends nothing more, and finishes and fetches what is still running."
+                " Free some space and run the same command again",
             )
         return free >= needed
 
@@ -242,8 +241,8 @@ class Submits:
             self._was_echo_missed = True
             schedule.posts_at_once = 1
             context.note(
-                "the provider does not return our request ids: wanbatch submits one take at a time, and holds those"
-                " whose answers are lost"
+                "the provider does not return wanbatch's request ids: wanbatch submits one take at a time, and holds"
+                " those whose answers are lost"
             )
         self._note_price(take_id, answer, is_first=is_first)
         if answer.other_request is not None:
@@ -266,7 +265,7 @@ class Submits:
             # The disk no longer keeps what was just paid for: the user is the last place it can be saved.
             context.trouble(
                 ExitCode.LOCAL_FAULT,
-                f"{context.takes[take_id].label} is paid as generation {generation_id}, but wanbatch could"
+                f"{context.takes[take_id].label} is paid for as generation {generation_id}, but wanbatch could"
                 " not record it:"
                 " write this id down",
             )
@@ -287,7 +286,7 @@ class Submits:
         if surprise is None:
             return
         held = f"the provider holds {usd_text(answer.credits_held)} for {take.label}"
-        text = f"{held}, and {usd_text(expected)} was expected"
+        text = f"{held}, but {usd_text(expected)} was expected"
         if context.settings.is_agreed and (surprise is Surprise.CHEAPER or context.budget.cap_credits is not None):
             context.note(
                 f"{text}; the run goes on{' within the cap' if context.budget.cap_credits is not None else ''}"
@@ -341,7 +340,8 @@ class Submits:
             )
             return
         context.note(
-            f"the provider is busy (HTTP {answer.http_status}): next submit in {wait_s:.0f} s, {allowed} at once"
+            f"the provider is busy (HTTP {answer.http_status}): next submit in {wait_s:.0f} s, at most"
+            f" {count_text(allowed, 'take')} in flight"
         )
 
     def _not_sent(self, take_id: int, answer: NotSent) -> None:
@@ -350,7 +350,7 @@ class Submits:
         context.schedule.add_planned(take_id, first=True)
         if answer.is_final:
             context.halt(
-                ExitCode.PROVIDER_UNREACHABLE, f"wanbatch has no safe connection to the provider: {answer.message}"
+                ExitCode.PROVIDER_UNREACHABLE, f"wanbatch has no secure connection to the provider: {answer.message}"
             )
             return
         self._not_sent_in_a_row += 1
@@ -371,14 +371,14 @@ class Submits:
             context.stop_submitting(
                 ExitCode.DECISION_NEEDED,
                 f"{self._lost_in_a_row} submits in a row got no reliable answer ({answer.message});"
-                " wanbatch sends nothing more, since the provider may have charged each",
+                " wanbatch sends nothing more, since the provider may have charged for each",
             )
 
 
 def lost_text(take: Take, reason: str) -> str:
     """Say what is known of a take whose answer was lost, and where to look."""
     return (
-        f"sent, but the answer was lost ({reason}): the provider may have charged it. Its client request id in"
+        f"sent, but the answer was lost ({reason}): the provider may have charged for it. Its client request id in"
         " the provider's"
         f" request log is {take.request_id}"
     )

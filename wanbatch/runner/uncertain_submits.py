@@ -113,7 +113,7 @@ def note_questions(context: RunContext, questions: Iterable[Question]) -> bool:
         )
         context.record(take.take_id, Fact.WARNED, {"warning": text, "unowned": [made]})
         context.state.note(UNOWNED, json.dumps(named))
-        context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; ask the provider's support")
+        context.trouble(ExitCode.DECISION_NEEDED, f"{take.label}: {text}; contact the provider's support")
     return len(named) > before
 
 

@@ -101,7 +101,9 @@ class Unexplained:
             context.stop_submitting(ExitCode.DECISION_NEEDED, _text(found.unexplained))
             return None
         if found.unexplained:
-            context.note(f"{_named(found.unexplained)}: taken as not of this batch, as you added --trust-state")
+            context.note(
+                f"{_named(found.unexplained)}: treated as not belonging to this batch, since you added --trust-state"
+            )
             answer_for(context.state, [each.name for each in found.unexplained])
         until = [earlier(scan.known_until, ROW_GRACE), *(each.at for each in found.explained_so_far)]
         mark = context.batch_clock.recorded_since(min(until))
@@ -197,11 +199,11 @@ def answer_for(state: StateFile, generations: Iterable[str]) -> None:
 
 def unexplained_text(charges: Sequence[Charge]) -> str:
     """Say which charges nothing here explains, and how to answer for them."""
-    which = "this charge is" if len(charges) == 1 else "some are"
+    which = "this charge does" if len(charges) == 1 else "some do"
     return (
         f"{_named(charges)}. If an older copy of this folder was used, run `wanbatch reconcile` in the newest copy, or"
         f" with the other key if one was used. If other people or programs use this account, add --shared-account,"
-        f" once; if {which} not of this batch, add --not-mine GENERATION, once for each"
+        f" once; if {which} not belong to this batch, add --not-mine GENERATION, once for each"
     )
 
 

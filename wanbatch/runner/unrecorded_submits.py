@@ -187,9 +187,9 @@ class UnrecordedSubmits:
             context.budget.add_stray(row.credits or None)
         context.stop_submitting(
             ExitCode.DECISION_NEEDED,
-            f"{OUT_OF_DATE}: {source} shows {_made(row)} under our request id {row.request_id}, of a take that it does"
-            " not know. wanbatch sends nothing more. Put the newest state file back, or run the same command again to"
-            " go on without it",
+            f"{OUT_OF_DATE}: {source} shows {_made(row)} under wanbatch's request id {row.request_id}, of a take that"
+            " it does not know. wanbatch sends nothing more. Restore the newest state file, or run the same command"
+            " again to go on without it",
         )
 
     def _heir(self, row: LogRow) -> Take | None:

@@ -1,4 +1,4 @@
-"""The sandbox's public lists: models with their prices, models that end, and current generation times."""
+"""The sandbox's public lists: models with their prices, models that are retired, and current generation times."""
 
 from __future__ import annotations
 

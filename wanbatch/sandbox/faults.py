@@ -44,7 +44,7 @@ DEEDS: Mapping[str, tuple[str, ...]] = {
     "slow": ("clip",),  # the whole clip, slowly over `delay_s`
     "expired": ("clip",),  # the answer to an expired link
     "black": ("clip",),  # a whole clip with a black picture
-    "frozen": ("clip",),  # one whose picture stands still
+    "frozen": ("clip",),  # one whose picture is frozen
     "silent": ("clip",),  # one whose sound track is silent
 }
 

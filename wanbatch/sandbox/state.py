@@ -51,7 +51,7 @@ class SandboxState:
         return self.clock.now().timestamp()
 
     def dated(self, answer: Response) -> Response:
-        """Set the answer's date by the sandbox's clock."""
+        """Set the answer's date on the sandbox's clock."""
         answer.headers["date"] = format_datetime(datetime.fromtimestamp(self.now, UTC), usegmt=True)
         return answer
 

@@ -76,7 +76,9 @@ def _assert_same(batch: Batch, target: Path, data: bytes, head: str) -> None:
 def _words(target: Path, why: str) -> str:
     ending = target.suffix.lower()
     what = "a text file holds nothing but prompts" if ending == ".txt" else f"a {ending} file cannot hold all of it"
-    return f"{target} would not say the same ({why}), since {what}. Nothing was written: choose .yaml or .json"
+    return (
+        f"{target} would not describe the same batch ({why}), since {what}. Nothing was written: choose .yaml or .json"
+    )
 
 
 def _difference(batch: Batch, other: Batch) -> str:
@@ -86,12 +88,12 @@ def _difference(batch: Batch, other: Batch) -> str:
     for shot, its in zip(batch.shots, other.shots, strict=True):
         named = next((name for name in _COMPARED if getattr(shot, name) != getattr(its, name)), "")
         if named or shot.recipes != its.recipes:
-            return f"shot {shot.id}: another {named or 'recipe'}"
+            return f"the {named or 'recipe'} of shot {shot.id} would change"
         if _filled(shot) != _filled(its):
-            return f"shot {shot.id}: other columns of your own"
+            return f"your own columns of shot {shot.id} would change"
     for name in ("limits", "max_credits", "scene_caps", "names"):
         if getattr(batch, name) != getattr(other, name):
-            return f"another {name}"
+            return f"{name} would change"
     return ""
 
 

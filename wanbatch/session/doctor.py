@@ -127,7 +127,7 @@ RATES_UNKNOWN = (
 KEY_UNKNOWN = (
     "a key may have a spending limit of its own and be limited to certain calls; the Keys page of your"
     " account shows both."
-    " A 403 with a balance left means that limit"
+    " If the provider answers 403 although the balance is not used up, such a limit is the cause"
 )
 
 
@@ -169,7 +169,7 @@ def _on_key(key: KeyFacts | NoAnswer | None) -> list[Finding]:
     if key.limit_usd is not None:
         counts = "whether holds count, or only charges, is not documented"
         found.append(Finding("note", f"{limit_text(key)}; beyond it a submit gets a 403; {counts}"))
-    return found or [Finding("ok", "the key may make videos and has no limit of its own")]
+    return found or [Finding("ok", "the key is allowed to make videos and has no limit of its own")]
 
 
 def _on_top_up(top_up: TopUp | NoAnswer | None) -> Finding:
@@ -182,13 +182,13 @@ def _on_top_up(top_up: TopUp | NoAnswer | None) -> Finding:
 
 
 def _on_endings(endings: Sequence[Ending] | NoAnswer | None, now: datetime) -> list[Finding]:
-    """Say which of the models that manifests may name will end, or have ended."""
+    """Say which of the models that manifests may name will be retired, or have been."""
     if endings is None or isinstance(endings, NoAnswer):
         why = "" if endings is None else f" ({endings.message})"
-        return [Finding("note", f"the provider does not report which models end{why}")]
+        return [Finding("note", f"the provider does not report which models are retired{why}")]
     known = [(name, ending_of(endings, name, now)) for name in model_names()]
     found = [Finding("note", each.text(name, now)) for name, each in known if each is not None]
-    return found or [Finding("ok", "the provider has not announced the end of any model that wanbatch knows")]
+    return found or [Finding("ok", "the provider has not announced the retirement of any model that wanbatch knows")]
 
 
 def _clock(ahead: timedelta | NoAnswer | None) -> Finding:

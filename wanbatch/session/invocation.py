@@ -84,7 +84,7 @@ class Invocation:
                 self.watch.on_event(event)
             except Exception as error:  # noqa: BLE001  a closed pipe, or a caller's mistake
                 failed.append(error)
-                text = f"what showed this run's progress failed ({type(error).__name__}): the run goes on without it"
+                text = f"the progress display failed ({type(error).__name__}): the run goes on without it"
                 log.write(Event(event.at, "note", "", text))
 
         return observe

@@ -48,8 +48,8 @@ async def look_up(context: RunContext) -> LookUp:
         text += "; wanbatch could not read the ledger, so charges may be missing: `wanbatch reconcile` looks again"
     if unread is None and is_ledger_read and not is_whole:
         text += (
-            f"; wanbatch did not finish looking within {LIMIT_S:g} s, so a failed generation that went on"
-            " may be missing: `wanbatch reconcile` looks again"
+            f"; wanbatch did not finish its checks within {LIMIT_S:g} s, so it may have missed a failed"
+            " generation that went on after all: `wanbatch reconcile` looks again"
         )
     text += f"; {unseen_text(len(searches.unseen), keys_of(searches.unseen))}" if searches.unseen else ""
     return LookUp(tuple(context.troubles), text)

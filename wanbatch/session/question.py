@@ -184,7 +184,7 @@ def _pair_lines(pairs: Iterable[tuple[str, str]]) -> list[str]:
 def taken_over(renames: Sequence[Rename]) -> Question:
     """Tell which takes other shots take over."""
     pairs = tuple((f"{each.shot_id}_t{each.number}", "{}_t{}".format(*each.was)) for each in renames)
-    every = [f"  {label} is what was {was}" for label, was in pairs]
+    every = [f"  {label} was {was} until now" for label, was in pairs]
     lines = [
         f"{count_text(len(pairs), 'take')} {'is' if len(pairs) == 1 else 'are'} reused under a new id:",
         *every[:PAIRS_SHOWN],

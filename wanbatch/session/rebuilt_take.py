@@ -14,7 +14,7 @@ from wanbatch.runner.offered_generations import double_text
 from wanbatch.runner.resubmission import take_and_attempt
 from wanbatch.session.traces import UNREADABLE, Beside
 
-LOST = "the record of its answer was lost with the state file: the provider may have charged it"
+LOST = "the record of its answer was lost with the state file: the provider may have charged for it"
 
 
 class RebuiltTake:
@@ -76,7 +76,7 @@ class RebuiltTake:
         number = min(told, default=0) - 1
         risk = self.take.credits_at_risk
         first = self.made.get(row.request_id, self.take.generation_id)
-        text = f"the provider made {row.generation_id} beside {first}"
+        text = f"the provider made {row.generation_id} in addition to {first}"
         text += " for one submit" if row.request_id in self.made else f", under {row.request_id}"
         data = {
             "attempt": number,

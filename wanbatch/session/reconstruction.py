@@ -263,7 +263,7 @@ class Reconstruction:
             else:
                 rebuilt.add(Fact.ANSWER_LOST, at, {"error": LOST})
         for made in late:
-            text = f"the provider made {made} beside {rebuilt.take.generation_id}, for an earlier submit"
+            text = f"the provider made {made} in addition to {rebuilt.take.generation_id}, for an earlier submit"
             rebuilt.warn_of_double(text, made, at)
 
     # --- the provider's log

@@ -60,7 +60,7 @@ def is_at_home(invocation: Invocation, state: StateFile) -> bool:
 def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
     """Say whether the folder may be run with the present key. Raises UsageInvalid without anybody to ask.
 
-    A key that sent nothing here is asked about each time until a run was begun with it: a copy that was put back looks
+    A key that sent nothing here is asked about each time until a run was begun with it: a copy that was restored looks
     the same as a key that was renewed. The embedded sandbox has one key for ever; an address on this machine may lead
     to a provider that is paid.
     """
@@ -71,7 +71,7 @@ def is_key_agreed(invocation: Invocation, state: StateFile) -> bool:
     before = " or ".join(sorted(known - {""})) or "one that is not known"
     text = (
         f"{state.output} was never run with this key (fingerprint {key}), but with another ({before}). The provider"
-        " shows what a key sent to that key alone. If this folder is an older copy that was put back, wanbatch cannot"
+        " shows what a key sent to that key alone. If this folder is an older copy that was restored, wanbatch cannot"
         " see what the other key has sent since, and would buy it again. In that case, or if you are not sure, run"
         " `wanbatch reconcile` with the other key first"
     )
@@ -152,8 +152,8 @@ def held_back(invocation: Invocation, state: StateFile, now: datetime) -> tuple[
     if until is None or now >= until or invocation.options.trust_state:
         return None
     return ExitCode.DECISION_NEEDED, (
-        f"{LOG_NAME} was missing or not whole, so this state file may lack submits, and the provider's log may not show"
-        f" the last day's yet: wanbatch sends nothing for another {duration_text((until - now).total_seconds())}."
+        f"{LOG_NAME} was missing or incomplete, so this state file may lack submits, and the provider's log may not"
+        f" show the last day's yet: wanbatch sends nothing for another {duration_text((until - now).total_seconds())}."
         " If you are sure that nothing else was sent, with this key or another, add --trust-state"
     )
 

@@ -88,7 +88,9 @@ def _failed_todo(take: Take, findings: AttemptFindings, place_of: Callable[[str]
         fetch = f"`wanbatch resolve {take.label} --adopt {made}` fetches it"
         return f"The provider made a clip for it: {fetch}. `wanbatch retry` pays for another one"
     if take.credits_charged is not None:
-        return "It was charged although it failed: ask the provider's support. `wanbatch retry` pays for another try"
+        return (
+            "It was charged although it failed: contact the provider's support. `wanbatch retry` pays for another try"
+        )
     is_refused = take.take_id in findings.refused
     needs_place = is_refused or is_refused_prompt(take.error)
     return for_failed(take.error, place_of(take.shot_id) if needs_place else "", is_refused=is_refused)

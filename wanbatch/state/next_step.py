@@ -21,7 +21,7 @@ from wanbatch.units import count_text, local_text
 
 _CAPS = ("--max-usd", "--max-credits")
 _CAP_REACHED = re.compile(
-    r"\bthe (budget|cap) of [^:;]* (is (reached|passed)|stops the run)"
+    r"\bthe (budget|cap) of [^:;]* (is (reached|exceeded|passed)|stops the run)"
 )  # what a run says that a cap stopped
 _STOPS_EARLY = frozenset(set(ExitCode) - {ExitCode.OK, ExitCode.TAKES_FAILED})
 
@@ -158,7 +158,7 @@ def end_text(run: Run, name: str = "the last run") -> str:
 
 def _clock_text(run: Run) -> str:
     """Say whose clock a time of a run is by, where that is ahead of the clock on the wall."""
-    return "" if run.speed == 1 else " by the sandbox's clock, which is ahead of yours,"
+    return "" if run.speed == 1 else " on the sandbox's clock, which is ahead of yours,"
 
 
 def _is_both(run: Run) -> bool:

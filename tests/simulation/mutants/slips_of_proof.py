@@ -133,10 +133,10 @@ slip(
 slip(
     "a ledger that cannot be read is empty",
     Searches._settle,
-    'lost answers stay open")\n'
+    'lost answers remain unresolved")\n'
     '            self._give_up_waiting(f"wanbatch could not read the provider\'s ledger ({charges.message})")\n'
     "            return",
-    'lost answers stay open")\n            charges = ()',
+    'lost answers remain unresolved")\n            charges = ()',
 )
 slip(
     "the ledger is read since the newest lost answer",
