@@ -139,6 +139,19 @@ ODD = (
     (r"\bstranger's\b", "untrusted, from someone else"),
     (r"\basks? for its (?:words|meaning)\b", "describe it in FILE: a test asks for that"),
     (r"\bonly when (?:the page|it) was made is\b", "only the time when the page was made"),
+    (r"\bask (?:its|the provider's) support\b", "contact the provider's support"),
+    (r"\bcop(?:y|ies)\b[^.:;]{0,20}\bput back\b|\bput back an? (?:old )?copy\b", "restored, restore"),
+    (r"\bby (?:your|the sandbox's|the stand-in's) clock\b", "on your clock"),
+    (r"(?<!whose )\bcharged? (?:it|this|them)\b", "charge for it"),
+    (r"\b(?:another|other) (?:amount|length|recipe|pictures?|settings) (?:or \w+ )?than\b", "a different one from"),
+    (
+        r"\bto its last picture\b|\bcome unevenly\b|\bpicture stands still\b",
+        "to its last frame, not evenly spaced, is frozen",
+    ),
+    (r"\bmodels? (?:that|which) (?:will )?ends?\b", "is retired, will be retired"),
+    (r"\bmay (?:not|make no) (?:make )?videos\b", "is not allowed to make videos"),
+    (r"\b(?:finishe?s?|fetch(?:es|ed)?|polls and fetches) what runs\b", "what is still running"),
+    (r"\bby (?:usable )?second\b", "per second"),
 )
 # The same for the pages and templates alone.
 ODD_ON_PAGES = (
@@ -148,6 +161,15 @@ ODD_ON_PAGES = (
         "if",
     ),
     (r"\b(?:takes?|took|taken) (?:a (?:default|value)|the effect of \w+ \w+) away\b", "removes, makes useless"),
+    (
+        r"\bour (?:own )?(?:request ids?|rows|clock)\b|\b(?:submit|take|model like) (?:of )?ours\b",
+        "wanbatch's, this machine's",
+    ),
+    (r"\bpass(?:es|ed)? (?:the|a|its) cap\b", "exceed the cap"),
+    (r"\b(?:goes|go|went) alone\b", "is sent on its own"),
+    (r"\bgraces\b|\bgrace is over\b", "grace period"),
+    (r"\b(?:submits?|charges?) of no take\b(?!`)", "belongs to no take"),
+    (r"\bpaid back\b", "refunded"),
 )
 # A text with each of the newest kinds, as it was written once.
 CASES = (
@@ -156,10 +178,26 @@ CASES = (
     "The budget less the final cost: below 0 it is over.",
     "A download is a stranger's file.",
     "The page of columns asks for its meaning.",
-    "Only when the page was made is by your clock.",
+    "Only when the page was made is on your clock.",
     "The state file is read again, where the log is refused.",
     "It counts also where the manifest changed.",
     "A shot's own value wins, and `null` takes a default away.",
+    "DOUBLE: ask the provider's support.",
+    "An old copy was put back.",
+    "The times are by your clock.",
+    "The provider may have charged it.",
+    "The copy has other pictures or sound than the clip.",
+    "Each clip is checked to its last picture.",
+    "The provider names models that end.",
+    "This key may not make videos.",
+    "The run finishes what runs.",
+    "The price by usable second.",
+    "The provider returns our request ids.",
+    "A rise may pass the cap.",
+    "The first take goes alone.",
+    "Twice the grace is over.",
+    "A charge of no take.",
+    "It was charged, and paid back.",
 )
 
 
