@@ -63,11 +63,14 @@ def shifts_frame(book: Book, columns: Sequence[str]) -> pd.DataFrame:
     """Return what moves between models: rows by `columns` that add to the sums of a model what its attempts cost.
 
     Each amount occurs twice: added to the model of its attempt, subtracted from that of its take. So no total changes.
+    Empty if no take went on with another model.
     """
     attempts = book.record.attempts
     owners = book.rows_of_takes(attempts)
     model, own = attempt_orders(book)["model"], book.orders["model"].take(owners).set_axis(attempts.index)
     is_moved = (model != own).fillna(value=False)
+    if not is_moved.any():
+        return pd.DataFrame(columns=[*columns, "batch", "model"])
     mine = attempts[is_moved]
     takes = book.record.takes.take(owners[is_moved.to_numpy(dtype=bool)]).set_axis(mine.index)
     sent = attempts[attempts["number"] > 0]

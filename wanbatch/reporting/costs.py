@@ -174,7 +174,8 @@ def _costs_frame(books: Sequence[Book], takes: pd.DataFrame) -> pd.DataFrame:
     by_batch = sums_by(takes["batch"], numbers)
     rows += [_group_row(("batch", name, name), by_batch.get(name, nothing), budget) for name, budget in budgets.items()]
     scene_caps = {book.batch: book.record.runs[-1].caps_by_scene if book.record.runs else {} for book in books}
-    moved = pd.concat([takes, *(shifts_frame(book, numbers.columns.tolist()) for book in books)], ignore_index=True)
+    shifts = [shifts_frame(book, numbers.columns.tolist()) for book in books]
+    moved = pd.concat([takes, *(each for each in shifts if len(each))], ignore_index=True)
     for level in LEVELS:
         for batch, key, sums in _groups(moved if level == "model" else takes, level):
             budget = scene_caps[batch].get(key) if level == "scene" else None

@@ -66,7 +66,9 @@ def summary_frame(story: pd.DataFrame, batch: str, shifts: pd.DataFrame | None =
         name = "duration_ordered_s" if level == "duration" else level
         keys = story[name].astype("string").fillna("")
         if (keys != "").any():
-            mine, of = (keys, parts) if level != "model" or shifts is None else _shifted(keys, parts, shifts)
+            mine, of = (
+                (keys, parts) if level != "model" or shifts is None or shifts.empty else _shifted(keys, parts, shifts)
+            )
             rows += _rows(level, mine, of, times, keys)
     return typed_frame(rows, SUMMARY_COLUMNS)
 
